@@ -19,6 +19,7 @@ from schemas.names import AdminSchema, Name, Names
 from schemas.validation_errors import invalid
 
 PROTOCOLS = ("chat", "responses")
+STREAM_UPSTREAM = ("pool", "auto", "always", "never")  # pool: as the setting of the pool
 
 METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-data"])
 
@@ -95,6 +96,9 @@ class AccountInput(AdminSchema):
     weight = Integer(1, 1000)
     cap = Integer(1, 100_000)  # parallel requests
     group = Integer(0, 99)
+    stream_upstream = Text(
+        validate=OneOf(STREAM_UPSTREAM, error=f"must be one of {', '.join(STREAM_UPSTREAM)}")
+    )
     wires = Texts(PROTOCOLS, validate=Length(min=1, error="must not be empty"))
 
     @validates_schema

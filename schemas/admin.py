@@ -130,7 +130,7 @@ class NewAccount(AccountInput):
 
 class AccountChange(AccountInput):
     class Meta(AccountInput.Meta):
-        fields = ("models", "weight", "cap", "group", "credential")
+        fields = ("models", "weight", "cap", "group", "stream_upstream", "credential")
 
     credential = Text(validate=NOT_EMPTY)
 

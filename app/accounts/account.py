@@ -15,6 +15,7 @@ from app.accounts.oauth_tokens import tokens_from
 from app.records import public_fields
 from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, REFUSED_PREFIX, AccountState
 
+POOL_SETTING = "pool"  # in place of a setting of its own
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
 
@@ -38,6 +39,7 @@ class AccountJson(TypedDict):
     weight: int
     cap: int
     group: int
+    stream_upstream: str
     state: AccountState
     reason: str
     since_ms: int
@@ -64,6 +66,7 @@ class Account:
     weight: int = 1
     cap: int = 100  # parallel requests
     group: int = 0  # for the policy `ordered`: lower groups first
+    stream_upstream: str = POOL_SETTING  # as the setting of the pool, in place of that
     metadata: dict[str, Any] = field(default_factory=dict, repr=False)  # of `listed`, by model
     chatgpt_account_id: str = ""
     signed_in: bool = False  # its credential expires, and there is a refresh token to renew it with
@@ -134,6 +137,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         weight=integer("weight", 1),
         cap=integer("cap", 100),
         group=integer("group"),
+        stream_upstream=fields.get("stream_upstream") or POOL_SETTING,
         metadata=orjson.loads(fields.get("metadata") or "{}"),
         chatgpt_account_id=fields.get("chatgpt_account_id", ""),
         signed_in="sign_in" in fields,

@@ -70,6 +70,7 @@ class AccountRepository:
             "weight": account.weight,
             "cap": account.cap,
             "group": account.group,
+            "stream_upstream": account.stream_upstream,
             "chatgpt_account_id": account.chatgpt_account_id,
             "credential": self._vault.seal(bare) if bare else "",
             "offer": account.offer,

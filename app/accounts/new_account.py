@@ -11,6 +11,8 @@ from app.accounts.kinds import KINDS
 from app.config import Settings
 from app.errors import InvalidRequest
 
+CHANGEABLE = ("weight", "cap", "group", "stream_upstream")  # fields that are stored as they are given
+
 
 def new_account(
     fields: Mapping[str, Any], settings: Settings, *, credential: str = "", chatgpt_account_id: str = ""
@@ -39,13 +41,13 @@ def new_account(
         models=tuple(dict.fromkeys(fields.get("models", ()))),
         chatgpt_account_id=_for_header(chatgpt_account_id, "chatgpt_account_id"),
         credential=_for_header(credential, "credential"),
-        **{name: fields[name] for name in ("weight", "cap", "group") if name in fields},
+        **{name: fields[name] for name in CHANGEABLE if name in fields},
     )
 
 
 def changed_account(account: Account, fields: Mapping[str, Any]) -> Account:
     """Return *account* with *fields*, an AccountInput that was loaded with `partial=True`."""
-    changes: dict[str, Any] = {name: fields[name] for name in ("weight", "cap", "group") if name in fields}
+    changes: dict[str, Any] = {name: fields[name] for name in CHANGEABLE if name in fields}
     if "models" in fields:
         changes["models"] = tuple(dict.fromkeys(fields["models"]))
     return replace(account, **changes)

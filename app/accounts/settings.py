@@ -17,7 +17,7 @@ TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
 FLAGS = ("names_accounts", "tells_windows")  # see PoolSettings
 CHOICES = {  # the values of each; the first is the default
-    "stream_upstream": ("always", "auto"),
+    "stream_upstream": ("auto", "always", "never"),
 }
 NUMBERS = {  # the minimum and maximum of each
     "keep_days": (1, 3650),
@@ -34,7 +34,7 @@ class PoolSettings:
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
     names_accounts: bool = True  # whether answers name their account
     tells_windows: bool = True  # whether callers see the used part of the pool's upstream windows
-    stream_upstream: str = "always"  # whether upstreams are to stream what the caller does not
+    stream_upstream: str = "auto"  # whether upstreams are to stream their answers
     affinity_minutes: int = 30  # how long after its last turn a conversation stays at its account; 0: no time
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
     # What strict token limits take of a model whose size is in no price list. The output is sent to the

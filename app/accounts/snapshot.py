@@ -7,7 +7,19 @@ from app.stores.accounts import AccountHashes
 from app.stores.scripts import Scripts
 
 FIELDS = (
-    *("id", "name", "kind", "base_url", "wires", "weight", "cap", "group", "created_ms", "expires_ms"),
+    *(
+        "id",
+        "name",
+        "kind",
+        "base_url",
+        "wires",
+        "weight",
+        "cap",
+        "group",
+        "stream_upstream",
+        "created_ms",
+        "expires_ms",
+    ),
     *("state", "reason", "since_ms", "until_ms", "in_flight"),
     *("attempts", "failed_attempts", "rescues"),
     *("used_1", "used_2", "reset_1", "reset_2", "length_1", "length_2"),

@@ -32,7 +32,7 @@ from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from app.presentation.accounts import AccountView, state_label
 from app.wiring import Services
-from schemas.accounts import AccountInput
+from schemas.accounts import STREAM_UPSTREAM, AccountInput
 
 HEADS = (
     *("NAME", "KIND", "STATE", "IN FLIGHT", "CAP", "WEIGHT", "GROUP"),
@@ -51,10 +51,16 @@ def add_group() -> None:
 
 
 # Options that can also be changed later; None means not given.
-NUMBERS: list[Decorator] = [
+CHANGEABLE: list[Decorator] = [
     click.option("--cap", type=int, help="Maximum concurrent requests; 100 by default."),
     click.option("--weight", type=int, help="Relative share of the load; 1 by default."),
     click.option("--group", type=int, help="Under the policy `ordered`, lower groups are used first."),
+    click.option(
+        "--stream-upstream",
+        type=click.Choice(STREAM_UPSTREAM),
+        help="Whether it is to stream responses: auto, always or never, in place of the pool's setting; "
+        "pool [default]: as that.",
+    ),
 ]
 
 
@@ -72,7 +78,7 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
         ),
         click.option(f"--{secret}-stdin", "from_stdin", is_flag=True, help="Read it from standard input."),
         names_option("--models", "Models it may serve; all by default."),
-        *NUMBERS,
+        *CHANGEABLE,
         click.option("--must-answer", is_flag=True, help="Add it only if its server lists its models now."),
         in_pool,
     ]
@@ -183,9 +189,9 @@ def _state(account: Account, now: float) -> str:
     return state_label(account.state) + until + (f" ({view.reason})" if view.reason else "")
 
 
-def numbers_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options for cap, weight and group to *command*."""
-    for option in reversed(NUMBERS):
+def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for cap, weight, group and streaming to *command*."""
+    for option in reversed(CHANGEABLE):
         command = option(command)
     return command
 
@@ -195,6 +201,7 @@ def numbers_options(command: Callable[..., None]) -> Callable[..., None]:
     epilog=example(
         "poolgate account set main --cap 20 --weight 3",
         "poolgate account set main --api-key-env NEW_KEY",
+        "poolgate account set gpu1 --stream-upstream never",
     ),
 )
 @click.argument("name", shell_complete=complete.accounts)
@@ -204,7 +211,7 @@ def numbers_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--api-key-stdin", "from_stdin", is_flag=True, help="Read a new API key from standard input.")
 @names_option("--models", "Models it may serve.")
 @click.option("--all-models", is_flag=True, help="Allow every model.")
-@numbers_options
+@changeable_options
 @in_pool
 @with_store
 def set_account(

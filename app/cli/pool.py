@@ -116,7 +116,8 @@ def time_limit(text: str) -> TimeLimit:
 @click.option(
     "--stream-upstream",
     type=click.Choice(CHOICES["stream_upstream"]),
-    help="Whether upstreams stream responses that callers do not: always [default], or only where needed.",
+    help="Whether upstreams are to stream responses: auto [default], where the caller or the gateway needs "
+    "it; always; or never. Accounts may override it. A response that is not streamed may take longer.",
 )
 @click.option(
     "--keep-days",

@@ -11,12 +11,15 @@ import structlog
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
+from app.accounts.kinds import kind_of
 from app.errors import GatewayError, UpstreamError, UpstreamRejected
 from app.records import record
 from app.relay.attempt import Attempt
 from app.relay.context import RequestContext
 from app.translation.requests import foreign_state
 from app.translation.requests.refused_fields import (
+    STREAMED,
+    UNSTREAMED,
     Refusal,
     may_lack,
     refused_fields,
@@ -24,6 +27,7 @@ from app.translation.requests.refused_fields import (
 )
 from app.translation.requests.upstream_request import UpstreamRequest
 
+STREAMING = {STREAMED, UNSTREAMED}  # a server that refuses both can answer neither way
 MAX_ADAPTATIONS = 4  # of one request: some servers name one field after the other
 
 log = structlog.get_logger()
@@ -67,11 +71,14 @@ class Adaptation:
     def _without_fields(self, attempt: Attempt, error: UpstreamRejected) -> Adapted | None:
         request, client, account = attempt.request, self._context.request, attempt.account
         refusal = Refusal(error.upstream_status, error.message, error.code, error.param)
-        known = account.refused_by(request.protocol, client.model)
+        known = set(account.refused_by(request.protocol, client.model))
         fields = [
             field
             for field in refused_fields(refusal, request.body)
-            if field not in known and may_lack(request, field, client.client_protocol, client.body)
+            if field not in known
+            and may_lack(request, field, client.client_protocol, client.body)
+            and (field != STREAMED or kind_of(account).sends_unstreamed_answers)
+            and not (field in STREAMING and known & STREAMING)
         ]
         if not fields:
             return None

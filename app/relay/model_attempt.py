@@ -37,8 +37,6 @@ class ProtocolAttempt:
     `reader` has observed what the upstream produced, whether or not the client received it.
     """
 
-    accept = ""  # in place of a stream of events
-
     def __init__(self, inputs: AttemptInputs, request: UpstreamRequest) -> None:
         self.inputs = inputs
         self.context = inputs.context
@@ -73,10 +71,11 @@ class ProtocolAttempt:
         size = self.context.request.body_bytes
         give_way(size)  # it has just been translated
         body = write_json(self.request.body, size)
+        accept = "" if self.request.body["stream"] else "application/json"
         return self.inputs.upstream.post(
             self.account,
             self.request.protocol,
-            RequestContent(body, self.context.caller.headers, trace_headers, accept=self.accept),
+            RequestContent(body, self.context.caller.headers, trace_headers, accept=accept),
             headers_timeout_seconds=self._deadlines.seconds_for_headers(),
             cancellation=self._cancellation,
         )
@@ -109,10 +108,11 @@ class ModelAttempt(ProtocolAttempt):
     def events(self) -> EventBatches:
         return exchange(self)
 
-    def receive(self, response: UpstreamResponse) -> EventBatches:
+    def receive(self, response: UpstreamResponse, beginning: bytes = b"") -> EventBatches:
+        """Read *response*, of whose body *beginning* has been read already."""
         self._content_type = content_type_of(response)
         try:
-            yield from self._stream(response.body)
+            yield from self._stream(response.body, beginning)
         except (ClientGone, GeneratorExit):
             self._read_usage(response.body)
             raise
@@ -121,10 +121,10 @@ class ModelAttempt(ProtocolAttempt):
         if not (self._awaits_usage and isinstance(self._cancellation.error, ClientGone)):
             body.interrupt()
 
-    def _stream(self, body: Body) -> EventBatches:
+    def _stream(self, body: Body, beginning: bytes) -> EventBatches:
         is_over = False
         while not is_over:
-            data = self._read(body)
+            data, beginning = beginning or self._read(body), b""
             if data is None:
                 is_over = self._deadlines.check()
             else:

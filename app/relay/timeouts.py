@@ -23,10 +23,12 @@ def shortened(limits: TimeLimits) -> TimeLimits:
     )
 
 
-# A whole answer arrives at once, after as long as a stream takes from its first event to its last. Its limit
-# is a multiple of the one on the first event, so that a pool that changes one changes both.
-UNSTREAMED_FACTOR = 15.0  # 180 s by default
+# A whole answer arrives at once, after as long as a stream takes from its first event to its last. An account
+# that hangs looks alike, so the limit grows with the length that the request sets; where it sets none, or a
+# large one, it is a multiple of the one on the first event: a pool that changes one changes both.
+UNSTREAMED_FACTOR = 10.0  # 120 s by default
 UNSTREAMED_FACTOR_REASONING = 5.0  # 300 s
+UNSTREAMED_TOKENS_PER_SECOND = 10.0  # how fast an answer is written, at worst
 ALTERNATIVE_CHECK_SECONDS = 5.0  # between two checks for an account that could serve instead
 
 
@@ -80,10 +82,13 @@ class AttemptDeadlines:
         """Start the limit on first progress."""
         self._until = self._first_progress_by
 
-    def expect_unstreamed_answer(self) -> None:
-        """Allow as long for headers and first progress as an upstream takes that sends nothing before."""
-        self._first_progress = self._unstreamed_answer
-        self._until = self._first_progress_by = self._progressed_at + self._unstreamed_answer
+    def expect_unstreamed_answer(self, length: int | None) -> None:
+        """Allow as long for headers and first progress as an answer of *length* tokens takes; None: any."""
+        limit = self._unstreamed_answer
+        if length is not None:
+            limit = min(limit, self._first_progress + length / UNSTREAMED_TOKENS_PER_SECOND)
+        self._first_progress = limit
+        self._until = self._first_progress_by = self._progressed_at + limit
 
     def commented(self) -> None:
         """Start the limit on first progress again: the upstream sent a comment, so it is working."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from app.accounts.account import POOL_SETTING
 from app.accounts.kinds import kind_of
 from app.accounts.settings import settings_from
 from app.errors import StreamIncomplete, UpstreamProtocolError
+from app.limits.output_lengths import length_bound
 from app.relay.attempt import Attempt, AttemptInputs, EventBatches, exchange, keepalive_if_due
 from app.relay.content_types import EVENTS, PAGES
 from app.relay.model_attempt import ModelAttempt, ProtocolAttempt
 from app.relay.output_cap import output_cap_for
+from app.streaming.answer_decoder import BLANK, begins_object, begins_stream
 from app.streaming.events import Event
 from app.streaming.lenient_json import loads_and_compare
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.unstreamed_answers import UNSTREAMED_ANSWERS
-from app.translation.requests.refused_fields import UNSTREAMED
+from app.translation.requests.refused_fields import STREAMED, UNSTREAMED
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.responses import UpstreamResponse, essence_of
@@ -27,29 +30,41 @@ STREAM_FIELDS = ("stream_options",)  # of a request; upstreams refuse them where
 
 def begin_model_attempt(inputs: AttemptInputs, request: UpstreamRequest) -> Attempt:
     """
-    Return the attempt that sends *request*: streamed or not, as its pool, account, caller and content allow.
+    Return the attempt that sends *request*: streamed or not, as its account, pool, caller and content allow.
 
-    By itself it is streamed where the caller receives a stream, where the answer has to be translated, where
-    the gateway may have to end it, and where it is stored for callers that stream.
+    `auto` streams where the caller receives a stream, where the answer has to be translated, where the
+    gateway may have to end it, and where it is stored for callers that stream.
     """
-    context, account = inputs.context, inputs.account
-    setting = settings_from(context.caller.key.settings).stream_upstream
-    if setting == "always" or not kind_of(account).sends_unstreamed_answers or request.body.get("background"):
+    account = inputs.account
+    if not kind_of(account).sends_unstreamed_answers or request.body.get("background"):
         return ModelAttempt(inputs, request)
-    refused = account.refused_by(request.protocol, context.request.model) if account.refused else ()
-    passes_unchanged = (
+    refused = account.refused_by(request.protocol, inputs.context.request.model) if account.refused else ()
+    setting = account.stream_upstream
+    if setting == POOL_SETTING:
+        setting = settings_from(inputs.context.caller.key.settings).stream_upstream
+    may_not_stream = setting == "never" or STREAMED in refused
+    if UNSTREAMED in refused or (setting == "always" and not may_not_stream):
+        return ModelAttempt(inputs, request)
+    passes_unchanged = _passes_unchanged(inputs, request)
+    if not (passes_unchanged or may_not_stream):
+        return ModelAttempt(inputs, request)
+    inputs.deadlines.expect_unstreamed_answer(length_bound(request.protocol, request.body))
+    body = {name: value for name, value in request.body.items() if name not in STREAM_FIELDS}
+    body["stream"] = False
+    request = request._replace(body=body)
+    return UnstreamedAttempt(inputs, request) if passes_unchanged else ModelAttempt(inputs, request)
+
+
+def _passes_unchanged(inputs: AttemptInputs, request: UpstreamRequest) -> bool:
+    """Return whether the caller receives the answer as one object, as the upstream sends it."""
+    context = inputs.context
+    return (
         not context.options.stream
         and request.protocol == context.request.client_protocol
         and context.options.caching is None
         and inputs.resumed is None
         and output_cap_for(inputs, request.protocol) is None
     )
-    if UNSTREAMED in refused or not passes_unchanged:
-        return ModelAttempt(inputs, request)
-    body = {name: value for name, value in request.body.items() if name not in STREAM_FIELDS}
-    body["stream"] = False
-    inputs.deadlines.expect_unstreamed_answer()
-    return UnstreamedAttempt(inputs, request._replace(body=body))
 
 
 class UnstreamedAttempt(ProtocolAttempt):
@@ -60,7 +75,6 @@ class UnstreamedAttempt(ProtocolAttempt):
     received nothing, so another account may still answer.
     """
 
-    accept = "application/json"
     was_cut = False
 
     def __init__(self, inputs: AttemptInputs, request: UpstreamRequest) -> None:
@@ -79,46 +93,53 @@ class UnstreamedAttempt(ProtocolAttempt):
 
     def receive(self, response: UpstreamResponse) -> EventBatches:
         content_type = essence_of(response.headers)
-        if content_type == EVENTS:
-            self._streamed = streamed = ModelAttempt(self.inputs, self.request)
-            self.reader = streamed.reader
-            yield from streamed.receive(response)
-            self.raw_events = streamed.raw_events
-            return
         if content_type in PAGES:
             raise UpstreamProtocolError(f"The upstream answered with a page ({content_type})")
-        data = yield from self._read_all(response.body)
-        answer = self._answer(data)
-        self.committed = True
-        yield [answer]
+        beginning = yield from self._read_beginning(response.body)
+        if begins_object(beginning) or not (content_type == EVENTS or begins_stream(beginning)):
+            data = yield from self._read_rest(response.body, beginning)
+            answer = self._answer(data)
+            self.committed = True
+            yield [answer]
+            return
+        self._streamed = streamed = ModelAttempt(self.inputs, self.request)
+        self.reader, self.raw_events = streamed.reader, streamed.raw_events
+        yield from streamed.receive(response, beginning)
 
-    def _read_all(self, body: Body) -> Generator[None, None, bytes]:
-        """Return the complete body. Raises UpstreamError, and ClientGone as soon as the client has left."""
-        pieces: list[bytes] = []
-        size = 0
-        while (data := self._read(body)) != b"":
-            if data is None:
-                self._deadlines.check()
-                yield from keepalive_if_due(self._deadlines)
-                continue
-            if data.isspace():  # some servers send blank lines while they work
-                self._deadlines.commented()
-                continue
+    def _read_beginning(self, body: Body) -> Generator[None, None, bytes]:
+        """Return what is read first, b"" at the end; some servers send blank lines while they work."""
+        while True:
+            data = yield from self._read(body)
+            beginning = data.lstrip(BLANK)
+            if beginning or not data:
+                return beginning
+            self._deadlines.commented()
+
+    def _read_rest(self, body: Body, beginning: bytes) -> Generator[None, None, bytes]:
+        """Return the complete body, which begins with *beginning*."""
+        pieces, size, data = [beginning], len(beginning), beginning
+        while data:
             self._deadlines.progressed()
+            data = yield from self._read(body)
             pieces.append(data)
             size += len(data)
             if size > MAX_ANSWER_BYTES:
                 raise UpstreamProtocolError("The upstream's answer is too large")
         return b"".join(pieces)
 
-    def _read(self, body: Body) -> bytes | None:
-        try:
-            data = body.read(self._deadlines.seconds())
-        except StreamIncomplete:
-            self._cancellation.check()  # we ended the wait: the client left
-            raise
-        self._cancellation.check()
-        return data
+    def _read(self, body: Body) -> Generator[None, None, bytes]:
+        """Return the next bytes. Raises UpstreamError, and ClientGone as soon as the client has left."""
+        while True:
+            try:
+                data = body.read(self._deadlines.seconds())
+            except StreamIncomplete:
+                self._cancellation.check()  # we ended the wait: the client left
+                raise
+            self._cancellation.check()
+            if data is not None:
+                return data
+            self._deadlines.check()
+            yield from keepalive_if_due(self._deadlines)
 
     def _answer(self, data: bytes) -> Event:
         """Return the event with the answer in *data*, which the reader observes. Raises UpstreamError."""

@@ -17,7 +17,7 @@ from app.streaming.unfold import UNFOLD, error_event, object_in
 
 EVENT_STREAM = "text/event-stream"
 _FIELDS = (b"data", b"event", b":", b"id", b"retry", b"error")  # how a stream begins
-_IGNORED = b"\xef\xbb\xbf \t\r\n"  # before an answer; blank lines come while a server works
+BLANK = b"\xef\xbb\xbf \t\r\n"  # before an answer; blank lines come while a server works
 
 
 def decoder_for(protocol: str, content_type: str, data: bytes) -> EventDecoder | ObjectDecoder | None:
@@ -26,17 +26,27 @@ def decoder_for(protocol: str, content_type: str, data: bytes) -> EventDecoder |
 
     Raises UpstreamProtocolError if it is neither a stream nor JSON.
     """
-    beginning = data.lstrip(_IGNORED)
-    if beginning[:1] in (b"{", b"["):
+    beginning = data.lstrip(BLANK)
+    if begins_object(beginning):
         return ObjectDecoder(protocol)
     is_labelled = content_type in (EVENT_STREAM, "")
     if not beginning:
         return EventDecoder() if is_labelled and not data else None
     if is_labelled:
         return EventDecoder()
-    if any(beginning.startswith(field[: len(beginning)]) for field in _FIELDS):
+    if begins_stream(beginning):
         return EventDecoder()
     raise not_a_stream(content_type)
+
+
+def begins_object(beginning: bytes) -> bool:
+    """Return whether a body with *beginning*, which is not blank, is an object, perhaps in a list."""
+    return beginning[:1] in (b"{", b"[")
+
+
+def begins_stream(beginning: bytes) -> bool:
+    """Return whether a body with *beginning*, which is not blank, is a stream of events."""
+    return bool(beginning) and any(beginning.startswith(field[: len(beginning)]) for field in _FIELDS)
 
 
 def not_a_stream(content_type: str) -> UpstreamProtocolError:
@@ -71,7 +81,7 @@ class ObjectDecoder:
         if self.error is not None:
             return []
         try:
-            payload = loads(b"".join(self._pieces).strip(_IGNORED))
+            payload = loads(b"".join(self._pieces).strip(BLANK))
         except ValueError:
             self.error = UpstreamProtocolError("The upstream answered with something that is not JSON")
             return []

@@ -82,7 +82,6 @@ def test_a_field_that_changes_the_answer_is_not_left_out(
 
 
 def test_a_server_that_has_to_stream(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    pool.set(settings='{"stream_upstream": "auto"}')
     pool.account("a", upstream.base_url())
     message = "parameter.enable_thinking must be set to false for non-streaming calls"
     plays = {"chat": {"whole": refusal(message), "streamed": TEXT}}

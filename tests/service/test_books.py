@@ -26,6 +26,7 @@ def test_a_row_describes_its_request(pool: PoolOfTest, upstream: ScriptedUpstrea
 def test_an_attempt_that_came_to_nothing_is_waste_and_not_the_clients(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
+    pool.set(settings='{"stream_upstream": "always"}')
     pool.account("bad", upstream.base_url("bad"))
     pool.account("good", upstream.base_url("good"))
     try_bad_first(pool)

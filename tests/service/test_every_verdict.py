@@ -65,6 +65,8 @@ class Bench:
         self.key, self.other_key = pool.key(), pool.key("other")
         self._client: Any = pool.gateway.services.scripts.client
         pool.set(policy="ordered")
+        if case.is_event:
+            pool.set(settings='{"stream_upstream": "always"}')
         suffix = {"path": "/embeddings"} if path == EMBEDDINGS else {}
         upstream.script(VECTORS if suffix else WELL, **suffix)
         self._suffix = suffix

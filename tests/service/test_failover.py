@@ -151,6 +151,7 @@ def test_a_cut_answer_without_streaming_is_requested_again(
     two: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
     """The client has seen nothing, so starting again loses nothing."""
+    two.set(settings='{"stream_upstream": "always"}')
     try_bad_first(two)
     upstream.script(
         {"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}}, account="bad"

@@ -137,7 +137,7 @@ RESPONSES_API = set(RESPONSES_VALUES) - {
     "prompt_cache_breakpoint",
     "fallbacks",
 }
-DELIVERY = ("stream", "stream_options")  # upstream requests are always streamed, with usage
+DELIVERY = ("stream", "stream_options")  # upstream requests are streamed with usage, or not at all
 # Of fields that exclude one another, or mean the same, those that are omitted where all are sent.
 NOT_WITH_OTHERS = {
     *("text", "function_call", "functions", "reasoning", "max_tokens", "web_search_options"),
@@ -219,6 +219,8 @@ class Asker:
         with_it = self.least(field) | (WITH.get(field, {}) if self.surface == "chat" else {})
         if self.surface == "responses" and field in ("tool_choice", "parallel_tool_calls"):
             with_it["tools"] = [FLAT]
+        if field == "stream_options":
+            with_it["stream"] = True
         before = self.send_request(with_it)[3] if field not in ("model", "messages", "input") else {}
         status, error, ignored, sent = self.send_request({**with_it, field: self.values[field]})
         match self.support_for(field):
@@ -229,7 +231,7 @@ class Asker:
                 others = [name for name in with_it if self.support_for(name) is Support.NATIVE]
                 return None if error.get("param") in others else f"{status} {error}"
             case Support.SENT | Support.TRANSLATED if field in DELIVERY:
-                return None if sent["stream"] is True and field not in ignored else f"sent {sent}"
+                return None if sent["stream"] in (True, False) and field not in ignored else f"sent {sent}"
             case Support.SENT:
                 return self._sent_fault(field, sent) or (f"ignored {ignored}" if field in ignored else None)
             case Support.TRANSLATED if self.values[field] == NEUTRAL.get(field):

@@ -39,6 +39,7 @@ def send_request(pool: PoolOfTest, path: str, body: dict[str, Any], key: str) ->
 def test_the_upstream_is_closed_and_the_lease_is_gone(
     pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, stream: bool, stall: str
 ) -> None:
+    pool.set(settings='{"stream_upstream": "always"}')
     pool.account("a", upstream.base_url())
     upstream.script(STALLS[stall])
     connection = send_request(pool, PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
@@ -61,7 +62,6 @@ def test_the_upstream_is_closed_and_the_lease_is_gone(
 def test_an_upstream_that_does_not_stream_is_closed_too(
     pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, stall: str
 ) -> None:
-    pool.set(settings='{"stream_upstream": "auto"}')
     pool.account("a", upstream.base_url())
     upstream.script(STALLS[stall])
     connection = send_request(pool, PATHS[surface], BODIES[surface], pool.key())

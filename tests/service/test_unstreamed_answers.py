@@ -13,7 +13,6 @@ from tests.support.upstream_client import ScriptedUpstream
 
 Json = dict[str, Any]
 
-AUTO = '{"stream_upstream": "auto"}'
 USAGE: Json = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "cost": 0.001}
 COMPLETION: Json = {
     "id": "chatcmpl-1",
@@ -68,7 +67,6 @@ def sent_bodies(upstream: ScriptedUpstream) -> list[Json]:
 def test_every_field_arrives_and_usage_is_read(
     pool: PoolOfTest, upstream: ScriptedUpstream, protocol: str
 ) -> None:
-    pool.set(settings=AUTO)
     pool.account("a", upstream.base_url())
     upstream.script({"play": "json", "body": UNSTREAMED[protocol]})
 
@@ -86,7 +84,6 @@ def test_every_field_arrives_and_usage_is_read(
 def test_an_error_in_a_200_is_an_error_and_another_account_answers(
     pool: PoolOfTest, upstream: ScriptedUpstream, protocol: str
 ) -> None:
-    pool.set(settings=AUTO)
     pool.account("bad", upstream.base_url("bad"))
     pool.account("good", upstream.base_url("good"))
     error = {"error": {"message": "Overloaded", "code": "rate_limit_exceeded"}}
@@ -99,7 +96,6 @@ def test_an_error_in_a_200_is_an_error_and_another_account_answers(
 
 
 def test_an_organisation_that_may_not_stream(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    pool.set(settings=AUTO)
     pool.account("a", upstream.base_url())
     message = "Your organization must be verified to stream this model."
     refused = {"error": {"message": message, "param": "stream", "code": "unsupported_value"}}
@@ -114,10 +110,54 @@ def test_an_organisation_that_may_not_stream(pool: PoolOfTest, upstream: Scripte
     assert pool.post(PATHS["chat"], BODIES["chat"], pool.key()).json() == COMPLETION
 
 
+@pytest.mark.parametrize("protocol", ["chat", "responses"])
+@pytest.mark.parametrize("other", ["chat", "responses"])
+def test_a_stream_of_an_account_that_never_streams(
+    pool: PoolOfTest, upstream: ScriptedUpstream, protocol: str, other: str
+) -> None:
+    pool.account("a", upstream.base_url(), protocols=(other,), stream_upstream="never")
+    upstream.script({"play": "json", "body": UNSTREAMED[other]})
+
+    answer = pool.post(PATHS[protocol], {**BODIES[protocol], "stream": True}, pool.key())
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "Hi" in answer.text
+    (sent,) = sent_bodies(upstream)
+    assert sent["stream"] is False
+    (row,) = pool.wait_for_rows(1)
+    assert (row["source"], row["input_tokens"], row["output_tokens"]) == ("upstream", 7, 3)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_stream_of_an_organisation_that_may_not_stream(
+    pool: PoolOfTest, upstream: ScriptedUpstream, status: int
+) -> None:
+    """The refusal of its first stream is remembered: the next one is sent unstreamed at once."""
+    pool.account("a", upstream.base_url())
+    message = "Your organization must be verified to stream this model."
+    refused = {"error": {"message": message, "param": "stream", "code": "unsupported_value"}}
+    plays = {
+        "chat": {
+            "streamed": {"play": "http_error", "status": status, "body": refused},
+            "whole": {"play": "json", "body": COMPLETION},
+        }
+    }
+    upstream.script({"play": "fitting", "plays": plays})
+    key = pool.key()
+
+    answers = [pool.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, key) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert all("Hi" in answer.text and answer.text.endswith("data: [DONE]\n\n") for answer in answers)
+    assert [sent["stream"] for sent in sent_bodies(upstream)] == [True, False, False]
+    row, _ = pool.wait_for_rows(2)
+    assert row["attempts"][0]["repeated_without"] == ["streaming"]
+
+
 def test_an_answer_that_a_strict_limit_may_cut_is_streamed(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
-    pool.set(settings=AUTO)
     pool.account("a", upstream.base_url())
     key = pool.key(limits=(parse_limit("1000 output_tokens/day"),))
 
@@ -125,7 +165,8 @@ def test_an_answer_that_a_strict_limit_may_cut_is_streamed(
     assert sent_bodies(upstream)[0]["stream"] is True
 
 
-def test_a_pool_streams_by_default(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_pool_may_always_stream(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.set(settings='{"stream_upstream": "always"}')
     pool.account("a", upstream.base_url())
 
     assert pool.post(PATHS["chat"], BODIES["chat"], pool.key()).status_code == 200

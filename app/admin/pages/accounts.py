@@ -26,6 +26,7 @@ from schemas.accounts import AccountInput
 NEWEST = 300  # ledger entries searched for errors
 MAX_ERRORS = 3
 NUMBERS = ("cap", "weight", "group")
+STREAMING = (("pool", "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
 # the kinds of account that the form adds, with their titles: first those whose address is known
 KINDS_BY_FORM = sorted(
     ((kind.name, kind.setup.title) for kind in KINDS.values() if kind.setup and kind.setup.title),
@@ -116,16 +117,23 @@ def first_listing_message(outcome: str, listing: FirstListing) -> str:
 def edit(name: str) -> Any:
     """Change the limits, models or API key of an account."""
     account = services().accounts.find_without_credential(g.pool, name)
-    now = {field: str(getattr(account, field)) for field in NUMBERS} | {"models": ", ".join(account.models)}
-    form = Form(request.form or now, "models", "credential", *NUMBERS)
+    now = {field: str(getattr(account, field)) for field in (*NUMBERS, "stream_upstream")}
+    now["models"] = ", ".join(account.models)
+    form = Form(request.form or now, "models", "credential", "stream_upstream", *NUMBERS)
     if request.method == "POST":
         fields: dict[str, Any] = {field: form.integer(field) for field in NUMBERS}
+        fields |= form.filled("stream_upstream")
         with form.collect_errors():
             changes = AccountInput().load(fields | {"models": form.lines("models")}, partial=True)
             operations().accounts.change(g.pool, name, changes, credential=form["credential"].strip())
             return redirect_with_notice(f"Account {name} was changed.", "accounts.detail", name=name)
     return render_template(
-        "accounts/edit.html", section="accounts.show", account=account, form=form, models=account.listed
+        "accounts/edit.html",
+        section="accounts.show",
+        account=account,
+        form=form,
+        models=account.listed,
+        streaming=STREAMING,
     ), form.status
 
 

@@ -31,8 +31,12 @@ from app.config import TimeLimits
 
 DAY = 86400.0  # the longest time limit, in seconds
 STREAMING = (
+    (
+        "auto",
+        "auto: where the caller or the gateway needs the response as it arrives",
+    ),
     ("always", "always"),
-    ("auto", "auto: only where the gateway has to read the response as it arrives"),
+    ("never", "never: streams of callers begin when the response is complete"),
 )
 
 bp = page_blueprint("settings", "/settings")

@@ -20,7 +20,9 @@ from app.translation.requests.upstream_request import UpstreamRequest
 
 Body = dict[str, Any]
 
-UNSTREAMED = "unstreamed"  # in place of a field: the server refuses requests that it is not to stream
+# In place of a field: the server refuses requests that it is to stream, or not to stream.
+STREAMED = "streaming"
+UNSTREAMED = "unstreamed"
 TWINS = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
 
 
@@ -54,8 +56,15 @@ _MUST_STREAM = re.compile(
     r"|\bonly supports? stream|\bmust (?:be )?stream|\bstream`? (?:is )?required",
     re.I,
 )
+# OpenAI refuses streams of some models to organisations that are not verified.
+_MAY_NOT_STREAM = re.compile(
+    r"verified to stream\b|\bnot (?:support|allow|permit)(?:ed)? stream(?:ing|s)?\b|\bcannot stream\b"
+    r"|\bstream(?:ing)?\b['\"`]? (?:mode )?(?:is |are )?(?:not|un)[- ]?(?:support|allow|permit|avail)",
+    re.I,
+)
 _OF_VALUES = ("unsupported_value", "invalid_value")  # codes about a value, not about its field
 STATUSES = (400, 422)
+STREAMING_STATUSES = (*STATUSES, 403)
 
 
 class Refusal(NamedTuple):
@@ -68,10 +77,13 @@ class Refusal(NamedTuple):
 
 
 def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
-    """Return the fields of *sent* that *refusal* names and that are known here, or UNSTREAMED."""
+    """Return the fields of *sent* that *refusal* names and that are known here, or STREAMED or UNSTREAMED."""
+    is_streamed = sent.get("stream") is True
+    if is_streamed and refusal.status in STREAMING_STATUSES and _is_about_streaming(refusal):
+        return [STREAMED]
     if refusal.status not in STATUSES:
         return []
-    if sent.get("stream") is not True and _MUST_STREAM.search(refusal.message):
+    if not is_streamed and _MUST_STREAM.search(refusal.message):
         return [UNSTREAMED]
     if refusal.code in _OF_VALUES or not (
         _REFUSING.search(refusal.message) or refusal.code in ("unsupported_parameter", "unknown_parameter")
@@ -79,6 +91,10 @@ def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
         return []
     named = {refusal.param} if refusal.param in sent else set(_NAMES.findall(refusal.message))
     return [field for field in sent if field in named and _is_known(field)]
+
+
+def _is_about_streaming(refusal: Refusal) -> bool:
+    return refusal.param == "stream" or _MAY_NOT_STREAM.search(refusal.message) is not None
 
 
 def _is_known(field: str) -> bool:
@@ -112,7 +128,7 @@ def without_refused(
 
 def may_lack(request: UpstreamRequest, field: str, client_protocol: ApiProtocol, client_body: Body) -> bool:
     """Return whether *request* may be sent without *field*, or with its twin."""
-    if field == UNSTREAMED:
+    if field in (STREAMED, UNSTREAMED):
         return True
     is_native = client_protocol == request.protocol
     return field in request.body and _may_lack(field, request.body[field], is_native, client_body)

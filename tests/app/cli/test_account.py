@@ -286,10 +286,12 @@ class TestSet:
         """What is not named stays, its credential too."""
         add(poolgate, "main", "--weight", "3", "--models", "gpt-5")
 
-        result = poolgate("account set main --cap 20 --group 2 --models o3,o3,gpt-5")
+        result = poolgate("account set main --cap 20 --group 2 --models o3,o3,gpt-5 --stream-upstream never")
 
         account = services.accounts.find("default", "main")
-        assert result.stdout == "Changed account 'main' in pool 'default': models, cap, group.\n"
+        names = "models, cap, group, stream_upstream"
+        assert result.stdout == f"Changed account 'main' in pool 'default': {names}.\n"
+        assert account.stream_upstream == "never"
         assert (account.cap, account.weight, account.group) == (20, 3, 2)
         assert (account.models, account.credential) == (("o3", "gpt-5"), SECRET)
 

@@ -37,14 +37,40 @@ def deadlines(
 
 
 class TestUnstreamedAnswer:
-    @pytest.mark.parametrize(("reasons", "limit"), [(False, 180), (True, 300)])
+    @pytest.mark.parametrize(("reasons", "limit"), [(False, 120), (True, 300)])
     def test_may_take_as_long_as_a_stream_from_its_beginning_to_its_end(
         self, clock: Clock, reasons: bool, limit: float
     ) -> None:
         waiting = deadlines(clock, reasons=reasons)
-        waiting.expect_unstreamed_answer()
+        waiting.expect_unstreamed_answer(None)
 
         clock.now += limit - 1
+        assert not waiting.check()
+
+        clock.now += 1
+        with pytest.raises(StreamIdleTimeout):
+            waiting.check()
+
+    @pytest.mark.parametrize(("length", "limit"), [(1, 12.1), (100, 22), (1080, 120), (100_000, 120)])
+    def test_is_shorter_where_the_request_limits_its_length(
+        self, clock: Clock, length: int, limit: float
+    ) -> None:
+        """An account that hangs among several is left within seconds where the answer has to be short."""
+        waiting = deadlines(clock)
+        waiting.expect_unstreamed_answer(length)
+
+        clock.now += limit - 1
+        assert not waiting.check()
+
+        clock.now += 1
+        with pytest.raises(StreamIdleTimeout):
+            waiting.check()
+
+    def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
+        waiting = deadlines(clock, reading_seconds=100)
+        waiting.expect_unstreamed_answer(100)
+
+        clock.now += 121
         assert not waiting.check()
 
         clock.now += 1

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from app.accounts.account import Account
+from app.accounts.account import Account, RefusedField
 from app.config import TimeLimits
 from app.errors import StreamIdleTimeout, StreamIncomplete, UpstreamProtocolError, UpstreamRejected
 from app.relay.attempt import AttemptInputs
@@ -31,7 +31,11 @@ COMPLETION: dict[str, Any] = {
 }
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
 
-AUTO = ApiKey("k", "k", "p", settings='{"stream_upstream": "auto"}')
+ALWAYS, NEVER = (
+    ApiKey("k", "k", "p", settings=f'{{"stream_upstream": "{setting}"}}') for setting in ("always", "never")
+)
+STREAMING = (RefusedField("chat", "streaming", "m"),)
+UNSTREAMED = (RefusedField("chat", "unstreamed", "m"),)
 
 
 class Body:
@@ -67,6 +71,7 @@ def begin(
     clock: Clock | None = None,
     max_output: int | None = None,
     account_id: str = "a",
+    settings: dict[str, Any] | None = None,
     **options: Any,
 ) -> Any:
     """Return the attempt that an unstreamed request begins; its upstream answers with *pieces*."""
@@ -76,9 +81,9 @@ def begin(
     upstream: Any = SimpleNamespace(post=lambda *what, **more: sent.append(what) or pending)
     progress = RequestProgress(0.0, 1e9, 0.0)
     deadlines = AttemptDeadlines(TimeLimits(), reasons=False, progress=progress, clock=clock or Clock())
-    account = Account(account_id, "a", kind, "http://127.0.0.1:1/v1", protocols=protocols)
+    account = Account(account_id, "a", kind, "http://127.0.0.1:1/v1", protocols=protocols, **(settings or {}))
     request = make_request(
-        **{"body": {"model": "m", "messages": [], "stream": False}, "stream": False, "key": AUTO} | options
+        **{"body": {"model": "m", "messages": [], "stream": False}, "stream": False, "model": "m"} | options
     )
     inputs = AttemptInputs(request, account, deadlines, upstream, max_output=max_output)
     attempt = MODEL.begin(inputs)
@@ -108,11 +113,20 @@ def test_a_native_request_goes_unstreamed_and_its_answer_arrives_as_it_was_sent(
         {"protocols": ("responses",)},
         {"kind": "chatgpt", "protocols": ("responses",)},
         {"max_output": 10},
-        {"key": ApiKey("k", "k", "p")},
+        {"key": ALWAYS},
+        {"settings": {"stream_upstream": "always"}},
+        {"settings": {"refused": UNSTREAMED}},
+        {"key": NEVER, "settings": {"refused": UNSTREAMED}},
+        {"key": NEVER, "settings": {"stream_upstream": "auto"}, "stream": True},
+        {"key": NEVER, "kind": "chatgpt", "protocols": ("responses",)},
         {"caching": Caching("k", 60.0)},
         {"client_protocol": "responses", "body": {"model": "m", "input": [], "background": True}},
     ],
-    ids=["streamed", "translated", "kind", "cut", "setting", "cached", "polled"],
+    ids=[
+        *("streamed", "translated", "kind", "cut", "pool", "account"),
+        *("refused", "refused_although_never", "account_over_pool", "kind_although_never"),
+        *("cached", "polled"),
+    ],
 )
 def test_requests_that_stay_streamed(why: dict[str, Any]) -> None:
     attempt = begin(**why)
@@ -121,9 +135,41 @@ def test_requests_that_stay_streamed(why: dict[str, Any]) -> None:
     assert attempt.request.body["stream"] is True
 
 
-def test_a_server_that_streams_all_the_same() -> None:
-    data = b"data: %b\n\ndata: [DONE]\n\n" % orjson.dumps(CHUNK)
-    attempt = begin(data, content_type="text/event-stream")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"stream_upstream": "never"},
+        {"refused": STREAMING},
+        {"stream_upstream": "always", "refused": STREAMING},
+    ],
+    ids=["never", "refused", "refused_although_always"],
+)
+@pytest.mark.parametrize(
+    "why",
+    [{"stream": True}, {"client_protocol": "responses", "protocols": ("chat",)}, {"max_output": 10}],
+    ids=["streamed", "translated", "cut"],
+)
+def test_streams_of_servers_that_cannot_stream(settings: dict[str, Any], why: dict[str, Any]) -> None:
+    body = {"model": "m", "input": []} if "protocols" in why else {"model": "m", "messages": []}
+    attempt = begin(orjson.dumps(COMPLETION), settings=settings, body=body, **why)
+
+    events = [event for batch in attempt.events() for event in batch]
+
+    assert isinstance(attempt, ModelAttempt)
+    ((_, _, content),) = attempt.sent
+    sent = orjson.loads(b"".join(content.body))
+    assert (content.accept, sent["stream"], "stream_options" in sent) == ("application/json", False, False)
+    assert any(b"Hi" in event.encoded() for event in events)
+    assert attempt.reader.reported_usage.output_tokens == 2
+
+
+@pytest.mark.parametrize("label", ["text/event-stream", "application/json", "text/plain", ""])
+@pytest.mark.parametrize("pieces", [1, 2, 100])
+def test_a_server_that_streams_all_the_same(label: str, pieces: int) -> None:
+    data = b"\n\ndata: %b\n\ndata: [DONE]\n\n" % orjson.dumps(CHUNK)
+    length = len(data) // pieces + 1
+    cut = [data[start : start + length] for start in range(0, len(data), length)]
+    attempt = begin(*cut, content_type=label)
 
     ((event,),) = list(attempt.events())
 
@@ -132,7 +178,7 @@ def test_a_server_that_streams_all_the_same() -> None:
     assert attempt.reader.finish == "stop"
 
 
-@pytest.mark.parametrize("content_type", ["", "text/plain", "application/octet-stream"])
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/octet-stream", "text/event-stream"])
 def test_other_content_types_of_an_answer(content_type: str) -> None:
     attempt = begin(orjson.dumps(COMPLETION), content_type=content_type)
 
@@ -145,6 +191,8 @@ def test_other_content_types_of_an_answer(content_type: str) -> None:
         (b"<html>", "text/html", UpstreamProtocolError),
         (b"{", "application/json", UpstreamProtocolError),
         (b"", "application/json", UpstreamProtocolError),
+        (b"Not found", "text/plain", UpstreamProtocolError),
+        (b"", "text/event-stream", StreamIncomplete),
         (b'{"error": {"message": "No"}}', "application/json", UpstreamRejected),
         (
             orjson.dumps({**COMPLETION, "choices": [{"message": MESSAGE}]}),
@@ -185,7 +233,7 @@ class TestTimeLimits:
         clock = Clock()
         attempt = begin(None, orjson.dumps(COMPLETION), clock=clock)
         events = attempt.events()
-        clock.now = 170.0
+        clock.now = 110.0
 
         assert next(events) is None  # the client is due a keep-alive
         assert len(list(events)) == 1
@@ -194,7 +242,7 @@ class TestTimeLimits:
         clock = Clock()
         attempt = begin(None, clock=clock)
         events = attempt.events()
-        clock.now = 181.0
+        clock.now = 121.0
 
         with pytest.raises(StreamIdleTimeout):
             next(events)
@@ -203,8 +251,8 @@ class TestTimeLimits:
         clock = Clock()
         attempt = begin(None, b"\n", None, orjson.dumps(COMPLETION), clock=clock)
         events = attempt.events()
-        clock.now = 170.0
+        clock.now = 110.0
         next(events)
-        clock.now = 181.0
+        clock.now = 121.0
 
         assert list(events)[-1]

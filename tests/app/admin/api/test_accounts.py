@@ -18,6 +18,8 @@ class TestAccounts:
         assert "sk-secret" not in added.text
 
         assert call("PATCH", "/accounts/main", {"cap": 3, "models": []}).json["cap"] == 3
+        changed = call("PATCH", "/accounts/main", {"stream_upstream": "never"})
+        assert changed.json["stream_upstream"] == "never"
         call("PATCH", "/accounts/main", {"credential": "sk-newer"})
         assert services.accounts.find("default", "main").credential == "sk-newer"
         assert call("POST", "/accounts/main/pause").json["state"] == "paused"
@@ -60,6 +62,7 @@ class TestAccounts:
         [
             ({**NEW, "kind": "demo"}, "kind"),
             ({**NEW, "cap": 0}, "cap"),
+            ({**NEW, "stream_upstream": "often"}, "stream_upstream"),
             ({**NEW, "credential": "a b"}, "credential"),
             ({**NEW, "base_url": "http://169.254.169.254/v1"}, "base_url"),
             ({**NEW, "odd": 1}, "odd"),

@@ -71,10 +71,13 @@ class TestChanging:
         page = inside.get(f"{HOME}/main/edit").text
         assert 'value="gpt-5"' in page
         assert 'value="100"' in page
-        answer = inside.send(f"{HOME}/main/edit", {"cap": "5", "weight": "2", "group": "0", "models": ""})
+        form = {"cap": "5", "weight": "2", "group": "0", "models": "", "stream_upstream": "never"}
+        answer = inside.send(f"{HOME}/main/edit", form)
 
         assert answer.status_code == 303
         changed = services.accounts.find(POOL, "main")
+        assert changed.stream_upstream == "never"
+        assert "Streams responses" in inside.get(f"{HOME}/main").text
         assert (changed.cap, changed.weight, changed.models, changed.credential) == (5, 2, (), "sk-main")
 
     def test_another_credential(self, inside: Visitor, services: Services, pool: Furnished) -> None:
