@@ -62,10 +62,8 @@ def _unavailable_error(refused: AccountsRefusal, now_ms: float) -> GatewayError:
     usable = {reason: count for reason, count in refused.able.items() if reason not in UNUSABLE}
     if not usable and refused.able.get(Obstacle.UNREADABLE):
         return CredentialUnreadable()
-    if not usable and refused.able.get(Obstacle.DEAD):
-        return NoAccounts("All upstream accounts need a new sign-in or key")
-    if not usable and refused.able.get(Obstacle.PAUSED):
-        return NoAccounts("All upstream accounts are paused")
+    if not usable and (stopped := _stopped_accounts(refused)):
+        return NoAccounts(stopped)
     if usable.get(Obstacle.BUSY) and not usable.get(Obstacle.FAILING):
         message = "No upstream account has room for this model just now"
         return PoolLimited(message, retry_after_seconds=BUSY_RETRY_SECONDS)
@@ -83,6 +81,18 @@ def _unavailable_error(refused: AccountsRefusal, now_ms: float) -> GatewayError:
         retry_after_seconds=wait or None,
         resets_at=(now_ms / 1000 + wait) if wait else None,
     )
+
+
+def _stopped_accounts(refused: AccountsRefusal) -> str:
+    """Return a sentence about the accounts that only an operator can make available; '' if there are none."""
+    reasons = {Obstacle.PAUSED: "are paused", Obstacle.DEAD: "need a new sign-in or key"}
+    stopped = {
+        words: refused.able[obstacle] for obstacle, words in reasons.items() if obstacle in refused.able
+    }
+    if not stopped:
+        return ""
+    which = "" if sum(stopped.values()) == refused.total else " that could serve this request"
+    return f"All upstream accounts{which} {' or '.join(stopped)}"
 
 
 def _with_wait(message: str, seconds: float) -> str:

@@ -112,6 +112,25 @@ class TestSpent:
         assert isinstance(error_of(store), PoolSpent)
 
 
+class TestStopped:
+    """Only an operator makes these accounts available again; the message is not about any other account."""
+
+    def test_of_several(self, store: StoreOfTest) -> None:
+        for name in "ab":
+            serve(store, name, DEAD)
+        store.set_state("c", "paused")
+
+        assert error_of(store).message == "All upstream accounts are paused or need a new sign-in or key"
+
+    def test_where_others_do_not_fit(self, store: StoreOfTest) -> None:
+        for name in "abc":
+            store.set_state(name, "paused")
+        store.account("d", kind="compatible")
+
+        message = "All upstream accounts that could serve this request are paused"
+        assert error_of(store, kinds=["openai"]).message == message
+
+
 class TestModels:
     def test_missing_everywhere(self, store: StoreOfTest) -> None:
         for name in "abc":
@@ -128,7 +147,9 @@ class TestModels:
             serve(store, name, MISSING)
         serve(store, "c", DEAD)
 
-        assert error_of(store).message == "All upstream accounts need a new sign-in or key"
+        assert error_of(store).message == (
+            "All upstream accounts that could serve this request need a new sign-in or key"
+        )
 
     def test_offered_by_no_account(self, store: StoreOfTest) -> None:
         for name in "abc":
