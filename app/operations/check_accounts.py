@@ -9,6 +9,7 @@ import orjson
 
 from app.accounts.account import Account, account_from
 from app.accounts.failures import Failure
+from app.accounts.verdicts import GONE
 from app.formatting import moment
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
@@ -121,13 +122,17 @@ def _refused_text(account: Account) -> str:
     )
 
 
+def _new_credential(account: Account) -> str:
+    is_login = account.signed_in
+    return "poolgate account login --name NAME" if is_login else "poolgate account set NAME --api-key-stdin"
+
+
 def _describe_state(account: Account) -> Diagnostic:
     reason = f" ({account.reason})" if account.reason else ""
     if account.state == AccountState.CREDENTIAL_DEAD:
-        remedy = "poolgate account set NAME --api-key-stdin; or, if it is valid after all, "
-        remedy += "poolgate account resume NAME"
-        if account.signed_in:
-            remedy = "poolgate account login --name NAME"
+        remedy = _new_credential(account)
+        if not account.signed_in:
+            remedy += "; or, if it is valid after all, poolgate account resume NAME"
         return _wrong(f"its credential is refused{reason}", remedy)
     if account.state == AccountState.PAUSED:
         return _note(f"paused{reason}", "poolgate account resume NAME")
@@ -174,6 +179,9 @@ def _check_jobs(record: StoredAccount) -> Iterator[Diagnostic]:
         has_answered = account.listed or account.attempts > account.failed_attempts
         if job == "models" and record.is_unreachable and not has_answered:
             yield _wrong(f"it has never answered ({result})", "poolgate account test NAME")
+        elif job == "models" and result in GONE and not has_answered:
+            what = f"its server refuses the credential ({result}), and it has never answered a request"
+            yield _wrong(what, _new_credential(account))
         else:
             remedy = "it is retried automatically; see poolgate account test NAME"
             yield _note(f"the job `{job}` reported {result}", remedy, f"at {moment(at)}")

@@ -167,6 +167,22 @@ class TestAccountsForAPerson:
             (Level.WRONG, "team/never", "it has never answered (upstream_unavailable)"),
         ]
 
+    def test_one_whose_credential_was_refused_from_the_start(self, services: Services) -> None:
+        """It is active, because no request has failed; one that serves requests may lack the list."""
+        look = orjson.dumps({"at": 1_774_742_400, "result": "invalid_api_key"}).decode()
+        never, before = account(services, "never"), account(services, "before")
+        services.accounts.list_models("team", before.id, ["a"])
+        for one in (never, before):
+            services.accounts.observe("team", one.id, {"look_models": look})
+
+        diagnostics = {where: (level, what) for level, where, what, _ in found(services)}
+
+        assert diagnostics["team/before"][0] is Level.NOTE
+        assert diagnostics["team/never"] == (
+            Level.WRONG,
+            "its server refuses the credential (invalid_api_key), and it has never answered a request",
+        )
+
     def test_one_that_stays_in_use_although_it_fails(self, services: Services) -> None:
         """Suspicion leaves out a quarter of a pool at most; what stays in for that is reported."""
         soft = {"soft": True, "asked": "m", "reason": "server_error", "base_ms": 60_000, "most_ms": 60_000}
