@@ -32,12 +32,12 @@ from app.operations.doctor import Doctor
 from app.operations.first_listing import AccountLister
 from app.operations.limits import LimitOperations
 from app.operations.live_feed import FeedSource, LiveFeeds
-from app.operations.logins import LoginOperations, LoginStores
 from app.operations.operators import OperatorOperations
 from app.operations.pools import PoolOperations
 from app.operations.prices import PriceOperations
 from app.operations.readiness import Readiness
 from app.operations.service import AdminOperations
+from app.operations.sign_ins import SignInOperations, SignInStores
 from app.operations.upstream_lists import UpstreamLists
 from app.operators.stores import OperatorStores
 from app.relay.active_requests import ActiveRequests
@@ -55,7 +55,6 @@ from app.stores.client import make_client
 from app.stores.health import HealthRepository
 from app.stores.ledger import LedgerRepository
 from app.stores.limits import LimitRepository
-from app.stores.login_flows import LoginFlowRepository
 from app.stores.pool_clock import PoolClock
 from app.stores.prices import PriceRepository
 from app.stores.records.audit import Actor
@@ -63,6 +62,7 @@ from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
 from app.stores.settlements import SettlementRepository
+from app.stores.sign_in_flows import SignInFlowRepository
 from app.stores.upstream_metadata import UpstreamMetadataRepository
 from app.stores.usage import UsageRepository
 from app.tracing import Tracing
@@ -120,7 +120,7 @@ class Services:
     cache: ResponseCache
     operator_stores: OperatorStores
     audit: AuditLog
-    login_flows: LoginFlowRepository
+    sign_in_flows: SignInFlowRepository
     feeds: LiveFeeds
     readiness: Readiness
     doctor: Doctor
@@ -137,14 +137,14 @@ class Services:
         accounts = AccountOperations(
             audit, self.accounts, self.settings, self.upstream.lister, self.upstream.checker
         )
-        login_stores = LoginStores(self.accounts, self.credentials, self.login_flows)
+        sign_in_stores = SignInStores(self.accounts, self.credentials, self.sign_in_flows)
         return AdminOperations(
             accounts=accounts,
             api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts),
             limits=LimitOperations(audit, self.limits, self.api_keys),
             pools=PoolOperations(audit, self.pools),
             prices=PriceOperations(audit, self.prices),
-            logins=LoginOperations(audit, accounts, login_stores, self.upstream.oauth, self.settings),
+            sign_ins=SignInOperations(audit, accounts, sign_in_stores, self.upstream.oauth, self.settings),
         )
 
     def operator_operations(self, actor: Actor) -> OperatorOperations:
@@ -186,7 +186,7 @@ def build(
         cache=ResponseCache(AnswerRepository(scripts, stores.vault)),
         operator_stores=OperatorStores.build(scripts, stores.vault),
         audit=AuditLog(scripts),
-        login_flows=LoginFlowRepository(scripts, stores.vault),
+        sign_in_flows=SignInFlowRepository(scripts, stores.vault),
         feeds=LiveFeeds(FeedSource(ledger.entries, lambda pool: read_current_accounts(scripts, pool))),
         readiness=Readiness(stores.pools, health, stores.vault),
         doctor=_build_doctor(settings, stores, health, ledger),

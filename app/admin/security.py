@@ -159,11 +159,11 @@ def _check_password(form: Form) -> bool:
 
     Records an error otherwise. Raises Locked after too many attempts.
     """
-    attempt = _operator_stores().login_throttle.begin(operator(), sessions.address())
+    attempt = _operator_stores().sign_in_throttle.begin(operator(), sessions.address())
     if not _operator_stores().operators.has_password(operator(), form["password"]):
         form.add_error("password", "is not your password")
         return False
-    _operator_stores().login_throttle.succeed(attempt)
+    _operator_stores().sign_in_throttle.succeed(attempt)
     return True
 
 

@@ -13,8 +13,8 @@ from app.admin.guard import HOME, SIGN_IN, check_form, local_path
 from app.admin.pages.forms import Form
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
-from app.operators.login_throttle import Locked, LoginAttempt
 from app.operators.operators import FIRST_START
+from app.operators.sign_in_throttle import Locked, SignInAttempt
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import normalize_name
 
@@ -66,7 +66,7 @@ def first_start() -> Any:
         return render_template("first_start.html", form=form)
     try:
         # per address: the token cannot be guessed, and no other client may lock its owner out
-        attempt = services().operator_stores.login_throttle.begin(
+        attempt = services().operator_stores.sign_in_throttle.begin(
             f"start from {sessions.address()}", sessions.address()
         )
     except Locked as error:
@@ -76,7 +76,7 @@ def first_start() -> Any:
     operator = _make_first(form)
     if operator is None:
         return render_template("first_start.html", form=form), form.status
-    services().operator_stores.login_throttle.succeed(attempt)
+    services().operator_stores.sign_in_throttle.succeed(attempt)
     sessions.sign_in(operator)
     return redirect(HOME, 303)
 
@@ -101,7 +101,7 @@ def _authenticate(name: str) -> bool:
     """Return whether the credentials are right; sign in if so, and audit it. Raises Locked, Overloaded."""
     operator_stores, address = services().operator_stores, sessions.address()
     try:
-        attempt: LoginAttempt = operator_stores.login_throttle.begin(name, address)
+        attempt: SignInAttempt = operator_stores.sign_in_throttle.begin(name, address)
     except Locked as error:
         log.warning("sign_in_locked", address=address)
         if error.first:
@@ -109,12 +109,12 @@ def _authenticate(name: str) -> bool:
         raise
     password, code = request.form.get("password", ""), request.form.get("code", "")
     if not operator_stores.operators.authenticate(
-        name, password, code, operator_stores.login_throttle.priority(attempt)
+        name, password, code, operator_stores.sign_in_throttle.priority(attempt)
     ):
         log.warning("sign_in_refused", address=address)
         _audit("session.refuse", name)
         return False
-    operator_stores.login_throttle.succeed(attempt)
+    operator_stores.sign_in_throttle.succeed(attempt)
     sessions.sign_in(name)
     _audit("session.open", name)
     return True

@@ -10,11 +10,11 @@ from app.accounts.kinds import SIGN_IN_KIND
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
 from app.cli.account import show_first_listing
-from app.cli.oauth_login import sign_in_with_browser, sign_in_with_code
+from app.cli.oauth_sign_in import sign_in_with_browser, sign_in_with_code
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import show_json
 from app.operations.account_rules import KIND_RULES
-from app.stores.records.login_flows import LoginMethod
+from app.stores.records.sign_in_flows import SignInMethod
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
@@ -46,7 +46,7 @@ def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> 
     _check(services, pool, name)
     sign_in = sign_in_with_browser if how == "browser" else sign_in_with_code
     tokens = sign_in(services.upstream.oauth, lambda line: click.echo(line, err=True))
-    _store(services, as_json, pool, name, tokens, LoginMethod(how))
+    _store(services, as_json, pool, name, tokens, SignInMethod(how))
 
 
 @click.command("import", cls=Command, epilog=example("poolgate account import ~/.codex/auth.json --name ann"))
@@ -58,7 +58,7 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
     """Import the ChatGPT sign-in in FILE, Codex's auth.json; - reads standard input."""
     _check(services, pool, name)
     tokens = tokens_from_auth_json(file.read(MAX_FILE_BYTES))
-    _store(services, as_json, pool, name, tokens, LoginMethod.IMPORT)
+    _store(services, as_json, pool, name, tokens, SignInMethod.IMPORT)
     click.echo(SINGLE_USE_NOTICE, err=True)
 
 
@@ -68,18 +68,20 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
 @with_store
 def export_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Print the sign-in of the account NAME as Codex's auth.json. It contains secrets."""
-    click.echo(operations(services).logins.export_auth_json(pool, name))
+    click.echo(operations(services).sign_ins.export_auth_json(pool, name))
     click.echo(SINGLE_USE_NOTICE, err=True)
 
 
 def _check(services: Services, pool: str, name: str) -> None:
     """Raise for a name that cannot be stored, before the sign-in starts."""
     AccountInput(KIND_RULES).load({"kind": SIGN_IN_KIND, "name": name})
-    operations(services).logins.find_account(pool, name)
+    operations(services).sign_ins.find_account(pool, name)
 
 
-def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: LoginMethod) -> None:
-    stored = operations(services).logins.sign_in(pool, name, tokens, way=way)
+def _store(
+    services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: SignInMethod
+) -> None:
+    stored = operations(services).sign_ins.sign_in(pool, name, tokens, way=way)
     listing = operations(services).accounts.fetch_listing(pool, stored)
     if as_json:
         show_json(stored.public() | {"first_look": listing.public()})

@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Self
 
 from app.errors import InvalidRequest
-from app.operations.logins import code_in
+from app.operations.sign_ins import code_in
 
 PATH = "/auth/callback"
 MAX_BYTES = 65536

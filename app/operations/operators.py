@@ -17,7 +17,7 @@ class OperatorOperations:
         self._operators = operator_stores.operators
         self._sessions = operator_stores.sessions
         self._admin_tokens = operator_stores.admin_tokens
-        self._login_throttle = operator_stores.login_throttle
+        self._sign_in_throttle = operator_stores.sign_in_throttle
         self._audit = audit
         self._actor = actor
 
@@ -50,7 +50,7 @@ class OperatorOperations:
         with self._change("operator.password", name) as change:
             self._operators.set_password(name, password)
             ended = self._sessions.end_all(name, but=but)
-            self._login_throttle.reset(name)
+            self._sign_in_throttle.reset(name)
             change.extra = {"sessions_ended": ended}
         return ended
 

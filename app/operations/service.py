@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from app.operations.accounts import AccountOperations
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.limits import LimitOperations
-from app.operations.logins import LoginOperations
 from app.operations.pools import PoolOperations
 from app.operations.prices import PriceOperations
+from app.operations.sign_ins import SignInOperations
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +26,4 @@ class AdminOperations:
     limits: LimitOperations
     pools: PoolOperations
     prices: PriceOperations
-    logins: LoginOperations
+    sign_ins: SignInOperations

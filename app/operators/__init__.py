@@ -1,1 +1,1 @@
-"""Operators of the gateway: accounts, sessions, tokens, second factor, login throttling."""
+"""Operators of the gateway: accounts, sessions, tokens, second factor, limits of sign-in attempts."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.operators.login_throttle import LoginThrottle
 from app.operators.operators import Operators
+from app.operators.sign_in_throttle import SignInThrottle
 from app.stores.admin_tokens import AdminTokenRepository
-from app.stores.login_attempts import LoginAttemptRepository
 from app.stores.operators import OperatorRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from app.stores.sessions import SessionRepository
+from app.stores.sign_in_attempts import SignInAttemptRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class OperatorStores:
     operators: Operators
     sessions: SessionRepository
     admin_tokens: AdminTokenRepository
-    login_throttle: LoginThrottle
+    sign_in_throttle: SignInThrottle
     cookie_keys: tuple[str, ...] = field(repr=False)  # they sign the session cookie; newest first
 
     @classmethod
@@ -28,6 +28,6 @@ class OperatorStores:
             operators=Operators(OperatorRepository(scripts, vault)),
             sessions=SessionRepository(scripts),
             admin_tokens=AdminTokenRepository(scripts),
-            login_throttle=LoginThrottle(LoginAttemptRepository(scripts)),
+            sign_in_throttle=SignInThrottle(SignInAttemptRepository(scripts)),
             cookie_keys=vault.derived("admin cookie"),
         )

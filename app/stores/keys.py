@@ -92,7 +92,7 @@ def settled(name: str, request_id: str) -> str:
 
 
 def flow(name: str, flow_id: str) -> str:
-    """String: a sealed, unfinished login flow; the key with suffix `:asked` limits its polling."""
+    """String: a sealed, unfinished sign-in flow; the key with suffix `:asked` limits its polling."""
     return f"{root(name)}flow:{flow_id}"
 
 
@@ -211,6 +211,6 @@ def admin_tokens() -> str:
     return root(SYSTEM) + "admin-tokens"
 
 
-def login_attempts(subject: str) -> str:
-    """Sorted set: login attempt -> time, Unix ms. *subject*: name, address or both; `known:…` is a string."""
+def sign_in_attempts(subject: str) -> str:
+    """Sorted set: sign-in attempt -> time, Unix ms. *subject*: name, address or both; `known:…` a string."""
     return f"{root(SYSTEM)}try:{subject}"

@@ -70,7 +70,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "use_code": _OPERATORS,
     "put_admin_token": _OPERATORS,
     "touch_admin_token": _OPERATORS,
-    "throttle_login": _OPERATORS,
+    "throttle_sign_in": _OPERATORS,
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.operators.login_throttle import NAME_AND_ADDRESS
+from app.operators.sign_in_throttle import NAME_AND_ADDRESS
 from app.stores.records.operators import NewAdminToken
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.ports import free_port

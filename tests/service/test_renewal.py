@@ -19,7 +19,7 @@ REFUSED = {
 
 
 @pytest.fixture
-def login(pool: PoolOfTest, upstream: ScriptedUpstream, issuer: Issuer) -> str:
+def sign_in(pool: PoolOfTest, upstream: ScriptedUpstream, issuer: Issuer) -> str:
     """The name of the sign-in that the pool's only account has."""
     accounts = pool.gateway.services.accounts
     name, account = signed_in(pool.gateway.services, issuer, pool=pool.name)
@@ -28,7 +28,7 @@ def login(pool: PoolOfTest, upstream: ScriptedUpstream, issuer: Issuer) -> str:
 
 
 def test_a_refused_token_is_renewed_once_and_used(
-    pool: PoolOfTest, upstream: ScriptedUpstream, issuer: Issuer, login: str
+    pool: PoolOfTest, upstream: ScriptedUpstream, issuer: Issuer, sign_in: str
 ) -> None:
     upstream.script(REFUSED, {"play": "text", "text": "Welcome back."})
 
@@ -37,7 +37,7 @@ def test_a_refused_token_is_renewed_once_and_used(
     assert text_of("chat", answer.json()) == "Welcome back."
     first, second = upstream.log()
     assert first.headers["authorization"] != second.headers["authorization"]
-    assert issuer.login_state(login)["exchanges"] == 1
+    assert issuer.sign_in_state(sign_in)["exchanges"] == 1
     assert set(pool.states().values()) == {"active"}
     (row,) = pool.wait_for_rows(1)
     assert (row["status"], len(row["attempts"])) == (200, 2)
@@ -45,7 +45,7 @@ def test_a_refused_token_is_renewed_once_and_used(
 
 
 def test_a_new_token_that_is_refused_too_needs_a_person(
-    pool: PoolOfTest, upstream: ScriptedUpstream, issuer: Issuer, login: str
+    pool: PoolOfTest, upstream: ScriptedUpstream, issuer: Issuer, sign_in: str
 ) -> None:
     upstream.script(REFUSED)
 
@@ -53,7 +53,7 @@ def test_a_new_token_that_is_refused_too_needs_a_person(
 
     assert answer.status_code == 502
     assert len(upstream.log()) == 2
-    assert issuer.login_state(login)["exchanges"] == 1
+    assert issuer.sign_in_state(sign_in)["exchanges"] == 1
     assert set(pool.states().values()) == {"credential_dead"}
 
 

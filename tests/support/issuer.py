@@ -3,17 +3,17 @@ A sign-in service for tests: a real HTTP process that rotates refresh tokens and
 
     python -m tests.support.issuer      prints {"port": N}, ends when its stdin closes
 
-A second use of a refresh token is answered with `refresh_token_reused` and ends that login.
+A second use of a refresh token is answered with `refresh_token_reused` and ends that sign-in.
 The control calls, which `Issuer` in `issuer_client` makes:
 
-    POST /_login    {seconds, account_id, email, plan}   a new login; returns its tokens
+    POST /_sign_in    {seconds, account_id, email, plan}   a new sign-in; returns its tokens
     POST /_approve  {user_code}                 the person enters a device code
-    POST /_stage    {name, plays}               how the next exchanges of that login go, in order:
+    POST /_stage    {name, plays}               how the next exchanges of that sign-in go, in order:
                     {status, body}  an answer, without an exchange      {}  as always
                     {hold: "before" | "after"}  stand still before the exchange, or after it
                     {lose: true}    exchange, and hang up without an answer
-    POST /_release  {name}                      let that login's held exchange go on
-    GET  /_login    ?name=                      {exchanges, reused, alive, held, reasons}
+    POST /_release  {name}                      let that sign-in's held exchange go on
+    GET  /_sign_in    ?name=                      {exchanges, reused, alive, held, reasons}
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ KEY = "a signature that is not checked, but of a decent length"
 
 
 @dataclass
-class Login:
+class SignIn:
     name: str
     about: Json
     exchanges: int = 0
@@ -70,7 +70,7 @@ class Lost(Exception):
 
 class Service:
     def __init__(self) -> None:
-        self._logins: dict[str, Login] = {}
+        self._sign_ins: dict[str, SignIn] = {}
         self._numbers = itertools.count(1)
         self._codes: dict[str, Json] = {}  # authorization codes, with the parameters of their requests
         self._devices: dict[str, Json] = {}
@@ -96,73 +96,73 @@ class Service:
                 return self._device_start(request.json())
             case "POST", "/api/accounts/deviceauth/token":
                 return self._device_poll(request.json())
-            case "GET", "/_login":
-                return json_answer(200, self._state(self._logins[query["name"]]), {})
+            case "GET", "/_sign_in":
+                return json_answer(200, self._state(self._sign_ins[query["name"]]), {})
             case "POST", path if path.startswith("/_"):
                 return json_answer(200, getattr(self, path[1:])(**request.json()), {})
         return json_answer(404, {}, {})
 
-    def _login(self, seconds: int = 3600, **about: Any) -> Json:
-        login = self._new_login(seconds=seconds, **about)
-        return {"name": login.name, **login.tokens()}
+    def _sign_in(self, seconds: int = 3600, **about: Any) -> Json:
+        sign_in = self._new_sign_in(seconds=seconds, **about)
+        return {"name": sign_in.name, **sign_in.tokens()}
 
-    def _new_login(self, **about: Any) -> Login:
-        name = f"login{next(self._numbers)}"
+    def _new_sign_in(self, **about: Any) -> SignIn:
+        name = f"sign_in{next(self._numbers)}"
         made = {"seconds": 3600, "account_id": f"acc-{name}", "email": f"{name}@example.com", "plan": "plus"}
-        self._logins[name] = Login(name, made | about)
-        return self._logins[name]
+        self._sign_ins[name] = SignIn(name, made | about)
+        return self._sign_ins[name]
 
     def _approve(self, user_code: str) -> Json:
         self._devices[user_code]["approved"] = True
         return {}
 
     def _stage(self, name: str, plays: list[Json]) -> Json:
-        self._logins[name].plays = plays
+        self._sign_ins[name].plays = plays
         return {}
 
     def _release(self, name: str) -> Json:
-        self._logins[name].gate.set()
+        self._sign_ins[name].gate.set()
         return {}
 
-    def _state(self, login: Login) -> Json:
+    def _state(self, sign_in: SignIn) -> Json:
         names = ("exchanges", "reused", "alive", "held", "reasons")
-        return {name: getattr(login, name) for name in names}
+        return {name: getattr(sign_in, name) for name in names}
 
     def _token(self, request: Request) -> bytes:
         if request.headers["content-type"] == "application/x-www-form-urlencoded":
             form = {name: values[-1] for name, values in parse_qs(request.body.decode()).items()}
             return self._redeem(form)
         body = request.json()
-        login = self._logins.get(body["refresh_token"].rpartition(".")[0])
-        if login is None or body["grant_type"] != "refresh_token":
+        sign_in = self._sign_ins.get(body["refresh_token"].rpartition(".")[0])
+        if sign_in is None or body["grant_type"] != "refresh_token":
             return json_answer(400, {"error": "invalid_grant"}, {})
-        play = login.plays.pop(0) if login.plays else {}
+        play = sign_in.plays.pop(0) if sign_in.plays else {}
         if "status" in play:
             return json_answer(play["status"], play.get("body", {}), {})
-        self._hold(login, play, "before")
-        answer = self._exchange(login, body)
-        self._hold(login, play, "after")
+        self._hold(sign_in, play, "before")
+        answer = self._exchange(sign_in, body)
+        self._hold(sign_in, play, "after")
         if play.get("lose"):
             raise Lost
         return answer
 
-    def _hold(self, login: Login, play: Json, where: str) -> None:
+    def _hold(self, sign_in: SignIn, play: Json, where: str) -> None:
         if play.get("hold") == where:
-            login.gate.clear()
-            login.held = where
-            login.gate.wait()
-            login.held = ""
+            sign_in.gate.clear()
+            sign_in.held = where
+            sign_in.gate.wait()
+            sign_in.held = ""
 
-    def _exchange(self, login: Login, body: Json) -> bytes:
-        if not login.alive:
+    def _exchange(self, sign_in: SignIn, body: Json) -> bytes:
+        if not sign_in.alive:
             return json_answer(401, {"error": {"code": "refresh_token_invalidated"}}, {})
-        if body["refresh_token"] != f"{login.name}.{login.exchanges}":
-            login.reused += 1
-            login.alive = False
+        if body["refresh_token"] != f"{sign_in.name}.{sign_in.exchanges}":
+            sign_in.reused += 1
+            sign_in.alive = False
             return json_answer(401, {"error": {"code": "refresh_token_reused"}}, {})
-        login.exchanges += 1
-        login.reasons.append(body["refresh_reason"])
-        return json_answer(200, login.tokens(), {})
+        sign_in.exchanges += 1
+        sign_in.reasons.append(body["refresh_reason"])
+        return json_answer(200, sign_in.tokens(), {})
 
     def _authorize(self, query: Json) -> bytes:
         """Sign in at once, as a person who consents."""
@@ -182,7 +182,7 @@ class Service:
             or requested.get("redirect_uri") != form["redirect_uri"]
         ):
             return json_answer(400, {"error": "invalid_grant", "error_description": "no such code"}, {})
-        return json_answer(200, self._new_login().tokens(), {})
+        return json_answer(200, self._new_sign_in().tokens(), {})
 
     def _device_start(self, body: Json) -> bytes:
         user_code = f"CODE-{next(self._numbers)}"

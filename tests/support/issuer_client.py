@@ -42,24 +42,24 @@ class Issuer:
             process.stdin.close()
             process.wait(10)
 
-    def login(self, seconds: float = 3600, **about: Any) -> tuple[str, Tokens]:
-        """Return the name of a new login and its tokens; the access token lasts *seconds*."""
-        answer = self._post("/_login", {"seconds": seconds, **about})
+    def sign_in(self, seconds: float = 3600, **about: Any) -> tuple[str, Tokens]:
+        """Return the name of a new sign-in and its tokens; the access token lasts *seconds*."""
+        answer = self._post("/_sign_in", {"seconds": seconds, **about})
         return answer["name"], tokens_from_answer(answer, time.time())
 
     def approve(self, user_code: str) -> None:
         self._post("/_approve", {"user_code": user_code})
 
     def stage(self, name: str, *plays: Json) -> None:
-        """Set how the next exchanges of login *name* go."""
+        """Set how the next exchanges of sign-in *name* go."""
         self._post("/_stage", {"name": name, "plays": plays})
 
     def release(self, name: str) -> None:
         self._post("/_release", {"name": name})
 
-    def login_state(self, name: str) -> Json:
-        """Return {exchanges, reused, alive, held, reasons} of login *name*."""
-        answer: Json = requests.get(f"{self.url}/_login", {"name": name}, timeout=10).json()
+    def sign_in_state(self, name: str) -> Json:
+        """Return {exchanges, reused, alive, held, reasons} of sign-in *name*."""
+        answer: Json = requests.get(f"{self.url}/_sign_in", {"name": name}, timeout=10).json()
         return answer
 
     def _post(self, call: str, body: Json) -> Json:
@@ -70,8 +70,8 @@ class Issuer:
 def signed_in(
     services: Services, issuer: Issuer, *, pool: str = "default", name: str = "ann", **about: Any
 ) -> tuple[str, Account]:
-    """Return the name of a new login and the account in *pool* that has it."""
-    login, tokens = issuer.login(**about)
+    """Return the name of a new sign-in and the account in *pool* that has it."""
+    sign_in, tokens = issuer.sign_in(**about)
     services.pools.ensure(pool)
     account = Account(
         id="",
@@ -81,4 +81,4 @@ def signed_in(
         protocols=("responses",),
         chatgpt_account_id=tokens.account_id,
     )
-    return login, services.accounts.add(pool, account, tokens)
+    return sign_in, services.accounts.add(pool, account, tokens)

@@ -1,4 +1,4 @@
-"""Fixtures: `issuer` is a sign-in service; its logins are a test's own."""
+"""Fixtures: `issuer` is a sign-in service; its sign-ins are a test's own."""
 
 from __future__ import annotations
 

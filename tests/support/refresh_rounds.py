@@ -84,10 +84,10 @@ def main(rounds: int) -> None:
     with private_redis() as url, short_folder() as home, Issuer() as issuer:
         environ = {"REDIS_URL": url, "POOLGATE_OAUTH_ISSUER": issuer.url, "POOLGATE_HOME": str(home)}
         environ["POOLGATE_STORE_TIMEOUT_MS"] = "5000"
-        login, _ = signed_in(build(Settings.from_environment(environ)), issuer)
+        sign_in, _ = signed_in(build(Settings.from_environment(environ)), issuer)
         started = time.monotonic()
         renew_together(environ, 8, refreshers=2, rotation=rounds + 1)
-        seconds, reply = time.monotonic() - started, issuer.login_state(login)
+        seconds, reply = time.monotonic() - started, issuer.sign_in_state(sign_in)
         print(f"{reply['exchanges']} exchanges in {seconds:.0f} s, {reply['reused']} of a used token")
 
 

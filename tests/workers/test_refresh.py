@@ -13,20 +13,20 @@ from workers import refresh
 
 @pytest.mark.parametrize(("seconds", "exchanges"), [(-10, 1), (1, 1), (235, 1), (310, 0), (3600, 0)])
 def test_five_minutes_ahead(built, issuer, seconds, exchanges):
-    login, _ = signed_in(built, issuer, seconds=seconds)
+    sign_in, _ = signed_in(built, issuer, seconds=seconds)
 
     refresh.run(built, time.time())
 
-    assert issuer.login_state(login)["exchanges"] == exchanges
+    assert issuer.sign_in_state(sign_in)["exchanges"] == exchanges
 
 
 def test_accounts_that_expire_together_are_spread_over_a_minute(built, issuer):
     now = time.time()
-    logins = [signed_in(built, issuer, name=f"a{n}", seconds=270)[0] for n in range(40)]
+    sign_ins = [signed_in(built, issuer, name=f"a{n}", seconds=270)[0] for n in range(40)]
 
     refresh.run(built, now)
 
-    assert 0 < sum(issuer.login_state(login)["exchanges"] for login in logins) < 40
+    assert 0 < sum(issuer.sign_in_state(sign_in)["exchanges"] for sign_in in sign_ins) < 40
 
 
 def test_the_renewed_token_is_what_requests_send(built, issuer, job_result):
@@ -41,15 +41,15 @@ def test_the_renewed_token_is_what_requests_send(built, issuer, job_result):
 
 
 def test_a_dead_sign_in_is_not_refreshed_again(built, issuer, next_period, job_result):
-    login, account = signed_in(built, issuer, seconds=1)
-    issuer.stage(login, {"status": 401, "body": {"error": {"code": "refresh_token_expired"}}})
+    sign_in, account = signed_in(built, issuer, seconds=1)
+    issuer.stage(sign_in, {"status": 401, "body": {"error": {"code": "refresh_token_expired"}}})
 
     refresh.run(built, time.time())
     assert job_result(account, "refresh")["result"] == "dead"
     next_period()
     refresh.run(built, time.time())
 
-    assert issuer.login_state(login)["exchanges"] == 0
+    assert issuer.sign_in_state(sign_in)["exchanges"] == 0
 
 
 def test_an_access_token_alone_is_left_alone(built, add, job_result):

@@ -90,7 +90,7 @@ def test_room_does_not_end_other_states(built, upstream, ann):
 
 
 def test_a_refused_token_is_renewed_first(built, upstream, issuer, job_result):
-    login, account = signed_in(built, issuer)
+    sign_in, account = signed_in(built, issuer)
     refused = {"play": "json", "status": 401, "body": {"error": {"code": "token_expired"}}}
     upstream.script(refused, answer(5), account="ann", path=PATH)
 
@@ -102,7 +102,7 @@ def test_a_refused_token_is_renewed_first(built, upstream, issuer, job_result):
         f"Bearer {account.credential}",
         f"Bearer {now(built).credential}",
     ]
-    assert issuer.login_state(login)["exchanges"] == 1
+    assert issuer.sign_in_state(sign_in)["exchanges"] == 1
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def import_file() -> Response:
         file = orjson.dumps(fields["auth_json"])
     except TypeError:  # orjson parses deeper nesting than it serializes
         raise InvalidRequest("auth_json is nested too deeply", param="auth_json") from None
-    stored = operations().logins.import_auth_json(pool, fields["name"], file)
+    stored = operations().sign_ins.import_auth_json(pool, fields["name"], file)
     return json_response(
         serialize_new_account(pool, stored, operations().accounts.fetch_listing(pool, stored)), 201
     )
@@ -134,4 +134,4 @@ def test(name: str) -> Response:
 def export(name: str) -> Response:
     """Export the sign-in of an account as Codex's auth.json, a secret."""
     inputs.body(NOTHING)
-    return Response(operations().logins.export_auth_json(inputs.pool(), name), mimetype="application/json")
+    return Response(operations().sign_ins.export_auth_json(inputs.pool(), name), mimetype="application/json")

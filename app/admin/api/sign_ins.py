@@ -21,7 +21,7 @@ def begin_device() -> Response:
     """Start a sign-in: a person enters `user_code` at `page`."""
     pool = inputs.pool(must_exist=False)
     return json_response(
-        operations().logins.begin_device(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201
+        operations().sign_ins.begin_device(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201
     )
 
 
@@ -30,7 +30,7 @@ def poll_device(flow: str) -> Response:
     """Poll a sign-in: `pending`, or `done` and the account."""
     inputs.body(NOTHING)
     pool = inputs.pool(must_exist=False)
-    return _progress(pool, operations().logins.poll_device(pool, flow))
+    return _progress(pool, operations().sign_ins.poll_device(pool, flow))
 
 
 @bp.post("/browser")
@@ -38,7 +38,7 @@ def begin_browser() -> Response:
     """Start a sign-in: a person signs in at `page`, and the browser ends at an address."""
     pool = inputs.pool(must_exist=False)
     return json_response(
-        operations().logins.begin_browser(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201
+        operations().sign_ins.begin_browser(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201
     )
 
 
@@ -47,7 +47,7 @@ def complete_browser(flow: str) -> Response:
     """Complete a sign-in with the address at which the browser ended."""
     fields = inputs.body(ADDRESS)
     pool = inputs.pool(must_exist=False)
-    return _progress(pool, operations().logins.complete_browser(pool, flow, fields["address"]))
+    return _progress(pool, operations().sign_ins.complete_browser(pool, flow, fields["address"]))
 
 
 def _progress(pool: str, account: Account | None) -> Response:

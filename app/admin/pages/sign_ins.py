@@ -14,7 +14,7 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.operations.account_rules import KIND_RULES
-from app.stores.records.login_flows import LoginFlow, LoginMethod
+from app.stores.records.sign_in_flows import SignInFlow, SignInMethod
 from schemas.accounts import AccountInput
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -28,14 +28,14 @@ def device() -> Any:
     form, flow, waiting = Form(request.values, "name"), None, False
     if form["do"] == "poll":
         with form.collect_errors():
-            flow = _flow(form, LoginMethod.DEVICE)
-            account = operations().logins.poll_device(g.pool, flow.id)
+            flow = _flow(form, SignInMethod.DEVICE)
+            account = operations().sign_ins.poll_device(g.pool, flow.id)
             if account is not None:
                 return _signed_in(account)
             waiting = True
     elif request.method == "POST":
         with form.collect_errors():
-            flow = operations().logins.begin_device(g.pool, _name(form))
+            flow = operations().sign_ins.begin_device(g.pool, _name(form))
     return render_template(
         "accounts/device.html", section="accounts.show", form=form, flow=flow, waiting=waiting
     ), form.status
@@ -47,11 +47,11 @@ def browser() -> Any:
     form, flow = Form(request.values, "name", "address"), None
     if form["do"] == "finish":
         with form.collect_errors():
-            flow = _flow(form, LoginMethod.BROWSER)
-            return _signed_in(operations().logins.complete_browser(g.pool, flow.id, form["address"]))
+            flow = _flow(form, SignInMethod.BROWSER)
+            return _signed_in(operations().sign_ins.complete_browser(g.pool, flow.id, form["address"]))
     elif request.method == "POST":
         with form.collect_errors():
-            flow = operations().logins.begin_browser(g.pool, _name(form))
+            flow = operations().sign_ins.begin_browser(g.pool, _name(form))
     return render_template(
         "accounts/browser.html", section="accounts.show", form=form, flow=flow
     ), form.status
@@ -66,7 +66,7 @@ def file() -> Any:
         with form.collect_errors():
             name, sent = _name(form), request.files.get("file")
             data = sent.read(MAX_FILE_BYTES) if sent else b""
-            return _signed_in(operations().logins.import_auth_json(g.pool, name, data))
+            return _signed_in(operations().sign_ins.import_auth_json(g.pool, name, data))
     return render_template("accounts/file.html", section="accounts.show", form=form), form.status
 
 
@@ -76,8 +76,8 @@ def _name(form: Form) -> str:
     return str(AccountInput(KIND_RULES).load(fields)["name"])
 
 
-def _flow(form: Form, way: LoginMethod) -> LoginFlow:
-    return services().login_flows.find(g.pool, form["flow"], way)
+def _flow(form: Form, way: SignInMethod) -> SignInFlow:
+    return services().sign_in_flows.find(g.pool, form["flow"], way)
 
 
 def _signed_in(account: Account) -> Any:

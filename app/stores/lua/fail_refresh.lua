@@ -1,6 +1,6 @@
 -- Record how a token exchange failed, and release its lease.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {account, fence, reason, dead, answered, refused, cool_ms}: dead: only a new login helps;
+-- ARGV[1]  JSON {account, fence, reason, dead, answered, refused, cool_ms}: dead: only a new sign-in helps;
 --          answered: the refresh token was not used up; refused: the upstream does not take the access
 --          token either
 -- Returns  1, or 0 when the lease was not the last one.

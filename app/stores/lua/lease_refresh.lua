@@ -8,8 +8,8 @@
 --   held        an exchange is under way
 --   cooling     an exchange failed a moment ago
 --   unanswered  an exchange was sent and its answer lost, so the token may be used up. A second use may
---               end the login: it is the last resort, when the access token does not work either
---   dead        only a new login helps
+--               end the sign-in: it is the last resort, when the access token does not work either
+--   dead        only a new sign-in helps
 --   gone        there are no such tokens
 -- Invariant: of one rotation at most one exchange is under way.
 -- Safe to repeat: a lease whose reply was lost is waited out.

@@ -1,4 +1,4 @@
--- Operators, their sessions, admin tokens and login attempts. All of these are system keys.
+-- Operators, their sessions, admin tokens and sign-in attempts. All of these are system keys.
 local START = root .. 'start' -- string: SHA-256 (hex) of the token that makes the first operator; expires
 local OPERATORS = root .. 'operators' -- set: names
 

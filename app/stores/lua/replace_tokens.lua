@@ -1,4 +1,4 @@
--- Give an account the tokens of a new login by an operator, which overrides an exchange under way.
+-- Give an account the tokens of a new sign-in by an operator, which overrides an exchange under way.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {account, sign_in, expires_ms}
 -- Returns  the account's new version, or 0 when there is no such account.

@@ -76,31 +76,31 @@ def test_a_process_that_lacks_the_key_renews_nothing(services, issuer, environ):
 class TestAfter401:
     def test_brings_new_tokens(self, services, issuer):
         """The tokens are stored encrypted under a new version; the issuer receives the reason."""
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
 
         renewed = services.upstream.refresher.refresh_after_401(POOL, account)
 
         assert renewed == now(services)
         assert renewed.credential != account.credential
         assert (renewed.rotation, renewed.version) == (2, account.version + 1)
-        assert issuer.login_state(login)["reasons"] == ["unauthorized_recovery"]
-        assert services.credentials.read(POOL, renewed).refresh_token == f"{login}.1"
+        assert issuer.sign_in_state(sign_in)["reasons"] == ["unauthorized_recovery"]
+        assert services.credentials.read(POOL, renewed).refresh_token == f"{sign_in}.1"
 
     def test_tokens_already_replaced_are_not_exchanged_again(self, services, issuer):
         """A request that began with the former token is given the current one."""
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         renewed = services.upstream.refresher.refresh_after_401(POOL, account)
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) == renewed
-        assert issuer.login_state(login)["exchanges"] == 1
+        assert issuer.sign_in_state(sign_in)["exchanges"] == 1
 
     def test_each_rotation_can_be_renewed(self, services, issuer):
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
 
         for _ in range(3):
             account = services.upstream.refresher.refresh_after_401(POOL, account)
 
-        assert issuer.login_state(login) | {"reasons": []} == {
+        assert issuer.sign_in_state(sign_in) | {"reasons": []} == {
             "exchanges": 3, "reused": 0, "alive": True, "held": "", "reasons": []
         }  # fmt: skip
 
@@ -114,19 +114,19 @@ class TestAfter401:
         assert services.accounts.find(POOL, "bare").state == "active"
 
     def test_a_removed_account_has_no_tokens(self, services, issuer):
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         services.accounts.remove(POOL, "ann")
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
-        assert issuer.login_state(login)["exchanges"] == 0
+        assert issuer.sign_in_state(sign_in)["exchanges"] == 0
 
 
 class TestExpiring:
     def test_is_sent_to_the_issuer(self, services, issuer):
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
 
         assert services.upstream.refresher.refresh_expiring(POOL, account) == "renewed"
-        assert issuer.login_state(login)["reasons"] == ["proactive_expiry"]
+        assert issuer.sign_in_state(sign_in)["reasons"] == ["proactive_expiry"]
 
     def test_does_not_wait_for_another(self, services, issuer):
         _, account = signed_in(services, issuer)
@@ -148,19 +148,19 @@ class TestFailure:
     )
     def test_a_person_is_needed(self, services, issuer, status, body, reason):
         """The account shows the failure, and no further request is sent to the issuer."""
-        login, account = signed_in(services, issuer)
-        issuer.stage(login, {"status": status, "body": body})
+        sign_in, account = signed_in(services, issuer)
+        issuer.stage(sign_in, {"status": status, "body": body})
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
 
         dead = now(services)
         assert (dead.state, dead.reason) == ("credential_dead", reason)
         assert at(services, 600_000).refresh_after_401(POOL, account) is None
-        assert issuer.login_state(login)["exchanges"] == 0
+        assert issuer.sign_in_state(sign_in)["exchanges"] == 0
 
     def test_resuming_the_account_does_not_revive_its_tokens(self, services, issuer):
-        login, account = signed_in(services, issuer)
-        issuer.stage(login, {"status": 401, "body": {"error": {"code": "refresh_token_expired"}}})
+        sign_in, account = signed_in(services, issuer)
+        issuer.stage(sign_in, {"status": 401, "body": {"error": {"code": "refresh_token_expired"}}})
         services.upstream.refresher.refresh_after_401(POOL, account)
         services.accounts.resume(POOL, "ann")
 
@@ -169,50 +169,50 @@ class TestFailure:
         assert now(services).state == "credential_dead"
 
     def test_a_pause_stays_a_pause(self, services, issuer):
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         services.accounts.pause(POOL, "ann")
-        issuer.stage(login, {"status": 401, "body": {}})
+        issuer.stage(sign_in, {"status": 401, "body": {}})
 
         services.upstream.refresher.refresh_after_401(POOL, account)
 
         assert now(services).state == "paused"
 
     def test_a_new_sign_in_revives_the_account(self, services, issuer):
-        login, account = signed_in(services, issuer)
-        issuer.stage(login, {"status": 401, "body": {}})
+        sign_in, account = signed_in(services, issuer)
+        issuer.stage(sign_in, {"status": 401, "body": {}})
         services.upstream.refresher.refresh_after_401(POOL, account)
-        renewed_login, tokens = issuer.login()
+        renewed_sign_in, tokens = issuer.sign_in()
 
         revived = services.credentials.replace(POOL, account, tokens)
 
         assert (revived.state, revived.credential) == ("active", tokens.access_token)
         assert services.upstream.refresher.refresh_after_401(POOL, revived).rotation == 3
-        assert issuer.login_state(renewed_login)["exchanges"] == 1
+        assert issuer.sign_in_state(renewed_sign_in)["exchanges"] == 1
 
     @pytest.mark.parametrize("status", [500, 503, 429])
     def test_trouble_at_the_issuer_passes(self, services, issuer, status):
         """The account is out for as long as the issuer is left alone, then the exchange is tried again."""
-        login, account = signed_in(services, issuer)
-        issuer.stage(login, {"status": status})
+        sign_in, account = signed_in(services, issuer)
+        issuer.stage(sign_in, {"status": status})
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert now(services).state == "credential_expired"
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
-        assert issuer.login_state(login)["exchanges"] == 0
+        assert issuer.sign_in_state(sign_in)["exchanges"] == 0
 
         assert at(services, int(COOL_SECONDS * 1000)).refresh_after_401(POOL, account).rotation == 2
         assert now(services).state == "active"
 
     def test_an_account_whose_token_still_works_stays_in(self, services, issuer):
-        login, account = signed_in(services, issuer)
-        issuer.stage(login, {"status": 503})
+        sign_in, account = signed_in(services, issuer)
+        issuer.stage(sign_in, {"status": 503})
 
         assert services.upstream.refresher.refresh_expiring(POOL, account) == "cooling"
         assert now(services).state == "active"
 
     def test_no_connection(self, services, issuer):
         """Nothing was sent, so the same token can be exchanged after the pause."""
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         working, services.upstream.refresher._exchange = services.upstream.refresher._exchange, _unreachable
         assert services.upstream.refresher.refresh_expiring(POOL, account) == "cooling"
 
@@ -220,7 +220,7 @@ class TestFailure:
         later._exchange = working
 
         assert later.refresh_expiring(POOL, account) == "renewed"
-        assert issuer.login_state(login)["reused"] == 0
+        assert issuer.sign_in_state(sign_in)["reused"] == 0
 
     def test_permanence(self):
         def rejected(status: int, code: str) -> UpstreamRejected:
@@ -241,15 +241,15 @@ class TestLostAnswer:
 
     @pytest.fixture
     def account(self, services, issuer):
-        self.login, account = signed_in(services, issuer)
-        issuer.stage(self.login, {"lose": True})
+        self.sign_in, account = signed_in(services, issuer)
+        issuer.stage(self.sign_in, {"lose": True})
         assert services.upstream.refresher.refresh_expiring(POOL, account) == "cooling"
         return account
 
     def test_the_sign_in_is_not_risked_while_the_access_token_works(self, services, issuer, account):
         assert at(services, 600_000).refresh_expiring(POOL, account) == "unanswered"
         assert now(services).state == "active"
-        assert issuer.login_state(self.login)["alive"]
+        assert issuer.sign_in_state(self.sign_in)["alive"]
 
     def test_when_it_has_expired_there_is_nothing_left_to_lose(self, services, issuer, account):
         """The refresh token was used up, and the account reports that it needs attention."""
@@ -284,7 +284,7 @@ class TestLateHolder:
     def test_cannot_undo_a_new_sign_in(self, services, issuer):
         _, account = signed_in(services, issuer)
         lease = services.credentials.lease(POOL, account, refused=True, seconds=30)
-        _, tokens = issuer.login()
+        _, tokens = issuer.sign_in()
         services.credentials.replace(POOL, account, tokens)
 
         assert services.credentials.store_tokens(POOL, account, lease, lease.tokens) is None
@@ -305,7 +305,7 @@ class TestStoreAway:
     def test_new_tokens_wait_for_it(self, services, issuer, monkeypatch):
         """They exist nowhere else, so they are offered until they are stored."""
         monkeypatch.setattr("app.accounts.token_refresh.STORE_RETRY_SECONDS", 0)
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         keep, failures = services.credentials.store_tokens, [StoreUnavailable("away")] * 3
 
         def sometimes(*args: Any) -> Any:
@@ -316,7 +316,7 @@ class TestStoreAway:
         services.upstream.refresher._sign_ins = _With(services.credentials, keep=sometimes)
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) == now(services)
-        assert issuer.login_state(login)["exchanges"] == 1
+        assert issuer.sign_in_state(sign_in)["exchanges"] == 1
 
     def test_is_reported_when_nothing_was_begun(self, services, issuer, monkeypatch):
         _, account = signed_in(services, issuer)
@@ -344,29 +344,29 @@ class _With:
 class TestManyProcesses:
     def test_sixty_four_refreshers_make_one_exchange(self, services, environ, issuer, redis_client):
         """The issuer answers when all processes wait. One sent a request, and all have the tokens."""
-        login, _ = signed_in(services, issuer, seconds=-1)
-        issuer.stage(login, {"hold": "before"})
+        sign_in, _ = signed_in(services, issuer, seconds=-1)
+        issuer.stage(sign_in, {"hold": "before"})
 
         def answer_when_all_wait() -> None:
             assert eventually(lambda: calls(redis_client) >= before + 8 * 64, seconds=60)
-            issuer.release(login)
+            issuer.release(sign_in)
 
         before = calls(redis_client)
         rotations, without = renew_together(environ, 4, forks=16, while_they_run=answer_when_all_wait)
 
         assert rotations == [2] * 64
         assert without == 0
-        assert issuer.login_state(login)["exchanges"] == 1
+        assert issuer.sign_in_state(sign_in)["exchanges"] == 1
 
     @pytest.mark.timeout(300)
     def test_a_thousand_expiries(self, services, environ, issuer):
-        login, _ = signed_in(services, issuer)
+        sign_in, _ = signed_in(services, issuer)
 
         rotations, without = renew_together(environ, 4, refreshers=4, rotation=1001)
 
         assert min(rotations) == 1001
         assert without == 0
-        state = issuer.login_state(login)
+        state = issuer.sign_in_state(sign_in)
         assert (state["exchanges"], state["reused"]) == (max(rotations) - 1, 0)
 
 
@@ -382,57 +382,57 @@ class TestHolderKilled:
             start_refresh(process)
             assert process.wait(20) == -9
 
-    def killed_by_us(self, environ: dict[str, str], issuer: Issuer, login: str, place: str) -> None:
-        issuer.stage(login, {"hold": place})
+    def killed_by_us(self, environ: dict[str, str], issuer: Issuer, sign_in: str, place: str) -> None:
+        issuer.stage(sign_in, {"hold": place})
         with refreshing(environ, die_at="never") as process:
             start_refresh(process)
-            assert eventually(lambda: issuer.login_state(login)["held"] == place)
+            assert eventually(lambda: issuer.sign_in_state(sign_in)["held"] == place)
             kill(process)
 
     def test_before_its_request(self, services, environ, issuer):
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         self.killed(environ, "leased")
 
         assert services.upstream.refresher.refresh_after_401(POOL, account).rotation == 2
-        assert issuer.login_state(login)["reused"] == 0
+        assert issuer.sign_in_state(sign_in)["reused"] == 0
 
     def test_before_its_request_with_a_token_that_still_works(self, services, environ, issuer):
         """The outcome is unknown; the exchange is repeated when the access token has expired."""
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         self.killed(environ, "leased")
 
         assert at(services, 60_000).refresh_expiring(POOL, account) == "unanswered"
         assert at(services, 3_700_000).refresh_expiring(POOL, account) == "renewed"
-        assert issuer.login_state(login)["reused"] == 0
+        assert issuer.sign_in_state(sign_in)["reused"] == 0
 
     @pytest.mark.parametrize("place", ["before", "after"])
     def test_while_the_issuer_answers(self, services, environ, issuer, place):
         """The issuer goes on without it. What works is used to its end, and we do not end the sign-in."""
-        login, account = signed_in(services, issuer)
-        self.killed_by_us(environ, issuer, login, place)
-        issuer.release(login)
-        assert eventually(lambda: issuer.login_state(login)["exchanges"] == 1)
+        sign_in, account = signed_in(services, issuer)
+        self.killed_by_us(environ, issuer, sign_in, place)
+        issuer.release(sign_in)
+        assert eventually(lambda: issuer.sign_in_state(sign_in)["exchanges"] == 1)
 
         assert at(services, 60_000).refresh_expiring(POOL, account) == "unanswered"
         assert now(services).credential == account.credential
-        assert (issuer.login_state(login)["reused"], issuer.login_state(login)["alive"]) == (0, True)
+        assert (issuer.sign_in_state(sign_in)["reused"], issuer.sign_in_state(sign_in)["alive"]) == (0, True)
 
     def test_before_it_stored_the_answer(self, services, environ, issuer):
         """The crash lost the new tokens. If the old ones are refused, an operator has to sign in again."""
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         self.killed(environ, "answered")
         assert at(services, 60_000).refresh_expiring(POOL, account) == "unanswered"
-        assert issuer.login_state(login)["reused"] == 0
+        assert issuer.sign_in_state(sign_in)["reused"] == 0
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert (now(services).state, now(services).reason) == ("credential_dead", "refresh_token_reused")
 
     def test_after_it_stored_the_answer(self, services, environ, issuer):
-        login, account = signed_in(services, issuer)
+        sign_in, account = signed_in(services, issuer)
         self.killed(environ, "kept")
 
         assert services.upstream.refresher.refresh_after_401(POOL, account).rotation == 2
-        assert issuer.login_state(login)["exchanges"] == 1
+        assert issuer.sign_in_state(sign_in)["exchanges"] == 1
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.operators.login_throttle import NAME_AND_ADDRESS
+from app.operators.sign_in_throttle import NAME_AND_ADDRESS
 from app.stores.records.operators import NewAdminToken
 from tests.support.admin import PASSWORD, Visitor, admin_app, services_on, turn_on_second_factor
 from tests.support.cluster import running_cluster
@@ -30,7 +30,7 @@ def test_from_the_first_start_to_a_lost_password(tmp_path: Path) -> None:
             visitor.sign_in(password="wrong horse battery")
         assert visitor.sign_in(code=codes[1]).status_code == 429
 
-        services.operator_stores.login_throttle.reset("ann")
+        services.operator_stores.sign_in_throttle.reset("ann")
 
         assert visitor.sign_in(code=codes[1]).status_code == 303
         secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))[1]

@@ -7,7 +7,7 @@ import re
 import pyotp
 import pytest
 
-from app.operators.login_throttle import NAME_AND_ADDRESS
+from app.operators.sign_in_throttle import NAME_AND_ADDRESS
 from tests.support.admin import PASSWORD, Visitor, audited, everything_stored, turn_on_second_factor
 
 NEW = "another long password"

@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.config import Settings
-from app.operators.login_throttle import NAME_AND_ADDRESS
+from app.operators.sign_in_throttle import NAME_AND_ADDRESS
 from app.wiring import build
 from tests.support.admin import (
     PASSWORD,

@@ -13,11 +13,11 @@ from app.backup.reseal import Reseal
 from app.operators.operators import Operators
 from app.stores import keys
 from app.stores.answers import AnswerRepository
-from app.stores.login_flows import LoginFlowRepository, new_flow
 from app.stores.operators import OperatorRepository
-from app.stores.records.login_flows import LoginMethod
+from app.stores.records.sign_in_flows import SignInMethod
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
+from app.stores.sign_in_flows import SignInFlowRepository, new_flow
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 PASSWORD = "correct horse battery"
@@ -36,7 +36,7 @@ def account(scripts: Scripts) -> Account:
     added = accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-main"))
     accounts.add("team", Account("", "other", "openai", "http://x", credential="sk-other"))
     scripts.client.hset(keys.account("team", "acct_s"), mapping={"sign_in": vault.seal("{}"), "id": "acct_s"})
-    LoginFlowRepository(scripts, vault).put("default", new_flow(LoginMethod.DEVICE, "ann", "http://page"))
+    SignInFlowRepository(scripts, vault).put("default", new_flow(SignInMethod.DEVICE, "ann", "http://page"))
     AnswerRepository(scripts, vault).put("default", "k", "digest", "an answer", 600.0)
     operators = Operators(OperatorRepository(scripts, vault))
     operators.create("ann", PASSWORD)

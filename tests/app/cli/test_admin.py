@@ -50,7 +50,7 @@ class TestOperators:
     def test_a_new_password_lets_a_locked_out_owner_in(self, poolgate, services, ann):
         session = services.operator_stores.sessions.open(ann, address="", agent="")
         for _ in range(5):
-            services.operator_stores.login_throttle.begin(ann, "192.0.2.1")
+            services.operator_stores.sign_in_throttle.begin(ann, "192.0.2.1")
 
         result = poolgate("admin password ann --password-stdin", stdin="another long password")
 
@@ -58,7 +58,7 @@ class TestOperators:
         assert services.operator_stores.operators.authenticate(ann, "another long password", "")
         assert not services.operator_stores.operators.authenticate(ann, PASSWORD, "")
         assert services.operator_stores.sessions.touch(session) is None
-        services.operator_stores.login_throttle.begin(ann, "192.0.2.1")
+        services.operator_stores.sign_in_throttle.begin(ann, "192.0.2.1")
 
     def test_a_lost_second_factor(self, poolgate, services, ann):
         turn_on_second_factor(services, ann)

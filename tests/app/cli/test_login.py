@@ -28,7 +28,7 @@ def test_login_by_device(poolgate, services, issuer, monkeypatch):
     result = poolgate("account login --name ann")
 
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith("Signed in account 'ann' (login")
+    assert result.stdout.startswith("Signed in account 'ann' (sign_in")
     assert "/codex/device and enter the code CODE-" in result.stderr
     account = services.accounts.find("default", "ann")
     assert account.signed_in
@@ -54,7 +54,7 @@ def test_a_name_of_another_kind(poolgate):
 
 @pytest.fixture
 def file(issuer, tmp_path):
-    _, tokens = issuer.login()
+    _, tokens = issuer.sign_in()
     path = tmp_path / "auth.json"
     path.write_bytes(tokens.auth_json())
     return path, tokens
@@ -90,7 +90,7 @@ class TestImport:
     def test_a_known_account_is_signed_in_again(self, poolgate, services, issuer, tmp_path):
         """The account retains its id and settings, and becomes active again if its sign-in was refused."""
         for number in range(2):
-            _, tokens = issuer.login(account_id="acc-same")
+            _, tokens = issuer.sign_in(account_id="acc-same")
             (tmp_path / f"{number}.json").write_bytes(tokens.auth_json())
         poolgate("account import", str(tmp_path / "0.json"), "--name", "ann")
         former = services.accounts.find("default", "ann")
@@ -104,7 +104,7 @@ class TestImport:
         assert account.credential == tokens.access_token
 
     def test_an_account_with_a_token_alone_gets_a_sign_in(self, poolgate, services, issuer, tmp_path):
-        _, tokens = issuer.login(account_id="acc-1")
+        _, tokens = issuer.sign_in(account_id="acc-1")
         (tmp_path / "auth.json").write_bytes(tokens.auth_json())
         poolgate("account add chatgpt --name ann --account-id acc-1 --access-token-env T", T="bare")
 
@@ -115,7 +115,7 @@ class TestImport:
 
     def test_another_persons_sign_in_is_refused(self, poolgate, services, issuer, tmp_path):
         for number in range(2):
-            (tmp_path / f"{number}.json").write_bytes(issuer.login()[1].auth_json())
+            (tmp_path / f"{number}.json").write_bytes(issuer.sign_in()[1].auth_json())
         poolgate("account import", str(tmp_path / "0.json"), "--name", "ann")
 
         result = poolgate("account import", str(tmp_path / "1.json"), "--name", "ann")

@@ -83,8 +83,8 @@ def test_a_warning_of_a_command_that_goes_on(
     poolgate: Run, services: Services, issuer: Issuer, upstream: ScriptedUpstream
 ) -> None:
     """Its output is JSON and nothing else."""
-    login, _ = signed_in(services, issuer)
-    issuer.stage(login, {"status": 400, "body": {"error": "invalid_grant"}})
+    sign_in, _ = signed_in(services, issuer)
+    issuer.stage(sign_in, {"status": 400, "body": {"error": "invalid_grant"}})
     upstream.script({"play": "http_error", "status": 401}, account="ann")
 
     result = poolgate("account", "test", "ann", "--model", "gpt-5.2", "--json")

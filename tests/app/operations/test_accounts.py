@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
-from app.stores.records.login_flows import LoginMethod
+from app.stores.records.sign_in_flows import SignInMethod
 
 POOL = "team"
 OPENAI = {"kind": "openai", "name": "main", "models": ["gpt-5"]}
@@ -89,11 +89,11 @@ class TestChange:
 
 class TestFiles:
     def test_there_and_back(self, operations, services, issuer, audited):
-        _, tokens = issuer.login()
-        operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
+        _, tokens = issuer.sign_in()
+        operations.sign_ins.import_auth_json(POOL, "ann", tokens.auth_json())
 
         assert (
-            orjson.loads(operations.logins.export_auth_json(POOL, "ann"))["tokens"]["refresh_token"]
+            orjson.loads(operations.sign_ins.export_auth_json(POOL, "ann"))["tokens"]["refresh_token"]
             == tokens.refresh_token
         )
         assert [one[0] for one in audited()][-2:] == ["account.sign_in", "account.export"]
@@ -104,37 +104,37 @@ class TestFiles:
 
     def test_another_account(self, operations, issuer):
         for message in (None, "not the ChatGPT account"):
-            _, tokens = issuer.login()
+            _, tokens = issuer.sign_in()
             if message is None:
-                operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
+                operations.sign_ins.import_auth_json(POOL, "ann", tokens.auth_json())
             else:
                 with pytest.raises(InvalidRequest, match=message):
-                    operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
+                    operations.sign_ins.import_auth_json(POOL, "ann", tokens.auth_json())
 
     @pytest.mark.parametrize("pool", [POOL, "another"])
     def test_the_same_under_another_name(self, operations, services, issuer, pool):
         """In any pool: the second to renew it would end it for both."""
-        _, tokens = issuer.login()
-        operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
+        _, tokens = issuer.sign_in()
+        operations.sign_ins.import_auth_json(POOL, "ann", tokens.auth_json())
 
         with pytest.raises(InvalidRequest, match=f"is account 'ann' of pool '{POOL}' already"):
-            operations.logins.import_auth_json(pool, "twin", tokens.auth_json())
+            operations.sign_ins.import_auth_json(pool, "twin", tokens.auth_json())
 
         assert [account.name for account in services.accounts.all(pool)] == (["ann"] if pool == POOL else [])
 
     def test_a_colleague_in_the_same_workspace(self, operations, services, issuer):
-        _, tokens = issuer.login()
-        operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
+        _, tokens = issuer.sign_in()
+        operations.sign_ins.import_auth_json(POOL, "ann", tokens.auth_json())
 
-        operations.logins.sign_in(
-            POOL, "bob", replace(tokens, email="bob@example.org", refresh_token="r"), way=LoginMethod.DEVICE
+        operations.sign_ins.sign_in(
+            POOL, "bob", replace(tokens, email="bob@example.org", refresh_token="r"), way=SignInMethod.DEVICE
         )
 
         assert [account.name for account in services.accounts.all(POOL)] == ["ann", "bob"]
 
     def test_a_sign_in_takes_no_credential(self, operations, issuer):
-        _, tokens = issuer.login()
-        operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
+        _, tokens = issuer.sign_in()
+        operations.sign_ins.import_auth_json(POOL, "ann", tokens.auth_json())
 
         with pytest.raises(InvalidRequest, match="sign in again"):
             operations.accounts.change(POOL, "ann", {}, credential="sk-1")

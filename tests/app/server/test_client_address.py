@@ -1,4 +1,4 @@
-"""The address of the client, which login throttling uses: clients must not be able to choose it."""
+"""The address of the client, which limits of sign-in attempts uses: clients must not be able to choose it."""
 
 from __future__ import annotations
 

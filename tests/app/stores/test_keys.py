@@ -48,7 +48,7 @@ SAME_OF_SYSTEM = {
     "session_key('x')": keys.session("x"),
     "sessions_key('x')": keys.sessions("x"),
     "token_key('x')": keys.admin_token("x"),
-    "attempts_key('x')": keys.login_attempts("x"),
+    "attempts_key('x')": keys.sign_in_attempts("x"),
 }
 
 

@@ -99,7 +99,7 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         ],
         "touch_admin_token": ["d"],
         "reseal": [{"name": "a:s", "field": "sign_in", "old": "x", "new": "y" * 9000}],
-        "throttle_login": [
+        "throttle_sign_in": [
             {"id": "x", "limits": [{"what": "name:x", "most": 3, "window_ms": 1000, "unless": "known"}]}
         ],
     }
@@ -112,7 +112,7 @@ SYSTEM = {
     "touch_session",
     "set_operator",
     "put_admin_token",
-    "throttle_login",
+    "throttle_sign_in",
     "close_audit",
 }
 

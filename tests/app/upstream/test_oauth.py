@@ -84,23 +84,23 @@ class TestDevice:
 
 class TestRefresh:
     def test_rotates(self, oauth, issuer):
-        login, tokens = issuer.login()
+        sign_in, tokens = issuer.sign_in()
 
         answer = oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
-        assert answer["refresh_token"] == f"{login}.1"
-        assert issuer.login_state(login)["reasons"] == ["proactive_expiry"]
+        assert answer["refresh_token"] == f"{sign_in}.1"
+        assert issuer.sign_in_state(sign_in)["reasons"] == ["proactive_expiry"]
 
-    def test_a_used_token_ends_the_login(self, oauth, issuer):
+    def test_a_used_token_ends_the_sign_in(self, oauth, issuer):
         """The simulated service that the other tests use confirms it."""
-        login, tokens = issuer.login()
+        sign_in, tokens = issuer.sign_in()
         oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
         with pytest.raises(UpstreamRejected) as refused:
             oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
         assert (refused.value.code, refused.value.upstream_status) == ("refresh_token_reused", 401)
-        assert not issuer.login_state(login)["alive"]
+        assert not issuer.sign_in_state(sign_in)["alive"]
 
     @pytest.mark.parametrize(
         ("status", "body", "code"),
@@ -113,8 +113,8 @@ class TestRefresh:
         ],
     )
     def test_refusals_show_only_their_code(self, oauth, issuer, status, body, code):
-        login, tokens = issuer.login()
-        issuer.stage(login, {"status": status, "body": body})
+        sign_in, tokens = issuer.sign_in()
+        issuer.stage(sign_in, {"status": status, "body": body})
 
         with pytest.raises(UpstreamRejected) as refused:
             oauth.refresh(tokens.refresh_token, "proactive_expiry")
@@ -123,22 +123,22 @@ class TestRefresh:
         assert "secret" not in str(refused.value)
 
     def test_answers_that_make_no_sense(self, oauth, issuer):
-        login, tokens = issuer.login()
-        issuer.stage(login, {"status": 200, "body": []})
+        sign_in, tokens = issuer.sign_in()
+        issuer.stage(sign_in, {"status": 200, "body": []})
 
         with pytest.raises(UpstreamProtocolError):
             oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
     def test_redirect_is_reported_as_such(self, oauth, issuer):
-        login, tokens = issuer.login()
-        issuer.stage(login, {"status": 302, "body": {}})
+        sign_in, tokens = issuer.sign_in()
+        issuer.stage(sign_in, {"status": 302, "body": {}})
 
         with pytest.raises(UpstreamRedirected):
             oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
     def test_an_answer_that_never_came(self, oauth, issuer):
-        login, tokens = issuer.login()
-        issuer.stage(login, {"lose": True})
+        sign_in, tokens = issuer.sign_in()
+        issuer.stage(sign_in, {"lose": True})
 
         with pytest.raises(UpstreamUnreachable) as lost:
             oauth.refresh(tokens.refresh_token, "proactive_expiry")

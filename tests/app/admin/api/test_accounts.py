@@ -93,7 +93,7 @@ class TestAccounts:
 
 class TestSignIns:
     def test_a_file_there_and_back(self, call, refused, issuer, redis_client):
-        _, tokens = issuer.login()
+        _, tokens = issuer.sign_in()
         file = orjson.loads(tokens.auth_json())
         made = call("POST", "/accounts/import", {"name": "ann", "auth_json": file})
         assert (made.status_code, made.json["signed_in"]) == (201, True)

@@ -95,7 +95,7 @@ class TestBrowser:
 
 class TestFile:
     def test_of_codex(self, inside: Visitor, services: Services, issuer: Issuer) -> None:
-        _, tokens = issuer.login()
+        _, tokens = issuer.sign_in()
 
         answer = inside.send(f"{HOME}/file", {"name": "ann", "file": upload(tokens.auth_json())})
 

@@ -29,7 +29,7 @@ class AttemptRefusal:
     is_first: bool
 
 
-class LoginAttemptRepository:
+class SignInAttemptRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
@@ -41,26 +41,26 @@ class LoginAttemptRepository:
             for limit in limits
         ]
         wait_ms, *first = self._scripts.run(
-            "throttle_login", keys.SYSTEM, orjson.dumps({"id": attempt_id, "limits": stored})
+            "throttle_sign_in", keys.SYSTEM, orjson.dumps({"id": attempt_id, "limits": stored})
         )
         return AttemptRefusal(int(wait_ms) / 1000, first == [1]) if wait_ms else None
 
     def read(self, marker: str, counter: str) -> tuple[bool, int]:
         """Return whether *marker* is set, and the number of attempts under *counter*."""
         pipeline = self._scripts.client.pipeline(transaction=False)
-        pipeline.exists(keys.login_attempts(marker))
-        pipeline.zcard(keys.login_attempts(counter))
+        pipeline.exists(keys.sign_in_attempts(marker))
+        pipeline.zcard(keys.sign_in_attempts(counter))
         is_set, attempts = pipeline.execute()
         return bool(is_set), int(attempts)
 
     def clear(self, counter: str) -> None:
         """Remove every attempt under *counter*."""
-        self._scripts.client.delete(keys.login_attempts(counter))
+        self._scripts.client.delete(keys.sign_in_attempts(counter))
 
     def clear_matching(self, prefix: str) -> None:
         """Remove every attempt under the counters that begin with *prefix*. Scans the store."""
         client = self._scripts.client
-        for key in client.scan_iter(keys.login_attempts(f"{prefix}*"), count=1000):
+        for key in client.scan_iter(keys.sign_in_attempts(f"{prefix}*"), count=1000):
             client.delete(key)
 
     def succeed(
@@ -73,8 +73,8 @@ class LoginAttemptRepository:
         for *seconds*. One round trip.
         """
         pipeline = self._scripts.client.pipeline(transaction=False)
-        pipeline.delete(keys.login_attempts(clear))
+        pipeline.delete(keys.sign_in_attempts(clear))
         for counter in uncount:
-            pipeline.zrem(keys.login_attempts(counter), attempt_id)
-        pipeline.set(keys.login_attempts(marker), "1", ex=seconds)
+            pipeline.zrem(keys.sign_in_attempts(counter), attempt_id)
+        pipeline.set(keys.sign_in_attempts(marker), "1", ex=seconds)
         pipeline.execute()

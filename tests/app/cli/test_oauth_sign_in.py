@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from app.cli import oauth_login
+from app.cli import oauth_sign_in
 from app.errors import InvalidRequest
 from app.upstream.oauth import OAuth
 
@@ -21,16 +21,16 @@ class TestDevice:
             if line.startswith(f"Open {issuer.url}/codex/device and enter the code "):
                 issuer.approve(line.rpartition(" ")[2])
 
-        tokens = oauth_login.sign_in_with_code(oauth, enter)
+        tokens = oauth_sign_in.sign_in_with_code(oauth, enter)
 
         assert tokens.email.endswith("@example.com")
         assert tokens.account_id
 
-    def test_the_login_is_not_completed(self, oauth, monkeypatch):
-        monkeypatch.setattr(oauth_login, "DEVICE_SECONDS", 0)
+    def test_the_sign_in_is_not_completed(self, oauth, monkeypatch):
+        monkeypatch.setattr(oauth_sign_in, "DEVICE_SECONDS", 0)
 
         with pytest.raises(InvalidRequest, match="in time"):
-            oauth_login.sign_in_with_code(oauth, lambda line: None)
+            oauth_sign_in.sign_in_with_code(oauth, lambda line: None)
 
 
 class TestBrowser:
@@ -42,6 +42,6 @@ class TestBrowser:
                 page = requests.get(line.removeprefix("Open "), timeout=10)
                 assert "Signed in" in page.text
 
-        tokens = oauth_login.sign_in_with_browser(oauth, open_page, port=0, stdin=None)
+        tokens = oauth_sign_in.sign_in_with_browser(oauth, open_page, port=0, stdin=None)
 
         assert tokens.refresh_token

@@ -1,7 +1,7 @@
 """
 Sign accounts in to ChatGPT, in steps that different processes may take.
 
-A sign-in by device or by browser is a LoginFlow between its first and its last step; importing
+A sign-in by device or by browser is a SignInFlow between its first and its last step; importing
 Codex's auth.json takes one step.
 """
 
@@ -22,28 +22,28 @@ from app.config import Settings
 from app.errors import InvalidRequest, NotFound
 from app.operations.accounts import AccountOperations, audited_fields
 from app.operations.audit_trail import AuditedOperations, AuditTrail
-from app.stores.login_flows import LoginFlowRepository, new_flow
-from app.stores.records.login_flows import LoginFlow, LoginMethod
+from app.stores.records.sign_in_flows import SignInFlow, SignInMethod
+from app.stores.sign_in_flows import SignInFlowRepository, new_flow
 from app.upstream.oauth import DeviceCode, Grant, OAuth, new_verifier
 
 REDIRECT_URI = "http://127.0.0.1:1455/auth/callback"  # the sign-in service redirects to no other port
 
 
 @dataclass(frozen=True, slots=True)
-class LoginStores:
+class SignInStores:
     """The repositories that a sign-in reads and writes."""
 
     accounts: AccountRepository
     credentials: CredentialRepository
-    flows: LoginFlowRepository
+    flows: SignInFlowRepository
 
 
-class LoginOperations(AuditedOperations):
+class SignInOperations(AuditedOperations):
     def __init__(
         self,
         audit: AuditTrail,
         accounts: AccountOperations,
-        stores: LoginStores,
+        stores: SignInStores,
         oauth: OAuth,
         settings: Settings,
     ) -> None:
@@ -55,12 +55,12 @@ class LoginOperations(AuditedOperations):
         self._oauth = oauth
         self._settings = settings
 
-    def begin_device(self, pool: str, name: str) -> LoginFlow:
+    def begin_device(self, pool: str, name: str) -> SignInFlow:
         """Begin to sign in the account *name*: a person enters the flow's `user_code` at its `page`."""
         self.find_account(pool, name)
         device = self._oauth.start_device()
         flow = new_flow(
-            LoginMethod.DEVICE,
+            SignInMethod.DEVICE,
             name,
             device.page,
             user_code=device.user_code,
@@ -72,20 +72,20 @@ class LoginOperations(AuditedOperations):
 
     def poll_device(self, pool: str, flow_id: str) -> Account | None:
         """Return the account once a person has entered the code, None until then. Raises NotFound."""
-        flow = self._flows.find(pool, flow_id, LoginMethod.DEVICE)
+        flow = self._flows.find(pool, flow_id, SignInMethod.DEVICE)
         if not self._flows.claim_poll(pool, flow):
             return None
         device = DeviceCode(flow.secret, flow.user_code, flow.page, flow.interval_seconds)
         grant = self._oauth.poll_device(device)
         return self._redeem(pool, flow, grant) if grant is not None else None
 
-    def begin_browser(self, pool: str, name: str) -> LoginFlow:
+    def begin_browser(self, pool: str, name: str) -> SignInFlow:
         """Begin to sign in the account *name*: a person signs in at the flow's `page`."""
         self.find_account(pool, name)
         verifier, state = new_verifier(), new_verifier()
         page = self._oauth.authorize_url(REDIRECT_URI, verifier, state)
         flow = new_flow(
-            LoginMethod.BROWSER, name, page, secret=verifier, state=state, redirect_uri=REDIRECT_URI
+            SignInMethod.BROWSER, name, page, secret=verifier, state=state, redirect_uri=REDIRECT_URI
         )
         self._flows.put(pool, flow)
         return flow
@@ -96,13 +96,13 @@ class LoginOperations(AuditedOperations):
 
         Raises NotFound for a flow that has ended, InvalidRequest for an address of another sign-in.
         """
-        flow = self._flows.find(pool, flow_id, LoginMethod.BROWSER)
+        flow = self._flows.find(pool, flow_id, SignInMethod.BROWSER)
         code = code_in(address, flow.state)
         if code is None:
             raise InvalidRequest("That address does not belong to this sign-in", param="address")
         return self._redeem(pool, flow, Grant(code, flow.secret, flow.redirect_uri))
 
-    def _redeem(self, pool: str, flow: LoginFlow, grant: Grant) -> Account:
+    def _redeem(self, pool: str, flow: SignInFlow, grant: Grant) -> Account:
         if not self._flows.take(pool, flow):
             raise InvalidRequest("This sign-in was just completed by another process", param="flow")
         tokens = tokens_from_answer(self._oauth.exchange(grant), time.time())
@@ -124,7 +124,7 @@ class LoginOperations(AuditedOperations):
             )
         return account
 
-    def sign_in(self, pool: str, name: str, tokens: Tokens, *, way: LoginMethod) -> Account:
+    def sign_in(self, pool: str, name: str, tokens: Tokens, *, way: SignInMethod) -> Account:
         """
         Store *tokens* as the sign-in of the account *name*, which is added if it does not exist.
 
@@ -172,7 +172,7 @@ class LoginOperations(AuditedOperations):
 
     def import_auth_json(self, pool: str, name: str, auth_json: bytes) -> Account:
         """Store the sign-in in Codex's *auth_json*. Raises InvalidRequest, which does not quote it."""
-        return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way=LoginMethod.IMPORT)
+        return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way=SignInMethod.IMPORT)
 
     def export_auth_json(self, pool: str, name: str) -> bytes:
         """Return the sign-in of the account *name* as Codex's auth.json: a secret."""

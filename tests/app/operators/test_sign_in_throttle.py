@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from app.operators.hashing_queue import Priority
-from app.operators.login_throttle import (
+from app.operators.sign_in_throttle import (
     ADDRESS,
     NAME,
     NAME_AND_ADDRESS,
     WINDOW_SECONDS,
     Locked,
-    LoginThrottle,
+    SignInThrottle,
     network,
 )
 from app.stores import keys
-from app.stores.login_attempts import LoginAttemptRepository
 from app.stores.scripts import Scripts
+from app.stores.sign_in_attempts import SignInAttemptRepository
 
 CLOCK = "local function clock() return tonumber(redis.call('GET', 'test:now')) end"
 START_MS = 1_800_000_000_000
@@ -28,7 +28,7 @@ START_MS = 1_800_000_000_000
 class Attempting:
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.attempts = LoginThrottle(LoginAttemptRepository(Scripts(client, clock=CLOCK)))
+        self.attempts = SignInThrottle(SignInAttemptRepository(Scripts(client, clock=CLOCK)))
         client.set("test:now", START_MS)
 
     def pass_seconds(self, seconds: float) -> None:
@@ -135,7 +135,7 @@ def test_many_at_once_are_no_way_round(attempting):
 def test_stored_identities_expire_and_are_digests(attempting, redis_client):
     attempting.is_locked(name="a password in the wrong field")
 
-    stored = list(redis_client.scan_iter(keys.login_attempts("*")))
+    stored = list(redis_client.scan_iter(keys.sign_in_attempts("*")))
     assert len(stored) == 3
     assert not any("password" in key or "192.0.2.1" in key for key in stored)
     assert all(0 < redis_client.pttl(key) <= WINDOW_SECONDS * 1000 for key in stored)

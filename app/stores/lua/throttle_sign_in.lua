@@ -1,4 +1,4 @@
--- Count a login attempt under every limit that applies, unless one is spent.
+-- Count a sign-in attempt under every limit that applies, unless one is spent.
 -- KEYS[1]  root of the system keys
 -- ARGV[1]  JSON {id, limits: [{what, most, window_ms, unless (the limit is ignored if this name is known)}]}
 -- Returns  {0} counted; else, without counting, {wait in ms, 1 for the first refusal of that time or 0}.

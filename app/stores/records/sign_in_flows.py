@@ -7,17 +7,17 @@ from enum import StrEnum
 from typing import NotRequired, TypedDict
 
 
-class LoginMethod(StrEnum):
+class SignInMethod(StrEnum):
     DEVICE = "device"
     BROWSER = "browser"
     IMPORT = "import"  # of Codex's auth.json; takes one step
 
 
-class LoginFlowJson(TypedDict):
-    """A LoginFlow, by its public names; only a device has a code."""
+class SignInFlowJson(TypedDict):
+    """A SignInFlow, by its public names; only a device has a code."""
 
     id: str
-    way: LoginMethod
+    way: SignInMethod
     name: str
     page: str
     until: float
@@ -26,7 +26,7 @@ class LoginFlowJson(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class LoginFlow:
+class SignInFlow:
     """
     A sign-in of the account *name* by `way`, until `until` (Unix seconds).
 
@@ -35,7 +35,7 @@ class LoginFlow:
     """
 
     id: str
-    way: LoginMethod
+    way: SignInMethod
     name: str
     page: str
     until: float
@@ -45,15 +45,15 @@ class LoginFlow:
     state: str = ""
     redirect_uri: str = ""
 
-    def public(self) -> LoginFlowJson:
-        fields: LoginFlowJson = {
+    def public(self) -> SignInFlowJson:
+        fields: SignInFlowJson = {
             "id": self.id,
             "way": self.way,
             "name": self.name,
             "page": self.page,
             "until": self.until,
         }
-        if self.way is LoginMethod.DEVICE:
+        if self.way is SignInMethod.DEVICE:
             fields["user_code"] = self.user_code
             fields["interval_seconds"] = self.interval_seconds
         return fields

@@ -8,8 +8,8 @@ import pytest
 
 from app.errors import StoreRefused
 from app.stores import keys
-from app.stores.login_attempts import AttemptLimit, LoginAttemptRepository
 from app.stores.scripts import Scripts
+from app.stores.sign_in_attempts import AttemptLimit, SignInAttemptRepository
 
 NOW_MS = 1_700_000_000_000
 CLOCK = "local function clock() return tonumber(redis.call('GET', 'test-clock')) end"
@@ -17,7 +17,7 @@ BY_NAME = AttemptLimit("ann", 2, 60)
 BY_ADDRESS = AttemptLimit("192.0.2.1", 3, 60)
 
 
-class Attempts(LoginAttemptRepository):
+class Attempts(SignInAttemptRepository):
     def __init__(self, client: Any) -> None:
         super().__init__(Scripts(client, clock=CLOCK))
         self._test_client = client
@@ -79,7 +79,7 @@ def test_success(attempts: Attempts, redis_client: Any) -> None:
 
     assert attempts.read("known:ann", "ann") == (True, 0)
     assert attempts.read("known:ann", "192.0.2.1") == (True, 1)
-    assert 0 < redis_client.ttl(keys.login_attempts("known:ann")) <= 100
+    assert 0 < redis_client.ttl(keys.sign_in_attempts("known:ann")) <= 100
 
 
 def test_a_marker_lifts_a_limit(attempts: Attempts) -> None:

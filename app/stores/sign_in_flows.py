@@ -16,7 +16,7 @@ import orjson
 
 from app.errors import NotFound
 from app.stores import keys
-from app.stores.records.login_flows import LoginFlow, LoginMethod
+from app.stores.records.sign_in_flows import SignInFlow, SignInMethod
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
@@ -24,28 +24,28 @@ SECONDS = 900
 _ID = re.compile(r"flow_[0-9a-f]{24}")
 
 
-def new_flow(way: LoginMethod, name: str, page: str, **fields: str | float) -> LoginFlow:
-    """Return a flow that begins now; *fields* are further fields of a LoginFlow."""
-    return LoginFlow(f"flow_{secrets.token_hex(12)}", way, name, page, time.time() + SECONDS, **fields)  # type: ignore[arg-type]
+def new_flow(way: SignInMethod, name: str, page: str, **fields: str | float) -> SignInFlow:
+    """Return a flow that begins now; *fields* are further fields of a SignInFlow."""
+    return SignInFlow(f"flow_{secrets.token_hex(12)}", way, name, page, time.time() + SECONDS, **fields)  # type: ignore[arg-type]
 
 
-class LoginFlowRepository:
+class SignInFlowRepository:
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
         self._vault = vault
 
-    def put(self, pool: str, flow: LoginFlow) -> None:
+    def put(self, pool: str, flow: SignInFlow) -> None:
         sealed = self._vault.seal(orjson.dumps(asdict(flow)).decode())
         self._scripts.client.set(keys.flow(pool, flow.id), sealed, ex=SECONDS)
 
-    def find(self, pool: str, flow_id: str, way: LoginMethod) -> LoginFlow:
+    def find(self, pool: str, flow_id: str, way: SignInMethod) -> SignInFlow:
         """Return the flow. Raises NotFound when it has ended or does not exist."""
         flow = self._read(pool, flow_id) if _ID.fullmatch(flow_id) else None
         if flow is None or flow.way is not way:
             raise NotFound("This sign-in has ended, or was never begun; please start again", param="flow")
         return flow
 
-    def _read(self, pool: str, flow_id: str) -> LoginFlow | None:
+    def _read(self, pool: str, flow_id: str) -> SignInFlow | None:
         sealed = self._scripts.client.get(keys.flow(pool, flow_id))
         if not sealed:
             return None
@@ -53,13 +53,13 @@ class LoginFlowRepository:
             fields = orjson.loads(self._vault.open(sealed))
         except UnreadableSecret:
             return None
-        return LoginFlow(**fields | {"way": LoginMethod(fields["way"])})
+        return SignInFlow(**fields | {"way": SignInMethod(fields["way"])})
 
-    def claim_poll(self, pool: str, flow: LoginFlow) -> bool:
+    def claim_poll(self, pool: str, flow: SignInFlow) -> bool:
         """Return whether the sign-in service may be polled now; at most once in the flow's interval."""
         key, wait_ms = keys.flow(pool, flow.id) + ":asked", max(1, int(flow.interval_seconds * 900))
         return bool(self._scripts.client.set(key, "1", nx=True, px=wait_ms))
 
-    def take(self, pool: str, flow: LoginFlow) -> bool:
+    def take(self, pool: str, flow: SignInFlow) -> bool:
         """Remove *flow*; return whether it existed."""
         return bool(self._scripts.client.delete(keys.flow(pool, flow.id)))

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from app.errors import TooManyAttempts
 from app.formatting import duration
 from app.operators.hashing_queue import Priority
-from app.stores.login_attempts import AttemptLimit, LoginAttemptRepository
 from app.stores.secrets import digest_of
+from app.stores.sign_in_attempts import AttemptLimit, SignInAttemptRepository
 
 WINDOW_SECONDS = 15 * 60
 KNOWN_SECONDS = 30 * 86400  # how long an address counts as one where a name has signed in
@@ -25,7 +25,7 @@ NAME_AND_ADDRESS, ADDRESS, NAME = 5, 20, 50  # attempts in one window
 
 
 @dataclass(frozen=True, slots=True)
-class LoginAttempt:
+class SignInAttempt:
     """One attempt and its counters; `known_marker` is set where a name has signed in before."""
 
     id: str
@@ -46,14 +46,14 @@ class Locked(TooManyAttempts):
         self.first = first
 
 
-class LoginThrottle:
-    def __init__(self, repository: LoginAttemptRepository) -> None:
+class SignInThrottle:
+    def __init__(self, repository: SignInAttemptRepository) -> None:
         self._repository = repository
 
-    def begin(self, name: str, address: str) -> LoginAttempt:
+    def begin(self, name: str, address: str) -> SignInAttempt:
         """Count an attempt for *name* from *address*. Raises Locked."""
         address_digest, name_digest = _digest(network(address)), _digest(name)
-        attempt = LoginAttempt(
+        attempt = SignInAttempt(
             id=secrets.token_hex(8),
             name_and_address=f"both:{name_digest}:{address_digest}",
             address=f"from:{address_digest}",
@@ -72,12 +72,12 @@ class LoginThrottle:
             raise Locked(refusal.wait_seconds, first=refusal.is_first)
         return attempt
 
-    def priority(self, attempt: LoginAttempt) -> Priority:
+    def priority(self, attempt: SignInAttempt) -> Priority:
         """Return the place of *attempt* in the hashing queue."""
         is_known, attempts = self._repository.read(attempt.known_marker, attempt.address)
         return Priority(is_known, attempts)
 
-    def succeed(self, attempt: LoginAttempt) -> None:
+    def succeed(self, attempt: SignInAttempt) -> None:
         """Give back a successful attempt, and forget the failures of its name at its address."""
         self._repository.succeed(
             attempt.id,
