@@ -62,7 +62,7 @@ def imported(pool: PoolOfTest, upstream: ScriptedUpstream) -> Return:
     services = build(replace(settings, chatgpt_base_url=f"{upstream.root_url('a')}/backend-api"))
     with Issuer() as issuer:
         _, tokens = issuer.sign_in()
-    return lambda: services.operations(ACTOR).logins.import_auth_json(pool.name, "a", tokens.auth_json())
+    return lambda: services.operations(ACTOR).sign_ins.import_auth_json(pool.name, "a", tokens.auth_json())
 
 
 def after_failure(play: dict[str, Any], state: str) -> Leave:
