@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+RARE = " -- rare"  # ends the first line of a function that few calls of a script need
 _BEGINNING = re.compile(r"^(?=local )", re.MULTILINE)
 _NAMES = re.compile(r"local (?:function )?(\w+(?:, \w+)*)")
 _COMMENT = re.compile(r"(?:^|\s)--.*", re.MULTILINE)
@@ -21,19 +22,35 @@ def join_script(parts: Iterable[str], operation: str) -> str:
     Return the definitions in *parts* that *operation* uses, directly or indirectly, then its own text.
 
     A part consists of definitions: each begins with `local` in the first column, ends where the next one
-    begins, and uses only earlier ones.
+    begins, and uses only earlier ones. What only functions marked as rare use is defined inside each of them:
+    its closures are made when such a function is called, and not whenever the script runs.
     """
-    needed, used = _words(operation), [operation]
-    for definition in reversed([each for part in parts for each in definitions(part)]):
+    return _join([each for part in parts for each in definitions(part)], operation)
+
+
+def _join(available: list[str], user: str) -> str:
+    needed, used = _words(user), []
+    for definition in reversed(available):
         if needed.intersection(names_of(definition)):
-            needed |= _words(definition)
+            needed |= set() if is_rare(definition) else _words(definition)
             used.append(definition)
-    return "".join(reversed(used))
+    others = [each for each in available if each not in used]
+    return "".join(_with_own(each, others) if is_rare(each) else each for each in reversed(used)) + user
+
+
+def _with_own(function: str, available: list[str]) -> str:
+    first, rest = function.split("\n", 1)
+    return f"{first}\n{_join(available, rest)}"
 
 
 def definitions(part: str) -> list[str]:
     """Return the definitions that *part* consists of, each with the comment of the next one behind it."""
     return _BEGINNING.split(f"{part}\n")[1:]
+
+
+def is_rare(definition: str) -> bool:
+    """Return whether a definition is of a function that few calls of a script need."""
+    return definition.split("\n", 1)[0].endswith(RARE)
 
 
 def names_of(definition: str) -> list[str]:

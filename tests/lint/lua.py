@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
-from app.stores.script_source import definitions, names_of
-from app.stores.scripts import PARTS, source
+from app.stores.script_source import RARE, definitions, join_script, names_of
+from app.stores.scripts import PARTS
 
 CONFIG = Path(__file__).parents[2] / ".luacheckrc"
 NOT_INSTALLED = 3
@@ -28,9 +28,14 @@ _PROBLEM = re.compile(r"^(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)(?:-\d+)?: (
 
 
 def fragments() -> dict[str, str]:
-    """Return the text of each Lua file by its name without the suffix."""
+    """Return the text of each Lua file without marks of rare functions, by its name without the suffix."""
     folder = resources.files("app.stores") / "lua"
-    return {each.name.removesuffix(".lua"): each.read_text() for each in folder.iterdir()}
+    return {each.name.removesuffix(".lua"): each.read_text().replace(RARE, "") for each in folder.iterdir()}
+
+
+def joined(operation: str, files: Mapping[str, str]) -> str:
+    """Return the script of an operation, with each definition on its top level."""
+    return join_script((files[part] for part in PARTS[operation]), files[operation])
 
 
 def problems(scripts: Mapping[str, str], files: Mapping[str, str]) -> list[str]:
@@ -53,7 +58,7 @@ def problems(scripts: Mapping[str, str], files: Mapping[str, str]) -> list[str]:
 
 def unused(files: Mapping[str, str], operations: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Return the definitions in parts that no script of *operations* contains."""
-    used = "".join(source(operation) for operation in operations)
+    used = "".join(joined(operation, files) for operation in operations)
     parts = {part for each in operations.values() for part in each}
     return [
         f"{part}.lua: no operation uses {', '.join(names_of(definition))}"
@@ -89,7 +94,7 @@ def main() -> int:
         print("luacheck is not installed (Debian: apt-get install lua-check)")
         return NOT_INSTALLED
     files = fragments()
-    found = problems({name: source(name) for name in PARTS}, files) + unused(files, PARTS)
+    found = problems({name: joined(name, files) for name in PARTS}, files) + unused(files, PARTS)
     print("\n".join(found) or f"{len(PARTS)} scripts, no problems")
     return 1 if found else 0
 

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from app.stores.scripts import PARTS, source
-from tests.lint.lua import fragments, problems, unused
+from app.stores.scripts import PARTS
+from tests.lint.lua import fragments, joined, problems, unused
 
 OPERATION = "settle"
 
@@ -17,13 +17,14 @@ def found(old: str, new: str, file: str = OPERATION) -> list[str]:
     files = fragments()
     assert old in files[file]
     changed = {file: files[file].replace(old, new, 1)}
-    return problems({OPERATION: source(OPERATION).replace(old, new, 1)}, files | changed)
+    return problems({OPERATION: joined(OPERATION, files).replace(old, new, 1)}, files | changed)
 
 
 @pytest.mark.skipif(not shutil.which("luacheck"), reason="needs luacheck (Debian: lua-check)")
 class TestProblems:
     def test_none(self) -> None:
-        assert problems({name: source(name) for name in PARTS}, fragments()) == []
+        files = fragments()
+        assert problems({name: joined(name, files) for name in PARTS}, files) == []
 
     @pytest.mark.parametrize(
         ("new", "code", "name"),

@@ -119,7 +119,7 @@ end
 
 -- Returns an account to the ready index with the virtual time of the others: it neither catches up on what it
 -- missed while it was out, nor pays for what it had before.
-local function rejoin(account, policy)
+local function rejoin(account, policy) -- rare
   local level = not is_simulated(account.offer) and level_of(account, policy)
   if level and account.pass ~= level then
     account.pass = level
@@ -146,22 +146,25 @@ local function begin_test(account)
   redis.call('DEL', OUT_JSON)
 end
 
--- Tests accounts that are due. A burst limit simply ends, and a usage window that was reset counts as unspent.
+-- Tests an account that is due. A burst limit simply ends.
+local function wake(id, now, policy) -- rare
+  redis.call('ZREM', OUT, id)
+  local account = read_account(id, now)
+  if account and account.state == 'burst_limited' then
+    redis.call('SREM', SOFT, id)
+    redis.call('HSET', account_key(id), 'probe', '0')
+    set_state(account, 'active', '', 0, now)
+    rejoin(account, policy)
+  elseif account then
+    begin_test(account)
+    rejoin(account, policy)
+  end
+end
+
+-- Wakes accounts that are due; a usage window that was reset counts as unspent.
 local function wake_due(now, policy)
   local due = redis.call('ZRANGEBYSCORE', OUT, '-inf', now, 'LIMIT', 0, 4)
-  for _, id in ipairs(due) do
-    redis.call('ZREM', OUT, id)
-    local account = read_account(id, now)
-    if account and account.state == 'burst_limited' then
-      redis.call('SREM', SOFT, id)
-      redis.call('HSET', account_key(id), 'probe', '0')
-      set_state(account, 'active', '', 0, now)
-      rejoin(account, policy)
-    elseif account then
-      begin_test(account)
-      rejoin(account, policy)
-    end
-  end
+  for _, id in ipairs(due) do wake(id, now, policy) end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESETS, '-inf', now, 'LIMIT', 0, 4)) do
     redis.call('ZREM', RESETS, id)
     local account = read_account(id, now)
@@ -308,6 +311,22 @@ local function enforces(account)
   return not account.exceeded and not UNENFORCED_KINDS[kind]
 end
 
+-- Applies an outcome that is not ok; see apply_outcome.
+local function apply_failure(account, outcome, policy, now) -- rare
+  if outcome.model then
+    rest_model(account.id, outcome.model, outcome.why or 'overloaded', outcome.wait_ms, now)
+    if outcome.why == 'limited' then limit_second(account, outcome, policy, now) end
+  elseif outcome.soft or outcome.state == 'credential_dead' and is_doubtful(account, outcome, now) then
+    suspect(account, outcome, policy, now)
+  elseif outcome.state and not outranks(account.state, outcome.state) then
+    redis.call('SREM', SOFT, account.id)
+    local retest = outcome.retest_wait_ms
+    deactivate(account, policy, { state = outcome.state, reason = outcome.reason,
+      until_ms = outcome.wait_ms > 0 and now + outcome.wait_ms or 0,
+      retest_ms = not retest and retest_of_spent(account, outcome, now) or retest > 0 and now + retest or 0 }, now)
+  end
+end
+
 -- Applies the outcome of a request to its account. outcome is one of
 --   {ok}                                        it answered: its errors are cleared
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream reported it; a retest of 0: an operator has to act,
@@ -343,17 +362,8 @@ local function apply_outcome(id, outcome, now, policy)
     elseif outcome.windows and account.state == 'active' then
       index_account(read_account(id, now), policy)
     end
-  elseif outcome.model then
-    rest_model(id, outcome.model, outcome.why or 'overloaded', outcome.wait_ms, now)
-    if outcome.why == 'limited' then limit_second(account, outcome, policy, now) end
-  elseif outcome.soft or outcome.state == 'credential_dead' and is_doubtful(account, outcome, now) then
-    suspect(account, outcome, policy, now)
-  elseif outcome.state and not outranks(account.state, outcome.state) then
-    redis.call('SREM', SOFT, id)
-    local retest = outcome.retest_wait_ms
-    deactivate(account, policy, { state = outcome.state, reason = outcome.reason,
-      until_ms = outcome.wait_ms > 0 and now + outcome.wait_ms or 0,
-      retest_ms = not retest and retest_of_spent(account, outcome, now) or retest > 0 and now + retest or 0 }, now)
+  else
+    apply_failure(account, outcome, policy, now)
   end
 end
 
@@ -572,7 +582,7 @@ end
 
 -- Returns the refusal when no account could be picked: accounts by state, the obstacles of those that fit
 -- (able = {obstacle: count}), when the first account is due, and when the first spent one is reset.
-local function no_accounts_refusal(request, now)
+local function no_accounts_refusal(request, now) -- rare
   local total, offers = redis.call('HLEN', NAMES), offers_for(request)
   local able, due, resets, fit = {}, nil, nil, fitting(request, offers)
   for _, id in ipairs(fit) do

@@ -79,6 +79,17 @@ local function has_outcome_texts(outcome)
     and (why == nil or why >= '') and (asked == nil or asked >= '') and (exceeded == nil or exceeded >= '')
 end
 
+-- Checks usage windows: at most two, each {used percent, reset ms[, seconds]} or null.
+local function check_windows(windows) -- rare
+  if type(windows) ~= 'table' then refuse('windows') end
+  for i, window in ipairs(windows) do
+    if window ~= cjson.null then
+      if i > 2 or type(window) ~= 'table' or #window < 2 or #window > 3 then refuse('windows') end
+      check_each(window, 'number', 'windows')
+    end
+  end
+end
+
 -- Checks an outcome for `apply_outcome`. All of its fields are named here.
 local function check_outcome(outcome)
   if outcome == nil or outcome == cjson.null then return nil end
@@ -89,14 +100,7 @@ local function check_outcome(outcome)
     if (outcome.state or outcome.model) and not outcome.soft and not is_count(outcome.wait_ms) then refuse('wait_ms') end
     if outcome.retest_wait_ms ~= nil and not is_count(outcome.retest_wait_ms) then refuse('retest_wait_ms') end
   end
-  if outcome.windows == nil then return outcome end
-  if type(outcome.windows) ~= 'table' then refuse('windows') end
-  for i, window in ipairs(outcome.windows) do
-    if window ~= cjson.null then
-      if i > 2 or type(window) ~= 'table' or #window < 2 or #window > 3 then refuse('windows') end
-      check_each(window, 'number', 'windows')
-    end
-  end
+  if outcome.windows ~= nil then check_windows(outcome.windows) end
   return outcome
 end
 

@@ -28,7 +28,7 @@ local CHARGED = { 'input_tokens', 'output_tokens', 'cost', 'ceiling_cost', 'unre
   'unreported_output_tokens', 'unreported_cost' }
 
 -- Checks the charge of one attempt.
-local function check_charge(charge)
+local function check_charge(charge) -- rare
   check(charge, { account = 'text', input_tokens = 'figure', output_tokens = 'figure', cost = '?figure',
     ceiling_cost = '?figure', unreported_input_tokens = '?figure', unreported_output_tokens = '?figure',
     unreported_cost = '?figure' })
@@ -194,7 +194,7 @@ end
 
 -- Charges a request whose admission a failover lost: under the current limits of its key, in the current window,
 -- or in that of its admission where the calendar does not cover now.
-local function charge_unheld(entry, calendar, now)
+local function charge_unheld(entry, calendar, now) -- rare
   local key_limits = redis.call('HGET', api_key_key(entry.key), 'limits')
   local pool_limits = redis.call('HGET', POOL, 'limits')
   for _, limit in ipairs(limits_for(key_limits, pool_limits, entry.model)) do
@@ -232,7 +232,7 @@ local function read_request(id)
   return stored.key and stored or nil
 end
 
-local function expire_lease(id, now, policy)
+local function expire_lease(id, now, policy) -- rare
   redis.call('ZREM', LEASES, id)
   local stored = read_request(id)
   if not stored or stored.expired then return end

@@ -15,6 +15,11 @@ PARTS_OF_TEST = (
 )
 
 
+def without_blank_lines(text: str) -> str:
+    """Return *text* without the blank lines behind definitions."""
+    return re.sub(r"\n+", "\n", text)
+
+
 class TestPutTogether:
     def test_through_others(self) -> None:
         """What a used definition uses comes with it, in the order of the parts."""
@@ -38,6 +43,31 @@ class TestPutTogether:
     def test_joined_text(self) -> None:
         """What stands behind `..` is no field."""
         assert "local ONE, TWO" in join_script(PARTS_OF_TEST, "return ARGV[1]..TWO")
+
+    def test_rare(self) -> None:
+        """What only rare functions use is defined inside each of them; what others use as well, once."""
+        used = "local A = 1\nlocal function b() return A end\n"
+        parts = (
+            f"{used}local C = 3\nlocal function d() -- rare\n  return b() + C\nend\n",
+            "local function e() -- rare\n  return b()\nend\n",
+        )
+
+        assert without_blank_lines(join_script(parts, "return d() + e() + C")) == (
+            f"local C = 3\nlocal function d() -- rare\n{used}  return b() + C\nend\n"
+            f"local function e() -- rare\n{used}  return b()\nend\nreturn d() + e() + C"
+        )
+
+    def test_rare_in_rare(self) -> None:
+        """A rare function that only another one calls is defined in that, with what it uses."""
+        parts = (
+            "local A = 1\nlocal function b() -- rare\n  return A\nend\n",
+            "local function c() -- rare\n  return b()\nend\n",
+        )
+
+        assert without_blank_lines(join_script(parts, "return c()")) == (
+            "local function c() -- rare\nlocal function b() -- rare\nlocal A = 1\n  return A\nend\n"
+            "  return b()\nend\nreturn c()"
+        )
 
     @pytest.mark.parametrize("operation", PARTS)
     def test_locals(self, operation: str) -> None:
