@@ -76,6 +76,15 @@ def exceeds(reader: Reader, tokens: int) -> bool:
     return reader.output_bytes > MAX_BYTES_PER_DELTA * tokens
 
 
+def may_be_cut(inputs: AttemptInputs, protocol: str) -> bool:
+    """Return whether the gateway may have to end the answer that the account sends in *protocol*."""
+    if inputs.max_output is not None and not kind_of(inputs.account).enforces_length:
+        return True
+    client_protocol = inputs.context.request.client_protocol
+    names = LENGTH_FIELDS[client_protocol] + (("stop",) if client_protocol == "chat" else ())
+    return any(_capped_value(inputs, protocol, name) is not None for name in names)
+
+
 def output_cap_for(inputs: AttemptInputs, protocol: str) -> AttemptOutputCap | None:
     """Return what ends the answer that the account sends in *protocol*; None where only the upstream does."""
     context = inputs.context

@@ -12,7 +12,7 @@ from app.limits.output_lengths import length_bound
 from app.relay.attempt import Attempt, AttemptInputs, EventBatches, exchange, keepalive_if_due
 from app.relay.content_types import EVENTS, PAGES
 from app.relay.model_attempt import ModelAttempt, ProtocolAttempt
-from app.relay.output_cap import output_cap_for
+from app.relay.output_cap import may_be_cut
 from app.streaming.answer_decoder import BLANK, begins_object, begins_stream
 from app.streaming.events import Event
 from app.streaming.lenient_json import loads_and_compare
@@ -63,7 +63,7 @@ def _passes_unchanged(inputs: AttemptInputs, request: UpstreamRequest) -> bool:
         and request.protocol == context.request.client_protocol
         and context.options.caching is None
         and inputs.resumed is None
-        and output_cap_for(inputs, request.protocol) is None
+        and not may_be_cut(inputs, request.protocol)
     )
 
 

@@ -112,7 +112,7 @@ def test_a_native_request_goes_unstreamed_and_its_answer_arrives_as_it_was_sent(
         {"stream": True},
         {"protocols": ("responses",)},
         {"kind": "chatgpt", "protocols": ("responses",)},
-        {"max_output": 10},
+        {"max_output": 10, "kind": "compatible"},
         {"key": ALWAYS},
         {"settings": {"stream_upstream": "always"}},
         {"settings": {"refused": UNSTREAMED}},
@@ -146,7 +146,11 @@ def test_requests_that_stay_streamed(why: dict[str, Any]) -> None:
 )
 @pytest.mark.parametrize(
     "why",
-    [{"stream": True}, {"client_protocol": "responses", "protocols": ("chat",)}, {"max_output": 10}],
+    [
+        {"stream": True},
+        {"client_protocol": "responses", "protocols": ("chat",)},
+        {"max_output": 10, "kind": "compatible"},
+    ],
     ids=["streamed", "translated", "cut"],
 )
 def test_streams_of_servers_that_cannot_stream(settings: dict[str, Any], why: dict[str, Any]) -> None:
