@@ -7,7 +7,7 @@ proportional to the length of the name times that of the pattern: there is no ba
 
 from __future__ import annotations
 
-from schemas.bounds import MAX_TEXT_CHARS
+from schemas.bounds import name_error
 
 STAR = "*"
 MAX_STARS = 8  # no model name needs more
@@ -33,8 +33,8 @@ def matches(pattern: str, name: str) -> bool:
 
 def pattern_error(pattern: str) -> str:
     """Return why a new *pattern* is invalid, as the predicate of a sentence; '' if it is valid."""
-    if not 0 < len(pattern) <= MAX_TEXT_CHARS:
-        return f"must have 1 to {MAX_TEXT_CHARS} characters"
+    if error := name_error(pattern):
+        return error
     if pattern.count(STAR) > MAX_STARS:
         return f"must have at most {MAX_STARS} times '*'"
     return ""

@@ -14,8 +14,9 @@ from marshmallow.fields import Field
 from marshmallow.validate import Length, OneOf
 
 from schemas.addresses import is_metadata_address
+from schemas.bounds import MAX_ACCOUNT_MODELS
 from schemas.fields import Integer, Text, Texts
-from schemas.names import AdminSchema, Name, Names
+from schemas.names import AdminSchema, ModelNames, Name
 from schemas.validation_errors import invalid
 
 PROTOCOLS = ("chat", "responses")
@@ -92,7 +93,7 @@ class AccountInput(AdminSchema):
     name = Name(required=True)
     kind = Text(required=True)
     base_url = BaseUrl()
-    models = Names()  # empty: any model
+    models = ModelNames(MAX_ACCOUNT_MODELS)  # empty: any model
     weight = Integer(1, 1000)
     cap = Integer(1, 100_000)  # parallel requests
     group = Integer(0, 99)

@@ -9,8 +9,9 @@ from typing import Any
 from marshmallow import Schema
 from marshmallow.validate import OneOf
 
+from schemas.bounds import MAX_KEY_ACCOUNTS, MAX_KEY_MODELS, MAX_LIMITS
 from schemas.fields import Flag, Integer, Text
-from schemas.names import AdminSchema, Name, Names
+from schemas.names import AdminSchema, ModelNames, Name, Names
 from schemas.validation_errors import invalid
 
 MAX_OUTPUT_TOKENS = 10_000_000  # more than any model produces; catches typing errors
@@ -43,10 +44,10 @@ class KeyInput(AdminSchema):
     """`limits` stay text, like `1000000 total_tokens/day`; `app.limits` parses them."""
 
     name = Name(required=True)
-    models = Names()  # empty: all
-    accounts = Names()  # account names; empty: all
+    models = ModelNames(MAX_KEY_MODELS)  # empty: all
+    accounts = Names(MAX_KEY_ACCOUNTS)  # account names; empty: all
     expires_at = Expiry(data_key="expires")
-    limits = Names()
+    limits = Names(MAX_LIMITS)
     raw = Flag()
     output_tokens = Integer(1, MAX_OUTPUT_TOKENS)
     on_cut = Text(validate=OneOf(("fail", "restart"), error="must be fail or restart"))

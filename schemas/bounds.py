@@ -22,9 +22,25 @@ MAX_TEXT_CHARS = 256  # of a name or an id: of a model, an account, a key, a con
 MAX_LISTED_MODELS = 5000  # per upstream; the longest known list, of an aggregator, has hundreds
 MAX_LISTED_BYTES = 1024 * 1024  # of the stored list, as JSON: 5,000 names of 200 bytes
 MAX_TIER_CHARS = 64  # of a service tier; known tiers have up to eight
+# Lists that operators write and every admission reads, while the script or worker does nothing else:
+MAX_LIMITS = 64  # of a key, and of a pool: several units and periods for several models; 0.06 ms each
+MAX_KEY_MODELS = 1000  # names that a key allows: more than any upstream lists but for aggregators
+MAX_KEY_ACCOUNTS = 1000  # that a key may use
+MAX_ACCOUNT_MODELS = MAX_LISTED_MODELS  # that an account is given: as many as it may list
+MAX_TIME_LIMIT_PATTERNS = 64  # models with time limits of their own in a pool
+MAX_OWN_PRICES = 2000  # rows of a pool; a name without a row is compared with each
 MAX_METADATA_PAIRS = 16  # as the OpenAI API documents `metadata`
 MAX_METADATA_KEY_CHARS = 64
 MAX_METADATA_VALUE_CHARS = 512
+
+
+def name_error(name: str) -> str:
+    """Return why *name* is no model's name, as the predicate of a sentence; '' if it may be one."""
+    if not 0 < len(name) <= MAX_TEXT_CHARS:
+        return f"must have 1 to {MAX_TEXT_CHARS} characters"
+    if name != name.strip():
+        return "must not begin or end with a space"  # some upstreams ignore it, so it would be another name
+    return "" if name.isprintable() else "must not have unprintable characters"
 
 
 def number(value: Any) -> float | None:

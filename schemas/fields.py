@@ -21,6 +21,7 @@ from schemas.work_bounds import MAX_FALLBACKS, MAX_STOP_CHARS, MAX_STOPS
 INTEGERS = range(-(2**63), 2**64)  # the integers that orjson can write
 
 
+SPACES = "must not begin or end with a space"
 NOT_EMPTY = Length(min=1, error="must not be empty")
 
 
@@ -110,8 +111,16 @@ class ShortText(Text):
 
 
 class ModelName(ShortText):
+    """A name without surrounding spaces: some upstreams ignore them, so it would pass limits by model."""
+
     def __init__(self, **more: Any) -> None:
         super().__init__(min_chars=1, **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        name = super()._deserialize(value, attr, data)
+        if name != name.strip():
+            raise invalid(SPACES)
+        return name
 
 
 class Flag(Json):
@@ -191,6 +200,8 @@ class Fallbacks(Texts):
                 raise invalid("must not be empty", index)
             if len(name) > bounds.MAX_TEXT_CHARS:
                 raise invalid(f"must have at most {bounds.MAX_TEXT_CHARS} characters", index)
+            if name != name.strip():
+                raise invalid(SPACES, index)
         return names
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema
-from marshmallow.validate import ContainsNoneOf, Regexp
+from marshmallow.validate import ContainsNoneOf, Length, Regexp
 
+from schemas.bounds import name_error
 from schemas.fields import Text, Texts
+from schemas.validation_errors import invalid
 
 
 class AdminSchema(Schema):
@@ -26,7 +29,21 @@ class Name(Text):
 
 
 class Names(Texts):
-    """An array of non-empty strings."""
+    """An array of at most *max_names* non-empty strings."""
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(validate=ContainsNoneOf(("",), error="must not hold an empty string"), **more)
+    def __init__(self, max_names: int, **more: Any) -> None:
+        checks = [
+            ContainsNoneOf(("",), error="must not hold an empty string"),
+            Length(max=max_names, error=f"must have at most {max_names} entries"),
+        ]
+        super().__init__(validate=checks, **more)
+
+
+class ModelNames(Names):
+    """An array of names of models."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        for index, name in enumerate(super()._deserialize(value, attr, data)):
+            if name and (error := name_error(name)):
+                raise invalid(error, index)
+        return value

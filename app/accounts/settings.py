@@ -12,6 +12,7 @@ import orjson
 from app.config import MAX_TIME_LIMIT_SECONDS, ConfigError, TimeLimits
 from app.errors import InvalidRequest
 from app.patterns import matches, pattern_error
+from schemas.bounds import MAX_TIME_LIMIT_PATTERNS
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
@@ -118,7 +119,13 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
             param="time_limit",
         )
     stored: dict[str, Any] = orjson.loads(text or "{}")
-    overrides = stored.setdefault("time_limits", {}).setdefault(pattern, {})
+    patterns = stored.setdefault("time_limits", {})
+    if pattern not in patterns and len(patterns) >= MAX_TIME_LIMIT_PATTERNS:
+        raise InvalidRequest(
+            f"A pool has time limits for at most {MAX_TIME_LIMIT_PATTERNS} models or patterns",
+            param="time_limit",
+        )
+    overrides = patterns.setdefault(pattern, {})
     if seconds is None:
         overrides.pop(name, None)
     else:

@@ -7,9 +7,11 @@ per change, and a request does not wait for them.
 
 from __future__ import annotations
 
+from app.errors import InvalidRequest
 from app.limits.prices import PriceTable, load_shipped_prices
 from app.stores.prices import PriceRepository
 from app.stores.records.prices import NONE_SET, PriceRow
+from schemas.bounds import MAX_OWN_PRICES
 
 
 class PoolPrices:
@@ -36,6 +38,12 @@ class PoolPrices:
     def put(self, pool: str, model: str, row: PriceRow) -> None:
         """Set the price of *model*, from the next request on."""
         self._prices.put(pool, model, row)
+
+    def check_room(self, pool: str, model: str) -> None:
+        """Raise InvalidRequest where *pool* has no room for a price of *model*."""
+        rows = self._prices.read(pool).rows
+        if model not in rows and len(rows) >= MAX_OWN_PRICES:
+            raise InvalidRequest(f"A pool has at most {MAX_OWN_PRICES} prices of its own", param="model")
 
     def remove(self, pool: str, model: str) -> bool:
         """Remove the pool's price of *model*; return whether there was one."""

@@ -11,6 +11,7 @@ from app.limits.pool_prices import PoolPrices
 from app.limits.prices import MILLION, STANDARD
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from schemas.admin import MAX_DOLLARS
+from schemas.bounds import name_error
 
 RATES = ("input", "output", "cached_input")
 _BOUNDS = ("context", "max_output", "image")
@@ -45,8 +46,15 @@ class PriceOperations(AuditedOperations):
         self._prices = prices
 
     def set(self, pool: str, model: str, row: dict[str, Any]) -> dict[str, Any]:
-        """Price *model* by *row* (as in prices.json) from the next request on; return it as listed."""
+        """
+        Price *model* by *row* (as in prices.json) from the next request on; return it as listed.
+
+        Raises InvalidRequest for a name that no model has, and for too many rows.
+        """
+        if error := name_error(model):
+            raise InvalidRequest(f"The name of a model {error}", param="model")
         self._audit.ensure_pool(pool)
+        self._prices.check_room(pool, model)
         with self._audit.change("price.set", pool, model) as change:
             change.before = self._prices.current(pool).rows().get(model)
             self._prices.put(pool, model, row)

@@ -22,6 +22,7 @@ from app.stores.records.api_keys import (
     read_stored_key,
     write_stored_key,
 )
+from app.stores.records.limits import checked_limits
 from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
 
@@ -66,8 +67,9 @@ class ApiKeyRepository:
         """
         Store a new key and return it with its secret, which cannot be read again.
 
-        Raises InvalidRequest when the name is taken.
+        Raises InvalidRequest when the name is taken, or for too many limits.
         """
+        checked_limits(fields.get("limits", ()))
         key_id, secret = f"key_{secrets.token_hex(6)}", _new_secret(pool)
         record = {"id": key_id, "name": name} | write_stored_key({**_DEFAULTS, **fields})
         digest = digest_of(secret)

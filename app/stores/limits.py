@@ -8,7 +8,7 @@ removed one is deleted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import orjson
 from app.errors import InvalidRequest, NotFound, StoreUnavailable
 from app.stores import keys
 from app.stores.calendar import Calendar
-from app.stores.records.limits import Limit, LimitScope, limits_from_json, limits_to_json
+from app.stores.records.limits import Limit, LimitScope, checked_limits, limits_from_json, limits_to_json
 from app.stores.rollups import DAY, RollupRepository
 from app.stores.scripts import Scripts
 
@@ -39,7 +39,9 @@ class LimitRepository:
     def add(self, pool: str, limit: Limit, key_id: str = FOR_POOL) -> Limit:
         """Add *limit*, counting what its window has counted so far, and return it as stored."""
         limit = replace(limit, scope=LimitScope.KEY if key_id else LimitScope.POOL)
-        self._change(pool, key_id, lambda limits: [*limits, limit], {"added": limit.to_json()})
+        self._change(
+            pool, key_id, lambda limits: checked_limits([*limits, limit]), {"added": limit.to_json()}
+        )
         return limit
 
     def edit(self, pool: str, limit_id: str, changed: Limit, key_id: str = FOR_POOL) -> Limit:
@@ -81,7 +83,7 @@ class LimitRepository:
         self,
         pool: str,
         key_id: str,
-        change: Callable[[list[Limit]], list[Limit]],
+        change: Callable[[list[Limit]], Sequence[Limit]],
         effect: Mapping[str, Any],
     ) -> None:
         """

@@ -14,6 +14,7 @@ from app.accounts.settings import with_time_limit
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import parse_limit
 from app.patterns import MAX_STARS, matches, pattern_error
+from schemas.bounds import MAX_TIME_LIMIT_PATTERNS
 from tests.support.examples import examples
 
 WINDOWS = (resources.files("app.stores") / "lua" / "windows.lua").read_text()
@@ -56,3 +57,21 @@ def test_new_ones_are_bounded(pattern: str) -> None:
 def test_at_the_bound(pattern: str) -> None:
     assert pattern_error(pattern) == ""
     assert parse_limit(f"5 requests/day for {pattern}").model == pattern
+
+
+@pytest.mark.parametrize("pattern", [" gpt-5", "gpt-5 ", "gpt-5*\t", "gpt\u200b-5"])
+def test_spaces_at_either_end(pattern: str) -> None:
+    """Many upstreams ignore them, and no request has such a name: the limit would count nothing."""
+    assert pattern_error(pattern)
+    with pytest.raises(InvalidRequest):
+        parse_limit("5 requests/day", model=pattern)
+
+
+def test_at_most_so_many_with_time_limits() -> None:
+    text = ""
+    for number in range(MAX_TIME_LIMIT_PATTERNS):
+        text = with_time_limit(text, f"m{number}", "idle", 30.0)
+
+    with pytest.raises(InvalidRequest, match="at most 64 models"):
+        with_time_limit(text, "other", "idle", 30.0)
+    assert with_time_limit(text, "m0", "idle", 40.0) != text

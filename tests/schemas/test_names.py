@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.names import AdminSchema, Name, Names
+from schemas.names import AdminSchema, ModelNames, Name, Names
 
 
 class Body(AdminSchema):
     name = Name()
-    names = Names()
+    names = Names(3)
+    models = ModelNames(3)
 
 
 BODY = Body()
@@ -30,9 +31,23 @@ class TestNames:
     def test_accepted(self, names):
         assert BODY.load({"names": names}) == {"names": names}
 
-    @pytest.mark.parametrize("names", ["a", {}, 5, [5], [""], ["a", ""], [None]])
+    @pytest.mark.parametrize("names", ["a", {}, 5, [5], [""], ["a", ""], [None], ["a"] * 4])
     def test_refused(self, refusal, names):
         assert refusal(BODY, {"names": names})[0] == "names"
+
+
+class TestModelNames:
+    @pytest.mark.parametrize("names", [[], ["gpt-5", "Llama 3 (8B)", "org/m:tag"], ["a"] * 3])
+    def test_accepted(self, names):
+        assert BODY.load({"models": names}) == {"models": names}
+
+    @pytest.mark.parametrize("name", [" a", "a ", "a\t", "\u00a0a", "a\u2003", "a\u200b", "a\nb", "x" * 257])
+    def test_refused(self, refusal, name):
+        """Many upstreams ignore the spaces, so the name would mean another model here than there."""
+        assert refusal(BODY, {"models": ["ok", name]})[0] == "models"
+
+    def test_too_many(self, refusal):
+        assert refusal(BODY, {"models": ["a"] * 4})[0] == "models"
 
 
 def test_a_misspelt_field(refusal):

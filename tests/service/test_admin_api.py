@@ -89,3 +89,29 @@ def test_a_paused_account_gets_nothing(pool, upstream, admin):
     admin("POST", "/accounts/main/resume")
 
     assert send_request(pool, key) == 200
+
+
+class TestBoundsOfLists:
+    def test_limits(self, admin: Any) -> None:
+        limits = [f"{number} requests/day for m{number}" for number in range(1, 66)]
+
+        for_new = admin("POST", "/keys", {"name": "many", "limits": limits})
+        created = admin("POST", "/keys", {"name": "full", "limits": limits[1:]})
+        for_full = admin("POST", "/keys/full/limits", {"limit": "5 usd/day"})
+
+        assert (for_new[0], for_new[1]["error"]["param"]) == (400, "limits")
+        assert created[0] == 201
+        assert (for_full[0], for_full[1]["error"]["param"]) == (400, "limit")
+        assert "at most 64 limits" in for_full[1]["error"]["message"]
+
+    @pytest.mark.parametrize("name", [" gpt-5", "gpt-5 "])
+    def test_names_of_models(self, admin: Any, name: str) -> None:
+        for path, body in (
+            ("/keys", {"name": "k", "models": [name]}),
+            ("/accounts", {"name": "a", "kind": "openai", "credential": "sk-x", "models": [name]}),
+            ("/keys/full/limits", {"limit": "5 usd/day", "model": name}),
+        ):
+            admin("POST", "/keys", {"name": "full"})
+            status, answer = admin("POST", path, body)
+            assert status == 400, answer
+            assert "must not begin or end with a space" in answer["error"]["message"]

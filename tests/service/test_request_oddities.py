@@ -103,3 +103,18 @@ def test_account_that_a_key_may_not_use_does_not_exist_for_it(
 
     assert reply(there, "theirs") == reply(nowhere, "nowhere")
     assert pool.post(EXTENDED, {**CHAT, "model": "mine/m"}, key).status_code == 200
+
+
+@pytest.mark.parametrize("name", [" m", "m ", "m\n", "\u00a0m"])
+def test_model_with_spaces_at_either_end(pool: PoolOfTest, upstream: ScriptedUpstream, name: str) -> None:
+    """Many upstreams ignore them: the name would pass a limit on the model."""
+    pool.account("a", upstream.base_url())
+    key = pool.key()
+
+    named = pool.post(PATHS["chat"], {**CHAT, "model": name}, key)
+    fallback = pool.post(PATHS["chat"], {**CHAT, "fallbacks": [name]}, key)
+
+    for answer in (named, fallback):
+        assert answer.status_code == 400
+        assert "must not begin or end with a space" in answer.json()["error"]["message"]
+    assert upstream.log() == []

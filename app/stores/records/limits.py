@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
+from app.errors import InvalidRequest
 from app.formatting import count, exact_dollars
+from schemas.bounds import MAX_LIMITS
 
 
 class LimitUnit(StrEnum):
@@ -220,6 +222,16 @@ def limits_from_json(stored: Iterable[Mapping[str, Any]]) -> tuple[Limit, ...]:
 
 def limits_to_json(limits: Sequence[Limit]) -> list[LimitJson]:
     return [limit.to_json() for limit in limits]
+
+
+def checked_limits(limits: Sequence[Limit]) -> Sequence[Limit]:
+    """Return *limits* of one owner. Raises InvalidRequest for more than each admission may have to check."""
+    if len(limits) > MAX_LIMITS:
+        raise InvalidRequest(
+            f"A key, or a pool, has at most {MAX_LIMITS} limits: every request checks all of them",
+            param="limit",
+        )
+    return limits
 
 
 def has_strict_output_limit(limits: Iterable[Limit]) -> bool:

@@ -83,6 +83,13 @@ class TestCreate:
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr == "Error: A key named 'ann' exists in pool 'default'\n"
 
+    def test_too_many_limits(self, poolgate, services):
+        result = poolgate("key create --name ann", *["--limit", "5 usd/day"] * 65)
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("Error: A key, or a pool, has at most 64 limits")
+        assert services.api_keys.all("default") == []
+
     def test_unknown_accounts_are_named(self, poolgate, services):
         services.accounts.add("default", Account("", "x", "openai", "http://up.test"))
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from app.errors import InvalidRequest
+from app.limits import pool_prices
 from app.operations.prices import micro_dollars, price_row
 
 POOL = "team"
@@ -40,3 +41,20 @@ def test_a_row_stays_within_the_stored_bounds():
     row = price_row(stored, {"input": 5, "max_output": 200})
 
     assert row == {"standard": {"input": 5}, "context": 1000, "max_output": 200}
+
+
+@pytest.mark.parametrize("name", [" llama", "llama ", "", "x" * 257, "a\u200b"])
+def test_a_name_that_no_model_has(operations, name):
+    with pytest.raises(InvalidRequest, match="The name of a model must"):
+        operations.prices.set(POOL, name, {"standard": {"input": 1, "output": 1}})
+
+
+def test_at_most_so_many(operations, monkeypatch):
+    """A name without a row is compared with every row."""
+    monkeypatch.setattr(pool_prices, "MAX_OWN_PRICES", 2)
+    row = {"standard": {"input": 1, "output": 1}}
+    for name in ("a", "b", "a"):
+        operations.prices.set(POOL, name, row)
+
+    with pytest.raises(InvalidRequest, match="at most 2 prices"):
+        operations.prices.set(POOL, "c", row)

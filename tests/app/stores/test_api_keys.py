@@ -18,6 +18,7 @@ from app.stores import keys
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.limits import LimitScope
 from app.stores.scripts import Scripts
+from schemas.bounds import MAX_LIMITS
 from tests.support.store_contents import everything_in
 
 POOL = "default"
@@ -69,6 +70,13 @@ class TestCreate:
         )
         found = repository.authenticate(secret)
         assert found.public() == key.public() == repository.find(POOL, "ann").public()
+
+    def test_more_limits_than_an_admission_may_check(self, repository):
+        limits = tuple(parse_limit("5 requests/day") for _ in range(MAX_LIMITS + 1))
+
+        with pytest.raises(InvalidRequest, match="at most 64 limits"):
+            repository.create(POOL, "many", limits=limits)
+        assert repository.create(POOL, "many", limits=limits[1:])[0].limits == limits[1:]
 
     def test_a_taken_name(self, repository):
         """It is refused, and the key that has it goes on working."""

@@ -10,8 +10,9 @@ import pytest
 from app.errors import InvalidRequest, NotFound
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
-from app.stores.limits import LimitRepository
+from app.stores.limits import FOR_POOL, LimitRepository
 from app.stores.rollups import RollupRepository
+from schemas.bounds import MAX_LIMITS
 from tests.support.store import POOL, START_MS, StoreOfTest, limit
 
 DAY_MS = 86_400_000
@@ -39,6 +40,18 @@ def use(store: StoreOfTest, tokens: int, key: str = "k", model: str = "m", **mor
 
 
 class TestAdd:
+    @pytest.mark.parametrize("key", ["k", FOR_POOL])
+    def test_at_most_so_many(self, store: StoreOfTest, repository: LimitRepository, key: str) -> None:
+        """Every admission checks all of them in one script."""
+        for _ in range(MAX_LIMITS):
+            added = repository.add(POOL, parse_limit("10 requests/day"), key)
+
+        with pytest.raises(InvalidRequest, match="at most 64 limits"):
+            repository.add(POOL, parse_limit("10 requests/day"), key)
+        repository.edit(POOL, added.id, parse_limit("20 requests/day"), key)
+        repository.remove(POOL, added.id, key)
+        repository.add(POOL, parse_limit("10 requests/day"), key)
+
     def test_holds_at_once(self, store: StoreOfTest, repository: LimitRepository) -> None:
         added = repository.add(POOL, parse_limit("1 requests/day"), "k")
 
