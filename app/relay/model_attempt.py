@@ -71,7 +71,7 @@ class ProtocolAttempt:
         size = self.context.request.body_bytes
         give_way(size)  # it has just been translated
         body = write_json(self.request.body, size)
-        accept = "" if self.request.body["stream"] else "application/json"
+        accept = "application/json" if self.request.body.get("stream") is False else ""
         return self.inputs.upstream.post(
             self.account,
             self.request.protocol,
