@@ -25,9 +25,10 @@ from app.stores.script_source import join_script
 log = structlog.get_logger()
 
 _BASE = ("clock", "kinds", "keys", "check")
-_ACCOUNTS = (*_BASE, "policy", "accounts")
+_OF_ACCOUNTS = ("accounts", "model_rests", "outcomes", "selection", "obstacles")
+_ACCOUNTS = (*_BASE, "policy", *_OF_ACCOUNTS)
 _CREDENTIALS = (*_ACCOUNTS, "reactivate", "credentials")
-_REQUESTS = (*_BASE, "policy", "windows", "accounts", "attempts", "requests")
+_REQUESTS = (*_BASE, "policy", "windows", *_OF_ACCOUNTS, "attempts", "requests")
 _RESERVATIONS = (*_REQUESTS, "reservations")
 _OPERATORS = (*_BASE, "operators")
 

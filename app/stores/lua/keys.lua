@@ -23,7 +23,7 @@ local function ready_key(offer) return root .. 'ready:' .. offer end
 local function offering_key(model) return root .. 'offering:' .. model end
 local function members_key(offer) return root .. 'members:' .. offer end
 local function models_key(offer) return root .. 'models:' .. offer end
-local function rest_key(id) return root .. 'rest:' .. id end -- zset: model -> until, see accounts.lua
+local function rest_key(id) return root .. 'rest:' .. id end -- zset: model -> until, see model_rests.lua
 local function lacks_key(id) return root .. 'lacks:' .. id end -- zset: model that it does not have -> until
 local function request_key(id) return root .. 'r:' .. id end
 local function settled_key(id) return root .. 'done:' .. id end

@@ -16,7 +16,7 @@ from tests.support.store import CLOCK, STICKY_MS, StoreOfTest
 POLICIES = ("balanced", "round_robin", "least_loaded", "ordered", "use_before_reset")
 HOUR_MS = 3_600_000
 LUA = resources.files("app.stores") / "lua"
-PARTS = ("kinds", "keys", "policy", "accounts")
+PARTS = ("kinds", "keys", "policy", "accounts", "model_rests", "outcomes", "selection")
 # Picks ARGV[1] times with ARGV[2] requests open at any time; the oldest ends first.
 CHOOSE = """
 local now, open = clock(), {}

@@ -74,12 +74,12 @@ def test_settlements() -> None:
 def test_a_selection() -> None:
     reply = {"account": "a", "version": 3, "attempt": 2, "by": "policy", "now": 7, "unenforced": True}
 
-    assert selection_or_refusal(reply) == Selection("a", 3, 2, 7, is_unenforced=True)
+    assert selection_or_refusal(reply) == Selection("a", 3, 2, 7, is_unenforced=True, limits=[])
 
 
 def test_every_refusal_of_the_scripts_is_a_kind() -> None:
     lua = resources.files("app.stores") / "lua"
-    scripts = ("admit", "report", "reservations", "accounts", "availability")
+    scripts = ("admit", "report", "reservations", "obstacles", "availability")
     texts = [(lua / f"{name}.lua").read_text() for name in scripts]
     written = {kind for text in texts for kind in re.findall(r"refused = '(\w+)'", text)}
 
@@ -87,7 +87,7 @@ def test_every_refusal_of_the_scripts_is_a_kind() -> None:
 
 
 def test_every_obstacle_of_the_scripts_is_known() -> None:
-    text = (resources.files("app.stores") / "lua" / "accounts.lua").read_text()
+    text = (resources.files("app.stores") / "lua" / "obstacles.lua").read_text()
     table, code = text.partition("local OBSTACLES = {")[2].split("}", 1)
     code = code.partition("return { refused")[0]
     written = set(re.findall(r"= '(\w+)'", table + code)) | set(re.findall(r"(?:return|or) '(\w+)'", code))

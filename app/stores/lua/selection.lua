@@ -1,0 +1,157 @@
+-- Selection: the account that serves a request.
+
+local STEP = 4 -- heads read at a time
+local MAX_SEEN = 32 -- and reported at most, where many are overloaded
+
+-- Returns the set of accounts a key is bound to; nothing if it may use any account.
+local function account_set(list)
+  local ids, set = list and list ~= '' and cjson.decode(list) or {}, {}
+  if #ids == 0 then return nil end
+  for _, id in ipairs(ids) do set[id] = true end
+  return set
+end
+
+-- Returns whether the simulated upstream serves *model*: a demo model, in a pool without a usable account.
+local function demo_serves(model)
+  if string.sub(model, 1, 4) ~= 'demo' then return false end
+  for _, id in ipairs(redis.call('HVALS', NAMES)) do
+    local values = redis.call('HMGET', account_key(id), 'offer', 'state')
+    local is_in_use = values[2] ~= 'paused' and values[2] ~= 'credential_dead'
+    if values[1] and is_in_use and not is_simulated(values[1]) then return false end
+  end
+  return true
+end
+
+local function set_of(names)
+  local set = {}
+  for _, name in ipairs(names) do set[name] = true end
+  return set
+end
+
+-- Returns the set of offers that can serve this request: those of the model and those of any model.
+local function offers_for(request)
+  local result, demo = {}, nil
+  local unfit_kinds, kinds = set_of(request.unfit_kinds or {}), request.kinds and set_of(request.kinds)
+  for _, name in ipairs({ request.model, '*' }) do
+    for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
+      local wires, kind = parts_of_offer(offer)
+      if (request.wire == '' or string.find(wires, request.wire, 1, true))
+        and (not kinds or kinds[kind]) and not unfit_kinds[kind]
+        and not (request.enforcing_only and UNENFORCED_KINDS[kind]) then
+        local simulated = SIMULATED_KINDS[kind]
+        if simulated and demo == nil then demo = request.demo and demo_serves(request.model) or false end
+        if not simulated or demo then result[offer] = true end
+      end
+    end
+  end
+  return result
+end
+
+-- Returns whether the process that sent the request cannot decrypt the credential of *id*. Others may.
+local function is_unreadable(request, id)
+  if not request.unreadable then return false end
+  for _, other in ipairs(request.unreadable) do
+    if other == id then return true end
+  end
+  return false
+end
+
+-- Returns why *id* may not serve this request although it is ready, or nothing if it may.
+local function unfit_reason(id, request, tried, any_rested, now)
+  if tried[id] then return 'tried' end
+  if is_unreadable(request, id) then return 'credential unreadable' end
+  if request.enforcing_only and redis.call('HEXISTS', account_key(id), 'exceeded') == 1 then return 'may exceed its length' end
+  return any_rested and model_rest(id, request.model, now) or nil
+end
+
+-- Returns the score of one account if it is ready and fits: for affinity, and for keys bound to accounts.
+local function ready_score(id, offers)
+  local offer = redis.call('HGET', account_key(id), 'offer')
+  return offer and offers[offer] and tonumber(redis.call('ZSCORE', ready_key(offer), id))
+end
+
+-- Returns the only account that may serve a request: the one it names, or the owner of an object it refers to.
+local function pinned_to(request)
+  if request.pin ~= '' or not request.ownership or request.ownership == '' then return request.pin end
+  local owner = redis.call('GET', owner_key(request.ownership))
+  return owner and redis.call('EXISTS', account_key(owner)) == 1 and owner or ''
+end
+
+-- Returns why *id*, which served a conversation before, cannot be considered for its next turn.
+local function home_obstacle(id, allowed)
+  local state, in_flight, cap, probe = unpack(redis.call('HMGET', account_key(id), 'state', 'in_flight', 'cap', 'probe'))
+  if not state then return 'removed' end
+  if allowed and not allowed[id] then return 'not for this key' end
+  if state ~= 'active' then return state end
+  if tonumber(in_flight or 0) >= (probe == '1' and 1 or tonumber(cap)) then return probe == '1' and 'being tested' or 'full' end
+  return 'does not fit'
+end
+
+-- Returns the group of an account from its score under `ordered`; a tested account scores slightly lower.
+local function group_of(account_score) return math.floor((account_score + 2e11) / 1e12) end
+
+-- Picks the account with the lowest score. request = {model, wire, unfit_kinds, demo, allowed (set or nil),
+-- tried (list), unreadable (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen
+-- collects {id, score, why not} of the accounts examined, the score false of an account that could have been by affinity alone.
+local function pick(request, now, policy, seen)
+  local pin = pinned_to(request)
+  local offers, tried = offers_for(request), {}
+  for _, id in ipairs(request.tried or {}) do tried[id] = true end
+  redis.call('ZREMRANGEBYSCORE', RESTED, '-inf', now)
+  local any_rested = redis.call('ZCARD', RESTED) > 0
+  local at_home, home_score
+  local function consider(id, account_score)
+    if id == at_home then return true end
+    local reason = unfit_reason(id, request, tried, any_rested, now)
+    if #seen < MAX_SEEN or not reason then seen[#seen + 1] = { id, account_score, reason or '' } end
+    return not reason
+  end
+
+  local home = pin ~= '' and pin or (request.affinity ~= '' and redis.call('GET', affinity_key(request.affinity)))
+  if home then
+    local account_score = (not request.allowed or request.allowed[home]) and ready_score(home, offers)
+    if not account_score then
+      seen[#seen + 1] = { home, false, 'its conversation, but ' .. home_obstacle(home, request.allowed) }
+    elseif consider(home, account_score) then
+      if pin ~= '' or policy ~= 'ordered' or group_of(account_score) <= 0 then return home, 'affinity' end
+      at_home, home_score = home, account_score
+    end
+  end
+  if pin ~= '' then return nil end
+
+  -- a conversation moves to a better group as soon as that is available
+  local best, best_score
+  local function chosen()
+    if at_home and not (best and group_of(best_score) < group_of(home_score)) then return at_home, 'affinity' end
+    return best, 'policy'
+  end
+  if request.allowed then
+    for id in pairs(request.allowed) do
+      local account_score = id ~= at_home and ready_score(id, offers)
+      if account_score and consider(id, account_score) and (not best or account_score < best_score) then
+        best, best_score = id, account_score
+      end
+    end
+    return chosen()
+  end
+  for offer in pairs(offers) do
+    local first, result = 0, false
+    repeat
+      local heads = redis.call('ZRANGE', ready_key(offer), first, first + STEP - 1, 'WITHSCORES')
+      for i = 1, #heads, 2 do
+        local account_score = tonumber(heads[i + 1])
+        if best and account_score >= best_score then
+          seen[#seen + 1] = { heads[i], account_score, 'higher score' }
+          result = true
+          break
+        end
+        if consider(heads[i], account_score) then
+          best, best_score, result = heads[i], account_score, true
+          break
+        end
+      end
+      first = first + STEP
+    until result or #heads < STEP * 2
+  end
+  return chosen()
+end
