@@ -36,11 +36,6 @@ class StoredAccount:
     fields: Mapping[str, str]
     is_readable: bool
 
-    @property
-    def is_usable(self) -> bool:
-        """Return whether a request could be sent to it now."""
-        return self.is_readable and self.account.state == AccountState.ACTIVE
-
     def job_result(self, job: str) -> tuple[str, int]:
         """Return the result of the latest run of *job* ("ok" without one) and its time (Unix seconds)."""
         run = orjson.loads(self.fields.get(f"look_{job}") or "{}")

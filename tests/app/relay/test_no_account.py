@@ -1,4 +1,4 @@
-"""Why no account could serve a request, from what the store finds."""
+"""Why no account could serve a request: the error, its message and the time to try again."""
 
 from __future__ import annotations
 
@@ -6,182 +6,122 @@ from typing import Any
 
 import pytest
 
-from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NoAccounts, PoolLimited, PoolSpent
-from app.relay.no_account import no_account_error
-from app.stores.records.admission import Refusal, selection_or_refusal
-from tests.support.store import START_MS, StoreOfTest
+from app.errors import (
+    CredentialUnreadable,
+    GatewayError,
+    InvalidRequest,
+    ModelNotFound,
+    NoAccounts,
+    PoolLimited,
+    PoolSpent,
+)
+from app.relay.no_account import BUSY_RETRY_SECONDS, no_account_error, pool_spent_error
+from app.stores.records.admission import AccountsRefusal
 
-HOUR_MS = 3_600_000
-SPENT = {"state": "window_spent", "reason": "usage_limit_reached"}
-DEAD = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
-MISSING = {"model": "m", "why": "missing", "wait_ms": 300_000}
-LIMITED = {"model": "m", "why": "limited", "wait_ms": 7000}
-SUSPECTED = {"soft": True, "asked": "m", "reason": "server_error", "base_ms": 2000, "most_ms": 15_000}
-
-
-@pytest.fixture
-def store(redis_client: Any) -> StoreOfTest:
-    store = StoreOfTest(redis_client)
-    for name in "abc":
-        store.account(name, cap=2)
-    store.key("k")
-    return store
+NOW_MS = 1_774_742_400_000.0
 
 
-def serve(store: StoreOfTest, account: str, mark: dict[str, Any]) -> None:
-    store.settle(store.admit(pin=account)["id"], mark)
+def refusal(able: dict[str, int], **fields: Any) -> AccountsRefusal:
+    """Return the refusal of a pool that consists of the accounts in *able*, by their obstacle."""
+    pool: dict[str, Any] = {"total": sum(able.values()), "is_offered": True, "model": "m"}
+    return AccountsRefusal(able=able, **pool | fields)
 
 
-def error_of(store: StoreOfTest, **more: Any) -> GatewayError:
-    reply = store.admit(**more)
-    return error_for(reply)
+def error_of(able: dict[str, int], native_field: str | None = None, **fields: Any) -> GatewayError:
+    return no_account_error(refusal(able, **fields), NOW_MS, native_field)
 
 
-def error_for(reply: dict[str, Any], native_field: str | None = None) -> GatewayError:
-    refusal = selection_or_refusal(reply)
-    assert isinstance(refusal, Refusal)
-    assert refusal.accounts is not None
-    return no_account_error(refusal.accounts, refusal.now_ms, native_field)
+def test_an_empty_pool() -> None:
+    assert error_of({}).message == "No upstream accounts are configured in this pool"
 
 
-class TestUnreadable:
-    """The sending process cannot decrypt the credentials of the accounts; the message names that process."""
+class TestModel:
+    @pytest.mark.parametrize(
+        ("able", "fields"), [({"missing": 2}, {}), ({}, {"total": 2, "is_model_known": False})]
+    )
+    def test_is_unknown_or_missing_everywhere(self, able: dict[str, int], fields: dict[str, Any]) -> None:
+        error = error_of(able, **fields)
 
-    def test_all_that_could_serve(self, store: StoreOfTest) -> None:
-        store.set_state("c", "paused")
-        reply = store.admit(unreadable=["a", "b"])
+        assert isinstance(error, ModelNotFound)
+        assert error.message == "The model 'm' does not exist, or no account of this pool may use it"
 
-        assert isinstance(error_for(reply), CredentialUnreadable)
-        assert (reply.get("rest_ms"), reply["busy"]) == (None, 0)  # so that no caller waits for them
+    def test_is_offered_only_by_accounts_that_do_not_fit(self) -> None:
+        error = error_of({}, total=2, is_offered=False)
 
-    def test_some(self, store: StoreOfTest) -> None:
-        """The state of the other accounts decides, because a process that has the key can use this one."""
-        serve(store, "c", SPENT | {"wait_ms": HOUR_MS})
-        assert isinstance(error_of(store, unreadable=["a", "b"]), PoolSpent)
+        assert isinstance(error, ModelNotFound)
+        assert error.message == "No account that may serve this request offers the model 'm'"
 
-        assert store.admit(unreadable=["a"])["account"] == "b"
-        assert store.admit(pin="a")["account"] == "a"
+
+def test_a_field_that_no_account_supports() -> None:
+    error = error_of({}, "logprobs", total=2, is_offered=False)
+
+    assert isinstance(error, InvalidRequest)
+    assert error.param == "logprobs"
 
 
 class TestSpent:
-    def test_earliest_reset_of_those_that_could_serve(self, store: StoreOfTest) -> None:
-        """Every caller receives it, with the time in words; paused accounts do not count."""
-        for name, seconds in {"a": 144_000, "b": 43_680, "c": 60}.items():
-            serve(store, name, SPENT | {"wait_ms": 1000 * seconds})
-        store.set_state("c", "paused")
+    def test_accounts_without_use_do_not_count(self) -> None:
+        error = error_of({"spent": 1, "paused": 1, "missing": 1}, resets_ms=NOW_MS + 43_680_000)
 
-        for _ in range(2):
-            error = error_of(store)
-            assert isinstance(error, PoolSpent)
-            assert error.message == (
-                "The usage limit of every account that could serve this request is reached; "
-                "the first is reset in 12 h 8 min"
-            )
-            body = error.envelope()["error"]
-            assert (error.status, body["type"], body["code"]) == (
-                429,
-                "usage_limit_reached",
-                "usage_limit_reached",
-            )
-            assert body["resets_at"] == START_MS // 1000 + 43_680
-            assert body["resets_in_seconds"] == 43_680
+        assert isinstance(error, PoolSpent)
+        assert error.message.endswith("the first is reset in 12 h 8 min")
+        assert error.envelope()["error"]["resets_in_seconds"] == 43_680
 
-    def test_of_one_model(self, store: StoreOfTest) -> None:
-        """An account that lacks the model, or takes others only, changes nothing."""
-        store.account("d", models=("n",))
-        serve(store, "a", MISSING)
-        for name in "bc":
-            serve(store, name, SPENT | {"wait_ms": HOUR_MS})
+    def test_an_unknown_reset(self) -> None:
+        assert isinstance(error_of({"spent": 1}), PoolSpent)
 
-        assert isinstance(error_of(store), PoolSpent)
-        assert store.admit(model="n")["account"] in "ad"
+    def test_an_account_that_only_fails_is_worth_another_try(self) -> None:
+        error = error_of({"spent": 1, "failing": 1}, wait_ms=2000, states={"window_spent": 1, "suspected": 1})
 
-    def test_one_that_only_fails_is_worth_another_try(self, store: StoreOfTest) -> None:
-        for name in "ab":
-            serve(store, name, SPENT | {"wait_ms": HOUR_MS})
-        serve(store, "c", {"state": "suspected", "reason": "x", "wait_ms": 2000, "retest_wait_ms": 2000})
+        assert (type(error), error.status, error.retry_after_seconds) == (NoAccounts, 503, 2)
+        assert error.message == "No upstream account is available: 1 suspected, 1 window spent"
+        assert error.resets_at == NOW_MS / 1000 + 2
 
-        error = error_of(store)
-        assert (error.status, type(error)) == (503, NoAccounts)
-        assert error.retry_after_seconds == 2
+    def test_the_plan_of_the_account(self) -> None:
+        error = pool_spent_error(refusal({"spent": 1}), NOW_MS, {"plan_type": "plus"})
 
-    def test_of_the_accounts_of_a_key(self, store: StoreOfTest) -> None:
-        store.key("k", accounts=("a",))
-        serve(store, "a", SPENT | {"wait_ms": HOUR_MS})
-
-        assert isinstance(error_of(store), PoolSpent)
+        assert error is not None
+        assert error.envelope()["error"]["plan_type"] == "plus"
 
 
 class TestStopped:
-    """Only an operator makes these accounts available again; the message is not about any other account."""
+    """Only an operator makes these accounts available again."""
 
-    def test_of_several(self, store: StoreOfTest) -> None:
-        for name in "ab":
-            serve(store, name, DEAD)
-        store.set_state("c", "paused")
+    @pytest.mark.parametrize(
+        ("able", "total", "message"),
+        [
+            ({"paused": 1}, 1, "All upstream accounts are paused"),
+            ({"paused": 1, "dead": 1}, 2, "All upstream accounts are paused or need a new sign-in or key"),
+            ({"paused": 1}, 2, "All upstream accounts that could serve this request are paused"),
+        ],
+    )
+    def test_message(self, able: dict[str, int], total: int, message: str) -> None:
+        error = error_of(able, total=total)
 
-        assert error_of(store).message == "All upstream accounts are paused or need a new sign-in or key"
+        assert (error.message, error.retry_after_seconds) == (message, None)
 
-    def test_where_others_do_not_fit(self, store: StoreOfTest) -> None:
-        for name in "abc":
-            store.set_state(name, "paused")
-        store.account("d", kind="compatible")
-
-        message = "All upstream accounts that could serve this request are paused"
-        assert error_of(store, kinds=["openai"]).message == message
+    def test_credentials_of_another_key(self) -> None:
+        assert isinstance(error_of({"unreadable": 1, "paused": 1}), CredentialUnreadable)
 
 
-class TestModels:
-    def test_missing_everywhere(self, store: StoreOfTest) -> None:
-        for name in "abc":
-            serve(store, name, MISSING)
+class TestForAWhile:
+    def test_busy(self) -> None:
+        error = error_of({"busy": 1, "limited": 1}, wait_ms=7000)
 
-        error = error_of(store)
-        assert isinstance(error, ModelNotFound)
-        assert error.message == "The model 'm' does not exist, or no account of this pool may use it"
-        assert store.admit(model="n")["account"]
-
-    def test_missing_where_others_are_dead(self, store: StoreOfTest) -> None:
-        """Another account might have it: that is not a missing model."""
-        for name in "ab":
-            serve(store, name, MISSING)
-        serve(store, "c", DEAD)
-
-        assert error_of(store).message == (
-            "All upstream accounts that could serve this request need a new sign-in or key"
-        )
-
-    def test_offered_by_no_account(self, store: StoreOfTest) -> None:
-        for name in "abc":
-            store.account(name, models=("n",))
-
-        assert isinstance(error_of(store), ModelNotFound)
-
-    def test_limited_everywhere(self, store: StoreOfTest) -> None:
-        for name in "abc":
-            serve(store, name, LIMITED)
-
-        error = error_of(store)
         assert isinstance(error, PoolLimited)
-        assert (error.status, error.retry_after_seconds) == (429, 7)
+        assert error.retry_after_seconds == BUSY_RETRY_SECONDS
 
-    def test_failing_everywhere(self, store: StoreOfTest) -> None:
-        for name in "abc":
-            serve(store, name, {"model": "m", "why": "overloaded", "wait_ms": 4000})
+    @pytest.mark.parametrize(("wait_ms", "seconds"), [(7000, 7), (0, BUSY_RETRY_SECONDS)])
+    def test_limited(self, wait_ms: float, seconds: float) -> None:
+        error = error_of({"limited": 2}, wait_ms=wait_ms)
 
-        error = error_of(store)
-        assert (error.status, error.code, error.retry_after_seconds) == (503, "no_accounts", 4)
+        assert isinstance(error, PoolLimited)
+        assert error.retry_after_seconds == seconds
 
+    def test_failing(self) -> None:
+        error = error_of({"failing": 2}, wait_ms=4000, states={"active": 2})
 
-@pytest.mark.parametrize("more", [{"kinds": ["openai"]}, {"key": "bound"}])
-def test_a_model_that_only_other_accounts_have(store: StoreOfTest, more: dict[str, Any]) -> None:
-    """Not of the kind that the request names, or not for its key: trying again would not help."""
-    store.account("d", kind="compatible", models=("only-d",))
-    store.key("bound", accounts=("a",))
-    for name in "abc":
-        store.account(name, models=("m",))
-
-    error = error_of(store, model="only-d", **more)
-
-    assert isinstance(error, ModelNotFound)
-    assert error.message == "No account that may serve this request offers the model 'only-d'"
+        assert (error.status, error.retry_after_seconds) == (503, 4)
+        assert error.message == (
+            "This model is overloaded or failing at every upstream account; try again in 4 s"
+        )
