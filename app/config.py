@@ -19,6 +19,8 @@ from cryptography.fernet import Fernet
 MIB = 1024 * 1024
 RESPONSES_BODY_TIMES = 4
 MAX_TIME_LIMIT_SECONDS = 86_400  # a day: longer than any answer, and timers take it
+MAX_SETTING_CHARS = 65_536  # hundreds of secret keys
+MAX_SHOWN_CHARS = 200  # of a value, in its error
 LOOPBACK = "127.0.0.1"
 ANY_ORIGIN = "*"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -33,7 +35,9 @@ class ConfigError(Exception):
     """A setting cannot work. The message has the variable, its value, and the accepted values."""
 
     def __init__(self, variable: str, value: object, accepted: str) -> None:
-        super().__init__(f"{variable}={value!r} does not work: {accepted}")
+        shown = repr(value)
+        shown = shown if len(shown) <= MAX_SHOWN_CHARS else shown[:MAX_SHOWN_CHARS] + "…"
+        super().__init__(f"{variable}={shown} does not work: {accepted}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Settings:
             home=Path(reader.text("home", str(default.home))).expanduser().absolute(),
             redis_url=reader.url("redis_url", "", REDIS_SCHEMES),
             redis_server=reader.text("redis_server", ""),
-            bind=reader.text("bind", "0.0.0.0" if hosted else default.bind),
+            bind=reader.host("bind", "0.0.0.0" if hosted else default.bind),
             port=reader.integer("port", default.port, 1, 65535),
             web_concurrency=reader.integer("web_concurrency", default.web_concurrency, 1, 256),
             graceful_timeout_seconds=reader.integer(
@@ -195,9 +199,21 @@ class _Reader:
 
     def __init__(self, values: dict[str, str]) -> None:
         self.values = {name: value for name, value in values.items() if value}
+        for name, value in self.values.items():
+            if len(value) > MAX_SETTING_CHARS:
+                raise ConfigError(name, "…", f"at most {MAX_SETTING_CHARS} characters")
+            if not value.isprintable():  # nor are bytes that are no UTF-8
+                raise ConfigError(name, "…", "printable UTF-8 on one line")
 
     def text(self, field_name: str, default: str) -> str:
         return self.values.get(NAMES[field_name], default)
+
+    def host(self, field_name: str, default: str) -> str:
+        """Return a name or an address, an IPv6 one in brackets or without."""
+        value = self.text(field_name, default)
+        if not _is_host(value) and not _IPV6.fullmatch(f"[{value}]"):
+            raise ConfigError(NAMES[field_name], value, "a host name or an IP address")
+        return value
 
     def choice(self, field_name: str, default: str, accepted: tuple[str, ...]) -> str:
         value = self.text(field_name, default).lower()
@@ -211,15 +227,16 @@ class _Reader:
         if value in ("on", "off"):
             return value
         host, _, port = value.rpartition(":")
-        if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535) or not _is_host(host):
+        if _digits(port) not in range(1, 65536) or not _is_host(host):
             raise ConfigError(NAMES[field_name], value, "on, off, PORT or HOST:PORT")
         return f"{host or LOOPBACK}:{int(port)}"
 
     def integer(self, field_name: str, default: int, minimum: int, maximum: int) -> int:
         value = self.text(field_name, str(default))
-        if not (value.isascii() and value.isdigit() and minimum <= int(value) <= maximum):
+        number = _digits(value)
+        if not minimum <= number <= maximum:
             raise ConfigError(NAMES[field_name], value, f"a whole number from {minimum} to {maximum}")
-        return int(value)
+        return number
 
     def number(self, field_name: str, default: float, minimum: float, maximum: float) -> float:
         value = self.text(field_name, str(default))
@@ -274,6 +291,11 @@ class _Reader:
         return keys
 
 
+def _digits(text: str) -> int:
+    """Return the number that *text* is, -1 for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+
+
 def _is_host(text: str) -> bool:
     """Return whether *text* is empty, a name, an IPv4 address, or an IPv6 address in brackets."""
     if text.startswith("["):
@@ -285,7 +307,9 @@ def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(value)
         for host in parts.netloc.rpartition("@")[2].split(","):  # there are several sentinels
-            _ = urlsplit(f"//{host}").port  # reading `port` raises if it is not a number
+            _ = urlsplit(f"//{host}").port  # reading `port` raises unless it is a number up to 65535
+        if " " in value or not parts.netloc.isascii():
+            return False
         return parts.scheme in schemes and bool(parts.netloc or (parts.scheme == "unix" and parts.path))
     except ValueError:
         return False

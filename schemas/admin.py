@@ -16,6 +16,7 @@ from schemas.validation_errors import invalid
 
 MAX_OVERLAP_SECONDS = 90 * 86400
 MAX_DOLLARS = 100_000  # for a million tokens
+MAX_MODEL_TOKENS = 100_000_000  # the size of a model: a hundred times the largest
 SPANS = ("1h", "24h", "7d", "30d")
 BY = ("all", "key", "account", "model")
 
@@ -178,9 +179,9 @@ class PriceInput(AdminSchema):
     input = Dollars(required=True)
     output = Dollars(required=True)
     cached_input = Dollars()
-    context = Integer(1, 100_000_000)
-    max_output = Integer(1, 100_000_000)
-    image = Integer(1, 100_000_000)  # upper bound of the tokens of one image
+    context = Integer(1, MAX_MODEL_TOKENS)
+    max_output = Integer(1, MAX_MODEL_TOKENS)
+    image = Integer(1, MAX_MODEL_TOKENS)  # upper bound of the tokens of one image
 
 
 class Nothing(AdminSchema):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from marshmallow import Schema
@@ -28,16 +28,25 @@ class Expiry(Text):
     """
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> float:
-        try:
-            moment = datetime.fromisoformat(super()._deserialize(value, attr, data))
-        except ValueError:
-            raise invalid("must be a date like 2027-01-31 or 2027-01-31T18:00:00Z") from None
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        if seconds <= 0:
-            raise invalid("must be after 1970")
-        if seconds >= LATEST_EXPIRY_SECONDS:
-            raise invalid("must be before the year 3000")
-        return seconds
+        return seconds_at(super()._deserialize(value, attr, data))
+
+
+def seconds_at(text: str, zone: tzinfo = UTC) -> float:
+    """
+    Return an ISO 8601 date, or date with time, as Unix seconds; *zone* is that of one without an offset.
+
+    Raises ValidationError.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
+    except (ValueError, OverflowError):
+        raise invalid("must be a date like 2027-01-31 or 2027-01-31T18:00:00Z") from None
+    if seconds <= 0:
+        raise invalid("must be after 1970")
+    if seconds >= LATEST_EXPIRY_SECONDS:
+        raise invalid("must be before the year 3000")
+    return seconds
 
 
 class KeyInput(AdminSchema):

@@ -20,10 +20,12 @@ from app.accounts.kinds import SCRIPT_KINDS
 from app.stores.records.accounts import AccountOutcome, AccountState
 from app.stores.records.ledger import UsageSource
 from app.stores.virtual_pool import VirtualPool
+from schemas.bounds import LATEST_AT, MAX_TEXT_CHARS, MAX_TOKENS
 
 POOL = "replay"
 KEY = "k"
 STICKY_MS = 1_800_000
+LATEST_MS = LATEST_AT * 1000
 END, RESET, BEGIN = range(3)  # what comes first of what happens in the same millisecond
 
 Json = dict[str, Any]
@@ -191,16 +193,35 @@ class Replay:
         self._pool.observe(arguments)
 
 
+def _bounded(value: Any, maximum: int) -> int:
+    number = int(value)
+    if not 0 <= number <= maximum:
+        raise ValueError("a number out of range")
+    return number
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT_CHARS:
+        raise ValueError("a text of another form")
+    return value
+
+
 def requests_from_ledger(rows: Iterator[Mapping[str, Any]]) -> list[Request]:
-    """Return the requests of exported ledger *rows*, in order of time; corrections are none."""
+    """
+    Return the requests of exported ledger *rows*, in order of time; corrections are none.
+
+    Raises ValueError, KeyError or TypeError for what is no row.
+    """
     requests = [
         Request(
-            at_ms=row["at_ms"],
-            end_ms=row["settled_ms"],
-            model=row["model"],
-            tokens=int(row.get("input_tokens", 0) + row.get("output_tokens", 0)),
-            affinity=row.get("affinity", ""),
-            account=row["account"],
+            at_ms=_bounded(row["at_ms"], LATEST_MS),
+            end_ms=_bounded(row["settled_ms"], LATEST_MS),
+            model=_short(row["model"]),
+            tokens=sum(
+                _bounded(row.get(name) or 0, MAX_TOKENS) for name in ("input_tokens", "output_tokens")
+            ),
+            affinity=_short(row.get("affinity", "")),
+            account=_short(row["account"]),
         )
         for row in rows
         if row["source"] != UsageSource.CORRECTED and row["account"]

@@ -15,7 +15,7 @@ from typing import Any
 import gevent
 import zstandard
 from flask import Request, g
-from gunicorn.http.errors import ParseException
+from gunicorn.http.errors import LimitRequestHeaders, ParseException
 
 from app.api import json_body
 from app.api.context import current_request
@@ -87,6 +87,8 @@ def _receive(request: Request, limit_bytes: int) -> bytes:
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RD)  # or the server would wait for the rest before it closes
         raise slow from None
+    except LimitRequestHeaders:  # those of a head, see app/server/gunicorn_settings.py
+        raise InvalidRequest("The request body has too many trailers, or one is too long") from None
     except (OSError, ParseException):
         raise InvalidRequest("The request body does not match its headers") from None
     if len(data) > limit_bytes:

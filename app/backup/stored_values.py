@@ -31,7 +31,7 @@ from app.stores.records.limits import LimitUnit, Period, limits_from_json
 from app.stores.records.operators import TokenScope, is_name
 from app.stores.sealed_values import FERNET_BEGINS
 from schemas.accounts import AccountInput
-from schemas.admin import MAX_DOLLARS, PriceInput
+from schemas.admin import MAX_DOLLARS, MAX_MODEL_TOKENS, PriceInput
 from schemas.api_keys import LATEST_EXPIRY_SECONDS, KeyInput
 
 LARGEST = 2**53  # as far as the doubles of the scripts are exact
@@ -394,7 +394,7 @@ def _check_prices(_pool: PoolContents, _suffix: str, rows: Mapping[str, str]) ->
                 check_integer(rate, name, 0, MAX_DOLLARS * MILLION)
         for tokens in row.get("image", ()):
             if tokens is not None:
-                check_integer(tokens, "image", 1, 100_000_000)
+                check_integer(tokens, "image", 1, MAX_MODEL_TOKENS)
         Price.from_row(row, "")
 
 

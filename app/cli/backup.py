@@ -16,6 +16,7 @@ from app.accounts.kinds import SCRIPT_KINDS
 from app.backup.encrypted_file import EncryptedWriter
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Contents, Restore, Restored
+from app.cli.files import open_file
 from app.cli.options import Command, actor, example, pool_name, read_secret, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
@@ -120,8 +121,9 @@ def restore(
     Requests that were running are charged what they had reserved. An account whose sign-in was
     refreshed since the backup may have to sign in again.
     """
-    with file.open("rb"):  # before prompting for the passphrase
-        pass
+    with open_file(str(file)) as opened:  # before prompting for the passphrase
+        if not opened.seekable():
+            raise InvalidRequest(f"{file}: not a file, but a pipe; it is read more than once", param="file")
     backup_file = BackupFile(file, _passphrase(variable))
     with progress("Checking", backup_file.size()) as advance:
         contents = backup_file.contents(advance)

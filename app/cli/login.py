@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
-
 import click
 
 from app.accounts.kinds import SIGN_IN_KIND
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
 from app.cli.account import show_first_listing
+from app.cli.files import read_file
 from app.cli.oauth_sign_in import sign_in_with_browser, sign_in_with_code
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import show_json
@@ -50,14 +49,14 @@ def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> 
 
 
 @click.command("import", cls=Command, epilog=example("poolgate account import ~/.codex/auth.json --name ann"))
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True))
 @name_option
 @in_pool
 @with_store
-def import_account(services: Services, as_json: bool, pool: str, name: str, file: BinaryIO) -> None:
+def import_account(services: Services, as_json: bool, pool: str, name: str, file: str) -> None:
     """Import the ChatGPT sign-in in FILE, Codex's auth.json; - reads standard input."""
     _check(services, pool, name)
-    tokens = tokens_from_auth_json(file.read(MAX_FILE_BYTES))
+    tokens = tokens_from_auth_json(read_file(file, MAX_FILE_BYTES))
     _store(services, as_json, pool, name, tokens, SignInMethod.IMPORT)
     click.echo(SINGLE_USE_NOTICE, err=True)
 

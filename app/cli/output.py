@@ -19,6 +19,7 @@ from schemas.validation_errors import first_error
 
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "
+MAX_MESSAGE_CHARS = 2000
 REFUSED_BY_STORE = (
     "The store rejected a command and changed nothing. This is a bug in Poolgate, please report it ({})"
 )
@@ -117,5 +118,8 @@ def _with_hint(error: click.UsageError) -> str:
 
 
 def _fail(error: GatewayError, exit_code: int, as_json: bool) -> NoReturn:
+    message = error.message  # it may quote an option, of any length
+    if len(message) > MAX_MESSAGE_CHARS:
+        error.message = f"{message[: MAX_MESSAGE_CHARS // 2]} … {message[-MAX_MESSAGE_CHARS // 2 :]}"
     click.echo(orjson.dumps(error.envelope()) if as_json else f"Error: {error.message}", err=True)
     raise click.exceptions.Exit(exit_code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
 from app.wiring import Services
+from schemas.admin import MAX_MODEL_TOKENS
 
 HEADS = ("MODEL", "INPUT", "CACHED", "OUTPUT", "CONTEXT", "MAX OUTPUT", "SINCE", "LIST")
 
@@ -21,7 +22,7 @@ def dollars(text: str) -> int:
     """Read US dollars for a million tokens as micro-dollars."""
     try:
         return micro_dollars(Decimal(text))
-    except InvalidOperation:
+    except ArithmeticError:
         raise click.BadParameter("a price must be a number of US dollars, such as 1.25") from None
     except InvalidRequest as error:
         raise click.BadParameter(error.message) from None
@@ -36,7 +37,7 @@ def price_option(name: str, what: str, *, required: bool = False) -> Decorator:
 
 def tokens_option(name: str, what: str) -> Decorator:
     """Return an option that takes a positive number of tokens."""
-    return click.option(name, type=click.IntRange(1), metavar="TOKENS", help=what)
+    return click.option(name, type=click.IntRange(1, MAX_MODEL_TOKENS), metavar="TOKENS", help=what)
 
 
 @click.group("price", cls=Group)

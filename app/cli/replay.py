@@ -17,6 +17,7 @@ import orjson
 from app.accounts.account import Account
 from app.accounts.pools import POLICIES
 from app.accounts.replay import Member, Replay, ReplayResult, Request, Window, requests_from_ledger
+from app.cli.files import read_lines
 from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
@@ -25,11 +26,13 @@ from app.stores import private_server
 from app.stores.client import make_client
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
+from schemas import bounds
 
 HEADS = ("POLICY", "REQUESTS", "REFUSED", "AFFINITY HITS", "UNUSED AT RESETS", "SPREAD")
 PAGE = 1000
 STORE_TIMEOUT_SECONDS = 5.0
-_WINDOW = re.compile(r"([^=]+)=(\d+)/(\d+(?:\.\d+)?)h")
+MIN_HOURS, MAX_HOURS = 0.01, 24 * 366  # half a minute: each reset of the recorded time is an event
+_WINDOW = re.compile(r"([^=]{1,256})=(\d{1,18})/(\d{1,9}(?:\.\d{1,9})?)h", re.ASCII)
 
 Json = dict[str, Any]
 
@@ -51,9 +54,14 @@ def _member_fields(account: Account) -> dict[str, object]:
 def window(text: str) -> tuple[str, int, float]:
     """Read `main=200000/5h` as (account, tokens, hours). Raises click.BadParameter."""
     match = _WINDOW.fullmatch(text)
-    if match is None or not int(match[2]) or not float(match[3]):
+    if match is None:
         raise click.BadParameter("must be like main=200000/5h")
-    return match[1], int(match[2]), float(match[3])
+    tokens, hours = int(match[2]), float(match[3])
+    if not 1 <= tokens <= bounds.MAX_TOKENS:
+        raise click.BadParameter(f"must have 1 to {bounds.MAX_TOKENS} tokens")
+    if not MIN_HOURS <= hours <= MAX_HOURS:
+        raise click.BadParameter(f"must have a length of {MIN_HOURS} to {MAX_HOURS} hours")
+    return match[1], tokens, hours
 
 
 @click.command(
@@ -103,11 +111,11 @@ def replay(
     It runs on a virtual clock in a separate private server and does not touch the pool. All accounts
     start with unused windows, and none fails.
     """
-    lines = exported(services, pool) if ledger == "-" else _read(Path(ledger))
+    lines = exported(services, pool) if ledger == "-" else _read(ledger)
     try:
         members = [_member(account, windows) for account in next(lines)["accounts"]]
         requests = requests_from_ledger(lines)
-    except (ValueError, KeyError, TypeError, StopIteration):
+    except (AttributeError, KeyError, OverflowError, StopIteration, TypeError, ValueError):
         raise click.UsageError("LEDGER is not a file of poolgate ledger export") from None
     if not requests:
         raise click.UsageError("LEDGER contains no requests")
@@ -123,9 +131,8 @@ def replay(
         file.write_text(_draw(outcomes[-1], requests, names))
 
 
-def _read(file: Path) -> Iterator[Json]:
-    with file.open("rb") as lines:
-        yield from map(orjson.loads, lines)
+def _read(file: str) -> Iterator[Json]:
+    yield from map(orjson.loads, read_lines(file))
 
 
 def _member(fields: Mapping[str, Any], windows: tuple[tuple[str, int, float], ...]) -> Member:
@@ -133,7 +140,14 @@ def _member(fields: Mapping[str, Any], windows: tuple[tuple[str, int, float], ..
     tokens = {name: max_tokens for name, max_tokens, _ in windows}
     name = fields["name"]
     window = Window(tokens[name], spans[name], spans[name]) if name in tokens else None
-    return Member(**{**fields, "models": tuple(fields["models"])}, window=window)
+    member = Member(**{**fields, "models": tuple(fields["models"])}, window=window)
+    texts = (member.id, member.name, member.kind, member.offer, *member.models)
+    numbers = (member.weight, member.cap, member.group)
+    if not all(isinstance(text, str) for text in texts) or not all(type(n) is int for n in numbers):
+        raise ValueError("an account of another form")
+    if not (0 < member.weight <= 10**6 and 0 < member.cap <= 10**6 and abs(member.group) <= 10**6):
+        raise ValueError("an account out of range")
+    return member
 
 
 @contextmanager

@@ -24,9 +24,12 @@ OF_ACCOUNTS = {"attempts": "ATTEMPTS", "failed_attempts": "FAILED", "rescues": "
 def day(text: str) -> date:
     """Read `2026-11-01` as an option's value."""
     try:
-        return date.fromisoformat(text)
+        parsed = date.fromisoformat(text)
     except ValueError:
         raise click.BadParameter("a day must be like 2026-11-01") from None
+    if not 1970 < parsed.year < 3000:
+        raise click.BadParameter("a day must be between 1971 and 2999")
+    return parsed
 
 
 @click.command(

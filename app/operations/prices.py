@@ -19,8 +19,12 @@ _BOUNDS = ("context", "max_output", "image")
 
 def micro_dollars(dollars: Decimal, param: str | None = None) -> int:
     """Convert a price in US dollars per million tokens to micro-dollars. Raises InvalidRequest."""
-    amount = dollars * MILLION
-    if not 0 <= amount <= MAX_DOLLARS * MILLION or amount != int(amount):
+    try:
+        amount = dollars * MILLION
+        is_exact = 0 <= amount <= MAX_DOLLARS * MILLION and amount == int(amount)
+    except ArithmeticError:  # NaN, or an exponent that Decimal does not take
+        is_exact = False
+    if not is_exact:
         raise InvalidRequest(
             f"A price is between 0 and {MAX_DOLLARS} and ends at the sixth decimal", param=param
         )

@@ -3,6 +3,9 @@ Detect a client that disconnects while its request waits for an upstream.
 
 A WSGI server only notices when it writes, and even the first write after a FIN succeeds. So the event
 loop watches the client's socket: without a greenlet, and without reading from it.
+
+A client that closes only its sending side, and still reads (`nc -N`), counts as disconnected: both closings
+arrive as the same FIN, and upstreams would go on for clients that left. nginx decides alike by default.
 """
 
 from __future__ import annotations

@@ -7,12 +7,15 @@ environment, or from a 0600 file that the first start creates.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+MAX_KEY_FILE_BYTES = 65_536  # hundreds of keys
 
 
 def digest_of(secret: str) -> str:
@@ -84,4 +87,7 @@ def keys_in_file(path: Path) -> tuple[str, ...]:
             pass
         finally:
             temporary.unlink()
-    return tuple(line for line in path.read_text().splitlines() if line)
+    if not path.is_file():  # a pipe would wait for its writer
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    with path.open() as file:
+        return tuple(line for line in file.read(MAX_KEY_FILE_BYTES).splitlines() if line)

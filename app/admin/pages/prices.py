@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from flask import g, render_template, request
@@ -16,13 +16,13 @@ from app.admin.services import services
 from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
+from schemas.admin import MAX_MODEL_TOKENS
 
 MAX_ROWS = 100  # on one page
 MONEY = ("input", "cached_input", "output")
 REQUIRED = ("input", "output")
 SIZES = ("context", "max_output")
 MAX_NAME = 200
-MAX_TOKENS = 100_000_000
 
 bp = page_blueprint("prices", "/settings/prices")
 
@@ -118,12 +118,12 @@ def _change(form: Form) -> str:
 def _price(form: Form, name: str) -> int:
     try:
         return micro_dollars(Decimal(form[name].strip()), name)
-    except (InvalidOperation, ValueError):
+    except (ArithmeticError, ValueError):
         raise InvalidRequest("must be a number of US dollars, such as 1.25", param=name) from None
 
 
 def _tokens(form: Form, name: str) -> int:
     number = form.integer(name)
-    if not isinstance(number, int) or not 0 < number <= MAX_TOKENS:
+    if not isinstance(number, int) or not 0 < number <= MAX_MODEL_TOKENS:
         raise InvalidRequest("must be a whole number of tokens", param=name)
     return number

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import g, redirect, render_template, request, url_for
+from marshmallow import ValidationError
 
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
@@ -16,6 +16,7 @@ from app.ledger.search import LedgerPage, LedgerQuery
 from app.presentation.names import Names
 from app.presentation.requests import RequestView
 from app.stores.records.ledger import is_entry_id
+from schemas.api_keys import seconds_at
 
 SEARCH_FIELDS = ("key", "account", "model", "status", "refused", "since", "until")
 STATUSES = (
@@ -81,10 +82,9 @@ def _parse_time(form: Form, field: str, zone: str) -> float | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).timestamp()
-    except (ValueError, OverflowError):
-        raise InvalidRequest("must be a date and time like 2026-11-21 18:00", param=field) from None
+        return seconds_at(text, ZoneInfo(zone))
+    except ValidationError as error:
+        raise InvalidRequest(error.messages[0], param=field) from None
 
 
 @bp.get("/find")

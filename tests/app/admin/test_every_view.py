@@ -15,6 +15,35 @@ from tests.support.admin import everything_stored, turn_on_second_factor
 OPEN_ENDPOINTS = {"static", "sign_in.sign_in", "sign_in.first_start"}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 ENDLESS = {"live.stream"}
+PARAMS = (
+    *("since", "until", "cursor", "status", "key", "account", "model", "refused", "span", "by", "q", "id"),
+    *("entry", "who", "action", "pool", "next", "kind", "name", "limit", "top", "after", "at", "of"),
+)
+ODD_PARAMS = (
+    *(
+        "%00",
+        "%ff",
+        "%ED%A0%80",
+        "x" * 3000,
+        "0",
+        "-1",
+        "1e30",
+        "NaN",
+        "9" * 400,
+        "0-0",
+        "99999999999999999999-1",
+    ),
+    *(
+        "0001-01-01",
+        "1960-01-01T00:00",
+        "1970-01-01",
+        "9999-12-31",
+        "9999-12-31T23:59:59-23:59",
+        "é",
+        "*",
+        "&",
+    ),
+)
 CREDENTIAL, TOKEN = "sk-upstream-secret-0123456789", "refresh-secret-0123456789"
 
 
@@ -72,3 +101,16 @@ def test_an_active_second_factor_is_never_shown(app, inside, services, later, re
     assert phone.secret not in "".join(pages)
     assert not any(code in page for code in codes for page in pages)
     assert phone.secret not in everything_stored(redis_client)
+
+
+def test_odd_queries(app, inside, secrets):
+    """Whatever an address has after its `?`, the answer is a page or a clear refusal."""
+    for number, (_, path) in enumerate(views(app, {"GET"}, pool="default", name="main")):
+        for odd in ODD_PARAMS[number % 6 :: 6]:
+            names = PARAMS
+            answer = inside.get(f"{path}?" + "&".join(f"{name}={odd}" for name in names))
+            assert answer.status_code < 500, (path, names, odd)
+    for name in ("since", "until", "cursor", "status", "key"):
+        for odd in ODD_PARAMS:
+            answer = inside.get(f"/admin/p/default/requests?{name}={odd}")
+            assert answer.status_code < 500, (name, odd)
