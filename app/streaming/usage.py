@@ -39,6 +39,8 @@ class Usage:
     image_output_tokens: int | None = None
 
 
+MAX_UNCONFIRMED_TOKENS = 10**7  # more than any context window; counted beside the sides, without a total
+
 # Each detail, with the places where servers report it: (holder, key).
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "cached_tokens": (
@@ -116,16 +118,22 @@ def _billed(
     Return (input, output) including tokens that are not part of the reported ones.
 
     More cached tokens than input are added to it, and more reasoning than output to that, if the
-    total includes them. What else the total includes is hidden reasoning.
+    total includes them, or is absent and they are plausible. What else the total includes is hidden
+    reasoning.
     """
     cached = cached if cached is not None and cached > tokens_in else 0
     if total is None:
         extra = reasoning if reasoning is not None and reasoning > tokens_out else 0
-        return tokens_in + cached, tokens_out + extra
+        return tokens_in + _if_plausible(cached), tokens_out + _if_plausible(extra)
     rest = max(0, total - tokens_in - tokens_out)
     if cached and rest >= cached:
         return tokens_in + cached, tokens_out + rest - cached
     return tokens_in, tokens_out + rest
+
+
+def _if_plausible(added: int) -> int:
+    """Return a count that no total confirms, 0 for an implausible one."""
+    return added if added <= MAX_UNCONFIRMED_TOKENS else 0
 
 
 def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> tuple[int, int] | None:

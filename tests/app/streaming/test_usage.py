@@ -168,6 +168,13 @@ class TestVendors:
 
         assert usage_from_chat(SIDES | {"total_tokens": total} | details) == usage
 
+    def test_details_that_no_total_confirms(self):
+        """Beside the sides only what a model can have read or produced is counted."""
+        absurd = {"total_tokens": None, "prompt_tokens_details": {"cached_tokens": 10**12}}
+        absurd |= {"completion_tokens_details": {"reasoning_tokens": 10**12}}
+
+        assert usage_from_chat(SIDES | absurd) == Usage(100, 20, 120, cached_tokens=100, reasoning_tokens=20)
+
     def test_reasoning_at_the_top(self):
         assert usage_from_chat(SIDES | {"reasoning_tokens": 5}) == Usage(100, 20, 120, reasoning_tokens=5)
 
