@@ -32,6 +32,8 @@ MAX_FILENAME_CHARS = 1024
 MAX_TYPE_CHARS = 200
 PIECE_BYTES = 256 * 1024  # parsed at a time; other greenlets run in between
 TEXTS = frozenset(("model", "prompt", "stream", "fallbacks"))  # read by the gateway: may not be files
+# Fields with one value, which no parser may read from a list of another spelling, such as `n[]`.
+SINGLE = TEXTS | {"n", "service_tier", "user"}
 # Fields that may be repeated, as may every name that ends with `[]`.
 REPEATED = frozenset(("image", "include", "timestamp_granularities"))
 
@@ -109,9 +111,10 @@ class _Writer:
         if name in self._names and name not in REPEATED and not name.endswith("[]"):
             raise InvalidRequest(f"{name} must be given once", param=name)
         self._names.add(name)
-        self._is_dropped = self._drops(_plain_name(name))
+        plain_name = _plain_name(name)
+        self._is_dropped = self._drops(plain_name) or (plain_name != name and plain_name in SINGLE)
         if self._is_dropped:
-            self._dropped.append(_plain_name(name))
+            self._dropped.append(plain_name)
         encoding = part.headers.get("Content-Transfer-Encoding", "").strip().lower()
         if encoding not in _NO_ENCODING:
             raise InvalidRequest(f"{name} must not have a Content-Transfer-Encoding", param=name)

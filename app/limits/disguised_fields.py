@@ -25,6 +25,7 @@ from typing import Any
 from app.limits.output_lengths import LENGTH_FIELDS
 from app.limits.references import ADDING, PASSED_CONTENT
 from app.translation.requests.field_support import CHAT, MAX_IGNORED_NAMES, RESPONSES, is_nameable
+from app.yielding import end_turn
 
 Body = dict[str, Any]
 
@@ -56,6 +57,7 @@ SETTINGS = frozenset(("text", "reasoning", "thinking"))
 _DOCUMENTED = frozenset(("reasoning.max_tokens",))  # a part of the answer's length
 _SCHEMAS = frozenset(("text.format",))  # of the caller's own fields
 
+NAMES_PER_TURN = 4096  # some 5 ms; other greenlets run in between
 MAX_NAME_CHARS = 64  # a longer name is none of these
 
 
@@ -88,16 +90,18 @@ def without_disguised(client_protocol: str, body: Body) -> tuple[Body, tuple[str
     """
     if body.keys() <= _PLAIN.get(client_protocol, _PLAIN_ELSEWHERE):
         return body, ()
-    dropped: list[str] = []
+    search = _Search()
     allowed, retained = _ALLOWED.get(client_protocol, _EXACT), {}
-    for name, value in body.items():
+    for number, (name, value) in enumerate(body.items(), 1):
+        if number % NAMES_PER_TURN == 0:
+            end_turn()
         if is_disguised(client_protocol, name):
-            dropped.append(name)
+            search.dropped.append(name)
         elif type(value) in (dict, list) and (name not in allowed or name in SETTINGS):
-            retained[name] = _without_inside(value, name, dropped)
+            retained[name] = search.without_disguised(value, name)
         else:
             retained[name] = value
-    return (retained, nameable(dropped)) if dropped else (body, ())
+    return (retained, nameable(search.dropped)) if search.dropped else (body, ())
 
 
 def nameable(dropped: list[str]) -> tuple[str, ...]:
@@ -105,19 +109,36 @@ def nameable(dropped: list[str]) -> tuple[str, ...]:
     return tuple(filter(is_nameable, dropped))[:MAX_IGNORED_NAMES]
 
 
-def _without_inside(value: Any, path: str, dropped: list[str]) -> Any:
-    """Return *value*, which is at *path*, without fields that choose a model or bound an answer."""
-    if type(value) is list:
+class _Search:
+    """Searches unknown values for fields that choose a model or bound an answer; `dropped` lists them."""
+
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+        self._looked_at = 0  # members since other greenlets ran
+
+    def without_disguised(self, value: Any, place: str) -> Any:
+        """Return *value*, an array or object at *place*, without such fields."""
+        self._looked_at += len(value)
+        if self._looked_at >= NAMES_PER_TURN:
+            self._looked_at = 0
+            end_turn()
+        return self._array(value, place) if type(value) is list else self._object(value, place)
+
+    def _array(self, values: list[Any], place: str) -> list[Any]:
         return [
-            _without_inside(inner, path, dropped) if type(inner) in (dict, list) else inner for inner in value
+            self.without_disguised(inner, place) if type(inner) in (dict, list) else inner for inner in values
         ]
-    retained = {}
-    for name, inner in value.items():
-        place = f"{path}.{name}" if len(path) <= MAX_NAME_CHARS else path
-        if len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED_INSIDE and place not in _DOCUMENTED:
-            dropped.append(place)
-        elif type(inner) in (dict, list) and place not in _SCHEMAS:
-            retained[name] = _without_inside(inner, place, dropped)
-        else:
-            retained[name] = inner
-    return retained
+
+    def _object(self, members: Body, place: str) -> Body:
+        retained = {}
+        for number, (name, inner) in enumerate(members.items(), 1):
+            if number % NAMES_PER_TURN == 0:
+                end_turn()
+            inside = f"{place}.{name}" if len(place) <= MAX_NAME_CHARS else place
+            if len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED_INSIDE and inside not in _DOCUMENTED:
+                self.dropped.append(inside)
+            elif type(inner) in (dict, list) and inside not in _SCHEMAS:
+                retained[name] = self.without_disguised(inner, inside)
+            else:
+                retained[name] = inner
+        return retained

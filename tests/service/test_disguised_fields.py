@@ -87,4 +87,4 @@ def test_form(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
     )
 
     assert answer.status_code == 200, answer.text
-    assert set(answer.headers["x-poolgate-ignored"].split(", ")) == {"models", "N", "Mask"}
+    assert set(answer.headers["x-poolgate-ignored"].split(", ")) == {"models", "N", "n", "Mask"}

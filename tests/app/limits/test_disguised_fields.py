@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.limits.disguised_fields import is_disguised, without_disguised
+from app.limits import disguised_fields
+from app.limits.disguised_fields import NAMES_PER_TURN, is_disguised, without_disguised
 
 CHECKED = {
     "chat": ("model", "max_completion_tokens", "max_tokens", "n", "service_tier", "stream_options"),
@@ -148,3 +149,21 @@ def test_body_is_not_changed() -> None:
     without_disguised("chat", body)
 
     assert body == {"model": "m", "options": {"num_predict": 5}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {f"k{number}": 1 for number in range(20_000)},
+        {"unknown": {f"k{number}": 1 for number in range(20_000)}},
+        {"unknown": [{"k": 1, "m": 2, "model": 3}] * 7000},
+    ],
+)
+def test_other_greenlets_run_meanwhile(body: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body of as many names as are accepted takes longer than a stream may pause."""
+    turns: list[None] = []
+    monkeypatch.setattr(disguised_fields, "end_turn", lambda: turns.append(None))
+
+    without_disguised("chat", body)
+
+    assert len(turns) >= 20_000 // NAMES_PER_TURN
