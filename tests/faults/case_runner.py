@@ -79,13 +79,16 @@ class Evidence:
 
 
 def timeout(scale: float) -> str:
-    """Return the settings of a pool that waits *scale* of what others do for everything but connections."""
+    """
+    Return the settings of a pool that waits *scale* of what others do for everything but connections.
+
+    Its upstreams stream: the faults are those of streams, whether or not the caller receives one.
+    """
     limits = asdict(TimeLimits())
     del limits["connect"]
     limits["total"] = TOTAL_SECONDS
-    return orjson.dumps(
-        {"time_limits": {"*": {name: value * scale for name, value in limits.items()}}}
-    ).decode()
+    scaled = {name: value * scale for name, value in limits.items()}
+    return orjson.dumps({"time_limits": {"*": scaled}, "stream_upstream": "always"}).decode()
 
 
 def settings_of(case: Case) -> list[Setting]:
