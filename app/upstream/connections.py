@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse, RemoteDisconnected
+from http.client import HTTPException, RemoteDisconnected
 from typing import Any, TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -30,6 +30,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError
 
 from app.sockets import send_all
+from app.upstream.response_head import FinalResponse
 from app.upstream.socket_state import TcpState, is_readable, tcp_state
 from app.upstream.ssrf_guard import check_peer
 from app.yielding import give_way
@@ -58,20 +59,11 @@ def on_live_connection(send: Callable[[], T]) -> T:
     return send()
 
 
-class _FinalResponse(HTTPResponse):
-    """Skips all informational answers, such as 103 (Early Hints); http.client skips only 100."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        is_informational = SWITCHING_PROTOCOLS < status < 200
-        return version, CONTINUE if is_informational else status, reason
-
-
 class _GuardedConnection:
     """Connects to allowed addresses only, and sends a request when it is complete."""
 
     names_may_be_private = True
-    response_class: Any = _FinalResponse
+    response_class: Any = FinalResponse
     sock: Any
     _held: list[Any] | None = None
     _is_reused = False  # whether it has answered a request already
