@@ -21,6 +21,7 @@ MAX_NUMBER_CHARS = 64  # of a number written as text; parsing time grows with it
 MAX_TEXT_CHARS = 256  # of a name or an id: of a model, an account, a key, a conversation
 MAX_LISTED_MODELS = 5000  # per upstream; the longest known list, of an aggregator, has hundreds
 MAX_LISTED_BYTES = 1024 * 1024  # of the stored list, as JSON: 5,000 names of 200 bytes
+MAX_CREDENTIAL_CHARS = 16_000  # servers refuse longer headers; tokens of large identity providers have 8,000
 MAX_TIER_CHARS = 64  # of a service tier; known tiers have up to eight
 # Lists that operators write and every admission reads, while the script or worker does nothing else:
 MAX_LIMITS = 64  # of a key, and of a pool: several units and periods for several models; 0.06 ms each

@@ -10,6 +10,7 @@ from app.accounts.account import Account
 from app.accounts.kinds import KINDS
 from app.config import Settings
 from app.errors import InvalidRequest
+from schemas.bounds import MAX_CREDENTIAL_CHARS
 
 CHANGEABLE = ("weight", "cap", "group", "stream_upstream")  # fields that are stored as they are given
 
@@ -62,4 +63,6 @@ def _for_header(value: str, param: str) -> str:
     """Return *value* if it is valid in a header. Raises InvalidRequest, which never contains it."""
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise InvalidRequest(f"{param} must be one line of printable ASCII without spaces", param=param)
+    if len(value) > MAX_CREDENTIAL_CHARS:
+        raise InvalidRequest(f"{param} must have at most {MAX_CREDENTIAL_CHARS} characters", param=param)
     return value

@@ -141,7 +141,8 @@ def _text(values: Mapping[str, Any], name: str) -> str:
 
 
 def _fits_header(token: str) -> bool:
-    return bool(token) and token.isascii() and token.isprintable() and " " not in token
+    is_short = 0 < len(token) <= bounds.MAX_CREDENTIAL_CHARS
+    return is_short and token.isascii() and token.isprintable() and " " not in token
 
 
 def _moment(text: object) -> int:

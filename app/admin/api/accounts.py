@@ -60,7 +60,11 @@ def import_file() -> Response:
         file = orjson.dumps(fields["auth_json"])
     except TypeError:  # orjson parses deeper nesting than it serializes
         raise InvalidRequest("auth_json is nested too deeply", param="auth_json") from None
-    stored = operations().sign_ins.import_auth_json(pool, fields["name"], file)
+    try:
+        stored = operations().sign_ins.import_auth_json(pool, fields["name"], file)
+    except InvalidRequest as error:
+        error.param = error.param or "auth_json"
+        raise
     return json_response(
         serialize_new_account(pool, stored, operations().accounts.fetch_listing(pool, stored)), 201
     )

@@ -60,6 +60,7 @@ class TestAnswer:
             {"access_token": ACCESS},
             {**ANSWER, "access_token": None},
             {**ANSWER, "access_token": "two\nlines"},
+            {**ANSWER, "access_token": "x" * 80_000},
             {**ANSWER, "refresh_token": 7},
         ],
     )

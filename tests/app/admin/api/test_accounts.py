@@ -108,7 +108,7 @@ class TestSignIns:
 
     @pytest.mark.parametrize("file", [{}, {"tokens": {"access_token": "x"}}, {"OPENAI_API_KEY": "sk-1"}])
     def test_a_file_without_a_sign_in(self, refused, file):
-        assert refused("POST", "/accounts/import", {"name": "ann", "auth_json": file})[0] == 400
+        assert refused("POST", "/accounts/import", {"name": "ann", "auth_json": file}) == (400, "auth_json")
 
     def test_by_device(self, call, issuer, redis_client):
         flow = call("POST", "/accounts/sign-ins/device", {"name": "ann"})
