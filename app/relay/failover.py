@@ -356,8 +356,9 @@ def _may_be_price(error: UpstreamError) -> bool:
 
 
 def _pool_error(reply: Selection | Refusal, verdict: Verdict, error: UpstreamError) -> GatewayError | None:
-    """Return the error of a pool whose limits are all used up, with the earliest reset."""
-    if isinstance(reply, Selection) or verdict.consequence.reply is not Reply.SPENT or reply.accounts is None:
+    """Return the error of a pool whose limits for this request are all used up, with the earliest reset."""
+    is_spent = verdict.consequence.reply is Reply.SPENT or verdict.failure in LIMITED
+    if isinstance(reply, Selection) or not is_spent or reply.accounts is None:
         return None
     plan = error.extra.get("plan_type") if isinstance(error, UpstreamRejected) else None
     return pool_spent_error(reply.accounts, reply.now_ms, {"plan_type": plan} if plan else None)

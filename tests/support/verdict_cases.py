@@ -281,7 +281,7 @@ CASES: tuple[Case, ...] = (
     # what is used up
     Case("budget in flight", replace(BURST, seconds=NAMED_SECONDS),
          refusal(402, "Later.", {"retry-after": str(NAMED_SECONDS)})),
-    Case("limit of the model", replace(LIMITED, seconds=LONG_SECONDS),
+    Case("limit of the model", replace(LIMITED, seconds=LONG_SECONDS, reply=(429, "usage_limit_reached")),
          refusal(429, f"Rate limit reached for {MODEL} on tokens per day", AFTER_LONG), kind="chatgpt"),
     Case("quota", SPENT, refusal(429, code="insufficient_quota")),
     Case("usage limit", replace(SPENT, seconds=LONG_SECONDS),

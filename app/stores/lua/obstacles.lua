@@ -30,13 +30,17 @@ end
 local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 'spent', burst_limited = 'limited',
   suspected = 'failing', credential_expired = 'failing' }
 
+-- A limit that lasts longer than LONG_MS is spent, also that of one model; LONG_RESET_SECONDS of app.accounts.verdicts.
 local function obstacle_at(id, model, now)
+  local LONG_MS = 90000
   local reason, until_ms = model_rest(id, model, now)
   if reason == 'missing' then return 'missing' end
   local values = redis.call('HMGET', account_key(id), 'state', 'until_ms')
   local obstacle = OBSTACLES[values[1]]
   if obstacle == 'spent' or obstacle == 'paused' or obstacle == 'dead' then return obstacle, tonumber(values[2]) end
+  if reason == 'limited' and until_ms - now > LONG_MS then return 'spent', until_ms end
   local due = tonumber(redis.call('ZSCORE', OUT, id) or nil)
+  if obstacle == 'limited' and due and due - now > LONG_MS then return 'spent', due end
   if obstacle then return obstacle, math.max(due or now, until_ms or 0) end
   if reason == 'limited' then return 'limited', until_ms end
   return reason and 'failing' or 'busy', until_ms

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.accounts.verdicts import LONG_RESET_SECONDS
 from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NoAccounts, PoolLimited, PoolSpent
 from app.relay.no_account import no_account_error
 from app.stores.records.admission import Refusal, selection_or_refusal
@@ -16,6 +17,8 @@ SPENT = {"state": "window_spent", "reason": "usage_limit_reached"}
 DEAD = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
 MISSING = {"model": "m", "why": "missing", "wait_ms": 300_000}
 LIMITED = {"model": "m", "why": "limited", "wait_ms": 7000}
+BURST = {"state": "burst_limited", "reason": "429", "wait_ms": 2000, "retest_wait_ms": 2000}
+WAITS = {"wait_ms", "retest_wait_ms"}
 SUSPECTED = {"soft": True, "asked": "m", "reason": "server_error", "base_ms": 2000, "most_ms": 15_000}
 
 
@@ -104,6 +107,23 @@ class TestSpent:
         error = error_of(store)
         assert (error.status, type(error)) == (503, NoAccounts)
         assert error.retry_after_seconds == 2
+
+    @pytest.mark.parametrize("limited", [LIMITED, BURST], ids=["model", "account"])
+    @pytest.mark.parametrize(
+        ("seconds", "error"), [(LONG_RESET_SECONDS, PoolLimited), (LONG_RESET_SECONDS + 1, PoolSpent)]
+    )
+    def test_a_limit_that_lasts(
+        self, store: StoreOfTest, limited: dict[str, Any], seconds: float, error: type[GatewayError]
+    ) -> None:
+        """Clients try again after a rate limit, and stop at a usage limit; the first end counts."""
+        serve(store, "a", limited | dict.fromkeys(limited.keys() & WAITS, 1000 * seconds))
+        for name in "bc":
+            serve(store, name, SPENT | {"wait_ms": HOUR_MS})
+
+        found = error_of(store)
+
+        assert type(found) is error
+        assert found.retry_after_seconds == seconds
 
     def test_of_the_accounts_of_a_key(self, store: StoreOfTest) -> None:
         store.key("k", accounts=("a",))
