@@ -2,7 +2,7 @@
 What in a request refers to input that is not in it, so that its bytes bound nothing: one table.
 
 Text is known by what it has: parts, items and tools with other members may be read as something else,
-whatever their type says, since servers differ in what they look at first. Numbers and flags refer to
+whatever their type is, since servers check different members first. Numbers and flags refer to
 nothing. What is referred to once is bounded by the model's maximum input; what an upstream adds itself,
 by a tool that it runs or a search, is sent with each of its calls of the model, and has no bound.
 

@@ -39,7 +39,9 @@ class Usage:
     image_output_tokens: int | None = None
 
 
-MAX_UNCONFIRMED_TOKENS = 10**7  # more than any context window; counted beside the sides, without a total
+MAX_UNCONFIRMED_TOKENS = (
+    10**7
+)  # more than any context window; counted in addition to the sides, without a total
 
 # Each detail, with the places where servers report it: (holder, key).
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {

@@ -169,7 +169,7 @@ class TestVendors:
         assert usage_from_chat(SIDES | {"total_tokens": total} | details) == usage
 
     def test_details_that_no_total_confirms(self):
-        """Beside the sides only what a model can have read or produced is counted."""
+        """In addition to the sides only what a model can have read or produced is counted."""
         absurd = {"total_tokens": None, "prompt_tokens_details": {"cached_tokens": 10**12}}
         absurd |= {"completion_tokens_details": {"reasoning_tokens": 10**12}}
 
