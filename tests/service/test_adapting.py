@@ -81,6 +81,20 @@ def test_a_field_that_changes_the_answer_is_not_left_out(
     assert all("reasoning_effort" in sent for sent in sent_bodies(upstream))
 
 
+def test_the_role_of_developers_gets_its_older_name(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url(), kind="compatible")
+    upstream.script(refusal("messages[0].role: unknown variant `developer`, expected one of `system`"), TEXT)
+    note = {"role": "developer", "content": "Be brief."}
+    body = {**BODIES["chat"], "messages": [note, {"role": "user", "content": "Hi"}]}
+    key = pool.key()
+
+    answers = [pool.post(PATHS["chat"], body, key) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    roles = [sent["messages"][0]["role"] for sent in sent_bodies(upstream)]
+    assert roles == ["developer", "system", "system"]
+
+
 def test_a_server_that_has_to_stream(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     message = "parameter.enable_thinking must be set to false for non-streaming calls"

@@ -23,6 +23,7 @@ Body = dict[str, Any]
 # In place of a field: the server refuses requests that it is to stream, or not to stream.
 STREAMED = "streaming"
 UNSTREAMED = "unstreamed"
+DEVELOPER = "developer"  # in place of a field: the server knows no messages of this role, but `system`
 TWINS = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
 
 
@@ -62,6 +63,8 @@ _MAY_NOT_STREAM = re.compile(
     r"|\bstream(?:ing)?\b['\"`]? (?:mode )?(?:is |are )?(?:not|un)[- ]?(?:support|allow|permit|avail)",
     re.I,
 )
+# DeepSeek: "unknown variant `developer`"; OpenAI's older models: 'messages[0].role' does not support it.
+_ABOUT_ROLES = re.compile(r"\brole\b|\broles\b|\bvariant\b|\bexpected\b", re.I)
 _OF_VALUES = ("unsupported_value", "invalid_value")  # codes about a value, not about its field
 STATUSES = (400, 422)
 STREAMING_STATUSES = (*STATUSES, 403)
@@ -77,7 +80,7 @@ class Refusal(NamedTuple):
 
 
 def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
-    """Return the fields of *sent* that *refusal* names and that are known here, or STREAMED or UNSTREAMED."""
+    """Return the known fields of *sent* that *refusal* names, or what it refuses in place of a field."""
     is_streamed = sent.get("stream") is True
     if is_streamed and refusal.status in STREAMING_STATUSES and _is_about_streaming(refusal):
         return [STREAMED]
@@ -85,6 +88,8 @@ def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
         return []
     if not is_streamed and _MUST_STREAM.search(refusal.message):
         return [UNSTREAMED]
+    if _is_about_developer(refusal, sent):
+        return [DEVELOPER]
     if refusal.code in _OF_VALUES or not (
         _REFUSING.search(refusal.message) or refusal.code in ("unsupported_parameter", "unknown_parameter")
     ):
@@ -95,6 +100,22 @@ def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
 
 def _is_about_streaming(refusal: Refusal) -> bool:
     return refusal.param == "stream" or _MAY_NOT_STREAM.search(refusal.message) is not None
+
+
+def _is_about_developer(refusal: Refusal, sent: Body) -> bool:
+    words = f"{refusal.param or ''} {refusal.message}"
+    return _has_developer(sent) and "developer" in words and _ABOUT_ROLES.search(words) is not None
+
+
+def _has_developer(body: Body) -> bool:
+    return any(message.get("role") == DEVELOPER for message in body.get("messages", ()))
+
+
+def _with_system_role(messages: list[Body]) -> list[Body]:
+    """Return *messages* with `system` in place of `developer`, which is the newer name of the same rank."""
+    return [
+        {**message, "role": "system"} if message.get("role") == DEVELOPER else message for message in messages
+    ]
 
 
 def _is_known(field: str) -> bool:
@@ -112,6 +133,8 @@ def without_refused(
     body, ignored = dict(request.body), list(request.ignored)
     is_native = client_protocol == request.protocol
     for field in refused:
+        if field == DEVELOPER and _has_developer(body):
+            body["messages"] = _with_system_role(body["messages"])
         if field not in body or not _may_lack(field, body[field], is_native, client_body):
             continue
         value = body.pop(field)
@@ -128,7 +151,7 @@ def without_refused(
 
 def may_lack(request: UpstreamRequest, field: str, client_protocol: ApiProtocol, client_body: Body) -> bool:
     """Return whether *request* may be sent without *field*, or with its twin."""
-    if field in (STREAMED, UNSTREAMED):
+    if field in (STREAMED, UNSTREAMED, DEVELOPER):
         return True
     is_native = client_protocol == request.protocol
     return field in request.body and _may_lack(field, request.body[field], is_native, client_body)

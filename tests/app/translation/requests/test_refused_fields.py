@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from app.translation.requests.refused_fields import (
+    DEVELOPER,
+    STREAMED,
     UNSTREAMED,
     Refusal,
     may_lack,
@@ -146,3 +148,82 @@ def test_a_field_of_the_client_that_changes_the_answer_stays(field: str, value: 
 
     assert not may_lack(request, field, "chat", {field: value})
     assert without_refused(request, [field], "chat", {field: value}) == request
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("Your organization must be verified to stream this model.", "stream"),
+        ("Your organization must be verified to stream this model.", None),
+        ("Unsupported value: 'stream' does not support true with this model.", "stream"),
+        ("This model does not support streaming", None),
+        ("Streaming is not supported for this model", None),
+    ],
+)
+def test_a_server_that_may_not_stream(status: int, message: str, param: str | None) -> None:
+    refusal = Refusal(status, message, "unsupported_value", param)
+
+    assert refused_fields(refusal, SENT) == [STREAMED]
+    assert refused_fields(refusal, {**SENT, "stream": False}) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "property 'stream_options' is unsupported",
+        "Your organization must be verified to use this model",
+        "The upstream provider closed its stream",
+    ],
+)
+def test_other_refusals_are_not_about_streaming(message: str) -> None:
+    assert STREAMED not in refused_fields(Refusal(400, message, None, None), SENT)
+
+
+class TestDeveloper:
+    MESSAGES: tuple[dict[str, Any], ...] = (
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "developer", "content": "In French.", "name": "n"},
+    )
+    BODY: dict[str, Any] = {"model": "m", "messages": list(MESSAGES)}
+
+    @pytest.mark.parametrize(
+        ("message", "code", "param"),
+        [
+            (
+                "Failed to deserialize the JSON body into the target type: messages[0].role: unknown variant "
+                "`developer`, expected one of `system`, `user`, `assistant`, `tool` at line 1 column 40",
+                "invalid_request_error",
+                None,
+            ),
+            (
+                "Unsupported value: 'messages[0].role' does not support 'developer' with this model.",
+                "unsupported_value",
+                "messages[0].role",
+            ),
+            ("'developer' is not one of ['system', 'user']", None, "messages.0.role"),
+        ],
+    )
+    def test_is_refused(self, message: str, code: str | None, param: str | None) -> None:
+        refusal = Refusal(400, message, code, param)
+
+        assert refused_fields(refusal, self.BODY) == [DEVELOPER]
+        assert refused_fields(refusal, {**self.BODY, "messages": [self.MESSAGES[1]]}) == []
+
+    def test_is_not_meant(self) -> None:
+        assert refused_fields(Refusal(400, "Ask the developer of this app", None, None), self.BODY) == []
+
+    def test_becomes_system_in_its_place(self) -> None:
+        request = UpstreamRequest("chat", self.BODY, [])
+        assert may_lack(request, DEVELOPER, "chat", self.BODY)
+
+        changed = without_refused(request, [DEVELOPER], "chat", self.BODY)
+
+        assert changed.body["messages"] == [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hi"},
+            {"role": "system", "content": "In French.", "name": "n"},
+        ]
+        assert changed.ignored == []
+        assert self.BODY["messages"] == list(self.MESSAGES)
