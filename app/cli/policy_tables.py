@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.accounts.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MAX_SECONDS
 from app.accounts.verdicts import RULES as VERDICTS
 from app.accounts.verdicts import Rule
+from app.formatting import duration
 from app.relay import retry_budget, retry_policy, waiting
 from app.translation.requests.field_support import TABLES
 
@@ -102,8 +103,8 @@ def _duration(rule: Rule) -> str:
     if seconds is None:
         return "until a test or a new credential succeeds"
     if consequence.is_suspicion:
-        return f"{seconds:g} s, doubling; then one test"
-    return f"as the upstream specifies, else {seconds:g} s" if seconds else "-"
+        return f"{duration(seconds)}, doubling; then one test"
+    return f"as the upstream specifies, else {duration(seconds)}" if seconds else "-"
 
 
 RULES: dict[str, Callable[[], RuleTable]] = {"retries": retries, "fields": fields, "states": states}

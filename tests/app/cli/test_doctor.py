@@ -131,3 +131,10 @@ def test_rules(poolgate: Run, rules: str) -> None:
     assert len(result.stdout.splitlines()) == 1 + len(as_json["data"]) + len(as_json["numbers"])
     if rules != "fields":
         assert {row["failure"] for row in as_json["data"]} == set(Failure)
+
+
+def test_durations_of_verdicts(poolgate: Run) -> None:
+    """They are written as people read them."""
+    durations = {row["for"] for row in json.loads(poolgate("doctor states --json").stdout)["data"]}
+
+    assert {"as the upstream specifies, else 10 min", "2 s, doubling; then one test"} <= durations
