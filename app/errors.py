@@ -39,7 +39,7 @@ Every failure that a client can receive, with its HTTP status, type and code.
         ├── UpstreamTimeout        502  the deadline over all attempts
         ├── StreamIdleTimeout      502  silence, or no first progress
         ├── StreamIncomplete       502  the stream ended without a terminal event
-        │   └── AnswersDiffer      502  … and no other account could continue it
+        │   └── ResponsesDiffer    502  … and no other account could continue it
         ├── StreamEventTooLarge    502
         ├── UpstreamProtocolError  502  bytes that are not the protocol
         └── UpstreamRedirected     502  a redirect: the account's base URL is wrong
@@ -436,7 +436,7 @@ class StreamIncomplete(UpstreamError):
     code = "stream_incomplete"
 
 
-class AnswersDiffer(StreamIncomplete):
+class ResponsesDiffer(StreamIncomplete):
     """A stream was cut, and the answer that should continue it began differently."""
 
 

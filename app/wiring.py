@@ -48,9 +48,9 @@ from app.relay.response_cache import ResponseCache
 from app.stores import private_server
 from app.stores.accounts import AccountHashes
 from app.stores.admissions import AdmissionRepository
-from app.stores.answers import AnswerRepository
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.audit import AuditLog
+from app.stores.cached_responses import CachedResponseRepository
 from app.stores.client import make_client
 from app.stores.health import HealthRepository
 from app.stores.ledger import LedgerRepository
@@ -183,7 +183,7 @@ def build(
         upstream=upstream,
         relay=Relay(settings, relay_services, demo=demo),
         active=relay_services.active,
-        cache=ResponseCache(AnswerRepository(scripts, stores.vault)),
+        cache=ResponseCache(CachedResponseRepository(scripts, stores.vault)),
         operator_stores=OperatorStores.build(scripts, stores.vault),
         audit=AuditLog(scripts),
         sign_in_flows=SignInFlowRepository(scripts, stores.vault),

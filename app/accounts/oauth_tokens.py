@@ -52,7 +52,7 @@ def tokens_from(text: str) -> Tokens:
     return Tokens(**orjson.loads(text))
 
 
-def tokens_from_answer(answer: Mapping[str, Any], now: float, former: Tokens | None = None) -> Tokens:
+def tokens_from_response(answer: Mapping[str, Any], now: float, former: Tokens | None = None) -> Tokens:
     """
     Return the tokens in a token endpoint's *answer*; what it leaves out is still as in *former*.
 

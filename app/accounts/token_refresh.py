@@ -22,7 +22,7 @@ import structlog
 
 from app.accounts.account import Account
 from app.accounts.credentials import CredentialRepository, Lease
-from app.accounts.oauth_tokens import Tokens, tokens_from_answer
+from app.accounts.oauth_tokens import Tokens, tokens_from_response
 from app.errors import (
     CredentialUnreadable,
     GatewayError,
@@ -145,7 +145,7 @@ class TokenRefresher:
     def _use(self, pool: str, account: Account, lease: Lease, refused: bool) -> Account | LeaseResult:
         try:
             answer = self._exchange(lease.tokens.refresh_token, REFUSED if refused else EXPIRING)
-            tokens = tokens_from_answer(answer, self._clock(), lease.tokens)
+            tokens = tokens_from_response(answer, self._clock(), lease.tokens)
         except UpstreamError as error:
             return self._failed(pool, account, lease, error, refused)
         log.info("tokens_renewed", pool=pool, account=account.id, rotation=lease.rotation + 1)

@@ -18,9 +18,9 @@ from enum import StrEnum
 from app.accounts.failures import CONSEQUENCES, Consequence, Failure
 from app.accounts.kinds import names_where
 from app.errors import (
-    AnswersDiffer,
     BodyShape,
     EndpointMissing,
+    ResponsesDiffer,
     StreamEventTooLarge,
     StreamIdleTimeout,
     StreamIncomplete,
@@ -215,7 +215,7 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(Failure.DIFFERS, error=AnswersDiffer),
+    Rule(Failure.DIFFERS, error=ResponsesDiffer),
     Rule(Failure.CUT, error=StreamIncomplete),
     Rule(Failure.SLOW, error=StreamIdleTimeout),
     Rule(Failure.GARBLED, error=StreamEventTooLarge),

@@ -11,11 +11,11 @@ from typing import Any
 from flask import Blueprint, Response, g
 from marshmallow import ValidationError
 
-from app.api.answer import respond
 from app.api.auth import authenticate_basic
 from app.api.body import check_size, read_json
 from app.api.context import services
 from app.api.errors import error_response, note_model
+from app.api.model_responses import respond
 from app.api.request_context import is_usage_included, make_context
 from app.errors import InvalidApiKey, InvalidRequest, NotAnObject, NotJson
 from app.relay.context import ResponseOptions

@@ -11,11 +11,11 @@ import time
 from flask import Blueprint, Response, request
 
 from app.accounts.kinds import KINDS_BY_PROVIDER, find_kind
-from app.api.answer import ResponseTransform, respond
 from app.api.auth import authenticate_any, caller
 from app.api.body import check_size, read_json
 from app.api.cache_headers import read_caching, report_ignored
 from app.api.context import services
+from app.api.model_responses import ResponseTransform, respond
 from app.api.request_context import Target, is_usage_included, make_context
 from app.errors import InvalidRequest, NotFound
 from app.formatting import MICRO_DOLLARS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.api.answer import respond
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
 from app.api.codex_headers import add_windows
 from app.api.context import services
+from app.api.model_responses import respond
 from app.api.request_context import is_usage_included, make_context
 from app.relay.context import ResponseOptions
 from schemas.chat import CHAT_REQUEST

@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.api import responses
-from app.api.answer import respond
 from app.api.body import read_json
 from app.api.codex_headers import add_windows
 from app.api.compact import compact
 from app.api.context import services
+from app.api.model_responses import respond
 from app.api.models import catalogue
 from app.api.request_context import make_context
 from app.relay.context import ResponseOptions

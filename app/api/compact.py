@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Response
 
-from app.api.answer import ResponseTransform, respond
 from app.api.body import read_json
 from app.api.context import services
+from app.api.model_responses import ResponseTransform, respond
 from app.api.request_context import make_context
 from app.errors import UpstreamError
 from app.relay.context import JsonObject, ResponseOptions

@@ -11,11 +11,11 @@ from typing import cast
 
 from flask import Blueprint, Response
 
-from app.api.answer import Exchange, response_headers, start_exchange
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
 from app.api.codex_headers import add_windows
 from app.api.context import services
+from app.api.model_responses import Exchange, response_headers, start_exchange
 from app.api.multipart import read_form
 from app.api.request_context import RawBody, make_context
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError

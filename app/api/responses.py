@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.api.answer import respond
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
 from app.api.codex_headers import add_windows
 from app.api.compact import compact
 from app.api.context import services
+from app.api.model_responses import respond
 from app.api.request_context import make_context
 from app.errors import UpgradeRefused
 from app.relay.context import ResponseOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from app.accounts.oauth_tokens import Tokens, tokens_from_answer
+from app.accounts.oauth_tokens import Tokens, tokens_from_response
 from app.cli.oauth_callback import Callback
 from app.errors import InvalidRequest
 from app.upstream.oauth import DEVICE_SECONDS, Grant, OAuth, new_verifier
@@ -53,4 +53,4 @@ def sign_in_with_browser(
 
 
 def _exchange(oauth: OAuth, grant: Grant) -> Tokens:
-    return tokens_from_answer(oauth.exchange(grant), time.time())
+    return tokens_from_response(oauth.exchange(grant), time.time())

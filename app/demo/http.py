@@ -105,7 +105,7 @@ def head(status: int, headers: Mapping[str, str]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def json_answer(status: int, payload: Any, headers: Mapping[str, str]) -> bytes:
+def json_response(status: int, payload: Any, headers: Mapping[str, str]) -> bytes:
     """Return a complete JSON response, for one write and, if small, one packet."""
     body = orjson.dumps(payload)
     length = {"content-type": "application/json", "content-length": str(len(body))}

@@ -11,7 +11,7 @@ import gevent
 import orjson
 
 from app.demo import chat_format, responses_format
-from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_answer, read_request
+from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_response, read_request
 from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
 from app.demo.responder import Answer, respond
 
@@ -46,7 +46,7 @@ def connection_handler(key: str) -> Callable[[Any, Any], None]:
                 raise HttpError(405, f"Not allowed to {request.method} on {request.path}")
             methods[request.method](sock, request)
         except HttpError as error:
-            sock.sendall(json_answer(error.status, error.envelope, _headers()))
+            sock.sendall(json_response(error.status, error.envelope, _headers()))
 
     def serve(sock: Any, address: Any) -> None:
         reader = sock.makefile("rb")
@@ -56,7 +56,7 @@ def connection_handler(key: str) -> Callable[[Any, Any], None]:
                 if not request.keep_alive:
                     return
         except HttpError as error:
-            sock.sendall(json_answer(error.status, error.envelope, {**_headers(), "connection": "close"}))
+            sock.sendall(json_response(error.status, error.envelope, {**_headers(), "connection": "close"}))
         except OSError:
             return  # the client left; there is nothing to undo
         finally:
@@ -70,7 +70,7 @@ def _models(sock: Any, request: Request) -> None:
         {"id": name, "object": "model", "created": LISTED_SINCE, "owned_by": "poolgate-demo"}
         for name in MODELS
     ]
-    sock.sendall(json_answer(200, {"object": "list", "data": data}, _headers()))
+    sock.sendall(json_response(200, {"object": "list", "data": data}, _headers()))
 
 
 def _chat(sock: Any, request: Request) -> None:
@@ -108,7 +108,7 @@ def _responses(sock: Any, request: Request) -> None:
 def _send_json(sock: Any, demo_request: DemoRequest, answer: Answer, payload: Any) -> None:
     if demo_request.slow:
         gevent.sleep(PAUSE_SECONDS * answer.usage.output_tokens)
-    sock.sendall(json_answer(200, payload, _headers()))
+    sock.sendall(json_response(200, payload, _headers()))
 
 
 def _send_stream(sock: Any, demo_request: DemoRequest, frames: Iterator[bytes], last: bytes = b"") -> None:

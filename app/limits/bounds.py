@@ -102,7 +102,7 @@ def compute_bounds(
     max_input = None if adding else size.context if referring else visible
     requested, choices = length_bound(client_protocol, body), _choices(body)
     prediction = body_bytes if body.get("prediction") else 0  # rejected tokens are billed as output
-    enforced, sent_length = _longest_answer(client_protocol, requested, size)
+    enforced, sent_length = _longest_output(client_protocol, requested, size)
     max_output = _total_output(enforced, choices, prediction)
     unenforced_output = _total_output(size.max_output, choices, prediction)
     estimated_input = text_bytes // BYTES_PER_TOKEN + media.estimated_tokens + overhead
@@ -182,7 +182,7 @@ def _choices(body: dict[str, Any]) -> int:
     return choices
 
 
-def _longest_answer(client_protocol: str, requested: int | None, size: ModelSize) -> tuple[int | None, int]:
+def _longest_output(client_protocol: str, requested: int | None, size: ModelSize) -> tuple[int | None, int]:
     """
     Return the upper bound (tokens) of one answer where it is enforced, and the length to send for it.
 

@@ -21,7 +21,7 @@ from app.errors import (
     UpstreamRejected,
 )
 from app.records import public_fields
-from app.streaming.answer_decoder import ObjectDecoder, decoder_for, not_a_stream
+from app.streaming.body_decoder import ObjectDecoder, decoder_for, not_a_stream
 from app.streaming.chat_protocol import ChatReader
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage

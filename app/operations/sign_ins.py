@@ -17,7 +17,7 @@ from app.accounts.accounts import AccountRepository
 from app.accounts.credentials import CredentialRepository
 from app.accounts.kinds import SIGN_IN_KIND, kind_of
 from app.accounts.new_account import new_account
-from app.accounts.oauth_tokens import Tokens, tokens_from_answer, tokens_from_auth_json
+from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json, tokens_from_response
 from app.config import Settings
 from app.errors import InvalidRequest, NotFound
 from app.operations.accounts import AccountOperations, audited_fields
@@ -105,7 +105,7 @@ class SignInOperations(AuditedOperations):
     def _redeem(self, pool: str, flow: SignInFlow, grant: Grant) -> Account:
         if not self._flows.take(pool, flow):
             raise InvalidRequest("This sign-in was just completed by another process", param="flow")
-        tokens = tokens_from_answer(self._oauth.exchange(grant), time.time())
+        tokens = tokens_from_response(self._oauth.exchange(grant), time.time())
         return self.sign_in(pool, flow.name, tokens, way=flow.way)
 
     def find_account(self, pool: str, name: str) -> Account | None:

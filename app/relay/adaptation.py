@@ -77,7 +77,7 @@ class Adaptation:
             for field in refused_fields(refusal, request.body)
             if field not in known
             and may_lack(request, field, client.client_protocol, client.body)
-            and (field != STREAMED or kind_of(account).sends_unstreamed_answers)
+            and (field != STREAMED or kind_of(account).sends_unstreamed_responses)
             and not (field in STREAMING and known & STREAMING)
         ]
         if not fields:

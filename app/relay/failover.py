@@ -182,7 +182,7 @@ class Failover:
                         progress.delivered.record(events)
                     if not answered:
                         answered = True
-                        self._budget.note_answer(self._target(attempt.account.id))
+                        self._budget.note_response(self._target(attempt.account.id))
                 yield events
 
     def _renew(self, attempt: Attempt, error: UpstreamError) -> Account | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from app.accounts.failures import Failure
 from app.accounts.verdicts import classify
-from app.errors import AnswersDiffer, GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, UpstreamError
+from app.errors import GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, ResponsesDiffer, UpstreamError
 from app.limits.prices import Price
 from app.records import record
 from app.relay.attempt import ResponseHead
@@ -133,7 +133,7 @@ class FallbackChain:
                 self.refused = None
                 return
             except GatewayError as error:
-                if isinstance(error, AnswersDiffer):
+                if isinstance(error, ResponsesDiffer):
                     raise
                 if first is None:
                     first = error

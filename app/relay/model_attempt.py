@@ -13,7 +13,7 @@ from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchang
 from app.relay.context import JsonObject
 from app.relay.output_cap import exceeds, output_cap_for
 from app.relay.protocols import PROTOCOLS, translator_for
-from app.streaming.answer_decoder import ObjectDecoder, decoder_for, not_a_stream
+from app.streaming.body_decoder import ObjectDecoder, decoder_for, not_a_stream
 from app.streaming.events import Event
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage

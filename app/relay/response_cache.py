@@ -18,7 +18,7 @@ from app.errors import StoreUnavailable
 from app.json_writing import write_json
 from app.relay.context import Caching, RequestContext
 from app.relay.request_record import RequestRecord
-from app.stores.answers import AnswerRepository
+from app.stores.cached_responses import CachedResponseRepository
 from app.streaming.events import Event, EventBatches
 from app.yielding import give_way
 
@@ -30,7 +30,7 @@ DELIVERY = ("stream", "stream_options")  # fields for how a response is sent, no
 class ResponseCache:
     """Stored responses, looked up by a digest of the request."""
 
-    def __init__(self, store: AnswerRepository) -> None:
+    def __init__(self, store: CachedResponseRepository) -> None:
         self._store = store
 
     def stream(

@@ -68,7 +68,7 @@ class RetryBudget:
         if failed:
             self._current().failed[key] += 1
 
-    def note_answer(self, target: Target) -> None:
+    def note_response(self, target: Target) -> None:
         """Record that *target* began to answer a request."""
         if len(self._answered_at) >= MAX_TARGETS:
             self._answered_at.clear()

@@ -59,7 +59,7 @@ class AttemptDeadlines:
         self._silence = limits.idle_reasoning if reasons else limits.idle
         first_progress = limits.first_progress_reasoning if reasons else limits.first_progress
         self._first_progress = first_progress + reading_seconds
-        self._unstreamed_answer = (
+        self._unstreamed_response = (
             first_progress * (UNSTREAMED_FACTOR_REASONING if reasons else UNSTREAMED_FACTOR) + reading_seconds
         )
         self._has_alternative = has_alternative
@@ -82,9 +82,9 @@ class AttemptDeadlines:
         """Start the limit on first progress."""
         self._until = self._first_progress_by
 
-    def expect_unstreamed_answer(self, length: int | None) -> None:
+    def expect_unstreamed_response(self, length: int | None) -> None:
         """Allow as long for headers and first progress as an answer of *length* tokens takes; None: any."""
-        limit = self._unstreamed_answer
+        limit = self._unstreamed_response
         if length is not None:
             limit = min(limit, self._first_progress + length / UNSTREAMED_TOKENS_PER_SECOND)
         self._first_progress = limit

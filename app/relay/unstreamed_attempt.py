@@ -13,18 +13,18 @@ from app.relay.attempt import Attempt, AttemptInputs, EventBatches, exchange, ke
 from app.relay.content_types import EVENTS, PAGES
 from app.relay.model_attempt import ModelAttempt, ProtocolAttempt
 from app.relay.output_cap import may_be_cut
-from app.streaming.answer_decoder import BLANK, begins_object, begins_stream
+from app.streaming.body_decoder import BLANK, begins_object, begins_stream
 from app.streaming.events import Event
 from app.streaming.lenient_json import loads_and_compare
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
-from app.streaming.unstreamed_answers import UNSTREAMED_ANSWERS
+from app.streaming.unstreamed_responses import UNSTREAMED_RESPONSES
 from app.translation.requests.refused_fields import STREAMED, UNSTREAMED
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.responses import UpstreamResponse, essence_of
 from app.yielding import give_way
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024  # answers with speech in Base64 fit
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # answers with speech in Base64 fit
 STREAM_FIELDS = ("stream_options",)  # of a request; upstreams refuse them where `stream` is false
 
 
@@ -36,7 +36,7 @@ def begin_model_attempt(inputs: AttemptInputs, request: UpstreamRequest) -> Atte
     gateway may have to end it, and where it is stored for callers that stream.
     """
     account = inputs.account
-    if not kind_of(account).sends_unstreamed_answers or request.body.get("background"):
+    if not kind_of(account).sends_unstreamed_responses or request.body.get("background"):
         return ModelAttempt(inputs, request)
     refused = account.refused_by(request.protocol, inputs.context.request.model) if account.refused else ()
     setting = account.stream_upstream
@@ -48,7 +48,7 @@ def begin_model_attempt(inputs: AttemptInputs, request: UpstreamRequest) -> Atte
     passes_unchanged = _passes_unchanged(inputs, request)
     if not (passes_unchanged or may_not_stream):
         return ModelAttempt(inputs, request)
-    inputs.deadlines.expect_unstreamed_answer(length_bound(request.protocol, request.body))
+    inputs.deadlines.expect_unstreamed_response(length_bound(request.protocol, request.body))
     body = {name: value for name, value in request.body.items() if name not in STREAM_FIELDS}
     body["stream"] = False
     request = request._replace(body=body)
@@ -123,7 +123,7 @@ class UnstreamedAttempt(ProtocolAttempt):
             data = yield from self._read(body)
             pieces.append(data)
             size += len(data)
-            if size > MAX_ANSWER_BYTES:
+            if size > MAX_RESPONSE_BYTES:
                 raise UpstreamProtocolError("The upstream's answer is too large")
         return b"".join(pieces)
 
@@ -151,7 +151,7 @@ class UnstreamedAttempt(ProtocolAttempt):
         if self.context.options.include_raw:
             self.raw_events.append(payload.copy() if isinstance(payload, dict) else {})
         try:
-            answer = UNSTREAMED_ANSWERS[self.request.protocol](
+            answer = UNSTREAMED_RESPONSES[self.request.protocol](
                 payload, data if is_strict else None, self.reader
             )
         except MALFORMED_EVENT_ERRORS as error:

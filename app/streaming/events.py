@@ -37,7 +37,7 @@ class Event:
         return f"Event({self.type or 'chunk'})"  # without content: reprs end up in logs
 
 
-class UnstreamedAnswer(Event):
+class UnstreamedResponse(Event):
     """A complete `chat.completion`, which is the only event of its answer."""
 
     __slots__ = ()

@@ -15,7 +15,7 @@ from app.streaming.events import DONE, Event
 
 Payload = dict[str, Any]
 
-NOT_AN_ANSWER = "The upstream answered with an object that is not an answer"
+NOT_A_RESPONSE = "The upstream answered with an object that is not an answer"
 _TERMINAL_EVENTS = {  # by the status of a response; one without a status is complete
     None: "response.completed",
     "completed": "response.completed",
@@ -55,7 +55,7 @@ def unfold_completion(payload: Payload) -> list[Event]:
     """
     choices = payload.get("choices")
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise _not_an_answer()
+        raise _not_a_response()
     frame = {**payload, "object": "chat.completion.chunk"}
     usage = frame.pop("usage", None)
     events = []
@@ -80,7 +80,7 @@ def unfold_response(payload: Payload) -> list[Event]:
     Raises UpstreamProtocolError for another object, and for a response that is not finished.
     """
     if not isinstance(payload.get("output"), list):
-        raise _not_an_answer()
+        raise _not_a_response()
     kind = terminal_event_type(payload.get("status"))
     begun = {**payload, "status": "in_progress", "output": [], "usage": None}
     return [
@@ -103,5 +103,5 @@ UNFOLD: Mapping[str, Callable[[Payload], list[Event]]] = {
 }
 
 
-def _not_an_answer() -> UpstreamProtocolError:
-    return UpstreamProtocolError(NOT_AN_ANSWER)
+def _not_a_response() -> UpstreamProtocolError:
+    return UpstreamProtocolError(NOT_A_RESPONSE)

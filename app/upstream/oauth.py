@@ -27,11 +27,11 @@ from schemas import bounds
 
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"  # public: the one that ChatGPT sign-ins are issued to
 SCOPE = "openid profile email offline_access"
-ANSWER_SECONDS = 8.0
+RESPONSE_SECONDS = 8.0
 LATE_SECONDS = 1.0  # after the limits of connecting and reading, whose errors are more precise
 DEVICE_SECONDS = 900.0  # how long a user code is good for
 INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0  # of polls; a longer one would miss the code
-MAX_ANSWER_BYTES = 256 * 1024  # decompressed: three tokens of MAX_TOKEN_CHARS, five times over
+MAX_RESPONSE_BYTES = 256 * 1024  # decompressed: three tokens of MAX_TOKEN_CHARS, five times over
 PIECE_BYTES = 16 * 1024  # read, and decompressed, at once
 MAX_TOKEN_CHARS = 16_384  # of one value in an answer: a JWT has two thousand, and headers end at this
 _PENDING = (403, 404)  # of a device poll: the code has not been entered yet
@@ -58,7 +58,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Response:
     status: int
     body: bytes
 
@@ -85,7 +85,7 @@ class OAuth:
         self, issuer: str, *, connect_timeout_seconds: float, originator: str, user_agent: str
     ) -> None:
         self._issuer = issuer
-        self._timeout = (connect_timeout_seconds, ANSWER_SECONDS)
+        self._timeout = (connect_timeout_seconds, RESPONSE_SECONDS)
         self._originator = originator
         self._headers = {"User-Agent": user_agent, "Accept": "application/json"}
 
@@ -145,7 +145,7 @@ class OAuth:
         redirect_uri = f"{self._issuer}/deviceauth/callback"
         return Grant(_text(answer, "authorization_code"), _text(answer, "code_verifier"), redirect_uri)
 
-    def _post(self, path: str, **body: Any) -> _Answer:
+    def _post(self, path: str, **body: Any) -> _Response:
         # what requests limits is the wait for each piece, of the head as well: not all of an answer
         too_late = StreamIdleTimeout("The sign-in service did not answer in time")
         deadline = gevent.Timeout(sum(self._timeout) + LATE_SECONDS, too_late)
@@ -161,11 +161,11 @@ class OAuth:
                     **body,
                 ) as response,
             ):
-                return _Answer(response.status_code, _bounded(response))
+                return _Response(response.status_code, _bounded(response))
         except requests.RequestException as error:
             raise from_exception(error) from None  # its text may show the address with its query
 
-    def _object(self, response: _Answer) -> dict[str, Any]:
+    def _object(self, response: _Response) -> dict[str, Any]:
         try:
             answer = loads(response.body)
         except ValueError:
@@ -185,10 +185,10 @@ def _bounded(response: requests.Response) -> bytes:
 
     Raises UpstreamProtocolError, and what requests raises of a body that breaks off.
     """
-    body, until = b"", time.monotonic() + ANSWER_SECONDS
+    body, until = b"", time.monotonic() + RESPONSE_SECONDS
     for piece in response.iter_content(PIECE_BYTES):
         body += piece
-        if len(body) > MAX_ANSWER_BYTES:
+        if len(body) > MAX_RESPONSE_BYTES:
             if response.status_code >= 300:
                 return b""
             raise UpstreamProtocolError("The sign-in service's answer is too long")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounts.oauth_tokens import tokens_from_answer
+from app.accounts.oauth_tokens import tokens_from_response
 from app.accounts.outcomes import outcome_from_error
 from app.accounts.usage_windows import outcome_from_usage, windows_from_headers
 from app.streaming.upstream_errors import rejection_from_body, rejection_from_event
@@ -147,7 +147,7 @@ def test_the_usage_endpoint(limits):
 @given(odd, odd)
 def test_the_lifetime_of_a_token(expires_in, moment):
     answer = {"access_token": "a", "refresh_token": "r", "expires_in": expires_in, "exp": moment}
-    tokens = tokens_from_answer(answer, NOW)
+    tokens = tokens_from_response(answer, NOW)
     assert 0 <= tokens.expires_at <= NOW + bounds.MAX_LIFETIME_SECONDS
 
 

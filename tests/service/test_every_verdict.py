@@ -20,7 +20,7 @@ from app.accounts.account import Account
 from app.accounts.failures import CONSEQUENCES, Scope
 from app.accounts.verdicts import RULES
 from app.cli import main
-from app.errors import AnswersDiffer, EndpointMissing, UpstreamError
+from app.errors import EndpointMissing, ResponsesDiffer, UpstreamError
 from app.stores import keys
 from app.stores.records.audit import Actor
 from tests.service.test_answers import PATHS, events_of, streamed_text
@@ -42,7 +42,7 @@ VECTORS = {"play": "json", "body": {"object": "list", "data": [], "usage": {"pro
 WELL = {"play": "text", "text": "Here."}
 LATER_MS = 3_600_000
 # What no single answer of an upstream leads to: each has a test of its own below.
-OF_SEVERAL_ANSWERS = (AnswersDiffer, EndpointMissing, UpstreamError)
+OF_SEVERAL_ANSWERS = (ResponsesDiffer, EndpointMissing, UpstreamError)
 
 
 def named(cases: tuple[Case, ...]) -> Any:

@@ -34,7 +34,7 @@ import orjson
 from gevent.event import Event
 from gevent.server import StreamServer
 
-from app.demo.http import HttpError, Request, head, json_answer, read_request
+from app.demo.http import HttpError, Request, head, json_response, read_request
 
 Json = dict[str, Any]
 KEY = "a signature that is not checked, but of a decent length"
@@ -97,10 +97,10 @@ class Service:
             case "POST", "/api/accounts/deviceauth/token":
                 return self._device_poll(request.json())
             case "GET", "/_sign_in":
-                return json_answer(200, self._state(self._sign_ins[query["name"]]), {})
+                return json_response(200, self._state(self._sign_ins[query["name"]]), {})
             case "POST", path if path.startswith("/_"):
-                return json_answer(200, getattr(self, path[1:])(**request.json()), {})
-        return json_answer(404, {}, {})
+                return json_response(200, getattr(self, path[1:])(**request.json()), {})
+        return json_response(404, {}, {})
 
     def _sign_in(self, seconds: int = 3600, **about: Any) -> Json:
         sign_in = self._new_sign_in(seconds=seconds, **about)
@@ -135,10 +135,10 @@ class Service:
         body = request.json()
         sign_in = self._sign_ins.get(body["refresh_token"].rpartition(".")[0])
         if sign_in is None or body["grant_type"] != "refresh_token":
-            return json_answer(400, {"error": "invalid_grant"}, {})
+            return json_response(400, {"error": "invalid_grant"}, {})
         play = sign_in.plays.pop(0) if sign_in.plays else {}
         if "status" in play:
-            return json_answer(play["status"], play.get("body", {}), {})
+            return json_response(play["status"], play.get("body", {}), {})
         self._hold(sign_in, play, "before")
         answer = self._exchange(sign_in, body)
         self._hold(sign_in, play, "after")
@@ -155,14 +155,14 @@ class Service:
 
     def _exchange(self, sign_in: SignIn, body: Json) -> bytes:
         if not sign_in.alive:
-            return json_answer(401, {"error": {"code": "refresh_token_invalidated"}}, {})
+            return json_response(401, {"error": {"code": "refresh_token_invalidated"}}, {})
         if body["refresh_token"] != f"{sign_in.name}.{sign_in.exchanges}":
             sign_in.reused += 1
             sign_in.alive = False
-            return json_answer(401, {"error": {"code": "refresh_token_reused"}}, {})
+            return json_response(401, {"error": {"code": "refresh_token_reused"}}, {})
         sign_in.exchanges += 1
         sign_in.reasons.append(body["refresh_reason"])
-        return json_answer(200, sign_in.tokens(), {})
+        return json_response(200, sign_in.tokens(), {})
 
     def _authorize(self, query: Json) -> bytes:
         """Sign in at once, as a person who consents."""
@@ -181,26 +181,26 @@ class Service:
             requested.get("code_challenge") != challenge
             or requested.get("redirect_uri") != form["redirect_uri"]
         ):
-            return json_answer(400, {"error": "invalid_grant", "error_description": "no such code"}, {})
-        return json_answer(200, self._new_sign_in().tokens(), {})
+            return json_response(400, {"error": "invalid_grant", "error_description": "no such code"}, {})
+        return json_response(200, self._new_sign_in().tokens(), {})
 
     def _device_start(self, body: Json) -> bytes:
         user_code = f"CODE-{next(self._numbers)}"
         self._devices[user_code] = {"id": f"device-{user_code}", "approved": False}
         device_code = {"device_auth_id": f"device-{user_code}", "user_code": user_code, "interval": "0.01"}
-        return json_answer(200, device_code, {})
+        return json_response(200, device_code, {})
 
     def _device_poll(self, body: Json) -> bytes:
         device = self._devices[body["user_code"]]
         if not device["approved"] or device["id"] != body["device_auth_id"]:
-            return json_answer(403, {"error": {"code": "deviceauth_authorization_unknown"}}, {})
+            return json_response(403, {"error": {"code": "deviceauth_authorization_unknown"}}, {})
         verifier, code = f"verifier-{body['user_code']}", f"code{next(self._numbers)}"
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         port = listener.getsockname()[1]
         redirect_uri = f"http://127.0.0.1:{port}/deviceauth/callback"
         self._codes[code] = {"code_challenge": challenge, "redirect_uri": redirect_uri}
         answer = {"authorization_code": code, "code_challenge": challenge, "code_verifier": verifier}
-        return json_answer(200, answer, {})
+        return json_response(200, answer, {})
 
 
 listener = gevent.socket.socket()

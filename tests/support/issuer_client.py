@@ -12,7 +12,7 @@ from typing import Any, Self
 import requests
 
 from app.accounts.account import Account
-from app.accounts.oauth_tokens import Tokens, tokens_from_answer
+from app.accounts.oauth_tokens import Tokens, tokens_from_response
 from app.wiring import Services
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ class Issuer:
     def sign_in(self, seconds: float = 3600, **about: Any) -> tuple[str, Tokens]:
         """Return the name of a new sign-in and its tokens; the access token lasts *seconds*."""
         answer = self._post("/_sign_in", {"seconds": seconds, **about})
-        return answer["name"], tokens_from_answer(answer, time.time())
+        return answer["name"], tokens_from_response(answer, time.time())
 
     def approve(self, user_code: str) -> None:
         self._post("/_approve", {"user_code": user_code})

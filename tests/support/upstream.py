@@ -31,7 +31,7 @@ import gevent.socket
 import orjson
 from gevent.server import StreamServer
 
-from app.demo.http import HttpError, Request, json_answer, read_request
+from app.demo.http import HttpError, Request, json_response, read_request
 from tests.support.upstream_log import Log
 from tests.support.upstream_player import Gates, Player
 from tests.support.upstream_plays import checked, expanded
@@ -60,7 +60,7 @@ class Upstream:
                 elif not self._play(sock, request, connection):
                     return
         except HttpError as error:
-            sock.sendall(json_answer(error.status, error.envelope, {"connection": "close"}))
+            sock.sendall(json_response(error.status, error.envelope, {"connection": "close"}))
         except OSError:
             return  # the client left between two requests
         finally:
@@ -84,15 +84,15 @@ class Upstream:
         query = {name: values[-1] for name, values in parse_qs(request.query).items()}
         account = query.get("account", "*")
         if request.path == "/_log":
-            return json_answer(200, self._log.matching(account), {})
+            return json_response(200, self._log.matching(account), {})
         if request.path == "/_billed":
-            return json_answer(200, self._log.billed(account), {})
+            return json_response(200, self._log.billed(account), {})
         if request.path == "/_wait":
             enough, entries = self._log.wait(**query)
-            return json_answer(200 if enough else 408, entries, {})
+            return json_response(200 if enough else 408, entries, {})
         body = request.json()
         if request.path == "/_take":
-            return json_answer(200, self._log.take(body.get("account", "*")), {})
+            return json_response(200, self._log.take(body.get("account", "*")), {})
         if request.path == "/_script":
             self._scripts.add(**{**body, "plays": [checked(play) for play in body["plays"]]})
         elif request.path == "/_release":
@@ -101,7 +101,7 @@ class Upstream:
             self._reset(body.get("account", "*"))
         else:
             raise HttpError(404, f"No such control call: {request.path}")
-        return json_answer(200, {}, {})
+        return json_response(200, {}, {})
 
     def _reset(self, account: str) -> None:
         self._scripts.forget(account)

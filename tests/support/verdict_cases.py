@@ -17,8 +17,8 @@ import orjson
 
 from app.accounts.verdicts import RULES, Rule
 from app.errors import (
-    AnswersDiffer,
     EndpointMissing,
+    ResponsesDiffer,
     StreamEventTooLarge,
     StreamIdleTimeout,
     StreamIncomplete,
@@ -220,7 +220,7 @@ WRONG_PLACE = {"status": 302, "headers": {"location": "http://127.0.0.1:1/"}, "f
 
 CASES: tuple[Case, ...] = (
     # of the connection and the stream
-    Case("another answer", REQUEST_FAULT, error=AnswersDiffer("x")),
+    Case("another answer", REQUEST_FAULT, error=ResponsesDiffer("x")),
     Case(
         "cut", replace(FAILING, reply=(502, "")), stream(), StreamIncomplete("x"),
         limits_of_three=SOON, is_core_only=True,

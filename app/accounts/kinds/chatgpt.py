@@ -36,7 +36,7 @@ KIND = Kind(
     paths={"chat": "/chat/completions", RESPONSES: "/codex/responses"},
     compaction=Compaction.TRIGGER,
     passes_through=False,
-    sends_unstreamed_answers=False,  # the backend refuses requests that it is not to stream
+    sends_unstreamed_responses=False,  # the backend refuses requests that it is not to stream
     takes_length=False,  # and the backend may reason unseen
     models_path=f"/codex/models?client_version={CLIENT_VERSION}",
     read_models=read_codex_models,

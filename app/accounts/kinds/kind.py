@@ -78,7 +78,7 @@ class Kind:
     paths: Mapping[str, str] = field(default_factory=lambda: OPENAI_PATHS)  # by endpoint; else its name
     compaction: Compaction | None = None
     passes_through: bool = True  # serves endpoints whose bodies are not translated
-    sends_unstreamed_answers: bool = True  # answers a request that is not to be streamed with one object
+    sends_unstreamed_responses: bool = True  # answers a request that is not to be streamed with one object
     prompt_tokens_per_second: float = HOSTED_TOKENS_PER_SECOND  # how fast it reads a prompt, at worst
     # output lengths
     takes_length: bool = True  # a request may name a length, and what is billed stays within it

@@ -265,7 +265,7 @@ class ResponsesToChat:
     # the end
 
     def _on_completed(self, payload: Payload) -> None:
-        self._finish_answer(payload, "function_call" if self._legacy else "tool_calls", "stop")
+        self._finish_response(payload, "function_call" if self._legacy else "tool_calls", "stop")
 
     def _on_incomplete(self, payload: Payload) -> None:
         details = (payload.get("response") or {}).get("incomplete_details") or {}
@@ -273,9 +273,9 @@ class ResponsesToChat:
         length = "length" if reason in LENGTH_REASONS else "stop"
         finish_reason = "content_filter" if reason == "content_filter" else length
         # The last call may lack its end, so the calls must not seem complete.
-        self._finish_answer(payload, "length" if finish_reason == "stop" else finish_reason, finish_reason)
+        self._finish_response(payload, "length" if finish_reason == "stop" else finish_reason, finish_reason)
 
-    def _finish_answer(self, payload: Payload, call_reason: str, finish_reason: str) -> None:
+    def _finish_response(self, payload: Payload, call_reason: str, finish_reason: str) -> None:
         """Send what only the final response has, and the end: *call_reason* if there are calls."""
         response = payload.get("response") or {}
         self._on_opening(payload)

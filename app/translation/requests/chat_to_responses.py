@@ -51,7 +51,7 @@ def chat_to_responses(body: Body) -> Body:
         out["prompt_cache_key"] = body["promptCacheKey"]
     out.update((name, body[name]) for name in COPIED_FIELDS if name in body)
     out.update(_tool_fields(body))
-    out.update(_answer_fields(body))
+    out.update(_response_fields(body))
     return {**out, "store": False, "stream": True}
 
 
@@ -74,7 +74,7 @@ def _tool_fields(body: Body) -> ResponsesRequest:
     return out
 
 
-def _answer_fields(body: Body) -> ResponsesRequest:
+def _response_fields(body: Body) -> ResponsesRequest:
     out: ResponsesRequest = {}
     reasoning = {k: v for k, v in reasoning_settings(body).items() if k in REASONING_FIELDS}
     if reasoning:

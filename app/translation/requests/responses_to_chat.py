@@ -42,7 +42,7 @@ def responses_to_chat(
     out.update((name, body[name]) for name in SHARED_FIELDS if name in body)
     if nested := nested_tools(tools, names, takes_custom=takes_custom):
         out.update(_tool_fields(body, nested, names, takes_custom=takes_custom))
-    out.update(_answer_fields(body))
+    out.update(_response_fields(body))
     if "max_output_tokens" in body:
         out[length_field] = body["max_output_tokens"]
     stream_options = {"include_usage": True}
@@ -78,7 +78,7 @@ def _tool_fields(
     return out
 
 
-def _answer_fields(body: Body) -> ChatRequest:
+def _response_fields(body: Body) -> ChatRequest:
     text, reasoning = body.get("text", {}), body.get("reasoning", {})
     out = {
         "response_format": response_format(text["format"]) if text.get("format") else None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from app.errors import AnswersDiffer
+from app.errors import ResponsesDiffer
 from app.streaming.events import Event
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS
 from app.translation.resume.chat import ChatDelivered
@@ -63,11 +63,11 @@ class ResumedStream:
         self._rest_of = delivered.resume()
 
     def skip_delivered(self, events: list[Event]) -> list[Event]:
-        """Return the new part of *events*. Raises AnswersDiffer if the answers differ."""
+        """Return the new part of *events*. Raises ResponsesDiffer if the answers differ."""
         try:
             rest = [self._rest_of(event.payload) for event in events]
         except ValueError:
-            raise AnswersDiffer(
+            raise ResponsesDiffer(
                 "The stream was cut, and another account's answer did not begin with what was delivered"
             ) from None
         return [Event(payload) for payload in rest if payload is not None]

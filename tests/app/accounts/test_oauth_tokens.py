@@ -12,8 +12,8 @@ from app.accounts.oauth_tokens import (
     AUTH_CLAIM,
     Tokens,
     tokens_from,
-    tokens_from_answer,
     tokens_from_auth_json,
+    tokens_from_response,
 )
 from app.errors import InvalidRequest, UpstreamProtocolError
 
@@ -32,26 +32,26 @@ FORMER = Tokens("a0", "r0", IDENTITY, 1, 1, "acc-0", "plus", "ann@example.com")
 
 class TestAnswer:
     def test_claims_are_read(self):
-        assert tokens_from_answer(ANSWER, now=1000.5) == Tokens(
+        assert tokens_from_response(ANSWER, now=1000.5) == Tokens(
             ACCESS, "r1", IDENTITY, 2_000_000_000, 1000, "acc-1", "pro", "ann@example.com"
         )
 
     def test_a_lifetime_stands_in_for_a_claim(self):
         answer = {**ANSWER, "access_token": "opaque", "expires_in": 3600}
 
-        assert tokens_from_answer(answer, now=1000).expires_at == 4600
+        assert tokens_from_response(answer, now=1000).expires_at == 4600
 
     def test_an_unreported_expiry_is_unknown(self):
-        assert tokens_from_answer({**ANSWER, "access_token": "opaque"}, now=1000).expires_at == 0
+        assert tokens_from_response({**ANSWER, "access_token": "opaque"}, now=1000).expires_at == 0
 
     def test_what_is_left_out_stays(self):
         """RFC 6749, section 6: a server may answer without a new refresh token."""
-        found = tokens_from_answer({"access_token": ACCESS}, 1000, FORMER)
+        found = tokens_from_response({"access_token": ACCESS}, 1000, FORMER)
 
         assert (found.refresh_token, found.id_token) == ("r0", IDENTITY)
 
     def test_the_account_stays_whose_it_was(self):
-        assert tokens_from_answer(ANSWER, 1000, FORMER).account_id == "acc-0"
+        assert tokens_from_response(ANSWER, 1000, FORMER).account_id == "acc-0"
 
     @pytest.mark.parametrize(
         "answer",
@@ -66,30 +66,30 @@ class TestAnswer:
     )
     def test_an_answer_without_tokens_is_none(self, answer):
         with pytest.raises(UpstreamProtocolError):
-            tokens_from_answer(answer, now=1000)
+            tokens_from_response(answer, now=1000)
 
     @pytest.mark.parametrize("auth", [None, "x", {"chatgpt_account_id": 7}])
     def test_odd_claims_are_ignored(self, auth):
         odd = token(exp="soon", **{AUTH_CLAIM: auth})
 
-        found = tokens_from_answer({"access_token": odd, "refresh_token": "r", "id_token": odd}, now=1000)
+        found = tokens_from_response({"access_token": odd, "refresh_token": "r", "id_token": odd}, now=1000)
 
         assert (found.account_id, found.plan, found.expires_at) == ("", "", 0)
 
 
 class TestForms:
     def test_stored_and_back(self):
-        tokens = tokens_from_answer(ANSWER, now=1000)
+        tokens = tokens_from_response(ANSWER, now=1000)
 
         assert tokens_from(tokens.dumps()) == tokens
 
     def test_as_a_file_and_back(self):
-        tokens = tokens_from_answer(ANSWER, now=1000)
+        tokens = tokens_from_response(ANSWER, now=1000)
 
         assert tokens_from_auth_json(tokens.auth_json()) == tokens
 
     def test_the_file_is_codexs(self):
-        assert orjson.loads(tokens_from_answer(ANSWER, now=1000).auth_json()) == {
+        assert orjson.loads(tokens_from_response(ANSWER, now=1000).auth_json()) == {
             "auth_mode": "chatgpt",
             "OPENAI_API_KEY": None,
             "tokens": {
@@ -126,4 +126,4 @@ class TestForms:
         assert "secret" not in str(refused.value)
 
     def test_are_not_shown(self):
-        assert "r1" not in repr(tokens_from_answer({**ANSWER, "access_token": "opaque"}, now=1000))
+        assert "r1" not in repr(tokens_from_response({**ANSWER, "access_token": "opaque"}, now=1000))

@@ -10,9 +10,9 @@ import pytest
 from app.accounts.failures import CONSEQUENCES, Failure, Reply, Scope
 from app.accounts.verdicts import RULES, classify, is_closed, judge
 from app.errors import (
-    AnswersDiffer,
     BodyShape,
     EndpointMissing,
+    ResponsesDiffer,
     StreamEventTooLarge,
     StreamIdleTimeout,
     StreamIncomplete,
@@ -56,7 +56,7 @@ GOOGLE_KEY = "API key not valid. Please pass a valid API key."
 FAMILY = {"x-codex-active-limit": "codex_small", "x-codex-small-primary-used-percent": "100"}
 CASES: list[tuple[str, UpstreamError, Failure]] = [
     # what came of the connection and the stream
-    ("differs", AnswersDiffer("x"), Failure.DIFFERS),
+    ("differs", ResponsesDiffer("x"), Failure.DIFFERS),
     ("cut", StreamIncomplete("x"), Failure.CUT),
     ("silent", StreamIdleTimeout("x"), Failure.SLOW),
     ("too large", StreamEventTooLarge("x"), Failure.GARBLED),

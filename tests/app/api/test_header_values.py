@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from app.accounts.kinds import KINDS
 from app.api import cache_headers, request_ids
-from app.api.answer import header_value, response_headers
 from app.api.codex_headers import window_headers
+from app.api.model_responses import header_value, response_headers
 from app.api.ratelimit import ratelimit_headers
 from app.relay.content_types import passing_type
 from app.relay.fallbacks import ServedBy

@@ -12,7 +12,7 @@ from app.accounts.accounts import AccountRepository
 from app.backup.reseal import Reseal
 from app.operators.operators import Operators
 from app.stores import keys
-from app.stores.answers import AnswerRepository
+from app.stores.cached_responses import CachedResponseRepository
 from app.stores.operators import OperatorRepository
 from app.stores.records.sign_in_flows import SignInMethod
 from app.stores.scripts import Scripts
@@ -37,7 +37,7 @@ def account(scripts: Scripts) -> Account:
     accounts.add("team", Account("", "other", "openai", "http://x", credential="sk-other"))
     scripts.client.hset(keys.account("team", "acct_s"), mapping={"sign_in": vault.seal("{}"), "id": "acct_s"})
     SignInFlowRepository(scripts, vault).put("default", new_flow(SignInMethod.DEVICE, "ann", "http://page"))
-    AnswerRepository(scripts, vault).put("default", "k", "digest", "an answer", 600.0)
+    CachedResponseRepository(scripts, vault).put("default", "k", "digest", "an answer", 600.0)
     operators = Operators(OperatorRepository(scripts, vault))
     operators.create("ann", PASSWORD)
     operators.begin_second_factor("ann")

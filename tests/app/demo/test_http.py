@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.demo.http import HttpError, chunk, json_answer, read_request
+from app.demo.http import HttpError, chunk, json_response, read_request
 
 
 class Writer:
@@ -85,7 +85,7 @@ def test_a_chunk_has_its_size() -> None:
 
 
 def test_a_complete_answer_has_its_length() -> None:
-    head, _, body = json_answer(404, {"a": 1}, {"x": "y"}).partition(b"\r\n\r\n")
+    head, _, body = json_response(404, {"a": 1}, {"x": "y"}).partition(b"\r\n\r\n")
     assert head.split(b"\r\n") == [
         b"HTTP/1.1 404 Not Found",
         b"content-type: application/json",

@@ -12,7 +12,7 @@ from app.errors import StoreUnavailable, StreamIncomplete
 from app.relay.context import Caching, RequestContext
 from app.relay.request_record import RequestRecord
 from app.relay.response_cache import MAX_BYTES, ResponseCache, digest_of
-from app.stores.answers import AnswerRepository
+from app.stores.cached_responses import CachedResponseRepository
 from app.stores.records.api_keys import ApiKey
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
@@ -63,7 +63,9 @@ class Upstream:
 
 @pytest.fixture
 def cache(redis_client: Any) -> ResponseCache:
-    return ResponseCache(AnswerRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),))))
+    return ResponseCache(
+        CachedResponseRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+    )
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ class TestOutage:
 class TestRescue:
     def test_an_account_that_answers_costs_nothing(self, budget: RetryBudget) -> None:
         retries(budget, 100)
-        budget.note_answer(GOOD)
+        budget.note_response(GOOD)
 
         assert all(budget.take("k", GOOD, again=True) for _ in range(1000))
 
@@ -119,7 +119,7 @@ class TestRescue:
         assert retries(budget, 100, target=GOOD) == 1
 
     def test_an_answer_is_proof_only_for_a_while(self, budget: RetryBudget, clock: Clock) -> None:
-        budget.note_answer(GOOD)
+        budget.note_response(GOOD)
         clock.now += 11
 
         assert not budget.is_proven(GOOD)
@@ -149,7 +149,7 @@ class TestFairness:
 
 def test_what_is_known_of_accounts_is_bounded(budget: RetryBudget) -> None:
     for number in range(3 * MAX_TARGETS):
-        budget.note_answer((f"a{number}", "m"))
+        budget.note_response((f"a{number}", "m"))
         budget.note_failure((f"b{number}", "m"))
 
     assert len(budget._answered_at) <= MAX_TARGETS

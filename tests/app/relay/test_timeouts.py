@@ -42,7 +42,7 @@ class TestUnstreamedAnswer:
         self, clock: Clock, reasons: bool, limit: float
     ) -> None:
         waiting = deadlines(clock, reasons=reasons)
-        waiting.expect_unstreamed_answer(None)
+        waiting.expect_unstreamed_response(None)
 
         clock.now += limit - 1
         assert not waiting.check()
@@ -57,7 +57,7 @@ class TestUnstreamedAnswer:
     ) -> None:
         """An account that hangs among several is left within seconds where the answer has to be short."""
         waiting = deadlines(clock)
-        waiting.expect_unstreamed_answer(length)
+        waiting.expect_unstreamed_response(length)
 
         clock.now += limit - 1
         assert not waiting.check()
@@ -68,7 +68,7 @@ class TestUnstreamedAnswer:
 
     def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
         waiting = deadlines(clock, reading_seconds=100)
-        waiting.expect_unstreamed_answer(100)
+        waiting.expect_unstreamed_response(100)
 
         clock.now += 121
         assert not waiting.check()

@@ -39,7 +39,7 @@ server = StreamServer(("127.0.0.1", 0), serve)
 server.start()
 url = f"http://127.0.0.1:{server.server_port}"
 client.LATE_SECONDS = oauth.LATE_SECONDS = 0.1
-responses.ERROR_BODY_SECONDS, oauth.ANSWER_SECONDS = 0.3, 0.3
+responses.ERROR_BODY_SECONDS, oauth.RESPONSE_SECONDS = 0.3, 0.3
 names = {"connect_timeout_seconds": 0.3, "originator": "o", "user_agent": "u"}
 account = Account("a", "a", "compatible", url, protocols=("chat",))
 if sys.argv[2] == "list":

@@ -129,7 +129,7 @@ class TestTokens:
 
     @ENCODINGS
     def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
-        most = oauth.MAX_ANSWER_BYTES
+        most = oauth.MAX_RESPONSE_BYTES
         assert len(self.refresh(base_url, most, encoding)["refresh_token"]) == most - len(BEGIN) - len(END)
         with pytest.raises(UpstreamProtocolError, match="too long"):
             self.refresh(base_url, most + 1, encoding)
@@ -138,7 +138,7 @@ class TestTokens:
     def test_of_a_refusal(self, base_url: str, more: int, code: str) -> None:
         """A body that is too long is still a refusal, by its status."""
         with pytest.raises(UpstreamRejected) as raised:
-            self.refresh(base_url, oauth.MAX_ANSWER_BYTES + more, "gzip", 400)
+            self.refresh(base_url, oauth.MAX_RESPONSE_BYTES + more, "gzip", 400)
         assert raised.value.code == code
 
     def test_a_bomb_does_not_go_off(self, base_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,4 +155,4 @@ class TestTokens:
             self.refresh(base_url, BOMB_BYTES, "gzip")
 
         assert max(pieces) <= oauth.PIECE_BYTES
-        assert sum(pieces) <= oauth.MAX_ANSWER_BYTES + oauth.PIECE_BYTES
+        assert sum(pieces) <= oauth.MAX_RESPONSE_BYTES + oauth.PIECE_BYTES

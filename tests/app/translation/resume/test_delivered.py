@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import AnswersDiffer
+from app.errors import ResponsesDiffer
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
@@ -93,7 +93,7 @@ class TestChat:
 
     @pytest.mark.parametrize("other", ["Hellp there", "Hel", "", "hello"])
     def test_an_answer_that_differs_is_not_gone_on_with(self, other: str) -> None:
-        with pytest.raises(AnswersDiffer):
+        with pytest.raises(ResponsesDiffer):
             continued("chat", chat("Hello there"), 3, chat(other, "b"))
 
     def test_a_tool_call_is_never_resumed(self) -> None:
@@ -105,7 +105,7 @@ class TestChat:
 
     def test_a_tool_call_instead_of_text_differs(self) -> None:
         call = {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c"}]}}]}
-        with pytest.raises(AnswersDiffer):
+        with pytest.raises(ResponsesDiffer):
             continued("chat", chat("Hello"), 2, [call])
 
 
@@ -130,7 +130,7 @@ class TestResponses:
 
     @pytest.mark.parametrize("other", ["Hellp there", "Hel"])
     def test_an_answer_that_differs_is_not_gone_on_with(self, other: str) -> None:
-        with pytest.raises(AnswersDiffer):
+        with pytest.raises(ResponsesDiffer):
             continued("responses", responses("Hello there"), 5, responses(other, "b"))
 
     @pytest.mark.parametrize("kind", ["function_call", "reasoning"])

@@ -8,18 +8,18 @@ from cryptography.fernet import Fernet
 
 from app.errors import StoreRefused
 from app.relay.response_cache import MAX_BYTES
-from app.stores import answers, keys
-from app.stores.answers import AnswerRepository
+from app.stores import cached_responses, keys
+from app.stores.cached_responses import CachedResponseRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
 
 @pytest.fixture
-def store(redis_client: Any) -> AnswerRepository:
-    return AnswerRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+def store(redis_client: Any) -> CachedResponseRepository:
+    return CachedResponseRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
 
 
-def test_stored_values_are_returned(store: AnswerRepository) -> None:
+def test_stored_values_are_returned(store: CachedResponseRepository) -> None:
     store.put("p", "k", "d", "Grüße", 60)
 
     assert store.get("p", "d") == "Grüße"
@@ -27,17 +27,19 @@ def test_stored_values_are_returned(store: AnswerRepository) -> None:
     assert store.get("q", "d") is None
 
 
-def test_it_is_sealed_and_ends(store: AnswerRepository, redis_client: Any) -> None:
+def test_it_is_sealed_and_ends(store: CachedResponseRepository, redis_client: Any) -> None:
     store.put("p", "k", "d", "private", 60)
 
     assert "private" not in redis_client.get(keys.answer("p", "d"))
     assert 0 < redis_client.pttl(keys.answer("p", "d")) <= 60_000
 
 
-def test_an_answer_sealed_with_a_key_that_is_gone_is_none(store: AnswerRepository, redis_client: Any) -> None:
+def test_an_answer_sealed_with_a_key_that_is_gone_is_none(
+    store: CachedResponseRepository, redis_client: Any
+) -> None:
     store.put("p", "k", "d", "private", 60)
 
-    other = AnswerRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+    other = CachedResponseRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
     assert other.get("p", "d") is None
 
 
@@ -46,37 +48,39 @@ class TestRoom:
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(answers, "MAX_ANSWERS", 3)
-        monkeypatch.setattr(answers, "MAX_BYTES", 1000)
+        monkeypatch.setattr(cached_responses, "MAX_RESPONSES", 3)
+        monkeypatch.setattr(cached_responses, "MAX_BYTES", 1000)
 
-    def put(self, store: AnswerRepository, *digests: str, key: str = "k", text: str = "text") -> None:
+    def put(self, store: CachedResponseRepository, *digests: str, key: str = "k", text: str = "text") -> None:
         for digest in digests:
             store.put("p", key, digest, text, 60)
             time.sleep(0.002)  # the Redis clock decides which is older
 
-    def stored(self, store: AnswerRepository, digests: str) -> str:
+    def stored(self, store: CachedResponseRepository, digests: str) -> str:
         return "".join(digest for digest in digests if store.get("p", digest) is not None)
 
-    def test_of_number(self, store: AnswerRepository) -> None:
+    def test_of_number(self, store: CachedResponseRepository) -> None:
         self.put(store, *"abc")
         assert self.stored(store, "abcd") == "abc"
         self.put(store, "d")
         assert self.stored(store, "abcd") == "bcd"
 
-    def test_of_bytes(self, store: AnswerRepository) -> None:
+    def test_of_bytes(self, store: CachedResponseRepository) -> None:
         """Sealing 200 characters takes some 360 bytes."""
         self.put(store, *"ab", text="x" * 200)
         assert self.stored(store, "abc") == "ab"
         self.put(store, "c", text="x" * 200)
         assert self.stored(store, "abc") == "bc"
 
-    def test_one_that_is_stored_again_counts_once(self, store: AnswerRepository) -> None:
+    def test_one_that_is_stored_again_counts_once(self, store: CachedResponseRepository) -> None:
         self.put(store, *"abcaaa")
         assert self.stored(store, "abc") == "abc"
         self.put(store, "d")
         assert self.stored(store, "abcd") == "acd"
 
-    def test_one_that_has_expired_takes_none(self, store: AnswerRepository, redis_client: Any) -> None:
+    def test_one_that_has_expired_takes_none(
+        self, store: CachedResponseRepository, redis_client: Any
+    ) -> None:
         self.put(store, *"ab")
         store.put("p", "k", "c", "text", 0.001)
         time.sleep(0.01)
@@ -84,18 +88,20 @@ class TestRoom:
         assert self.stored(store, "abcd") == "abd"
         assert sorted(redis_client.hkeys(keys.answers("p", "k"))) == ["a", "b", "d"]
 
-    def test_each_key_has_its_own(self, store: AnswerRepository) -> None:
+    def test_each_key_has_its_own(self, store: CachedResponseRepository) -> None:
         self.put(store, *"abc")
         self.put(store, *"defg", key="other")
         assert self.stored(store, "abcdefg") == "abcefg"
 
-    def test_more_than_all_of_it_is_refused(self, store: AnswerRepository, redis_client: Any) -> None:
+    def test_more_than_all_of_it_is_refused(self, store: CachedResponseRepository, redis_client: Any) -> None:
         self.put(store, "a")
         with pytest.raises(StoreRefused):
             self.put(store, "b", text="x" * 1000)
         assert self.stored(store, "ab") == "a"
 
-    def test_the_index_ends_with_the_last_of_them(self, store: AnswerRepository, redis_client: Any) -> None:
+    def test_the_index_ends_with_the_last_of_them(
+        self, store: CachedResponseRepository, redis_client: Any
+    ) -> None:
         store.put("p", "k", "a", "text", 60)
         store.put("p", "k", "b", "text", 5)
         assert 5_000 < redis_client.pttl(keys.answers("p", "k")) <= 60_000
@@ -107,56 +113,58 @@ class TestRoomOfAPool:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Sealing 200 characters takes 356 bytes, and each answer counts 512 more: room for three."""
-        monkeypatch.setattr(answers, "MAX_POOL_BYTES", 3 * (356 + 512))
+        monkeypatch.setattr(cached_responses, "MAX_POOL_BYTES", 3 * (356 + 512))
 
-    def put(self, store: AnswerRepository, *places: str, seconds: float = 60) -> None:
+    def put(self, store: CachedResponseRepository, *places: str, seconds: float = 60) -> None:
         """Store an answer at each place, a key and a digest."""
         for key, digest in places:
             store.put("p", key, digest, "x" * 200, seconds)
             time.sleep(0.002)  # the Redis clock decides which is older
 
-    def stored(self, store: AnswerRepository, digests: str) -> str:
+    def stored(self, store: CachedResponseRepository, digests: str) -> str:
         return "".join(digest for digest in digests if store.get("p", digest) is not None)
 
-    def test_at_the_bound_and_past_it(self, store: AnswerRepository, redis_client: Any) -> None:
+    def test_at_the_bound_and_past_it(self, store: CachedResponseRepository, redis_client: Any) -> None:
         self.put(store, "ka", "lb", "mc")
         assert self.stored(store, "abcd") == "abc"
         self.put(store, "nd")
         assert self.stored(store, "abcd") == "bcd"
         assert redis_client.hkeys(keys.answers("p", "k")) == []
 
-    def test_another_pool_has_its_own(self, store: AnswerRepository) -> None:
+    def test_another_pool_has_its_own(self, store: CachedResponseRepository) -> None:
         self.put(store, "ka", "lb", "mc")
         store.put("q", "k", "d", "x" * 200, 60)
         assert self.stored(store, "abc") == "abc"
 
-    def test_one_that_is_stored_again_counts_once(self, store: AnswerRepository) -> None:
+    def test_one_that_is_stored_again_counts_once(self, store: CachedResponseRepository) -> None:
         self.put(store, "ka", "lb", "mc", "mc", "mc", "ka")
         assert self.stored(store, "abc") == "abc"
         self.put(store, "nd")
         assert self.stored(store, "abcd") == "acd"
 
     def test_one_that_its_key_evicted_takes_none(
-        self, store: AnswerRepository, monkeypatch: pytest.MonkeyPatch
+        self, store: CachedResponseRepository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(answers, "MAX_ANSWERS", 1)
+        monkeypatch.setattr(cached_responses, "MAX_RESPONSES", 1)
         self.put(store, "ka", "kb", "kc", "kd", "le", "mf")
         assert self.stored(store, "abcdef") == "def"
 
     def test_the_total_is_counted_again_where_it_is_lost(
-        self, store: AnswerRepository, redis_client: Any
+        self, store: CachedResponseRepository, redis_client: Any
     ) -> None:
         self.put(store, "ka", "lb", "mc")
         redis_client.delete(keys.root("p") + "ans:bytes")
         self.put(store, "nd")
         assert self.stored(store, "abcd") == "bcd"
 
-    def test_nothing_is_left_once_all_have_expired(self, store: AnswerRepository, redis_client: Any) -> None:
+    def test_nothing_is_left_once_all_have_expired(
+        self, store: CachedResponseRepository, redis_client: Any
+    ) -> None:
         self.put(store, "ka", "lb", seconds=0.001)
         time.sleep(0.05)
         assert list(redis_client.scan_iter(keys.root("p") + "ans:*")) == []
 
-    def test_more_than_all_of_it_is_refused(self, store: AnswerRepository) -> None:
+    def test_more_than_all_of_it_is_refused(self, store: CachedResponseRepository) -> None:
         self.put(store, "ka")
         with pytest.raises(StoreRefused):
             store.put("p", "k", "b", "x" * 3000, 60)
@@ -165,4 +173,4 @@ class TestRoomOfAPool:
 
 def test_the_longest_answer_fits_five_times() -> None:
     sealed = Vault((Fernet.generate_key().decode(),)).seal("x" * MAX_BYTES)
-    assert 5 * len(sealed) <= answers.MAX_BYTES
+    assert 5 * len(sealed) <= cached_responses.MAX_BYTES

@@ -10,7 +10,7 @@ import pytest
 from app.errors import UpstreamProtocolError
 from app.streaming.chat_protocol import ChatReader
 from app.streaming.responses_protocol import ResponsesReader
-from app.streaming.unstreamed_answers import unstreamed_completion, unstreamed_response
+from app.streaming.unstreamed_responses import unstreamed_completion, unstreamed_response
 
 MESSAGE: dict[str, Any] = {"role": "assistant", "content": "Hi", "refusal": None, "annotations": []}
 CHOICE: dict[str, Any] = {"index": 0, "message": MESSAGE, "logprobs": None, "finish_reason": "stop"}

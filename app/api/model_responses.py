@@ -23,7 +23,7 @@ from app.errors import ClientGone, GatewayError
 from app.relay.context import JsonObject, RequestContext
 from app.relay.fallbacks import FallbackChain
 from app.server.client_disconnect import DisconnectWatcher
-from app.streaming.events import Event, EventBatches, UnstreamedAnswer
+from app.streaming.events import Event, EventBatches, UnstreamedResponse
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 
 SSE_HEADERS = {
@@ -101,7 +101,7 @@ def _object_response(exchange: Exchange) -> Response:
     fold = framing_for(exchange.chain.context).fold()
     answered = [event for events in exchange.events for event in events or ()]
     exchange.close()
-    if answered and type(answered[0]) is UnstreamedAnswer:
+    if answered and type(answered[0]) is UnstreamedResponse:
         return _unstreamed_response(answered[0], exchange)
     try:
         for event in answered:
@@ -111,7 +111,7 @@ def _object_response(exchange: Exchange) -> Response:
         raise to_protocol_error(error) from error
 
 
-def _unstreamed_response(answer: UnstreamedAnswer, exchange: Exchange) -> Response:
+def _unstreamed_response(answer: UnstreamedResponse, exchange: Exchange) -> Response:
     """Return an answer that the upstream sent as one object, byte for byte where nothing changes it."""
     if exchange.transform is UNCHANGED:
         return Response(answer.encoded(), content_type="application/json")

@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from app.errors import StreamEventTooLarge, UpstreamProtocolError
-from app.streaming import answer_decoder
-from app.streaming.answer_decoder import ObjectDecoder, decoder_for
+from app.streaming import body_decoder
+from app.streaming.body_decoder import ObjectDecoder, decoder_for
 from app.streaming.sse import EventDecoder
 
 LABELS = ["text/event-stream", "", "text/plain", "application/json"]
@@ -77,6 +77,6 @@ def test_no_answer(protocol, body):
 
 
 def test_too_large(monkeypatch):
-    monkeypatch.setattr(answer_decoder, "MAX_EVENT_BYTES", 3)
+    monkeypatch.setattr(body_decoder, "MAX_EVENT_BYTES", 3)
     with pytest.raises(StreamEventTooLarge):
         events_of("chat", b"{", b"   }")

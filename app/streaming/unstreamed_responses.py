@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from app.errors import UpstreamProtocolError
-from app.streaming.events import DONE, Event, UnstreamedAnswer
+from app.streaming.events import DONE, Event, UnstreamedResponse
 from app.streaming.progress import Stage
-from app.streaming.unfold import NOT_AN_ANSWER, error_event, object_in, terminal_event_type
+from app.streaming.unfold import NOT_A_RESPONSE, error_event, object_in, terminal_event_type
 
 
 class Reader(Protocol):
@@ -40,7 +40,7 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader) -> E
         return error
     choices = payload.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise UpstreamProtocolError(NOT_AN_ANSWER)
+        raise UpstreamProtocolError(NOT_A_RESPONSE)
     streamed = [_streamed_choice(choice, index) for index, choice in enumerate(choices)]
     chunk = Event({**payload, "choices": streamed})
     reader.observe(chunk)
@@ -53,7 +53,7 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader) -> E
         payload["usage"], is_changed = usage, True
     for choice in choices:
         is_changed |= _complete_choice(choice)
-    return UnstreamedAnswer(payload, None if is_changed else data)
+    return UnstreamedResponse(payload, None if is_changed else data)
 
 
 def unstreamed_response(payload: Any, data: bytes | None, reader: Reader) -> Event:
@@ -66,7 +66,7 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader) -> Eve
     output = payload.get("output")
     if (event := error_event(payload)) is None:
         if not isinstance(output, list):
-            raise UpstreamProtocolError(NOT_AN_ANSWER)
+            raise UpstreamProtocolError(NOT_A_RESPONSE)
         status = "failed" if payload.get("error") else payload.get("status")
         event = Event({"type": terminal_event_type(status), "response": payload})
         reader.has_calls |= any(
@@ -76,7 +76,7 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader) -> Eve
     return event
 
 
-UNSTREAMED_ANSWERS: Mapping[str, Callable[[Any, bytes | None, Reader], Event]] = {
+UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader], Event]] = {
     "chat": unstreamed_completion,
     "responses": unstreamed_response,
 }
@@ -86,7 +86,7 @@ def _streamed_choice(choice: Any, index: int) -> dict[str, Any]:
     """Return *choice* as the one chunk of a stream would have it, so that readers observe both alike."""
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
-        raise UpstreamProtocolError(NOT_AN_ANSWER)
+        raise UpstreamProtocolError(NOT_A_RESPONSE)
     _set_missing(choice, "index", index)
     delta = message
     if isinstance(calls := message.get("tool_calls"), list):

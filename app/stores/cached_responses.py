@@ -12,14 +12,14 @@ from app.stores import keys
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
-MAX_ANSWERS = 256  # of one key; the oldest is evicted
+MAX_RESPONSES = 256  # of one key; the oldest is evicted
 MAX_BYTES = 8 * 1024 * 1024  # of one key, sealed: at least five of the longest that are stored
 
 # of all keys of a pool: what a small Redis can spare; the oldest is evicted
 MAX_POOL_BYTES = 256 * 1024 * 1024
 
 
-class AnswerRepository:
+class CachedResponseRepository:
     """Sealed answers by API key and digest of the request; the oldest are evicted."""
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
@@ -42,7 +42,7 @@ class AnswerRepository:
         """
         of = {"key": key_id, "digest": digest, "ttl_ms": max(1, int(seconds * 1000))}
         bounds = {
-            "max_answers": MAX_ANSWERS,
+            "max_answers": MAX_RESPONSES,
             "max_bytes": MAX_BYTES,
             "max_pool_bytes": MAX_POOL_BYTES,
         }
