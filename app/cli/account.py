@@ -29,6 +29,7 @@ from app.cli.progress import waiting
 from app.formatting import count, moment, names_or_all
 from app.operations.account_check import SECONDS
 from app.operations.account_rules import KIND_RULES
+from app.operations.diagnostic import pool_option
 from app.operations.first_listing import FirstListing
 from app.presentation.accounts import AccountView, state_label
 from app.wiring import Services
@@ -135,18 +136,17 @@ def _add(
         show_json(added.public() | {"first_look": listing.public()})
     else:
         click.echo(f"Added {kind} account '{added.name}' ({added.id}) to pool '{pool}'.")
-        show_first_listing(added.name, listing)
+        show_first_listing(pool, added.name, listing)
 
 
-def show_first_listing(name: str, listing: FirstListing) -> None:
-    """Print the result of the first listing of the account *name*; failures go to standard error."""
+def show_first_listing(pool: str, name: str, listing: FirstListing) -> None:
+    """Print the result of the first listing of an account of *pool*; failures go to standard error."""
     if listing.ok:
         click.echo(f"Account '{name}' is {listing.sentence()}.")
         return
     click.echo(f"Warning: account '{name}' does not answer yet: {listing.sentence()}", err=True)
-    click.echo(
-        f"It stays in the pool and is retried automatically; see poolgate account test {name}.", err=True
-    )
+    command = f"poolgate account test {name}{pool_option(pool)}"
+    click.echo(f"It stays in the pool and is retried automatically; see {command}.", err=True)
 
 
 @account_group.command("list", epilog=example("poolgate account list", "poolgate account list --json"))

@@ -87,4 +87,4 @@ def _store(
     else:
         identity = ", ".join(filter(None, (tokens.email, tokens.plan)))
         click.echo(f"Signed in account '{name}' ({identity or stored.id}) in pool '{pool}'.")
-        show_first_listing(name, listing)
+        show_first_listing(pool, name, listing)

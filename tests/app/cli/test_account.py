@@ -28,6 +28,11 @@ class TestAddOpenai:
         assert (account.credential, account.protocols) == (SECRET, ("chat", "responses"))
         assert services.pools.names() == ["default"]
 
+    def test_the_command_to_find_out_more_names_the_pool(self, poolgate):
+        result = add(poolgate, "main", "--pool", "team-b")
+
+        assert "see poolgate account test main --pool team-b." in result.stderr
+
     def test_every_option(self, poolgate, services):
         result = add(
             poolgate,
