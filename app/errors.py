@@ -437,7 +437,7 @@ class StreamIncomplete(UpstreamError):
 
 
 class ResponsesDiffer(StreamIncomplete):
-    """A stream was cut, and the answer that should continue it began differently."""
+    """A stream was cut, and the response that should continue it began differently."""
 
 
 class StreamEventTooLarge(UpstreamError):

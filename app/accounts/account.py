@@ -79,7 +79,7 @@ class Account:
     since_ms: int = 0
     until_ms: int = 0
     in_flight: int = 0
-    exceeded: str = ""  # JSON of an answer that was billed more than its request allowed
+    exceeded: str = ""  # JSON of a response that was billed more than its request allowed
     used: tuple[float | None, float | None] = (None, None)  # percent of the two usage windows
     resets_ms: tuple[int, int] = (0, 0)  # when they end, Unix ms; 0: unknown
     window_seconds: tuple[int, int] = (0, 0)  # their lengths; 0: unknown

@@ -45,7 +45,7 @@ class CredentialRepository:
         """
         Return the right to exchange the refresh token of *account*, or why there is none.
 
-        An account is the answer when its tokens have been replaced: the account as it is now.
+        An account is returned when its tokens have been replaced: the account as it is now.
         """
         reply = self._store.lease(pool, account.id, account.rotation, was_refused=refused, seconds=seconds)
         if reply.verdict is LeaseResult.LEASED:

@@ -1,4 +1,4 @@
-"""Outcomes: how an upstream's answer changes the state of its account, as `apply_outcome` in Lua reads it."""
+"""Outcomes: how a response changes the state of its account, as `apply_outcome` in Lua reads it."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class PoolSettings:
     affinity_minutes: int = 30  # how long after its last turn a conversation stays at its account; 0: no time
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
     # What strict token limits take of a model whose size is in no price list. The output is sent to the
-    # upstream as the length of an answer that names none; servers with a small context refuse a large one.
+    # upstream as the length of a response that names none; servers with a small context refuse a large one.
     assumed_output_tokens: int = 8192  # 0: such a request has no bound, and is refused
     assumed_context_tokens: int = 131_072  # of files and images, whose tokens cannot be counted here
 

@@ -3,7 +3,7 @@ Renew expiring sign-ins: one exchange per expiry, over all processes and machine
 
 A refresh token is good for one exchange, and a second one ends the sign-in. So a process that
 exchanges it takes a fenced lease in the store; the others wait for the new tokens. New
-tokens are stored before their first use. When an answer was lost, the old refresh token may
+tokens are stored before their first use. When a response was lost, the old refresh token may
 be used up without our knowing: the access token is then used to its end before it is tried again.
 
 Nothing here is on the path of a request whose token is accepted.
@@ -75,7 +75,7 @@ class RefreshTimes:
 
 class TokenRefresher:
     """
-    One per process. *exchange* sends (refresh token, reason) to the issuer and returns its answer.
+    One per process. *exchange* sends (refresh token, reason) to the issuer and returns its response.
 
     It raises UpstreamRejected for what the issuer refused, and other UpstreamErrors for what
     went wrong on the way.

@@ -24,7 +24,7 @@ UNKNOWN_RESET_SECONDS = 600.0  # of a spent account whose upstream names no end
 
 def windows_from_headers(headers: Mapping[str, str], now: float) -> Windows | None:
     """
-    Return the windows that an answer's *headers* report, else None, which costs almost nothing.
+    Return the windows that a response's *headers* report, else None, which costs almost nothing.
 
     *headers* ignore case, or are in lower case. *now* is in Unix seconds.
     """
@@ -36,7 +36,7 @@ def windows_from_headers(headers: Mapping[str, str], now: float) -> Windows | No
 
 
 def windows_from_usage(payload: Mapping[str, Any], now: float) -> Windows | None:
-    """Return the windows in the usage endpoint's answer."""
+    """Return the windows in the usage endpoint's response."""
     limits = _object(payload.get("rate_limit"))
     return _windows([_object(limits.get(name)) for name in ("primary_window", "secondary_window")], now)
 

@@ -37,7 +37,7 @@ LONG_RESET_SECONDS = 90.0  # a 429 that ends later than this is a spent window, 
 
 
 class Part(StrEnum):
-    """Where in the answer a failure was reported."""
+    """Where in the response a failure was reported."""
 
     STATUS = "status"  # an HTTP status, before anything else
     STREAM = "stream"  # an event inside a stream that began well
@@ -303,7 +303,7 @@ def is_closed(error: UpstreamError) -> bool:
     """
     Return whether *error* proves that the account itself is gone, and not only a key or token.
 
-    This is all that an answer to a background query proves: endpoints of lists and usage have had
+    This is all that a response to a background query proves: endpoints of lists and usage have had
     outages in which they answered 401 and 403.
     """
     return isinstance(error, UpstreamRejected) and bool(CLOSED & _names(error))

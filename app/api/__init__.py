@@ -1,3 +1,3 @@
 """
-Flask stays here: a blueprint per endpoint validates, calls the relay and shapes the answer.
+Flask stays here: a blueprint per endpoint validates, calls the relay and shapes the response.
 """

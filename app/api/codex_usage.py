@@ -110,7 +110,7 @@ def usage_of(
     windows: Sequence[UpstreamWindow | None], now: float, reported: Mapping[str, Any], *, allowed: bool
 ) -> CodexUsage:
     """
-    Return the answer's body, shaped as the ChatGPT backend's /wham/usage.
+    Return the response's body, shaped as the ChatGPT backend's /wham/usage.
 
     *reported* has `plan_type`, `credits` and `monthly_window`, as far as they are known.
     """

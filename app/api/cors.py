@@ -1,8 +1,8 @@
 """
-CORS: which web pages may read the answers of the model endpoints.
+CORS: which web pages may read the responses of the model endpoints.
 
 Keys travel in headers that a page sets itself, and no cookie is read here. So every page may, unless
-POOLGATE_CORS_ORIGINS lists some; a page never gets an answer to credentials that its browser adds.
+POOLGATE_CORS_ORIGINS lists some; a page never gets a response to credentials that its browser adds.
 Source: https://fetch.spec.whatwg.org/#http-cors-protocol
 """
 
@@ -28,14 +28,14 @@ EXPOSED = ", ".join(
 
 
 class Cors:
-    """Answers preflights, and adds the headers for pages of *origins* to answers."""
+    """Answers preflights, and adds the headers for pages of *origins* to responses."""
 
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._allows_any = ANY_ORIGIN in origins
         self._origins = frozenset(origins)
 
     def answer_preflight(self) -> Response | None:
-        """Return the answer to a preflight, which has no key; None for other requests."""
+        """Return the response to a preflight, which has no key; None for other requests."""
         request = current_request()
         if request.method != "OPTIONS":
             return None

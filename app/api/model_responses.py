@@ -112,7 +112,7 @@ def _object_response(exchange: Exchange) -> Response:
 
 
 def _unstreamed_response(answer: UnstreamedResponse, exchange: Exchange) -> Response:
-    """Return an answer that the upstream sent as one object, byte for byte where nothing changes it."""
+    """Return a response that the upstream sent as one object, byte for byte where nothing changes it."""
     if exchange.transform is UNCHANGED:
         return Response(answer.encoded(), content_type="application/json")
     return json_response(exchange.transform.body(answer.payload, exchange.chain))

@@ -67,7 +67,7 @@ ANSWERS = {
     "usage.show": response_schemas.KEY_USAGE,
 }
 BINARY = ("plain.audio_speech", "plain.audio_transcriptions")  # also return audio, subtitles or text
-KINDS = {  # of answers that are not JSON
+KINDS = {  # of responses that are not JSON
     "codex.create": EVENTS,
     "metrics.metrics": "text/plain",
     "openapi.page": "text/html",

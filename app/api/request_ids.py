@@ -1,4 +1,4 @@
-"""`x-request-id`: echoed where a client sends one, made where it does not; on every answer."""
+"""`x-request-id`: echoed where a client sends one, made where it does not; on every response."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ the same request always gets the same answer. Every answer identifies it (`model
 
 It serves `POST /v1/chat/completions`, `POST /v1/responses` (streamed or not) and
 `GET /v1/models`, on 127.0.0.1 only, to clients that send the key as a bearer token.
-The first matching line determines the answer:
+The first matching line determines the response:
 
     "please refuse" in the last user text   a refusal
     functions, and no result of one yet     calls: those named in the last user text, else
@@ -24,7 +24,7 @@ and independently of that:
 
     a reasoning effort other than "none"    reasons first: a reasoning item with a summary on
                                             Responses; only in the usage on chat
-    a token limit below the answer's size   truncates the answer: `incomplete`, or `length`
+    a token limit below the response's size   truncates the response: `incomplete`, or `length`
     "slow" in the last user text            pauses between deltas
     `n`, `stop`                             honoured on chat
 

@@ -1,5 +1,5 @@
 """
-Format an answer for Chat Completions: one object, or chunks.
+Format a response for Chat Completions: one object, or chunks.
 
 Source: https://platform.openai.com/docs/api-reference/chat
 """

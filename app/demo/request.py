@@ -32,7 +32,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class DemoRequest:
-    """What the answer depends on."""
+    """What the response depends on."""
 
     model: str
     text: str  # the last user message

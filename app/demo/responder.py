@@ -1,5 +1,5 @@
 """
-Compute the answer to a request, deterministically.
+Compute the response to a request, deterministically.
 
 Pure: no clock, no randomness, no protocol. `app.demo` documents which request gets which answer.
 """
@@ -37,7 +37,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer, independent of a protocol. `cut` is true if a limit ended it."""
+    """The response, independent of a protocol. `cut` is true if a limit ended it."""
 
     usage: Usage
     reasoning: Pieces = ()
@@ -48,7 +48,7 @@ class Answer:
 
 
 def respond(request: DemoRequest) -> Answer:
-    """Return the answer to *request*, within its token limit."""
+    """Return the response to *request*, within its token limit."""
     full = Answer(
         usage=Usage(request.input_tokens, 0),
         reasoning=pieces(f"The request has {request.input_tokens} tokens.") if request.reasons else (),

@@ -1,5 +1,5 @@
 """
-Format an answer for Responses: events, the last of which has the complete response.
+Format a response for Responses: events, the last of which has the complete response.
 
 Order: created, in_progress, then per item: added, its parts and deltas, done; then one of
 completed and incomplete. The SDKs' helpers fail on a delta whose part was not announced.
@@ -79,7 +79,7 @@ def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) 
 
 
 def events(response: ResponseObject, answer: Answer, *, new_id: NewId) -> Iterator[ResponsesEvent]:
-    """Yield every event of an answer, numbered from 0; *response* is from `initial_response`."""
+    """Yield every event of a response, numbered from 0; *response* is from `initial_response`."""
     for number, event in enumerate(_events(response, answer, new_id)):
         event["sequence_number"] = number
         yield event

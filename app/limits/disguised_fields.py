@@ -2,7 +2,7 @@
 Request fields that could undo what the gateway checks, by another name: one table, for every endpoint.
 
 Servers differ in how they match the names of fields: some ignore letter case, others read `maxTokens` as
-`max_tokens`, and many know further names for the model, its substitutes and the length of an answer. What
+`max_tokens`, and many know further names for the model, its substitutes and the length of a response. What
 the gateway reads by one name must not reach an upstream by another, or an API key's models, its limits and
 the price would be those of another request. Such a field has no effect: it is left out, and named in
 `x-poolgate-ignored`.
@@ -54,7 +54,7 @@ _GUARDED = (*LENGTHS, *OTHER_LENGTHS, *OTHER_MODELS, *OTHER_COUNTS)
 
 # Objects of settings, in which a length or a model is no documented field, but for the exceptions.
 SETTINGS = frozenset(("text", "reasoning", "thinking"))
-_DOCUMENTED = frozenset(("reasoning.max_tokens",))  # a part of the answer's length
+_DOCUMENTED = frozenset(("reasoning.max_tokens",))  # a part of the response's length
 _SCHEMAS = frozenset(("text.format",))  # of the caller's own fields
 
 NAMES_PER_TURN = 4096  # some 5 ms; other greenlets run in between
@@ -110,7 +110,7 @@ def nameable(dropped: list[str]) -> tuple[str, ...]:
 
 
 class _Search:
-    """Searches unknown values for fields that choose a model or bound an answer; `dropped` lists them."""
+    """Searches unknown values for fields that choose a model or bound a response; `dropped` lists them."""
 
     def __init__(self) -> None:
         self.dropped: list[str] = []

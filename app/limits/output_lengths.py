@@ -1,5 +1,5 @@
 """
-The request fields that limit the length of an answer: one table, by endpoint.
+The request fields that limit the length of a response: one table, by endpoint.
 
 Reservations, the gateway's own output cap and the default output cap of an API key use it. A length
 field of another endpoint limits nothing, because upstreams drop or refuse it; it is ignored here.

@@ -16,7 +16,7 @@ MAX_BYTES_PER_DELTA = 8  # on average; an upstream that sends more at once does 
 
 def estimate_tokens(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
     """
-    Return the estimated tokens of an answer of so many bytes of UTF-8, and the method.
+    Return the estimated tokens of a response of so many bytes of UTF-8, and the method.
 
     Most upstreams send a token at a time, so the deltas of a stream are the better count.
     """

@@ -76,7 +76,7 @@ class ChatDelta(TypedDict, total=False):
 
 
 class ChatMessage(TypedDict, total=False):
-    """A message of a request or of an answer."""
+    """A message of a request or of a response."""
 
     role: str
     content: str | list[ChatPart] | None
@@ -172,7 +172,7 @@ class ChatTool(TypedDict, total=False):
 
 
 class SchemaFormat(TypedDict, total=False):
-    """A named JSON Schema that the answer has to match."""
+    """A named JSON Schema that the response has to match."""
 
     name: str
     description: str

@@ -13,7 +13,7 @@ from app.openai_types.token_details import InputTokensDetails, OutputTokensDetai
 
 
 class ContentPart(TypedDict, total=False):
-    """A part of a message or of reasoning, in an answer or in the input."""
+    """A part of a message or of reasoning, in a response or in the input."""
 
     type: str  # output_text | refusal | reasoning_text | summary_text | input_text | input_image | input_file
     text: str

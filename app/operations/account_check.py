@@ -177,7 +177,7 @@ def model_for(account: Account) -> str:
 
 
 def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float) -> None:
-    """Read the answer to its end. Raises GatewayError when it ends early."""
+    """Read the response to its end. Raises GatewayError when it ends early."""
     content_type = content_type_of(response)
     reader: Any = ChatReader() if prepared.protocol == "chat" else ResponsesReader()
     decoder: EventDecoder | ObjectDecoder | None = None

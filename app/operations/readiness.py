@@ -1,5 +1,5 @@
 """
-Decide whether this process can serve requests: the answer of `/health/ready`.
+Decide whether this process can serve requests: the response of `/health/ready`.
 
 It is not ready only for what another process, or this one after a restart with the right configuration,
 would not have: the store cannot be used, or every credential of the default pool was encrypted with
@@ -18,7 +18,7 @@ from app.stores.health import HealthRepository
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import Vault
 
-REUSED_SECONDS = 1.0  # how long an answer about the credentials is reused
+REUSED_SECONDS = 1.0  # how long a response about the credentials is reused
 UNREADABLE = "No credential of pool 'default' can be decrypted: check POOLGATE_SECRET_KEYS"
 _FIELDS = ("state", "credential", "sign_in")
 

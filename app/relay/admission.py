@@ -48,7 +48,7 @@ class RequestPlan:
     fit: AccountRequirements
     price: Price | None
     bounds: Bounds
-    is_strict: bool  # whether a strict limit counts the length of the answer
+    is_strict: bool  # whether a strict limit counts the length of the response
     time_limits: TimeLimits
     is_stored: bool = False  # whether a stored response is returned, which needs no account
 

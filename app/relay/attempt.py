@@ -37,8 +37,8 @@ class AttemptInputs:
     deadlines: AttemptDeadlines
     upstream: UpstreamClient
     sent_length: int = 0  # the output length that upstreams are sent, where the client sets none
-    max_output: int | None = None  # where set, an answer that provably has more ends there
-    resumed: ResumedStream | None = None  # where set, the answer continues one that broke off
+    max_output: int | None = None  # where set, a response that provably has more ends there
+    resumed: ResumedStream | None = None  # where set, the response continues one that broke off
     lacks_foreign_state: bool = False  # whether state that the account cannot read is left out
 
 
@@ -51,7 +51,7 @@ class ResponseHead:
 
 
 class UsageReader(Protocol):
-    """What an attempt has observed of the upstream's answer."""
+    """What an attempt has observed of the upstream's response."""
 
     usage: Usage | None
     finish: str | None
@@ -64,7 +64,7 @@ class UsageReader(Protocol):
 
     @property
     def reported_usage(self) -> Usage | None:
-        """The usage of the complete answer, None where none was reported."""
+        """The usage of the complete response, None where none was reported."""
 
     def can_end(self) -> bool: ...
 
@@ -88,7 +88,7 @@ class Attempt(Protocol):
 
     @property
     def was_cut(self) -> bool:
-        """Whether the gateway ended the answer before its upstream did."""
+        """Whether the gateway ended the response before its upstream did."""
 
     @property
     def stalled(self) -> bool:
@@ -98,11 +98,11 @@ class Attempt(Protocol):
         """
         Yield what the client receives as it arrives, and None when it is due a keep-alive.
 
-        Raises UpstreamError for every end that is not a complete answer.
+        Raises UpstreamError for every end that is not a complete response.
         """
 
     def exceeds(self, tokens: int) -> bool:
-        """Return whether what was observed of the answer proves that it has more than *tokens*."""
+        """Return whether what was observed of the response proves that it has more than *tokens*."""
 
 
 class UpstreamHandler(Protocol):

@@ -10,7 +10,7 @@ Balanced limits count the estimate. Strict limits count the upper bound, which i
 3. A finished answer of a model that does not reason has no hidden tokens: it has at most as many tokens as
    bytes, and a few that frame it.
 4. Nothing was billed for a request that was never sent, or was refused before any output.
-5. Usage counts only when it arrived at or after the end of the answer: some servers report it with every
+5. Usage counts only when it arrived at or after the end of the response: some servers report it with every
    chunk. An account that bills more than the requested length is no longer trusted (`exceeded`).
 """
 
@@ -77,7 +77,7 @@ def estimate_charge(attempt: Attempt, reserved: Mapping[str, int], input_tokens:
     """
     reader = attempt.reader
     produced, counted_by = estimate_tokens(reader.output_bytes, reader.deltas)
-    if reader.usage is not None:  # of the answer as far as it had come
+    if reader.usage is not None:  # of the response as far as it had come
         input_tokens, produced = reader.usage.input_tokens, max(produced, reader.usage.output_tokens)
     bounded = reserved.get("output_tokens")
     estimated = produced if bounded is None else min(produced, bounded)

@@ -25,7 +25,7 @@ from app.relay.unstreamed_attempt import begin_model_attempt
 from app.translation.requests.field_support import AccountRequirements, account_requirements
 from app.translation.requests.upstream_request import upstream_body
 
-UNSTREAMED_SECONDS = 180.0  # for an upstream that sends nothing before its answer is complete
+UNSTREAMED_SECONDS = 180.0  # for an upstream that sends nothing before its response is complete
 _SILENCES = ("headers", "first_progress", "first_progress_reasoning", "idle", "idle_reasoning")
 
 
@@ -41,12 +41,12 @@ class EndpointType:
     bounds: Callable[[RequestContext, Price | None, ModelSize], Bounds]
     begin: Callable[[AttemptInputs], Attempt]
     max_accounts: int | None = None  # that are tried in turn; None: as many as the attempts allow
-    is_unstreamed: bool = False  # whether upstreams send the answer at once, after a long silence
+    is_unstreamed: bool = False  # whether upstreams send the response at once, after a long silence
     # the error where no account could ever serve the request, given the kinds that the pool has
     unserved: Callable[[RequestContext, Collection[str]], GatewayError | None] = _never_unserved
 
     def time_limits(self, limits: TimeLimits) -> TimeLimits:
-        """Return *limits*, longer where the answer arrives all at once."""
+        """Return *limits*, longer where the response arrives all at once."""
         if not self.is_unstreamed:
             return limits
         longer = {name: max(UNSTREAMED_SECONDS, getattr(limits, name)) for name in _SILENCES}

@@ -122,7 +122,7 @@ class FallbackChain:
         """
         Yield what `Relay.stream` yields, of the first model that answers.
 
-        After a stream broke off a fallback may continue, if its answer begins with what was delivered.
+        After a stream broke off a fallback may continue, if its response begins with what was delivered.
         """
         first: GatewayError | None = None
         for context in (self._context, *self._context.fallbacks):

@@ -89,7 +89,7 @@ class ModelAttempt(ProtocolAttempt):
         context = inputs.context
         self._is_terminal = False
         self._content_type = ""
-        self._decoder: EventDecoder | ObjectDecoder | None = None  # known once the answer begins
+        self._decoder: EventDecoder | ObjectDecoder | None = None  # known once the response begins
         self._translator = translator_for(context, request.protocol)
         self._is_opening = PROTOCOLS[context.request.client_protocol].is_opening
         self._cap = output_cap_for(inputs, request.protocol)
@@ -137,7 +137,7 @@ class ModelAttempt(ProtocolAttempt):
 
     @property
     def _awaits_usage(self) -> bool:
-        """Whether the answer is complete but for its usage."""
+        """Whether the response is complete but for its usage."""
         reader = self.reader
         return (
             not self._is_terminal
@@ -147,7 +147,7 @@ class ModelAttempt(ProtocolAttempt):
         )
 
     def _read_usage(self, body: Body) -> None:
-        """Read on for the usage of a complete answer, although its client has left."""
+        """Read on for the usage of a complete response, although its client has left."""
         self._deadlines.completed()
         with suppress(UpstreamError, *MALFORMED_EVENT_ERRORS):
             while self._awaits_usage and (left := self._deadlines.grace_seconds()) > 0:
@@ -163,7 +163,7 @@ class ModelAttempt(ProtocolAttempt):
             self._cancellation.check()  # we ended the wait: the client left
             if not self.reader.can_end():
                 raise
-            data = b""  # the answer is complete; only the formal end of its stream is missing
+            data = b""  # the response is complete; only the formal end of its stream is missing
         if data and self._cancellation.error is not None:
             with suppress(*MALFORMED_EVENT_ERRORS):
                 self._observe(data)  # its usage may be in it
@@ -201,7 +201,7 @@ class ModelAttempt(ProtocolAttempt):
         return self._release(self._capped(self._translator.finish()), at_end=True)
 
     def _observe(self, data: bytes) -> tuple[list[Event], Stage]:
-        """Return the upstream's events of one read, up to a terminal one, and how far the answer has come."""
+        """Return the upstream's events of one read, up to a terminal one, and the response's progress."""
         decoder = self._decoder
         if decoder is None:
             decoder = self._decoder = self._begun(data)
@@ -227,7 +227,7 @@ class ModelAttempt(ProtocolAttempt):
         return events, stage
 
     def _begun(self, data: bytes) -> EventDecoder | ObjectDecoder | None:
-        """Return the decoder of an answer that begins with *data*, None if that is only blank."""
+        """Return the decoder of a response that begins with *data*, None if that is only blank."""
         decoder = decoder_for(self.request.protocol, self._content_type, data)
         if decoder is None:
             if not data:
@@ -236,7 +236,7 @@ class ModelAttempt(ProtocolAttempt):
         return decoder
 
     def _check_complete(self, *, at_end_of_body: bool) -> bool:
-        """Return whether the answer is complete. Raises UpstreamError where it ended otherwise."""
+        """Return whether the response is complete. Raises UpstreamError where it ended otherwise."""
         if self.reader.error is not None:
             raise self.reader.error
         if self.was_cut:
@@ -255,7 +255,7 @@ class ModelAttempt(ProtocolAttempt):
         return False
 
     def _capped(self, events: list[Event]) -> list[Event]:
-        """Return *events* up to where the answer has to end."""
+        """Return *events* up to where the response has to end."""
         return events if self._cap is None else self._cap.feed(events, self.reader)
 
     def _release(self, events: list[Event], *, at_end: bool = False) -> list[Event]:

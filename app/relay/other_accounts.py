@@ -18,7 +18,7 @@ AVAILABLE = (AccountState.ACTIVE, AccountState.BURST_LIMITED)  # now, or within 
 
 
 class OtherAccounts:
-    """Reads the accounts of a pool only when an answer is late, which is rare."""
+    """Reads the accounts of a pool only when a response is late, which is rare."""
 
     def __init__(self, accounts: AccountRepository, clock: Callable[[], float], *, demo: bool) -> None:
         self._accounts = accounts

@@ -1,12 +1,12 @@
 """
-Output caps: where the gateway itself ends an answer.
+Output caps: where the gateway itself ends a response.
 
 Two cases:
 
 - The upstream does not accept the client's limit (the ChatGPT backend; a length that its protocol refuses as
-  too short). The answer then ends after as many bytes as that number of tokens usually has. No strict limit
+  too short). The response then ends after as many bytes as that number of tokens usually has. No strict limit
   relies on it: the reservation is the model's maximum there.
-- The upstream was sent the length and a strict limit relies on it. An answer within the length must never be
+- The upstream was sent the length and a strict limit relies on it. A response within the length must never be
   cut, and N tokens have more than N bytes, so it ends only where what was observed proves more than N tokens.
   Each delta with text has at least one token, unless an intermediary splits tokens, so the average is checked
   as well; and no token of any known vocabulary is longer than MAX_TOKEN_BYTES.
@@ -55,7 +55,7 @@ class AttemptOutputCap:
         return self._limiter.cut is not None
 
     def feed(self, events: list[Event], reader: Reader) -> list[Event]:
-        """Return *events* up to where the answer has to end, with its final events once that is reached."""
+        """Return *events* up to where the response has to end, with its final events once that is reached."""
         passed = self._limiter.limit_events(events)
         if self._limiter.cut is None and self._is_exceeded(reader):
             passed += self._limiter.cut_off()
@@ -70,14 +70,14 @@ class AttemptOutputCap:
 
 
 def exceeds(reader: Reader, tokens: int) -> bool:
-    """Return whether what *reader* observed proves that an answer has more than *tokens*."""
+    """Return whether what *reader* observed proves that a response has more than *tokens*."""
     if reader.deltas <= tokens and reader.output_bytes <= MAX_TOKEN_BYTES * tokens:
         return False
     return reader.output_bytes > MAX_BYTES_PER_DELTA * tokens
 
 
 def may_be_cut(inputs: AttemptInputs, protocol: str) -> bool:
-    """Return whether the gateway may have to end the answer that the account sends in *protocol*."""
+    """Return whether the gateway may have to end the response that the account sends in *protocol*."""
     if inputs.max_output is not None and not kind_of(inputs.account).enforces_length:
         return True
     client_protocol = inputs.context.request.client_protocol
@@ -86,7 +86,7 @@ def may_be_cut(inputs: AttemptInputs, protocol: str) -> bool:
 
 
 def output_cap_for(inputs: AttemptInputs, protocol: str) -> AttemptOutputCap | None:
-    """Return what ends the answer that the account sends in *protocol*; None where only the upstream does."""
+    """Return what ends the account's response in *protocol*; None where only the upstream does."""
     context = inputs.context
     client_protocol = context.request.client_protocol
     tokens = next(

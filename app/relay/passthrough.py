@@ -163,7 +163,7 @@ class PassthroughAttempt:
                 self._observe(self._decoder.decode_events(piece))
             yield pieces
             if self._is_done_seen:
-                return  # the answer is over: a caller may leave now
+                return  # the response is over: a caller may leave now
         self._observe(self._decoder.flush())
         if not self._is_final_seen:
             raise StreamIncomplete("The upstream's stream ended before its answer was complete")
@@ -188,11 +188,11 @@ class PassthroughAttempt:
                 data = body.read(self._deadlines.seconds())
             except StreamIncomplete:
                 if self._is_final_seen:
-                    return b""  # the answer is complete; only the formal end of its stream is missing
+                    return b""  # the response is complete; only the formal end of its stream is missing
                 self._cancellation.check()  # we ended the wait: the caller left
                 raise
             if self._is_final_seen and self._cancellation.error is not None:
-                return b""  # the caller left with a complete answer
+                return b""  # the caller left with a complete response
             self._cancellation.check()
             if data is not None:
                 self._deadlines.progressed()

@@ -17,7 +17,7 @@ class RequestProgress:
     deadline: float
     sent_at: float  # when the client was last sent anything, keep-alives included
     delivered: Delivered | None = None  # to the client; None: a broken stream is not continued
-    committed: bool = False  # whether the client received a part of an answer
+    committed: bool = False  # whether the client received a part of a response
     attempts: int = 0  # upstream requests so far
     waited_seconds: float = 0.0  # for resting accounts, and between attempts
     fallbacks_left: int = 0  # models that may still follow

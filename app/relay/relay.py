@@ -168,7 +168,7 @@ class Relay:
         )
 
     def _serve(self, exchange: _Exchange, selection: Selection) -> Iterator[list[Event] | None]:
-        """Yield the answer of the accounts, from *selection* on."""
+        """Yield the response of the accounts, from *selection* on."""
         admission = exchange.admission
         reply = admission.skip_unreadable(selection)
         if isinstance(reply, Refusal):

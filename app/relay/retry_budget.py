@@ -18,7 +18,7 @@ RETRY_SHARE = 0.2  # failed retries per request: 1.2 upstream requests per reque
 RETRY_FLOOR = 10  # failed retries a minute that a pool may always have in one process
 WINDOW_SECONDS = 60.0
 BUCKETS = 6  # parts of the window that expire one by one
-PROVEN_SECONDS = 10.0  # for so long after an answer, retries at an account are free
+PROVEN_SECONDS = 10.0  # for so long after a response, retries at an account are free
 MAX_TESTS = 3  # concurrent retries that may test an account which has not failed lately
 MAX_TARGETS = 10_000  # accounts and models whose last outcome is remembered; past it all are forgotten
 
@@ -83,7 +83,7 @@ class RetryBudget:
         self._failed_at[target[0]] = self._clock()
 
     def is_proven(self, target: Target) -> bool:
-        """Return whether the last outcome of *target* is an answer, and recent."""
+        """Return whether the last outcome of *target* is a response, and recent."""
         return self._clock() < self._answered_at.get(target, -PROVEN_SECONDS) + PROVEN_SECONDS
 
     def has_open_retry(self, target: Target) -> bool:

@@ -2,7 +2,7 @@
 What to do about a failure: one table, failure × phase, as data.
 
 Before the first visible event another account may answer. After it another one may continue, but
-only where the caller opted in and its answer begins with exactly what was delivered.
+only where the caller opted in and its response begins with exactly what was delivered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from app.stores.records.ledger import Action
 
 
 class Phase(StrEnum):
-    """Whether the client has received a part of the answer."""
+    """Whether the client has received a part of the response."""
 
     BEFORE = "before"
     AFTER = "after"

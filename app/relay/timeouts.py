@@ -9,13 +9,13 @@ from app.config import TimeLimits
 from app.errors import StreamIdleTimeout, UpstreamTimeout
 from app.relay.progress import RequestProgress
 
-SENTINEL_GRACE_SECONDS = 2.0  # for usage and `[DONE]` once the answer itself is complete
-CONTINUED_SHARE = 1 / 3  # of the silence that is allowed within an answer that continues another
+SENTINEL_GRACE_SECONDS = 2.0  # for usage and `[DONE]` once the response itself is complete
+CONTINUED_SHARE = 1 / 3  # of the silence that is allowed within a response that continues another
 STALL_SHARE = 0.5  # of the silence that is allowed: a longer one is a stall, even if the upstream hangs up
 
 
 def shortened(limits: TimeLimits) -> TimeLimits:
-    """Return *limits* for an answer that continues one whose caller has already waited through a silence."""
+    """Return *limits* for a response that continues one whose caller has already waited through a silence."""
     return replace(
         limits,
         idle=limits.idle * CONTINUED_SHARE,
@@ -23,12 +23,12 @@ def shortened(limits: TimeLimits) -> TimeLimits:
     )
 
 
-# A whole answer arrives at once, after as long as a stream takes from its first event to its last. An account
+# A complete response arrives after as long as a stream takes from its first event to its last. An account
 # that hangs looks alike, so the limit grows with the length that the request sets; where it sets none, or a
 # large one, it is a multiple of the one on the first event: a pool that changes one changes both.
 UNSTREAMED_FACTOR = 10.0  # 120 s by default
 UNSTREAMED_FACTOR_REASONING = 5.0  # 300 s
-UNSTREAMED_TOKENS_PER_SECOND = 10.0  # how fast an answer is written, at worst
+UNSTREAMED_TOKENS_PER_SECOND = 10.0  # how fast a response is written, at worst
 ALTERNATIVE_CHECK_SECONDS = 5.0  # between two checks for an account that could serve instead
 
 
@@ -38,7 +38,7 @@ class AttemptDeadlines:
 
     Time limits exist so that another account can be tried. The first one is longer by *reading_seconds*,
     starts again with every comment of the upstream, and applies only while *has_alternative*: where no other
-    account could serve, an answer may begin until the deadline over all attempts. The client receives a
+    account could serve, a response may begin until the deadline over all attempts. The client receives a
     keep-alive every `keepalive` seconds. No wait is longer than to the next of these moments.
     """
 
@@ -83,7 +83,7 @@ class AttemptDeadlines:
         self._until = self._first_progress_by
 
     def expect_unstreamed_response(self, length: int | None) -> None:
-        """Allow as long for headers and first progress as an answer of *length* tokens takes; None: any."""
+        """Allow as long for headers and first progress as a response of *length* tokens takes; None: any."""
         limit = self._unstreamed_response
         if length is not None:
             limit = min(limit, self._first_progress + length / UNSTREAMED_TOKENS_PER_SECOND)
@@ -114,7 +114,7 @@ class AttemptDeadlines:
             self._until = self._clock() + SENTINEL_GRACE_SECONDS
 
     def grace_seconds(self) -> float:
-        """Return the seconds left to wait for the formal end of a complete answer."""
+        """Return the seconds left to wait for the formal end of a complete response."""
         return min(self._until, self._deadline) - self._clock()
 
     def client_informed(self) -> None:
@@ -127,9 +127,9 @@ class AttemptDeadlines:
 
     def check(self) -> bool:
         """
-        Return whether the wait for the formal end of a complete answer is over.
+        Return whether the wait for the formal end of a complete response is over.
 
-        Raises StreamIdleTimeout or UpstreamTimeout where an answer that is not complete exceeds its limit.
+        Raises StreamIdleTimeout or UpstreamTimeout where a response that is not complete exceeds its limit.
         """
         now = self._clock()
         if now < min(self._until, self._deadline):

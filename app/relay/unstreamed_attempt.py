@@ -1,4 +1,4 @@
-"""An attempt at a chat or responses endpoint whose upstream sends its answer as one JSON object."""
+"""An attempt at a chat or responses endpoint whose upstream sends its response as one JSON object."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def begin_model_attempt(inputs: AttemptInputs, request: UpstreamRequest) -> Atte
     """
     Return the attempt that sends *request*: streamed or not, as its account, pool, caller and content allow.
 
-    `auto` streams where the caller receives a stream, where the answer has to be translated, where the
+    `auto` streams where the caller receives a stream, where the response has to be translated, where the
     gateway may have to end it, and where it is stored for callers that stream.
     """
     account = inputs.account
@@ -56,7 +56,7 @@ def begin_model_attempt(inputs: AttemptInputs, request: UpstreamRequest) -> Atte
 
 
 def _passes_unchanged(inputs: AttemptInputs, request: UpstreamRequest) -> bool:
-    """Return whether the caller receives the answer as one object, as the upstream sends it."""
+    """Return whether the caller receives the response as one object, as the upstream sends it."""
     context = inputs.context
     return (
         not context.options.stream
@@ -71,7 +71,7 @@ class UnstreamedAttempt(ProtocolAttempt):
     """
     Reads one JSON object and passes it on with every field intact.
 
-    A server that streams all the same is read as a stream. Until the answer is complete the client has
+    A server that streams all the same is read as a stream. Until the response is complete the client has
     received nothing, so another account may still answer.
     """
 
@@ -80,7 +80,7 @@ class UnstreamedAttempt(ProtocolAttempt):
     def __init__(self, inputs: AttemptInputs, request: UpstreamRequest) -> None:
         super().__init__(inputs, request)
         self.committed = False
-        self._streamed: ModelAttempt | None = None  # what reads the answer of a server that streams it
+        self._streamed: ModelAttempt | None = None  # what reads the response of a server that streams it
 
     def events(self) -> EventBatches:
         return exchange(self)
@@ -142,7 +142,7 @@ class UnstreamedAttempt(ProtocolAttempt):
             yield from keepalive_if_due(self._deadlines)
 
     def _answer(self, data: bytes) -> Event:
-        """Return the event with the answer in *data*, which the reader observes. Raises UpstreamError."""
+        """Return the event with the response in *data*, which the reader observes. Raises UpstreamError."""
         give_way(len(data))
         try:
             payload, is_strict = loads_and_compare(data)

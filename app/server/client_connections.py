@@ -146,7 +146,7 @@ def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
     """
     End sending on *sock*, and read what still arrives, within bounds.
 
-    Bytes left unread would make the close a reset, which can overtake the answer.
+    Bytes left unread would make the close a reset, which can overtake the response.
     Source: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
     """
     left = LINGER_BYTES

@@ -1,8 +1,8 @@
 """
-Decode the body of an answer by what it is, not by its label.
+Decode the body of a response by what it is, not by its label.
 
 Servers send streams as text/plain or application/json, and one JSON object where a stream was
-requested: an answer or an error. The first byte shows which of the two a body is.
+requested: a response or an error. The first byte shows which of the two a body is.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
@@ -17,12 +17,12 @@ from app.streaming.unfold import UNFOLD, error_event, object_in
 
 EVENT_STREAM = "text/event-stream"
 _FIELDS = (b"data", b"event", b":", b"id", b"retry", b"error")  # how a stream begins
-BLANK = b"\xef\xbb\xbf \t\r\n"  # before an answer; blank lines come while a server works
+BLANK = b"\xef\xbb\xbf \t\r\n"  # before a response; blank lines come while a server works
 
 
 def decoder_for(protocol: str, content_type: str, data: bytes) -> EventDecoder | ObjectDecoder | None:
     """
-    Return the decoder of an answer that begins with *data*; None if *data* does not show which.
+    Return the decoder of a response that begins with *data*; None if *data* does not show which.
 
     Raises UpstreamProtocolError if it is neither a stream nor JSON.
     """
@@ -50,7 +50,7 @@ def begins_stream(beginning: bytes) -> bool:
 
 
 def not_a_stream(content_type: str) -> UpstreamProtocolError:
-    """Return the error of an answer that is neither a stream nor JSON."""
+    """Return the error of a response that is neither a stream nor JSON."""
     return UpstreamProtocolError(
         f"The upstream answered with {content_type[:60]} instead of a stream of events"
     )
@@ -77,7 +77,7 @@ class ObjectDecoder:
         return []
 
     def flush(self) -> list[Event]:
-        """Return the events of the answer, or the one of the error that was sent in its place."""
+        """Return the events of the response, or the one of the error that was sent in its place."""
         if self.error is not None:
             return []
         try:

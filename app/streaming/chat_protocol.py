@@ -23,7 +23,7 @@ class ChatReader:
     """
     Observes one chat stream, and repairs chunks that deviate from the API: their events change.
 
-    The answer is complete at `[DONE]`, or at the usage chunk once every choice has its
+    The response is complete at `[DONE]`, or at the usage chunk once every choice has its
     finish_reason: some upstreams never send the sentinel. `finish` is the first choice's.
     `output_bytes` counts the UTF-8 bytes of all model output, `deltas` its pieces. `usage` is
     the latest report; some servers send one with every chunk.
@@ -33,7 +33,7 @@ class ChatReader:
         """
         *choices* is the requested number; an upstream that sends fewer has to send `[DONE]`.
 
-        With *is_call_forced* the request names the tool to call, so that an answer with calls
+        With *is_call_forced* the request names the tool to call, so that a response with calls
         may end with `stop`. Otherwise that is a deviation (Gemini).
         """
         self._choices = choices
@@ -91,7 +91,7 @@ class ChatReader:
 
     @property
     def reported_usage(self) -> Usage | None:
-        """The final usage; None if none was reported at or after the end of the answer."""
+        """The final usage; None if none was reported at or after the end of the response."""
         return self.usage if self._usage_is_final else None
 
     def can_end(self) -> bool:

@@ -1,4 +1,4 @@
-"""The progress of an answer, in either protocol."""
+"""The progress of a response, in either protocol."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from enum import IntEnum
 
 
 class Stage(IntEnum):
-    """The effect of one event on the answer. Ordered: the stage of a read is the maximum of its events."""
+    """The effect of one event on the response. Ordered: the stage of a read is the maximum of its events."""
 
     QUIET = 0  # created, in_progress, keepalive, a role, an empty delta: nothing was produced
     PROGRESS = 1  # text, a refusal, a tool call, reasoning… was produced
-    TERMINAL = 2  # the answer is complete, or has failed: see the reader's `error`
+    TERMINAL = 2  # the response is complete, or has failed: see the reader's `error`

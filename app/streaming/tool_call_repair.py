@@ -102,7 +102,7 @@ class ToolCallRepair:
         return out
 
     def release(self) -> list[Payload]:
-        """Return the calls that are still held back, at the end of the answer."""
+        """Return the calls that are still held back, at the end of the response."""
         return [self._start(call) for call in self._calls if call.held is not None]
 
     def _piece(self, call: _Call, piece: Payload) -> list[Payload]:

@@ -1,5 +1,5 @@
 """
-Unfold a whole answer into the events of a stream, for upstreams that do not stream.
+Unfold a whole response into the events of a stream, for upstreams that do not stream.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object and
 https://platform.openai.com/docs/api-reference/responses/object
@@ -26,7 +26,7 @@ _TERMINAL_EVENTS = {  # by the status of a response; one without a status is com
 
 
 def object_in(payload: Any) -> Payload:
-    """Return the object of an answer: some servers wrap it, or the error in its place, in a list."""
+    """Return the object of a response: some servers wrap it, or the error in its place, in a list."""
     if isinstance(payload, list) and len(payload) == 1:
         payload = payload[0]  # as Gemini's compatible endpoint does
     if not isinstance(payload, dict):
@@ -35,7 +35,7 @@ def object_in(payload: Any) -> Payload:
 
 
 def error_event(payload: Payload) -> Event | None:
-    """Return the event of an error that was sent in place of an answer; a failed response is an answer."""
+    """Return the event of an error that was sent in place of a response, None where *payload* is one."""
     error = payload.get("error")
     if "choices" in payload or "output" in payload:
         is_error = bool(error) and not payload.get("choices") and not payload.get("output")

@@ -1,5 +1,5 @@
 """
-Answers that an upstream sends as one object: what readers observe, and what the client receives.
+Responses that an upstream sends as one object: what readers observe, and what the client receives.
 
 What the object has is passed on unchanged. Fields that every such object has by its protocol are added where
 a server leaves them out.

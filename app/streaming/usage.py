@@ -1,5 +1,5 @@
 """
-Parse the token usage of an answer, from either protocol.
+Parse the token usage of a response, from either protocol.
 
 Servers report details under other names (`_NAMES`), and reasoning outside the output, or only in
 the total: the total decides, since it is what they bill.

@@ -34,7 +34,7 @@ FINISHING_READS = (
 
 
 class Body:
-    """The body of an answer that urllib3 has not read. `complete` once its framing ends."""
+    """The body of a response that urllib3 has not read. `complete` once its framing ends."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
         raw: Any = response

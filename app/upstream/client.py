@@ -53,7 +53,7 @@ class RequestContent(NamedTuple):
 
 
 class PendingResponse:
-    """A request that was sent; `wait` returns its answer."""
+    """A request that was sent; `wait` returns its response."""
 
     def __init__(self, task: Task[UpstreamResponse | GatewayError], cancellation: Cancellation) -> None:
         self._cancellation = cancellation
@@ -61,7 +61,7 @@ class PendingResponse:
 
     def wait(self, seconds: float) -> UpstreamResponse | None:
         """
-        Return the answer, or None when there is none after *seconds*.
+        Return the response, or None when there is none after *seconds*.
 
         Raises UpstreamError, and the cancellation's reason as soon as there is one.
         """
@@ -74,7 +74,7 @@ class PendingResponse:
         return result
 
     def abandon(self) -> None:
-        """Close the connection, unless `wait` has returned the answer."""
+        """Close the connection, unless `wait` has returned the response."""
         self._task.abandon()
         if isinstance(self._task.result, UpstreamResponse):
             self._task.result.body.close()

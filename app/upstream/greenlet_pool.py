@@ -53,7 +53,7 @@ class Task(Generic[Result]):
     def run_by(self, runner: greenlet) -> bool:
         """Run the function, and return whether *runner* can run another task."""
         self._runner = runner
-        what, self._what = self._what, None  # frees the prompt while the rest of the answer is read
+        what, self._what = self._what, None  # frees the prompt while the rest of the response is read
         try:
             if what is not None and not self._abandoned:
                 self.result = what()

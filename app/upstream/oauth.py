@@ -33,7 +33,7 @@ DEVICE_SECONDS = 900.0  # how long a user code is good for
 INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0  # of polls; a longer one would miss the code
 MAX_RESPONSE_BYTES = 256 * 1024  # decompressed: three tokens of MAX_TOKEN_CHARS, five times over
 PIECE_BYTES = 16 * 1024  # read, and decompressed, at once
-MAX_TOKEN_CHARS = 16_384  # of one value in an answer: a JWT has two thousand, and headers end at this
+MAX_TOKEN_CHARS = 16_384  # of one value in a response: a JWT has two thousand, and headers end at this
 _PENDING = (403, 404)  # of a device poll: the code has not been entered yet
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
@@ -77,8 +77,8 @@ def challenge_of(verifier: str) -> str:
 class OAuth:
     """
     Every call raises UpstreamRejected for what the service refused, with its code;
-    UpstreamUnreachable or StreamIdleTimeout when there was no answer; UpstreamProtocolError when
-    the answer makes no sense. No error repeats what was sent or received but the code.
+    UpstreamUnreachable or StreamIdleTimeout when there was no response; UpstreamProtocolError when
+    the response makes no sense. No error repeats what was sent or received but the code.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class OAuth:
         return Grant(_text(answer, "authorization_code"), _text(answer, "code_verifier"), redirect_uri)
 
     def _post(self, path: str, **body: Any) -> _Response:
-        # what requests limits is the wait for each piece, of the head as well: not all of an answer
+        # what requests limits is the wait for each piece, of the head as well: not all of a response
         too_late = StreamIdleTimeout("The sign-in service did not answer in time")
         deadline = gevent.Timeout(sum(self._timeout) + LATE_SECONDS, too_late)
         try:

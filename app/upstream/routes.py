@@ -38,7 +38,7 @@ class Route(NamedTuple):
     target: str  # of the request line: a path, or the full URL if a proxy is used
 
     def post(self, headers: Mapping[str, str], body: RequestBody, timeout: Timeout) -> BaseHTTPResponse:
-        """Send a request and return the head of its answer; the body is not read yet."""
+        """Send a request and return the head of its response; the body is not read yet."""
         return on_live_connection(
             lambda: self.pool.urlopen(
                 "POST",
@@ -55,7 +55,7 @@ class Route(NamedTuple):
         )
 
     def get(self, headers: Mapping[str, str], seconds: float) -> BaseHTTPResponse:
-        """Return the head of an answer; the body is not read yet."""
+        """Return the head of a response; the body is not read yet."""
         timeout = Timeout(connect=seconds, read=seconds)
         return on_live_connection(
             lambda: self.pool.urlopen(

@@ -82,7 +82,7 @@ class Kind:
     prompt_tokens_per_second: float = HOSTED_TOKENS_PER_SECOND  # how fast it reads a prompt, at worst
     # output lengths
     takes_length: bool = True  # a request may name a length, and what is billed stays within it
-    enforces_length: bool = False  # no answer is longer than its request allows: none has to be cut
+    enforces_length: bool = False  # no response is longer than its request allows: none has to be cut
     length_fields: Mapping[str, str] = field(default_factory=dict)  # by protocol, other than the usual one
     models_without_reasoning: tuple[str, ...] = ()  # how the names of models begin that bill no hidden output
     # errors

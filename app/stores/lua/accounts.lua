@@ -1,4 +1,4 @@
--- Accounts: which of them are ready, and the present state of each.
+-- Accounts: which are ready, and the present state of each.
 --
 -- Accounts that offer the same (wires, kind, models) share an offer, `<protocols>:<kind>:<hash>`, and
 -- one index, ready:<offer>, a zset by policy score of those that may be chosen now. A model knows

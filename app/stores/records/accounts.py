@@ -37,7 +37,7 @@ class ModelState(StrEnum):
 
 class AccountOutcome(TypedDict, total=False):
     """
-    What an answer does to its account, by the names that `apply_outcome` in lua/outcomes.lua reads.
+    What a response does to its account, by the names that `apply_outcome` in lua/outcomes.lua reads.
 
     It is {ok}, a *state*, a limit of one *model*, or *soft*, a suspicion; each with the *windows* that the
     answer reported. Waits are in milliseconds.

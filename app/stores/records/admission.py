@@ -208,10 +208,10 @@ class Refusal:
 
 @record
 class Outcome:
-    """What an attempt does to its account: a state change, and what the answer revealed."""
+    """What an attempt does to its account: a state change, and what the response revealed."""
 
     change: AccountOutcome = field(default_factory=AccountOutcome)  # as app.accounts.outcomes makes it
-    windows: Any = None  # of usage, as the answer's headers report them
+    windows: Any = None  # of usage, as the response's headers report them
     exceeded: str | None = None  # JSON: what was billed beyond the requested length
 
     def arguments(self) -> AccountOutcome:

@@ -33,7 +33,7 @@ class UsageSource(StrEnum):
 
     UPSTREAM = "upstream"  # its own report
     ESTIMATED = "estimated"
-    CACHE = "cache"  # a stored answer, which uses nothing
+    CACHE = "cache"  # a stored response, which uses nothing
     CORRECTED = "corrected"  # the difference to what an expired lease was charged
 
 
@@ -42,7 +42,7 @@ class Action(StrEnum):
 
     OTHER_ACCOUNT = "other"  # another account; if there is none, one that failed, after a pause
     OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would give the same answer again
-    OTHER_ONCE = "other_once"  # one other account; if it fails in the same way, that is the answer
+    OTHER_ONCE = "other_once"  # one other account; if it fails in the same way, that is the response
     RESTART = "restart"  # another account continues what was delivered, if the caller opted in
     FAIL = "tell"  # stop, and send the client the error
 

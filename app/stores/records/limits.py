@@ -60,7 +60,7 @@ class UnitTraits:
     singular: str = ""
     plural: str = ""
     bounds: tuple[str, ...] = ()
-    counts_output: bool = False  # whether the length of an answer counts
+    counts_output: bool = False  # whether the length of a response counts
     header_kind: str = ""
     usage_type: str = ""
     aliases: tuple[str, ...] = ()  # other names in the text of a limit
@@ -235,5 +235,5 @@ def checked_limits(limits: Sequence[Limit]) -> Sequence[Limit]:
 
 
 def has_strict_output_limit(limits: Iterable[Limit]) -> bool:
-    """Return whether a strict limit counts how long an answer is."""
+    """Return whether a strict limit counts how long a response is."""
     return any(limit.mode is LimitMode.STRICT and limit.unit in _OUTPUT_UNITS for limit in limits)

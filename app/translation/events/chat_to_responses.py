@@ -30,7 +30,7 @@ from app.translation.requests.parts import as_list
 
 Payload = dict[str, Any]
 
-COMPLETE = ("stop", "tool_calls", "function_call")  # finish reasons; after others the answer is incomplete
+COMPLETE = ("stop", "tool_calls", "function_call")  # finish reasons; after others the response is incomplete
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 LEGACY_CALL = "function_call"  # the key of the one call that has no index

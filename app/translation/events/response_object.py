@@ -1,5 +1,5 @@
 """
-The response object at the start of an answer.
+The response object at the start of a response.
 
 It has every field that the Responses API and Open Responses require, with the API's defaults for what the
 request leaves out.

@@ -27,7 +27,7 @@ TEXT_KEYS = {
     "output_text": ("content", "text"),
     "refusal": ("refusal", "refusal"),
 }  # key in a delta, in a part
-COMMENTARY = "commentary"  # the phase of messages that precede the answer
+COMMENTARY = "commentary"  # the phase of messages before the final one
 LENGTH_REASONS = ("max_output_tokens", "max_tokens")
 
 
@@ -39,7 +39,7 @@ class ResponsesToChat:
     contained. With *legacy_functions* a call becomes the deprecated `function_call`, as a
     request with `functions` expects. With *include_reasoning*, reasoning is sent as other
     gateways do, in `reasoning` and `reasoning_details`. With *is_formatted*, as a request for JSON
-    is, comments that the model makes before its answer are left out: they are not JSON.
+    is, comments that the model makes before its final message are left out: they are not JSON.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class ResponsesToChat:
         self._send_snapshot(payload.get("part"), payload)
 
     def _send_snapshot(self, part: Any, position: Payload) -> None:
-        """Send the text of *part*, at *position* in the answer, unless its deltas were sent."""
+        """Send the text of *part*, at *position* in the response, unless its deltas were sent."""
         if not isinstance(part, dict) or part.get("type") not in tuple(TEXT_KEYS):
             return
         if part.get("annotations") and position not in self._cited and not self._is_comment(position):

@@ -1,4 +1,4 @@
-"""The parts of an answer that have been sent."""
+"""The parts of a response that have been sent."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Limits of an answer's length, enforced here for upstreams that do not support them."""
+"""Limits of a response's length, enforced here for upstreams that do not support them."""

@@ -1,5 +1,5 @@
 """
-Limit the text of an answer by bytes and stop sequences, for upstreams without such limits.
+Limit the text of a response by bytes and stop sequences, for upstreams without such limits.
 
 The unit is bytes, because the gateway cannot count a model's tokens.
 """
@@ -13,7 +13,7 @@ LENGTH, STOP = "length", "stop"
 
 class OutputLimiter:
     """
-    Passes an answer's text until its limit; then `cut` is the reason.
+    Passes a response's text until its limit; then `cut` is the reason.
 
     The possible beginning of a stop sequence is held back until the next piece. The cut is
     between two characters, never within one.
@@ -27,7 +27,7 @@ class OutputLimiter:
         self._held = ""
 
     def limit_text(self, piece: str) -> str:
-        """Return the text that may be sent after the answer's text grew by *piece*."""
+        """Return the text that may be sent after the response's text grew by *piece*."""
         if not self._stops:
             return self.limit_other(piece)
         text, self._held = self._held + piece, ""
@@ -60,7 +60,7 @@ class OutputLimiter:
 
 
 class OutputCap:
-    """Passes the client's events; at the cut it adds the end of the answer, then drops events."""
+    """Passes the client's events; at the cut it adds the end of the response, then drops events."""
 
     def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
         self._limiter = OutputLimiter(max_bytes, stops)
@@ -81,18 +81,18 @@ class OutputCap:
         return out
 
     def cut_off(self) -> list[Event]:
-        """Return the end of an answer whose upstream output is too long, though the sent part is not."""
+        """Return the end of a response whose upstream output is too long, though the sent part is not."""
         self._limiter.cut = LENGTH
         self._end()
         out, self._out = self._out, []
         return out
 
     def _end(self) -> None:
-        """Add the end of the answer so far to `_out`."""
+        """Add the end of the response so far to `_out`."""
         raise NotImplementedError
 
     def _limit_event(self, event: Event) -> None:
-        """Add to `_out` what may be sent of *event*, and the answer's end if that is the cut."""
+        """Add to `_out` what may be sent of *event*, and the response's end if that is the cut."""
         raise NotImplementedError
 
 

@@ -2,7 +2,7 @@
 Name what a translated request loses inside its fields, for the header that lists ignored fields.
 
 A name is that of the field with the key or type that has no place in the other protocol:
-`tools.web_search`, `messages.name`. Left out are keys without an effect on the answer, such as the
+`tools.web_search`, `messages.name`. Left out are keys without an effect on the response, such as the
 ids of items. `field_support` names the fields that are lost as a whole.
 
 Source: https://platform.openai.com/docs/guides/migrate-to-responses

@@ -115,7 +115,7 @@ def text_format(response_format: Any) -> TextFormat:
 
 
 def is_formatted(body: Settings) -> bool:
-    """Return whether the chat request *body* requests an answer in JSON."""
+    """Return whether the chat request *body* requests a response in JSON."""
     text = body.get("text")
     requested = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
     kind = requested.get("type") if isinstance(requested, dict) else requested

@@ -2,8 +2,8 @@
 Fields that a server refuses: those that its error names, and the same request without them.
 
 Only a field that the gateway added or translated is left out, or one of the client's that does not change the
-answer: it is then named as ignored. The two names of chat's output length replace each other. Of any other
-field the refusal is the answer.
+response: it is then named as ignored. The two names of chat's output length replace each other. Of any other
+field the client receives the refusal.
 
 The words are those of the OpenAI API, Azure, Groq, Cerebras, Mistral, Gemini, Fireworks, vLLM and the ChatGPT
 backend.
@@ -31,7 +31,7 @@ def _always(value: Any) -> bool:
     return True
 
 
-# Fields that may be left out, by whether that leaves the answer as it would be.
+# Fields that may be left out, by whether that leaves the response as it would be.
 _HARMLESS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("stream_options", "metadata", "client_metadata", "user", "safety_identifier"), _always),
     **dict.fromkeys(("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"), _always),

@@ -5,7 +5,7 @@ Lost in translation, since chat cannot express it, and named by `lost_details`:
 - tools that the upstream runs, and their traces; `phase`, annotations;
 - reasoning that only another account can read.
 
-Lost without effect on the answer: item ids and status, the boundaries of text parts in an
+Lost without effect on the response: item ids and status, the boundaries of text parts in an
 assistant's message.
 
 Source: https://platform.openai.com/docs/guides/migrate-to-responses

@@ -19,7 +19,7 @@ from app.translation.resume.responses import ResponsesDelivered
 
 
 class Delivered(Protocol):
-    """The part of one streamed answer that the client has received."""
+    """The part of one streamed response that the client has received."""
 
     @property
     def resumable(self) -> bool: ...
@@ -63,7 +63,7 @@ class ResumedStream:
         self._rest_of = delivered.resume()
 
     def skip_delivered(self, events: list[Event]) -> list[Event]:
-        """Return the new part of *events*. Raises ResponsesDiffer if the answers differ."""
+        """Return the new part of *events*. Raises ResponsesDiffer if the responses differ."""
         try:
             rest = [self._rest_of(event.payload) for event in events]
         except ValueError:
