@@ -14,7 +14,7 @@ from app.streaming.counting import delta_bytes, text_bytes
 from app.streaming.events import DONE, Event
 from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off
 from app.streaming.progress import Stage
-from app.streaming.upstream_errors import rejection_from_event
+from app.streaming.upstream_errors import has_failed_base, rejection_from_event
 from app.streaming.usage import Usage, usage_from_chat
 from schemas import bounds
 
@@ -67,6 +67,8 @@ class ChatReader:
         if usage := payload.get("usage"):
             self._observe_usage(usage, payload)
         if not isinstance(choices, list) or not choices:
+            if has_failed_base(payload):
+                return self._end(payload)
             if usage and self.can_end():
                 self._usage_is_final = True
                 return self._end(payload)
@@ -103,7 +105,7 @@ class ChatReader:
 
     def _end(self, payload: dict[str, Any]) -> Stage:
         if not self._ended:
-            if _is_error(payload):
+            if _is_error(payload) or has_failed_base(payload):
                 self.error = rejection_from_event(payload)
                 error_usage = usage_from_chat(payload.get("usage"))
                 self.usage, self._usage_is_final = error_usage or self.usage, error_usage is not None

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.errors import UpstreamProtocolError
 from app.streaming.events import DONE, Event
+from app.streaming.upstream_errors import has_failed_base
 
 Payload = dict[str, Any]
 
@@ -37,7 +38,9 @@ def object_in(payload: Any) -> Payload:
 def error_event(payload: Payload) -> Event | None:
     """Return the event of an error that was sent in place of a response, None where *payload* is one."""
     error = payload.get("error")
-    if "choices" in payload or "output" in payload:
+    if has_failed_base(payload):
+        payload, is_error = {name: value for name, value in payload.items() if name != "choices"}, True
+    elif "choices" in payload or "output" in payload:
         is_error = bool(error) and not payload.get("choices") and not payload.get("output")
     else:
         is_error = bool(error) or "error" in (payload.get("type"), payload.get("object"))

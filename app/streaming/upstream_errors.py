@@ -51,6 +51,9 @@ STATUS_BY_CODE = {
     "previous_response_not_found": 502,  # whatever its type: the client is not at fault
 }
 
+# Codes of MiniMax, which reports a failure in a 200 as `base_resp`: rate, key and balance.
+_MINIMAX_CODES = {1002: "rate_limit_exceeded", 1004: "invalid_api_key", 1008: "insufficient_quota"}
+
 # (type, code) of an error that has neither, by status.
 _NAMES_BY_STATUS = {
     401: ("authentication_error", "invalid_api_key"),
@@ -60,6 +63,12 @@ _CLIENT_ERROR = ("invalid_request_error", "invalid_request_error")
 _UPSTREAM_ERROR = ("server_error", "upstream_error")
 
 _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
+
+
+def has_failed_base(payload: Mapping[str, Any]) -> bool:
+    """Return whether *payload* has MiniMax's report of a failure in place of an answer."""
+    base = payload.get("base_resp")
+    return isinstance(base, dict) and bool(base.get("status_code")) and not payload.get("choices")
 
 
 def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
@@ -138,6 +147,10 @@ def _error_object(body: Any) -> ErrorObject:
             return cast(ErrorObject, {**body, "message": body.get("message") or inner})
         if isinstance(inner, list):  # FastAPI's validation errors
             return {"message": _validation_text(inner)}
+    if isinstance(base := body.get("base_resp"), dict):
+        number = base.get("status_code")
+        code = _MINIMAX_CODES.get(number) if type(number) is int else None
+        return {"message": base.get("status_msg"), "code": code or str(number)}
     message = body.get("message")
     if isinstance(message, dict) and isinstance(message.get("detail"), list):  # Mistral's
         return cast(ErrorObject, {**body, "message": _validation_text(message["detail"])})

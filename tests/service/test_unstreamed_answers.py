@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from app.limits.limit_syntax import parse_limit
@@ -108,6 +109,25 @@ def test_an_organisation_that_may_not_stream(pool: PoolOfTest, upstream: Scripte
     upstream.script({"play": "fitting", "plays": plays})
 
     assert pool.post(PATHS["chat"], BODIES["chat"], pool.key()).json() == COMPLETION
+
+
+@pytest.mark.parametrize("client", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("sent", ["object", "chunk"])
+def test_a_failure_that_minimax_reports_in_a_200(
+    pool: PoolOfTest, upstream: ScriptedUpstream, client: str, stream: bool, sent: str
+) -> None:
+    pool.account("a", upstream.base_url(), protocols=("chat",))
+    base = {"status_code": 1008, "status_msg": "No balance."}
+    failed: Json = {"id": "1", "choices": None, "base_resp": base}
+    frame = f"data: {orjson.dumps({**failed, 'choices': []}).decode()}\n\n"
+    streamed = {"status": 200, "headers": {"content-type": "text/event-stream"}, "steps": [{"send": frame}]}
+    upstream.script({"play": "json", "body": failed} if sent == "object" else streamed)
+
+    answer = pool.post(PATHS[client], {**BODIES[client], "stream": stream}, pool.key())
+
+    assert (answer.status_code, pool.states()) == (429, {"a": "window_spent"})
+    assert answer.json()["error"]["code"] in ("insufficient_quota", "usage_limit_reached")
 
 
 @pytest.mark.parametrize("protocol", ["chat", "responses"])

@@ -7,6 +7,7 @@ from app.errors import UpstreamRejected
 from app.streaming.upstream_errors import (
     MAX_MESSAGE_CHARS,
     STATUS_BY_CODE,
+    has_failed_base,
     rejection_from_body,
     rejection_from_event,
 )
@@ -52,6 +53,32 @@ class TestEventShapes:
 
         assert facts(error) == ("sorry", "server_error", "server_error")
         assert error.status == 502
+
+    @pytest.mark.parametrize(
+        ("number", "code", "status"),
+        [
+            (1002, "rate_limit_exceeded", 429),
+            (1004, "invalid_api_key", 401),
+            (1008, "insufficient_quota", 429),
+        ],
+    )
+    def test_minimax(self, number, code, status):
+        """MiniMax reports a failure in the object of an answer, which has no choices."""
+        payload = {"id": "x", "choices": None, "base_resp": {"status_code": number, "status_msg": "No."}}
+
+        error = rejection_from_event(payload)
+
+        assert (error.message, error.code, error.status) == ("No.", code, status)
+        assert has_failed_base(payload)
+
+    @pytest.mark.parametrize("base", [{"status_code": 0, "status_msg": "success"}, {}, None, "no"])
+    def test_minimax_without_a_failure(self, base):
+        assert not has_failed_base({"choices": [], "base_resp": base})
+
+    def test_minimax_with_an_answer(self):
+        base = {"status_code": 1002, "status_msg": "No."}
+
+        assert not has_failed_base({"choices": [{"index": 0}], "base_resp": base})
 
     def test_text(self):
         assert facts(rejection_from_event({"error": "sorry"})) == ("sorry", "server_error", "upstream_error")
