@@ -62,6 +62,8 @@ _NAMES_BY_STATUS = {
 _CLIENT_ERROR = ("invalid_request_error", "invalid_request_error")
 _UPSTREAM_ERROR = ("server_error", "upstream_error")
 
+_WINDOWS = ("primary", "secondary")  # of a limit in the headers of the ChatGPT backend
+
 _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
 
 
@@ -86,10 +88,16 @@ def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) ->
     """Return the error of an HTTP response; a *status* that is not an error becomes 502."""
     error, shape = _error_in(body.strip())
     lowered = {name.lower(): value for name, value in headers.items()}
+    family = _limit_family(lowered)
+    if family and error.get("resets_at") is None and error.get("resets_in_seconds") is None:
+        error = {**error, **_family_reset(family, lowered)}
     rejection = _rejection(
-        error, lowered, status=status if 400 <= status < 600 else 502, upstream_status=status
+        error,
+        lowered,
+        status=status if 400 <= status < 600 else 502,
+        upstream_status=status,
     )
-    rejection.shape, rejection.limit_family = shape, _limit_family(lowered)
+    rejection.shape, rejection.limit_family = shape, family
     return rejection
 
 
@@ -101,6 +109,7 @@ class ErrorObject(TypedDict, total=False):
     code: Any
     param: Any
     plan_type: Any
+    resets_at: Any
     resets_in_seconds: Any
 
 
@@ -127,8 +136,21 @@ def _limit_family(headers: Mapping[str, str]) -> str:
     The ChatGPT backend has separate limits for some model families, in `x-<limit>-primary-…`.
     """
     name = headers.get("x-codex-active-limit", "").strip().lower().replace("_", "-")
-    reported = any(f"x-{name}-{window}-used-percent" in headers for window in ("primary", "secondary"))
+    reported = any(f"x-{name}-{window}-used-percent" in headers for window in _WINDOWS)
     return name[:80] if name and name != "codex" and reported else ""
+
+
+def _family_reset(family: str, headers: Mapping[str, str]) -> ErrorObject:
+    """Return when the limit *family* resets, as an error's fields: of its full windows, the last to reset."""
+    resets = []
+    for window in _WINDOWS:
+        begin = f"x-{family}-{window}"
+        if bounds.percent(headers.get(f"{begin}-used-percent")) == bounds.MAX_PERCENT:
+            at = bounds.moment(headers.get(f"{begin}-reset-at"))
+            seconds = bounds.wait_seconds(headers.get(f"{begin}-reset-after-seconds"))
+            resets.append((at or 0.0, seconds or 0.0))
+    at, seconds = max(resets, default=(0.0, 0.0))
+    return {"resets_at": at or None, "resets_in_seconds": seconds or None}
 
 
 def _error_object(body: Any) -> ErrorObject:

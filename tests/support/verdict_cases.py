@@ -276,6 +276,9 @@ CASES: tuple[Case, ...] = (
     Case("too large for its limit", NOT_TAKEN, refusal(429, "Request too large for it", code="tokens")),
     Case("limit of a family", LIMITED, refusal(429, headers=FAMILY, type="usage_limit_reached"),
          kind="chatgpt"),
+    Case("reset of a family", replace(LIMITED, seconds=LONG_SECONDS, reply=(429, "usage_limit_reached")),
+         refusal(429, headers={**FAMILY, "x-codex-small-primary-reset-after-seconds": str(LONG_SECONDS)},
+                 type="usage_limit_reached"), kind="chatgpt"),
     Case("not in the plan", replace(LIMITED, seconds=600.0), refusal(429, type="usage_not_included"),
          kind="chatgpt"),
     # what is used up

@@ -338,3 +338,56 @@ class TestLimits:
         error = body({"error": {"plan_type": 5, "resets_at": "soon", "resets_in_seconds": -1}}, 429)
 
         assert set(error.envelope()["error"]) == {"message", "type", "code"}
+
+
+class TestResetOfAFamily:
+    """Where the body does not name the end of the limit that was reached, its headers do."""
+
+    ACTIVE = {"x-codex-active-limit": "codex_small", "date": "Sun, 29 Mar 2026 00:00:00 GMT"}
+    SENT_AT = 1_774_742_400
+
+    def windows(self, **primary_and_secondary: dict[str, object]) -> dict[str, str]:
+        return self.ACTIVE | {
+            f"x-codex-small-{window}-{name}": str(value)
+            for window, values in primary_and_secondary.items()
+            for name, value in values.items()
+        }
+
+    def reset(self, payload: object, headers: dict[str, str]) -> tuple[float | None, float | None]:
+        error = rejection_from_body(429, orjson.dumps(payload), headers)
+        return error.retry_after_seconds, error.resets_at
+
+    @pytest.mark.parametrize(
+        ("primary", "secondary", "seconds"),
+        [
+            ({"reset-at": SENT_AT + 600}, {}, 600),
+            ({"reset-after-seconds": 600}, {}, 600),
+            ({"reset-at": "", "reset-after-seconds": 600}, {}, 600),
+            ({"reset-at": SENT_AT + 600}, {"used-percent": 100, "reset-at": SENT_AT + 7200}, 7200),
+            ({"reset-at": SENT_AT + 600}, {"used-percent": 99, "reset-at": SENT_AT + 7200}, 600),
+            ({}, {}, None),
+            ({"reset-at": "1e300"}, {}, None),
+            ({"reset-after-seconds": "NaN"}, {}, None),
+            ({"reset-at": SENT_AT + 400 * 86_400}, {}, None),
+            ({"reset-after-seconds": 400 * 86_400}, {}, None),
+        ],
+    )
+    def test_of_its_full_windows(
+        self, primary: dict[str, object], secondary: dict[str, object], seconds: float | None
+    ) -> None:
+        headers = self.windows(primary={"used-percent": 100, **primary}, secondary=secondary)
+        error = {"error": {"type": "usage_limit_reached", "message": "Reached", "resets_at": None}}
+
+        assert self.reset(error, headers)[0] == seconds
+
+    def test_the_body_comes_first(self) -> None:
+        headers = self.windows(primary={"used-percent": 100, "reset-after-seconds": 7200})
+
+        assert self.reset({"error": {"code": "x", "resets_in_seconds": 60}}, headers) == (60, None)
+        assert self.reset({"error": {"code": "x", "resets_at": self.SENT_AT + 60}}, headers)[0] == 60
+
+    def test_of_the_main_limit(self) -> None:
+        """It is a usage window, which is reported apart, and may be full without being the reason."""
+        headers = {"x-codex-primary-used-percent": "100", "x-codex-primary-reset-after-seconds": "600"}
+
+        assert self.reset({"error": {"code": "rate_limit_exceeded"}}, headers) == (None, None)
