@@ -14,9 +14,9 @@ import sys
 
 import gevent.socket
 import orjson
-from gevent.server import StreamServer
+from gevent.pywsgi import WSGIServer
 
-from app.demo.server import connection_handler
+from app.demo.server import wsgi_application
 
 KEY_VARIABLE = "POOLGATE_DEMO_KEY"
 
@@ -27,7 +27,7 @@ def main() -> int:
     if not key:
         print(f"{KEY_VARIABLE} is not set: it is the key that clients must send", file=sys.stderr)
         return 2
-    server = StreamServer(_listener(arguments.port), connection_handler(key))
+    server = WSGIServer(_listener(arguments.port), wsgi_application(key), log=None, error_log=None)
     server.start()
     sys.stdout.buffer.write(orjson.dumps({"port": server.server_port}) + b"\n")
     sys.stdout.buffer.flush()
@@ -56,7 +56,7 @@ def _arguments() -> argparse.Namespace:
 def _listener(port: int) -> gevent.socket.socket:
     listener = gevent.socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; a response is two writes
     listener.bind(("127.0.0.1", port))
     listener.listen(512)
     return listener

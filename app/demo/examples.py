@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
-from app.demo.http import HttpError
+from app.demo.errors import HttpError
 
 Json = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from app.demo.http import HttpError
+from app.demo.errors import HttpError
 
 Json = dict[str, Any]
 

@@ -1,124 +1,134 @@
-"""The server: connections, authentication, routes and responses."""
+"""The WSGI application: authentication, routes and responses."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any, TypedDict
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import gevent
 import orjson
 
 from app.demo import chat_format, responses_format
-from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_response, read_request
+from app.demo.errors import HttpError
 from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
 from app.demo.responder import Answer, respond
 
 Json = dict[str, Any]
+Content = tuple[str, Iterable[bytes]]  # its type, and its bytes: a list, or frames to send one by one
 
 PAUSE_SECONDS = 0.2  # between deltas of a slow answer
 MODELS = ("demo",)  # listed; any other name also works
 LISTED_SINCE = 1767225600  # Unix seconds; a model's `created`
-STREAM = {
-    "content-type": "text/event-stream; charset=utf-8",
-    "cache-control": "no-cache",
-    "transfer-encoding": "chunked",
-}
+EVENTS = "text/event-stream; charset=utf-8"
 
 
-def connection_handler(key: str) -> Callable[[Any, Any], None]:
-    """Return the handler of a StreamServer, called with (socket, address) of each connection."""
-    routes: dict[str, dict[str, Callable[[Any, Request], None]]] = {
-        "/v1/models": {"GET": _models},
-        "/v1/chat/completions": {"POST": _chat},
-        "/v1/responses": {"POST": _responses},
-    }
+def wsgi_application(key: str) -> WSGIApplication:
+    """Return the application that serves the clients that send *key*."""
 
-    def serve_one(sock: Any, request: Request) -> None:
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        status = 200
         try:
-            if request.headers.get("authorization") != f"Bearer {key}":
+            if environ.get("HTTP_AUTHORIZATION") != f"Bearer {key}":
                 raise HttpError(401, "Incorrect API key provided.", code="invalid_api_key")
-            methods = routes.get(request.path)
-            if methods is None:
-                raise HttpError(404, f"Invalid URL ({request.method} {request.path})")
-            if request.method not in methods:
-                raise HttpError(405, f"Not allowed to {request.method} on {request.path}")
-            methods[request.method](sock, request)
+            content_type, content = _view(environ["REQUEST_METHOD"], environ["PATH_INFO"])(environ)
         except HttpError as error:
-            sock.sendall(json_response(error.status, error.envelope, _headers()))
-
-    def serve(sock: Any, address: Any) -> None:
-        reader = sock.makefile("rb")
-        try:
-            while (request := read_request(reader, sock)) is not None:
-                serve_one(sock, request)
-                if not request.keep_alive:
-                    return
-        except HttpError as error:
-            sock.sendall(json_response(error.status, error.envelope, {**_headers(), "connection": "close"}))
-        except OSError:
-            return  # the client left; there is nothing to undo
-        finally:
-            reader.close()
+            status = error.status
+            content_type, content = _json(error.envelope)
+        headers = [
+            ("content-type", content_type),
+            ("cache-control", "no-cache"),
+            ("server", "poolgate-demo"),
+            ("x-request-id", _new_id("req_")),
+        ]
+        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+        return content
 
     return serve
 
 
-def _models(sock: Any, request: Request) -> None:
+def _view(method: str, path: str) -> Callable[[WSGIEnvironment], Content]:
+    """Return what serves *method* on *path*. Raises HttpError 404 or 405."""
+    views = {
+        "/v1/models": ("GET", _models),
+        "/v1/chat/completions": ("POST", _chat),
+        "/v1/responses": ("POST", _responses),
+    }
+    if path not in views:
+        raise HttpError(404, f"Invalid URL ({method} {path})")
+    allowed, view = views[path]
+    if method != allowed:
+        raise HttpError(405, f"Not allowed to {method} on {path}")
+    return view
+
+
+def _body(environ: WSGIEnvironment) -> Json:
+    """Return the body of a request. Raises HttpError 400 if it is not an object."""
+    try:
+        value = orjson.loads(environ["wsgi.input"].read())
+    except (orjson.JSONDecodeError, OSError):  # OSError: cut short
+        raise HttpError(400, "We could not parse the JSON body of your request.") from None
+    if not isinstance(value, dict):
+        raise HttpError(400, "The JSON body of your request must be an object.")
+    return value
+
+
+def _models(environ: WSGIEnvironment) -> Content:
     data = [
         {"id": name, "object": "model", "created": LISTED_SINCE, "owned_by": "poolgate-demo"}
         for name in MODELS
     ]
-    sock.sendall(json_response(200, {"object": "list", "data": data}, _headers()))
+    return _json({"object": "list", "data": data})
 
 
-def _chat(sock: Any, request: Request) -> None:
-    body = request.json()
+def _chat(environ: WSGIEnvironment) -> Content:
+    body = _body(environ)
     demo_request = parse_chat_request(body)
     answer = respond(demo_request)
     details = _response_details(demo_request)
     choices = demo_request.choices
     if body.get("stream") is not True:
-        _send_json(sock, demo_request, answer, chat_format.completion(answer, **details, choices=choices))
-        return
+        return _unstreamed(demo_request, answer, chat_format.completion(answer, **details, choices=choices))
     options = body.get("stream_options")
     include_usage = isinstance(options, dict) and options.get("include_usage") is True
-    frames = (
-        b"data: %b\n\n" % orjson.dumps(item)
-        for item in chat_format.chunks(answer, **details, choices=choices, include_usage=include_usage)
-    )
-    _send_stream(sock, demo_request, frames, last=b"data: [DONE]\n\n")
+    chunks = chat_format.chunks(answer, **details, choices=choices, include_usage=include_usage)
+    frames = (b"data: %b\n\n" % orjson.dumps(item) for item in chunks)
+    return EVENTS, _paced(demo_request, frames, last=(b"data: [DONE]\n\n",))
 
 
-def _responses(sock: Any, request: Request) -> None:
-    body = request.json()
+def _responses(environ: WSGIEnvironment) -> Content:
+    body = _body(environ)
     demo_request = parse_responses_request(body)
     answer = respond(demo_request)
     response = responses_format.initial_response(body, **_response_details(demo_request))
     events = responses_format.events(response, answer, new_id=_new_id)
     if body.get("stream") is not True:
         *_, last = events
-        _send_json(sock, demo_request, answer, last["response"])
-        return
+        return _unstreamed(demo_request, answer, last["response"])
     frames = (b"event: %b\ndata: %b\n\n" % (item["type"].encode(), orjson.dumps(item)) for item in events)
-    _send_stream(sock, demo_request, frames)
+    return EVENTS, _paced(demo_request, frames)
 
 
-def _send_json(sock: Any, demo_request: DemoRequest, answer: Answer, payload: Any) -> None:
+def _unstreamed(demo_request: DemoRequest, answer: Answer, payload: Any) -> Content:
     if demo_request.slow:
         gevent.sleep(PAUSE_SECONDS * answer.usage.output_tokens)
-    sock.sendall(json_response(200, payload, _headers()))
+    return _json(payload)
 
 
-def _send_stream(sock: Any, demo_request: DemoRequest, frames: Iterator[bytes], last: bytes = b"") -> None:
-    """Send each frame as a chunk, as soon as it exists."""
-    sock.sendall(head(200, {**STREAM, **_headers()}))
+def _paced(demo_request: DemoRequest, frames: Iterable[bytes], last: Iterable[bytes] = ()) -> Iterator[bytes]:
+    """Yield *frames*, which the server sends one by one, and *last*."""
     for frame in frames:
-        sock.sendall(chunk(frame))
+        yield frame
         if demo_request.slow and b'"delta"' in frame:
             gevent.sleep(PAUSE_SECONDS)
-    sock.sendall((chunk(last) if last else b"") + LAST_CHUNK)
+    yield from last
+
+
+def _json(payload: Any) -> Content:
+    return "application/json", [orjson.dumps(payload)]
 
 
 class _ResponseDetails(TypedDict):
@@ -129,10 +139,6 @@ class _ResponseDetails(TypedDict):
 
 def _response_details(demo_request: DemoRequest) -> _ResponseDetails:
     return {"model": f"demo/{demo_request.model}", "created_at": int(time.time()), "new_id": _new_id}
-
-
-def _headers() -> dict[str, str]:
-    return {"server": "poolgate-demo", "x-request-id": _new_id("req_")}
 
 
 def _new_id(prefix: str) -> str:

@@ -34,7 +34,7 @@ import orjson
 from gevent.event import Event
 from gevent.server import StreamServer
 
-from app.demo.http import HttpError, Request, head, json_response, read_request
+from tests.support.http_server import HttpError, Request, head, json_response, read_request
 
 Json = dict[str, Any]
 KEY = "a signature that is not checked, but of a decent length"

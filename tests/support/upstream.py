@@ -31,7 +31,7 @@ import gevent.socket
 import orjson
 from gevent.server import StreamServer
 
-from app.demo.http import HttpError, Request, json_response, read_request
+from tests.support.http_server import HttpError, Request, json_response, read_request
 from tests.support.upstream_log import Log
 from tests.support.upstream_player import Gates, Player
 from tests.support.upstream_plays import checked, expanded

@@ -9,7 +9,7 @@ from typing import Any
 
 from gevent.event import Event
 
-from app.demo.http import Request
+from tests.support.http_server import Request
 
 Json = dict[str, Any]
 

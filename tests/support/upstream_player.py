@@ -37,7 +37,7 @@ import gevent
 from gevent.event import Event
 from gevent.socket import wait_read
 
-from app.demo.http import LAST_CHUNK, chunk, head
+from tests.support.http_server import LAST_CHUNK, chunk, head
 from tests.support.upstream_log import Log, Seen
 
 Json = dict[str, Any]

@@ -28,7 +28,7 @@ from typing import Any
 
 import orjson
 
-from app.demo.http import HttpError
+from app.demo.errors import HttpError
 from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
 from app.demo.responder import Answer, Call, Pieces, Usage, pieces, respond
 from tests.support import upstream_stream as stream

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from app.demo.errors import HttpError
 from app.demo.examples import example
-from app.demo.http import HttpError
 
 
 @pytest.mark.parametrize(

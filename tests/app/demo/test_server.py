@@ -6,11 +6,14 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from openai import AuthenticationError, BadRequestError, NotFoundError, OpenAI
 
-from app.demo.server import connection_handler
+from app.demo.server import PAUSE_SECONDS, wsgi_application
 
 KEY = {"authorization": "Bearer demo-key"}
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -90,20 +93,28 @@ def test_each_event_is_a_chunk_of_its_own(connection: http.client.HTTPConnection
     assert answer.read().endswith(b"data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(("text", "pauses"), [("hi", False), ("please be slow", True)])
-def test_slow_pauses_after_each_delta(monkeypatch: pytest.MonkeyPatch, text: str, pauses: bool) -> None:
+def test_slow_pauses_for_each_delta(
+    monkeypatch: pytest.MonkeyPatch, text: str, pauses: bool, stream: bool
+) -> None:
     slept: list[float] = []
     monkeypatch.setattr("app.demo.server.gevent.sleep", slept.append)
-    body = json.dumps({"model": "m", "input": text, "stream": True})
-    client, server = socket.socketpair()
-    with client, server:
-        client.sendall(
-            "POST /v1/responses HTTP/1.0\r\nauthorization: Bearer k\r\n"
-            f"content-length: {len(body)}\r\n\r\n{body}".encode()
-        )
-        connection_handler("k")(server, None)
-        answer = client.recv(1_000_000)
-    assert len(slept) == (answer.count(b"event: response.output_text.delta") if pauses else 0)
+    body = json.dumps({"model": "m", "input": text, "stream": stream}).encode()
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/v1/responses",
+        "HTTP_AUTHORIZATION": "Bearer k",
+        "wsgi.input": BytesIO(body),
+    }
+    sent = b"".join(wsgi_application("k")(environ, Mock()))
+    deltas = sent.count(b"event: response.output_text.delta")
+    if not pauses:
+        assert slept == []
+    elif stream:
+        assert slept == [PAUSE_SECONDS] * deltas
+    else:
+        assert slept == [PAUSE_SECONDS * json.loads(sent)["usage"]["output_tokens"]]
 
 
 def test_a_client_that_leaves_takes_nothing_with_it(connection: http.client.HTTPConnection) -> None:
@@ -122,4 +133,15 @@ def test_bytes_that_are_no_request_are_answered_and_the_connection_closed(demo_p
         sock.sendall(b"nonsense\r\n")
         with sock.makefile("rb") as answer:
             assert answer.readline() == b"HTTP/1.1 400 Bad Request\r\n"
-            assert b"connection: close\r\n" in answer.read()
+            assert b"Connection: close\r\n" in answer.read()
+
+
+def test_a_body_cut_short_ends_the_connection_quietly(demo_port: int) -> None:
+    """The process prints nothing about it: the fixture checks."""
+    with socket.create_connection(("127.0.0.1", demo_port), timeout=10) as sock:
+        head = b"POST /v1/responses HTTP/1.1\r\nauthorization: Bearer demo-key\r\ncontent-length: 9\r\n\r\n"
+        sock.sendall(head + b"{")
+        sock.shutdown(socket.SHUT_WR)
+        with sock.makefile("rb") as response:
+            assert response.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+            response.read()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.http import HttpError, chunk, json_response, read_request
+from app.demo.errors import HttpError
+from tests.support.http_server import chunk, json_response, read_request
 
 
 class Writer:

@@ -1,8 +1,7 @@
 """
 A minimal HTTP/1.1 server for loopback: parse requests, frame responses.
 
-`gevent.pywsgi` would also work, with 6 MB more memory and two small writes per response, which
-cost 40 ms each on a persistent connection unless Nagle's algorithm is off.
+Scripted servers need the bytes themselves: to cut them, delay them, or break the protocol.
 Source: https://www.rfc-editor.org/rfc/rfc9112
 """
 
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import orjson
+
+from app.demo.errors import HttpError
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_HEADERS = 200
@@ -31,19 +32,6 @@ REASONS = {
     503: "Service Unavailable",
 }
 LAST_CHUNK = b"0\r\n\r\n"
-
-
-class HttpError(Exception):
-    """A request cannot be served; `envelope` is the OpenAI error object."""
-
-    def __init__(
-        self, status: int, message: str, *, param: str | None = None, code: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.envelope = {
-            "error": {"message": message, "type": "invalid_request_error", "param": param, "code": code}
-        }
 
 
 @dataclass(frozen=True, slots=True)
