@@ -20,7 +20,7 @@ from app.relay.context import RequestContext
 from app.relay.endpoint_types import EndpointType
 from app.relay.pause import pause
 from app.relay.progress import RequestProgress
-from app.relay.refusals import admission_of, refusal_error
+from app.relay.refusals import RequestFacts, admission_of, refusal_error
 from app.relay.timing import Timing
 from app.relay.waiting import WaitingRequests, wait_seconds
 from app.stores.admissions import AdmissionRepository
@@ -144,11 +144,14 @@ class Admission:
             return NotFound(f"Conversation with id '{conversation}' not found.", param="conversation")
         error = self._unserved_error(refusal) or self._unknown_model_error(refusal)
         if error is None:
-            return refusal_error(
-                refusal, native_field=self._plan.fit.field, referring=self._plan.bounds.referring
-            )
+            return refusal_error(refusal, self._facts())
         error.admission = admission_of(refusal)
         return error
+
+    def _facts(self) -> RequestFacts:
+        plan = self._plan
+        unpriced = self._context.request.model if plan.price is None else ""
+        return RequestFacts(plan.fit.field, plan.bounds.referring, unpriced, self._pool)
 
     def _accept_other_accounts(self, refusal: Refusal) -> bool:
         """Return whether accounts without the preferred protocol may serve the request from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
@@ -14,6 +15,7 @@ from app.errors import (
     UpstreamError,
 )
 from app.formatting import duration
+from app.records import record
 from app.relay.no_account import no_account_error
 from app.stores.records.admission import LimitRefusal, Refusal, RefusalKind
 from app.stores.records.limits import Limit, LimitScope, LimitUnit
@@ -56,14 +58,22 @@ class AdmissionFields(TypedDict, total=False):
     seen: Sequence[Any]
 
 
-def refusal_error(refusal: Refusal, *, native_field: str | None, referring: str = "") -> GatewayError:
-    """
-    Return the error for *refusal*.
+@record
+class RequestFacts:
+    """What a refusal explains of its request; empty: nothing."""
 
-    *native_field* is the field that made some accounts ineligible, *referring* the one by which there is
-    more input than the request has.
-    """
-    error = _error(refusal, native_field, referring)
+    native_field: str | None = None  # the field that made some accounts ineligible
+    referring: str = ""  # the field by which there is more input than the request has
+    unpriced: str = ""  # its model, where that has no price
+    pool: str = ""
+
+
+NO_FACTS = RequestFacts()
+
+
+def refusal_error(refusal: Refusal, facts: RequestFacts = NO_FACTS) -> GatewayError:
+    """Return the error for *refusal*, explained by the *facts* of its request."""
+    error = _error(refusal, facts)
     error.admission = admission_of(refusal)
     return error
 
@@ -101,21 +111,23 @@ def _limit_entry(refused: LimitRefusal) -> RefusedLimit:
     }
 
 
-def _error(refusal: Refusal, native_field: str | None, referring: str) -> GatewayError:
+def _error(refusal: Refusal, facts: RequestFacts) -> GatewayError:
     if refusal.limit is not None:
-        return _limit_error(refusal.limit, refusal.now_ms, referring)
+        return _limit_error(refusal.limit, refusal.now_ms, facts)
     if refusal.accounts is not None:
-        return no_account_error(refusal.accounts, refusal.now_ms, native_field)
+        return no_account_error(refusal.accounts, refusal.now_ms, facts.native_field)
     if refusal.kind is RefusalKind.KEY:
         return InvalidApiKey(f"This API key is {refusal.reason}")
     return StoreUnavailable("The gateway and its store do not agree on the time", retry_after_seconds=1)
 
 
-def _limit_error(refused: LimitRefusal, now_ms: float, referring: str = "") -> QuotaExceeded:
-    limit, amount = refused.limit, refused.amount
+def _limit_error(refused: LimitRefusal, now_ms: float, facts: RequestFacts = NO_FACTS) -> QuotaExceeded:
+    limit, amount, referring = refused.limit, refused.amount, facts.referring
     why = f"; '{referring}' adds input that is not in it" if referring and _counts_input(limit) else ""
     owner = "This API key's" if limit.scope is LimitScope.KEY else "The pool's"
     name = f"{owner} limit of {limit.label}"
+    if refused.reason == "unbounded" and facts.unpriced and limit.unit.is_money:
+        return NeverFits(f"{name} is strict and {_price_remedy(facts)}, or make the limit balanced")
     if refused.is_unenforced:
         name = f"Only accounts that may bill more than the requested length are available. {name}"
     match refused.reason:
@@ -170,3 +182,10 @@ def _counts_input(limit: Limit) -> bool:
 def _how_to_bound(limit: Limit) -> str:
     bound = "set max_output_tokens (chat: max_completion_tokens)"
     return f"{bound}, and a price if the model has none" if limit.unit.is_money else bound
+
+
+def _price_remedy(facts: RequestFacts) -> str:
+    """Return that the model has no price, and the command that sets one."""
+    pool = f" --pool {facts.pool}" if facts.pool not in ("", "default") else ""
+    command = f"poolgate price set {shlex.quote(facts.unpriced)} --input USD --output USD{pool}"
+    return f"the model '{facts.unpriced}' has no price: set it with {command}"

@@ -68,7 +68,8 @@ class TestCost:
 
         assert answer.status_code == 429
         message = answer.json()["error"]["message"]
-        assert "limit of $5.00 per day is strict and this request has no upper bound" in message
+        assert "limit of $5.00 per day is strict and the model 'llama' has no price" in message
+        assert "poolgate price set llama --input USD --output USD" in message
 
     @pytest.mark.parametrize("text", ["5 usd/day", "1 requests/ever"])
     def test_unknown_model_is_reported_before_a_limit(

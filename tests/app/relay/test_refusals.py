@@ -18,7 +18,14 @@ from app.errors import (
     UpstreamRedirected,
     UpstreamUnreachable,
 )
-from app.relay.refusals import HELD_RETRY_SECONDS, MAX_CANDIDATES, admission_of, not_retried, refusal_error
+from app.relay.refusals import (
+    HELD_RETRY_SECONDS,
+    MAX_CANDIDATES,
+    RequestFacts,
+    admission_of,
+    not_retried,
+    refusal_error,
+)
 from app.stores.records.admission import AccountsRefusal, LimitRefusal, Refusal, RefusalKind
 from app.stores.records.limits import Limit
 from app.streaming.upstream_errors import rejection_from_body
@@ -35,8 +42,8 @@ def refusal(of: Limit, reason: str, **more: Any) -> Refusal:
     return Refusal(RefusalKind.LIMIT, NOW_MS, limit=LimitRefusal(of, reason, **more))
 
 
-def error_of(refused: Refusal, referring: str = "") -> GatewayError:
-    return refusal_error(refused, native_field=None, referring=referring)
+def error_of(refused: Refusal, referring: str = "", **facts: str) -> GatewayError:
+    return refusal_error(refused, RequestFacts(referring=referring, **facts))
 
 
 FAILURES = (
@@ -126,6 +133,30 @@ class TestLimits:
         error = error_of(refusal(limit("output_tokens", "day", 10), "unbounded"))
 
         assert "set max_output_tokens (chat: max_completion_tokens)" in error.message
+
+    @pytest.mark.parametrize("is_unenforced", [False, True])
+    @pytest.mark.parametrize(
+        ("model", "pool", "command"),
+        [
+            ("llama", "default", "poolgate price set llama --input USD --output USD, or"),
+            ("llama", "team", "poolgate price set llama --input USD --output USD --pool team, or"),
+            ("a b; c", "default", "poolgate price set 'a b; c' --input USD --output USD, or"),
+        ],
+    )
+    def test_model_without_a_price(self, model: str, pool: str, command: str, *, is_unenforced: bool) -> None:
+        """The price comes first: no smaller request would have a cost."""
+        refused = refusal(limit("cost", "day", 5_000_000), "unbounded", is_unenforced=is_unenforced)
+        error = error_of(refused, "conversation", unpriced=model, pool=pool)
+
+        assert error.message.startswith(
+            f"This API key's limit of $5.00 per day is strict and the model '{model}' has no price: "
+            f"set it with {command}"
+        )
+
+    def test_tokens_of_a_model_without_a_price(self) -> None:
+        error = error_of(refusal(limit("output_tokens", "day", 10), "unbounded"), unpriced="llama")
+
+        assert "has no price" not in error.message
 
     def test_input_that_is_not_in_the_request(self) -> None:
         error = error_of(refusal(limit("input_tokens", "day", 10), "unbounded"), "conversation")

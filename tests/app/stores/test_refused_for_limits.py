@@ -18,7 +18,7 @@ from app.errors import (
     UpstreamRedirected,
     UpstreamUnreachable,
 )
-from app.relay.refusals import HELD_RETRY_SECONDS, not_retried, refusal_error
+from app.relay.refusals import HELD_RETRY_SECONDS, RequestFacts, not_retried, refusal_error
 from app.stores.records.admission import Refusal, selection_or_refusal
 from app.streaming.upstream_errors import rejection_from_body
 from tests.support.store import START_MS, StoreOfTest, limit
@@ -27,7 +27,7 @@ HOUR_MS = 3_600_000
 
 
 def refused(reply: dict[str, Any], native_field: str | None = None) -> GatewayError:
-    return refusal_error(refusal_of(reply), native_field=native_field)
+    return refusal_error(refusal_of(reply), RequestFacts(native_field))
 
 
 def refusal_of(reply: dict[str, Any]) -> Refusal:
