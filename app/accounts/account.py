@@ -16,6 +16,7 @@ from app.records import public_fields
 from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, REFUSED_PREFIX, AccountState
 
 POOL_SETTING = "pool"  # in place of a setting of its own
+MIN_STREAK = 5  # failures in a row of an account that no failure takes out, such as a 404
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
 
@@ -87,11 +88,19 @@ class Account:
     failed_attempts: int = 0  # attempts that failed because of the account
     rescues: int = 0  # of those, the ones after which another account answered
     failures: dict[str, int] = field(default_factory=dict)  # by `Failure`, the request's own too
+    failures_in_a_row: int = 0  # how many of its newest attempts failed
+    latest_failure: str = ""  # the `Failure` of the last of them
     refused: tuple[RefusedField, ...] = ()  # learned from its server's errors
 
     def refused_by(self, protocol: str, model: str) -> tuple[str, ...]:
         """Return the fields of *protocol* that requests for *model* are sent without."""
         return tuple(each.field for each in self.refused if each.model == model and each.protocol == protocol)
+
+    @property
+    def persistent_failure(self) -> str:
+        """The `Failure` of its newest attempts while it stays in use, '' unless there are MIN_STREAK."""
+        is_failing = self.state == AccountState.ACTIVE and self.failures_in_a_row >= MIN_STREAK
+        return self.latest_failure if is_failing else ""
 
     @property
     def owned_by(self) -> str:
@@ -162,8 +171,18 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
             for name in fields
             if name.startswith(FAILURE_PREFIX)
         },
+        failures_in_a_row=failures_in_a_row(fields),
+        latest_failure=fields.get("streak_of", ""),
         refused=_refused_fields(fields),
     )
+
+
+def failures_in_a_row(fields: Mapping[str, str]) -> int:
+    """Return how many of its newest attempts failed in a row, as lua/attempts.lua counts them."""
+    attempts, unanswered, streak, answered = (
+        int(float(fields.get(name) or 0)) for name in ("attempts", "unanswered", "streak", "streak_ok")
+    )
+    return streak if attempts - unanswered == answered else 0
 
 
 def _refused_fields(names: Iterable[str]) -> tuple[RefusedField, ...]:

@@ -7,17 +7,27 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from app.accounts.account import Account, AccountJson
+from app.accounts.failures import Failure
 from app.accounts.kinds import kind_of
 from app.formatting import duration
 from app.stores.records.accounts import AccountState
 
 LABELS: Mapping[str, str] = {AccountState.CREDENTIAL_DEAD: "credential refused"}
+FAILURES: Mapping[str, str] = {
+    Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
+    Failure.MODEL_MISSING: "its server does not have the models",
+}
 REASONS = {"paused by an administrator": "paused by an operator"}
 
 
 def state_label(state: str) -> str:
     """Return the state of an account, a key or a request in words."""
     return LABELS.get(state) or state.replace("_", " ")
+
+
+def failure_label(failure: str) -> str:
+    """Return the `Failure` of attempts in words."""
+    return FAILURES.get(failure) or failure.replace("_", " ")
 
 
 def reason_label(reason: str) -> str:
@@ -48,7 +58,12 @@ class AccountView:
 
     @property
     def reason(self) -> str:
-        return "" if self.account.state is AccountState.ACTIVE else reason_label(self.account.reason)
+        """Why it is out of use, or how its latest attempts failed while it stays in use."""
+        if self.account.state is not AccountState.ACTIVE:
+            return reason_label(self.account.reason)
+        if not (failure := self.account.persistent_failure):
+            return ""
+        return f"{self.account.failures_in_a_row} failures in a row, {failure_label(failure)}"
 
     @property
     def until(self) -> float | None:

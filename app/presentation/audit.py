@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from app.accounts.settings import EVERY_MODEL
 from app.formatting import exact_dollars, moment
 from app.limits.limit_syntax import format_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD
@@ -23,14 +24,23 @@ def describe_changes(entry: Mapping[str, Any], arrow: str) -> Iterator[str]:
 
     A field that had a value before is shown as `<before> <arrow> <after>`.
     """
-    before, after = entry["before"] or {}, entry["after"] or {}
+    before, after = _flat(entry["before"]), _flat(entry["after"])
     for name in {**before, **after}:
         if entry["before"] is None or entry["after"] is None:
             value = after.get(name, before.get(name))
             if value not in _EMPTY:
                 yield f"{name}: {_describe(name, value)}"
-        else:
+        elif before.get(name) != after.get(name):
             yield f"{name}: {_describe(name, before.get(name))} {arrow} {_describe(name, after.get(name))}"
+
+
+def _flat(fields: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return *fields* with those of the settings of a pool in place of these."""
+    flat = dict(fields or {})
+    settings = flat.pop("settings", None)
+    if not isinstance(settings, Mapping):
+        return flat if settings is None else {**flat, "settings": settings}
+    return {**flat, **settings}
 
 
 def _describe(name: str, value: object) -> str:
@@ -44,6 +54,8 @@ def _in_words(name: str, value: object) -> str | None:
     if name in _TIERS and isinstance(value, Mapping):
         rates = ", ".join(f"{kind} {exact_dollars(rate)}" for kind, rate in value.items())
         return f"{rates} per million tokens"
+    if name == "time_limits" and isinstance(value, Mapping | None):
+        return "; ".join(filter(None, map(_describe_time_limits, (value or {}).items()))) or "none"
     if name.endswith(("_at", "_until")) and isinstance(value, int | float) and value > 0:
         return moment(value)
     return None
@@ -54,6 +66,20 @@ def _describe_limit(stored: Mapping[str, Any]) -> str:
         return format_limit(Limit.from_json(stored))
     except (KeyError, ValueError):  # of another version
         return _as_stored(stored)
+
+
+def _describe_time_limits(item: tuple[str, Any]) -> str:
+    """Return the time limits of one pattern of models: `total 300 s, idle 20 s for gpt-5*`."""
+    pattern, limits = item
+    if not isinstance(limits, Mapping):  # of another version
+        return _as_stored({pattern: limits})
+    listed = ", ".join(f"{name.replace('_', ' ')} {_seconds(limit)}" for name, limit in limits.items())
+    return f"{listed} for {pattern}" if listed and pattern != EVERY_MODEL else listed
+
+
+def _seconds(value: object) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g} s" if is_number else _as_stored(value)
 
 
 def _as_stored(value: object) -> str:

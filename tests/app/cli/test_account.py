@@ -222,6 +222,23 @@ class TestList:
 
         assert "window spent until 2027-01-26 21:46Z" in poolgate("account list").stdout
 
+    def test_an_endpoint_that_is_missing(self, poolgate, services, redis_client):
+        """No failure takes such an account out of use, so its state alone would look well."""
+        account = services.accounts.add("default", Account("", "main", "openai", "http://up.test"))
+        streak = {
+            "attempts": 5,
+            "unanswered": 5,
+            "streak": 5,
+            "streak_ok": 0,
+            "streak_of": "endpoint_missing",
+        }
+        redis_client.hset(f"pg:{{default}}:a:{account.id}", mapping=streak)
+
+        assert (
+            "active (5 failures in a row, 404 or 405: its server does not have the endpoint)"
+            in poolgate("account list").stdout
+        )
+
     def test_for_scripts(self, poolgate, services):
         add(poolgate, "b")
         add(poolgate, "a")

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.accounts.account import failures_in_a_row
 from app.ledger.attempts import attempt_figures
 from app.ledger.series import UsageSeries
 from app.ledger.summaries import SUMMARY_FIGURES, Summaries
 from app.ledger.verify import Verification
-from app.operations.check_accounts import StoredAccount, failures_in_a_row
 from app.stores import keys
 from app.stores.client import make_client
 from app.stores.ledger import LedgerRepository
@@ -92,7 +92,7 @@ def test_not_rescued(store: StoreOfTest) -> None:
 
 def streak(store: StoreOfTest, account: str) -> int:
     """Return how often it has failed in a row, as the checks of accounts read it."""
-    return failures_in_a_row(StoredAccount(None, store.state(account), is_readable=True))  # type: ignore[arg-type]
+    return failures_in_a_row(store.state(account))
 
 
 def test_failures_in_a_row(store: StoreOfTest) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from app.accounts.account import Account
+from app.accounts.account import MIN_STREAK, Account
 from app.presentation.accounts import AccountView, reason_label, serialize_account, state_label
 from app.stores.records.accounts import AccountState
 
@@ -26,6 +26,30 @@ def test_an_active_account_has_no_reason():
     account = Account("acct_1", "a", "openai", "https://up.test", reason="old_reason")
 
     assert AccountView(account, now=1.0).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("streak", "state", "reason"),
+    [
+        (MIN_STREAK - 1, AccountState.ACTIVE, ""),
+        (
+            MIN_STREAK,
+            AccountState.ACTIVE,
+            f"{MIN_STREAK} failures in a row, 404 or 405: its server does not have the endpoint",
+        ),
+        (MIN_STREAK, AccountState.PAUSED, "why"),
+    ],
+)
+def test_an_active_account_that_only_fails(streak: int, state: AccountState, reason: str) -> None:
+    account = Account(
+        *("acct_1", "a", "openai", "https://up.test"),
+        state=state,
+        reason="why",
+        failures_in_a_row=streak,
+        latest_failure="endpoint_missing",
+    )
+
+    assert AccountView(account, now=1.0).reason == reason
 
 
 def test_json_has_the_values_of_states():

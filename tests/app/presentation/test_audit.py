@@ -38,6 +38,35 @@ def test_a_change() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        ({"*": {"total": 300.0}}, "total 300 s"),
+        (
+            {"*": {"total": 300.0, "first_event": 0.5}, "gpt-5*": {"idle": 20}},
+            "total 300 s, first event 0.5 s; idle 20 s for gpt-5*",
+        ),
+        ({"*": {}}, "none"),
+        ({"*": 7}, '{"*":7}'),
+        ({"*": {"total": "x"}}, "total x"),
+    ],
+)
+def test_settings_of_a_pool(limits: object, text: str) -> None:
+    """Each setting that changed has a line; time limits are in words."""
+    before = {"settings": {"keep_days": 30}}
+
+    assert described(before, {"settings": {"keep_days": 40, "time_limits": limits}}) == [
+        "keep_days: 30 -> 40",
+        f"time_limits: none -> {text}",
+    ]
+
+
+def test_settings_that_stay() -> None:
+    before, after = {"settings": {"keep_days": 30, "a": 1}}, {"settings": {"keep_days": 30, "a": 2}}
+
+    assert described(before, after) == ["a: 1 -> 2"]
+
+
 def test_what_was_created_or_removed() -> None:
     """Fields without a value are left out."""
     assert described({"name": "ann", "models": []}, None) == ["name: ann"]
