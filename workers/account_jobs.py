@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import gevent
-import orjson
 import structlog
 from gevent.pool import Pool
 
 from app.accounts.account import Account
+from app.accounts.job_results import FAILED, JobResult, failed_result
 from app.accounts.outcomes import outcome_from_error
 from app.accounts.verdicts import is_closed
 from app.errors import GatewayError, StoreUnavailable, UpstreamError
@@ -31,8 +31,7 @@ class AccountJob:
     A job that examines one account at a time.
 
     `examine(services, pool, account, now)` returns "ok" or an error code, and may raise GatewayError.
-    The result is stored in the field `look_<name>` of the account, as JSON
-    {at: Unix seconds, result: "ok" or an error code}.
+    The result is stored in the field `look_<name>` of the account, see `app.accounts.job_results`.
     """
 
     name: str
@@ -61,17 +60,16 @@ def _run_for_account(services: Services, pool: str, account: Account, now: float
             return
         gevent.sleep(random.uniform(0, JITTER_SECONDS))
         result = _examine(services, pool, account, now, job)
-        if result != "ok":
+        if not result.ok:
             log.info(
                 "account_job_result",
                 former_event="look_told",
                 job=job.name,
                 pool=pool,
                 account=account.id,
-                result=result,
+                result=result.code,
             )
-        result_text = orjson.dumps({"at": int(now), "result": result}).decode()
-        services.accounts.observe(pool, account.id, {f"look_{job.name}": result_text})
+        services.accounts.observe(pool, account.id, {f"look_{job.name}": result.to_json()})
 
 
 def _claim(services: Services, pool: str, account: Account, now: float, job: AccountJob) -> bool:
@@ -80,10 +78,10 @@ def _claim(services: Services, pool: str, account: Account, now: float, job: Acc
     return JobRepository(services.scripts).claim_account(job.name + label, pool, account.id, seconds)
 
 
-def _examine(services: Services, pool: str, account: Account, now: float, job: AccountJob) -> str:
+def _examine(services: Services, pool: str, account: Account, now: float, job: AccountJob) -> JobResult:
     try:
         with_credentials = services.accounts.read(pool, account.id)  # `all` leaves credentials sealed
-        return job.examine(services, pool, with_credentials, now)
+        return JobResult(int(now), job.examine(services, pool, with_credentials, now))
     except StoreUnavailable:
         raise
     except GatewayError as error:
@@ -91,9 +89,9 @@ def _examine(services: Services, pool: str, account: Account, now: float, job: A
             services.accounts.observe(
                 pool, account.id, {}, outcome=outcome_from_error(error, "", now, kind=account.kind)
             )
-        return error.code or "failed"
+        return failed_result(error, account.kind, now)
     except Exception:
         log.exception(
             "account_job_failed", former_event="look_failed", job=job.name, pool=pool, account=account.id
         )
-        return "failed"
+        return JobResult(int(now), FAILED)

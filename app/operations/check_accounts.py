@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import orjson
-
 from app.accounts.account import Account, account_from
-from app.accounts.failures import Failure
-from app.accounts.verdicts import GONE
+from app.accounts.job_results import FAILED, JobResult
 from app.formatting import moment
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
+from app.presentation.accounts import failure_label
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 
 MIN_FAILURES = 2  # in a row; a single one is no evidence
 MAX_REFUSED = 10  # fields that are listed
-MIN_STREAK = 5  # failures in a row of an account that no failure takes out, such as a 404
-_STREAKS = {
-    Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
-    Failure.MODEL_MISSING: "its server does not have the models",
-}
 # results of the job `models` when the server did not answer
 UNREACHABLE = ("upstream_unavailable", "stream_idle_timeout", "upstream_request_timeout")
 _SEALED = ("credential", "sign_in")
@@ -36,14 +29,13 @@ class StoredAccount:
     fields: Mapping[str, str]
     is_readable: bool
 
-    def job_result(self, job: str) -> tuple[str, int]:
-        """Return the result of the latest run of *job* ("ok" without one) and its time (Unix seconds)."""
-        run = orjson.loads(self.fields.get(f"look_{job}") or "{}")
-        return str(run.get("result", "ok")), int(run.get("at", 0))
+    def job_result(self, job: str) -> JobResult:
+        """Return the result of the latest run of *job*."""
+        return JobResult.from_json(self.fields.get(f"look_{job}"))
 
     @property
     def is_unreachable(self) -> bool:
-        return self.job_result("models")[0] in UNREACHABLE
+        return self.job_result("models").code in UNREACHABLE
 
 
 def read_accounts(stores: CheckStores, pool: str) -> list[StoredAccount]:
@@ -141,25 +133,10 @@ def _check_failures(record: StoredAccount) -> Iterator[Diagnostic]:
     if record.account.state == AccountState.ACTIVE and streak >= MIN_FAILURES and not is_tested:
         what = "its latest attempts failed; it stays in use because too few others could take its place"
         yield _note(what, "poolgate account test NAME")
-    elif record.account.state == AccountState.ACTIVE and (streak := failures_in_a_row(record)) >= MIN_STREAK:
-        failure = record.fields.get("streak_of", "")
-        shown = _describe_failure(failure)
+    elif failure := record.account.persistent_failure:
         remedy = "poolgate account test NAME; where its base URL or protocols are wrong, add it again"
-        yield _note(f"its latest attempts failed ({shown})", remedy, f"{streak} times in a row")
-
-
-def _describe_failure(failure: str) -> str:
-    if failure not in set(Failure):
-        return failure
-    return _STREAKS.get(Failure(failure), failure.replace("_", " "))
-
-
-def failures_in_a_row(record: StoredAccount) -> int:
-    """Return how many of its newest attempts failed in a row, as lua/attempts.lua counts them."""
-    attempts, unanswered, streak, answered = (
-        int(record.fields.get(name) or 0) for name in ("attempts", "unanswered", "streak", "streak_ok")
-    )
-    return streak if attempts - unanswered == answered else 0
+        detail = f"{record.account.failures_in_a_row} times in a row"
+        yield _note(f"its latest attempts failed ({failure_label(failure)})", remedy, detail)
 
 
 def _check_jobs(record: StoredAccount) -> Iterator[Diagnostic]:
@@ -168,15 +145,15 @@ def _check_jobs(record: StoredAccount) -> Iterator[Diagnostic]:
     account = record.account
     for name in sorted(record.fields):
         job = name.removeprefix("look_")
-        result, at = record.job_result(job) if job != name else ("ok", 0)
-        if result == "ok":
+        if job == name or (result := record.job_result(job)).ok:
             continue
         has_answered = account.listed or account.attempts > account.failed_attempts
         if job == "models" and record.is_unreachable and not has_answered:
-            yield _wrong(f"it has never answered ({result})", "poolgate account test NAME")
-        elif job == "models" and result in GONE and not has_answered:
-            what = f"its server refuses the credential ({result}), and it has never answered a request"
+            yield _wrong(f"it has never answered ({result.code})", "poolgate account test NAME")
+        elif job == "models" and result.is_credential_refused and not has_answered:
+            code = "" if result.code == FAILED else f" ({result.code})"
+            what = f"its server refuses the credential{code}, and it has never answered a request"
             yield _wrong(what, _new_credential(account))
         else:
             remedy = "it is retried automatically; see poolgate account test NAME"
-            yield _note(f"the job `{job}` reported {result}", remedy, f"at {moment(at)}")
+            yield _note(f"the job `{job}` reported {result.code}", remedy, f"at {moment(result.at)}")

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
-import orjson
 import structlog
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
+from app.accounts.job_results import FAILED, OK, JobResult, failed_result
 from app.accounts.kinds import kind_of
 from app.accounts.model_lists import NO_LIST
 from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
@@ -96,8 +96,12 @@ class AccountLister:
             self._upstream_lists.store_usage(pool, account, usage, time.time())
         if not listing.ok:
             listing = replace(listing, hint=self._find_hint(account, listing, deadline - time.monotonic()))
-        result = orjson.dumps({"at": int(time.time()), "result": listing.code or "ok"}).decode()
-        self._accounts.observe(pool, account.id, {"look_models": result})
+        result = (
+            failed_result(models, account.kind, time.time())
+            if isinstance(models, GatewayError)
+            else JobResult(int(time.time()), listing.code or OK)
+        )
+        self._accounts.observe(pool, account.id, {"look_models": result.to_json()})
         return listing
 
     def _query(
@@ -121,7 +125,7 @@ class AccountLister:
         try:
             models = self._upstream_lists.store_models(pool, account, reply)
         except GatewayError as error:
-            return FirstListing(error=error.message, code=error.code or "failed")
+            return FirstListing(error=error.message, code=error.code or FAILED)
         if not models:
             return FirstListing(0, "its server answers, but lists no models", "no_models")
         return FirstListing(models)

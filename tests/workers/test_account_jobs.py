@@ -67,10 +67,10 @@ def test_only_accounts_that_are_due(built, add):
 @pytest.mark.parametrize(
     ("result", "stored"),
     [
-        ("ok", "ok"),
-        ("held", "held"),
-        (UpstreamUnreachable(""), "upstream_unavailable"),
-        (KeyError(), "failed"),
+        ("ok", {"result": "ok"}),
+        ("held", {"result": "held"}),
+        (UpstreamUnreachable(""), {"result": "upstream_unavailable", "failure": "unreachable"}),
+        (KeyError(), {"result": "failed"}),
     ],
 )
 def test_the_result_is_stored(built, add, job_result, result, stored):
@@ -78,7 +78,7 @@ def test_the_result_is_stored(built, add, job_result, result, stored):
 
     examine_accounts(built, NOW, make_job([], result=result))
 
-    assert job_result(account, "test") == {"at": int(NOW), "result": stored}
+    assert job_result(account, "test") == {"at": int(NOW), **stored}
 
 
 def test_one_failure_does_not_hide_another_account(built, add):

@@ -107,6 +107,16 @@ def test_a_failure_leaves_the_last_list(built, upstream, add, job_result, next_p
     assert job_result(account, "models")["result"] == "upstream_error"
 
 
+def test_a_refused_credential_is_stored_as_such(built, upstream, add, job_result):
+    account = add("a")
+    upstream.script(play({"error": {"message": "No", "type": "t"}}, 401), account="a", path="/models")
+
+    models.run(built, time.time())
+
+    stored = job_result(account, "models")
+    assert (stored["result"], stored["failure"]) == ("failed", "credential")
+
+
 def test_accounts_that_need_attention_are_skipped(built, upstream, add):
     add("a")
     built.accounts.pause(POOL, "a")

@@ -8,11 +8,13 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
+from app.accounts.job_results import failed_result
 from app.accounts.oauth_tokens import Tokens
 from app.config import Settings
 from app.operations import check_pools
 from app.operations.diagnostic import Level
 from app.stores import keys
+from app.streaming.upstream_errors import rejection_from_body
 from app.wiring import Services, build
 
 
@@ -182,6 +184,36 @@ class TestAccountsForAPerson:
             Level.WRONG,
             "its server refuses the credential (invalid_api_key), and it has never answered a request",
         )
+
+    @pytest.mark.parametrize(
+        ("status", "body", "is_refused"),
+        [
+            (401, {"error": {"message": "No", "type": "some_type"}}, True),
+            (401, {"error": {"message": "No", "code": "unauthorized"}}, True),
+            (401, {}, True),
+            (403, {"error": {"message": "No", "type": "some_type"}}, False),
+            (500, {"error": {"message": "No", "type": "some_type"}}, False),
+        ],
+    )
+    def test_refused_without_a_known_code(
+        self, services: Services, status: int, body: object, *, is_refused: bool
+    ) -> None:
+        """What the status means is decided where every response is judged, not by the code alone."""
+        error = rejection_from_body(status, orjson.dumps(body), {})
+        result = failed_result(error, "openai", 1_774_742_400)
+        services.accounts.observe("team", account(services, "never").id, {"look_models": result.to_json()})
+
+        level, _, what, _ = found(services)[0]
+
+        assert level is (Level.WRONG if is_refused else Level.NOTE)
+        assert what.startswith("its server refuses the credential") is is_refused
+
+    def test_refused_by_a_page(self, services: Services) -> None:
+        """A proxy in between says nothing about the credential."""
+        result = failed_result(rejection_from_body(401, b"<html>", {}), "openai", 1_774_742_400)
+        services.accounts.observe("team", account(services, "never").id, {"look_models": result.to_json()})
+
+        assert found(services)[0][0] is Level.NOTE
 
     def test_one_that_stays_in_use_although_it_fails(self, services: Services) -> None:
         """Suspicion leaves out a quarter of a pool at most; what stays in for that is reported."""

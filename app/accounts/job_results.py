@@ -1,0 +1,47 @@
+"""Results of background queries of an account, as they are stored with it: fields `look_<job>`, JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from app.accounts.failures import Failure
+from app.accounts.verdicts import GONE, judge
+from app.errors import GatewayError, UpstreamError
+
+OK = "ok"
+FAILED = "failed"  # an error without a code
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """`code` is "ok" or an error code; `failure` classifies the error, see `app.accounts.verdicts`."""
+
+    at: int = 0  # Unix seconds
+    code: str = OK
+    failure: str = ""  # empty: none, or not of the upstream, or of an older version
+
+    @classmethod
+    def from_json(cls, text: str | None) -> JobResult:
+        """Return the stored result in *text*; without one, that of a success."""
+        stored = orjson.loads(text or "{}")
+        return cls(int(stored.get("at", 0)), str(stored.get("result", OK)), str(stored.get("failure", "")))
+
+    def to_json(self) -> str:
+        failure = {"failure": self.failure} if self.failure else {}
+        return orjson.dumps({"at": self.at, "result": self.code, **failure}).decode()
+
+    @property
+    def ok(self) -> bool:
+        return self.code == OK
+
+    @property
+    def is_credential_refused(self) -> bool:
+        return self.failure == Failure.CREDENTIAL if self.failure else self.code in GONE
+
+
+def failed_result(error: GatewayError, kind: str, now: float) -> JobResult:
+    """Return the result of a query that failed with *error* at an account of *kind*; *now*: Unix s."""
+    failure = judge(error, kind).failure.value if isinstance(error, UpstreamError) else ""
+    return JobResult(int(now), error.code or FAILED, failure)
