@@ -20,6 +20,9 @@ from app.streaming.tool_call_repair import ToolCallRepair
 
 Payload = dict[str, Any]
 
+PARTS = "content_parts"  # of a delta or message: parts of its content that are neither text nor thoughts
+OFFSET = "text_offset"  # of such a part
+
 
 class ChatRepair:
     """Repairs the choices of one stream; it remembers their tool calls."""
@@ -101,8 +104,13 @@ def choice_usage(payload: Payload, choice: Payload) -> Any:
 
 
 def _content(parts: list[Any], delta: Payload) -> Payload:
-    """Return the keys of a delta for content that is a list of parts; others stay in `content_parts`."""
-    texts, thoughts, others = [], [], []
+    """
+    Return the keys of a delta for content that is a list of parts; others stay in `content_parts`.
+
+    The `text_offset` of each is its position in the characters of the `content` of this delta.
+    """
+    texts: list[str] = []
+    thoughts, others = [], []
     for part in parts:
         kind = part.get("type") if isinstance(part, dict) else None
         if isinstance(part, str):
@@ -112,13 +120,13 @@ def _content(parts: list[Any], delta: Payload) -> Payload:
         elif kind == "thinking":
             thoughts.append(_thoughts(part.get("thinking")))
         else:
-            others.append(part)
+            others.append({**part, OFFSET: sum(map(len, texts))} if isinstance(part, dict) else part)
     out: Payload = {"content": "".join(texts)}
     if thoughts:
         before = delta.get("reasoning_content")
         out["reasoning_content"] = (before if isinstance(before, str) else "") + "".join(thoughts)
     if others:
-        out["content_parts"] = others
+        out[PARTS] = others
     return out
 
 

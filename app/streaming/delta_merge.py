@@ -41,6 +41,11 @@ def merge(into: dict[str, Any], delta: dict[str, Any]) -> None:
             into[key] = new
 
 
+def text_length(value: Any) -> int:
+    """Return how many characters of a string have been merged."""
+    return sum(map(len, value)) if isinstance(value, _Text) else 0
+
+
 def join_texts(value: Any) -> Any:
     """Return a copy of *value* with the pieces of every string joined."""
     if isinstance(value, _Text):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from app.openai_types.chat import ChatChoice, ChatMessage, ChatToolCall
-from app.streaming.delta_merge import join_texts, merge
+from app.streaming.chat_repair import OFFSET, PARTS
+from app.streaming.delta_merge import join_texts, merge, text_length
 
 _CONSTANT_KEYS = frozenset(("id", "created", "model"))  # the same in all chunks, or present in only one
 _CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, or different in a completion
@@ -49,6 +50,8 @@ class _Choice:
     def add_choice(self, choice: dict[str, Any]) -> None:
         for key, value in choice.items():
             if key == "delta" and isinstance(value, dict):
+                if isinstance(value.get(PARTS), list):
+                    value = self._with_positions(value)
                 merge(self._message, value)
             elif key == "logprobs" and isinstance(value, dict):
                 merge(self._logprobs, value)
@@ -56,6 +59,17 @@ class _Choice:
                 self._snapshot = value
             elif value is not None:
                 self._rest[key] = value
+
+    def _with_positions(self, delta: dict[str, Any]) -> dict[str, Any]:
+        """Return *delta* with the positions of its other parts in the text of the message."""
+        before = text_length(self._message.get("content"))
+        parts = [
+            {**part, OFFSET: before + part[OFFSET]}
+            if isinstance(part, dict) and type(part.get(OFFSET)) is int
+            else part
+            for part in delta[PARTS]
+        ]
+        return {**delta, PARTS: parts}
 
     def result(self) -> ChatChoice:
         message = join_texts(self._message)

@@ -38,6 +38,7 @@ class Reading:
     reasoning: str = ""
     calls: list[tuple[str, Any]] = field(default_factory=list)
     call_ids: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     end: str | None = None
     error: str | None = None
     usage: Json | None = None
@@ -74,6 +75,7 @@ def _read_chat(body: Json) -> Reading:
     reading = Reading(200, end=choice["finish_reason"], usage=body.get("usage"))
     reading.text = _text(message.get("content"))
     reading.reasoning = _text(message.get("reasoning_content") or message.get("reasoning"))
+    _add_sources(reading, message)
     for call in message.get("tool_calls") or ():
         _add_call(reading, call)
     return reading
@@ -93,6 +95,7 @@ def _read_chunks(events: list[Any]) -> Reading:
             assert reading.end is None or not delta.get("content"), "text after the end"
             reading.text += _text(delta.get("content"))
             reading.reasoning += _text(delta.get("reasoning_content") or delta.get("reasoning"))
+            _add_sources(reading, delta)
             for piece in delta.get("tool_calls") or ():
                 _merge(calls, piece)
             if choice.get("finish_reason") is not None:
@@ -126,13 +129,27 @@ def _add_call(reading: Reading, call: Json) -> None:
     reading.calls.append((function["name"], json.loads(function["arguments"])))
 
 
+def _add_sources(reading: Reading, message: Json) -> None:
+    for part in message.get("content_parts") or ():
+        reading.sources += [part["url"]] if "url" in part else map(str, part["reference_ids"])
+    nested = [each["url_citation"] for each in message.get("annotations") or ()]
+    reading.sources += [each["url"] for each in nested]
+
+
+def _add_annotations(reading: Reading, annotations: list[Json]) -> None:
+    for each in annotations:
+        reading.sources.append(each["url"] if each["type"] == "url_citation" else each["file_id"])
+
+
 def _read_response(response: Json) -> Reading:
     reading = Reading(200, end=response["status"], usage=response["usage"])
     if response["error"]:
         reading.error = response["error"]["message"]
     for item in response["output"]:
         if item["type"] == "message":
-            reading.text += "".join(part["text"] for part in item["content"])
+            for part in item["content"]:
+                reading.text += part["text"]
+                _add_annotations(reading, part["annotations"])
         elif item["type"] == "reasoning":
             parts = [*item.get("summary", ()), *(item.get("content") or ())]
             reading.reasoning += "".join(part["text"] for part in parts)
@@ -153,6 +170,12 @@ def _read_events(events: list[Any]) -> Reading:
     if reading.error is None:
         text = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
         assert text == reading.text
+        streamed = Reading(200)
+        _add_annotations(
+            streamed,
+            [event["annotation"] for event in events if event["type"].endswith("annotation.added")],
+        )
+        assert streamed.sources == reading.sources
     return reading
 
 

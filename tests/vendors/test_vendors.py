@@ -84,6 +84,7 @@ def test_answer(gateway: Gateway, upstream: ScriptedUpstream, name: str, case: s
     assert (reading.status, reading.error) == (200, None)
     assert (reading.text, reading.reasoning) == (answer.text, answer.reasoning)
     assert reading.calls == list(answer.calls)
+    assert reading.sources == list(answer.sources)
     assert len(set(reading.call_ids)) == len(answer.calls)
     assert reading.end == ("completed" if "responses" in way else "tool_calls" if answer.calls else "stop")
     (row,) = pool.wait_for_rows(1)

@@ -45,6 +45,7 @@ class Answer:
     text: str = TEXT
     reasoning: str = ""
     calls: tuple[tuple[str, Json], ...] = ()
+    sources: tuple[str, ...] = ()  # addresses and numbers of what is cited, in order
 
 
 @dataclass(frozen=True)

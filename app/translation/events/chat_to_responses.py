@@ -16,9 +16,10 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from app.openai_types.responses import ResponseObject, ResponsesEvent, ResponsesItem
+from app.streaming.chat_repair import PARTS
 from app.streaming.events import DONE, Event
 from app.streaming.usage import Usage, usage_from_chat
-from app.translation.events.annotations import responses_annotations
+from app.translation.events.annotations import part_annotations, responses_annotations
 from app.translation.events.mapped_calls import OpenCustomCall, OpenShellCall
 from app.translation.events.response_items import OpenCall, OpenMessage
 from app.translation.events.response_object import response_object
@@ -141,11 +142,15 @@ class ChatToResponses:
                 self._add_text("reasoning", "reasoning_text", delta[key], [])
                 break
         content, refusal = delta.get("content"), delta.get("refusal")
+        parts = delta.get(PARTS)
+        before = len(self._current.text) if parts and self._current_type == "message" and self._current else 0
         if _is_text(content):
             self._add_text("message", "output_text", content, (logprobs or {}).get("content") or [])
         if _is_text(refusal):
             self._add_text("message", "refusal", refusal, [])
         if delta.get("annotations") and (citations := responses_annotations(delta["annotations"])):
+            self._send(self._message("message").add_annotations(citations))
+        if parts and (citations := part_annotations(parts, before)):
             self._send(self._message("message").add_annotations(citations))
         for position, call in enumerate(delta.get("tool_calls") or ()):
             self._on_call(call, position)

@@ -16,14 +16,16 @@ from typing import Any
 from app.translation.requests.carried_state import is_carried
 from app.translation.requests.chat_tool_names import is_client_tool, walk
 from app.translation.requests.input_to_messages import SKIPPED_TYPES, added_tools
-from app.translation.requests.parts import as_list
+from app.translation.requests.parts import ECHOED_TYPES, as_list
 from app.translation.requests.reasoning_and_format import SCHEMA_FIELDS
 from app.translation.requests.tools import CUSTOM_FIELDS, FUNCTION_FIELDS, hosted_types
 
 Body = Mapping[str, Any]
 
 BREAKPOINT = "prompt_cache_breakpoint"
-ECHOED = ("annotations", "reasoning_content", "reasoning", "reasoning_details")  # in assistant messages
+ECHOED = (  # in assistant messages
+    *("annotations", "content_parts", "reasoning_content", "reasoning", "reasoning_details"),
+)
 FLAT_KEYS = ("type", "strict", *FUNCTION_FIELDS, *CUSTOM_FIELDS)
 NESTED_KEYS = ("type", "function", "custom", "cache_control")  # `cache_control` is listed by itself
 SEARCH_KEYS = ("search_context_size", "user_location")
@@ -48,6 +50,11 @@ def _lost_in_responses(body: Body) -> Iterator[str]:
             yield "messages.name"
         if message.get("role") == "assistant":
             yield from (f"messages.{key}" for key in ECHOED if message.get(key))
+            yield from (
+                f"messages.{part['type']}"
+                for part in as_list(message.get("content"))
+                if isinstance(part, dict) and part.get("type") in ECHOED_TYPES
+            )
         if message.get("role") != "user" and _has_breakpoint(message.get("content")):
             yield f"messages.{BREAKPOINT}"
     for tool in as_list(body.get("tools")):

@@ -17,7 +17,8 @@ PartT = TypeVar("PartT", ContentPart, ChatPart)
 
 TEXT_TYPES = (None, "text", "input_text", "output_text")
 REASONING_TYPES = ("reasoning", "reasoning_content", "reasoning_details", "thinking")
-CHAT_DETAILS = {"original": "high"}  # of an image; servers know low, high and auto
+REFERENCE_TYPES = ("reference", "tool_reference")  # Mistral's citations, between the texts that they support
+ECHOED_TYPES = (*REASONING_TYPES, *REFERENCE_TYPES)
 CHAT_DETAILS = {"original": "high"}  # of an image; servers know low, high and auto
 FILE_FIELDS: tuple[Literal["file_url", "filename"], ...] = ("file_url", "filename")
 
@@ -109,14 +110,14 @@ def _with_breakpoint(out: PartT, part: Any) -> PartT:
 
 
 def output_part(part: Any, path: str) -> ContentPart | None:
-    """Return an assistant's part as a Responses part, None for echoed reasoning."""
+    """Return an assistant's part as a Responses part, None for echoed reasoning and citations."""
     text = text_of(part)
     if text is not None:
         return {"type": "output_text", "text": text}
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "refusal" and isinstance(part.get("refusal"), str):
         return {"type": "refusal", "refusal": part["refusal"]}
-    if kind in REASONING_TYPES:
+    if kind in ECHOED_TYPES:
         return None
     raise invalid(path, "an assistant's parts are text or refusal")
 
@@ -126,7 +127,7 @@ def fits_output_part(part: Any) -> bool:
     if text_of(part) is not None:
         return True
     kind = part.get("type") if isinstance(part, dict) else None
-    return kind in REASONING_TYPES or (kind == "refusal" and isinstance(part.get("refusal"), str))
+    return kind in ECHOED_TYPES or (kind == "refusal" and isinstance(part.get("refusal"), str))
 
 
 def chat_part(part: Any, path: str) -> ChatPart:

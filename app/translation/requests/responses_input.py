@@ -20,7 +20,7 @@ from app.openai_types.responses import ContentPart, ResponsesItem
 from app.translation.requests.chat_tool_names import MAX_ID_CHARS, short_id
 from app.translation.requests.input_to_messages import input_items
 from app.translation.requests.messages_to_input import input_from_messages, shown_parts
-from app.translation.requests.parts import REASONING_TYPES, TEXT_TYPES, as_list, invalid, text_of
+from app.translation.requests.parts import ECHOED_TYPES, TEXT_TYPES, as_list, invalid, text_of
 from app.translation.requests.reasoning_and_format import (
     ALIASES,
     reasoning_settings,
@@ -89,12 +89,12 @@ def _item(item: ResponsesItem, path: str) -> ResponsesItem:
         return item
     if isinstance(content, str) and role != "assistant":
         return item  # the API accepts strings here
-    parts = [_part(part, role, path) for part in as_list(content) if not _is_reasoning(part)]
+    parts = [_part(part, role, path) for part in as_list(content) if not _is_echo(part)]
     return {**item, "content": parts}
 
 
-def _is_reasoning(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") in REASONING_TYPES
+def _is_echo(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in ECHOED_TYPES
 
 
 def _part(part: Any, role: Any, path: str) -> Any:

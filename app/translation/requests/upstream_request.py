@@ -31,7 +31,7 @@ Body = dict[str, Any]
 Fields = TypeVar("Fields", bound=Mapping[str, Any])
 
 # of assistant messages, by other services
-FOREIGN_REASONING_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
+FOREIGN_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details", "content_parts"})
 CHUNK_KEYS = ("index",)  # of a call; clients that join chunks leave it in
 
 
@@ -121,9 +121,9 @@ def _clean_message(message: ChatMessage) -> ChatMessage:
         changed["tool_calls"] = [
             _without(call, CHUNK_KEYS) if isinstance(call, dict) else call for call in calls
         ]
-    if not changed and FOREIGN_REASONING_KEYS.isdisjoint(message):
+    if not changed and FOREIGN_KEYS.isdisjoint(message):
         return message
-    return _without(message, FOREIGN_REASONING_KEYS) | changed
+    return _without(message, FOREIGN_KEYS) | changed
 
 
 def _without(item: Fields, keys: Collection[str]) -> Fields:

@@ -97,6 +97,14 @@ PARTS: list[Any] = [
 ]
 
 
+CITING: list[Any] = [
+    {"type": "text", "text": "Ünï"},
+    {"type": "reference", "reference_ids": [3]},
+    " 4.",
+    {"type": "tool_reference", "tool": "web_search", "title": "t", "url": "u"},
+]
+
+
 class TestContentInParts:
     def test_folded_chat(self):
         message = choice_of(*(chunk({"content": [part]}) for part in PARTS), chunk({}, "stop"))["message"]
@@ -113,7 +121,31 @@ class TestContentInParts:
 
         _, (event,) = observed(chunk({"content": ["a", reference]}))
 
-        assert event.payload["choices"][0]["delta"] == {"content": "a", "content_parts": [reference]}
+        assert event.payload["choices"][0]["delta"] == {
+            "content": "a",
+            "content_parts": [{**reference, "text_offset": 1}],
+        }
+
+    @pytest.mark.parametrize("deltas", [[CITING], [[part] for part in CITING]], ids=["one", "each"])
+    def test_positions_of_citations(self, deltas):
+        chunks = (*(chunk({"content": parts}) for parts in deltas), chunk({}, "stop"))
+
+        message = choice_of(*chunks)["message"]
+        (item,) = response_of(*chunks)["output"]
+
+        assert message["content"] == item["content"][0]["text"] == "Ünï 4."
+        assert [part["text_offset"] for part in message["content_parts"]] == [3, 6]
+        assert item["content"][0]["annotations"] == [
+            {"type": "file_citation", "file_id": "3", "filename": "", "index": 3},
+            {"type": "url_citation", "start_index": 6, "end_index": 6, "url": "u", "title": "t"},
+        ]
+
+    def test_parts_of_no_shape(self):
+        odd = [7, {"type": "reference", "reference_ids": 7}]
+        chunks = (chunk({"content": odd}), chunk({"content_parts": 7}), chunk({}, "stop"))
+
+        assert choice_of(*chunks)["message"]["content_parts"] == 7
+        assert response_of(*chunks)["output"] == []
 
 
 class TestCalls:

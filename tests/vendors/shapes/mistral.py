@@ -1,4 +1,4 @@
-"""Mistral (R, T): content as lists of parts, calls without index and type."""
+"""Mistral (R, T): content as lists of parts, calls without index and type; citations among the parts (D)."""
 
 from tests.vendors.vendor import (
     ARGUMENTS,
@@ -25,6 +25,10 @@ CALLED: list[Json] = [
     {"id": f"gAbCdEfG{at}", "function": {"name": name, "arguments": ARGUMENTS[at]}}
     for at, (name, _) in enumerate(CALLS)
 ]
+CITED = [
+    {"type": "reference", "reference_ids": [1, 7]},
+    {"type": "tool_reference", "tool": "web_search", "title": "Sums", "url": "https://example.com/sums"},
+]
 THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": REASONING}]}
 VENDOR = Vendor(
     name="mistral",
@@ -32,12 +36,27 @@ VENDOR = Vendor(
     text=Answer(
         [
             FIRST,
-            *(chunk({"content": piece}) for piece in PIECES),
+            chunk({"content": PIECES[0]}),
+            chunk({"content": CITED[:1]}),
+            chunk({"content": [{"type": "text", "text": PIECES[1]}, CITED[1]]}),
             chunk({"content": ""}, "stop", usage=USAGE),
             DONE,
         ],
-        completion({"content": TEXT, "tool_calls": None}, "stop", USAGE),
+        completion(
+            {
+                "content": [
+                    {"type": "text", "text": PIECES[0]},
+                    CITED[0],
+                    {"type": "text", "text": PIECES[1]},
+                    CITED[1],
+                ],
+                "tool_calls": None,
+            },
+            "stop",
+            USAGE,
+        ),
         TOKENS,
+        sources=("1", "7", "https://example.com/sums"),
     ),
     tools=Answer(
         [FIRST, chunk({"content": None, "tool_calls": CALLED}, "tool_calls", usage=USAGE), DONE],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.translation.events.annotations import chat_annotations, responses_annotations
+from app.translation.events.annotations import chat_annotations, part_annotations, responses_annotations
 
 FIELDS = {"start_index": 1, "end_index": 2, "url": "u", "title": "t"}
 FLAT = {"type": "url_citation", **FIELDS}
@@ -26,3 +26,22 @@ def test_missing_fields():
 @pytest.mark.parametrize("annotations", [None, "x", [7, None], [{"type": "file_citation"}]])
 def test_others(annotations):
     assert chat_annotations(annotations) == responses_annotations(annotations) == []
+
+
+class TestParts:
+    def test_positions_follow_the_text_before(self):
+        part = {"type": "tool_reference", "url": "u", "title": "t", "text_offset": 2}
+
+        assert part_annotations([part], 3) == [{**FLAT, "start_index": 5, "end_index": 5}]
+
+    def test_each_number_is_a_document(self):
+        (one, two) = part_annotations([{"type": "reference", "reference_ids": [4, "x", None]}], 0)
+
+        assert [one["file_id"], two["file_id"]] == ["4", "x"]
+        assert one == {"type": "file_citation", "file_id": "4", "filename": "", "index": 0}
+
+    @pytest.mark.parametrize(
+        "parts", [None, 7, [7], [{"type": "reference", "reference_ids": 7}], [{"type": "tool_reference"}]]
+    )
+    def test_of_no_shape(self, parts):
+        assert part_annotations(parts, 0) == []

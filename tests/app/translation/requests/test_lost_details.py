@@ -22,6 +22,18 @@ TEXT = {"type": "text", "text": "a"}
             ["messages.annotations", "messages.reasoning"],
         ),
         (
+            {
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "content": [{"type": "thinking", "thinking": "Hm"}, TEXT, {"type": "reference"}],
+                        "content_parts": [{"type": "reference"}],
+                    }
+                ]
+            },
+            ["messages.content_parts", "messages.thinking", "messages.reference"],
+        ),
+        (
             {"messages": [{"role": "tool", "content": [{**TEXT, **HINT}]}]},
             ["messages.prompt_cache_breakpoint"],
         ),

@@ -171,6 +171,10 @@ class TestAssistant:
                 {"content": [{"type": "reasoning", "text": "hm"}, text("text", "a")]},
                 [assistant(text("output_text", "a"))],
             ),
+            (
+                {"content": [text("text", "a"), {"type": "reference", "reference_ids": [1]}]},
+                [assistant(text("output_text", "a"))],
+            ),
             ({"content": None, "tool_calls": None}, []),
         ],
     )
