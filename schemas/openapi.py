@@ -7,12 +7,14 @@ Source: https://spec.openapis.org/oas/v3.1.0
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
+from apispec import APISpec
 from marshmallow import Schema
 
-from schemas.json_schema import schema_of
+from schemas.json_schema import OPENAPI, schema_of
 
 ERROR = {
     "type": "object",
@@ -32,59 +34,30 @@ ERROR = {
     },
 }
 
-Parameter = TypedDict(
-    "Parameter", {"name": str, "in": str, "required": bool, "schema": Mapping[str, Any]}
-)  # `in` is a keyword
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # not HEAD and OPTIONS, which Flask adds
+
+Json = dict[str, Any]  # a part of a document
 
 
-class MediaType(TypedDict):
-    schema: Mapping[str, Any]
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A Flask rule with its methods, all of which are described by *operation*."""
+
+    rule: str
+    methods: Iterable[str]
+    operation: Json
 
 
-class RequestBody(TypedDict):
-    """The media types by their names."""
-
-    required: bool
-    content: dict[str, MediaType]
-
-
-class ResponseObject(TypedDict):
-    """The media types by their names."""
-
-    description: str
-    content: dict[str, MediaType]
-
-
-class Operation(TypedDict, total=False):
-    """A method of a path; *responses* are by status."""
-
-    summary: str
-    operationId: str
-    security: list[dict[str, list[str]]]
-    parameters: list[Parameter]
-    requestBody: RequestBody
-    responses: dict[str, ResponseObject]
-
-
-class Document(TypedDict):
-    """An OpenAPI document; *paths* are operations by path and method."""
-
-    openapi: str
-    info: dict[str, str]
-    paths: dict[str, dict[str, Operation]]
-    components: dict[str, Mapping[str, Any]]
-
-
-def document(
-    title: str, version: str, paths: dict[str, dict[str, Operation]], security: dict[str, dict[str, str]]
-) -> Document:
-    """Return an OpenAPI document; *version* is the product's."""
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": title, "version": version},
-        "paths": paths,
-        "components": {"schemas": {"Error": ERROR}, "securitySchemes": security},
-    }
+def document(title: str, version: str, security: dict[str, Json], routes: Iterable[Route]) -> Json:
+    """Return an OpenAPI document; *version* is the product's, *security* has its schemes by name."""
+    spec = APISpec(title, version, OPENAPI)
+    spec.components.schema("Error", ERROR)
+    for name, scheme in security.items():
+        spec.components.security_scheme(name, scheme)
+    for route in routes:
+        methods = [method.lower() for method in METHODS if method in route.methods]
+        spec.path(address(route.rule), operations=dict.fromkeys(methods, route.operation))
+    return spec.to_dict()
 
 
 def address(rule: str) -> str:
@@ -92,32 +65,20 @@ def address(rule: str) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
-def in_path(names: Iterable[str]) -> list[Parameter]:
+def in_path(names: Iterable[str]) -> list[Json]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in sorted(names)
+        {"name": name, "in": "path", "schema": {"type": "string", "minLength": 1}} for name in sorted(names)
     ]
 
 
-def in_query(schema: Schema) -> list[Parameter]:
+def body_of(schema: Schema, media_type: str = "application/json") -> Json:
     described = schema_of(schema)
-    return [
-        {"name": name, "in": "query", "required": name in described["required"], "schema": field}
-        for name, field in described["properties"].items()
-    ]
+    return {"required": "required" in described, "content": {media_type: {"schema": described}}}
 
 
-def body_of(schema: Schema, kind: str = "application/json") -> RequestBody:
-    described = schema_of(schema)
-    return {"required": bool(described["required"]), "content": {kind: {"schema": described}}}
-
-
-def json_of(schema: dict[str, Any]) -> ResponseObject:
+def json_of(schema: Json | str) -> Json:
+    """Return a response in JSON; *schema* may name a component."""
     return {"description": "", "content": {"application/json": {"schema": schema}}}
-
-
-def failure() -> ResponseObject:
-    return json_of({"$ref": "#/components/schemas/Error"})
 
 
 def first_line(text: str | None) -> str:

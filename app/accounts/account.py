@@ -89,7 +89,7 @@ class Account:
     rescues: int = 0  # of those, the ones after which another account answered
     failures: dict[str, int] = field(default_factory=dict)  # by `Failure`, the request's own too
     failures_in_a_row: int = 0  # how many of its newest attempts failed
-    latest_failure: str = ""  # the `Failure` of the last of them
+    latest_failure: str = ""  # the `Failure` of the newest one
     refused: tuple[RefusedField, ...] = ()  # learned from its server's errors
 
     def refused_by(self, protocol: str, model: str) -> tuple[str, ...]:

@@ -18,13 +18,10 @@ from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.codex import CODEX_REQUEST
 from schemas.compact import COMPACT_REQUEST
 from schemas.openapi import (
-    Document,
-    Operation,
-    ResponseObject,
-    address,
+    Json,
+    Route,
     body_of,
     document,
-    failure,
     first_line,
     in_path,
     json_of,
@@ -36,7 +33,6 @@ T = TypeVar("T")
 
 bp = Blueprint("openapi", __name__, template_folder="templates")
 
-METHODS = ("GET", "POST")
 OPEN = ("health", "metrics", "openapi")  # blueprints without authentication
 ALIAS = "codex_v1_"
 BODIES: dict[str, Schema] = {
@@ -51,7 +47,7 @@ BODIES: dict[str, Schema] = {
     **{f"plain.{path.replace('/', '_')}": schema for path, schema in FORM_REQUESTS.items()},
 }
 FORMS = tuple(f"plain.{path.replace('/', '_')}" for path in FORM_REQUESTS)
-ANSWERS = {
+RESPONSES = {
     "basic_chat.create": response_schemas.CHAT,
     "chat.create": response_schemas.CHAT,
     "codex.catalogue": response_schemas.CATALOGUE,
@@ -119,16 +115,11 @@ def _once(name: str, make: Callable[[], T]) -> T:
     return result
 
 
-def build_document() -> Document:
+def build_document() -> Json:
     """Return the OpenAPI document of the application at hand. Source: https://spec.openapis.org/oas/v3.1.0"""
-    paths: dict[str, dict[str, Operation]] = {}
-    for rule in routes():
-        path = address(rule.rule)
-        for method in METHODS:
-            if method in (rule.methods or ()):
-                paths.setdefault(path, {})[method.lower()] = _operation(rule, method)
     security = {"key": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
-    return document("Poolgate", package_version(), paths, security)
+    described = (Route(rule.rule, rule.methods or (), _operation(rule)) for rule in routes())
+    return document("Poolgate", package_version(), security, described)
 
 
 def routes() -> Iterator[Rule]:
@@ -141,13 +132,14 @@ def routes() -> Iterator[Rule]:
     return iter(sorted(rules, key=lambda rule: rule.rule))
 
 
-def _operation(rule: Rule, method: str) -> Operation:
+def _operation(rule: Rule) -> Json:
     endpoint = rule.endpoint.removeprefix(ALIAS)
     blueprint = endpoint.partition(".")[0]
-    operation: Operation = {
+    error = response_schemas.ERROR_WITH_DETAIL if blueprint == "basic_chat" else "Error"
+    operation: Json = {
         "summary": SUMMARIES.get(endpoint) or first_line(current_app.view_functions[rule.endpoint].__doc__),
         "operationId": f"{rule.endpoint}_{rule.rule.strip('/').replace('/', '_')}",
-        "responses": {"200": _answer(endpoint), "default": _failure(blueprint)},
+        "responses": {"200": _response(endpoint), "default": json_of(error)},
     }
     if blueprint not in OPEN:
         operation["security"] = [{"basic": []} if blueprint == "basic_chat" else {"key": []}]
@@ -159,18 +151,13 @@ def _operation(rule: Rule, method: str) -> Operation:
     return operation
 
 
-def _failure(blueprint: str) -> ResponseObject:
-    """Return the schema of errors; the endpoint with HTTP Basic adds `detail`."""
-    return json_of(response_schemas.ERROR_WITH_DETAIL) if blueprint == "basic_chat" else failure()
-
-
-def _answer(endpoint: str) -> ResponseObject:
+def _response(endpoint: str) -> Json:
     if endpoint in KINDS:
         schema = response_schemas.EVENT if KINDS[endpoint] == EVENTS else response_schemas.TEXT
         return {"description": "", "content": {KINDS[endpoint]: {"schema": schema}}}
-    answer = json_of(ANSWERS.get(endpoint, response_schemas.PASSTHROUGH))
+    response = json_of(RESPONSES.get(endpoint, response_schemas.PASSTHROUGH))
     if endpoint in BINARY:
-        answer["content"]["*/*"] = {"schema": {}}
+        response["content"]["*/*"] = {"schema": {}}
     if endpoint in BODIES:
-        answer["content"][EVENTS] = {"schema": response_schemas.EVENT}
-    return answer
+        response["content"][EVENTS] = {"schema": response_schemas.EVENT}
+    return response

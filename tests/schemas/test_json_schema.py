@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from marshmallow.fields import Nested
-from marshmallow.validate import OneOf
+from marshmallow.validate import Length, OneOf, Regexp
 
 from schemas.fields import Flag, Integer, ShortText, Text, Texts, WireSchema
-from schemas.json_schema import schema_of
+from schemas.json_schema import parameters_of, schema_of
 from schemas.names import AdminSchema
 
 
@@ -23,7 +23,9 @@ class Outer(WireSchema):
 
 
 class Strict(AdminSchema):
-    name = Text()
+    name = Text(load_default="n", validate=(Length(min=1), Regexp(r"[a-z]+\Z")))
+    required = Text(required=True)
+    some = Texts(validate=Length(min=1))
 
 
 def test_types_and_bounds() -> None:
@@ -43,4 +45,15 @@ def test_required_and_additional_fields() -> None:
 
 
 def test_null_is_absence_only_for_clients() -> None:
-    assert schema_of(Strict())["properties"]["name"] == {"type": ["string"]}
+    assert schema_of(Strict())["properties"]["name"] == {
+        "type": ["string"],
+        "default": "n",
+        "minLength": 1,
+        "pattern": "^[a-z]+$",
+    }
+    assert schema_of(Strict())["properties"]["some"]["minItems"] == 1
+
+
+def test_parameters_of_a_query() -> None:
+    described = [(each["name"], each["in"], each["required"]) for each in parameters_of(Strict())]
+    assert described == [("name", "query", False), ("required", "query", True), ("some", "query", False)]

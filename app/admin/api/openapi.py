@@ -23,22 +23,11 @@ from app.admin.api import (
 )
 from app.admin.api.inputs import json_response
 from app.config import package_version
-from schemas.openapi import (
-    Document,
-    Operation,
-    address,
-    body_of,
-    document,
-    failure,
-    first_line,
-    in_path,
-    in_query,
-    json_of,
-)
+from schemas.json_schema import parameters_of
+from schemas.openapi import Json, Route, body_of, document, first_line, in_path, json_of
 
 bp = Blueprint("openapi", __name__)
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BODIES: dict[str, Schema] = {
     "api.pools.create": pools.POOL_INPUT,
     "api.pools.change": pools.POOL_CHANGE,
@@ -88,16 +77,13 @@ def show() -> Response:
     return json_response(build_document())
 
 
-def build_document() -> Document:
+def build_document() -> Json:
     """Return the OpenAPI document of the current application."""
-    paths: dict[str, dict[str, Operation]] = {}
-    for rule in routes():
-        for method in METHODS:
-            if method in (rule.methods or ()):
-                paths.setdefault(address(rule.rule), {})[method.lower()] = _operation(rule)
     cookie = {"name": str(current_app.config["SESSION_COOKIE_NAME"])}
-    security = {"token": TOKEN, "session": SESSION | cookie}
-    return document("Poolgate, for operators", package_version(), paths, security)
+    described = (Route(rule.rule, rule.methods or (), _operation(rule)) for rule in routes())
+    return document(
+        "Poolgate, for operators", package_version(), {"token": TOKEN, "session": SESSION | cookie}, described
+    )
 
 
 def routes() -> Iterator[Rule]:
@@ -105,14 +91,14 @@ def routes() -> Iterator[Rule]:
     return iter(sorted(rules, key=lambda rule: rule.rule))
 
 
-def _operation(rule: Rule) -> Operation:
+def _operation(rule: Rule) -> Json:
     lines = current_app.view_functions[rule.endpoint].__doc__
-    operation: Operation = {
+    operation: Json = {
         "summary": first_line(lines),
         "operationId": rule.endpoint.removeprefix("api.").replace(".", "_"),
         "security": [{"token": []}, {"session": []}],
-        "parameters": in_path(rule.arguments) + in_query(QUERIES.get(rule.endpoint, inputs.POOL)),
-        "responses": {"2XX": json_of({"type": "object"}), "default": failure()},
+        "parameters": in_path(rule.arguments) + parameters_of(QUERIES.get(rule.endpoint, inputs.POOL)),
+        "responses": {"2XX": json_of({"type": "object"}), "default": json_of("Error")},
     }
     if rule.endpoint in BODIES:
         operation["requestBody"] = body_of(BODIES[rule.endpoint])
