@@ -20,6 +20,14 @@ import orjson
 
 MAX_LEVELS = 200  # orjson writes 254, and a translation may add some
 MIN_DEEP_BYTES = 2 * MAX_LEVELS  # the minimum length of a text with more levels
+
+# Bounds of the work of one parse, during which no other greenlet runs. Brackets and commas in strings count
+# as well: the longest response of text has a tenth of that, and Base64 has neither.
+COUNTED_FROM_BYTES = 256 * 1024  # shorter JSON is parsed within some milliseconds, whatever is in it
+MAX_CONTAINERS = 200_000  # arrays and objects
+MAX_SEPARATORS = 8_000_000  # OpenAI's largest list of embeddings has 6.3 million numbers
+MAX_LENIENT_BYTES = 4 * 1024 * 1024
+MAX_LENIENT_VALUES = 100_000
 REPLACEMENT = "\ufffd"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -35,6 +43,8 @@ def loads(data: bytes) -> Any:
 
 def loads_and_compare(data: bytes) -> tuple[Any, bool]:
     """Return (the value of *data*, whether it is strict JSON). Raises ValueError."""
+    if has_too_many_values(data):
+        raise ValueError("too many values")
     try:
         value, is_strict = orjson.loads(data), True
     except orjson.JSONDecodeError:
@@ -50,23 +60,36 @@ def loads_tolerantly(data: bytes) -> Any:
 
     Only for JSON that orjson has refused: it costs ten times as much.
     """
+    if len(data) > MAX_LENIENT_BYTES or _containers(data) + data.count(b",") > MAX_LENIENT_VALUES:
+        raise ValueError("too large to be parsed leniently")
     try:
         return _DECODER.decode(data.decode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
+def has_too_many_values(data: bytes) -> bool:
+    """Return whether *data* may have more values than are parsed without delaying other requests."""
+    if len(data) <= COUNTED_FROM_BYTES:
+        return False
+    return _containers(data) > MAX_CONTAINERS or data.count(b",") > MAX_SEPARATORS
+
+
+def _containers(data: bytes) -> int:
+    return data.count(b"{") + data.count(b"[")
+
+
 def is_too_deep(data: bytes, value: Any) -> bool:
     """Return whether *value*, parsed from *data*, is nested too deeply to be encoded."""
-    if len(data) <= MIN_DEEP_BYTES or data.count(b"{") + data.count(b"[") <= MAX_LEVELS:
+    if len(data) <= MIN_DEEP_BYTES or _containers(data) <= MAX_LEVELS:
         return False
-    level = [value]
-    for _ in range(MAX_LEVELS + 1):
+    level = [value] if type(value) in (dict, list) else []
+    for _ in range(MAX_LEVELS):
         level = [
             inner
             for outer in level
-            if type(outer) in (dict, list)
             for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in (dict, list)
         ]
         if not level:
             return False

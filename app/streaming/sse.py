@@ -15,7 +15,7 @@ import orjson
 
 from app.errors import StreamEventTooLarge, UpstreamError, UpstreamProtocolError
 from app.streaming.events import DONE, Event
-from app.streaming.lenient_json import MIN_DEEP_BYTES, is_too_deep, loads_tolerantly
+from app.streaming.lenient_json import MIN_DEEP_BYTES, has_too_many_values, is_too_deep, loads_tolerantly
 from app.streaming.surrogates import SurrogateJoiner
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -124,6 +124,8 @@ def _decode_plain(text: bytes) -> list[Event] | None:
     lines: list[bytes] = _PLAIN_DATA.findall(text)
     if sum(map(len, lines)) + _FRAMING_BYTES * len(lines) != len(text) and not _PLAIN.fullmatch(text):
         return None
+    if has_too_many_values(text):
+        return None
     done = lines[-1] == b"[DONE]"
     if done:
         del lines[-1]
@@ -185,6 +187,8 @@ def _object(data: bytes) -> tuple[dict[str, Any] | None, bool]:
     Gemini's compatible endpoint wraps its errors in a list.
     """
     is_exact = True
+    if has_too_many_values(data):
+        raise UpstreamProtocolError("The upstream sent an event with too many values")
     try:
         payload = orjson.loads(data)
     except orjson.JSONDecodeError:

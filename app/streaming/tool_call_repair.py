@@ -16,6 +16,7 @@ import orjson
 Payload = dict[str, Any]
 
 _OWN_KEYS = frozenset(("index", "id", "type", "function", "custom"))
+MAX_CHECKED_CHARS = 1000  # of arguments that are parsed whatever their end is
 _TEXT_KEYS = {"function": "arguments", "custom": "input"}
 
 
@@ -28,6 +29,12 @@ class _Call:
         self.arguments: list[str] = []
         self.held: Payload | None = {}  # other keys of the pieces so far; None: its start has been sent
 
+    def join_arguments(self) -> str:
+        """Return the arguments so far; they are joined only once."""
+        text = "".join(self.arguments)
+        self.arguments = [text]
+        return text
+
 
 class ToolCallRepair:
     """The tool calls of one choice."""
@@ -36,6 +43,10 @@ class ToolCallRepair:
         """*id_prefix* begins the ids of calls that have none."""
         self._id_prefix = id_prefix
         self._calls: list[_Call] = []
+        self._by_id: dict[str, _Call] = {}
+        self._indexes: set[int] = set()  # of all calls
+        self._next_index = 0
+        self._next_number = 0  # of an id that is made up
         self._by_index: dict[int, _Call] = {}  # the newest call with each of the upstream's indexes
         self._held = 0
 
@@ -73,7 +84,7 @@ class ToolCallRepair:
                 return False
             if not isinstance(text, str) and text is not None:
                 return False
-            if any(call.call_id == piece["id"] for call in self._calls):
+            if piece["id"] in self._by_id:
                 return False
             indexes.add(index)
         if len(indexes) != len(pieces):
@@ -82,6 +93,7 @@ class ToolCallRepair:
             call = self._add(piece["index"])
             called = piece[piece["type"]]
             call.call_id, call.kind, call.name = piece["id"], piece["type"], called["name"]
+            self._by_id.setdefault(call.call_id, call)
             call.arguments.append(called.get(_TEXT_KEYS[call.kind]) or "")
             call.held = None
             self._held -= 1
@@ -111,7 +123,7 @@ class ToolCallRepair:
         name, call_id = called.get("name"), piece.get("id")
         is_first = not call.call_id and not call.name and not call.arguments
         if isinstance(call_id, str) and call_id and call.held is not None:
-            call.call_id = call.call_id or self._unique(call_id)
+            self._identify(call, call_id)
         if isinstance(name, str) and call.held is not None:
             call.name = call.name or name
         text = _text(called)
@@ -128,7 +140,7 @@ class ToolCallRepair:
         return [{"index": call.index, **others, call.kind: {_TEXT_KEYS[call.kind]: text}}]
 
     def _start(self, call: _Call) -> Payload:
-        call.call_id = call.call_id or self._unique("")
+        self._identify(call, "")
         call.kind = call.kind or "function"
         called = {"name": call.name, _TEXT_KEYS[call.kind]: "".join(call.arguments)}
         start = {"index": call.index, "id": call.call_id, "type": call.kind, **(call.held or {})}
@@ -136,15 +148,18 @@ class ToolCallRepair:
         self._held -= 1
         return {**start, call.kind: called}
 
-    def _unique(self, call_id: str) -> str:
-        """Return an id that no other call has."""
-        taken = {call.call_id for call in self._calls}
-        if call_id and call_id not in taken:
-            return call_id
-        number = len(taken)
-        while (made := f"{call_id or self._id_prefix}_{number}") in taken:
-            number += 1
-        return made
+    def _identify(self, call: _Call, call_id: str) -> None:
+        """Give *call*, unless it has an id, the one that it was sent with, or one that no other call has."""
+        if call.call_id:
+            return
+        made = call_id
+        if not made or made in self._by_id:
+            number = max(self._next_number, len(self._by_id) + 1)
+            while (made := f"{call_id or self._id_prefix}_{number}") in self._by_id:
+                number += 1
+            self._next_number = number + 1
+        call.call_id = made
+        self._by_id[made] = call
 
     def _call_of(self, piece: Payload, position: int | None) -> _Call:
         """Return the call that *piece* continues, or a new one."""
@@ -155,10 +170,8 @@ class ToolCallRepair:
             call = self._by_index.get(index)
             starts = call is None or _starts_another(call, call_id, name)
             return self._add(index) if starts or call is None else call
-        if isinstance(call_id, str) and call_id:
-            for call in self._calls:
-                if call.call_id == call_id:
-                    return call
+        if isinstance(call_id, str) and call_id in self._by_id:
+            return self._by_id[call_id]
         last = self._calls[-1] if self._calls else None
         if last is not None and not name:
             if position is not None and position < len(self._calls):
@@ -167,10 +180,11 @@ class ToolCallRepair:
         return self._add(None) if last is None or last.name else last
 
     def _add(self, upstream_index: int | None) -> _Call:
-        taken = {call.index for call in self._calls}
-        index = max(taken, default=-1) + 1
-        if upstream_index is not None and upstream_index not in taken:
+        index = self._next_index
+        if upstream_index is not None and upstream_index not in self._indexes:
             index = upstream_index
+        self._indexes.add(index)
+        self._next_index = max(self._next_index, index + 1)
         call = _Call(index, upstream_index)
         self._calls.append(call)
         self._held += 1
@@ -185,10 +199,12 @@ def _starts_another(call: _Call, call_id: Any, name: Any) -> bool:
         return False
     if call_id and call.call_id:
         return bool(call_id != call.call_id)
-    return bool(name != call.name or _is_json("".join(call.arguments)))
+    return bool(name != call.name or _is_json(call.join_arguments()))
 
 
 def _is_json(text: str) -> bool:
+    if not text.endswith(("}", "]", '"')) and len(text) > MAX_CHECKED_CHARS:
+        return False  # without reading all of it for every piece
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -16,6 +16,9 @@ from app.streaming.upstream_errors import has_failed_base
 
 Payload = dict[str, Any]
 
+MAX_CHOICES = 1024  # `n` is at most 128
+MAX_CALLS = 10_000  # of all choices together: each takes some microseconds
+
 NOT_A_RESPONSE = "The upstream answered with an object that is not an answer"
 _TERMINAL_EVENTS = {  # by the status of a response; one without a status is complete
     None: "response.completed",
@@ -49,6 +52,21 @@ def error_event(payload: Payload) -> Event | None:
     return Event(payload if payload.get("type") == "error" else {**payload, "type": "error"})
 
 
+def choices_in(payload: Payload) -> list[Payload]:
+    """Return the choices of a completion. Raises UpstreamProtocolError unless they are objects, and few."""
+    choices = payload.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        raise _not_a_response()
+    calls = 0
+    for choice in choices:
+        message = choice.get("message")
+        listed = message.get("tool_calls") if isinstance(message, dict) else None
+        calls += len(listed) if isinstance(listed, list) else 0
+    if len(choices) > MAX_CHOICES or calls > MAX_CALLS:
+        raise UpstreamProtocolError("The upstream answered with too many choices or tool calls")
+    return choices
+
+
 def unfold_completion(payload: Payload) -> list[Event]:
     """
     Return the chunks of a `chat.completion`. Raises UpstreamProtocolError for another object.
@@ -56,18 +74,16 @@ def unfold_completion(payload: Payload) -> list[Event]:
     Each choice is one chunk with its message, which the reader of the stream makes a delta, and
     one with its finish_reason.
     """
-    choices = payload.get("choices")
-    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise _not_a_response()
+    choices = choices_in(payload)
     frame = {**payload, "object": "chat.completion.chunk"}
     usage = frame.pop("usage", None)
     events = []
     for position, choice in enumerate(choices):
         index = choice.get("index")
         index = index if type(index) is int else position
-        end = {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")}
+        end: Payload = {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")}
         end |= {key: value for key, value in choice.items() if key not in ("message", "logprobs", "index")}
-        begun = {"index": index, "logprobs": choice.get("logprobs"), "finish_reason": None}
+        begun: Payload = {"index": index, "logprobs": choice.get("logprobs"), "finish_reason": None}
         message = choice.get("message")
         begun["delta"] = {"role": "assistant", **message} if isinstance(message, dict) else {}
         events += [Event({**frame, "choices": [begun]}), Event({**frame, "choices": [end]})]

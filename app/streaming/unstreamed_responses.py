@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from app.errors import UpstreamProtocolError
 from app.streaming.events import DONE, Event, UnstreamedResponse
 from app.streaming.progress import Stage
-from app.streaming.unfold import NOT_A_RESPONSE, error_event, object_in, terminal_event_type
+from app.streaming.unfold import NOT_A_RESPONSE, choices_in, error_event, object_in, terminal_event_type
 
 
 class Reader(Protocol):
@@ -38,8 +38,7 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader) -> E
     if (error := error_event(payload)) is not None:
         reader.observe(error)
         return error
-    choices = payload.get("choices")
-    if not isinstance(choices, list) or not choices:
+    if not (choices := choices_in(payload)):
         raise UpstreamProtocolError(NOT_A_RESPONSE)
     streamed = [_streamed_choice(choice, index) for index, choice in enumerate(choices)]
     chunk = Event({**payload, "choices": streamed})
@@ -82,9 +81,9 @@ UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader], Event]]
 }
 
 
-def _streamed_choice(choice: Any, index: int) -> dict[str, Any]:
+def _streamed_choice(choice: dict[str, Any], index: int) -> dict[str, Any]:
     """Return *choice* as the one chunk of a stream would have it, so that readers observe both alike."""
-    message = choice.get("message") if isinstance(choice, dict) else None
+    message = choice.get("message")
     if not isinstance(message, dict):
         raise UpstreamProtocolError(NOT_A_RESPONSE)
     _set_missing(choice, "index", index)

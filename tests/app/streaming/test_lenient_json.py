@@ -7,7 +7,15 @@ from typing import Any
 import orjson
 import pytest
 
-from app.streaming.lenient_json import MAX_LEVELS, loads, loads_and_compare
+from app.streaming.lenient_json import (
+    MAX_CONTAINERS,
+    MAX_LENIENT_BYTES,
+    MAX_LENIENT_VALUES,
+    MAX_LEVELS,
+    MAX_SEPARATORS,
+    loads,
+    loads_and_compare,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +48,29 @@ def test_other_bytes_are_refused(data: bytes) -> None:
 def test_deep_nesting_is_refused(levels: int) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         loads(b"[" * levels + b" " * 2 * MAX_LEVELS + b"]" * levels)
+
+
+def _listing(value: bytes, count: int) -> bytes:
+    return b"[" + b",".join([value] * count) + b"]"
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [(b"[]", MAX_CONTAINERS - 1), (b'"' + b"a" * 1000 + b'"', 20_000), (b"0.5", 2_000_000)],
+)
+def test_large_json_is_parsed(value: bytes, count: int) -> None:
+    assert len(loads(_listing(value, count))) == count
+
+
+@pytest.mark.parametrize(("value", "count"), [(b"[]", MAX_CONTAINERS), (b"0", MAX_SEPARATORS + 2)])
+def test_json_that_would_delay_other_requests_is_refused(value: bytes, count: int) -> None:
+    with pytest.raises(ValueError, match="too many values"):
+        loads(_listing(value, count))
+
+
+@pytest.mark.parametrize(
+    "data", [_listing(b"NaN", MAX_LENIENT_VALUES + 1), b'"\xff' + b" " * MAX_LENIENT_BYTES + b'"']
+)
+def test_only_small_json_is_parsed_leniently(data: bytes) -> None:
+    with pytest.raises(ValueError, match="too large"):
+        loads(data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -126,3 +128,41 @@ def test_what_makes_no_sense_stays(pieces):
 
     assert not repair.note_regular(pieces)
     assert repair.repaired(pieces) == pieces
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        lambda number: {"function": {"name": "f", "arguments": "{}"}},
+        lambda number: {"id": "same", "index": number, "function": {"name": "f", "arguments": "{}"}},
+        lambda number: {
+            "id": f"c{number}",
+            "type": "function",
+            "index": number,
+            "function": {"name": "f", "arguments": "{}"},
+        },
+        lambda number: {"index": 0, "function": {"name": "f", "arguments": "{,"}},
+    ],
+)
+def test_each_call_costs_as_much_as_the_one_before_it(sent: Callable[[int], Piece]) -> None:
+    repair = ToolCallRepair("call")
+
+    def seconds(numbers: range) -> float:
+        started = time.thread_time()
+        for number in numbers:
+            pieces = [sent(number)]
+            if not repair.note_regular(pieces):
+                repair.repaired(pieces)
+        return time.thread_time() - started
+
+    first = min(seconds(range(at, at + 200)) for at in range(0, 1000, 200))
+    seconds(range(1000, 20_000))
+    last = min(seconds(range(at, at + 200)) for at in range(20_000, 21_000, 200))
+    assert last < 10 * first
+
+
+def test_made_up_ids_differ_from_those_that_were_sent() -> None:
+    sent = [{"id": f"call_{number}", "function": {"name": "f"}} for number in range(2, 6)]
+    repair = ToolCallRepair("call")
+    pieces = repair.repaired([*sent, *({"function": {"name": "f"}} for _ in range(4))]) + repair.release()
+    assert len({piece["id"] for piece in pieces}) == len(pieces) == 8

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from app.errors import UpstreamProtocolError
 from app.streaming.chat_protocol import ChatReader
 from app.streaming.events import DONE
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
 from app.streaming.responses_protocol import ResponsesReader
-from app.streaming.unfold import unfold_completion, unfold_response
+from app.streaming.unfold import MAX_CALLS, MAX_CHOICES, unfold_completion, unfold_response
+from app.streaming.unstreamed_responses import unstreamed_completion
 from app.translation.events.responses_to_chat import ResponsesToChat
 from app.translation.events.responses_to_responses import ResponsesPassThrough
 
@@ -141,3 +144,25 @@ def test_status(status, finish):
         reader.observe(event)
 
     assert reader.finish == finish
+
+
+@pytest.mark.parametrize(
+    "unfolded", [unfold_completion, lambda payload: unstreamed_completion(payload, None, ChatReader(1))]
+)
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [{"message": {"content": "a"}, "finish_reason": "stop"}] * (MAX_CHOICES + 1),
+        [
+            {
+                "message": {"tool_calls": [{"function": {"name": "f"}}] * (MAX_CALLS + 1)},
+                "finish_reason": "stop",
+            }
+        ],
+    ],
+)
+def test_more_choices_or_calls_than_any_response_has_are_refused(
+    unfolded: Callable[[Any], Any], choices: list[Any]
+) -> None:
+    with pytest.raises(UpstreamProtocolError, match="too many"):
+        unfolded({"choices": choices})
