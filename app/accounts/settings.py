@@ -11,7 +11,7 @@ import orjson
 
 from app.config import MAX_TIME_LIMIT_SECONDS, ConfigError, TimeLimits
 from app.errors import InvalidRequest
-from app.patterns import matches, pattern_error
+from app.patterns import MAX_STARS, STAR, matches, pattern_error
 from schemas.bounds import MAX_TIME_LIMIT_PATTERNS
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
@@ -20,6 +20,7 @@ FLAGS = ("names_accounts", "tells_windows")  # see PoolSettings
 CHOICES = {  # the values of each; the first is the default
     "stream_upstream": ("auto", "always", "never"),
 }
+MAX_PATTERN_CHARS = 4096  # of a stored one; new ones are shorter
 NUMBERS = {  # the minimum and maximum of each
     "keep_days": (1, 3650),
     "affinity_minutes": (0, 7 * 24 * 60),
@@ -76,15 +77,22 @@ def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
 
 
 def check_settings(text: str) -> None:
-    """Check stored settings *text* as if each setting were made again. Raises InvalidRequest."""
+    """
+    Check stored settings *text* as when each setting is made. Raises InvalidRequest.
+
+    Time limits may be longer, of more models, and of names that are refused now: earlier versions took them.
+    """
     stored = orjson.loads(text or "{}")
-    made = ""
     for pattern, limits in stored.get("time_limits", {}).items():
-        # in the order in which they fit with each other: a longer one for reasoning models first
-        for name in sorted(limits, key=lambda name: not name.endswith("_reasoning")):
-            if type(limits[name]) not in (int, float):
+        if not 0 < len(pattern) <= MAX_PATTERN_CHARS or pattern.count(STAR) > MAX_STARS:
+            raise InvalidRequest("A time limit must be of a model or a pattern", param="time_limit")
+        for name, seconds in limits.items():
+            if type(seconds) not in (int, float):
                 raise InvalidRequest("A time limit must be a number of seconds", param="time_limit")
-            made = with_time_limit(made, pattern, name, limits[name])
+            _check_time_limit(name, min(seconds, MAX_TIME_LIMIT_SECONDS))
+    settings = settings_of(stored)
+    for pattern, _ in settings.time_limits:
+        _check_combination(settings, pattern)
     for name in (*FLAGS, *CHOICES, *NUMBERS):
         if name not in stored:
             continue
@@ -107,17 +115,9 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
 
     Raises InvalidRequest for a limit that does not exist, or does not fit with the others.
     """
-    if name not in TIME_LIMITS:
-        raise InvalidRequest(
-            f"'{name[:40]}' is no time limit; there are {', '.join(TIME_LIMITS)}", param="time_limit"
-        )
+    _check_time_limit(name, seconds)
     if error := pattern_error(pattern):
         raise InvalidRequest(f"A pattern of models {error}", param="time_limit")
-    if seconds is not None and not 0 < seconds <= MAX_TIME_LIMIT_SECONDS:
-        raise InvalidRequest(
-            f"The time limit {name} must be more than 0 and at most {MAX_TIME_LIMIT_SECONDS} seconds",
-            param="time_limit",
-        )
     stored: dict[str, Any] = orjson.loads(text or "{}")
     patterns = stored.setdefault("time_limits", {})
     if pattern not in patterns and len(patterns) >= MAX_TIME_LIMIT_PATTERNS:
@@ -131,11 +131,29 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
     else:
         overrides[name] = seconds
     changed = orjson.dumps(stored).decode()
+    _check_combination(settings_from(changed), pattern)
+    return changed
+
+
+def _check_time_limit(name: str, seconds: float | None) -> None:
+    """Raise InvalidRequest unless *name* may be limited to *seconds*; None: to nothing of its own."""
+    if name not in TIME_LIMITS:
+        raise InvalidRequest(
+            f"'{name[:40]}' is no time limit; there are {', '.join(TIME_LIMITS)}", param="time_limit"
+        )
+    if seconds is not None and not 0 < seconds <= MAX_TIME_LIMIT_SECONDS:
+        raise InvalidRequest(
+            f"The time limit {name} must be more than 0 and at most {MAX_TIME_LIMIT_SECONDS} seconds",
+            param="time_limit",
+        )
+
+
+def _check_combination(settings: PoolSettings, pattern: str) -> None:
+    """Raise InvalidRequest unless the time limits of models of *pattern* fit with each other."""
     try:
-        settings_from(changed).limits_for(pattern.replace("*", "x"), TimeLimits())
+        settings.limits_for(pattern.replace("*", "x"), TimeLimits())
     except ConfigError as error:
         raise InvalidRequest(str(error), param="time_limit") from None
-    return changed
 
 
 def with_flag(text: str, name: str, value: bool) -> str:

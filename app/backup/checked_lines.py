@@ -31,6 +31,7 @@ from app.stores import dump, keys
 from schemas.validation_errors import first_error
 
 COUNTS = ("accounts", "keys", "rows", "open")
+MAX_WARNINGS = 20  # that are shown
 MAX_SHOWN = 80  # characters of a name in an error
 # of what a check of malformed content raises by itself, as it reads it like the code that uses it
 MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
@@ -46,6 +47,7 @@ class CheckedLines:
         self._counts: Counter[str] = Counter()
         self._pool: PoolContents | None = None  # that is being read
         self._is_ended = False
+        self.warnings: list[str] = []  # of what earlier versions stored, and no command takes any more
 
     def __iter__(self) -> Iterator[list[Any]]:
         for text in self._lines:
@@ -60,9 +62,18 @@ class CheckedLines:
                 raise self._unreadable(subject, first_error(error)[1]) from None
             except MALFORMED:
                 raise self._unreadable(subject, "is not as Poolgate writes it") from None
+            self._collect_warnings(subject)
             yield line
         if not self._is_ended:
             raise UnreadableFile("The file is incomplete")
+
+    def _collect_warnings(self, subject: str) -> None:
+        if self._pool is None or not self._pool.warnings:
+            return
+        for problem in self._pool.warnings:
+            if len(self.warnings) < MAX_WARNINGS:
+                self.warnings.append(f"line {self._number}, {subject}: {printable(problem)}")
+        self._pool.warnings.clear()
 
     def _parse(self, text: bytes) -> list[Any]:
         try:
@@ -163,4 +174,8 @@ def shown(value: object) -> str:
     """Return *value* for an error: short, and without control characters."""
     text = value if isinstance(value, str) else repr(value)
     short = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
-    return "".join(letter if letter.isprintable() else "?" for letter in short)
+    return printable(short)
+
+
+def printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

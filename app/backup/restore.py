@@ -22,9 +22,10 @@ import orjson
 
 from app.backup.checked_lines import CheckedLines
 from app.backup.encrypted_file import EncryptedReader
+from app.backup.stored_values import is_restored
 from app.errors import InvalidRequest
 from app.ledger.verify import Difference, Verification
-from app.stores import dump, keys
+from app.stores import keys
 from app.stores.dump import Record, Rows
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import UsageSource
@@ -64,6 +65,7 @@ class BackupFile:
     def __init__(self, path: Path, passphrase: str) -> None:
         self._path = path
         self._passphrase = passphrase
+        self.warnings: list[str] = []  # of what was read last
 
     def size(self) -> int:
         return self._path.stat().st_size
@@ -76,7 +78,9 @@ class BackupFile:
         """
         with self._path.open("rb") as file:
             at = 0
-            for line in CheckedLines(EncryptedReader(file, self._passphrase).lines()):
+            lines = CheckedLines(EncryptedReader(file, self._passphrase).lines())
+            self.warnings = lines.warnings
+            for line in lines:
                 yield line
                 if file.tell() > at:
                     progress(file.tell() - at)
@@ -178,7 +182,7 @@ class Restore:
     def _record(self, line: list[Any], now_ms: int) -> Record | None:
         _, name, kind, value, clear, expires_ms = line
         is_expired = expires_ms and expires_ms <= now_ms
-        if is_expired or dump.is_one_of(name, dump.EXCLUDED):
+        if is_expired or not is_restored(name):
             return None
         if clear:
             value = value | {field: self._vault.seal(text) for field, text in clear.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -23,6 +23,7 @@ from app.accounts.pools import checked_policy, checked_zone
 from app.accounts.settings import check_settings
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD, Price
+from app.patterns import MAX_STARS, STAR
 from app.stores import dump
 from app.stores.dump import Record
 from app.stores.records.api_keys import read_stored_key
@@ -32,10 +33,11 @@ from app.stores.records.operators import TokenScope, is_name
 from app.stores.sealed_values import FERNET_BEGINS
 from schemas.accounts import AccountInput
 from schemas.admin import MAX_DOLLARS, MAX_MODEL_TOKENS, PriceInput
-from schemas.api_keys import LATEST_EXPIRY_SECONDS, KeyInput
+from schemas.api_keys import KeyInput
+from schemas.bounds import MAX_LIMITS, name_error
 
 LARGEST = 2**53  # as far as the doubles of the scripts are exact
-LATEST_MS = int(LATEST_EXPIRY_SECONDS * 1000)
+LATEST_MS = 253_402_300_799_999  # the end of the year 9999: earlier versions took any date
 MAX_TEXT = 4096  # bytes, as for a text argument of a script (lua/check.lua)
 ACCOUNT_NUMBERS = (
     *("version", "created_ms", "expires_ms", "rotation", "since_ms", "until_ms", "in_flight", "attempts"),
@@ -71,6 +73,7 @@ class PoolContents:
     newest: dict[str, tuple[int, int]] = field(default_factory=dict)  # stream: position of its last entry
     seen: set[str] = field(default_factory=set)  # keys other than streams and markers
     leases: set[str] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)  # of the record that was checked last
 
     def check_entries(self, entries: Any) -> None:
         """Check a page of the ledger."""
@@ -118,10 +121,12 @@ def check_record(pool: PoolContents, record: Record, clear: Any) -> None:
     for secret_name, secret in clear.items():
         check_text(secret_name, "the name of a secret")
         _check_plain(secret, "a secret")
-    family = next((family for family in FAMILIES if dump.is_one_of(name, (family,))), None)
     if dump.is_one_of(name, dump.EXCLUDED):
         return  # not restored
-    if family is None or (name != family and not _is_suffix(name[len(family) :])):
+    if (family := _family_of(name)) is None:
+        pool.warnings.append("is left out: this version has no such key")
+        return
+    if name != family and not _is_suffix(name[len(family) :]):
         raise Unfit("is no key of a pool")
     expected, check = FAMILIES[family]
     if kind != expected:
@@ -134,6 +139,15 @@ def check_record(pool: PoolContents, record: Record, clear: Any) -> None:
     if clear:
         value = clear | value
     check(pool, name[len(family) :], value)
+
+
+def is_restored(name: str) -> bool:
+    """Return whether a restore writes the key *name*: one that is not derived, and that is known."""
+    return not dump.is_one_of(name, dump.EXCLUDED) and _family_of(name) is not None
+
+
+def _family_of(name: str) -> str | None:
+    return next((family for family in FAMILIES if dump.is_one_of(name, (family,))), None)
 
 
 def check_text(value: Any, what: str, min_chars: int = 1) -> None:
@@ -251,13 +265,33 @@ def _check_json(text: Any, what: str, kind: type) -> Any:
     return value
 
 
-def _check_limits(text: str) -> None:
+def _check_limits(pool: PoolContents, text: str) -> None:
     limits = limits_from_json(_check_json(text, "limits", list))
     if len({limit.id for limit in limits}) != len(limits):
         raise Unfit("two limits have the same id")
     for limit in limits:
         _check_id(limit.id, "the id of a limit")
-        parse_limit(format_limit(limit))
+        parse_limit(format_limit(replace(limit, model=None)))
+    _check_names(pool, [limit.model for limit in limits if limit.model is not None])
+    if any(limit.model and limit.model.count(STAR) > MAX_STARS for limit in limits):
+        raise Unfit(f"a pattern of models must have at most {MAX_STARS} times '{STAR}'")
+    if len(limits) > MAX_LIMITS:
+        pool.warnings.append(
+            f"has {len(limits)} limits, all of which every request checks; {MAX_LIMITS} can be set now: "
+            "remove some with poolgate limit remove"
+        )
+
+
+def _check_names(pool: PoolContents, names: Any) -> None:
+    """Check names of models as earlier versions took them; warn of those that no request can have."""
+    if not isinstance(names, list):
+        raise Unfit("models must be a list")
+    for name in names:
+        check_text(name, "the name of a model")
+        if error := name_error(name):
+            pool.warnings.append(
+                f"the model '{name[:80]}' {error}, so no request can name it: give it again without"
+            )
 
 
 def _check_id(text: Any, what: str) -> None:
@@ -265,13 +299,13 @@ def _check_id(text: Any, what: str) -> None:
         raise Unfit(f"{what} must be 1 to 256 printable ASCII characters without spaces")
 
 
-def _check_pool(_pool: PoolContents, _suffix: str, fields: Mapping[str, str]) -> None:
+def _check_pool(pool: PoolContents, _suffix: str, fields: Mapping[str, str]) -> None:
     if fields.get("policy"):
         checked_policy(fields["policy"])
     if fields.get("zone"):
         checked_zone(fields["zone"])
     check_settings(fields.get("settings", ""))
-    _check_limits(fields.get("limits") or "[]")
+    _check_limits(pool, fields.get("limits") or "[]")
     _check_finite(fields, ("prices", "created_ms"))
     for name in ("restored", "restored_by"):
         check_text(fields.get(name, ""), name, min_chars=0)
@@ -296,12 +330,12 @@ def _check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str
         raise Unfit(f"kind must be {' or '.join(KINDS)}")
     _check_finite(fields, (*ACCOUNT_NUMBERS, "used_1", "used_2", "weight", "cap", "group"))
     account = account_from(fields, lambda _: "")
-    AccountInput().load(
+    _check_names(pool, list(account.models))
+    AccountInput(exclude=("models",)).load(
         {
             "name": account.name,
             "kind": account.kind,
             "base_url": account.base_url,
-            "models": list(account.models),
             "weight": account.weight,
             "cap": account.cap,
             "group": account.group,
@@ -335,12 +369,12 @@ def _is_clear(secret: str) -> bool:
 def _check_api_key(pool: PoolContents, key_id: str, fields: Mapping[str, str]) -> None:
     if fields["id"] != key_id:
         raise Unfit("has the id of another API key")
-    _check_limits(fields.get("limits") or "[]")
+    _check_limits(pool, fields.get("limits") or "[]")
     key = read_stored_key(fields, pool.name)
-    KeyInput(exclude=("limits", "expires_at", "accounts")).load(
+    _check_names(pool, list(key["models"]))
+    KeyInput(exclude=("limits", "expires_at", "accounts", "models")).load(
         {
             "name": key["name"],
-            "models": list(key["models"]),
             "raw": key["raw"],
             "on_cut": key["on_cut"].value,
             **({"output_tokens": key["output_tokens"]} if key["output_tokens"] else {}),

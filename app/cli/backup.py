@@ -127,6 +127,8 @@ def restore(
     backup_file = BackupFile(file, _passphrase(variable))
     with progress("Checking", backup_file.size()) as advance:
         contents = backup_file.contents(advance)
+    for warning in backup_file.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     pools = _chosen_pools(contents, pool)
     restoration = Restore(_with_long_timeout(services), services.vault)
     replaced = restoration.find_replaced(contents, pools, replace=replace)

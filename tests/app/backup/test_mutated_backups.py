@@ -182,8 +182,9 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
     ("name", "field", "value", "message"),
     [
         ("k:", "name", "two words", "name must be 1 to 64 letters"),
-        ("k:", "models", "[1]", "models[0] must be a string"),
-        ("k:", "expires_ms", "99000000000000", "expires_ms must be a whole number"),
+        ("k:", "models", "[1]", "the name of a model must be a text"),
+        ("k:", "models", '[""]', "the name of a model must be a text"),
+        ("k:", "expires_ms", "253402300800000", "expires_ms must be a whole number"),
         (
             "k:",
             "limits",
@@ -202,7 +203,7 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         (
             "pool",
             "settings",
-            '{"time_limits":{"*":{"idle":1e300}}}',
+            '{"time_limits":{"*":{"idle":0}}}',
             "idle must be more than 0 and at most 86400",
         ),
         ("pool", "settings", '{"keep_days":0}', "keep_days must be a whole number"),
@@ -222,6 +223,72 @@ def test_a_value_that_no_command_takes(
 
     assert line[1] in raised.value.message
     assert message in raised.value.message
+
+
+MANY_LIMITS = [
+    {"id": f"l{number}", "what": "requests", "per": "day", "max": 9, "mode": "strict"} for number in range(65)
+]
+LIMIT = {"id": "l", "what": "requests", "per": "day", "max": 9, "mode": "strict"}
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value", "warning"),
+    [
+        ("k:", "limits", orjson.dumps(MANY_LIMITS).decode(), "has 65 limits"),
+        ("pool", "limits", orjson.dumps(MANY_LIMITS).decode(), "has 65 limits"),
+        ("k:", "limits", orjson.dumps([{**LIMIT, "model": " m"}]).decode(), "' m' must not begin or end"),
+        ("k:", "limits", orjson.dumps([{**LIMIT, "model": "a b"}]).decode(), ""),
+        ("k:", "models", '["m "]', "'m ' must not begin or end with a space"),
+        ("k:", "models", '["a\\nb"]', "'a?b' must not have unprintable characters"),
+        ("k:", "models", orjson.dumps([f"m{number}" for number in range(1001)]).decode(), ""),
+        ("a:", "models", '[" m"]', "' m' must not begin or end with a space"),
+        ("k:", "expires_ms", "99000000000000", ""),
+        ("k:", "expires_ms", "253402300799000", ""),
+        ("pool", "settings", '{"time_limits":{"*":{"total":200000}," m":{"idle":5}}}', ""),
+        (
+            "pool",
+            "settings",
+            orjson.dumps({"time_limits": {f"m{number}": {"idle": 5} for number in range(65)}}).decode(),
+            "",
+        ),
+    ],
+)
+def test_a_value_of_an_earlier_version(
+    store: StoreOfTest, lines: list[bytes], name: str, field: str, value: str, warning: str
+) -> None:
+    """What a command took once is restored; what has an effect that nobody expects is reported."""
+    parsed = [orjson.loads(line) for line in lines]
+    line = next(line for line in parsed if line[0] == "key" and line[1].startswith(name))
+    line[3][field] = value
+    changed = [orjson.dumps(line) for line in parsed]
+
+    checked = CheckedLines(changed)
+    list(checked)
+    restore(store, changed)
+
+    assert store.client.hget(keys.root(POOL) + line[1], field) == value
+    read_everything(store)
+    assert len(checked.warnings) == (1 if warning else 0)
+    assert all(line[1] in each and warning in each for each in checked.warnings)
+
+
+def test_a_key_that_this_version_does_not_know(store: StoreOfTest, lines: list[bytes]) -> None:
+    """No command reads it, so it is left out and reported; everything else is restored."""
+    parsed = [orjson.loads(line) for line in lines]
+    at = next(at for at, line in enumerate(parsed) if line[0] == "key")
+    parsed.insert(at, ["key", "former:x", "hash", {"a": "b"}, {}, 0])
+    changed = [orjson.dumps(line) for line in parsed]
+
+    checked = CheckedLines(changed)
+    list(checked)
+    restore(store, changed)
+
+    assert [each.partition(": ")[2] for each in checked.warnings] == [
+        "is left out: this version has no such key"
+    ]
+    assert "'former:x'" in checked.warnings[0]
+    assert not store.client.exists(keys.root(POOL) + "former:x")
+    read_everything(store)
 
 
 def _refusal(store: StoreOfTest, lines: Lines) -> str | None:
