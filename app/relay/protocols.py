@@ -13,6 +13,7 @@ from app.streaming import chat_protocol, responses_protocol
 from app.streaming.events import Event
 from app.translation.events.chat_to_chat import ChatPassThrough
 from app.translation.events.chat_to_responses import ChatToResponses
+from app.translation.events.chunk_identity import ChunkIdentity
 from app.translation.events.responses_to_chat import ResponsesToChat
 from app.translation.events.responses_to_responses import ResponsesPassThrough
 from app.translation.requests.reasoning_and_format import is_formatted
@@ -50,12 +51,12 @@ PROTOCOLS = {
 
 def translator_for(context: RequestContext, upstream_protocol: str) -> Translator:
     """Return the translator from *upstream_protocol* to the client's."""
-    suffix = context.request_id.removeprefix("req_")
-    created_at = int(context.caller.key.now)
+    suffix, created_at = _suffix(context), _created_at(context)
     options = context.options
     match context.request.client_protocol, upstream_protocol:
         case "chat", "chat":
-            return ChatPassThrough(include_usage=options.include_usage)
+            identity = ChunkIdentity(completion_identity(context), context.request.body.get("n") or 1)
+            return ChatPassThrough(identity, include_usage=options.include_usage)
         case "chat", _:
             return ResponsesToChat(
                 f"chatcmpl-{suffix}",
@@ -70,3 +71,21 @@ def translator_for(context: RequestContext, upstream_protocol: str) -> Translato
             hide_windows = not settings_from(context.caller.key.settings).tells_windows
             return ResponsesPassThrough(options.keep_codex_events, hide_windows=hide_windows)
     return ChatToResponses(f"resp_{suffix}", created_at, context.request.body, time.time)
+
+
+def completion_identity(context: RequestContext) -> JsonObject:
+    """Return what identifies a completion whose upstream did not."""
+    return {
+        "id": f"chatcmpl-{_suffix(context)}",
+        "created": _created_at(context),
+        "model": context.request.model,
+    }
+
+
+def _suffix(context: RequestContext) -> str:
+    """Return the end of ids that the gateway gives to responses."""
+    return context.request_id.removeprefix("req_")
+
+
+def _created_at(context: RequestContext) -> int:
+    return int(context.caller.key.now)

@@ -13,6 +13,7 @@ from app.relay.attempt import Attempt, AttemptInputs, EventBatches, exchange, ke
 from app.relay.content_types import EVENTS, PAGES
 from app.relay.model_attempt import ModelAttempt, ProtocolAttempt
 from app.relay.output_cap import may_be_cut
+from app.relay.protocols import completion_identity
 from app.streaming.body_decoder import BLANK, begins_object, begins_stream
 from app.streaming.events import Event
 from app.streaming.lenient_json import loads_and_compare
@@ -152,7 +153,10 @@ class UnstreamedAttempt(ProtocolAttempt):
             self.raw_events.append(payload.copy() if isinstance(payload, dict) else {})
         try:
             answer = UNSTREAMED_RESPONSES[self.request.protocol](
-                payload, data if is_strict else None, self.reader
+                payload,
+                data if is_strict else None,
+                self.reader,
+                lambda: completion_identity(self.context),
             )
         except MALFORMED_EVENT_ERRORS as error:
             raise to_protocol_error(error) from error

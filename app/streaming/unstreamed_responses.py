@@ -27,7 +27,10 @@ class Reader(Protocol):
     def observe(self, event: Event) -> Stage: ...
 
 
-def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader) -> Event:
+Identity = Callable[[], dict[str, Any]]  # returns the fields that identify a completion without them
+
+
+def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, identity: Identity) -> Event:
     """
     Return the event of a `chat.completion`, or of the error that was sent in its place.
 
@@ -45,6 +48,9 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader) -> E
     reader.observe(chunk)
     reader.observe(DONE)
     is_changed = _set_missing(payload, "object", "chat.completion")
+    if not (payload.get("id") and payload.get("created") and payload.get("model")):
+        is_changed = True
+        payload.update({key: payload.get(key) or value for key, value in identity().items()})
     if (repaired := chunk.payload.get("choices")) is not streamed and isinstance(repaired, list):
         payload["choices"] = choices = [_unstreamed_choice(choice) for choice in repaired]
         is_changed = True
@@ -55,7 +61,7 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader) -> E
     return UnstreamedResponse(payload, None if is_changed else data)
 
 
-def unstreamed_response(payload: Any, data: bytes | None, reader: Reader) -> Event:
+def unstreamed_response(payload: Any, data: bytes | None, reader: Reader, identity: Identity) -> Event:
     """
     Return the last event of a stream whose response is *payload*, or of the error sent in its place.
 
@@ -75,7 +81,7 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader) -> Eve
     return event
 
 
-UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader], Event]] = {
+UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader, Identity], Event]] = {
     "chat": unstreamed_completion,
     "responses": unstreamed_response,
 }

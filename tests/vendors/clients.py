@@ -26,6 +26,7 @@ BODIES: dict[str, Json] = {
     "responses": {"model": "m", "input": "2 + 2?", "tools": [{"type": "function", **tool} for tool in TOOLS]},
 }
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
+IDENTITY = ("id", "created", "model")  # of a completion and of all its chunks
 COMPLETE = ("stop", "tool_calls", "completed")
 
 
@@ -72,6 +73,8 @@ def _events(response: requests.Response) -> list[Any]:
 def _read_chat(body: Json) -> Reading:
     (choice,) = body["choices"]
     message = choice["message"]
+    assert all(body[key] for key in IDENTITY), body
+    assert message["role"] == "assistant"
     reading = Reading(200, end=choice["finish_reason"], usage=body.get("usage"))
     reading.text = _text(message.get("content"))
     reading.reasoning = _text(message.get("reasoning_content") or message.get("reasoning"))
@@ -84,14 +87,19 @@ def _read_chat(body: Json) -> Reading:
 def _read_chunks(events: list[Any]) -> Reading:
     reading = Reading(200)
     calls: dict[int, Json] = {}
+    identities: set[tuple[Any, ...]] = set()
+    role = None
     assert events[-1] == "[DONE]", events[-1]
     for chunk in events[:-1]:
         if "error" in chunk:
             reading.error = chunk["error"]["message"]
             continue
         reading.usage = chunk.get("usage") or reading.usage
+        identities.add(tuple(chunk[key] for key in IDENTITY))
         for choice in chunk["choices"]:
             delta = choice.get("delta") or {}
+            role = role or delta.get("role")
+            assert role or not delta, "a delta before the role"
             assert reading.end is None or not delta.get("content"), "text after the end"
             reading.text += _text(delta.get("content"))
             reading.reasoning += _text(delta.get("reasoning_content") or delta.get("reasoning"))
@@ -101,6 +109,7 @@ def _read_chunks(events: list[Any]) -> Reading:
             if choice.get("finish_reason") is not None:
                 assert reading.end is None, "ended twice"
                 reading.end = choice["finish_reason"]
+    assert [all(each) for each in identities] in ([True], []), identities
     assert list(calls) == list(range(len(calls))), "indexes with gaps"
     for call in calls.values():
         _add_call(reading, call)

@@ -1,8 +1,9 @@
-"""Chat chunks for a chat client: passed on unchanged, without usage that was not requested."""
+"""Chat chunks for a chat client: passed on with one identity, without usage that was not requested."""
 
 from __future__ import annotations
 
 from app.streaming.events import DONE, Event
+from app.translation.events.chunk_identity import ChunkIdentity
 
 _LAST = b',"usage":null}'  # of the chunk itself: no inner object can end here
 
@@ -16,17 +17,21 @@ class ChatPassThrough:
     Source: https://platform.openai.com/docs/api-reference/chat-streaming
     """
 
-    def __init__(self, include_usage: bool) -> None:
+    def __init__(self, identity: ChunkIdentity, *, include_usage: bool) -> None:
+        self._identity = identity
         self._include_usage = include_usage
 
     def translate(self, events: list[Event]) -> list[Event]:
         """Return the chunks to send, without the sentinel and usage that was not requested."""
+        return self._without_unrequested(self._identity.unify(events))
+
+    def finish(self) -> list[Event]:
+        return self._without_unrequested(self._identity.finish())
+
+    def _without_unrequested(self, events: list[Event]) -> list[Event]:
         if self._include_usage:
             return [event for event in events if event is not DONE]
         return [out for event in events if event is not DONE and (out := _without_usage(event)) is not None]
-
-    def finish(self) -> list[Event]:
-        return []
 
 
 def _without_usage(event: Event) -> Event | None:

@@ -19,9 +19,10 @@ from app.relay.timeouts import AttemptDeadlines
 from app.translation.requests.upstream_request import UpstreamRequest
 from tests.support.relay import make_request
 
-ROLE = {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant"}}]}
-TEXT = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
-STOP = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+IDENTITY: dict[str, Any] = {"id": "c", "created": 1, "model": "m"}
+ROLE = {**IDENTITY, "choices": [{"index": 0, "delta": {"role": "assistant"}}]}
+TEXT = {**IDENTITY, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}}]}
+STOP = {**IDENTITY, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 
 
 class Body:
@@ -113,7 +114,8 @@ def test_raw_events_are_those_of_the_upstream() -> None:
     one = attempt(odd, STOP, b"[DONE]", include_raw=True)
     events = [event for batch in one.events() for event in batch or ()]
 
-    assert events[0].payload["choices"][0] == {"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}
+    delta = {"role": "assistant", "content": "Hi"}
+    assert events[0].payload["choices"][0] == {"index": 0, "delta": delta, "finish_reason": None}
     assert one.raw_events[0] == odd
 
 

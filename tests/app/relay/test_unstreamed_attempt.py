@@ -23,13 +23,17 @@ from app.stores.records.api_keys import ApiKey
 from tests.support.relay import make_request
 
 MESSAGE = {"role": "assistant", "content": "Hi", "refusal": None}
+IDENTITY: dict[str, Any] = {"id": "c", "created": 1, "model": "m"}
 COMPLETION: dict[str, Any] = {
-    "id": "c",
+    **IDENTITY,
     "object": "chat.completion",
     "choices": [{"index": 0, "message": MESSAGE, "logprobs": None, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
 }
-CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
+CHUNK: dict[str, Any] = {
+    **IDENTITY,
+    "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+}
 
 ALWAYS, NEVER = (
     ApiKey("k", "k", "p", settings=f'{{"stream_upstream": "{setting}"}}') for setting in ("always", "never")

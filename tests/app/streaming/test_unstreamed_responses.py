@@ -17,6 +17,7 @@ CHOICE: dict[str, Any] = {"index": 0, "message": MESSAGE, "logprobs": None, "fin
 COMPLETION: dict[str, Any] = {
     "id": "c",
     "object": "chat.completion",
+    "created": 1,
     "model": "m",
     "choices": [CHOICE],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
@@ -35,6 +36,10 @@ RESPONSE: dict[str, Any] = {
 }
 
 
+def identity() -> dict[str, Any]:
+    return {"id": "chatcmpl-made", "created": 7, "model": "requested"}
+
+
 def changed_choice(message: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {**COMPLETION, "choices": [{**CHOICE, **changes, "message": message}]}
 
@@ -42,7 +47,9 @@ def changed_choice(message: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def completion(payload: Any) -> tuple[Any, ChatReader]:
     """Return (what the client receives for *payload*, the reader)."""
     reader = ChatReader()
-    event = unstreamed_completion(orjson.loads(orjson.dumps(payload)), orjson.dumps(payload), reader)
+    event = unstreamed_completion(
+        orjson.loads(orjson.dumps(payload)), orjson.dumps(payload), reader, identity
+    )
     return orjson.loads(event.encoded()), reader
 
 
@@ -50,10 +57,17 @@ def test_the_bytes_of_a_completion_are_unchanged() -> None:
     data = orjson.dumps(COMPLETION, option=orjson.OPT_INDENT_2)
     reader = ChatReader()
 
-    assert unstreamed_completion(orjson.loads(data), data, reader).encoded() == data
+    assert unstreamed_completion(orjson.loads(data), data, reader, identity).encoded() == data
     assert (reader.finish, reader.output_bytes, reader.service_tier) == ("stop", 2, "flex")
     assert reader.reported_usage is not None
     assert reader.reported_usage.output_tokens == 2
+
+
+@pytest.mark.parametrize("lacked", [{"id": ""}, {"created": None}, {"model": ""}, {"created": 0, "id": None}])
+def test_a_completion_without_identity(lacked: dict[str, Any]) -> None:
+    received, _ = completion({**COMPLETION, **lacked})
+
+    assert received == {**COMPLETION, **{key: identity()[key] for key in lacked}}
 
 
 def test_calls_keep_their_form() -> None:
@@ -106,7 +120,7 @@ def test_a_response(status: str, finish: str) -> None:
     reader = ResponsesReader()
     payload = {**RESPONSE, "status": status}
 
-    event = unstreamed_response(payload, None, reader)
+    event = unstreamed_response(payload, None, reader, identity)
 
     assert event.payload == {"type": f"response.{finish}", "response": payload}
     assert (reader.finish, reader.has_calls, reader.output_bytes) == (finish, True, 2)
@@ -123,7 +137,7 @@ def test_a_response(status: str, finish: str) -> None:
 )
 def test_an_error_in_place_of_a_response(payload: dict[str, Any]) -> None:
     reader = ResponsesReader()
-    unstreamed_response(payload, None, reader)
+    unstreamed_response(payload, None, reader, identity)
 
     assert reader.error is not None
     assert reader.error.message == "No"
@@ -132,4 +146,4 @@ def test_an_error_in_place_of_a_response(payload: dict[str, Any]) -> None:
 @pytest.mark.parametrize("status", ["queued", "in_progress", 7, []])
 def test_a_response_that_is_not_finished(status: Any) -> None:
     with pytest.raises(UpstreamProtocolError):
-        unstreamed_response({**RESPONSE, "status": status}, None, ResponsesReader())
+        unstreamed_response({**RESPONSE, "status": status}, None, ResponsesReader(), identity)

@@ -1,4 +1,4 @@
-"""Ollama (C): whole calls, usage without details; a failure is an empty chunk and the end."""
+"""Ollama (C): a time for each chunk, whole calls, usage without details; a failure is an empty chunk."""
 
 from tests.vendors.vendor import (
     CALLS,
@@ -21,7 +21,9 @@ from tests.vendors.vendor import (
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 TOKENS = Tokens(11, 7)
-PROSE = [chunk({"role": "assistant", "content": PIECES[0]}), chunk({"content": PIECES[1]})]
+PROSE = [
+    chunk({"role": "assistant", "content": piece}, created=at) for at, piece in enumerate(PIECES, 1764000000)
+]
 END = [{**SHELL, "choices": [], "usage": USAGE}, DONE]
 VENDOR = Vendor(
     name="ollama",
