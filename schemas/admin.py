@@ -10,6 +10,7 @@ from marshmallow.validate import OneOf, Range
 
 from schemas.accounts import AccountInput
 from schemas.api_keys import Expiry
+from schemas.bounds import POOL_NUMBERS
 from schemas.fields import NOT_EMPTY, Flag, Integer, Number, Object, Text
 from schemas.names import AdminSchema, Name
 from schemas.validation_errors import invalid
@@ -116,10 +117,10 @@ class PoolChange(AdminSchema):
     names_accounts = Flag()
     tells_windows = Flag()
     stream_upstream = Text()
-    affinity_minutes = Integer(0, 7 * 24 * 60)
-    keep_days = Integer(1, 3650)
-    assumed_output_tokens = Integer(0, 10_000_000)
-    assumed_context_tokens = Integer(0, 100_000_000)
+    affinity_minutes = Integer(*POOL_NUMBERS["affinity_minutes"])
+    keep_days = Integer(*POOL_NUMBERS["keep_days"])
+    assumed_output_tokens = Integer(*POOL_NUMBERS["assumed_output_tokens"])
+    assumed_context_tokens = Integer(*POOL_NUMBERS["assumed_context_tokens"])
     time_limits = TimeLimits()
 
 

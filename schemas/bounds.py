@@ -23,6 +23,12 @@ MAX_LISTED_MODELS = 5000  # per upstream; the longest known list, of an aggregat
 MAX_LISTED_BYTES = 1024 * 1024  # of the stored list, as JSON: 5,000 names of 200 bytes
 MAX_CREDENTIAL_CHARS = 16_000  # servers refuse longer headers; tokens of large identity providers have 8,000
 MAX_TIER_CHARS = 64  # of a service tier; known tiers have up to eight
+POOL_NUMBERS = {  # the settings of a pool that are numbers: the minimum and maximum of each
+    "keep_days": (1, 3650),
+    "affinity_minutes": (0, 7 * 24 * 60),
+    "assumed_output_tokens": (0, 10_000_000),
+    "assumed_context_tokens": (0, 100_000_000),
+}
 # Lists that operators write and every admission reads, while the script or worker does nothing else:
 MAX_LIMITS = 64  # of a key, and of a pool: several units and periods for several models; 0.06 ms each
 MAX_KEY_MODELS = 1000  # names that a key allows: more than any upstream lists but for aggregators

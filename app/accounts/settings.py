@@ -12,7 +12,7 @@ import orjson
 from app.config import MAX_TIME_LIMIT_SECONDS, ConfigError, TimeLimits
 from app.errors import InvalidRequest
 from app.patterns import MAX_STARS, STAR, matches, pattern_error
-from schemas.bounds import MAX_TIME_LIMIT_PATTERNS
+from schemas.bounds import MAX_TIME_LIMIT_PATTERNS, POOL_NUMBERS
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
@@ -21,12 +21,6 @@ CHOICES = {  # the values of each; the first is the default
     "stream_upstream": ("auto", "always", "never"),
 }
 MAX_PATTERN_CHARS = 4096  # of a stored one; new ones are shorter
-NUMBERS = {  # the minimum and maximum of each
-    "keep_days": (1, 3650),
-    "affinity_minutes": (0, 7 * 24 * 60),
-    "assumed_output_tokens": (0, 10_000_000),
-    "assumed_context_tokens": (0, 100_000_000),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +66,7 @@ def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
             )
             for pattern in sorted(limits, key=_how_special)
         ),
-        **{name: stored[name] for name in (*FLAGS, *CHOICES, *NUMBERS) if name in stored},
+        **{name: stored[name] for name in (*FLAGS, *CHOICES, *POOL_NUMBERS) if name in stored},
     )
 
 
@@ -93,11 +87,11 @@ def check_settings(text: str) -> None:
     settings = settings_of(stored)
     for pattern, _ in settings.time_limits:
         _check_combination(settings, pattern)
-    for name in (*FLAGS, *CHOICES, *NUMBERS):
+    for name in (*FLAGS, *CHOICES, *POOL_NUMBERS):
         if name not in stored:
             continue
         value = stored[name]
-        if name in NUMBERS:
+        if name in POOL_NUMBERS:
             with_number("", name, value)
         elif name in CHOICES:
             with_choice("", name, value)
@@ -169,8 +163,8 @@ def with_choice(text: str, name: str, value: str) -> str:
 
 
 def with_number(text: str, name: str, value: int | str) -> str:
-    """Return stored settings *text* with *name*, one of NUMBERS, set to *value*. Raises InvalidRequest."""
-    minimum, maximum = NUMBERS[name]
+    """Return stored settings *text* with *name*, a pool number, set to *value*. Raises InvalidRequest."""
+    minimum, maximum = POOL_NUMBERS[name]
     if not isinstance(value, int) or not minimum <= value <= maximum:
         raise InvalidRequest(f"{name} must be a whole number from {minimum} to {maximum}", param=name)
     return _with(text, name, value)

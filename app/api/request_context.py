@@ -78,14 +78,9 @@ def make_context(
     give_way(body_bytes)  # it has just been validated
     if client_protocol in STORED_ITEM_PROTOCOLS:
         _refuse_references(body)
-    if raw is None:
-        body, dropped = without_disguised(client_protocol, body)
-        raw_body = NO_RAW_BODY._replace(dropped=dropped) if dropped else NO_RAW_BODY
-    else:
-        raw_body = raw
-    request_id = new_request_id()
+    body, raw_body = _without_disguised(client_protocol, body) if raw is None else (body, raw)
     request, state = current_request(), request_globals()
-    state.poolgate_request_id = request_id
+    request_id = state.poolgate_request_id = new_request_id()
     key = caller()
     policy = _stream_error_policy(request, key.on_cut)
     if policy != options.on_stream_error:
@@ -115,6 +110,12 @@ def make_context(
     if not (names := body.get("fallbacks")):
         return first
     return replace(first, fallbacks=tuple(context_for(name, n) for n, name in enumerate(names, 1)))
+
+
+def _without_disguised(client_protocol: str, body: JsonObject) -> tuple[JsonObject, RawBody]:
+    """Return *body* without disguised fields, and a raw body that names them."""
+    body, dropped = without_disguised(client_protocol, body)
+    return body, NO_RAW_BODY._replace(dropped=dropped) if dropped else NO_RAW_BODY
 
 
 def _shared_body(body: JsonObject, client_protocol: str, output_tokens: int) -> JsonObject:

@@ -13,7 +13,6 @@ from app.accounts.pools import POLICIES, checked_zone
 from app.accounts.settings import (
     CHOICES,
     EVERY_MODEL,
-    NUMBERS,
     TIME_LIMITS,
     with_choice,
     with_flag,
@@ -23,6 +22,7 @@ from app.accounts.settings import (
 from app.cli.options import Group, checked, example, in_pool, operations, pool_name, with_store
 from app.cli.output import show_json, show_list, table
 from app.wiring import Services
+from schemas.bounds import POOL_NUMBERS
 
 
 @click.group("pool", cls=Group)
@@ -121,25 +121,25 @@ def time_limit(text: str) -> TimeLimit:
 )
 @click.option(
     "--keep-days",
-    type=click.IntRange(*NUMBERS["keep_days"]),
+    type=click.IntRange(*POOL_NUMBERS["keep_days"]),
     metavar="DAYS",
     help="Days to retain ledger entries [30]. Daily totals are retained for two years.",
 )
 @click.option(
     "--affinity-minutes",
-    type=click.IntRange(*NUMBERS["affinity_minutes"]),
+    type=click.IntRange(*POOL_NUMBERS["affinity_minutes"]),
     metavar="MINUTES",
     help="How long a conversation stays on its account after its last turn [30]; 0 turns this off.",
 )
 @click.option(
     "--assumed-output-tokens",
-    type=click.IntRange(*NUMBERS["assumed_output_tokens"]),
+    type=click.IntRange(*POOL_NUMBERS["assumed_output_tokens"]),
     metavar="TOKENS",
     help="Under strict limits, the output limit sent for models without a known maximum [8192]; 0: refuse.",
 )
 @click.option(
     "--assumed-context-tokens",
-    type=click.IntRange(*NUMBERS["assumed_context_tokens"]),
+    type=click.IntRange(*POOL_NUMBERS["assumed_context_tokens"]),
     metavar="TOKENS",
     help="Under strict limits, the context window of a model without a price [131072].",
 )

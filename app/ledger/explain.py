@@ -17,15 +17,11 @@ from app.errors import NotFound
 from app.formatting import NamedId, name_or_id
 from app.ledger import explanations
 from app.stores.ledger import LedgerRepository
-from app.stores.records.ledger import StoredEntry
+from app.stores.records.ledger import FIGURES, UNREPORTED, StoredEntry
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
-FIGURES = (
-    *("source", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
-    *("cost", "waste_cost", "first_ms", "total_ms", "counted_by", "unreported"),
-    *("unreported_input_tokens", "unreported_output_tokens", "unreported_cost"),
-)
+USAGE = ("source", *FIGURES, "counted_by", "unreported", *UNREPORTED)
 AHEAD_OF_ITS_GROUP, GROUP_WIDTH = 1e11, 1e12  # of scores; see lua/policy.lua
 
 Json = dict[str, Any]
@@ -197,7 +193,7 @@ class RequestExplainer:
                     "at": row["at_ms"] / 1000,
                     **{name: row[name] for name in ("key", "model", "endpoint", "status")},
                     "error": row.get("error"),
-                    "usage": {name: row[name] for name in FIGURES if name in row},
+                    "usage": {name: row[name] for name in USAGE if name in row},
                 }
                 return _Request(summary, orjson.loads(stored.decisions), row.get("attempts", []))
         return None

@@ -11,7 +11,6 @@ from flask import Blueprint, Response
 from app.accounts.settings import (
     CHOICES,
     FLAGS,
-    NUMBERS,
     with_choice,
     with_flag,
     with_number,
@@ -23,6 +22,7 @@ from app.admin.api.limits import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
 from schemas.admin import PoolChange, PoolInput
+from schemas.bounds import POOL_NUMBERS
 
 bp = Blueprint("pools", __name__, url_prefix="/pools")
 
@@ -69,7 +69,7 @@ def _steps(fields: dict[str, Any]) -> Iterator[Callable[[str], str]]:
         yield partial(with_choice, name=name, value=fields[name])
     for name in fields.keys() & set(FLAGS):
         yield partial(with_flag, name=name, value=fields[name])
-    for name in NUMBERS.keys() & fields.keys():
+    for name in POOL_NUMBERS.keys() & fields.keys():
         yield partial(with_number, name=name, value=fields[name])
 
 

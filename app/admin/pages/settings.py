@@ -15,7 +15,6 @@ from app.accounts.settings import (
     CHOICES,
     EVERY_MODEL,
     FLAGS,
-    NUMBERS,
     TIME_LIMITS,
     with_choice,
     with_flag,
@@ -28,6 +27,7 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.prices import is_own
 from app.admin.services import services
 from app.config import TimeLimits
+from schemas.bounds import POOL_NUMBERS
 
 DAY = 86400.0  # the longest time limit, in seconds
 STREAMING = (
@@ -80,7 +80,7 @@ def routing() -> Any:
     pool = _pool()
     effective = pool.effective
     now = {"policy": pool.policy, "zone": pool.zone}
-    now |= {name: str(getattr(effective, name)) for name in (*NUMBERS, *CHOICES)}
+    now |= {name: str(getattr(effective, name)) for name in (*POOL_NUMBERS, *CHOICES)}
     now |= {name: "yes" if getattr(effective, name) else "" for name in FLAGS}
     form = Form(request.form if request.method == "POST" else now, *now)
     if request.method == "POST":
@@ -98,7 +98,7 @@ def routing() -> Any:
                     ),
                     *(
                         partial(with_number, name=name, value=form.integer(name))
-                        for name in NUMBERS
+                        for name in POOL_NUMBERS
                         if name in request.form
                     ),
                 ],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from app.accounts.settings import NUMBERS, settings_from
+from app.accounts.settings import settings_from
 from app.config import TimeLimits
 from app.stores import keys
 from app.wiring import Services
 from schemas.admin import PoolChange
+from schemas.bounds import POOL_NUMBERS
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
 
@@ -124,5 +125,5 @@ class TestPools:
 def test_every_number_of_a_pool_can_be_set_on_the_page_and_by_the_api(inside: Visitor) -> None:
     page = inside.get(f"{HOME}/routing").text
 
-    assert all(f'name="{name}"' in page for name in NUMBERS)
-    assert NUMBERS.keys() <= PoolChange().fields.keys()
+    assert all(f'name="{name}"' in page for name in POOL_NUMBERS)
+    assert POOL_NUMBERS.keys() <= PoolChange().fields.keys()
