@@ -71,6 +71,26 @@ class TestCost:
         assert "limit of $5.00 per day is strict and the model 'llama' has no price" in message
         assert "poolgate price set llama --input USD --output USD" in message
 
+    def test_the_prefix_of_a_provider_belongs_to_the_name(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        """For permissions, prices and limits alike; where it names an account it is removed before them."""
+        account = pool.account("a", upstream.base_url())
+        key = pool.key(models=("gpt-4.1", "openai/gpt-4.1"))
+        limit(pool, "1 requests/ever for gpt-4.1")
+        prefixed = {**CHAT, "model": "openai/gpt-4.1"}
+
+        assert pool.post(PATH, prefixed, key).status_code == 200
+        assert pool.post(PATH, prefixed, key).status_code == 200
+        assert (
+            pool.post("/openai" + PATH, {**CHAT, "model": f"{account.name}/gpt-4.1"}, key).status_code == 200
+        )
+        assert pool.post(PATH, CHAT, key).status_code == 429
+        assert pool.post(PATH, {**CHAT, "model": "a/gpt-4.1-x"}, key).status_code == 403
+        rows = {row["model"]: row["price"] for row in pool.wait_for_rows(3)}
+        assert rows["openai/gpt-4.1"] == "none"
+        assert rows["gpt-4.1"] != "none"
+
     @pytest.mark.parametrize("text", ["5 usd/day", "1 requests/ever"])
     def test_unknown_model_is_reported_before_a_limit(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, text: str
