@@ -319,6 +319,9 @@ MISFRAMED: dict[str, tuple[tuple[str, ...], bytes | None]] = {
     "chunked twice": (("Transfer-Encoding: chunked, chunked",), b"2\r\n{}\r\n0\r\n\r\n"),
     "a transfer coding alone": (("Transfer-Encoding: gzip",), None),
 }
+NOT_JSON = "not valid JSON"
+TOO_MANY = "too many trailers, or one is too long"
+MAX_TRAILER_BYTES = 16_380 - 2  # with its line end, see app/server/gunicorn_settings.py
 HEADS: dict[str, tuple[str, ...]] = {
     "a space in a name": ("X Y: 1",),
     "an empty name": (": 1",),
@@ -337,6 +340,28 @@ class TestFraming:
         lines, data = MISFRAMED[name]
 
         refused(untouched.raw(surface, COMPLETE[surface] if data is None else data, lines=lines))
+
+    @pytest.mark.parametrize(
+        ("trailers", "message"),
+        [
+            ([b"X-Sum: 1"] * 100, NOT_JSON),
+            ([b"X-Sum: 1"] * 101, TOO_MANY),
+            ([b"X-Sum: 1"] * 10_000, TOO_MANY),
+            ([b"X-Sum: ".ljust(MAX_TRAILER_BYTES, b"x")], NOT_JSON),
+            ([b"X-Sum: ".ljust(MAX_TRAILER_BYTES + 1, b"x")], TOO_MANY),
+            ([b"X-Sum: ".ljust(3 * MIB, b"x")], TOO_MANY),
+            ([b"X-%d: ".ljust(MAX_TRAILER_BYTES, b"x") % number for number in range(10, 100)], NOT_JSON),
+            ([b"no colon"], "does not match its headers"),
+            ([b"Content-Length: 5"], "does not match its headers"),
+        ],
+    )
+    def test_trailers(self, untouched: Target, trailers: list[bytes], message: str) -> None:
+        """They have the bounds of a head; what is within these is ignored, and the body is looked at."""
+        data = b"".join((b"1\r\n{\r\n0\r\n", *(line + b"\r\n" for line in trailers), b"\r\n"))
+
+        error = refused(untouched.raw("chat", data, lines=CHUNKED))
+
+        assert message in error["message"]
 
     @pytest.mark.parametrize("name", HEADS)
     def test_heads(self, untouched: Target, name: str) -> None:
