@@ -17,7 +17,7 @@ import orjson
 from app.limits.media import FILE_BYTES_PER_TOKEN, Media
 from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH, length_bound
 from app.limits.prices import Price, ceiling_cost
-from app.limits.references import ADDING, STORED, adding_field, passed_reference
+from app.limits.references import EXTENDING, STORED, adding_field, passed_adding, passed_reference
 from app.limits.token_estimates import BYTES_PER_TOKEN
 from app.records import record
 from app.streaming.usage import Usage
@@ -103,6 +103,8 @@ def compute_bounds(
     requested, choices = length_bound(client_protocol, body), _choices(body)
     prediction = body_bytes if body.get("prediction") else 0  # rejected tokens are billed as output
     enforced, sent_length = _longest_output(client_protocol, requested, size)
+    if body.get(EXTENDING):
+        enforced = size.max_output
     max_output = _total_output(enforced, choices, prediction)
     unenforced_output = _total_output(size.max_output, choices, prediction)
     estimated_input = text_bytes // BYTES_PER_TOKEN + media.estimated_tokens + overhead
@@ -133,9 +135,10 @@ def compute_passthrough_bounds(
     """
     uploads = endpoint in UPLOADS
     size = size or ModelSize.from_price(price)
-    referring = "" if uploads else passed_reference(body)
+    adding = "" if uploads else passed_adding(body)
+    referring = "" if uploads else adding or passed_reference(body)
     max_input = size.context if uploads or referring else body_bytes + REQUEST_OVERHEAD_TOKENS
-    if referring in ADDING:
+    if adding:
         max_input = None
     estimated_input = body_bytes // (FILE_BYTES_PER_TOKEN if uploads else BYTES_PER_TOKEN)
     max_output = unenforced_output = size.max_output

@@ -4,16 +4,19 @@ What in a request refers to input that is not in it, so that its bytes bound not
 Text is known by what it has: parts, items and tools with other members may be read as something else,
 whatever their type is, since servers check different members first. Numbers and flags refer to
 nothing. What is referred to once is bounded by the model's maximum input; what an upstream adds itself,
-by a tool that it runs or a search, is sent with each of its calls of the model, and has no bound.
+by a tool that it runs or a search, is sent with each of its calls of the model, and has no bound. Nor has
+what makes it call the model more than once: agents, compaction, modes that try several answers.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (items, tools, `prompt`),
 https://platform.openai.com/docs/api-reference/chat/create (`audio` of an assistant message),
-https://docs.x.ai/docs/guides/live-search (`search_parameters`), https://help.aliyun.com (`enable_search`)
+https://docs.x.ai/docs/guides/live-search (`search_parameters`),
+https://openrouter.ai/docs/features/web-search (`:online`), https://help.aliyun.com (`enable_search`)
 and https://learn.microsoft.com/azure/ai-foundry/openai/references/on-your-data (`data_sources`)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -31,7 +34,15 @@ ADDING = (
     "enable_search",
     "web_search",
     "mcp_servers",
+    "multi_agent",
+    "context_management",
 )
+ADDING_SETTING = ("reasoning", "mode")  # an object of settings and its member that may do so
+ONE_CALL = (None, "", "standard", "default")  # values of that member which do not
+# In names of models that search.
+ADDING_MODELS = (":online", "-search-preview", "-search-api", "-deep-research")
+# A field with which an upstream may use more output than the length that the request names.
+EXTENDING = "background"
 TEMPLATE = "prompt"  # stored at the upstream, with tools of its own
 # Fields of a body that passes through and whose content is not in it, or is no text.
 PASSED_CONTENT = (
@@ -75,6 +86,7 @@ TOOL_KEYS = frozenset(
 )
 
 
+_SEARCHES = re.compile("|".join(ADDING_MODELS), re.IGNORECASE)
 _ADDING = frozenset((*ADDING, TEMPLATE))
 _REFERRING = frozenset((*ADDING, *PASSED_CONTENT))
 
@@ -115,11 +127,23 @@ def adding_field(body: Mapping[str, Any], items: list[Any], *, has_other_items: 
         for name in (*ADDING, TEMPLATE):
             if body.get(name):
                 return name
+    if (setting := _adding_setting(body)) is not None:
+        return setting
     if not all(map(_is_run_by_client, body.get("tools") or ())):
         return "tools"
     if has_other_items and not all(map(_is_run_by_client, added_tools(items))):
         return "input"
     return None
+
+
+def _adding_setting(body: Mapping[str, Any]) -> str | None:
+    """Return the field whose value makes the upstream call the model repeatedly; None without one."""
+    model = body.get("model")
+    if type(model) is str and _SEARCHES.search(model) is not None:
+        return "model"
+    name, member = ADDING_SETTING
+    settings = body.get(name)
+    return name if isinstance(settings, dict) and settings.get(member) not in ONE_CALL else None
 
 
 def _is_run_by_client(tool: Any) -> bool:
@@ -136,10 +160,19 @@ def _is_run_by_client(tool: Any) -> bool:
     )
 
 
+def passed_adding(body: Mapping[str, Any]) -> str:
+    """Return the field by which the upstream may add input to a passed-through *body*, or ""."""
+    if not _REFERRING.isdisjoint(body):
+        for name in ADDING:
+            if body.get(name):
+                return name
+    return _adding_setting(body) or ""
+
+
 def passed_reference(body: Mapping[str, Any]) -> str:
     """Return the field of a passed-through *body* whose content is not in it as text or tokens, or ""."""
     if not _REFERRING.isdisjoint(body):
-        for name in (*ADDING, *PASSED_CONTENT):
+        for name in PASSED_CONTENT:
             if body.get(name):
                 return name
     return next((name for name in ("input", "prompt") if not _is_text_or_tokens(body.get(name))), "")

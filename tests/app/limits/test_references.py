@@ -152,6 +152,48 @@ def test_fields_that_add_input(field: str) -> None:
     assert bounds.referring == field
 
 
+REPEATING: tuple[dict[str, Any], ...] = (
+    {"multi_agent": {"enabled": True}},
+    {"context_management": [{"type": "compaction"}]},
+    {"reasoning": {"mode": "pro"}},
+    {"reasoning": {"mode": {"type": "pro"}}},
+    {"model": "openai/gpt-4o:online"},
+    {"model": "GPT-4o-Search-Preview-2025-03-11"},
+    {"model": "gpt-5-search-api"},
+)
+
+
+@pytest.mark.parametrize("more", REPEATING)
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_what_calls_the_model_repeatedly(surface: str, more: dict[str, Any]) -> None:
+    body = {"input": "x", "messages": [], **more}
+
+    assert compute_bounds(surface, body, 100, PRICE).referring in more
+    assert input_bound(surface, body) is None
+    passed = compute_passthrough_bounds("completions", {"prompt": "x", **more}, 100, PRICE)
+    assert "input_tokens" not in passed.upper_bound
+    assert passed.referring in more
+
+
+@pytest.mark.parametrize("mode", ["standard", "default", "", None])
+def test_modes_of_one_call(mode: object) -> None:
+    body = {"model": "gpt-4o", "input": "x", "reasoning": {"mode": mode}, "context_management": []}
+
+    assert input_bound("responses", body) is not None
+
+
+def test_length_in_the_background() -> None:
+    """The length that it names is not what such a response may use."""
+    body = {"input": "x", "max_output_tokens": 50}
+
+    bounds = [
+        compute_bounds("responses", {**body, "background": flag}, 100, PRICE).upper_bound["output_tokens"]
+        for flag in (False, True)
+    ]
+
+    assert bounds == [50, PRICE.max_output]
+
+
 @pytest.mark.parametrize(
     ("body", "bound"),
     [
