@@ -76,7 +76,7 @@ def parse(data: bytes, scanned: Scan, hold_wide: Callable[[int], None] = lambda 
     give_way(len(data))
     value = _parse_around(data, scanned.opaque, hold_wide)
     give_way(len(data))
-    _check_levels(value)
+    check_levels(value)
     return value
 
 
@@ -213,7 +213,7 @@ class _Restored:
             )
 
 
-def _check_levels(body: Any) -> None:
+def check_levels(body: Any) -> None:
     """Refuse a value that could be read but not be written again."""
     level: list[Any] = [body] if type(body) in (dict, list) else []
     for _ in range(MAX_LEVELS):

@@ -13,16 +13,22 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 
+import orjson
 from flask import request
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from app.api.body import read_bytes
+from app.api.json_body import check_levels
 from app.errors import InvalidRequest
-from app.limits.disguised_fields import nameable
+from app.limits.disguised_fields import (
+    is_disguised,
+    is_disguised_inside,
+    nameable,
+    without_disguised_inside,
+)
 from app.yielding import end_turn
 
 MAX_FIELD_BYTES = 1024 * 1024  # of all fields that are not files
@@ -39,6 +45,7 @@ REPEATED = frozenset(("image", "include", "timestamp_granularities"))
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _TYPE = re.compile(r"[\x20-\x7e]+")
+_MEMBER = re.compile(r"[^\[\].]+")  # of a name such as `extra[member]` or `extra.member`
 _NO_ENCODING = ("", "binary", "8bit", "7bit")
 
 
@@ -52,13 +59,9 @@ class Form:
     dropped: tuple[str, ...] = ()  # names of fields that were left out
 
 
-def _drops_none(name: str) -> bool:
-    return False
-
-
-def read_form(limit_bytes: int, drops: Callable[[str], bool] = _drops_none) -> Form:
+def read_form(limit_bytes: int, endpoint: str) -> Form:
     """
-    Return the request's form without the fields for whose names *drops* returns true.
+    Return the request's form for *endpoint* without disguised fields, see `app.limits.disguised_fields`.
 
     Raises InvalidRequest, which names the field, or PayloadTooLarge.
     """
@@ -66,7 +69,7 @@ def read_form(limit_bytes: int, drops: Callable[[str], bool] = _drops_none) -> F
     if request.mimetype != "multipart/form-data" or not boundary:
         raise InvalidRequest("The request body must be multipart/form-data")
     try:
-        return _Writer(drops).form(read_bytes(limit_bytes), boundary.encode())
+        return _Writer(endpoint).form(read_bytes(limit_bytes), boundary.encode())
     except (ValueError, HTTPException):
         raise InvalidRequest("The request body is not well-formed multipart/form-data") from None
 
@@ -74,8 +77,8 @@ def read_form(limit_bytes: int, drops: Callable[[str], bool] = _drops_none) -> F
 class _Writer:
     """Writes each part as it is parsed, so that a large file is copied once."""
 
-    def __init__(self, drops: Callable[[str], bool] = _drops_none) -> None:
-        self._drops = drops
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
         self._dropped: list[str] = []
         self._is_dropped = False  # whether the part under way is left out
         self._boundary = secrets.token_hex(16).encode()  # the received form cannot contain it
@@ -112,9 +115,14 @@ class _Writer:
             raise InvalidRequest(f"{name} must be given once", param=name)
         self._names.add(name)
         plain_name = _plain_name(name)
-        self._is_dropped = self._drops(plain_name) or (plain_name != name and plain_name in SINGLE)
+        self._is_dropped = is_disguised(self._endpoint, plain_name) or (
+            plain_name != name and plain_name in SINGLE
+        )
         if self._is_dropped:
             self._dropped.append(plain_name)
+        elif any(map(is_disguised_inside, (members := _MEMBER.findall(name))[1:])):
+            self._is_dropped = True
+            self._dropped.append(".".join(members))
         encoding = part.headers.get("Content-Transfer-Encoding", "").strip().lower()
         if encoding not in _NO_ENCODING:
             raise InvalidRequest(f"{name} must not have a Content-Transfer-Encoding", param=name)
@@ -153,8 +161,22 @@ class _Writer:
         except UnicodeDecodeError:
             raise InvalidRequest(f"{self._name} must be UTF-8", param=self._name) from None
         if self._name != "fallbacks":  # for the gateway alone
+            if data.lstrip()[:1] in (b"{", b"["):
+                data = self._without_disguised(data)
             self._write_head(self._name, "", "")
             self._body += data + b"\r\n"
+
+    def _without_disguised(self, data: bytes) -> bytes:
+        """Return *data*, a field whose text may be JSON, without disguised fields in it."""
+        try:
+            value = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return data
+        check_levels(value)
+        end_turn()
+        cleaned, dropped = without_disguised_inside(self._endpoint, _plain_name(self._name), value)
+        self._dropped += dropped
+        return orjson.dumps(cleaned) if dropped else data
 
     def _write_head(self, name: str, filename: str, content_type: str) -> None:
         lines = [

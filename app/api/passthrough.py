@@ -20,7 +20,7 @@ from app.api.multipart import read_form
 from app.api.request_context import RawBody, make_context
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError
 from app.json_writing import write_json
-from app.limits.disguised_fields import is_disguised, without_disguised
+from app.limits.disguised_fields import without_disguised
 from app.relay.content_types import EVENTS, is_json, passing_type
 from app.relay.context import RequestContext, ResponseOptions
 from app.streaming.frames import chat_error
@@ -51,7 +51,7 @@ def create(endpoint: str) -> Response:
 
 
 def upload(endpoint: str) -> Response:
-    form = read_form(services().settings.max_body_bytes, partial(is_disguised, endpoint))
+    form = read_form(services().settings.max_body_bytes, endpoint)
     fields = {name: value for name, value in form.fields.items() if name != "fallbacks"}
     body = FORM_REQUESTS[endpoint].load(fields)
     raw = RawBody([form.body], form.content_type, form.dropped)

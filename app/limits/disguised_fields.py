@@ -52,6 +52,8 @@ PASSED_THROUGH = frozenset(
 _EXACT = frozenset((*CHAT, *RESPONSES, *PASSED_THROUGH, *ADDING, *PASSED_CONTENT))
 _GUARDED = (*LENGTHS, *OTHER_LENGTHS, *OTHER_MODELS, *OTHER_COUNTS)
 
+# Members of documented objects that the gateway reads or writes; other spellings of these are dropped.
+STREAM_OPTIONS = frozenset(("include_usage", "include_obfuscation"))
 # Objects of settings, in which a length or a model is no documented field, but for the exceptions.
 SETTINGS = frozenset(("text", "reasoning", "thinking"))
 _DOCUMENTED = frozenset(("reasoning.max_tokens",))  # a part of the response's length
@@ -68,6 +70,7 @@ def _fold(name: str) -> str:
 
 _FOLDED = frozenset(map(_fold, (*_EXACT, *_GUARDED)))
 _FOLDED_INSIDE = frozenset(map(_fold, (*_GUARDED, "model", "n", "best_of", "fallbacks", "service_tier")))
+_FOLDED_STREAM_OPTIONS = frozenset(map(_fold, STREAM_OPTIONS))
 _ALLOWED = {protocol: _EXACT - (LENGTHS - set(names)) for protocol, names in LENGTH_FIELDS.items()}
 _ALLOWED["responses/compact"] = _ALLOWED["responses"]
 # The fields of an ordinary request, of which nothing has to be looked at.
@@ -88,7 +91,9 @@ def without_disguised(client_protocol: str, body: Body) -> tuple[Body, tuple[str
 
     Names that do not fit into a response header are omitted. *body* is not changed.
     """
-    if body.keys() <= _PLAIN.get(client_protocol, _PLAIN_ELSEWHERE):
+    options = body.get("stream_options")
+    has_plain_options = type(options) is not dict or options.keys() <= STREAM_OPTIONS
+    if has_plain_options and body.keys() <= _PLAIN.get(client_protocol, _PLAIN_ELSEWHERE):
         return body, ()
     search = _Search()
     allowed, retained = _ALLOWED.get(client_protocol, _EXACT), {}
@@ -97,11 +102,28 @@ def without_disguised(client_protocol: str, body: Body) -> tuple[Body, tuple[str
             end_turn()
         if is_disguised(client_protocol, name):
             search.dropped.append(name)
+        elif name == "stream_options" and type(value) is dict:
+            retained[name] = search.without_misspelled_options(value)
         elif type(value) in (dict, list) and (name not in allowed or name in SETTINGS):
             retained[name] = search.without_disguised(value, name)
         else:
             retained[name] = value
     return (retained, nameable(search.dropped)) if search.dropped else (body, ())
+
+
+def without_disguised_inside(
+    client_protocol: str, name: str, value: dict[str, Any] | list[Any]
+) -> tuple[Any, list[str]]:
+    """Return *value*, the JSON of a form's field *name*, without disguised fields, and their names."""
+    if name in _ALLOWED.get(client_protocol, _EXACT) and name not in SETTINGS:
+        return value, []
+    search = _Search()
+    return search.without_disguised(value, name), search.dropped
+
+
+def is_disguised_inside(name: str) -> bool:
+    """Return whether *name* is dropped where it is a member of an unknown object."""
+    return len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED_INSIDE
 
 
 def nameable(dropped: list[str]) -> tuple[str, ...]:
@@ -115,6 +137,22 @@ class _Search:
     def __init__(self) -> None:
         self.dropped: list[str] = []
         self._looked_at = 0  # members since other greenlets ran
+
+    def without_misspelled_options(self, options: Body) -> Body:
+        """Return *options* of a stream without other spellings of those that the gateway writes itself."""
+        retained = {}
+        for number, (name, value) in enumerate(options.items(), 1):
+            if number % NAMES_PER_TURN == 0:
+                end_turn()
+            if (
+                name in STREAM_OPTIONS
+                or len(name) > MAX_NAME_CHARS
+                or _fold(name) not in _FOLDED_STREAM_OPTIONS
+            ):
+                retained[name] = value
+            else:
+                self.dropped.append(f"stream_options.{name}")
+        return retained
 
     def without_disguised(self, value: Any, place: str) -> Any:
         """Return *value*, an array or object at *place*, without such fields."""
@@ -135,7 +173,7 @@ class _Search:
             if number % NAMES_PER_TURN == 0:
                 end_turn()
             inside = f"{place}.{name}" if len(place) <= MAX_NAME_CHARS else place
-            if len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED_INSIDE and inside not in _DOCUMENTED:
+            if is_disguised_inside(name) and inside not in _DOCUMENTED:
                 self.dropped.append(inside)
             elif type(inner) in (dict, list) and inside not in _SCHEMAS:
                 retained[name] = self.without_disguised(inner, inside)

@@ -38,7 +38,7 @@ def encoded(*parts: Part) -> bytes:
 
 
 def rewritten(body: bytes) -> forms.Form:
-    return forms._Writer().form(body, BOUNDARY.encode())
+    return forms._Writer("audio/transcriptions").form(body, BOUNDARY.encode())
 
 
 def by_werkzeug(form: forms.Form) -> list[Part]:

@@ -27,7 +27,7 @@ AUDIO = part('name="file"; filename="a.wav"', b"RIFF", "Content-Type: audio/wav"
 def read(*parts: bytes, content_type: str = "multipart/form-data; boundary=b") -> Form:
     options: dict[str, Any] = {"method": "POST", "data": b"".join([*parts, b"--b--\r\n"])}
     with APP.test_request_context(content_type=content_type, **options):
-        return read_form(10**6)
+        return read_form(10**6, "audio/transcriptions")
 
 
 def test_is_written_again() -> None:
@@ -45,6 +45,36 @@ def test_fallbacks_are_not_forwarded() -> None:
 
     assert form.fields["fallbacks"] == "n"
     assert b"fallbacks" not in form.body
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sent", "dropped"),
+    [
+        ("extra_body", b'{"model": "x", "a": 1}', b'{"a":1}', "extra_body.model"),
+        ("extra_body", b' [{"a": {"Max_Tokens": 9}}]', b'[{"a":{}}]', "extra_body.a.Max_Tokens"),
+        ("options[]", b'{"num_predict": 9}', b"{}", "options.num_predict"),
+        ("extra_body[model]", b"x", None, "extra_body.model"),
+        ("extra_body[a][Model]", b"x", None, "extra_body.a.Model"),
+        ("extra_body.model", b"x", None, "extra_body.model"),
+        ("extra_body", b'{"a": 1}', b'{"a": 1}', ""),
+        ("extra_body", b"{model: x}", b"{model: x}", ""),
+        ("prompt", b'{"model": "x"}', b'{"model": "x"}', ""),
+        ("timestamp_granularities[]", b"word", b"word", ""),
+    ],
+)
+def test_disguised_fields(name: str, text: bytes, sent: bytes | None, dropped: str) -> None:
+    """Some servers read the JSON in a text, and the members that a name spells, as the body itself."""
+    form = read(MODEL, part(f'name="{name}"', text))
+
+    assert form.dropped == ((dropped,) if dropped else ())
+    head = b'name="%b"\r\n\r\n' % name.encode()
+    assert (head in form.body) == (sent is not None)
+    assert sent is None or head + sent + b"\r\n" in form.body
+
+
+def test_deep_json_in_a_text() -> None:
+    with pytest.raises(InvalidRequest, match="nested"):
+        read(MODEL, part('name="extra_body"', b'{"a":' * 250 + b"1" + b"}" * 250))
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,17 @@ def test_length_of_another_endpoint(client_protocol: str, name: str) -> None:
     assert without_disguised(client_protocol, {"model": "m", name: 5}) == ({"model": "m"}, (name,))
 
 
+@pytest.mark.parametrize("name", ["Include_Usage", "includeUsage", "INCLUDE_OBFUSCATION"])
+@pytest.mark.parametrize("client_protocol", CHECKED)
+def test_options_of_a_stream(client_protocol: str, name: str) -> None:
+    options = {"include_usage": True, name: False, "other": 1}
+
+    sent, dropped = without_disguised(client_protocol, {"model": "m", "stream_options": options})
+
+    assert sent == {"model": "m", "stream_options": {"include_usage": True, "other": 1}}
+    assert dropped == (f"stream_options.{name}",)
+
+
 @pytest.mark.parametrize(
     ("body", "sent", "dropped"),
     [
