@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.service.test_answers import BODIES, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
@@ -125,3 +127,35 @@ def test_encrypted_reasoning_of_another_account(pool: PoolOfTest, upstream: Scri
     assert items == ["message", "message"]
     (row,) = pool.wait_for_rows(1)
     assert row["attempts"][0]["repeated_without"] == ["encrypted_content"]
+
+
+MISSED = {
+    "reasoning_content": "The `reasoning_content` in the thinking mode must be passed back to the API.",
+    "extra_content": "Function call is missing a thought_signature in functionCall parts.",
+}
+
+
+@pytest.mark.parametrize("field", MISSED)
+def test_state_that_a_conversation_lacks_is_filled_in(
+    pool: PoolOfTest, upstream: ScriptedUpstream, field: str
+) -> None:
+    """As after a change of the account; the second request has it from the start."""
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=("chat",))
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "x"},
+    ]
+    upstream.script(refusal(MISSED[field]), TEXT)
+
+    key = pool.key()
+    answers = [pool.post(PATHS["chat"], {"model": "m", "messages": messages}, key) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [field in str(sent) for sent in sent_bodies(upstream)] == [False, True, True]
+    row, _ = pool.wait_for_rows(2)
+    (repeated,) = row["attempts"][0]["repeated_without"]
+    stored = pool.gateway.services.accounts.find_without_credential(pool.name, "a")
+    assert [each.field for each in stored.refused] == [repeated]
+    assert repeated.startswith("absent_")

@@ -64,7 +64,10 @@ class ChatToResponses:
         self._clock = clock
         self._suffix = response_id.removeprefix("resp_")
         self._names = ChatToolNames(request.get("tools", []) + added_tools(as_list(request.get("input"))))
-        self._returns_text = ENCRYPTED_REASONING not in (request.get("include") or ())
+        # a client that has nothing stored returns reasoning only if it is encrypted
+        self._returns_text = request.get("store") is not False and ENCRYPTED_REASONING not in (
+            request.get("include") or ()
+        )
         self._open: dict[int, OpenMessage | OpenCall] = {}  # by output index
         self._current: OpenMessage | None = None  # the item that the next text extends
         self._current_type = ""

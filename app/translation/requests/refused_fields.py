@@ -3,7 +3,7 @@ Fields that a server refuses: those that its error names, and the same request w
 
 Only a field that the gateway added or translated is left out, or one of the client's that does not change the
 response: it is then named as ignored. The two names of chat's output length replace each other. Of any other
-field the client receives the refusal.
+field the client receives the refusal. State that a server misses gets a placeholder, see `missing_state`.
 
 The words are those of the OpenAI API, Azure, Groq, Cerebras, Mistral, Gemini, Fireworks, vLLM and the ChatGPT
 backend.
@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from app.translation.requests.field_support import ApiProtocol, has_effect
+from app.translation.requests.missing_state import STATES, lacks_state, missing_state, with_placeholders
 from app.translation.requests.upstream_request import UpstreamRequest
 
 Body = dict[str, Any]
@@ -90,6 +91,8 @@ def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
         return [UNSTREAMED]
     if _is_about_developer(refusal, sent):
         return [DEVELOPER]
+    if state := missing_state(refusal.message, sent):
+        return [state]
     if refusal.code in _OF_VALUES or not (
         _REFUSING.search(refusal.message) or refusal.code in ("unsupported_parameter", "unknown_parameter")
     ):
@@ -135,6 +138,8 @@ def without_refused(
     for field in refused:
         if field == DEVELOPER and _has_developer(body):
             body["messages"] = _with_system_role(body["messages"])
+        elif field in STATES and request.protocol == "chat":
+            body = with_placeholders(body, field)
         if field not in body or not _may_lack(field, body[field], is_native, client_body):
             continue
         value = body.pop(field)
@@ -153,6 +158,8 @@ def may_lack(request: UpstreamRequest, field: str, client_protocol: ApiProtocol,
     """Return whether *request* may be sent without *field*, or with its twin."""
     if field in (STREAMED, UNSTREAMED, DEVELOPER):
         return True
+    if field in STATES:
+        return request.protocol == "chat" and lacks_state(request.body, field)
     is_native = client_protocol == request.protocol
     return field in request.body and _may_lack(field, request.body[field], is_native, client_body)
 

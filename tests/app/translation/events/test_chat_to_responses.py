@@ -147,9 +147,11 @@ class TestToolsOfTheRequest:
         assert call["type"] == "function_call"
         assert decode_state(state) == {"calls": {"call_1": extra}}
 
-    def test_reasoning_of_clients_that_return_no_text(self):
+    @pytest.mark.parametrize("options", [{"include": ["reasoning.encrypted_content"]}, {"store": False}])
+    def test_reasoning_of_clients_that_return_no_text(self, options):
+        """Those of OpenAI's protocol return what is encrypted, some only if nothing is stored."""
         delta = {"reasoning_content": "Hm", "tool_calls": [self.call("f", "{}")]}
-        request = {"model": "m", "input": "hi", "include": ["reasoning.encrypted_content"]}
+        request = {"model": "m", "input": "hi", **options}
         translator = ChatToResponses("resp_1", 1700000000, request)
         events = translator.translate(
             [Event({"choices": [{"index": 0, "delta": delta, "finish_reason": "tool_calls"}]})]

@@ -227,3 +227,18 @@ class TestDeveloper:
         ]
         assert changed.ignored == []
         assert self.BODY["messages"] == list(self.MESSAGES)
+
+
+def test_state_that_a_server_misses_gets_a_placeholder() -> None:
+    called = {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f"}}]}
+    request = UpstreamRequest("chat", {"messages": [called]}, [])
+    message = "The `reasoning_content` in the thinking mode must be passed back to the API."
+
+    (name,) = refused_fields(Refusal(400, message, None, None), request.body)
+
+    assert may_lack(request, name, "chat", request.body)
+    changed = without_refused(request, [name], "chat", request.body)
+    assert changed == UpstreamRequest("chat", {"messages": [{**called, "reasoning_content": ""}]}, [])
+    assert not may_lack(changed, name, "chat", request.body)
+    assert refused_fields(Refusal(400, message, None, None), changed.body) == []
+    assert not may_lack(UpstreamRequest("responses", {"input": []}, []), name, "responses", {})
