@@ -55,12 +55,14 @@ class PassthroughReader:
     def observe(self, payload: Any) -> None:
         if not isinstance(payload, dict):
             return
-        usage = payload.get("usage")
-        self.usage = usage_from_chat(usage) or usage_from_responses(usage) or self.usage
         choices = payload.get("choices")
         for part in (payload, *(choices if isinstance(choices, list) else ())):
             texts = [part.get(name) for name in TEXT_FIELDS] if isinstance(part, dict) else ()
             self.output_bytes += sum(len(text.encode()) for text in texts if isinstance(text, str))
+        usage = payload.get("usage")
+        if isinstance(usage, dict) and not self.output_bytes:  # embeddings have no output to report
+            usage = {"completion_tokens" if "prompt_tokens" in usage else "output_tokens": 0, **usage}
+        self.usage = usage_from_chat(usage) or usage_from_responses(usage) or self.usage
 
 
 def forward_bytes(data: bytes, payload: Any) -> Any:

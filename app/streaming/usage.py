@@ -139,14 +139,13 @@ def _if_plausible(added: int) -> int:
 
 
 def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> tuple[int, int] | None:
-    """Return (input, output); an absent side is the rest of the total, else 0."""
-    if tokens_in is None and tokens_out is None:
+    """Return (input, output), of which the total implies one that is absent; None if it does not."""
+    if tokens_in is not None and tokens_out is not None:
+        return tokens_in, tokens_out
+    present = tokens_in if tokens_out is None else tokens_out
+    if present is None or total is None or total < present:
         return None
-    if tokens_in is None:
-        tokens_in = max((total or 0) - (tokens_out or 0), 0)
-    if tokens_out is None:
-        tokens_out = max((total or 0) - tokens_in, 0)
-    return tokens_in, tokens_out
+    return (present, total - present) if tokens_out is None else (total - present, present)
 
 
 def _is_plausible(usage: dict[str, Any], key: str) -> bool:

@@ -11,7 +11,7 @@ from app.accounts.account import Account
 from app.config import TimeLimits
 from app.errors import StreamIncomplete, UpstreamProtocolError
 from app.relay.attempt import AttemptInputs
-from app.relay.passthrough import PassthroughAttempt, completed_response_event
+from app.relay.passthrough import PassthroughAttempt, PassthroughReader, completed_response_event
 from app.relay.progress import RequestProgress
 from app.relay.timeouts import AttemptDeadlines
 from app.upstream.client import RequestContent
@@ -114,3 +114,22 @@ def test_other_content_is_forwarded_in_pieces() -> None:
 
     assert list(one.events()) == [[b"ab"], [b"cd"]]
     assert one.committed
+
+
+@pytest.mark.parametrize(
+    ("payload", "usage"),
+    [
+        ({"data": [], "usage": {"prompt_tokens": 4}}, (4, 0)),
+        ({"data": [], "usage": {"prompt_tokens": 4, "total_tokens": 4}}, (4, 0)),
+        ({"data": [], "usage": {"input_tokens": 4, "output_tokens": 50, "total_tokens": 54}}, (4, 50)),
+        ({"choices": [{"text": "Hi"}], "usage": {"prompt_tokens": 4}}, None),
+        ({"text": "Hi", "usage": {"type": "duration", "seconds": 3}}, None),
+    ],
+)
+def test_usage(payload: Any, usage: tuple[int, int] | None) -> None:
+    reader = PassthroughReader()
+    reader.observe(payload)
+    reader.is_complete = True
+
+    reported = reader.reported_usage
+    assert (reported and (reported.input_tokens, reported.output_tokens)) == usage

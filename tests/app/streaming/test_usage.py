@@ -53,8 +53,14 @@ class TestTolerance:
     def test_one_side_absent_is_what_the_total_leaves(self):
         assert usage_from_chat({"completion_tokens": 4, "total_tokens": 9}) == Usage(5, 4, 9)
         assert usage_from_chat({"prompt_tokens": 4, "total_tokens": 9}) == Usage(4, 5, 9)
-        assert usage_from_chat({"prompt_tokens": 4}) == Usage(4, 0, 4)
-        assert usage_from_chat({"completion_tokens": 4, "total_tokens": 1}) == Usage(0, 4, 4)
+        assert usage_from_chat({"prompt_tokens": 4, "total_tokens": 4}) == Usage(4, 0, 4)
+
+    @pytest.mark.parametrize(
+        "usage",
+        [{"prompt_tokens": 4}, {"completion_tokens": 4}, {"completion_tokens": 4, "total_tokens": 1}],
+    )
+    def test_one_side_that_nothing_shows_is_not_taken_for_none(self, usage):
+        assert usage_from_chat(usage) is None
 
     @pytest.mark.parametrize("usage", [None, [], "12", 5, {}, {"total_tokens": 9}, {"prompt_tokens": None}])
     def test_nothing_usable(self, usage):
