@@ -76,7 +76,8 @@ def _continues(item: Any, element: dict[str, Any]) -> bool:
     """
     if not isinstance(item, dict) or element.get("index") != item.get("index"):
         return False
-    if len({item.get("type"), element.get("type")} - {None}) > 1:
+    kinds = item.get("type"), element.get("type")
+    if None not in kinds and kinds[0] != kinds[1]:
         return False
     call = element.get("function") or element.get("custom")
     if isinstance(call, dict) and call.get("name"):

@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 
 from app.openai_types.responses import ResponseObject, ResponsesEvent, ResponsesItem
 from app.streaming.chat_repair import PARTS
+from app.streaming.delta_merge import join_texts, merge
 from app.streaming.events import DONE, Event
 from app.streaming.usage import Usage, usage_from_chat
 from app.translation.events.annotations import part_annotations, responses_annotations
@@ -24,7 +25,12 @@ from app.translation.events.mapped_calls import OpenCustomCall, OpenShellCall
 from app.translation.events.response_items import OpenCall, OpenMessage
 from app.translation.events.response_object import response_object
 from app.translation.events.usage_shapes import responses_usage
-from app.translation.requests.carried_state import REASONING_TEXT_KEYS, ReasoningKey, encode_state
+from app.translation.requests.carried_state import (
+    REASONING_TEXT_KEYS,
+    CarriedState,
+    ReasoningKey,
+    encode_state,
+)
 from app.translation.requests.chat_tool_names import CUSTOM, LOCAL_SHELL, ChatToolNames
 from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
@@ -34,6 +40,7 @@ Payload = dict[str, Any]
 COMPLETE = ("stop", "tool_calls", "function_call")  # finish reasons; after others the response is incomplete
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
+DETAILS = "reasoning_details"
 LEGACY_CALL = "function_call"  # the key of the one call that has no index
 ITEM_TEMPLATES: dict[str, ResponsesItem] = {
     "message": {"type": "message", "role": "assistant"},
@@ -72,8 +79,11 @@ class ChatToResponses:
         self._current: OpenMessage | None = None  # the item that the next text extends
         self._current_type = ""
         self._reasoning_key: ReasoningKey = REASONING_TEXT_KEYS[0]
+        self._has_reasoning_text = False  # whether it was under that key; it may be in details alone
         self._reasoning_index: int | None = None  # of the reasoning item that is open, or was last
         self._extras: dict[str, Any] = {}  # `extra_content` of calls, by call id
+        self._details: Payload = {}  # of the reasoning item that is open: merged deltas
+        self._late_details: Payload = {}  # those that came while none was open
         self._calls: dict[Any, tuple[str, OpenCall]] = {}  # by the chunks' tool index: (call id, item)
         self._output: dict[int, ResponsesItem] = {}
         self._finish_reason = ""
@@ -135,15 +145,21 @@ class ChatToResponses:
             status = "completed" if self._finish_reason in COMPLETE else "incomplete"
             for index in list(self._open):
                 self._close(index, status)
-            if self._extras:
+            if self._extras or self._late_details:
                 self._send_extras()
 
     def _on_delta(self, delta: Payload, logprobs: Payload | None) -> None:
+        details = delta.get(DETAILS)
         for key in REASONING_TEXT_KEYS:
             if key in delta and _is_text(delta[key]):
-                self._reasoning_key = key
+                self._reasoning_key, self._has_reasoning_text = key, True
                 self._add_text("reasoning", "reasoning_text", delta[key], [])
                 break
+        else:
+            if details and (text := _text_of(details)):
+                self._add_text("reasoning", "reasoning_text", text, [])
+        if details:
+            self._add_details(details)
         content, refusal = delta.get("content"), delta.get("refusal")
         parts = delta.get(PARTS)
         before = len(self._current.text) if parts and self._current_type == "message" and self._current else 0
@@ -159,6 +175,14 @@ class ChatToResponses:
             self._on_call(call, position)
         if legacy := delta.get("function_call"):
             self._on_call({"index": LEGACY_CALL, "function": legacy}, 0)
+
+    def _add_details(self, details: Any) -> None:
+        """Remember details for the next turn: of the reasoning that is open, or else of the whole answer."""
+        if not self._open and not self._output:
+            self._message("reasoning")
+        is_open = self._current is not None and self._current_type == "reasoning"
+        if isinstance(details, list):
+            merge(self._details if is_open else self._late_details, {DETAILS: details})
 
     def _add_text(self, item_type: str, part_type: str, text: str, logprobs: list[Payload]) -> None:
         self._send(self._message(item_type).add_text(part_type, text, logprobs))
@@ -193,18 +217,29 @@ class ChatToResponses:
 
     def _carry_reasoning(self, opened: OpenMessage) -> None:
         """Add what the next turn needs to know of this reasoning, unless the client returns that itself."""
-        if not self._returns_text:
+        if self._details:
+            details, self._details = join_texts(self._details)[DETAILS], {}
+            state: CarriedState = {"details": details}
+            if self._has_reasoning_text:
+                state["key"] = self._reasoning_key
+                if not self._returns_text and not _text_of(details):
+                    state["text"] = opened.text
+            opened.set_encrypted(encode_state(state))
+        elif not self._returns_text:
             opened.set_encrypted(encode_state({"key": self._reasoning_key, "text": opened.text}))
         elif self._reasoning_key != REASONING_TEXT_KEYS[0]:
             opened.set_encrypted(encode_state({"key": self._reasoning_key}))
 
     def _send_extras(self) -> None:
-        """Send a reasoning item with the `extra_content` of the calls, which the next turn has to return."""
+        """Send a reasoning item with what the next turn has to return and no other item has."""
         index = self._next_index()
         opened = OpenMessage(
             f"{ID_PREFIX['reasoning']}_{self._suffix}_{index}", index, ITEM_TEMPLATES["reasoning"]
         )
-        opened.set_encrypted(encode_state({"calls": self._extras}))
+        state: CarriedState = {"calls": self._extras} if self._extras else {}
+        if self._late_details:
+            state["late_details"] = join_texts(self._late_details)[DETAILS]
+        opened.set_encrypted(encode_state(state))
         self._send(opened.announce())
         events, self._output[index] = opened.close("completed")
         self._send(events)
@@ -260,6 +295,16 @@ class ChatToResponses:
         if self._clock is not None and not reason:
             response["completed_at"] = max(int(self._clock()), response["created_at"])
         self._send([{"type": f"response.{status}", "response": response}])
+
+
+def _text_of(details: Any) -> str:
+    """Return the text of reasoning that only *details* have; repeats of a shown text have none."""
+    texts = [
+        detail.get("text") or detail.get("summary")
+        for detail in (details if isinstance(details, list) else ())
+        if isinstance(detail, dict)
+    ]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _is_text(value: Any) -> TypeGuard[str]:

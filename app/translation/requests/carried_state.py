@@ -4,10 +4,12 @@ State of a chat server that its next turn needs, carried by Responses clients.
 Some servers refuse a turn without the reasoning of earlier tool calls, or without the signatures
 that came with them. Chat clients return both; Responses clients return only what the protocol has.
 `encrypted_content` of a reasoning item is such a place: opaque, and returned by every client, also
-by those that return neither reasoning text nor unknown keys.
+by those that return neither reasoning text nor unknown keys. OpenRouter's `reasoning_details`
+have text and signatures, and go back as they came.
 
-Sources: https://api-docs.deepseek.com/guides/thinking_mode and
-https://ai.google.dev/gemini-api/docs/thought-signatures
+Sources: https://api-docs.deepseek.com/guides/thinking_mode,
+https://ai.google.dev/gemini-api/docs/thought-signatures and
+https://openrouter.ai/docs/use-cases/reasoning-tokens (preserving reasoning blocks)
 """
 
 from __future__ import annotations
@@ -22,11 +24,15 @@ PREFIX = "pgstate1."
 ReasoningKey = Literal["reasoning_content", "reasoning"]  # of a message or delta, depending on the server
 REASONING_TEXT_KEYS: tuple[ReasoningKey, ...] = ("reasoning_content", "reasoning")
 
+DETAILS: tuple[Literal["details", "late_details"], ...] = ("details", "late_details")
+
 
 class CarriedState(TypedDict, total=False):
     key: ReasoningKey
     text: str  # the reasoning, where the client may not return it as text
     calls: dict[str, Any]  # `extra_content` by call id
+    details: list[Any]  # `reasoning_details` of the message or call that follows
+    late_details: list[Any]  # those of the message that precedes
 
 
 def encode_state(state: CarriedState) -> str:
@@ -44,7 +50,8 @@ def decode_state(item: Mapping[str, Any]) -> CarriedState:
     """Return the state that *item* carries, empty if it is unreadable: clients may send anything."""
     try:
         value = orjson.loads(base64.urlsafe_b64decode(item["encrypted_content"][len(PREFIX) :]))
-    except ValueError:
+        orjson.dumps([[[[[[[[value]]]]]]]])  # what is nested too deeply could not be sent
+    except (ValueError, orjson.JSONEncodeError):
         return {}
     if not isinstance(value, dict):
         return {}
@@ -55,4 +62,7 @@ def decode_state(item: Mapping[str, Any]) -> CarriedState:
         state["text"] = value["text"]
     if isinstance(value.get("calls"), dict):
         state["calls"] = value["calls"]
+    for name in DETAILS:
+        if isinstance(details := value.get(name), list):
+            state[name] = details
     return state

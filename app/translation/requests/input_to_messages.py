@@ -46,6 +46,7 @@ SKIPPED_TYPES = (
 TOOL_LISTS = ("additional_tools", "tool_search_output")  # their tools are added to the request's
 OTHER_TYPES = (*SKIPPED_TYPES, *TOOL_LISTS, "reasoning")
 INSTRUCTING_ROLES = ("system", "developer")
+MAX_OPEN_DETAILS = 64  # details of reasoning that later pieces may continue
 NO_ARGUMENTS = "{}"  # servers parse the arguments, which clients may leave empty
 
 
@@ -91,6 +92,7 @@ class _Writer:
         self._extras: dict[str, Any] = {}  # `extra_content` of calls, by call id
         self._reasoning: list[str] = []  # of the next message or call
         self._reasoning_key: ReasoningKey | None = None
+        self._details: list[Any] = []  # `reasoning_details` of the next message or call
 
     def messages(self) -> list[ChatMessage]:
         messages: list[ChatMessage] = []
@@ -118,7 +120,7 @@ class _Writer:
         elif role in INSTRUCTING_ROLES:  # every server knows `system`
             self._turns.append(_Turn({"role": "system", "content": "\n".join(_texts(parts, path))}))
         elif role == "user":
-            self._reasoning = []
+            self._reasoning, self._details = [], []
             self._turns.append(_Turn({"role": "user", "content": _user_content(parts, path)}))
         else:
             raise invalid(path, "'role' must be system, developer, user or assistant")
@@ -131,6 +133,11 @@ class _Writer:
                 (short_id(call_id), extra) for call_id, extra in state.get("calls", {}).items()
             )
             texts = [state["text"]] if state.get("text") else texts
+            if details := state.get("details"):
+                self._details += details
+                texts = texts if "key" in state else []  # the details have it
+            if late := state.get("late_details"):
+                self._add_late_details(late)
             key: ReasoningKey = state.get("key", "reasoning_content")
         elif item.get("encrypted_content"):
             return  # another account encrypted it
@@ -140,7 +147,15 @@ class _Writer:
             self._reasoning.append(texts[0])
             self._reasoning_key = key
 
+    def _add_late_details(self, details: list[Any]) -> None:
+        turns = (turn for turn in reversed(self._turns) if turn.message["role"] == "assistant")
+        if (turn := next(turns, None)) is not None:
+            _add_details(turn.message, details)
+
     def _add_reasoning(self) -> None:
+        if self._details:
+            _add_details(self._turns[-1].message, self._details)
+            self._details = []
         if self._reasoning and self._reasoning_key:
             message = self._turns[-1].message
             given = message.get(self._reasoning_key)
@@ -201,6 +216,33 @@ class _Writer:
         else:
             turn.outputs.append(message)
         turn.parts += parts
+
+
+def _add_details(message: ChatMessage, details: list[Any]) -> None:
+    """Add *details*; a piece of text or a signature continues the detail with its type and index."""
+    known: list[Any] = message.setdefault("reasoning_details", [])
+    for detail in details:
+        place = _place(detail)
+        for position in range(len(known) - 1, max(-1, len(known) - MAX_OPEN_DETAILS), -1):
+            if place is not None and place == _place(known[position]):
+                known[position] = _joined(known[position], detail)
+                break
+        else:
+            known.append(detail)
+
+
+def _place(detail: Any) -> tuple[Any, Any] | None:
+    return (detail.get("type"), detail.get("index")) if isinstance(detail, dict) else None
+
+
+def _joined(before: Item, more: Item) -> Item:
+    out = {**before}
+    for key, value in more.items():
+        if key in ("text", "summary", "data") and isinstance(value, str):
+            out[key] = str(before.get(key) or "") + value
+        elif value is not None:
+            out[key] = value
+    return out
 
 
 def _complete_reasoning(messages: list[ChatMessage]) -> None:

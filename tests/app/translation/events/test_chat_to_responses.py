@@ -10,6 +10,7 @@ from app.streaming.events import Event
 from app.translation.events.chat_to_responses import ChatToResponses
 from app.translation.requests.carried_state import decode_state
 from app.translation.requests.chat_tool_names import ChatToolNames, ToolRef
+from app.translation.requests.input_to_messages import messages_from_input
 from tests.app.translation.pairs import CUTS, decoded, names, read, translated
 
 FOLDER = "chat_to_responses"
@@ -174,3 +175,60 @@ def test_citations():
 
     assert added["annotation"] == {"type": "url_citation", **citation}
     assert events[-1]["item"]["content"][0]["annotations"] == [added["annotation"]]
+
+
+class TestReasoningDetails:
+    """OpenRouter expects them back unchanged; a Responses client carries them in `encrypted_content`."""
+
+    THOUGHTS: ClassVar = [
+        {"reasoning": text, "reasoning_details": [{"type": "reasoning.text", "text": text, "index": 0}]}
+        for text in ("Hm", "m")
+    ]
+    SIGNATURE: ClassVar = {"reasoning_details": [{"type": "reasoning.text", "signature": "s", "index": 0}]}
+    MERGED: ClassVar = [{"type": "reasoning.text", "text": "Hmm", "index": 0, "signature": "s"}]
+    ENCRYPTED: ClassVar = {"reasoning_details": [{"type": "reasoning.encrypted", "data": "e", "index": 1}]}
+    CALL: ClassVar = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}
+
+    def response(self, *deltas, **request):
+        translator = ChatToResponses("resp_1", 1, {"model": "m", **request})
+        chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        events = translator.translate([Event(chunk) for chunk in chunks]) + translator.finish()
+        return events[-1].payload["response"]
+
+    @pytest.mark.parametrize("include", [[], ["reasoning.encrypted_content"]])
+    @pytest.mark.parametrize("answer", [{"content": "a"}, CALL], ids=["text", "call"])
+    def test_next_turn_has_them(self, include, answer):
+        response = self.response(*self.THOUGHTS, self.SIGNATURE, answer, include=include)
+        (message,) = messages_from_input(response["output"])
+
+        assert response["output"][0]["content"] == [{"type": "reasoning_text", "text": "Hmm"}]
+        assert (message["reasoning"], message["reasoning_details"]) == ("Hmm", self.MERGED)
+
+    def test_text_in_details_alone(self):
+        thoughts = [{"reasoning_details": each["reasoning_details"]} for each in self.THOUGHTS]
+        response = self.response(*thoughts, self.SIGNATURE, self.CALL)
+        (message,) = messages_from_input(response["output"])
+
+        assert response["output"][0]["content"] == [{"type": "reasoning_text", "text": "Hmm"}]
+        assert message["reasoning_details"] == self.MERGED
+        assert {"reasoning", "reasoning_content"}.isdisjoint(message)
+
+    def test_encrypted_alone(self):
+        response = self.response(self.ENCRYPTED, {"content": "a"})
+        (message,) = messages_from_input(response["output"])
+
+        assert [item["type"] for item in response["output"]] == ["reasoning", "message"]
+        assert message["reasoning_details"] == self.ENCRYPTED["reasoning_details"]
+
+    def test_after_the_answer(self):
+        response = self.response(*self.THOUGHTS, self.CALL, self.SIGNATURE, self.ENCRYPTED)
+        (message,) = messages_from_input(response["output"])
+
+        assert message["reasoning_details"] == [*self.MERGED, *self.ENCRYPTED["reasoning_details"]]
+
+    @pytest.mark.parametrize("details", [7, "x", [7], [{"text": 7}], {}])
+    def test_of_no_shape(self, details):
+        response = self.response({"reasoning_details": details}, {"content": "a"})
+
+        assert response["output"][-1]["content"][0]["text"] == "a"

@@ -292,6 +292,46 @@ class TestReasoning:
 
         assert sent["tool_calls"]
 
+    def test_details(self):
+        """They go to the message or call that follows, beside the text, which may be in them alone."""
+        details = [{"type": "reasoning.text", "text": "Hm", "index": 0}]
+        both = {**self.REASONING, **self.carried({"key": "reasoning", "details": details})}
+        both["content"] = self.REASONING["content"]
+        items = [both, CALL, output("call_a", "x"), self.carried({"details": details}), OTHER]
+        sent = messages_from_input(items)
+
+        assert (sent[0]["reasoning"], sent[0]["reasoning_details"]) == ("Hm", details)
+        assert sent[2]["reasoning_details"] == details
+        assert "reasoning_content" not in sent[2]
+
+    def test_details_alone_have_the_text(self):
+        details = [{"type": "reasoning.text", "text": "Hm", "index": 0}]
+        item = {**self.carried({"details": details}), "content": self.REASONING["content"]}
+        (sent,) = messages_from_input([item, CALL])
+
+        assert (sent["reasoning_details"], sent.get("reasoning_content")) == (details, None)
+
+    def test_late_details(self):
+        """They go to the message before, and continue its details of the same index."""
+        early = [{"type": "reasoning.text", "text": "Hm", "index": 0}]
+        late = [{"type": "reasoning.text", "signature": "s", "index": 0}, {"type": "reasoning.encrypted"}]
+        items = [self.carried({"details": early}), CALL, self.carried({"late_details": late})]
+        sent = messages_from_input([*items, output("call_a", "x"), message("b")])
+
+        assert sent[0]["reasoning_details"] == [{**early[0], "signature": "s"}, late[1]]
+        assert "reasoning_details" not in sent[2]
+
+    def test_details_without_a_message(self):
+        turn = {"role": "user", "content": "hi"}
+
+        assert messages_from_input([self.carried({"late_details": [7], "details": [7]}), turn]) == [turn]
+
+    @pytest.mark.parametrize("odd", [7, None, {"type": [], "index": {}}, {"type": [], "signature": 7}])
+    def test_details_of_no_shape(self, odd):
+        (sent,) = messages_from_input([CALL, self.carried({"late_details": [odd, odd]})])
+
+        assert odd in sent["reasoning_details"]
+
     def test_signatures(self):
         """They return to their calls, also where they stand behind them."""
         extra = {"google": {"thought_signature": "c2ln"}}
