@@ -34,9 +34,10 @@ from app.stores.sealed_values import FERNET_BEGINS
 from schemas.accounts import AccountInput
 from schemas.admin import MAX_DOLLARS, MAX_MODEL_TOKENS, PriceInput
 from schemas.api_keys import KeyInput
-from schemas.bounds import MAX_LIMITS, name_error
+from schemas.bounds import MAX_CREDENTIAL_CHARS, MAX_LIMITS, name_error
 
 LARGEST = 2**53  # as far as the doubles of the scripts are exact
+LARGEST_TOTAL = 2**63 - 1  # Redis itself adds to totals
 LATEST_MS = 253_402_300_799_999  # the end of the year 9999: earlier versions took any date
 MAX_TEXT = 4096  # bytes, as for a text argument of a script (lua/check.lua)
 ACCOUNT_NUMBERS = (
@@ -351,7 +352,7 @@ def _check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str
     for name in ("reason", "chatgpt_account_id", "exceeded", "limited_model", "probe"):
         check_text(fields.get(name, ""), name, min_chars=0)
     if _is_clear(fields.get("credential", "")):
-        checked_credential(fields["credential"])
+        checked_credential(fields["credential"][:MAX_CREDENTIAL_CHARS])  # earlier versions took longer ones
     if _is_clear(fields.get("sign_in", "")):
         tokens = tokens_from(fields["sign_in"])
         for token in (tokens.access_token, tokens.refresh_token, tokens.id_token, tokens.account_id):
@@ -397,16 +398,15 @@ def _check_secret(_pool: PoolContents, digest: str, key_id: str) -> None:
 
 
 def _check_counters(_pool: PoolContents, _suffix: str, fields: Mapping[str, str]) -> None:
-    _check_finite(fields, tuple(fields))
-    for name, text in fields.items():
-        if name in ("h", "ph", "s", "ps") and integer_in(text) is None:  # the scripts add to them
-            raise Unfit(f"{name} must be a whole number")
+    amounts = {name: text for name, text in fields.items() if name in ("h", "ph", "s", "ps")}
+    _check_finite(fields, tuple(fields.keys() - amounts.keys()))
+    _check_figures(_pool, _suffix, amounts)  # the scripts add to them
 
 
 def _check_figures(_pool: PoolContents, _suffix: str, fields: Mapping[str, str]) -> None:
     for name, text in fields.items():
-        if (amount := integer_in(text)) is None or not -LARGEST <= amount <= LARGEST:
-            raise Unfit(f"'{name[:80]}' must be a whole number up to 2^53")
+        if (amount := integer_in(text)) is None or not -LARGEST_TOTAL <= amount <= LARGEST_TOTAL:
+            raise Unfit(f"'{name[:80]}' must be a whole number up to 2^63")
 
 
 def _check_rollup(pool: PoolContents, suffix: str, fields: Mapping[str, str]) -> None:

@@ -35,6 +35,7 @@ from app.stores.records.operators import NewAdminToken
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
+from schemas.bounds import MAX_CREDENTIAL_CHARS
 from tests.support.store import POOL, StoreOfTest
 
 VAULT = Vault((Fernet.generate_key().decode(),))
@@ -243,6 +244,7 @@ LIMIT = {"id": "l", "what": "requests", "per": "day", "max": 9, "mode": "strict"
         ("k:", "models", orjson.dumps([f"m{number}" for number in range(1001)]).decode(), ""),
         ("a:", "models", '[" m"]', "' m' must not begin or end with a space"),
         ("k:", "expires_ms", "99000000000000", ""),
+        ("used:", "cost", str(2**63 - 1), ""),
         ("k:", "expires_ms", "253402300799000", ""),
         ("pool", "settings", '{"time_limits":{"*":{"total":200000}," m":{"idle":5}}}', ""),
         (
@@ -270,6 +272,17 @@ def test_a_value_of_an_earlier_version(
     read_everything(store)
     assert len(checked.warnings) == (1 if warning else 0)
     assert all(line[1] in each and warning in each for each in checked.warnings)
+
+
+def test_a_credential_of_an_earlier_version(store: StoreOfTest, lines: list[bytes]) -> None:
+    parsed = [orjson.loads(line) for line in lines]
+    account = next(line for line in parsed if line[0] == "key" and line[1].startswith("a:") and line[4])
+    account[4]["credential"] = "x" * (MAX_CREDENTIAL_CHARS + 1)
+
+    restore(store, [orjson.dumps(line) for line in parsed])
+
+    sealed = store.client.hget(keys.root(POOL) + account[1], "credential")
+    assert VAULT.open(sealed) == account[4]["credential"]
 
 
 def test_a_key_that_this_version_does_not_know(store: StoreOfTest, lines: list[bytes]) -> None:
