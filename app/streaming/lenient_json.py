@@ -21,10 +21,11 @@ import orjson
 MAX_LEVELS = 200  # orjson writes 254, and a translation may add some
 MIN_DEEP_BYTES = 2 * MAX_LEVELS  # the minimum length of a text with more levels
 
-# Bounds of the work of one parse, during which no other greenlet runs. Brackets and commas in strings count
-# as well: the longest response of text has a tenth of that, and Base64 has neither.
+# Bounds of the work of one parse, during which no other greenlet runs. Brackets, colons and commas in strings
+# count as well: the longest response of text has a tenth of that, and Base64 has none.
 COUNTED_FROM_BYTES = 256 * 1024  # shorter JSON is parsed within some milliseconds, whatever is in it
 MAX_CONTAINERS = 200_000  # arrays and objects
+MAX_MEMBERS = 400_000  # of objects, whose names are not shared
 MAX_SEPARATORS = 8_000_000  # OpenAI's largest list of embeddings has 6.3 million numbers
 MAX_LENIENT_BYTES = 4 * 1024 * 1024
 MAX_LENIENT_VALUES = 100_000
@@ -72,7 +73,9 @@ def has_too_many_values(data: bytes) -> bool:
     """Return whether *data* may have more values than are parsed without delaying other requests."""
     if len(data) <= COUNTED_FROM_BYTES:
         return False
-    return _containers(data) > MAX_CONTAINERS or data.count(b",") > MAX_SEPARATORS
+    if _containers(data) > MAX_CONTAINERS or data.count(b":") > MAX_MEMBERS:
+        return True
+    return data.count(b",") > MAX_SEPARATORS
 
 
 def _containers(data: bytes) -> int:

@@ -12,6 +12,7 @@ from app.streaming.lenient_json import (
     MAX_LENIENT_BYTES,
     MAX_LENIENT_VALUES,
     MAX_LEVELS,
+    MAX_MEMBERS,
     MAX_SEPARATORS,
     loads,
     loads_and_compare,
@@ -60,6 +61,12 @@ def _listing(value: bytes, count: int) -> bytes:
 )
 def test_large_json_is_parsed(value: bytes, count: int) -> None:
     assert len(loads(_listing(value, count))) == count
+
+
+def test_objects_with_more_members_than_any_response_has_are_refused() -> None:
+    members = b",".join(b'"%d":1' % number for number in range(MAX_MEMBERS + 1))
+    with pytest.raises(ValueError, match="too many values"):
+        loads(b"{%b}" % members)
 
 
 @pytest.mark.parametrize(("value", "count"), [(b"[]", MAX_CONTAINERS), (b"0", MAX_SEPARATORS + 2)])
