@@ -139,7 +139,7 @@ def is_usage_included(body: JsonObject, *, by_default: bool = False) -> bool:
 
 def _refuse_references(body: Mapping[str, Any]) -> None:
     """
-    Raise NotFound for an item that refers to a stored one.
+    Raise NotFound for an item that refers to a stored one, InvalidRequest for one that names none.
 
     No answer is stored for a key, so such an id is that of someone else's item at the account.
     Source: what the OpenAI API answers where `store` is false.
@@ -147,6 +147,10 @@ def _refuse_references(body: Mapping[str, Any]) -> None:
     reference = first_reference(body.get("input"))
     if reference is not None:
         index, item_id = reference
+        if not item_id:
+            raise InvalidRequest(
+                "an item reference needs the 'id' of an item, as text", param=f"input[{index}].id"
+            )
         raise NotFound(
             f"Item with id '{item_id[:MAX_TEXT_CHARS]}' not found: items are not stored",
             param=f"input[{index}].id",

@@ -101,6 +101,20 @@ class TestStoredItems:
         assert error["message"] == "Item with id 'msg_1' not found: items are not stored"
         assert upstream.log() == []
 
+    @pytest.mark.parametrize("item_id", [{}, {"id": ""}, {"id": None}, {"id": 7}])
+    def test_references_to_nothing_are_invalid(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, item_id: dict[str, int | str | None]
+    ) -> None:
+        pool.account("east", upstream.base_url())
+        body = {"model": "m", "input": [{"type": "item_reference", **item_id}]}
+
+        answer = pool.post(PATHS["responses"], body, pool.key())
+
+        error = answer.json()["error"]
+        assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
+        assert error["param"].startswith("input"), error
+        assert upstream.log() == []
+
 
 class TestTwoKeysAtOnce:
     """Of two keys that go on with a conversation no one holds, one gets it."""
