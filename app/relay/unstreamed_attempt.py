@@ -14,7 +14,13 @@ from app.relay.content_types import EVENTS, PAGES
 from app.relay.model_attempt import ModelAttempt, ProtocolAttempt
 from app.relay.output_cap import may_be_cut
 from app.relay.protocols import completion_identity
-from app.streaming.body_decoder import BLANK, begins_object, begins_stream
+from app.streaming.body_decoder import (
+    BLANK,
+    MAX_OBJECT_BYTES,
+    begins_object,
+    begins_stream,
+    object_too_large,
+)
 from app.streaming.events import Event
 from app.streaming.lenient_json import loads_and_compare
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
@@ -25,7 +31,6 @@ from app.upstream.body import Body
 from app.upstream.responses import UpstreamResponse, essence_of
 from app.yielding import give_way
 
-MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # answers with speech in Base64 fit
 STREAM_FIELDS = ("stream_options",)  # of a request; upstreams refuse them where `stream` is false
 
 
@@ -124,8 +129,8 @@ class UnstreamedAttempt(ProtocolAttempt):
             data = yield from self._read(body)
             pieces.append(data)
             size += len(data)
-            if size > MAX_RESPONSE_BYTES:
-                raise UpstreamProtocolError("The upstream's answer is too large")
+            if size > MAX_OBJECT_BYTES:
+                raise object_too_large(MAX_OBJECT_BYTES)
         return b"".join(pieces)
 
     def _read(self, body: Body) -> Generator[None, None, bytes]:

@@ -15,6 +15,10 @@ from app.streaming.lenient_json import loads
 from app.streaming.sse import MAX_EVENT_BYTES, EventDecoder
 from app.streaming.unfold import UNFOLD, error_event, object_in
 
+# Of a response that is one JSON object. One that passes unchanged may be as long as speech in Base64 is. One
+# that is translated, or unfolded into events, exists several times over, and its text becomes a single event.
+MAX_OBJECT_BYTES = 64 * 1024 * 1024
+MAX_TRANSLATED_OBJECT_BYTES = MAX_EVENT_BYTES
 EVENT_STREAM = "text/event-stream"
 _FIELDS = (b"data", b"event", b":", b"id", b"retry", b"error")  # how a stream begins
 BLANK = b"\xef\xbb\xbf \t\r\n"  # before a response; blank lines come while a server works
@@ -56,6 +60,11 @@ def not_a_stream(content_type: str) -> UpstreamProtocolError:
     )
 
 
+def object_too_large(max_bytes: int, where: str = "") -> StreamEventTooLarge:
+    """Return the error of a response with more than *max_bytes* of JSON."""
+    return StreamEventTooLarge(f"The upstream sent more than {max_bytes >> 20} MiB of JSON{where}")
+
+
 class ObjectDecoder:
     """Decodes one JSON object, at the end of its body, to the events of a stream."""
 
@@ -69,8 +78,8 @@ class ObjectDecoder:
     def decode_events(self, data: bytes) -> list[Event]:
         """Buffer *data*; there are no events before the end."""
         self._bytes += len(data)
-        if self._bytes > MAX_EVENT_BYTES:
-            self.error = StreamEventTooLarge(f"The upstream sent more than {MAX_EVENT_BYTES} bytes of JSON")
+        if self._bytes > MAX_TRANSLATED_OBJECT_BYTES:
+            self.error = object_too_large(MAX_TRANSLATED_OBJECT_BYTES, " in an answer that is translated")
             self._pieces = []
         elif data:
             self._pieces.append(data)

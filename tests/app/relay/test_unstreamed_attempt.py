@@ -11,7 +11,13 @@ from structlog.testing import capture_logs
 
 from app.accounts.account import Account, RefusedField
 from app.config import TimeLimits
-from app.errors import StreamIdleTimeout, StreamIncomplete, UpstreamProtocolError, UpstreamRejected
+from app.errors import (
+    StreamEventTooLarge,
+    StreamIdleTimeout,
+    StreamIncomplete,
+    UpstreamProtocolError,
+    UpstreamRejected,
+)
 from app.relay.attempt import AttemptInputs
 from app.relay.context import Caching
 from app.relay.endpoint_types import MODEL
@@ -264,3 +270,12 @@ class TestTimeLimits:
         clock.now = 121.0
 
         assert list(events)[-1]
+
+
+def test_an_answer_that_is_too_large() -> None:
+    """What passes unchanged may be longer than what is translated."""
+    piece = b" " * 4 * 1024 * 1024
+    attempt = begin(b"{", *([piece] * 16))
+
+    with pytest.raises(StreamEventTooLarge, match=r"64 MiB of JSON$"):
+        list(attempt.events())

@@ -76,7 +76,9 @@ def test_no_answer(protocol, body):
         events_of(protocol, body)
 
 
-def test_too_large(monkeypatch):
-    monkeypatch.setattr(body_decoder, "MAX_EVENT_BYTES", 3)
-    with pytest.raises(StreamEventTooLarge):
-        events_of("chat", b"{", b"   }")
+def test_too_large():
+    """The bound of an answer that is translated is below that of one that passes unchanged."""
+    assert body_decoder.MAX_TRANSLATED_OBJECT_BYTES < body_decoder.MAX_OBJECT_BYTES
+    piece = b" " * 1024 * 1024
+    with pytest.raises(StreamEventTooLarge, match="more than 16 MiB of JSON in an answer that is translated"):
+        events_of("chat", b"{", *([piece] * 16))
