@@ -13,6 +13,8 @@ https://api-docs.deepseek.com (`prompt_cache_hit_tokens`), https://platform.moon
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from typing import Any
 
 from app.records import record
@@ -39,6 +41,8 @@ class Usage:
     image_output_tokens: int | None = None
 
 
+_COUNTS = tuple(field.name for field in fields(Usage))
+
 MAX_UNCONFIRMED_TOKENS = (
     10**7
 )  # more than any context window; counted in addition to the sides, without a total
@@ -63,6 +67,31 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     "image_input_tokens": (("input", "image_tokens"),),
     "image_output_tokens": (("output", "image_tokens"),),
 }
+
+
+def image_tool_usage(response: Any) -> Usage | None:
+    """
+    Return what the image tool used in *response*, which its `usage` does not include; None if not reported.
+
+    All of the tool's output is images, unless it reports a part.
+    """
+    tools = response.get("tool_usage") if isinstance(response, dict) else None
+    usage = usage_from_responses(tools.get("image_gen")) if isinstance(tools, dict) else None
+    if usage is None or usage.image_output_tokens is not None:
+        return usage
+    return replace(usage, image_output_tokens=usage.output_tokens)
+
+
+def total_usage(usages: Iterable[Usage]) -> Usage | None:
+    """Return the sum of *usages*, None without one. A detail is the sum of those that were reported."""
+    each = list(usages)
+    if not each:
+        return None
+    counts: dict[str, Any] = {}
+    for name in _COUNTS:
+        reported = [count for usage in each if (count := getattr(usage, name)) is not None]
+        counts[name] = sum(reported) if reported else None
+    return Usage(**counts)
 
 
 def usage_from_chat(usage: Any) -> Usage | None:

@@ -14,6 +14,8 @@ from app.openai_types.responses import ResponsesUsage
 from app.openai_types.token_details import InputTokensDetails, OutputTokensDetails
 from app.streaming.usage import Usage
 
+JsonObject = dict[str, Any]
+
 
 def chat_usage(usage: Usage | None) -> ChatUsage | None:
     """Return the `usage` of a chat completion, without details that the upstream did not report."""
@@ -44,6 +46,24 @@ def responses_usage(usage: Usage | None) -> ResponsesUsage | None:
         "output_tokens_details": {"reasoning_tokens": 0, **output_details},
         "total_tokens": usage.total_tokens,
     }
+
+
+def images_usage(usage: Usage | None) -> JsonObject | None:
+    """Return the `usage` of an answer of the Images API: what is no image is text."""
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": _images_and_text(usage.input_tokens, usage.image_input_tokens),
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": _images_and_text(usage.output_tokens, usage.image_output_tokens),
+        "total_tokens": usage.total_tokens,
+    }
+
+
+def _images_and_text(tokens: int, image_tokens: int | None) -> JsonObject:
+    image_tokens = min(image_tokens or 0, tokens)
+    return {"image_tokens": image_tokens, "text_tokens": tokens - image_tokens}
 
 
 def _details(usage: Usage) -> tuple[InputTokensDetails, OutputTokensDetails]:

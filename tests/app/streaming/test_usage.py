@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
+from app.streaming.usage import Usage, image_tool_usage, total_usage, usage_from_chat, usage_from_responses
 
 
 class TestProtocols:
@@ -196,3 +196,36 @@ class TestVendors:
         details = {"prompt_tokens_details": {"cached_tokens": 180}}
 
         assert usage_from_chat(SIDES | {"total_tokens": total} | details) == usage
+
+
+class TestImageTool:
+    """What a tool used is reported beside the usage of the model that called it."""
+
+    def test_details(self):
+        details = {"input_tokens_details": {"image_tokens": 3}, "output_tokens_details": {"image_tokens": 7}}
+        usage = {"input_tokens": 5, "output_tokens": 9, "total_tokens": 14, **details}
+
+        assert image_tool_usage({"tool_usage": {"image_gen": usage}}) == Usage(
+            5, 9, 14, image_input_tokens=3, image_output_tokens=7
+        )
+
+    def test_without_details_all_output_is_images(self):
+        usage = {"input_tokens": 5, "output_tokens": 9}
+
+        assert image_tool_usage({"tool_usage": {"image_gen": usage}}) == Usage(
+            5, 9, 14, image_output_tokens=9
+        )
+
+    @pytest.mark.parametrize(
+        "response", [None, [], {}, {"tool_usage": 1}, {"tool_usage": {}}, {"tool_usage": {"image_gen": "x"}}]
+    )
+    def test_not_reported(self, response):
+        assert image_tool_usage(response) is None
+
+
+def test_total():
+    """A detail that one of them does not report is not zero, but unknown, in that one alone."""
+    one, other = Usage(1, 2, 3, cached_tokens=1), Usage(10, 20, 30, image_output_tokens=5)
+
+    assert total_usage([one, other]) == Usage(11, 22, 33, cached_tokens=1, image_output_tokens=5)
+    assert total_usage([]) is None

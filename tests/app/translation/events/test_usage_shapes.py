@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
-from app.translation.events.usage_shapes import chat_logprobs, chat_usage, responses_usage
+from app.translation.events.usage_shapes import chat_logprobs, chat_usage, images_usage, responses_usage
 
 FULL = Usage(12, 7, 19, cached_tokens=4, cache_write_tokens=2, reasoning_tokens=3)
 LEAST = Usage(12, 7, 19)
@@ -50,3 +50,13 @@ def test_logprobs():
         },
         {"token": "x", "logprob": None, "bytes": [120], "top_logprobs": []},
     ]
+
+
+def test_images():
+    """The Images API knows images and text: whatever is no image is text."""
+    made = images_usage(Usage(12, 7, 19, image_input_tokens=4))
+
+    assert made is not None
+    assert made["input_tokens_details"] == {"image_tokens": 4, "text_tokens": 8}
+    assert made["output_tokens_details"] == {"image_tokens": 0, "text_tokens": 7}
+    assert images_usage(None) is None
