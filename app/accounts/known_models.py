@@ -23,12 +23,19 @@ class KnownModels:
         self._clock = clock
         self._read: OrderedDict[str, tuple[float, dict[str, AccountModels]]] = OrderedDict()
 
-    def lacks(self, pool: str, model: str, account_ids: Collection[str] = ()) -> bool:
+    def lacks(
+        self,
+        pool: str,
+        model: str,
+        account_ids: Collection[str] = (),
+        unlisted_kinds: Collection[str] = (),
+    ) -> bool:
         """
         Return whether no account is known, or could turn out, to have *model*.
 
-        *account_ids* are the accounts that may be used; empty: all of the pool. False where there is no
-        account at all. Two round trips, at most once in FRESH_SECONDS. Raises StoreUnavailable.
+        *account_ids* are the accounts that may be used; empty: all of the pool. Accounts of *unlisted_kinds*
+        may have it although they do not list it. False where there is no account at all. Two round trips, at
+        most once in FRESH_SECONDS. Raises StoreUnavailable.
         """
         usable = [
             models
@@ -37,7 +44,8 @@ class KnownModels:
             and (self._demo or not kind_of(models).is_simulated)
         ]
         return bool(usable) and all(
-            models.names is not None and model not in models.names for models in usable
+            models.names is not None and model not in models.names and models.kind not in unlisted_kinds
+            for models in usable
         )
 
     def _models(self, pool: str) -> dict[str, AccountModels]:

@@ -84,6 +84,7 @@ _PROMPT = frozenset(
     {
         *("context_length_exceeded", "content_filter", "content_policy_violation", "invalid_prompt"),
         *("cyber_policy", "data_inspection_failed", "string_above_max_length"),
+        *("moderation_blocked", "image_generation_user_error"),
     }
 )
 _UNSUPPORTED = frozenset(
@@ -107,6 +108,7 @@ _NO_MODEL = re.compile(
 # Google and xAI refuse a wrong API key with 400.
 _BAD_KEY = re.compile(r"^(?:api key not valid|api key expired|incorrect api key provided)\b", re.I)
 _NO_STREAM = re.compile(r"verified to stream", re.I)
+_NO_IMAGES = re.compile(r"tool choice 'image_generation' not found", re.I)  # the account may not use the tool
 _NO_SCOPE = re.compile(r"missing scopes?:|insufficient permissions for this operation", re.I)
 _NO_FUNDS = re.compile(
     r"insufficient (?:balance|quota|credit|funds)|used all available credits|spending limit"
@@ -236,6 +238,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Failure.CALLER, (402,), words=_TOO_EXPENSIVE, shapes=_PLAIN),
     # Errors of this model at this account.
     Rule(Failure.UNSUPPORTED, (400, 403), words=_NO_STREAM),
+    Rule(Failure.UNSUPPORTED, (400,), words=_NO_IMAGES),
     Rule(Failure.MODEL_MISSING, range(400, 500), codes=_MODEL),
     Rule(Failure.MODEL_MISSING, (403,), words=_NO_MODEL, shapes=_PLAIN),
     Rule(Failure.MODEL_MISSING, (400, 404, 422), words=_NO_MODEL, shapes=_PLAIN, repeated=False),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 from flask import request
@@ -29,6 +30,7 @@ from app.limits.disguised_fields import (
     nameable,
     without_disguised_inside,
 )
+from app.translation.requests.images_to_responses import ImageFile
 from app.yielding import end_turn
 
 MAX_FIELD_BYTES = 1024 * 1024  # of all fields that are not files
@@ -49,6 +51,15 @@ _MEMBER = re.compile(r"[^\[\].]+")  # of a name such as `extra[member]` or `extr
 _NO_ENCODING = ("", "binary", "8bit", "7bit")
 
 
+class FilePlace(NamedTuple):
+    """A file of a form: the name of its field, its type, and where it is in the body."""
+
+    name: str
+    content_type: str
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """`fields` has texts, and the file names of files; `body` is the form as it is forwarded."""
@@ -57,6 +68,14 @@ class Form:
     body: bytearray
     content_type: str
     dropped: tuple[str, ...] = ()  # names of fields that were left out
+    places: tuple[FilePlace, ...] = ()
+
+    def files(self) -> tuple[ImageFile, ...]:
+        """Return the files in `body`, which must not grow afterwards."""
+        body = memoryview(self.body)
+        return tuple(
+            ImageFile(place.name, place.content_type, body[place.start : place.end]) for place in self.places
+        )
 
 
 def read_form(limit_bytes: int, endpoint: str) -> Form:
@@ -88,6 +107,8 @@ class _Writer:
         self._text: list[bytes] | None = None  # of the field under way; None in a file
         self._name = ""
         self._field_bytes = 0
+        self._places: list[FilePlace] = []
+        self._file: tuple[str, int] = ("", 0)  # the type of the file under way, and where it begins
 
     def form(self, data: bytes, boundary: bytes) -> Form:
         decoder = MultipartDecoder(boundary, MAX_FIELD_BYTES, max_parts=MAX_PARTS)
@@ -100,7 +121,7 @@ class _Writer:
         self._take(decoder)
         self._body += b"--%b--\r\n" % self._boundary
         content_type = f"multipart/form-data; boundary={self._boundary.decode()}"
-        return Form(self._fields, self._body, content_type, nameable(self._dropped))
+        return Form(self._fields, self._body, content_type, nameable(self._dropped), tuple(self._places))
 
     def _take(self, decoder: MultipartDecoder) -> None:
         while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
@@ -136,7 +157,9 @@ class _Writer:
         if self._is_dropped:
             return
         self._fields.setdefault(name, filename or name)
-        self._write_head(name, _quoted("filename", _CONTROL.sub("_", filename)), _type_of(part))
+        content_type = _type_of(part)
+        self._write_head(name, _quoted("filename", _CONTROL.sub("_", filename)), content_type)
+        self._file = content_type, len(self._body)
 
     def _continue(self, data: Data) -> None:
         if self._text is None:
@@ -144,6 +167,7 @@ class _Writer:
                 return
             self._body += data.data
             if not data.more_data:
+                self._places.append(FilePlace(self._name, *self._file, len(self._body)))
                 self._body += b"\r\n"
             return
         self._field_bytes += len(data.data)

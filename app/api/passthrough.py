@@ -54,7 +54,8 @@ def upload(endpoint: str) -> Response:
     form = read_form(services().settings.max_body_bytes, endpoint)
     fields = {name: value for name, value in form.fields.items() if name != "fallbacks"}
     body = FORM_REQUESTS[endpoint].load(fields)
-    raw = RawBody([form.body], form.content_type, form.dropped)
+    files = form.files() if endpoint == "images/edits" else ()
+    raw = RawBody([form.body], form.content_type, form.dropped, files)
     return pass_through(make_context(endpoint, body, len(form.body), UNSTREAMED, raw=raw))
 
 

@@ -26,6 +26,7 @@ from app.relay.context import (
 )
 from app.stores.records.api_keys import CutPolicy
 from app.translation.requests.content_checks import first_reference
+from app.translation.requests.images_to_responses import ImageFile
 from app.upstream.cancellation import Cancellation
 from app.yielding import give_way
 from schemas.bounds import MAX_TEXT_CHARS
@@ -55,6 +56,7 @@ class RawBody(NamedTuple):
     pieces: Sequence[bytes | bytearray]
     content_type: str
     dropped: tuple[str, ...] = ()
+    files: tuple[ImageFile, ...] = ()
 
 
 NO_RAW_BODY = RawBody((), "application/json")

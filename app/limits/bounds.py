@@ -9,7 +9,7 @@ hosted tool the upstream calls the model repeatedly with its results; nothing bo
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 import orjson
@@ -158,6 +158,28 @@ def compute_passthrough_bounds(
         _upper_bound(max_input, unenforced_output, None, price),
         referring=referring,
     )
+
+
+def compute_image_bounds(
+    endpoint: str,
+    body: dict[str, Any],
+    body_bytes: int,
+    price: Price | None,
+    size: ModelSize | None = None,
+    *,
+    tool_output: int,
+) -> Bounds:
+    """
+    Return the bounds of a request for images.
+
+    Where a model calls a tool for them, that model produces up to *tool_output* tokens for each image in
+    addition. As with any tool that an upstream runs, nothing bounds the input.
+    """
+    bounds = compute_passthrough_bounds(endpoint, body, body_bytes, price, size)
+    max_output = (size or ModelSize.from_price(price)).max_output
+    if max_output is not None:
+        max_output = min((max_output + tool_output) * _choices(body), MAX_TOKENS)
+    return replace(bounds, unenforced=_upper_bound(None, max_output, None, price))
 
 
 def _completion_tokens(body: dict[str, Any], max_per_answer: int | None) -> int | None:

@@ -181,7 +181,9 @@ class Admission:
             return None
         context = self._context
         usable = (context.routing.account_id,) if context.routing.account_id else context.caller.key.accounts
-        if not self._services.known_models.lacks(self._pool, context.request.model, usable):
+        if not self._services.known_models.lacks(
+            self._pool, context.request.model, usable, self._plan.fit.unlisted_kinds
+        ):
             return None
         return ModelNotFound(
             f"No account of this pool offers the model '{context.request.model}'", param="model"

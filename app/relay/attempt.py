@@ -53,11 +53,19 @@ class ResponseHead:
 class UsageReader(Protocol):
     """What an attempt has observed of the upstream's response."""
 
-    usage: Usage | None
-    finish: str | None
     has_calls: Any
-    service_tier: str | None
-    deltas: int
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def finish(self) -> str | None: ...
+
+    @property
+    def service_tier(self) -> str | None: ...
+
+    @property
+    def deltas(self) -> int: ...
 
     @property
     def output_bytes(self) -> int: ...

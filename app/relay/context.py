@@ -9,6 +9,7 @@ from typing import Any
 from app.records import record
 from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.tracing import Trace
+from app.translation.requests.images_to_responses import ImageFile
 from app.translation.requests.reasoning_and_format import reasoning_settings
 from app.upstream.cancellation import Cancellation
 
@@ -47,6 +48,7 @@ class ModelRequest:
     raw_body: Sequence[bytes | bytearray] = ()  # pieces of a body that is forwarded untranslated
     content_type: str = "application/json"  # of `raw_body`
     dropped: tuple[str, ...] = ()  # fields that were left out for any account: see `disguised_fields`
+    files: tuple[ImageFile, ...] = ()  # in `raw_body`, of an endpoint that accounts may serve translated
 
 
 @record

@@ -9,20 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from app.accounts.kinds import RESTRICTED_KINDS, kind_of, names_where
+from app.accounts.kinds import KINDS, RESTRICTED_KINDS, kind_of, names_where
 from app.accounts.kinds.kind import Compaction
 from app.config import TimeLimits
-from app.errors import GatewayError, ModelNotFound, NotSupported
+from app.errors import GatewayError, InvalidRequest, ModelNotFound, NotSupported
 from app.json_writing import write_json
-from app.limits.bounds import Bounds, ModelSize, compute_bounds, compute_passthrough_bounds
+from app.limits.bounds import (
+    Bounds,
+    ModelSize,
+    compute_bounds,
+    compute_image_bounds,
+    compute_passthrough_bounds,
+)
 from app.limits.output_lengths import with_length
 from app.limits.prices import Price
 from app.relay.adaptation import adapted_request
 from app.relay.attempt import Attempt, AttemptInputs
 from app.relay.context import RequestContext
+from app.relay.images_attempt import ImagesAttempt
 from app.relay.passthrough import PassthroughAttempt, completed_response_event
 from app.relay.unstreamed_attempt import begin_model_attempt
 from app.translation.requests.field_support import AccountRequirements, account_requirements
+from app.translation.requests.images_to_responses import uncarried_field
 from app.translation.requests.upstream_request import upstream_body
 
 UNSTREAMED_SECONDS = 180.0  # for an upstream that sends nothing before its response is complete
@@ -113,9 +121,41 @@ def _passthrough_unserved(context: RequestContext, kinds: Collection[str]) -> Ga
     return ModelNotFound(f"No account of this pool offers the model '{context.request.model}'", param="model")
 
 
+def _fit_images(context: RequestContext) -> AccountRequirements:
+    """Accounts pass the request through, or have a tool for its model that carries all of its fields."""
+    model, field = context.request.model, uncarried_field(context.request.body)
+    having = [name for name, tool in IMAGE_TOOLS.items() if tool.has(model)]
+    fit = () if field else having
+    unfit = tuple(name for name in UNFIT_TO_PASS_THROUGH.unfit_kinds if name not in fit)
+    return AccountRequirements(field if having else None, unfit_kinds=unfit, unlisted_kinds=tuple(fit))
+
+
+def _bound_images(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
+    request = context.request
+    tool_output = max(tool.max_output for tool in IMAGE_TOOLS.values())
+    return compute_image_bounds(
+        request.client_protocol, request.body, request.body_bytes, price, size, tool_output=tool_output
+    )
+
+
+def _begin_images(inputs: AttemptInputs) -> Attempt:
+    tool = kind_of(inputs.account).image_tool
+    return PassthroughAttempt(inputs) if tool is None else ImagesAttempt(inputs, tool)
+
+
+def _images_unserved(context: RequestContext, kinds: Collection[str]) -> GatewayError:
+    fit = _fit_images(context)
+    if fit.field:
+        return InvalidRequest(f"No account of this pool can honour '{fit.field}'", param=fit.field)
+    if set(kinds) <= set(fit.unfit_kinds) and not set(kinds) & IMAGE_TOOLS.keys():
+        return NotSupported(f"No account of this pool offers {context.request.endpoint}")
+    return ModelNotFound(f"No account of this pool offers the model '{context.request.model}'", param="model")
+
+
 UNFIT_TO_COMPACT = AccountRequirements(
     protocol="responses", unfit_kinds=names_where(lambda kind: kind.compaction is None)
 )
+IMAGE_TOOLS = {name: kind.image_tool for name, kind in KINDS.items() if kind.image_tool is not None}
 UNFIT_TO_PASS_THROUGH = AccountRequirements(unfit_kinds=names_where(lambda kind: not kind.passes_through))
 
 MODEL = EndpointType(fit=_fit_model, bounds=_bound_model, begin=_begin_model_attempt)
@@ -134,7 +174,20 @@ PASSTHROUGH = EndpointType(
     is_unstreamed=True,
     unserved=_passthrough_unserved,
 )
-ENDPOINT_TYPES = {"chat": MODEL, "responses": MODEL, "responses/compact": COMPACTION}
+IMAGES = EndpointType(
+    fit=_fit_images,
+    bounds=_bound_images,
+    begin=_begin_images,
+    is_unstreamed=True,
+    unserved=_images_unserved,
+)
+ENDPOINT_TYPES = {
+    "chat": MODEL,
+    "responses": MODEL,
+    "responses/compact": COMPACTION,
+    "images/generations": IMAGES,
+    "images/edits": IMAGES,
+}
 
 
 def endpoint_type_of(context: RequestContext) -> EndpointType:

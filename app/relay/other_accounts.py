@@ -43,7 +43,8 @@ class OtherAccounts:
     def _could_serve(
         self, account: Account, context: RequestContext, fit: AccountRequirements, *, is_listed: bool
     ) -> bool:
-        known = account.models or (account.listed if is_listed else ())
+        lists_all = is_listed and account.kind not in fit.unlisted_kinds
+        known = account.models or (account.listed if lists_all else ())
         return (
             account.state in AVAILABLE
             and (self._demo or not kind_of(account).is_simulated)

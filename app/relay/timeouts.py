@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 
 from app.config import TimeLimits
@@ -69,6 +70,14 @@ class AttemptDeadlines:
         self._until = min(self._first_progress_by, headers_by)
         self._is_complete = self._has_begun = False
         self._progressed_at = started
+
+    def restarted(self) -> AttemptDeadlines:
+        """Return the same limits from now on, for a further request of the same attempt."""
+        other, now = copy(self), self._clock()
+        other._until = other._first_progress_by = now + self._first_progress
+        other._is_complete = other._has_begun = False
+        other._progressed_at = now
+        return other
 
     def seconds(self) -> float:
         """Return the seconds that the next wait may take."""

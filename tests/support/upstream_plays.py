@@ -11,6 +11,7 @@ Plays with a name, spelled out for the request at hand.
     events          events: [payload, …] sent as they are; done: whether [DONE] follows
     http_error      status, body
     json            status, body
+    image           what `upstream_images` knows: the image tool of the ChatGPT backend
     fitting         plays: {chat | responses | "": {whole: play, streamed: play}}, by wire and `stream`
 
 A text not given is "Hello from <account>.". All but the last three also take what
@@ -32,6 +33,7 @@ from app.demo.errors import HttpError
 from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
 from app.demo.responder import Answer, Call, Pieces, Usage, pieces, respond
 from tests.support import upstream_stream as stream
+from tests.support.upstream_images import image_events, tool_fault
 from tests.support.upstream_log import Seen
 
 Json = dict[str, Any]
@@ -58,7 +60,7 @@ CODEX_REFUSES = (
 def checked(play: Json) -> Json:
     """Return *play*. Raises HttpError 400 when its name is unknown."""
     name = _split(play, "")[1]
-    if "play" in play and name not in (*ANSWERS, *PLAIN, "fitting"):
+    if "play" in play and name not in (*ANSWERS, *PLAIN, "fitting", "image"):
         raise HttpError(400, f"no play is called {play['play']!r}")
     return play
 
@@ -72,7 +74,10 @@ def expanded(play: Json, seen: Seen) -> Json:
         streamed = (seen.body or {}).get("stream") is True
         return expanded(play["plays"][wire]["streamed" if streamed else "whole"], seen)
     try:
-        made = PLAIN[name](play, wire) if name in PLAIN else _model_call(name, wire, play, seen)
+        if name == "image":
+            made = _image(play, seen)
+        else:
+            made = PLAIN[name](play, wire) if name in PLAIN else _model_call(name, wire, play, seen)
     except HttpError as error:
         made = json_play(error.status, error.envelope)
     passed_on = {key: play[key] for key in PASSED_ON if key in play}
@@ -103,6 +108,16 @@ def _model_call(name: str, wire: str, play: Json, seen: Seen) -> Json:
         return json_play(500, {"error": stream.error(play)})
     made = json_play(200, stream.complete(wire, body, answer, play))
     made["steps"][0]["bill"] = stream.bill(answer.usage)
+    return made
+
+
+def _image(play: Json, seen: Seen) -> Json:
+    body = seen.body or {}
+    if fault := _codex_fault(body) or tool_fault(body):
+        return json_play(400, {"detail": fault})
+    made = stream.events_play("responses", image_events(play, body), False)
+    if "gate" in play:
+        made["steps"].insert(play["gate_after"], {"gate": play["gate"]})
     return made
 
 

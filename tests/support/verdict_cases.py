@@ -214,6 +214,7 @@ AFTER_LONG = {"retry-after": str(LONG_SECONDS)}
 FAMILY = {"x-codex-active-limit": "codex_small", "x-codex-small-primary-used-percent": "100"}
 SOON = {"connect": 0.2, "total": 1.0}
 NO_PROGRESS = {"connect": 0.2, "first_progress": 0.3, "headers": 0.3}
+NO_IMAGE_TOOL = "Tool choice 'image_generation' not found in 'tools' parameter."
 SAME_WORDS = "Say: access to the model"
 STALL = {"before": [{"stall": True}]}
 WRONG_PLACE = {"status": 302, "headers": {"location": "http://127.0.0.1:1/"}, "framing": "length"}
@@ -265,6 +266,7 @@ CASES: tuple[Case, ...] = (
     Case("too dear", REQUEST_FAULT, refusal(402, "This needs more credits, or fewer max_tokens.")),
     # this model
     Case("cannot stream", NOT_TAKEN, refusal(400, "Your organization must be verified to stream")),
+    Case("no image tool", NOT_TAKEN, body(400, {"detail": NO_IMAGE_TOOL}), kind="chatgpt"),
     Case("unknown model", MISSING, refusal(404, "Unknown.", code="model_not_found")),
     Case("no access", MISSING, refusal(403, "Not yours.", code="model_not_found")),
     Case("unknown model, streamed", MISSING, event("Unknown.", code="model_not_found")),

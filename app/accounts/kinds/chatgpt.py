@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.accounts.kinds.kind import RESPONSES, Compaction, Kind, Setup
+from app.accounts.kinds.kind import RESPONSES, Compaction, ImageTool, Kind, Setup
 from app.accounts.model_lists import read_codex_models
 from app.translation.requests.dialects import Dialect
 
@@ -36,6 +36,11 @@ KIND = Kind(
     paths={"chat": "/chat/completions", RESPONSES: "/codex/responses"},
     compaction=Compaction.TRIGGER,
     passes_through=False,
+    image_tool=ImageTool(
+        main_models=("gpt-5.6-sol", "gpt-5.6-luna", "gpt-5.5", "gpt-5.4", "gpt-5.4-mini", "gpt-6-astra"),
+        max_output=128_000,
+        image_models=("gpt-image-", "chatgpt-image-"),
+    ),
     sends_unstreamed_responses=False,  # the backend refuses requests that it is not to stream
     takes_length=False,  # and the backend may reason unseen
     models_path=f"/codex/models?client_version={CLIENT_VERSION}",

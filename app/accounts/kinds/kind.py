@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -54,6 +54,28 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTool:
+    """
+    How accounts without the Images API produce images: one of their models calls a tool.
+
+    *main_models* are those that can call it, the preferred one first; *max_output* is the maximum of tokens
+    that any of them produces besides the image.
+    """
+
+    main_models: tuple[str, ...]
+    max_output: int
+    image_models: tuple[str, ...]  # how the names of models begin that the tool has
+
+    def has(self, model: str) -> bool:
+        """Return whether the tool may have the image model *model*."""
+        return model.startswith(self.image_models)
+
+    def main_model(self, listed: Collection[str]) -> str:
+        """Return the model that calls the tool at an account that lists the models *listed*."""
+        return next((model for model in self.main_models if model in listed), self.main_models[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """
     All that depends on an account's kind. Code elsewhere reads these fields and never compares names.
@@ -78,6 +100,7 @@ class Kind:
     paths: Mapping[str, str] = field(default_factory=lambda: OPENAI_PATHS)  # by endpoint; else its name
     compaction: Compaction | None = None
     passes_through: bool = True  # serves endpoints whose bodies are not translated
+    image_tool: ImageTool | None = None  # where it serves requests for images, which it has no endpoint for
     sends_unstreamed_responses: bool = True  # answers a request that is not to be streamed with one object
     prompt_tokens_per_second: float = HOSTED_TOKENS_PER_SECOND  # how fast it reads a prompt, at worst
     # output lengths

@@ -304,6 +304,7 @@ class AccountRequirements(NamedTuple):
     field: str | None = None
     protocol: ApiProtocol | None = None  # only accounts that have it
     unfit_kinds: tuple[str, ...] = ()
+    unlisted_kinds: tuple[str, ...] = ()  # whose accounts have the model although they do not list it
     is_preference: bool = False  # other accounts than those with the protocol serve it where there are none
 
 
@@ -319,7 +320,7 @@ def account_requirements(
         translated or chatgpt,
         client_protocol if translated or prefers else None,
         restricted_kinds if chatgpt else (),
-        prefers,
+        is_preference=prefers,
     )
 
 

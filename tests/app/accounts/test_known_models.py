@@ -72,3 +72,13 @@ def test_read_once_for_a_while(known: KnownModels, redis_client: Any, clock: Clo
 
     clock.now += FRESH_SECONDS + 0.1
     assert not known.lacks("p", "q")
+
+
+def test_kinds_that_do_not_list_all_their_models(known: KnownModels, redis_client: Any) -> None:
+    """The image models of a ChatGPT account are in no list."""
+    put(redis_client, "a", listed='["m"]')
+    put(redis_client, "b", kind="chatgpt", listed='["n"]')
+
+    assert known.lacks("p", "gpt-image-2")
+    assert not known.lacks("p", "gpt-image-2", unlisted_kinds=("chatgpt",))
+    assert known.lacks("p", "gpt-image-2", ["a"], unlisted_kinds=("chatgpt",))

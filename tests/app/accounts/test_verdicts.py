@@ -189,6 +189,11 @@ CASES: list[tuple[str, UpstreamError, Failure]] = [
         error(400, "Your organization must be verified to stream this model", param="stream"),
         Failure.UNSUPPORTED,
     ),
+    (
+        "no image tool",
+        error(400, "Tool choice 'image_generation' not found in 'tools' parameter."),
+        Failure.UNSUPPORTED,
+    ),
     ("parameter", error(400, code="unsupported_parameter", param="max_tokens"), Failure.UNSUPPORTED),
     ("Mistral", answered(422, {"detail": [{"msg": "Extra inputs are not permitted"}]}), Failure.UNSUPPORTED),
     ("Groq", error(400, "property 'prompt_cache_key' is unsupported"), Failure.UNSUPPORTED),

@@ -100,3 +100,15 @@ def test_repeated_names() -> None:
 def test_another_content_type() -> None:
     with pytest.raises(InvalidRequest):
         read(MODEL, content_type="text/plain")
+
+
+def test_files_are_found_in_what_was_written() -> None:
+    """Their bytes are those that were sent, wherever they are in the form."""
+    image = part('name="image[]"; filename="a.png"', b"\x89PNG\r\n-b", "Content-Type: image/png")
+    form = read(image, MODEL, part('name="image[]"; filename="b.png"', b""), AUDIO)
+
+    assert [(file.name, file.content_type, bytes(file.data)) for file in form.files()] == [
+        ("image[]", "image/png", b"\x89PNG\r\n-b"),
+        ("image[]", "application/octet-stream", b""),
+        ("file", "audio/wav", b"RIFF"),
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.limits.bounds import REQUEST_OVERHEAD_TOKENS, compute_passthrough_bounds
+from app.limits.bounds import REQUEST_OVERHEAD_TOKENS, compute_image_bounds, compute_passthrough_bounds
 from app.limits.prices import load_shipped_prices
 
 
@@ -60,3 +60,13 @@ def test_a_number_without_sense_bounds_nothing() -> None:
     body = {"max_tokens": 2**63, "n": 2**63}
 
     assert "output_tokens" not in compute_passthrough_bounds("completions", body, 100, None).upper_bound
+
+
+def test_an_image_by_a_model_that_calls_a_tool() -> None:
+    """That model may reason unseen, and nothing bounds what the tool's results add to its input."""
+    price = load_shipped_prices().find("gpt-4o")
+    bounds = compute_image_bounds("images/generations", {"n": 2}, 100, price, tool_output=1000)
+
+    assert bounds.upper_bound["output_tokens"] == 2 * 16_384
+    assert bounds.unenforced == {"output_tokens": 2 * (16_384 + 1000)}
+    assert compute_image_bounds("images/edits", {}, 100, None, tool_output=1000).unenforced == {}

@@ -91,7 +91,9 @@ class Clock:
 def admission(store: Store, accounts: Any = None, *, lacks: bool = False, **fields: Any) -> Admission:
     clock = Clock()
 
-    def lacks_model(pool: str, model: str, account_ids: Collection[str] = ()) -> bool:
+    def lacks_model(
+        pool: str, model: str, account_ids: Collection[str] = (), unlisted_kinds: Collection[str] = ()
+    ) -> bool:
         return lacks
 
     models: Any = SimpleNamespace(lacks=lacks_model)

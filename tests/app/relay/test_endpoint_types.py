@@ -7,8 +7,17 @@ import pytest
 
 from app.accounts.account import Account
 from app.config import TimeLimits
-from app.errors import ModelNotFound, NotSupported
-from app.relay.endpoint_types import COMPACTION, MODEL, PASSTHROUGH, UNSTREAMED_SECONDS, endpoint_type_of
+from app.errors import InvalidRequest, ModelNotFound, NotSupported
+from app.relay.context import RequestContext
+from app.relay.endpoint_types import (
+    COMPACTION,
+    IMAGES,
+    MODEL,
+    PASSTHROUGH,
+    UNSTREAMED_SECONDS,
+    endpoint_type_of,
+)
+from app.relay.images_attempt import ImagesAttempt
 from app.relay.model_attempt import ModelAttempt
 from app.relay.passthrough import PassthroughAttempt
 from tests.support.relay import FakeAttempt, make_request
@@ -66,3 +75,54 @@ def test_a_pool_that_cannot_pass_through(kinds: set[str], error: type[Exception]
 def test_a_pool_that_cannot_compact() -> None:
     assert isinstance(COMPACTION.unserved(COMPACT, {"compatible"}), NotSupported)
     assert MODEL.unserved(make_request(), set()) is None
+
+
+class TestImages:
+    def context(self, **fields: object) -> RequestContext:
+        body = {"model": "gpt-image-2", "prompt": "A cat", **fields}
+        return make_request(
+            client_protocol="images/generations", model=str(body["model"]), body=body, raw_body=(b"{}",)
+        )
+
+    @pytest.mark.parametrize(("account", "kind"), [(OPENAI, PassthroughAttempt), (CHATGPT, ImagesAttempt)])
+    def test_each_kind_by_its_means(self, account: Account, kind: type) -> None:
+        assert endpoint_type_of(self.context()) is IMAGES
+        assert isinstance(IMAGES.begin(FakeAttempt(account, context=self.context()).inputs), kind)
+
+    @pytest.mark.parametrize(
+        ("fields", "field", "is_fit"),
+        [
+            ({}, None, True),
+            ({"model": "flux"}, None, False),
+            ({"n": 11}, "n", False),
+            ({"svg": {"a": 1}}, "svg", False),
+            ({"model": "flux", "n": 11}, None, False),
+        ],
+    )
+    def test_accounts_with_the_tool(
+        self, fields: dict[str, object], field: str | None, *, is_fit: bool
+    ) -> None:
+        fit = IMAGES.fit(self.context(**fields))
+
+        assert fit.field == field
+        assert ("chatgpt" in fit.unfit_kinds, fit.unlisted_kinds) == (
+            not is_fit,
+            ("chatgpt",) if is_fit else (),
+        )
+        assert "demo" in fit.unfit_kinds
+        assert "openai" not in fit.unfit_kinds
+
+    @pytest.mark.parametrize(
+        ("fields", "kinds", "error"),
+        [
+            ({"n": 11}, {"chatgpt"}, InvalidRequest),
+            ({"model": "flux"}, {"chatgpt"}, ModelNotFound),
+            ({}, {"openai"}, ModelNotFound),
+            ({}, {"demo"}, NotSupported),
+            ({}, set(), NotSupported),
+        ],
+    )
+    def test_a_pool_without_such_accounts(
+        self, fields: dict[str, object], kinds: set[str], error: type[Exception]
+    ) -> None:
+        assert isinstance(IMAGES.unserved(self.context(**fields), kinds), error)

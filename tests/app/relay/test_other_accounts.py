@@ -76,6 +76,16 @@ def test_lists_show_which_account_has_a_model() -> None:
     assert serves("n")
 
 
+def test_a_kind_that_does_not_list_all_its_models() -> None:
+    """One that another account lists may be served by it, too."""
+    accounts: Any = AccountList(
+        replace(SERVES, id="a", models=(), listed=("m",)), replace(SERVES, models=(), listed=("n",))
+    )
+    fit = AccountRequirements(unlisted_kinds=(SERVES.kind,))
+
+    assert OtherAccounts(accounts, lambda: 0.0, demo=False).could_serve(context(), fit, ("a",))
+
+
 def test_a_pool_is_read_once_in_a_while() -> None:
     now, accounts = [0.0], AccountList(SERVES)
     alternatives = OtherAccounts(accounts, lambda: now[0], demo=False)  # type: ignore[arg-type]

@@ -219,3 +219,19 @@ class TestSignOfLife:
         waiting.client_informed()
 
         assert not waiting.is_keepalive_due()
+
+
+def test_a_further_request_of_an_attempt_has_the_same_limits(clock: Clock) -> None:
+    """Its time begins when it is sent, however long the earlier one took and however it ended."""
+    first = deadlines(clock)
+    first.progressed()
+    first.completed()
+    clock.now += 100
+
+    second = first.restarted()
+
+    assert second.seconds() <= 12
+    assert not second.check()
+    clock.now += 13
+    with pytest.raises(StreamIdleTimeout):
+        second.check()

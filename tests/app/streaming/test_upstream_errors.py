@@ -137,6 +137,8 @@ class TestEventStatus:
             "content_policy_violation": 400,
             "cyber_policy": 400,
             "data_inspection_failed": 400,
+            "moderation_blocked": 400,
+            "image_generation_user_error": 400,
             "string_above_max_length": 400,
             "unsupported_parameter": 400,
             "unsupported_value": 400,

@@ -17,6 +17,7 @@ from app.accounts.kinds import (
     kind_of,
     names_where,
 )
+from app.accounts.kinds.kind import ImageTool
 from app.cli.account import add_group
 from app.operations.account_rules import KIND_RULES
 
@@ -97,3 +98,17 @@ def test_reading_time():
     """A local server may read a prompt on a CPU."""
     assert find_kind("compatible").reading_seconds(4000) == 20
     assert find_kind("openai").reading_seconds(4000) == 2
+
+
+class TestImageTool:
+    TOOL = ImageTool(main_models=("one", "two"), max_output=1000, image_models=("gpt-image-",))
+
+    def test_the_preferred_model_that_an_account_lists_calls_it(self) -> None:
+        assert self.TOOL.main_model(()) == "one"
+        assert self.TOOL.main_model(("two", "one")) == "one"
+        assert self.TOOL.main_model(("two",)) == "two"
+        assert self.TOOL.main_model(("three",)) == "one"
+
+    def test_its_image_models(self) -> None:
+        assert self.TOOL.has("gpt-image-2")
+        assert not self.TOOL.has("flux")
