@@ -17,7 +17,7 @@ import orjson
 from app.limits.media import FILE_BYTES_PER_TOKEN, Media
 from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH, length_bound
 from app.limits.prices import Price, ceiling_cost
-from app.limits.references import EXTENDING, STORED, adding_field, passed_adding, passed_reference
+from app.limits.references import EXTENDING, adding_field, passed_adding, passed_reference, stored_field
 from app.limits.token_estimates import BYTES_PER_TOKEN
 from app.records import record
 from app.streaming.usage import Usage
@@ -96,7 +96,7 @@ def compute_bounds(
     )
     visible = text_bytes + media.tokens + overhead
     adding = adding_field(body, items, has_other_items=media.has_other_items)
-    referring = adding or next((name for name in STORED if body.get(name)), None)
+    referring = adding or stored_field(body)
     if referring is None and not media.bounded:
         referring = "messages" if turns is body.get("messages") else "input"
     max_input = None if adding else size.context if referring else visible

@@ -24,7 +24,8 @@ from app.translation.requests.chat_tool_names import CLIENT_TOOLS
 from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
 
-STORED = ("conversation", "previous_response_id")  # the upstream adds earlier items to the input
+# Fields of a body by which the upstream adds to the input what it has stored: earlier items, or files.
+STORED = ("conversation", "previous_response_id", "file_ids", "files", "attachments")
 # Fields of a body by which the upstream adds input of its own, as often as it likes. In a body that passes
 # through `prompt` is text.
 ADDING = (
@@ -88,6 +89,7 @@ TOOL_KEYS = frozenset(
 
 _SEARCHES = re.compile("|".join(ADDING_MODELS), re.IGNORECASE)
 _ADDING = frozenset((*ADDING, TEMPLATE))
+_STORED = frozenset(STORED)
 _REFERRING = frozenset((*ADDING, *PASSED_CONTENT))
 
 
@@ -144,6 +146,11 @@ def _adding_setting(body: Mapping[str, Any]) -> str | None:
     name, member = ADDING_SETTING
     settings = body.get(name)
     return name if isinstance(settings, dict) and settings.get(member) not in ONE_CALL else None
+
+
+def stored_field(body: Mapping[str, Any]) -> str | None:
+    """Return the field by which the upstream adds what it has stored, None without one."""
+    return None if _STORED.isdisjoint(body) else next(filter(body.get, STORED), None)
 
 
 def _is_run_by_client(tool: Any) -> bool:

@@ -103,6 +103,13 @@ def test_stored_conversations(name: str) -> None:
     assert input_bound("responses", {"input": [USER], name: "x"}) == CONTEXT
 
 
+@pytest.mark.parametrize("name", ["file_ids", "files", "attachments"])
+@pytest.mark.parametrize(("value", "is_bounded"), [([{"file_id": "x"}], True), ([], False)])
+def test_stored_files(name: str, value: list[Any], is_bounded: bool) -> None:
+    for protocol, turns in (("chat", "messages"), ("responses", "input")):
+        assert (input_bound(protocol, {turns: [USER], name: value}) == CONTEXT) is is_bounded
+
+
 HOSTED: list[Any] = [
     {"type": "web_search"},
     {"web_search": {}, "name": "web_search"},
