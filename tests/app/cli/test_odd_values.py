@@ -46,6 +46,8 @@ SHARED = ("pool", "redis_url")  # are alike in all commands, so they are tested 
 LEFT_OUT = ("up",)  # it starts servers
 VARIABLES = {  # a sign-in reaches no server; a backup has a passphrase, and its file is in an empty folder
     "POOLGATE_OAUTH_ISSUER": "http://127.0.0.1:1",
+    "OPENAI_BASE_URL": "http://127.0.0.1:1",
+    "POOLGATE_CHATGPT_BASE_URL": "http://127.0.0.1:1",
     "PASSPHRASE": "long enough for a passphrase",
 }
 NEEDED = {
