@@ -3,8 +3,8 @@ Rewrite chunks of a chat stream that deviate from the API, for every consumer of
 
 Repaired are: pieces of tool calls (see `tool_call_repair`), content as a list of parts (Mistral),
 a complete `message` instead of deltas, an index that is null or missing, `finish_reason: ""`,
-other names of finish reasons, arguments that are an object, and usage inside the choice
-(Moonshot) or under `x_groq`. Other deviations are left as they are.
+other names of finish reasons, arguments that are an object, further calls under `function_call`,
+and usage inside the choice (Moonshot) or under `x_groq`. Other deviations are left as they are.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from app.streaming.finish_reasons import FINISH_REASONS, standard_reason
-from app.streaming.tool_call_repair import ToolCallRepair
+from app.streaming.tool_call_repair import ToolCallRepair, is_json
 
 Payload = dict[str, Any]
 
@@ -24,11 +24,36 @@ PARTS = "content_parts"  # of a delta or message: parts of its content that are 
 OFFSET = "text_offset"  # of such a part
 
 
+class _Function:
+    """The deprecated `function_call` of a choice, which may have only one."""
+
+    __slots__ = ("has_followers", "name", "pieces")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.pieces: list[str] = []  # of its arguments
+        self.has_followers = False  # whether other calls came under its key
+
+    def is_followed_by(self, called: Payload) -> bool:
+        """Return whether *called* is of another call: the name differs, or the arguments are whole."""
+        name = called.get("name")
+        if self.has_followers or not name or not self.name:
+            return self.has_followers
+        return bool(name != self.name or is_json("".join(self.pieces)))
+
+    def add(self, called: Payload) -> None:
+        name, text = called.get("name"), called.get("arguments")
+        self.name = self.name or (name if isinstance(name, str) else "")
+        if isinstance(text, str):
+            self.pieces.append(text)
+
+
 class ChatRepair:
     """Repairs the choices of one stream; it remembers their tool calls."""
 
     def __init__(self) -> None:
         self._calls: dict[int, ToolCallRepair] = {}
+        self._functions: dict[int, _Function] = {}
 
     def calls(self, index: int) -> ToolCallRepair:
         """Return the tool calls of a choice."""
@@ -48,12 +73,22 @@ class ChatRepair:
     def is_regular(self, index: int, delta: Payload) -> bool:
         """Return whether the content and calls of *delta* are as documented; remember its calls."""
         content, legacy = delta.get("content"), delta.get("function_call")
-        if type(content) is list or (
-            type(legacy) is dict and type(legacy.get("arguments")) not in (str, type(None))
-        ):
+        if type(content) is list or (type(legacy) is dict and not self._note_function(index, legacy)):
             return False
         calls = delta.get("tool_calls")
         return not calls or self.calls(index).note_regular(calls)
+
+    def _note_function(self, index: int, called: Payload) -> bool:
+        """Return whether *called* is a piece of the one call of its choice, as documented; remember it."""
+        if type(called.get("arguments")) not in (str, type(None)):
+            return False
+        function = self._functions.get(index)
+        if function is None:
+            function = self._functions[index] = _Function()
+        elif function.is_followed_by(called):
+            return False
+        function.add(called)
+        return True
 
     def choice(self, choice: Payload, *, is_first: bool) -> Payload:
         """Return the repaired *choice*; with *is_first* it produced nothing before."""
@@ -86,13 +121,27 @@ class ChatRepair:
         if type(delta.get("content")) is list:
             out |= _content(delta["content"], out)
         legacy = delta.get("function_call")
-        if isinstance(legacy, dict) and isinstance(legacy.get("arguments"), dict | list):
-            out["function_call"] = {**legacy, "arguments": orjson.dumps(legacy["arguments"]).decode()}
+        if isinstance(legacy, dict):
+            if isinstance(legacy.get("arguments"), dict | list):
+                legacy = {**legacy, "arguments": orjson.dumps(legacy["arguments"]).decode()}
+            out["function_call"] = legacy
+            self._function(index, out)
         if delta.get("tool_calls") and not self.calls(index).note_regular(delta["tool_calls"]):
             out["tool_calls"] = self._calls[index].repaired(delta["tool_calls"])
             if not out["tool_calls"]:
                 del out["tool_calls"]
         return out
+
+    def _function(self, index: int, delta: Payload) -> None:
+        """Make a further call under `function_call`, where it would be joined to the first, a tool call."""
+        function, called = self._functions.setdefault(index, _Function()), delta["function_call"]
+        if not function.is_followed_by(called):
+            function.add(called)
+            return
+        function.has_followers = True
+        del delta["function_call"]
+        if pieces := self.calls(index).repaired([{"function": called}]):
+            delta["tool_calls"] = pieces
 
 
 def choice_usage(payload: Payload, choice: Payload) -> Any:

@@ -199,10 +199,10 @@ def _starts_another(call: _Call, call_id: Any, name: Any) -> bool:
         return False
     if call_id and call.call_id:
         return bool(call_id != call.call_id)
-    return bool(name != call.name or _is_json(call.join_arguments()))
+    return bool(name != call.name or is_json(call.join_arguments()))
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
     if not text.endswith(("}", "]", '"')) and len(text) > MAX_CHECKED_CHARS:
         return False  # without reading all of it for every piece
     try:

@@ -37,9 +37,10 @@ class ResponsesToChat:
 
     Deltas are passed on. Snapshots (`done` events, the final response) only add what no delta
     contained. With *legacy_functions* a call becomes the deprecated `function_call`, as a
-    request with `functions` expects. With *include_reasoning*, reasoning is sent as other
-    gateways do, in `reasoning` and `reasoning_details`. With *is_formatted*, as a request for JSON
-    is, comments that the model makes before its final message are left out: they are not JSON.
+    request with `functions` expects; further ones, which it does not allow, are tool calls. With
+    *include_reasoning*, reasoning is sent as other gateways do, in `reasoning` and
+    `reasoning_details`. With *is_formatted*, as a request for JSON is, comments that the model
+    makes before its final message are left out: they are not JSON.
     """
 
     def __init__(
@@ -223,11 +224,11 @@ class ResponsesToChat:
             self._send_call(tool_call, function, id=tool_call.call_id, type="function")
 
     def _send_call(self, tool_call: ToolCall, function: Payload, **head: str) -> None:
-        if self._legacy:
-            if tool_call.index == 0:  # a message has one `function_call` at most
-                self._send({"function_call": function})
+        if self._legacy and tool_call.index == 0:  # a message has one `function_call` at most
+            self._send({"function_call": function})
         else:
-            self._send({"tool_calls": [{"index": tool_call.index, **head, "function": function}]})
+            index = tool_call.index - self._legacy
+            self._send({"tool_calls": [{"index": index, **head, "function": function}]})
 
     def _on_arguments(self, payload: Payload) -> None:
         tool_call, delta = self._calls.find(payload), payload.get("delta")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from app.streaming.chat_protocol import ChatReader
@@ -240,3 +241,56 @@ class TestUsage:
 
         assert reader.has_unknown_usage
         assert reader.usage is None
+
+
+class TestFunctionCall:
+    """A message has one deprecated `function_call`; further ones are tool calls."""
+
+    @staticmethod
+    def pieces(*calls: tuple[str | None, Any]) -> list[Payload]:
+        called = [
+            {key: value for key, value in (("name", name), ("arguments", text)) if value is not None}
+            for name, text in calls
+        ]
+        return [*(chunk({"function_call": call}) for call in called), chunk({}, "function_call")]
+
+    @pytest.mark.parametrize(
+        "calls",
+        [
+            [("f", '{"a":'), (None, "1}"), ("g", "{"), (None, "}")],
+            [("f", '{"a":1}'), ("g", "{}")],
+            [("f", ""), (None, '{"a":1}'), ("g", ""), (None, "{}")],
+            [("f", {"a": 1}), ("g", {})],
+        ],
+    )
+    def test_a_second_one(self, calls):
+        choice = choice_of(*self.pieces(*calls))
+        message, items = choice["message"], response_of(*self.pieces(*calls))["output"]
+
+        assert message["function_call"]["name"] == "f"
+        assert orjson.loads(message["function_call"]["arguments"]) == {"a": 1}
+        assert [call["function"] for call in message["tool_calls"]] == [{"name": "g", "arguments": "{}"}]
+        assert choice["finish_reason"] == "function_call"
+        assert [(item["name"], orjson.loads(item["arguments"])) for item in items] == [
+            ("f", {"a": 1}),
+            ("g", {}),
+        ]
+        assert len({item["call_id"] for item in items}) == 2
+
+    def test_the_same_function_again(self):
+        message = choice_of(*self.pieces(("f", '{"a":1}'), ("f", '{"a":2}')))["message"]
+
+        assert message["function_call"] == {"name": "f", "arguments": '{"a":1}'}
+        assert [call["function"]["arguments"] for call in message["tool_calls"]] == ['{"a":2}']
+
+    @pytest.mark.parametrize("name", [None, "", "f"])
+    def test_a_name_that_is_repeated(self, name):
+        calls = self.pieces(("f", '{"a":'), (name, "1"), (name, "}"))
+        (item,) = response_of(*calls)["output"]
+
+        assert choice_of(*calls)["message"]["function_call"]["arguments"] == item["arguments"] == '{"a":1}'
+
+    def test_one_is_regular(self):
+        _, events = observed(*self.pieces(("f", '{"a":'), (None, "1}")))
+
+        assert [event.data for event in events] == [b"{}"] * 3

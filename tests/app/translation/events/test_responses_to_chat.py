@@ -217,6 +217,8 @@ def test_one_legacy_call():
     )
 
     assert choice["message"]["function_call"] == {"name": "f0", "arguments": '{"a":1}'}
+    (second,) = choice["message"]["tool_calls"]  # a second one is not lost
+    assert second["function"] == {"name": "f1", "arguments": '{"a":2}'}
     assert choice["finish_reason"] == "function_call"
 
 
