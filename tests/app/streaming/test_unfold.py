@@ -147,7 +147,7 @@ def test_status(status, finish):
 
 
 @pytest.mark.parametrize(
-    "unfolded", [unfold_completion, lambda payload: unstreamed_completion(payload, None, ChatReader(1))]
+    "unfolded", [unfold_completion, lambda payload: unstreamed_completion(payload, None, ChatReader(1), dict)]
 )
 @pytest.mark.parametrize(
     "choices",
