@@ -341,6 +341,7 @@ def _check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str
             "cap": account.cap,
             "group": account.group,
             "wires": list(account.protocols),
+            "stream_upstream": account.stream_upstream,
         }
     )
     if not all(isinstance(name, str) for name in account.listed):

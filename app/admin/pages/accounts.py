@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from flask import g, render_template, request, url_for
 
+from app.accounts.account import POOL_SETTING
 from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.admin.guard import operations
@@ -26,7 +27,7 @@ from schemas.accounts import AccountInput
 NEWEST = 300  # ledger entries searched for errors
 MAX_ERRORS = 3
 NUMBERS = ("cap", "weight", "group")
-STREAMING = (("pool", "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
+STREAMING = ((POOL_SETTING, "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
 # the kinds of account that the form adds, with their titles: first those whose address is known
 KINDS_BY_FORM = sorted(
     ((kind.name, kind.setup.title) for kind in KINDS.values() if kind.setup and kind.setup.title),
@@ -88,10 +89,10 @@ def _recent_errors() -> dict[str, list[RequestView]]:
 @bp.route("/add", methods=["GET", "POST"])
 def add() -> Any:
     """Add an account by an API key."""
-    inputs = ("kind", "name", "credential", "base_url", "models", *NUMBERS)
-    form = Form(request.form or {"kind": KINDS_BY_FORM[0][0]}, *inputs)
+    inputs = ("kind", "name", "credential", "base_url", "models", "stream_upstream", *NUMBERS)
+    form = Form(request.form or {"kind": KINDS_BY_FORM[0][0], "stream_upstream": POOL_SETTING}, *inputs)
     if request.method == "POST":
-        fields: dict[str, Any] = {**form.filled("kind", "name", "base_url")}
+        fields: dict[str, Any] = {**form.filled("kind", "name", "base_url", "stream_upstream")}
         fields |= {name: form.integer(name) for name in form.filled(*NUMBERS)}
         fields |= {"models": form.lines("models")} if form["models"].strip() else {}
         protocols = [protocol for protocol in (CHAT, RESPONSES) if form[f"wire_{protocol}"]]
@@ -104,7 +105,7 @@ def add() -> Any:
             message = first_listing_message(f"Account {added.name} was added", listing)
             return redirect_with_notice(message, "accounts.detail", name=added.name)
     return render_template(
-        "accounts/add.html", section="accounts.show", form=form, kinds=KINDS_BY_FORM
+        "accounts/add.html", section="accounts.show", form=form, kinds=KINDS_BY_FORM, streaming=STREAMING
     ), form.status
 
 

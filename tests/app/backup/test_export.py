@@ -220,6 +220,13 @@ class TestWhatComesAlong:
         assert 0 < elsewhere.client.pttl(keys.root(POOL) + "own:conversation") <= 60_000
         assert elsewhere.client.smembers(keys.POOLS) == {POOL}
 
+    def test_whether_accounts_stream(self, store, elsewhere, tmp_path) -> None:
+        store.client.hset(keys.account(POOL, "a"), "stream_upstream", "never")
+
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        assert elsewhere.client.hget(keys.account(POOL, "a"), "stream_upstream") == "never"
+
     def test_accounts_serve_at_once(self, store, elsewhere, tmp_path) -> None:
         restore(elsewhere, back_up(store, tmp_path / "f"))
 

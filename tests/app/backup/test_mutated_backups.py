@@ -196,6 +196,7 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         ("a:", "base_url", "file:///etc/passwd", "base_url must be an http or https URL"),
         ("a:", "base_url", "http://169.254.169.254", "base_url must not be a link-local"),
         ("a:", "weight", "0", "weight must be an integer from 1"),
+        ("a:", "stream_upstream", "sometimes", "stream_upstream must be"),
         ("a:", "cap", "1e300", "cap must be a number"),
         ("a:", "kind", "module", "kind must be"),
         ("a:", "id", "other", "has the id of another account"),

@@ -34,6 +34,16 @@ class TestAdding:
         assert "Account main was added, but: " in inside.get(answer.location).text
         assert "Account main was added." not in inside.get(answer.location).text
 
+    def test_whether_its_server_streams(self, inside: Visitor, services: Services) -> None:
+        assert '<option value="pool" selected>' in inside.get(f"{HOME}/add").text
+        form = {"kind": "openai", "credential": "sk-secret", "cap": "", "weight": "", "group": ""}
+
+        inside.send(f"{HOME}/add", form | {"name": "one", "stream_upstream": "never"})
+        inside.send(f"{HOME}/add", form | {"name": "two"})
+
+        added = [services.accounts.find(POOL, name).stream_upstream for name in ("one", "two")]
+        assert added == ["never", "pool"]
+
     def test_errors_are_shown_next_to_their_field(self, inside: Visitor, services: Services) -> None:
         """All errors are shown at once; the submitted values remain, except the credential."""
         form = {"kind": "compatible", "name": "my server", "cap": "many", "credential": "sk-secret"}
