@@ -54,7 +54,7 @@ def tool_fault(body: Json) -> str | None:
 
 def image_events(play: Json, body: Json) -> list[Json]:
     """Return the payloads of one response that produces an image, or fails to, as *play* says."""
-    response = {
+    response: Json = {
         "id": "resp_1",
         "object": "response",
         "created_at": CREATED_AT,
