@@ -55,7 +55,7 @@ class ChunkIdentity:
         return held
 
     def _begin(self, events: list[Event]) -> list[Event]:
-        """Return *events* if one of them shows their identity; hold them back until one does."""
+        """Return *events* and those held before, if one has the identity; else hold them and return []."""
         events, self._held = self._held + events, []
         for event in events:
             payload = event.payload
