@@ -38,7 +38,7 @@ class Event:
 
 
 class UnstreamedResponse(Event):
-    """A complete `chat.completion`, which is the only event of its response."""
+    """A complete `chat.completion` or `response`, which is the only event of its response."""
 
     __slots__ = ()
 

@@ -63,22 +63,22 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, iden
 
 def unstreamed_response(payload: Any, data: bytes | None, reader: Reader, identity: Identity) -> Event:
     """
-    Return the last event of a stream whose response is *payload*, or of the error sent in its place.
+    Return the event of a `response`, or of the error that was sent in its place.
 
-    Raises UpstreamProtocolError.
+    The reader observes it as the last event of a stream. *data* is its JSON, None where that has to be
+    encoded again. Raises UpstreamProtocolError.
     """
     payload = object_in(payload)
-    output = payload.get("output")
-    if (event := error_event(payload)) is None:
-        if not isinstance(output, list):
-            raise UpstreamProtocolError(NOT_A_RESPONSE)
-        status = "failed" if payload.get("error") else payload.get("status")
-        event = Event({"type": terminal_event_type(status), "response": payload})
-        reader.has_calls |= any(
-            isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in output
-        )
-    reader.observe(event)
-    return event
+    if (error := error_event(payload)) is not None:
+        reader.observe(error)
+        return error
+    if not isinstance(payload.get("output"), list):
+        raise UpstreamProtocolError(NOT_A_RESPONSE)
+    status = "failed" if payload.get("error") else payload.get("status")
+    reader.observe(Event({"type": terminal_event_type(status), "response": payload}))
+    is_changed = _set_missing(payload, "object", "response")
+    is_changed |= _set_missing(payload, "usage", None) | _set_missing(payload, "error", None)
+    return UnstreamedResponse(payload, None if is_changed else data)
 
 
 UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader, Identity], Event]] = {

@@ -118,13 +118,26 @@ def test_a_completion_without_a_finish_reason_has_no_end() -> None:
 @pytest.mark.parametrize(("status", "finish"), [("completed", "completed"), ("incomplete", "incomplete")])
 def test_a_response(status: str, finish: str) -> None:
     reader = ResponsesReader()
-    payload = {**RESPONSE, "status": status}
+    payload = {**RESPONSE, "status": status, "error": None}
+    data = orjson.dumps(payload, option=orjson.OPT_INDENT_2)
 
-    event = unstreamed_response(payload, None, reader, identity)
+    event = unstreamed_response(orjson.loads(data), data, reader, identity)
 
-    assert event.payload == {"type": f"response.{finish}", "response": payload}
+    assert event.encoded() == data
+    assert event.payload == payload
     assert (reader.finish, reader.has_calls, reader.output_bytes) == (finish, True, 2)
     assert reader.reported_usage is not None
+
+
+@pytest.mark.parametrize("lacked", ["object", "usage", "error"])
+def test_fields_that_every_response_has(lacked: str) -> None:
+    payload = {**RESPONSE, "error": None}
+    del payload[lacked]
+
+    event = unstreamed_response(payload, b"{}", ResponsesReader(), identity)
+
+    expected = {"object": "response", "usage": None, "error": None}[lacked]
+    assert orjson.loads(event.encoded()) == {**RESPONSE, "error": None, lacked: expected}
 
 
 @pytest.mark.parametrize(
