@@ -2,75 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clients.node_packages import node_modules
+from tests.clients.agents import Codex, sent_text
 from tests.support.gateway import PoolOfTest
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
 
 pytestmark = [pytest.mark.codex, pytest.mark.timeout(400)]  # the first run installs
 
-CONFIG = """
-model = "gpt-5.2"
-model_provider = "poolgate"
-
-[model_providers.poolgate]
-name = "Poolgate"
-base_url = "{base_url}"
-env_key = "POOLGATE_KEY"
-wire_api = "responses"
-request_max_retries = 0
-stream_max_retries = 0
-"""
 COMMAND = "echo 42 > answer.txt && cat answer.txt"
-
-
-class Codex:
-    """`codex exec` with a home and a repository of its own."""
-
-    def __init__(self, folder: Path, base_url: str, key: str) -> None:
-        self.repository = folder / "repository"
-        subprocess.run(["git", "init", "-q", self.repository], check=True)
-        home = folder / "home"
-        (home / ".codex").mkdir(parents=True)
-        (home / ".codex" / "config.toml").write_text(CONFIG.format(base_url=base_url))
-        dead_end = "http://127.0.0.1:9"  # for its requests to the Internet
-        self._program = node_modules() / ".bin" / "codex"
-        self._environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "POOLGATE_KEY": key,
-            "HTTPS_PROXY": dead_end,
-            "HTTP_PROXY": dead_end,
-            "NO_PROXY": "127.0.0.1",
-        }
-
-    def send_request(self, prompt: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
-        """Return the exit status, and the events that it prints."""
-        how = ["--json", "-s", "danger-full-access", "-C", self.repository, *options]
-        done = subprocess.run(
-            [self._program, "exec", *how, prompt],
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
-        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def sent_text(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    done = [event["item"] for event in events if event["type"] == "item.completed"]
-    return [item for item in done if item["type"] == kind]
 
 
 def shell_call(body: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ Plays with a name, spelled out for the request at hand.
     http_error      status, body
     json            status, body
     image           what `upstream_images` knows: the image tool of the ChatGPT backend
+    strict          server, steps: `strict.servers`, which keep to their vendors' rules
     fitting         plays: {chat | responses | "": {whole: play, streamed: play}}, by wire and `stream`
 
 A text not given is "Hello from <account>.". All but the last three also take what
@@ -33,6 +34,7 @@ from app.demo.errors import HttpError
 from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
 from app.demo.responder import Answer, Call, Pieces, Usage, pieces, respond
 from tests.support import upstream_stream as stream
+from tests.support.strict.servers import strict_play
 from tests.support.upstream_images import image_events, tool_fault
 from tests.support.upstream_log import Seen
 
@@ -60,7 +62,7 @@ CODEX_REFUSES = (
 def checked(play: Json) -> Json:
     """Return *play*. Raises HttpError 400 when its name is unknown."""
     name = _split(play, "")[1]
-    if "play" in play and name not in (*ANSWERS, *PLAIN, "fitting", "image"):
+    if "play" in play and name not in (*ANSWERS, *PLAIN, "fitting", "image", "strict"):
         raise HttpError(400, f"no play is called {play['play']!r}")
     return play
 
@@ -73,6 +75,8 @@ def expanded(play: Json, seen: Seen) -> Json:
     if name == "fitting":
         streamed = (seen.body or {}).get("stream") is True
         return expanded(play["plays"][wire]["streamed" if streamed else "whole"], seen)
+    if name == "strict" and wire:
+        return strict_play(play, seen.body or {})
     try:
         if name == "image":
             made = _image(play, seen)
