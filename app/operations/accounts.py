@@ -15,6 +15,7 @@ from app.errors import InvalidRequest
 from app.operations.account_check import AccountCheck, AccountChecker, knows_model
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.first_listing import AccountLister, FirstListing
+from schemas.bounds import name_error
 
 # change with every request, so they are left out of the audit log
 _VOLATILE_FIELDS = ("in_flight", "since_ms")
@@ -164,8 +165,10 @@ class AccountOperations(AuditedOperations):
 
         The request is not in the ledger. Without a *model*, one that the account serves is chosen, and
         its models are listed first when none is known. Raises InvalidRequest with the reason when the
-        list brings none.
+        list brings none, or is no name of a model.
         """
+        if model and (error := name_error(model)):
+            raise InvalidRequest(f"model {error}", param="model")
         account = self._accounts.find(pool, name)
         if not model and not knows_model(account):
             listing = self._lister.fetch(pool, account)
