@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 
 MIB = 1024 * 1024
 RESPONSES_BODY_TIMES = 4
-MAX_TIME_LIMIT_SECONDS = 86_400  # a day: longer than any answer, and timers take it
+MAX_TIME_LIMIT_SECONDS = 86_400  # a day: longer than any response, and timers take it
 MAX_SETTING_CHARS = 65_536  # hundreds of secret keys
 MAX_SHOWN_CHARS = 200  # of a value, in its error
 LOOPBACK = "127.0.0.1"

@@ -3,7 +3,7 @@ Logs: one JSON object per line on stderr.
 
     {"event":"request_ended","request_id":"…","status":200,"level":"info","timestamp":"…Z"}
 
-`event` is a constant name; values are fields: ids and numbers, never prompts, answers, keys
+`event` is a constant name; values are fields: ids and numbers, never prompts, responses, keys
 or tokens. An exception is logged by its type and call sites, without its message, which may
 quote what a client or an upstream sent.
 

@@ -3,7 +3,7 @@ OpenTelemetry traces: one span per request, and one per attempt at an account.
 
 Tracing needs OTEL_EXPORTER_OTLP_ENDPOINT and `poolgate[otel]`; without them there is no
 `Tracing` object, and its users only check for None. Spans hold ids, names and numbers: never
-prompts, answers, keys or tokens.
+prompts, responses, keys or tokens.
 
 A request's span continues the client's trace, and attempts pass theirs to the upstream.
 Source: https://www.w3.org/TR/trace-context/

@@ -87,7 +87,7 @@ class ResponsesRequest(WideSchema):
     include = Texts(INCLUDES)
     conversation = Conversation()
     previous_response_id = Unsupported()
-    store = Flag(validate=Equal(False, error="must be false: answers are not stored"))
+    store = Flag(validate=Equal(False, error="must be false: responses are not stored"))
     truncation = Unsupported()
     prompt_cache_key = ShortText()
     service_tier = ShortText(MAX_TIER_CHARS)

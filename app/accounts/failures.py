@@ -51,7 +51,7 @@ class Failure(StrEnum):
     BLOCKED = "blocked"  # refused without a known reason, for instance by a proxy before the server
     SERVER_ERROR = "server_error"
     CUT = "cut"  # the stream ended in the middle
-    DIFFERS = "differs"  # a valid answer, which does not continue the one that was cut
+    DIFFERS = "differs"  # a valid response, which does not continue the one that was cut
     GARBLED = "garbled"  # bytes that violate the protocol
     REDIRECTED = "redirected"  # the base URL of the account is wrong
     CALLER = "caller"  # the request itself is wrong

@@ -12,7 +12,7 @@ from app.stores.records.accounts import AccountModels
 from app.stores.scripts import Scripts
 
 FRESH_SECONDS = 5.0  # how long a result is reused
-MAX_POOLS = 64  # whose answer one process retains
+MAX_POOLS = 64  # whose response one process retains
 
 
 class KnownModels:

@@ -131,7 +131,7 @@ def _is_of_type(value: Any, expected: type | tuple[type, ...]) -> bool:
 def _objects(payload: Mapping[str, Any], name: str) -> list[JsonObject]:
     values = payload.get(name)
     if not isinstance(values, list):
-        raise UpstreamProtocolError(f"The upstream's answer has no list of {name}")
+        raise UpstreamProtocolError(f"The upstream's response has no list of {name}")
     return [value for value in values[:MAX_LISTED_MODELS] if isinstance(value, dict)]
 
 

@@ -52,19 +52,19 @@ def tokens_from(text: str) -> Tokens:
     return Tokens(**orjson.loads(text))
 
 
-def tokens_from_response(answer: Mapping[str, Any], now: float, former: Tokens | None = None) -> Tokens:
+def tokens_from_response(response: Mapping[str, Any], now: float, former: Tokens | None = None) -> Tokens:
     """
-    Return the tokens in a token endpoint's *answer*; what it leaves out is still as in *former*.
+    Return the tokens in a token endpoint's *response*; what it leaves out is still as in *former*.
 
     Raises UpstreamProtocolError when there is no usable access token, or nothing to renew it with.
     Source: https://www.rfc-editor.org/rfc/rfc6749#section-5.1
     """
-    access_token = _text(answer, "access_token")
-    refresh_token = _text(answer, "refresh_token") or (former.refresh_token if former else "")
+    access_token = _text(response, "access_token")
+    refresh_token = _text(response, "refresh_token") or (former.refresh_token if former else "")
     if not _fits_header(access_token) or not refresh_token:
         raise UpstreamProtocolError("The sign-in service answered without the requested tokens")
-    id_token = _text(answer, "id_token") or (former.id_token if former else "")
-    lifetime = bounds.lifetime_seconds(answer.get("expires_in"))
+    id_token = _text(response, "id_token") or (former.id_token if former else "")
+    lifetime = bounds.lifetime_seconds(response.get("expires_in"))
     return _described(
         access_token,
         refresh_token,

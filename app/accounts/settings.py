@@ -28,9 +28,9 @@ class PoolSettings:
     """`time_limits` are overrides in seconds by model pattern, more specific patterns last."""
 
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
-    names_accounts: bool = True  # whether answers name their account
+    names_accounts: bool = True  # whether responses name their account
     tells_windows: bool = True  # whether callers see the used part of the pool's upstream windows
-    stream_upstream: str = "auto"  # whether upstreams are to stream their answers
+    stream_upstream: str = "auto"  # whether upstreams are to stream their responses
     affinity_minutes: int = 30  # how long after its last turn a conversation stays at its account; 0: no time
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
     # What strict token limits take of a model whose size is in no price list. The output is sent to the

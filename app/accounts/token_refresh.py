@@ -144,8 +144,8 @@ class TokenRefresher:
 
     def _use(self, pool: str, account: Account, lease: Lease, refused: bool) -> Account | LeaseResult:
         try:
-            answer = self._exchange(lease.tokens.refresh_token, REFUSED if refused else EXPIRING)
-            tokens = tokens_from_response(answer, self._clock(), lease.tokens)
+            response = self._exchange(lease.tokens.refresh_token, REFUSED if refused else EXPIRING)
+            tokens = tokens_from_response(response, self._clock(), lease.tokens)
         except UpstreamError as error:
             return self._failed(pool, account, lease, error, refused)
         log.info("tokens_renewed", pool=pool, account=account.id, rotation=lease.rotation + 1)
@@ -192,7 +192,7 @@ class TokenRefresher:
 
 
 def is_permanent(error: UpstreamError) -> bool:
-    """Whether the issuer's answer means that a person has to sign in again."""
+    """Whether the issuer's response means that a person has to sign in again."""
     return isinstance(error, UpstreamRejected) and (
         error.code in NEW_SIGN_IN_NEEDED or error.upstream_status == 401
     )

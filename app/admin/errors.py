@@ -20,14 +20,14 @@ log = structlog.get_logger()
 
 def register(app: Flask) -> None:
     """Register JSON and page responses for every failure on *app*."""
-    app.register_error_handler(GatewayError, answer)
-    app.register_error_handler(ValidationError, lambda error: answer(_invalid(error)))
-    app.register_error_handler(HTTPException, lambda error: answer(_from_werkzeug(error)))
-    app.register_error_handler(UnreadableSecret, lambda error: answer(GatewayError(str(error))))
+    app.register_error_handler(GatewayError, error_response)
+    app.register_error_handler(ValidationError, lambda error: error_response(_invalid(error)))
+    app.register_error_handler(HTTPException, lambda error: error_response(_from_werkzeug(error)))
+    app.register_error_handler(UnreadableSecret, lambda error: error_response(GatewayError(str(error))))
     app.register_error_handler(Exception, _unhandled)
 
 
-def answer(error: GatewayError) -> Response:
+def error_response(error: GatewayError) -> Response:
     """Return *error* as JSON or as a page, depending on the path."""
     response = envelope(error) if request.path.startswith(f"{API_ROOT}/") else _page(error)
     response.status_code = error.status
@@ -57,4 +57,4 @@ def _from_werkzeug(error: HTTPException) -> GatewayError:
 
 def _unhandled(error: Exception) -> Response:
     log.exception("unhandled_error", path=request.path, kind=type(error).__name__)
-    return answer(internal_error())
+    return error_response(internal_error())

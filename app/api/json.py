@@ -1,4 +1,4 @@
-"""JSON answers, encoded once."""
+"""JSON responses, encoded once."""
 
 from __future__ import annotations
 

@@ -111,11 +111,11 @@ def _object_response(exchange: Exchange) -> Response:
         raise to_protocol_error(error) from error
 
 
-def _unstreamed_response(answer: UnstreamedResponse, exchange: Exchange) -> Response:
+def _unstreamed_response(unstreamed: UnstreamedResponse, exchange: Exchange) -> Response:
     """Return a response that the upstream sent as one object, byte for byte where nothing changes it."""
     if exchange.transform is UNCHANGED:
-        return Response(answer.encoded(), content_type="application/json")
-    return json_response(exchange.transform.body(answer.payload, exchange.chain))
+        return Response(unstreamed.encoded(), content_type="application/json")
+    return json_response(exchange.transform.body(unstreamed.payload, exchange.chain))
 
 
 def _stream_response(exchange: Exchange) -> Response:

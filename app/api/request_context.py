@@ -143,7 +143,7 @@ def _refuse_references(body: Mapping[str, Any]) -> None:
     """
     Raise NotFound for an item that refers to a stored one, InvalidRequest for one that names none.
 
-    No answer is stored for a key, so such an id is that of someone else's item at the account.
+    No response is stored for a key, so such an id is that of someone else's item at the account.
     Source: what the OpenAI API answers where `store` is false.
     """
     reference = first_reference(body.get("input"))

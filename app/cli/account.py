@@ -313,7 +313,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 @with_store
 def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
     """Send a small request to the account NAME in any state, for at most a minute. Status 1 if it fails."""
-    with waiting("Waiting for the upstream's answer", SECONDS):
+    with waiting("Waiting for the upstream's response", SECONDS):
         result = operations(services).accounts.test(pool, name, model)
     if as_json:
         show_json(result.public())
@@ -323,7 +323,7 @@ def test_account(services: Services, as_json: bool, pool: str, name: str, model:
             f"first byte after {result.first_ms} ms, end after {result.total_ms} ms"
         )
     else:
-        fields = f"status {result.status}" if result.status else "no answer"
+        fields = f"status {result.status}" if result.status else "no response"
         click.echo(
             f"Account '{name}' fails for {result.model}: {fields}, {result.error['message']}", err=True
         )

@@ -2,7 +2,7 @@
 The simulated upstream: a process that answers like an OpenAI-compatible server.
 
 It serves to try a fresh installation without an account and without cost. There is no model:
-the same request always gets the same answer. Every answer identifies it (`model` is
+the same request always gets the same response. Every response identifies it (`model` is
 `demo/<requested model>`, models are owned by `poolgate-demo`), and it stores nothing.
 
     POOLGATE_DEMO_KEY=… python -m app.demo --port 0 --until-stdin-closes

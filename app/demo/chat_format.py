@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from app.demo.responder import Answer, Usage
+from app.demo.responder import DemoResponse, Usage
 from app.openai_types.chat import (
     ChatChoice,
     ChatChunk,
@@ -23,7 +23,7 @@ NewId = Callable[[str], str]  # prefix -> unique id
 
 
 def completion(
-    answer: Answer, *, model: str, created_at: int, new_id: NewId, choices: int = 1
+    demo_response: DemoResponse, *, model: str, created_at: int, new_id: NewId, choices: int = 1
 ) -> ChatCompletion:
     """Return the `chat.completion` object."""
     return {
@@ -34,18 +34,18 @@ def completion(
         "choices": [
             {
                 "index": index,
-                "message": _message(answer, new_id),
+                "message": _message(demo_response, new_id),
                 "logprobs": None,
-                "finish_reason": finish_reason(answer),
+                "finish_reason": finish_reason(demo_response),
             }
             for index in range(choices)
         ],
-        "usage": usage(answer.usage),
+        "usage": usage(demo_response.usage),
     }
 
 
 def chunks(
-    answer: Answer,
+    demo_response: DemoResponse,
     *,
     model: str,
     created_at: int,
@@ -63,11 +63,11 @@ def chunks(
     if include_usage:
         frame["usage"] = None
     for index in range(choices):
-        for delta in _deltas(answer, new_id):
+        for delta in _deltas(demo_response, new_id):
             yield {**frame, "choices": [_choice(index, delta, None)]}
-        yield {**frame, "choices": [_choice(index, {}, finish_reason(answer))]}
+        yield {**frame, "choices": [_choice(index, {}, finish_reason(demo_response))]}
     if include_usage:
-        yield {**frame, "choices": [], "usage": usage(answer.usage)}
+        yield {**frame, "choices": [], "usage": usage(demo_response.usage)}
 
 
 def usage(used: Usage) -> ChatUsage:
@@ -85,39 +85,39 @@ def usage(used: Usage) -> ChatUsage:
     }
 
 
-def finish_reason(answer: Answer) -> str:
-    if answer.cut:
+def finish_reason(demo_response: DemoResponse) -> str:
+    if demo_response.cut:
         return "length"
-    return "tool_calls" if answer.calls else "stop"
+    return "tool_calls" if demo_response.calls else "stop"
 
 
-def _message(answer: Answer, new_id: NewId) -> ChatMessage:
-    has_no_text = answer.calls or answer.refusal
+def _message(demo_response: DemoResponse, new_id: NewId) -> ChatMessage:
+    has_no_text = demo_response.calls or demo_response.refusal
     message: ChatMessage = {
         "role": "assistant",
-        "content": None if has_no_text and not answer.text else "".join(answer.text),
-        "refusal": "".join(answer.refusal) or None,
+        "content": None if has_no_text and not demo_response.text else "".join(demo_response.text),
+        "refusal": "".join(demo_response.refusal) or None,
     }
-    if answer.calls:
+    if demo_response.calls:
         message["tool_calls"] = [
             {
                 "id": new_id("call_"),
                 "type": "function",
                 "function": {"name": call.name, "arguments": "".join(call.arguments)},
             }
-            for call in answer.calls
+            for call in demo_response.calls
         ]
     return message
 
 
-def _deltas(answer: Answer, new_id: NewId) -> Iterator[ChatDelta]:
-    has_no_text = answer.calls or answer.refusal
-    yield {"role": "assistant", "content": None if has_no_text and not answer.text else ""}
-    for piece in answer.text:
+def _deltas(demo_response: DemoResponse, new_id: NewId) -> Iterator[ChatDelta]:
+    has_no_text = demo_response.calls or demo_response.refusal
+    yield {"role": "assistant", "content": None if has_no_text and not demo_response.text else ""}
+    for piece in demo_response.text:
         yield {"content": piece}
-    for piece in answer.refusal:
+    for piece in demo_response.refusal:
         yield {"refusal": piece}
-    for index, call in enumerate(answer.calls):
+    for index, call in enumerate(demo_response.calls):
         call_head: ChatToolCall = {"index": index, "id": new_id("call_"), "type": "function"}
         yield {"tool_calls": [{**call_head, "function": {"name": call.name, "arguments": ""}}]}
         for piece in call.arguments:

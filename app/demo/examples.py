@@ -1,5 +1,5 @@
 """
-Build values that match a JSON Schema, for function arguments and structured answers.
+Build values that match a JSON Schema, for function arguments and structured responses.
 
 Supports the keywords that structured outputs allow, and other common ones.
 Source: https://json-schema.org/draft/2020-12

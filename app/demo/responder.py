@@ -36,7 +36,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DemoResponse:
     """The response, independent of a protocol. `cut` is true if a limit ended it."""
 
     usage: Usage
@@ -47,9 +47,9 @@ class Answer:
     cut: bool = False
 
 
-def respond(request: DemoRequest) -> Answer:
+def respond(request: DemoRequest) -> DemoResponse:
     """Return the response to *request*, within its token limit."""
-    full = Answer(
+    full = DemoResponse(
         usage=Usage(request.input_tokens, 0),
         reasoning=pieces(f"The request has {request.input_tokens} tokens.") if request.reasons else (),
         **_content(request),
@@ -79,7 +79,7 @@ class _Content(TypedDict, total=False):
 
 
 def _content(request: DemoRequest) -> _Content:
-    """Return the content field of the Answer, by the table of `app.demo`."""
+    """Return the content field of the DemoResponse, by the table of `app.demo`."""
     if "please refuse" in request.text.lower():
         return {"refusal": pieces("I am sorry, but poolgate-demo was instructed to refuse this.")}
     if request.tools and not request.results:
@@ -121,7 +121,7 @@ def _until(stop: tuple[str, ...], text: str) -> str:
     return text
 
 
-def _limited(full: Answer, limit: int | None) -> Answer:
+def _limited(full: DemoResponse, limit: int | None) -> DemoResponse:
     """Return *full* with its first *limit* tokens, without calls that lost all arguments."""
     if limit is None:
         return full

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeAlias, cast
 
 from app.demo.chat_format import NewId
-from app.demo.responder import Answer, Call, Pieces, Usage
+from app.demo.responder import Call, DemoResponse, Pieces, Usage
 from app.openai_types.responses import (
     ContentPart,
     IncompleteDetails,
@@ -78,9 +78,11 @@ def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) 
     }
 
 
-def events(response: ResponseObject, answer: Answer, *, new_id: NewId) -> Iterator[ResponsesEvent]:
+def events(
+    response: ResponseObject, demo_response: DemoResponse, *, new_id: NewId
+) -> Iterator[ResponsesEvent]:
     """Yield every event of a response, numbered from 0; *response* is from `initial_response`."""
-    for number, event in enumerate(_events(response, answer, new_id)):
+    for number, event in enumerate(_events(response, demo_response, new_id)):
         event["sequence_number"] = number
         yield event
 
@@ -95,33 +97,35 @@ def usage(used: Usage) -> ResponsesUsage:
     }
 
 
-def _events(response: ResponseObject, answer: Answer, new_id: NewId) -> Iterator[ResponsesEvent]:
+def _events(response: ResponseObject, demo_response: DemoResponse, new_id: NewId) -> Iterator[ResponsesEvent]:
     yield {"type": "response.created", "response": response}
     yield {"type": "response.in_progress", "response": response}
-    planned = _plan(answer)
+    planned = _plan(demo_response)
     output: list[ResponsesItem] = []
     for make in planned:
-        status = "incomplete" if answer.cut and len(output) == len(planned) - 1 else "completed"
+        status = "incomplete" if demo_response.cut and len(output) == len(planned) - 1 else "completed"
         output.append((yield from make(len(output), status, new_id)))
-    status = "incomplete" if answer.cut else "completed"
-    details: IncompleteDetails | None = {"reason": "max_output_tokens"} if answer.cut else None
+    status = "incomplete" if demo_response.cut else "completed"
+    details: IncompleteDetails | None = {"reason": "max_output_tokens"} if demo_response.cut else None
     final: ResponseObject = {
         "status": status,
         "incomplete_details": details,
         "output": output,
-        "usage": usage(answer.usage),
-        "completed_at": None if answer.cut else response["created_at"],
+        "usage": usage(demo_response.usage),
+        "completed_at": None if demo_response.cut else response["created_at"],
     }
     yield {"type": f"response.{status}", "response": {**response, **final}}
 
 
-def _plan(answer: Answer) -> list[Callable[[int, str, NewId], Events]]:
+def _plan(demo_response: DemoResponse) -> list[Callable[[int, str, NewId], Events]]:
     """Return builders of the items, in order; each takes its output_index and final status."""
-    has_message = answer.text or answer.refusal or not (answer.calls or answer.cut)
+    has_message = (
+        demo_response.text or demo_response.refusal or not (demo_response.calls or demo_response.cut)
+    )
     return [
-        *([partial(_reasoning, answer.reasoning)] if answer.reasoning else []),
-        *([partial(_message, answer)] if has_message else []),
-        *(partial(_call, call) for call in answer.calls),
+        *([partial(_reasoning, demo_response.reasoning)] if demo_response.reasoning else []),
+        *([partial(_message, demo_response)] if has_message else []),
+        *(partial(_call, call) for call in demo_response.calls),
     ]
 
 
@@ -146,20 +150,20 @@ def _reasoning(pieces: Pieces, output_index: int, status: str, new_id: NewId) ->
     return done
 
 
-def _message(answer: Answer, output_index: int, status: str, new_id: NewId) -> Events:
+def _message(demo_response: DemoResponse, output_index: int, status: str, new_id: NewId) -> Events:
     item: ResponsesItem = {"id": new_id("msg_"), "type": "message", "role": "assistant", "content": []}
     yield _item("added", output_index, {**item, "status": "in_progress"})
     parts: list[ContentPart] = []
-    if answer.text or not answer.refusal:
+    if demo_response.text or not demo_response.refusal:
         position: ResponsesEvent = {
             "item_id": item["id"],
             "output_index": output_index,
             "content_index": len(parts),
         }
-        parts.append((yield from _part("output_text", "text", answer.text, position)))
-    if answer.refusal:
+        parts.append((yield from _part("output_text", "text", demo_response.text, position)))
+    if demo_response.refusal:
         position = {"item_id": item["id"], "output_index": output_index, "content_index": len(parts)}
-        parts.append((yield from _part("refusal", "refusal", answer.refusal, position)))
+        parts.append((yield from _part("refusal", "refusal", demo_response.refusal, position)))
     done: ResponsesItem = {**item, "status": status, "content": parts}
     yield _item("done", output_index, done)
     return done

@@ -15,12 +15,12 @@ import orjson
 from app.demo import chat_format, responses_format
 from app.demo.errors import HttpError
 from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
-from app.demo.responder import Answer, respond
+from app.demo.responder import DemoResponse, respond
 
 Json = dict[str, Any]
 Content = tuple[str, Iterable[bytes]]  # its type, and its bytes: a list, or frames to send one by one
 
-PAUSE_SECONDS = 0.2  # between deltas of a slow answer
+PAUSE_SECONDS = 0.2  # between deltas of a slow response
 MODELS = ("demo",)  # listed; any other name also works
 LISTED_SINCE = 1767225600  # Unix seconds; a model's `created`
 EVENTS = "text/event-stream; charset=utf-8"
@@ -87,14 +87,16 @@ def _models(environ: WSGIEnvironment) -> Content:
 def _chat(environ: WSGIEnvironment) -> Content:
     body = _body(environ)
     demo_request = parse_chat_request(body)
-    answer = respond(demo_request)
+    demo_response = respond(demo_request)
     details = _response_details(demo_request)
     choices = demo_request.choices
     if body.get("stream") is not True:
-        return _unstreamed(demo_request, answer, chat_format.completion(answer, **details, choices=choices))
+        return _unstreamed(
+            demo_request, demo_response, chat_format.completion(demo_response, **details, choices=choices)
+        )
     options = body.get("stream_options")
     include_usage = isinstance(options, dict) and options.get("include_usage") is True
-    chunks = chat_format.chunks(answer, **details, choices=choices, include_usage=include_usage)
+    chunks = chat_format.chunks(demo_response, **details, choices=choices, include_usage=include_usage)
     frames = (b"data: %b\n\n" % orjson.dumps(item) for item in chunks)
     return EVENTS, _paced(demo_request, frames, last=(b"data: [DONE]\n\n",))
 
@@ -102,19 +104,19 @@ def _chat(environ: WSGIEnvironment) -> Content:
 def _responses(environ: WSGIEnvironment) -> Content:
     body = _body(environ)
     demo_request = parse_responses_request(body)
-    answer = respond(demo_request)
+    demo_response = respond(demo_request)
     response = responses_format.initial_response(body, **_response_details(demo_request))
-    events = responses_format.events(response, answer, new_id=_new_id)
+    events = responses_format.events(response, demo_response, new_id=_new_id)
     if body.get("stream") is not True:
         *_, last = events
-        return _unstreamed(demo_request, answer, last["response"])
+        return _unstreamed(demo_request, demo_response, last["response"])
     frames = (b"event: %b\ndata: %b\n\n" % (item["type"].encode(), orjson.dumps(item)) for item in events)
     return EVENTS, _paced(demo_request, frames)
 
 
-def _unstreamed(demo_request: DemoRequest, answer: Answer, payload: Any) -> Content:
+def _unstreamed(demo_request: DemoRequest, demo_response: DemoResponse, payload: Any) -> Content:
     if demo_request.slow:
-        gevent.sleep(PAUSE_SECONDS * answer.usage.output_tokens)
+        gevent.sleep(PAUSE_SECONDS * demo_response.usage.output_tokens)
     return _json(payload)
 
 

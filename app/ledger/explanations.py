@@ -30,7 +30,7 @@ FAILURES = {
     "unsupported": "does not support the request",
     "blocked": "refused the request without a known reason",
     "server_error": "answered with a server error",
-    "cut": "ended its stream in the middle of the answer",
+    "cut": "ended its stream in the middle of the response",
     "differs": "answered with another text than was already delivered",
     "garbled": "sent something that is not the protocol",
     "redirected": "answered with a redirect",
@@ -39,12 +39,12 @@ FAILURES = {
 }
 UNREPORTED = {
     "client_left": "the caller disconnected before the usage was reported",
-    "cut": "the gateway ended the answer, so no usage was reported",
+    "cut": "the gateway ended the response, so no usage was reported",
     "failed": "an attempt that may be billed failed before its usage was reported",
     "not_reported": "the upstream reported no usage",
 }
 OUTCOMES = {
-    499: "The caller disconnected before the answer was complete.",
+    499: "The caller disconnected before the response was complete.",
     599: "The process that served it ended; the upper bound of its usage was charged.",
 }
 
@@ -61,9 +61,9 @@ def outcome(row: Json) -> str:
     if status in OUTCOMES:
         return OUTCOMES[status]
     if status < 400:
-        return f"The caller received the complete answer (status {status})."
+        return f"The caller received the complete response (status {status})."
     if row["usage"].get("first_ms") is not None:
-        return f"The answer broke off after it had begun; the caller received an error event{code}."
+        return f"The response broke off after it had begun; the caller received an error event{code}."
     return f"The caller received an error: status {status}{code}."
 
 

@@ -182,21 +182,21 @@ def compute_image_bounds(
     return replace(bounds, unenforced=_upper_bound(None, max_output, None, price))
 
 
-def _completion_tokens(body: dict[str, Any], max_per_answer: int | None) -> int | None:
+def _completion_tokens(body: dict[str, Any], max_per_response: int | None) -> int | None:
     """
-    Return the tokens of all answers with up to *max_per_answer* each.
+    Return the tokens of all responses with up to *max_per_response* each.
 
     Without a length OpenAI's API produces 16 tokens, other servers up to the model's maximum.
     """
-    if max_per_answer is None:
+    if max_per_response is None:
         return None
     prompt = body.get("prompt")
     has_several = isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt)
-    return max_per_answer * (len(prompt) if has_several and prompt else 1) * _choices(body)
+    return max_per_response * (len(prompt) if has_several and prompt else 1) * _choices(body)
 
 
 def _choices(body: dict[str, Any]) -> int:
-    """Return how many answers are produced; fewer may be returned."""
+    """Return how many responses are produced; fewer may be returned."""
     choices = 1
     for name in ("n", "best_of"):
         count = body.get(name)
@@ -209,7 +209,7 @@ def _choices(body: dict[str, Any]) -> int:
 
 def _longest_output(client_protocol: str, requested: int | None, size: ModelSize) -> tuple[int | None, int]:
     """
-    Return the upper bound (tokens) of one answer where it is enforced, and the length to send for it.
+    Return the upper bound (tokens) of one response where it is enforced, and the length to send for it.
 
     A length below the minimum of the Responses API is raised for accounts that have only that.
     """
@@ -222,7 +222,7 @@ def _longest_output(client_protocol: str, requested: int | None, size: ModelSize
 
 
 def _total_output(tokens: int | None, choices: int, prediction: int) -> int | None:
-    """Return the upper bound of *choices* answers of up to *tokens*, with a *prediction* that is rejected."""
+    """Return the upper bound of *choices* responses of up to *tokens*, with a rejected *prediction*."""
     return None if tokens is None else min(tokens * choices + prediction, MAX_TOKENS)
 
 

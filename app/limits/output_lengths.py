@@ -36,7 +36,7 @@ def requested_lengths(client_protocol: str, body: Mapping[str, Any]) -> list[int
 
 def length_bound(client_protocol: str, body: Mapping[str, Any]) -> int | None:
     """
-    Return the maximum tokens of one answer that *body* requests, None where it names no length.
+    Return the maximum tokens of one response that *body* requests, None where it names no length.
 
     Which of two names an upstream prefers is not known, so the larger one counts.
     """

@@ -5,7 +5,7 @@ Text is known by what it has: parts, items and tools with other members may be r
 whatever their type is, since servers check different members first. Numbers and flags refer to
 nothing. What is referred to once is bounded by the model's maximum input; what an upstream adds itself,
 by a tool that it runs or a search, is sent with each of its calls of the model, and has no bound. Nor has
-what makes it call the model more than once: agents, compaction, modes that try several answers.
+what makes it call the model more than once: agents, compaction, modes that try several responses.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (items, tools, `prompt`),
 https://platform.openai.com/docs/api-reference/chat/create (`audio` of an assistant message),

@@ -184,7 +184,7 @@ def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float
     while True:
         data = response.body.read(deadline - time.monotonic())
         if data is None or time.monotonic() > deadline:
-            raise StreamIdleTimeout(f"The upstream did not end its answer within {SECONDS:g} s")
+            raise StreamIdleTimeout(f"The upstream did not end its response within {SECONDS:g} s")
         decoder = decoder or decoder_for(prepared.protocol, content_type, data)
         if decoder is None:
             if not data:
@@ -205,4 +205,4 @@ def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float
         if not data:
             if reader.can_end():
                 return
-            raise StreamIncomplete("The upstream's stream ended before its answer was complete")
+            raise StreamIncomplete("The upstream's stream ended before its response was complete")

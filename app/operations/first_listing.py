@@ -162,7 +162,7 @@ class _Query:
             self._result = error
         except Exception as error:  # a defect in this code must not look like a slow server
             log.exception("first_listing_failed", former_event="first_look_failed")
-            self._result = GatewayError(f"The answer could not be read ({type(error).__name__})")
+            self._result = GatewayError(f"The response could not be read ({type(error).__name__})")
 
     def wait(self, seconds: float) -> JsonObject | GatewayError:
         self._thread.join(max(0.0, seconds))

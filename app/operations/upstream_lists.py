@@ -16,7 +16,7 @@ from app.stores.upstream_metadata import UpstreamMetadataRepository
 def checked_object(payload: object) -> dict[str, Any]:
     """Return *payload* when it is a JSON object. Raises UpstreamProtocolError."""
     if not isinstance(payload, dict):
-        raise UpstreamProtocolError("The upstream's answer is not a JSON object")
+        raise UpstreamProtocolError("The upstream's response is not a JSON object")
     return payload
 
 

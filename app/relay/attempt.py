@@ -92,7 +92,7 @@ class Attempt(Protocol):
 
     @property
     def committed(self) -> bool:
-        """Whether the client has received a part of this answer."""
+        """Whether the client has received a part of this response."""
 
     @property
     def was_cut(self) -> bool:

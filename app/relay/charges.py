@@ -7,7 +7,7 @@ Balanced limits count the estimate. Strict limits count the upper bound, which i
 2. Output: an account that enforces the requested length bills no more than that; any other account no more
    than the model's maximum. Admission reserves one or the other, by account. Hidden tokens, and those under
    way when the connection closed, are within it: the full amount is charged.
-3. A finished answer of a model that does not reason has no hidden tokens: it has at most as many tokens as
+3. A finished response of a model that does not reason has no hidden tokens: it has at most as many tokens as
    bytes, and a few that frame it.
 4. Nothing was billed for a request that was never sent, or was refused before any output.
 5. Usage counts only when it arrived at or after the end of the response: some servers report it with every
@@ -35,7 +35,7 @@ from app.records import record
 from app.relay.attempt import Attempt
 from app.streaming.usage import Usage
 
-FRAMING_TOKENS = 16  # around one answer without calls: its role, its channel, its end
+FRAMING_TOKENS = 16  # around one response without calls: its role, its channel, its end
 REFUSALS = frozenset(
     (
         *(Failure.BURST_LIMITED, Failure.WINDOW_SPENT, Failure.CREDENTIAL),

@@ -1,4 +1,4 @@
-"""Failover: one admitted request over the accounts of its pool, until one answers."""
+"""Failover: one admitted request over the accounts of its pool, until one responses."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class _AccountFailure:
 
 
 class Failover:
-    """Tries accounts until one answers, or none is left to try."""
+    """Tries accounts until one responses, or none is left to try."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Failover:
         self._restarts = 0  # of this model, after its stream broke off
         self._failed: UpstreamError | None = None  # the last failure, as the client may see it
         self._tried: list[str] = []
-        self._excluded: list[str] = []  # of these, accounts that would give the same answer again
+        self._excluded: list[str] = []  # of these, accounts that would give the same response again
         self._has_unsupported = False  # whether an account refused what others may support
         self._failures: dict[str, _AccountFailure] = {}
         self._taken_out: dict[Scope, str] = {}  # the account that this request took out, by scope

@@ -243,7 +243,7 @@ class ModelAttempt(ProtocolAttempt):
             return True
         if self._is_terminal:
             if self.reader.finish is None:
-                raise StreamIncomplete("The upstream ended its stream without finishing its answer")
+                raise StreamIncomplete("The upstream ended its stream without finishing its response")
             return True
         if self._decoder is not None and self._decoder.error is not None:
             raise self._decoder.error
@@ -251,7 +251,7 @@ class ModelAttempt(ProtocolAttempt):
             self._deadlines.completed()
             return at_end_of_body
         if at_end_of_body:
-            raise StreamIncomplete("The upstream's stream ended before its answer was complete")
+            raise StreamIncomplete("The upstream's stream ended before its response was complete")
         return False
 
     def _capped(self, events: list[Event]) -> list[Event]:

@@ -73,7 +73,7 @@ def forward_bytes(data: bytes, payload: Any) -> Any:
 def completed_response_event(data: bytes, payload: Any) -> Event:
     """Return a compaction, which the OpenAI API sends as one object, as the last event of a response."""
     if not isinstance(payload, dict):
-        raise UpstreamProtocolError("The upstream's answer is not a JSON object")
+        raise UpstreamProtocolError("The upstream's response is not a JSON object")
     return Event({"type": "response.completed", "response": payload})
 
 
@@ -132,7 +132,7 @@ class PassthroughAttempt:
             return
         if content_type in PAGES:
             raise UpstreamProtocolError(
-                f"The upstream answered with a page ({content_type}) instead of an answer"
+                f"The upstream answered with a page ({content_type}) instead of a response"
             )
         if is_json(content_type):
             yield from self._receive_json(response.body)
@@ -147,12 +147,12 @@ class PassthroughAttempt:
             pieces.append(data)
             size += len(data)
             if size > MAX_JSON_BYTES:
-                raise UpstreamProtocolError("The upstream's answer is too large")
+                raise UpstreamProtocolError("The upstream's response is too large")
         data = b"".join(pieces)
         try:
             payload, is_strict = loads_and_compare(data)
         except ValueError:
-            raise UpstreamProtocolError("The upstream's answer is not valid JSON") from None
+            raise UpstreamProtocolError("The upstream's response is not valid JSON") from None
         if not is_strict:  # callers' parsers are strict as well
             data = orjson.dumps(payload)
         self.reader.observe(payload)
@@ -168,7 +168,7 @@ class PassthroughAttempt:
                 return  # the response is over: a caller may leave now
         self._observe(self._decoder.flush())
         if not self._is_final_seen:
-            raise StreamIncomplete("The upstream's stream ended before its answer was complete")
+            raise StreamIncomplete("The upstream's stream ended before its response was complete")
 
     def _observe(self, events: list[Event]) -> None:
         for event in events:

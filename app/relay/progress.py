@@ -25,7 +25,7 @@ class RequestProgress:
 
     def may_continue(self, *, stalled: bool) -> bool:
         """
-        Return whether another answer may continue what was delivered.
+        Return whether another response may continue what was delivered.
 
         A stall takes the longest of all failures, so only the first is followed by another attempt.
         """
@@ -34,7 +34,7 @@ class RequestProgress:
         return not (stalled and self.continued_after_stall)
 
     def note_continuation(self, *, stalled: bool) -> None:
-        """Note that another answer is about to continue one that broke off or *stalled*."""
+        """Note that another response is about to continue one that broke off or *stalled*."""
         self.continued_after_stall |= stalled
 
 

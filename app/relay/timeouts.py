@@ -117,7 +117,7 @@ class AttemptDeadlines:
         return self._clock() >= self._progressed_at + STALL_SHARE * self._silence
 
     def completed(self) -> None:
-        """Start the limit on the formal end of a stream whose answer is complete."""
+        """Start the limit on the formal end of a stream whose response is complete."""
         if not self._is_complete:
             self._is_complete = True
             self._until = self._clock() + SENTINEL_GRACE_SECONDS

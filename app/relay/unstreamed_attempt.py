@@ -104,9 +104,9 @@ class UnstreamedAttempt(ProtocolAttempt):
         beginning = yield from self._read_beginning(response.body)
         if begins_object(beginning) or not (content_type == EVENTS or begins_stream(beginning)):
             data = yield from self._read_rest(response.body, beginning)
-            answer = self._answer(data)
+            event = self._event(data)
             self.committed = True
-            yield [answer]
+            yield [event]
             return
         self._streamed = streamed = ModelAttempt(self.inputs, self.request)
         self.reader, self.raw_events = streamed.reader, streamed.raw_events
@@ -147,17 +147,17 @@ class UnstreamedAttempt(ProtocolAttempt):
             self._deadlines.check()
             yield from keepalive_if_due(self._deadlines)
 
-    def _answer(self, data: bytes) -> Event:
+    def _event(self, data: bytes) -> Event:
         """Return the event with the response in *data*, which the reader observes. Raises UpstreamError."""
         give_way(len(data))
         try:
             payload, is_strict = loads_and_compare(data)
         except ValueError:
-            raise UpstreamProtocolError("The upstream's answer is not valid JSON") from None
+            raise UpstreamProtocolError("The upstream's response is not valid JSON") from None
         if self.context.options.include_raw:
             self.raw_events.append(payload.copy() if isinstance(payload, dict) else {})
         try:
-            answer = UNSTREAMED_RESPONSES[self.request.protocol](
+            event = UNSTREAMED_RESPONSES[self.request.protocol](
                 payload,
                 data if is_strict else None,
                 self.reader,
@@ -168,6 +168,6 @@ class UnstreamedAttempt(ProtocolAttempt):
         if self.reader.error is not None:
             raise self.reader.error
         if self.reader.finish is None:
-            raise StreamIncomplete("The upstream's answer has no finish reason")
+            raise StreamIncomplete("The upstream's response has no finish reason")
         self.report_unknown_usage()
-        return answer
+        return event

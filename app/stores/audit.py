@@ -70,7 +70,7 @@ class AuditLog:
         cursor. Raises InvalidRequest for a *cursor* that no page returned.
         """
         if cursor and not is_entry_id(cursor):
-            raise InvalidRequest("This is no cursor that an earlier answer gave", param="cursor")
+            raise InvalidRequest("This is no cursor that an earlier response gave", param="cursor")
         if not cursor:
             self._close_stale()
         matches: list[JsonObject] = []

@@ -1,5 +1,5 @@
 """
-Stored answers, for API keys whose repeated requests may be answered from a cache. They are private: sealed.
+Stored responses, for API keys whose repeated requests may be answered from a cache. They are private: sealed.
 
 Two bounds, for each key and for all keys of a pool, prevent them from filling Redis.
 """
@@ -20,7 +20,7 @@ MAX_POOL_BYTES = 256 * 1024 * 1024
 
 
 class CachedResponseRepository:
-    """Sealed answers by API key and digest of the request; the oldest are evicted."""
+    """Sealed responses by API key and digest of the request; the oldest are evicted."""
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
@@ -28,7 +28,7 @@ class CachedResponseRepository:
 
     def get(self, pool: str, digest: str) -> str | None:
         """Return the text that `put` stored, or None when it expired. Raises StoreUnavailable."""
-        sealed = self._scripts.client.get(keys.answer(pool, digest))
+        sealed = self._scripts.client.get(keys.cached_response(pool, digest))
         try:
             return self._vault.open(sealed) if sealed else None
         except UnreadableSecret:
@@ -36,14 +36,14 @@ class CachedResponseRepository:
 
     def put(self, pool: str, key_id: str, digest: str, text: str, seconds: float) -> None:
         """
-        Store *text* for *seconds*; the oldest answers of this key, or of the pool, are evicted to make room.
+        Store *text* for *seconds*; the oldest responses of this key, or of the pool, are evicted for it.
 
         Raises StoreUnavailable.
         """
         of = {"key": key_id, "digest": digest, "ttl_ms": max(1, int(seconds * 1000))}
         bounds = {
-            "max_answers": MAX_RESPONSES,
+            "max_responses": MAX_RESPONSES,
             "max_bytes": MAX_BYTES,
             "max_pool_bytes": MAX_POOL_BYTES,
         }
-        self._scripts.run("store_answer", pool, orjson.dumps(of | bounds), self._vault.seal(text))
+        self._scripts.run("store_response", pool, orjson.dumps(of | bounds), self._vault.seal(text))

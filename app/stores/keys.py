@@ -96,13 +96,13 @@ def flow(name: str, flow_id: str) -> str:
     return f"{root(name)}flow:{flow_id}"
 
 
-def answer(name: str, digest: str) -> str:
-    """String: a sealed answer; expires after the time its caller requested."""
+def cached_response(name: str, digest: str) -> str:
+    """String: a sealed response; expires after the time its caller requested."""
     return f"{root(name)}ans:{digest}"
 
 
-def answers(name: str, key_id: str) -> str:
-    """Hash: answers stored for a key: digest -> when it was stored, when it expires (Unix ms), its bytes."""
+def cached_responses(name: str, key_id: str) -> str:
+    """Hash: stored responses of a key: digest -> when it was stored, when it expires (Unix ms), its bytes."""
     return f"{root(name)}ans:of:{key_id}"
 
 

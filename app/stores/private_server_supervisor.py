@@ -82,7 +82,7 @@ class Server:
         try:
             status = Path(f"/proc/{self.pid}/stat").read_text()
         except FileNotFoundError:
-            return not Path("/proc/self").exists() and not _answers(self.folder / "socket")
+            return not Path("/proc/self").exists() and not _responses(self.folder / "socket")
         return status.rpartition(")")[2].split()[0] == "T"
 
     def signal(self, number: int) -> None:
@@ -264,7 +264,7 @@ def _write_pid(lock: int) -> None:
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
 
-def _answers(path: Path) -> bool:
+def _responses(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(CHECK_SECONDS)
         try:

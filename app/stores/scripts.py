@@ -44,7 +44,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "admit": (*_RESERVATIONS, "availability"),
     "report": _RESERVATIONS,
     "settle": _REQUESTS,
-    "store_answer": _BASE,
+    "store_response": _BASE,
     "unsettled": _BASE,
     "record_refusals": _REQUESTS,
     "renew_leases": _REQUESTS,

@@ -79,7 +79,7 @@ class ObjectDecoder:
         """Buffer *data*; there are no events before the end."""
         self._bytes += len(data)
         if self._bytes > MAX_TRANSLATED_OBJECT_BYTES:
-            self.error = object_too_large(MAX_TRANSLATED_OBJECT_BYTES, " in an answer that is translated")
+            self.error = object_too_large(MAX_TRANSLATED_OBJECT_BYTES, " in a response that is translated")
             self._pieces = []
         elif data:
             self._pieces.append(data)

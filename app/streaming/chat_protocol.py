@@ -183,7 +183,7 @@ class ChatReader:
         native = choice.get("native_finish_reason")
         if is_broken_off(reason) or (is_broken_off(native) and not self.output_bytes):
             word = reason if is_broken_off(reason) else native
-            message = f"The upstream broke off its answer: its finish_reason is '{word}'"
+            message = f"The upstream broke off its response: its finish_reason is '{word}'"
             self.error = rejection_from_event({"error": {"message": message, "code": word}})
         self._reasons[index] = reason
         if index == 0 or self.finish is None:

@@ -78,7 +78,7 @@ class ChunkedDecoder:
         if self._size is _NEXT_SIZE:
             start, number = line[:2], line[2:]
             if not b"\r\n".startswith(start):
-                raise UpstreamProtocolError("A chunk of the upstream's answer is longer than its size")
+                raise UpstreamProtocolError("A chunk of the upstream's response is longer than its size")
         else:
             number = line
         if b"\r\n" in number:

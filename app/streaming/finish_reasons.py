@@ -1,5 +1,5 @@
 """
-The finish reasons of chat: those of the API, other servers' names for them, and broken-off answers.
+The finish reasons of chat: those of the API, other servers' names for them, and broken-off responses.
 
 Sources: https://platform.openai.com/docs/api-reference/chat-streaming,
 https://docs.mistral.ai/api (`model_length`, `error`),

@@ -20,14 +20,14 @@ class ChatFold:
     """Folds one stream. Unknown keys have their last value that is not null."""
 
     def __init__(self) -> None:
-        self._answer: dict[str, Any] = {}
+        self._response: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
 
     def add_event(self, payload: dict[str, Any]) -> None:
         """Add one chunk, which is not changed."""
         for key, value in payload.items():
             if value is not None and key not in _CHUNK_KEYS:
-                self._answer[key] = (self._answer.get(key) or value) if key in _CONSTANT_KEYS else value
+                self._response[key] = (self._response.get(key) or value) if key in _CONSTANT_KEYS else value
         choices = payload.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
@@ -37,7 +37,7 @@ class ChatFold:
     def result(self) -> dict[str, Any]:
         """Return the `chat.completion` of the chunks so far."""
         choices = [{"index": index, **self._choices[index].result()} for index in sorted(self._choices)]
-        return {"object": "chat.completion", **self._answer, "choices": choices}
+        return {"object": "chat.completion", **self._response, "choices": choices}
 
 
 class _Choice:

@@ -53,7 +53,7 @@ class ResponsesFold:
     def result(self) -> dict[str, Any]:
         """Return the `response`. Raises StreamIncomplete if the stream had no terminal event."""
         if self._response is None:
-            raise StreamIncomplete("The upstream's stream ended before its answer was complete")
+            raise StreamIncomplete("The upstream's stream ended before its response was complete")
         return {
             "object": "response",
             "usage": None,

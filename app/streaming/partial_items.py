@@ -1,7 +1,7 @@
 """
 Build unfinished output items from their deltas and snapshots.
 
-For answers that were cut, and for backends that send no `output_item.done`.
+For responses that were cut, and for backends that send no `output_item.done`.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """

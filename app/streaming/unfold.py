@@ -19,7 +19,7 @@ Payload = dict[str, Any]
 MAX_CHOICES = 1024  # `n` is at most 128
 MAX_CALLS = 10_000  # of all choices together: each takes some microseconds
 
-NOT_A_RESPONSE = "The upstream answered with an object that is not an answer"
+NOT_A_RESPONSE = "The upstream answered with an object that is not a response"
 _TERMINAL_EVENTS = {  # by the status of a response; one without a status is complete
     None: "response.completed",
     "completed": "response.completed",

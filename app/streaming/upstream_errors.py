@@ -70,7 +70,7 @@ _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNO
 
 
 def has_failed_base(payload: Mapping[str, Any]) -> bool:
-    """Return whether *payload* has MiniMax's report of a failure in place of an answer."""
+    """Return whether *payload* has MiniMax's report of a failure in place of a response."""
     base = payload.get("base_resp")
     return isinstance(base, dict) and bool(base.get("status_code")) and not payload.get("choices")
 

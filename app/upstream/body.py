@@ -76,7 +76,7 @@ class Body:
         """
         while not self.complete or self._bomb:
             if self._bomb:  # what was decompressed before has been returned
-                raise StreamEventTooLarge("The upstream's answer decompresses to too much data")
+                raise StreamEventTooLarge("The upstream's response decompresses to too much data")
             if self._since_turn > TURN_BYTES:  # data that is there is read without a wait, which ends a turn
                 self._since_turn = 0
                 end_turn()
@@ -106,7 +106,7 @@ class Body:
             if self._chunks is None and self._left is None:
                 self.complete = True  # this body ends with its connection
                 return b""
-            raise StreamIncomplete("The upstream closed the connection in the middle of its answer")
+            raise StreamIncomplete("The upstream closed the connection in the middle of its response")
         if self._chunks is not None:
             data = self._chunks.decode_chunks(data)
             self.complete = self._chunks.done
@@ -120,7 +120,7 @@ class Body:
         try:
             out: bytes = self._inflate.decompress(data, self.inflated_bytes)
         except zlib.error as error:
-            raise UpstreamProtocolError("The upstream's answer could not be decompressed") from error
+            raise UpstreamProtocolError("The upstream's response could not be decompressed") from error
         self._bomb = bool(self._inflate.unconsumed_tail)
         return out
 

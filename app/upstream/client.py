@@ -42,7 +42,7 @@ class RequestContent(NamedTuple):
     What a request sends: the pieces of its body, and headers.
 
     *client_headers* are the client's that may pass to the ChatGPT backend, *trace_headers* those that
-    name our span. With *content_type* any answer is accepted, else a stream of events is required.
+    name our span. With *content_type* any response is accepted, else a stream of events is required.
     """
 
     body: RequestBody
@@ -121,7 +121,7 @@ class UpstreamClient:
             sent["Accept"] = content.accept
         timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
         adapter, url = self._adapter_of(account), account.base_url + kind.path(protocol)
-        task = self._greenlets.start(lambda: _answer(adapter, url, sent, body, timeout))
+        task = self._greenlets.start(lambda: _response(adapter, url, sent, body, timeout))
         return PendingResponse(task, cancellation)
 
     def _adapter_of(self, account: Account) -> RoutingAdapter:
@@ -143,13 +143,13 @@ class UpstreamClient:
             # http.client limits the time of each line of a head, not of the whole head
             with gevent.Timeout(timeout_seconds + LATE_SECONDS, too_late):
                 route = self._adapter_of(account).route_for(account.base_url + path)
-                answer = UpstreamResponse(route.get(headers, timeout_seconds))
-                if answer.status >= 400:
-                    raise rejection_of(answer)
-                if answer.status >= 300:
-                    answer.body.close()
-                    raise UpstreamRedirected(answer.status)
-                data = read_small_body(answer.body, until)
+                response = UpstreamResponse(route.get(headers, timeout_seconds))
+                if response.status >= 400:
+                    raise rejection_of(response)
+                if response.status >= 300:
+                    response.body.close()
+                    raise UpstreamRedirected(response.status)
+                data = read_small_body(response.body, until)
         except (requests.RequestException, HTTPError, ValueError) as error:
             raise from_exception(error) from error
         try:
@@ -175,17 +175,17 @@ class UpstreamClient:
         return headers
 
 
-def _answer(
+def _response(
     adapter: RoutingAdapter, url: str, headers: Mapping[str, str], body: RequestBody, timeout: Timeout
 ) -> UpstreamResponse | GatewayError:
     try:
-        answer = UpstreamResponse(adapter.route_for(url).post(headers, body, timeout))
-        if answer.status >= 400:
-            return rejection_of(answer)
-        if answer.status >= 300:  # a redirect, or a 304 that answers no condition of ours
-            answer.body.close()
-            return UpstreamRedirected(answer.status)
-        return answer
+        response = UpstreamResponse(adapter.route_for(url).post(headers, body, timeout))
+        if response.status >= 400:
+            return rejection_of(response)
+        if response.status >= 300:  # a redirect, or a 304 that answers no condition of ours
+            response.body.close()
+            return UpstreamRedirected(response.status)
+        return response
     except UpstreamError as error:
         return error
     except Exception as error:  # requests, urllib3, sockets and TLS have no common root

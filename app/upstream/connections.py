@@ -106,7 +106,7 @@ class _GuardedConnection:
                 self.send(data)
                 give_way(len(data))
         except (BrokenPipeError, ConnectionResetError):
-            raise  # urllib3 then reads an early answer, such as that the body is too large
+            raise  # urllib3 then reads an early response, such as that the body is too large
         except OSError as error:
             raise self._not_begun() from error
 

@@ -127,12 +127,12 @@ class OAuth:
         return self._object(self._post("/oauth/token", json=body))
 
     def start_device(self) -> DeviceCode:
-        answer = self._object(self._post("/api/accounts/deviceauth/usercode", json={"client_id": CLIENT_ID}))
+        payload = self._object(self._post("/api/accounts/deviceauth/usercode", json={"client_id": CLIENT_ID}))
         return DeviceCode(
-            id=_text(answer, "device_auth_id"),
-            user_code=_text(answer, "user_code"),
+            id=_text(payload, "device_auth_id"),
+            user_code=_text(payload, "user_code"),
             page=f"{self._issuer}/codex/device",
-            interval_seconds=_interval(answer.get("interval")),
+            interval_seconds=_interval(payload.get("interval")),
         )
 
     def poll_device(self, device: DeviceCode) -> Grant | None:
@@ -141,9 +141,9 @@ class OAuth:
         response = self._post("/api/accounts/deviceauth/token", json=body)
         if response.status in _PENDING:
             return None
-        answer = self._object(response)
+        payload = self._object(response)
         redirect_uri = f"{self._issuer}/deviceauth/callback"
-        return Grant(_text(answer, "authorization_code"), _text(answer, "code_verifier"), redirect_uri)
+        return Grant(_text(payload, "authorization_code"), _text(payload, "code_verifier"), redirect_uri)
 
     def _post(self, path: str, **body: Any) -> _Response:
         # what requests limits is the wait for each piece, of the head as well: not all of a response
@@ -167,16 +167,16 @@ class OAuth:
 
     def _object(self, response: _Response) -> dict[str, Any]:
         try:
-            answer = loads(response.body)
+            payload = loads(response.body)
         except ValueError:
-            answer = None
+            payload = None
         if response.status >= 400:
-            raise _refusal(response.status, answer)
+            raise _refusal(response.status, payload)
         if response.status >= 300:
             raise UpstreamRedirected(response.status)
-        if response.status != 200 or not isinstance(answer, dict):
-            raise UpstreamProtocolError("The sign-in service's answer has an unexpected form")
-        return answer
+        if response.status != 200 or not isinstance(payload, dict):
+            raise UpstreamProtocolError("The sign-in service's response has an unexpected form")
+        return payload
 
 
 def _bounded(response: requests.Response) -> bytes:
@@ -191,14 +191,14 @@ def _bounded(response: requests.Response) -> bytes:
         if len(body) > MAX_RESPONSE_BYTES:
             if response.status_code >= 300:
                 return b""
-            raise UpstreamProtocolError("The sign-in service's answer is too long")
+            raise UpstreamProtocolError("The sign-in service's response is too long")
         if time.monotonic() > until:
             raise StreamIdleTimeout("The sign-in service did not answer in time")
     return body
 
 
-def _refusal(status: int, answer: Any) -> UpstreamRejected:
-    code = _code(answer) or f"status_{status}"
+def _refusal(status: int, payload: Any) -> UpstreamRejected:
+    code = _code(payload) or f"status_{status}"
     return UpstreamRejected(
         f"The sign-in service refused: {code}",
         status=status,
@@ -208,17 +208,17 @@ def _refusal(status: int, answer: Any) -> UpstreamRejected:
     )
 
 
-def _code(answer: Any) -> str | None:
+def _code(payload: Any) -> str | None:
     """Return the word for a refusal, from `{"error": word}` or `{"error": {"code": word}}`."""
-    error = answer.get("error") if isinstance(answer, dict) else None
+    error = payload.get("error") if isinstance(payload, dict) else None
     words = (error.get("code"), error.get("type")) if isinstance(error, dict) else (error,)
     return next((word for word in words if isinstance(word, str) and _CODE.fullmatch(word)), None)
 
 
-def _text(answer: dict[str, Any], name: str) -> str:
-    value = answer.get(name)
+def _text(payload: dict[str, Any], name: str) -> str:
+    value = payload.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= MAX_TOKEN_CHARS:
-        raise UpstreamProtocolError(f"The sign-in service's answer has no {name}")
+        raise UpstreamProtocolError(f"The sign-in service's response has no {name}")
     return value
 
 

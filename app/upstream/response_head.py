@@ -32,7 +32,7 @@ def parse_head(lines: list[bytes]) -> HTTPMessage:
 
 
 class FinalResponse(HTTPResponse):
-    """Skips all informational answers, such as 103 (Early Hints); http.client skips only 100."""
+    """Skips all informational responses, such as 103 (Early Hints); http.client skips only 100."""
 
     fp: Any
 

@@ -15,11 +15,11 @@ from app.upstream.body import Body
 ERROR_BODY_BYTES = 65536  # of an error response: enough for any envelope
 MAX_JSON_BYTES = 4 * 1024 * 1024  # of a list of models or a report of usage; long lists have 1 MiB
 ERROR_BODY_SECONDS = 2.0  # for the complete body
-NO_CONTENT = (204, 205)  # statuses whose answers have no body
+NO_CONTENT = (204, 205)  # statuses whose responses have no body
 
 
 class UpstreamResponse:
-    """An upstream's 2xx answer: the headers have arrived, the body has not been read."""
+    """An upstream's 2xx response: the headers have arrived, the body has not been read."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
         self.status = response.status
@@ -58,11 +58,11 @@ def read_small_body(body: Body, until: float) -> bytes:
         body.close()
         raise
     body.close()
-    raise UpstreamProtocolError(f"The upstream's answer has more than {MAX_JSON_BYTES // 2**20} MiB")
+    raise UpstreamProtocolError(f"The upstream's response has more than {MAX_JSON_BYTES // 2**20} MiB")
 
 
 def rejection_of(response: UpstreamResponse) -> UpstreamError:
-    """Read an error answer, up to ERROR_BODY_BYTES, and return its error."""
+    """Read an error response, up to ERROR_BODY_BYTES, and return its error."""
     data, until = b"", time.monotonic() + ERROR_BODY_SECONDS
     response.body.inflated_bytes = ERROR_BODY_BYTES
     with suppress(UpstreamError):  # the status is enough

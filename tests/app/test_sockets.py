@@ -81,7 +81,7 @@ def test_a_file_comes_behind_its_head(tmp_path: Path) -> None:
         assert theirs.recv(9, socket.MSG_WAITALL) == b"head body"
 
 
-def test_nothing_waits_outside_of_an_answer(pair: Pair) -> None:
+def test_nothing_waits_outside_of_a_response(pair: Pair) -> None:
     own_socket, theirs = pair
     own_socket.hold()
     own_socket.release()
@@ -90,7 +90,7 @@ def test_nothing_waits_outside_of_an_answer(pair: Pair) -> None:
     assert theirs.recv(100) == b"refused"
 
 
-def test_the_next_answer_on_the_connection_is_independent(pair: Pair) -> None:
+def test_the_next_response_on_the_connection_is_independent(pair: Pair) -> None:
     own_socket, theirs = pair
     for _ in range(2):
         own_socket.hold()

@@ -88,18 +88,18 @@ def pages(oldest: Known, newest: Known) -> Iterator[str]:
 
 
 def _timed(send_request: Callable[[], Any]) -> dict[str, Any]:
-    took, answer = [], None
+    took, response = [], None
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        answer = send_request()
+        response = send_request()
         took.append(1000 * (time.perf_counter() - began))
-    assert answer is not None
+    assert response is not None
     return {
-        "status": answer.status_code,
+        "status": response.status_code,
         "first_ms": round(took[0], 1),
         "median_ms": round(sorted(took)[ROUNDS // 2], 1),
         "worst_ms": round(max(took), 1),
-        "bytes": len(answer.data),
+        "bytes": len(response.data),
     }
 
 

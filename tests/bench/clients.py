@@ -39,7 +39,7 @@ class Clients:
         ).encode() + body
         self.left = load.requests
         self.complete: list[float] = []  # seconds from request to last byte
-        self.first: list[float] = []  # … to the first byte of the answer's body
+        self.first: list[float] = []  # … to the first byte of the response's body
         self.lags: list[float] = []  # … from an event's departure to its arrival
         self.open = self.events = 0
         self.bad: list[str] = []
@@ -85,7 +85,7 @@ class Clients:
                     return
 
     def _send_request(self, sock: socket.socket) -> str:
-        """Send one request and read its answer; return what is wrong with it, "" if nothing is."""
+        """Send one request and read its response; return what is wrong with it, "" if nothing is."""
         began = time.monotonic()
         sock.sendall(self.request)
         data = b""

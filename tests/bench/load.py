@@ -21,7 +21,7 @@ class Load:
     path: str
     key: str
     body: dict[str, Any]
-    wire: str  # chat | responses: what the answer is to be
+    wire: str  # chat | responses: what the response is to be
     deltas: int
     clients: int = 1
     requests: int = 1
@@ -39,7 +39,7 @@ class Running:
         self._process.stdin.close()
 
     def until(self, moment: str) -> dict[str, Any]:
-        """Return what was seen at *moment*. Raises AssertionError for an answer that is not whole."""
+        """Return what was seen at *moment*. Raises AssertionError for a response that is not whole."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             report: dict[str, Any] = orjson.loads(line)

@@ -9,14 +9,14 @@ from statistics import median
 from typing import Any
 
 from tests.bench import store
-from tests.bench.answers import RESPONSES
 from tests.bench.load import Running
 from tests.bench.processes import resident_mib, starved_seconds
+from tests.bench.responses import RESPONSES
 from tests.bench.stage import DemoRequest, Server, Stage
 
 Figures = dict[str, float]
 
-SETTLED_SECONDS = 0.2  # after the last answer its settlement is still on its way
+SETTLED_SECONDS = 0.2  # after the last response its settlement is still on its way
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.limits.limit_syntax import parse_limit
-from tests.bench.answers import CHAT, MODEL
 from tests.bench.load import Load
 from tests.bench.processes import cpu_seconds, tree
+from tests.bench.responses import CHAT, MODEL
 from tests.support.gateway import ROOT, Gateway, running_gateway
 from tests.support.ports import free_port, wait_for
 from tests.support.redis import private_redis, short_folder

@@ -12,7 +12,7 @@ from tests.bench.stage import stage
 
 @pytest.mark.timeout(180)
 def test_every_figure_is_there():
-    """A run of a few requests has whole answers only, and a number in every row of the table."""
+    """A run of a few requests has whole responses only, and a number in every row of the table."""
     with stage() as standing:
         figures = everything(standing, TINY)
 

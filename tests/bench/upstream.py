@@ -1,7 +1,7 @@
 """
 An upstream that costs next to nothing: `python -m tests.bench.upstream` prints its port and serves.
 
-The address determines the answer: `/<deltas>/<pace_ms>/v1/chat/completions`, or `/v1/responses`.
+The address determines the response: `/<deltas>/<pace_ms>/v1/chat/completions`, or `/v1/responses`.
 With a pace it sends one delta every so many milliseconds, with the moment in it: `tok <ns> `.
 """
 
@@ -19,7 +19,7 @@ from typing import Any  # noqa: E402
 import gevent  # noqa: E402
 from gevent.server import StreamServer  # noqa: E402
 
-from tests.bench import answers  # noqa: E402
+from tests.bench import responses  # noqa: E402
 
 _LINE = re.compile(rb"POST /(\d+)/(\d+)/v1/(chat|responses)")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -45,14 +45,14 @@ def serve(sock: Any, _: Any) -> None:
                     return
                 left -= len(more)
             data = b""  # no client pipelines here
-            answer(sock, head, b"".join(pieces))
+            response(sock, head, b"".join(pieces))
     except OSError:
         pass  # the client has disconnected
     finally:
         sock.close()
 
 
-def answer(sock: Any, head: bytes, body: bytes) -> None:
+def response(sock: Any, head: bytes, body: bytes) -> None:
     line = _LINE.match(head)
     if line is None:
         sock.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
@@ -61,21 +61,21 @@ def answer(sock: Any, head: bytes, body: bytes) -> None:
     if pace_ms:
         paced(sock, wire, deltas, pace_ms / 1000)
     elif _STREAMED.search(body):
-        sock.sendall(answers.burst(wire, deltas))
+        sock.sendall(responses.burst(wire, deltas))
     else:
-        sock.sendall(answers.complete(wire, deltas))
+        sock.sendall(responses.complete(wire, deltas))
 
 
 def paced(sock: Any, wire: str, deltas: int, pace_seconds: float) -> None:
     started = time.monotonic()
-    sock.sendall(answers.STREAM_HEAD + answers.framed(answers.opening(wire)))
+    sock.sendall(responses.STREAM_HEAD + responses.framed(responses.opening(wire)))
     text = ""
     for number in range(deltas):
         gevent.sleep(max(0.0, started + (number + 1) * pace_seconds - time.monotonic()))
-        sent_text = f"{answers.TOKEN}{time.monotonic_ns()} "
-        text += sent_text if wire == answers.RESPONSES else ""
-        sock.sendall(answers.framed(answers.delta(wire, number, sent_text)))
-    sock.sendall(answers.framed(answers.ending(wire, deltas, text)) + answers.LAST_CHUNK)
+        sent_text = f"{responses.TOKEN}{time.monotonic_ns()} "
+        text += sent_text if wire == responses.RESPONSES else ""
+        sock.sendall(responses.framed(responses.delta(wire, number, sent_text)))
+    sock.sendall(responses.framed(responses.ending(wire, deltas, text)) + responses.LAST_CHUNK)
 
 
 if __name__ == "__main__":

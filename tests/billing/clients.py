@@ -56,27 +56,31 @@ class Clients:
     def one(self, chance: random.Random, secret: str, family: str = "") -> None:
         with self._lock:
             number = next(self._numbers)
-        surface = chance.choice(tuple(LENGTHS))
+        endpoint = chance.choice(tuple(LENGTHS))
         body = body_of(
-            surface, number, chance, family or chance.choice((REASONING, REASONING, NOT_REASONING))
+            endpoint, number, chance, family or chance.choice((REASONING, REASONING, NOT_REASONING))
         )
         if chance.random() < LEAVING:
             stay_seconds = chance.random() * STAY_SECONDS
             with suppress(OSError):  # its worker was stopped
-                request_once(self._pool, secret, surface, body, stay_seconds, politely=chance.random() < 0.5)
+                request_once(self._pool, secret, endpoint, body, stay_seconds, politely=chance.random() < 0.5)
         else:
-            heard = send_request(self._pool.gateway.url, surface, body, secret, TIMEOUT_SECONDS)
+            heard = send_request(self._pool.gateway.url, endpoint, body, secret, TIMEOUT_SECONDS)
             with self._lock:
                 self.statuses[number] = heard.status
 
 
-def body_of(surface: str, number: int, chance: random.Random, family: str) -> Json:
+def body_of(endpoint: str, number: int, chance: random.Random, family: str) -> Json:
     text = f"request {number}"
     sent_text: dict[str, Json] = {
         "chat": {"messages": [{"role": "user", "content": text}]},
         "responses": {"input": text},
     }
-    body = {**sent_text[surface], chance.choice(LENGTHS[surface]): LENGTH, "model": model_of(number, family)}
+    body = {
+        **sent_text[endpoint],
+        chance.choice(LENGTHS[endpoint]): LENGTH,
+        "model": model_of(number, family),
+    }
     if chance.random() < 0.2:
-        body[FOREIGN[surface]] = 1
+        body[FOREIGN[endpoint]] = 1
     return {**body, "stream": chance.random() < STREAMED}

@@ -90,7 +90,7 @@ def run(pool: PoolOfTest, upstream: ScriptedUpstream, plan: Plan) -> Findings:
 
 
 def _catch(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """Let the account that ignores lengths be caught: its first answer is under no limit."""
+    """Let the account that ignores lengths be caught: its first response is under no limit."""
     services = pool.gateway.services
     account = services.accounts.find(pool.name, "ignores")
     key = pool.key(

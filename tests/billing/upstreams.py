@@ -1,7 +1,7 @@
 """
 Upstreams of every kind, and what they bill: honestly, unseen, without a report, and for nothing.
 
-Each account has plays of its own. An answer bills what `tests.support.upstream_log` adds up, step by
+Each account has plays of its own. A response bills what `tests.support.upstream_log` adds up, step by
 step, so that a stream which is cut has billed what had been produced by then.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.answers import rejected
+from tests.faults.responses import rejected
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -22,7 +22,7 @@ RATES = {"input": 3_000_000, "output": 17_000_000}  # micro-dollars for a millio
 REASONING, NOT_REASONING = "exact", "gpt-4.1"  # families: what follows is a date, see `clients.model_of`
 TEXT = "Grüße von hier: eins, zwei, drei, vier."
 LONG = "word " * 90  # more than the gateway lets through for LENGTH where it has to count
-DELTAS = 6  # of every answer; where no usage is given each bills one token
+DELTAS = 6  # of every response; where no usage is given each bills one token
 PACES: Json = {str(place): [{"sleep": 0.03}] for place in range(DELTAS)}
 
 

@@ -55,7 +55,7 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     key = pool.key("ann", limits=(parse_limit("2 requests/day"), parse_limit("5 usd/month balanced")))
     pool.key("<script>", expires_at=9_000_000_000)
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
-    answer = pool.post("/v1/chat/completions", body, key)
-    assert answer.status_code == 200
+    response = pool.post("/v1/chat/completions", body, key)
+    assert response.status_code == 200
     pool.wait_for_rows(1, 30)
-    return answer.headers["x-poolgate-request-id"]
+    return response.headers["x-poolgate-request-id"]

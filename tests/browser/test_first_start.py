@@ -1,4 +1,4 @@
-"""From the printed token to the first answer, by pages alone."""
+"""From the printed token to the first response, by pages alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.upstream_client import ScriptedUpstream
 pytestmark = pytest.mark.browser
 
 
-def test_from_the_token_to_an_answer(browser: Browser, upstream: ScriptedUpstream) -> None:
+def test_from_the_token_to_a_response(browser: Browser, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "Good morning."})
     token = browser.gateway.services.operator_stores.operators.new_start_token()
     assert token

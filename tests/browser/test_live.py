@@ -74,10 +74,10 @@ class TestAccounts:
         inside.shows("0 of 5 in flight")
 
         body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
-        with pool.post("/v1/chat/completions", body, pool.key("ann"), stream=True) as answer:
+        with pool.post("/v1/chat/completions", body, pool.key("ann"), stream=True) as response:
             inside.shows("1 of 5 in flight")
             upstream.release("go")
-            assert answer.text.endswith("data: [DONE]\n\n")
+            assert response.text.endswith("data: [DONE]\n\n")
         inside.shows("0 of 5 in flight")
 
         inside.gateway.services.accounts.pause(pool.name, "main", "on <b>holiday</b>")

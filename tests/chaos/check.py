@@ -35,7 +35,7 @@ MAX_FAULTS = 40  # shown
 def faults(history: History, rows: list[Json]) -> list[str]:
     """Return the violations in history and ledger."""
     return [
-        *answers(history),
+        *responses(history),
         *unserved(history),
         *overshots(history.setup["limits"], [row for row in rows if "unheld" not in row]),
         *unbalanced(rows),
@@ -48,7 +48,7 @@ def faults(history: History, rows: list[Json]) -> list[str]:
     ]
 
 
-def answers(history: History) -> Iterable[str]:
+def responses(history: History) -> Iterable[str]:
     """No false finish, no error outside the envelope, no broken connection but to a dead worker."""
     kills = history.moments("kill_worker")
     for heard in history.of("heard"):

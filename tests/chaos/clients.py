@@ -10,9 +10,9 @@ from itertools import count
 from typing import Any
 
 from tests.chaos.history import Recorder
-from tests.faults.answers import BODIES, TEXTS, Json, rejected, saying
 from tests.faults.client_view import Meaning, send_request, understood
 from tests.faults.leaving import request_once
+from tests.faults.responses import BODIES, TEXTS, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
 
 TEXT = TEXTS["bad"]
@@ -52,25 +52,25 @@ class Clients:
             time.sleep(chance.random() * PAUSE_SECONDS)
 
     def one(self, chance: random.Random) -> None:
-        number, surface = next(self._numbers), chance.choice(("chat", "responses"))
-        body = {**requesting(surface, number), "stream": chance.random() < STREAMED}
+        number, endpoint = next(self._numbers), chance.choice(("chat", "responses"))
+        body = {**requesting(endpoint, number), "stream": chance.random() < STREAMED}
         body["prompt_cache_key"] = f"conversation {chance.randrange(200)}"
         key = chance.choice(list(self._keys))
         self._history.note(
-            "sent", number=number, key=key, model=body["model"], surface=surface, stream=body["stream"]
+            "sent", number=number, key=key, model=body["model"], endpoint=endpoint, stream=body["stream"]
         )
         if chance.random() < LEAVING:
             stay_seconds, politely = chance.random() * STREAM_SECONDS, chance.random() < 0.5
             with suppress(OSError):  # its worker was killed
-                request_once(self._pool, self._keys[key], surface, body, stay_seconds, politely=politely)
+                request_once(self._pool, self._keys[key], endpoint, body, stay_seconds, politely=politely)
             self._history.note("left", number=number)
         else:
-            self._history.note("heard", number=number, **self._hear(surface, body, self._keys[key]))
+            self._history.note("heard", number=number, **self._hear(endpoint, body, self._keys[key]))
 
-    def _hear(self, surface: str, body: Json, secret: str) -> dict[str, Any]:
-        heard = send_request(self._pool.gateway.url, surface, body, secret, TIMEOUT_SECONDS)
+    def _hear(self, endpoint: str, body: Json, secret: str) -> dict[str, Any]:
+        heard = send_request(self._pool.gateway.url, endpoint, body, secret, TIMEOUT_SECONDS)
         try:
-            meaning = understood(surface, heard)
+            meaning = understood(endpoint, heard)
         except Exception as error:  # the checker is strict, and reports every difference
             meaning = Meaning(faults=[f"not as the wire has it: {error!r}"])
         return {
@@ -84,8 +84,8 @@ class Clients:
         }
 
 
-def requesting(surface: str, number: int) -> Json:
+def requesting(endpoint: str, number: int) -> Json:
     """A body with its number, which identifies it in the upstream's log."""
     text, most = f"request {number};", {"chat": "max_tokens", "responses": "max_output_tokens"}
     sent_text = {"chat": {"messages": [{"role": "user", "content": text}]}, "responses": {"input": text}}
-    return {**BODIES[surface], **sent_text[surface], most[surface]: 60, "model": f"m{number % MODELS}"}
+    return {**BODIES[endpoint], **sent_text[endpoint], most[endpoint]: 60, "model": f"m{number % MODELS}"}

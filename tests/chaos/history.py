@@ -1,7 +1,7 @@
 """
 What happened in a run, as JSON lines: {"at": Unix seconds, "kind": …, …}.
 
-    setup    seed, pool, text (of every whole answer), limits by key id, accounts (ids)
+    setup    seed, pool, text (of every whole response), limits by key id, accounts (ids)
     sent     number, key, model, surface, stream
     left     number: its client went away
     heard    number, id, status, finished, error, text, whole, faults

@@ -35,7 +35,7 @@ def honest() -> tuple[list[Json], list[Json]]:
     entries = [entry("setup", **setup, limits=limits), entry("idle", **{"greenlets": 3, "client sockets": 0})]
     rows = []
     for number in range(REQUESTS):
-        sent = {"key": "k", "model": "m", "surface": "chat", "stream": True}
+        sent = {"key": "k", "model": "m", "endpoint": "chat", "stream": True}
         entries.append(entry("sent", number, number=number, **sent))
         served = {"account": "a", "began": AT + number, "end": "finished", "billed": dict(BILL)}
         entries.append(entry("upstream", number + 0.5, number=number, **served))
@@ -82,7 +82,7 @@ def test_an_honest_run(run: Doctored) -> None:
         ({"id": "req_of_nobody"}, "no row for req_of_nobody"),
     ],
 )
-def test_an_answer_that_must_not_be(run: Doctored, lie: Json, reply: str) -> None:
+def test_a_response_that_must_not_be(run: Doctored, lie: Json, reply: str) -> None:
     run.first("heard", 5).update(lie)
 
     assert [fault for fault in run.faults() if reply in fault]

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.chaos.clients import PLAYS
 from tests.chaos.history import Recorder
-from tests.faults.answers import STALL, Json, rejected, saying
+from tests.faults.responses import STALL, Json, rejected, saying
 from tests.support.gateway import Gateway
 from tests.support.replicated import Replicated
 from tests.support.upstream_client import ScriptedUpstream

@@ -55,17 +55,17 @@ def recording(target: str) -> Iterator[Recorder]:
             try:
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
                 connection.request(self.command, self.path, body or None, headers)
-                answer = connection.getresponse()
-                seen = {name.lower(): value for name, value in answer.getheaders()}
+                response = connection.getresponse()
+                seen = {name.lower(): value for name, value in response.getheaders()}
                 if body:
-                    recorder.exchanges.append(Exchange(self.path, json.loads(body), answer.status, seen))
-                self.send_response(answer.status)
+                    recorder.exchanges.append(Exchange(self.path, json.loads(body), response.status, seen))
+                self.send_response(response.status)
                 for name, value in seen.items():
                     if name not in HOP_BY_HOP:
                         self.send_header(name, value)
                 self.send_header("connection", "close")
                 self.end_headers()
-                while data := answer.read1(65536):
+                while data := response.read1(65536):
                     self.wfile.write(data)
             except OSError:
                 pass  # the client left

@@ -40,16 +40,16 @@ FILES = {"question.txt": "What is six times seven?", "unit.txt": "in apples", "a
 
 def steps(folder: Path, thinks: bool) -> list[Json]:
     """Return a session: two files are read at once, one is edited; after a second prompt, again."""
-    answer = str(folder / "answer.txt")
+    response = str(folder / "answer.txt")
     reads = [{"do": "read", "path": str(folder / name)} for name in ("question.txt", "unit.txt")]
     session: list[Json] = [
         {"text": "Let me look.", "thought": "I need both files.", "calls": reads},
         {
             "thought": "It is 42.",
-            "calls": [{"do": "edit", "path": answer, "old": "unknown", "new": "forty-two"}],
+            "calls": [{"do": "edit", "path": response, "old": "unknown", "new": "forty-two"}],
         },
         {"thought": "Done.", "text": "The answer is in the file."},
-        {"thought": "Digits.", "calls": [{"do": "edit", "path": answer, "old": "forty-two", "new": "42"}]},
+        {"thought": "Digits.", "calls": [{"do": "edit", "path": response, "old": "forty-two", "new": "42"}]},
         {"thought": "Done again.", "text": "It has digits now."},
     ]
     return [step if thinks else {**step, "thought": ""} for step in session]

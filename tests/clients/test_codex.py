@@ -1,4 +1,4 @@
-"""The Codex CLI works through the gateway: it sends a prompt, runs the command and gets the answer."""
+"""The Codex CLI works through the gateway: it sends a prompt, runs the command and gets the response."""
 
 from __future__ import annotations
 

@@ -68,10 +68,10 @@ def test_the_tool_runner(results: Any) -> None:
 
 
 def test_responses(results: Any) -> None:
-    answer = results["responses"]
+    response = results["responses"]
 
-    assert (answer["status"], answer["output_text"]) == ("completed", HELLO)
-    assert answer["request_id"]
+    assert (response["status"], response["output_text"]) == ("completed", HELLO)
+    assert response["request_id"]
 
 
 def test_a_responses_stream(results: Any) -> None:
@@ -92,14 +92,14 @@ def test_models(results: Any) -> None:
     assert results["models"]["one"]["id"] == "gpt-4.1"
 
 
-@pytest.mark.parametrize(("surface", "status"), [("basic", 422), ("extended", 400), ("short", 400)])
-def test_other_surfaces(results: Any, surface: str, status: int) -> None:
+@pytest.mark.parametrize(("endpoint", "status"), [("basic", 422), ("extended", 400), ("short", 400)])
+def test_other_endpoints(results: Any, endpoint: str, status: int) -> None:
     """With the key in a header of their own, which the SDK is given as a default one."""
-    heard = results["surfaces"][surface]
+    heard = results["surfaces"][endpoint]
 
     assert heard["whole"]["choices"][0]["message"]["content"] == heard["streamed"] == HELLO
     assert (heard["error"]["status"], heard["error"]["param"]) == (status, "messages")
-    if surface != "basic":
+    if endpoint != "basic":
         assert heard["whole"]["extra_fields"]["request_type"] == "chat_completion"
 
 

@@ -45,16 +45,18 @@ def client(served: PoolOfTest) -> Iterator[OpenAI]:
 
 
 class TestChat:
-    def test_a_complete_answer(self, client: OpenAI) -> None:
-        answer = client.chat.completions.create(model=MODEL, messages=HELLO)
+    def test_a_complete_response(self, client: OpenAI) -> None:
+        response = client.chat.completions.create(model=MODEL, messages=HELLO)
 
-        (choice,) = answer.choices
-        assert answer.object == "chat.completion"
+        (choice,) = response.choices
+        assert response.object == "chat.completion"
         assert choice.finish_reason == "stop"
         assert choice.message.role == "assistant"
         assert choice.message.content.endswith('You wrote: "Hello"')
         assert choice.message.tool_calls is None
-        assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+        assert (
+            response.usage.total_tokens == response.usage.prompt_tokens + response.usage.completion_tokens > 0
+        )
 
     def test_a_stream(self, client: OpenAI) -> None:
         options: Any = {"include_usage": True}
@@ -80,9 +82,9 @@ class TestChat:
         assert final.choices[0].finish_reason == "stop"
 
     def test_parse(self, client: OpenAI) -> None:
-        answer = client.chat.completions.parse(model=MODEL, messages=HELLO, response_format=Person)
+        response = client.chat.completions.parse(model=MODEL, messages=HELLO, response_format=Person)
 
-        assert isinstance(answer.choices[0].message.parsed, Person)
+        assert isinstance(response.choices[0].message.parsed, Person)
 
     def test_parse_of_a_stream(self, client: OpenAI) -> None:
         with client.chat.completions.stream(model=MODEL, messages=HELLO, response_format=Person) as stream:
@@ -141,13 +143,13 @@ class TestChat:
 
 
 class TestResponses:
-    def test_a_complete_answer(self, client: OpenAI) -> None:
-        answer = client.responses.create(model=MODEL, input="Hello", instructions="Be short.")
+    def test_a_complete_response(self, client: OpenAI) -> None:
+        response = client.responses.create(model=MODEL, input="Hello", instructions="Be short.")
 
-        assert (answer.object, answer.status, answer.error) == ("response", "completed", None)
-        assert answer.output_text.endswith('You wrote: "Hello"')
-        assert answer.output[-1].type == "message"
-        assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
+        assert (response.object, response.status, response.error) == ("response", "completed", None)
+        assert response.output_text.endswith('You wrote: "Hello"')
+        assert response.output[-1].type == "message"
+        assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens > 0
 
     def test_a_stream(self, client: OpenAI) -> None:
         with client.responses.create(model=MODEL, input="Hello", stream=True) as stream:
@@ -168,9 +170,9 @@ class TestResponses:
         assert final.output_text == "".join(deltas)
 
     def test_parse(self, client: OpenAI) -> None:
-        answer = client.responses.parse(model=MODEL, input="Hello", text_format=Person)
+        response = client.responses.parse(model=MODEL, input="Hello", text_format=Person)
 
-        assert isinstance(answer.output_parsed, Person)
+        assert isinstance(response.output_parsed, Person)
 
     def test_parse_of_a_stream(self, client: OpenAI) -> None:
         with client.responses.stream(model=MODEL, input="Hello", text_format=Person) as stream:
@@ -213,12 +215,12 @@ class TestResponses:
             ) as events:
                 *_, last = events
                 assert last.type == "response.incomplete"
-                answer = last.response
+                response = last.response
         else:
-            answer = client.responses.create(model=MODEL, input="Hello", max_output_tokens=3)
+            response = client.responses.create(model=MODEL, input="Hello", max_output_tokens=3)
 
-        assert answer.status == "incomplete"
-        assert answer.incomplete_details.reason == "max_output_tokens"
+        assert response.status == "incomplete"
+        assert response.incomplete_details.reason == "max_output_tokens"
 
     def test_thinking_that_is_sent_back(self, client: OpenAI) -> None:
         """A reasoning item of one turn is accepted in the next, by any account."""
@@ -259,22 +261,22 @@ CALLS: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("surface", CALLS)
+@pytest.mark.parametrize("endpoint", CALLS)
 @pytest.mark.parametrize("stream", [False, True])
 class TestErrors:
     """Every class the SDK knows is raised with its code, and before a stream is handed out."""
 
     @pytest.fixture
     def reply(
-        self, pool: PoolOfTest, surface: str, stream: bool
+        self, pool: PoolOfTest, endpoint: str, stream: bool
     ) -> Callable[..., tuple[openai.APIStatusError, int]]:
         """Send a request, and return the SDK's exception and how many requests it took."""
 
         def send_request(key: str, *, max_retries: int = 0, **more: Any) -> tuple[openai.APIStatusError, int]:
             with connect(pool, key, max_retries=max_retries) as client:
-                answered = count_answers(client)
+                answered = count_responses(client)
                 with pytest.raises(openai.APIStatusError) as reply:
-                    CALLS[surface](client, stream=stream, **more)
+                    CALLS[endpoint](client, stream=stream, **more)
                 return reply.value, len(answered)
 
         return send_request
@@ -346,8 +348,8 @@ class TestErrors:
         assert (error.code, error.type) == ("no_accounts", "server_error")
 
 
-def count_answers(client: OpenAI) -> list[int]:
-    """Return a list that has the status of every answer from now on."""
+def count_responses(client: OpenAI) -> list[int]:
+    """Return a list that has the status of every response from now on."""
     statuses: list[int] = []
     hooks = client._client.event_hooks
     client._client.event_hooks = {
@@ -390,7 +392,7 @@ class TestBrokenStreams:
 
 
 class TestRequestIds:
-    def test_every_object_has_the_id_of_its_answer(self, client: OpenAI) -> None:
+    def test_every_object_has_the_id_of_its_response(self, client: OpenAI) -> None:
         assert client.responses.create(model=MODEL, input="Hello")._request_id
         assert client.chat.completions.create(model=MODEL, messages=HELLO)._request_id
         assert client.models.list()._request_id
@@ -406,11 +408,11 @@ class TestRequestIds:
 
 async def _send_both(client: openai.AsyncOpenAI) -> tuple[str, str]:
     async with client:
-        answer = await client.responses.create(model=MODEL, input="Hello")
+        response = await client.responses.create(model=MODEL, input="Hello")
         text = ""
         async for chunk in await client.chat.completions.create(model=MODEL, messages=HELLO, stream=True):
             text += chunk.choices[0].delta.content or ""
-    return answer.output_text, text
+    return response.output_text, text
 
 
 def test_the_asynchronous_client(served: PoolOfTest) -> None:

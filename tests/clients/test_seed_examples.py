@@ -199,7 +199,7 @@ RESPONSES_REFERENCE: Json = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Received:
     status: int
     content_type: str
     text: str
@@ -219,7 +219,7 @@ class Answer:
         return [line.removeprefix("data: ") for line in self.text.splitlines() if line.startswith("data: ")]
 
 
-def curl(pool: PoolOfTest, path: str, body: Json, key: str | None = None) -> Answer:
+def curl(pool: PoolOfTest, path: str, body: Json, key: str | None = None) -> Received:
     """Send *body* the way the documents do."""
     command = ["curl", "--silent", "--show-error", "--noproxy", "*", pool.gateway.url + path]
     command += ["-H", f"Authorization: Bearer {key or pool.key()}", "-H", "Content-Type: application/json"]
@@ -227,7 +227,7 @@ def curl(pool: PoolOfTest, path: str, body: Json, key: str | None = None) -> Ans
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     text, _, reply = done.stdout.rpartition("\n")
     status, _, content_type = reply.partition(" ")
-    return Answer(int(status), content_type, text)
+    return Received(int(status), content_type, text)
 
 
 def states(role: str, part: Json) -> Json:
@@ -249,10 +249,10 @@ def check_chat_usage(usage: Json) -> None:
         assert usage[details] is None or is_count(usage[details][name]), details
 
 
-def checked_completion(answer: Answer) -> Json:
+def checked_completion(received: Received) -> Json:
     """Check a `chat.completion` field by field, and return its choice."""
-    assert (answer.status, answer.content_type) == (200, "application/json")
-    body = answer.json()
+    assert (received.status, received.content_type) == (200, "application/json")
+    body = received.json()
     assert isinstance(body["id"], str)
     assert body["id"]
     assert body["object"] == "chat.completion"
@@ -271,10 +271,10 @@ def checked_completion(answer: Answer) -> Json:
     return choice
 
 
-def checked_chunks(answer: Answer) -> list[Json]:
+def checked_chunks(received: Received) -> list[Json]:
     """Check the chunks of a chat stream field by field, and return them without a usage chunk."""
-    *datas, done = answer.datas()
-    assert (answer.status, done) == (200, "[DONE]")
+    *datas, done = received.datas()
+    assert (received.status, done) == (200, "[DONE]")
     chunks = [json.loads(data) for data in datas]
     for chunk in chunks:
         assert chunk["object"] == "chat.completion.chunk"
@@ -327,17 +327,19 @@ class TestChatExamples:
         assert choice["finish_reason"] == "stop"
 
     def test_streaming(self, served: PoolOfTest) -> None:
-        answer = curl(served, CHAT, HAIKU)
+        received = curl(served, CHAT, HAIKU)
 
-        text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in checked_chunks(answer))
+        text = "".join(
+            chunk["choices"][0]["delta"].get("content") or "" for chunk in checked_chunks(received)
+        )
         assert "Write a haiku about coding" in text
-        assert '"usage"' not in answer.text
+        assert '"usage"' not in received.text
 
     def test_streaming_with_usage(self, served: PoolOfTest) -> None:
-        answer = curl(served, CHAT, QUANTUM)
+        received = curl(served, CHAT, QUANTUM)
 
-        reply = checked_chunks(answer)
-        last = json.loads(answer.datas()[-2])
+        reply = checked_chunks(received)
+        last = json.loads(received.datas()[-2])
         assert last["choices"] == []
         check_chat_usage(last["usage"])
         assert all(chunk["usage"] is None for chunk in reply)
@@ -371,18 +373,18 @@ class TestResponsesExamples:
         "body", [ENTANGLEMENT, CODER, MESSAGES, MATH], ids=["entanglement", "coder", "messages", "math"]
     )
     def test_prose(self, served: PoolOfTest, body: Json) -> None:
-        answer = curl(served, RESPONSES, body)
+        received = curl(served, RESPONSES, body)
 
         requested = body.get("input") or body["messages"][-1]["content"]
-        assert (answer.status, answer.content_type) == (200, "application/json")
-        assert requested in text_of(checked_response(answer.json()))
+        assert (received.status, received.content_type) == (200, "application/json")
+        assert requested in text_of(checked_response(received.json()))
 
     def test_streaming(self, served: PoolOfTest) -> None:
-        answer = curl(served, RESPONSES, STORY)
+        received = curl(served, RESPONSES, STORY)
 
-        events = [json.loads(data) for data in answer.datas()]
-        names = [line.removeprefix("event: ") for line in answer.text.splitlines() if line[:6] == "event:"]
-        assert answer.status == 200
+        events = [json.loads(data) for data in received.datas()]
+        names = [line.removeprefix("event: ") for line in received.text.splitlines() if line[:6] == "event:"]
+        assert received.status == 200
         assert names == [event["type"] for event in events]
         assert names[:2] == ["response.created", "response.in_progress"]
         assert [name for name in names if name.endswith((".completed", ".incomplete", ".failed"))] == names[
@@ -409,13 +411,13 @@ class TestResponsesExamples:
         self, served: PoolOfTest, body: Json, field: str, request: pytest.FixtureRequest
     ) -> None:
         """An account with only chat can neither search nor know a conversation: that is reported."""
-        answer = curl(served, RESPONSES, body)
+        received = curl(served, RESPONSES, body)
 
         if request.node.callspec.params["served"] == "chat only":
-            assert answer.status == 400
-            assert answer.error()["param"] == field
+            assert received.status == 400
+            assert received.error()["param"] == field
         else:
-            assert body["input"] in text_of(checked_response(answer.json()))
+            assert body["input"] in text_of(checked_response(received.json()))
 
     def test_structured_output(self, served: PoolOfTest) -> None:
         """Nothing in the documented schema is required, so an empty object fits it."""
@@ -435,10 +437,10 @@ class TestDocumentedErrors:
     def test_model_not_allowed(self, pool: PoolOfTest, path: str, body: Json, stream: bool) -> None:
         key = pool.key(models=("gpt-4.1",))
 
-        answer = curl(pool, path, {**body, "model": "gpt-5.2", "stream": stream}, key)
+        received = curl(pool, path, {**body, "model": "gpt-5.2", "stream": stream}, key)
 
-        assert answer.status == 403
-        assert answer.json() == {
+        assert received.status == 403
+        assert received.json() == {
             "error": {
                 "message": "This API key does not have access to model 'gpt-5.2'",
                 "type": "invalid_request_error",
@@ -448,9 +450,9 @@ class TestDocumentedErrors:
 
     @pytest.mark.parametrize(("path", "body"), [(CHAT, HAIKU), (RESPONSES, STORY)])
     def test_no_accounts(self, pool: PoolOfTest, path: str, body: Json) -> None:
-        answer = curl(pool, path, body)
+        received = curl(pool, path, body)
 
-        assert (answer.status, answer.error()["code"]) == (503, "no_accounts")
+        assert (received.status, received.error()["code"]) == (503, "no_accounts")
 
     @pytest.mark.parametrize(("path", "body"), [(CHAT, HAIKU), (RESPONSES, STORY)])
     def test_upstream_error(
@@ -460,14 +462,14 @@ class TestDocumentedErrors:
         pool.account("a", upstream.base_url())
         upstream.script({"play": "http_error", "status": 401})
 
-        answer = curl(pool, path, body)
+        received = curl(pool, path, body)
 
-        assert (answer.status, answer.error()["code"]) == (502, "upstream_error")
+        assert (received.status, received.error()["code"]) == (502, "upstream_error")
 
     def test_not_implemented(self, pool: PoolOfTest) -> None:
-        answer = curl(pool, f"{RESPONSES}/compact", ENTANGLEMENT)
+        received = curl(pool, f"{RESPONSES}/compact", ENTANGLEMENT)
 
-        assert (answer.status, answer.error()["code"]) == (501, "not_implemented")
+        assert (received.status, received.error()["code"]) == (501, "not_implemented")
 
     @pytest.mark.parametrize(
         ("change", "param"),
@@ -508,10 +510,10 @@ class TestDocumentedErrors:
         ],
     )
     def test_chat_refuses(self, pool: PoolOfTest, change: Json, param: str) -> None:
-        answer = curl(pool, CHAT, {**CAPITAL, **change})
+        received = curl(pool, CHAT, {**CAPITAL, **change})
 
-        error = answer.error()
-        assert (answer.status, error["type"], error["code"], error["param"]) == (
+        error = received.error()
+        assert (received.status, error["type"], error["code"], error["param"]) == (
             400,
             "invalid_request_error",
             "invalid_request_error",
@@ -542,10 +544,10 @@ class TestDocumentedErrors:
         ],
     )
     def test_responses_refuse(self, pool: PoolOfTest, change: Json, param: str) -> None:
-        answer = curl(pool, RESPONSES, {**ENTANGLEMENT, **change})
+        received = curl(pool, RESPONSES, {**ENTANGLEMENT, **change})
 
-        error = answer.error()
-        assert (answer.status, error["type"], error["code"], error["param"]) == (
+        error = received.error()
+        assert (received.status, error["type"], error["code"], error["param"]) == (
             400,
             "invalid_request_error",
             "invalid_request_error",
@@ -562,8 +564,8 @@ class TestWhatTheUpstreamIsSent:
         pool.account("a", base_url, kind="chatgpt", chatgpt_account_id="acc-1")
 
         def send(path: str, body: Json) -> Json:
-            answer = curl(pool, path, body)
-            assert answer.status == 200, answer.text
+            received = curl(pool, path, body)
+            assert received.status == 200, received.text
             (seen,) = upstream.log()
             assert seen.body is not None
             return seen.body

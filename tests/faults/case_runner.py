@@ -2,7 +2,7 @@
 One case in one setting: arranged, run, and judged from outside.
 
 A verdict is `pass`; `partial` when the client got what it was owed but something else
-was wrong; `safe` when it got a correct failure where an answer was owed; and `fail` for
+was wrong; `safe` when it got a correct failure where a response was owed; and `fail` for
 what must never be: a false finish, doubled or missing text, a hang, a leak.
 """
 
@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.config import TimeLimits
-from tests.faults.answers import BODIES, TEXTS, Json, Play, saying
 from tests.faults.cases import Case, Expect
 from tests.faults.client_view import Heard, Meaning, send_request, understood
+from tests.faults.responses import BODIES, TEXTS, Json, Play, saying
 from tests.support.gateway import Gateway, PoolOfTest
 from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream, Seen
@@ -35,17 +35,17 @@ TOTAL_SECONDS = 200.0  # of one request, before scaling: longer than any wait th
 
 
 class Setting(NamedTuple):
-    surface: str
+    endpoint: str
     stream: bool
     native: bool
 
     @property
     def wire(self) -> str:
-        return self.surface if self.native else {"chat": "responses", "responses": "chat"}[self.surface]
+        return self.endpoint if self.native else {"chat": "responses", "responses": "chat"}[self.endpoint]
 
     def __str__(self) -> str:
         return "-".join(
-            (self.surface, "streamed" if self.stream else "whole", "native" if self.native else "translated")
+            (self.endpoint, "streamed" if self.stream else "whole", "native" if self.native else "translated")
         )
 
 
@@ -131,15 +131,15 @@ class Wall:
     ) -> Evidence:
         expect = case.expected(setting.stream)
         timeout_seconds = 2 * (expect.seconds + expect.limits * self._scale) + 10
-        body = {**BODIES[setting.surface], **case.body.get(setting.surface, {}), "stream": setting.stream}
+        body = {**BODIES[setting.endpoint], **case.body.get(setting.endpoint, {}), "stream": setting.stream}
         key = pool.key()
         heard = [
-            send_request(self._gateway.url, setting.surface, body, key, timeout_seconds)
+            send_request(self._gateway.url, setting.endpoint, body, key, timeout_seconds)
             for _ in range(case.requests)
         ]
         return Evidence(
             heard,
-            [understood(setting.surface, each) for each in heard],
+            [understood(setting.endpoint, each) for each in heard],
             *_afterwards(pool, upstream, case.requests),
         )
 
@@ -181,7 +181,7 @@ def judged(case: Case, setting: Setting, evidence: Evidence, scale: float) -> Sc
     expect = case.expected(setting.stream)
     for heard, meaning in zip(evidence.heard, evidence.meanings, strict=True):
         _judge_honesty(score, meaning)
-        _judge_answer(score, expect, heard, meaning, scale)
+        _judge_response(score, expect, heard, meaning, scale)
     _judge_ledger(score, expect, evidence, case.requests)
     _judge_upstream(score, expect, evidence)
     return score
@@ -197,7 +197,7 @@ def _judge_honesty(score: Score, meaning: Meaning) -> None:
         score.less("fail", f"a false finish after {reply!r}")
 
 
-def _judge_answer(score: Score, expect: Expect, heard: Heard, meaning: Meaning, scale: float) -> None:
+def _judge_response(score: Score, expect: Expect, heard: Heard, meaning: Meaning, scale: float) -> None:
     if expect.by is None:
         if meaning.error is None:
             score.less("partial", "answered where a failure was expected")

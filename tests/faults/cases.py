@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults import answers
-from tests.faults.answers import (
+from tests.faults import responses
+from tests.faults.responses import (
     MOMENT,
     STALL,
     Json,
@@ -175,7 +175,7 @@ BEFORE = (
         body=THINKING,
         state="active",
     ),
-    failing_over("nothing after the opening", edited(answers.opening, STALL), limits=13.0),
+    failing_over("nothing after the opening", edited(responses.opening, STALL), limits=13.0),
     failing_over("nothing after the first item", saying("bad", at={"0": [STALL]}), limits=31.0),
     failing_over("overloaded in a 200, response.failed", in_stream(BUSY, "failed"), state="active"),
     failing_over("overloaded in a 200, error", in_stream(BUSY, "error"), state="active"),
@@ -212,72 +212,72 @@ BEFORE = (
     ),
     failing_over("an empty stream", streamed()),
     failing_over("garbage first", streamed({"send": "data: {not json\n\n"})),
-    failing_over("not gzip", answers.not_compressed),
+    failing_over("not gzip", responses.not_compressed),
 )
 
 AFTER = (
     breaking("reset midway", midway(MOMENT, {"reset": True}), "stream_incomplete"),
     breaking("closed midway", midway({"close": True}), "stream_incomplete"),
     breaking("ended midway", midway({"end": True}), "stream_incomplete"),
-    breaking("short of its length", answers.short_of_its_length, "stream_incomplete"),
+    breaking("short of its length", responses.short_of_its_length, "stream_incomplete"),
     breaking("stall midway", midway(STALL), "stream_idle_timeout", limits=45.0),
     breaking("malformed event", midway({"send": 'data: {"a": \n\n'}), "upstream_protocol_error"),
     breaking("garbage bytes", midway(send(b"\x00\xff\xfe\n\n\x93\n\n")), "upstream_protocol_error"),
     alone("invalid UTF-8", midway(send(b'data: {"x": "\xff\xfe"}\n\n'))),
     breaking("broken framing", midway(MOMENT, {"raw": "zzzz\r\n"}), "upstream_protocol_error"),
-    breaking("gzip that breaks", answers.corrupted, "upstream_protocol_error"),
-    breaking("event too large", answers.too_large, "stream_event_too_large", few=True),
+    breaking("gzip that breaks", responses.corrupted, "upstream_protocol_error"),
+    breaking("event too large", responses.too_large, "stream_event_too_large", few=True),
     breaking("failure midway", in_stream("server_error", "failed", **saying("bad", after=3)), "server_error"),
     breaking(
         "[DONE] without finish_reason",
-        edited(answers.without_finish),
+        edited(responses.without_finish),
         "stream_incomplete",
         wire="chat",
         source="upstream",
     ),
-    breaking("no terminal event", edited(answers.without_terminal), "stream_incomplete", wire="responses"),
+    breaking("no terminal event", edited(responses.without_terminal), "stream_incomplete", wire="responses"),
     breaking(
         "no terminal event, left open",
-        edited(answers.without_terminal, STALL),
+        edited(responses.without_terminal, STALL),
         "stream_idle_timeout",
         wire="responses",
         limits=45.0,
     ),
-    alone("no [DONE]", edited(answers.without_done), wire="chat", seconds=AT_ONCE),
-    alone("no [DONE], left open", edited(answers.without_done, STALL), wire="chat", seconds=AT_ONCE),
+    alone("no [DONE]", edited(responses.without_done), wire="chat", seconds=AT_ONCE),
+    alone("no [DONE], left open", edited(responses.without_done, STALL), wire="chat", seconds=AT_ONCE),
     alone(
         "no [DONE], reset",
-        edited(answers.without_done, {"reset": True}),
+        edited(responses.without_done, {"reset": True}),
         wire="chat",
         seconds=AT_ONCE,
     ),
     alone(
         "ends at finish_reason",
-        edited(answers.until_finish),
+        edited(responses.until_finish),
         wire="chat",
         seconds=AT_ONCE,
         source="estimated",
     ),
     alone(
         "ends at finish_reason, left open",
-        edited(answers.until_finish, STALL),
+        edited(responses.until_finish, STALL),
         wire="chat",
         seconds=8.0,
         source="estimated",
     ),
     alone(
         "ends at finish_reason, closed",
-        edited(answers.until_finish, {"close": True}),
+        edited(responses.until_finish, {"close": True}),
         wire="chat",
         seconds=AT_ONCE,
         source="estimated",
     ),
     alone("left open after the terminal", edited(list, STALL), seconds=AT_ONCE),
     alone("reset after the terminal", edited(list, MOMENT, {"reset": True}), seconds=AT_ONCE),
-    alone("the answer twice", edited(answers.sent_twice), seconds=AT_ONCE),
-    alone("two terminals", edited(answers.two_finishes), seconds=AT_ONCE),
-    alone("no usage", edited(answers.without_usage), source="estimated"),
-    alone("one id for everything", edited(answers.with_one_id)),
+    alone("the answer twice", edited(responses.sent_twice), seconds=AT_ONCE),
+    alone("two terminals", edited(responses.two_finishes), seconds=AT_ONCE),
+    alone("no usage", edited(responses.without_usage), source="estimated"),
+    alone("one id for everything", edited(responses.with_one_id)),
 )
 
 CASES = {case.name: case for case in BEFORE + AFTER}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.faults.answers import PATHS, Json
+from tests.faults.responses import PATHS, Json
 
 DELTAS = {
     "response.output_text.delta": "text",
@@ -29,7 +29,7 @@ ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 
 @dataclass(slots=True)
 class Heard:
-    """The bytes of one answer. Times are Unix seconds; `whole` is true if the framing ended properly."""
+    """The bytes of one response. Times are Unix seconds; `whole` is true if the framing ended properly."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Meaning:
     text: str = ""
     calls: str = ""
     thoughts: str = ""
-    finished: bool = False  # it claims to be the complete answer
+    finished: bool = False  # it claims to be the complete response
     error: str | None = None  # the code it failed with
     faults: list[str] = field(default_factory=list)
 
@@ -59,20 +59,20 @@ class Meaning:
         return self.text, self.calls, self.thoughts
 
 
-def send_request(url: str, surface: str, body: Json, key: str, timeout_seconds: float) -> Heard:
-    """Send one request and read its answer to whatever end it has."""
+def send_request(url: str, endpoint: str, body: Json, key: str, timeout_seconds: float) -> Heard:
+    """Send one request and read its response to whatever end it has."""
     heard = Heard(requested_at=time.time())
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_seconds)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
-        connection.request("POST", PATHS[surface], json.dumps(body), headers)
-        answer = connection.getresponse()
-        heard.status = answer.status
-        heard.headers = {name.lower(): value for name, value in answer.getheaders()}
-        while data := answer.read1(65536):
+        connection.request("POST", PATHS[endpoint], json.dumps(body), headers)
+        response = connection.getresponse()
+        heard.status = response.status
+        heard.headers = {name.lower(): value for name, value in response.getheaders()}
+        while data := response.read1(65536):
             heard.body += data
         heard.is_complete = (
-            not answer.length
+            not response.length
         )  # what is left of the announced length; read1 does not report that
     except http.client.IncompleteRead as error:
         heard.body += error.partial
@@ -84,15 +84,15 @@ def send_request(url: str, surface: str, body: Json, key: str, timeout_seconds: 
     return heard
 
 
-def understood(surface: str, heard: Heard) -> Meaning:
+def understood(endpoint: str, heard: Heard) -> Meaning:
     meaning = Meaning()
     if not heard.is_complete:
         meaning.faults.append("the connection broke" if heard.status else "no answer")
     if heard.headers.get("content-type", "").startswith("text/event-stream"):
-        read = {"chat": _chat_stream, "responses": _responses_stream}[surface]
+        read = {"chat": _chat_stream, "responses": _responses_stream}[endpoint]
         read(_events(heard.body, meaning), meaning)
     elif heard.body:
-        _object(surface, heard, meaning)
+        _object(endpoint, heard, meaning)
     if meaning.finished == (meaning.error is not None):
         meaning.faults.append("finished and failed" if meaning.finished else "neither finished nor failed")
     return meaning
@@ -165,14 +165,14 @@ def _response_ended(event: Json, meaning: Meaning) -> None:
         meaning.faults.append("the response differs from its deltas")
 
 
-def _object(surface: str, heard: Heard, meaning: Meaning) -> None:
+def _object(endpoint: str, heard: Heard, meaning: Meaning) -> None:
     body = json.loads(heard.body)
     if heard.status != 200:
         error = body["error"]
         meaning.error = str(error["code"])
         if not (error["message"] and error["type"]):
             meaning.faults.append("an error without message or type")
-    elif surface == "chat":
+    elif endpoint == "chat":
         (choice,) = body["choices"]
         message = choice["message"]
         meaning.finished = bool(choice["finish_reason"])

@@ -1,8 +1,8 @@
 """
 A recorded stream cut at every event boundary, and at random bytes in between.
 
-Wherever it is cut, the client gets the truth: a prefix of the answer and a failure, or a
-whole answer. Each cut has a model name of its own, so the upstream knows which to play and
+Wherever it is cut, the client gets the truth: a prefix of the response and a failure, or a
+whole response. Each cut has a model name of its own, so the upstream knows which to play and
 the ledger has the outcome.
 """
 
@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import NamedTuple
 
-from tests.faults.answers import (
+from tests.faults.client_view import Heard, Meaning, send_request, understood
+from tests.faults.responses import (
     BODIES,
     SSE,
     TEXTS,
@@ -27,14 +28,13 @@ from tests.faults.answers import (
     streamed,
     with_thoughts,
 )
-from tests.faults.client_view import Heard, Meaning, send_request, understood
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
 RANDOM_CUTS = 50
 AT_ONCE = 4  # a worker repeats three requests at once, whatever else it has open
 ENDS: tuple[Json, ...] = ({"close": True}, {"end": True}, {"reset": True})
-UNSTREAMED_EVERY = 5  # one of so many clients requests an answer without streaming
+UNSTREAMED_EVERY = 5  # one of so many clients requests a response without streaming
 SECONDS = 30.0
 ARGUMENTS = '{"city": "Zürich", "unit": "celsius"}'
 
@@ -74,30 +74,30 @@ def cuts_of(frames: Frames, chance: random.Random) -> Iterator[Cut]:
         yield Cut(number, stream[:place], ENDS[number % len(ENDS)])
 
 
-def wrongs(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str, kind: str) -> list[str]:
+def wrongs(pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, wire: str, kind: str) -> list[str]:
     """Cut the stream of *kind* everywhere, and return what was not as it must be."""
     pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
     frames = recorded(wire, kind)
-    cuts = list(cuts_of(frames, random.Random(f"{surface}, {wire}, {kind}")))
+    cuts = list(cuts_of(frames, random.Random(f"{endpoint}, {wire}, {kind}")))
     key = pool.key()
     intact = Cut(-1, "".join(frames).encode(), {"end": True})
-    full = _requested(pool, upstream, surface, key, intact)
+    full = _requested(pool, upstream, endpoint, key, intact)
     with ThreadPoolExecutor(AT_ONCE) as clients:
-        heard = list(clients.map(lambda cut: _requested(pool, upstream, surface, key, cut), cuts))
+        heard = list(clients.map(lambda cut: _requested(pool, upstream, endpoint, key, cut), cuts))
     rows = {row["model"]: row for row in pool.wait_for_rows(len(cuts) + 1)}
     found = [] if full.finished else ["the stream that was not cut did not finish"]
     for cut, meaning in zip(cuts, heard, strict=True):
         sent = understood(wire, Heard(200, SSE, cut.data, True))
         wrong = [*_dishonest(cut, meaning, full, sent), *_misbooked(meaning, rows[cut.model])]
-        place = f"{surface} cut at {len(cut.data)} by {cut.end}: "
+        place = f"{endpoint} cut at {len(cut.data)} by {cut.end}: "
         found += [place + each for each in wrong]
     return [*found, *_left(pool, len(cuts) + 1)]
 
 
-def _requested(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, key: str, cut: Cut) -> Meaning:
+def _requested(pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, key: str, cut: Cut) -> Meaning:
     upstream.script(streamed(send(cut.data), cut.end), saying("good"), account="a", model=cut.model)
-    body = {**BODIES[surface], "model": cut.model, "stream": cut.stream}
-    return understood(surface, send_request(pool.gateway.url, surface, body, key, SECONDS))
+    body = {**BODIES[endpoint], "model": cut.model, "stream": cut.stream}
+    return understood(endpoint, send_request(pool.gateway.url, endpoint, body, key, SECONDS))
 
 
 def _dishonest(cut: Cut, meaning: Meaning, full: Meaning, sent: Meaning) -> Iterator[str]:

@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 
-from tests.faults.answers import BODIES, Json, rejected, saying
 from tests.faults.client_view import Meaning, send_request, understood
 from tests.faults.parts import running_parts
+from tests.faults.responses import BODIES, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -57,13 +57,15 @@ def flap(pool: PoolOfTest, upstream: ScriptedUpstream, outage: Json, seconds: fl
         return heard
 
     with ThreadPoolExecutor(CLIENTS) as clients:
-        answers = [each for heard in clients.map(client, [time.time() + seconds] * CLIENTS) for each in heard]
+        responses = [
+            each for heard in clients.map(client, [time.time() + seconds] * CLIENTS) for each in heard
+        ]
     attempts = len(upstream.log())
     upstream.script(saying("bad"), account="bad")
     return Reported(
-        len(answers),
-        sum(not each.finished for each in answers),
-        attempts / len(answers),
+        len(responses),
+        sum(not each.finished for each in responses),
+        attempts / len(responses),
         _back_after(pool, key, numbers),
     )
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from statistics import quantiles
 from urllib.parse import urlsplit
 
-from tests.faults.answers import BODIES, PATHS, STALL, Json, rejected, saying
 from tests.faults.parts import running_parts
+from tests.faults.responses import BODIES, PATHS, STALL, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream, Seen
 
@@ -84,22 +84,22 @@ def leave(pool: PoolOfTest, upstream: ScriptedUpstream, streams: int, chance: ra
 
 
 def _leave(pool: PoolOfTest, key: str, number: int, stay_seconds: float) -> float:
-    surface = ("chat", "responses")[number % 2]
-    body = {**BODIES[surface], "model": str(number), "stream": number % 5 != 0}
-    return request_once(pool, key, surface, body, stay_seconds, politely=number % 3 != 0)
+    endpoint = ("chat", "responses")[number % 2]
+    body = {**BODIES[endpoint], "model": str(number), "stream": number % 5 != 0}
+    return request_once(pool, key, endpoint, body, stay_seconds, politely=number % 3 != 0)
 
 
 def request_once(
-    pool: PoolOfTest, key: str, surface: str, body: Json, stay_seconds: float, *, politely: bool
+    pool: PoolOfTest, key: str, endpoint: str, body: Json, stay_seconds: float, *, politely: bool
 ) -> float:
     """
-    Request an answer, stay without reading it, and return when the client disconnected.
+    Request a response, stay without reading it, and return when the client disconnected.
 
     *politely* is with a FIN; otherwise what lies there unread makes it a RST.
     """
     data = json.dumps(body).encode()
     head = (
-        f"POST {PATHS[surface]} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+        f"POST {PATHS[endpoint]} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     )
     address = urlsplit(pool.gateway.url)

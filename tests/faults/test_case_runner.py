@@ -12,7 +12,7 @@ TASKS = [(name, setting) for name, case in CASES.items() for setting in settings
 
 
 @pytest.mark.parametrize(("name", "setting"), TASKS, ids=[f"{name}-{setting}" for name, setting in TASKS])
-def test_the_client_receives_the_complete_answer(scores: Scores, name: str, setting: Setting) -> None:
+def test_the_client_receives_the_complete_response(scores: Scores, name: str, setting: Setting) -> None:
     score = scores.of(name, setting)
 
     assert (score.verdict, score.remarks) == ("pass", [])

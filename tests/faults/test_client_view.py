@@ -1,4 +1,4 @@
-"""The judge must be reliable: each of these answers violates the protocol, or follows it."""
+"""The judge must be reliable: each of these responses violates the protocol, or follows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.answers import (
+from tests.faults.client_view import Heard, send_request, understood
+from tests.faults.responses import (
     SSE,
     Frames,
     frames_of,
@@ -19,51 +20,50 @@ from tests.faults.answers import (
     without_done,
     without_finish,
 )
-from tests.faults.client_view import Heard, send_request, understood
 
-SURFACES = ("chat", "responses")
+ENDPOINTS = ("chat", "responses")
 ERROR: dict[str, Any] = {"message": "Not now.", "type": "server_error", "code": "stream_incomplete"}
 
 
-def faults_of(surface: str, frames: Frames, *, is_complete: bool = True) -> list[str]:
-    return understood(surface, Heard(200, SSE, "".join(frames).encode(), is_complete)).faults
+def faults_of(endpoint: str, frames: Frames, *, is_complete: bool = True) -> list[str]:
+    return understood(endpoint, Heard(200, SSE, "".join(frames).encode(), is_complete)).faults
 
 
-def failure(surface: str) -> str:
-    if surface == "chat":
+def failure(endpoint: str) -> str:
+    if endpoint == "chat":
         return f"data: {json.dumps({'error': ERROR})}\n\n"
     return f"data: {json.dumps({'type': 'response.failed', 'response': {'error': ERROR}})}\n\n"
 
 
-@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 class TestStreams:
-    def test_complete(self, surface: str) -> None:
+    def test_complete(self, endpoint: str) -> None:
         meaning = understood(
-            surface, Heard(200, SSE, "".join(frames_of(surface, saying("bad"))).encode(), True)
+            endpoint, Heard(200, SSE, "".join(frames_of(endpoint, saying("bad"))).encode(), True)
         )
 
         assert (meaning.finished, meaning.text, meaning.faults) == (True, saying("bad")["text"], [])
 
-    def test_cut(self, surface: str) -> None:
-        frames = frames_of(surface, saying("bad"))
+    def test_cut(self, endpoint: str) -> None:
+        frames = frames_of(endpoint, saying("bad"))
 
         for place in range(len(frames)):
-            assert faults_of(surface, frames[:place])
-        assert faults_of(surface, frames, is_complete=False) == ["the connection broke"]
+            assert faults_of(endpoint, frames[:place])
+        assert faults_of(endpoint, frames, is_complete=False) == ["the connection broke"]
 
-    def test_failed_honestly(self, surface: str) -> None:
-        done = ["data: [DONE]\n\n"] if surface == "chat" else []
-        half = frames_of(surface, saying("bad"))[:5]
+    def test_failed_honestly(self, endpoint: str) -> None:
+        done = ["data: [DONE]\n\n"] if endpoint == "chat" else []
+        half = frames_of(endpoint, saying("bad"))[:5]
 
-        assert faults_of(surface, [*half, failure(surface), *done]) == []
+        assert faults_of(endpoint, [*half, failure(endpoint), *done]) == []
 
-    def test_failed_after_it_had_finished(self, surface: str) -> None:
-        frames = without_done(frames_of(surface, saying("bad")))
+    def test_failed_after_it_had_finished(self, endpoint: str) -> None:
+        frames = without_done(frames_of(endpoint, saying("bad")))
 
-        assert "finished and failed" in faults_of(surface, [*frames, failure(surface)])
+        assert "finished and failed" in faults_of(endpoint, [*frames, failure(endpoint)])
 
-    def test_sent_twice(self, surface: str) -> None:
-        assert faults_of(surface, sent_twice(frames_of(surface, saying("bad"))))
+    def test_sent_twice(self, endpoint: str) -> None:
+        assert faults_of(endpoint, sent_twice(frames_of(endpoint, saying("bad"))))
 
 
 def test_a_chat_without_its_sentinel() -> None:
@@ -91,11 +91,11 @@ def test_a_response_that_differs_from_its_deltas() -> None:
     ("head", "is_complete"),
     [("Content-Length: 2", True), ("Content-Length: 3", False), ("Transfer-Encoding: chunked", False)],
 )
-def test_an_answer_that_broke_off(head: str, is_complete: bool) -> None:
+def test_a_response_that_broke_off(head: str, is_complete: bool) -> None:
     """A process that is killed between head and body has not answered, whatever the head promised."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def answer() -> None:
+        def response() -> None:
             connection, _ = listening.accept()
             with connection:
                 connection.recv(65536)
@@ -105,7 +105,7 @@ def test_an_answer_that_broke_off(head: str, is_complete: bool) -> None:
                     pass
 
         with ThreadPoolExecutor(1) as server:
-            server.submit(answer)
+            server.submit(response)
             heard = send_request(f"http://127.0.0.1:{listening.getsockname()[1]}", "chat", {}, "k", 30)
 
     assert (heard.status, heard.is_complete) == (503, is_complete)

@@ -11,8 +11,8 @@ from tests.support.upstream_client import ScriptedUpstream
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("wire", ["chat", "responses"])
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 def test_a_cut_is_never_a_finish(
-    gateway: Gateway, upstream: ScriptedUpstream, surface: str, wire: str, kind: str
+    gateway: Gateway, upstream: ScriptedUpstream, endpoint: str, wire: str, kind: str
 ) -> None:
-    assert wrongs(gateway.pool(), upstream, surface, wire, kind) == []
+    assert wrongs(gateway.pool(), upstream, endpoint, wire, kind) == []

@@ -237,7 +237,7 @@ class AdminFuzzer:
         before = self._stored(pool)
         token = {"full": self._operator.full, "read": self._operator.read}.get(each.token, each.token)
         heard = send(self._stage.gateway.url, each.call, token)
-        faults = list(_answer(each, heard))
+        faults = list(_response(each, heard))
         if heard.status >= 400 and heard.call.method not in SAFE and (after := self._stored(pool)) != before:
             changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
             faults.append(f"{each.template} was refused, and yet changed {changed}: {heard.body[:200]!r}")
@@ -305,7 +305,7 @@ def _content(client: Any, name: str) -> Any:
     )
 
 
-def _answer(each: AdminCall, heard: Heard) -> Iterator[str]:
+def _response(each: AdminCall, heard: Heard) -> Iterator[str]:
     """No failure of ours; a refusal names the field; nothing is changed by who may only read."""
     if heard.broken or not heard.status:
         yield f"the answer broke: {heard.status} {heard.broken}"

@@ -99,10 +99,10 @@ def _call(chance: Random, operation: Operation) -> Call:
         headers["content-type"] = chance.choice(TYPES)
     if chance.random() < 0.08:
         headers["content-encoding"], body = _encoded(chance, body)
-    return Call("POST", path, _with_odd_headers(headers, chance), body, surface=surface_of(path))
+    return Call("POST", path, _with_odd_headers(headers, chance), body, endpoint=endpoint_of(path))
 
 
-def surface_of(path: str) -> str:
+def endpoint_of(path: str) -> str:
     if path.endswith("/chat/completions"):
         return "chat"
     return "responses" if path.endswith("/responses") else ""
@@ -116,7 +116,7 @@ def ordinary_body(chance: Random, path: str) -> Json:
         body["model"] = chance.choice(PRICED)
     if path.startswith("/openai/") and chance.random() < 0.5:
         body["model"] = f"openai/{body['model']}"
-    if surface_of(path) and chance.random() < 0.4:
+    if endpoint_of(path) and chance.random() < 0.4:
         body["stream"] = True
     return body
 

@@ -14,19 +14,19 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """*leaves*: the client goes away after the head of the answer. *surface*: what an answer is read as."""
+    """*leaves*: the client goes away after the head of the response. *endpoint*: how a response is read."""
 
     method: str
     path: str
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     leaves: bool = False
-    surface: str = ""  # chat, responses, or empty: neither
+    endpoint: str = ""  # chat, responses, or empty: neither
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """*title*: what is odd about it, a status for an error answer."""
+    """*title*: what is odd about it, a status for an error response."""
 
     steps: Json
     title: str

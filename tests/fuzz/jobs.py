@@ -5,7 +5,7 @@ A worker process that runs its jobs on one pool on request.
 
 A line on its standard input is `{"pool": …, "issuer": …, "number": n}`, and is answered with `{"number": n,
 "seconds": {job: seconds}, "turn": seconds, "mib": n}`; several run at once. `turn` is the longest turn of
-the event loop since the last answer, in CPU time. What goes wrong is logged, to standard error.
+the event loop since the last response, in CPU time. What goes wrong is logged, to standard error.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def run_jobs(services: Services, turns: Turns, requested: dict[str, Any]) -> Non
         began = time.monotonic()
         job.run(own, time.time())
         seconds[job.__name__] = round(time.monotonic() - began, 3)
-    answer = {"number": requested["number"], "seconds": seconds, "turn": turns.take()}
-    answer["mib"] = round(resident_mib(os.getpid()), 1)
-    os.write(sys.stdout.fileno(), orjson.dumps(answer) + b"\n")  # one write: lines stay whole
+    response = {"number": requested["number"], "seconds": seconds, "turn": turns.take()}
+    response["mib"] = round(resident_mib(os.getpid()), 1)
+    os.write(sys.stdout.fileno(), orjson.dumps(response) + b"\n")  # one write: lines stay whole
 
 
 def main() -> None:

@@ -29,7 +29,11 @@ ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 def faults(outcome: Outcome) -> list[str]:
     """Return what must not have been, in words."""
     return [
-        *(f"call {number}: {fault}" for number, heard in enumerate(outcome.heard) for fault in answer(heard)),
+        *(
+            f"call {number}: {fault}"
+            for number, heard in enumerate(outcome.heard)
+            for fault in response(heard)
+        ),
         *logged(outcome.log),
         *late(outcome.turns),
         *left_over(outcome),
@@ -40,7 +44,7 @@ def faults(outcome: Outcome) -> list[str]:
     ]
 
 
-def answer(heard: Heard) -> Iterator[str]:
+def response(heard: Heard) -> Iterator[str]:
     """No failure of ours; what the upstream failed with is in the envelope, and a stream ends."""
     if heard.call.leaves:
         return
@@ -51,7 +55,7 @@ def answer(heard: Heard) -> Iterator[str]:
         yield from envelope(heard)
     elif heard.headers.get("content-type", "").startswith("text/event-stream"):
         yield from stream(heard)
-    elif heard.call.method == "POST" and heard.call.surface:
+    elif heard.call.method == "POST" and heard.call.endpoint:
         try:
             body = orjson.loads(heard.body)
         except ValueError:
@@ -92,9 +96,9 @@ def stream(heard: Heard) -> Iterator[str]:
             except ValueError:
                 yield f"an event that is not JSON: {line[:200]!r}"
                 return
-    if not heard.call.surface:
+    if not heard.call.endpoint:
         return
-    if heard.call.surface == "chat":
+    if heard.call.endpoint == "chat":
         failed = any(isinstance(each, dict) and "error" in each for each in events)
         if "data: [DONE]" not in text and not failed:
             yield f"a stream without an end: {text[-200:]!r}"

@@ -1,4 +1,4 @@
-"""An ordinary client's requests and a correct upstream's answers: cases are made by changing these."""
+"""An ordinary client's requests and a correct upstream's responses: cases are made by changing these."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Json = dict[str, Any]
 
 PRICED = ("gpt-4o", "gpt-5.2")
 INPUT_TOKENS, OUTPUT_TOKENS = 5, 2  # fewer than the bytes of any prompt here, as with a real tokenizer
-LENGTH = 40  # of an answer, in tokens: what a request allows, and what hidden reasoning may use up
+LENGTH = 40  # of a response, in tokens: what a request allows, and what hidden reasoning may use up
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
 CHAT_TOOL = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS, "strict": True}}

@@ -26,12 +26,12 @@ from app.accounts.account import Account
 from app.accounts.oauth_tokens import Tokens
 from app.stores import keys
 from tests.fuzz.afterwards import Operator
-from tests.fuzz.answers import HTTP_CHANGES, rejected
-from tests.fuzz.answers import send as send_step
 from tests.fuzz.case import Call, Json, Play, Played, Shown
 from tests.fuzz.judge import late, logged
 from tests.fuzz.ordinary import HONEST
 from tests.fuzz.ordinary import JSON as JSON_HEADERS
+from tests.fuzz.responses import HTTP_CHANGES, rejected
+from tests.fuzz.responses import send as send_step
 from tests.fuzz.stage import Stage, send
 from tests.fuzz.values import odd, written
 from tests.support.gateway import ROOT, PoolOfTest
@@ -140,7 +140,7 @@ def _play(chance: Random, body: Json, huge: Callable[[Random], Any]) -> Play:
 
 
 def _slow(chance: Random) -> Json:
-    """Return an answer that stops, or of which a piece comes each second, without an end."""
+    """Return a response that stops, or of which a piece comes each second, without an end."""
     second: Json = {"sleep": 1.0}
     head = {"raw": "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"}
     lines = [each for number in range(90) for each in (second, {"raw": f"x-{number}: 1\r\n"})]
@@ -213,7 +213,7 @@ class Worker:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
         self._changed = threading.Condition()
-        self._answers: dict[int, Json] = {}
+        self._responses: dict[int, Json] = {}
         self._number = 0
         self.first_mib = 0.0
         threading.Thread(target=self._listen, daemon=True).start()
@@ -227,15 +227,15 @@ class Worker:
             assert self._process.stdin is not None
             self._process.stdin.write(line)
             self._process.stdin.flush()
-            self._changed.wait_for(lambda: number in self._answers, TIMEOUT_SECONDS)
-            return self._answers.pop(number, None)
+            self._changed.wait_for(lambda: number in self._responses, TIMEOUT_SECONDS)
+            return self._responses.pop(number, None)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            answer = orjson.loads(line)
+            response = orjson.loads(line)
             with self._changed:
-                self._answers[answer["number"]] = answer
+                self._responses[response["number"]] = response
                 self._changed.notify_all()
 
     def close(self) -> None:

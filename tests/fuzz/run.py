@@ -15,11 +15,11 @@ from typing import Protocol
 from tests.chaos.workers import resident_mib
 from tests.fuzz.admin import AdminFuzzer
 from tests.fuzz.afterwards import Operator
-from tests.fuzz.answers import answer_case
 from tests.fuzz.calls import operations, request_case
 from tests.fuzz.case import Case, Played, Shown
 from tests.fuzz.judge import faults
 from tests.fuzz.reports import ReportFuzzer
+from tests.fuzz.responses import response_case
 from tests.fuzz.stage import Stage
 from tests.support.gateway import PoolOfTest
 
@@ -162,7 +162,7 @@ def fuzzers(stage: Stage, kinds: Sequence[str]) -> dict[str, Fuzzer]:
         known = operations(stage.document())
         found["requests"] = RelayFuzzer(stage, lambda name, chance: request_case(name, chance, known))
     if "answers" in kinds:
-        found["answers"] = RelayFuzzer(stage, answer_case)
+        found["answers"] = RelayFuzzer(stage, response_case)
     if set(OPERATORS) & set(kinds):
         operator = Operator(stage)
         more: dict[str, Fuzzer] = {

@@ -30,7 +30,7 @@ from tests.support.upstream_client import ScriptedUpstream, Seen
 
 TIMEOUT_SECONDS = 40
 TOTAL_SECONDS = 10.0
-SETTLED_SECONDS = 30.0  # for what is under way when the client has its answer
+SETTLED_SECONDS = 30.0  # for what is under way when the client has its response
 TIMEOUT = dict.fromkeys(
     ("headers", "first_progress", "first_progress_reasoning", "idle", "idle_reasoning"), 1.5
 )
@@ -40,7 +40,7 @@ ACCOUNTS = "ab"
 @dataclass(slots=True)
 class Heard:
     """
-    What a client received; *broken*: why its answer did not come to its end, if it did not.
+    What a client received; *broken*: why its response did not come to its end, if it did not.
 
     *seen*: the requests that its upstreams received for it.
     """
@@ -96,8 +96,8 @@ class Stage:
         self.closing = ExitStack()  # what a kind of cases has started for itself
 
     def document(self) -> Json:
-        answer = requests.get(f"{self.gateway.url}/openapi.json", timeout=TIMEOUT_SECONDS)
-        document: Json = answer.json()
+        response = requests.get(f"{self.gateway.url}/openapi.json", timeout=TIMEOUT_SECONDS)
+        document: Json = response.json()
         return document
 
     def play(self, case: Case) -> Outcome:
@@ -199,11 +199,11 @@ def send(url: str, call: Call, credential: str) -> Heard:
     headers = {**({"Authorization": credential} if credential else {}), **call.headers}
     try:
         connection.request(call.method, call.path, call.body or None, headers)
-        answer = connection.getresponse()
-        heard.status = answer.status
-        heard.headers = {name.lower(): value for name, value in answer.getheaders()}
+        response = connection.getresponse()
+        heard.status = response.status
+        heard.headers = {name.lower(): value for name, value in response.getheaders()}
         if not call.leaves:
-            heard.body = answer.read()
+            heard.body = response.read()
     except http.client.IncompleteRead as error:
         heard.body, heard.broken = error.partial, "IncompleteRead"
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -53,7 +53,7 @@ def fields_of(schema: Schema) -> set[str]:
     return {field.data_key or name for name, field in schema.fields.items()}
 
 
-def answer(schema: Schema, body: Any) -> dict[str, Any] | None:
+def response(schema: Schema, body: Any) -> dict[str, Any] | None:
     """Load *body*, or None when it is refused by a field's name; raise whatever else happens."""
     before = copy.deepcopy(body)
     try:
@@ -76,7 +76,7 @@ def answer(schema: Schema, body: Any) -> dict[str, Any] | None:
 @given(value=values)
 @settings(max_examples=examples(25))
 def test_one_field(schema, field, value):
-    answer(schema, {**MINIMAL[schema], field: value})
+    response(schema, {**MINIMAL[schema], field: value})
 
 
 @pytest.mark.parametrize("schema", [CHAT_REQUEST, RESPONSES_REQUEST])
@@ -86,7 +86,7 @@ def test_unknown_fields_pass(schema, extra):
     """Everything that loads can be encoded as JSON, and none of its fields is null."""
     extra = {name: value for name, value in extra.items() if name not in fields_of(schema)}
 
-    loaded = answer(schema, {**MINIMAL[schema], **extra})
+    loaded = response(schema, {**MINIMAL[schema], **extra})
 
     stored = {name: value for name, value in extra.items() if value is not None}
     assert loaded == {**MINIMAL[schema], "stream": False, **stored}
@@ -97,11 +97,11 @@ def test_unknown_fields_pass(schema, extra):
 @given(messages=messages)
 @settings(max_examples=examples(150))
 def test_messages(schema, messages):
-    answer(schema, {"model": "gpt", "messages": messages})
+    response(schema, {"model": "gpt", "messages": messages})
 
 
 @given(body=values)
 @settings(max_examples=examples(50))
 def test_complete_bodies(body):
     for schema in (CHAT_REQUEST, RESPONSES_REQUEST):
-        answer(schema, body)
+        response(schema, body)

@@ -96,7 +96,7 @@ def test_usage(usage):
     st.sampled_from([400, 401, 402, 403, 404, 429, 500, 503]),
 )
 def test_refusals_of_an_upstream(error, headers, status):
-    """For any value there is an outcome the store accepts, an answer, and no wait past the bound."""
+    """For any value there is an outcome the store accepts, a response, and no wait past the bound."""
     body = orjson.dumps({"error": error}, default=str) if _is_json(error) else b"{}"
     for rejection in (rejection_from_body(status, body, headers), rejection_from_event({"error": error})):
         mark = outcome_from_error(rejection, "gpt-5", NOW)
@@ -146,8 +146,8 @@ def test_the_usage_endpoint(limits):
 
 @given(odd, odd)
 def test_the_lifetime_of_a_token(expires_in, moment):
-    answer = {"access_token": "a", "refresh_token": "r", "expires_in": expires_in, "exp": moment}
-    tokens = tokens_from_response(answer, NOW)
+    response = {"access_token": "a", "refresh_token": "r", "expires_in": expires_in, "exp": moment}
+    tokens = tokens_from_response(response, NOW)
     assert 0 <= tokens.expires_at <= NOW + bounds.MAX_LIFETIME_SECONDS
 
 

@@ -160,11 +160,11 @@ class TestTogether:
     def test_a_format_of_the_other_protocol(self, param):
         assert param(text={"format": "json_object"}) == "text.format"
 
-    def test_an_orphan_answer_of_a_tool(self, param):
-        answer = {"role": "tool", "tool_call_id": "call_1", "content": "noon"}
+    def test_an_orphan_response_of_a_tool(self, param):
+        response = {"role": "tool", "tool_call_id": "call_1", "content": "noon"}
 
-        assert param(messages=[answer]) == "messages"
-        assert param(messages=[answer], conversation="conv_1") == "messages"
+        assert param(messages=[response]) == "messages"
+        assert param(messages=[response], conversation="conv_1") == "messages"
 
 
 def nest(wrap, value=1, depth=2000):

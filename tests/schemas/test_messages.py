@@ -22,7 +22,7 @@ HI = {"role": "user", "content": "hi"}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "get_time", "arguments": "{}"}}
 CUSTOM = {"id": "call_2", "type": "custom", "custom": {"name": "patch", "input": ""}}
 REQUESTED = {"role": "assistant", "content": None, "tool_calls": [CALL, CUSTOM]}
-ANSWER = {"role": "tool", "tool_call_id": "call_1", "content": "noon"}
+RESPONSE = {"role": "tool", "tool_call_id": "call_1", "content": "noon"}
 
 
 def load(*messages):
@@ -75,7 +75,7 @@ class TestShape:
 
 class TestNulls:
     def test_they_go(self):
-        """SDKs echo the nulls of an answer; upstreams refuse some null fields in a request."""
+        """SDKs echo the nulls of a response; upstreams refuse some null fields in a request."""
         echoed = {
             "role": "assistant",
             "content": None,
@@ -152,8 +152,8 @@ class TestAssistant:
 
 
 class TestTool:
-    def test_an_answer_to_an_earlier_call(self):
-        messages = [HI, REQUESTED, ANSWER, HI, {**ANSWER, "tool_call_id": "call_2"}]
+    def test_a_response_to_an_earlier_call(self):
+        messages = [HI, REQUESTED, RESPONSE, HI, {**RESPONSE, "tool_call_id": "call_2"}]
 
         assert load(*messages) == messages
 
@@ -173,11 +173,16 @@ class TestTool:
     def test_no_id(self, refused, call_id):
         fault_message = "messages[1].tool_call_id must be a non-empty string"
 
-        assert refused(REQUESTED, {**ANSWER, "tool_call_id": call_id}) == fault_message
+        assert refused(REQUESTED, {**RESPONSE, "tool_call_id": call_id}) == fault_message
 
     @pytest.mark.parametrize(
         "messages",
-        [[ANSWER], [HI, ANSWER], [ANSWER, REQUESTED], [REQUESTED, {**ANSWER, "tool_call_id": "call_9"}]],
+        [
+            [RESPONSE],
+            [HI, RESPONSE],
+            [RESPONSE, REQUESTED],
+            [REQUESTED, {**RESPONSE, "tool_call_id": "call_9"}],
+        ],
     )
     def test_an_orphan(self, refused, messages):
         fault_message = refused(*messages)
@@ -186,14 +191,14 @@ class TestTool:
 
     def test_an_orphan_whose_call_may_lie_elsewhere(self, refusal):
         """Only if the schema allows it, and only with that field."""
-        body = {"messages": [ANSWER]}
+        body = {"messages": [RESPONSE]}
 
-        assert CONTINUED.load({**body, "conversation": "conv_1"})["messages"] == [ANSWER]
+        assert CONTINUED.load({**body, "conversation": "conv_1"})["messages"] == [RESPONSE]
         assert refusal(CONTINUED, body)[0] == "messages"
         assert refusal(CONTINUED, {**body, "conversation": None})[0] == "messages"
         assert refusal(BODY, {**body, "conversation": "conv_1"})[0] == "messages"
 
     def test_content_is_a_must(self, refused):
-        assert refused(REQUESTED, {**ANSWER, "content": None}) == (
+        assert refused(REQUESTED, {**RESPONSE, "content": None}) == (
             "messages[1].content must be a string or an array of parts"
         )

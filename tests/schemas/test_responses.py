@@ -117,7 +117,7 @@ class TestFields:
         def fault_message(**fields):
             return refusal(RESPONSES_REQUEST, {**MINIMAL, **fields})[1]
 
-        assert fault_message(store=True) == "store must be false: answers are not stored"
+        assert fault_message(store=True) == "store must be false: responses are not stored"
         assert fault_message(truncation="auto") == "truncation must be null or absent: it is not supported"
 
 

@@ -14,8 +14,8 @@ from app.stores import keys
 from app.stores.ledger import LedgerRepository
 from app.stores.records.limits import Limit
 from schemas.bounds import MAX_COST
-from tests.service.test_answers import CHAT, PATHS
 from tests.service.test_basic_chat import basic
+from tests.service.test_model_responses import CHAT, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -60,9 +60,9 @@ class TestUsage:
         pool.account("a", upstream.base_url(), protocols=("chat",))
         upstream.script(answering({**USAGE, "completion_tokens_details": {"reasoning_tokens": BEYOND}}))
 
-        answer = pool.post(PATHS["chat"], {**CHAT, "max_tokens": 50}, pool.key(limits=(limit,)))
+        response = pool.post(PATHS["chat"], {**CHAT, "max_tokens": 50}, pool.key(limits=(limit,)))
 
-        assert answer.status_code == 200, answer.text
+        assert response.status_code == 200, response.text
         row = settled_once(pool)
         assert (row["input_tokens"], row["output_tokens"]) == (7, 3)
         assert "reasoning_tokens" not in row
@@ -77,9 +77,9 @@ class TestUsage:
         pool.account("a", upstream.base_url(), protocols=("chat",))
         upstream.script(answering({**USAGE, field: number}))
 
-        answer = pool.post(PATHS["chat"], {**CHAT, "max_tokens": 50}, pool.key(limits=(limit,)))
+        response = pool.post(PATHS["chat"], {**CHAT, "max_tokens": 50}, pool.key(limits=(limit,)))
 
-        assert answer.status_code == 200, answer.text
+        assert response.status_code == 200, response.text
         row = settled_once(pool)
         assert row["source"] == "estimated"
         assert row["output_tokens"] + row["unreported_output_tokens"] == 50
@@ -94,16 +94,16 @@ class TestUsage:
     ],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_headers_of_a_good_answer(
+def test_headers_of_a_good_response(
     pool: PoolOfTest, upstream: ScriptedUpstream, headers: dict[str, str], stream: bool
 ) -> None:
     pool.account("a", upstream.base_url(), protocols=("chat",))
     upstream.script({"play": "text", "text": "Hi", "headers": headers})
 
-    answer = pool.post(PATHS["chat"], {**CHAT, "stream": stream}, pool.key())
+    response = pool.post(PATHS["chat"], {**CHAT, "stream": stream}, pool.key())
 
-    assert answer.status_code == 200
-    assert "server_error" not in answer.text
+    assert response.status_code == 200
+    assert "server_error" not in response.text
     assert settled_once(pool)["source"] == "upstream"
 
 
@@ -126,10 +126,10 @@ def test_waits_of_a_refusal(
     body = json.dumps({"error": {"message": "Not now.", "code": "rate_limit_exceeded", **error}})
     upstream.script({"play": "http_error", "status": 429, "body": body, "headers": headers})
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert answer.status_code == 429
-    assert answer.json()["error"]["code"] != "server_error"
+    assert response.status_code == 429
+    assert response.json()["error"]["code"] != "server_error"
     settled_once(pool)
 
 
@@ -143,11 +143,11 @@ class TestRequests:
         key = pool.key(limits=(parse_limit("1000 requests/day for gpt-5*codex*mini"),))
         headers = basic("", key) if path == BASIC else {}
 
-        answer = pool.post(path, {**CHAT, "input": "Hi", "model": model}, key, headers=headers)
+        response = pool.post(path, {**CHAT, "input": "Hi", "model": model}, key, headers=headers)
 
-        assert answer.status_code in (400, 422)
-        assert answer.json()["error"]["param"] == "model"
-        assert len(answer.content) < 5000
+        assert response.status_code in (400, 422)
+        assert response.json()["error"]["param"] == "model"
+        assert len(response.content) < 5000
         assert (pool.rows(), upstream.log()) == ([], [])
 
     @pytest.mark.parametrize("tier", [[1], {"a": 1}, 5, "x" * 65])
@@ -156,30 +156,32 @@ class TestRequests:
     ) -> None:
         pool.account("a", upstream.base_url())
 
-        answer = pool.post(PATHS["chat"], {**CHAT, "model": "gpt-4o", "service_tier": tier}, pool.key())
+        response = pool.post(PATHS["chat"], {**CHAT, "model": "gpt-4o", "service_tier": tier}, pool.key())
 
-        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "service_tier")
+        assert (response.status_code, response.json()["error"]["param"]) == (400, "service_tier")
 
-    def test_many_findings_are_few_in_the_answer(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_many_findings_are_few_in_the_response(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
         pool.account("a", upstream.base_url())
         key = pool.key()
         data = gzip.compress(b'{"model":"m","messages":[' + b",".join([b"1"] * 15_000) + b"]}")
         headers = {**basic("", key), "content-encoding": "gzip", "content-type": "application/json"}
 
-        answer = pool.post(BASIC, None, headers=headers, data=data)
+        response = pool.post(BASIC, None, headers=headers, data=data)
 
-        assert answer.status_code in (400, 422)
-        assert len(answer.content) < 10_000
+        assert response.status_code in (400, 422)
+        assert len(response.content) < 10_000
 
     def test_many_small_values_are_refused(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
         data = gzip.compress(b'{"model":"m","zzz":[' + b",".join([b"[]"] * 2_000_000) + b'],"messages":[]}')
         headers = {"content-encoding": "gzip", "content-type": "application/json"}
 
-        answer = pool.post(PATHS["chat"], None, pool.key(), headers=headers, data=data)
+        response = pool.post(PATHS["chat"], None, pool.key(), headers=headers, data=data)
 
-        assert answer.status_code in (400, 413)
-        assert answer.json()["error"]["type"] == "invalid_request_error"
+        assert response.status_code in (400, 413)
+        assert response.json()["error"]["type"] == "invalid_request_error"
 
 
 class TestPrices:
@@ -196,9 +198,9 @@ class TestPrices:
         upstream.script({"play": "json", "body": {"oops": 1}})
         key = pool.key(limits=tuple(map(parse_limit, limits)))
 
-        answer = pool.post(PATHS["chat"], {**CHAT, "model": "m", "max_tokens": tokens, "stream": True}, key)
+        response = pool.post(PATHS["chat"], {**CHAT, "model": "m", "max_tokens": tokens, "stream": True}, key)
 
-        assert answer.status_code in (502, 503), answer.text
+        assert response.status_code in (502, 503), response.text
         row = settled_once(pool)
         charged = row["unreported_cost"] + row["cost"]
         assert 0 < charged <= 2 * MAX_COST
@@ -220,9 +222,9 @@ class TestPrices:
         upstream.script(answering(usage))
         limit = parse_limit("1 usd/day")
 
-        answer = pool.post(PATHS["chat"], {**CHAT, "model": "m"}, pool.key(limits=(limit,)))
+        response = pool.post(PATHS["chat"], {**CHAT, "model": "m"}, pool.key(limits=(limit,)))
 
-        assert answer.status_code == 200, answer.text
+        assert response.status_code == 200, response.text
         row = settled_once(pool)
         assert (row["cached_tokens"], row["cache_write_tokens"], row["reasoning_tokens"]) == (7, 7, 3)
         assert row["cost"] == 7 * 40 + 3 * 8

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -34,9 +34,9 @@ def test_a_refused_field_is_left_out_once_and_from_then_on(
     key = pool.key()
     first, second = (pool.post(PATHS["chat"], body, key) for _ in range(2))
 
-    for answer in (first, second):
-        assert answer.status_code == 200
-        assert answer.headers["x-poolgate-ignored"] == "prompt_cache_key"
+    for response in (first, second):
+        assert response.status_code == 200
+        assert response.headers["x-poolgate-ignored"] == "prompt_cache_key"
     assert ["prompt_cache_key" in sent for sent in sent_bodies(upstream)] == [True, False, False]
     row, _ = pool.wait_for_rows(2)
     assert row["attempts"][0]["repeated_without"] == ["prompt_cache_key"]
@@ -63,23 +63,23 @@ def test_the_output_length_gets_its_older_name(pool: PoolOfTest, upstream: Scrip
     detail = [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]
     upstream.script({"play": "http_error", "status": 422, "body": {"detail": detail}}, TEXT)
 
-    answer = pool.post(PATHS["chat"], {**BODIES["chat"], "max_completion_tokens": 20}, pool.key())
+    response = pool.post(PATHS["chat"], {**BODIES["chat"], "max_completion_tokens": 20}, pool.key())
 
-    assert answer.status_code == 200
-    assert "x-poolgate-ignored" not in answer.headers
+    assert response.status_code == 200
+    assert "x-poolgate-ignored" not in response.headers
     assert sent_bodies(upstream)[-1]["max_tokens"] == 20
     assert "max_completion_tokens" not in sent_bodies(upstream)[-1]
 
 
-def test_a_field_that_changes_the_answer_is_not_left_out(
+def test_a_field_that_changes_the_response_is_not_left_out(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(refusal("Unsupported parameter: 'reasoning_effort'", code="unsupported_parameter"))
 
-    answer = pool.post(PATHS["chat"], {**BODIES["chat"], "reasoning_effort": "high"}, pool.key())
+    response = pool.post(PATHS["chat"], {**BODIES["chat"], "reasoning_effort": "high"}, pool.key())
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_parameter")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "unsupported_parameter")
     assert all("reasoning_effort" in sent for sent in sent_bodies(upstream))
 
 
@@ -90,9 +90,9 @@ def test_the_role_of_developers_gets_its_older_name(pool: PoolOfTest, upstream: 
     body = {**BODIES["chat"], "messages": [note, {"role": "user", "content": "Hi"}]}
     key = pool.key()
 
-    answers = [pool.post(PATHS["chat"], body, key) for _ in range(2)]
+    responses = [pool.post(PATHS["chat"], body, key) for _ in range(2)]
 
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [response.status_code for response in responses] == [200, 200]
     roles = [sent["messages"][0]["role"] for sent in sent_bodies(upstream)]
     assert roles == ["developer", "system", "system"]
 
@@ -104,9 +104,9 @@ def test_a_server_that_has_to_stream(pool: PoolOfTest, upstream: ScriptedUpstrea
     upstream.script({"play": "fitting", "plays": plays})
 
     key = pool.key()
-    answers = [pool.post(PATHS["chat"], BODIES["chat"], key) for _ in range(2)]
+    responses = [pool.post(PATHS["chat"], BODIES["chat"], key) for _ in range(2)]
 
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [response.status_code for response in responses] == [200, 200]
     assert [sent["stream"] for sent in sent_bodies(upstream)] == [False, True, True]
 
 
@@ -117,12 +117,12 @@ def test_encrypted_reasoning_of_another_account(pool: PoolOfTest, upstream: Scri
     reasoning = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
     question = {"role": "user", "content": "Hi"}
 
-    answer = pool.post(
+    response = pool.post(
         PATHS["responses"], {**BODIES["responses"], "input": [question, reasoning, question]}, pool.key()
     )
 
-    assert answer.status_code == 200
-    assert answer.headers["x-poolgate-ignored"] == "encrypted_content"
+    assert response.status_code == 200
+    assert response.headers["x-poolgate-ignored"] == "encrypted_content"
     items = [item.get("type", "message") for item in sent_bodies(upstream)[-1]["input"]]
     assert items == ["message", "message"]
     (row,) = pool.wait_for_rows(1)
@@ -150,9 +150,9 @@ def test_state_that_a_conversation_lacks_is_filled_in(
     upstream.script(refusal(MISSED[field]), TEXT)
 
     key = pool.key()
-    answers = [pool.post(PATHS["chat"], {"model": "m", "messages": messages}, key) for _ in range(2)]
+    responses = [pool.post(PATHS["chat"], {"model": "m", "messages": messages}, key) for _ in range(2)]
 
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [response.status_code for response in responses] == [200, 200]
     assert [field in str(sent) for sent in sent_bodies(upstream)] == [False, True, True]
     row, _ = pool.wait_for_rows(2)
     (repeated,) = row["attempts"][0]["repeated_without"]

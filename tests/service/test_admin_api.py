@@ -25,14 +25,14 @@ def admin(pool: PoolOfTest) -> Any:
     )
 
     def send(method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        answer = requests.request(
+        response = requests.request(
             method,
             f"{pool.gateway.url}/admin/api{path}{'&' if '?' in path else '?'}pool={pool.name}",
             json=body,
             headers={"Authorization": f"Bearer {secret}"},
             timeout=60,
         )
-        return answer.status_code, answer.json()
+        return response.status_code, response.json()
 
     return send
 
@@ -41,8 +41,8 @@ def test_what_pages_are_made_with(pool):
     """Files are sent by the kernel, not by way of the application."""
     folder = Path(app.admin.__file__).parent / "static"
     for file in folder.iterdir():
-        answer = requests.get(f"{pool.gateway.url}/admin/static/{file.name}", timeout=30)
-        assert (answer.status_code, answer.content) == (200, file.read_bytes())
+        response = requests.get(f"{pool.gateway.url}/admin/static/{file.name}", timeout=30)
+        assert (response.status_code, response.content) == (200, file.read_bytes())
         head = requests.head(f"{pool.gateway.url}/admin/static/{file.name}", timeout=30)
         assert (head.status_code, head.headers["content-length"]) == (200, str(file.stat().st_size))
 
@@ -112,6 +112,6 @@ class TestBoundsOfLists:
             ("/keys/full/limits", {"limit": "5 usd/day", "model": name}),
         ):
             admin("POST", "/keys", {"name": "full"})
-            status, answer = admin("POST", path, body)
-            assert status == 400, answer
-            assert "must not begin or end with a space" in answer["error"]["message"]
+            status, response = admin("POST", path, body)
+            assert status == 400, response
+            assert "must not begin or end with a space" in response["error"]["message"]

@@ -98,10 +98,10 @@ def test_a_header_makes_no_other_address_and_no_https(store: str, tmp_path: Path
                 **{"X-Forwarded-For": forged, "X-Real-IP": forged, "Forwarded": f"for={forged};proto=https"},
                 **{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.test", "Host": "evil.test"},
             )
-            answer = browser.sign_in("wrong horse battery")
-            statuses.append(answer.status_code)
-            assert "evil.test" not in answer.text + str(answer.headers)
-            assert "Secure" not in answer.headers.get("Set-Cookie", "")
+            response = browser.sign_in("wrong horse battery")
+            statuses.append(response.status_code)
+            assert "evil.test" not in response.text + str(response.headers)
+            assert "Secure" not in response.headers.get("Set-Cookie", "")
 
     assert statuses == [401] * NAME_AND_ADDRESS + [429]
 
@@ -124,14 +124,14 @@ def test_a_trusted_proxy_is_believed_what_it_saw(store: str, tmp_path: Path) -> 
         token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
         assert token
         cookie = page.headers["Set-Cookie"].partition(";")[0]
-        answer = requests.post(
+        response = requests.post(
             f"{gateway.url}/admin/sign-in",
             {"csrf_token": token[1], "name": "ann", "password": PASSWORD},
             headers=neighbour | {"Cookie": cookie},
             timeout=TIMEOUT,
             allow_redirects=False,
         )
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/")
+        assert (response.status_code, response.headers["Location"]) == (303, "/admin/")
         assert gateway.services.operator_stores.sessions.all("ann")[0].address == "203.0.113.8"
 
 
@@ -139,8 +139,8 @@ def test_switched_off_there_is_nothing_there(store: str, tmp_path: Path) -> None
     with running_gateway(store, tmp_path, workers=1, POOLGATE_ADMIN="off") as gateway:
         nothing = Browser(gateway.url).see("/nothing-there").json()
         for path in ("/admin", "/admin/", "/admin/sign-in", "/admin/api/keys", "/admin/static/poolgate.css"):
-            answer = Browser(gateway.url).see(path)
-            assert (answer.status_code, answer.json()) == (404, nothing)
+            response = Browser(gateway.url).see(path)
+            assert (response.status_code, response.json()) == (404, nothing)
 
 
 def test_with_a_port_of_its_own_it_answers_there_alone(store: str, tmp_path: Path) -> None:
@@ -162,5 +162,5 @@ def test_with_a_port_of_its_own_it_answers_there_alone(store: str, tmp_path: Pat
             )
             assert idle.recv(12) == b"HTTP/1.1 400"  # who sends no more is not waited for
         for host in (f"127.0.0.1:{port}", f"x:{port}", "evil.test"):
-            answer = main.see("/admin/sign-in", headers={"Host": host, "X-Forwarded-Port": str(port)})
-            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+            response = main.see("/admin/sign-in", headers={"Host": host, "X-Forwarded-Port": str(port)})
+            assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")

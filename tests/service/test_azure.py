@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import CHAT
+from tests.service.test_model_responses import CHAT
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 

@@ -19,13 +19,13 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import PoolOfTest
-from tests.support.raw_http import RawAnswer, head, send
+from tests.support.raw_http import RawResponse, head, send
 from tests.support.upstream_client import ScriptedUpstream
 
 MIB = 1024 * 1024
-surfaces = pytest.mark.parametrize("surface", PATHS)
+endpoints = pytest.mark.parametrize("endpoint", PATHS)
 thrown = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     print_blob=True,
@@ -40,18 +40,18 @@ class Target:
         self.authorization = f"Bearer {pool.key()}"
         self._session = requests.Session()
 
-    def raw(self, surface: str, *data: bytes, lines: tuple[str, ...] = (), **headers: str) -> RawAnswer:
+    def raw(self, endpoint: str, *data: bytes, lines: tuple[str, ...] = (), **headers: str) -> RawResponse:
         """Send a head with *lines* and *headers*, then *data*, and close the sending side."""
         headers = {"Authorization": self.authorization, **headers}
-        return send(self.url, head("POST", PATHS[surface], *lines, **headers), *data, then_close=True)
+        return send(self.url, head("POST", PATHS[endpoint], *lines, **headers), *data, then_close=True)
 
-    def sized(self, surface: str, data: bytes, **headers: str) -> RawAnswer:
-        return self.raw(surface, data, **{"Content_Length": str(len(data)), **headers})
+    def sized(self, endpoint: str, data: bytes, **headers: str) -> RawResponse:
+        return self.raw(endpoint, data, **{"Content_Length": str(len(data)), **headers})
 
-    def post(self, surface: str, data: bytes, **headers: str) -> requests.Response:
+    def post(self, endpoint: str, data: bytes, **headers: str) -> requests.Response:
         """Send correctly, on a persistent connection."""
         headers = {"Authorization": self.authorization, "Content-Type": "application/json", **headers}
-        return self._session.post(self.url + PATHS[surface], data=data, headers=headers, timeout=30)
+        return self._session.post(self.url + PATHS[endpoint], data=data, headers=headers, timeout=30)
 
     def close(self) -> None:
         self._session.close()
@@ -73,14 +73,14 @@ def untouched(target: Target, pool: PoolOfTest, upstream: ScriptedUpstream) -> I
     assert (pool.open_leases(), pool.in_flight(), pool.rows()) == (0, 0, [])
 
 
-def refused(answer: RawAnswer | requests.Response, status: int = 400) -> dict[str, Any]:
+def refused(response: RawResponse | requests.Response, status: int = 400) -> dict[str, Any]:
     """Return the envelope's inside, after a look at all else."""
-    body = answer.content if isinstance(answer, requests.Response) else answer.body
-    reply = answer.status_code if isinstance(answer, requests.Response) else answer.status
+    body = response.content if isinstance(response, requests.Response) else response.body
+    reply = response.status_code if isinstance(response, requests.Response) else response.status
     assert reply == status, body
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["x-request-id"]
-    assert answer.headers["x-should-retry"] == "false"
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-request-id"]
+    assert response.headers["x-should-retry"] == "false"
     error: dict[str, Any] = json.loads(body)["error"]
     assert error.keys() <= {"message", "type", "code", "param"}
     assert error["type"] == "invalid_request_error"
@@ -130,21 +130,21 @@ NO_JSON = {
 }
 
 
-@surfaces
+@endpoints
 @pytest.mark.parametrize("name", NO_JSON)
-def test_what_is_no_json_object(untouched: Target, surface: str, name: str) -> None:
-    error = refused(untouched.sized(surface, NO_JSON[name], Content_Type="application/json"))
+def test_what_is_no_json_object(untouched: Target, endpoint: str, name: str) -> None:
+    error = refused(untouched.sized(endpoint, NO_JSON[name], Content_Type="application/json"))
 
     assert error["code"] == "invalid_request_error"
     assert "param" not in error
     assert len(error["message"]) < 200
 
 
-@surfaces
-def test_of_two_keys_the_last_counts(untouched: Target, surface: str) -> None:
-    data = json.dumps(BODIES[surface]).encode().replace(b"{", b'{"model": "m", ', 1)[:-1] + b', "model": 1}'
+@endpoints
+def test_of_two_keys_the_last_counts(untouched: Target, endpoint: str) -> None:
+    data = json.dumps(BODIES[endpoint]).encode().replace(b"{", b'{"model": "m", ', 1)[:-1] + b', "model": 1}'
 
-    assert refused(untouched.sized(surface, data))["param"] == "model"
+    assert refused(untouched.sized(endpoint, data))["param"] == "model"
 
 
 # Values of the wrong type for each type. Null is not included: it means absence.
@@ -208,29 +208,29 @@ FIELDS: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize(
-    ("surface", "field"), [(surface, field) for surface, fields in FIELDS.items() for field in fields]
+    ("endpoint", "field"), [(endpoint, field) for endpoint, fields in FIELDS.items() for field in fields]
 )
-def test_the_wrong_type(untouched: Target, surface: str, field: str) -> None:
+def test_the_wrong_type(untouched: Target, endpoint: str, field: str) -> None:
     """Each is refused by the field's plain name."""
-    body = dict(BODIES[surface])
-    if (surface, field) == ("responses", "messages"):
+    body = dict(BODIES[endpoint])
+    if (endpoint, field) == ("responses", "messages"):
         del body["input"]
-    for value in NOT[FIELDS[surface][field]]:
-        error = refused(untouched.post(surface, json.dumps({**body, field: value}).encode()))
+    for value in NOT[FIELDS[endpoint][field]]:
+        error = refused(untouched.post(endpoint, json.dumps({**body, field: value}).encode()))
 
         assert error["param"] == field, value
         assert error["message"].startswith(field), value
 
 
-@surfaces
+@endpoints
 @pytest.mark.parametrize("field", ["model", "messages", "input"])
-def test_what_is_missing(untouched: Target, surface: str, field: str) -> None:
-    if field not in BODIES[surface]:
+def test_what_is_missing(untouched: Target, endpoint: str, field: str) -> None:
+    if field not in BODIES[endpoint]:
         return
-    without = {name: value for name, value in BODIES[surface].items() if name != field}
+    without = {name: value for name, value in BODIES[endpoint].items() if name != field}
 
     for body in (without, {**without, field: None}):
-        assert refused(untouched.post(surface, json.dumps(body).encode()))["param"] == field
+        assert refused(untouched.post(endpoint, json.dumps(body).encode()))["param"] == field
 
 
 def bomb(mib: int) -> bytes:
@@ -260,18 +260,18 @@ MISPACKED: dict[str, tuple[str, bytes]] = {
 
 
 class TestPacking:
-    @surfaces
+    @endpoints
     @pytest.mark.parametrize("name", MISPACKED)
-    def test_a_body_that_is_not_packed_so(self, untouched: Target, surface: str, name: str) -> None:
+    def test_a_body_that_is_not_packed_so(self, untouched: Target, endpoint: str, name: str) -> None:
         encoding, data = MISPACKED[name]
 
-        error = refused(untouched.sized(surface, data, Content_Encoding=encoding))
+        error = refused(untouched.sized(endpoint, data, Content_Encoding=encoding))
 
         assert "param" not in error
         assert len(error["message"]) < 200
 
     @pytest.mark.parametrize(
-        ("surface", "encoding", "mib"),
+        ("endpoint", "encoding", "mib"),
         [
             ("chat", "gzip", 33),
             ("chat", "deflate", 33),
@@ -279,25 +279,25 @@ class TestPacking:
             ("responses", "zstd", 129),
         ],
     )
-    def test_a_bomb(self, untouched: Target, surface: str, encoding: str, mib: int) -> None:
+    def test_a_bomb(self, untouched: Target, endpoint: str, encoding: str, mib: int) -> None:
         pack = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}
         data = bomb(mib)
         for name in encoding.split(", "):
             data = pack[name](data)
 
-        assert refused(untouched.sized(surface, data, Content_Encoding=encoding), 413)["code"] == (
+        assert refused(untouched.sized(endpoint, data, Content_Encoding=encoding), 413)["code"] == (
             "payload_too_large"
         )
 
     def test_a_stream_of_chunks_without_end(self, untouched: Target) -> None:
         """Its size is unknown before it is past the limit."""
         chunk = b"%x\r\n%b\r\n" % (MIB, b" " * MIB)
-        answer = untouched.raw("chat", *[chunk] * 33, Transfer_Encoding="chunked")
+        response = untouched.raw("chat", *[chunk] * 33, Transfer_Encoding="chunked")
 
-        assert refused(answer, 413)["code"] == "payload_too_large"
+        assert refused(response, 413)["code"] == "payload_too_large"
 
 
-COMPLETE = {surface: json.dumps(body).encode() for surface, body in BODIES.items()}
+COMPLETE = {endpoint: json.dumps(body).encode() for endpoint, body in BODIES.items()}
 CHUNKED = ("Transfer-Encoding: chunked",)
 # name -> (lines of the head, body); without a length header
 MISFRAMED: dict[str, tuple[tuple[str, ...], bytes | None]] = {
@@ -334,12 +334,12 @@ HEADS: dict[str, tuple[str, ...]] = {
 
 
 class TestFraming:
-    @surfaces
+    @endpoints
     @pytest.mark.parametrize("name", MISFRAMED)
-    def test_bodies(self, untouched: Target, surface: str, name: str) -> None:
+    def test_bodies(self, untouched: Target, endpoint: str, name: str) -> None:
         lines, data = MISFRAMED[name]
 
-        refused(untouched.raw(surface, COMPLETE[surface] if data is None else data, lines=lines))
+        refused(untouched.raw(endpoint, COMPLETE[endpoint] if data is None else data, lines=lines))
 
     @pytest.mark.parametrize(
         ("trailers", "message"),
@@ -482,7 +482,7 @@ SOUGHT = {
         *("context_management", "reasoningEffort", "textVerbosity", "verbosity", "prompt_cache_breakpoint"),
     ],
 }
-ANSWERS = {
+RESPONSES = {
     "/chat/completions": [
         {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]},
         {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}},
@@ -498,7 +498,7 @@ ANSWERS = {
 }
 
 
-@surfaces
+@endpoints
 @pytest.mark.parametrize("account", ["openai", "chat", "responses", "chatgpt"])
 class TestAnyJson:
     """Whatever JSON stands in a field, the request is served or refused by name: it never fails us."""
@@ -512,32 +512,32 @@ class TestAnyJson:
             pool.account("a", upstream.base_url())
         else:
             pool.account("a", upstream.base_url(), kind="compatible", protocols=(account,))
-        for path, events in ANSWERS.items():
+        for path, events in RESPONSES.items():
             upstream.script({"play": "events", "events": events}, path=path)
         target = Target(pool)
         yield target
         target.close()
         assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
-    def served_or_refused(self, target: Target, surface: str, body: Any) -> None:
-        answer = target.post(surface, json.dumps(body).encode())
-        if answer.status_code == 200:
-            assert '"server_error"' not in answer.text
+    def served_or_refused(self, target: Target, endpoint: str, body: Any) -> None:
+        response = target.post(endpoint, json.dumps(body).encode())
+        if response.status_code == 200:
+            assert '"server_error"' not in response.text
         else:
-            error = refused(answer)
+            error = refused(response)
             assert error["param"].replace("[", ".").split(".")[0] in body
 
     @given(data=st.data())
     @settings(thrown, max_examples=40)
-    def test_in_one_field(self, target: Target, surface: str, data: st.DataObject) -> None:
-        field = data.draw(st.sampled_from(SOUGHT[surface]))
-        body = {**BODIES[surface], field: data.draw(values)}
+    def test_in_one_field(self, target: Target, endpoint: str, data: st.DataObject) -> None:
+        field = data.draw(st.sampled_from(SOUGHT[endpoint]))
+        body = {**BODIES[endpoint], field: data.draw(values)}
 
-        self.served_or_refused(target, surface, body)
+        self.served_or_refused(target, endpoint, body)
 
     @given(data=st.data())
     @settings(thrown, max_examples=25)
-    def test_in_a_turn(self, target: Target, surface: str, data: st.DataObject) -> None:
+    def test_in_a_turn(self, target: Target, endpoint: str, data: st.DataObject) -> None:
         roles = st.sampled_from(["system", "developer", "user", "assistant", "tool"])
         turn = st.fixed_dictionaries(
             {},
@@ -557,21 +557,21 @@ class TestAnyJson:
         turns = data.draw(st.lists(turn, min_size=1, max_size=3))
 
         self.served_or_refused(
-            target, surface, {"model": "m", "messages" if surface == "chat" else "input": turns}
+            target, endpoint, {"model": "m", "messages" if endpoint == "chat" else "input": turns}
         )
 
 
-@surfaces
+@endpoints
 @given(data=st.data())
 @settings(thrown, max_examples=60)
-def test_bodies_that_lost_or_gained_bytes(target: Target, surface: str, data: st.DataObject) -> None:
-    complete = COMPLETE[surface]
+def test_bodies_that_lost_or_gained_bytes(target: Target, endpoint: str, data: st.DataObject) -> None:
+    complete = COMPLETE[endpoint]
     start = data.draw(st.integers(0, len(complete)))
     end = data.draw(st.integers(start, min(start + 4, len(complete))))
-    answer = target.post(surface, complete[:start] + data.draw(st.binary(max_size=4)) + complete[end:])
+    response = target.post(endpoint, complete[:start] + data.draw(st.binary(max_size=4)) + complete[end:])
 
-    if answer.status_code != 200:
-        refused(answer)
+    if response.status_code != 200:
+        refused(response)
 
 
 @pytest.fixture
@@ -602,11 +602,11 @@ def test_headers_of_any_value(signed_in: Target, name: str, value: str) -> None:
         lines.append(f"Authorization: {signed_in.authorization}")
     reply = head("POST", PATHS["responses"], *lines, Content_Length=str(len(COMPLETE["responses"])))
 
-    answer = send(signed_in.url, reply, COMPLETE["responses"], then_close=True)
+    response = send(signed_in.url, reply, COMPLETE["responses"], then_close=True)
 
-    if answer.status != 200:
-        assert answer.status < 500, answer.body
-        answer.error()
+    if response.status != 200:
+        assert response.status < 500, response.body
+        response.error()
 
 
 def test_afterwards_all_is_well(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

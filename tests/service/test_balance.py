@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -15,7 +15,7 @@ LEFT = 8
 WORDS = "a line of words that a model could send one after another until it is done with this"
 
 
-def test_finished_answers_are_recorded_to_the_token(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_finished_responses_are_recorded_to_the_token(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Over two accounts, both wires, streamed and whole."""
     accounts = {
         name: pool.account(name, upstream.base_url(name), kind="compatible", protocols=wires).id
@@ -24,15 +24,15 @@ def test_finished_answers_are_recorded_to_the_token(pool: PoolOfTest, upstream: 
     key = pool.key()
 
     def send_request(number: int) -> int:
-        surface = ("chat", "responses")[number % 2]
+        endpoint = ("chat", "responses")[number % 2]
         chat = {"messages": [{"role": "user", "content": WORDS[:number]}]}
-        question = chat if surface == "chat" else {"input": WORDS[:number]}
+        question = chat if endpoint == "chat" else {"input": WORDS[:number]}
         body = {
-            **BODIES[surface],
-            **question.get(surface, {"input": WORDS[:number]}),
+            **BODIES[endpoint],
+            **question.get(endpoint, {"input": WORDS[:number]}),
             "stream": number % 3 == 0,
         }
-        return pool.post(PATHS[surface], body, key).status_code
+        return pool.post(PATHS[endpoint], body, key).status_code
 
     with ThreadPoolExecutor(8) as clients:
         assert set(clients.map(send_request, range(1, REQUESTS + 1))) == {200}
@@ -46,13 +46,15 @@ def test_finished_answers_are_recorded_to_the_token(pool: PoolOfTest, upstream: 
     assert len({row["id"] for row in rows}) == REQUESTS
 
 
-def test_an_abandoned_answer_is_recorded_by_its_pieces(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_an_abandoned_response_is_recorded_by_its_pieces(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
     pool.account("a", upstream.base_url())
     upstream.script({"play": "text", "text": WORDS, "deltas": 17, "at": {"9": [{"gate": "on"}]}})
 
-    with pool.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, pool.key(), stream=True) as answer:
+    with pool.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, pool.key(), stream=True) as response:
         upstream.wait_for(gate="on")
-        assert answer.raw.read1()
+        assert response.raw.read1()
 
     (row,) = pool.wait_for_rows(1)
     assert (row["status"], row["source"], row["counted_by"]) == (499, "estimated", "deltas")
@@ -75,9 +77,9 @@ def test_what_clients_left_is_within_two_percent(
         upstream.script({"play": "text", "text": WORDS, "deltas": 17, "at": {"9": [{"stall": True}]}})
 
         for number in range(1, LEFT + 1):
-            with pool.post(PATHS["chat"], {**question, "stream": True}, key, stream=True) as answer:
+            with pool.post(PATHS["chat"], {**question, "stream": True}, key, stream=True) as response:
                 upstream.wait_for(WARM_UP + number)
-                assert answer.raw.read1()
+                assert response.raw.read1()
 
         rows = pool.wait_for_rows(WARM_UP + LEFT)[WARM_UP:]
     after = upstream.billed()["a"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.service.test_answers import CHAT, events_of
+from tests.service.test_model_responses import CHAT, events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -39,18 +39,18 @@ class TestTheKey:
 
     @pytest.mark.parametrize("header", ["", "Basic", "Basic !", "Basic dXNlcjpwYXNz", "Bearer x"])
     def test_no_key_is_required(self, pool: PoolOfTest, header: str) -> None:
-        answer = pool.post(PATH, CHAT, headers={"Authorization": header} if header else {})
+        response = pool.post(PATH, CHAT, headers={"Authorization": header} if header else {})
 
-        assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
-        assert answer.json()["detail"] == answer.json()["error"]["message"]
-        assert answer.json()["error"]["code"] == "invalid_api_key"
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"].startswith("Basic ")
+        assert response.json()["detail"] == response.json()["error"]["message"]
+        assert response.json()["error"]["code"] == "invalid_api_key"
 
     def test_a_bearer_token_is_not_taken(self, pool: PoolOfTest) -> None:
         assert pool.post(PATH, CHAT, pool.key()).status_code == 401
 
 
-def test_an_answer_is_that_of_every_endpoint(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_response_is_that_of_every_endpoint(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     upstream.script({"play": "text", "text": "Good morning."})
     key = pool.key()
@@ -136,14 +136,14 @@ WRONG: list[tuple[Json, list[Any], str, Json | None]] = [
 def test_what_is_wrong(
     pool: PoolOfTest, change: Json, place: list[Any], kind: str, context: Json | None
 ) -> None:
-    answer = post(pool, pool.key(), **change)
+    response = post(pool, pool.key(), **change)
 
-    assert answer.status_code == 422, answer.text
-    (found,) = answer.json()["detail"]
+    assert response.status_code == 422, response.text
+    (found,) = response.json()["detail"]
     assert (found["loc"], found["type"]) == (["body", *place], kind)
     assert found.get("ctx") == context if context else isinstance(found["msg"], str)
-    assert answer.json()["error"]["message"] == f"{'.'.join(map(str, place))}: {found['msg']}"
-    assert answer.json()["error"]["param"] == place[0]
+    assert response.json()["error"]["message"] == f"{'.'.join(map(str, place))}: {found['msg']}"
+    assert response.json()["error"]["param"] == place[0]
 
 
 def test_all_faults_are_reported_at_once_with_their_values(pool: PoolOfTest) -> None:
@@ -155,30 +155,30 @@ def test_all_faults_are_reported_at_once_with_their_values(pool: PoolOfTest) -> 
 def test_numbers_and_flags_may_be_strings(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
 
-    answer = post(pool, pool.key(), max_tokens="5", temperature="0.5", stream="false", seed=2.0)
+    response = post(pool, pool.key(), max_tokens="5", temperature="0.5", stream="false", seed=2.0)
 
     (seen,) = upstream.wait_for(1)
     assert seen.body is not None
     assert (seen.body["max_tokens"], seen.body["temperature"], seen.body["seed"]) == (5, 0.5, 2)
-    assert answer.json()["object"] == "chat.completion"
+    assert response.json()["object"] == "chat.completion"
 
 
 def test_what_is_no_json(pool: PoolOfTest) -> None:
     url, headers = pool.gateway.url + PATH, basic("", pool.key())
-    answer = requests.post(url, data=b'{"a": }', headers=headers, timeout=10)
+    response = requests.post(url, data=b'{"a": }', headers=headers, timeout=10)
 
-    assert answer.status_code == 422
-    (found,) = answer.json()["detail"]
+    assert response.status_code == 422
+    (found,) = response.json()["detail"]
     assert (found["type"], found["loc"], found["input"]) == ("json_invalid", ["body", 6], {})
     assert found["ctx"]["error"]
 
 
 def test_other_failures_are_a_text_and_an_envelope(pool: PoolOfTest) -> None:
-    answer = post(pool, pool.key())
+    response = post(pool, pool.key())
 
-    assert answer.status_code == 503
-    assert answer.json()["detail"] == "No upstream accounts are configured in this pool"
-    assert answer.json()["error"]["code"] == "no_accounts"
+    assert response.status_code == 503
+    assert response.json()["detail"] == "No upstream accounts are configured in this pool"
+    assert response.json()["error"]["code"] == "no_accounts"
 
 
 @pytest.mark.parametrize(
@@ -192,16 +192,16 @@ def test_other_failures_are_a_text_and_an_envelope(pool: PoolOfTest) -> None:
 )
 def test_wrong_addresses(pool: PoolOfTest, method: str, path: str, status: int, code: str) -> None:
     """Both kinds of client can read every failure."""
-    answer = requests.request(method, pool.gateway.url + path, timeout=30)
+    response = requests.request(method, pool.gateway.url + path, timeout=30)
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-    assert answer.json()["detail"] == answer.json()["error"]["message"]
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert response.json()["detail"] == response.json()["error"]["message"]
 
 
 def test_a_body_in_an_unknown_encoding(pool: PoolOfTest) -> None:
     headers = basic("", pool.key()) | {"Content-Encoding": "rot13"}
 
-    answer = requests.post(pool.gateway.url + PATH, data=b"{}", headers=headers, timeout=30)
+    response = requests.post(pool.gateway.url + PATH, data=b"{}", headers=headers, timeout=30)
 
-    assert answer.status_code == 400
-    assert answer.json()["detail"] == answer.json()["error"]["message"]
+    assert response.status_code == 400
+    assert response.json()["detail"] == response.json()["error"]["message"]

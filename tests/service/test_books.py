@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.service.test_answers import BODIES, CHAT, PATHS
 from tests.service.test_failover import try_bad_first
+from tests.service.test_model_responses import BODIES, CHAT, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -11,11 +11,11 @@ from tests.support.upstream_client import ScriptedUpstream
 def test_a_row_describes_its_request(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     account = pool.account("a", upstream.base_url())
     upstream.script({"play": "text", "text": "Hi.", "usage": {"input_tokens": 1000, "output_tokens": 100}})
-    answer = pool.post(PATHS["chat"], {**CHAT, "model": "gpt-4o"}, pool.key())
+    response = pool.post(PATHS["chat"], {**CHAT, "model": "gpt-4o"}, pool.key())
 
     (row,) = pool.wait_for_rows(1)
 
-    assert row["id"] == answer.headers["x-poolgate-request-id"]
+    assert row["id"] == response.headers["x-poolgate-request-id"]
     assert (row["account"], row["model"], row["endpoint"]) == (account.id, "gpt-4o", PATHS["chat"])
     assert (row["input_tokens"], row["output_tokens"]) == (1000, 100)
     assert row["cost"] == 2500 + 1000  # micro-dollars at $2.50 and $10 per million

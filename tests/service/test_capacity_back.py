@@ -12,7 +12,7 @@ import requests
 
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
 

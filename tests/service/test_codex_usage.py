@@ -1,4 +1,4 @@
-"""Usage of a pool's upstream windows: the endpoint that Codex calls, and headers of answers."""
+"""Usage of a pool's upstream windows: the endpoint that Codex calls, and headers of responses."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.service.test_answers import CHAT, PATHS
 from tests.service.test_common_rules import error_of
+from tests.service.test_model_responses import CHAT, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -44,9 +44,9 @@ def send_request(pool: PoolOfTest, token: str, account_id: str) -> requests.Resp
 def request_as_a(pool: PoolOfTest, token: str) -> requests.Response:
     """A new account is known within a second on an idle machine."""
     until = time.monotonic() + 20
-    while "not known here" in (answer := send_request(pool, token, f"acc-{pool.name}-a")).text:
+    while "not known here" in (response := send_request(pool, token, f"acc-{pool.name}-a")).text:
         assert time.monotonic() < until
-    return answer
+    return response
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -161,11 +161,11 @@ class TestSignIn:
         """The backend decides whether the token is that account's."""
         upstream.script({"play": "json", "body": WHAM}, path="/wham/usage")
 
-        answer = request_as_a(pool, "its-token")
+        response = request_as_a(pool, "its-token")
 
-        assert answer.status_code == 200, answer.text
-        assert (answer.json()["plan_type"], answer.json()["credits"]) == ("plus", WHAM["credits"])
-        assert answer.json()["rate_limit"]["primary_window"]["used_percent"] == 30
+        assert response.status_code == 200, response.text
+        assert (response.json()["plan_type"], response.json()["credits"]) == ("plus", WHAM["credits"])
+        assert response.json()["rate_limit"]["primary_window"]["used_percent"] == 30
         (seen,) = upstream.log()
         assert seen.headers["authorization"] == "Bearer its-token"
         assert seen.headers["chatgpt-account-id"] == f"acc-{pool.name}-a"
@@ -176,24 +176,24 @@ class TestSignIn:
     ) -> None:
         upstream.script({"play": "http_error", "status": refusal}, path="/wham/usage")
 
-        answer = request_as_a(pool, "another")
+        response = request_as_a(pool, "another")
 
-        assert answer.status_code == status
+        assert response.status_code == status
 
     def test_of_a_stranger(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-        answer = send_request(pool, "its-token", "acc-stranger")
+        response = send_request(pool, "its-token", "acc-stranger")
 
-        assert (answer.status_code, error_of(answer)["code"]) == (401, "invalid_api_key")
+        assert (response.status_code, error_of(response)["code"]) == (401, "invalid_api_key")
         assert upstream.log() == []
 
 
 class TestHeaders:
     @pytest.mark.parametrize("body", [CHAT, {"model": "m"}])
-    def test_answers_report_it(self, pool: PoolOfTest, resets_at: int, body: dict[str, Any]) -> None:
+    def test_responses_report_it(self, pool: PoolOfTest, resets_at: int, body: dict[str, Any]) -> None:
         """Refusals too, once the key is known; and only what is known."""
-        answer = pool.post(PATHS["chat"], body, pool.key())
+        response = pool.post(PATHS["chat"], body, pool.key())
 
-        reply = {name: value for name, value in answer.headers.items() if name.startswith("x-codex-")}
+        reply = {name: value for name, value in response.headers.items() if name.startswith("x-codex-")}
         assert reply == {
             "x-codex-primary-used-percent": "30.0",
             "x-codex-primary-window-minutes": "300",
@@ -203,9 +203,9 @@ class TestHeaders:
     def test_a_pool_may_keep_it_to_itself(self, pool: PoolOfTest) -> None:
         pool.set(settings=json.dumps({"tells_windows": False}))
 
-        answer = pool.post(PATHS["chat"], CHAT, pool.key())
+        response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-        assert not [name for name in answer.headers if name.startswith("x-codex-")]
+        assert not [name for name in response.headers if name.startswith("x-codex-")]
 
     def test_key_of_one_account_sees_its_window(self, pool: PoolOfTest) -> None:
         """Whichever of two keys came first."""
@@ -220,6 +220,6 @@ class TestHeaders:
         assert used == ["30.0", "40.0", "30.0"]
 
     def test_refused_without_a_key(self, pool: PoolOfTest) -> None:
-        answer = pool.post(PATHS["chat"], CHAT)
+        response = pool.post(PATHS["chat"], CHAT)
 
-        assert not [name for name in answer.headers if name.startswith("x-codex-")]
+        assert not [name for name in response.headers if name.startswith("x-codex-")]

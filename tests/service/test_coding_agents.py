@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import PATHS
 from tests.service.test_common_rules import error_of
+from tests.service.test_model_responses import PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -53,10 +53,12 @@ def chat_only(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
 
 
 def test_tools_of_upstreams_are_left_out(chat_only: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    answer = chat_only.post(PATHS["responses"], AGENT, chat_only.key())
+    response = chat_only.post(PATHS["responses"], AGENT, chat_only.key())
 
-    assert answer.status_code == 200, answer.text
-    assert {"tools.web_search", "tools.tool_search"} <= set(answer.headers["x-poolgate-ignored"].split(", "))
+    assert response.status_code == 200, response.text
+    assert {"tools.web_search", "tools.tool_search"} <= set(
+        response.headers["x-poolgate-ignored"].split(", ")
+    )
     (seen,) = upstream.log()
     assert seen.body is not None
     assert [tool["function"]["name"] for tool in seen.body["tools"]] == ["shell", "apply_patch"]
@@ -71,16 +73,16 @@ def test_an_account_that_runs_them_is_preferred(chat_only: PoolOfTest, upstream:
         for n in range(4)
     }
     chat_only.gateway.services.accounts.pause(chat_only.name, "b")
-    answer = chat_only.post(PATHS["responses"], AGENT, chat_only.key())
+    response = chat_only.post(PATHS["responses"], AGENT, chat_only.key())
 
     assert served == {"b"}
-    assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "a")
+    assert (response.status_code, response.headers["x-poolgate-account"]) == (200, "a")
 
 
 def test_a_forced_tool_needs_an_account_that_runs_it(chat_only: PoolOfTest) -> None:
-    answer = chat_only.post(PATHS["responses"], {**AGENT, "tool_choice": SEARCH}, chat_only.key())
+    response = chat_only.post(PATHS["responses"], {**AGENT, "tool_choice": SEARCH}, chat_only.key())
 
-    assert (answer.status_code, error_of(answer)["param"]) == (400, "tool_choice")
+    assert (response.status_code, error_of(response)["param"]) == (400, "tool_choice")
 
 
 def test_a_patch_comes_back_as_a_custom_call(chat_only: PoolOfTest, upstream: ScriptedUpstream) -> None:

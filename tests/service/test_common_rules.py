@@ -16,7 +16,7 @@ import zstandard
 
 from app import create_app
 from app.limits.limit_syntax import parse_limit
-from tests.service.test_answers import BODIES, CHAT, PATHS, RESPONSES
+from tests.service.test_model_responses import BODIES, CHAT, PATHS, RESPONSES
 from tests.support.gateway import PoolOfTest
 from tests.support.raw_http import head, send
 from tests.support.upstream_client import ScriptedUpstream
@@ -39,26 +39,26 @@ HANDSHAKE = {
 UNKNOWN_KEY = "sk-pg-nowhere-" + "0" * 43
 
 
-def error_of(answer: requests.Response) -> dict[str, Any]:
-    assert answer.headers["content-type"] == "application/json", answer.text
-    error: dict[str, Any] = answer.json()["error"]
+def error_of(response: requests.Response) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/json", response.text
+    error: dict[str, Any] = response.json()["error"]
     return error
 
 
-@pytest.mark.parametrize("surface", PATHS)
+@pytest.mark.parametrize("endpoint", PATHS)
 class TestOrderOfChecks:
     def test_one_fault_after_another(
-        self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
     ) -> None:
         """A request with several faults gets the first one; once that is fixed, the next."""
-        path, key = PATHS[surface], pool.key(models=("m",), limits=(parse_limit("1 requests/ever"),))
+        path, key = PATHS[endpoint], pool.key(models=("m",), limits=(parse_limit("1 requests/ever"),))
         url, authorization = pool.gateway.url, {"Authorization": f"Bearer {key}"}
-        complete = BODIES[surface]
+        complete = BODIES[endpoint]
 
         def reply(data: bytes, **headers: str) -> tuple[int, str]:
             length = {"Content_Length": str(len(data))}
-            answer = send(url, head("POST", path, **{**length, **headers}), data)
-            return answer.status, answer.error()["code"]
+            response = send(url, head("POST", path, **{**length, **headers}), data)
+            return response.status, response.error()["code"]
 
         def body(**change: Any) -> bytes:
             return json.dumps({**complete, **change}).encode()
@@ -77,8 +77,8 @@ class TestOrderOfChecks:
         assert reply(body(), **authorization) == (429, "rate_limit_exceeded")
         assert len(upstream.log()) == 1
 
-    def test_a_body_that_is_too_long_is_not_waited_for(self, pool: PoolOfTest, surface: str) -> None:
-        reply = head("POST", PATHS[surface], "Expect: 100-continue", Content_Length=str(2**40))
+    def test_a_body_that_is_too_long_is_not_waited_for(self, pool: PoolOfTest, endpoint: str) -> None:
+        reply = head("POST", PATHS[endpoint], "Expect: 100-continue", Content_Length=str(2**40))
 
         assert send(pool.gateway.url, reply).error()["code"] == "payload_too_large"
 
@@ -94,8 +94,8 @@ class TestKeys:
             url = pool.gateway.url + re.sub("<[^>]+>", "x", rule.rule)
             headers = HANDSHAKE if rule.websocket else {}
             for method in rule.methods or ():
-                answer = requests.request(method, url, headers=headers, timeout=10)
-                assert answer.status_code == 401, (method, url, answer.text)
+                response = requests.request(method, url, headers=headers, timeout=10)
+                assert response.status_code == 401, (method, url, response.text)
                 requested += 1
         assert requested > 5
 
@@ -112,11 +112,11 @@ class TestKeys:
         ],
     )
     def test_no_key(self, pool: PoolOfTest, header: str) -> None:
-        answer = pool.post(PATHS["chat"], CHAT, headers={"Authorization": header})
+        response = pool.post(PATHS["chat"], CHAT, headers={"Authorization": header})
 
-        assert (answer.status_code, answer.headers["x-should-retry"]) == (401, "false")
-        assert error_of(answer)["type"] == "authentication_error"
-        assert error_of(answer)["code"] == "invalid_api_key"
+        assert (response.status_code, response.headers["x-should-retry"]) == (401, "false")
+        assert error_of(response)["type"] == "authentication_error"
+        assert error_of(response)["code"] == "invalid_api_key"
 
     def test_the_causes_are_distinguished(self, pool: PoolOfTest) -> None:
         expired, disabled = pool.key("old", expires_at=time.time() - 1), pool.key("off")
@@ -124,10 +124,10 @@ class TestKeys:
         presented = {"expired": expired, "disabled": disabled, "not known": UNKNOWN_KEY}
 
         for cause, key in presented.items():
-            answer = pool.get("/v1/models", key)
-            assert answer.status_code == 401
-            assert cause in error_of(answer)["message"]
-            assert key not in answer.text
+            response = pool.get("/v1/models", key)
+            assert response.status_code == 401
+            assert cause in error_of(response)["message"]
+            assert key not in response.text
 
     @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
     def test_the_schemes_name_in_any_case(self, pool: PoolOfTest, scheme: str) -> None:
@@ -135,15 +135,15 @@ class TestKeys:
 
         assert requests.get(f"{pool.gateway.url}/v1/models", headers=headers, timeout=10).status_code == 200
 
-    @pytest.mark.parametrize("surface", PATHS)
+    @pytest.mark.parametrize("endpoint", PATHS)
     def test_models_that_are_not_allowed(
-        self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
     ) -> None:
         pool.account("a", upstream.base_url())
         key = pool.key(models=("m", "m2"))
 
-        allowed = pool.post(PATHS[surface], {**BODIES[surface], "model": "m2"}, key)
-        refused = pool.post(PATHS[surface], {**BODIES[surface], "model": "m3"}, key)
+        allowed = pool.post(PATHS[endpoint], {**BODIES[endpoint], "model": "m2"}, key)
+        refused = pool.post(PATHS[endpoint], {**BODIES[endpoint], "model": "m3"}, key)
 
         assert (allowed.status_code, refused.status_code) == (200, 403)
         assert error_of(refused)["code"] == "model_not_allowed"
@@ -186,9 +186,9 @@ PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 }
 
 
-@pytest.mark.parametrize("surface", PATHS)
+@pytest.mark.parametrize("endpoint", PATHS)
 @pytest.mark.parametrize("name", PACKED)
-def test_packed_bodies(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, name: str) -> None:
+def test_packed_bodies(pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, name: str) -> None:
     pool.account("a", upstream.base_url())
     encoding, pack = PACKED[name]
     headers = {
@@ -197,10 +197,10 @@ def test_packed_bodies(pool: PoolOfTest, upstream: ScriptedUpstream, surface: st
         "Content-Type": "application/json",
     }
 
-    data = pack(json.dumps(BODIES[surface]).encode())
-    answer = requests.post(pool.gateway.url + PATHS[surface], data=data, headers=headers, timeout=20)
+    data = pack(json.dumps(BODIES[endpoint]).encode())
+    response = requests.post(pool.gateway.url + PATHS[endpoint], data=data, headers=headers, timeout=20)
 
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
     (seen,) = upstream.log()
     assert seen.body is not None
     assert "content-encoding" not in seen.headers
@@ -210,20 +210,20 @@ class TestRequestIds:
     @pytest.mark.parametrize("given", ["mine", "req_1.2-3/4:5", "x" * 128, "018f-[]{}'\"<>"])
     def test_an_acceptable_one_comes_back(self, pool: PoolOfTest, given: str) -> None:
         for name in ("x-request-id", "request-id"):
-            answer = requests.get(f"{pool.gateway.url}/v1/models", headers={name: given}, timeout=10)
-            assert answer.headers["x-request-id"] == given
+            response = requests.get(f"{pool.gateway.url}/v1/models", headers={name: given}, timeout=10)
+            assert response.headers["x-request-id"] == given
 
     @pytest.mark.parametrize("given", ["", " ", "two words", "x" * 129, "tab\there", "caf\xe9", "x" * 9000])
     def test_any_other_is_replaced(self, pool: PoolOfTest, given: str) -> None:
-        answer = send(pool.gateway.url, head("GET", "/v1/models", X_Request_Id=given), method="GET")
+        response = send(pool.gateway.url, head("GET", "/v1/models", X_Request_Id=given), method="GET")
 
-        assert answer.status == 401
-        assert len(answer.headers["x-request-id"]) == 36
+        assert response.status == 401
+        assert len(response.headers["x-request-id"]) == 36
 
-    def test_every_answer_has_one(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_every_response_has_one(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
         key = pool.key()
-        answers = [
+        responses = [
             pool.get("/health"),
             pool.get("/v1/nothing"),
             pool.get("/v1/chat/completions"),
@@ -233,7 +233,7 @@ class TestRequestIds:
             pool.post(PATHS["responses"], {**RESPONSES, "stream": True}, key),
         ]
 
-        ids = [answer.headers["x-request-id"] for answer in answers]
+        ids = [response.headers["x-request-id"] for response in responses]
         assert all(ids)
         assert len(set(ids)) == len(ids)
 
@@ -262,12 +262,12 @@ class TestAddresses:
         ["/v1", "/v1/", "/v1/nothing", "/v1/chat", "/v1/files", "/v1//models", "/v1/../v1", "/nothing"],
     )
     def test_what_is_not_there(self, pool: PoolOfTest, path: str, method: str) -> None:
-        answer = send(pool.gateway.url, head(method, path, Content_Length="0"), method=method)
+        response = send(pool.gateway.url, head(method, path, Content_Length="0"), method=method)
 
-        assert answer.status == 404
+        assert response.status == 404
         if method != "HEAD":
-            assert answer.error()["code"] == "not_found"
-            assert answer.error()["type"] == "invalid_request_error"
+            assert response.error()["code"] == "not_found"
+            assert response.error()["type"] == "invalid_request_error"
 
     @pytest.mark.parametrize(
         ("path", "method"),
@@ -276,20 +276,20 @@ class TestAddresses:
     def test_methods_that_are_not_taken(self, pool: PoolOfTest, path: str, method: str) -> None:
         reply = head(method, path, Authorization=f"Bearer {pool.key()}", Content_Length="0")
 
-        answer = send(pool.gateway.url, reply, method=method)
+        response = send(pool.gateway.url, reply, method=method)
 
-        assert answer.status == 405
+        assert response.status == 405
         if method != "HEAD":
-            assert answer.error()["code"] == "method_not_allowed"
+            assert response.error()["code"] == "method_not_allowed"
 
-    @pytest.mark.parametrize("surface", PATHS)
-    def test_a_slash_at_the_end(self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+    @pytest.mark.parametrize("endpoint", PATHS)
+    def test_a_slash_at_the_end(self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str) -> None:
         pool.account("a", upstream.base_url())
 
-        answer = pool.post(f"{PATHS[surface]}/", BODIES[surface], pool.key(), allow_redirects=False)
+        response = pool.post(f"{PATHS[endpoint]}/", BODIES[endpoint], pool.key(), allow_redirects=False)
 
-        assert answer.status_code == 200
-        assert pool.wait_for_rows(1)[0]["endpoint"] == PATHS[surface]
+        assert response.status_code == 200
+        assert pool.wait_for_rows(1)[0]["endpoint"] == PATHS[endpoint]
 
     def test_a_slash_at_the_end_of_the_models(self, pool: PoolOfTest) -> None:
         assert pool.get("/v1/models/", pool.key()).json() == {"object": "list", "data": []}
@@ -298,9 +298,9 @@ class TestAddresses:
     def test_web_sockets_are_refused_in_favour_of_http(self, pool: PoolOfTest, path: str) -> None:
         reply = head("GET", path, Authorization=f"Bearer {pool.key()}", **HANDSHAKE)
 
-        answer = send(pool.gateway.url, reply, method="GET")
+        response = send(pool.gateway.url, reply, method="GET")
 
-        assert (answer.status, answer.error()["code"]) == (426, "upgrade_refused")
+        assert (response.status, response.error()["code"]) == (426, "upgrade_refused")
 
 
 class TestModels:
@@ -321,9 +321,9 @@ class TestModels:
     def test_a_model_that_no_account_has(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url(), models=("m1",))
 
-        answer = pool.post(PATHS["chat"], CHAT, pool.key())
+        response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-        assert answer.status_code in (404, 503)
+        assert response.status_code in (404, 503)
         assert upstream.log() == []
 
 
@@ -348,10 +348,10 @@ def test_fields_without_effect_are_named(
         more["chatgpt_account_id"] = "acc-1"
     pool.account("a", base_url, kind=kind, **more)
 
-    answer = pool.post(PATHS["chat"], {**CHAT, **CONTENT, "stream": stream}, pool.key())
+    response = pool.post(PATHS["chat"], {**CHAT, **CONTENT, "stream": stream}, pool.key())
 
     named = IGNORED[f"{kind}, {wire}" if wire else kind]
-    assert sorted(answer.headers.get("x-poolgate-ignored", "").split(", ")) == (named or [""])
+    assert sorted(response.headers.get("x-poolgate-ignored", "").split(", ")) == (named or [""])
     (seen,) = upstream.log()
     assert seen.body is not None
     assert seen.body.keys().isdisjoint(named)

@@ -44,10 +44,10 @@ class TestCompact:
         chatgpt(pool, upstream)
         upstream.script({"play": "events", "events": STREAM})
 
-        answer = pool.post(path, BODY, pool.key())
+        response = pool.post(path, BODY, pool.key())
 
-        assert answer.status_code == 200, answer.text
-        reply = answer.json()
+        assert response.status_code == 200, response.text
+        reply = response.json()
         assert (reply["object"], reply["output"]) == ("response.compaction", [COMPACTION])
         assert reply["usage"] == USAGE
         (seen,) = upstream.log()
@@ -60,9 +60,9 @@ class TestCompact:
         pool.account("a", upstream.base_url())
         upstream.script({"play": "json", "body": NATIVE}, path="/v1/responses/compact")
 
-        answer = pool.post(path, BODY, pool.key())
+        response = pool.post(path, BODY, pool.key())
 
-        assert answer.json() == NATIVE
+        assert response.json() == NATIVE
         (seen,) = upstream.log()
         assert seen.body is not None
         assert seen.body.keys() == {"model", "instructions", "input"}
@@ -77,10 +77,10 @@ class TestCompact:
         if kind:
             pool.account("a", upstream.base_url(), kind=kind)
 
-        answer = pool.post(path, BODY, pool.key())
+        response = pool.post(path, BODY, pool.key())
 
-        assert (answer.status_code, error_of(answer)["code"]) == (501, "not_implemented")
-        assert answer.headers["x-should-retry"] == "false"
+        assert (response.status_code, error_of(response)["code"]) == (501, "not_implemented")
+        assert response.headers["x-should-retry"] == "false"
         assert upstream.log() == []
 
 
@@ -101,14 +101,14 @@ class TestSharedRules:
         assert pool.post(PATHS[0], BODY, pool.key()).status_code >= 500
         assert len({seen.account for seen in upstream.log()}) == 2
 
-    def test_an_answer_without_a_compaction_is_a_failure(
+    def test_a_response_without_a_compaction_is_a_failure(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         chatgpt(pool, upstream)
 
-        answer = pool.post(PATHS[0], BODY, pool.key())
+        response = pool.post(PATHS[0], BODY, pool.key())
 
-        assert (answer.status_code, error_of(answer)["code"]) == (502, "upstream_error")
+        assert (response.status_code, error_of(response)["code"]) == (502, "upstream_error")
 
     def test_limits_hold(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         chatgpt(pool, upstream)
@@ -120,6 +120,6 @@ class TestSharedRules:
     def test_a_file_that_lies_elsewhere_is_refused(self, pool: PoolOfTest) -> None:
         file = {"role": "user", "content": [{"type": "input_file", "file_id": "file_1"}]}
 
-        answer = pool.post(PATHS[0], {**BODY, "input": [file]}, pool.key())
+        response = pool.post(PATHS[0], {**BODY, "input": [file]}, pool.key())
 
-        assert (answer.status_code, error_of(answer)["param"]) == (400, "input")
+        assert (response.status_code, error_of(response)["param"]) == (400, "input")

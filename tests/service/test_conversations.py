@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.service.test_answers import PATHS
+from tests.service.test_model_responses import PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -46,7 +46,7 @@ class TestHolder:
     def test_other_keys_do_not_find_it(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, spelled: str | dict[str, str]
     ) -> None:
-        """They get the answer of the OpenAI API, and no upstream is called."""
+        """They get the response of the OpenAI API, and no upstream is called."""
         pool.account("east", upstream.base_url())
         ann, bob = pool.key("ann"), pool.key("bob")
         assert pool.post(PATHS["responses"], TURN, ann).status_code == 200
@@ -76,9 +76,9 @@ class TestHolder:
 
 @pytest.mark.parametrize("conversation", [5, [], {}, {"id": 5}, {"id": "x" * 300}, "x" * 300])
 def test_id_is_a_short_text(pool: PoolOfTest, conversation: object) -> None:
-    answer = pool.post(PATHS["responses"], {**TURN, "conversation": conversation}, pool.key())
+    response = pool.post(PATHS["responses"], {**TURN, "conversation": conversation}, pool.key())
 
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "conversation")
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "conversation")
 
 
 class TestStoredItems:
@@ -94,10 +94,10 @@ class TestStoredItems:
         sent_text = {"role": "user", "content": "And then?"}
         body = {"model": "m", "instructions": "", "input": [sent_text, {**reference, "id": "msg_1"}]}
 
-        answer = pool.post(path, body, pool.key())
+        response = pool.post(path, body, pool.key())
 
-        error = answer.json()["error"]
-        assert (answer.status_code, error["param"]) == (404, "input[1].id"), error
+        error = response.json()["error"]
+        assert (response.status_code, error["param"]) == (404, "input[1].id"), error
         assert error["message"] == "Item with id 'msg_1' not found: items are not stored"
         assert upstream.log() == []
 
@@ -108,10 +108,10 @@ class TestStoredItems:
         pool.account("east", upstream.base_url())
         body = {"model": "m", "input": [{"type": "item_reference", **item_id}]}
 
-        answer = pool.post(PATHS["responses"], body, pool.key())
+        response = pool.post(PATHS["responses"], body, pool.key())
 
-        error = answer.json()["error"]
-        assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
+        error = response.json()["error"]
+        assert (response.status_code, error["type"]) == (400, "invalid_request_error")
         assert error["param"].startswith("input"), error
         assert upstream.log() == []
 

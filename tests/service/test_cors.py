@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -26,12 +26,12 @@ def readable(response: requests.Response, origin: str = "*") -> bool:
     return response.headers.get(ALLOWED) == origin and {"x-request-id", "x-poolgate-account"} <= set(exposed)
 
 
-@pytest.mark.parametrize("surface", PATHS)
-def test_answer_stream_and_error(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
-    """After a preflight without a key a page reads whatever comes: an answer, a stream, a failure."""
+@pytest.mark.parametrize("endpoint", PATHS)
+def test_response_stream_and_error(pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str) -> None:
+    """After a preflight without a key a page reads whatever comes: a response, a stream, a failure."""
     pool.account("a", upstream.base_url("a"), protocols=("chat", "responses"))
     key = pool.key()
-    url, body = pool.gateway.url + PATHS[surface], BODIES[surface]
+    url, body = pool.gateway.url + PATHS[endpoint], BODIES[endpoint]
     headers = {"Origin": PAGE}
 
     preflight = requests.options(url, headers=PREFLIGHT, timeout=10)
@@ -39,25 +39,27 @@ def test_answer_stream_and_error(pool: PoolOfTest, upstream: ScriptedUpstream, s
     assert preflight.headers[ALLOWED] == "*"
     assert preflight.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
 
-    complete = pool.post(PATHS[surface], body, key, headers=headers)
-    streamed = pool.post(PATHS[surface], {**body, "stream": True}, key, headers=headers)
+    complete = pool.post(PATHS[endpoint], body, key, headers=headers)
+    streamed = pool.post(PATHS[endpoint], {**body, "stream": True}, key, headers=headers)
     assert (complete.status_code, streamed.status_code) == (200, 200)
     assert readable(complete)
     assert readable(streamed)
 
     upstream.script({"play": "http_error", "status": 400})
-    assert readable(pool.post(PATHS[surface], body, key, headers=headers))
-    assert readable(pool.post(PATHS[surface], body, "sk-pg-unknown", headers=headers))
+    assert readable(pool.post(PATHS[endpoint], body, key, headers=headers))
+    assert readable(pool.post(PATHS[endpoint], body, "sk-pg-unknown", headers=headers))
 
 
 def test_neither_pages_of_operators_nor_observers(pool: PoolOfTest) -> None:
     for path in ("/admin", "/admin/api/pools", "/health", "/metrics"):
         url = pool.gateway.url + path
-        answers = (
+        responses = (
             requests.options(url, headers=PREFLIGHT, timeout=10),
             requests.get(url, headers={"Origin": PAGE}, timeout=10),
         )
-        assert not [each for answer in answers for each in answer.headers if each.startswith("Access-")], path
+        assert not [
+            each for response in responses for each in response.headers if each.startswith("Access-")
+        ], path
 
 
 def test_restricted(redis_url: str, tmp_path: Path) -> None:
@@ -72,17 +74,17 @@ def test_restricted(redis_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("header", ["x-api-key", "api-key", "x-bf-vk"])
-@pytest.mark.parametrize("surface", PATHS)
+@pytest.mark.parametrize("endpoint", PATHS)
 def test_key_in_a_header_of_its_own(
-    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, header: str
+    pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, header: str
 ) -> None:
     """The key is accepted, and no account receives it."""
     pool.account("a", upstream.base_url("a"), protocols=("chat", "responses"))
     key = pool.key()
 
-    answer = pool.post(PATHS[surface], BODIES[surface], headers={header: key})
+    response = pool.post(PATHS[endpoint], BODIES[endpoint], headers={header: key})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     (seen,) = upstream.log()
     assert seen.headers["authorization"] == "Bearer sk-a"
     assert key not in str(seen.headers)

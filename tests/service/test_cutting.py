@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.limits.limit_syntax import parse_limit
-from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text, text_of
+from tests.service.test_model_responses import BODIES, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -23,21 +23,23 @@ def chatgpt(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
     return pool
 
 
-def limited(surface: str, tokens: int) -> dict[str, Any]:
-    return {"max_completion_tokens" if surface == "chat" else "max_output_tokens": tokens}
+def limited(endpoint: str, tokens: int) -> dict[str, Any]:
+    return {"max_completion_tokens" if endpoint == "chat" else "max_output_tokens": tokens}
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
-def test_an_answer_ends_at_its_length(chatgpt: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
-    body = {**BODIES[surface], **limited(surface, 4)}
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+def test_a_response_ends_at_its_length(
+    chatgpt: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
+) -> None:
+    body = {**BODIES[endpoint], **limited(endpoint, 4)}
 
-    answer = chatgpt.post(PATHS[surface], body, chatgpt.key()).json()
+    response = chatgpt.post(PATHS[endpoint], body, chatgpt.key()).json()
 
-    assert text_of(surface, answer) == TEXT[:16]
-    if surface == "chat":
-        assert answer["choices"][0]["finish_reason"] == "length"
+    assert text_of(endpoint, response) == TEXT[:16]
+    if endpoint == "chat":
+        assert response["choices"][0]["finish_reason"] == "length"
     else:
-        assert (answer["status"], answer["incomplete_details"]) == (
+        assert (response["status"], response["incomplete_details"]) == (
             "incomplete",
             {"reason": "max_output_tokens"},
         )
@@ -48,22 +50,22 @@ def test_an_answer_ends_at_its_length(chatgpt: PoolOfTest, upstream: ScriptedUps
     assert chatgpt.states() == {"a": "active"}
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
-def test_so_does_a_stream(chatgpt: PoolOfTest, surface: str) -> None:
-    body = {**BODIES[surface], **limited(surface, 4), "stream": True}
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+def test_so_does_a_stream(chatgpt: PoolOfTest, endpoint: str) -> None:
+    body = {**BODIES[endpoint], **limited(endpoint, 4), "stream": True}
 
-    events = events_of(chatgpt.post(PATHS[surface], body, chatgpt.key()).text)
+    events = events_of(chatgpt.post(PATHS[endpoint], body, chatgpt.key()).text)
 
-    assert streamed_text(surface, events) == TEXT[:16]
-    last = events[-2]["choices"][0]["finish_reason"] if surface == "chat" else events[-1]["type"]
-    assert last == ("length" if surface == "chat" else "response.incomplete")
+    assert streamed_text(endpoint, events) == TEXT[:16]
+    last = events[-2]["choices"][0]["finish_reason"] if endpoint == "chat" else events[-1]["type"]
+    assert last == ("length" if endpoint == "chat" else "response.incomplete")
 
 
 def test_a_stop_text_ends_a_chat_and_is_not_shown(chatgpt: PoolOfTest) -> None:
-    answer = chatgpt.post(PATHS["chat"], {**BODIES["chat"], "stop": ["ee fo"]}, chatgpt.key()).json()
+    response = chatgpt.post(PATHS["chat"], {**BODIES["chat"], "stop": ["ee fo"]}, chatgpt.key()).json()
 
-    assert text_of("chat", answer) == "one two thr"
-    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert text_of("chat", response) == "one two thr"
+    assert response["choices"][0]["finish_reason"] == "stop"
 
 
 def test_an_upstream_that_takes_limits_is_given_them(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -85,34 +87,34 @@ def test_a_length_that_its_protocol_refuses_as_too_short_is_enforced(
     upstream.script(ENDLESS)
 
     body = {**BODIES["chat"], "max_tokens": 4, "stream": stream}
-    answer = pool.post(PATHS["chat"], body, pool.key())
+    response = pool.post(PATHS["chat"], body, pool.key())
 
     if stream:
-        events = events_of(answer.text)
+        events = events_of(response.text)
         text, last = streamed_text("chat", events), events[-2]["choices"][0]["finish_reason"]
     else:
-        text, last = text_of("chat", answer.json()), answer.json()["choices"][0]["finish_reason"]
+        text, last = text_of("chat", response.json()), response.json()["choices"][0]["finish_reason"]
     assert (text, last) == (TEXT[:16], "length")
     (seen,) = upstream.wait_for(1)
     assert seen.body is not None
     assert seen.body["max_output_tokens"] == 16
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 def test_a_key_has_a_length_for_requests_that_name_none(
-    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
+    pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
 ) -> None:
     """And a strict limit then holds no more than that for one."""
     pool.account("a", upstream.base_url())
     limit = parse_limit("1000 output_tokens/day")
     key = pool.key(output_tokens=40, limits=(limit,))
 
-    answer = pool.post(PATHS[surface], BODIES[surface], key)
+    response = pool.post(PATHS[endpoint], BODIES[endpoint], key)
 
     (seen,) = upstream.wait_for(1)
     assert seen.body is not None
-    assert next(iter(limited(surface, 40).items())) in seen.body.items()
-    assert answer.headers["x-ratelimit-remaining-tokens"] == "960"
+    assert next(iter(limited(endpoint, 40).items())) in seen.body.items()
+    assert response.headers["x-ratelimit-remaining-tokens"] == "960"
 
 
 def test_a_length_in_the_request_is_enforced(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -133,10 +135,10 @@ class TestHiddenOutput:
     def test_a_limit_that_has_no_room_for_it(self, chatgpt: PoolOfTest) -> None:
         key = chatgpt.key(limits=(parse_limit("2000 output_tokens/day"),))
 
-        answer = chatgpt.post(PATHS["chat"], self.BODY, key)
+        response = chatgpt.post(PATHS["chat"], self.BODY, key)
 
-        message = answer.json()["error"]["message"]
-        assert answer.status_code == 429
+        message = response.json()["error"]["message"]
+        assert response.status_code == 429
         assert "limit of 2,000 output tokens per day" in message
         assert "may use up to 32,768 output tokens" in message
         assert "raise the limit" in message
@@ -157,9 +159,9 @@ class TestHiddenOutput:
     def test_what_was_cut_is_charged_what_it_may_have_cost(self, chatgpt: PoolOfTest) -> None:
         key = chatgpt.key(limits=(parse_limit("40000 output_tokens/day"),))
 
-        answer = chatgpt.post(PATHS["chat"], self.BODY, key).json()
+        response = chatgpt.post(PATHS["chat"], self.BODY, key).json()
 
-        assert text_of("chat", answer) == TEXT[:20]
+        assert text_of("chat", response) == TEXT[:20]
         (row,) = chatgpt.wait_for_rows(1)
         assert (row["source"], row["unreported"]) == ("estimated", "cut")
         assert row["output_tokens"] + row["unreported_output_tokens"] == 32_768

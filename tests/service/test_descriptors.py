@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import BODIES, PATHS
 from tests.service.test_leaving import send_request
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
@@ -54,9 +54,9 @@ def test_a_worker_that_runs_out_reports_it_and_recovers(pool: PoolOfTest, upstre
     refused = []
     with ExitStack() as connections:
         for _ in range(CLIENTS):
-            connection, answer = send(pool, upstream, key)
+            connection, response = send(pool, upstream, key)
             connections.enter_context(connection)
-            refused += [answer] if answer else []
+            refused += [response] if response else []
         served = len(upstream.log())
     assert served >= CLIENTS // 4
     assert refused

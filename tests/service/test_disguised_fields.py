@@ -47,15 +47,15 @@ def test_json(pool: PoolOfTest, upstream: ScriptedUpstream, key: str, path: str)
     if path == "/v1/completions":
         upstream.script({"play": "json", "body": {"choices": []}}, path="/v1/completions")
 
-    answer = pool.post(path, body, key)
+    response = pool.post(path, body, key)
 
     (seen,) = upstream.log()
     sent = seen.body or {}
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
     assert sent["model"] == "cheap"
     assert not set(OTHERS) & set(sent)
     assert sent.get("options") in (None, {"num_ctx": 9})
-    ignored = answer.headers["x-poolgate-ignored"].split(", ")
+    ignored = response.headers["x-poolgate-ignored"].split(", ")
     assert set(ignored) >= {*OTHERS, "options.num_predict"}
 
 
@@ -63,13 +63,13 @@ def test_repeated_field(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) 
     """The last one counts, here and at the upstream: no parser has a choice."""
     for first, last, status in (("dear", "cheap", 200), ("cheap", "dear", 403)):
         text = f'{{"model": "{first}", "model": "{last}", "messages": [{{"role": "user", "content": "x"}}]}}'
-        answer = requests.post(
+        response = requests.post(
             f"{pool.gateway.url}/v1/chat/completions",
             data=text,
             headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
             timeout=20,
         )
-        assert answer.status_code == status, answer.text
+        assert response.status_code == status, response.text
 
     (seen,) = upstream.log()
     assert (seen.body or {})["model"] == "cheap"
@@ -78,7 +78,7 @@ def test_repeated_field(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) 
 def test_form(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
     fields = {"model": "cheap", "prompt": "x", "models": "dear", "N": "100", "n[]": "5"}
 
-    answer = requests.post(
+    response = requests.post(
         f"{pool.gateway.url}/v1/images/edits",
         data=fields,
         files={"image": ("a.png", b"PNG"), "Mask": ("secret.png", b"MASK")},
@@ -86,5 +86,5 @@ def test_form(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
         timeout=20,
     )
 
-    assert answer.status_code == 200, answer.text
-    assert set(answer.headers["x-poolgate-ignored"].split(", ")) == {"models", "N", "n", "Mask"}
+    assert response.status_code == 200, response.text
+    assert set(response.headers["x-poolgate-ignored"].split(", ")) == {"models", "N", "n", "Mask"}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.service.test_answers import events_of
 from tests.service.test_basic_chat import basic
+from tests.service.test_model_responses import events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -163,9 +163,9 @@ class Asker:
 
     def sent(self, body: Json) -> Json:
         """Return what the upstream was sent for *body*, which is answered."""
-        answer = self.send_request(body)
-        assert answer.status_code == 200, answer.text
-        assert "x-poolgate-ignored" not in answer.headers
+        response = self.send_request(body)
+        assert response.status_code == 200, response.text
+        assert "x-poolgate-ignored" not in response.headers
         seen = self._upstream.log()[self._seen :]
         self._seen += len(seen)
         return seen[0].body or {}
@@ -200,7 +200,7 @@ class TestChatRequests:
         body = CHAT_BLOCKS[path]
         assert asker.sent(body) == upstreams(body)
 
-    def test_the_messages_of_an_answer_may_be_sent_back(self, asker: Asker, path: str) -> None:
+    def test_the_messages_of_a_response_may_be_sent_back(self, asker: Asker, path: str) -> None:
         """Without what the API does not take: thoughts, and the places that calls had in chunks."""
         (call,) = CHAT["messages"][3]["tool_calls"]
         reply = {"role": "assistant", "content": "Hm.", "tool_calls": [call]}
@@ -231,13 +231,13 @@ class TestCompleteBifrostRequest:
         pool.account("a", upstream.base_url(), kind=kind)
         complete = self.body(call={"index": 0}, message={"reasoning": "Hm."}, tool={"cache_control": HINT})
 
-        answer = pool.post(path, {**complete, "fallbacks": ["gpt-5"]}, pool.key())
+        response = pool.post(path, {**complete, "fallbacks": ["gpt-5"]}, pool.key())
 
-        assert answer.status_code == 200, answer.text
+        assert response.status_code == 200, response.text
         (seen,) = upstream.log()
         known = complete if kind == "compatible" else self.body()
         assert seen.body == upstreams(known)
-        ignored = answer.headers.get("x-poolgate-ignored")
+        ignored = response.headers.get("x-poolgate-ignored")
         assert ignored == (None if kind == "compatible" else "cache_control")
 
 
@@ -303,9 +303,9 @@ class TestResponsesRequests:
     @pytest.mark.parametrize("field", REFUSED)
     @pytest.mark.parametrize("others", [{"model": "gpt-4.1", "input": "Hi"}, RESPONSES])
     def test_fields_that_are_refused(self, asker: Asker, field: str, others: Json) -> None:
-        answer = asker.send_request({**others, field: REFUSED[field]})
+        response = asker.send_request({**others, field: REFUSED[field]})
 
-        assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
+        assert (response.status_code, response.json()["error"]["param"]) == (400, field)
 
 
 def chunk(delta: Json, finish: str | None = None, **more: Any) -> Json:
@@ -332,7 +332,7 @@ CONTENT: dict[str, Json] = {
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/v1/openai/chat/completions"])
 @pytest.mark.parametrize("finish", CONTENT)
-class TestChatAnswers:
+class TestChatResponses:
     @pytest.fixture(autouse=True)
     def _scripted(self, upstream: ScriptedUpstream, finish: str) -> None:
         sent_text = {"role": "assistant", **CONTENT[finish]}
@@ -342,15 +342,19 @@ class TestChatAnswers:
         upstream.script({"play": "chat_events", "events": events})
 
     def test_complete(self, asker: Asker, finish: str) -> None:
-        answer = asker.send_request({"model": "gpt-4.1", "messages": [USER]}).json()
+        response = asker.send_request({"model": "gpt-4.1", "messages": [USER]}).json()
 
-        (choice,) = answer["choices"]
+        (choice,) = response["choices"]
         message = {"tool_calls": None, **choice["message"]}
         assert message == {"role": "assistant", "tool_calls": None, **CONTENT[finish]}
         assert (choice["index"], choice["finish_reason"]) == (0, finish)
-        assert (answer["object"], answer["model"], answer["usage"]) == ("chat.completion", "gpt-4.1", USAGE)
-        assert answer["id"]
-        assert answer["created"]
+        assert (response["object"], response["model"], response["usage"]) == (
+            "chat.completion",
+            "gpt-4.1",
+            USAGE,
+        )
+        assert response["id"]
+        assert response["created"]
 
     def test_streamed(self, asker: Asker, finish: str) -> None:
         body = {"model": "gpt-4.1", "messages": [USER], "stream": True}
@@ -411,7 +415,7 @@ FAULT: Json = {"code": "server_error", "message": "It broke", "type": "server_er
 
 
 def reply(last: Json) -> list[Json]:
-    """Return the events of an answer with each kind of item, which *last* ends."""
+    """Return the events of a response with each kind of item, which *last* ends."""
     part, arguments = {"output_index": 1, "item_id": "msg_1"}, {"output_index": 2, "item_id": "fc_1"}
     events: list[Json] = [
         {"type": "response.created", "response": BEGUN},
@@ -449,7 +453,7 @@ FAILURES: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("path", ["/v1/responses"])
-class TestResponsesAnswers:
+class TestResponsesBodies:
     BODY: Json = {"model": "gpt-4.1", "input": "Hi"}
 
     @pytest.mark.parametrize("end", ENDS)
@@ -482,10 +486,10 @@ class TestResponsesAnswers:
 
     @pytest.mark.parametrize("end", FAILURES)
     def test_failed_without_streaming(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
-        """Never 200: the failure is the answer's status."""
+        """Never 200: the failure is the response's status."""
         upstream.script({"play": "responses_events", "events": reply(FAILURES[end])})
 
-        answer = asker.send_request(self.BODY)
+        response = asker.send_request(self.BODY)
 
-        assert answer.status_code >= 500
-        assert {"message", "type", "code"} <= answer.json()["error"].keys()
+        assert response.status_code >= 500
+        assert {"message", "type", "code"} <= response.json()["error"].keys()

@@ -23,7 +23,7 @@ from app.cli import main
 from app.errors import EndpointMissing, ResponsesDiffer, UpstreamError
 from app.stores import keys
 from app.stores.records.audit import Actor
-from tests.service.test_answers import PATHS, events_of, streamed_text
+from tests.service.test_model_responses import PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 from tests.support.verdict_cases import (
@@ -41,8 +41,8 @@ EMBEDDINGS = "/v1/embeddings"
 VECTORS = {"play": "json", "body": {"object": "list", "data": [], "usage": {"prompt_tokens": 4}}}
 WELL = {"play": "text", "text": "Here."}
 LATER_MS = 3_600_000
-# What no single answer of an upstream leads to: each has a test of its own below.
-OF_SEVERAL_ANSWERS = (ResponsesDiffer, EndpointMissing, UpstreamError)
+# What no single response of an upstream leads to: each has a test of its own below.
+OF_SEVERAL_RESPONSES = (ResponsesDiffer, EndpointMissing, UpstreamError)
 
 
 def named(cases: tuple[Case, ...]) -> Any:
@@ -149,7 +149,7 @@ def first_of_two(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case, path:
     bench.add("b", None, {})
     before_ms = bench.now_ms()
 
-    answer = bench.request()
+    response = bench.request()
 
     (row,) = pool.wait_for_rows(1)
     account, after_ms = bench.account("a"), bench.now_ms()
@@ -161,25 +161,25 @@ def first_of_two(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case, path:
     else:
         assert bench.model_rests_until_ms("a") == 0
     bench.extend("a")
-    check_first_answer(bench, answer)
+    check_first_response(bench, response)
     check_attempts(bench, row, account)
     check_others(bench)
 
 
 def check_duration(seconds: float | None, until_ms: int, before_ms: int, after_ms: int) -> None:
-    """An end that was stated lies exactly so far from the answer; to whole seconds where it is a date."""
+    """An end that was stated lies exactly so far from the response; to whole seconds where it is a date."""
     if seconds is None:
         assert until_ms == 0
     else:
         assert before_ms + seconds * 1000 - 1 <= until_ms <= after_ms + seconds * 1000 + 1
 
 
-def check_first_answer(bench: Bench, answer: requests.Response) -> None:
+def check_first_response(bench: Bench, response: requests.Response) -> None:
     case = bench.case
     if case.expected.tries_another:
-        assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "b")
+        assert (response.status_code, response.headers["x-poolgate-account"]) == (200, "b")
     else:
-        check_reply(case, answer)
+        check_reply(case, response)
     assert bench.requests_to("b") == case.expected.tries_another
 
 
@@ -215,9 +215,9 @@ def check_others(bench: Bench) -> None:
     assert why == (expected.model_state or expected.state)
 
 
-def check_reply(case: Case, answer: requests.Response) -> None:
+def check_reply(case: Case, response: requests.Response) -> None:
     """The caller receives what is due where no account answers: the upstream's own words, or ours."""
-    error = answer.json()["error"]
+    error = response.json()["error"]
     given = case.body
     words = given.get("message") or given.get("detail")
     code = given.get("code") if isinstance(given.get("code"), str) else ""
@@ -226,7 +226,7 @@ def check_reply(case: Case, answer: requests.Response) -> None:
         status, code = case.expected.reply
     else:
         assert error["type"] == (given.get("type") or error["type"])
-    assert answer.status_code == status, answer.text
+    assert response.status_code == status, response.text
     assert error["code"] == (code or error["code"])
     assert error["message"]
     if isinstance(words, str) and code != "usage_limit_reached":
@@ -258,10 +258,10 @@ def each_of_three(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case, path
     bench.add("abc", case.play, case.limits_of_three or case.limits)
     assert case.row == row
 
-    answer = bench.request()
+    response = bench.request()
 
     (entry,) = pool.wait_for_rows(1)
-    check_last_reply(case, answer, path)
+    check_last_reply(case, response, path)
     assert sorted(pool.states().values()) == expected.states_of_three
     if not case.limits_of_three:
         assert len(entry["attempts"]) == expected.requests_of_three
@@ -275,10 +275,10 @@ def each_of_three(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case, path
         assert other.status_code == 200
 
 
-def check_last_reply(case: Case, answer: requests.Response, path: str) -> None:
-    check_reply(case, answer)
+def check_last_reply(case: Case, response: requests.Response, path: str) -> None:
+    check_reply(case, response)
     if case.rejection().retry_after_seconds == NAMED_SECONDS and case.is_refusal:
-        assert answer.headers["retry-after"] == str(NAMED_SECONDS)
+        assert response.headers["retry-after"] == str(NAMED_SECONDS)
 
 
 @named(PLAYED)
@@ -292,7 +292,7 @@ def test_every_row_has_a_case() -> None:
     missing = [f"{number}: {rule.failure}" for number, rule in enumerate(RULES) if number not in covered]
     assert missing == []
     unplayed = {case.row for case in CASES} - {case.row for case in PLAYED}
-    assert {RULES[row].error for row in unplayed} == set(OF_SEVERAL_ANSWERS)
+    assert {RULES[row].error for row in unplayed} == set(OF_SEVERAL_RESPONSES)
 
 
 IN_STREAMS = tuple(case for case in PLAYED if case.is_event)
@@ -320,9 +320,9 @@ def test_an_endpoint_that_no_account_has(pool: PoolOfTest, upstream: ScriptedUps
     bench = Bench(pool, upstream, case, EMBEDDINGS)
     bench.add("abc", case.play, {})
 
-    answer = bench.request()
+    response = bench.request()
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
     assert sum(map(bench.requests_to, "abc")) == 3
     assert pool.states() == dict.fromkeys("abc", "active")
 
@@ -335,10 +335,10 @@ def test_after_a_visible_event(pool: PoolOfTest, upstream: ScriptedUpstream, cas
     bench.add("a", {**case.play, "after": 2}, {})
     bench.add("b", None, {})
 
-    answer = bench.request(stream=True)
+    response = bench.request(stream=True)
 
     (row,) = pool.wait_for_rows(1)
-    events = events_of(answer.text)
+    events = events_of(response.text)
     chunks = [event for event in events if event != "[DONE]" and "error" not in event]
     failed = next(event["error"] for event in events if event != "[DONE]" and "error" in event)
     given = streamed_text("chat", chunks)
@@ -353,17 +353,17 @@ def test_after_a_visible_event(pool: PoolOfTest, upstream: ScriptedUpstream, cas
     assert bench.request(OTHER_MODEL, bench.other_key).status_code == 200
 
 
-def test_an_answer_that_does_not_continue_another(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_response_that_does_not_continue_another(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Its account is well: only the one whose stream was cut is suspected."""
     cut = {"play": "text", "text": "One two three.", "deltas": 4, "at": {"2": [{"reset": True}]}}
     bench = Bench(pool, upstream, CASES[0], PATHS["chat"])
     bench.add("a", cut, {})
     bench.add("b", {"play": "text", "text": "Something else."}, {})
 
-    answer = bench.request(stream=True, headers={"x-poolgate-on-cut": "restart"})
+    response = bench.request(stream=True, headers={"x-poolgate-on-cut": "restart"})
 
     (row,) = pool.wait_for_rows(1)
-    assert events_of(answer.text)[-2]["error"]["code"] == "stream_incomplete"
+    assert events_of(response.text)[-2]["error"]["code"] == "stream_incomplete"
     assert [attempt["failure"] for attempt in row["attempts"]] == ["cut", "differs"]
     assert pool.states() == {"a": "suspected", "b": "active"}
 
@@ -377,14 +377,14 @@ def test_another_model_answers_for_what_no_account_does(
     bench = Bench(pool, upstream, case, PATHS["chat"])
     bench.add("ab", case.play, {})
 
-    answer = bench.request(fallbacks=[OTHER_MODEL])
+    response = bench.request(fallbacks=[OTHER_MODEL])
 
-    assert (answer.status_code, answer.json()["model"]) == (200, OTHER_MODEL)
+    assert (response.status_code, response.json()["model"]) == (200, OTHER_MODEL)
 
 
 @named(TESTABLE)
 def test_operators_see_the_same_verdict(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case) -> None:
-    """A test of one account judges its answer by the same table, and changes no state."""
+    """A test of one account judges its response by the same table, and changes no state."""
     bench = Bench(pool, upstream, case, PATHS["chat"])
     bench.add("a", case.play, {})
     operations = pool.gateway.services.operations(Actor("ann", "cli"))

@@ -1,4 +1,4 @@
-"""POST /openai/v1/chat/completions: model names, extra fields of answers, and cached answers."""
+"""POST /openai/v1/chat/completions: model names, extra fields of responses, and cached responses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.limits.limit_syntax import parse_limit
-from tests.service.test_answers import CHAT, events_of
 from tests.service.test_basic_chat import basic
 from tests.service.test_leaving import send_request as begun
+from tests.service.test_model_responses import CHAT, events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -55,8 +55,8 @@ class TestNames:
         key = pool.key(models=("m", "meta/m", "openai/gpt"))
 
         def send_request(model: str) -> tuple[str, str]:
-            answer = pool.post(PATH, {**CHAT, "model": model}, key)
-            assert answer.status_code == 200, answer.text
+            response = pool.post(PATH, {**CHAT, "model": model}, key)
+            assert response.status_code == 200, response.text
             seen = upstream.log()[-1]
             return seen.account, (seen.body or {})["model"]
 
@@ -94,9 +94,9 @@ class TestNames:
         upstream.script({"play": "http_error", "status": 500}, account="east")
 
         body = {**CHAT, "model": "east/m", "fallbacks": ["gpu/n"]}
-        answer = pool.post(PATH, body, pool.key()).json()
+        response = pool.post(PATH, body, pool.key()).json()
 
-        assert (answer["extra_fields"]["model_requested"], answer["model"]) == ("east/m", "n")
+        assert (response["extra_fields"]["model_requested"], response["model"]) == ("east/m", "n")
         assert pool.wait_for_rows(2)[1]["asked"] == "east/m"
 
 
@@ -117,9 +117,9 @@ class TestBodies:
         ],
     )
     def test_what_is_refused(self, pool: PoolOfTest, change: Json, param: str) -> None:
-        answer = pool.post(PATH, {**GPT, **change}, pool.key())
+        response = pool.post(PATH, {**GPT, **change}, pool.key())
 
-        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+        assert (response.status_code, response.json()["error"]["param"]) == (400, param)
 
     @pytest.mark.parametrize("wire", ["chat", "responses"])
     def test_reasoning_is_sent_in_the_accounts_format(
@@ -127,14 +127,14 @@ class TestBodies:
     ) -> None:
         pool.account("a", upstream.base_url(), protocols=(wire,))
 
-        answer = pool.post(PATH, {**GPT, "reasoning": {"effort": "high", "max_tokens": 9}}, pool.key())
+        response = pool.post(PATH, {**GPT, "reasoning": {"effort": "high", "max_tokens": 9}}, pool.key())
 
         body = upstream.wait_for(1)[0].body or {}
         if wire == "chat":
             assert (body["reasoning_effort"], "reasoning" in body) == ("high", False)
         else:
             assert body["reasoning"] == {"effort": "high"}
-        assert answer.headers["x-poolgate-ignored"] == "reasoning"
+        assert response.headers["x-poolgate-ignored"] == "reasoning"
 
     def test_a_compatible_account_receives_all_of_it(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
@@ -147,20 +147,20 @@ class TestBodies:
         assert (body["reasoning_effort"], body["reasoning"]) == ("high", {"max_tokens": 9})
 
 
-class TestAnswers:
-    def test_a_complete_answer_has_its_provider_and_cost(
+class TestResponses:
+    def test_a_complete_response_has_its_provider_and_cost(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         pool.account("a", upstream.base_url())
         upstream.script({"play": "text", "usage": {"input_tokens": 1000, "output_tokens": 100}})
 
-        answer = pool.post(PATH, {**GPT, "model": "openai/gpt-4.1"}, pool.key()).json()
+        response = pool.post(PATH, {**GPT, "model": "openai/gpt-4.1"}, pool.key()).json()
 
-        cost = answer["usage"]["cost"]
+        cost = response["usage"]["cost"]
         assert cost["total_cost"] == cost["input_tokens_cost"] + cost["output_tokens_cost"] > 0
         assert cost["request_cost"] == 0
         assert round(cost["total_cost"] * 1e6) == pool.wait_for_rows(1)[0]["cost"]
-        reply = answer["extra_fields"]
+        reply = response["extra_fields"]
         assert (reply["request_type"], reply["provider"]) == ("chat_completion", "openai")
         assert (reply["model_requested"], reply["model_deployment"]) == ("openai/gpt-4.1", "gpt-4.1")
         assert reply["latency"] >= 0
@@ -193,14 +193,14 @@ class TestAnswers:
         pool.account("a", upstream.base_url(), protocols=("responses",))
         upstream.script({"play": "reasoning", "summary": "Hm.", "text": "Yes."})
 
-        answer = pool.post(PATH, {**GPT, "stream": stream}, pool.key())
+        response = pool.post(PATH, {**GPT, "stream": stream}, pool.key())
 
         if stream:
-            deltas = [chunk["choices"][0]["delta"] for chunk in chunks_of(answer.text) if chunk["choices"]]
+            deltas = [chunk["choices"][0]["delta"] for chunk in chunks_of(response.text) if chunk["choices"]]
             thoughts = "".join(delta.get("reasoning", "") for delta in deltas)
             details = [detail for delta in deltas for detail in delta.get("reasoning_details", ())]
         else:
-            message = answer.json()["choices"][0]["message"]
+            message = response.json()["choices"][0]["message"]
             thoughts, details = message["reasoning"], message["reasoning_details"]
         assert thoughts == "Hm."
         assert "".join(detail.get("summary", "") for detail in details) == "Hm."
@@ -215,10 +215,12 @@ class TestAnswers:
         body = {**GPT, "stream": stream}
 
         refused = pool.post(PATH, body, pool.key(), headers=headers)
-        answer = pool.post(PATH, body, pool.key("raw", raw=True), headers=headers)
+        response = pool.post(PATH, body, pool.key("raw", raw=True), headers=headers)
 
         assert refused.status_code == 400
-        reply = [chunk["extra_fields"] for chunk in (chunks_of(answer.text) if stream else [answer.json()])]
+        reply = [
+            chunk["extra_fields"] for chunk in (chunks_of(response.text) if stream else [response.json()])
+        ]
         assert all(one["raw_request"] == upstream.log()[-1].body for one in reply)
         sent_text = [event for one in reply for event in one["raw_response"]["events"]]
         assert {event["object"] for event in sent_text} == {
@@ -226,7 +228,7 @@ class TestAnswers:
         }
 
 
-class TestAnswersGivenAgain:
+class TestResponsesGivenAgain:
     KEY = {"x-bf-cache-key": "s"}
 
     @pytest.fixture
@@ -236,13 +238,13 @@ class TestAnswersGivenAgain:
         key = pool.key()
 
         def send_request(headers: Json, key: str = key, **change: Any) -> tuple[str, Json]:
-            answer = pool.post(PATH, {**GPT, **change}, key, headers=headers)
-            assert answer.status_code == 200, answer.text
+            response = pool.post(PATH, {**GPT, **change}, key, headers=headers)
+            assert response.status_code == 200, response.text
             if not change.get("stream"):
-                body = answer.json()
+                body = response.json()
                 return body["choices"][0]["message"]["content"], body["extra_fields"]
-            chunks = chunks_of(answer.text)
-            assert answer.text.endswith("data: [DONE]\n\n")
+            chunks = chunks_of(response.text)
+            assert response.text.endswith("data: [DONE]\n\n")
             text = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
             return text, chunks[-1]["extra_fields"]
 
@@ -276,7 +278,7 @@ class TestAnswersGivenAgain:
         assert send_request(self.KEY, temperature=0.5)[0] == "Answer 3."
         assert send_request(self.KEY)[0] == "Answer 0."
 
-    def test_stored_answers_are_encrypted_and_expire(self, send_request: Any, pool: PoolOfTest) -> None:
+    def test_stored_responses_are_encrypted_and_expire(self, send_request: Any, pool: PoolOfTest) -> None:
         send_request({**self.KEY, "x-bf-cache-ttl": "1h"})
 
         client = pool.gateway.services.scripts.client
@@ -323,16 +325,16 @@ class TestAnswersGivenAgain:
 
         assert send_request(self.KEY)[0] == "Answer 1."
 
-    def test_a_failed_answer_is_not_stored(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_a_failed_response_is_not_stored(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
         cut = {"play": "error_in_stream", "text": "Half", "after": 1, "deltas": 2}
         upstream.script(cut, {"play": "text", "text": "Whole"})
         key = pool.key()
 
         pool.post(PATH, {**GPT, "stream": True}, key, headers=self.KEY)
-        answer = pool.post(PATH, GPT, key, headers=self.KEY).json()
+        response = pool.post(PATH, GPT, key, headers=self.KEY).json()
 
-        assert answer["choices"][0]["message"]["content"] == "Whole"
+        assert response["choices"][0]["message"]["content"] == "Whole"
 
     def test_a_threshold_is_for_answers_to_similar_questions(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
@@ -340,14 +342,14 @@ class TestAnswersGivenAgain:
         pool.account("a", upstream.base_url(), kind="compatible", protocols=("responses",))
         headers = {**self.KEY, "x-bf-cache-threshold": "0.8"}
 
-        answer = pool.post(PATH, {**GPT, "seed": 1}, pool.key(), headers=headers)
+        response = pool.post(PATH, {**GPT, "seed": 1}, pool.key(), headers=headers)
 
-        assert answer.headers["x-poolgate-ignored"] == "seed, x-bf-cache-threshold"
+        assert response.headers["x-poolgate-ignored"] == "seed, x-bf-cache-threshold"
 
     @pytest.mark.parametrize(
         "header", [{"x-bf-cache-ttl": "soon"}, {"x-bf-cache-ttl": "25h"}, {"x-bf-cache-type": "semantic"}]
     )
     def test_invalid_cache_headers_are_refused(self, pool: PoolOfTest, header: dict[str, str]) -> None:
-        answer = pool.post(PATH, GPT, pool.key(), headers={**self.KEY, **header})
+        response = pool.post(PATH, GPT, pool.key(), headers={**self.KEY, **header})
 
-        assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(header)))
+        assert (response.status_code, response.json()["error"]["param"]) == (400, next(iter(header)))

@@ -1,4 +1,4 @@
-"""When an account fails, another one answers; when all do, the client hears the truth."""
+"""When an account fails, another one responses; when all do, the client hears the truth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, text_of
+from tests.service.test_model_responses import BODIES, CHAT, PATHS, events_of, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -49,21 +49,21 @@ def try_bad_first(pool: PoolOfTest) -> None:
 
 
 @pytest.mark.parametrize("name", FAILURES)
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_another_account_answers(
-    two: PoolOfTest, upstream: ScriptedUpstream, name: str, surface: str, stream: bool
+    two: PoolOfTest, upstream: ScriptedUpstream, name: str, endpoint: str, stream: bool
 ) -> None:
     try_bad_first(two)
     upstream.script(FAILURES[name], account="bad")
     upstream.script({"play": "text", "text": "Here."}, account="good")
 
-    answer = two.post(PATHS[surface], {**BODIES[surface], "stream": stream}, two.key())
+    response = two.post(PATHS[endpoint], {**BODIES[endpoint], "stream": stream}, two.key())
 
-    assert answer.status_code == 200
-    assert answer.headers["x-poolgate-account"] == "good"
-    assert "Here" in answer.text
-    assert "error" not in [event for event in events_of(answer.text) if event != "[DONE]"]
+    assert response.status_code == 200
+    assert response.headers["x-poolgate-account"] == "good"
+    assert "Here" in response.text
+    assert "error" not in [event for event in events_of(response.text) if event != "[DONE]"]
     (row,) = two.wait_for_rows(1)
     assert [attempt["account"] for attempt in row["attempts"]] != []
     assert len(row["attempts"]) == 2
@@ -76,9 +76,9 @@ def test_the_clients_own_mistake_is_reported_at_once(two: PoolOfTest, upstream: 
     }
     upstream.script({"play": "http_error", "status": 400, "body": body})
 
-    answer = two.post(PATHS["chat"], CHAT, two.key())
+    response = two.post(PATHS["chat"], CHAT, two.key())
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "context_length_exceeded")
     assert len(upstream.log()) == 1
     assert set(two.states().values()) == {"active"}
 
@@ -96,15 +96,15 @@ def test_a_spent_pool_reports_the_first_reset(pool: PoolOfTest, upstream: Script
         upstream.script({"play": "http_error", "status": 429, "body": {"error": error}}, account=name)
     key = pool.key()
 
-    answers = [pool.post(PATHS["chat"], CHAT, key) for _ in range(3)]
+    responses = [pool.post(PATHS["chat"], CHAT, key) for _ in range(3)]
 
-    for answer in answers:
-        error = answer.json()["error"]
-        assert (answer.status_code, error["type"], error["code"]) == (429, *["usage_limit_reached"] * 2)
+    for response in responses:
+        error = response.json()["error"]
+        assert (response.status_code, error["type"], error["code"]) == (429, *["usage_limit_reached"] * 2)
         assert 7100 < error["resets_in_seconds"] <= 7200
         assert error["message"].endswith(("reset in 2 h", "reset in 1 h 59 min"))
-        assert "Retry-After" not in answer.headers
-    assert answers[0].json()["error"]["plan_type"] == "plus"
+        assert "Retry-After" not in response.headers
+    assert responses[0].json()["error"]["plan_type"] == "plus"
     assert len(upstream.log()) == 2
     assert pool.states() == {"a": "window_spent", "b": "window_spent"}
 
@@ -115,28 +115,28 @@ def test_a_dead_upstream_credential_is_not_the_clients_fault(
     pool.account("a", upstream.base_url("a"))
     upstream.script({"play": "http_error", "status": 401})
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert answer.status_code == 502
+    assert response.status_code == 502
     assert pool.states() == {"a": "credential_dead"}
 
 
 def test_an_empty_pool_is_reported(pool: PoolOfTest) -> None:
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_accounts")
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "no_accounts")
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 def test_a_cut_after_the_first_event_is_never_a_finish(
-    two: PoolOfTest, upstream: ScriptedUpstream, surface: str
+    two: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
 ) -> None:
     try_bad_first(two)
     upstream.script({"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}})
 
-    events = events_of(two.post(PATHS[surface], {**BODIES[surface], "stream": True}, two.key()).text)
+    events = events_of(two.post(PATHS[endpoint], {**BODIES[endpoint], "stream": True}, two.key()).text)
 
-    if surface == "chat":
+    if endpoint == "chat":
         assert events[-2]["error"]["code"] == "stream_incomplete"
         assert events[-1] == "[DONE]"
         assert not any(event["choices"][0]["finish_reason"] for event in events[:-2])
@@ -147,7 +147,7 @@ def test_a_cut_after_the_first_event_is_never_a_finish(
     assert (row["status"], row["error"]) == (502, "stream_incomplete")
 
 
-def test_a_cut_answer_without_streaming_is_requested_again(
+def test_a_cut_response_without_streaming_is_requested_again(
     two: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
     """The client has seen nothing, so starting again loses nothing."""
@@ -158,6 +158,6 @@ def test_a_cut_answer_without_streaming_is_requested_again(
     )
     upstream.script({"play": "text", "text": "All of it"}, account="good")
 
-    answer = two.post(PATHS["chat"], CHAT, two.key())
+    response = two.post(PATHS["chat"], CHAT, two.key())
 
-    assert text_of("chat", answer.json()) == "All of it"
+    assert text_of("chat", response.json()) == "All of it"

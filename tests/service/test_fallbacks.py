@@ -10,7 +10,7 @@ import requests
 
 from app.limits.limit_syntax import parse_limit
 from app.relay.retry_policy import MAX_ATTEMPTS
-from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, streamed_text, text_of
+from tests.service.test_model_responses import BODIES, CHAT, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -34,22 +34,22 @@ WRONG = {
 }
 
 
-def body_of(surface: str, *fallbacks: str, **more: Any) -> dict[str, Any]:
-    return {**BODIES[surface], "fallbacks": list(fallbacks), **more}
+def body_of(endpoint: str, *fallbacks: str, **more: Any) -> dict[str, Any]:
+    return {**BODIES[endpoint], "fallbacks": list(fallbacks), **more}
 
 
-@pytest.mark.parametrize("surface", PATHS)
+@pytest.mark.parametrize("endpoint", PATHS)
 @pytest.mark.parametrize("failure", [REFUSED, TOO_LONG], ids=["a failure", "too long for the model"])
 def test_the_next_model_answers(
-    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, failure: dict[str, Any]
+    pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, failure: dict[str, Any]
 ) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(failure, model="m")
     upstream.script({"play": "text", "text": "From n."}, model="n")
 
-    answer = pool.post(PATHS[surface], body_of(surface, "n", "o"), pool.key())
+    response = pool.post(PATHS[endpoint], body_of(endpoint, "n", "o"), pool.key())
 
-    assert text_of(surface, answer.json()) == "From n."
+    assert text_of(endpoint, response.json()) == "From n."
     assert all("fallbacks" not in (seen.body or {}) for seen in upstream.log())
     failed, served = pool.wait_for_rows(2)
     assert (failed["model"], failed["status"] >= 400, "asked" in failed) == ("m", True, False)
@@ -63,11 +63,11 @@ def test_a_stream_too(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script(TOO_LONG, model="m")
     upstream.script({"play": "text", "text": "From n."}, model="n")
 
-    answer = pool.post(PATHS["chat"], body_of("chat", "n", stream=True), pool.key())
+    response = pool.post(PATHS["chat"], body_of("chat", "n", stream=True), pool.key())
 
-    assert '"From n."' in answer.text or "From" in answer.text
-    assert "error" not in answer.text
-    assert events_of(answer.text)[-1] == "[DONE]"
+    assert '"From n."' in response.text or "From" in response.text
+    assert "error" not in response.text
+    assert events_of(response.text)[-1] == "[DONE]"
 
 
 def test_every_model_has_the_full_retry_budget(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -76,9 +76,9 @@ def test_every_model_has_the_full_retry_budget(pool: PoolOfTest, upstream: Scrip
     upstream.script({"play": "http_error", "status": 404, "body": {"error": {"code": "model_not_found"}}})
     upstream.script({"play": "text"}, account="b", model="n")
 
-    answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
+    response = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     requested = [(seen.body or {})["model"] for seen in upstream.log()]
     assert requested.count("m") == 2
     assert 1 <= requested.count("n") <= 2
@@ -89,18 +89,18 @@ def test_if_none_can_the_first_failure_is_reported(pool: PoolOfTest, upstream: S
     upstream.script(TOO_LONG, model="m")
     upstream.script(REFUSED, model="n")
 
-    answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
+    response = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "context_length_exceeded")
 
 
 def test_a_fault_of_the_request_is_reported_at_once(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(WRONG, model="m")
 
-    answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
+    response = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
     assert len(upstream.log()) == 1
 
 
@@ -109,9 +109,9 @@ def test_no_fallback_after_the_first_event(pool: PoolOfTest, upstream: ScriptedU
     upstream.script({"play": "error_in_stream", "text": "Half", "after": 1, "deltas": 2}, model="m")
     upstream.script({"play": "text", "text": "Whole"}, model="n")
 
-    answer = pool.post(PATHS["chat"], body_of("chat", "n", stream=True), pool.key())
+    response = pool.post(PATHS["chat"], body_of("chat", "n", stream=True), pool.key())
 
-    assert "error" in events_of(answer.text)[-2]
+    assert "error" in events_of(response.text)[-2]
     assert [(seen.body or {})["model"] for seen in upstream.log()] == ["m"]
 
 
@@ -125,16 +125,16 @@ def test_a_spent_limit_of_one_model_leaves_the_others(pool: PoolOfTest, upstream
 
 
 def test_a_key_may_not_fall_back_to_a_model_it_may_not_use(pool: PoolOfTest) -> None:
-    answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key(models=("m",)))
+    response = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key(models=("m",)))
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "model_not_allowed")
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "model_not_allowed")
 
 
 @pytest.mark.parametrize("fallbacks", ["n", [1], [""], {}, ["n"] * 17])
 def test_fallbacks_are_names(pool: PoolOfTest, fallbacks: Any) -> None:
-    answer = pool.post(PATHS["chat"], {**CHAT, "fallbacks": fallbacks}, pool.key())
+    response = pool.post(PATHS["chat"], {**CHAT, "fallbacks": fallbacks}, pool.key())
 
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "fallbacks")
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "fallbacks")
 
 
 def test_fallbacks_and_accounts_do_not_multiply(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -143,9 +143,9 @@ def test_fallbacks_and_accounts_do_not_multiply(pool: PoolOfTest, upstream: Scri
         pool.account(f"a{number}", upstream.base_url(f"a{number}"))
     upstream.script(REFUSED)
 
-    answer = pool.post(PATHS["chat"], body_of("chat", *(f"n{n}" for n in range(16))), pool.key())
+    response = pool.post(PATHS["chat"], body_of("chat", *(f"n{n}" for n in range(16))), pool.key())
 
-    assert answer.status_code == 500
+    assert response.status_code == 500
     requested = [(seen.body or {})["model"] for seen in upstream.log()]
     assert len(requested) <= MAX_ATTEMPTS
     assert "m" in requested
@@ -153,55 +153,55 @@ def test_fallbacks_and_accounts_do_not_multiply(pool: PoolOfTest, upstream: Scri
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
 
-@pytest.mark.parametrize("surface", PATHS)
-def test_one_deadline_spans_all_models(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+@pytest.mark.parametrize("endpoint", PATHS)
+def test_one_deadline_spans_all_models(pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str) -> None:
     pool.set(settings='{"time_limits": {"*": {"total": 5.0, "first_progress": 2.0}}}')
     pool.account("a", upstream.base_url())
     upstream.script({"before": [{"stall": True}]})
     began = time.monotonic()
 
-    answer = pool.post(PATHS[surface], body_of(surface, *(f"n{n}" for n in range(16))), pool.key())
+    response = pool.post(PATHS[endpoint], body_of(endpoint, *(f"n{n}" for n in range(16))), pool.key())
 
-    assert answer.status_code == 502
+    assert response.status_code == 502
     assert time.monotonic() - began < 15
     assert len(upstream.log()) <= 3
 
 
 class TestAfterACut:
-    """With `restart`: the same model once more, then the caller's fallbacks, one answer to the caller."""
+    """With `restart`: the same model once more, then the caller's fallbacks, one response to the caller."""
 
     TEXT = "The whole of it, from one end to the other."
     HEADERS: ClassVar[dict[str, str]] = {"x-poolgate-on-cut": "restart"}
 
-    @pytest.mark.parametrize("surface", PATHS)
-    def test_a_fallback_continues(self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+    @pytest.mark.parametrize("endpoint", PATHS)
+    def test_a_fallback_continues(self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str) -> None:
         pool.account("a", upstream.base_url())
         upstream.script(self._broken({"reset": True}), model="m")
         upstream.script({"play": "text", "text": self.TEXT, "deltas": 5}, model="n")
 
-        answer = self._send_request(pool, surface)
+        response = self._send_request(pool, endpoint)
 
-        assert streamed_text(surface, events_of(answer.text)) == self.TEXT
-        assert '"error":{' not in answer.text
+        assert streamed_text(endpoint, events_of(response.text)) == self.TEXT
+        assert '"error":{' not in response.text
         requested = [(seen.body or {})["model"] for seen in upstream.log()]
         assert requested == ["m", "m", "n"]
         cut, served = pool.wait_for_rows(2)
         assert (cut["error"], served["status"], served["model"]) == ("stream_incomplete", 200, "n")
         assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
-    @pytest.mark.parametrize("surface", PATHS)
+    @pytest.mark.parametrize("endpoint", PATHS)
     def test_one_with_another_text_does_not(
-        self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
     ) -> None:
         pool.account("a", upstream.base_url())
         upstream.script(self._broken({"reset": True}), model="m")
         upstream.script({"play": "text", "text": "Another text."}, model="n")
 
-        events = events_of(self._send_request(pool, surface).text)
+        events = events_of(self._send_request(pool, endpoint).text)
 
-        failed = events[-2]["error"] if surface == "chat" else events[-1]["response"]["error"]
+        failed = events[-2]["error"] if endpoint == "chat" else events[-1]["response"]["error"]
         assert failed["code"] == "stream_incomplete"
-        assert self.TEXT.startswith(streamed_text(surface, [each for each in events if "error" not in each]))
+        assert self.TEXT.startswith(streamed_text(endpoint, [each for each in events if "error" not in each]))
 
     def test_a_stall_is_followed_by_one_attempt(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         """Not by one at each account and each fallback, each with a silence of its own."""
@@ -215,10 +215,10 @@ class TestAfterACut:
         assert events[-2]["error"]["code"] == "stream_idle_timeout"
         assert len(upstream.log()) == 2
 
-    def test_a_cached_answer_does_not_continue_one(
+    def test_a_cached_response_does_not_continue_one(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
-        """It would begin from its beginning, and the rest of an answer is not one to keep."""
+        """It would begin from its beginning, and the rest of a response is not one to keep."""
         pool.account("a", upstream.base_url())
         upstream.script({"play": "text", "text": self.TEXT, "deltas": 5}, model="n")
         key, headers = pool.key(), {**self.HEADERS, "x-bf-cache-key": "c"}
@@ -236,5 +236,7 @@ class TestAfterACut:
     def _broken(self, *how: dict[str, Any]) -> dict[str, Any]:
         return {"play": "text", "text": self.TEXT, "deltas": 9, "at": {"4": list(how)}}
 
-    def _send_request(self, pool: PoolOfTest, surface: str) -> requests.Response:
-        return pool.post(PATHS[surface], body_of(surface, "n", stream=True), pool.key(), headers=self.HEADERS)
+    def _send_request(self, pool: PoolOfTest, endpoint: str) -> requests.Response:
+        return pool.post(
+            PATHS[endpoint], body_of(endpoint, "n", stream=True), pool.key(), headers=self.HEADERS
+        )

@@ -1,6 +1,6 @@
 """
 Nothing is dropped silently: every field reaches the upstream as the table of fields specifies, or is refused
-or named as ignored; and every documented field of an answer reaches the client.
+or named as ignored; and every documented field of a response reaches the client.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from app.translation.requests.field_support import (
     Support,
     support_for,
 )
-from tests.service.test_answers import events_of
 from tests.service.test_basic_chat import basic
+from tests.service.test_model_responses import events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -163,7 +163,7 @@ EXTENDED_FIELDS = """
     parallel_tool_calls response_format
     reasoning_effort service_tier stream_options fallbacks reasoning cache_control
 """
-SURFACES: dict[str, tuple[str, list[str], Json]] = {
+ENDPOINTS: dict[str, tuple[str, list[str], Json]] = {
     V1: ("chat", list(CHAT), CHAT_VALUES),
     BASIC: ("chat", BASIC_FIELDS.split(), CHAT_VALUES),
     EXTENDED: ("chat", EXTENDED_FIELDS.split(), CHAT_VALUES),
@@ -187,7 +187,7 @@ class Asker:
     """Sends bodies to one endpoint of a pool with one account, and reports what became of each field."""
 
     def __init__(self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, account: str) -> None:
-        self.surface, self.fields, self.values = SURFACES[path]
+        self.endpoint, self.fields, self.values = ENDPOINTS[path]
         self.kind, wires = ACCOUNTS[account]
         self.protocols = set(wires)
         url = f"{upstream.root_url()}/backend-api" if self.kind == "chatgpt" else upstream.base_url()
@@ -197,27 +197,27 @@ class Asker:
         self._pool, self._upstream, self._path, self._seen = pool, upstream, path, 0
 
     def least(self, *fields: str) -> Json:
-        sent_text = "messages" if self.surface == "chat" or "messages" in fields else "input"
+        sent_text = "messages" if self.endpoint == "chat" or "messages" in fields else "input"
         value = "Hi" if sent_text == "input" else [{"role": "user", "content": "Hi"}]
         return {"model": "demo" if self.kind == "demo" else "gpt-4.1", sent_text: value}
 
     def send_request(self, body: Json) -> tuple[int, Json, list[str], Json]:
         """Return status, the error if any, the fields reported as ignored, and what the upstream saw."""
-        answer = self._pool.post(self._path, body, headers=self._headers)
-        ignored = [name for name in answer.headers.get("x-poolgate-ignored", "").split(", ") if name]
-        if answer.status_code >= 400:
-            return answer.status_code, answer.json()["error"], ignored, {}
+        response = self._pool.post(self._path, body, headers=self._headers)
+        ignored = [name for name in response.headers.get("x-poolgate-ignored", "").split(", ") if name]
+        if response.status_code >= 400:
+            return response.status_code, response.json()["error"], ignored, {}
         seen = self._upstream.log()[self._seen :]
         self._seen += len(seen)
-        return answer.status_code, {}, ignored, seen[0].body or {}
+        return response.status_code, {}, ignored, seen[0].body or {}
 
     def support_for(self, field: str) -> Support:
-        return support_for(self.surface, field, KINDS[self.kind].dialect, self.protocols)
+        return support_for(self.endpoint, field, KINDS[self.kind].dialect, self.protocols)
 
     def fault(self, field: str) -> str | None:
         """Return how the field, sent alone, was handled differently from the table."""
-        with_it = self.least(field) | (WITH.get(field, {}) if self.surface == "chat" else {})
-        if self.surface == "responses" and field in ("tool_choice", "parallel_tool_calls"):
+        with_it = self.least(field) | (WITH.get(field, {}) if self.endpoint == "chat" else {})
+        if self.endpoint == "responses" and field in ("tool_choice", "parallel_tool_calls"):
             with_it["tools"] = [FLAT]
         if field == "stream_options":
             with_it["stream"] = True
@@ -267,7 +267,7 @@ def asker(pool: PoolOfTest, upstream: ScriptedUpstream, path: str, account: str)
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-@pytest.mark.parametrize("path", SURFACES)
+@pytest.mark.parametrize("path", ENDPOINTS)
 class TestRequests:
     def test_each_field_alone(self, asker: Asker) -> None:
         faults = {field: found for field in asker.fields if (found := asker.fault(field))}
@@ -299,7 +299,7 @@ class TestRequests:
             assert sent["messages"].pop(0) == {"role": "system", "content": body["instructions"]}
         assert {field: sent.get(field) for field in as_it_is} == {field: body[field] for field in as_it_is}
         not_reported = (
-            {"reasoning"} if asker.surface == "responses" and asker.protocols == {"chat"} else set()
+            {"reasoning"} if asker.endpoint == "responses" and asker.protocols == {"chat"} else set()
         )
         assert (
             set(ignored)
@@ -307,8 +307,8 @@ class TestRequests:
         )
 
 
-def test_the_table_knows_no_other_surface() -> None:
-    assert set(TABLES) == {surface for surface, _, _ in SURFACES.values()}
+def test_the_table_knows_no_other_endpoint() -> None:
+    assert set(TABLES) == {endpoint for endpoint, _, _ in ENDPOINTS.values()}
 
 
 LOGPROB: Json = {"token": "Hi", "logprob": -0.1, "bytes": [72, 105]}
@@ -434,7 +434,7 @@ def paths(value: Any, place: str = "") -> set[str]:
 
 @pytest.mark.parametrize("path", [V1, BASIC, EXTENDED])
 @pytest.mark.parametrize("stream", [False, True])
-def test_every_documented_field_of_an_answer(
+def test_every_documented_field_of_a_response(
     pool: PoolOfTest, upstream: ScriptedUpstream, path: str, stream: bool
 ) -> None:
     """All endpoints pass on everything an upstream sends; one adds what it documents."""
@@ -449,8 +449,8 @@ def test_every_documented_field_of_an_answer(
     if path == V1:
         headers["Authorization"] = f"Bearer {key}"
     body = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
-    answer = pool.post(path, {**body, "stream_options": {"include_usage": True}}, headers=headers)
-    assert answer.status_code == 200, answer.text
+    response = pool.post(path, {**body, "stream_options": {"include_usage": True}}, headers=headers)
+    assert response.status_code == 200, response.text
 
     sent_text = "delta" if stream else "message"
     calls = {"tool_calls": [CALL if stream else {n: v for n, v in CALL.items() if n != "index"}]}
@@ -461,7 +461,11 @@ def test_every_documented_field_of_an_answer(
         choice["log_probs"] = LOGPROBS
         reply = {**EXTRA, "chunk_index": 0} if stream else EXTRA
         expected |= {"usage": {**USAGE, "cost": COST}, "extra_fields": reply}
-    got = [answer.json()] if not stream else [event for event in events_of(answer.text) if event != "[DONE]"]
+    got = (
+        [response.json()]
+        if not stream
+        else [event for event in events_of(response.text) if event != "[DONE]"]
+    )
 
     assert paths(expected) - {found for one in got for found in paths(one)} == set()
     usage = {name: n for name, n in got[-1]["usage"].items() if name != "cost"}

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.service.test_answers import CHAT, PATHS, text_of
 from tests.service.test_failover import try_bad_first
+from tests.service.test_model_responses import CHAT, PATHS, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -38,9 +38,9 @@ def test_an_only_account_may_take_its_time(
     pool.account("a", upstream.base_url(), kind="compatible")
     upstream.script(slow)
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert text_of("chat", answer.json()) == "At last."
+    assert text_of("chat", response.json()) == "At last."
     assert len(upstream.log()) == 1
 
 
@@ -51,9 +51,9 @@ def test_an_only_account_that_never_answers_ends_with_the_deadline(
     pool.account("a", upstream.base_url(), kind="compatible")
     upstream.script(SILENT)
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert answer.status_code == 502
+    assert response.status_code == 502
     assert len(upstream.log()) == 1
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
@@ -70,15 +70,15 @@ def test_a_local_server_has_time_to_read_a_long_prompt(two: PoolOfTest, upstream
     upstream.script({**TEXT, "before": [{"sleep": 6.0}]}, account="bad")
     prompt = "word " * 30_000
 
-    answer = two.post(PATHS["chat"], {**CHAT, "messages": [{"role": "user", "content": prompt}]}, two.key())
+    response = two.post(PATHS["chat"], {**CHAT, "messages": [{"role": "user", "content": prompt}]}, two.key())
 
-    assert text_of("chat", answer.json()) == "At last."
+    assert text_of("chat", response.json()) == "At last."
 
 
 def test_comments_are_signs_of_life(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     waits = [step for _ in range(8) for step in ({"sleep": 0.7}, {"send": ": still at work\n\n"})]
     upstream.script({**TEXT, "at": {"start": waits}}, account="bad")
 
-    answer = two.post(PATHS["chat"], CHAT, two.key())
+    response = two.post(PATHS["chat"], CHAT, two.key())
 
-    assert text_of("chat", answer.json()) == "At last."
+    assert text_of("chat", response.json()) == "At last."

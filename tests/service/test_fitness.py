@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import CHAT, PATHS, RESPONSES
 from tests.service.test_common_rules import error_of
+from tests.service.test_model_responses import CHAT, PATHS, RESPONSES
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -39,9 +39,9 @@ class TestWhatASignInCannot:
     def test_is_refused_by_name(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, body: dict[str, Any], field: str
     ) -> None:
-        answer = pool.post(path, body, pool.key())
+        response = pool.post(path, body, pool.key())
 
-        assert (answer.status_code, error_of(answer)["param"]) == (400, field)
+        assert (response.status_code, error_of(response)["param"]) == (400, field)
         assert upstream.log() == []
 
     def test_waits_for_an_account_that_can_and_is_out(
@@ -51,6 +51,6 @@ class TestWhatASignInCannot:
         pool.account("key", upstream.base_url("key"))
         pool.gateway.services.accounts.pause(pool.name, "key")
 
-        answer = pool.post(path, body, pool.key())
+        response = pool.post(path, body, pool.key())
 
-        assert (answer.status_code, error_of(answer)["code"]) == (503, "no_accounts")
+        assert (response.status_code, error_of(response)["code"]) == (503, "no_accounts")

@@ -97,9 +97,9 @@ def test_ambiguous_forms_are_refused_by_name(
 ) -> None:
     pool.account("a", upstream.base_url())
 
-    answer = send(pool, pool.key(models=("cheap",)), PROMPT, *parts)
+    response = send(pool, pool.key(models=("cheap",)), PROMPT, *parts)
 
-    assert (answer.status_code, error_of(answer)["param"]) == (400, param)
+    assert (response.status_code, error_of(response)["param"]) == (400, param)
     assert upstream.log() == []
 
 
@@ -109,9 +109,9 @@ def test_several_files_survive(pool: PoolOfTest, upstream: ScriptedUpstream) -> 
     large = bytes(range(256)) * 40_000
 
     images: tuple[Part, ...] = tuple(("image[]", f"{n}.png", "image/png", large) for n in range(3))
-    answer = send(pool, pool.key(), MODEL, PROMPT, *images)
+    response = send(pool, pool.key(), MODEL, PROMPT, *images)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     (seen,) = upstream.log()
     assert BOUNDARY not in seen.headers["content-type"]
     assert len(large) * 3 < seen.body_bytes < len(large) * 3 + 2000

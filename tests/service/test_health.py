@@ -42,8 +42,8 @@ def unreadable(gateway: Gateway) -> Iterator[None]:
 
 
 def ready(gateway: Gateway) -> tuple[int, str]:
-    answer = requests.get(f"{gateway.url}/health/ready", timeout=10)
-    return answer.status_code, answer.json().get("reason", "")
+    response = requests.get(f"{gateway.url}/health/ready", timeout=10)
+    return response.status_code, response.json().get("reason", "")
 
 
 def overview(gateway: Gateway) -> str:

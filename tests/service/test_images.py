@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from app.limits.limit_syntax import parse_limit
-from tests.service.test_answers import events_of
 from tests.service.test_common_rules import error_of
+from tests.service.test_model_responses import events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 from tests.support.upstream_images import CREATED_AT, IMAGE, TOOL_USAGE, USAGE
@@ -61,13 +61,13 @@ class TestGenerations:
         chatgpt(pool, upstream)
         upstream.script(DRAWN)
 
-        answer = pool.post(GENERATE, {**BODY, "size": "1024x1024", "quality": "medium"}, pool.key())
+        response = pool.post(GENERATE, {**BODY, "size": "1024x1024", "quality": "medium"}, pool.key())
 
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["content-type"] == "application/json"
-        assert answer.headers["x-poolgate-account"] == "a"
-        assert "x-poolgate-ignored" not in answer.headers
-        assert answer.json() == {
+        assert response.status_code == 200, response.text
+        assert response.headers["content-type"] == "application/json"
+        assert response.headers["x-poolgate-account"] == "a"
+        assert "x-poolgate-ignored" not in response.headers
+        assert response.json() == {
             "created": CREATED_AT,
             "data": [{"b64_json": IMAGE, "revised_prompt": "A red cat"}],
             "background": "opaque",
@@ -119,21 +119,21 @@ class TestGenerations:
         upstream.script(DRAWN)
         more = {"response_format": "url", "style": "vivid", "user": "u", "partial_images": 2, "n": 1}
 
-        answer = pool.post(GENERATE, {**BODY, **more}, pool.key())
+        response = pool.post(GENERATE, {**BODY, **more}, pool.key())
 
-        assert answer.json()["data"][0]["b64_json"] == IMAGE
-        ignored = answer.headers["x-poolgate-ignored"].split(", ")
+        assert response.json()["data"][0]["b64_json"] == IMAGE
+        ignored = response.headers["x-poolgate-ignored"].split(", ")
         assert set(ignored) == {"response_format", "style", "user", "partial_images"}
 
     def test_several_images_are_several_requests(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         chatgpt(pool, upstream)
         upstream.script(*({**DRAWN, "result": f"aW1hZ2U{number}"} for number in range(3)))
 
-        answer = pool.post(GENERATE, {**BODY, "n": 3}, pool.key())
+        response = pool.post(GENERATE, {**BODY, "n": 3}, pool.key())
 
-        data = answer.json()["data"]
+        data = response.json()["data"]
         assert [image["b64_json"] for image in data] == ["aW1hZ2U0", "aW1hZ2U1", "aW1hZ2U2"]
-        assert answer.json()["usage"]["total_tokens"] == 3 * TOTAL["total_tokens"]
+        assert response.json()["usage"]["total_tokens"] == 3 * TOTAL["total_tokens"]
         assert len(upstream.log()) == 3
         (row,) = pool.wait_for_rows(1)
         assert (row["input_tokens"], row["output_tokens"]) == (3 * 2360, 3 * 1096)
@@ -167,11 +167,11 @@ class TestEdits:
             ("mask", ("mask.png", PNG, "image/png")),
         )
 
-        answer = edit(pool, pool.key(), *files, output_format="jpeg", output_compression="80")
+        response = edit(pool, pool.key(), *files, output_format="jpeg", output_compression="80")
 
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["data"][0]["b64_json"] == IMAGE
-        assert "x-poolgate-ignored" not in answer.headers
+        assert response.status_code == 200, response.text
+        assert response.json()["data"][0]["b64_json"] == IMAGE
+        assert "x-poolgate-ignored" not in response.headers
         body = sent(upstream)
         png = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
         jpeg = f"data:image/jpeg;base64,{base64.b64encode(JPEG).decode()}"
@@ -194,9 +194,9 @@ class TestEdits:
     def test_without_an_image(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         chatgpt(pool, upstream)
 
-        answer = edit(pool, pool.key())
+        response = edit(pool, pool.key())
 
-        assert (answer.status_code, error_of(answer)["param"]) == (400, "image")
+        assert (response.status_code, error_of(response)["param"]) == (400, "image")
         assert upstream.log() == []
         assert pool.wait_for_rows(1)[0]["status"] == 400
 
@@ -206,9 +206,9 @@ class TestEdits:
         pool.account("a", upstream.base_url())
         upstream.script({"play": "json", "body": {"data": []}}, path="/images/edits")
 
-        answer = edit(pool, pool.key(), ("image", ("one.png", PNG, "image/png")))
+        response = edit(pool, pool.key(), ("image", ("one.png", PNG, "image/png")))
 
-        assert (answer.status_code, answer.json()) == (200, {"data": []})
+        assert (response.status_code, response.json()) == (200, {"data": []})
         (seen,) = upstream.log()
         assert seen.headers["content-type"].startswith("multipart/form-data")
 
@@ -218,10 +218,10 @@ class TestStreams:
         chatgpt(pool, upstream)
         upstream.script({**DRAWN, "partials": ["cGFydA==", "bW9yZQ=="]})
 
-        answer = pool.post(GENERATE, {**BODY, "stream": True, "partial_images": 2}, pool.key())
+        response = pool.post(GENERATE, {**BODY, "stream": True, "partial_images": 2}, pool.key())
 
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        first, second, last = events_of(answer.text)
+        assert response.headers["content-type"].startswith("text/event-stream")
+        first, second, last = events_of(response.text)
         assert (first["type"], first["b64_json"]) == ("image_generation.partial_image", "cGFydA==")
         assert (first["partial_image_index"], second["partial_image_index"]) == (0, 1)
         assert (first["created_at"], first["size"]) == (CREATED_AT, "1024x1024")
@@ -238,9 +238,9 @@ class TestStreams:
             chatgpt(pool, upstream, name)
         upstream.script({**DRAWN, "partials": ["cGFydA=="], "cut": 8})
 
-        answer = pool.post(GENERATE, {**BODY, "stream": True, "partial_images": 1}, pool.key())
+        response = pool.post(GENERATE, {**BODY, "stream": True, "partial_images": 1}, pool.key())
 
-        partial, error, *_ = events_of(answer.text)
+        partial, error, *_ = events_of(response.text)
         assert partial["type"] == "image_generation.partial_image"
         assert error["error"]["code"] == "stream_incomplete"
         assert len(upstream.log()) == 1
@@ -260,9 +260,9 @@ class TestStreams:
         chatgpt(pool, upstream)
         upstream.script({**DRAWN, "partials": ["cGFydA=="], "gate": "never", "gate_after": 8})
 
-        answer = pool.post(GENERATE, {**BODY, "stream": True, "partial_images": 1}, pool.key(), stream=True)
-        assert answer.raw.read(20)
-        answer.close()
+        response = pool.post(GENERATE, {**BODY, "stream": True, "partial_images": 1}, pool.key(), stream=True)
+        assert response.raw.read(20)
+        response.close()
 
         upstream.wait_for(1, end="client_closed")
         assert pool.wait_for_rows(1)[0]["status"] == 499
@@ -333,10 +333,10 @@ class TestFailures:
         }
         upstream.script({**DRAWN, "item": {"status": "failed", "result": None, "error": error}})
 
-        answer = pool.post(GENERATE, BODY, pool.key())
+        response = pool.post(GENERATE, BODY, pool.key())
 
-        assert answer.status_code == 400
-        assert {name: error_of(answer)[name] for name in error} == error
+        assert response.status_code == 400
+        assert {name: error_of(response)[name] for name in error} == error
         assert len(upstream.log()) == 1
         assert set(pool.states().values()) == {"active"}
         (row,) = pool.wait_for_rows(1)
@@ -354,23 +354,23 @@ class TestFailures:
             }
         )
 
-        answer = pool.post(GENERATE, BODY, pool.key())
+        response = pool.post(GENERATE, BODY, pool.key())
 
-        assert (answer.status_code, error_of(answer)["code"]) == (400, "moderation_blocked")
+        assert (response.status_code, error_of(response)["code"]) == (400, "moderation_blocked")
 
     def test_words_in_place_of_an_image(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         for name in ("a", "b"):
             chatgpt(pool, upstream, name)
         upstream.script({**DRAWN, "item": None, "text": "I cannot draw this."})
 
-        answer = pool.post(GENERATE, BODY, pool.key())
+        response = pool.post(GENERATE, BODY, pool.key())
 
-        assert (answer.status_code, error_of(answer)["code"]) == (400, "image_generation_failed")
-        assert "I cannot draw this." in error_of(answer)["message"]
+        assert (response.status_code, error_of(response)["code"]) == (400, "image_generation_failed")
+        assert "I cannot draw this." in error_of(response)["message"]
         assert len(upstream.log()) == 1
 
     def test_no_image_at_all(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-        """Then it is the account's fault, and another one answers."""
+        """Then it is the account's fault, and another one responses."""
         for name in ("a", "b"):
             chatgpt(pool, upstream, name)
         upstream.script({**DRAWN, "item": None}, DRAWN)
@@ -386,9 +386,9 @@ class TestFailures:
         upstream.script({"play": "http_error", "status": 400, "body": refusal}, account="a")
         upstream.script(DRAWN, account="b")
 
-        answer = pool.post(GENERATE, BODY, pool.key())
+        response = pool.post(GENERATE, BODY, pool.key())
 
-        assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "b")
+        assert (response.status_code, response.headers["x-poolgate-account"]) == (200, "b")
         assert set(pool.states().values()) == {"active"}
 
     def test_a_failure_between_two_images_repeats_both(
@@ -399,9 +399,9 @@ class TestFailures:
             chatgpt(pool, upstream, name)
         upstream.script(DRAWN, {"play": "http_error", "status": 500}, DRAWN)
 
-        answer = pool.post(GENERATE, {**BODY, "n": 2}, pool.key())
+        response = pool.post(GENERATE, {**BODY, "n": 2}, pool.key())
 
-        assert len(answer.json()["data"]) == 2
+        assert len(response.json()["data"]) == 2
         assert len(upstream.log()) == 4
         (row,) = pool.wait_for_rows(1)
         assert len(row["attempts"]) == 2
@@ -423,10 +423,10 @@ class TestMixedPools:
         native = broken if preferred == "openai" else self.NATIVE
         upstream.script(native, account="openai", path="/images/generations")
 
-        answer = pool.post(GENERATE, BODY, pool.key())
+        response = pool.post(GENERATE, BODY, pool.key())
 
         expected = IMAGE if preferred == "openai" else "bmF0aXZl"
-        assert (answer.status_code, answer.json()["data"][0]["b64_json"]) == (200, expected)
+        assert (response.status_code, response.json()["data"][0]["b64_json"]) == (200, expected)
 
     def test_a_model_that_is_not_of_the_tool(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         chatgpt(pool, upstream)
@@ -470,10 +470,10 @@ class TestLimits:
         chatgpt(pool, upstream)
         key = pool.key(limits=(parse_limit("100000 output_tokens/day strict"),))
 
-        answer = pool.post(GENERATE, BODY, key)
+        response = pool.post(GENERATE, BODY, key)
 
-        assert (answer.status_code, upstream.log()) == (429, [])
-        assert "strict" in error_of(answer)["message"]
+        assert (response.status_code, upstream.log()) == (429, [])
+        assert "strict" in error_of(response)["message"]
 
     def test_without_a_report_the_reservation_is_charged(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
@@ -485,9 +485,9 @@ class TestLimits:
         pool.gateway.services.prices.put(pool.name, MODEL, {"standard": row, "max_output": 10_000})
         key = pool.key(limits=(parse_limit("1000000 output_tokens/day strict"),))
 
-        answer = pool.post(GENERATE, BODY, key)
+        response = pool.post(GENERATE, BODY, key)
 
-        assert (answer.status_code, "usage" in answer.json()) == (200, False)
+        assert (response.status_code, "usage" in response.json()) == (200, False)
         (entry,) = pool.wait_for_rows(1)
         assert (entry["source"], entry["unreported"]) == ("estimated", "not_reported")
         assert entry["output_tokens"] == 4160

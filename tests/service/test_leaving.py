@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -35,14 +35,14 @@ def send_request(pool: PoolOfTest, path: str, body: dict[str, Any], key: str) ->
 
 @pytest.mark.parametrize("stall", STALLS)
 @pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 def test_the_upstream_is_closed_and_the_lease_is_gone(
-    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, stream: bool, stall: str
+    pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, stream: bool, stall: str
 ) -> None:
     pool.set(settings='{"stream_upstream": "always"}')
     pool.account("a", upstream.base_url())
     upstream.script(STALLS[stall])
-    connection = send_request(pool, PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
+    connection = send_request(pool, PATHS[endpoint], {**BODIES[endpoint], "stream": stream}, pool.key())
     upstream.wait_for(1)
     if stream and stall == "in the middle":
         assert connection.recv(10)
@@ -58,13 +58,13 @@ def test_the_upstream_is_closed_and_the_lease_is_gone(
 
 
 @pytest.mark.parametrize("stall", list(STALLS)[:2])
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 def test_an_upstream_that_does_not_stream_is_closed_too(
-    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, stall: str
+    pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, stall: str
 ) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(STALLS[stall])
-    connection = send_request(pool, PATHS[surface], BODIES[surface], pool.key())
+    connection = send_request(pool, PATHS[endpoint], BODIES[endpoint], pool.key())
     upstream.wait_for(1)
 
     connection.close()
@@ -102,7 +102,7 @@ def test_a_client_that_pipelines_is_not_taken_for_gone(pool: PoolOfTest, upstrea
 
     upstream.release("go")
 
-    with connection, connection.makefile("rb") as answers:
-        lines = iter(answers.readline, b"")
+    with connection, connection.makefile("rb") as responses:
+        lines = iter(responses.readline, b"")
         assert any(line.strip() == b"data: [DONE]" for line in lines)
         assert any(b'"ok"' in line for line in lines)

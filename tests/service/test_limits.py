@@ -64,10 +64,10 @@ class TestCost:
     def test_strict_limit_and_a_model_without_a_price(self, pool: PoolOfTest, key: str) -> None:
         limit(pool, "5 usd/day")
 
-        answer = pool.post(PATH, {**CHAT, "model": "llama"}, key)
+        response = pool.post(PATH, {**CHAT, "model": "llama"}, key)
 
-        assert answer.status_code == 429
-        message = answer.json()["error"]["message"]
+        assert response.status_code == 429
+        message = response.json()["error"]["message"]
         assert "limit of $5.00 per day is strict and the model 'llama' has no price" in message
         assert "poolgate price set llama --input USD --output USD" in message
 
@@ -101,11 +101,11 @@ class TestCost:
         key = pool.key()
         limit(pool, text)
 
-        answer = pool.post(PATH, {**CHAT, "model": "gpt-9"}, key)
+        response = pool.post(PATH, {**CHAT, "model": "gpt-9"}, key)
 
-        assert answer.status_code == 404
-        assert answer.json()["error"]["code"] == "model_not_found"
-        assert answer.json()["error"]["message"] == "No account of this pool offers the model 'gpt-9'"
+        assert response.status_code == 404
+        assert response.json()["error"]["code"] == "model_not_found"
+        assert response.json()["error"]["message"] == "No account of this pool offers the model 'gpt-9'"
 
     def test_balanced_limit_and_a_model_without_a_price(self, pool: PoolOfTest, key: str) -> None:
         """It is admitted by a guess at the ceiling price, and charged at it."""
@@ -166,9 +166,9 @@ class TestLengthFields:
         requested = {name: value for name, value in body.items() if name != "max_tokens"}
 
         for name in foreign:
-            answer = pool.post(path, {**requested, name: 1}, key)
+            response = pool.post(path, {**requested, name: 1}, key)
 
-            assert (answer.status_code, answer.json()["error"]["type"]) == (429, "rate_limit_error")
+            assert (response.status_code, response.json()["error"]["type"]) == (429, "rate_limit_error")
         assert pool.rows() == []
 
 
@@ -191,8 +191,8 @@ class TestReferences:
     ) -> None:
         limit(pool, "5000 input_tokens/day")
 
-        answer = pool.post(path, {"model": "gpt-4.1", **more}, key)
+        response = pool.post(path, {"model": "gpt-4.1", **more}, key)
 
-        assert answer.status_code == 429, answer.text
-        assert f"'{named}' adds input that is not in it" in answer.json()["error"]["message"]
+        assert response.status_code == 429, response.text
+        assert f"'{named}' adds input that is not in it" in response.json()["error"]["message"]
         assert upstream.log() == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.service.test_answers import BODIES, PATHS, events_of
+from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.ports import free_port, wait_for
 from tests.support.upstream_client import ScriptedUpstream
@@ -85,8 +85,8 @@ def test_the_first_event_arrives_while_the_next_is_not_there_yet(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
     upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
-    with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as answer:
-        lines = answer.iter_lines(chunk_size=1)
+    with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as response:
+        lines = response.iter_lines(chunk_size=1)
         assert any(b"one" in line for line in lines)
 
         upstream.release("go")
@@ -96,8 +96,8 @@ def test_the_first_event_arrives_while_the_next_is_not_there_yet(
 
 def test_a_client_that_leaves_reaches_the_service(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"stall": True}]}})
-    with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as answer:
-        assert next(answer.iter_lines(chunk_size=1))
+    with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as response:
+        assert next(response.iter_lines(chunk_size=1))
 
     upstream.wait_for(1, end="client_closed", timeout_seconds=5)
     (row,) = pool.wait_for_rows(1)
@@ -109,30 +109,30 @@ def test_a_stream_that_is_silent_for_long_lives(pool: PoolOfTest, upstream: Scri
     upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"sleep": 12}]}})
     begun = time.monotonic()
 
-    answer = pool.post(PATHS["chat"], STREAM, pool.key())
+    response = pool.post(PATHS["chat"], STREAM, pool.key())
 
     assert time.monotonic() - begun > 12
-    assert ": keepalive" in answer.text
-    assert events_of(answer.text)[-1] == "[DONE]"
+    assert ": keepalive" in response.text
+    assert events_of(response.text)[-1] == "[DONE]"
 
 
 def test_a_large_body_is_passed_on(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     messages = 2 * [{"role": "user", "content": "x" * 50 * MIB}]
-    answer = pool.post(PATHS["responses"], {**BODIES["responses"], "input": messages}, pool.key())
+    response = pool.post(PATHS["responses"], {**BODIES["responses"], "input": messages}, pool.key())
 
-    assert answer.status_code == 200, answer.text[:300]
+    assert response.status_code == 200, response.text[:300]
     (seen,) = upstream.log()
     assert seen.body_bytes > 100 * MIB
 
 
 def test_one_over_the_limit_is_not(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     with requests.Session() as session:
-        answer = session.post(
+        response = session.post(
             pool.gateway.url + PATHS["responses"],
             data=b"x" * 129 * MIB,
             headers={"Authorization": f"Bearer {pool.key()}"},
             timeout=60,
         )
 
-    assert answer.status_code == 413
+    assert response.status_code == 413
     assert upstream.log() == []

@@ -16,7 +16,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.api import metrics as exposed
-from tests.service.test_answers import BODIES, CHAT, PATHS
+from tests.service.test_model_responses import BODIES, CHAT, PATHS
 from tests.support.gateway import ROOT, Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
@@ -51,9 +51,11 @@ def pool(gateway: Gateway) -> PoolOfTest:
 
 
 def families(gateway: Gateway) -> list[Metric]:
-    answer = requests.get(gateway.url + "/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
-    assert answer.status_code == 200
-    return list(text_string_to_metric_families(answer.text))
+    response = requests.get(
+        gateway.url + "/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10
+    )
+    assert response.status_code == 200
+    return list(text_string_to_metric_families(response.text))
 
 
 def metrics(gateway: Gateway) -> dict[str, float]:
@@ -126,11 +128,11 @@ def test_accounts_are_counted_by_state_and_leases_while_they_are_held(
     dead = pool.account("b", upstream.base_url("b"))
     pool.gateway.services.accounts.pause(pool.name, dead.name)
     upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
-    with pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key(), stream=True) as answer:
+    with pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key(), stream=True) as response:
         upstream.wait_for(gate="go")
         now = metrics(pool.gateway)
         upstream.release("go")
-        assert answer.text
+        assert response.text
 
     assert now["poolgate_accounts active"] - before["poolgate_accounts active"] == 1
     assert now["poolgate_accounts paused"] - before["poolgate_accounts paused"] == 1
@@ -173,9 +175,9 @@ def test_names_of_others_become_no_labels(pool: PoolOfTest, upstream: ScriptedUp
 
 @pytest.mark.parametrize("token", ["", "Bearer ", "Bearer wrong"])
 def test_metrics_need_the_token(gateway: Gateway, token: str) -> None:
-    answer = requests.get(gateway.url + "/metrics", headers={"Authorization": token}, timeout=10)
+    response = requests.get(gateway.url + "/metrics", headers={"Authorization": token}, timeout=10)
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -186,11 +188,11 @@ def test_a_request_is_one_line(
     upstream.script({"play": "text", "usage": {"input_tokens": 10, "output_tokens": 2}})
     messages = [{"role": "user", "content": SECRET_WORDS}]
     key = pool.key()
-    answer = pool.post(PATHS["chat"], {**CHAT, "messages": messages, "stream": stream}, key)
+    response = pool.post(PATHS["chat"], {**CHAT, "messages": messages, "stream": stream}, key)
 
-    line = line_of(log_file, answer.headers["x-request-id"])
+    line = line_of(log_file, response.headers["x-request-id"])
 
-    assert line["poolgate_request_id"] == answer.headers["x-poolgate-request-id"]
+    assert line["poolgate_request_id"] == response.headers["x-poolgate-request-id"]
     assert (line["account"], line["model"], line["endpoint"]) == (account.id, CHAT["model"], PATHS["chat"])
     assert (line["status"], line["outcome"], line["attempts"]) == (200, 200, 1)
     assert (line["input_tokens"], line["output_tokens"]) == (10, 2)

@@ -79,9 +79,9 @@ def faults(entry: str, value: Any) -> list[str]:
 
 
 def streamed(pool: PoolOfTest, body: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    answer = pool.post("/v1/responses", {**body, "stream": True}, key)
-    assert answer.status_code == 200, answer.text
-    data = [line[6:] for line in answer.content.split(b"\n") if line.startswith(b"data: ")]
+    response = pool.post("/v1/responses", {**body, "stream": True}, key)
+    assert response.status_code == 200, response.text
+    data = [line[6:] for line in response.content.split(b"\n") if line.startswith(b"data: ")]
     return [orjson.loads(each) for each in data]
 
 

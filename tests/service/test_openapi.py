@@ -1,4 +1,4 @@
-"""Whatever the document allows gets an answer that the document describes, and never a failure of ours."""
+"""Whatever the document allows gets a response that the document describes, and never a failure of ours."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def schema(gateway: Gateway) -> Any:
 
 
 class Driver:
-    """Puts cases to the gateway with the key that they want, and holds the answers to the document."""
+    """Puts cases to the gateway with the key that they want, and holds the responses to the document."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -61,11 +61,11 @@ class Driver:
     def put(self, case: Any) -> None:
         basic = ("user", self._key) if case.path.startswith("/api/v1/openai") else None
         headers = {} if basic else {"Authorization": f"Bearer {self._key}"}
-        answer = case.call(headers=headers, auth=basic, timeout=60)
-        if answer.status_code == 200:
+        response = case.call(headers=headers, auth=basic, timeout=60)
+        if response.status_code == 200:
             self.answered.add((case.method, case.path))
-        failures = [] if answer.status_code in NOT_SERVED else [not_a_server_error]
-        case.validate_response(answer, checks=[*failures, *CONFORMANCE])
+        failures = [] if response.status_code in NOT_SERVED else [not_a_server_error]
+        case.validate_response(response, checks=[*failures, *CONFORMANCE])
 
 
 @pytest.mark.timeout(300)
@@ -74,7 +74,7 @@ class Driver:
 def test_any_request(
     schema: Any, pool: PoolOfTest, upstream: ScriptedUpstream, kind: str, mode: GenerationMode
 ) -> None:
-    """What the document allows, and what it does not: no failure of ours, and no answer of another shape."""
+    """What the document allows, and what it does not: no failure of ours, and no other response."""
     base_url = f"{upstream.root_url()}/backend-api" if kind == "chatgpt" else upstream.base_url()
     account = pool.account("a", base_url, kind=kind, chatgpt_account_id="acc-1")
     pool.gateway.services.accounts.list_models(pool.name, account.id, ["gpt-4.1"])
@@ -91,7 +91,7 @@ def test_any_request(
 
 
 @pytest.mark.timeout(120)
-def test_an_answer_of_each_address(schema: Any, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_response_of_each_address(schema: Any, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     account = pool.account("a", upstream.base_url())
     pool.gateway.services.accounts.list_models(pool.name, account.id, ["gpt-4.1"])
     upstream.script({"play": "json", "body": COMPACTION}, path="/v1/responses/compact")

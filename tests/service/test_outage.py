@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.relay.retry_budget import RETRY_FLOOR
-from tests.service.test_answers import CHAT, PATHS, text_of
+from tests.service.test_model_responses import CHAT, PATHS, text_of
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
 

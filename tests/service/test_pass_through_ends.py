@@ -51,7 +51,7 @@ def errors_of(pool: PoolOfTest) -> int:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 class TestSuccess:
-    def test_a_complete_answer_is_a_success(
+    def test_a_complete_response_is_a_success(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
     ) -> None:
         """It is recorded as 200 and ends the account's streak of failures."""
@@ -60,16 +60,16 @@ class TestSuccess:
             {"play": "http_error", "status": 500}, {"play": "json", "body": COMPLETE}, path=f"/{endpoint}"
         )
 
-        answer = send(pool, endpoint, pool.key())
+        response = send(pool, endpoint, pool.key())
 
-        assert (answer.status_code, answer.json()) == (200, COMPLETE)
+        assert (response.status_code, response.json()) == (200, COMPLETE)
         (row,) = pool.wait_for_rows(1)
         assert (row["status"], row.get("error")) == (200, None)
         assert (row["input_tokens"], row["output_tokens"]) == (4, 2)
         assert (errors_of(pool), pool.states()) == (0, {"a": "active"})
 
     @pytest.mark.parametrize("sent", [LAST, DONE])
-    def test_streamed_answer_is_a_success(
+    def test_streamed_response_is_a_success(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, sent: str
     ) -> None:
         pool.account("a", upstream.base_url())
@@ -83,13 +83,13 @@ class TestSuccess:
     def test_caller_that_leaves_after_the_end_has_had_it_all(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, sent: str
     ) -> None:
-        """The upstream leaves its connection open; the answer was complete nevertheless."""
+        """The upstream leaves its connection open; the response was complete nevertheless."""
         pool.account("a", upstream.base_url())
         upstream.script({"headers": SSE, "steps": [{"send": sent}, {"stall": True}]}, path=f"/{endpoint}")
 
-        answer = send(pool, endpoint, pool.key(), stream=True)
-        assert answer.raw.read(len(sent)) == sent.encode()
-        answer.close()
+        response = send(pool, endpoint, pool.key(), stream=True)
+        assert response.raw.read(len(sent)) == sent.encode()
+        response.close()
 
         (row,) = pool.wait_for_rows(1)
         assert (row["status"], row.get("error")) == (200, None)
@@ -102,9 +102,9 @@ class TestSuccess:
         first = 'data: {"choices":[{"text":"Hi"}]}\n\n'
         upstream.script({"headers": SSE, "steps": [{"send": first}, {"stall": True}]}, path=f"/{endpoint}")
 
-        answer = send(pool, endpoint, pool.key(), stream=True)
-        assert answer.raw.read(len(first))
-        answer.close()
+        response = send(pool, endpoint, pool.key(), stream=True)
+        assert response.raw.read(len(first))
+        response.close()
 
         (row,) = pool.wait_for_rows(1)
         assert (row["status"], row["error"]) == (499, "client_gone")
@@ -118,9 +118,9 @@ class TestStatusAndType:
             {"status": 204, "framing": "length", "headers": {"content-length": "0"}}, path="/embeddings"
         )
 
-        answer = send(pool, "embeddings", pool.key())
+        response = send(pool, "embeddings", pool.key())
 
-        assert (answer.status_code, answer.content) == (204, b"")
+        assert (response.status_code, response.content) == (204, b"")
         assert pool.wait_for_rows(1)[0]["status"] == 200
 
     def test_status_of_a_success_passes(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -129,7 +129,7 @@ class TestStatusAndType:
 
         assert send(pool, "embeddings", pool.key()).status_code == 201
 
-    def test_page_is_not_an_answer(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_page_is_not_a_response(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         """It is a proxy's or a login page: another account may still answer."""
         for name in ("a", "b"):
             pool.account(name, upstream.base_url(name))
@@ -156,7 +156,7 @@ class TestStatusAndType:
         pool.account("a", upstream.base_url())
         upstream.script({"headers": {"content-type": sent}, "steps": [{"send": "x"}]}, path="/audio/speech")
 
-        answer = send(pool, "audio/speech", pool.key())
+        response = send(pool, "audio/speech", pool.key())
 
-        assert (answer.headers["content-type"], answer.content) == (given, b"x")
-        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert (response.headers["content-type"], response.content) == (given, b"x")
+        assert response.headers["x-content-type-options"] == "nosniff"

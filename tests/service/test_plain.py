@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from app.limits.limit_syntax import parse_limit
-from tests.service.test_answers import events_of
 from tests.service.test_common_rules import error_of
+from tests.service.test_model_responses import events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -41,10 +41,10 @@ class TestJson:
         upstream.script({"play": "json", "body": reply}, path=f"/{endpoint}")
         body = {**JSON[endpoint], "unheard_of": 1}
 
-        answer = pool.post(f"/v1/{endpoint}", body, pool.key())
+        response = pool.post(f"/v1/{endpoint}", body, pool.key())
 
-        assert (answer.status_code, answer.json()) == (200, reply)
-        assert answer.headers["x-poolgate-account"] == "a"
+        assert (response.status_code, response.json()) == (200, reply)
+        assert response.headers["x-poolgate-account"] == "a"
         (seen,) = upstream.log()
         assert seen.body == body
         (row,) = pool.wait_for_rows(1)
@@ -112,11 +112,11 @@ class TestFailover:
         pool.account("a", upstream.base_url())
         upstream.script({"play": "http_error", "status": 404}, path="/embeddings")
 
-        answer = pool.post(EMBED, JSON["embeddings"], pool.key())
+        response = pool.post(EMBED, JSON["embeddings"], pool.key())
 
-        assert (answer.status_code, error_of(answer)["code"]) == (404, "model_not_found")
+        assert (response.status_code, error_of(response)["code"]) == (404, "model_not_found")
 
-    def test_a_broken_answer_is_nobodys(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_a_broken_response_is_nobodys(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         for name in ("a", "b"):
             pool.account(name, upstream.base_url(name))
         broken = {
@@ -135,9 +135,9 @@ class TestSound:
         pool.account("a", upstream.base_url())
         upstream.script(sound_play(), path="/audio/speech")
 
-        answer = pool.post("/v1/audio/speech", self.BODY, pool.key())
+        response = pool.post("/v1/audio/speech", self.BODY, pool.key())
 
-        assert (answer.headers["content-type"], answer.content) == ("audio/mpeg", SOUND)
+        assert (response.headers["content-type"], response.content) == ("audio/mpeg", SOUND)
         assert pool.wait_for_rows(1)[0]["status"] == 200
 
     def test_a_cut_is_no_end(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -153,9 +153,9 @@ class TestSound:
         pool.account("a", upstream.base_url())
         upstream.script(sound_play({"gate": "never"}), path="/audio/speech")
 
-        answer = pool.post("/v1/audio/speech", self.BODY, pool.key(), stream=True)
-        assert answer.raw.read(100)
-        answer.close()
+        response = pool.post("/v1/audio/speech", self.BODY, pool.key(), stream=True)
+        assert response.raw.read(100)
+        response.close()
 
         upstream.wait_for(1, path="/audio/speech", end="client_closed")
         assert pool.wait_for_rows(1)[0]["status"] == 499
@@ -173,9 +173,9 @@ class TestStreams:
         sent = self.CHUNK + self.USAGE + "data: [DONE]\n\n"
         upstream.script({"headers": self.HEADERS, "steps": [{"send": sent, "by": 7}]}, path="/completions")
 
-        answer = pool.post("/v1/completions", self.BODY, pool.key())
+        response = pool.post("/v1/completions", self.BODY, pool.key())
 
-        assert answer.text == sent
+        assert response.text == sent
         (row,) = pool.wait_for_rows(1)
         assert (row["source"], row["input_tokens"], row["output_tokens"]) == ("upstream", 1, 1)
 
@@ -204,9 +204,9 @@ class TestUploads:
         reply = {"text": "Hello there", "usage": {"type": "duration", "seconds": 2}}
         upstream.script({"play": "json", "body": reply}, path="/audio/transcriptions")
 
-        answer = self.send_request(pool, pool.key(), model="m", language="en")
+        response = self.send_request(pool, pool.key(), model="m", language="en")
 
-        assert (answer.status_code, answer.json()) == (200, reply)
+        assert (response.status_code, response.json()) == (200, reply)
         (seen,) = upstream.log()
         assert seen.headers["content-type"].startswith("multipart/form-data; boundary=")
         assert seen.body_bytes > len(SOUND)
@@ -238,6 +238,6 @@ class TestLimits:
         ("body", "param"), [({"model": "m"}, "input"), ({"input": "Hi"}, "model"), ({"model": 1}, "model")]
     )
     def test_bodies_are_checked(self, pool: PoolOfTest, body: dict[str, Any], param: str) -> None:
-        answer = pool.post(EMBED, body, pool.key())
+        response = pool.post(EMBED, body, pool.key())
 
-        assert (answer.status_code, error_of(answer)["param"]) == (400, param)
+        assert (response.status_code, error_of(response)["param"]) == (400, param)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import CHAT, PATHS
+from tests.service.test_model_responses import CHAT, PATHS
 from tests.support.gateway import PoolOfTest, background_worker, running_gateway
 from tests.support.processes import eventually
 from tests.support.redis import private_redis
@@ -64,9 +64,9 @@ def test_dead_credential(two: PoolOfTest, upstream: ScriptedUpstream, refusal: d
     upstream.script(refusal, account="bad")
     key = two.key()
 
-    answers = [send_request(two, key) for _ in range(6)]
+    responses = [send_request(two, key) for _ in range(6)]
 
-    assert {answer.headers["x-poolgate-account"] for answer in answers} == {"good"}
+    assert {response.headers["x-poolgate-account"] for response in responses} == {"good"}
     assert requested(upstream, "bad") == 1
     assert two.states()["bad"] == "credential_dead"
 
@@ -88,9 +88,9 @@ def test_burst_without_a_time(two: PoolOfTest, upstream: ScriptedUpstream) -> No
     until = time.monotonic() + BURST_ENDS_SECONDS
     served = ""
     while served != "bad" and time.monotonic() < until:
-        answer = send_request(two, key)
-        assert answer.status_code == 200
-        served = answer.headers["x-poolgate-account"]
+        response = send_request(two, key)
+        assert response.status_code == 200
+        served = response.headers["x-poolgate-account"]
 
     assert served == "bad"
 
@@ -160,15 +160,15 @@ def test_full_account_spills_over(pool: PoolOfTest, upstream: ScriptedUpstream) 
         requesting = [clients.submit(send_request, pool, key, prompt_cache_key=f"t{n % 2}") for n in range(6)]
         upstream.wait_for(6)
         upstream.release("open")
-        answers = [each.result() for each in requesting]
+        responses = [each.result() for each in requesting]
 
-    assert {answer.status_code for answer in answers} == {200}
-    served = [answer.headers["x-poolgate-account"] for answer in answers]
+    assert {response.status_code for response in responses} == {200}
+    served = [response.headers["x-poolgate-account"] for response in responses]
     assert served.count("small") <= 1
 
 
 def test_drifting_windows(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """Shares follow the headers of answers, down and up again."""
+    """Shares follow the headers of responses, down and up again."""
     for name in "ab":
         pool.account(name, upstream.base_url(name))
     reply = {"x-codex-primary-used-percent": "95", "x-codex-primary-reset-after-seconds": "3600"}

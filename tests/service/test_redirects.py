@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import PATHS
 from tests.service.test_common_rules import error_of
+from tests.service.test_model_responses import PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -24,19 +24,19 @@ def redirect(status: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
-@pytest.mark.parametrize("surface", REQUESTS)
+@pytest.mark.parametrize("endpoint", REQUESTS)
 def test_the_caller_receives_the_cause_after_one_attempt(
-    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, status: int, stream: bool
+    pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, status: int, stream: bool
 ) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(redirect(status))
     upstream.script(redirect(status), path="/embeddings")
-    path, body = REQUESTS[surface]
+    path, body = REQUESTS[endpoint]
 
-    answer = pool.post(path, body | ({"stream": True} if stream else {}), pool.key())
+    response = pool.post(path, body | ({"stream": True} if stream else {}), pool.key())
 
-    assert (answer.status_code, error_of(answer)["code"]) == (502, "upstream_redirected")
-    assert "redirected to another address" in error_of(answer)["message"]
+    assert (response.status_code, error_of(response)["code"]) == (502, "upstream_redirected")
+    assert "redirected to another address" in error_of(response)["message"]
     assert len(upstream.log()) == 1
 
 
@@ -46,7 +46,7 @@ def test_another_account_answers(pool: PoolOfTest, upstream: ScriptedUpstream) -
     pool.account("b", upstream.base_url("b"), group=1)
     upstream.script(redirect(302), account="a")
 
-    answer = pool.post(*REQUESTS["chat"], pool.key())
+    response = pool.post(*REQUESTS["chat"], pool.key())
 
-    assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "b")
+    assert (response.status_code, response.headers["x-poolgate-account"]) == (200, "b")
     assert [seen.account for seen in upstream.log()] == ["a", "b"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.service.test_answers import BODIES, PATHS, events_of
+from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import AS_SHIPPED, Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.redis import short_folder
@@ -104,7 +104,7 @@ def test_requests_are_refused_at_once_until_it_is_back(
     give_back = away(server)
     try:
         begun = time.monotonic()
-        answer = pool.post(PATHS["chat"], BODIES["chat"], key)
+        response = pool.post(PATHS["chat"], BODIES["chat"], key)
         took = time.monotonic() - begun
         assert eventually(lambda: not is_ready(pool.gateway), RED_SECONDS)
         assert requests.get(pool.gateway.url + "/health/live", timeout=AT_ONCE_SECONDS).ok
@@ -112,8 +112,8 @@ def test_requests_are_refused_at_once_until_it_is_back(
     finally:
         give_back()
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
-    assert answer.headers["Retry-After"] == "1"
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "store_unavailable")
+    assert response.headers["Retry-After"] == "1"
     assert took < AT_ONCE_SECONDS
     assert eventually(lambda: is_ready(pool.gateway), GREEN_SECONDS)
     assert pool.post(PATHS["chat"], BODIES["chat"], key).status_code == 200
@@ -129,36 +129,38 @@ def test_a_full_redis_admits_complete_requests_or_none(
 
     give_back = fill_up(server)
     try:
-        answers = [pool.post(PATHS["chat"], BODIES["chat"], key) for _ in range(5)]
+        responses = [pool.post(PATHS["chat"], BODIES["chat"], key) for _ in range(5)]
         assert eventually(lambda: not is_ready(pool.gateway), RED_SECONDS)
     finally:
         give_back()
 
-    served = [answer for answer in answers if answer.ok]
-    assert {answer.json()["error"]["code"] for answer in answers if not answer.ok} <= {"store_unavailable"}
+    served = [response for response in responses if response.ok]
+    assert {response.json()["error"]["code"] for response in responses if not response.ok} <= {
+        "store_unavailable"
+    }
     assert eventually(lambda: is_ready(pool.gateway), GREEN_SECONDS)
     assert len(upstream.log()) == len(served) == len(pool.wait_for_rows(len(served)))
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
 
 @pytest.mark.parametrize("away", WAYS)
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 def test_a_running_stream_goes_on_and_is_settled_once(
     server: RedisServer,
     pool: PoolOfTest,
     upstream: ScriptedUpstream,
-    surface: str,
+    endpoint: str,
     away: Callable[..., Callable[[], None]],
 ) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(WITH_A_GATE)
-    body = {**BODIES[surface], "stream": True}
-    with pool.post(PATHS[surface], body, pool.key(), stream=True) as answer:
+    body = {**BODIES[endpoint], "stream": True}
+    with pool.post(PATHS[endpoint], body, pool.key(), stream=True) as response:
         upstream.wait_for(gate="go")
         give_back = away(server)
         try:
             upstream.release("go")
-            events = events_of(answer.text)
+            events = events_of(response.text)
         finally:
             give_back()
 
@@ -196,11 +198,11 @@ def test_what_a_stopped_worker_could_not_settle_the_next_one_does(
     with running_gateway(server.url, tmp_path, workers=1, **AS_SHIPPED) as gateway:
         pool = gateway.pool()
         pool.account("a", upstream.base_url())
-        with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as answer:
+        with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as response:
             upstream.wait_for(gate="go")
             server.stop()
             upstream.release("go")
-            assert answer.text.endswith("data: [DONE]\n\n")
+            assert response.text.endswith("data: [DONE]\n\n")
     server.start()
     (spooled,) = (tmp_path / "spool").iterdir()
     assert stat.S_IMODE(spooled.stat().st_mode) == 0o600

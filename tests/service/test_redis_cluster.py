@@ -13,7 +13,7 @@ from app.config import Settings
 from app.errors import StoreUnavailable
 from app.stores import keys
 from app.wiring import build
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.cluster import node_of, running_cluster, server
 from tests.support.gateway import AS_SHIPPED, PoolOfTest, running_gateway
 from tests.support.ports import free_port
@@ -32,8 +32,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
 
 
 def send_request(pool: PoolOfTest, key: str) -> str:
-    answer = pool.post(PATHS["chat"], BODIES["chat"], key)
-    return "ok" if answer.ok else str(answer.json()["error"]["code"])
+    response = pool.post(PATHS["chat"], BODIES["chat"], key)
+    return "ok" if response.ok else str(response.json()["error"]["code"])
 
 
 def test_pools_spread_over_the_nodes_and_slots_may_move(
@@ -59,7 +59,7 @@ def test_pools_spread_over_the_nodes_and_slots_may_move(
 
 
 def while_its_slot_moves(pool: PoolOfTest, key: str, cluster: list[int]) -> list[str]:
-    """Move the slot of *pool* to another node key by key; return the answers of requests meanwhile."""
+    """Move the slot of *pool* to another node key by key; return the responses of requests meanwhile."""
     slot = key_slot(keys.root(pool.name).encode())
     owner = next(port for port in cluster if node_of(port).execute_command("CLUSTER COUNTKEYSINSLOT", slot))
     target = next(port for port in cluster if port != owner)

@@ -12,7 +12,7 @@ import pytest
 
 from app.errors import StoreUnavailable
 from app.stores.client import make_client
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import running_gateway
 from tests.support.ports import free_port
 from tests.support.processes import eventually
@@ -44,13 +44,13 @@ def tls_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         url = f"rediss://:{PASSWORD}@127.0.0.1:{port}"
         client = make_client(f"{url}?ssl_cert_reqs=none", 2.0)
-        assert eventually(lambda: answers(client))
+        assert eventually(lambda: responses(client))
         client.close()
         yield url
         process.terminate()
 
 
-def answers(client: object) -> bool:
+def responses(client: object) -> bool:
     try:
         return bool(client.ping())  # type: ignore[attr-defined]
     except StoreUnavailable:
@@ -71,5 +71,5 @@ def test_the_service_runs_on_it_without_verification(
 def test_otherwise_no_certificate_is_trusted(tls_url: str) -> None:
     client = make_client(tls_url, 2.0)
 
-    assert not answers(client)
+    assert not responses(client)
     client.close()

@@ -22,7 +22,7 @@ PATH = "/v1/chat/completions"
 
 
 def wait_for(look: Callable[[], Any], seconds: float = 10) -> Any:
-    """Return what *look* finds: a worker writes refusals within a second, after the answer."""
+    """Return what *look* finds: a worker writes refusals within a second, after the response."""
     deadline = time.monotonic() + seconds
     while (found := look()) is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -30,8 +30,8 @@ def wait_for(look: Callable[[], Any], seconds: float = 10) -> Any:
     return found
 
 
-def recorded(pool: PoolOfTest, answer: requests.Response) -> RefusalEntry:
-    request_id = answer.headers["x-poolgate-request-id"]
+def recorded(pool: PoolOfTest, response: requests.Response) -> RefusalEntry:
+    request_id = response.headers["x-poolgate-request-id"]
     return wait_for(lambda: pool.gateway.services.ledger.refusals.find(pool.name, request_id))
 
 
@@ -48,10 +48,10 @@ def limit(pool: PoolOfTest, text: str) -> None:
 
 class TestKinds:
     def check(
-        self, pool: PoolOfTest, answer: requests.Response, status: int, code: str, model: str
+        self, pool: PoolOfTest, response: requests.Response, status: int, code: str, model: str
     ) -> RefusalEntry:
-        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-        entry = recorded(pool, answer)
+        assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+        entry = recorded(pool, response)
         assert {name: entry.entry.row[name] for name in ("status", "error", "model", "endpoint")} == {
             "status": status,
             "error": code,
@@ -59,7 +59,7 @@ class TestKinds:
             "endpoint": PATH,
         }
         assert entry.entry.row["key"] == pool.gateway.services.api_keys.find(pool.name, "k").id
-        assert entry.entry.row["message"] == answer.json()["error"]["message"][:500]
+        assert entry.entry.row["message"] == response.json()["error"]["message"][:500]
         assert not pool.rows()
         return entry
 
@@ -68,8 +68,8 @@ class TestKinds:
         """The record has the limit as it stood."""
         limit(pool, "1 output_tokens/day")
 
-        answer = pool.post(PATH, CHAT | {"stream": stream}, key)
-        entry = self.check(pool, answer, 429, "rate_limit_exceeded", "gpt-4.1")
+        response = pool.post(PATH, CHAT | {"stream": stream}, key)
+        entry = self.check(pool, response, 429, "rate_limit_exceeded", "gpt-4.1")
         assert entry.entry.row["limit"]["name"] == "1 output token per day"
         assert {name: entry.entry.row["limit"][name] for name in ("why", "settled", "amount")} == {
             "why": "never",
@@ -78,12 +78,12 @@ class TestKinds:
         }
 
     def test_model_not_permitted(self, pool: PoolOfTest, key: str) -> None:
-        answer = pool.post(PATH, CHAT | {"model": "gpt-5.2"}, key)
-        self.check(pool, answer, 403, "model_not_allowed", "gpt-5.2")
+        response = pool.post(PATH, CHAT | {"model": "gpt-5.2"}, key)
+        self.check(pool, response, 403, "model_not_allowed", "gpt-5.2")
 
     def test_unknown_model(self, pool: PoolOfTest, key: str) -> None:
-        answer = pool.post(PATH, CHAT | {"model": "gpt-9"}, key)
-        self.check(pool, answer, 404, "model_not_found", "gpt-9")
+        response = pool.post(PATH, CHAT | {"model": "gpt-9"}, key)
+        self.check(pool, response, 404, "model_not_found", "gpt-9")
 
     def test_no_account(self, pool: PoolOfTest, key: str) -> None:
         """The record has how the accounts were, and which were unavailable."""
@@ -95,27 +95,27 @@ class TestKinds:
         assert [one[:2] for one in entry.unavailable] == [[account.id, "paused"]]
 
     def test_invalid_body(self, pool: PoolOfTest, key: str) -> None:
-        answer = pool.post(PATH, CHAT | {"temperature": "hot"}, key)
-        entry = self.check(pool, answer, 400, "invalid_request_error", "gpt-4.1")
+        response = pool.post(PATH, CHAT | {"temperature": "hot"}, key)
+        entry = self.check(pool, response, 400, "invalid_request_error", "gpt-4.1")
         assert entry.entry.row["param"] == "temperature"
 
     def test_not_json(self, pool: PoolOfTest, key: str) -> None:
-        answer = requests.post(
+        response = requests.post(
             pool.gateway.url + PATH, data=b"{", headers={"Authorization": f"Bearer {key}"}, timeout=30
         )
-        self.check(pool, answer, 400, "invalid_request_error", "")
+        self.check(pool, response, 400, "invalid_request_error", "")
 
     def test_too_large(self, pool: PoolOfTest, key: str) -> None:
         packed = gzip.compress(bytes(pool.gateway.services.settings.max_body_bytes + 1), 1)
         headers = {"Authorization": f"Bearer {key}", "Content-Encoding": "gzip"}
-        answer = requests.post(pool.gateway.url + PATH, data=packed, headers=headers, timeout=60)
-        self.check(pool, answer, 413, "payload_too_large", "")
+        response = requests.post(pool.gateway.url + PATH, data=packed, headers=headers, timeout=60)
+        self.check(pool, response, 413, "payload_too_large", "")
 
     def test_before_the_key_is_checked(self, pool: PoolOfTest, key: str) -> None:
         """Sizes and encodings come first; the key is looked up for the record."""
         headers = {"Authorization": f"Bearer {key}", "Content-Encoding": "lzma"}
-        answer = requests.post(pool.gateway.url + PATH, data=b"x", headers=headers, timeout=30)
-        self.check(pool, answer, 400, "invalid_request_error", "")
+        response = requests.post(pool.gateway.url + PATH, data=b"x", headers=headers, timeout=30)
+        self.check(pool, response, 400, "invalid_request_error", "")
 
 
 def test_unknown_callers_cause_no_writes(pool: PoolOfTest, key: str) -> None:
@@ -160,9 +160,9 @@ def test_found_by_the_admin_api(pool: PoolOfTest, key: str) -> None:
         NewAdminToken(f"{pool.name}-refusals", "test")
     )
     limit(pool, "1 output_tokens/day")
-    answer = pool.post(PATH, CHAT, key)
-    request_id = answer.headers["x-poolgate-request-id"]
-    recorded(pool, answer)
+    response = pool.post(PATH, CHAT, key)
+    request_id = response.headers["x-poolgate-request-id"]
+    recorded(pool, response)
 
     def get(path: str, **query: str) -> Any:
         found = requests.get(
@@ -179,7 +179,7 @@ def test_found_by_the_admin_api(pool: PoolOfTest, key: str) -> None:
         assert (row["id"], row["status"], row["key"]["name"]) == (request_id, 429, "k")
     explained = get(f"/requests/{request_id}")
     assert explained["state"] == "refused"
-    assert answer.json()["error"]["message"] in explained["outcome"]
+    assert response.json()["error"]["message"] in explained["outcome"]
     counted = get("/usage/refusals", key="k")
     assert (counted["total"], counted["data"][0]["code"]) == (1, "rate_limit_exceeded")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.service.test_answers import CHAT, PATHS, text_of
+from tests.service.test_model_responses import CHAT, PATHS, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.issuer_client import Issuer, signed_in
 from tests.support.upstream_client import ScriptedUpstream
@@ -32,9 +32,9 @@ def test_a_refused_token_is_renewed_once_and_used(
 ) -> None:
     upstream.script(REFUSED, {"play": "text", "text": "Welcome back."})
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert text_of("chat", answer.json()) == "Welcome back."
+    assert text_of("chat", response.json()) == "Welcome back."
     first, second = upstream.log()
     assert first.headers["authorization"] != second.headers["authorization"]
     assert issuer.sign_in_state(sign_in)["exchanges"] == 1
@@ -49,9 +49,9 @@ def test_a_new_token_that_is_refused_too_needs_a_person(
 ) -> None:
     upstream.script(REFUSED)
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    response = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert answer.status_code == 502
+    assert response.status_code == 502
     assert len(upstream.log()) == 2
     assert issuer.sign_in_state(sign_in)["exchanges"] == 1
     assert set(pool.states().values()) == {"credential_dead"}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.service.test_answers import PATHS, events_of
 from tests.service.test_common_rules import error_of
+from tests.service.test_model_responses import PATHS, events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -23,7 +23,7 @@ def chatgpt_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
 
 @pytest.mark.parametrize("body", [[], "text", 5, None, [CHAT]])
 def test_body_that_is_no_object_has_a_detail(pool: PoolOfTest, body: Any) -> None:
-    answer = requests.post(
+    response = requests.post(
         pool.gateway.url + BASIC,
         json=body,
         data="null" if body is None else None,
@@ -32,8 +32,8 @@ def test_body_that_is_no_object_has_a_detail(pool: PoolOfTest, body: Any) -> Non
         timeout=20,
     )
 
-    (found,) = answer.json()["detail"]
-    assert (answer.status_code, found["loc"], found["type"]) == (422, ["body"], "dict_type")
+    (found,) = response.json()["detail"]
+    assert (response.status_code, found["loc"], found["type"]) == (422, ["body"], "dict_type")
 
 
 @pytest.mark.parametrize("modalities", [{}, {"modalities": ["text"]}])
@@ -65,9 +65,9 @@ def test_audio_without_its_modality_has_no_effect(
     ],
 )
 def test_search_options_are_checked(pool: PoolOfTest, options: Any, param: str) -> None:
-    answer = pool.post(PATHS["chat"], {**CHAT, "web_search_options": options}, pool.key())
+    response = pool.post(PATHS["chat"], {**CHAT, "web_search_options": options}, pool.key())
 
-    assert (answer.status_code, error_of(answer)["param"]) == (400, param)
+    assert (response.status_code, error_of(response)["param"]) == (400, param)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_provider_is_the_one_that_was_named(
     """The kind of the account that served it has a field of its own."""
     chatgpt_account(pool, upstream)
 
-    answer = pool.post(EXTENDED, {**CHAT, "model": model, "stream": stream}, pool.key())
+    response = pool.post(EXTENDED, {**CHAT, "model": model, "stream": stream}, pool.key())
 
-    reply = (events_of(answer.text)[0] if stream else answer.json())["extra_fields"]
+    reply = (events_of(response.text)[0] if stream else response.json())["extra_fields"]
     assert (reply["provider"], reply["account_kind"]) == (provider, "chatgpt")
 
 
@@ -98,8 +98,8 @@ def test_account_that_a_key_may_not_use_does_not_exist_for_it(
         pool.post(EXTENDED, {**CHAT, "model": f"{name}/m"}, key) for name in ("theirs", "nowhere")
     )
 
-    def reply(answer: requests.Response, name: str) -> Any:
-        return answer.status_code, answer.text.replace(name, "NAME")
+    def reply(response: requests.Response, name: str) -> Any:
+        return response.status_code, response.text.replace(name, "NAME")
 
     assert reply(there, "theirs") == reply(nowhere, "nowhere")
     assert pool.post(EXTENDED, {**CHAT, "model": "mine/m"}, key).status_code == 200
@@ -114,7 +114,7 @@ def test_model_with_spaces_at_either_end(pool: PoolOfTest, upstream: ScriptedUps
     named = pool.post(PATHS["chat"], {**CHAT, "model": name}, key)
     fallback = pool.post(PATHS["chat"], {**CHAT, "fallbacks": [name]}, key)
 
-    for answer in (named, fallback):
-        assert answer.status_code == 400
-        assert "must not begin or end with a space" in answer.json()["error"]["message"]
+    for response in (named, fallback):
+        assert response.status_code == 400
+        assert "must not begin or end with a space" in response.json()["error"]["message"]
     assert upstream.log() == []

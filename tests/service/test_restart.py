@@ -1,11 +1,11 @@
-"""A stream that was cut goes on with another account's answer, where its caller chose so."""
+"""A stream that was cut goes on with another account's response, where its caller chose so."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text
 from tests.service.test_failover import try_bad_first
+from tests.service.test_model_responses import BODIES, PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -23,15 +23,17 @@ def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
     return pool
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
-def test_the_same_answer_is_gone_on_with(two: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+def test_the_same_response_is_gone_on_with(
+    two: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
+) -> None:
     upstream.script({"play": "text", "text": TEXT, "deltas": 5}, account="good")
 
-    answer = two.post(PATHS[surface], {**BODIES[surface], "stream": True}, two.key(), headers=RESTART)
+    response = two.post(PATHS[endpoint], {**BODIES[endpoint], "stream": True}, two.key(), headers=RESTART)
 
-    events = events_of(answer.text)
-    assert streamed_text(surface, events) == TEXT
-    assert not any("error" in event for event in events if surface == "chat" and event != "[DONE]")
+    events = events_of(response.text)
+    assert streamed_text(endpoint, events) == TEXT
+    assert not any("error" in event for event in events if endpoint == "chat" and event != "[DONE]")
     (row,) = two.wait_for_rows(1)
     assert (row["status"], len(row["attempts"]), row["source"]) == (200, 2, "estimated")
     cut = row["attempts"][0]
@@ -40,27 +42,27 @@ def test_the_same_answer_is_gone_on_with(two: PoolOfTest, upstream: ScriptedUpst
     assert two.open_leases() == 0
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
-def test_another_answer_is_not(two: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+def test_another_response_is_not(two: PoolOfTest, upstream: ScriptedUpstream, endpoint: str) -> None:
     upstream.script({"play": "text", "text": "Something else altogether, by chance."}, account="good")
 
-    answer = two.post(PATHS[surface], {**BODIES[surface], "stream": True}, two.key(), headers=RESTART)
+    response = two.post(PATHS[endpoint], {**BODIES[endpoint], "stream": True}, two.key(), headers=RESTART)
 
-    events = events_of(answer.text)
-    assert TEXT.startswith(streamed_text(surface, [event for event in events if "error" not in event]))
-    failed = events[-2]["error"] if surface == "chat" else events[-1]["response"]["error"]
+    events = events_of(response.text)
+    assert TEXT.startswith(streamed_text(endpoint, [event for event in events if "error" not in event]))
+    failed = events[-2]["error"] if endpoint == "chat" else events[-1]["response"]["error"]
     assert failed["code"] == "stream_incomplete"
     assert set(two.states().values()) <= {"active", "suspected"}
 
 
 def test_without_that_choice_a_cut_is_reported(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    answer = two.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, two.key())
+    response = two.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, two.key())
 
-    assert events_of(answer.text)[-2]["error"]["code"] == "stream_incomplete"
+    assert events_of(response.text)[-2]["error"]["code"] == "stream_incomplete"
     assert [seen.account for seen in upstream.log()] == ["bad"]
 
 
 def test_an_unknown_choice_is_refused(pool: PoolOfTest) -> None:
-    answer = pool.post(PATHS["chat"], BODIES["chat"], pool.key(), headers={"x-poolgate-on-cut": "pray"})
+    response = pool.post(PATHS["chat"], BODIES["chat"], pool.key(), headers={"x-poolgate-on-cut": "pray"})
 
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "x-poolgate-on-cut")
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "x-poolgate-on-cut")

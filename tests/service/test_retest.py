@@ -62,7 +62,7 @@ def test_two_workers_bring_it_back(tmp_path: Path, upstream: ScriptedUpstream) -
         assert eventually(lambda: pool.states() == {"ann": "active"}, SECONDS)
         assert eventually(lambda: brought_back(gateway) == ["ann"])
 
-        answer = send_request(pool, key)
-        assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "ann")
+        response = send_request(pool, key)
+        assert (response.status_code, response.headers["x-poolgate-account"]) == (200, "ann")
         assert [send_request(pool, key).status_code for _ in range(3)] == [200] * 3
         assert pool.states() == {"ann": "active"}

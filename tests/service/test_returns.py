@@ -41,9 +41,9 @@ def add(pool: PoolOfTest, upstream: ScriptedUpstream, name: str, kind: str = "op
 
 def serve(pool: PoolOfTest, key: str, number: int) -> Counter[str]:
     """Return which account served how many of *number* conversations."""
-    answers = [send_request(pool, key) for _ in range(number)]
-    assert {answer.status_code for answer in answers} == {200}
-    return Counter(answer.headers["x-poolgate-account"] for answer in answers)
+    responses = [send_request(pool, key) for _ in range(number)]
+    assert {response.status_code for response in responses} == {200}
+    return Counter(response.headers["x-poolgate-account"] for response in responses)
 
 
 def resumed(pool: PoolOfTest, upstream: ScriptedUpstream) -> Return:

@@ -10,7 +10,7 @@ import requests
 
 from app.limits.limit_syntax import parse_limit
 from app.relay.retry_policy import MAX_WAIT_SECONDS
-from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text
+from tests.service.test_model_responses import BODIES, PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -24,12 +24,12 @@ TEXT = {"play": "text", "text": "Here it is."}
 HELD = {**TEXT, "at": {"0": [{"gate": "held"}]}}
 
 
-def send_request(pool: PoolOfTest, key: str, surface: str = "chat", **more: object) -> requests.Response:
-    return pool.post(PATHS[surface], {**BODIES[surface], "stream": True, **more}, key)
+def send_request(pool: PoolOfTest, key: str, endpoint: str = "chat", **more: object) -> requests.Response:
+    return pool.post(PATHS[endpoint], {**BODIES[endpoint], "stream": True, **more}, key)
 
 
-def text(answer: requests.Response, surface: str = "chat") -> str:
-    return streamed_text(surface, events_of(answer.text))
+def text(response: requests.Response, endpoint: str = "chat") -> str:
+    return streamed_text(endpoint, events_of(response.text))
 
 
 @pytest.fixture
@@ -39,17 +39,17 @@ def one(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
     return pool
 
 
-@pytest.mark.parametrize("surface", PATHS)
-def test_a_burst_limit_is_waited_out(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+@pytest.mark.parametrize("endpoint", PATHS)
+def test_a_burst_limit_is_waited_out(pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(LIMITED, TEXT)
     key = pool.key()
     with ThreadPoolExecutor(2) as clients:
-        first = clients.submit(send_request, pool, key, surface)
+        first = clients.submit(send_request, pool, key, endpoint)
         upstream.wait_for(1, end="finished")
-        second = clients.submit(send_request, pool, key, surface)
+        second = clients.submit(send_request, pool, key, endpoint)
 
-        assert [text(each.result(), surface) for each in (first, second)] == ["Here it is."] * 2
+        assert [text(each.result(), endpoint) for each in (first, second)] == ["Here it is."] * 2
     assert len(upstream.log()) == 3
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
@@ -139,7 +139,7 @@ def test_many_that_wait_are_all_served(pool: PoolOfTest, upstream: ScriptedUpstr
     key = pool.key()
 
     with ThreadPoolExecutor(24) as clients:
-        answers = list(clients.map(lambda _: send_request(pool, key).status_code, range(24)))
+        responses = list(clients.map(lambda _: send_request(pool, key).status_code, range(24)))
 
-    assert set(answers) == {200}
-    assert len(upstream.log()) <= 1.2 * len(answers)
+    assert set(responses) == {200}
+    assert len(upstream.log()) <= 1.2 * len(responses)

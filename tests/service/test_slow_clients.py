@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench.processes import resident_mib
-from tests.service.test_answers import BODIES, PATHS
 from tests.service.test_leaving import send_request
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support import raw_http
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
@@ -129,9 +129,9 @@ def test_a_body_that_does_not_come_is_a_timeout(
         "POST", PATHS["chat"], Authorization=f"Bearer {pool.key()}", Content_Length=str(len(body))
     )
 
-    answer = raw_http.send(pool.gateway.url, head + body[:sent])
+    response = raw_http.send(pool.gateway.url, head + body[:sent])
 
-    assert (answer.status, answer.error()["code"]) == (408, "request_timeout")
+    assert (response.status, response.error()["code"]) == (408, "request_timeout")
     assert upstream.log() == []
 
 
@@ -142,19 +142,19 @@ def test_a_body_that_trickles_is_a_timeout_too(pool: PoolOfTest) -> None:
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(head)
         connection.settimeout(0.2)
-        answer = b""
+        response = b""
 
         def answered() -> bytes:
-            nonlocal answer
+            nonlocal response
             try:
                 connection.send(b" ")
-                answer += connection.recv(65536)
+                response += connection.recv(65536)
             except TimeoutError:
                 pass
-            return answer
+            return response
 
         assert eventually(answered, TIMEOUT_SECONDS + 5)
-    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert response.startswith(b"HTTP/1.1 408 ")
 
 
 def test_an_idle_connection_is_not_a_slow_client(pool: PoolOfTest) -> None:

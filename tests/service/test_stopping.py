@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.test_answers import BODIES, PATHS, events_of
+from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import running_gateway
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -20,11 +20,11 @@ def test_a_short_stream_is_finished(redis_url: str, tmp_path: Path, upstream: Sc
         pool.account("a", upstream.base_url())
         upstream.script(WITH_A_GATE)
         body = {**BODIES["chat"], "stream": True}
-        with pool.post(PATHS["chat"], body, pool.key(), stream=True) as answer:
+        with pool.post(PATHS["chat"], body, pool.key(), stream=True) as response:
             upstream.wait_for(gate="go")
             gateway.process.send_signal(signal.SIGTERM)
             upstream.release("go")
-            assert answer.text.endswith("data: [DONE]\n\n")
+            assert response.text.endswith("data: [DONE]\n\n")
         gateway.process.wait(20)
         (row,) = pool.rows()
 
@@ -40,10 +40,10 @@ def test_a_long_stream_is_ended_honestly_and_settled(
         pool.account("a", upstream.base_url())
         upstream.script(WITH_A_GATE)
         body = {**BODIES["chat"], "stream": True}
-        with pool.post(PATHS["chat"], body, pool.key(), stream=True) as answer:
+        with pool.post(PATHS["chat"], body, pool.key(), stream=True) as response:
             upstream.wait_for(gate="go")
             gateway.process.send_signal(stop)
-            events = events_of(answer.text)
+            events = events_of(response.text)
         gateway.process.wait(20)
         (row,) = pool.rows()
 

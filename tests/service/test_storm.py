@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text
+from tests.service.test_model_responses import BODIES, PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -14,15 +14,15 @@ STREAMS = 50
 ACCOUNTS = 4
 
 
-def outcome(pool: PoolOfTest, key: str, surface: str, number: int) -> str:
+def outcome(pool: PoolOfTest, key: str, endpoint: str, number: int) -> str:
     """Return the outcome of one client: "complete", "error" for a correct failure, or "wrong"."""
-    body = {**BODIES[surface], "stream": True, "prompt_cache_key": f"conversation-{number}"}
-    answer = pool.post(PATHS[surface], body, key)
-    if answer.status_code != 200:
-        return "error" if "error" in answer.json() else "wrong"
-    events = events_of(answer.text)
-    text = streamed_text(surface, [event for event in events if "error" not in event])
-    if surface == "chat":
+    body = {**BODIES[endpoint], "stream": True, "prompt_cache_key": f"conversation-{number}"}
+    response = pool.post(PATHS[endpoint], body, key)
+    if response.status_code != 200:
+        return "error" if "error" in response.json() else "wrong"
+    events = events_of(response.text)
+    text = streamed_text(endpoint, [event for event in events if "error" not in event])
+    if endpoint == "chat":
         failed = any(event != "[DONE]" and "error" in event for event in events)
         finished = any(
             event["choices"][0]["finish_reason"]

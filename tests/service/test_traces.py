@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.service.test_answers import BODIES, PATHS
 from tests.service.test_failover import try_bad_first
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import ROOT, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
@@ -73,9 +73,9 @@ def test_a_request_and_its_attempts_are_one_trace(
     body = {**BODIES["chat"], "messages": [{"role": "user", "content": SECRET_WORDS}]}
 
     given = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "theirs=1"}
-    answer = pool.post(PATHS["chat"], body, key, headers=given)
+    response = pool.post(PATHS["chat"], body, key, headers=given)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     seen = upstream.log()
     request, *attempts = collector.of(pool, TRACE, 1 + len(seen))
     assert (request["name"], request["kind"], request["parent_id"]) == (
@@ -86,7 +86,7 @@ def test_a_request_and_its_attempts_are_one_trace(
     assert request["service"] == "poolgate"
     reply = request["attributes"]
     assert (reply["http.response.status_code"], reply["poolgate.account"]) == (200, good.id)
-    assert reply["poolgate.id"] == answer.headers["x-poolgate-request-id"]
+    assert reply["poolgate.id"] == response.headers["x-poolgate-request-id"]
     assert {span["parent_id"] for span in attempts} == {request["span_id"]}
     assert {span["kind"] for span in attempts} == {CLIENT}
     by_account = {span["attributes"]["poolgate.account"]: span for span in attempts}

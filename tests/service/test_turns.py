@@ -38,21 +38,21 @@ ESCAPES = '"\\\n\x01' * 3 * MIB
 EMOJI = "\U0001f600" * 7 * MIB
 
 
-def image(surface: str, data: str) -> Json:
-    if surface == "chat":
+def image(endpoint: str, data: str) -> Json:
+    if endpoint == "chat":
         return {"type": "image_url", "image_url": {"url": data}}
     return {"type": "input_image", "image_url": data}
 
 
-def conversation(surface: str, content: Any, times: int = 1, **more: Any) -> bytes:
+def conversation(endpoint: str, content: Any, times: int = 1, **more: Any) -> bytes:
     items = times * [{"role": "user", "content": content}]
-    return orjson.dumps({"model": "m", "messages" if surface == "chat" else "input": items, **more})
+    return orjson.dumps({"model": "m", "messages" if endpoint == "chat" else "input": items, **more})
 
 
-def of_many_values(surface: str) -> dict[str, Callable[[], bytes]]:
+def of_many_values(endpoint: str) -> dict[str, Callable[[], bytes]]:
     """Return functions that build bodies with as many values as the limits allow, or more."""
-    of = partial(partial, conversation, surface)
-    turns = "messages" if surface == "chat" else "input"
+    of = partial(partial, conversation, endpoint)
+    turns = "messages" if endpoint == "chat" else "input"
     return {
         "tiny items": of("a", 19_999),
         "fields": of("a", metadata=FIELDS),
@@ -65,18 +65,18 @@ def of_many_values(surface: str) -> dict[str, Callable[[], bytes]]:
     }
 
 
-def of_many_bytes(surface: str) -> dict[str, Callable[[], bytes]]:
+def of_many_bytes(endpoint: str) -> dict[str, Callable[[], bytes]]:
     """Return functions that build bodies of the maximum size, by what is large about them."""
-    of = partial(partial, conversation, surface)
-    most = 30 if surface == "chat" else 62  # MiB of one string
+    of = partial(partial, conversation, endpoint)
+    most = 30 if endpoint == "chat" else 62  # MiB of one string
     return {
         "items": of("Hello, how are you? " * 70, 19_999),
         "one text": of("word " * (most * MIB // 5)),
         "emoji": of(EMOJI),
         "escapes": of(ESCAPES),
-        "images": of([image(surface, IMAGE)] * 2, 1 if surface == "chat" else 4),
-        "image and emoji": of([image(surface, "\U0001f600" + "A" * (most * MIB))]),
-        "json mode": of(EMOJI, **JSON_MODE[surface]),
+        "images": of([image(endpoint, IMAGE)] * 2, 1 if endpoint == "chat" else 4),
+        "image and emoji": of([image(endpoint, "\U0001f600" + "A" * (most * MIB))]),
+        "json mode": of(EMOJI, **JSON_MODE[endpoint]),
     }
 
 
@@ -118,8 +118,8 @@ def send(
 def turn_of(pool: PoolOfTest, key: str, path: str, data: bytes, kind: str = "application/json") -> float:
     """Send *data*, and return the longest turn that the worker took meanwhile, in seconds."""
     seconds_of(pool.gateway, "/_longest_turn")
-    answer = send(pool, key, path, data, kind)
-    assert answer.status_code < 500, answer.text[:300]
+    response = send(pool, key, path, data, kind)
+    assert response.status_code < 500, response.text[:300]
     return seconds_of(pool.gateway, "/_longest_turn")
 
 
@@ -152,8 +152,8 @@ def test_a_conversation(pool: PoolOfTest, upstream: ScriptedUpstream, path: str,
     upstream.script({"play": "text", "text": "Answer"})
     key = pool.key()
     turn_of(pool, key, path, b"{}")  # which imports and compiles what first requests need
-    surface = "chat" if path in CHAT else "responses"
-    bodies = of_many_values(surface) | (of_many_bytes(surface) if path in (CHAT[0], RESPONSES[0]) else {})
+    endpoint = "chat" if path in CHAT else "responses"
+    bodies = of_many_values(endpoint) | (of_many_bytes(endpoint) if path in (CHAT[0], RESPONSES[0]) else {})
 
     assert not send_all(pool, key, ((name, path, body()) for name, body in bodies.items()))
 

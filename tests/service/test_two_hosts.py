@@ -11,7 +11,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from app.stores.records.limits import limits_from_json
-from tests.service.test_answers import BODIES, PATHS, events_of
+from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.audit import audit
 from tests.support.gateway import AS_SHIPPED, Gateway, PoolOfTest, running_gateway
 from tests.support.hosts import Host, may
@@ -90,15 +90,15 @@ def is_ready(gateway: Gateway) -> bool:
 
 
 def code(pool: PoolOfTest, key: str) -> str:
-    answer = pool.post(PATHS["chat"], BODIES["chat"], key)
-    return "ok" if answer.ok else str(answer.json()["error"]["code"])
+    response = pool.post(PATHS["chat"], BODIES["chat"], key)
+    return "ok" if response.ok else str(response.json()["error"]["code"])
 
 
 def test_a_host_that_is_cut_off(both: Both) -> None:
     here, there = both.at(0), both.at(1)
     known, secret = here.gateway.services.api_keys.create(here.name, "k", limits=limits_from_json(LIMITS))
     both.upstream.script(GATED, {"play": "text"})
-    with there.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, secret, stream=True) as answer:
+    with there.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, secret, stream=True) as response:
         both.upstream.wait_for(gate="go")
 
         both.hosts[1].cut()
@@ -114,7 +114,7 @@ def test_a_host_that_is_cut_off(both: Both) -> None:
 
         assert eventually(is_back, LEASE_BACK_SECONDS)
         both.upstream.release("go")
-        assert events_of(answer.text)[-1] == "[DONE]"
+        assert events_of(response.text)[-1] == "[DONE]"
     assert [row["source"] for row in here.rows()].count("estimated") == 1
 
     both.hosts[1].repair()

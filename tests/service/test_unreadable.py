@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from app.operations import check_pools
 from app.stores import keys
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.service.test_verdicts import WELL
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
@@ -40,15 +40,17 @@ def attempted(pool: PoolOfTest) -> list[list[Any]]:
     return [row.get("attempts", []) for row in pool.rows()]
 
 
-@pytest.mark.parametrize("surface", REQUESTS)
-def test_another_account_serves(pool: PoolOfTest, upstream: ScriptedUpstream, key: str, surface: str) -> None:
+@pytest.mark.parametrize("endpoint", REQUESTS)
+def test_another_account_serves(
+    pool: PoolOfTest, upstream: ScriptedUpstream, key: str, endpoint: str
+) -> None:
     """It stays active, since other processes may have the key; the checks report the remedy."""
-    path, body = REQUESTS[surface]
+    path, body = REQUESTS[endpoint]
 
-    answers = [pool.post(path, body, key) for _ in range(6)]
+    responses = [pool.post(path, body, key) for _ in range(6)]
 
-    assert [each.status_code for each in answers] == [200] * 6
-    assert {each.headers["x-poolgate-account"] for each in answers} == {"good"}
+    assert [each.status_code for each in responses] == [200] * 6
+    assert {each.headers["x-poolgate-account"] for each in responses} == {"good"}
     assert upstream.log("bad") == []
     pool.wait_for_rows(6)
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
@@ -58,18 +60,18 @@ def test_another_account_serves(pool: PoolOfTest, upstream: ScriptedUpstream, ke
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("surface", REQUESTS)
-def test_no_other_account_is_left(pool: PoolOfTest, key: str, surface: str, stream: bool) -> None:
+@pytest.mark.parametrize("endpoint", REQUESTS)
+def test_no_other_account_is_left(pool: PoolOfTest, key: str, endpoint: str, stream: bool) -> None:
     """The caller learns at once what an operator has to do, the first time and each time after."""
     services = pool.gateway.services
     seal(pool, services.accounts.find(pool.name, "good").id)
-    path, body = REQUESTS[surface]
-    body = {**body, "stream": True} if stream and surface != "embeddings" else body
+    path, body = REQUESTS[endpoint]
+    body = {**body, "stream": True} if stream and endpoint != "embeddings" else body
 
-    answers = [pool.post(path, body, key) for _ in range(6)]
+    responses = [pool.post(path, body, key) for _ in range(6)]
 
-    assert [each.status_code for each in answers] == [503] * 6
-    error = answers[0].json()["error"]
+    assert [each.status_code for each in responses] == [503] * 6
+    error = responses[0].json()["error"]
     assert error["code"] == "credential_unreadable"
     assert "cannot be read" in error["message"]
     assert "POOLGATE_SECRET_KEYS" in error["message"]
@@ -77,13 +79,13 @@ def test_no_other_account_is_left(pool: PoolOfTest, key: str, surface: str, stre
 
 
 def test_an_account_that_refuses_as_well(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
-    """A failover meets it: it is skipped, and the upstream's error is the answer."""
+    """A failover meets it: it is skipped, and the upstream's error is the response."""
     pool.account("ugly", upstream.base_url("ugly"), group=-1)
     error = {"error": {"message": "No.", "code": "server_error"}}
     upstream.script({"play": "http_error", "status": 500, "body": error}, account="ugly")
     path, body = REQUESTS["chat"]
 
-    answer = pool.post(path, body, key)
+    response = pool.post(path, body, key)
 
-    assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "good")
+    assert (response.status_code, response.headers["x-poolgate-account"]) == (200, "good")
     assert [len(each) for each in attempted(pool)] == [2]

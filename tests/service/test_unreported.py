@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.limits.limit_syntax import parse_limit
-from tests.service.test_answers import BODIES, PATHS, events_of
 from tests.service.test_failover import try_bad_first
 from tests.service.test_leaving import send_request
+from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -93,10 +93,10 @@ def test_an_attempt_that_may_be_billed_leaves_no_room_for_another(
     upstream.script({"before": [{"bill": {"output_tokens": 60}, "reset": True}]}, account="bad")
     key = pool.key(limits=(parse_limit("100 output_tokens/day"),))
 
-    answer = pool.post(PATHS["chat"], {**BODIES["chat"], "max_completion_tokens": 60}, key)
+    response = pool.post(PATHS["chat"], {**BODIES["chat"], "max_completion_tokens": 60}, key)
 
-    assert answer.status_code >= 400
-    assert "limit of 100 output tokens per day" in answer.json()["error"]["message"]
+    assert response.status_code >= 400
+    assert "limit of 100 output tokens per day" in response.json()["error"]["message"]
     assert [seen.account for seen in upstream.log()] == ["bad"]
     pool.wait_for_rows(1)
     assert charged(pool, key) == 60
@@ -158,10 +158,10 @@ FORMS: dict[tuple[str, str], list[Json]] = {
 }
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 @pytest.mark.parametrize(("wire", "form"), FORMS)
 def test_what_a_model_wrote_counts_in_every_form(
-    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str, form: str
+    pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, wire: str, form: str
 ) -> None:
     """On each path, translated or not; the same text in several events counts once."""
     pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
@@ -173,9 +173,9 @@ def test_what_a_model_wrote_counts_in_every_form(
         events = [opened, *events, end]
     upstream.script({"play": "events", "events": events})
     key = pool.key(limits=(parse_limit(OUTPUT_LIMIT),))
-    length = {"max_completion_tokens" if surface == "chat" else "max_output_tokens": 300}
+    length = {"max_completion_tokens" if endpoint == "chat" else "max_output_tokens": 300}
 
-    pool.post(PATHS[surface], {**BODIES[surface], **length, "stream": True}, key)
+    pool.post(PATHS[endpoint], {**BODIES[endpoint], **length, "stream": True}, key)
 
     (row,) = pool.wait_for_rows(1)
     assert (row["status"], row["source"], row["unreported"]) == (200, "estimated", "not_reported")

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.service.test_answers import BODIES, PATHS
 from tests.service.test_leaving import send_request
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.tls import make_certificate, tls_proxy
 from tests.support.upstream_client import ScriptedUpstream
@@ -78,7 +78,7 @@ def test_a_body_that_no_single_write_takes(pool: PoolOfTest, upstream: ScriptedU
     assert first.connection == second.connection
 
 
-def test_headers_come_before_the_answer(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_headers_come_before_the_response(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """As of upstreams that think first: nothing lies behind the headers yet."""
     pool.set(settings=OFTEN)
     first = {"choices": [{"index": 0, "delta": {"content": "hi"}}]}
@@ -100,10 +100,10 @@ def test_headers_come_before_the_answer(pool: PoolOfTest, upstream: ScriptedUpst
 def test_a_burst_longer_than_a_read(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "word " * 20_000, "deltas": 2000})
 
-    answer = pool.post(PATHS["chat"], STREAMED, pool.key())
+    response = pool.post(PATHS["chat"], STREAMED, pool.key())
 
-    assert answer.text.count('"word') == 2000
-    assert answer.text.endswith("data: [DONE]\n\n")
+    assert response.text.count('"word') == 2000
+    assert response.text.endswith("data: [DONE]\n\n")
 
 
 def test_a_client_that_leaves_stops_its_upstream(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -122,9 +122,9 @@ def test_a_client_that_leaves_stops_its_upstream(pool: PoolOfTest, upstream: Scr
 def test_a_stream_that_breaks_is_not_an_end(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "one two three", "deltas": 3, "at": {"2": [{"reset": True}]}})
 
-    answer = pool.post(PATHS["chat"], STREAMED, pool.key())
+    response = pool.post(PATHS["chat"], STREAMED, pool.key())
 
-    assert '"code":"stream_incomplete"' in answer.text
+    assert '"code":"stream_incomplete"' in response.text
 
 
 def test_silence_is_not_a_break(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -146,7 +146,7 @@ def test_an_untrusted_certificate(redis_url: str, tmp_path: Path, base_url: str)
     with running_gateway(redis_url, tmp_path, workers=1) as gateway:
         pool = gateway.pool()
         pool.account("a", base_url)
-        answer = pool.post(PATHS["chat"], BODIES["chat"], pool.key())
+        response = pool.post(PATHS["chat"], BODIES["chat"], pool.key())
 
-    assert answer.status_code == 502
-    assert "certificate" in answer.json()["error"]["message"]
+    assert response.status_code == 502
+    assert "certificate" in response.json()["error"]["message"]

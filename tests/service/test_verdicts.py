@@ -1,4 +1,4 @@
-"""Accounts are judged by what an answer means: what one request, prompt or model meets harms no other."""
+"""Accounts are judged by what a response means: what one request, prompt or model meets harms no other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.operations import check_pools
-from tests.service.test_answers import BODIES, CHAT, PATHS
+from tests.service.test_model_responses import BODIES, CHAT, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -57,9 +57,9 @@ def test_a_model_that_no_account_may_use(
     key = of_accounts(pool, upstream, "abc")
     upstream.script(refusal, model="m")
 
-    answers = [send_request(pool, key) for _ in range(3)]
+    responses = [send_request(pool, key) for _ in range(3)]
 
-    assert {(each.status_code, each.json()["error"]["code"]) for each in answers} == {
+    assert {(each.status_code, each.json()["error"]["code"]) for each in responses} == {
         (404, "model_not_found")
     }
     assert pool.states() == dict.fromkeys("abc", "active")
@@ -76,9 +76,9 @@ def test_a_refusal_of_one_request(
     key = of_accounts(pool, upstream, "ab")
     upstream.script(refusal, model="m")
 
-    answer = send_request(pool, key)
+    response = send_request(pool, key)
 
-    assert (answer.status_code, answer.json()["error"]["message"]) == (
+    assert (response.status_code, response.json()["error"]["message"]) == (
         status,
         refusal["body"]["error"]["message"],
     )
@@ -93,9 +93,9 @@ def test_a_page_of_a_proxy(pool: PoolOfTest, upstream: ScriptedUpstream) -> None
     upstream.script(page(403), WELL, account="a")
     upstream.script(page(403), WELL, account="b")
 
-    answer = send_request(pool, key)
+    response = send_request(pool, key)
 
-    assert answer.status_code == 502
+    assert response.status_code == 502
     assert "credential_dead" not in pool.states().values()
     assert [send_request(pool, key).status_code for _ in range(4)] == [200] * 4
 
@@ -105,10 +105,10 @@ def test_one_request_takes_one_account_out(pool: PoolOfTest, upstream: ScriptedU
     key = of_accounts(pool, upstream, "abcd")
     upstream.script(refused(403, "Suspended.", code="account_suspended"), model="m")
 
-    answer = send_request(pool, key)
+    response = send_request(pool, key)
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
-    assert "Suspended." in answer.json()["error"]["message"]
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error")
+    assert "Suspended." in response.json()["error"]["message"]
     assert requested(upstream) == 2
     assert sorted(pool.states().values()) == ["active", "active", "credential_dead", "suspected"]
     assert send_request(pool, key, "n").status_code == 200
@@ -121,9 +121,9 @@ def test_requests_in_short_order_take_one_account_out(pool: PoolOfTest, upstream
     key = pool.key()
     upstream.script(refused(401, "Incorrect API key.", code="invalid_api_key"))
 
-    answers = [send_request(pool, key) for _ in range(4)]
+    responses = [send_request(pool, key) for _ in range(4)]
 
-    assert {each.status_code for each in answers} <= {502, 503}
+    assert {each.status_code for each in responses} <= {502, 503}
     states = list(pool.states().values())
     assert states.count("credential_dead") == 1
     assert set(states) <= {"credential_dead", "suspected", "active"}
@@ -137,10 +137,10 @@ def test_requests_of_one_caller_take_one_account_out(pool: PoolOfTest, upstream:
     other_key = pool.key("other")
     upstream.script(refused(401, "Incorrect API key.", code="invalid_api_key"), model="m")
 
-    answers = [(send_request(pool, key), send_request(pool, other_key, "n")) for _ in range(8)]
+    responses = [(send_request(pool, key), send_request(pool, other_key, "n")) for _ in range(8)]
 
-    assert {odd.status_code for odd, _ in answers} <= {502, 503}
-    assert {other.status_code for _, other in answers} == {200}
+    assert {odd.status_code for odd, _ in responses} <= {502, 503}
+    assert {other.status_code for _, other in responses} == {200}
     assert list(pool.states().values()).count("credential_dead") == 1
 
 
@@ -165,9 +165,9 @@ def test_what_one_account_does_not_take(
     upstream.script(WELL)
     upstream.script(refusal, account="a")
 
-    answer = send_request(pool, pool.key())
+    response = send_request(pool, pool.key())
 
-    assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "b")
+    assert (response.status_code, response.headers["x-poolgate-account"]) == (200, "b")
     assert pool.states() == {"a": "active", "b": "active"}
 
 
@@ -206,10 +206,10 @@ def test_what_two_accounts_do_not_take(pool: PoolOfTest, upstream: ScriptedUpstr
     key = of_accounts(pool, upstream, "abc")
     upstream.script(refused(400, "No logit_bias here", code="unsupported_parameter", param="logit_bias"))
 
-    answer = send_request(pool, key)
+    response = send_request(pool, key)
 
-    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "No logit_bias here")
-    assert answer.json()["error"]["param"] == "logit_bias"
+    assert (response.status_code, response.json()["error"]["message"]) == (400, "No logit_bias here")
+    assert response.json()["error"]["param"] == "logit_bias"
     assert requested(upstream) == 2
     assert set(pool.states().values()) == {"active"}
 
@@ -222,17 +222,17 @@ def test_a_callers_400_is_not_retried(pool: PoolOfTest, upstream: ScriptedUpstre
     assert requested(upstream) == 1
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 @pytest.mark.parametrize("body", [{}, {"detail": "Not Found"}], ids=["empty", "not found"])
-def test_an_outage_of_404(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, body: Any) -> None:
+def test_an_outage_of_404(pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, body: Any) -> None:
     """Every account answers it, none about the model: callers try again, accounts stay well."""
     key = of_accounts(pool, upstream, "ab")
     upstream.script({"play": "json", "status": 404, "body": body})
 
-    answer = pool.post(PATHS[surface], BODIES[surface], key)
+    response = pool.post(PATHS[endpoint], BODIES[endpoint], key)
 
-    assert answer.status_code == 502
-    assert answer.headers.get("x-should-retry") != "false"
+    assert response.status_code == 502
+    assert response.headers.get("x-should-retry") != "false"
     assert set(pool.states().values()) == {"active"}
 
 
@@ -242,9 +242,9 @@ def test_text_of_the_caller_proves_nothing(pool: PoolOfTest, upstream: ScriptedU
     echo = refused(400, "Invalid value: 'access to the Model'.", code="invalid_value", param="metadata")
     upstream.script(echo, model="m")
 
-    answer = send_request(pool, key, metadata={"a": "Access to the model"})
+    response = send_request(pool, key, metadata={"a": "Access to the model"})
 
-    assert (answer.status_code, answer.json()["error"]["message"]) == (
+    assert (response.status_code, response.json()["error"]["message"]) == (
         400,
         "Invalid value: 'access to the Model'.",
     )
@@ -258,9 +258,12 @@ def test_one_request_empties_no_second_account(pool: PoolOfTest, upstream: Scrip
     key = of_accounts(pool, upstream, "ab")
     upstream.script(refused(402, "This costs more than you have."), model="m")
 
-    answer = send_request(pool, key)
+    response = send_request(pool, key)
 
-    assert (answer.status_code, answer.json()["error"]["message"]) == (402, "This costs more than you have.")
+    assert (response.status_code, response.json()["error"]["message"]) == (
+        402,
+        "This costs more than you have.",
+    )
     assert sorted(pool.states().values()) == ["active", "window_spent"]
 
 

@@ -39,10 +39,10 @@ def stream(gateway: Gateway) -> requests.Response:
     assert token
     form = {"name": NAME, "password": PASSWORD, "csrf_token": token[1]}
     browser.post(f"{gateway.url}/admin/sign-in", form, timeout=30)
-    answer = browser.get(f"{gateway.url}/admin/p/default/live", stream=True, timeout=30)
-    assert answer.headers["Content-Type"].startswith("text/event-stream")
-    assert next(answer.iter_lines()) == b"retry: 2000"
-    return answer
+    response = browser.get(f"{gateway.url}/admin/p/default/live", stream=True, timeout=30)
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    assert next(response.iter_lines()) == b"retry: 2000"
+    return response
 
 
 def looks(client: Any) -> int:
@@ -50,13 +50,13 @@ def looks(client: Any) -> int:
 
 
 def test_no_reads_once_the_browser_has_left(watched: Gateway) -> None:
-    answer, client = stream(watched), watched.services.scripts.client
+    response, client = stream(watched), watched.services.scripts.client
     seen, deadline = looks(client), time.monotonic() + TIMEOUT_SECONDS
     while looks(client) == seen:
         assert time.monotonic() < deadline, "no watcher is connected"
         time.sleep(0.1)
 
-    answer.close()
+    response.close()
 
     while time.monotonic() < deadline:
         seen = looks(client)
@@ -68,10 +68,10 @@ def test_no_reads_once_the_browser_has_left(watched: Gateway) -> None:
 
 def test_a_watching_page_does_not_hold_up_the_end(watched: Gateway) -> None:
     """The process ends long before its graceful timeout, and the stream with it, as it should."""
-    answer = stream(watched)
+    response = stream(watched)
 
     watched.process.terminate()
 
-    for _ in answer.iter_content(1024):
+    for _ in response.iter_content(1024):
         pass
     assert watched.process.wait(TIMEOUT_SECONDS) == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.service.test_answers import BODIES, PATHS, events_of
+from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import ROOT, Gateway, PoolOfTest, children_of, running_gateway
 from tests.support.processes import eventually, is_alive
 from tests.support.upstream_client import ScriptedUpstream
@@ -51,10 +51,10 @@ def pool(gateway: Gateway, upstream: ScriptedUpstream) -> PoolOfTest:
 def stream(pool: PoolOfTest, key: str) -> str:
     """Return how one stream ended: `whole`, `told`, or `cut`."""
     try:
-        answer = pool.post(PATHS["chat"], STREAM, key)
+        response = pool.post(PATHS["chat"], STREAM, key)
     except requests.RequestException:
         return "cut"
-    events = events_of(answer.text)
+    events = events_of(response.text)
     if not events or events[-1] != "[DONE]":
         return "cut"
     return "told" if "error" in events[-2] else "whole"

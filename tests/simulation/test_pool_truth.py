@@ -33,7 +33,7 @@ DRIFTING = {"x-codex-primary-used-percent": "97", "x-codex-primary-reset-after-s
 
 # How late the end of a spell may be noticed, by contract: a burst within ten seconds, an early reset
 # within one look where there is a usage endpoint and ten minutes where there is none. To see it
-# takes a request that comes by, its answer, and a sample.
+# takes a request that comes by, its response, and a sample.
 SEEING_MS = 15 * SECOND
 BOUNDS_MS = {
     "burst": 10 * SECOND,

@@ -23,7 +23,7 @@ SAMPLE_MS = 5 * SECOND
 MEAN_GAP_MS = 1000
 LOOK_MS = MINUTE  # as the background worker does
 MAX_TRIES = 4
-BEGIN, ANSWER, SAMPLE, LOOK = range(4)
+BEGIN, RESPONSE, SAMPLE, LOOK = range(4)
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Seen:
 
 
 class Traffic:
-    """*headers* is what an account's good answers carry, whatever the truth."""
+    """*headers* is what an account's good responses carry, whatever the truth."""
 
     def __init__(
         self,
@@ -85,8 +85,8 @@ class Traffic:
             if what == BEGIN:
                 self._plan(now + int(self._chance.expovariate(1 / MEAN_GAP_MS)) + 1, BEGIN)
                 self._begin(now)
-            elif what == ANSWER and run:
-                self._answer(run, now)
+            elif what == RESPONSE and run:
+                self._response(run, now)
             elif what == SAMPLE:
                 self._plan(now + SAMPLE_MS, SAMPLE)
                 self._sample(now)
@@ -112,9 +112,9 @@ class Traffic:
         run.refused_by = self._upstreams.ailment(run.account, run.model, now)
         self.seen.after_death[run.account] += run.account in self._dead
         takes = 100 if run.refused_by else 500 + int(self._chance.expovariate(1 / 3000))
-        self._plan(now + takes, ANSWER, run)
+        self._plan(now + takes, RESPONSE, run)
 
-    def _answer(self, run: Run, now: int) -> None:
+    def _response(self, run: Run, now: int) -> None:
         spell = run.refused_by
         if spell is None:
             windows = windows_from_headers(self._headers.get(run.account, {}), now / 1000)

@@ -25,13 +25,13 @@ SECRET = f"sk-pg-default-{'x' * 43}"
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 ACCOUNT = Account("acct_1", "main", "openai", "http://127.0.0.1:1/v1")
 
-Answer = Callable[[RequestContext], Iterator[Any]]
+Respond = Callable[[RequestContext], Iterator[Any]]
 
 
 class FakeServices:
-    """Answers model requests with *answer*, for the API key *key*; `refusals` is what was logged."""
+    """Answers model requests with *response*, for the API key *key*; `refusals` is what was logged."""
 
-    def __init__(self, answer: Answer | None = None, key: ApiKey | None = None) -> None:
+    def __init__(self, response: Respond | None = None, key: ApiKey | None = None) -> None:
         self.settings = Settings(home=Path("/nonexistent"))
         self.key = key or ApiKey("key_1", "k", "default")
         self.contexts: list[RequestContext] = []
@@ -47,7 +47,7 @@ class FakeServices:
         )
         self.upstream = SimpleNamespace(metadata=SimpleNamespace(get=lambda pool, what, ids: []))
         self.readiness = SimpleNamespace(reason=lambda: "")
-        self._answer = answer
+        self._response = response
 
     def _authenticate(self, presented: str) -> ApiKey:
         if presented != SECRET:
@@ -62,8 +62,8 @@ class FakeServices:
         self, context: RequestContext, record: RequestRecord, progress: RequestProgress
     ) -> Iterator[Any]:
         record.start_attempt(self.attempt, Selection(ACCOUNT.id))
-        if self._answer is not None:
-            yield from self._answer(context)
+        if self._response is not None:
+            yield from self._response(context)
 
     def client(self) -> FlaskClient:
         app: Any = create_app(self)  # type: ignore[arg-type]

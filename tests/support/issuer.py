@@ -9,9 +9,9 @@ The control calls, which `Issuer` in `issuer_client` makes:
     POST /_sign_in    {seconds, account_id, email, plan}   a new sign-in; returns its tokens
     POST /_approve  {user_code}                 the person enters a device code
     POST /_stage    {name, plays}               how the next exchanges of that sign-in go, in order:
-                    {status, body}  an answer, without an exchange      {}  as always
+                    {status, body}  a response, without an exchange      {}  as always
                     {hold: "before" | "after"}  stand still before the exchange, or after it
-                    {lose: true}    exchange, and hang up without an answer
+                    {lose: true}    exchange, and hang up without a response
     POST /_release  {name}                      let that sign-in's held exchange go on
     GET  /_sign_in    ?name=                      {exchanges, reused, alive, held, reasons}
 """
@@ -65,7 +65,7 @@ class SignIn:
 
 
 class Lost(Exception):
-    """The answer is not to be sent."""
+    """The response is not to be sent."""
 
 
 class Service:
@@ -79,13 +79,13 @@ class Service:
         reader = sock.makefile("rb")
         try:
             while (request := read_request(reader, sock)) is not None:
-                sock.sendall(self._answer(request))
+                sock.sendall(self._response(request))
         except (OSError, Lost, HttpError):
             return
         finally:
             reader.close()
 
-    def _answer(self, request: Request) -> bytes:
+    def _response(self, request: Request) -> bytes:
         query = {name: values[-1] for name, values in parse_qs(request.query).items()}
         match request.method, request.path:
             case "POST", "/oauth/token":
@@ -140,11 +140,11 @@ class Service:
         if "status" in play:
             return json_response(play["status"], play.get("body", {}), {})
         self._hold(sign_in, play, "before")
-        answer = self._exchange(sign_in, body)
+        response = self._exchange(sign_in, body)
         self._hold(sign_in, play, "after")
         if play.get("lose"):
             raise Lost
-        return answer
+        return response
 
     def _hold(self, sign_in: SignIn, play: Json, where: str) -> None:
         if play.get("hold") == where:
@@ -199,8 +199,8 @@ class Service:
         port = listener.getsockname()[1]
         redirect_uri = f"http://127.0.0.1:{port}/deviceauth/callback"
         self._codes[code] = {"code_challenge": challenge, "redirect_uri": redirect_uri}
-        answer = {"authorization_code": code, "code_challenge": challenge, "code_verifier": verifier}
-        return json_response(200, answer, {})
+        response = {"authorization_code": code, "code_challenge": challenge, "code_verifier": verifier}
+        return json_response(200, response, {})
 
 
 listener = gevent.socket.socket()

@@ -44,8 +44,8 @@ class Issuer:
 
     def sign_in(self, seconds: float = 3600, **about: Any) -> tuple[str, Tokens]:
         """Return the name of a new sign-in and its tokens; the access token lasts *seconds*."""
-        answer = self._post("/_sign_in", {"seconds": seconds, **about})
-        return answer["name"], tokens_from_response(answer, time.time())
+        response = self._post("/_sign_in", {"seconds": seconds, **about})
+        return response["name"], tokens_from_response(response, time.time())
 
     def approve(self, user_code: str) -> None:
         self._post("/_approve", {"user_code": user_code})
@@ -59,12 +59,12 @@ class Issuer:
 
     def sign_in_state(self, name: str) -> Json:
         """Return {exchanges, reused, alive, held, reasons} of sign-in *name*."""
-        answer: Json = requests.get(f"{self.url}/_sign_in", {"name": name}, timeout=10).json()
-        return answer
+        response: Json = requests.get(f"{self.url}/_sign_in", {"name": name}, timeout=10).json()
+        return response
 
     def _post(self, call: str, body: Json) -> Json:
-        answer: Json = requests.post(self.url + call, json=body, timeout=10).json()
-        return answer
+        response: Json = requests.post(self.url + call, json=body, timeout=10).json()
+        return response
 
 
 def signed_in(

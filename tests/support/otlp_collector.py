@@ -27,12 +27,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
-        self._answer(200 if self.path == "/v1/traces" else 404, b"")
+        self._response(200 if self.path == "/v1/traces" else 404, b"")
 
     def do_GET(self) -> None:
-        self._answer(200, json.dumps(spans).encode())
+        self._response(200, json.dumps(spans).encode())
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _response(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class RawAnswer:
+class RawResponse:
     status: int
     headers: http.client.HTTPMessage
     body: bytes
@@ -29,11 +29,11 @@ class RawAnswer:
         return error
 
 
-def send(url: str, *data: bytes, method: str = "POST", then_close: bool = False) -> RawAnswer:
+def send(url: str, *data: bytes, method: str = "POST", then_close: bool = False) -> RawResponse:
     """
-    Send *data* on a connection of its own and return the answer.
+    Send *data* on a connection of its own and return the response.
 
-    *then_close*: close the sending side before the answer is read.
+    *then_close*: close the sending side before the response is read.
     """
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port or 80), TIMEOUT_SECONDS) as sock:
@@ -45,7 +45,7 @@ def send(url: str, *data: bytes, method: str = "POST", then_close: bool = False)
         response = http.client.HTTPResponse(sock, method=method)
         try:
             response.begin()
-            return RawAnswer(response.status, response.msg, response.read())
+            return RawResponse(response.status, response.msg, response.read())
         finally:
             response.close()
 

@@ -38,9 +38,9 @@ LEASE_SECONDS = 0.5  # so that a survivor does not wait
 def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
     def exchange(refresh_token: str, reason: str) -> dict[str, Any]:
         _die("leased", die_at)
-        answer = services.upstream.oauth.refresh(refresh_token, reason)
+        response = services.upstream.oauth.refresh(refresh_token, reason)
         _die("answered", die_at)
-        return answer
+        return response
 
     refresher = TokenRefresher(
         services.credentials,

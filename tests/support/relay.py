@@ -91,7 +91,7 @@ class FakeAttempt:
         self.committed = False
         self.was_cut = False
         self.stalled = False
-        self.exceeds_at: int | None = None  # tokens that the answer provably has more than
+        self.exceeds_at: int | None = None  # tokens that the response provably has more than
         self._batches = batches
         self._error = error
 

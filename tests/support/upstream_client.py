@@ -158,10 +158,10 @@ class ScriptedUpstream:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_seconds)
         try:
             connection.request(method, path, body)
-            answer = connection.getresponse()
-            payload = json.load(answer)
+            response = connection.getresponse()
+            payload = json.load(response)
         finally:
             connection.close()
-        if answer.status not in (200, 408):
+        if response.status not in (200, 408):
             raise ValueError(payload["error"]["message"])
-        return answer.status, payload
+        return response.status, payload

@@ -1,7 +1,7 @@
 """
 Plays with a name, spelled out for the request at hand.
 
-    answer          the answer of `app.demo`; the play of an upstream without a script
+    answer          the response of `app.demo`; the play of an upstream without a script
     text            text
     tool_call       name, arguments; or calls: [{name, arguments}, …]; text
     reasoning       summary, text
@@ -32,7 +32,7 @@ import orjson
 
 from app.demo.errors import HttpError
 from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
-from app.demo.responder import Answer, Call, Pieces, Usage, pieces, respond
+from app.demo.responder import Call, DemoResponse, Pieces, Usage, pieces, respond
 from tests.support import upstream_stream as stream
 from tests.support.strict.servers import strict_play
 from tests.support.upstream_images import image_events, tool_fault
@@ -62,7 +62,7 @@ CODEX_REFUSES = (
 def checked(play: Json) -> Json:
     """Return *play*. Raises HttpError 400 when its name is unknown."""
     name = _split(play, "")[1]
-    if "play" in play and name not in (*ANSWERS, *PLAIN, "fitting", "image", "strict"):
+    if "play" in play and name not in (*RESPONSES, *PLAIN, "fitting", "image", "strict"):
         raise HttpError(400, f"no play is called {play['play']!r}")
     return play
 
@@ -103,15 +103,17 @@ def _model_call(name: str, wire: str, play: Json, seen: Seen) -> Json:
         return json_play(400, {"detail": fault})
     requested = parse_chat_request(body) if wire == "chat" else parse_responses_request(body)
     text = _cut(play.get("text", f"Hello from {seen.account.rpartition('.')[2]}."), play)
-    answer = ANSWERS[name](play, requested, text)
+    demo_response = RESPONSES[name](play, requested, text)
     if name != "answer" or play.get("usage"):
-        answer = replace(answer, usage=_usage(answer, requested, play.get("usage") or {}))
+        demo_response = replace(
+            demo_response, usage=_usage(demo_response, requested, play.get("usage") or {})
+        )
     if body.get("stream") is True:
-        return stream.play(wire, body, answer, play)
+        return stream.play(wire, body, demo_response, play)
     if name == "error_in_stream":
         return json_play(500, {"error": stream.error(play)})
-    made = json_play(200, stream.complete(wire, body, answer, play))
-    made["steps"][0]["bill"] = stream.bill(answer.usage)
+    made = json_play(200, stream.complete(wire, body, demo_response, play))
+    made["steps"][0]["bill"] = stream.bill(demo_response.usage)
     return made
 
 
@@ -142,9 +144,13 @@ def _codex_fault(body: Json) -> str | None:
     return f"Unsupported parameter: {refused[0]}" if refused else None
 
 
-def _usage(answer: Answer, requested: DemoRequest, given: Json) -> Usage:
-    thought = len(answer.reasoning)
-    produced = len(answer.text) + len(answer.refusal) + sum(len(call.arguments) for call in answer.calls)
+def _usage(demo_response: DemoResponse, requested: DemoRequest, given: Json) -> Usage:
+    thought = len(demo_response.reasoning)
+    produced = (
+        len(demo_response.text)
+        + len(demo_response.refusal)
+        + sum(len(call.arguments) for call in demo_response.calls)
+    )
     counted = {
         "input_tokens": requested.input_tokens,
         "output_tokens": (thought + produced) * requested.choices,
@@ -180,16 +186,16 @@ def _wire(path: str) -> str:
     return "responses" if path.endswith("/responses") else ""
 
 
-ANSWERS: dict[str, Callable[[Json, DemoRequest, Pieces], Answer]] = {
+RESPONSES: dict[str, Callable[[Json, DemoRequest, Pieces], DemoResponse]] = {
     "answer": lambda play, requested, text: respond(requested),
-    "text": lambda play, requested, text: Answer(Usage(0, 0), text=text),
-    "error_in_stream": lambda play, requested, text: Answer(Usage(0, 0), text=text),
-    "refusal": lambda play, requested, text: Answer(Usage(0, 0), refusal=text),
-    "incomplete": lambda play, requested, text: Answer(Usage(0, 0), text=text, cut=True),
-    "reasoning": lambda play, requested, text: Answer(
+    "text": lambda play, requested, text: DemoResponse(Usage(0, 0), text=text),
+    "error_in_stream": lambda play, requested, text: DemoResponse(Usage(0, 0), text=text),
+    "refusal": lambda play, requested, text: DemoResponse(Usage(0, 0), refusal=text),
+    "incomplete": lambda play, requested, text: DemoResponse(Usage(0, 0), text=text, cut=True),
+    "reasoning": lambda play, requested, text: DemoResponse(
         Usage(0, 0), reasoning=pieces(play.get("summary", "I thought about it.")), text=text
     ),
-    "tool_call": lambda play, requested, text: Answer(
+    "tool_call": lambda play, requested, text: DemoResponse(
         Usage(0, 0),
         text=text if "text" in play else (),
         calls=tuple(_call(call, play) for call in play.get("calls", [play])),

@@ -1,5 +1,5 @@
 """
-Turn an answer into the steps of a play in one protocol, with the bill of each delta.
+Turn a response into the steps of a play in one protocol, with the bill of each delta.
 
 A play may want, of any stream:
 
@@ -24,7 +24,7 @@ import orjson
 
 from app.demo import chat_format, responses_format
 from app.demo.request import parse_chat_request
-from app.demo.responder import Answer, Usage
+from app.demo.responder import DemoResponse, Usage
 
 Json = dict[str, Any]
 
@@ -33,14 +33,14 @@ DONE = {"send": "data: [DONE]\n\n"}
 FINISHES = ("response.completed", "response.incomplete", "response.failed")
 
 
-def play(wire: str, body: Json, answer: Answer, expected: Json) -> Json:
-    """Return the play that streams *answer* as the answer to *body*."""
-    events = _reported(_events(wire, body, answer), expected)
+def play(wire: str, body: Json, demo_response: DemoResponse, expected: Json) -> Json:
+    """Return the play that streams *demo_response* as the response to *body*."""
+    events = _reported(_events(wire, body, demo_response), expected)
     done = wire == "chat"
     if expected["play"].endswith("error_in_stream"):
         events = _broken_off(wire, events, expected)
         done = expected.get("done", False)
-    steps = _with_bill(wire, events, answer.usage)
+    steps = _with_bill(wire, events, demo_response.usage)
     return {"headers": STREAM, "steps": _with_between(steps, events, expected) + ([DONE] if done else [])}
 
 
@@ -50,9 +50,9 @@ def events_play(wire: str, events: list[Json], done: bool) -> Json:
     return {"headers": STREAM, "steps": steps + ([DONE] if done else [])}
 
 
-def complete(wire: str, body: Json, answer: Answer, expected: Json) -> Json:
+def complete(wire: str, body: Json, demo_response: DemoResponse, expected: Json) -> Json:
     """Return the object that answers a request without `stream`."""
-    (last,) = _reported(_events(wire, body, answer)[-1:], expected)
+    (last,) = _reported(_events(wire, body, demo_response)[-1:], expected)
     payload: Json = last.get("response", last)
     return payload
 
@@ -70,16 +70,16 @@ def error(expected: Json) -> Json:
     return {**made, **expected.get("error", {})}
 
 
-def _events(wire: str, body: Json, answer: Answer) -> list[Json]:
+def _events(wire: str, body: Json, demo_response: DemoResponse) -> list[Json]:
     about: Json = {"model": body["model"], "created_at": int(time.time()), "new_id": _new_id}
     if wire == "responses":
         opened = responses_format.initial_response(body, **about)
-        return list(responses_format.events(opened, answer, new_id=_new_id))
+        return list(responses_format.events(opened, demo_response, new_id=_new_id))
     about["choices"] = parse_chat_request(body).choices
     if body.get("stream") is not True:
-        return [chat_format.completion(answer, **about)]
+        return [chat_format.completion(demo_response, **about)]
     include_usage = (body.get("stream_options") or {}).get("include_usage") is True
-    return list(chat_format.chunks(answer, **about, include_usage=include_usage))
+    return list(chat_format.chunks(demo_response, **about, include_usage=include_usage))
 
 
 def _reported(events: list[Json], expected: Json) -> list[Json]:

@@ -1,8 +1,8 @@
 """
-Answers of upstreams for every row of the verdict table, with what each has to lead to.
+Responses of upstreams for every row of the verdict table, with what each has to lead to.
 
 What is expected is stated here in its own words, by the rules of the design and not by the table's
-consequences, so that a wrong row shows. `row_of` finds the row of an answer.
+consequences, so that a wrong row shows. `row_of` finds the row of a response.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ REFUSED = Expected(
 @dataclass(frozen=True, slots=True)
 class Case:
     """
-    One answer: a play of the scripted upstream, or *error* for what has none.
+    One response: a play of the scripted upstream, or *error* for what has none.
 
     *error* is what the client of upstreams makes of a play that is not a refusal.
     """

@@ -85,7 +85,7 @@ def test_a_chunk_has_its_size() -> None:
     assert chunk(b"x" * 17) == b"11\r\n" + b"x" * 17 + b"\r\n"
 
 
-def test_a_complete_answer_has_its_length() -> None:
+def test_a_complete_response_has_its_length() -> None:
     head, _, body = json_response(404, {"a": 1}, {"x": "y"}).partition(b"\r\n\r\n")
     assert head.split(b"\r\n") == [
         b"HTTP/1.1 404 Not Found",

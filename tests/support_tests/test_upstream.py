@@ -140,8 +140,8 @@ class TestNamedPlays:
     @pytest.mark.parametrize("stream", [False, True])
     def test_usage_may_be_withheld(self, upstream: ScriptedUpstream, client: OpenAI, stream: bool) -> None:
         upstream.script({"play": "text", "usage": None})
-        answer: Any = client.responses.create(model="m", input="hi", stream=stream)
-        assert (list(answer)[-1].response if stream else answer).usage is None
+        response: Any = client.responses.create(model="m", input="hi", stream=stream)
+        assert (list(response)[-1].response if stream else response).usage is None
         assert upstream.billed()["a"]["output_tokens"] > 0
 
     def test_tool_calls_carry_what_is_given(self, upstream: ScriptedUpstream, client: OpenAI) -> None:
@@ -154,10 +154,10 @@ class TestNamedPlays:
 
     def test_refusal_reasoning_and_incomplete(self, upstream: ScriptedUpstream, client: OpenAI) -> None:
         upstream.script({"play": "refusal"}, {"play": "reasoning"}, {"play": "incomplete"})
-        answers: list[Any] = [client.responses.create(model="m", input="hi") for _ in range(3)]
-        assert answers[0].output[0].content[0].refusal == "Hello from a."
-        assert [item.type for item in answers[1].output] == ["reasoning", "message"]
-        assert answers[2].incomplete_details.reason == "max_output_tokens"
+        responses: list[Any] = [client.responses.create(model="m", input="hi") for _ in range(3)]
+        assert responses[0].output[0].content[0].refusal == "Hello from a."
+        assert [item.type for item in responses[1].output] == ["reasoning", "message"]
+        assert responses[2].incomplete_details.reason == "max_output_tokens"
 
     @pytest.mark.parametrize("form", ["failed", "error", "nested"])
     def test_an_error_in_a_stream_comes_after_so_many_deltas(
@@ -199,7 +199,7 @@ class TestNamedPlays:
         assert raw.getresponse().read() == b'data: {"odd":1}\n\ndata: [DONE]\n\n'
 
 
-class TestBrokenAnswers:
+class TestBrokenResponses:
     @pytest.mark.parametrize("how", ["close", "reset"])
     def test_a_stream_that_is_cut(self, upstream: ScriptedUpstream, client: OpenAI, how: str) -> None:
         """The bill has what was produced by then."""
@@ -216,7 +216,7 @@ class TestBrokenAnswers:
         events = list(client.responses.create(model="m", input="hi", stream=True))
         assert events[-1].type == "response.output_item.done"
 
-    def test_no_answer_at_all(self, upstream: ScriptedUpstream, client: OpenAI) -> None:
+    def test_no_response_at_all(self, upstream: ScriptedUpstream, client: OpenAI) -> None:
         upstream.script({"before": [{"close": True}]})
         with pytest.raises(APIConnectionError):
             streamed_text(client)
@@ -229,10 +229,10 @@ class TestBrokenAnswers:
         steps = [{"send": "héllo ", "by": 1}, {"send_b64": "d29ybGQ="}]
         upstream.script({"framing": framing, "steps": steps})
         post(upstream, raw)
-        answer = raw.getresponse()
-        assert answer.read().decode() == "héllo world"
-        assert (answer.getheader("content-length") == "12") == (framing == "length")
-        assert answer.will_close == (framing == "close")
+        response = raw.getresponse()
+        assert response.read().decode() == "héllo world"
+        assert (response.getheader("content-length") == "12") == (framing == "length")
+        assert response.will_close == (framing == "close")
 
     def test_a_length_may_lie(self, upstream: ScriptedUpstream, raw: http.client.HTTPConnection) -> None:
         upstream.script(
@@ -273,12 +273,12 @@ class TestWaiting:
     ) -> None:
         upstream.script({"steps": [{"send": "1"}, {"gate": "g"}, {"send": "2"}]})
         post(upstream, raw)
-        answer = raw.getresponse()
-        assert answer.read1() == b"1"
+        response = raw.getresponse()
+        assert response.read1() == b"1"
         (seen,) = upstream.wait_for(gate="g")
         assert seen.end is None
         upstream.release("g")
-        assert answer.read() == b"2"
+        assert response.read() == b"2"
         (seen,) = upstream.wait_for(end="finished")
         assert seen.gate is None
 
@@ -335,9 +335,9 @@ class TestLog:
     ) -> None:
         upstream.script({"steps": [{"send": "1"}, {"stall": True}]})
         post(upstream, raw)
-        answer = raw.getresponse()
-        assert answer.read1() == b"1"
+        response = raw.getresponse()
+        assert response.read1() == b"1"
         upstream.reset()
         with pytest.raises(http.client.IncompleteRead):
-            answer.read()
+            response.read()
         assert upstream.log() == []

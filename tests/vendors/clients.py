@@ -1,4 +1,4 @@
-"""What a strict client makes of an answer, in either protocol, streamed and whole."""
+"""What a strict client makes of a response, in either protocol, streamed and whole."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMPLETE = ("stop", "tool_calls", "completed")
 
 @dataclass
 class Reading:
-    """An answer as the client understands it; *end* is the finish reason, or the status of a response."""
+    """A response as the client understands it; *end* is the finish reason, or the status of a response."""
 
     status: int
     text: str = ""
@@ -50,7 +50,7 @@ class Reading:
 
 
 def send_request(pool: PoolOfTest, key: str, way: str) -> Reading:
-    """Send one request in *way* and read the answer."""
+    """Send one request in *way* and read the response."""
     protocol, form = way.split()
     body = dict(BODIES[protocol])
     if form == "streamed":

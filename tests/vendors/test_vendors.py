@@ -1,5 +1,5 @@
 """
-Each vendor's answers and failures, through chat and Responses, streamed and whole.
+Each vendor's responses and failures, through chat and Responses, streamed and whole.
 
 A file of `shapes` is a vendor. `NOT_YET` lists what is known to fail, with the reason; a case that passes
 must be removed from it.
@@ -18,7 +18,7 @@ import pytest
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
 from tests.vendors.clients import WAYS, Reading, send_request
-from tests.vendors.vendor import Answer, Frame, Vendor
+from tests.vendors.vendor import Frame, Vendor, VendorResponse
 
 NAMES = sorted(path.stem for path in (Path(__file__).parent / "shapes").glob("*.py"))
 VENDORS: dict[str, Vendor] = {
@@ -69,26 +69,26 @@ def serve(
 
 
 @pytest.mark.parametrize(("name", "case", "way"), cases(CASES[:3]))
-def test_answer(gateway: Gateway, upstream: ScriptedUpstream, name: str, case: str, way: str) -> None:
+def test_response(gateway: Gateway, upstream: ScriptedUpstream, name: str, case: str, way: str) -> None:
     """The client gets every word and call once, and the ledger has what the vendor bills."""
     vendor = VENDORS[name]
-    answer: Answer = getattr(vendor, case)
+    response: VendorResponse = getattr(vendor, case)
     pool, reading = serve(
         gateway,
         upstream,
         way,
-        stream_of(answer.stream, vendor.content_type),
-        {"play": "json", "body": answer.complete},
+        stream_of(response.stream, vendor.content_type),
+        {"play": "json", "body": response.complete},
     )
 
     assert (reading.status, reading.error) == (200, None)
-    assert (reading.text, reading.reasoning) == (answer.text, answer.reasoning)
-    assert reading.calls == list(answer.calls)
-    assert reading.sources == list(answer.sources)
-    assert len(set(reading.call_ids)) == len(answer.calls)
-    assert reading.end == ("completed" if "responses" in way else "tool_calls" if answer.calls else "stop")
+    assert (reading.text, reading.reasoning) == (response.text, response.reasoning)
+    assert reading.calls == list(response.calls)
+    assert reading.sources == list(response.sources)
+    assert len(set(reading.call_ids)) == len(response.calls)
+    assert reading.end == ("completed" if "responses" in way else "tool_calls" if response.calls else "stop")
     (row,) = pool.wait_for_rows(1)
-    tokens = answer.tokens
+    tokens = response.tokens
     booked = [
         row.get(each) or 0 for each in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
     ]
@@ -113,7 +113,7 @@ def test_refusal(gateway: Gateway, upstream: ScriptedUpstream, name: str, case: 
 
 @pytest.mark.parametrize(("name", "case", "way"), cases(["failure"]))
 def test_failure(gateway: Gateway, upstream: ScriptedUpstream, name: str, case: str, way: str) -> None:
-    """An answer that the vendor broke off never looks complete, and the vendor's words are passed on."""
+    """A response that the vendor broke off never looks complete, and the vendor's words are passed on."""
     vendor, failure = VENDORS[name], VENDORS[name].failure
     _, reading = serve(
         gateway,

@@ -36,8 +36,8 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer as a stream and whole, and what it means."""
+class VendorResponse:
+    """A response as a stream and whole, and what it means."""
 
     stream: Sequence[Frame]
     complete: Json
@@ -54,7 +54,7 @@ class Failure:
 
     stream: Sequence[Frame]
     complete: Any
-    status: int = 200  # of the whole answer
+    status: int = 200  # of the whole response
     words: str = WORDS
 
 
@@ -76,9 +76,9 @@ class Vendor:
     """
 
     name: str
-    text: Answer
-    tools: Answer
-    reasoning: Answer
+    text: VendorResponse
+    tools: VendorResponse
+    reasoning: VendorResponse
     refusal: Refusal
     failure: Failure
     content_type: str = "text/event-stream"
@@ -96,7 +96,7 @@ def function_call(position: int, call_id: str, **more: Any) -> Json:
 
 
 def completion(message: Json, finish: str, usage: Json | None, **more: Any) -> Json:
-    """Return a whole answer."""
+    """Return a whole response."""
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",

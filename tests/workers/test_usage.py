@@ -15,7 +15,7 @@ from workers import usage
 PATH = "/backend-api/wham/usage"
 
 
-def answer(*used: float, reached: bool = False) -> dict[str, object]:
+def response(*used: float, reached: bool = False) -> dict[str, object]:
     windows = [
         {"used_percent": part, "reset_after_seconds": 3600, "limit_window_seconds": 18000} for part in used
     ]
@@ -34,7 +34,7 @@ def now(built):
 
 
 def test_windows_are_stored(built, upstream, ann, job_result):
-    upstream.script(answer(12.5, 80), account="ann", path=PATH)
+    upstream.script(response(12.5, 80), account="ann", path=PATH)
 
     usage.run(built, time.time())
 
@@ -46,7 +46,7 @@ def test_windows_are_stored(built, upstream, ann, job_result):
 
 
 def test_what_clients_are_shown_is_stored_separately(built, upstream, ann):
-    play = answer(5)
+    play = response(5)
     month = {"used_percent": 3, "reset_at": 2_000_000_000, "limit_window_seconds": 2_592_000}
     play["body"]["rate_limit"]["monthly_window"] = month
     purse = {"has_credits": True, "unlimited": False, "balance": "2.5"}
@@ -60,7 +60,7 @@ def test_what_clients_are_shown_is_stored_separately(built, upstream, ann):
 
 
 def test_a_spent_window_is_known_before_a_request_meets_it(built, upstream, ann):
-    upstream.script(answer(10, 100, reached=True), account="ann", path=PATH)
+    upstream.script(response(10, 100, reached=True), account="ann", path=PATH)
 
     usage.run(built, time.time())
 
@@ -70,7 +70,7 @@ def test_a_spent_window_is_known_before_a_request_meets_it(built, upstream, ann)
 
 
 def test_room_again_brings_it_back(built, upstream, ann, next_period):
-    upstream.script(answer(100, reached=True), answer(0), account="ann", path=PATH)
+    upstream.script(response(100, reached=True), response(0), account="ann", path=PATH)
     usage.run(built, time.time())
     next_period()
 
@@ -82,7 +82,7 @@ def test_room_again_brings_it_back(built, upstream, ann, next_period):
 def test_room_does_not_end_other_states(built, upstream, ann):
     error = UpstreamRejected("", status=429, type="", code="rate_limit_exceeded", upstream_status=429)
     built.accounts.observe(POOL, ann.id, {}, outcome=outcome_from_error(error, "m", time.time()))
-    upstream.script(answer(0), account="ann", path=PATH)
+    upstream.script(response(0), account="ann", path=PATH)
 
     usage.run(built, time.time())
 
@@ -92,7 +92,7 @@ def test_room_does_not_end_other_states(built, upstream, ann):
 def test_a_refused_token_is_renewed_first(built, upstream, issuer, job_result):
     sign_in, account = signed_in(built, issuer)
     refused = {"play": "json", "status": 401, "body": {"error": {"code": "token_expired"}}}
-    upstream.script(refused, answer(5), account="ann", path=PATH)
+    upstream.script(refused, response(5), account="ann", path=PATH)
 
     usage.run(built, time.time())
 

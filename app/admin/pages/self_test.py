@@ -34,13 +34,13 @@ def run_self_test(bind: str, port: int, key: str, model: str) -> SelfTestResult:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
         connection.request("POST", "/v1/chat/completions", build_body(model), headers)
-        answer = connection.getresponse()
-        body = orjson.loads(answer.read())
+        response = connection.getresponse()
+        body = orjson.loads(response.read())
     except (OSError, ValueError, http.client.HTTPException):
         return SelfTestResult(False, "the gateway did not answer in time")
     finally:
         connection.close()
-    return _read_result(answer.status, body)
+    return _read_result(response.status, body)
 
 
 def _read_result(status: int, body: Any) -> SelfTestResult:

@@ -3,7 +3,7 @@
 -- ARGV[1]  JSON {id, key, model, endpoint, wire, unfit_kinds, demo, affinity, pin, ttl_ms, sticky_ms,
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
---          see reservations.lua; by_ms, if present, is the time when the client gives up; stored: the answer comes from
+--          see reservations.lua; by_ms, if present, is the time when the client gives up; stored: the response comes from
 --          the cache, so it needs no account (account is ''), and only limits on requests apply
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
 --          {refused: key | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:

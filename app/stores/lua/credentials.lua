@@ -5,7 +5,7 @@
 --   rotation            how often its tokens were replaced
 --   refresh_fence       how often the right to exchange was given: only the last holder may write
 --   refresh_until_ms    until then no one else may exchange: one is under way, or just failed
---   refresh_unanswered  '1' from the moment an exchange may be on its way until its answer is known
+--   refresh_unanswered  '1' from the moment an exchange may be on its way until its response is known
 --   refresh_dead        why the issuer will never exchange this token again
 
 local RENEWABLE = { credential_expired = true }

@@ -7,7 +7,7 @@
 --   renewed     {version}: those tokens have been replaced
 --   held        an exchange is under way
 --   cooling     an exchange failed a moment ago
---   unanswered  an exchange was sent and its answer lost, so the token may be used up. A second use may
+--   unanswered  an exchange was sent and its response lost, so the token may be used up. A second use may
 --               end the sign-in: it is the last resort, when the access token does not work either
 --   dead        only a new sign-in helps
 --   gone        there are no such tokens

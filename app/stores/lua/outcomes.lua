@@ -129,7 +129,7 @@ end
 --   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;
 --                                               the account is well
 -- and may have windows = {{used percent, reset ms[, seconds]}, …}, the usage windows that the upstream reported,
--- primary and secondary; null: not reported. It may have exceeded = JSON of an answer that was billed with
+-- primary and secondary; null: not reported. It may have exceeded = JSON of a response that was billed with
 -- more than its request allowed; the first is remembered, until an operator removes it.
 local function apply_outcome(id, outcome, now, policy)
   local account = read_account(id, now)

@@ -5,7 +5,7 @@
 -- runs ('' and parallel requests alone if none does); charges are those of earlier attempts.
 -- An expired lease frees its slots and is charged its bounds, until a late settlement corrects that.
 
-local CLAIM_MS = 3600000 -- how long a key's claim on a conversation lasts that no answer has confirmed: an hour
+local CLAIM_MS = 3600000 -- how long a key's claim on a conversation lasts that no response has confirmed: an hour
 local OWNED_MS = 2592000000 -- how long an account is remembered as the owner of a conversation: 30 days
 local LATE_MS = 86400000 -- how long a late settlement is still understood: a day
 local CORRECTABLE_MS = 2592000000 -- how long a lease that ran out waits for its settlement: 30 days
@@ -180,7 +180,7 @@ local function settle_holds(holds, entry, charges, now, charged)
   end
 end
 
--- Returns the limits of a key and of the pool that apply to *model*; for a stored answer only those on requests.
+-- Returns the limits of a key and of the pool that apply to *model*; for a stored response only those on requests.
 local function limits_for(key_limits, pool_limits, model, stored)
   local result = {}
   for _, list in ipairs({ key_limits or '[]', pool_limits or '[]' }) do

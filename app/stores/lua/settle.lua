@@ -43,7 +43,7 @@ if stored and stored.expired then
 elseif stored then
   if stored.account ~= '' and free_slot(stored.account, policy, now) then present = stored.account end
   settle_holds(cjson.decode(stored.holds), entry, charges_of(stored), now)
-elseif entry.source ~= 'cache' then -- a stored answer reserves and uses nothing
+elseif entry.source ~= 'cache' then -- a stored response reserves and uses nothing
   charge_unheld(entry, calendar, now)
   entry.unheld = true
 end
@@ -58,7 +58,7 @@ if args.conversation and args.conversation ~= '' then
   if entry.status < 400 and (not holder or holder == entry.key) then
     redis.call('SET', held_key, entry.key, 'PX', OWNED_MS)
   elseif holder == entry.key and redis.call('PTTL', held_key) <= CLAIM_MS then
-    redis.call('DEL', held_key) -- a claim of the admission that no answer has confirmed
+    redis.call('DEL', held_key) -- a claim of the admission that no response has confirmed
   end
 end
 redis.call('DEL', request_key(args.id))

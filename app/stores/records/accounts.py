@@ -40,7 +40,7 @@ class AccountOutcome(TypedDict, total=False):
     What a response does to its account, by the names that `apply_outcome` in lua/outcomes.lua reads.
 
     It is {ok}, a *state*, a limit of one *model*, or *soft*, a suspicion; each with the *windows* that the
-    answer reported. Waits are in milliseconds.
+    response reported. Waits are in milliseconds.
     """
 
     ok: bool

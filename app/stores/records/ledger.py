@@ -41,7 +41,7 @@ class Action(StrEnum):
     """What followed the failure of an attempt; stored with it."""
 
     OTHER_ACCOUNT = "other"  # another account; if there is none, one that failed, after a pause
-    OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would give the same answer again
+    OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would give the same response again
     OTHER_ONCE = "other_once"  # one other account; if it fails in the same way, that is the response
     RESTART = "restart"  # another account continues what was delivered, if the caller opted in
     FAIL = "tell"  # stop, and send the client the error

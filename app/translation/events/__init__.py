@@ -1,1 +1,1 @@
-"""Streamed answers: chat chunks <-> Responses events, and repairs within one protocol."""
+"""Streamed responses: chat chunks <-> Responses events, and repairs within one protocol."""

@@ -57,7 +57,7 @@ ID_PREFIX = {
 
 class ChatToResponses:
     """
-    Translates the chunks of one answer.
+    Translates the chunks of one response.
 
     *request* is the client's Responses request: the response repeats its settings, and its tools
     give calls their names, namespaces and types back. *clock* returns when the
@@ -177,7 +177,7 @@ class ChatToResponses:
             self._on_call({"index": LEGACY_CALL, "function": legacy}, 0)
 
     def _add_details(self, details: Any) -> None:
-        """Remember details for the next turn: of the reasoning that is open, or else of the whole answer."""
+        """Remember details for the next turn: of the open reasoning, or else of the response."""
         if not self._open and not self._output:
             self._message("reasoning")
         is_open = self._current is not None and self._current_type == "reasoning"

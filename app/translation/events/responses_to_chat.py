@@ -33,7 +33,7 @@ LENGTH_REASONS = ("max_output_tokens", "max_tokens")
 
 class ResponsesToChat:
     """
-    Translates the events of one answer to chunks of choice 0.
+    Translates the events of one response to chunks of choice 0.
 
     Deltas are passed on. Snapshots (`done` events, the final response) only add what no delta
     contained. With *legacy_functions* a call becomes the deprecated `function_call`, as a

@@ -113,12 +113,12 @@ class ResponsesToImages:
 
 
 def images_response(images: Sequence[Mapping[str, Any]], usage: Usage | None, created_at: int) -> JsonObject:
-    """Return the answer of the Images API with *images*, which are items of the tool."""
+    """Return the response of the Images API with *images*, which are items of the tool."""
     body: JsonObject = {
         "created": created_at,
         "data": [{"b64_json": image["result"], **_revised(image)} for image in images],
     }
-    if images:  # `auto` is no value of an answer
+    if images:  # `auto` is no value of a response
         body |= {name: value for name, value in settings_of(images[0]).items() if value != "auto"}
     if (reported := images_usage(usage)) is not None:
         body["usage"] = reported
@@ -156,14 +156,14 @@ def _no_image(
             code="image_generation_failed",
         )
     if kind == "response.completed":
-        return UpstreamProtocolError("The upstream's answer has no image")
+        return UpstreamProtocolError("The upstream's response has no image")
     details = response.get("incomplete_details")
     reason = details.get("reason") if isinstance(details, dict) else None
     if reason == "content_filter":
         return rejection_from_event(
             {"error": {"code": "content_filter", "message": "The image was stopped by a content filter"}}
         )
-    return StreamIncomplete("The upstream's answer ended before its image was complete")
+    return StreamIncomplete("The upstream's response ended before its image was complete")
 
 
 def _written(output: list[Any]) -> str:

@@ -1,4 +1,4 @@
-"""The tool calls of one answer, looked up by any id that an event has."""
+"""The tool calls of one response, looked up by any id that an event has."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def responses_usage(usage: Usage | None) -> ResponsesUsage | None:
 
 
 def images_usage(usage: Usage | None) -> JsonObject | None:
-    """Return the `usage` of an answer of the Images API: what is no image is text."""
+    """Return the `usage` of a response of the Images API: what is no image is text."""
     if usage is None:
         return None
     return {

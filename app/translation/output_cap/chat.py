@@ -1,7 +1,7 @@
 """
 Enforce a chat request's length limit and stop sequences for an upstream that does not support them.
 
-For answers of one choice: several choices need an account that supports the limits.
+For responses of one choice: several choices need an account that supports the limits.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Support(Enum):
     TRANSLATED = "translated to the other protocol"
     HONOURED = "implemented by the gateway"
     IGNORED = "accepted without effect; a response header lists it"
-    NATIVE = "changes the answer: needs an account that supports it"
+    NATIVE = "changes the response: needs an account that supports it"
     REFUSED = "supported by no account"
 
 

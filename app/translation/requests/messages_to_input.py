@@ -70,7 +70,7 @@ class _Reader:
 
     def assistant(self, message: Message, path: str) -> None:
         if message.get("audio") is not None:
-            raise invalid(path, "an answer given in audio cannot be sent to this account")
+            raise invalid(path, "a response given in audio cannot be sent to this account")
         converted = [output_part(part, path) for part in as_list(message.get("content"))]
         parts = [part for part in converted if part and (part.get("text") or part.get("refusal"))]
         refusal = message.get("refusal")

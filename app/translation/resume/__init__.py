@@ -1,1 +1,1 @@
-"""Continue a cut stream with another account's answer to the same request."""
+"""Continue a cut stream with another account's response to the same request."""

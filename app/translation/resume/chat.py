@@ -37,7 +37,7 @@ class ChatDelivered:
             self._text.append(delta["content"])
 
     def resume(self) -> Callable[[Chunk], Chunk | None]:
-        """Return a function from each chunk of a new answer to the one to deliver, or None."""
+        """Return a function from each chunk of a new response to the one to deliver, or None."""
         prefix, identity = PrefixMatcher("".join(self._text)), self._identity
 
         def rest(chunk: Chunk) -> Chunk | None:
@@ -52,7 +52,7 @@ class ChatDelivered:
                     raise ValueError("something other than text comes where text was delivered")
             content = prefix.remove_prefix(delta.get("content") or "")
             if choice.get("finish_reason") and not prefix.matched:
-                raise ValueError("the new answer is shorter than what was delivered")
+                raise ValueError("the new response is shorter than what was delivered")
             new = {key: value for key, value in delta.items() if key not in ("role", "content")}
             if content:
                 new["content"] = content

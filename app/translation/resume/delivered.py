@@ -1,8 +1,8 @@
 """
-Continue a cut stream with another account's answer to the same request.
+Continue a cut stream with another account's response to the same request.
 
-The client gets the rest of the new answer only if that begins with exactly the delivered text;
-the result looks like one answer: one id, one role, no character repeated or missing. Content
+The client gets the rest of the new response only if that begins with exactly the delivered text;
+the result looks like one response: one id, one role, no character repeated or missing. Content
 that cannot be compared (a partial tool call, visible reasoning, a refusal) is not resumed.
 """
 
@@ -27,7 +27,7 @@ class Delivered(Protocol):
     def record(self, events: list[Event]) -> None: ...
 
     def resume(self) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
-        """Return a function from each payload of a new answer to the one to deliver, or None."""
+        """Return a function from each payload of a new response to the one to deliver, or None."""
         ...
 
 
@@ -57,7 +57,7 @@ class GuardedDelivered:
 
 
 class ResumedStream:
-    """Removes the delivered part from the events of a new answer."""
+    """Removes the delivered part from the events of a new response."""
 
     def __init__(self, delivered: Delivered) -> None:
         self._rest_of = delivered.resume()
@@ -68,6 +68,6 @@ class ResumedStream:
             rest = [self._rest_of(event.payload) for event in events]
         except ValueError:
             raise ResponsesDiffer(
-                "The stream was cut, and another account's answer did not begin with what was delivered"
+                "The stream was cut, and another account's response did not begin with what was delivered"
             ) from None
         return [Event(payload) for payload in rest if payload is not None]

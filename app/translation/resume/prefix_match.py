@@ -1,4 +1,4 @@
-"""Match the beginning of a second answer with the text of the first."""
+"""Match the beginning of a second response with the text of the first."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ class PrefixMatcher:
         """Return the part of *delta* after the text. Raises ValueError if it differs from the text."""
         expected = self._text[self._offset : self._offset + len(delta)]
         if not delta.startswith(expected):
-            raise ValueError("the new answer differs from what was delivered")
+            raise ValueError("the new response differs from what was delivered")
         self._offset += len(expected)
         return delta[len(expected) :]

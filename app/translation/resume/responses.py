@@ -73,7 +73,7 @@ class _Continuation:
             delta = self._prefix.remove_prefix(payload.get("delta", ""))
             return self._renamed({**payload, "delta": delta}) if delta else None
         if not self._prefix.matched:
-            raise ValueError("the new answer ends, or changes, before what was delivered")
+            raise ValueError("the new response ends, or changes, before what was delivered")
         if kind == "response.content_part.added" and self._is_first(payload):
             return None
         return self._renamed(payload)

@@ -26,23 +26,23 @@ def token(**claims: Any) -> str:
 
 ACCESS = token(exp=2_000_000_000, **{AUTH_CLAIM: AUTH})
 IDENTITY = token(email="ann@example.com", **{AUTH_CLAIM: AUTH})
-ANSWER = {"access_token": ACCESS, "refresh_token": "r1", "id_token": IDENTITY}
+RESPONSE = {"access_token": ACCESS, "refresh_token": "r1", "id_token": IDENTITY}
 FORMER = Tokens("a0", "r0", IDENTITY, 1, 1, "acc-0", "plus", "ann@example.com")
 
 
-class TestAnswer:
+class TestResponse:
     def test_claims_are_read(self):
-        assert tokens_from_response(ANSWER, now=1000.5) == Tokens(
+        assert tokens_from_response(RESPONSE, now=1000.5) == Tokens(
             ACCESS, "r1", IDENTITY, 2_000_000_000, 1000, "acc-1", "pro", "ann@example.com"
         )
 
     def test_a_lifetime_stands_in_for_a_claim(self):
-        answer = {**ANSWER, "access_token": "opaque", "expires_in": 3600}
+        response = {**RESPONSE, "access_token": "opaque", "expires_in": 3600}
 
-        assert tokens_from_response(answer, now=1000).expires_at == 4600
+        assert tokens_from_response(response, now=1000).expires_at == 4600
 
     def test_an_unreported_expiry_is_unknown(self):
-        assert tokens_from_response({**ANSWER, "access_token": "opaque"}, now=1000).expires_at == 0
+        assert tokens_from_response({**RESPONSE, "access_token": "opaque"}, now=1000).expires_at == 0
 
     def test_what_is_left_out_stays(self):
         """RFC 6749, section 6: a server may answer without a new refresh token."""
@@ -51,22 +51,22 @@ class TestAnswer:
         assert (found.refresh_token, found.id_token) == ("r0", IDENTITY)
 
     def test_the_account_stays_whose_it_was(self):
-        assert tokens_from_response(ANSWER, 1000, FORMER).account_id == "acc-0"
+        assert tokens_from_response(RESPONSE, 1000, FORMER).account_id == "acc-0"
 
     @pytest.mark.parametrize(
-        "answer",
+        "response",
         [
             {},
             {"access_token": ACCESS},
-            {**ANSWER, "access_token": None},
-            {**ANSWER, "access_token": "two\nlines"},
-            {**ANSWER, "access_token": "x" * 80_000},
-            {**ANSWER, "refresh_token": 7},
+            {**RESPONSE, "access_token": None},
+            {**RESPONSE, "access_token": "two\nlines"},
+            {**RESPONSE, "access_token": "x" * 80_000},
+            {**RESPONSE, "refresh_token": 7},
         ],
     )
-    def test_an_answer_without_tokens_is_none(self, answer):
+    def test_a_response_without_tokens_is_none(self, response):
         with pytest.raises(UpstreamProtocolError):
-            tokens_from_response(answer, now=1000)
+            tokens_from_response(response, now=1000)
 
     @pytest.mark.parametrize("auth", [None, "x", {"chatgpt_account_id": 7}])
     def test_odd_claims_are_ignored(self, auth):
@@ -79,17 +79,17 @@ class TestAnswer:
 
 class TestForms:
     def test_stored_and_back(self):
-        tokens = tokens_from_response(ANSWER, now=1000)
+        tokens = tokens_from_response(RESPONSE, now=1000)
 
         assert tokens_from(tokens.dumps()) == tokens
 
     def test_as_a_file_and_back(self):
-        tokens = tokens_from_response(ANSWER, now=1000)
+        tokens = tokens_from_response(RESPONSE, now=1000)
 
         assert tokens_from_auth_json(tokens.auth_json()) == tokens
 
     def test_the_file_is_codexs(self):
-        assert orjson.loads(tokens_from_response(ANSWER, now=1000).auth_json()) == {
+        assert orjson.loads(tokens_from_response(RESPONSE, now=1000).auth_json()) == {
             "auth_mode": "chatgpt",
             "OPENAI_API_KEY": None,
             "tokens": {
@@ -102,7 +102,10 @@ class TestForms:
         }
 
     def test_an_account_id_in_the_file_counts_before_claims(self):
-        file = {"tokens": {**ANSWER, "account_id": "acc-9"}, "last_refresh": "2026-01-02T03:04:05.123456789Z"}
+        file = {
+            "tokens": {**RESPONSE, "account_id": "acc-9"},
+            "last_refresh": "2026-01-02T03:04:05.123456789Z",
+        }
 
         found = tokens_from_auth_json(orjson.dumps(file))
 
@@ -126,4 +129,4 @@ class TestForms:
         assert "secret" not in str(refused.value)
 
     def test_are_not_shown(self):
-        assert "r1" not in repr(tokens_from_response({**ANSWER, "access_token": "opaque"}, now=1000))
+        assert "r1" not in repr(tokens_from_response({**RESPONSE, "access_token": "opaque"}, now=1000))

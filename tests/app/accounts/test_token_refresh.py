@@ -236,7 +236,7 @@ def _unreachable(refresh_token: str, reason: str) -> dict[str, Any]:
     raise UpstreamUnreachable("The upstream could not be reached")
 
 
-class TestLostAnswer:
+class TestLostResponse:
     """It is unknown whether the refresh token was used up."""
 
     @pytest.fixture
@@ -417,7 +417,7 @@ class TestHolderKilled:
         assert now(services).credential == account.credential
         assert (issuer.sign_in_state(sign_in)["reused"], issuer.sign_in_state(sign_in)["alive"]) == (0, True)
 
-    def test_before_it_stored_the_answer(self, services, environ, issuer):
+    def test_before_it_stored_the_response(self, services, environ, issuer):
         """The crash lost the new tokens. If the old ones are refused, an operator has to sign in again."""
         sign_in, account = signed_in(services, issuer)
         self.killed(environ, "answered")
@@ -427,7 +427,7 @@ class TestHolderKilled:
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert (now(services).state, now(services).reason) == ("credential_dead", "refresh_token_reused")
 
-    def test_after_it_stored_the_answer(self, services, environ, issuer):
+    def test_after_it_stored_the_response(self, services, environ, issuer):
         sign_in, account = signed_in(services, issuer)
         self.killed(environ, "kept")
 

@@ -245,7 +245,7 @@ def test_every_row_is_reached() -> None:
 @pytest.mark.parametrize(
     "body", [b"", PAGE, b"words", b'{"a":1}', b'{"error":{"message":"No."}}', b"[]", b"null", b"1"]
 )
-def test_every_answer_has_a_verdict(kind: str, body: bytes) -> None:
+def test_every_response_has_a_verdict(kind: str, body: bytes) -> None:
     """No status alone disables an account permanently, except 401."""
     refused = [
         status
@@ -293,7 +293,7 @@ def test_shape_of_a_body(body: bytes, shape: BodyShape) -> None:
     ],
 )
 def test_limit_family(headers: dict[str, str], family: str) -> None:
-    """Only a family that the answer reports on is one of some models."""
+    """Only a family that the response reports on is one of some models."""
     assert rejection_from_body(429, b"", headers).limit_family == family
 
 

@@ -75,21 +75,21 @@ def test_nothing_is_changed_without_a_csrf_token(app, inside, redis_client):
     """A session is not enough: a page of another site could use it."""
     views_opened = 0
     for method, path in views(app, UNSAFE):
-        answer = inside.client.open(path, method=method, base_url="http://gate.test")
-        assert answer.status_code == 403, (method, path)
+        response = inside.client.open(path, method=method, base_url="http://gate.test")
+        assert response.status_code == 403, (method, path)
         views_opened += 1
     assert views_opened > 40
     assert inside.is_signed_in()
 
 
-def test_no_secret_is_on_any_page_or_in_any_answer(app, inside, secrets):
+def test_no_secret_is_on_any_page_or_in_any_response(app, inside, secrets):
     shown = 0
     values = {"pool": "default", "name": "main"}
     for _, path in views(app, {"GET"}, **values):
-        answer = inside.get(path)
-        shown += answer.status_code == 200
-        assert answer.status_code in (200, 302, 303, 404), path
-        response_text = answer.text + str(answer.headers)
+        response = inside.get(path)
+        shown += response.status_code == 200
+        assert response.status_code in (200, 302, 303, 404), path
+        response_text = response.text + str(response.headers)
         assert not [one for one in secrets if one in response_text], path
     assert shown > 40
 
@@ -104,13 +104,13 @@ def test_an_active_second_factor_is_never_shown(app, inside, services, later, re
 
 
 def test_odd_queries(app, inside, secrets):
-    """Whatever an address has after its `?`, the answer is a page or a clear refusal."""
+    """Whatever an address has after its `?`, the response is a page or a clear refusal."""
     for number, (_, path) in enumerate(views(app, {"GET"}, pool="default", name="main")):
         for odd in ODD_PARAMS[number % 6 :: 6]:
             names = PARAMS
-            answer = inside.get(f"{path}?" + "&".join(f"{name}={odd}" for name in names))
-            assert answer.status_code < 500, (path, names, odd)
+            response = inside.get(f"{path}?" + "&".join(f"{name}={odd}" for name in names))
+            assert response.status_code < 500, (path, names, odd)
     for name in ("since", "until", "cursor", "status", "key"):
         for odd in ODD_PARAMS:
-            answer = inside.get(f"/admin/p/default/requests?{name}={odd}")
-            assert answer.status_code < 500, (name, odd)
+            response = inside.get(f"/admin/p/default/requests?{name}={odd}")
+            assert response.status_code < 500, (name, odd)

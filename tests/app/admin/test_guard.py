@@ -24,23 +24,23 @@ class TestEveryView:
             values = dict.fromkeys(rule.arguments, "1")
             path = app.url_map.bind("gate.test").build(rule.endpoint, values, force_external=False)
             for method in rule.methods - {"HEAD"}:
-                answer = visitor.client.open(path, method=method)
+                response = visitor.client.open(path, method=method)
                 requests_made += 1
                 if path.startswith("/admin/api/"):
-                    assert answer.status_code == 401, (method, path)
-                    assert answer.json["error"]["code"] == "not_signed_in"
+                    assert response.status_code == 401, (method, path)
+                    assert response.json["error"]["code"] == "not_signed_in"
                 else:
-                    assert answer.status_code == 303, (method, path)
-                    assert urlsplit(answer.location).path == "/admin/sign-in"
+                    assert response.status_code == 303, (method, path)
+                    assert urlsplit(response.location).path == "/admin/sign-in"
         assert requests_made > 5
 
 
 class TestPages:
     def test_a_stranger_is_led_to_the_sign_in_and_back(self, visitor, ann):
-        answer = visitor.get("/admin/a-page?pool=b&x=ä")
+        response = visitor.get("/admin/a-page?pool=b&x=ä")
 
-        where = urlsplit(answer.location)
-        assert (answer.status_code, where.netloc, where.path) == (303, "", "/admin/sign-in")
+        where = urlsplit(response.location)
+        assert (response.status_code, where.netloc, where.path) == (303, "", "/admin/sign-in")
         next_page = parse_qs(where.query)["next"][0]
         back = visitor.sign_in(next=next_page)
         assert (back.status_code, urlsplit(back.location).path) == (303, "/admin/a-page")
@@ -51,25 +51,25 @@ class TestPages:
 
     def test_a_chunked_form_is_refused_unread(self, visitor):
         """Even without a session: reading it in chunks of a byte would take the worker's time."""
-        answer = visitor.client.post("/admin/sign-in", headers={"Transfer-Encoding": "chunked"})
+        response = visitor.client.post("/admin/sign-in", headers={"Transfer-Encoding": "chunked"})
 
-        assert answer.status_code == 400
-        assert "Content-Length" in answer.text
+        assert response.status_code == 400
+        assert "Content-Length" in response.text
 
     def test_an_admin_token_opens_no_page(self, visitor, services, ann):
         _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))
 
-        answer = visitor.get("/admin/a-page", headers={"Authorization": f"Bearer {secret}"})
+        response = visitor.get("/admin/a-page", headers={"Authorization": f"Bearer {secret}"})
 
-        assert answer.status_code == 303
+        assert response.status_code == 303
 
 
 class TestCalls:
     def test_a_stranger(self, visitor):
-        answer = visitor.get("/admin/api/a-call")
+        response = visitor.get("/admin/api/a-call")
 
-        assert answer.status_code == 401
-        assert answer.json["error"]["type"] == "authentication_error"
+        assert response.status_code == 401
+        assert response.json["error"]["type"] == "authentication_error"
 
     def test_a_session(self, inside):
         assert inside.get("/admin/api/a-call").json["via"] == "api"
@@ -77,9 +77,9 @@ class TestCalls:
     def test_a_token_needs_no_csrf_token(self, visitor, services):
         _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))
 
-        answer = visitor.post("/admin/api/a-call", headers={"Authorization": f"Bearer {secret}"})
+        response = visitor.post("/admin/api/a-call", headers={"Authorization": f"Bearer {secret}"})
 
-        assert answer.json == {"name": "token:ci", "via": "api", "address": "192.0.2.1"}
+        assert response.json == {"name": "token:ci", "via": "api", "address": "192.0.2.1"}
 
     @pytest.mark.parametrize(
         "header",
@@ -92,9 +92,9 @@ class TestCalls:
         _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))
         services.operator_stores.admin_tokens.revoke("ci")
 
-        answer = visitor.get("/admin/api/a-call", headers={"Authorization": f"Bearer {secret}"})
+        response = visitor.get("/admin/api/a-call", headers={"Authorization": f"Bearer {secret}"})
 
-        assert answer.status_code == 401
+        assert response.status_code == 401
 
 
 class TestForgery:
@@ -122,9 +122,9 @@ class TestForgery:
     def test_from_another_site_with_a_token_that_fits(self, inside, site):
         token = inside.csrf_token("/admin/security")
 
-        answer = inside.post("/admin/a-page", {"csrf_token": token}, headers={"Sec-Fetch-Site": site})
+        response = inside.post("/admin/a-page", {"csrf_token": token}, headers={"Sec-Fetch-Site": site})
 
-        assert answer.status_code == 403
+        assert response.status_code == 403
 
     def test_a_token_from_before_the_sign_in(self, visitor, ann):
         before = visitor.csrf_token("/admin/sign-in")

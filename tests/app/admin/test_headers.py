@@ -33,7 +33,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/admin/static/poolgate.css", "/admin/static/nothing.css"])
-def test_every_answer_is_guarded(inside, path):
+def test_every_response_is_guarded(inside, path):
     headers = inside.get(path).headers
 
     assert set(headers["Content-Security-Policy"].split("; ")) == POLICY
@@ -50,10 +50,10 @@ def test_only_static_files_are_cached(app, inside, path):
 
 @pytest.mark.parametrize("path", ["/admin", "/admin/", "/admin/a-page", "/admin//a-page", "/admin/a-page/"])
 def test_no_redirect_repeats_the_host(visitor, ann, path):
-    answer = visitor.get(path, headers={"Host": "evil.test", "X-Forwarded-Host": "evil.test"})
+    response = visitor.get(path, headers={"Host": "evil.test", "X-Forwarded-Host": "evil.test"})
 
-    assert "evil.test" not in str(answer.headers) + answer.text
-    assert answer.status_code in (303, 404)
+    assert "evil.test" not in str(response.headers) + response.text
+    assert response.status_code in (303, 404)
 
 
 def test_templates_need_no_more_than_the_policy_lets_through():
@@ -85,10 +85,10 @@ class TestFailures:
             raise RuntimeError("a secret inside")
 
         for path in ("/admin/broken", "/admin/api/broken"):
-            answer = Visitor(app).get(path)
-            assert answer.status_code == 500
-            assert "a secret inside" not in answer.text
-            assert "Traceback" not in answer.text
+            response = Visitor(app).get(path)
+            assert response.status_code == 500
+            assert "a secret inside" not in response.text
+            assert "Traceback" not in response.text
 
     def test_the_store_is_away(self, tmp_path):
         services = services_on(f"redis://127.0.0.1:{free_port()}", tmp_path)

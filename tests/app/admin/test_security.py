@@ -34,9 +34,9 @@ class TestSessions:
         assert audited(services)[-1]["action"] == "session.end"
 
     def test_everywhere(self, inside, elsewhere):
-        answer = inside.send(f"{AT}/sessions", {"all": "yes"}, shown_at=AT)
+        response = inside.send(f"{AT}/sessions", {"all": "yes"}, shown_at=AT)
 
-        assert answer.location == "/admin/sign-in"
+        assert response.location == "/admin/sign-in"
         assert not elsewhere.is_signed_in()
         assert not inside.is_signed_in()
 
@@ -82,11 +82,11 @@ class TestPassword:
         ],
     )
     def test_bad_input(self, app, inside, change, field, message):
-        answer = inside.send(f"{AT}/password", self.FORM | change)
+        response = inside.send(f"{AT}/password", self.FORM | change)
 
-        assert answer.status_code == 400
-        assert message in re.search(rf'id="{field}-error">([^<]*)<', answer.text)[1]
-        assert NEW not in answer.text
+        assert response.status_code == 400
+        assert message in re.search(rf'id="{field}-error">([^<]*)<', response.text)[1]
+        assert NEW not in response.text
         assert Visitor(app).sign_in().status_code == 303
 
     def test_guessing_the_old_one_is_throttled(self, inside):
@@ -127,15 +127,15 @@ class TestSecondFactor:
         if step == "off":
             turn_on_second_factor(services, ann)
 
-        answer = inside.send(f"{AT}/second-factor", {"do": step, "password": "not mine at all"})
+        response = inside.send(f"{AT}/second-factor", {"do": step, "password": "not mine at all"})
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
         assert services.operator_stores.operators.find(ann).second_factor is (step == "off")
 
     def test_none_is_confirmed_that_was_not_begun(self, inside):
-        answer = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": "000000"}, shown_at=AT)
+        response = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": "000000"}, shown_at=AT)
 
-        assert answer.status_code == 404
+        assert response.status_code == 404
 
 
 class TestOthers:
@@ -163,16 +163,16 @@ class TestOthers:
     def test_bad_input(self, inside, services, change, field):
         form = {"name": "bea", "new_password": NEW, "password": PASSWORD} | change
 
-        answer = inside.send(f"{AT}/operators", form)
+        response = inside.send(f"{AT}/operators", form)
 
-        assert answer.status_code == 400
-        assert f'id="{field}-error"' in answer.text
+        assert response.status_code == 400
+        assert f'id="{field}-error"' in response.text
         assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     def test_the_last_one_stays(self, inside, services):
-        answer = inside.send(f"{AT}/operators/ann/remove", {"password": PASSWORD})
+        response = inside.send(f"{AT}/operators/ann/remove", {"password": PASSWORD})
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
         assert services.operator_stores.operators.exist()
 
 
@@ -201,10 +201,10 @@ class TestTokens:
     def test_bad_input(self, inside, services, change, field):
         form = {"name": "ci", "expires": "", "password": PASSWORD} | change
 
-        answer = inside.send(f"{AT}/tokens", form)
+        response = inside.send(f"{AT}/tokens", form)
 
-        assert answer.status_code == 400
-        assert f'id="{field}-error"' in answer.text
+        assert response.status_code == 400
+        assert f'id="{field}-error"' in response.text
         assert services.operator_stores.admin_tokens.all() == []
 
 

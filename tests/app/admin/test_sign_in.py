@@ -25,9 +25,9 @@ WRONG = "is incorrect"
 
 class TestSignIn:
     def test_right(self, visitor, ann, services):
-        answer = visitor.sign_in()
+        response = visitor.sign_in()
 
-        assert (answer.status_code, answer.location) == (303, "/admin/")
+        assert (response.status_code, response.location) == (303, "/admin/")
         assert visitor.is_signed_in()
         assert [one["action"] for one in audited(services)] == ["session.open"]
 
@@ -52,10 +52,10 @@ class TestSignIn:
     )
     def test_errors_have_the_same_words(self, visitor, ann, name, password):
         """The response does not reveal whether the name is known."""
-        answer = visitor.sign_in(name, password)
+        response = visitor.sign_in(name, password)
 
-        assert answer.status_code == 401
-        assert WRONG in answer.text
+        assert response.status_code == 401
+        assert WRONG in response.text
         assert not visitor.is_signed_in()
 
     def test_the_name_remains_and_the_password_does_not(self, visitor, ann):
@@ -92,12 +92,12 @@ class TestSignIn:
         """Otherwise another site could sign a visitor in under a different name."""
         form = {"name": "ann", "password": PASSWORD}
         if site is None:
-            answer = visitor.post("/admin/sign-in", form)
+            response = visitor.post("/admin/sign-in", form)
         else:
             form["csrf_token"] = visitor.csrf_token("/admin/sign-in")
-            answer = visitor.post("/admin/sign-in", form, headers={"Sec-Fetch-Site": site})
+            response = visitor.post("/admin/sign-in", form, headers={"Sec-Fetch-Site": site})
 
-        assert answer.status_code == 403
+        assert response.status_code == 403
         assert not visitor.is_signed_in()
 
     def test_a_stranger_leaves_nothing_in_the_store(self, visitor, ann, redis_client):
@@ -161,9 +161,9 @@ class TestSignOut:
     def test_the_session_is_ended_in_the_store(self, app, inside, services):
         old = inside.client.get_cookie("poolgate", "gate.test", "/admin").value
 
-        answer = inside.send("/admin/sign-out", {}, shown_at="/admin/security")
+        response = inside.send("/admin/sign-out", {}, shown_at="/admin/security")
 
-        assert (answer.status_code, answer.location) == (303, "/admin/sign-in")
+        assert (response.status_code, response.location) == (303, "/admin/sign-in")
         assert not inside.is_signed_in()
         assert not _with_cookie(app, old).is_signed_in()
         assert audited(services)[-1]["action"] == "session.close"
@@ -182,11 +182,11 @@ class TestThrottling:
         for _ in range(NAME_AND_ADDRESS):
             assert visitor.sign_in("ann", "wrong horse battery").status_code == 401
 
-        answer = visitor.sign_in()  # the right one, too late
+        response = visitor.sign_in()  # the right one, too late
 
-        assert answer.status_code == 429
-        assert 0 < int(answer.headers["Retry-After"]) <= 900
-        assert "Try again in" in answer.text
+        assert response.status_code == 429
+        assert 0 < int(response.headers["Retry-After"]) <= 900
+        assert "Try again in" in response.text
         assert not visitor.is_signed_in()
         visitor.sign_in()
         actions = [one["action"] for one in audited(services)]
@@ -249,9 +249,9 @@ class TestFirstStart:
         token = services.operator_stores.operators.new_start_token()
         assert token not in everything_stored(redis_client)
 
-        answer = visitor.send("/admin/first-start", {"token": token, **self.FORM})
+        response = visitor.send("/admin/first-start", {"token": token, **self.FORM})
 
-        assert (answer.status_code, answer.location) == (303, "/admin/")
+        assert (response.status_code, response.location) == (303, "/admin/")
         assert visitor.is_signed_in()
         assert audited(services)[0]["action"] == "operator.create"
         assert visitor.get("/admin/first-start").status_code == 404
@@ -277,14 +277,14 @@ class TestFirstStart:
         token = services.operator_stores.operators.new_start_token()
         form = {"token": token, **self.FORM, **change}
 
-        answer = visitor.send("/admin/first-start", form)
+        response = visitor.send("/admin/first-start", form)
 
-        assert answer.status_code == 400
-        field_error = re.search(rf'id="{field}-error">([^<]*)<', answer.text)
-        assert field_error, answer.text
+        assert response.status_code == 400
+        field_error = re.search(rf'id="{field}-error">([^<]*)<', response.text)
+        assert field_error, response.text
         assert message in field_error[1]
-        assert f'value="{form["name"]}"' in answer.text
-        assert form["password"] not in answer.text
+        assert f'value="{form["name"]}"' in response.text
+        assert form["password"] not in response.text
         assert not services.operator_stores.operators.exist()
 
     def test_guessing_is_throttled(self, app, visitor, services):

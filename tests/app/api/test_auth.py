@@ -12,7 +12,7 @@ from tests.support.api import SECRET, FakeServices
 
 APP = Flask(__name__)
 KEY, OTHER = "sk-pg-default-x", "sk-pg-default-y"
-SURFACES = (
+ENDPOINTS = (
     "/v1/models",
     "/openai/v1/chat/completions",
     "/api/v1/openai/chat/completions",
@@ -52,7 +52,7 @@ def test_presented_key(headers: dict[str, str], key: str) -> None:
         assert presented_key() == key
 
 
-@pytest.mark.parametrize("path", SURFACES)
+@pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -62,7 +62,7 @@ def test_presented_key(headers: dict[str, str], key: str) -> None:
         {"x-api-key": SECRET, "Authorization": basic("of", "a-proxy")},
     ],
 )
-def test_own_headers_on_every_surface(path: str, headers: dict[str, str]) -> None:
+def test_own_headers_on_every_endpoint(path: str, headers: dict[str, str]) -> None:
     """A key in a header of its own is accepted, whatever else `Authorization` holds."""
     client = FakeServices().client()
 
@@ -71,7 +71,7 @@ def test_own_headers_on_every_surface(path: str, headers: dict[str, str]) -> Non
     assert response.status_code != 401, response.data
 
 
-@pytest.mark.parametrize("path", SURFACES)
+@pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize("headers", [{"x-api-key": KEY}, {"api-key": "x"}, {"x-api-key": ""}, {}])
 def test_other_values_are_refused(path: str, headers: dict[str, str]) -> None:
     client = FakeServices().client()

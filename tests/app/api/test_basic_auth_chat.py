@@ -14,27 +14,27 @@ BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "
 CHUNK = {"object": "chat.completion.chunk", "created": 1, "model": "m"}
 
 
-def answer(context: RequestContext) -> Iterator[Any]:
+def respond(context: RequestContext) -> Iterator[Any]:
     yield [Event({"id": "c", **CHUNK, "choices": [{"index": 0, "delta": {"content": "Hi"}}]})]
     yield [Event({"id": "c", **CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})]
 
 
 def test_the_key_is_password_or_user_name() -> None:
-    client = FakeServices(answer).client()
+    client = FakeServices(respond).client()
 
     for credentials in (("", SECRET), (SECRET, "")):
         assert client.post(URL, json=BODY, auth=credentials).status_code == 200
 
 
 def test_without_one_the_browser_is_challenged() -> None:
-    response = FakeServices(answer).client().post(URL, json=BODY)
+    response = FakeServices(respond).client().post(URL, json=BODY)
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 def test_faults() -> None:
-    client = FakeServices(answer).client()
+    client = FakeServices(respond).client()
     invalid = client.post(URL, json={"model": "m", "messages": "Hi"}, auth=("", SECRET))
     broken = client.post(URL, data=b"{", content_type="application/json", auth=("", SECRET))
 

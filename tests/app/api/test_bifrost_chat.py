@@ -17,13 +17,13 @@ BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "
 CHUNK = {"object": "chat.completion.chunk", "created": 1, "model": "m"}
 
 
-def answer(context: RequestContext) -> Iterator[Any]:
+def respond(context: RequestContext) -> Iterator[Any]:
     yield [Event({"id": "c", **CHUNK, "choices": [{"index": 0, "delta": {"content": "Hi"}}]})]
     yield [Event({"id": "c", **CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})]
 
 
 def test_extra_fields_name_what_served_the_request() -> None:
-    response = FakeServices(answer).client().post(URL, json=BODY, headers=BEARER)
+    response = FakeServices(respond).client().post(URL, json=BODY, headers=BEARER)
 
     assert response.json is not None
     extra = response.json["extra_fields"]
@@ -32,7 +32,7 @@ def test_extra_fields_name_what_served_the_request() -> None:
 
 
 def test_a_provider_is_a_set_of_account_kinds() -> None:
-    services = FakeServices(answer)
+    services = FakeServices(respond)
     services.client().post(URL, json=BODY | {"model": "chatgpt/m"}, headers=BEARER)
 
     assert services.contexts[0].request.model == "m"
@@ -40,14 +40,14 @@ def test_a_provider_is_a_set_of_account_kinds() -> None:
 
 
 def test_any_other_prefix_is_an_account() -> None:
-    services = FakeServices(answer)
+    services = FakeServices(respond)
     services.client().post(URL, json=BODY | {"model": "main/m"}, headers=BEARER)
 
     assert services.contexts[0].routing.account_id == "acct_1"
 
 
 def test_unless_the_key_may_not_use_it() -> None:
-    services = FakeServices(answer, ApiKey("k", "k", "default", accounts=("acct_2",)))
+    services = FakeServices(respond, ApiKey("k", "k", "default", accounts=("acct_2",)))
     services.client().post(URL, json=BODY | {"model": "main/m"}, headers=BEARER)
 
     assert (services.contexts[0].request.model, services.contexts[0].routing.account_id) == ("main/m", "")
@@ -55,14 +55,14 @@ def test_unless_the_key_may_not_use_it() -> None:
 
 @pytest.mark.parametrize(("raw", "status"), [(False, 400), (True, 200)])
 def test_raw_requests_are_for_keys_that_may(raw: bool, status: int) -> None:
-    services = FakeServices(answer, ApiKey("k", "k", "default", raw=raw))
+    services = FakeServices(respond, ApiKey("k", "k", "default", raw=raw))
     headers = BEARER | {"x-bf-send-back-raw-request": "true"}
 
     assert services.client().post(URL, json=BODY, headers=headers).status_code == status
 
 
 def test_chunks_are_numbered() -> None:
-    response = FakeServices(answer).client().post(URL, json=BODY | {"stream": True}, headers=BEARER)
+    response = FakeServices(respond).client().post(URL, json=BODY | {"stream": True}, headers=BEARER)
 
     assert b'"chunk_index":0' in response.data
     assert b'"chunk_index":1' in response.data

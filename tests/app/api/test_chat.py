@@ -25,7 +25,7 @@ TEXT = chunk(index=0, delta={"role": "assistant", "content": "Hello"})
 STOP = chunk(index=0, delta={}, finish_reason="stop")
 
 
-def answer(context: RequestContext) -> Iterator[Any]:
+def respond(context: RequestContext) -> Iterator[Any]:
     yield [TEXT]
     yield None
     yield [STOP]
@@ -43,7 +43,7 @@ def refusing(context: RequestContext) -> Iterator[Any]:
 
 class TestObject:
     def test_the_events_are_folded(self) -> None:
-        response = FakeServices(answer).client().post(URL, json=BODY, headers=BEARER)
+        response = FakeServices(respond).client().post(URL, json=BODY, headers=BEARER)
 
         assert response.status_code == 200
         assert response.json is not None
@@ -60,7 +60,7 @@ class TestObject:
 
 class TestStream:
     def test_chunks_keepalives_and_the_end(self) -> None:
-        response = FakeServices(answer).client().post(URL, json=BODY | {"stream": True}, headers=BEARER)
+        response = FakeServices(respond).client().post(URL, json=BODY | {"stream": True}, headers=BEARER)
 
         frames = response.data.split(b"\n\n")
         assert response.content_type.startswith("text/event-stream")
@@ -83,7 +83,7 @@ class TestStream:
 
 
 def test_what_the_relay_receives() -> None:
-    services = FakeServices(answer)
+    services = FakeServices(respond)
     services.client().post(URL, json=BODY | {"stream": True}, headers=BEARER | {"x-codex-turn": "1"})
 
     (context,) = services.contexts
@@ -99,11 +99,11 @@ def test_what_the_relay_receives() -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer sk-pg-other"}])
 def test_without_a_key(headers: dict[str, str]) -> None:
-    assert FakeServices(answer).client().post(URL, json=BODY, headers=headers).status_code == 401
+    assert FakeServices(respond).client().post(URL, json=BODY, headers=headers).status_code == 401
 
 
 def test_an_invalid_body_names_the_field() -> None:
-    response = FakeServices(answer).client().post(URL, json={"model": "m"}, headers=BEARER)
+    response = FakeServices(respond).client().post(URL, json={"model": "m"}, headers=BEARER)
 
     assert response.status_code == 400
     assert response.json is not None

@@ -12,12 +12,12 @@ from tests.support.api import BEARER, FakeServices
 BODY = {"model": "m", "input": [], "instructions": "x", "stream": False, "store": False}
 
 
-def answer(context: RequestContext) -> Iterator[Any]:
+def respond(context: RequestContext) -> Iterator[Any]:
     yield [Event({"type": "response.completed", "response": {"id": "resp_1"}})]
 
 
 def test_the_response_is_a_stream_whatever_is_requested() -> None:
-    services = FakeServices(answer)
+    services = FakeServices(respond)
     response = services.client().post("/backend-api/codex/responses", json=BODY, headers=BEARER)
 
     assert response.content_type.startswith("text/event-stream")

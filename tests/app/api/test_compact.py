@@ -19,10 +19,10 @@ def completed(kind: str, *output: dict[str, Any]) -> Event:
 
 
 def post(event: Event) -> Any:
-    def answer(context: RequestContext) -> Iterator[Any]:
+    def respond(context: RequestContext) -> Iterator[Any]:
         yield [event]
 
-    return FakeServices(answer).client().post("/v1/responses/compact", json=BODY, headers=BEARER)
+    return FakeServices(respond).client().post("/v1/responses/compact", json=BODY, headers=BEARER)
 
 
 def test_an_ordinary_response_is_reduced_to_its_compaction() -> None:
@@ -38,5 +38,5 @@ def test_a_compaction_is_complete() -> None:
     assert post(completed("response.compaction", *items)).json["output"] == items
 
 
-def test_an_answer_without_one_is_a_failure() -> None:
+def test_a_response_without_one_is_a_failure() -> None:
     assert post(completed("response", {"type": "message"})).status_code == 502

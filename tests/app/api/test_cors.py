@@ -11,7 +11,7 @@ from app import create_app
 from tests.support.api import BEARER, FakeServices
 
 PAGE = "https://app.example.com"
-SURFACES = (
+ENDPOINTS = (
     "/v1/chat/completions",
     "/v1/nothing",
     "/openai/v1/chat/completions",
@@ -41,7 +41,7 @@ def client(*origins: str) -> FlaskClient:
 
 
 class TestPreflight:
-    @pytest.mark.parametrize("path", SURFACES)
+    @pytest.mark.parametrize("path", ENDPOINTS)
     def test_without_a_key(self, path: str) -> None:
         """Any page may send any header: a preflight never carries a key."""
         response = client("*").options(path, headers=PREFLIGHT)
@@ -68,8 +68,8 @@ class TestPreflight:
         assert client("*").options("/v1/chat/completions", headers=headers).status_code == 401
 
 
-class TestAnswers:
-    @pytest.mark.parametrize("path", SURFACES)
+class TestResponses:
+    @pytest.mark.parametrize("path", ENDPOINTS)
     @pytest.mark.parametrize("headers", [{}, BEARER])
     def test_errors(self, path: str, headers: dict[str, str]) -> None:
         response = client("*").post(path, headers={"Origin": PAGE, **headers}, json={})
@@ -96,12 +96,12 @@ class TestSetting:
         """Pages of listed origins alone may read; each is named, so caches must keep them apart."""
         listed = client("http://localhost:3000", PAGE)
         preflight = listed.options("/v1/models", headers={**PREFLIGHT, "Origin": origin})
-        answer = listed.get("/v1/models", headers={**BEARER, "Origin": origin})
+        response = listed.get("/v1/models", headers={**BEARER, "Origin": origin})
 
-        assert preflight.headers.get(ALLOWED) == answer.headers.get(ALLOWED) == allowed
+        assert preflight.headers.get(ALLOWED) == response.headers.get(ALLOWED) == allowed
         assert preflight.status_code == (204 if allowed else 401)
-        assert answer.status_code == 200
-        assert "Origin" in answer.headers.getlist("Vary")
+        assert response.status_code == 200
+        assert "Origin" in response.headers.getlist("Vary")
 
     def test_off(self) -> None:
         disabled = client()

@@ -1,4 +1,4 @@
-"""Whatever names and numbers an answer is about, its headers are ones that HTTP can carry."""
+"""Whatever names and numbers a response is about, its headers are ones that HTTP can carry."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def test_how_a_request_was_served(account: str, named: list[str], standing: tupl
 
 @given(fields=st.dictionaries(texts, st.integers() | texts), kind=st.sampled_from(["chatgpt", "compatible"]))
 def test_fields_without_effect(fields: dict[str, Any], kind: str) -> None:
-    for surface in ("chat", "responses"):
+    for endpoint in ("chat", "responses"):
         assert_sendable(
-            {"x": ", ".join(ignored_fields(surface, KINDS[kind].dialect, fields, KINDS[kind].protocols))}
+            {"x": ", ".join(ignored_fields(endpoint, KINDS[kind].dialect, fields, KINDS[kind].protocols))}
         )
 
 

@@ -30,10 +30,10 @@ def test_metadata_is_what_the_upstream_reported(services: Services) -> None:
     )
     services.accounts.list_models(POOL, account.id, ["m1", "m2"], {"m1": {"context_window": 272000}})
 
-    answer = (
+    response = (
         create_app(services).test_client().get("/v1/models", headers={"Authorization": f"Bearer {secret}"})
     )
 
-    first, second = answer.get_json()["data"]
+    first, second = response.get_json()["data"]
     assert (first["id"], first["metadata"]) == ("m1", {"context_window": 272000})
     assert (second["id"], "metadata" in second) == ("m2", False)

@@ -15,12 +15,12 @@ SPEECH = {"model": "m", "input": "Hi", "voice": "alloy"}
 
 
 def services_of(content_type: str, *batches: Any, error: Exception | None = None) -> FakeServices:
-    def answer(context: RequestContext) -> Iterator[Any]:
+    def respond(context: RequestContext) -> Iterator[Any]:
         yield from batches
         if error is not None:
             raise error
 
-    services = FakeServices(answer)
+    services = FakeServices(respond)
     services.attempt.response.headers = {"Content-Type": content_type}
     return services
 

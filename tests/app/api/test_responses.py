@@ -12,13 +12,13 @@ from tests.support.api import BEARER, FakeServices
 COMPLETED = {"id": "resp_1", "object": "response", "status": "completed", "output": [], "usage": None}
 
 
-def answer(context: RequestContext) -> Iterator[Any]:
+def respond(context: RequestContext) -> Iterator[Any]:
     yield [Event({"type": "response.completed", "sequence_number": 0, "response": COMPLETED})]
 
 
 def test_an_object() -> None:
     body = {"model": "m", "input": "Hi"}
-    response = FakeServices(answer).client().post("/v1/responses", json=body, headers=BEARER)
+    response = FakeServices(respond).client().post("/v1/responses", json=body, headers=BEARER)
 
     assert response.status_code == 200
     assert response.json is not None
@@ -27,7 +27,7 @@ def test_an_object() -> None:
 
 def test_a_stream() -> None:
     body = {"model": "m", "input": "Hi", "stream": True}
-    response = FakeServices(answer).client().post("/v1/responses", json=body, headers=BEARER)
+    response = FakeServices(respond).client().post("/v1/responses", json=body, headers=BEARER)
 
     assert response.data.startswith(b"event: response.completed\n")
 
@@ -35,7 +35,7 @@ def test_a_stream() -> None:
 def test_a_reference_to_a_stored_item_is_not_found() -> None:
     """No item is stored for a key: the id would be another caller's."""
     body = {"model": "m", "input": [{"type": "item_reference", "id": "msg_1"}]}
-    services = FakeServices(answer)
+    services = FakeServices(respond)
     response = services.client().post("/v1/responses", json=body, headers=BEARER)
 
     assert response.status_code == 404

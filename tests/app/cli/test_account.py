@@ -405,4 +405,4 @@ class TestTest:
         assert poolgate("account test gpu").exit_code == 1
         result = poolgate("account test gpu --model x")
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "Account 'gpu' fails for x: no answer" in result.stderr
+        assert "Account 'gpu' fails for x: no response" in result.stderr

@@ -66,7 +66,7 @@ def test_set(poolgate):
     }
 
 
-def test_what_answers_report(poolgate):
+def test_what_responses_report(poolgate):
     poolgate("pool set --hide-windows --hide-accounts")
     changed = json.loads(poolgate("pool set --show-accounts --json").stdout)
 

@@ -97,7 +97,7 @@ def test_waiting_is_reported_and_ends(monkeypatch, capsys):
     monkeypatch.setattr(progress_module, "FIRST_SECONDS", 0.01)
     printed = threading.Event()
     monkeypatch.setattr(progress_module.click, "echo", lambda line, err: (print(line), printed.set()))
-    with progress_module.waiting("Waiting for the upstream's answer", 60.0):
+    with progress_module.waiting("Waiting for the upstream's response", 60.0):
         assert printed.wait(20)
 
-    assert "Waiting for the upstream's answer: 0 of at most 60 s" in capsys.readouterr().out
+    assert "Waiting for the upstream's response: 0 of at most 60 s" in capsys.readouterr().out

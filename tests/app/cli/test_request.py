@@ -56,7 +56,7 @@ def test_for_people(poolgate: Run, settled: str) -> None:
 
     assert explanation.startswith(
         "/v1/responses for m, key 'ann', 2026-03-29 00:00Z\n"
-        "The caller received the complete answer (status 200).\n"
+        "The caller received the complete response (status 200).\n"
     )
     assert "(lowest score of the policy 'balanced'; 1 of 100 parallel requests)" in explanation
     assert "spare        paused  on holiday  needs attention" in explanation

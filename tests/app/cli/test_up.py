@@ -62,9 +62,9 @@ class Up:
         (body,) = (value for option, value in given if option == "-d")
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
         connection.request("POST", urlsplit(url).path, body, headers)
-        answer = connection.getresponse().read().decode()
+        response = connection.getresponse().read().decode()
         connection.close()
-        return answer
+        return response
 
     def children(self) -> dict[str, int]:
         """Child name -> pid, by what each was started as."""
@@ -102,9 +102,9 @@ def spoken(stream: str) -> str:
 def test_the_first_start_prints_a_line_that_works_and_the_next_does_not_repeat_the_key(up):
     first = up()
     key = re.match(r"sk-pg-default-\w{43}", first.key)[0]
-    answer = first.call("unused: the line has the key")
-    assert 'You wrote: "Hello"' in spoken(answer)
-    assert answer.endswith("data: [DONE]\n\n")
+    response = first.call("unused: the line has the key")
+    assert 'You wrote: "Hello"' in spoken(response)
+    assert response.endswith("data: [DONE]\n\n")
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(30) == 0
 
@@ -138,7 +138,7 @@ def test_what_dies_comes_back_and_nothing_outlives_it(up):
         lambda: len(started.children()) == 3 and not set(before.values()) & set(started.children().values())
     )
     key = started.key.split()[0]
-    assert eventually(lambda: answers(started, key))
+    assert eventually(lambda: responses(started, key))
 
     children = started.children().values()
     started.process.kill()
@@ -151,14 +151,14 @@ def test_the_private_server_and_its_supervisor_come_back_under_requests(up):
     key = started.key.split()[0]
     home = Path(os.fsdecode(environ_of(started.process.pid)["POOLGATE_HOME"]))
     stopping = threading.Event()
-    client = threading.Thread(target=lambda: [answers(started, key) for _ in iter(stopping.is_set, True)])
+    client = threading.Thread(target=lambda: [responses(started, key) for _ in iter(stopping.is_set, True)])
     client.start()
     try:
         for order in (["server"], ["keeper"], ["keeper", "server"], ["server", "keeper"]):
             before = private(home)
             for name in order:
                 os.kill(before[name], signal.SIGKILL)
-            assert eventually(lambda: is_back(home, before, order) and answers(started, key)), order  # noqa: B023
+            assert eventually(lambda: is_back(home, before, order) and responses(started, key)), order  # noqa: B023
     finally:
         stopping.set()
         client.join()
@@ -186,7 +186,7 @@ def is_back(home: Path, before: dict[str, int], killed: list[str]) -> bool:
     return len(now) == 2 and all(now[name] != before[name] for name in killed)
 
 
-def answers(started: Up, key: str) -> bool:
+def responses(started: Up, key: str) -> bool:
     try:
         return started.call(key).endswith("data: [DONE]\n\n")
     except OSError:

@@ -57,12 +57,12 @@ def send_request(request: pytest.FixtureRequest, client: OpenAI) -> Any:
 
 
 def test_a_sentence_quotes_the_user(send_request: Any) -> None:
-    answer = send_request("What is the capital of France?")
-    (choice,) = answer.choices
+    demo_response = send_request("What is the capital of France?")
+    (choice,) = demo_response.choices
     assert "What is the capital of France?" in choice.message.content
     assert choice.finish_reason == "stop"
-    assert answer.model == "demo/gpt-x"
-    assert answer.id.startswith("chatcmpl-")
+    assert demo_response.model == "demo/gpt-x"
+    assert demo_response.id.startswith("chatcmpl-")
 
 
 def test_usage_adds_up(send_request: Any) -> None:
@@ -140,13 +140,13 @@ def test_a_refusal_is_no_content(send_request: Any) -> None:
 
 
 def test_a_token_limit_cuts(client: OpenAI) -> None:
-    answer = client.chat.completions.create(
+    demo_response = client.chat.completions.create(
         model="m", messages=[{"role": "user", "content": "hi"}], max_completion_tokens=3
     )
-    assert answer.choices[0].message.content == "This is poolgate"
-    assert answer.choices[0].finish_reason == "length"
-    assert answer.usage is not None
-    assert answer.usage.completion_tokens == 3
+    assert demo_response.choices[0].message.content == "This is poolgate"
+    assert demo_response.choices[0].finish_reason == "length"
+    assert demo_response.usage is not None
+    assert demo_response.usage.completion_tokens == 3
 
 
 def test_reasoning_is_in_the_usage(send_request: Any) -> None:
@@ -167,16 +167,16 @@ def test_many_choices(send_request: Any) -> None:
 
 
 def test_json_that_fits_a_model_is_parsed(client: OpenAI) -> None:
-    answer = client.chat.completions.parse(
+    demo_response = client.chat.completions.parse(
         model="m", messages=[{"role": "user", "content": "Who?"}], response_format=Person
     )
-    person = answer.choices[0].message.parsed
+    person = demo_response.choices[0].message.parsed
     assert person is not None
     assert person.name == "demo name"
     assert person.mood == "good"
 
 
-def test_a_streamed_answer_is_parsed(client: OpenAI) -> None:
+def test_a_streamed_response_is_parsed(client: OpenAI) -> None:
     with client.chat.completions.stream(
         model="m", messages=[{"role": "user", "content": "Who?"}], response_format=Person
     ) as stream:

@@ -1,4 +1,4 @@
-"""The answer to a request, independent of a protocol."""
+"""The response to a request, independent of a protocol."""
 
 from __future__ import annotations
 

@@ -56,12 +56,12 @@ def send_request(request: pytest.FixtureRequest, client: OpenAI) -> Any:
 
 
 def test_a_sentence_quotes_the_user(send_request: Any) -> None:
-    answer = send_request("What is the capital of France?")
-    assert answer.status == "completed"
-    assert answer.id.startswith("resp_")
-    assert answer.model == "demo/gpt-x"
-    assert answer.output[0].id.startswith("msg_")
-    assert "What is the capital of France?" in answer.output_text
+    demo_response = send_request("What is the capital of France?")
+    assert demo_response.status == "completed"
+    assert demo_response.id.startswith("resp_")
+    assert demo_response.model == "demo/gpt-x"
+    assert demo_response.output[0].id.startswith("msg_")
+    assert "What is the capital of France?" in demo_response.output_text
 
 
 def test_input_may_be_items(send_request: Any) -> None:
@@ -78,13 +78,13 @@ def test_usage_adds_up(send_request: Any) -> None:
 
 
 def test_the_requested_settings_are_repeated(send_request: Any) -> None:
-    answer = send_request(
+    demo_response = send_request(
         "hi", instructions="Be brief.", temperature=0.5, tools=[WEATHER], tool_choice="none"
     )
-    assert answer.instructions == "Be brief."
-    assert answer.temperature == 0.5
-    assert answer.tools[0].name == "get_weather"
-    assert answer.parallel_tool_calls is True
+    assert demo_response.instructions == "Be brief."
+    assert demo_response.temperature == 0.5
+    assert demo_response.tools[0].name == "get_weather"
+    assert demo_response.parallel_tool_calls is True
 
 
 def test_a_function_is_called_and_its_result_quoted(send_request: Any) -> None:
@@ -93,7 +93,7 @@ def test_a_function_is_called_and_its_result_quoted(send_request: Any) -> None:
     assert call.id.startswith("fc_")
     assert call.call_id.startswith("call_")
     assert call.arguments == '{"location":"demo location"}'
-    answer = send_request(
+    demo_response = send_request(
         [
             {"role": "user", "content": "Is it warm?"},
             {
@@ -106,7 +106,7 @@ def test_a_function_is_called_and_its_result_quoted(send_request: Any) -> None:
         ],
         tools=[WEATHER],
     )
-    assert "21 degrees" in answer.output_text
+    assert "21 degrees" in demo_response.output_text
 
 
 def test_functions_named_by_the_user_are_called_together(send_request: Any) -> None:
@@ -121,21 +121,21 @@ def test_tool_choice_decides(send_request: Any, choice: Any) -> None:
 
 
 def test_a_refusal_is_a_part_of_its_own(send_request: Any) -> None:
-    answer = send_request("please refuse")
-    (part,) = answer.output[0].content
+    demo_response = send_request("please refuse")
+    (part,) = demo_response.output[0].content
     assert part.type == "refusal"
     assert "poolgate-demo" in part.refusal
-    assert answer.output_text == ""
+    assert demo_response.output_text == ""
 
 
 def test_reasoning_comes_first_with_a_summary(send_request: Any) -> None:
-    answer = send_request("hi", reasoning={"effort": "high", "summary": "auto"})
-    reasoning, message = answer.output
+    demo_response = send_request("hi", reasoning={"effort": "high", "summary": "auto"})
+    reasoning, message = demo_response.output
     assert reasoning.id.startswith("rs_")
     assert reasoning.summary[0].text.startswith("The request has")
     assert reasoning.encrypted_content
     assert message.type == "message"
-    assert answer.usage.output_tokens_details.reasoning_tokens > 0
+    assert demo_response.usage.output_tokens_details.reasoning_tokens > 0
 
 
 def test_no_effort_is_no_reasoning(send_request: Any) -> None:
@@ -145,21 +145,23 @@ def test_no_effort_is_no_reasoning(send_request: Any) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_token_limit_makes_it_incomplete(client: OpenAI, stream: bool) -> None:
-    answer: Any = client.responses.create(model="m", input="hi", max_output_tokens=3, stream=stream)
+    demo_response: Any = client.responses.create(model="m", input="hi", max_output_tokens=3, stream=stream)
     if stream:
-        *_, last = answer
+        *_, last = demo_response
         assert last.type == "response.incomplete"
-        answer = last.response
-    assert answer.status == "incomplete"
-    assert answer.incomplete_details.reason == "max_output_tokens"
-    assert answer.output[0].status == "incomplete"
-    assert answer.output_text == "This is poolgate"
-    assert answer.usage.output_tokens == 3
+        demo_response = last.response
+    assert demo_response.status == "incomplete"
+    assert demo_response.incomplete_details.reason == "max_output_tokens"
+    assert demo_response.output[0].status == "incomplete"
+    assert demo_response.output_text == "This is poolgate"
+    assert demo_response.usage.output_tokens == 3
 
 
 def test_a_limit_may_end_it_while_it_thinks(client: OpenAI) -> None:
-    answer = client.responses.create(model="m", input="hi", max_output_tokens=2, reasoning={"effort": "low"})
-    assert [(item.type, item.status) for item in answer.output] == [("reasoning", "incomplete")]
+    demo_response = client.responses.create(
+        model="m", input="hi", max_output_tokens=2, reasoning={"effort": "low"}
+    )
+    assert [(item.type, item.status) for item in demo_response.output] == [("reasoning", "incomplete")]
 
 
 def test_json_that_fits_a_model_is_parsed(client: OpenAI) -> None:
@@ -167,7 +169,7 @@ def test_json_that_fits_a_model_is_parsed(client: OpenAI) -> None:
     assert parsed == Languages(languages=[Language(name="demo name", use_case="demo use_case")])
 
 
-def test_a_streamed_answer_is_parsed(client: OpenAI) -> None:
+def test_a_streamed_response_is_parsed(client: OpenAI) -> None:
     with client.responses.stream(model="m", input="List one", text_format=Languages) as stream:
         assert isinstance(stream.get_final_response().output_parsed, Languages)
 

@@ -63,9 +63,9 @@ def test_a_body_without_content_is_refused(
     connection: http.client.HTTPConnection, path: str, body: object, param: str | None
 ) -> None:
     connection.request("POST", path, json.dumps(body), KEY)
-    answer = connection.getresponse()
-    assert answer.status == 400
-    assert json.load(answer)["error"]["param"] == param
+    response = connection.getresponse()
+    assert response.status == 400
+    assert json.load(response)["error"]["param"] == param
 
 
 def test_another_method_is_refused(connection: http.client.HTTPConnection) -> None:
@@ -85,12 +85,12 @@ def test_a_connection_serves_many_requests(connection: http.client.HTTPConnectio
 
 def test_each_event_is_a_chunk_of_its_own(connection: http.client.HTTPConnection) -> None:
     connection.request("POST", "/v1/chat/completions", json.dumps({**CHAT, "stream": True}), KEY)
-    answer = connection.getresponse()
-    assert answer.getheader("content-type") == "text/event-stream; charset=utf-8"
-    first = answer.read1()
+    response = connection.getresponse()
+    assert response.getheader("content-type") == "text/event-stream; charset=utf-8"
+    first = response.read1()
     assert first.startswith(b'data: {"id":"chatcmpl-')
     assert first.endswith(b"\n\n")
-    assert answer.read().endswith(b"data: [DONE]\n\n")
+    assert response.read().endswith(b"data: [DONE]\n\n")
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -120,9 +120,9 @@ def test_slow_pauses_for_each_delta(
 def test_a_client_that_leaves_takes_nothing_with_it(connection: http.client.HTTPConnection) -> None:
     body = {**CHAT, "messages": [{"role": "user", "content": "slow"}], "stream": True}
     connection.request("POST", "/v1/chat/completions", json.dumps(body), KEY)
-    answer = connection.getresponse()
-    assert b"data: " in answer.read1()
-    answer.close()
+    response = connection.getresponse()
+    assert b"data: " in response.read1()
+    response.close()
     connection.close()
     connection.request("GET", "/v1/models", headers=KEY)
     assert connection.getresponse().status == 200
@@ -131,9 +131,9 @@ def test_a_client_that_leaves_takes_nothing_with_it(connection: http.client.HTTP
 def test_bytes_that_are_no_request_are_answered_and_the_connection_closed(demo_port: int) -> None:
     with socket.create_connection(("127.0.0.1", demo_port), timeout=10) as sock:
         sock.sendall(b"nonsense\r\n")
-        with sock.makefile("rb") as answer:
-            assert answer.readline() == b"HTTP/1.1 400 Bad Request\r\n"
-            assert b"Connection: close\r\n" in answer.read()
+        with sock.makefile("rb") as response:
+            assert response.readline() == b"HTTP/1.1 400 Bad Request\r\n"
+            assert b"Connection: close\r\n" in response.read()
 
 
 def test_a_body_cut_short_ends_the_connection_quietly(demo_port: int) -> None:

@@ -17,14 +17,14 @@ def row(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (row(), "The caller received the complete answer (status 200)."),
+        (row(), "The caller received the complete response (status 200)."),
         (row(state="open", status=None), "It is still running."),
         (row(status=499, error="client_gone"), explanations.OUTCOMES[499]),
         (row(status=599), explanations.OUTCOMES[599]),
         (row(state="expired", status=None), explanations.OUTCOMES[599]),
         (
             row(status=502, error="cut", usage={"first_ms": 3}),
-            "The answer broke off after it had begun; the caller received an error event (cut).",
+            "The response broke off after it had begun; the caller received an error event (cut).",
         ),
         (row(status=502, error="bad"), "The caller received an error: status 502 (bad)."),
         (

@@ -1,4 +1,4 @@
-"""The request fields that limit the length of an answer."""
+"""The request fields that limit the length of a response."""
 
 from __future__ import annotations
 

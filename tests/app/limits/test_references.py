@@ -18,8 +18,8 @@ URL = "https://example.test/page.png"
 USER = {"role": "user", "content": "x"}
 
 
-def input_bound(surface: str, body: dict[str, Any]) -> int | None:
-    return compute_bounds(surface, body, 200, PRICE, SIZE).upper_bound.get("input_tokens")
+def input_bound(endpoint: str, body: dict[str, Any]) -> int | None:
+    return compute_bounds(endpoint, body, 200, PRICE, SIZE).upper_bound.get("input_tokens")
 
 
 def of_message(message: dict[str, Any]) -> int | None:
@@ -171,12 +171,12 @@ REPEATING: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize("more", REPEATING)
-@pytest.mark.parametrize("surface", ["chat", "responses"])
-def test_what_calls_the_model_repeatedly(surface: str, more: dict[str, Any]) -> None:
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+def test_what_calls_the_model_repeatedly(endpoint: str, more: dict[str, Any]) -> None:
     body = {"input": "x", "messages": [], **more}
 
-    assert compute_bounds(surface, body, 100, PRICE).referring in more
-    assert input_bound(surface, body) is None
+    assert compute_bounds(endpoint, body, 100, PRICE).referring in more
+    assert input_bound(endpoint, body) is None
     passed = compute_passthrough_bounds("completions", {"prompt": "x", **more}, 100, PRICE)
     assert "input_tokens" not in passed.upper_bound
     assert passed.referring in more

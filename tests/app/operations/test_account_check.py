@@ -37,7 +37,7 @@ def test_it_refuses(operations, upstream):
     assert check.error["message"]
 
 
-def test_a_page_is_no_answer(operations, upstream):
+def test_a_page_is_no_response(operations, upstream):
     """It is judged as for any request: a proxy or a login page answered, and nothing was cut."""
     add(operations, upstream.base_url("a"))
     page = {"headers": {"content-type": "text/html"}, "steps": [{"send": "<html>Sign in</html>"}]}

@@ -73,7 +73,7 @@ class Handler:
     def interrupt(self, body: Any) -> None: ...
 
 
-def test_a_complete_answer_leaves_its_connection_reusable() -> None:
+def test_a_complete_response_leaves_its_connection_reusable() -> None:
     handler = Handler()
 
     assert list(exchange(handler)) == [BATCH]
@@ -81,7 +81,7 @@ def test_a_complete_answer_leaves_its_connection_reusable() -> None:
     assert handler.body.ended == "finished"
 
 
-def test_an_answer_that_was_cut_closes_it() -> None:
+def test_a_response_that_was_cut_closes_it() -> None:
     """Or the upstream would go on to produce, and bill, the rest."""
     handler = Handler()
     handler.was_cut = True

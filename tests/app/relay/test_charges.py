@@ -60,7 +60,7 @@ class TestEstimate:
         assert (charge.usage.input_tokens, charge.usage.output_tokens) == (30, 10)
         assert charge.upper_bound == (100, 50)
 
-    def test_a_finished_answer_without_reasoning_has_nothing_hidden(self) -> None:
+    def test_a_finished_response_without_reasoning_has_nothing_hidden(self) -> None:
         reader = FakeReader(output_bytes=8, finish="stop")
 
         assert estimate_charge(attempt_of(reader), RESERVED, 30).upper_bound == (100, 8 + FRAMING_TOKENS)

@@ -22,7 +22,7 @@ from app.streaming.events import Event
 from app.translation.resume.delivered import ResumedStream
 from tests.support.relay import FakeAttempt, make_request
 
-ANSWER = [Event({"choices": []})]
+RESPONSE = [Event({"choices": []})]
 
 
 class Clock:
@@ -48,7 +48,7 @@ class TimedAttempt(FakeAttempt):
     def events(self) -> Iterator[Any]:
         self._clock.now += self._seconds
         yield from super().events()
-        yield ANSWER
+        yield RESPONSE
 
 
 def selection(account: str, attempt: int) -> Selection:
@@ -110,7 +110,7 @@ class TestRoute:
             clock, [*silent, TimedAttempt(clock, "c", 1.0, None)], [selection("b", 2), selection("c", 3)]
         )
 
-        assert events == [ANSWER]
+        assert events == [RESPONSE]
 
     @pytest.mark.parametrize(("seconds", "answered"), [(9.0, True), (11.0, False)])
     def test_an_account_that_comes_back_is_waited_for_only_so_long(
@@ -124,7 +124,7 @@ class TestRoute:
         replies = [no_accounts(seconds * 1000), selection("a", 2)]
 
         if answered:
-            assert ANSWER in events_of(clock, attempts, replies)
+            assert RESPONSE in events_of(clock, attempts, replies)
             assert clock.now >= seconds
         else:
             with pytest.raises(UpstreamRejected):
@@ -141,7 +141,7 @@ class TestRoute:
         attempts = [TimedAttempt(clock, name, 0.0, failing) for name in "ab"]
         replies = [selection("b", 2), selection("a", 3)]
 
-        assert ANSWER in events_of(clock, [*attempts, TimedAttempt(clock, "a", 0.0, None)], replies)
+        assert RESPONSE in events_of(clock, [*attempts, TimedAttempt(clock, "a", 0.0, None)], replies)
         assert waited <= clock.now <= 3.0
 
     @pytest.mark.parametrize(("named", "never"), [(9.0, []), (11.0, ["a"])])
@@ -183,5 +183,5 @@ class TestRoute:
 
         events = events_of(clock, attempts, [selection("b", 2)] * count, reports, charge)
 
-        assert ANSWER in events
+        assert RESPONSE in events
         assert [report.charge for report in reports] == [charge] * count

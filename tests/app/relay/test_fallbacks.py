@@ -1,4 +1,4 @@
-"""Model fallbacks: which failures another model may answer, and how the answer is reported."""
+"""Model fallbacks: which failures another model may answer, and how the response is reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from app.stores.records.admission import Selection
 from app.streaming.events import Event
 from tests.support.relay import FakeAttempt, make_request
 
-ANSWER = [Event({"choices": []})]
+RESPONSE = [Event({"choices": []})]
 
 
 def rejected(status: int, code: str | None, message: str = "no") -> UpstreamRejected:
@@ -86,7 +86,7 @@ class Models:
         record.start_attempt(FakeAttempt(account, context=context), Selection(account.id))
         if error := self._failures.get(context.request.model):
             raise error
-        yield ANSWER
+        yield RESPONSE
 
 
 def chain(models: Models, *fallbacks: str) -> FallbackChain:
@@ -99,7 +99,7 @@ class TestChain:
         models = Models(m=NoAccounts("x"))
         served = chain(models, "n", "o")
 
-        assert list(served.events()) == [ANSWER]
+        assert list(served.events()) == [RESPONSE]
         assert models.tried == ["m", "n"]
         assert (served.context.request.model, served.served_by().account_name) == ("n", "n")
         assert served.refused is None
@@ -133,7 +133,7 @@ class TestChain:
 
         def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
             record.start_attempt(attempt, Selection("a"))
-            return iter([ANSWER])
+            return iter([RESPONSE])
 
         served = FallbackChain(make_request(), stream, RequestProgress(0.0, 600.0, 0.0))
         list(served.events())

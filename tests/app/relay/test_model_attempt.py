@@ -70,7 +70,7 @@ def test_opening_events_are_held_until_something_is_visible() -> None:
     assert sum(len(batch or ()) for batch in batches) == 1
 
 
-def test_an_answer_that_is_not_streamed_is_held_until_its_end() -> None:
+def test_a_response_that_is_not_streamed_is_held_until_its_end() -> None:
     assert len(list(attempt(ROLE, TEXT, STOP, b"[DONE]", stream=False).events())) == 1
 
 
@@ -87,7 +87,7 @@ def test_an_end_without_a_finish_reason() -> None:
         list(attempt(TEXT, b"[DONE]").events())
 
 
-def test_a_complete_answer_whose_formal_end_is_missing() -> None:
+def test_a_complete_response_whose_formal_end_is_missing() -> None:
     assert list(attempt(TEXT, STOP).events())
 
 

@@ -57,7 +57,7 @@ ODD: tuple[Any, ...] = (
 
 
 class Arriving:
-    """The body of an answer, in pieces."""
+    """The body of a response, in pieces."""
 
     def __init__(self, data: bytes, chance: random.Random) -> None:
         self._pieces = []
@@ -80,12 +80,12 @@ class Upstream:
     """Answers every request with the same bytes."""
 
     def __init__(self, data: bytes, chance: random.Random, content_type: str = "text/event-stream") -> None:
-        self._answer = SimpleNamespace(
+        self._response = SimpleNamespace(
             status=200, headers={"Content-Type": content_type}, body=Arriving(data, chance)
         )
 
     def post(self, *args: Any, **options: Any) -> Any:
-        return SimpleNamespace(wait=lambda seconds: self._answer, abandon=lambda: None)
+        return SimpleNamespace(wait=lambda seconds: self._response, abandon=lambda: None)
 
 
 def the_call(client_protocol: str, *, stream: bool, **more: Any) -> RequestContext:
@@ -120,7 +120,7 @@ def inputs_of(
 
 
 def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[ModelAttempt]:
-    """Yield an attempt for each path that an answer on *wire* can take."""
+    """Yield an attempt for each path that a response on *wire* can take."""
     kind = "chatgpt" if wire == "responses" else "openai"
     for client_protocol in ("chat", "responses"):
         limits = (
@@ -234,7 +234,7 @@ def test_only_the_upstream_is_to_blame(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(FIXTURES.rglob("*.sse"))[::4], ids=lambda path: path.name)
-def test_answers_that_pass_through(path: Path) -> None:
+def test_responses_that_pass_through(path: Path) -> None:
     chance = random.Random(path.name)
     payloads = payloads_of(path)
     for _ in range(MUTATIONS if payloads else 0):

@@ -1,4 +1,4 @@
-"""Where the gateway ends an answer itself."""
+"""Where the gateway ends a response itself."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_strict_limit_ends_only_what_provably_exceeds_it() -> None:
     assert cap.is_reached
 
 
-def test_a_complete_answer_is_never_cut() -> None:
+def test_a_complete_response_is_never_cut() -> None:
     cap = output_cap_for(inputs(OPENAI, max_output=3), "chat")
     assert cap is not None
     cap.feed([chunk("a")], FakeReader(output_bytes=10**6, finish="stop"))

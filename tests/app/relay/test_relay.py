@@ -81,7 +81,7 @@ class Gateway:
         return row
 
 
-def test_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch is passed on, keep-alives as None; the request is open until it is settled."""
     gateway = Gateway(monkeypatch, FakeAttempt(batches=BATCHES, reader=FakeReader(Usage(3, 4, 7))))
     stream = gateway.stream(RequestRecord())

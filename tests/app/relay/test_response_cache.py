@@ -132,7 +132,7 @@ class TestGivenAgain:
 
 
 class TestNotStored:
-    def test_a_broken_answer(self, cache: ResponseCache, upstream: Upstream) -> None:
+    def test_a_broken_response(self, cache: ResponseCache, upstream: Upstream) -> None:
         upstream.breaks = True
         with pytest.raises(StreamIncomplete):
             stream(cache, context(), upstream)
@@ -163,7 +163,7 @@ class TestNotStored:
 
 
 class TestWithoutAStore:
-    def test_answers_are_returned_and_not_stored(
+    def test_responses_are_returned_and_not_stored(
         self, redis_client: Any, cache: ResponseCache, upstream: Upstream
     ) -> None:
         class Away:

@@ -118,7 +118,7 @@ class TestRescue:
 
         assert retries(budget, 100, target=GOOD) == 1
 
-    def test_an_answer_is_proof_only_for_a_while(self, budget: RetryBudget, clock: Clock) -> None:
+    def test_a_response_is_proof_only_for_a_while(self, budget: RetryBudget, clock: Clock) -> None:
         budget.note_response(GOOD)
         clock.now += 11
 

@@ -22,7 +22,7 @@ def test_every_failure_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("failure", Failure)
-def test_once_something_was_seen_no_other_answer_may_begin(failure: Failure) -> None:
+def test_once_something_was_seen_no_other_response_may_begin(failure: Failure) -> None:
     assert decide(failure, Phase.AFTER) in (Action.FAIL, Action.RESTART)
 
 
@@ -48,8 +48,8 @@ def test_else_it_is_jittered_and_grows_to_a_bound() -> None:
     assert len(set(pauses)) == len(pauses)
 
 
-def received(error: UpstreamError, surface: str = "chat") -> UpstreamError:
-    return for_client(error, judge(error, "openai", "m"), surface, "m")
+def received(error: UpstreamError, endpoint: str = "chat") -> UpstreamError:
+    return for_client(error, judge(error, "openai", "m"), endpoint, "m")
 
 
 def answered(status: int, code: str | None = None, message: str = "no", **more: object) -> UpstreamRejected:
@@ -89,10 +89,10 @@ def test_a_missing_model_is_404_whatever_the_upstream_calls_it(status: int) -> N
     )
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
-def test_a_missing_endpoint_that_every_account_has_is_an_outage(surface: str) -> None:
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+def test_a_missing_endpoint_that_every_account_has_is_an_outage(endpoint: str) -> None:
     """At a 404 Codex gives up; at a 502 it tries again."""
-    assert received(answered(404), surface).status == 502
+    assert received(answered(404), endpoint).status == 502
 
 
 def test_a_missing_endpoint_that_accounts_may_lack_is_missing() -> None:

@@ -36,7 +36,7 @@ def deadlines(
     return AttemptDeadlines(LIMITS, reasons=reasons, progress=progress, clock=clock, **more)
 
 
-class TestUnstreamedAnswer:
+class TestUnstreamedResponse:
     @pytest.mark.parametrize(("reasons", "limit"), [(False, 120), (True, 300)])
     def test_may_take_as_long_as_a_stream_from_its_beginning_to_its_end(
         self, clock: Clock, reasons: bool, limit: float
@@ -55,7 +55,7 @@ class TestUnstreamedAnswer:
     def test_is_shorter_where_the_request_limits_its_length(
         self, clock: Clock, length: int, limit: float
     ) -> None:
-        """An account that hangs among several is left within seconds where the answer has to be short."""
+        """An account that hangs among several is left within seconds where the response has to be short."""
         waiting = deadlines(clock)
         waiting.expect_unstreamed_response(length)
 
@@ -174,7 +174,7 @@ class TestSilence:
 
 
 class TestSentinel:
-    def test_a_complete_answer_waits_briefly_for_its_formal_end(self, clock: Clock) -> None:
+    def test_a_complete_response_waits_briefly_for_its_formal_end(self, clock: Clock) -> None:
         waiting = deadlines(clock)
         waiting.progressed()
         waiting.completed()

@@ -101,7 +101,7 @@ def begin(
     return attempt
 
 
-def test_a_native_request_goes_unstreamed_and_its_answer_arrives_as_it_was_sent() -> None:
+def test_a_native_request_goes_unstreamed_and_its_response_arrives_as_it_was_sent() -> None:
     data = orjson.dumps(COMPLETION)
     attempt = begin(data[:20], data[20:])
 
@@ -193,7 +193,7 @@ def test_a_server_that_streams_all_the_same(label: str, pieces: int) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/octet-stream", "text/event-stream"])
-def test_other_content_types_of_an_answer(content_type: str) -> None:
+def test_other_content_types_of_a_response(content_type: str) -> None:
     attempt = begin(orjson.dumps(COMPLETION), content_type=content_type)
 
     assert len(list(attempt.events())) == 1
@@ -216,7 +216,7 @@ def test_other_content_types_of_an_answer(content_type: str) -> None:
         (b'{"choices": [{"message": 7}]}', "application/json", UpstreamProtocolError),
     ],
 )
-def test_bodies_that_are_no_complete_answer(data: bytes, content_type: str, error: type[Exception]) -> None:
+def test_bodies_that_are_no_complete_response(data: bytes, content_type: str, error: type[Exception]) -> None:
     attempt = begin(data, content_type=content_type)
 
     with pytest.raises(error):
@@ -235,7 +235,7 @@ def test_usage_without_a_known_count_is_logged() -> None:
     ]
 
 
-def test_raw_answers_where_the_client_receives_them() -> None:
+def test_raw_responses_where_the_client_receives_them() -> None:
     attempt = begin(orjson.dumps(COMPLETION), include_raw=True)
     list(attempt.events())
 
@@ -243,7 +243,7 @@ def test_raw_answers_where_the_client_receives_them() -> None:
 
 
 class TestTimeLimits:
-    def test_are_those_of_an_unstreamed_answer(self) -> None:
+    def test_are_those_of_an_unstreamed_response(self) -> None:
         clock = Clock()
         attempt = begin(None, orjson.dumps(COMPLETION), clock=clock)
         events = attempt.events()
@@ -272,7 +272,7 @@ class TestTimeLimits:
         assert list(events)[-1]
 
 
-def test_an_answer_that_is_too_large() -> None:
+def test_a_response_that_is_too_large() -> None:
     """What passes unchanged may be longer than what is translated."""
     piece = b" " * 4 * 1024 * 1024
     attempt = begin(b"{", *([piece] * 16))

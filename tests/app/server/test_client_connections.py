@@ -63,8 +63,8 @@ def serve() -> Iterator[Callable[..., Served]]:
             served.process.communicate()
 
 
-def answer_of(sock: socket.socket) -> tuple[int, http.client.HTTPMessage, bytes]:
-    """Return the next answer, and leave on the connection what follows it."""
+def response_of(sock: socket.socket) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """Return the next response, and leave on the connection what follows it."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = sock.recv(1)
@@ -104,7 +104,7 @@ class TestHeads:
         """It has ten seconds from its first byte on; before that the connection is idle, which is longer."""
         with serve().connect() as sock:
             sock.sendall(REQUEST)
-            assert answer_of(sock)[0] == 200
+            assert response_of(sock)[0] == 200
             sock.settimeout(HEAD_SECONDS + 2)
             with pytest.raises(TimeoutError):
                 sock.recv(1)
@@ -118,13 +118,13 @@ class TestHeads:
             for _ in range(2):
                 for byte in REQUEST:
                     sock.sendall(bytes([byte]))
-                assert answer_of(sock)[0] == 200
+                assert response_of(sock)[0] == 200
 
     def test_two_at_once(self, serve: Callable[..., Served]) -> None:
         with serve().connect() as sock:
             sock.sendall(REQUEST + REQUEST)
 
-            assert [answer_of(sock)[0], answer_of(sock)[0]] == [200, 200]
+            assert [response_of(sock)[0], response_of(sock)[0]] == [200, 200]
 
 
 class TestPlaces:
@@ -136,7 +136,7 @@ class TestPlaces:
             with served.connect() as sock:
                 begun = time.monotonic()
                 sock.sendall(REQUEST)
-                assert answer_of(sock)[0] == 200
+                assert response_of(sock)[0] == 200
                 assert time.monotonic() - begun < HEAD_SECONDS / 2  # not when they are let go of anyway
 
     def test_idle_ones_go_before_those_at_work(self, serve: Callable[..., Served]) -> None:
@@ -149,7 +149,7 @@ class TestPlaces:
             for _ in range(100):
                 idle.append(sock := opened.enter_context(served.connect()))
                 sock.sendall(REQUEST)
-                assert answer_of(sock)[0] == 200
+                assert response_of(sock)[0] == 200
 
             assert [stream_of(sock) for sock in streams] == [b"begun\ndone\n"] * 20
             assert seconds_until_closed(idle[0]) < HEAD_SECONDS  # the oldest
@@ -167,15 +167,15 @@ class TestRefusedBodies:
     ) -> None:
         with serve().connect() as sock:
             sock.sendall(self.head(f"Content-Length: {size}") + bytes(size))
-            status, headers, _ = answer_of(sock)
+            status, headers, _ = response_of(sock)
 
             assert (status, headers["Connection"]) == (404, "close" if closes else "keep-alive")
             sock.sendall(REQUEST)
             if not closes:
-                assert answer_of(sock)[0] == 200
+                assert response_of(sock)[0] == 200
 
     def test_one_without_end(self, serve: Callable[..., Served]) -> None:
-        """Its sender sees the answer, and is then hung up on; others are served meanwhile."""
+        """Its sender sees the response, and is then hung up on; others are served meanwhile."""
         served = serve()
         with served.connect() as sock:
             sock.sendall(self.head("Transfer-Encoding: chunked"))
@@ -186,11 +186,13 @@ class TestRefusedBodies:
             assert sent < 1024 * MIB
 
     @pytest.mark.parametrize("size", [100_000, 60 * MIB])
-    def test_a_client_that_sends_first_sees_its_answer(self, serve: Callable[..., Served], size: int) -> None:
+    def test_a_client_that_sends_first_sees_its_response(
+        self, serve: Callable[..., Served], size: int
+    ) -> None:
         with serve().connect() as sock:
             sock.sendall(self.head(f"Content-Length: {size}") + bytes(size))
 
-            assert answer_of(sock)[0] == 404
+            assert response_of(sock)[0] == 404
 
     def test_a_body_is_invited_when_it_is_read(self, serve: Callable[..., Served]) -> None:
         served = serve()
@@ -205,14 +207,14 @@ class TestRefusedBodies:
             assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
             sock.sendall(b"hello" + REQUEST)
 
-            assert answer_of(sock)[2] == b"hello"
-            assert answer_of(sock)[0] == 200
+            assert response_of(sock)[2] == b"hello"
+            assert response_of(sock)[0] == 200
 
 
-def test_an_answer_that_cannot_be_written_is_our_failure(serve: Callable[..., Served]) -> None:
+def test_a_response_that_cannot_be_written_is_our_failure(serve: Callable[..., Served]) -> None:
     with serve().connect() as sock:
         sock.sendall(b"GET /bad-header HTTP/1.1\r\nHost: gateway\r\n\r\n")
-        status, _, body = answer_of(sock)
+        status, _, body = response_of(sock)
 
     assert (status, json.loads(body)["error"]["code"]) == (500, "server_error")
 
@@ -225,14 +227,14 @@ class TestDescriptors:
             for _ in range(300):
                 sock = opened.enter_context(served.connect())
                 sock.sendall(REQUEST)
-                assert answer_of(sock)[0] == 200
+                assert response_of(sock)[0] == 200
 
     def test_none_left(self, serve: Callable[..., Served]) -> None:
         """Then each client that sends a request is answered so."""
         served = serve(descriptors=128)
         with ExitStack() as opened, served.connect() as control:
             control.sendall(b"GET /hoard HTTP/1.1\r\nHost: gateway\r\n\r\n")
-            assert answer_of(control)[0] == 200
+            assert response_of(control)[0] == 200
             statuses = []
             for _ in range(30):
                 sock = opened.enter_context(served.connect())

@@ -12,11 +12,11 @@ from app.server.dispatch import Dispatcher
 
 def front_of(admin: str, seen: dict[str, Any] | None = None) -> Dispatcher:
     def application(name: str) -> Any:
-        def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        def response(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             (seen if seen is not None else {}).update(environ)
             return [name.encode()]
 
-        return answer
+        return response
 
     services = SimpleNamespace(settings=Settings(admin=admin))
     return Dispatcher(

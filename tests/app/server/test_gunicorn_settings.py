@@ -102,7 +102,7 @@ def test_a_worker_is_made_for_many_small_requests(start):
     assert worker["socket"].startswith("gevent")
 
 
-def test_an_answer_has_its_time(start):
+def test_a_response_has_its_time(start):
     connection = http.client.HTTPConnection("127.0.0.1", start().port, timeout=10)
     connection.request("GET", "/health/ready")
     date = parsedate_to_datetime(connection.getresponse().headers["Date"])

@@ -17,17 +17,17 @@ SECRET = "sk-pg-default-secret"
 
 
 def handled(error: Exception) -> tuple[http.client.HTTPResponse, dict[str, Any], list[Any]]:
-    """Return the answer, its envelope's inside, and what was logged."""
+    """Return the response, its envelope's inside, and what was logged."""
     server_side, client_side = socket.socketpair()
     with server_side, client_side, capture_logs() as lines:
         client_side.sendall(b"the rest of what was no request")
         client_side.shutdown(socket.SHUT_WR)
         Worker.handle_error(Worker.__new__(Worker), None, server_side, ("127.0.0.1", 1), error)
-        answer = http.client.HTTPResponse(client_side)
-        answer.begin()
-        inside: dict[str, Any] = json.loads(answer.read())["error"]
-        answer.close()
-    return answer, inside, lines
+        response = http.client.HTTPResponse(client_side)
+        response.begin()
+        inside: dict[str, Any] = json.loads(response.read())["error"]
+        response.close()
+    return response, inside, lines
 
 
 @pytest.mark.parametrize(
@@ -41,26 +41,26 @@ def handled(error: Exception) -> tuple[http.client.HTTPResponse, dict[str, Any],
     ],
 )
 def test_what_cannot_be_read(error: Exception, status: int) -> None:
-    answer, inside, lines = handled(error)
+    response, inside, lines = handled(error)
 
-    assert (answer.status, inside["type"]) == (status, "invalid_request_error")
-    assert answer.headers["connection"] == "close"
-    assert answer.headers["x-should-retry"] == "false"
-    assert answer.headers["x-request-id"]
+    assert (response.status, inside["type"]) == (status, "invalid_request_error")
+    assert response.headers["connection"] == "close"
+    assert response.headers["x-should-retry"] == "false"
+    assert response.headers["x-request-id"]
     assert [line["event"] for line in lines] == ["malformed_request"]
     assert SECRET not in f"{inside} {lines}"
 
 
 def test_a_transfer_coding_that_we_do_not_know() -> None:
-    answer, inside, _ = handled(errors.UnsupportedTransferCoding("gzip"))
+    response, inside, _ = handled(errors.UnsupportedTransferCoding("gzip"))
 
-    assert (answer.status, inside["code"]) == (501, "not_implemented")
+    assert (response.status, inside["code"]) == (501, "not_implemented")
 
 
 def test_a_failure_of_our_own() -> None:
-    answer, inside, lines = handled(RuntimeError(SECRET))
+    response, inside, lines = handled(RuntimeError(SECRET))
 
-    assert (answer.status, inside["code"]) == (500, "server_error")
+    assert (response.status, inside["code"]) == (500, "server_error")
     assert [line["event"] for line in lines] == ["unhandled_error"]
     assert SECRET not in str(inside)
 

@@ -71,9 +71,9 @@ class TestChange:
         """The call is repeated after its reply was lost."""
         scripts = Scripts(redis_client)
         redis_client.hset(keys.audit_open(), "e", "{}")
-        answers = [scripts.run("close_audit", keys.SYSTEM, "e", "done", '{"a":1}') for _ in range(2)]
+        responses = [scripts.run("close_audit", keys.SYSTEM, "e", "done", '{"a":1}') for _ in range(2)]
 
-        assert answers == [1, 0]
+        assert responses == [1, 0]
         assert redis_client.xlen(keys.audit()) == 1
 
     def test_a_note(self, audit_log):

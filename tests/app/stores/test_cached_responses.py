@@ -30,11 +30,11 @@ def test_stored_values_are_returned(store: CachedResponseRepository) -> None:
 def test_it_is_sealed_and_ends(store: CachedResponseRepository, redis_client: Any) -> None:
     store.put("p", "k", "d", "private", 60)
 
-    assert "private" not in redis_client.get(keys.answer("p", "d"))
-    assert 0 < redis_client.pttl(keys.answer("p", "d")) <= 60_000
+    assert "private" not in redis_client.get(keys.cached_response("p", "d"))
+    assert 0 < redis_client.pttl(keys.cached_response("p", "d")) <= 60_000
 
 
-def test_an_answer_sealed_with_a_key_that_is_gone_is_none(
+def test_a_response_sealed_with_a_key_that_is_gone_is_none(
     store: CachedResponseRepository, redis_client: Any
 ) -> None:
     store.put("p", "k", "d", "private", 60)
@@ -86,7 +86,7 @@ class TestRoom:
         time.sleep(0.01)
         self.put(store, "d")
         assert self.stored(store, "abcd") == "abd"
-        assert sorted(redis_client.hkeys(keys.answers("p", "k"))) == ["a", "b", "d"]
+        assert sorted(redis_client.hkeys(keys.cached_responses("p", "k"))) == ["a", "b", "d"]
 
     def test_each_key_has_its_own(self, store: CachedResponseRepository) -> None:
         self.put(store, *"abc")
@@ -104,19 +104,19 @@ class TestRoom:
     ) -> None:
         store.put("p", "k", "a", "text", 60)
         store.put("p", "k", "b", "text", 5)
-        assert 5_000 < redis_client.pttl(keys.answers("p", "k")) <= 60_000
+        assert 5_000 < redis_client.pttl(keys.cached_responses("p", "k")) <= 60_000
 
 
 class TestRoomOfAPool:
-    """The stored bytes of a pool are bounded; the oldest answer of any key is removed first."""
+    """The stored bytes of a pool are bounded; the oldest response of any key is removed first."""
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Sealing 200 characters takes 356 bytes, and each answer counts 512 more: room for three."""
+        """Sealing 200 characters takes 356 bytes, and each response counts 512 more: room for three."""
         monkeypatch.setattr(cached_responses, "MAX_POOL_BYTES", 3 * (356 + 512))
 
     def put(self, store: CachedResponseRepository, *places: str, seconds: float = 60) -> None:
-        """Store an answer at each place, a key and a digest."""
+        """Store a response at each place, a key and a digest."""
         for key, digest in places:
             store.put("p", key, digest, "x" * 200, seconds)
             time.sleep(0.002)  # the Redis clock decides which is older
@@ -129,7 +129,7 @@ class TestRoomOfAPool:
         assert self.stored(store, "abcd") == "abc"
         self.put(store, "nd")
         assert self.stored(store, "abcd") == "bcd"
-        assert redis_client.hkeys(keys.answers("p", "k")) == []
+        assert redis_client.hkeys(keys.cached_responses("p", "k")) == []
 
     def test_another_pool_has_its_own(self, store: CachedResponseRepository) -> None:
         self.put(store, "ka", "lb", "mc")
@@ -171,6 +171,6 @@ class TestRoomOfAPool:
         assert self.stored(store, "ab") == "a"
 
 
-def test_the_longest_answer_fits_five_times() -> None:
+def test_the_longest_response_fits_five_times() -> None:
     sealed = Vault((Fernet.generate_key().decode(),)).seal("x" * MAX_BYTES)
     assert 5 * len(sealed) <= cached_responses.MAX_BYTES

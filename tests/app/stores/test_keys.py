@@ -35,8 +35,8 @@ SAME = {
     "rollup_starts_key('d')": keys.rollup_starts(POOL, "d"),
     f"summary_key('m', {START_SECONDS * 1000})": keys.summary(POOL, "m", START_SECONDS),
     f"refused_key({START_SECONDS * 1000})": keys.refused(POOL, START_SECONDS),
-    "answer_key('x')": keys.answer(POOL, "x"),
-    "answers_key('x')": keys.answers(POOL, "x"),
+    "answer_key('x')": keys.cached_response(POOL, "x"),
+    "answers_key('x')": keys.cached_responses(POOL, "x"),
 }
 SAME_OF_SYSTEM = {
     "AUDIT": keys.audit(),

@@ -62,7 +62,7 @@ def first_world() -> World:
 # the store
 
 
-def answers(
+def responses(
     world: World, id: str, step: str, attempt: int, tried: tuple[str, ...]
 ) -> Iterator[tuple[World, Json]]:
     """Every world and reply that executing a command can lead to."""
@@ -101,7 +101,7 @@ def next_worlds(world: World) -> Iterator[World]:
         if worker.step in ("admit", "report", "settle"):
             yield from commanded(world, id, worker)
         if worker.stuck:
-            for after, _ in answers(world, id, *worker.stuck):
+            for after, _ in responses(world, id, *worker.stuck):
                 yield with_worker(after, id, replace(worker, stuck=None))
         if worker.step == "new":
             yield with_worker(world, id, replace(worker, step="admit"))
@@ -117,7 +117,7 @@ def next_worlds(world: World) -> Iterator[World]:
 
 def commanded(world: World, id: str, worker: Worker) -> Iterator[World]:
     command = (worker.step, worker.attempt, worker.tried)
-    for after, reply in answers(world, id, *command):
+    for after, reply in responses(world, id, *command):
         yield with_worker(after, id, after_reply(worker, reply))
         yield after  # the reply was lost: the worker will repeat the call, or crash
         if worker.step != "settle":

@@ -111,7 +111,7 @@ def kill(pid: int) -> None:
     assert eventually(lambda: not is_alive(pid))
 
 
-def answers(home: Path) -> bool:
+def responses(home: Path) -> bool:
     try:
         with connect(home) as client:
             return bool(client.ping())
@@ -127,7 +127,7 @@ def processes_of(home: Path) -> list[int]:
 class TestOneOwner:
     def test_gets_a_server_that_answers(self, home, owners):
         assert url_of(owners.start()) == f"unix://{home}/redis/socket"
-        assert answers(home)
+        assert responses(home)
 
     def test_what_it_makes_is_for_this_user_alone(self, home, owners):
         url_of(owners.start())
@@ -182,7 +182,7 @@ class TestOneOwner:
         owner.kill()
         owner.wait()
 
-        assert answers(home)
+        assert responses(home)
         os.kill(child, signal.SIGKILL)
         assert eventually(lambda: not processes_of(home))
 
@@ -214,7 +214,7 @@ class TestManyOwners:
             before.kill()
             after = owners.start()
             url_of(after)
-            assert answers(home)
+            assert responses(home)
             before = after
 
     def test_ctrl_c_does_not_take_the_server_from_who_is_still_draining(self, home, owners):
@@ -226,7 +226,7 @@ class TestManyOwners:
         os.killpg(first.pid, signal.SIGINT)
         first.wait()
 
-        assert answers(home)
+        assert responses(home)
         assert len({os.getsid(pid) for pid in processes_of(home)} - {os.getsid(0)}) == 1
 
 
@@ -239,7 +239,7 @@ class TestDeaths:
 
         os.kill(pid, signal.SIGKILL)
 
-        assert eventually(lambda: answers(home) and pid_of_server(home) != pid)
+        assert eventually(lambda: responses(home) and pid_of_server(home) != pid)
         with connect(home) as client:
             assert client.get("kept") == "yes"
 
@@ -250,7 +250,7 @@ class TestDeaths:
         with connect(home) as client:
             client.set("kept", "yes")
         kill(guard_pid(home))
-        assert answers(home)
+        assert responses(home)
 
         url_of(owners.start())
 
@@ -283,7 +283,7 @@ class TestDeaths:
                     pids["keeper" if name == "stop" else name],
                     signal.SIGSTOP if name == "stop" else signal.SIGKILL,
                 )
-            assert eventually(lambda: answers(home) and has_one_of_each(home, pids, order), 15.0), order  # noqa: B023
+            assert eventually(lambda: responses(home) and has_one_of_each(home, pids, order), 15.0), order  # noqa: B023
             with connect(home) as client:
                 assert client.get("stored") == str(number)
                 client.set("stored", str(number + 1))
@@ -299,13 +299,13 @@ class TestDeaths:
             pids = {"server": pid_of_server(home), "keeper": guard_pid(home)}
             for pid in pids.values():
                 os.kill(pid, signal.SIGKILL)
-            assert eventually(lambda: answers(home) and has_one_of_each(home, pids, ("server", "keeper")))  # noqa: B023
+            assert eventually(lambda: responses(home) and has_one_of_each(home, pids, ("server", "keeper")))  # noqa: B023
 
     def test_a_stopped_server_is_continued(self, home, owners):
         url_of(owners.start())
         os.kill(pid_of_server(home), signal.SIGSTOP)
 
-        assert eventually(lambda: answers(home))
+        assert eventually(lambda: responses(home))
         assert [what for _, what in private_server.repairs_since(home, 0)] == [
             "the private server was stopped by a signal; continued it"
         ]
@@ -316,7 +316,7 @@ class TestDeaths:
         pids = {"server": pid_of_server(home), "keeper": guard_pid(home)}
 
         os.kill(pids["server"], signal.SIGKILL)
-        assert eventually(lambda: answers(home) and pid_of_server(home) != pids["server"])
+        assert eventually(lambda: responses(home) and pid_of_server(home) != pids["server"])
         kill(guard_pid(home))
         assert eventually(lambda: len(private_server.repairs_since(home, 0)) == 2)
 

@@ -61,8 +61,8 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "settle": [
             {"id": "open", "mark": mark, "row": row, "calendar": store.calendar(), "ownership": "own"}
         ],
-        "store_answer": [
-            {"key": "k", "digest": "d", "ttl_ms": 5000, "max_answers": 2, "max_bytes": 100}
+        "store_response": [
+            {"key": "k", "digest": "d", "ttl_ms": 5000, "max_responses": 2, "max_bytes": 100}
             | {"max_pool_bytes": 1000},
             "sealed",
         ],

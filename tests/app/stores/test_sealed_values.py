@@ -23,7 +23,7 @@ def test_all(values: SealedValueRepository, redis_client: Any) -> None:
     fields = {"sign_in": SEALED, "credential": SEALED, "name": "a"}
     redis_client.hset(keys.account("p", "1"), mapping=fields)
     redis_client.hset(keys.account("q", "1"), mapping=fields)
-    redis_client.set(keys.answer("p", "d"), SEALED)
+    redis_client.set(keys.cached_response("p", "d"), SEALED)
     redis_client.set(keys.flow("p", "f"), "in clear")
     redis_client.sadd(keys.staged_names("p", "run"), SEALED)
 
@@ -45,12 +45,12 @@ class TestReplacing:
         assert redis_client.hget(keys.account("p", "1"), "name") == "a"
 
     def test_a_string_expires_as_before(self, values: SealedValueRepository, redis_client: Any) -> None:
-        redis_client.set(keys.answer("p", "d"), SEALED, ex=100)
+        redis_client.set(keys.cached_response("p", "d"), SEALED, ex=100)
 
         assert values.replace(SealedValue("p", "ans:d", "", SEALED), "new")
 
-        assert redis_client.get(keys.answer("p", "d")) == "new"
-        assert 0 < redis_client.ttl(keys.answer("p", "d")) <= 100
+        assert redis_client.get(keys.cached_response("p", "d")) == "new"
+        assert 0 < redis_client.ttl(keys.cached_response("p", "d")) <= 100
 
     @pytest.mark.parametrize("field", ["", "sign_in"])
     def test_changed_meanwhile(self, values: SealedValueRepository, redis_client: Any, field: str) -> None:
@@ -58,7 +58,7 @@ class TestReplacing:
         if field:
             redis_client.hset(keys.account("p", "1"), field, "newer")
         else:
-            redis_client.set(keys.answer("p", "d"), "newer")
+            redis_client.set(keys.cached_response("p", "d"), "newer")
 
         assert not values.replace(value, "new")
         assert values.read(value) == "newer"

@@ -71,14 +71,16 @@ def test_pieces_are_joined():
 
 @pytest.mark.parametrize("body", [b'{"a":', b'{"a":1}', b"[1]", b"[]", b'{"output":[],"status":"queued"}'])
 @pytest.mark.parametrize("protocol", ["chat", "responses"])
-def test_no_answer(protocol, body):
+def test_no_response(protocol, body):
     with pytest.raises(UpstreamProtocolError):
         events_of(protocol, body)
 
 
 def test_too_large():
-    """The bound of an answer that is translated is below that of one that passes unchanged."""
+    """The bound of a response that is translated is below that of one that passes unchanged."""
     assert body_decoder.MAX_TRANSLATED_OBJECT_BYTES < body_decoder.MAX_OBJECT_BYTES
     piece = b" " * 1024 * 1024
-    with pytest.raises(StreamEventTooLarge, match="more than 16 MiB of JSON in an answer that is translated"):
+    with pytest.raises(
+        StreamEventTooLarge, match="more than 16 MiB of JSON in a response that is translated"
+    ):
         events_of("chat", b"{", *([piece] * 16))

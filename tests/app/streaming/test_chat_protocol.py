@@ -87,7 +87,7 @@ class TestStages:
         assert read(chunk(delta))[1] == [Stage.QUIET]
 
     def test_finish_alone_is_not_the_end(self):
-        """Usage may follow; an answer without it could not be billed exactly."""
+        """Usage may follow; a response without it could not be billed exactly."""
         reader, stages = read(chunk({"content": "a"}), chunk(finish="stop"))
 
         assert stages == [Stage.PROGRESS, Stage.QUIET]
@@ -220,7 +220,7 @@ class TestIdentity:
 
 class TestServiceTier:
     def test_reported_late(self) -> None:
-        """The tier an answer was really served in may come with its usage alone."""
+        """The tier a response was really served in may come with its usage alone."""
         requested, _ = read(chunk({"content": "x"}, service_tier="auto"))
         served, _ = read(
             chunk({"content": "x"}, service_tier="auto"), {**usage_chunk(), "service_tier": "default"}
@@ -252,7 +252,7 @@ class TestIsOpening:
 
 
 class TestReported:
-    """A usage is that of the whole answer only at or after its end."""
+    """A usage is that of the whole response only at or after its end."""
 
     USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 

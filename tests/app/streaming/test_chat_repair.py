@@ -27,7 +27,7 @@ def observed(*payloads: Payload) -> tuple[ChatReader, list[Event]]:
 
 
 def choice_of(*payloads: Payload) -> Any:
-    """Return the choice of the whole answer."""
+    """Return the choice of the whole response."""
     fold = ChatFold()
     for event in observed(*payloads)[1]:
         fold.add_event(event.payload)

@@ -99,7 +99,7 @@ class TestTop:
     def test_odd_choices(self, choices):
         assert fold({"choices": choices})["object"] == "chat.completion"
 
-    def test_long_answers_are_joined_once(self):
+    def test_long_responses_are_joined_once(self):
         """Sixty thousand chunks take no time that grows with their square."""
         assert (
             len(fold(*[delta(content="0123456789")] * 60_000)["choices"][0]["message"]["content"]) == 600_000

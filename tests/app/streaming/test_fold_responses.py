@@ -36,7 +36,7 @@ class TestFiles:
 
         assert payloads == before
 
-    def test_no_answer_without_its_end(self, path):
+    def test_no_response_without_its_end(self, path):
         cut = [
             payload
             for payload in decoded(path)
@@ -49,7 +49,7 @@ class TestFiles:
 
 class TestResult:
     @pytest.mark.parametrize("response", [None, 5, {}, {"output": None}, {"output": []}])
-    def test_what_every_answer_has(self, response):
+    def test_what_every_response_has(self, response):
         assert fold({"type": "response.completed", "response": response}) == {
             "object": "response",
             "output": [],

@@ -98,7 +98,7 @@ class TestStages:
         assert reader.error is None
 
     def test_sentinel_is_not_an_end(self):
-        """`[DONE]` does not belong here; the terminal event alone ends an answer."""
+        """`[DONE]` does not belong here; the terminal event alone ends a response."""
         reader = ResponsesReader()
 
         assert reader.observe(DONE) is Stage.QUIET

@@ -31,7 +31,7 @@ class TestWaitOf:
     def test_retry_after_date_is_an_end(self):
         assert parse_wait({}, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == (None, 1445412480)
 
-    def test_date_of_the_answer_turns_an_end_into_seconds(self):
+    def test_date_of_the_response_turns_an_end_into_seconds(self):
         headers = {"date": "Wed, 21 Oct 2015 07:28:00 GMT"}
 
         assert parse_wait({"resets_at": 1445412480 + 60}, headers) == (60, 1445412540)

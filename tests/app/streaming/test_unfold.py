@@ -1,4 +1,4 @@
-"""Whole answers become the events of a stream, and these the same answer."""
+"""Whole answers become the events of a stream, and these the same response."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ def completion(message: Payload, finish: str = "stop", **more: Any) -> Payload:
 @pytest.mark.parametrize("message", MESSAGES)
 def test_completion(message):
     finish = "tool_calls" if "tool_calls" in message else "stop"
-    answer = completion(message, finish)
+    body = completion(message, finish)
     reader, fold = ChatReader(), ChatFold()
 
-    events = unfold_completion(answer)
+    events = unfold_completion(body)
     for event in events:
         reader.observe(event)
         if event is not DONE:
             fold.add_event(event.payload)
 
-    assert fold.result() == answer
+    assert fold.result() == body
     assert (reader.can_end(), reader.finish) == (True, finish)
     assert reader.reported_usage is not None
 
 
 def test_several_choices_without_index():
-    answer = completion({"content": "a"})
-    answer["choices"] = [{"message": {"content": text}, "finish_reason": "stop"} for text in "ab"]
+    body = completion({"content": "a"})
+    body["choices"] = [{"message": {"content": text}, "finish_reason": "stop"} for text in "ab"]
     fold = ChatFold()
-    for event in unfold_completion(answer)[:-1]:
+    for event in unfold_completion(body)[:-1]:
         fold.add_event(event.payload)
 
     assert [choice["message"]["content"] for choice in fold.result()["choices"]] == ["a", "b"]
@@ -98,9 +98,9 @@ def response(*output: Payload, status: str = "completed", **more: Any) -> Payloa
 
 
 def test_response():
-    answer = response(REASONING, MESSAGE, FUNCTION_CALL, error=None)
+    body = response(REASONING, MESSAGE, FUNCTION_CALL, error=None)
     reader, fold = ResponsesReader(), ResponsesFold()
-    events = unfold_response(answer)
+    events = unfold_response(body)
     for event in events:
         reader.observe(event)
 
@@ -108,7 +108,7 @@ def test_response():
     for event in passed:
         fold.add_event(event.payload)
 
-    assert fold.result() == answer
+    assert fold.result() == body
     types = [event.type for event in passed]
     assert types[0] == "response.created"
     assert "response.output_text.delta" in types
@@ -126,11 +126,11 @@ def test_response_for_a_chat_client():
     fold = ChatFold()
     for chunk in chunks:
         fold.add_event(chunk.payload)
-    answer = fold.result()
+    body = fold.result()
 
-    message = answer["choices"][0]["message"]
+    message = body["choices"][0]["message"]
     assert (message["content"], message["tool_calls"][0]["id"]) == ("Hi", "c")
-    assert answer["usage"]["total_tokens"] == 3
+    assert body["usage"]["total_tokens"] == 3
 
 
 @pytest.mark.parametrize(

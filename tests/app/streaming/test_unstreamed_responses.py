@@ -1,4 +1,4 @@
-"""Answers that are one object: passed on as they are, completed where a server leaves fields out."""
+"""Responses that are one object: passed on as they are, completed where a server leaves fields out."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class TestEventShapes:
         ],
     )
     def test_minimax(self, number, code, status):
-        """MiniMax reports a failure in the object of an answer, which has no choices."""
+        """MiniMax reports a failure in the object of a response, which has no choices."""
         payload = {"id": "x", "choices": None, "base_resp": {"status_code": number, "status_msg": "No."}}
 
         error = rejection_from_event(payload)
@@ -75,7 +75,7 @@ class TestEventShapes:
     def test_minimax_without_a_failure(self, base):
         assert not has_failed_base({"choices": [], "base_resp": base})
 
-    def test_minimax_with_an_answer(self):
+    def test_minimax_with_a_response(self):
         base = {"status_code": 1002, "status_msg": "No."}
 
         assert not has_failed_base({"choices": [{"index": 0}], "base_resp": base})

@@ -31,30 +31,30 @@ ACCOUNTS = [
 ]
 
 
-def let_in(surface: str, body: dict[str, Any]) -> dict[str, Any] | None:
-    schema = CHAT_REQUEST if surface == "chat" else RESPONSES_REQUEST
+def let_in(endpoint: str, body: dict[str, Any]) -> dict[str, Any] | None:
+    schema = CHAT_REQUEST if endpoint == "chat" else RESPONSES_REQUEST
     try:
         return schema.load(body)
     except ValidationError:
         return None
 
 
-def refused_field(surface: str, body: dict[str, Any], kind: str, wires: tuple[str, ...]) -> str | None:
+def refused_field(endpoint: str, body: dict[str, Any], kind: str, wires: tuple[str, ...]) -> str | None:
     """Return the field by which such an account's request is refused, None when it can be sent."""
     try:
-        requested = normalize_input(body) if surface == "responses" else body
-        orjson.dumps(upstream_body(surface, requested, KINDS[kind].dialect, wires).body)
+        requested = normalize_input(body) if endpoint == "responses" else body
+        orjson.dumps(upstream_body(endpoint, requested, KINDS[kind].dialect, wires).body)
     except InvalidRequest as error:
         return (error.param or "nothing").replace("[", ".").split(".")[0]
     return None
 
 
 @pytest.mark.parametrize(
-    ("surface", "field"), [(surface, field) for surface, table in TABLES.items() for field in table]
+    ("endpoint", "field"), [(endpoint, field) for endpoint, table in TABLES.items() for field in table]
 )
 @given(value=ANYTHING)
 @settings(max_examples=examples(25))
-def test_any_value_of_a_field(surface: str, field: str, value: Any) -> None:
-    body = let_in(surface, {**LEAST[surface], field: value})
+def test_any_value_of_a_field(endpoint: str, field: str, value: Any) -> None:
+    body = let_in(endpoint, {**LEAST[endpoint], field: value})
     if body is not None:
-        assert {refused_field(surface, body, *account) for account in ACCOUNTS} <= {None, *body}
+        assert {refused_field(endpoint, body, *account) for account in ACCOUNTS} <= {None, *body}

@@ -88,30 +88,30 @@ ACCOUNTS = (
 def test_no_failure_of_the_gateway(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(150):
-        for surface, valid in (("chat", CHAT), ("responses", RESPONSES)):
+        for endpoint, valid in (("chat", CHAT), ("responses", RESPONSES)):
             body = copy.deepcopy(valid)
             for _ in range(chance.randrange(1, 4)):
                 change({"": body}, "", chance)
             body = without_surrogates(body)  # the strict parser of bodies lets none through
             for kind, wires in ACCOUNTS:
-                translate(surface, body, kind, wires)
+                translate(endpoint, body, kind, wires)
 
 
-def translate(surface: str, body: Any, kind: str, wires: tuple[str, ...]) -> None:
+def translate(endpoint: str, body: Any, kind: str, wires: tuple[str, ...]) -> None:
     """Do with *body* what the API does. Raises what the API would answer with 500."""
-    schemas = [RESPONSES_REQUEST] if surface == "responses" else [CHAT_REQUEST, BIFROST_CHAT_REQUEST]
+    schemas = [RESPONSES_REQUEST] if endpoint == "responses" else [CHAT_REQUEST, BIFROST_CHAT_REQUEST]
     for schema in schemas:
         try:
             loaded = schema.load(copy.deepcopy(body))
-            if surface == "responses":
+            if endpoint == "responses":
                 loaded = normalize_input(loaded)
             affinity_of("k", loaded, {})
             ownership_of("k", loaded)
-            account_requirements(surface, loaded, ("chatgpt",))  # type: ignore[arg-type]
-            orjson.dumps(upstream_body(surface, loaded, KINDS[kind].dialect, wires).body)  # type: ignore[arg-type]
+            account_requirements(endpoint, loaded, ("chatgpt",))  # type: ignore[arg-type]
+            orjson.dumps(upstream_body(endpoint, loaded, KINDS[kind].dialect, wires).body)  # type: ignore[arg-type]
         except (ValidationError, GatewayError):
             continue
-    if surface == "chat":
+    if endpoint == "chat":
         try:
             LEGACY_CHAT_REQUEST.load(OPENAI_SDK_CHAT_REQUEST.load(copy.deepcopy(body)))
         except ValidationError:

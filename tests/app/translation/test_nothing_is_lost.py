@@ -148,10 +148,10 @@ ACCOUNTS = {
     "responses only": ("compatible", ("responses",)),
     "chatgpt": ("chatgpt", ("responses",)),
 }
-# Without an effect on the answer, or with a value that the gateway acts on.
+# Without an effect on the response, or with a value that the gateway acts on.
 EXEMPT = ("type", "role", "mode", "ttl", "detail", "arguments", "file_data", "phase")
-ECHOES_TO_OPENAI = ("reasoning_content",)  # part of an earlier answer, which that API does not take
-EXEMPT_FIELDS = ("include", "stop")  # the gateway itself ends an answer at `stop`
+ECHOES_TO_OPENAI = ("reasoning_content",)  # part of an earlier response, which that API does not take
+EXEMPT_FIELDS = ("include", "stop")  # the gateway itself ends a response at `stop`
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -52,7 +52,7 @@ CONTENT = st.builds(
 
 @st.composite
 def rounds(draw) -> list[dict]:
-    """A message with function and custom calls, and the answers to all calls in any order."""
+    """A message with function and custom calls, and the responses to all calls in any order."""
     kinds = draw(st.lists(st.sampled_from(["function", "custom"]), min_size=1, max_size=3))
     calls = []
     for kind in kinds:
@@ -60,8 +60,8 @@ def rounds(draw) -> list[dict]:
         payload = "arguments" if kind == "function" else "input"
         calls.append({**call, kind: {"name": draw(TEXT), payload: draw(st.text(max_size=12))}})
     outputs = st.text(max_size=12) | st.lists(TEXT_PART, max_size=3)
-    answers = [{"role": "tool", "tool_call_id": call["id"], "content": draw(outputs)} for call in calls]
-    return [{**draw(CONTENT), "tool_calls": calls}, *draw(st.permutations(answers))]
+    responses = [{"role": "tool", "tool_call_id": call["id"], "content": draw(outputs)} for call in calls]
+    return [{**draw(CONTENT), "tool_calls": calls}, *draw(st.permutations(responses))]
 
 
 TURNS = st.one_of(

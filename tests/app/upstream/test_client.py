@@ -50,17 +50,17 @@ def post(client: UpstreamClient, to: Account, cancellation: Cancellation, **more
     return client.post(to, "chat", content, headers_timeout_seconds=5.0, cancellation=cancellation)
 
 
-def read_all(answer: UpstreamResponse) -> bytes:
+def read_all(response: UpstreamResponse) -> bytes:
     data = b""
-    while more := answer.body.read(5):
+    while more := response.body.read(5):
         data += more
     return data
 
 
 def answered(sending: PendingResponse, seconds: float = 5) -> UpstreamResponse:
-    answer = sending.wait(seconds)
-    assert answer is not None
-    return answer
+    response = sending.wait(seconds)
+    assert response is not None
+    return response
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
@@ -69,10 +69,10 @@ def test_a_body_is_read_to_its_end_however_it_is_framed(
 ) -> None:
     upstream.script({"status": 200, "headers": SSE, "framing": framing, "steps": [{"send": "data: {}\n\n"}]})
 
-    answer = answered(post(client, account(upstream.base_url()), cancellation))
+    response = answered(post(client, account(upstream.base_url()), cancellation))
 
-    assert read_all(answer) == b"data: {}\n\n"
-    assert answer.body.complete
+    assert read_all(response) == b"data: {}\n\n"
+    assert response.body.complete
 
 
 def test_events_are_handed_over_as_they_arrive(
@@ -93,9 +93,9 @@ def test_a_finished_connection_serves_the_next_request(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     for _ in range(2):
-        answer = answered(post(client, account(upstream.base_url()), cancellation))
-        read_all(answer)
-        answer.body.finish(1)
+        response = answered(post(client, account(upstream.base_url()), cancellation))
+        read_all(response)
+        response.body.finish(1)
 
     first, second = upstream.wait_for(2)
     assert first.connection == second.connection
@@ -105,10 +105,10 @@ def test_a_body_cut_short_is_not_an_end(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     upstream.script({"status": 200, "headers": SSE, "steps": [{"send": "half"}, {"reset": True}]})
-    answer = answered(post(client, account(upstream.base_url()), cancellation))
+    response = answered(post(client, account(upstream.base_url()), cancellation))
 
     with pytest.raises(StreamIncomplete):
-        read_all(answer)
+        read_all(response)
 
 
 def test_unrequested_compression_is_undone(
@@ -119,9 +119,9 @@ def test_unrequested_compression_is_undone(
         {"status": 200, "headers": {**SSE, "content-encoding": "gzip"}, "steps": [{"send_b64": packed}]}
     )
 
-    answer = answered(post(client, account(upstream.base_url()), cancellation))
+    response = answered(post(client, account(upstream.base_url()), cancellation))
 
-    assert read_all(answer) == b"data: {}\n\n"
+    assert read_all(response) == b"data: {}\n\n"
 
 
 def test_compression_that_fails_is_reported(
@@ -130,13 +130,13 @@ def test_compression_that_fails_is_reported(
     upstream.script(
         {"status": 200, "headers": {**SSE, "content-encoding": "gzip"}, "steps": [{"send": "not gzip"}]}
     )
-    answer = answered(post(client, account(upstream.base_url()), cancellation))
+    response = answered(post(client, account(upstream.base_url()), cancellation))
 
     with pytest.raises(UpstreamProtocolError):
-        read_all(answer)
+        read_all(response)
 
 
-def test_an_answer_compressed_beyond_belief_is_refused(
+def test_a_response_compressed_beyond_belief_is_refused(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     """A few bytes must not become a gigabyte in here."""
@@ -144,10 +144,10 @@ def test_an_answer_compressed_beyond_belief_is_refused(
     upstream.script(
         {"status": 200, "headers": {**SSE, "content-encoding": "gzip"}, "steps": [{"send_b64": packed}]}
     )
-    answer = answered(post(client, account(upstream.base_url()), cancellation))
+    response = answered(post(client, account(upstream.base_url()), cancellation))
 
     with pytest.raises(StreamEventTooLarge):
-        read_all(answer)
+        read_all(response)
 
 
 def test_an_upstream_that_goes_on_after_its_end_is_hung_up_on(
@@ -165,7 +165,7 @@ def test_an_upstream_that_goes_on_after_its_end_is_hung_up_on(
     assert seen.end in ("client_closed", "reset")
 
 
-def test_an_error_answer_becomes_its_envelope(
+def test_an_error_response_becomes_its_envelope(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     body = {"error": {"message": "Too many", "type": "requests", "code": "rate_limit_exceeded"}}
@@ -197,7 +197,7 @@ def test_list_that_is_not_json_is_no_broken_connection(
         client.get_json(account(upstream.base_url()), "/models")
 
 
-def test_a_closed_port_differs_from_a_broken_answer(
+def test_a_closed_port_differs_from_a_broken_response(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     """What was never sent can be sent again; what may have arrived may be billed twice."""

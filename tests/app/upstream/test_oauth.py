@@ -55,9 +55,9 @@ class TestBrowser:
     def test_a_code_becomes_tokens(self, oauth):
         verifier = new_verifier()
 
-        answer = oauth.exchange(Grant(self.code(oauth, verifier), verifier, REDIRECT))
+        response = oauth.exchange(Grant(self.code(oauth, verifier), verifier, REDIRECT))
 
-        assert {"access_token", "refresh_token", "id_token"} <= answer.keys()
+        assert {"access_token", "refresh_token", "id_token"} <= response.keys()
 
     def test_only_with_the_verifier_of_the_request(self, oauth):
         with pytest.raises(UpstreamRejected) as refused:
@@ -66,8 +66,10 @@ class TestBrowser:
         assert refused.value.code == "invalid_grant"
 
     def code(self, oauth: OAuth, verifier: str) -> str:
-        answer = requests.get(oauth.authorize_url(REDIRECT, verifier, "s"), allow_redirects=False, timeout=10)
-        return parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+        response = requests.get(
+            oauth.authorize_url(REDIRECT, verifier, "s"), allow_redirects=False, timeout=10
+        )
+        return parse_qs(urlsplit(response.headers["location"]).query)["code"][0]
 
 
 class TestDevice:
@@ -86,9 +88,9 @@ class TestRefresh:
     def test_rotates(self, oauth, issuer):
         sign_in, tokens = issuer.sign_in()
 
-        answer = oauth.refresh(tokens.refresh_token, "proactive_expiry")
+        response = oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
-        assert answer["refresh_token"] == f"{sign_in}.1"
+        assert response["refresh_token"] == f"{sign_in}.1"
         assert issuer.sign_in_state(sign_in)["reasons"] == ["proactive_expiry"]
 
     def test_a_used_token_ends_the_sign_in(self, oauth, issuer):
@@ -122,7 +124,7 @@ class TestRefresh:
         assert refused.value.code == code
         assert "secret" not in str(refused.value)
 
-    def test_answers_that_make_no_sense(self, oauth, issuer):
+    def test_responses_that_make_no_sense(self, oauth, issuer):
         sign_in, tokens = issuer.sign_in()
         issuer.stage(sign_in, {"status": 200, "body": []})
 
@@ -136,7 +138,7 @@ class TestRefresh:
         with pytest.raises(UpstreamRedirected):
             oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
-    def test_an_answer_that_never_came(self, oauth, issuer):
+    def test_a_response_that_never_came(self, oauth, issuer):
         sign_in, tokens = issuer.sign_in()
         issuer.stage(sign_in, {"lose": True})
 

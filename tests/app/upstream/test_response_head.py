@@ -72,7 +72,7 @@ def test_as_http_client_reads_them(head: bytes, method: str) -> None:
 
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
-def test_informational_answers_are_skipped(status: int) -> None:
+def test_informational_responses_are_skipped(status: int) -> None:
     head = f"HTTP/1.1 {status} Soon\r\nLink: x\r\n\r\n".encode() + HEADS["length"]
 
     assert read(FinalResponse, head, "POST") == read(HTTPResponse, HEADS["length"], "POST")

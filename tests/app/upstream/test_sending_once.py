@@ -88,7 +88,7 @@ def read_some(upstream: Upstream, peer: socket.socket) -> None:
     received(peer)
 
 
-def answer(upstream: Upstream, peer: socket.socket) -> None:
+def response(upstream: Upstream, peer: socket.socket) -> None:
     peer.sendall(OK)
 
 
@@ -103,7 +103,7 @@ def reset(upstream: Upstream, peer: socket.socket) -> None:
 
 
 def wait(upstream: Upstream, peer: socket.socket) -> None:
-    """Wait for the test's signal: a reset would discard an answer that was not read yet."""
+    """Wait for the test's signal: a reset would discard a response that was not read yet."""
     upstream.close_requested.wait(5)
 
 
@@ -157,7 +157,7 @@ class TestFreshConnection:
     def test_a_fully_sent_request_may_have_been_started(
         self, upstream: Upstream, send: Send, end: Step
     ) -> None:
-        upstream.plans = [[read, end], [read, answer]]
+        upstream.plans = [[read, end], [read, response]]
 
         error = send()
 
@@ -180,7 +180,7 @@ class TestReusedConnection:
     def test_a_fully_sent_request_may_have_been_started(
         self, upstream: Upstream, send: Send, end: Step
     ) -> None:
-        upstream.plans = [[read, answer, read, end], [read, answer]]
+        upstream.plans = [[read, response, read, end], [read, response]]
         assert send() is None
 
         error = send()
@@ -200,7 +200,7 @@ class TestReusedConnection:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The pool notices it when it returns a connection, or the write fails."""
-        upstream.plans = [[read, answer, wait, end], [read, answer]]
+        upstream.plans = [[read, response, wait, end], [read, response]]
         if looks_well:
             monkeypatch.setattr(connections._GuardedConnection, "is_connected", True)
         assert send() is None
@@ -216,7 +216,7 @@ class TestReusedConnection:
     def test_close_that_crosses_the_request_proves_that_it_was_not_begun(
         self, upstream: Upstream, send: Send, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        upstream.plans = [[read, answer, wait, close], [read, answer]]
+        upstream.plans = [[read, response, wait, close], [read, response]]
         assert send() is None
 
         def closed_right_after(sock: Any) -> bool:
@@ -241,7 +241,7 @@ class TestReusedConnection:
         self, upstream: Upstream, send: Send, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As on systems that do not count what was acknowledged."""
-        upstream.plans = [[read, answer, read, close], [read, answer]]
+        upstream.plans = [[read, response, read, close], [read, response]]
         monkeypatch.setattr(connections, "tcp_state", lambda sock: None)
         assert send() is None
 
@@ -251,7 +251,7 @@ class TestReusedConnection:
         assert error.sent
 
     def test_part_of_a_request_is_sent_again(self, upstream: Upstream, send: Send) -> None:
-        upstream.plans = [[read, answer, read_some, reset], [read, answer]]
+        upstream.plans = [[read, response, read_some, reset], [read, response]]
         assert send() is None
 
         assert send(LARGE) is None

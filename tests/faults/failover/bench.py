@@ -19,9 +19,9 @@ from tests.faults.failover.client import Json, Result, call
 from tests.faults.failover.facts import Facts
 from tests.faults.failover.scenarios import (
     ALIVE_SECONDS,
-    ANSWER,
     BACK_SECONDS,
     HEALTHY,
+    RESPONSE,
     Pace,
     Scenario,
     answering,
@@ -173,7 +173,7 @@ class _Run:
     def _is_alive(self) -> bool:
         body = {"model": HEALTHY, "messages": [{"role": "user", "content": PROMPT}]}
         result = call(self._url, self._key, body, ALIVE_SECONDS)
-        return result.outcome == "success" and result.text == ANSWER
+        return result.outcome == "success" and result.text == RESPONSE
 
 
 def facts_of(
@@ -182,7 +182,7 @@ def facts_of(
     worst = max((result for _, result in results), key=lambda result: WORST.index(result.outcome))
     facts = Facts(
         outcome=worst.outcome,
-        complete=all(result.text == ANSWER for _, result in results if result.outcome == "success"),
+        complete=all(result.text == RESPONSE for _, result in results if result.outcome == "success"),
         error=worst.error,
         seconds=max(result.seconds for _, result in results),
         usage=worst.usage,

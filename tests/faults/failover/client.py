@@ -1,4 +1,4 @@
-"""A careful client: it shows nothing as an answer that did not end as one."""
+"""A careful client: it shows nothing as a response that did not end as one."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Result:
 
 
 def call(url: str, key: str, body: Json, hang_seconds: float) -> Result:
-    """Send one chat request and read its answer to the end; later than *hang_seconds* is a hang."""
+    """Send one chat request and read its response to the end; later than *hang_seconds* is a hang."""
     began, result = time.monotonic(), Result()
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=hang_seconds)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
         connection.request("POST", PATH, json.dumps(body), headers)
-        answer = connection.getresponse()
-        if answer.status != 200:
-            _fail(result, f"{answer.status} {json.loads(answer.read())['error']['code']}")
+        response = connection.getresponse()
+        if response.status != 200:
+            _fail(result, f"{response.status} {json.loads(response.read())['error']['code']}")
         elif body.get("stream"):
-            _read_stream(answer, result)
+            _read_stream(response, result)
         else:
-            _read_object(json.loads(answer.read()), result)
+            _read_object(json.loads(response.read()), result)
     except TimeoutError:
         result.outcome, result.error = "hang", "no end in time"
     except (OSError, ValueError, KeyError, http.client.HTTPException) as error:
@@ -59,9 +59,9 @@ def _read_object(body: Json, result: Result) -> None:
     result.model, result.usage = body["model"], bool(body.get("usage"))
 
 
-def _read_stream(answer: http.client.HTTPResponse, result: Result) -> None:
-    """Any end without an error counts as an answer: its text has to be complete."""
-    for line in answer:
+def _read_stream(response: http.client.HTTPResponse, result: Result) -> None:
+    """Any end without an error counts as a response: its text has to be complete."""
+    for line in response:
         data = line.removeprefix(b"data:").strip()
         if not line.startswith(b"data:") or data == b"[DONE]":
             continue

@@ -12,20 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults import answers
-from tests.faults.answers import edited
+from tests.faults import responses
 from tests.faults.failover.facts import Facts
+from tests.faults.responses import edited
 
 Json = dict[str, Any]
 
-ANSWER = (
+RESPONSE = (
     "A pool of accounts is only as good as its worst minute: when one provider slows, breaks, or claims to "
     "have finished while it has not, the people who wait behind it should notice nothing but a short pause, "
     "and where no one else can answer them they should get the plain truth, at once."
 )
 TOKENS = 60  # pieces in which it is streamed
 HEALTHY, NO_PREFILL = "ok", "ok-no-prefill"  # models that always answer; the second refuses a prefill
-COMPLETE: Json = {"play": "text", "text": ANSWER, "deltas": TOKENS}
+COMPLETE: Json = {"play": "text", "text": RESPONSE, "deltas": TOKENS}
 RETRY_AFTER_SECONDS = 2
 CUT_AFTER, STALL_AFTER, MALFORMED_AT = 40, 20, 10  # tokens
 BACK_SECONDS = 30.0  # after an outage the primary is used again
@@ -77,7 +77,7 @@ class Scenario:
 
 
 def answering(pace: Pace, between: dict[int, list[Json]] | None = None, *, start: float = 0.0) -> Json:
-    """Return the play of a complete answer, token by token, with steps *between* its tokens."""
+    """Return the play of a complete response, token by token, with steps *between* its tokens."""
     at: dict[str, list[Json]] = {
         str(number): [*(between or {}).get(number, ()), {"sleep": pace.token_seconds}]
         for number in range(1, TOKENS)
@@ -104,7 +104,7 @@ BROKEN_EVENT = (
 
 
 def _without_done(pace: Pace) -> Json:
-    return edited(answers.without_done, of=COMPLETE)("chat")
+    return edited(responses.without_done, of=COMPLETE)("chat")
 
 
 def _primary(least: int = 0, most: int = 1_000) -> Callable[[Facts, Pace], bool]:

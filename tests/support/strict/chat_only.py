@@ -2,7 +2,7 @@
 A server that knows chat's older fields alone, and refuses all others by name, also in messages and calls.
 
 Streams as OpenAI does, without reasoning. As Groq and Cerebras word it (T 2026): a field of another server
-works in no turn, one of the answer that a client returns fails in the second.
+works in no turn, one of the response that a client returns fails in the second.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def check(body: Json, steps: list[Json]) -> None:
         _refuse(fault, "messages")
 
 
-def answer(body: Json, steps: list[Json]) -> list[Any]:
+def response(body: Json, steps: list[Json]) -> list[Any]:
     turn = next_turn(body, steps, "call_{step}{at}abcdefghijklmnopqrstuv")
     frames: list[Any] = [chunk({"role": "assistant", "content": ""}, id="chatcmpl-1")]
     if turn.text:

@@ -61,7 +61,7 @@ def _thought_fault(messages: list[Json], steps: list[Json]) -> str | None:
     return None
 
 
-def answer(body: Json, steps: list[Json]) -> list[Any]:
+def response(body: Json, steps: list[Json]) -> list[Any]:
     turn = next_turn(body, steps, CALL_ID)
     frames: list[Any] = [": keep-alive\n\n", _texts("", None, role="assistant"), _texts(turn.thought, None)]
     if turn.text:

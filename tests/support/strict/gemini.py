@@ -71,7 +71,7 @@ def signature(name: str, arguments: str) -> Json:
     return {"google": {"thought_signature": base64.b64encode(canonical.encode()).decode()}}
 
 
-def answer(body: Json, steps: list[Json]) -> list[Any]:
+def response(body: Json, steps: list[Json]) -> list[Any]:
     turn = next_turn(body, steps, "f{step}{at}wxyz")
     name = {"id": "q1", "model": f"models/{body['model']}"}
     frames: list[Any] = []

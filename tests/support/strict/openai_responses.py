@@ -106,7 +106,7 @@ def _check_reasoning(item: Json, following: list[Json], thoughts: list[str]) -> 
         )
 
 
-def answer(body: Json, steps: list[Json]) -> list[Any]:
+def response(body: Json, steps: list[Json]) -> list[Any]:
     events: list[Json] = []
     shell = {"id": "resp_1", "object": "response", "created_at": 1, "model": body["model"], "error": None}
     started = {**shell, "status": "in_progress", "output": [], "usage": None}

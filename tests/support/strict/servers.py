@@ -18,14 +18,14 @@ from tests.support.strict.session import Json, Refused
 
 class Server(NamedTuple):
     check: Callable[[Json, list[Json]], None]  # raises Refused
-    answer: Callable[[Json, list[Json]], list[Any]]  # frames of a stream
+    response: Callable[[Json, list[Json]], list[Any]]  # frames of a stream
 
 
 SERVERS = {
-    "responses": Server(openai_responses.check, openai_responses.answer),
-    "chat only": Server(chat_only.check, chat_only.answer),
-    "gemini": Server(gemini.check, gemini.answer),
-    "deepseek": Server(deepseek.check, deepseek.answer),
+    "responses": Server(openai_responses.check, openai_responses.response),
+    "chat only": Server(chat_only.check, chat_only.response),
+    "gemini": Server(gemini.check, gemini.response),
+    "deepseek": Server(deepseek.check, deepseek.response),
 }
 
 
@@ -41,6 +41,6 @@ def strict_play(play: Json, body: Json) -> Json:
             "framing": "length",
             "steps": [{"send": json.dumps(refused.body)}],
         }
-    frames = server.answer(body, play["steps"])
+    frames = server.response(body, play["steps"])
     headers = {"content-type": "text/event-stream"}
     return {"headers": headers, "steps": [{"send": frame(each)} for each in frames]}

@@ -20,7 +20,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-TITLE = "A title"  # the answer to a request without tools: agents have their sessions named
+TITLE = "A title"  # the response to a request without tools: agents have their sessions named
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.vendors.shapes import openai
-from tests.vendors.vendor import REFUSED, Answer, Failure, Frame, Refusal, Vendor, chunk
+from tests.vendors.vendor import REFUSED, Failure, Frame, Refusal, Vendor, VendorResponse, chunk
 
 SAFE = {"hate": {"filtered": False, "severity": "safe"}}
 PROMPT: Frame = {
@@ -30,16 +30,16 @@ FILTERED = {
 }
 
 
-def filtered(answer: Answer) -> Answer:
-    """Return *answer* with the frames and fields that the content filter adds."""
-    *frames, usage, done = answer.stream
+def filtered(response: VendorResponse) -> VendorResponse:
+    """Return *response* with the frames and fields that the content filter adds."""
+    *frames, usage, done = response.stream
     body = {
-        **answer.complete,
-        "choices": [{**answer.complete["choices"][0], "content_filter_results": SAFE}],
+        **response.complete,
+        "choices": [{**response.complete["choices"][0], "content_filter_results": SAFE}],
         "prompt_filter_results": [{"prompt_index": 0, "content_filter_results": SAFE}],
     }
     return replace(
-        answer, stream=[PROMPT, *frames[:2], FILTERED, *frames[2:], FILTERED, usage, done], complete=body
+        response, stream=[PROMPT, *frames[:2], FILTERED, *frames[2:], FILTERED, usage, done], complete=body
     )
 
 

@@ -9,11 +9,11 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -31,10 +31,10 @@ PROSE = [chunk({"content": piece}) for piece in PIECES]
 END = [{**SHELL, "choices": [], "usage": USAGE, "time_info": {"total_time": 0.1}}, DONE]
 VENDOR = Vendor(
     name="cerebras",
-    text=Answer(
+    text=VendorResponse(
         [FIRST, *PROSE, chunk({}, "stop"), *END], completion({"content": TEXT}, "stop", USAGE), TOKENS
     ),
-    tools=Answer(
+    tools=VendorResponse(
         [
             FIRST,
             *(chunk({"tool_calls": [function_call(at, f"c0ffee{at}", index=at)]}) for at in (0, 1)),
@@ -46,7 +46,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [FIRST, chunk({"reasoning": REASONING}), *PROSE, chunk({}, "stop"), *END],
         completion({"content": TEXT, "reasoning": REASONING}, "stop", USAGE),
         TOKENS,

@@ -8,12 +8,12 @@ from tests.vendors.vendor import (
     REASONING,
     REFUSED,
     TEXT,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -51,7 +51,7 @@ FRAGMENTS = [
 MESSAGE = {"content": TEXT, "reasoning_content": REASONING}
 VENDOR = Vendor(
     name="deepseek",
-    text=Answer(
+    text=VendorResponse(
         [
             QUEUED,
             chunk({"role": "assistant", "content": ""}, usage=None),
@@ -62,7 +62,7 @@ VENDOR = Vendor(
         completion({"content": TEXT}, "stop", USAGE),
         TOKENS,
     ),
-    tools=Answer(
+    tools=VendorResponse(
         [
             FIRST,
             THOUGHT,
@@ -84,7 +84,7 @@ VENDOR = Vendor(
         reasoning=REASONING,
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [QUEUED, FIRST, THOUGHT, *PROSE, chunk(LAST, "stop", usage=USAGE), DONE],
         completion(MESSAGE, "stop", USAGE),
         TOKENS,

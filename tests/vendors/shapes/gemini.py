@@ -7,12 +7,12 @@ from tests.vendors.vendor import (
     REFUSED,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -21,7 +21,7 @@ from tests.vendors.vendor import (
 USAGE = {"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109}
 TOKENS = Tokens(35, 74)  # thinking is in the total alone
 SIGNED: Json = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
-ANSWER = Answer(
+RESPONSE = VendorResponse(
     [
         chunk({"role": "assistant", "content": PIECES[0]}),
         chunk({"role": "assistant", "content": PIECES[1]}, "stop", usage=USAGE),
@@ -38,8 +38,8 @@ def error(status: int, message: str, name: str) -> list[Json]:
 
 VENDOR = Vendor(
     name="gemini",
-    text=ANSWER,
-    tools=Answer(
+    text=RESPONSE,
+    tools=VendorResponse(
         [
             chunk({"role": "assistant", "tool_calls": [function_call(0, "f1", index=0, **SIGNED)]}),
             chunk({"tool_calls": [function_call(1, "f2", index=0)]}, "stop", usage=USAGE),
@@ -52,7 +52,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=ANSWER,
+    reasoning=RESPONSE,
     refusal=Refusal(error(400, f"Invalid JSON payload received. {REFUSED}", "INVALID_ARGUMENT")),
     failure=Failure(
         [chunk({"role": "assistant", "content": PIECES[0]}), error(500, WORDS, "INTERNAL")],

@@ -8,12 +8,12 @@ from tests.vendors.vendor import (
     REFUSED,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -42,8 +42,10 @@ THOUGHT = frame({"reasoning_content": REASONING})
 VENDOR = Vendor(
     name="glm",
     content_type="text/event-stream;charset=UTF-8",
-    text=Answer([*PROSE, *end("stop")], completion({"content": TEXT}, "stop", USAGE, request_id="1"), TOKENS),
-    tools=Answer(
+    text=VendorResponse(
+        [*PROSE, *end("stop")], completion({"content": TEXT}, "stop", USAGE, request_id="1"), TOKENS
+    ),
+    tools=VendorResponse(
         [
             *(frame({"tool_calls": [function_call(at, f"call_{at}", index=at)]}) for at in (0, 1)),
             *end("tool_calls"),
@@ -57,7 +59,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [THOUGHT, *PROSE, *end("stop")],
         completion({"content": TEXT, "reasoning_content": REASONING}, "stop", USAGE, request_id="1"),
         TOKENS,

@@ -8,11 +8,11 @@ from tests.vendors.vendor import (
     REFUSED,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -41,8 +41,8 @@ def end(reason: str) -> list:
 
 VENDOR = Vendor(
     name="groq",
-    text=Answer([FIRST, *PROSE, *end("stop")], completion({"content": TEXT}, "stop", USAGE), TOKENS),
-    tools=Answer(
+    text=VendorResponse([FIRST, *PROSE, *end("stop")], completion({"content": TEXT}, "stop", USAGE), TOKENS),
+    tools=VendorResponse(
         [
             chunk({"role": "assistant", "content": None}, x_groq={"id": "req_1"}),
             *(chunk({"tool_calls": [function_call(at, f"ab12cd34{at}", index=at)]}) for at in (0, 1)),
@@ -55,7 +55,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [FIRST, chunk({"reasoning": REASONING, "channel": "analysis"}), *PROSE, *end("stop")],
         completion({"content": TEXT, "reasoning": REASONING}, "stop", USAGE),
         TOKENS,

@@ -11,12 +11,12 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
 )
@@ -34,19 +34,19 @@ END = [{**SHELL, "choices": [], "usage": USAGE, "timings": TIMINGS}, DONE]
 ERROR: Json = {"code": 500, "message": WORDS, "type": "server_error"}
 VENDOR = Vendor(
     name="llama.cpp",
-    text=Answer(
+    text=VendorResponse(
         [FIRST, *PROSE, chunk({}, "stop"), *END],
         completion({"content": TEXT}, "stop", USAGE, timings=TIMINGS),
         TOKENS,
     ),
-    tools=Answer(
+    tools=VendorResponse(
         [FIRST, *(chunk({"tool_calls": [call]}) for call in CALLED), chunk({}, "tool_calls"), *END],
         completion({"content": None, "tool_calls": CALLED}, "tool_calls", USAGE, timings=TIMINGS),
         TOKENS,
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [FIRST, chunk({"reasoning_content": REASONING}), *PROSE, chunk({}, "stop"), *END],
         completion({"content": TEXT, "reasoning_content": REASONING}, "stop", USAGE),
         TOKENS,

@@ -9,11 +9,11 @@ from tests.vendors.vendor import (
     REFUSED,
     SHELL,
     TEXT,
-    Answer,
     Failure,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -33,8 +33,10 @@ FRAGMENTS = [
 ]
 VENDOR = Vendor(
     name="lm-studio",
-    text=Answer([*PROSE, chunk({}, "stop"), *END], completion({"content": TEXT}, "stop", USAGE), TOKENS),
-    tools=Answer(
+    text=VendorResponse(
+        [*PROSE, chunk({}, "stop"), *END], completion({"content": TEXT}, "stop", USAGE), TOKENS
+    ),
+    tools=VendorResponse(
         [*(chunk({"tool_calls": [piece]}) for piece in FRAGMENTS), chunk({}, "tool_calls"), *END],
         completion(
             {"tool_calls": [function_call(at, f"31415926{at}") for at in (0, 1)]}, "tool_calls", USAGE
@@ -44,7 +46,7 @@ VENDOR = Vendor(
         calls=CALLS,
     ),
     # the name of its reasoning field depends on a setting (K)
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [chunk({"role": "assistant", "reasoning_content": REASONING}), *PROSE, chunk({}, "stop"), *END],
         completion({"content": TEXT, "reasoning_content": REASONING}, "stop", USAGE),
         TOKENS,

@@ -8,12 +8,12 @@ from tests.vendors.vendor import (
     REASONING,
     REFUSED,
     TEXT,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
 )
@@ -33,7 +33,7 @@ THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": REASONING}]
 VENDOR = Vendor(
     name="mistral",
     content_type="text/event-stream; charset=utf-8",
-    text=Answer(
+    text=VendorResponse(
         [
             FIRST,
             chunk({"content": PIECES[0]}),
@@ -58,14 +58,14 @@ VENDOR = Vendor(
         TOKENS,
         sources=("1", "7", "https://example.com/sums"),
     ),
-    tools=Answer(
+    tools=VendorResponse(
         [FIRST, chunk({"content": None, "tool_calls": CALLED}, "tool_calls", usage=USAGE), DONE],
         completion({"content": "", "tool_calls": CALLED}, "tool_calls", USAGE),
         TOKENS,
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [
             FIRST,
             chunk({"content": [THOUGHT]}),

@@ -9,12 +9,12 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -33,8 +33,8 @@ def end(reason: str) -> list[Json | str]:
 
 VENDOR = Vendor(
     name="moonshot",
-    text=Answer([FIRST, *PROSE, *end("stop")], completion({"content": TEXT}, "stop", USAGE), TOKENS),
-    tools=Answer(
+    text=VendorResponse([FIRST, *PROSE, *end("stop")], completion({"content": TEXT}, "stop", USAGE), TOKENS),
+    tools=VendorResponse(
         [
             FIRST,
             THOUGHT,
@@ -55,7 +55,7 @@ VENDOR = Vendor(
         reasoning=REASONING,
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [FIRST, THOUGHT, *PROSE, *end("stop")],
         completion({"content": TEXT, "reasoning_content": REASONING}, "stop", USAGE),
         TOKENS,

@@ -9,11 +9,11 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -27,8 +27,10 @@ PROSE = [
 END = [{**SHELL, "choices": [], "usage": USAGE}, DONE]
 VENDOR = Vendor(
     name="ollama",
-    text=Answer([*PROSE, chunk({}, "stop"), *END], completion({"content": TEXT}, "stop", USAGE), TOKENS),
-    tools=Answer(
+    text=VendorResponse(
+        [*PROSE, chunk({}, "stop"), *END], completion({"content": TEXT}, "stop", USAGE), TOKENS
+    ),
+    tools=VendorResponse(
         [
             chunk(
                 {
@@ -49,7 +51,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [
             chunk({"role": "assistant", "content": "", "reasoning": REASONING}),
             *(chunk({"content": piece}) for piece in PIECES),

@@ -9,11 +9,11 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -30,7 +30,7 @@ TOKENS = Tokens(20, 8, 12, 3)
 FIRST = chunk({"role": "assistant", "content": "", "refusal": None}, usage=None)
 PROSE = [chunk({"content": piece}, usage=None) for piece in PIECES]
 END = [{**SHELL, "choices": [], "usage": USAGE}, DONE]
-ANSWER = Answer(
+RESPONSE = VendorResponse(
     [FIRST, *PROSE, chunk({}, "stop", usage=None), *END],
     completion({"content": TEXT, "refusal": None, "annotations": []}, "stop", USAGE),
     TOKENS,
@@ -51,8 +51,8 @@ FRAGMENTS = [
 ]
 VENDOR = Vendor(
     name="openai",
-    text=ANSWER,
-    tools=Answer(
+    text=RESPONSE,
+    tools=VendorResponse(
         [
             chunk({"role": "assistant", "content": None}, usage=None),
             *(chunk({"tool_calls": [piece]}, usage=None) for piece in FRAGMENTS),
@@ -68,7 +68,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=ANSWER,
+    reasoning=RESPONSE,
     refusal=Refusal(
         {
             "error": {

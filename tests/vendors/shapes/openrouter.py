@@ -11,12 +11,12 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     completion,
     function_call,
 )
@@ -53,12 +53,12 @@ END = [frame({}, usage=USAGE), DONE]
 MESSAGE = {"content": TEXT, "refusal": None, "reasoning": None}
 VENDOR = Vendor(
     name="openrouter",
-    text=Answer(
+    text=VendorResponse(
         [WAITING, WAITING, PROSE[0], WAITING, PROSE[1], frame({}, "stop"), *END],
         completion(MESSAGE, "stop", USAGE, provider="P"),
         TOKENS,
     ),
-    tools=Answer(
+    tools=VendorResponse(
         [
             WAITING,
             *(
@@ -77,7 +77,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [
             WAITING,
             frame({"reasoning": REASONING, "reasoning_details": DETAILS}),

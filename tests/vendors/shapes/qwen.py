@@ -12,11 +12,11 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -52,12 +52,12 @@ FLAGGED = {
 }
 VENDOR = Vendor(
     name="qwen",
-    text=Answer(
+    text=VendorResponse(
         [FIRST, *PROSE, chunk({"content": ""}, "stop", usage=None), *END],
         completion({"content": TEXT}, "stop", USAGE),
         TOKENS,
     ),
-    tools=Answer(
+    tools=VendorResponse(
         [
             *(chunk({"content": None, "tool_calls": [piece]}, usage=None) for piece in FRAGMENTS),
             chunk({}, "tool_calls", usage=None),
@@ -72,7 +72,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [
             FIRST,
             chunk({"content": None, "reasoning_content": REASONING}, ..., usage=None),

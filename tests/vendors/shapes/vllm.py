@@ -10,12 +10,12 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -46,12 +46,12 @@ FRAGMENTS = [
 ERROR: Json = {"error": {"message": WORDS, "type": "InternalServerError", "param": None, "code": 500}}
 VENDOR = Vendor(
     name="vllm",
-    text=Answer(
+    text=VendorResponse(
         [FIRST, *PROSE, frame({"content": ""}, "stop", 7), *END],
         completion({"content": TEXT, "tool_calls": [], "reasoning": None}, "stop", USAGE),
         TOKENS,
     ),
-    tools=Answer(
+    tools=VendorResponse(
         [
             FIRST,
             *(frame({"tool_calls": [piece]}) for piece in FRAGMENTS),
@@ -67,7 +67,7 @@ VENDOR = Vendor(
         text="",
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [FIRST, frame({"reasoning": REASONING}), *PROSE, frame({"content": ""}, "stop", 7), *END],
         completion({"content": TEXT, "reasoning": REASONING, "tool_calls": []}, "stop", USAGE),
         TOKENS,

@@ -9,12 +9,12 @@ from tests.vendors.vendor import (
     SHELL,
     TEXT,
     WORDS,
-    Answer,
     Failure,
     Json,
     Refusal,
     Tokens,
     Vendor,
+    VendorResponse,
     chunk,
     completion,
     function_call,
@@ -41,12 +41,12 @@ def end(reason: str) -> list[Json | str]:
 
 VENDOR = Vendor(
     name="xai",
-    text=Answer(
+    text=VendorResponse(
         [chunk({"role": "assistant", "content": PIECES[0]}, ...), PROSE[1], *end("stop")],
         completion({"content": TEXT}, "stop", USAGE),
         TOKENS,
     ),
-    tools=Answer(
+    tools=VendorResponse(
         [
             THOUGHT,
             *(chunk({"tool_calls": [function_call(at, f"call_{at}", index=at)]}, ...) for at in (0, 1)),
@@ -66,7 +66,7 @@ VENDOR = Vendor(
         reasoning=REASONING,
         calls=CALLS,
     ),
-    reasoning=Answer(
+    reasoning=VendorResponse(
         [THOUGHT, *PROSE, *end("stop")],
         completion({"content": TEXT, "reasoning_content": REASONING}, "stop", USAGE),
         TOKENS,

@@ -57,10 +57,10 @@ def refused(call: Call) -> Callable[..., tuple[int, str | None]]:
     """Send what must be refused; return the status and the field that is named."""
 
     def send(*args: Any, **more: Any) -> tuple[int, str | None]:
-        answer = call(*args, **more)
-        error = answer.json["error"]
+        response = call(*args, **more)
+        error = response.json["error"]
         assert error["message"], error
         assert set(error) <= {"message", "type", "code", "param"}
-        return answer.status_code, error.get("param")
+        return response.status_code, error.get("param")
 
     return send

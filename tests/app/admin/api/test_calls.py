@@ -21,8 +21,8 @@ class TestEveryCall:
                 continue
             path = app.url_map.bind("gate.test").build(rule.endpoint, dict.fromkeys(rule.arguments, "x"))
             for method in rule.methods:
-                answer = client.open(path, method=method, headers={"Authorization": "Bearer pgadm-no"})
-                assert answer.status_code == 401, (method, path)
+                response = client.open(path, method=method, headers={"Authorization": "Bearer pgadm-no"})
+                assert response.status_code == 401, (method, path)
                 requests_made += 1
         assert requests_made > 60
 
@@ -35,9 +35,9 @@ class TestEveryCall:
 
     @pytest.mark.parametrize("body", [b"{", b"\xff", b"[1", b"nul", b'{"a":' * 3000])
     def test_a_body_that_is_no_json(self, call, body):
-        answer = call("POST", "/keys", data=body, content_type="application/json")
+        response = call("POST", "/keys", data=body, content_type="application/json")
 
-        assert (answer.status_code, answer.json["error"]["type"]) == (400, "invalid_request_error")
+        assert (response.status_code, response.json["error"]["type"]) == (400, "invalid_request_error")
 
     def test_a_body_that_is_too_large(self, refused):
         assert refused("POST", "/keys", {"name": "x" * 2_000_000})[0] == 400

@@ -29,12 +29,14 @@ def routes(app: Flask) -> Any:
             yield rule, (rule.methods or set()) - {"HEAD", "OPTIONS"}
 
 
-def is_clear_error(answer: Any) -> bool:
-    if answer.status_code < 400:
+def is_clear_error(response: Any) -> bool:
+    if response.status_code < 400:
         return True
-    error = orjson.loads(answer.data)["error"]
+    error = orjson.loads(response.data)["error"]
     return (
-        answer.status_code < 500 and bool(error["message"]) and "handle this request" not in error["message"]
+        response.status_code < 500
+        and bool(error["message"])
+        and "handle this request" not in error["message"]
     )
 
 
@@ -70,8 +72,8 @@ def test_bodies(full, app, endpoint):
         ), value
         for name in names:
             body = orjson.dumps({**least, name: value})
-            answer = full(method, path, data=body, content_type="application/json")
-            assert is_clear_error(answer), (name, value, answer.text)
+            response = full(method, path, data=body, content_type="application/json")
+            assert is_clear_error(response), (name, value, response.text)
 
 
 @pytest.mark.parametrize("body", [DEEP, DEEPEST_OBJECT], ids=["list", "object"])

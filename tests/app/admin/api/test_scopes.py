@@ -25,9 +25,9 @@ def reader(app: Flask, services: Services) -> Any:
     client = app.test_client()
 
     def send(method: str, path: str) -> Any:
-        answer = client.open(path, method=method, headers={"Authorization": f"Bearer {token}"})
-        assert not [one for one in (SECRET, token, key) if one in answer.text], (method, path)
-        return answer
+        response = client.open(path, method=method, headers={"Authorization": f"Bearer {token}"})
+        assert not [one for one in (SECRET, token, key) if one in response.text], (method, path)
+        return response
 
     return send
 
@@ -53,13 +53,13 @@ def test_every_call(app, reader, redis_client):
     before = stored(redis_client.__class__.from_url(_url(redis_client)))
     read = refused = 0
     for method, path in calls(app):
-        answer = reader(method, path)
+        response = reader(method, path)
         if method in READS:
-            assert answer.status_code in (200, 404), (method, path, answer.text)
+            assert response.status_code in (200, 404), (method, path, response.text)
             read += 1
         else:
-            assert answer.status_code == 403, (method, path)
-            assert answer.json["error"]["code"] == "read_only_token"
+            assert response.status_code == 403, (method, path)
+            assert response.json["error"]["code"] == "read_only_token"
             refused += 1
     assert (read > 10, refused > 20) == (True, True)
     assert stored(redis_client.__class__.from_url(_url(redis_client))) == before

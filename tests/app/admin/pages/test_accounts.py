@@ -26,13 +26,13 @@ class TestAdding:
             "models": "gpt-5, o3",
         }
 
-        answer = inside.send(f"{HOME}/add", form)
+        response = inside.send(f"{HOME}/add", form)
 
-        assert (answer.status_code, answer.location) == (303, f"{HOME}/main")
+        assert (response.status_code, response.location) == (303, f"{HOME}/main")
         added = services.accounts.find(POOL, "main")
         assert (added.cap, added.models, added.credential) == (7, ("gpt-5", "o3"), "sk-secret")
-        assert "Account main was added, but: " in inside.get(answer.location).text
-        assert "Account main was added." not in inside.get(answer.location).text
+        assert "Account main was added, but: " in inside.get(response.location).text
+        assert "Account main was added." not in inside.get(response.location).text
 
     def test_whether_its_server_streams(self, inside: Visitor, services: Services) -> None:
         assert '<option value="pool" selected>' in inside.get(f"{HOME}/add").text
@@ -48,29 +48,29 @@ class TestAdding:
         """All errors are shown at once; the submitted values remain, except the credential."""
         form = {"kind": "compatible", "name": "my server", "cap": "many", "credential": "sk-secret"}
 
-        answer = inside.send(f"{HOME}/add", form)
+        response = inside.send(f"{HOME}/add", form)
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
         for field in ("name", "cap"):
-            assert f'id="{field}-error"' in answer.text
-        assert 'value="my server"' in answer.text
-        assert "sk-secret" not in answer.text
+            assert f'id="{field}-error"' in response.text
+        assert 'value="my server"' in response.text
+        assert "sk-secret" not in response.text
         assert services.accounts.all(POOL) == []
         assert audited(services)[-1]["action"] == "session.open"
 
     def test_a_taken_name(self, inside: Visitor, pool: Furnished) -> None:
         pool.account("main")
 
-        answer = inside.send(f"{HOME}/add", {"kind": "openai", "name": "main", "credential": "sk-x"})
+        response = inside.send(f"{HOME}/add", {"kind": "openai", "name": "main", "credential": "sk-x"})
 
-        assert answer.status_code == 400
-        assert "An account named" in answer.text
+        assert response.status_code == 400
+        assert "An account named" in response.text
 
     def test_a_credential_that_could_not_be_sent(self, inside: Visitor, services: Services) -> None:
-        answer = inside.send(f"{HOME}/add", {"kind": "openai", "name": "main", "credential": "sk x"})
+        response = inside.send(f"{HOME}/add", {"kind": "openai", "name": "main", "credential": "sk x"})
 
-        assert answer.status_code == 400
-        assert 'id="credential-error"' in answer.text
+        assert response.status_code == 400
+        assert 'id="credential-error"' in response.text
         assert services.accounts.all(POOL) == []
 
 
@@ -82,9 +82,9 @@ class TestChanging:
         assert 'value="gpt-5"' in page
         assert 'value="100"' in page
         form = {"cap": "5", "weight": "2", "group": "0", "models": "", "stream_upstream": "never"}
-        answer = inside.send(f"{HOME}/main/edit", form)
+        response = inside.send(f"{HOME}/main/edit", form)
 
-        assert answer.status_code == 303
+        assert response.status_code == 303
         changed = services.accounts.find(POOL, "main")
         assert changed.stream_upstream == "never"
         assert "Streams responses" in inside.get(f"{HOME}/main").text
@@ -101,10 +101,10 @@ class TestChanging:
     def test_out_of_bounds(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.account("main")
 
-        answer = inside.send(f"{HOME}/main/edit", {"cap": "0", "weight": "2", "group": "0"})
+        response = inside.send(f"{HOME}/main/edit", {"cap": "0", "weight": "2", "group": "0"})
 
-        assert answer.status_code == 400
-        assert 'id="cap-error"' in answer.text
+        assert response.status_code == 400
+        assert 'id="cap-error"' in response.text
         assert services.accounts.find(POOL, "main").weight == 1
 
     def test_pause_and_resume(self, inside: Visitor, services: Services, pool: Furnished) -> None:
@@ -144,8 +144,8 @@ class TestChanging:
         for page, back in ((HOME, HOME), (f"{HOME}/main", f"{HOME}/main"), ("/elsewhere", f"{HOME}/main")):
             token = inside.csrf_token(HOME)
             referrer = {"Referer": f"http://gate.test{page}"}
-            answer = inside.post(f"{HOME}/main/pause", {"csrf_token": token}, headers=referrer)
-            assert answer.location == back
+            response = inside.post(f"{HOME}/main/pause", {"csrf_token": token}, headers=referrer)
+            assert response.location == back
 
 
 class TestTrying:
@@ -172,10 +172,10 @@ class TestTrying:
     def test_no_model_is_known(self, inside: Visitor, pool: Furnished) -> None:
         pool.account("main")
 
-        answer = inside.send(f"{HOME}/main/test", {"model": ""})
+        response = inside.send(f"{HOME}/main/test", {"model": ""})
 
-        assert answer.status_code == 400
-        assert 'id="model-error"' in answer.text
+        assert response.status_code == 400
+        assert 'id="model-error"' in response.text
 
 
 class TestShowing:

@@ -27,10 +27,10 @@ class TestMaking:
             "on_cut": "restart",
         }
 
-        answer = inside.send(f"{HOME}/create", form)
+        response = inside.send(f"{HOME}/create", form)
 
-        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
-        secret = secret_on(answer.text)
+        assert (response.status_code, response.headers["Cache-Control"]) == (200, "no-store")
+        secret = secret_on(response.text)
         key = services.api_keys.authenticate(secret)
         assert (key.name, key.models, key.on_cut) == ("ann", ("gpt-5",), "restart")
         assert [limit.unit for limit in key.limits] == ["cost", "requests"]
@@ -46,20 +46,20 @@ class TestMaking:
             "models": "gpt-5",
         }
 
-        answer = inside.send(f"{HOME}/create", form)
+        response = inside.send(f"{HOME}/create", form)
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
         for field in ("name", "limits", "expires", "output_tokens"):
-            assert f'id="{field}-error"' in answer.text
-        assert 'value="ann smith"' in answer.text
-        assert ">much</textarea>" in answer.text
+            assert f'id="{field}-error"' in response.text
+        assert 'value="ann smith"' in response.text
+        assert ">much</textarea>" in response.text
         assert services.api_keys.all(POOL) == []
 
     def test_an_account_that_is_not_there(self, inside: Visitor, services: Services) -> None:
-        answer = inside.send(f"{HOME}/create", {"name": "ann", "accounts": "nobody", "on_cut": "fail"})
+        response = inside.send(f"{HOME}/create", {"name": "ann", "accounts": "nobody", "on_cut": "fail"})
 
-        assert answer.status_code == 400
-        assert 'id="accounts-error"' in answer.text
+        assert response.status_code == 400
+        assert 'id="accounts-error"' in response.text
         assert services.api_keys.all(POOL) == []
 
 
@@ -88,11 +88,11 @@ class TestChanging:
     def test_rotate(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         former = pool.key("ann")
 
-        answer = inside.send(f"{HOME}/ann/rotate", {"hours": "1"})
+        response = inside.send(f"{HOME}/ann/rotate", {"hours": "1"})
 
-        for secret in (former, secret_on(answer.text)):
+        for secret in (former, secret_on(response.text)):
             assert services.api_keys.authenticate(secret).name == "ann"
-        assert "valid for 1 hour" in answer.text
+        assert "valid for 1 hour" in response.text
 
     def test_rotate_with_the_longest_overlap(self, inside: Visitor, pool: Furnished) -> None:
         """90 days, as on the command line and in the API."""
@@ -104,9 +104,9 @@ class TestChanging:
         pool.key("ann")
 
         for hours in ("2161", "-1", "one", ""):
-            answer = inside.send(f"{HOME}/ann/rotate", {"hours": hours})
-            assert answer.status_code == 400
-            assert 'id="hours-error"' in answer.text
+            response = inside.send(f"{HOME}/ann/rotate", {"hours": hours})
+            assert response.status_code == 400
+            assert 'id="hours-error"' in response.text
 
     def test_disable_enable_remove(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.key("ann")

@@ -24,12 +24,12 @@ class TestSteps:
         pool.account("main")
         pool.key("ann")
 
-        answer = inside.send(HOME, {"key": "clé", "model": " "})
+        response = inside.send(HOME, {"key": "clé", "model": " "})
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
         for field in ("key", "model"):
-            assert f'id="{field}-error"' in answer.text
-        assert "clé" not in answer.text
+            assert f'id="{field}-error"' in response.text
+        assert "clé" not in response.text
 
     def test_nothing_is_sent_before_there_is_a_key(self, inside: Visitor, pool: Furnished) -> None:
         pool.account("main")
@@ -54,5 +54,5 @@ class TestTrial:
             (502, {"error": "odd"}, False),
         ],
     )
-    def test_what_is_shown_of_an_answer(self, status: int, body: object, ok: bool) -> None:
+    def test_what_is_shown_of_a_response(self, status: int, body: object, ok: bool) -> None:
         assert self_test._read_result(status, body).ok is ok

@@ -33,11 +33,11 @@ class TestOfAKey:
     def test_what_is_no_limit(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.key("ann")
 
-        answer = inside.send(OF_KEY, {"do": "add", "limit": "a <b>lot", "mode": "strict"})
+        response = inside.send(OF_KEY, {"do": "add", "limit": "a <b>lot", "mode": "strict"})
 
-        assert answer.status_code == 400
-        assert 'id="limit-error"' in answer.text
-        assert 'value="a &lt;b&gt;lot"' in answer.text
+        assert response.status_code == 400
+        assert 'id="limit-error"' in response.text
+        assert 'value="a &lt;b&gt;lot"' in response.text
         assert limits(services) == []
 
     def test_another_kind_is_another_limit(
@@ -47,11 +47,11 @@ class TestOfAKey:
         pool.key("ann", limits=(parse_limit("5 usd/month"), parse_limit("9 requests/day")))
         limit_id = services.api_keys.find(POOL, "ann").limits[1].id
 
-        answer = inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "9 usd/day"})
+        response = inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "9 usd/day"})
 
-        assert answer.status_code == 400
-        assert answer.text.count('id="changed-error"') == 1
-        assert 'value="9 usd/day"' in answer.text
+        assert response.status_code == 400
+        assert response.text.count('id="changed-error"') == 1
+        assert 'value="9 usd/day"' in response.text
         assert limits(services) == ["5 usd/month", "9 requests/day"]
 
     def test_one_that_is_gone(self, inside: Visitor, pool: Furnished) -> None:

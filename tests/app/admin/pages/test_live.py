@@ -44,9 +44,9 @@ def record_request(services: Services, request_id: str, model: str = "m") -> str
 
 def test_what_changes(inside: Visitor, services: Services, pool: Furnished) -> None:
     account = pool.account("main")
-    answer = inside.get(PATH, buffered=False)
-    assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
-    stream = events(answer.iter_encoded())
+    response = inside.get(PATH, buffered=False)
+    assert (response.mimetype, response.headers["Cache-Control"]) == ("text/event-stream", "no-store")
+    stream = events(response.iter_encoded())
 
     name, drawn, _ = next(stream)
     assert (name, list(drawn)) == ("accounts", [account.id])
@@ -62,17 +62,17 @@ def test_what_changes(inside: Visitor, services: Services, pool: Furnished) -> N
     assert event_id == entry_id
     assert f"/admin/p/{POOL}/requests/r1?entry={entry_id}" in rows[0]["html"]
     assert MARKUP not in rows[0]["html"]
-    answer.close()
+    response.close()
 
 
 def test_it_goes_on_where_the_browser_was(inside: Visitor, services: Services, pool: Furnished) -> None:
     first, _ = record_request(services, "r1"), record_request(services, "r2")
 
     for address, headers in ((f"{PATH}?after={first}", {}), (PATH, {"Last-Event-ID": first})):
-        answer = inside.get(address, headers=headers, buffered=False)
-        _, rows, _ = next(one for one in events(answer.iter_encoded()) if one[0] == "requests")
+        response = inside.get(address, headers=headers, buffered=False)
+        _, rows, _ = next(one for one in events(response.iter_encoded()) if one[0] == "requests")
         assert [row["id"] for row in rows] == ["r2"]
-        answer.close()
+        response.close()
 
 
 def test_it_ends_without_watchers(
@@ -92,9 +92,9 @@ def test_it_ends_without_watchers(
 
 def test_what_is_no_place_in_the_ledger(inside: Visitor, pool: Furnished) -> None:
     for after in ("x", "0", "1-1-1", "%00"):
-        answer = inside.get(f"{PATH}?after={after}", buffered=False)
-        assert answer.status_code == 200
-        answer.close()
+        response = inside.get(f"{PATH}?after={after}", buffered=False)
+        assert response.status_code == 200
+        response.close()
 
 
 def test_too_many_watch(

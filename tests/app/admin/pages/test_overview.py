@@ -130,9 +130,9 @@ class TestFindings:
 
 def test_every_span(inside: Visitor, pool: Furnished) -> None:
     for span in ("1h", "24h", "7d", "30d", "<script>"):
-        answer = inside.get(f"{HOME}?span={span}")
-        assert answer.status_code == 200
-        assert "<script>" not in answer.text.partition("<main")[2]
+        response = inside.get(f"{HOME}?span={span}")
+        assert response.status_code == 200
+        assert "<script>" not in response.text.partition("<main")[2]
 
 
 def test_a_switcher_where_there_are_more_pools(inside: Visitor, services: Services, pool: Furnished) -> None:

@@ -40,10 +40,10 @@ class TestSetting:
     ) -> None:
         form = {"model": "llama", "input": "1", "output": "2", field: value}
 
-        answer = inside.send(HOME, form)
+        response = inside.send(HOME, form)
 
-        assert answer.status_code == 400
-        assert f'id="{field}-error"' in answer.text
+        assert response.status_code == 400
+        assert f'id="{field}-error"' in response.text
         assert "llama" not in services.prices.current(POOL).rows()
 
 

@@ -100,11 +100,11 @@ class TestSearch:
     def test_what_cannot_be_searched_for(
         self, inside: Visitor, rows: LedgerRows, field: str, value: str
     ) -> None:
-        answer = inside.get(f"{HOME}?{field}={value}")
+        response = inside.get(f"{HOME}?{field}={value}")
 
-        assert answer.status_code == 400
-        assert f'id="{field}-error"' in answer.text
-        assert found(answer.text) == []
+        assert response.status_code == 400
+        assert f'id="{field}-error"' in response.text
+        assert found(response.text) == []
 
     def test_a_broken_cursor(self, inside: Visitor, rows: LedgerRows) -> None:
         assert inside.get(f"{HOME}?cursor=x").status_code == 400
@@ -146,10 +146,10 @@ class TestOne:
         assert inside.get(f"{HOME}/find?id=").status_code == 302
 
     def test_nothing_of_that_id(self, inside: Visitor, rows: LedgerRows) -> None:
-        answer = inside.get(f"{HOME}/{MARKUP.replace('/', '')}")
+        response = inside.get(f"{HOME}/{MARKUP.replace('/', '')}")
 
-        assert answer.status_code == 404
-        assert "<script>alert" not in answer.text
+        assert response.status_code == 404
+        assert "<script>alert" not in response.text
 
 
 class TestRefused:

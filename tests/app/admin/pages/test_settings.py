@@ -49,20 +49,20 @@ class TestRouting:
     def test_nothing_of_it_is_saved_where_a_part_is_wrong(
         self, inside: Visitor, services: Services, pool: Furnished
     ) -> None:
-        answer = inside.send(f"{HOME}/routing", {"policy": "ordered", "zone": "Nowhere"})
+        response = inside.send(f"{HOME}/routing", {"policy": "ordered", "zone": "Nowhere"})
 
-        assert answer.status_code == 400
-        assert 'id="zone-error"' in answer.text
-        assert 'value="Nowhere"' in answer.text
+        assert response.status_code == 400
+        assert 'id="zone-error"' in response.text
+        assert 'value="Nowhere"' in response.text
         assert services.pools.all()[0].policy == "balanced"
 
     @pytest.mark.parametrize("days", ["", "0", "soon", "99999"])
     def test_days_that_cannot_be(
         self, inside: Visitor, services: Services, pool: Furnished, days: str
     ) -> None:
-        answer = inside.send(f"{HOME}/routing", {"policy": "ordered", "zone": "UTC", "keep_days": days})
+        response = inside.send(f"{HOME}/routing", {"policy": "ordered", "zone": "UTC", "keep_days": days})
 
-        assert (answer.status_code, 'id="keep_days-error"' in answer.text) == (400, True)
+        assert (response.status_code, 'id="keep_days-error"' in response.text) == (400, True)
         assert stored(services) == ""
 
 
@@ -85,36 +85,38 @@ class TestTimeLimits:
         assert "o3*" in inside.get(HOME).text
 
     def test_no_numbers(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        answer = inside.send(f"{HOME}/time-limits", {"of": "*", "idle": "nan", "total": "-3", "connect": "x"})
+        response = inside.send(
+            f"{HOME}/time-limits", {"of": "*", "idle": "nan", "total": "-3", "connect": "x"}
+        )
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
         for field in ("idle", "total", "connect"):
-            assert f'id="{field}-error"' in answer.text
+            assert f'id="{field}-error"' in response.text
         assert stored(services) == ""
 
     def test_numbers_that_do_not_fit_together(
         self, inside: Visitor, services: Services, pool: Furnished
     ) -> None:
-        answer = inside.send(f"{HOME}/time-limits", {"of": "*", "idle": "500"})
+        response = inside.send(f"{HOME}/time-limits", {"of": "*", "idle": "500"})
 
-        assert answer.status_code == 400
-        assert "idle_reasoning" in answer.text
+        assert response.status_code == 400
+        assert "idle_reasoning" in response.text
         assert stored(services) == ""
 
 
 class TestPools:
     def test_another(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        answer = inside.send(HOME, {"name": "team-b"})
+        response = inside.send(HOME, {"name": "team-b"})
 
-        assert answer.location == "/admin/p/team-b/start"
+        assert response.location == "/admin/p/team-b/start"
         assert "team-b" in services.pools.names()
         assert "/admin/p/team-b/" in inside.get(HOME).text
 
     def test_a_name_that_none_can_have(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        answer = inside.send(HOME, {"name": "Team B"})
+        response = inside.send(HOME, {"name": "Team B"})
 
-        assert answer.status_code == 400
-        assert 'value="Team B"' in answer.text
+        assert response.status_code == 400
+        assert 'value="Team B"' in response.text
         assert services.pools.names() == [POOL]
 
     def test_one_that_is_not_there(self, inside: Visitor) -> None:

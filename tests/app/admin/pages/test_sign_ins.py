@@ -54,25 +54,25 @@ class TestDevice:
         for key in services.scripts.client.scan_iter("*:asked"):
             services.scripts.client.delete(key)  # as when the sign-in service's interval is over
 
-        answer = inside.send(f"{HOME}/device", form)
-        assert (answer.status_code, answer.location) == (303, f"/admin/p/{POOL}/accounts/ann")
+        response = inside.send(f"{HOME}/device", form)
+        assert (response.status_code, response.location) == (303, f"/admin/p/{POOL}/accounts/ann")
         assert services.accounts.find(POOL, "ann").signed_in
 
     def test_a_flow_that_is_over(self, inside: Visitor) -> None:
         """The name is still filled in, to start again."""
-        answer = inside.send(f"{HOME}/device", {"do": "poll", "flow": "flow_x", "name": "ann"})
+        response = inside.send(f"{HOME}/device", {"do": "poll", "flow": "flow_x", "name": "ann"})
 
-        assert answer.status_code == 400
-        assert "please start again" in answer.text
-        assert 'value="ann"' in answer.text
+        assert response.status_code == 400
+        assert "please start again" in response.text
+        assert 'value="ann"' in response.text
 
     def test_a_name_of_another_kind(self, inside: Visitor, pool: Furnished) -> None:
         pool.account("main")
 
-        answer = inside.send(f"{HOME}/device", {"name": "main"})
+        response = inside.send(f"{HOME}/device", {"name": "main"})
 
-        assert answer.status_code == 400
-        assert 'id="name-error"' in answer.text
+        assert response.status_code == 400
+        assert 'id="name-error"' in response.text
 
 
 class TestBrowser:
@@ -88,8 +88,8 @@ class TestBrowser:
         assert "state=2" in wrong.text
 
         end = requests.get(html.unescape(found[1]), allow_redirects=False, timeout=30).headers["Location"]
-        answer = inside.send(f"{HOME}/browser", {**form, "address": end})
-        assert answer.status_code == 303
+        response = inside.send(f"{HOME}/browser", {**form, "address": end})
+        assert response.status_code == 303
         assert services.accounts.find(POOL, "ann").signed_in
 
 
@@ -97,21 +97,21 @@ class TestFile:
     def test_of_codex(self, inside: Visitor, services: Services, issuer: Issuer) -> None:
         _, tokens = issuer.sign_in()
 
-        answer = inside.send(f"{HOME}/file", {"name": "ann", "file": upload(tokens.auth_json())})
+        response = inside.send(f"{HOME}/file", {"name": "ann", "file": upload(tokens.auth_json())})
 
-        assert answer.status_code == 303
+        assert response.status_code == 303
         assert services.accounts.find(POOL, "ann").signed_in
-        page = inside.get(answer.location).text
+        page = inside.get(response.location).text
         assert tokens.access_token not in page
         assert tokens.refresh_token not in page
 
     @pytest.mark.parametrize("content", [b"", b"{}", b"not json", b'{"tokens": {"access_token": "x"}}'])
     def test_what_is_no_sign_in(self, inside: Visitor, services: Services, content: bytes) -> None:
-        answer = inside.send(f"{HOME}/file", {"name": "ann", "file": upload(content)})
+        response = inside.send(f"{HOME}/file", {"name": "ann", "file": upload(content)})
 
-        assert answer.status_code == 400
-        assert 'id="file-error"' in answer.text
-        assert 'value="ann"' in answer.text
+        assert response.status_code == 400
+        assert 'id="file-error"' in response.text
+        assert 'value="ann"' in response.text
         assert services.accounts.all(POOL) == []
 
     def test_no_file(self, inside: Visitor) -> None:

@@ -53,7 +53,7 @@ class TestEveryStream:
         assert [event["type"] for event in fed(name)[:2]] == ["response.created", "response.in_progress"]
 
     def test_terminal(self, name):
-        """A finished answer has one terminal event, the last; an unfinished one has none."""
+        """A finished response has one terminal event, the last; an unfinished one has none."""
         terminals = ("response.completed", "response.incomplete")
         ends = [event["type"] in terminals for event in fed(name)]
 
@@ -198,8 +198,8 @@ class TestReasoningDetails:
 
     @pytest.mark.parametrize("include", [[], ["reasoning.encrypted_content"]])
     @pytest.mark.parametrize("answer", [{"content": "a"}, CALL], ids=["text", "call"])
-    def test_next_turn_has_them(self, include, answer):
-        response = self.response(*self.THOUGHTS, self.SIGNATURE, answer, include=include)
+    def test_next_turn_has_them(self, include, response):
+        response = self.response(*self.THOUGHTS, self.SIGNATURE, response, include=include)
         (message,) = messages_from_input(response["output"])
 
         assert response["output"][0]["content"] == [{"type": "reasoning_text", "text": "Hmm"}]
@@ -221,7 +221,7 @@ class TestReasoningDetails:
         assert [item["type"] for item in response["output"]] == ["reasoning", "message"]
         assert message["reasoning_details"] == self.ENCRYPTED["reasoning_details"]
 
-    def test_after_the_answer(self):
+    def test_after_the_response(self):
         response = self.response(*self.THOUGHTS, self.CALL, self.SIGNATURE, self.ENCRYPTED)
         (message,) = messages_from_input(response["output"])
 

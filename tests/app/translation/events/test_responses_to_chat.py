@@ -44,7 +44,7 @@ class TestEveryStream:
         assert roles == [True] + [False] * (len(roles) - 1)
 
     def test_one_finish(self, name):
-        """An answer has one finish_reason, in its last choice; one that failed has none."""
+        """A response has one finish_reason, in its last choice; one that failed has none."""
         choices = [choice for chunk in fed(name, chat()) for choice in chunk["choices"]]
         finished = [choice["finish_reason"] is not None for choice in choices]
 
@@ -110,7 +110,7 @@ def test_finished_response_missing():
 
 
 class TestComments:
-    """Messages of the phase `commentary` precede the answer."""
+    """Messages of the phase `commentary` precede the response."""
 
     def chunks(self, *, is_formatted: bool, with_deltas: bool) -> list[dict]:
         translator = chat(is_formatted=is_formatted)
@@ -137,7 +137,7 @@ class TestComments:
     def test_left_out_of_json(self, with_deltas):
         assert self.content(is_formatted=True, with_deltas=with_deltas) == '{"a":1}'
 
-    def test_apart_from_the_answer(self):
+    def test_apart_from_the_response(self):
         assert self.content(is_formatted=False, with_deltas=True) == 'I look.\n\n{"a":1}'
 
 
@@ -159,7 +159,7 @@ def test_citations_that_only_a_snapshot_has():
 
 
 def joined(*payloads: dict, **options: Any) -> Any:
-    """Return the choice of the whole answer, whose calls an SDK joins by their dense index."""
+    """Return the choice of the whole response, whose calls an SDK joins by their dense index."""
     fold = ChatFold()
     indexes: list[int] = []
     for event in ResponsesToChat("c", 1, "m", include_usage=False, **options).translate(

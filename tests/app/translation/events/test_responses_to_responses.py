@@ -154,7 +154,7 @@ class TestSnapshots:
         assert [one.payload["delta"] for one in out if one.type.endswith(".delta")] == ["Hello"]
 
     def test_only_in_completed(self):
-        """An answer that is only in the last event is sent step by step before it."""
+        """A response that is only in the last event is sent step by step before it."""
         out = fed(created(), completed(MESSAGE, CALL))
 
         assert types(out)[-6:] == [

@@ -16,7 +16,7 @@ def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more
     return Event({**HEAD, "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}], **more})
 
 
-def answer(*texts: str, **more: Any) -> list[Event]:
+def response(*texts: str, **more: Any) -> list[Event]:
     first = chunk({"role": "assistant", "content": ""}, **more)
     return [first, *(chunk({"content": text}, **more) for text in texts), chunk(finish="stop", **more)]
 
@@ -31,7 +31,7 @@ def folded(events: list[Event]) -> dict[str, Any]:
 class TestChatCut:
     def test_untouched(self) -> None:
         """An unchanged event is the same object, with its bytes."""
-        events = answer("hello ", "world")
+        events = response("hello ", "world")
 
         assert ChatOutputCap(100, ("END",)).limit_events(events) == events
 
@@ -39,7 +39,7 @@ class TestChatCut:
     def test_length(self, texts: list[str], most: int) -> None:
         cut, complete = ChatOutputCap(most), "".join(texts)
 
-        choice = folded(cut.limit_events(answer(*texts)))
+        choice = folded(cut.limit_events(response(*texts)))
 
         assert choice["message"]["content"] == complete[:most]
         assert choice["finish_reason"] == ("length" if len(complete) > most else "stop")
@@ -48,16 +48,16 @@ class TestChatCut:
         """The stop text and all after it is left out; nothing follows the end."""
         cut = ChatOutputCap(None, ("\n\n",))
 
-        out = cut.limit_events(answer("one\n", "\ntwo", "three"))
+        out = cut.limit_events(response("one\n", "\ntwo", "three"))
 
         assert cut.cut == "stop"
         assert [event.payload["choices"][0]["delta"] for event in out[1:]] == [{"content": "one"}, {}]
         assert out[-1].payload["choices"][0]["finish_reason"] == "stop"
-        assert cut.limit_events(answer("more")) == []
+        assert cut.limit_events(response("more")) == []
 
     def test_held_text_comes_before_the_end(self) -> None:
         """Text that turned out not to be a stop sequence is sent before what follows."""
-        out = ChatOutputCap(None, ("END",)).limit_events(answer("the EN"))
+        out = ChatOutputCap(None, ("END",)).limit_events(response("the EN"))
 
         deltas = [event.payload["choices"][0]["delta"] for event in out]
         assert deltas[1:] == [{"content": "the "}, {"content": "EN"}, {}]
@@ -80,7 +80,7 @@ class TestChatCut:
 
     def test_usage_was_requested(self) -> None:
         """If usage was requested, a usage of null is sent before the end."""
-        out = ChatOutputCap(1).limit_events(answer("long", usage=None))
+        out = ChatOutputCap(1).limit_events(response("long", usage=None))
 
         assert out[-1].payload == {**HEAD, "choices": [], "usage": None}
         assert out[-2].payload["choices"][0]["finish_reason"] == "length"

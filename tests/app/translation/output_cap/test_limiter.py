@@ -56,7 +56,7 @@ class TestText:
         assert gate.cut == "stop"
 
     def test_exactly_full(self) -> None:
-        """An answer that just fits is not cut."""
+        """A response that just fits is not cut."""
         gate = OutputLimiter(3)
 
         assert gate.limit_text("abc") == "abc"

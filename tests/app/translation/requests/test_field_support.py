@@ -59,7 +59,7 @@ class TestCompleteness:
 
 class TestFate:
     @pytest.mark.parametrize(
-        ("surface", "field", "kind", "wires", "expected"),
+        ("endpoint", "field", "kind", "wires", "expected"),
         [
             ("chat", "temperature", "openai", None, Support.SENT),
             ("chat", "temperature", "compatible", None, Support.SENT),
@@ -84,8 +84,8 @@ class TestFate:
             ("chat", "unheard_of", "chatgpt", None, Support.IGNORED),
         ],
     )
-    def test_fate(self, surface, field, kind, wires, expected):
-        assert support_for(surface, field, KINDS[kind].dialect, wires or KINDS[kind].protocols) is expected
+    def test_fate(self, endpoint, field, kind, wires, expected):
+        assert support_for(endpoint, field, KINDS[kind].dialect, wires or KINDS[kind].protocols) is expected
 
 
 class TestIgnored:
@@ -125,7 +125,7 @@ class TestIgnored:
 
 class TestNeedsNative:
     @pytest.mark.parametrize(
-        ("surface", "body", "field"),
+        ("endpoint", "body", "field"),
         [
             ("chat", {"n": 2}, "n"),
             ("chat", {"n": 1}, None),
@@ -158,11 +158,11 @@ class TestNeedsNative:
             ("responses", {"temperature": 1, "metadata": {}}, None),
         ],
     )
-    def test_any_account(self, surface, body, field):
-        assert account_requirements(surface, body, ("chatgpt",)).field == field
+    def test_any_account(self, endpoint, body, field):
+        assert account_requirements(endpoint, body, ("chatgpt",)).field == field
 
     @pytest.mark.parametrize(
-        ("surface", "body", "kind", "wires", "field"),
+        ("endpoint", "body", "kind", "wires", "field"),
         [
             ("chat", {"logprobs": True}, "chatgpt", None, "logprobs"),
             ("chat", {"logprobs": True}, "openai", None, None),
@@ -178,13 +178,13 @@ class TestNeedsNative:
             ("responses", {"prompt": {"id": "p"}}, "chatgpt", None, "prompt"),
         ],
     )
-    def test_one_account(self, surface, body, kind, wires, field):
-        assert native_only_field(surface, body, KINDS[kind].dialect, wires or KINDS[kind].protocols) == field
+    def test_one_account(self, endpoint, body, kind, wires, field):
+        assert native_only_field(endpoint, body, KINDS[kind].dialect, wires or KINDS[kind].protocols) == field
 
 
 class TestFit:
     @pytest.mark.parametrize(
-        ("surface", "body", "wire", "unfit_kinds"),
+        ("endpoint", "body", "wire", "unfit_kinds"),
         [
             ("chat", {"n": 2}, "chat", ("chatgpt",)),
             ("chat", {"logprobs": True}, None, ("chatgpt",)),
@@ -194,9 +194,9 @@ class TestFit:
             ("responses", {"top_logprobs": 3}, None, ("chatgpt",)),
         ],
     )
-    def test_who_is_ruled_out(self, surface, body, wire, unfit_kinds):
+    def test_who_is_ruled_out(self, endpoint, body, wire, unfit_kinds):
         """By the wire where only its own speakers can, by the kind where a backend is the one that cannot."""
-        assert account_requirements(surface, body, ("chatgpt",))[1:3] == (wire, unfit_kinds)
+        assert account_requirements(endpoint, body, ("chatgpt",))[1:3] == (wire, unfit_kinds)
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_messages(items, messages):
 
 
 def test_order_of_turns():
-    """Each round of calls is a message of its own, followed by its answers."""
+    """Each round of calls is a message of its own, followed by its responses."""
     output = {"type": "function_call_output", "call_id": "call_a", "output": "x"}
     roles = [
         one["role"] for one in messages_from_input([message("a"), CALL, output, CALL, output, message("b")])

@@ -213,10 +213,10 @@ class TestTool:
         assert items(message) == [{"type": "function_call_output", "call_id": "call_a", "output": output}]
 
     def test_output_of_a_custom_call(self):
-        """The answer to a custom call has a type of its own."""
-        answer = {"role": "tool", "tool_call_id": "call_c", "content": "ok"}
+        """The response to a custom call has a type of its own."""
+        response = {"role": "tool", "tool_call_id": "call_c", "content": "ok"}
 
-        assert items({"role": "assistant", "tool_calls": [CUSTOM]}, answer) == [
+        assert items({"role": "assistant", "tool_calls": [CUSTOM]}, response) == [
             CUSTOM_ITEM,
             {"type": "custom_tool_call_output", "call_id": "call_c", "output": "ok"},
         ]
@@ -245,14 +245,14 @@ class TestTool:
 
 
 class TestDeprecatedFunctions:
-    def test_call_and_answer_share_a_made_up_id(self):
+    def test_call_and_response_share_a_made_up_id(self):
         call = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
-        answer = {"role": "function", "name": "f", "content": "1"}
-        ids = [item["call_id"] for item in items(call, answer, call, answer)]
+        response = {"role": "function", "name": "f", "content": "1"}
+        ids = [item["call_id"] for item in items(call, response, call, response)]
 
         assert ids[0] == ids[1] != ids[2] == ids[3]
 
-    def test_answer_without_call(self):
+    def test_response_without_call(self):
         with pytest.raises(InvalidRequest):
             items({"role": "function", "name": "f", "content": "1"})
 

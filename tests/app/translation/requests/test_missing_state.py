@@ -25,8 +25,8 @@ DUMMY: Json = {**CALL, "extra_content": {"google": {"thought_signature": ANY_SIG
 
 def conversation(*calls: Json, **more: Any) -> Json:
     called: Json = {"role": "assistant", "content": None, "tool_calls": [*calls], **more}
-    user, answer = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello."}
-    return {"model": "m", "messages": [user, answer, called, {"role": "tool", "tool_call_id": "a"}]}
+    user, response = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello."}
+    return {"model": "m", "messages": [user, response, called, {"role": "tool", "tool_call_id": "a"}]}
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_length_gets_its_other_name() -> None:
         ("parallel_tool_calls", True, {"parallel_tool_calls": True}, ["parallel_tool_calls"]),
     ],
 )
-def test_fields_that_do_not_change_the_answer_are_left_out(
+def test_fields_that_do_not_change_the_response_are_left_out(
     field: str, value: Any, client: dict[str, Any], ignored: list[str]
 ) -> None:
     request = UpstreamRequest("chat", {"model": "m", field: value}, [])
@@ -143,7 +143,7 @@ def test_a_translated_field_is_named_as_the_client_named_it() -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("reasoning_effort", "high"), ("parallel_tool_calls", False), ("store", True)]
 )
-def test_a_field_of_the_client_that_changes_the_answer_stays(field: str, value: Any) -> None:
+def test_a_field_of_the_client_that_changes_the_response_stays(field: str, value: Any) -> None:
     request = UpstreamRequest("chat", {field: value}, [])
 
     assert not may_lack(request, field, "chat", {field: value})

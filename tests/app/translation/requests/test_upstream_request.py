@@ -83,7 +83,7 @@ class TestChatOnChat:
         ],
     )
     def test_other_clients_words(self, kind, request_body, sent):
-        """They are sent in names that chat servers know: OpenAI's answers 400 to others."""
+        """They are sent in names that chat servers know: OpenAI's responses 400 to others."""
         prepared = upstream_body("chat", {**CHAT, **request_body}, KINDS[kind].dialect, {"chat"})
 
         least = upstream_body("chat", CHAT, KINDS[kind].dialect, {"chat"}).body
@@ -314,19 +314,19 @@ class TestJsonMode:
         assert len(self.sent(self.SYSTEM, {"role": "user", "content": "As json."})["input"]) == 1
 
     def test_word_nowhere(self):
-        """Nothing could be added; the upstream's answer has the reason."""
+        """Nothing could be added; the upstream's response has the reason."""
         assert len(self.sent(*CHAT["messages"])["input"]) == 1
 
 
 @pytest.mark.parametrize("kind", ["openai", "compatible", "chatgpt", "demo"])
 @pytest.mark.parametrize("wires", [{"chat"}, {"responses"}, BOTH])
-@pytest.mark.parametrize("surface", ["chat", "responses"])
-def test_request_is_not_changed(surface, kind, wires):
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
+def test_request_is_not_changed(endpoint, kind, wires):
     if kind == "chatgpt":
         wires = {"responses"}
-    body = {**(FULL if surface == "chat" else RESPONSES), "tools": [{"type": "function", "name": "f"}]}
+    body = {**(FULL if endpoint == "chat" else RESPONSES), "tools": [{"type": "function", "name": "f"}]}
     before = copy.deepcopy(body)
-    first = upstream_body(surface, body, KINDS[kind].dialect, wires)
+    first = upstream_body(endpoint, body, KINDS[kind].dialect, wires)
 
     assert body == before
-    assert upstream_body(surface, body, KINDS[kind].dialect, wires) == first
+    assert upstream_body(endpoint, body, KINDS[kind].dialect, wires) == first

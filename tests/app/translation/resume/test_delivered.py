@@ -1,4 +1,4 @@
-"""A cut stream is gone on with only where the new answer begins with exactly what was delivered."""
+"""A cut stream is gone on with only where the new response begins with exactly what was delivered."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def pieces(text: str, size: int = 3) -> list[str]:
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 
-def continued(surface: str, first: list[Json], cut_at: int, second: list[Json]) -> list[Json]:
+def continued(endpoint: str, first: list[Json], cut_at: int, second: list[Json]) -> list[Json]:
     """Return what the client gets when *first* is cut and *second* goes on."""
-    delivered = delivered_for(surface)
+    delivered = delivered_for(endpoint)
     head = [Event(payload) for payload in first[:cut_at]]
     delivered.record(head)
     assert delivered.resumable
@@ -77,7 +77,7 @@ def continued(surface: str, first: list[Json], cut_at: int, second: list[Json]) 
 
 class TestChat:
     @given(st.text(max_size=30), st.data())
-    def test_is_one_answer_wherever_it_was_cut(self, text: str, data: st.DataObject) -> None:
+    def test_is_one_response_wherever_it_was_cut(self, text: str, data: st.DataObject) -> None:
         first, second = chat(text), chat(text, "b", usage=True)
         cut_at = data.draw(st.integers(0, len(first) - 1))
 
@@ -92,7 +92,7 @@ class TestChat:
             assert sum("role" in (p["choices"] or [{"delta": {}}])[0]["delta"] for p in got) == 1
 
     @pytest.mark.parametrize("other", ["Hellp there", "Hel", "", "hello"])
-    def test_an_answer_that_differs_is_not_gone_on_with(self, other: str) -> None:
+    def test_a_response_that_differs_is_not_gone_on_with(self, other: str) -> None:
         with pytest.raises(ResponsesDiffer):
             continued("chat", chat("Hello there"), 3, chat(other, "b"))
 
@@ -111,7 +111,9 @@ class TestChat:
 
 class TestResponses:
     @given(st.text(min_size=1, max_size=30), st.data(), st.booleans())
-    def test_is_one_answer_wherever_it_was_cut(self, text: str, data: st.DataObject, thoughts: bool) -> None:
+    def test_is_one_response_wherever_it_was_cut(
+        self, text: str, data: st.DataObject, thoughts: bool
+    ) -> None:
         first, second = responses(text), responses(text, "b", thoughts)
         ends = next(n for n, payload in enumerate(first) if payload["type"] == "response.output_text.done")
         cut_at = data.draw(st.integers(4, ends))
@@ -129,7 +131,7 @@ class TestResponses:
         assert {payload.get("output_index", 0) for payload in got} == {0}
 
     @pytest.mark.parametrize("other", ["Hellp there", "Hel"])
-    def test_an_answer_that_differs_is_not_gone_on_with(self, other: str) -> None:
+    def test_a_response_that_differs_is_not_gone_on_with(self, other: str) -> None:
         with pytest.raises(ResponsesDiffer):
             continued("responses", responses("Hello there"), 5, responses(other, "b"))
 

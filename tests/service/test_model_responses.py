@@ -16,10 +16,10 @@ PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
 BODIES: dict[str, dict[str, Any]] = {"chat": CHAT, "responses": RESPONSES}
 
 
-def text_of(surface: str, answer: dict[str, Any]) -> str:
-    if surface == "chat":
-        return str(answer["choices"][0]["message"]["content"])
-    return "".join(part["text"] for item in answer["output"] for part in item["content"])
+def text_of(endpoint: str, response: dict[str, Any]) -> str:
+    if endpoint == "chat":
+        return str(response["choices"][0]["message"]["content"])
+    return "".join(part["text"] for item in response["output"] for part in item["content"])
 
 
 def events_of(body: str) -> list[Any]:
@@ -27,48 +27,48 @@ def events_of(body: str) -> list[Any]:
     return [data if data == "[DONE]" else json.loads(data) for data in datas]
 
 
-def streamed_text(surface: str, events: list[Any]) -> str:
-    if surface == "chat":
+def streamed_text(endpoint: str, events: list[Any]) -> str:
+    if endpoint == "chat":
         deltas = [event["choices"][0]["delta"] for event in events if event != "[DONE]" and event["choices"]]
         return "".join(delta.get("content") or "" for delta in deltas)
     return "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
 
 
 @pytest.mark.parametrize("wire", ["chat", "responses"])
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 class TestEitherProtocol:
-    def test_a_complete_answer(
-        self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
+    def test_a_complete_response(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, wire: str
     ) -> None:
         pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
         upstream.script({"play": "text", "text": "Good morning.", "deltas": 3})
 
-        answer = pool.post(PATHS[surface], BODIES[surface], pool.key())
+        response = pool.post(PATHS[endpoint], BODIES[endpoint], pool.key())
 
-        assert answer.status_code == 200
-        assert text_of(surface, answer.json()) == "Good morning."
+        assert response.status_code == 200
+        assert text_of(endpoint, response.json()) == "Good morning."
         (seen,) = upstream.wait_for(1)
         assert seen.path.endswith(PATHS[wire].removeprefix("/v1"))
 
-    def test_a_streamed_answer(
-        self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
+    def test_a_streamed_response(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, wire: str
     ) -> None:
         pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
         upstream.script({"play": "text", "text": "Good morning.", "deltas": 3})
 
-        answer = pool.post(PATHS[surface], {**BODIES[surface], "stream": True}, pool.key())
+        response = pool.post(PATHS[endpoint], {**BODIES[endpoint], "stream": True}, pool.key())
 
-        events = events_of(answer.text)
-        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert streamed_text(surface, events) == "Good morning."
-        assert (events[-1] == "[DONE]") == (surface == "chat")
+        events = events_of(response.text)
+        assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert streamed_text(endpoint, events) == "Good morning."
+        assert (events[-1] == "[DONE]") == (endpoint == "chat")
 
     def test_the_ledger_has_the_upstreams_count(
-        self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, wire: str
     ) -> None:
         pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
 
-        pool.post(PATHS[surface], BODIES[surface], pool.key())
+        pool.post(PATHS[endpoint], BODIES[endpoint], pool.key())
 
         (row,) = pool.wait_for_rows(1)
         billed = upstream.billed()["a"]
@@ -78,14 +78,14 @@ class TestEitherProtocol:
         assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
 
-def test_an_answer_names_its_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_response_names_its_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("east", upstream.base_url())
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key(), headers={"x-request-id": "mine-1"})
+    response = pool.post(PATHS["chat"], CHAT, pool.key(), headers={"x-request-id": "mine-1"})
 
-    assert answer.headers["x-poolgate-account"] == "east"
-    assert answer.headers["x-request-id"] == "mine-1"
-    assert answer.headers["x-poolgate-request-id"].startswith("req_")
+    assert response.headers["x-poolgate-account"] == "east"
+    assert response.headers["x-request-id"] == "mine-1"
+    assert response.headers["x-poolgate-request-id"].startswith("req_")
 
 
 def test_usage_is_sent_only_if_requested(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -107,8 +107,8 @@ def test_events_arrive_when_the_upstream_sends_them(pool: PoolOfTest, upstream: 
     pool.account("a", upstream.base_url())
     upstream.script({"play": "chat_text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
 
-    with pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key(), stream=True) as answer:
-        lines = answer.iter_lines(chunk_size=1)
+    with pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key(), stream=True) as response:
+        lines = response.iter_lines(chunk_size=1)
         first = next(line for line in lines if b'"one' in line)
         upstream.wait_for(gate="go")
         upstream.release("go")

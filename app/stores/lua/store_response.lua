@@ -1,33 +1,33 @@
--- Store an answer for later requests of its key; the oldest answers are evicted to make room.
+-- Store a response for later requests of its key; the oldest responses are evicted to make room.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {key, digest, ttl_ms, max_answers, max_bytes, max_pool_bytes}: the first two bounds are of the
+-- ARGV[1]  JSON {key, digest, ttl_ms, max_responses, max_bytes, max_pool_bytes}: the first two bounds are of the
 --          key, the third of all keys of the pool
--- ARGV[2]  the sealed answer, of max_bytes at most
--- Returns  how many answers were evicted; where MAX_EVICTIONS of the pool did not make room, none is stored.
+-- ARGV[2]  the sealed response, of max_bytes at most
+-- Returns  how many responses were evicted; where MAX_EVICTIONS of the pool did not make room, none is stored.
 -- ans:of:<key> is a hash: digest -> "<stored at ms> <expires at ms> <bytes>".
--- Invariant: the answers of a key are max_answers at most, and max_bytes together; those of the pool are
+-- Invariant: the responses of a key are max_responses at most, and max_bytes together; those of the pool are
 -- max_pool_bytes together. One that has expired counts for the pool until its key stores another, or it is the
 -- pool's oldest.
-local ANSWERS = root .. 'ans:pool' -- zset: JSON [key, digest, bytes] of a stored answer -> when it was stored, Unix ms
-local ANSWERS_BYTES = root .. 'ans:bytes' -- what those take together, with ANSWER_OVERHEAD for each
+local RESPONSES = root .. 'ans:pool' -- zset: JSON [key, digest, bytes] of a stored response -> when it was stored, Unix ms
+local RESPONSES_BYTES = root .. 'ans:bytes' -- what those take together, with RESPONSE_OVERHEAD for each
 local MAX_EVICTIONS = 1000 -- of one call: some milliseconds
-local ANSWER_OVERHEAD = 512 -- bytes that Redis needs besides an answer's own: names and entries
+local RESPONSE_OVERHEAD = 512 -- bytes that Redis needs besides a response's own: names and entries
 
 local args, now = cjson.decode(ARGV[1]), clock()
-check(args, { key = 'text', digest = 'text', ttl_ms = 'count', max_answers = 'count', max_bytes = 'count',
+check(args, { key = 'text', digest = 'text', ttl_ms = 'count', max_responses = 'count', max_bytes = 'count',
   max_pool_bytes = 'count' })
 local text = ARGV[2]
-if type(text) ~= 'string' or #text > args.max_bytes or #text + ANSWER_OVERHEAD > args.max_pool_bytes then
-  refuse('the answer')
+if type(text) ~= 'string' or #text > args.max_bytes or #text + RESPONSE_OVERHEAD > args.max_pool_bytes then
+  refuse('the response')
 end
-if args.ttl_ms < 1 or args.max_answers < 1 then refuse('ttl_ms') end
+if args.ttl_ms < 1 or args.max_responses < 1 then refuse('ttl_ms') end
 
 local function total_of_pool()
-  local known = tonumber(redis.call('GET', ANSWERS_BYTES) or nil)
-  if known and redis.call('EXISTS', ANSWERS) == 1 then return known end
+  local known = tonumber(redis.call('GET', RESPONSES_BYTES) or nil)
+  if known and redis.call('EXISTS', RESPONSES) == 1 then return known end
   local total = 0
-  for _, member in ipairs(redis.call('ZRANGE', ANSWERS, 0, -1)) do
-    total = total + cjson.decode(member)[3] + ANSWER_OVERHEAD
+  for _, member in ipairs(redis.call('ZRANGE', RESPONSES, 0, -1)) do
+    total = total + cjson.decode(member)[3] + RESPONSE_OVERHEAD
   end
   return total
 end
@@ -37,8 +37,8 @@ local index, total = answers_key(args.key), total_of_pool()
 local function forget(key, digest, size)
   redis.call('HDEL', answers_key(key), digest)
   redis.call('DEL', answer_key(digest))
-  if redis.call('ZREM', ANSWERS, cjson.encode({ key, digest, size })) == 1 then
-    total = total - size - ANSWER_OVERHEAD
+  if redis.call('ZREM', RESPONSES, cjson.encode({ key, digest, size })) == 1 then
+    total = total - size - RESPONSE_OVERHEAD
   end
 end
 
@@ -58,7 +58,7 @@ table.sort(present, function(a, b)
   return a.digest < b.digest
 end)
 local evicted = 0
-while #present - evicted >= args.max_answers or bytes > args.max_bytes do
+while #present - evicted >= args.max_responses or bytes > args.max_bytes do
   evicted = evicted + 1
   local oldest = present[evicted]
   if not oldest then break end
@@ -66,9 +66,9 @@ while #present - evicted >= args.max_answers or bytes > args.max_bytes do
   forget(args.key, oldest.digest, oldest.bytes)
 end
 
-local of_pool, needed = 0, #text + ANSWER_OVERHEAD
+local of_pool, needed = 0, #text + RESPONSE_OVERHEAD
 while total + needed > args.max_pool_bytes and of_pool < MAX_EVICTIONS do
-  local oldest = redis.call('ZRANGE', ANSWERS, 0, 0)[1]
+  local oldest = redis.call('ZRANGE', RESPONSES, 0, 0)[1]
   if not oldest then break end
   forget(unpack(cjson.decode(oldest)))
   of_pool = of_pool + 1
@@ -77,10 +77,10 @@ if total + needed <= args.max_pool_bytes then
   redis.call('SET', answer_key(args.digest), text, 'PX', args.ttl_ms)
   redis.call('HSET', index, args.digest, string.format('%.0f %.0f %d', now, now + args.ttl_ms, #text))
   if redis.call('PTTL', index) < args.ttl_ms then redis.call('PEXPIRE', index, args.ttl_ms) end
-  redis.call('ZADD', ANSWERS, now, cjson.encode({ args.key, args.digest, #text }))
-  if redis.call('PTTL', ANSWERS) < args.ttl_ms then redis.call('PEXPIRE', ANSWERS, args.ttl_ms) end
+  redis.call('ZADD', RESPONSES, now, cjson.encode({ args.key, args.digest, #text }))
+  if redis.call('PTTL', RESPONSES) < args.ttl_ms then redis.call('PEXPIRE', RESPONSES, args.ttl_ms) end
   total = total + needed
 end
-local left_ms = redis.call('PTTL', ANSWERS)
-if left_ms > 0 then redis.call('SET', ANSWERS_BYTES, string.format('%.0f', total), 'PX', left_ms) end
+local left_ms = redis.call('PTTL', RESPONSES)
+if left_ms > 0 then redis.call('SET', RESPONSES_BYTES, string.format('%.0f', total), 'PX', left_ms) end
 return evicted + of_pool

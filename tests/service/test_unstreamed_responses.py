@@ -1,4 +1,4 @@
-"""A request that is not streamed goes upstream unstreamed, and its answer arrives as it was sent."""
+"""A request that is not streamed goes upstream unstreamed, and its response arrives as it was sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.limits.limit_syntax import parse_limit
-from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -71,9 +71,9 @@ def test_every_field_arrives_and_usage_is_read(
     pool.account("a", upstream.base_url())
     upstream.script({"play": "json", "body": UNSTREAMED[protocol]})
 
-    answer = pool.post(PATHS[protocol], BODIES[protocol], pool.key())
+    response = pool.post(PATHS[protocol], BODIES[protocol], pool.key())
 
-    assert (answer.status_code, answer.json()) == (200, UNSTREAMED[protocol])
+    assert (response.status_code, response.json()) == (200, UNSTREAMED[protocol])
     (sent,) = sent_bodies(upstream)
     assert sent["stream"] is False
     assert "stream_options" not in sent
@@ -124,10 +124,10 @@ def test_a_failure_that_minimax_reports_in_a_200(
     streamed = {"status": 200, "headers": {"content-type": "text/event-stream"}, "steps": [{"send": frame}]}
     upstream.script({"play": "json", "body": failed} if sent == "object" else streamed)
 
-    answer = pool.post(PATHS[client], {**BODIES[client], "stream": stream}, pool.key())
+    response = pool.post(PATHS[client], {**BODIES[client], "stream": stream}, pool.key())
 
-    assert (answer.status_code, pool.states()) == (429, {"a": "window_spent"})
-    assert answer.json()["error"]["code"] in ("insufficient_quota", "usage_limit_reached")
+    assert (response.status_code, pool.states()) == (429, {"a": "window_spent"})
+    assert response.json()["error"]["code"] in ("insufficient_quota", "usage_limit_reached")
 
 
 @pytest.mark.parametrize("protocol", ["chat", "responses"])
@@ -138,11 +138,11 @@ def test_a_stream_of_an_account_that_never_streams(
     pool.account("a", upstream.base_url(), protocols=(other,), stream_upstream="never")
     upstream.script({"play": "json", "body": UNSTREAMED[other]})
 
-    answer = pool.post(PATHS[protocol], {**BODIES[protocol], "stream": True}, pool.key())
+    response = pool.post(PATHS[protocol], {**BODIES[protocol], "stream": True}, pool.key())
 
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    assert "Hi" in answer.text
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert "Hi" in response.text
     (sent,) = sent_bodies(upstream)
     assert sent["stream"] is False
     (row,) = pool.wait_for_rows(1)
@@ -166,17 +166,17 @@ def test_a_stream_of_an_organisation_that_may_not_stream(
     upstream.script({"play": "fitting", "plays": plays})
     key = pool.key()
 
-    answers = [pool.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, key) for _ in range(2)]
+    responses = [pool.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, key) for _ in range(2)]
 
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert all("Hi" in answer.text and answer.text.endswith("data: [DONE]\n\n") for answer in answers)
+    assert [response.status_code for response in responses] == [200, 200]
+    assert all("Hi" in response.text and response.text.endswith("data: [DONE]\n\n") for response in responses)
     assert [sent["stream"] for sent in sent_bodies(upstream)] == [True, False, False]
     row, _ = pool.wait_for_rows(2)
     assert row["attempts"][0]["repeated_without"] == ["streaming"]
 
 
 @pytest.mark.parametrize(("kind", "streams"), [("openai", False), ("azure", False), ("compatible", True)])
-def test_an_answer_that_a_strict_limit_may_cut_is_streamed(
+def test_a_response_that_a_strict_limit_may_cut_is_streamed(
     pool: PoolOfTest, upstream: ScriptedUpstream, kind: str, streams: bool
 ) -> None:
     """OpenAI never sends more than the length; other servers may ignore it, and are watched."""

@@ -1,4 +1,4 @@
-"""The answers of the bench's upstream: the bytes of both protocols, built in advance."""
+"""The responses of the bench's upstream: the bytes of both protocols, built in advance."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ BEGIN, END = b'{"error":{"code":"it_is_read"},"refresh_token":"', b'"}'
 
 
 @lru_cache
-def answer_of(size: int, encoding: str) -> bytes:
+def response_of(size: int, encoding: str) -> bytes:
     data = BEGIN + b"a" * (size - len(BEGIN) - len(END)) + END
     return gzip.compress(data) if encoding == "gzip" else data
 
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         _, size, encoding, status, *_ = self.path.split("/")
-        data = answer_of(int(size), encoding)
+        data = response_of(int(size), encoding)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(int(status))
         self.send_header("Content-Length", str(len(data)))
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def base_url() -> Iterator[str]:
-    answer_of(BOMB_BYTES, "gzip")  # takes seconds on a busy machine, during which a client would give up
+    response_of(BOMB_BYTES, "gzip")  # takes seconds on a busy machine, during which a client would give up
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -64,7 +64,7 @@ def base_url() -> Iterator[str]:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many bytes each read of an answer became."""
+    """How many bytes each read of a response became."""
     lengths: list[int] = []
     read = Body.read
 

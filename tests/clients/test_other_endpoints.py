@@ -16,51 +16,51 @@ REQUEST = "Say hello"
 BASES = {"basic": "/api/v1/openai", "extended": "/openai/v1", "extended, short": "/openai"}
 
 
-def connect(pool: PoolOfTest, surface: str, key: str) -> OpenAI:
+def connect(pool: PoolOfTest, endpoint: str, key: str) -> OpenAI:
     basic = {"Authorization": f"Basic {b64encode(f':{key}'.encode()).decode()}"}
     return OpenAI(
-        base_url=pool.gateway.url + BASES[surface],
+        base_url=pool.gateway.url + BASES[endpoint],
         api_key=key,
-        default_headers=basic if surface == "basic" else {},
+        default_headers=basic if endpoint == "basic" else {},
         max_retries=0,
     )
 
 
-@pytest.mark.parametrize("surface", BASES)
+@pytest.mark.parametrize("endpoint", BASES)
 class TestTheSdk:
-    def test_a_complete_answer(self, served: PoolOfTest, surface: str) -> None:
-        with connect(served, surface, served.key()) as client:
-            answer = client.chat.completions.create(
+    def test_a_complete_response(self, served: PoolOfTest, endpoint: str) -> None:
+        with connect(served, endpoint, served.key()) as client:
+            response = client.chat.completions.create(
                 model="gpt-4.1", messages=[{"role": "user", "content": REQUEST}]
             )
 
-        assert answer.choices[0].message.content
-        assert answer.usage is not None
-        assert answer.usage.total_tokens > 0
+        assert response.choices[0].message.content
+        assert response.usage is not None
+        assert response.usage.total_tokens > 0
 
-    def test_a_stream(self, served: PoolOfTest, surface: str) -> None:
+    def test_a_stream(self, served: PoolOfTest, endpoint: str) -> None:
         with (
-            connect(served, surface, served.key()) as client,
+            connect(served, endpoint, served.key()) as client,
             client.chat.completions.stream(
                 model="gpt-4.1", messages=[{"role": "user", "content": REQUEST}]
             ) as stream,
         ):
-            answer = stream.get_final_completion()
+            response = stream.get_final_completion()
 
-        assert answer.choices[0].message.content
-        assert answer.choices[0].finish_reason == "stop"
+        assert response.choices[0].message.content
+        assert response.choices[0].finish_reason == "stop"
 
-    def test_errors(self, served: PoolOfTest, surface: str) -> None:
-        with connect(served, surface, served.key()) as client, pytest.raises(openai.APIStatusError) as reply:
+    def test_errors(self, served: PoolOfTest, endpoint: str) -> None:
+        with connect(served, endpoint, served.key()) as client, pytest.raises(openai.APIStatusError) as reply:
             client.chat.completions.create(model="gpt-4.1", messages=[])
 
-        assert reply.value.status_code == (422 if surface == "basic" else 400)
+        assert reply.value.status_code == (422 if endpoint == "basic" else 400)
         assert reply.value.type == "invalid_request_error"
         assert reply.value.param == "messages"
 
-    def test_no_key(self, served: PoolOfTest, surface: str) -> None:
+    def test_no_key(self, served: PoolOfTest, endpoint: str) -> None:
         with (
-            connect(served, surface, "sk-pg-none") as client,
+            connect(served, endpoint, "sk-pg-none") as client,
             pytest.raises(openai.AuthenticationError) as reply,
         ):
             client.chat.completions.create(model="gpt-4.1", messages=[{"role": "user", "content": REQUEST}])
@@ -82,23 +82,23 @@ class TestCurl:
 
     def test_bearer(self, served: PoolOfTest) -> None:
         header = f"Authorization: Bearer {served.key()}"
-        status, answer = curl(served, "/v1/chat/completions", "--header", header, temperature=123)
+        status, response = curl(served, "/v1/chat/completions", "--header", header, temperature=123)
 
-        assert (status, answer["object"]) == (200, "chat.completion")
+        assert (status, response["object"]) == (200, "chat.completion")
 
     @pytest.mark.parametrize("user", ["ann:{}", ":{}", "{}:"])
     def test_basic(self, served: PoolOfTest, user: str) -> None:
         path = "/api/v1/openai/chat/completions"
-        status, answer = curl(
+        status, response = curl(
             served, path, "--user", user.format(served.key()), tool_choice="none", store=True
         )
 
-        assert (status, answer["object"]) == (200, "chat.completion")
+        assert (status, response["object"]) == (200, "chat.completion")
 
     def test_extended(self, served: PoolOfTest) -> None:
         path, header = "/openai/v1/chat/completions", f"x-bf-vk: {served.key()}"
         change = {"temperature": 1, "frequency_penalty": 0, "fallbacks": ["openai/gpt-5.2"]}
-        status, answer = curl(served, path, "--header", header, **change)
+        status, response = curl(served, path, "--header", header, **change)
 
         assert status == 200
-        assert {"id", "choices", "usage", "extra_fields"} <= set(answer)
+        assert {"id", "choices", "usage", "extra_fields"} <= set(response)

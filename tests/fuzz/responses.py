@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from tests.fuzz.calls import surface_of
+from tests.fuzz.calls import endpoint_of
 from tests.fuzz.case import Call, Case, Json, Play
 from tests.fuzz.ordinary import (
     CHAT_EVENTS,
@@ -118,7 +118,7 @@ Steps = list[Json]
 Change = Callable[[Random, Json], None]
 
 
-def answer_case(name: str, chance: Random) -> Case:
+def response_case(name: str, chance: Random) -> Case:
     kinds = tuple(chance.choice(KINDS) for _ in range(chance.choice((1, 1, 2))))
     path = chance.choice(PATHS)
     requested = [_call(chance, path) for _ in range(chance.randrange(1, 4))]
@@ -131,10 +131,10 @@ def answer_case(name: str, chance: Random) -> Case:
 
 
 def _call(chance: Random, path: str) -> Call:
-    surface, model = surface_of(path), chance.choice(("m", "m2", *PRICED))
-    if surface == "chat":
+    endpoint, model = endpoint_of(path), chance.choice(("m", "m2", *PRICED))
+    if endpoint == "chat":
         body: Json = {"messages": [{"role": "user", "content": "Hello there"}], "max_tokens": LENGTH}
-    elif surface:
+    elif endpoint:
         body = {"input": [{"role": "user", "content": "Hello there"}], "max_output_tokens": LENGTH}
     else:
         body = {"input": "Hello there", "prompt": "Hello there", "max_tokens": LENGTH}
@@ -143,10 +143,10 @@ def _call(chance: Random, path: str) -> Call:
         body |= {"instructions": "", "store": False, "stream": True}
     elif chance.random() < 0.6:
         body["stream"] = True
-    if surface == "chat" and chance.random() < 0.5:
+    if endpoint == "chat" and chance.random() < 0.5:
         body["stream_options"] = {"include_usage": True}
     data = json.dumps({"model": model, **body}).encode()
-    return Call("POST", path, {"content-type": "application/json"}, data, chance.random() < 0.1, surface)
+    return Call("POST", path, {"content-type": "application/json"}, data, chance.random() < 0.1, endpoint)
 
 
 def _play(chance: Random, kind: str, call: Call) -> Play:
@@ -166,13 +166,13 @@ def _play(chance: Random, kind: str, call: Call) -> Play:
 
 
 def _wire(kind: str, call: Call) -> str:
-    if not call.surface:
+    if not call.endpoint:
         return ""
-    return {"openai": call.surface, "chatgpt": "responses", "chat": "chat", "responses": "responses"}[kind]
+    return {"openai": call.endpoint, "chatgpt": "responses", "chat": "chat", "responses": "responses"}[kind]
 
 
 def rejected(chance: Random) -> Play:
-    """Return an error answer."""
+    """Return an error response."""
     status = chance.choice(STATUSES)
     error: Json = {
         "message": chance.choice(MESSAGES),

@@ -1,5 +1,5 @@
 """
-Answers of an upstream that fails, for either protocol.
+Responses of an upstream that fails, for either protocol.
 
 What a named play of `upstream_plays` cannot express is made from the frames of a correct stream:
 `edited` takes a function from frames to frames.
@@ -41,7 +41,7 @@ def saying(account: str, **more: Any) -> Json:
 
 
 def midway(*steps: Json) -> Json:
-    """The first half of the answer of `bad`, then *steps*."""
+    """The first half of the response of `bad`, then *steps*."""
     return saying("bad", at={"3": list(steps)})
 
 
@@ -71,7 +71,7 @@ def frames_of(wire: str, play: Json) -> Frames:
 
 
 def edited(edit: Callable[[Frames], Frames], *after: Json, of: Json | None = None) -> Callable[[str], Json]:
-    """Play the frames of the answer of `bad` as *edit* returns them, then the steps *after*."""
+    """Play the frames of the response of `bad` as *edit* returns them, then the steps *after*."""
     output = of or saying("bad")
 
     def play(wire: str) -> Json:
@@ -109,7 +109,7 @@ def without_terminal(frames: Frames) -> Frames:
 
 
 def sent_twice(frames: Frames) -> Frames:
-    """The whole answer again after its end: deltas, terminal and all."""
+    """The whole response again after its end: deltas, terminal and all."""
     return frames + frames
 
 
@@ -141,7 +141,7 @@ def compressed(frames: Sequence[str], last: bytes = b"") -> bytes:
 
 @cache
 def too_large(wire: str) -> Json:
-    """One event of 17 MiB, after half of an answer. Sent compressed, or a test would be slow."""
+    """One event of 17 MiB, after half of a response. Sent compressed, or a test would be slow."""
     half = frames_of(wire, saying("bad"))
     huge = b'data: {"type": "x", "padding": "' + b"x" * TOO_LARGE_BYTES + b'"}\n\n'
     headers = {**SSE, "content-encoding": "gzip"}

@@ -1,5 +1,5 @@
 """
-Chunks -> Responses events -> chunks preserves an answer: text, refusal, calls, why it ended
+Chunks -> Responses events -> chunks preserves a response: text, refusal, calls, why it ended
 and what it used.
 
 Lost: choices other than the first, audio and annotations; which of several chunks had a
@@ -54,7 +54,7 @@ def called(index: int, call: dict) -> list[Event]:
 
 
 @st.composite
-def answers(draw) -> list[Event]:
+def responses(draw) -> list[Event]:
     calls = draw(CALLS)
     events = [chunk({"role": "assistant", "content": ""})]
     events += [chunk({"content": piece}) for piece in draw(PIECES)]
@@ -66,7 +66,7 @@ def answers(draw) -> list[Event]:
 
 
 def summary(events: list[Event]) -> dict:
-    """Return the content of an answer, independent of its division into chunks."""
+    """Return the content of a response, independent of its division into chunks."""
     fold = ChatFold()
     for event in events:
         if event is not DONE:
@@ -85,8 +85,8 @@ def summary(events: list[Event]) -> dict:
 
 
 @settings(max_examples=examples(150), deadline=None)
-@given(answers(), st.integers(1, 5))
-def test_answers(events, at_a_time):
+@given(responses(), st.integers(1, 5))
+def test_model_responses(events, at_a_time):
     there = ChatToResponses("resp_1", 1, {"model": "m"})
     back = ResponsesToChat("chatcmpl-2", 1, "m", include_usage=True)
     out = []

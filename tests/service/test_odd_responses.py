@@ -1,4 +1,4 @@
-"""Answers that are not quite of the protocol: read where they can be, else another account's turn."""
+"""Responses that are not quite of the protocol: read where they can be, else another account's turn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text, text_of
+from tests.service.test_model_responses import BODIES, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -34,20 +34,20 @@ def play(*contents: str) -> dict[str, Any]:
         (("a\tb",), "a\tb"),
     ],
 )
-def test_answer_goes_on(
+def test_response_goes_on(
     pool: PoolOfTest, upstream: ScriptedUpstream, contents: tuple[str, ...], text: str, stream: bool
 ) -> None:
     pool.account("a", upstream.base_url(), protocols=("chat",))
     upstream.script(play(*contents))
 
-    answer = pool.post(PATHS["chat"], {**CHAT, "stream": stream}, pool.key())
+    body = pool.post(PATHS["chat"], {**CHAT, "stream": stream}, pool.key())
 
     if stream:
-        chunks = [event for event in events_of(answer.text) if event != "[DONE]"]
+        chunks = [event for event in events_of(body.text) if event != "[DONE]"]
         given = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
     else:
-        given = answer.json()["choices"][0]["message"]["content"]
-    assert (answer.status_code, given) == (200, text)
+        given = body.json()["choices"][0]["message"]["content"]
+    assert (body.status_code, given) == (200, text)
     assert len(upstream.log()) == 1
 
 
@@ -59,9 +59,9 @@ def test_values_without_meaning_are_ignored(
     sent = play("Hello")
     upstream.script({**sent, "steps": [{"send": f"data: {filler}\n\n"}, *sent["steps"]]})
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    body = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert answer.json()["choices"][0]["message"]["content"] == "Hello"
+    assert body.json()["choices"][0]["message"]["content"] == "Hello"
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -77,9 +77,9 @@ def test_another_account_answers(
     odd = {"headers": SSE, "steps": [{"send": f'data: {{"choices":{choices}}}\n\n{STOP}'}]}
     upstream.script(odd, account="a")
 
-    answer = pool.post(PATHS["responses"], {**TURN, "stream": stream}, pool.key())
+    body = pool.post(PATHS["responses"], {**TURN, "stream": stream}, pool.key())
 
-    assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "b")
+    assert (body.status_code, body.headers["x-poolgate-account"]) == (200, "b")
     assert [seen.account for seen in upstream.log()] == ["a", "b"]
 
 
@@ -87,9 +87,9 @@ def test_passed_json_is_made_strict(pool: PoolOfTest, upstream: ScriptedUpstream
     pool.account("a", upstream.base_url())
     upstream.script({"play": "json", "body": '{"data":[NaN],"text":"\\ud83d"}'}, path="/embeddings")
 
-    answer = pool.post("/v1/embeddings", {"model": "m", "input": "x"}, pool.key())
+    body = pool.post("/v1/embeddings", {"model": "m", "input": "x"}, pool.key())
 
-    assert answer.json() == {"data": [None], "text": "\ufffd"}
+    assert body.json() == {"data": [None], "text": "\ufffd"}
 
 
 def completion(**message: Any) -> dict[str, Any]:
@@ -118,22 +118,22 @@ def response() -> dict[str, Any]:
 
 @pytest.mark.parametrize("label", ["application/json", "text/plain", "text/event-stream"])
 @pytest.mark.parametrize("wire", ["chat", "responses"])
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_object_is_streamed(
-    pool: PoolOfTest, upstream: ScriptedUpstream, label: str, wire: str, surface: str, stream: bool
+    pool: PoolOfTest, upstream: ScriptedUpstream, label: str, wire: str, endpoint: str, stream: bool
 ) -> None:
     pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
-    body = completion(content="Hello") if wire == "chat" else response()
-    upstream.script({"play": "json", "body": body, "headers": {"content-type": label}})
+    sent = completion(content="Hello") if wire == "chat" else response()
+    upstream.script({"play": "json", "body": sent, "headers": {"content-type": label}})
 
-    answer = pool.post(PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
+    served = pool.post(PATHS[endpoint], {**BODIES[endpoint], "stream": stream}, pool.key())
 
-    assert answer.status_code == 200
+    assert served.status_code == 200
     if stream:
-        assert streamed_text(surface, events_of(answer.text)) == "Hello"
+        assert streamed_text(endpoint, events_of(served.text)) == "Hello"
     else:
-        assert text_of(surface, answer.json()) == "Hello"
+        assert text_of(endpoint, served.json()) == "Hello"
     (row,) = pool.wait_for_rows(1)
     assert (row["input_tokens"], row["output_tokens"]) == (1000, 20)
     if wire == "chat":
@@ -145,16 +145,16 @@ def test_stream_with_another_label(pool: PoolOfTest, upstream: ScriptedUpstream,
     pool.account("a", upstream.base_url(), protocols=("chat",))
     upstream.script({**play("Hello"), "headers": {"content-type": label}})
 
-    answer = pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key())
+    body = pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key())
 
-    assert streamed_text("chat", events_of(answer.text)) == "Hello"
+    assert streamed_text("chat", events_of(body.text)) == "Hello"
 
 
 WORDS = "the request exceeds the available context size"
 ERROR = f'{{"code":400,"message":"{WORDS}","type":"exceed_context_size_error"}}'
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
     "sent",
@@ -166,41 +166,41 @@ ERROR = f'{{"code":400,"message":"{WORDS}","type":"exceed_context_size_error"}}'
     ],
 )
 def test_error_with_status_200(
-    pool: PoolOfTest, upstream: ScriptedUpstream, sent: dict[str, Any], surface: str, stream: bool
+    pool: PoolOfTest, upstream: ScriptedUpstream, sent: dict[str, Any], endpoint: str, stream: bool
 ) -> None:
     pool.account("a", upstream.base_url(), protocols=("chat",))
     upstream.script(sent)
 
-    answer = pool.post(PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
+    served = pool.post(PATHS[endpoint], {**BODIES[endpoint], "stream": stream}, pool.key())
 
-    assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == WORDS
+    assert served.status_code == 400
+    assert served.json()["error"]["message"] == WORDS
     assert len(upstream.log()) == 1
 
 
-@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("endpoint", ["chat", "responses"])
 @pytest.mark.parametrize("stream", [True, False])
 def test_empty_finish_reason_is_no_end(
-    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, stream: bool
+    pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, stream: bool
 ) -> None:
     pool.account("a", upstream.base_url(), protocols=("chat",))
     chunk = 'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Half"},"finish_reason":""}]}\n\n'
     upstream.script({"headers": SSE, "steps": [{"send": chunk}]})
 
-    answer = pool.post(PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
+    served = pool.post(PATHS[endpoint], {**BODIES[endpoint], "stream": stream}, pool.key())
 
     if stream:
-        assert "stream_incomplete" in answer.text
-        assert "response.completed" not in answer.text
+        assert "stream_incomplete" in served.text
+        assert "response.completed" not in served.text
     else:
-        assert answer.json()["error"]["code"] == "stream_incomplete"
+        assert served.json()["error"]["code"] == "stream_incomplete"
 
 
-def test_informational_answers_are_skipped(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_informational_responses_are_skipped(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url(), protocols=("chat",))
     early = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
     upstream.script({**play("Hello"), "before": [{"raw": early}]})
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    body = pool.post(PATHS["chat"], CHAT, pool.key())
 
-    assert answer.json()["choices"][0]["message"]["content"] == "Hello"
+    assert body.json()["choices"][0]["message"]["content"] == "Hello"

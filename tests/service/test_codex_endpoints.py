@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.service.test_answers import CHAT, events_of
 from tests.service.test_common_rules import HANDSHAKE, error_of
+from tests.service.test_model_responses import CHAT, events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -41,10 +41,10 @@ class TestResponses:
     def test_always_a_stream(
         self, chatgpt: PoolOfTest, upstream: ScriptedUpstream, stream: bool | None, slash: str
     ) -> None:
-        answer = chatgpt.post(PATH + slash, {**CODEX, "stream": stream}, chatgpt.key())
+        response = chatgpt.post(PATH + slash, {**CODEX, "stream": stream}, chatgpt.key())
 
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        events = events_of(answer.text)
+        assert response.headers["content-type"].startswith("text/event-stream")
+        events = events_of(response.text)
         assert (events[-2]["type"], events[-1]) == ("response.completed", "[DONE]")
         (seen,) = upstream.log()
         assert seen.body is not None
@@ -84,9 +84,9 @@ class TestResponses:
     def test_tools_that_the_service_runs(
         self, chatgpt: PoolOfTest, upstream: ScriptedUpstream, tool: str
     ) -> None:
-        answer = chatgpt.post(PATH, {**CODEX, "tools": [{"type": tool}]}, chatgpt.key())
+        response = chatgpt.post(PATH, {**CODEX, "tools": [{"type": tool}]}, chatgpt.key())
 
-        assert answer.status_code == 200
+        assert response.status_code == 200
         (seen,) = upstream.log()
         assert seen.body is not None
         assert seen.body["tools"] == [{"type": tool}]
@@ -105,19 +105,19 @@ class TestResponses:
         """They are required of a body that is Codex's and brings none in its input."""
         body = {name: value for name, value in CODEX.items() if name != "instructions"}
 
-        answer = chatgpt.post(PATH, body | change, chatgpt.key())
+        response = chatgpt.post(PATH, body | change, chatgpt.key())
 
-        assert answer.status_code == status, answer.text
+        assert response.status_code == status, response.text
         if status == 400:
-            assert error_of(answer)["param"] == "instructions"
+            assert error_of(response)["param"] == "instructions"
 
 
 def test_a_handshake_is_refused_in_favour_of_http(pool: PoolOfTest) -> None:
     headers = {"Authorization": f"Bearer {pool.key()}", **HANDSHAKE}
 
-    answer = requests.get(pool.gateway.url + PATH, headers=headers, timeout=10)
+    response = requests.get(pool.gateway.url + PATH, headers=headers, timeout=10)
 
-    assert (answer.status_code, answer.headers["x-should-retry"]) == (426, "false")
+    assert (response.status_code, response.headers["x-should-retry"]) == (426, "false")
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_a_handshake_is_refused_in_favour_of_http(pool: PoolOfTest) -> None:
     ],
 )
 def test_wrong_addresses(pool: PoolOfTest, method: str, path: str, status: int, code: str) -> None:
-    answer = requests.request(method, pool.gateway.url + path, timeout=10)
+    response = requests.request(method, pool.gateway.url + path, timeout=10)
 
-    assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+    assert (response.status_code, error_of(response)["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ def test_wrong_addresses(pool: PoolOfTest, method: str, path: str, status: int, 
 )
 def test_addresses_that_are_known_but_not_served(pool: PoolOfTest, path: str, status: int, code: str) -> None:
     """Clients are refused once, and not to retry; without a key they learn nothing."""
-    answer = pool.post(path, {}, pool.key())
+    response = pool.post(path, {}, pool.key())
 
-    assert (answer.status_code, error_of(answer)["code"]) == (status, code)
-    assert answer.headers["x-should-retry"] == "false"
+    assert (response.status_code, error_of(response)["code"]) == (status, code)
+    assert response.headers["x-should-retry"] == "false"
     assert pool.post(path, {}).status_code == 401
 
 
@@ -173,12 +173,12 @@ class TestCatalogue:
             chatgpt.name, account.id, ["m", "n"], {"m": {"display_name": "Em", "priority": 1}}
         )
 
-        answer = chatgpt.get(path, chatgpt.key(models=("m",))).json()
+        response = chatgpt.get(path, chatgpt.key(models=("m",))).json()
 
-        (model,) = answer["models"]
+        (model,) = response["models"]
         assert (model["slug"], model["display_name"], model["priority"]) == ("m", "Em", 1)
         assert model["base_instructions"]
-        assert [entry["id"] for entry in answer["data"]] == ["m"]
+        assert [entry["id"] for entry in response["data"]] == ["m"]
         required = {"shell_type", "visibility", "base_instructions", "truncation_policy"}
         assert required <= model.keys()
 
