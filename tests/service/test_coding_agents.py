@@ -1,4 +1,4 @@
-"""Coding agents that use the Responses API, in front of servers that support only chat."""
+"""Coding agents of the Responses API in front of servers that support only chat, and those of plain chat."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from tests.service.test_common_rules import error_of
-from tests.service.test_model_responses import PATHS
+from tests.service.test_model_responses import PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest
+from tests.support.strict.servers import SERVERS
+from tests.support.strict.session import TITLE
 from tests.support.upstream_client import ScriptedUpstream
 
 Json = dict[str, Any]
@@ -170,3 +172,38 @@ def test_content_decides_which_accounts_are_eligible(
 
     assert (refused.status_code, error_of(refused)["param"]) == (400, "input")
     assert served == {"b"}
+
+
+CLINE: Json = {
+    "model": "m",
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "temperature": 0,
+    "messages": [
+        {"role": "system", "content": "Use tools as <read_file><path>x</path></read_file>."},
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "<task>Read</task>"}]},
+        {"role": "assistant", "content": "<read_file><path>a</path></read_file>"},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "[read_file] Result:"}, {"type": "text", "text": "42"}],
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_an_agent_whose_tools_are_texts(pool: PoolOfTest, upstream: ScriptedUpstream, server: str) -> None:
+    """As Cline does it: everything is a text, and servers that keep to their vendors' rules get all of it."""
+    protocol = "responses" if server == "responses" else "chat"
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=(protocol,))
+    upstream.script({"play": "strict", "server": server, "steps": []})
+
+    answer = pool.post(PATHS["chat"], CLINE, pool.key(), stream=True)
+
+    assert answer.status_code == 200, answer.text
+    assert streamed_text("chat", events_of(answer.text)) == TITLE
+    sent = str(upstream.log()[-1].body)
+    texts = ["<read_file><path>x</path>", "Be brief.", "<task>Read</task>", "<path>a</path>", "Result:", "42"]
+    assert [text for text in texts if text not in sent] == []
+    assert "x-poolgate-ignored" not in answer.headers
