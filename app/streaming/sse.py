@@ -52,8 +52,8 @@ class EventDecoder:
             return []
         text = self._take_complete(self._with_newlines(data))
         events = self._decode(text) if text else []
-        # 1: half of a blank line
-        if self._pending_bytes > self._max_event_bytes + 1 and self.error is None:
+        # 2: half of a blank line before and behind
+        if self._pending_bytes > self._max_event_bytes + 2 and self.error is None:
             self.error = self._too_large()
         return events if self.error is None else events + self._surrogates.release()
 
@@ -105,7 +105,7 @@ class EventDecoder:
         events = []
         try:
             for block in text.split(b"\n\n"):
-                if len(block) > self._max_event_bytes:
+                if len(block) > self._max_event_bytes and len(block.lstrip(b"\n")) > self._max_event_bytes:
                     raise self._too_large()
                 self.comments += block.startswith(b":")
                 event = _decode_block(block)

@@ -11,6 +11,8 @@ from tests.support.gateway import PoolOfTest
 
 Json = dict[str, Any]
 
+ANNOUNCED = "100000"  # the content-length of upstreams that send less
+
 
 @dataclass(frozen=True, slots=True)
 class Call:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from tests.fuzz.calls import endpoint_of
-from tests.fuzz.case import Call, Case, Json, Play
+from tests.fuzz.case import ANNOUNCED, Call, Case, Json, Play
 from tests.fuzz.ordinary import (
     CHAT_EVENTS,
     CHAT_UNSTREAMED,
@@ -352,7 +352,7 @@ def _packed(chance: Random, play: Json) -> None:
 def _misframed(chance: Random, play: Json) -> None:
     play["framing"] = chance.choice(("length", "close", "chunked"))
     if chance.random() < 0.5:
-        play["headers"]["content-length"] = chance.choice(("0", "1", "100000", "-1", "x", "5, 5", "1e3"))
+        play["headers"]["content-length"] = chance.choice(("0", "1", ANNOUNCED, "-1", "x", "5, 5", "1e3"))
 
 
 def _rubbish(chance: Random, play: Json) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import orjson
 import pytest
 import sseclient
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import StreamEventTooLarge, UpstreamProtocolError
@@ -351,6 +351,8 @@ class TestCuts:
 
     @settings(max_examples=examples(150))
     @given(STREAMS | st.binary(max_size=60), st.lists(st.integers(0, 5000), max_size=6), st.integers(8, 60))
+    @example(b"data: {}\n\n\ndata: {}\n\n", [11], 8)
+    @example(b"data: {}\n\n\ndata: {}\n\n", [11, 20], 8)
     def test_any_cuts_of_any_stream(self, stream, marks, limit):
         """The reads never show: not in the events, not in the error, not in what is too large."""
         assert decode(*cut(stream, marks), limit=limit) == decode(stream, limit=limit)
