@@ -48,7 +48,7 @@ def faults(outcome: Outcome) -> list[str]:
 def is_cut_short(case: Case, heard: Heard) -> bool:
     """Return whether what passes through has to break off: the upstream sent less than it announced."""
     announced = (str(play.steps.get("headers", {}).get("content-length", "")) for play in case.plays)
-    return heard.status == 200 and not heard.call.surface and ANNOUNCED in announced
+    return heard.status == 200 and not heard.call.endpoint and ANNOUNCED in announced
 
 
 def response(heard: Heard) -> Iterator[str]:
