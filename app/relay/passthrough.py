@@ -16,6 +16,7 @@ from app.errors import StreamIncomplete, UpstreamProtocolError
 from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
 from app.relay.content_types import EVENTS, PAGES, is_json
 from app.relay.context import JsonObject
+from app.relay.response_outline import outline
 from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import loads_and_compare
 from app.streaming.sse import EventDecoder
@@ -149,8 +150,11 @@ class PassthroughAttempt:
             if size > MAX_JSON_BYTES:
                 raise UpstreamProtocolError("The upstream's response is too large")
         data = b"".join(pieces)
+        is_forwarded = self._transform is forward_bytes
         try:
-            payload, is_strict = loads_and_compare(data)
+            payload, is_strict = loads_and_compare(outline(data) if is_forwarded else data)
+            if not is_strict and is_forwarded:
+                payload, is_strict = loads_and_compare(data)
         except ValueError:
             raise UpstreamProtocolError("The upstream's response is not valid JSON") from None
         if not is_strict:  # callers' parsers are strict as well
