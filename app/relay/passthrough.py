@@ -25,6 +25,7 @@ from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, RequestContent
 from app.upstream.responses import NO_CONTENT, UpstreamResponse, essence_of
+from app.yielding import end_turn
 
 MAX_JSON_BYTES = 128 * 1024 * 1024  # ten images in base64 fit
 FINAL_SUFFIXES = (".done", ".completed")  # of the type of a stream's last event, where it is not `[DONE]`
@@ -152,9 +153,9 @@ class PassthroughAttempt:
         data = b"".join(pieces)
         is_forwarded = self._transform is forward_bytes
         try:
-            payload, is_strict = loads_and_compare(outline(data) if is_forwarded else data)
+            payload, is_strict = loads_and_compare(outline(data) if is_forwarded else data, end_turn)
             if not is_strict and is_forwarded:
-                payload, is_strict = loads_and_compare(data)
+                payload, is_strict = loads_and_compare(data, end_turn)
         except ValueError:
             raise UpstreamProtocolError("The upstream's response is not valid JSON") from None
         if not is_strict:  # callers' parsers are strict as well

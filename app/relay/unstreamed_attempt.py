@@ -29,7 +29,7 @@ from app.translation.requests.refused_fields import STREAMED, UNSTREAMED
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.responses import UpstreamResponse, essence_of
-from app.yielding import give_way
+from app.yielding import end_turn, give_way
 
 STREAM_FIELDS = ("stream_options",)  # of a request; upstreams refuse them where `stream` is false
 
@@ -151,7 +151,7 @@ class UnstreamedAttempt(ProtocolAttempt):
         """Return the event with the response in *data*, which the reader observes. Raises UpstreamError."""
         give_way(len(data))
         try:
-            payload, is_strict = loads_and_compare(data)
+            payload, is_strict = loads_and_compare(data, end_turn)
         except ValueError:
             raise UpstreamProtocolError("The upstream's response is not valid JSON") from None
         if self.context.options.include_raw:

@@ -24,6 +24,7 @@ MIN_DEEP_BYTES = 2 * MAX_LEVELS  # the minimum length of a text with more levels
 # Bounds of the work of one parse, during which no other greenlet runs. Brackets, colons and commas in strings
 # count as well: the longest response of text has a tenth of that, and Base64 has none.
 COUNTED_FROM_BYTES = 256 * 1024  # shorter JSON is parsed within some milliseconds, whatever is in it
+COUNTED_AT_ONCE_BYTES = 4 * 1024 * 1024  # 20 ms
 MAX_CONTAINERS = 200_000  # arrays and objects
 MAX_MEMBERS = 400_000  # of objects, whose names are not shared
 MAX_SEPARATORS = 8_000_000  # OpenAI's largest list of embeddings has 6.3 million numbers
@@ -42,14 +43,23 @@ def loads(data: bytes) -> Any:
     return value
 
 
-def loads_and_compare(data: bytes) -> tuple[Any, bool]:
-    """Return (the value of *data*, whether it is strict JSON). Raises ValueError."""
-    if has_too_many_values(data):
+def no_pause() -> None: ...
+
+
+def loads_and_compare(data: bytes, pause: Callable[[], None] = no_pause) -> tuple[Any, bool]:
+    """
+    Return (the value of *data*, whether it is strict JSON). Raises ValueError.
+
+    *pause* is called during the work on large data: other requests may run then.
+    """
+    if has_too_many_values(data, pause):
         raise ValueError("too many values")
     try:
         value, is_strict = orjson.loads(data), True
     except orjson.JSONDecodeError:
         value, is_strict = loads_tolerantly(data), False
+    if len(data) > COUNTED_FROM_BYTES:
+        pause()
     if is_too_deep(data, value):
         raise ValueError("nested too deeply")
     return (value if is_strict else without_surrogates(value)), is_strict
@@ -69,13 +79,20 @@ def loads_tolerantly(data: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def has_too_many_values(data: bytes) -> bool:
+def has_too_many_values(data: bytes, pause: Callable[[], None] = no_pause) -> bool:
     """Return whether *data* may have more values than are parsed without delaying other requests."""
     if len(data) <= COUNTED_FROM_BYTES:
         return False
-    if _containers(data) > MAX_CONTAINERS or data.count(b":") > MAX_MEMBERS:
-        return True
-    return data.count(b",") > MAX_SEPARATORS
+    containers = members = separators = 0
+    for start in range(0, len(data), COUNTED_AT_ONCE_BYTES):
+        piece = data[start : start + COUNTED_AT_ONCE_BYTES]
+        containers += _containers(piece)
+        members += piece.count(b":")
+        separators += piece.count(b",")
+        if containers > MAX_CONTAINERS or members > MAX_MEMBERS or separators > MAX_SEPARATORS:
+            return True
+        pause()
+    return False
 
 
 def _containers(data: bytes) -> int:

@@ -185,3 +185,18 @@ def test_a_large_response(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     first = send(pool, key, "/v1/embeddings", body)
     assert first.content == response, first.text[:300]
     assert not send_all(pool, key, [("embeddings", "/v1/embeddings", body)])
+
+
+def test_a_long_string(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """A response of the model with a file in Base64, which is not streamed, passes through unchanged."""
+    pool.account("a", upstream.base_url())
+    message = {"role": "assistant", "content": "A" * 30 * MIB, "refusal": None}
+    choices = [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}]
+    usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+    head = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
+    upstream.script({"play": "json", "body": {**head, "choices": choices, "usage": usage}})
+    key = pool.key()
+    body = conversation("chat", "a")
+
+    assert send(pool, key, CHAT[0], body).json()["choices"] == choices
+    assert not send_all(pool, key, [("chat", CHAT[0], body)])

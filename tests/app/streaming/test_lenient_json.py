@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from app.streaming.lenient_json import (
+    COUNTED_AT_ONCE_BYTES,
     MAX_CONTAINERS,
     MAX_LENIENT_BYTES,
     MAX_LENIENT_VALUES,
@@ -81,3 +82,13 @@ def test_json_that_would_delay_other_requests_is_refused(value: bytes, count: in
 def test_only_small_json_is_parsed_leniently(data: bytes) -> None:
     with pytest.raises(ValueError, match="too large"):
         loads(data)
+
+
+def test_pauses() -> None:
+    """Other requests run while large data is counted, and before its depth is checked."""
+    pauses: list[None] = []
+    data = b'"' + b"a" * (2 * COUNTED_AT_ONCE_BYTES) + b'"'
+
+    assert loads_and_compare(data, lambda: pauses.append(None)) == ("a" * (len(data) - 2), True)
+    assert len(pauses) == 4
+    loads_and_compare(b'"a"', lambda: pytest.fail("paused for a few bytes"))
