@@ -1,5 +1,5 @@
 """
-Shorten a large JSON response to what is read of it: its usage, texts and names.
+Shorten a large JSON response to what the gateway reads: its usage, texts and names.
 
 Embeddings are millions of numbers, and images megabytes of Base64: parsing them would delay other requests by
 more than a second. They are left out before parsing, in windows between which other requests run.
