@@ -61,7 +61,7 @@ def imported(pool: PoolOfTest, upstream: ScriptedUpstream) -> Return:
     settings = pool.gateway.services.settings
     services = build(replace(settings, chatgpt_base_url=f"{upstream.root_url('a')}/backend-api"))
     with Issuer() as issuer:
-        _, tokens = issuer.sign_in()
+        _, tokens = issuer.sign_in(account_id=f"{pool.name}-a", email=f"{pool.name}@example.com")
     return lambda: services.operations(ACTOR).sign_ins.import_auth_json(pool.name, "a", tokens.auth_json())
 
 

@@ -197,9 +197,9 @@ class TestReasoningDetails:
         return events[-1].payload["response"]
 
     @pytest.mark.parametrize("include", [[], ["reasoning.encrypted_content"]])
-    @pytest.mark.parametrize("answer", [{"content": "a"}, CALL], ids=["text", "call"])
-    def test_next_turn_has_them(self, include, response):
-        response = self.response(*self.THOUGHTS, self.SIGNATURE, response, include=include)
+    @pytest.mark.parametrize("delta", [{"content": "a"}, CALL], ids=["text", "call"])
+    def test_next_turn_has_them(self, include, delta):
+        response = self.response(*self.THOUGHTS, self.SIGNATURE, delta, include=include)
         (message,) = messages_from_input(response["output"])
 
         assert response["output"][0]["content"] == [{"type": "reasoning_text", "text": "Hmm"}]
