@@ -151,10 +151,10 @@ class PassthroughAttempt:
             if size > MAX_JSON_BYTES:
                 raise UpstreamProtocolError("The upstream's response is too large")
         data = b"".join(pieces)
-        is_forwarded = self._transform is forward_bytes
+        shown = outline(data) if self._transform is forward_bytes else data
         try:
-            payload, is_strict = loads_and_compare(outline(data) if is_forwarded else data, end_turn)
-            if not is_strict and is_forwarded:
+            payload, is_strict = loads_and_compare(shown, end_turn)
+            if not is_strict and shown is not data:
                 payload, is_strict = loads_and_compare(data, end_turn)
         except ValueError:
             raise UpstreamProtocolError("The upstream's response is not valid JSON") from None
