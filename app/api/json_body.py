@@ -18,11 +18,11 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidRequest, NotJson, PayloadTooLarge
+from app.streaming.lenient_json import MAX_LEVELS, exceeds_levels
 from app.yielding import end_turn, give_way
 from schemas.work_bounds import MAX_STRING_BYTES, MAX_TEXT_BYTES
 
 MIB = 1024 * 1024
-MAX_LEVELS = 200  # orjson writes 254, and a translation may add some
 SLICE_BYTES = 32 * 1024
 SLICES_PER_TURN = 16  # some 3 ms of counting at most
 CUT_OUT_FROM_BYTES = 2 * 1024 * 1024  # smaller bodies are parsed at once
@@ -215,14 +215,5 @@ class _Restored:
 
 def check_levels(body: Any) -> None:
     """Refuse a value that could be read but not be written again."""
-    level: list[Any] = [body] if type(body) in (dict, list) else []
-    for _ in range(MAX_LEVELS):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) in (dict, list)
-        ]
-        if not level:
-            return
-    raise InvalidRequest(f"The request body is nested more than {MAX_LEVELS} levels deep")
+    if exceeds_levels(body):
+        raise InvalidRequest(f"The request body is nested more than {MAX_LEVELS} levels deep")

@@ -103,7 +103,12 @@ def is_too_deep(data: bytes, value: Any) -> bool:
     """Return whether *value*, parsed from *data*, is nested too deeply to be encoded."""
     if len(data) <= MIN_DEEP_BYTES or _containers(data) <= MAX_LEVELS:
         return False
-    level = [value] if type(value) in (dict, list) else []
+    return exceeds_levels(value)
+
+
+def exceeds_levels(value: Any) -> bool:
+    """Return whether *value* has more than `MAX_LEVELS`, and could be read but not be written again."""
+    level: list[Any] = [value] if type(value) in (dict, list) else []
     for _ in range(MAX_LEVELS):
         level = [
             inner
