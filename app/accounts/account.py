@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypedDict
 
 import orjson
@@ -126,9 +127,7 @@ def demo_serves(accounts: Iterable[Account]) -> bool:
 
 def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Account:
     """Return the account that a stored hash describes."""
-
-    def integer(name: str, default: int = 0) -> int:
-        return int(float(fields.get(name) or default))
+    integer = partial(_integer, fields)
 
     def percent(name: str) -> float | None:
         return float(fields[name]) if fields.get(name) else None
@@ -166,11 +165,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         attempts=integer("attempts"),
         failed_attempts=integer("failed_attempts"),
         rescues=integer("rescues"),
-        failures={
-            name.removeprefix(FAILURE_PREFIX): integer(name)
-            for name in fields
-            if name.startswith(FAILURE_PREFIX)
-        },
+        failures=_failures(fields),
         failures_in_a_row=failures_in_a_row(fields),
         latest_failure=fields.get("streak_of", ""),
         refused=_refused_fields(fields),
@@ -180,9 +175,21 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
 def failures_in_a_row(fields: Mapping[str, str]) -> int:
     """Return how many of its newest attempts failed in a row, as lua/attempts.lua counts them."""
     attempts, unanswered, streak, answered = (
-        int(float(fields.get(name) or 0)) for name in ("attempts", "unanswered", "streak", "streak_ok")
+        _integer(fields, name) for name in ("attempts", "unanswered", "streak", "streak_ok")
     )
     return streak if attempts - unanswered == answered else 0
+
+
+def _integer(fields: Mapping[str, str], name: str, default: int = 0) -> int:
+    return int(float(fields.get(name) or default))
+
+
+def _failures(fields: Mapping[str, str]) -> dict[str, int]:
+    return {
+        name.removeprefix(FAILURE_PREFIX): _integer(fields, name)
+        for name in fields
+        if name.startswith(FAILURE_PREFIX)
+    }
 
 
 def _refused_fields(names: Iterable[str]) -> tuple[RefusedField, ...]:
