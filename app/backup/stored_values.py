@@ -23,7 +23,7 @@ from app.accounts.pools import checked_policy, checked_zone
 from app.accounts.settings import check_settings
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD, Price
-from app.patterns import MAX_STARS, STAR
+from app.patterns import MAX_STARS, STAR, pattern_error
 from app.stores import dump
 from app.stores.dump import Record
 from app.stores.records.api_keys import read_stored_key
@@ -35,6 +35,7 @@ from schemas.accounts import AccountInput
 from schemas.admin import MAX_DOLLARS, MAX_MODEL_TOKENS, PriceInput
 from schemas.api_keys import KeyInput
 from schemas.bounds import MAX_CREDENTIAL_CHARS, MAX_LIMITS, name_error
+from schemas.model_routes import ROUTE_INPUT
 
 LARGEST = 2**53  # as far as the doubles of the scripts are exact
 LARGEST_TOTAL = 2**63 - 1  # Redis itself adds to totals
@@ -307,7 +308,7 @@ def _check_pool(pool: PoolContents, _suffix: str, fields: Mapping[str, str]) -> 
         checked_zone(fields["zone"])
     check_settings(fields.get("settings", ""))
     _check_limits(pool, fields.get("limits") or "[]")
-    _check_finite(fields, ("prices", "created_ms"))
+    _check_finite(fields, ("prices", "routes", "created_ms"))
     for name in ("restored", "restored_by"):
         check_text(fields.get(name, ""), name, min_chars=0)
 
@@ -433,6 +434,13 @@ def _check_prices(_pool: PoolContents, _suffix: str, rows: Mapping[str, str]) ->
         Price.from_row(row, "")
 
 
+def _check_routes(_pool: PoolContents, _suffix: str, routes: Mapping[str, str]) -> None:
+    for name, text in routes.items():
+        if error := pattern_error(name):
+            raise Unfit(f"the name of a model route {error}")
+        ROUTE_INPUT.load(_check_json(text, "a model route", dict))
+
+
 def _check_leases(pool: PoolContents, _suffix: str, leases: Mapping[str, str]) -> None:
     pool.leases = set(leases)
 
@@ -541,6 +549,7 @@ FAMILIES: dict[str, Family] = {
     "lim:": Family("hash", _check_counters),
     "used:": Family("hash", _check_figures),
     "prices": Family("hash", _check_prices),
+    "routes": Family("hash", _check_routes),
     "leases": Family("zset", _check_leases),
     "r:": Family("hash", _check_request),
     "out": Family("zset", _check_nothing),

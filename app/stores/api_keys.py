@@ -46,7 +46,7 @@ class ApiKeyRepository:
         if pool is None:
             raise InvalidApiKey("This is not an API key of this gateway: they begin with sk-pg-")
         digest = digest_of(presented)
-        now_ms, _, flat, (settings, zone, pool_limits, prices) = self._scripts.run(
+        now_ms, _, flat, (settings, zone, pool_limits, prices, routes) = self._scripts.run(
             "authenticate", pool, digest
         )
         key = ApiKey(
@@ -55,6 +55,7 @@ class ApiKeyRepository:
             looked_up_at=time.monotonic(),
             zone=zone or "UTC",
             prices=prices or "0",
+            routes=routes or "0",
             settings=settings or "",
         )
         if key.state != KeyState.ACTIVE:

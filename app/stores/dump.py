@@ -20,7 +20,20 @@ LEDGER, OPEN, SECRETS = "ledger", "r:", "s:"
 TOTALS = ("roll:", "used:")
 # only read by name: whether a request was settled, and the account and the key of a conversation
 MARKERS = ("done:", "own:", "conv:")
-IN_SNAPSHOT = ("pool", "accounts", "a:", "keys", "k:", SECRETS, "prices", "lim:", "leases", OPEN, "out")
+IN_SNAPSHOT = (
+    "pool",
+    "accounts",
+    "a:",
+    "keys",
+    "k:",
+    SECRETS,
+    "prices",
+    "routes",
+    "lim:",
+    "leases",
+    OPEN,
+    "out",
+)
 EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interrupted restore
     *(
         "ready:",

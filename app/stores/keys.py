@@ -25,8 +25,8 @@ def root(pool: str) -> str:
 
 def pool(name: str) -> str:
     """
-    Hash: zone, policy, settings (JSON), limits (JSON), prices (how often they changed), created_ms,
-    restored (id of the backup that it was restored from), restored_by (id of that restore run).
+    Hash: zone, policy, settings (JSON), limits (JSON), prices and routes (how often each changed),
+    created_ms, restored (id of the backup that it was restored from), restored_by (id of that restore run).
     """
     return root(name) + "pool"
 
@@ -74,6 +74,11 @@ def used(name: str, key_id: str) -> str:
 def prices(name: str) -> str:
     """Hash: model -> its price (JSON), in place of the shipped one."""
     return root(name) + "prices"
+
+
+def routes(name: str) -> str:
+    """Hash: name or pattern of a model route -> its steps, defaults and overrides (JSON)."""
+    return root(name) + "routes"
 
 
 def leases(name: str) -> str:

@@ -4,4 +4,4 @@
 -- Returns  {now, key id or '', key hash (flat), pool hash (flat)}.
 local id = redis.call('GET', secret_key(ARGV[1])) or ''
 local record = id ~= '' and redis.call('HGETALL', api_key_key(id)) or {}
-return { clock(), id, record, redis.call('HMGET', POOL, 'settings', 'zone', 'limits', 'prices') }
+return { clock(), id, record, redis.call('HMGET', POOL, 'settings', 'zone', 'limits', 'prices', 'routes') }

@@ -43,7 +43,7 @@ local function drop_newest()
     redis.call('DEL', rollup_starts_key(span))
   end
   for minutes = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - minutes * 60000)) end -- they live two hours
-  redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, root .. 'prices')
+  redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, root .. 'prices', root .. 'routes')
 end
 
 local function reset_account(id, policy)
@@ -76,7 +76,9 @@ end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do expire_lease(id, now, policy) end
 for _, id in ipairs(redis.call('HVALS', NAMES)) do reset_account(id, policy) end
-if (redis.call('HGET', POOL, 'prices') or '0') ~= '0' then redis.call('HSET', POOL, 'prices', now) end
+for _, version in ipairs({ 'prices', 'routes' }) do -- newer than any that a process has read
+  if (redis.call('HGET', POOL, version) or '0') ~= '0' then redis.call('HSET', POOL, version, now) end
+end
 redis.call('HSET', POOL, 'restored', args.backup, 'restored_by', args.run)
 redis.call('DEL', staged, old, root .. 'restore-by', OUT_JSON)
 return 'done'

@@ -72,6 +72,7 @@ class ApiKey:
     zone: str = "UTC"  # the pool's time zone
     settings: str = ""  # the pool's, as stored: see app.accounts.settings
     prices: str = "0"  # the version of the pool's own prices; 0: it has none
+    routes: str = "0"  # the version of the pool's model routes; 0: it has none
     now: float = 0.0  # when the key was read, on the store's clock
     looked_up_at: float = 0.0  # the same moment on this process's monotonic clock
 

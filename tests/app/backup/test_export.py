@@ -199,9 +199,13 @@ class TestRequestsThatWereOpen:
 
 
 class TestWhatComesAlong:
-    def test_keys_limits_prices_and_settings(self, store, elsewhere, tmp_path) -> None:
-        store.client.hset(keys.pool(POOL), mapping={"policy": "ordered", "zone": "Asia/Tokyo", "prices": 3})
+    def test_keys_limits_prices_routes_and_settings(self, store, elsewhere, tmp_path) -> None:
+        store.client.hset(
+            keys.pool(POOL),
+            mapping={"policy": "ordered", "zone": "Asia/Tokyo", "prices": 3, "routes": 2},
+        )
         store.client.hset(keys.prices(POOL), "m", '{"standard": {"input": 1, "output": 2}}')
+        store.client.hset(keys.routes(POOL), "fast", '{"steps": [[{"model": "m"}]]}')
         store.client.set(keys.secret(POOL, "5ec0" * 16), "k")
         store.client.set(keys.secret(POOL, "gone"), "of-no-key")
         store.client.set(keys.root(POOL) + "own:conversation", "a", px=60_000)
@@ -211,6 +215,8 @@ class TestWhatComesAlong:
         pool = elsewhere.client.hgetall(keys.pool(POOL))
         assert (pool["policy"], pool["zone"]) == ("ordered", "Asia/Tokyo")
         assert int(pool["prices"]) > 3, "processes must reload the prices"
+        assert int(pool["routes"]) > 2, "processes must reload the routes"
+        assert elsewhere.client.hgetall(keys.routes(POOL)) == store.client.hgetall(keys.routes(POOL))
         assert elsewhere.client.hgetall(keys.prices(POOL)) == store.client.hgetall(keys.prices(POOL))
         assert elsewhere.client.hgetall(keys.api_key(POOL, "k")) == store.client.hgetall(
             keys.api_key(POOL, "k")

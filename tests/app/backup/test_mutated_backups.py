@@ -106,6 +106,7 @@ def lines(store: StoreOfTest) -> list[bytes]:
     key, _ = api_keys.create(POOL, "ann", models=("m",), accounts=(one.id,), limits=limits, expires_at=1.8e9)
     LimitRepository(scripts).add(POOL, parse_limit("5000 output_tokens/week for m* balanced"))
     PriceRepository(scripts).put(POOL, "m", {"standard": {"input": 1, "output": 2}, "context": 1000})
+    store.client.hset(keys.routes(POOL), "fast", '{"steps":[[{"model":"m"}]]}')
     for number in range(3):
         admitted = store.admit(key=key.id, output_tokens=5)
         attempts = [{"account": one.id, "failure": "reset"}, {"account": one.id}] if number == 2 else []
@@ -211,6 +212,9 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         ("pool", "settings", '{"keep_days":0}', "keep_days must be a whole number"),
         ("prices", "m", '{"standard":{"input":-1,"output":2}}', "input must be a whole number"),
         ("prices", "m", '{"standard":{"input":1,"output":2},"context":1e30}', "context must be an integer"),
+        ("routes", "fast", '{"steps":[]}', "steps must have 1 to 16 steps"),
+        ("routes", "fast", '{"steps":[[{"model":" m"}]]}', "must not begin or end with a space"),
+        ("routes", "fast", '{"steps":[[{"model":"m"}]],"defaults":{"n":2}}', "n is not a field"),
     ],
 )
 def test_a_value_that_no_command_takes(

@@ -1,0 +1,122 @@
+"""
+Model routes: which models and accounts may serve a name that a caller uses.
+
+A name means, in this order: the route with exactly this name; the route whose pattern matches it and has
+the most characters besides `*`; the model with this name. Targets of routes are models, never routes, so
+there are no loops. Authentication returns the version of a pool's routes with the API key, so a process
+reads them once per change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from app.patterns import STAR, matches
+from app.stores.model_routes import ModelRouteRepository
+from app.stores.records.model_routes import NONE_SET, ModelRoute, RouteTarget
+
+MAX_POOLS = 1024  # whose routes one process retains
+
+
+class RouteTable:
+    """The routes of one pool, in the order in which they apply."""
+
+    def __init__(self, routes: Iterable[ModelRoute]) -> None:
+        routes = sorted(routes, key=lambda route: route.name)
+        self.exact: Mapping[str, ModelRoute] = {
+            route.name: route for route in routes if STAR not in route.name
+        }
+        self.patterns: Sequence[ModelRoute] = sorted(
+            (route for route in routes if STAR in route.name), key=_specificity, reverse=True
+        )
+
+    def find(self, name: str) -> ModelRoute | None:
+        """Return the route that applies to *name*, None where it is a model."""
+        if route := self.exact.get(name):
+            return route
+        return next((route for route in self.patterns if matches(route.name, name)), None)
+
+    def matching(self, name: str) -> list[ModelRoute]:
+        """Return every route that matches *name*, the one that applies first."""
+        exact = self.exact.get(name)
+        found = [route for route in self.patterns if matches(route.name, name)]
+        return found if exact is None else [exact, *found]
+
+
+class PoolRoutes:
+    """Route tables by pool, cached in this process."""
+
+    def __init__(self, routes: ModelRouteRepository) -> None:
+        self._routes = routes
+        self._tables: dict[str, tuple[str, RouteTable]] = {}
+
+    def table(self, pool: str, version: str) -> RouteTable:
+        """Return the routes of *pool*, as of *version* or newer. One round trip per change."""
+        if version == NONE_SET:
+            return NO_ROUTES
+        known = self._tables.get(pool)
+        if known is None or int(known[0]) < int(version):
+            if len(self._tables) >= MAX_POOLS:
+                self._tables.clear()
+            known = self._tables[pool] = self._read(pool)
+        return known[1]
+
+    def current(self, pool: str) -> RouteTable:
+        """Return the current routes of *pool*. One round trip."""
+        return self._read(pool)[1]
+
+    def all(self, pool: str) -> Mapping[str, ModelRoute]:
+        """Return the routes of *pool* by name, sorted. One round trip."""
+        return self._routes.read(pool).routes
+
+    def put(self, pool: str, route: ModelRoute) -> None:
+        """Add *route*, or replace the one that has its name, from the next request on."""
+        self._routes.put(pool, route)
+
+    def remove(self, pool: str, name: str) -> bool:
+        """Remove the route *name*; return whether there was one."""
+        return self._routes.remove(pool, name)
+
+    def _read(self, pool: str) -> tuple[str, RouteTable]:
+        stored = self._routes.read(pool)
+        return stored.version, RouteTable(stored.routes.values())
+
+
+def targets_of(route: ModelRoute, conversation: str) -> list[RouteTarget]:
+    """
+    Return the targets of *route* in the order in which a request tries them.
+
+    Each step comes in an order that depends on *conversation* alone: a target is first with the
+    probability of its weight, and a change of one weight moves no conversation between the others.
+    """
+    targets: list[RouteTarget] = []
+    for number, step in enumerate(route.steps):
+        if len(step) == 1:
+            targets += step
+        else:
+            targets += sorted(step, key=lambda target: _rank(target, f"{number}\0{conversation}"))
+    return targets
+
+
+def is_weighted(route: ModelRoute) -> bool:
+    """Return whether the conversation decides about a target of *route*."""
+    return any(len(step) > 1 for step in route.steps)
+
+
+def _rank(target: RouteTarget, seed: str) -> float:
+    """Return a number that is the lowest of its step with the probability of the target's weight."""
+    identity = "\0".join((seed, target.model, *target.accounts))
+    digest = hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    uniform = (int.from_bytes(digest) + 0.5) / 2**64
+    return -math.log(uniform) / target.weight
+
+
+def _specificity(route: ModelRoute) -> tuple[int, int, str]:
+    """Return what orders patterns: characters besides `*`, then fewer of `*`; the name decides the rest."""
+    stars = route.name.count(STAR)
+    return len(route.name) - stars, -stars, route.name
+
+
+NO_ROUTES = RouteTable(())

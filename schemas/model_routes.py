@@ -1,0 +1,70 @@
+"""The body that sets a model route."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow.fields import List, Nested
+from marshmallow.validate import Length
+
+from schemas.bounds import (
+    MAX_KEY_ACCOUNTS,
+    MAX_ROUTE_STEPS,
+    MAX_ROUTE_TARGETS,
+    MAX_ROUTE_WEIGHT,
+    MAX_TIER_CHARS,
+    MAX_TOKENS,
+    name_error,
+)
+from schemas.fields import Integer, Number, ShortText
+from schemas.names import AdminSchema, Names
+from schemas.validation_errors import invalid
+
+
+class TargetName(ShortText):
+    """The name of a model that a route leads to."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        name = super()._deserialize(value, attr, data)
+        if error := name_error(name):
+            raise invalid(error)
+        return name
+
+
+class RouteTargetInput(AdminSchema):
+    """A model, the accounts that may serve it (none: any), and its share of the step's conversations."""
+
+    model = TargetName(required=True)
+    accounts = Names(MAX_KEY_ACCOUNTS, load_default=list)
+    weight = Integer(1, MAX_ROUTE_WEIGHT, load_default=1)
+
+
+class RouteFields(AdminSchema):
+    """Fields of requests that a route may set, by their names in chat."""
+
+    reasoning_effort = ShortText(MAX_TIER_CHARS, 1)
+    temperature = Number()
+    max_tokens = Integer(1, MAX_TOKENS)
+    service_tier = ShortText(MAX_TIER_CHARS, 1)
+
+
+class RouteInput(AdminSchema):
+    """`steps` are tried in order; `defaults` apply where a request leaves a field out, `overrides` always."""
+
+    steps = List(
+        List(
+            Nested(RouteTargetInput, error_messages={"type": "must be an object"}),
+            validate=Length(1, MAX_ROUTE_TARGETS, error=f"must have 1 to {MAX_ROUTE_TARGETS} targets"),
+            error_messages={"invalid": "must be an array of targets"},
+        ),
+        required=True,
+        validate=Length(1, MAX_ROUTE_STEPS, error=f"must have 1 to {MAX_ROUTE_STEPS} steps"),
+        error_messages={"invalid": "must be an array of steps", "required": "is required"},
+    )
+    defaults = Nested(RouteFields, load_default=dict)
+    overrides = Nested(RouteFields, load_default=dict)
+
+
+ROUTE_INPUT = RouteInput()
+ROUTE_FIELDS = tuple(RouteFields().fields)
