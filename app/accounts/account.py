@@ -51,6 +51,8 @@ class AccountJson(TypedDict):
     failed_attempts: int
     rescues: int
     failures: dict[str, int]
+    unknown_usage: tuple[str, ...]
+    unknown_usage_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Account:
     failures_in_a_row: int = 0  # how many of its newest attempts failed
     latest_failure: str = ""  # the `Failure` of the newest one
     refused: tuple[RefusedField, ...] = ()  # learned from its server's errors
+    unknown_usage: tuple[str, ...] = ()  # the names in a usage of its server that is not understood
+    unknown_usage_at: int = 0  # when it was reported, Unix seconds
 
     def refused_by(self, protocol: str, model: str) -> tuple[str, ...]:
         """Return the fields of *protocol* that requests for *model* are sent without."""
@@ -169,6 +173,8 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         failures_in_a_row=failures_in_a_row(fields),
         latest_failure=fields.get("streak_of", ""),
         refused=_refused_fields(fields),
+        unknown_usage=tuple(orjson.loads(fields.get("unknown_usage") or "[]")),
+        unknown_usage_at=integer("unknown_usage_at"),
     )
 
 

@@ -14,13 +14,14 @@ from app.accounts.oauth_tokens import Tokens, tokens_from
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountHashes
-from app.stores.records.accounts import REFUSED_PREFIX, AccountOutcome, AccountState
+from app.stores.records.accounts import REFUSED_PREFIX, UNKNOWN_USAGE, AccountOutcome, AccountState
 from app.stores.records.credentials import SealedTokens
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
 UNREADABLE_SECONDS = 15.0  # until an account whose credential could not be read is tried again
 MAX_REFUSED = 200  # fields, of one account, that its server is remembered to refuse
+MAX_UNKNOWN_NAMES = 20  # in usages of one account that are not understood
 MAX_UNREADABLE = 1000  # such accounts that one admission leaves out
 
 
@@ -183,10 +184,25 @@ class AccountRepository:
         self._store.observe(pool, {"account": account.id, "fields": names, "renewed": True})
         return self.read(pool, account.id)
 
+    def learn_unknown_usage(self, pool: str, account: Account, names: Sequence[str]) -> None:
+        """
+        Store the *names* in a usage of *account* that is not understood, unless they are known.
+
+        Raises StoreUnavailable, and InvalidRequest for an account that is gone.
+        """
+        known = account.unknown_usage
+        fields = tuple(dict.fromkeys((*known, *names)))[:MAX_UNKNOWN_NAMES]
+        if fields != known:
+            stored = {
+                UNKNOWN_USAGE: orjson.dumps(fields).decode(),
+                f"{UNKNOWN_USAGE}_at": str(int(time.time())),
+            }
+            self._store.observe(pool, {"account": account.id, "fields": stored, "renewed": True})
+
     def forget_refused(self, pool: str, name: str) -> None:
-        """Send the account *name* again what its server has refused."""
+        """Send the account *name* again what its server has refused; forget its unknown usage, too."""
         account_id = self._id(pool, name)
-        self._store.remove_fields(pool, account_id, REFUSED_PREFIX)
+        self._store.remove_fields(pool, account_id, REFUSED_PREFIX, UNKNOWN_USAGE)
         self._store.observe(pool, {"account": account_id, "renewed": True})
 
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.accounts.account import account_from
+from app.accounts.accounts import MAX_UNKNOWN_NAMES
 from app.accounts.kinds import KINDS
 from app.accounts.new_account import checked_credential
 from app.accounts.oauth_tokens import tokens_from
@@ -44,7 +45,16 @@ MAX_TEXT = 4096  # bytes, as for a text argument of a script (lua/check.lua)
 ACCOUNT_NUMBERS = (
     *("version", "created_ms", "expires_ms", "rotation", "since_ms", "until_ms", "in_flight", "attempts"),
     *("failed_attempts", "rescues", "errors", "reset_1", "reset_2", "length_1", "length_2", "limited_ms"),
-    *("picked_ms", "refresh_until_ms", "refresh_fence", "unanswered", "streak", "streak_ok", "pass"),
+    *(
+        "picked_ms",
+        "refresh_until_ms",
+        "refresh_fence",
+        "unanswered",
+        "streak",
+        "streak_ok",
+        "pass",
+        "unknown_usage_at",
+    ),
 )
 MILLION = 1_000_000
 _ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}", re.ASCII)
@@ -347,6 +357,10 @@ def _check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str
     )
     if not all(isinstance(name, str) for name in account.listed):
         raise Unfit("listed must be names")
+    if not all(isinstance(name, str) for name in account.unknown_usage):
+        raise Unfit("unknown_usage must be names")
+    if len(account.unknown_usage) > MAX_UNKNOWN_NAMES:
+        raise Unfit(f"unknown_usage has more than {MAX_UNKNOWN_NAMES} names")
     if not isinstance(account.metadata, dict):
         raise Unfit("metadata must be an object")
     if _OFFER.fullmatch(fields["offer"]) is None:

@@ -91,6 +91,10 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
     if account.refused:
         what = "its server refuses fields, so requests are sent without these"
         yield _note(what, "to try them again: poolgate account forget-refused NAME", _refused_text(account))
+    if account.unknown_usage:
+        what = "its server reports usage in a form that is not understood, so usage is estimated"
+        detail = f"{', '.join(account.unknown_usage)}; last new at {moment(account.unknown_usage_at)}"
+        yield _note(what, "to check it again: poolgate account forget-refused NAME", detail)
     if account.state != AccountState.ACTIVE:
         yield _describe_state(account)
     elif "refresh_dead" in record.fields:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -40,6 +40,7 @@ class AttemptInputs:
     max_output: int | None = None  # where set, a response that provably has more ends there
     resumed: ResumedStream | None = None  # where set, the response continues one that broke off
     lacks_foreign_state: bool = False  # whether state that the account cannot read is left out
+    learn_usage: Callable[[str, Account, Sequence[str]], None] | None = None  # of an unknown form
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import structlog
 
-from app.errors import ClientGone, StreamIncomplete, UpstreamError
+from app.errors import ClientGone, GatewayError, StreamIncomplete, UpstreamError
 from app.json_writing import write_json
 from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
 from app.relay.context import JsonObject
@@ -18,6 +18,7 @@ from app.streaming.events import Event
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
+from app.streaming.usage import names_of_unknown
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, RequestContent
@@ -27,7 +28,8 @@ from app.yielding import give_way
 log = structlog.get_logger()
 
 MAX_LOGGED_ACCOUNTS = 10_000
-_unknown_usage: set[str] = set()  # ids of accounts for which an unknown usage was logged
+# what was logged: the id and version of an account, and the names in its usage
+_unknown_usage: set[tuple[str, int, tuple[str, ...]]] = set()
 
 
 class ProtocolAttempt:
@@ -56,16 +58,27 @@ class ProtocolAttempt:
         return exceeds(self.reader, tokens)
 
     def report_unknown_usage(self) -> None:
-        """Log once per account that its usage has no count that is known, so that it is estimated."""
-        if not self.reader.has_unknown_usage or self.reader.usage is not None:
+        """Log and store once per account that its usage has no count that is known: it is estimated."""
+        if self.reader.unknown_usage is None or self.reader.usage is not None:
             return
-        if self.account.id not in _unknown_usage and len(_unknown_usage) < MAX_LOGGED_ACCOUNTS:
-            _unknown_usage.add(self.account.id)
-            log.warning(
-                "upstream_usage_not_understood",
-                request_id=self.context.request_id,
-                account=self.account.id,
-            )
+        account, names = self.account, names_of_unknown(self.reader.unknown_usage)
+        seen = (account.id, account.version, names)
+        if seen in _unknown_usage or set(names) <= set(account.unknown_usage):
+            return
+        if len(_unknown_usage) < MAX_LOGGED_ACCOUNTS:
+            _unknown_usage.add(seen)
+            self._learn_unknown_usage(names)
+
+    def _learn_unknown_usage(self, names: tuple[str, ...]) -> None:
+        log.warning(
+            "upstream_usage_not_understood",
+            request_id=self.context.request_id,
+            account=self.account.id,
+            fields=names,
+        )
+        if self.inputs.learn_usage is not None:
+            with suppress(GatewayError):  # the store is away, or the account is gone
+                self.inputs.learn_usage(self.context.caller.key.pool, self.account, names)
 
     def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
         size = self.context.request.body_bytes

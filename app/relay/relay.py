@@ -85,6 +85,7 @@ class Relay:
         self._input_ratio = InputRatio()
         self._other_accounts = OtherAccounts(services.accounts, timing.monotonic, demo=demo)
         self._retry_budgets = RetryBudgets(timing.monotonic)
+        self._learn_usage = services.accounts.learn_unknown_usage
         self._admission_services = AdmissionServices(
             settings=settings,
             admissions=services.admissions,
@@ -209,6 +210,7 @@ class Relay:
             max_output=plan.bounds.upper_bound.get("output_tokens") if is_bounded else None,
             resumed=resumed,
             lacks_foreign_state=exchange.adaptation.lacks_foreign_state,
+            learn_usage=self._learn_usage,
         )
         return plan.endpoint_type.begin(inputs)
 

@@ -84,10 +84,10 @@ class AccountHashes:
         """Remove the report that an account billed more than a request allowed."""
         self._client.hdel(keys.account(pool, account_id), "exceeded")
 
-    def remove_fields(self, pool: str, account_id: str, prefix: str) -> None:
-        """Remove the fields of an account whose names begin with *prefix*."""
+    def remove_fields(self, pool: str, account_id: str, *prefixes: str) -> None:
+        """Remove the fields of an account whose names begin with one of *prefixes*."""
         key = keys.account(pool, account_id)
-        names = [name for name in self._client.hkeys(key) if name.startswith(prefix)]
+        names = [name for name in self._client.hkeys(key) if name.startswith(prefixes)]
         if names:
             self._client.hdel(key, *names)
 

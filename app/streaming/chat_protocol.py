@@ -38,7 +38,7 @@ class ChatReader:
         """
         self._choices = choices
         self._is_call_forced = is_call_forced
-        self.has_unknown_usage = False  # whether a usage was reported that has no known count
+        self.unknown_usage: Any = None  # a reported usage that has no known count
         self.usage: Usage | None = None
         self.model: str | None = None
         self.response_id: str | None = None
@@ -116,7 +116,8 @@ class ChatReader:
 
     def _observe_usage(self, usage: Any, payload: dict[str, Any]) -> None:
         parsed = usage_from_chat(usage)
-        self.has_unknown_usage |= parsed is None
+        if parsed is None:
+            self.unknown_usage = usage
         self.usage = parsed or self.usage
         self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
 

@@ -90,7 +90,7 @@ class ResponsesReader:
         self.finish: str | None = None
         self.deltas = 0
         self.has_calls = False  # whether a tool was called
-        self.has_unknown_usage = False  # whether a usage was reported that has no known count
+        self.unknown_usage: Any = None  # a reported usage that has no known count
         self._delta_bytes = 0
         self._last_output_index: Any = self  # of the newest delta
         self._streamed: set[Any] = set()  # output indexes that had deltas
@@ -167,7 +167,8 @@ class ResponsesReader:
         if isinstance(response, dict):
             usage = response.get("usage")
             self.usage = usage_from_responses(usage)
-            self.has_unknown_usage = bool(usage) and self.usage is None
+            if self.usage is None:
+                self.unknown_usage = usage or None
             output = response.get("output")
             if isinstance(output, list):
                 self._output_bytes = written_bytes(output)

@@ -13,8 +13,10 @@ https://api-docs.deepseek.com (`prompt_cache_hit_tokens`), https://platform.moon
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from itertools import islice
 from typing import Any
 
 from app.records import record
@@ -46,6 +48,9 @@ _COUNTS = tuple(field.name for field in fields(Usage))
 MAX_UNCONFIRMED_TOKENS = (
     10**7
 )  # more than any context window; counted in addition to the sides, without a total
+
+MAX_UNKNOWN_NAMES = 20
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 # Each detail, with the places where servers report it: (holder, key).
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -102,6 +107,17 @@ def usage_from_chat(usage: Any) -> Usage | None:
 def usage_from_responses(usage: Any) -> Usage | None:
     """Return the usage in a Responses `usage` object, None if its counts are absent or implausible."""
     return _usage(usage, "input_tokens", "output_tokens")
+
+
+def names_of_unknown(usage: Any) -> tuple[str, ...]:
+    """
+    Return the names in a usage whose counts are not understood, `usage` for one that has none.
+
+    Only what looks like the name of a field is one, so that they never quote a value.
+    """
+    names = usage if isinstance(usage, dict) else ()
+    fields_of = [name for name in islice(names, MAX_UNKNOWN_NAMES) if _FIELD_NAME.fullmatch(name)]
+    return tuple(sorted(fields_of)) or ("usage",)
 
 
 def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:

@@ -23,6 +23,7 @@ class AccountState(StrEnum):
 
 FAILURE_PREFIX = "failed:"  # + a failure: the figure that counts it, as in lua/attempts.lua
 REFUSED_PREFIX = "refuses:"  # + `<protocol>:<field>:<model>`: what its server refuses; since when, Unix ms
+UNKNOWN_USAGE = "unknown_usage"  # JSON: the names in a usage that is not understood; + `_at`: Unix seconds
 OUT_OF_USE = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)  # until an operator or a test acts
 
 

@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
-from app.accounts.accounts import MAX_REFUSED, UNREADABLE_SECONDS, AccountRepository
+from app.accounts.accounts import MAX_REFUSED, MAX_UNKNOWN_NAMES, UNREADABLE_SECONDS, AccountRepository
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores import keys
 from app.stores.api_keys import ApiKeyRepository
@@ -322,6 +322,40 @@ class TestReading:
         read = accounts.find(POOL, "main")
         assert read.used == (40.5, None)
         assert (read.resets_ms, read.window_seconds) == ((9_000_000_000_000, 0), (18_000, 0))
+
+
+class TestUnknownUsage:
+    def test_is_stored_for_every_process(self, accounts, scripts):
+        added = accounts.add(POOL, account())
+
+        accounts.learn_unknown_usage(POOL, added, ["units"])
+
+        stored = accounts.find(POOL, "main")
+        assert (stored.unknown_usage, stored.public()["unknown_usage"]) == (("units",), ("units",))
+        assert stored.unknown_usage_at > 0
+        assert other_process(scripts).get(POOL, added.id, stored.version).unknown_usage == ("units",)
+
+    def test_is_stored_again_only_with_other_names(self, accounts):
+        accounts.add(POOL, account())
+        accounts.learn_unknown_usage(POOL, accounts.find(POOL, "main"), ["units"])
+        first = accounts.find(POOL, "main")
+
+        accounts.learn_unknown_usage(POOL, first, ["units"])
+        assert accounts.find(POOL, "main").version == first.version
+
+        accounts.learn_unknown_usage(POOL, first, [f"n{number}" for number in range(50)])
+        second = accounts.find(POOL, "main")
+        assert len(second.unknown_usage) == MAX_UNKNOWN_NAMES
+        assert second.unknown_usage[:2] == ("units", "n0")
+
+    def test_is_forgotten_with_what_was_refused(self, accounts):
+        added = accounts.add(POOL, account())
+        accounts.learn_unknown_usage(POOL, added, ["units"])
+
+        accounts.forget_refused(POOL, "main")
+
+        forgotten = accounts.find(POOL, "main")
+        assert (forgotten.unknown_usage, forgotten.unknown_usage_at) == ((), 0)
 
 
 class TestRefusedFields:

@@ -105,6 +105,16 @@ def test_fields_that_a_server_refuses(poolgate: Run, healthy: Account, services:
     assert "poolgate account forget-refused" in output
 
 
+def test_usage_that_is_not_understood(poolgate: Run, healthy: Account, services: Services) -> None:
+    services.accounts.learn_unknown_usage("default", healthy, ["credits", "units"])
+
+    output = poolgate("doctor").stdout
+
+    assert "usage in a form that is not understood" in output
+    assert "credits, units" in output
+    assert "poolgate account forget-refused" in output
+
+
 def test_another_secret_key(poolgate: Run, healthy: Account) -> None:
     diagnostics = found(poolgate, POOLGATE_SECRET_KEYS=Fernet.generate_key().decode())
 

@@ -230,8 +230,8 @@ def test_usage_without_a_known_count_is_logged() -> None:
     with capture_logs() as lines:
         list(attempt.events())
 
-    assert [(line["event"], line["account"]) for line in lines] == [
-        ("upstream_usage_not_understood", "unknown-usage")
+    assert [(line["event"], line["account"], line["fields"]) for line in lines] == [
+        ("upstream_usage_not_understood", "unknown-usage", ("pages",))
     ]
 
 

@@ -239,7 +239,7 @@ class TestUsage:
     def test_unknown_shape(self):
         reader, _ = observed(chunk({"content": "a"}, "stop"), {"choices": [], "usage": {"units": 5}})
 
-        assert reader.has_unknown_usage
+        assert reader.unknown_usage == {"units": 5}
         assert reader.usage is None
 
 

@@ -126,6 +126,14 @@ class TestChanging:
         assert not services.accounts.find(POOL, "main").refused
         assert "Refused by its server" not in inside.get(f"{HOME}/main").text
 
+    def test_usage_that_is_not_understood(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        services.accounts.learn_unknown_usage(POOL, pool.account("main"), ["credits"])
+        assert "Usage not understood" in inside.get(f"{HOME}/main").text
+
+        inside.send(f"{HOME}/main/forget-refused", {}, shown_at=f"{HOME}/main")
+
+        assert "Usage not understood" not in inside.get(f"{HOME}/main").text
+
     def test_remove(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         """A key that is bound to it is named first."""
         bound = pool.account("main")
