@@ -13,6 +13,7 @@ from marshmallow import ValidationError, validates_schema
 from marshmallow.fields import Field
 from marshmallow.validate import Length, OneOf
 
+from schemas.account_settings import AuthHeader, Headers, SecretHeaders
 from schemas.addresses import is_metadata_address
 from schemas.bounds import MAX_ACCOUNT_MODELS
 from schemas.fields import Integer, Text, Texts
@@ -100,6 +101,9 @@ class AccountInput(AdminSchema):
     stream_upstream = Text(
         validate=OneOf(STREAM_UPSTREAM, error=f"must be one of {', '.join(STREAM_UPSTREAM)}")
     )
+    headers = Headers()
+    secret_headers = SecretHeaders()
+    auth_header = AuthHeader()
     wires = Texts(PROTOCOLS, validate=Length(min=1, error="must not be empty"))
 
     @validates_schema

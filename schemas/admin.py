@@ -132,7 +132,10 @@ class NewAccount(AccountInput):
 
 class AccountChange(AccountInput):
     class Meta(AccountInput.Meta):
-        fields = ("models", "weight", "cap", "group", "stream_upstream", "credential")
+        fields = (
+            *("models", "weight", "cap", "group", "stream_upstream", "credential"),
+            *("headers", "secret_headers", "auth_header"),
+        )
 
     credential = Text(validate=NOT_EMPTY)
 

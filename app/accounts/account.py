@@ -13,6 +13,7 @@ import orjson
 from app.accounts.kinds import kind_of
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.oauth_tokens import tokens_from
+from app.accounts.request_settings import NO_SETTINGS, RequestSettings, RequestSettingsJson, settings_from
 from app.records import public_fields
 from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, REFUSED_PREFIX, AccountState
 
@@ -29,8 +30,8 @@ class RefusedField(NamedTuple):
     model: str
 
 
-class AccountJson(TypedDict):
-    """The fields of an Account that operators may see, by their names."""
+class _AccountFields(TypedDict):
+    """The fields of an Account itself that operators may see, by their names."""
 
     id: str
     name: str
@@ -55,6 +56,10 @@ class AccountJson(TypedDict):
     unknown_usage_at: int
 
 
+class AccountJson(_AccountFields, RequestSettingsJson):
+    """What operators may see of an Account."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An upstream identity we own, as a request needs it."""
@@ -71,6 +76,7 @@ class Account:
     cap: int = 100  # parallel requests
     group: int = 0  # for the policy `ordered`: lower groups first
     stream_upstream: str = POOL_SETTING  # as the setting of the pool, in place of that
+    settings: RequestSettings = NO_SETTINGS  # of the requests that it is sent
     metadata: dict[str, Any] = field(default_factory=dict, repr=False)  # of `listed`, by model
     chatgpt_account_id: str = ""
     signed_in: bool = False  # its credential expires, and there is a refresh token to renew it with
@@ -120,8 +126,9 @@ class Account:
         return f"{letters}:{self.kind}:{models if self.models else 'any'}"
 
     def public(self) -> AccountJson:
-        """Return the fields that operators may see: all but the credential."""
-        return public_fields(self, AccountJson, wires="protocols")
+        """Return the fields that operators may see: all that is not secret."""
+        fields = public_fields(self, _AccountFields, wires="protocols")
+        return {**fields, **self.settings.public()}
 
 
 def demo_serves(accounts: Iterable[Account]) -> bool:
@@ -150,6 +157,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         cap=integer("cap", 100),
         group=integer("group"),
         stream_upstream=fields.get("stream_upstream") or POOL_SETTING,
+        settings=settings_from(fields.get("settings", ""), unseal(fields.get("secrets", ""))),
         metadata=orjson.loads(fields.get("metadata") or "{}"),
         chatgpt_account_id=fields.get("chatgpt_account_id", ""),
         signed_in="sign_in" in fields,

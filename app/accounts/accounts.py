@@ -61,6 +61,7 @@ class AccountRepository:
 
     def _put(self, pool: str, account: Account, account_id: str, sign_in: Mapping[str, Any]) -> Account:
         bare = "" if account.signed_in or sign_in else account.credential
+        secrets_text = account.settings.dump_secrets()
         record = {
             "id": account_id,
             "name": account.name,
@@ -75,6 +76,8 @@ class AccountRepository:
             "chatgpt_account_id": account.chatgpt_account_id,
             "credential": self._vault.seal(bare) if bare else "",
             "offer": account.offer,
+            "settings": account.settings.dumps(),
+            "secrets": self._vault.seal(secrets_text) if secrets_text else "",
             **sign_in,
         }
         version = self._store.put(pool, record, account.models)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from app.accounts.account import Account
-from app.accounts.kinds import KINDS
+from app.accounts.kinds import KINDS, kind_of
+from app.accounts.request_settings import NO_SETTINGS, RequestSettings, changed_settings
 from app.config import Settings
 from app.errors import InvalidRequest
 from schemas.bounds import MAX_CREDENTIAL_CHARS
@@ -33,7 +34,7 @@ def new_account(
     if not chatgpt_account_id and setup.needs_account_id:
         raise InvalidRequest(f"A {kind.name} account needs its account id", param="chatgpt_account_id")
     base_url = fields.get("base_url") or (setup.default_base_url(settings) if setup.default_base_url else "")
-    return Account(
+    account = Account(
         id="",
         name=fields["name"],
         kind=kind.name,
@@ -42,8 +43,11 @@ def new_account(
         models=tuple(dict.fromkeys(fields.get("models", ()))),
         chatgpt_account_id=_for_header(chatgpt_account_id, "chatgpt_account_id"),
         credential=_for_header(credential, "credential"),
+        settings=changed_settings(NO_SETTINGS, fields),
         **{name: fields[name] for name in CHANGEABLE if name in fields},
     )
+    _check_settings(account, account.settings)
+    return account
 
 
 def changed_account(account: Account, fields: Mapping[str, Any]) -> Account:
@@ -51,7 +55,18 @@ def changed_account(account: Account, fields: Mapping[str, Any]) -> Account:
     changes: dict[str, Any] = {name: fields[name] for name in CHANGEABLE if name in fields}
     if "models" in fields:
         changes["models"] = tuple(dict.fromkeys(fields["models"]))
-    return replace(account, **changes)
+    settings = changed_settings(account.settings, fields)
+    _check_settings(account, settings)
+    return replace(account, settings=settings, **changes)
+
+
+def _check_settings(account: Account, settings: RequestSettings) -> None:
+    """Raise InvalidRequest for a setting that accounts of this kind cannot have."""
+    if settings.auth_header and kind_of(account).has_sign_in:
+        raise InvalidRequest(
+            f"An account of kind {account.kind} sends its token as its service requires it",
+            param="auth_header",
+        )
 
 
 def checked_credential(credential: str) -> str:

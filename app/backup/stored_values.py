@@ -353,6 +353,7 @@ def _check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str
             "group": account.group,
             "wires": list(account.protocols),
             "stream_upstream": account.stream_upstream,
+            **_settings_fields(fields),
         }
     )
     if not all(isinstance(name, str) for name in account.listed):
@@ -376,6 +377,21 @@ def _check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str
         check_integer(tokens.expires_at, "expires_at", 0, LARGEST)
         check_integer(tokens.refreshed_at, "refreshed_at", 0, LATEST_MS // 1000)
     pool.records.setdefault("accounts", {})[account_id] = account.name
+
+
+def _settings_fields(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of an account's requests, as far as they can be read, for the schema to check."""
+    if not fields.get("settings"):
+        return {}
+    stored = orjson.loads(fields["settings"])
+    if not isinstance(stored, dict):
+        raise Unfit("settings must be an object")
+    names = stored.pop("secret_headers", [])
+    secrets = fields.get("secrets", "")
+    values = orjson.loads(secrets)["headers"] if _is_clear(secrets) else dict.fromkeys(names)
+    if not isinstance(names, list) or values.keys() != set(names) or (names and not secrets):
+        raise Unfit("secret_headers must be the names of the secret headers")
+    return {**stored, "secret_headers": values}
 
 
 def _is_clear(secret: str) -> bool:

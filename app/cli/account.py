@@ -12,6 +12,7 @@ from app.accounts.account import Account
 from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
+from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, with_removals
 from app.cli.options import (
     Decorator,
     Group,
@@ -62,6 +63,7 @@ CHANGEABLE: list[Decorator] = [
         help="Whether it is to stream responses: auto, always or never, in place of the pool's setting; "
         "pool [default]: as that.",
     ),
+    *REQUEST_OPTIONS,
 ]
 
 
@@ -190,8 +192,8 @@ def _state(account: Account, now: float) -> str:
 
 
 def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options for cap, weight, group and streaming to *command*."""
-    for option in reversed(CHANGEABLE):
+    """Add the options that a later change takes to *command*."""
+    for option in reversed([*CHANGEABLE, *REMOVING_OPTIONS]):
         command = option(command)
     return command
 
@@ -202,6 +204,8 @@ def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
         "poolgate account set main --cap 20 --weight 3",
         "poolgate account set main --api-key-env NEW_KEY",
         "poolgate account set gpu1 --stream-upstream never",
+        "poolgate account set gpu1 --header X-Tenant=lab --header-env X-Token=GPU_TOKEN",
+        "poolgate account set gpu1 --auth-header api-key --remove-header X-Tenant",
     ),
 )
 @click.argument("name", shell_complete=complete.accounts)
@@ -222,6 +226,7 @@ def set_account(
     all_models: bool,
     variable: str | None,
     from_stdin: bool,
+    removed_headers: tuple[str, ...],
     **fields: Any,
 ) -> None:
     """Change the account NAME. Requests in progress continue."""
@@ -229,6 +234,7 @@ def set_account(
         raise click.UsageError("Give one of --models and --all-models")
     fields = {field: value for field, value in fields.items() if value is not None}
     fields |= {"models": []} if all_models else {}
+    fields = with_removals(fields, headers=removed_headers)
     credential = read_secret("api-key", variable, from_stdin, required=False)
     if not fields and not credential:
         raise click.UsageError("Nothing to change: give at least one option")

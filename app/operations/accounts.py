@@ -11,7 +11,7 @@ from app.accounts.accounts import AccountRepository
 from app.accounts.new_account import changed_account, checked_credential, new_account
 from app.accounts.oauth_tokens import Tokens
 from app.config import Settings
-from app.errors import InvalidRequest
+from app.errors import CredentialUnreadable, InvalidRequest
 from app.operations.account_check import AccountCheck, AccountChecker, knows_model
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.first_listing import AccountLister, FirstListing
@@ -84,11 +84,11 @@ class AccountOperations(AuditedOperations):
         """
         Change the account *name*; *changes* are fields of an AccountInput loaded with `partial=True`.
 
-        An empty list of models allows all. A *credential* replaces the account's API key or token.
+        An empty list of models allows all; headers are merged, and None removes one. A *credential*
+        replaces the account's API key or token.
         Raises NotFound; InvalidRequest for a credential when the account has a sign-in.
         """
-        read = self._accounts.find_without_credential if credential else self._accounts.find
-        account = changed_account(read(pool, name), changes)
+        account = changed_account(self._read_for_change(pool, name, credential), changes)
         if credential:
             if account.signed_in:
                 raise InvalidRequest(
@@ -96,7 +96,23 @@ class AccountOperations(AuditedOperations):
                     param="credential",
                 )
             account = replace(account, credential=checked_credential(credential))
-        return self.put(pool, account, credential="replaced" if credential else "")
+        return self.put(
+            pool,
+            account,
+            credential="replaced" if credential else "",
+            secret_headers=", ".join(
+                name for name, text in changes.get("secret_headers", {}).items() if text
+            ),
+        )
+
+    def _read_for_change(self, pool: str, name: str, credential: str) -> Account:
+        """Return the account *name*; a new *credential* may replace one that cannot be read here."""
+        try:
+            return self._accounts.find(pool, name)
+        except CredentialUnreadable:
+            if not credential:
+                raise
+            return self._accounts.find_without_credential(pool, name)
 
     def put(self, pool: str, account: Account, **extra: str) -> Account:
         """

@@ -19,6 +19,8 @@ from urllib3.exceptions import HTTPError
 
 from app.accounts.account import Account
 from app.accounts.kinds import kind_of
+from app.accounts.kinds.kind import bearer_headers
+from app.accounts.request_settings import NO_SETTINGS
 from app.errors import (
     GatewayError,
     StreamIdleTimeout,
@@ -34,6 +36,7 @@ from app.upstream.greenlet_pool import GreenletPool, Task
 from app.upstream.responses import UpstreamResponse, read_small_body, rejection_of
 from app.upstream.routes import RequestBody, RoutingAdapter
 
+AUTHORIZATION = "authorization"
 LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error is more precise than "too late"
 
 
@@ -113,6 +116,8 @@ class UpstreamClient:
         if kind.passes_client_headers:
             sent = CaseInsensitiveDict(sent)
             sent.update(content.client_headers)
+            if account.settings is not NO_SETTINGS:
+                sent.update(account.settings.apply_headers({}))
         body = content.body
         sent = {**sent, **content.trace_headers, "Content-Length": str(sum(map(len, body)))}
         if content.content_type:
@@ -169,10 +174,20 @@ class UpstreamClient:
                 "User-Agent": self._user_agent,
             }
             if account.credential:
-                headers |= kind.credential_headers(account.credential)
+                headers |= _credential_headers(account)
             headers |= kind.identity_headers(account.chatgpt_account_id, self._originator)
+            if account.settings is not NO_SETTINGS:
+                headers = account.settings.apply_headers(headers)
             self._headers[account.id] = (account.version, headers)
         return headers
+
+
+def _credential_headers(account: Account) -> dict[str, str]:
+    """Return the header that holds the credential of *account*."""
+    name = account.settings.auth_header
+    if not name:
+        return kind_of(account).credential_headers(account.credential)
+    return bearer_headers(account.credential) if name.lower() == AUTHORIZATION else {name: account.credential}
 
 
 def _response(

@@ -12,7 +12,7 @@ from app.accounts.account import POOL_SETTING
 from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.admin.guard import operations
-from app.admin.pages import usage_summary
+from app.admin.pages import account_settings, usage_summary
 from app.admin.pages.forms import Form, confirmation
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
@@ -89,7 +89,8 @@ def _recent_errors() -> dict[str, list[RequestView]]:
 @bp.route("/add", methods=["GET", "POST"])
 def add() -> Any:
     """Add an account by an API key."""
-    inputs = ("kind", "name", "credential", "base_url", "models", "stream_upstream", *NUMBERS)
+    own = ("kind", "name", "credential", "base_url", "models", "stream_upstream", *NUMBERS)
+    inputs = (*own, *account_settings.INPUTS)
     form = Form(request.form or {"kind": KINDS_BY_FORM[0][0], "stream_upstream": POOL_SETTING}, *inputs)
     if request.method == "POST":
         fields: dict[str, Any] = {**form.filled("kind", "name", "base_url", "stream_upstream")}
@@ -97,6 +98,7 @@ def add() -> Any:
         fields |= {"models": form.lines("models")} if form["models"].strip() else {}
         protocols = [protocol for protocol in (CHAT, RESPONSES) if form[f"wire_{protocol}"]]
         fields |= {"wires": protocols} if protocols else {}
+        fields |= account_settings.settings_fields(form)
         with form.collect_errors():
             added = operations().accounts.add(
                 g.pool, AccountInput(KIND_RULES).load(fields), credential=form["credential"].strip()
@@ -119,11 +121,13 @@ def edit(name: str) -> Any:
     """Change the limits, models or API key of an account."""
     account = services().accounts.find_without_credential(g.pool, name)
     now = {field: str(getattr(account, field)) for field in (*NUMBERS, "stream_upstream")}
-    now["models"] = ", ".join(account.models)
-    form = Form(request.form or now, "models", "credential", "stream_upstream", *NUMBERS)
+    now |= {"models": ", ".join(account.models), **account_settings.input_texts(account.settings)}
+    inputs = ("models", "credential", "stream_upstream", *NUMBERS, *account_settings.INPUTS)
+    form = Form(request.form or now, *inputs)
     if request.method == "POST":
         fields: dict[str, Any] = {field: form.integer(field) for field in NUMBERS}
         fields |= form.filled("stream_upstream")
+        fields |= account_settings.settings_fields(form, account.settings)
         with form.collect_errors():
             changes = AccountInput().load(fields | {"models": form.lines("models")}, partial=True)
             operations().accounts.change(g.pool, name, changes, credential=form["credential"].strip())

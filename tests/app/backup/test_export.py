@@ -263,6 +263,19 @@ class TestWhatComesAlong:
         assert OTHER_VAULT.open(elsewhere.state("a")["credential"]) == "sk-secret"
         assert OTHER_VAULT.open(elsewhere.state("b")["credential"]) == "sk-of-another-key"
 
+    def test_headers_of_an_account(self, store, elsewhere, tmp_path) -> None:
+        """Those of a backup of an earlier version are absent."""
+        secrets = '{"headers":{"X-S":"t-secret"}}'
+        settings = '{"headers":{"X-A":"1"},"secret_headers":["X-S"]}'
+        fields = {"settings": settings, "secrets": VAULT.seal(secrets)}
+        store.client.hset(keys.account(POOL, "a"), mapping=fields)
+
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        assert elsewhere.state("a")["settings"] == settings
+        assert OTHER_VAULT.open(elsewhere.state("a")["secrets"]) == secrets
+        assert "settings" not in elsewhere.state("b")
+
     def test_rows_that_were_removed_are_known_to_be(self, store, elsewhere, tmp_path) -> None:
         for _ in range(5):
             use(store)

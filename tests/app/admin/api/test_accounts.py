@@ -32,6 +32,19 @@ class TestAccounts:
         assert call("DELETE", "/accounts/main?force=true").json["deleted"] is True
         assert call("GET", "/accounts/main").status_code == 404
 
+    def test_headers_are_merged(self, call, services):
+        """As in a JSON merge patch: null removes one; secret values are never returned."""
+        call("POST", "/accounts", NEW | {"headers": {"X-A": "1"}, "secret_headers": {"X-S": "t-secret"}})
+
+        changed = call(
+            "PATCH", "/accounts/main", {"headers": {"x-a": None, "X-B": "2"}, "auth_header": "key"}
+        )
+
+        assert (changed.json["headers"], changed.json["secret_headers"]) == ({"X-B": "2"}, ["X-S"])
+        assert changed.json["auth_header"] == "key"
+        assert "t-secret" not in changed.text + call("GET", "/audit").text
+        assert services.accounts.find("default", "main").settings.secret_headers == {"X-S": "t-secret"}
+
     @pytest.mark.parametrize(
         "new",
         [

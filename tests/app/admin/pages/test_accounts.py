@@ -219,6 +219,37 @@ class TestShowing:
             assert "sk-main" not in inside.get(HOME + path).text
 
 
+class TestHeaders:
+    def test_changed_in_the_form(self, inside: Visitor, pool: Furnished, services: Services) -> None:
+        """A secret value is stored, listed by its name, and removed by an empty line."""
+        pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+
+        inside.send(
+            f"{HOME}/main/edit", typed | {"headers": "X-A=1\nX-B=2", "secret_headers": "X-S=t-secret"}
+        )
+        assert "X-A=1" in inside.get(f"{HOME}/main/edit").text
+        page = inside.get(f"{HOME}/main").text + inside.get(f"{HOME}/main/edit").text
+        assert "X-S" in page
+        assert "t-secret" not in page
+
+        inside.send(
+            f"{HOME}/main/edit",
+            typed | {"headers": "X-B=3", "secret_headers": "X-S=", "auth_header": "api-key"},
+        )
+        settings = services.accounts.find(POOL, "main").settings
+        assert (settings.headers, settings.secret_headers) == ({"X-B": "3"}, {})
+        assert settings.auth_header == "api-key"
+
+    def test_refused(self, inside: Visitor, pool: Furnished) -> None:
+        pool.account("main")
+
+        response = inside.send(f"{HOME}/main/edit", {"cap": "1", "weight": "1", "headers": "Host=x"})
+
+        assert response.status_code == 400
+        assert 'id="headers-error"' in response.text
+
+
 class TestFailures:
     def test_rescued(self, inside: Visitor, pool: Furnished, services: Services) -> None:
         """What another account saved is counted and shown at the account that failed."""

@@ -1,0 +1,107 @@
+"""How requests to one account differ from those to others of its kind, as its operator has set it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypedDict
+
+import orjson
+
+from app.errors import InvalidRequest
+from schemas.bounds import MAX_ACCOUNT_HEADERS
+
+Headers = Mapping[str, str]
+
+
+class RequestSettingsJson(TypedDict):
+    """The settings that operators may see: of secret headers the names."""
+
+    headers: dict[str, str]
+    secret_headers: list[str]
+    auth_header: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSettings:
+    """
+    Settings of the requests to an account; a change of any makes a new version of the account.
+
+    The values of *secret_headers* are '' where the account was read without its credential.
+    """
+
+    headers: Headers = field(default_factory=dict)
+    secret_headers: Headers = field(default_factory=dict, repr=False)
+    auth_header: str = ""  # holds the credential, in place of the header of the account's kind
+
+    def public(self) -> RequestSettingsJson:
+        """Return the settings without what is secret."""
+        return {
+            "headers": dict(self.headers),
+            "secret_headers": list(self.secret_headers),
+            "auth_header": self.auth_header,
+        }
+
+    def dumps(self) -> str:
+        """Return the settings as they are stored, without what is secret; '' if none is set."""
+        stored = {name: value for name, value in self.public().items() if value}
+        return orjson.dumps(stored).decode() if stored else ""
+
+    def dump_secrets(self) -> str:
+        """Return what is secret of the settings, to be encrypted; '' if there is none."""
+        return orjson.dumps({"headers": self.secret_headers}).decode() if self.secret_headers else ""
+
+    def apply_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return *headers* with those of the account, which replace others of the same name."""
+        own = {**self.headers, **self.secret_headers}
+        replaced = {name.lower() for name in own}
+        return {name: value for name, value in headers.items() if name.lower() not in replaced} | own
+
+
+NO_SETTINGS = RequestSettings()  # of most accounts: code compares by identity
+
+
+def settings_from(text: str, secrets: str) -> RequestSettings:
+    """Return the settings that *text* and the decrypted *secrets* describe; '' are none."""
+    if not text:
+        return NO_SETTINGS
+    stored, secret = orjson.loads(text), orjson.loads(secrets or "{}")
+    values = secret.get("headers", {})
+    return RequestSettings(
+        headers=stored.get("headers", {}),
+        secret_headers={name: values.get(name, "") for name in stored.get("secret_headers", ())},
+        auth_header=stored.get("auth_header", ""),
+    )
+
+
+def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> RequestSettings:
+    """
+    Return *settings* with those of *fields*, a valid AccountInput, as a JSON merge patch (RFC 7396).
+
+    Raises InvalidRequest for too many headers, and for secret ones whose values cannot be read.
+    """
+    headers, secret = fields.get("headers", {}), fields.get("secret_headers", {})
+    changed = replace(
+        settings,
+        headers=_merged(_merged(settings.headers, dict.fromkeys(secret)), headers),
+        secret_headers=_merged(_merged(settings.secret_headers, dict.fromkeys(headers)), secret),
+        **{name: fields[name] for name in ("auth_header",) if name in fields},
+    )
+    if len(changed.headers) + len(changed.secret_headers) > MAX_ACCOUNT_HEADERS:
+        raise InvalidRequest(
+            f"An account has at most {MAX_ACCOUNT_HEADERS} headers of its own", param="headers"
+        )
+    unreadable = [name for name, value in changed.secret_headers.items() if not value]
+    if unreadable:
+        raise InvalidRequest(
+            f"The values of {', '.join(unreadable)} cannot be read here: give them again, or remove them",
+            param="secret_headers",
+        )
+    return changed if changed != NO_SETTINGS else NO_SETTINGS
+
+
+def _merged(headers: Headers, changes: Mapping[str, str | None]) -> Headers:
+    """Return *headers* with *changes*, of which None removes; names differ in more than their case."""
+    changed = {name.lower() for name in changes}
+    retained = {name: value for name, value in headers.items() if name.lower() not in changed}
+    return retained | {name: value for name, value in changes.items() if value is not None}

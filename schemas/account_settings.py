@@ -1,0 +1,80 @@
+"""Settings of the requests that one account is sent: its headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_CREDENTIAL_CHARS
+from schemas.fields import Object, Text
+from schemas.validation_errors import invalid
+
+MAX_HEADER_CHARS = 4096  # of a value
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+# Headers that frame a request, or state the formats of its body and its response: the gateway sets them.
+OWN_HEADERS = frozenset(
+    (
+        *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer"),
+        *("upgrade", "expect", "proxy-authorization", "proxy-authenticate", "proxy-connection"),
+        *("accept", "accept-encoding", "content-type", "content-encoding", "traceparent", "tracestate"),
+    )
+)
+# Headers whose values are secrets, whatever else they may be.
+SECRET_HEADERS = frozenset(
+    ("authorization", "cookie", "api-key", "x-api-key", "x-goog-api-key", "x-auth-token")
+)
+
+
+def header_error(name: str) -> str:
+    """Return why an account cannot be given the header *name*, as a predicate; '' if it can."""
+    if _TOKEN.fullmatch(name) is None:
+        return "must be the name of a header, of at most 64 characters"
+    return "is set by the gateway itself" if name.lower() in OWN_HEADERS else ""
+
+
+class Headers(Object):
+    """`{name: value, or null to remove it}`, of at most *max_chars* each."""
+
+    max_chars = MAX_HEADER_CHARS
+    secret = False
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        headers = super()._deserialize(value, attr, data)
+        if len(headers) > MAX_ACCOUNT_HEADERS:
+            raise invalid(f"must have at most {MAX_ACCOUNT_HEADERS} headers")
+        if len({name.lower() for name in headers}) < len(headers):
+            raise invalid("must name each header once, in upper or lower case")
+        for name, text in headers.items():
+            if error := header_error(name):
+                raise invalid(error, name[:64])
+            if text is not None:
+                self._check_value(name, text)
+        return headers
+
+    def _check_value(self, name: str, text: Any) -> None:
+        if type(text) is not str:
+            raise invalid("must be a string, or null to remove the header", name)
+        if not text or not (text.isascii() and text.isprintable()) or text != text.strip():
+            raise invalid("must be one line of printable ASCII without spaces around it", name)
+        if len(text) > self.max_chars:
+            raise invalid(f"must have at most {self.max_chars} characters", name)
+        if not self.secret and name.lower() in SECRET_HEADERS:
+            raise invalid("holds a secret: give it as a secret header", name)
+
+
+class SecretHeaders(Headers):
+    """The same, of headers whose values are secrets."""
+
+    max_chars = MAX_CREDENTIAL_CHARS
+    secret = True
+
+
+class AuthHeader(Text):
+    """The name of the header that holds the credential; '' for that of the account's kind."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        name = super()._deserialize(value, attr, data)
+        if name and (error := header_error(name)):
+            raise invalid(error)
+        return name

@@ -1,0 +1,105 @@
+"""Options of `poolgate account add` and `set` for the requests that an account is sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.stores import keys
+from tests.support.store_contents import everything_in
+
+SECRET = "t-secret-0123456789"
+
+
+@pytest.fixture
+def main(poolgate):
+    poolgate("account add compatible --name main --base-url http://127.0.0.1:1/v1 --header X-Tenant=lab")
+
+
+def settings(services):
+    return services.accounts.find("default", "main").settings
+
+
+class TestHeaders:
+    def test_given_when_added(self, main, services):
+        assert settings(services).headers == {"X-Tenant": "lab"}
+
+    def test_changed_and_removed(self, main, poolgate, services):
+        result = poolgate("account set main --header X-Org=a=b --header-env X-Token=VAR", VAR=SECRET)
+
+        assert result.exit_code == 0
+        assert result.stdout == "Changed account 'main' in pool 'default': headers, secret_headers.\n"
+        assert settings(services).headers == {"X-Tenant": "lab", "X-Org": "a=b"}
+        assert settings(services).secret_headers == {"X-Token": SECRET}
+
+        poolgate("account set main --remove-header x-org --remove-header x-token")
+        assert settings(services).headers == {"X-Tenant": "lab"}
+        assert settings(services).secret_headers == {}
+
+    def test_secrets_are_nowhere(self, main, poolgate, redis_client):
+        """The names are shown and audited, the values are not: neither printed nor stored in clear."""
+        printed = poolgate("account set main --json --header-env X-Token=VAR", VAR=SECRET).output
+        printed += poolgate("account list --json").output + poolgate("audit --json").output
+
+        assert SECRET not in printed
+        assert SECRET not in everything_in(redis_client)
+        assert '"secret_headers": "X-Token"' in printed
+        [listed] = json.loads(poolgate("account list --json").stdout)["data"]
+        assert (listed["headers"], listed["secret_headers"]) == ({"X-Tenant": "lab"}, ["X-Token"])
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("--header Host=x", "headers.Host is set by the gateway itself"),
+            ("--header Content-Length=1", "is set by the gateway itself"),
+            ("--header Authorization=x", "holds a secret: give it as a secret header"),
+            ("--header X-Tenant", "takes NAME=VALUE"),
+            ("--header X(a=b", "must be the name of a header"),
+            ("--header-env X-Token=MISSING", "MISSING is not set"),
+            ("--auth-header content-type", "auth_header is set by the gateway itself"),
+        ],
+    )
+    def test_refused(self, main, poolgate, services, option, message):
+        result = poolgate(f"account set main {option}")
+
+        assert result.exit_code != 0
+        assert message in result.stderr
+        assert settings(services).headers == {"X-Tenant": "lab"}
+
+    def test_too_many(self, main, poolgate):
+        poolgate("account set main", *(f"--header=H-{n}=x" for n in range(31)))
+
+        result = poolgate("account set main --header H-31=x")
+
+        assert "An account has at most 32 headers of its own" in result.stderr
+
+
+class TestAuthHeader:
+    def test_set_and_taken_back(self, main, poolgate, services):
+        poolgate("account set main --auth-header api-key")
+        assert settings(services).auth_header == "api-key"
+
+        poolgate("account set main --auth-header default")
+        assert settings(services).auth_header == ""
+
+    def test_not_of_a_sign_in(self, poolgate):
+        result = poolgate(
+            "account add chatgpt --name ann --account-id x --access-token-env VAR --auth-header api-key",
+            VAR="token",
+        )
+
+        assert "sends its token as its service requires it" in result.stderr
+
+
+class TestUnreadable:
+    def test_new_values_replace_those_that_cannot_be_read(self, main, poolgate, services, redis_client):
+        poolgate("account set main --header-env X-Token=VAR", VAR=SECRET)
+        account = keys.account("default", services.accounts.find("default", "main").id)
+        redis_client.hset(account, "secrets", "gAAAAAunreadable")
+
+        refused = poolgate("account set main --api-key-env VAR", VAR="sk-1")
+        assert "The values of X-Token cannot be read here" in refused.stderr
+
+        poolgate("account set main --api-key-env VAR --header-env X-Token=VAR", VAR="sk-1")
+        assert settings(services).secret_headers == {"X-Token": "sk-1"}
