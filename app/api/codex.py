@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Response
 
-from app.api import responses
+from app.api import passthrough, responses
 from app.api.body import read_json
 from app.api.codex_headers import add_windows
 from app.api.compact import compact
@@ -29,6 +31,14 @@ def create() -> Response:
     return respond(make_context("responses", body, size, ResponseOptions(keep_codex_events=True)))
 
 
+for _view, _endpoint in ((passthrough.create, "images/generations"), (passthrough.upload, "images/edits")):
+    bp.add_url_rule(
+        f"/{_endpoint}",
+        _endpoint.replace("/", "_"),
+        partial(_view, _endpoint),
+        methods=["POST"],
+        strict_slashes=False,
+    )
 bp.add_url_rule("/responses/compact", view_func=compact, methods=["POST"], strict_slashes=False)
 bp.add_url_rule("/responses", view_func=responses.upgrade, strict_slashes=False, websocket=True)
 bp.add_url_rule("/models", view_func=catalogue, strict_slashes=False)

@@ -39,6 +39,8 @@ BODIES: dict[str, Schema] = {
     "basic_chat.create": LEGACY_CHAT_REQUEST,
     "chat.create": CHAT_REQUEST,
     "codex.compact": COMPACT_REQUEST,
+    "codex.images_edits": FORM_REQUESTS["images/edits"],
+    "codex.images_generations": JSON_REQUESTS["images/generations"],
     "codex.create": CODEX_REQUEST,
     "extended_chat.create": BIFROST_CHAT_REQUEST,
     "responses.compact": COMPACT_REQUEST,
@@ -46,7 +48,7 @@ BODIES: dict[str, Schema] = {
     **{f"plain.{path.replace('/', '_')}": schema for path, schema in JSON_REQUESTS.items()},
     **{f"plain.{path.replace('/', '_')}": schema for path, schema in FORM_REQUESTS.items()},
 }
-FORMS = tuple(f"plain.{path.replace('/', '_')}" for path in FORM_REQUESTS)
+FORMS = ("codex.images_edits", *(f"plain.{path.replace('/', '_')}" for path in FORM_REQUESTS))
 RESPONSES = {
     "basic_chat.create": response_schemas.CHAT,
     "chat.create": response_schemas.CHAT,
@@ -73,6 +75,8 @@ SUMMARIES = {
     "chat.create": "Create a chat completion",
     "codex.catalogue": "List models in the format of the Codex CLI",
     "codex.compact": "Compact a conversation",
+    "codex.images_edits": "Edit an image",
+    "codex.images_generations": "Generate an image",
     "codex.create": "Create a response for the Codex CLI, always as a stream",
     "codex_usage.show": "Show how much of the pool's upstream usage windows is used",
     "extended_chat.create": "Create a chat completion, with provider/model names",

@@ -14,7 +14,7 @@ from flask import Blueprint, Response
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
 from app.api.codex_headers import add_windows
-from app.api.context import services
+from app.api.context import current_request, services
 from app.api.model_responses import Exchange, response_headers, start_exchange
 from app.api.multipart import read_form
 from app.api.request_context import RawBody, make_context
@@ -25,7 +25,7 @@ from app.relay.content_types import EVENTS, is_json, passing_type
 from app.relay.context import RequestContext, ResponseOptions
 from app.streaming.frames import chat_error
 from app.upstream.responses import NO_CONTENT, essence_of
-from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
+from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS, JSON_UPLOADS
 from schemas.work_bounds import MAX_PASSTHROUGH_VALUES
 
 bp = Blueprint("plain", __name__)
@@ -43,7 +43,8 @@ def admit_caller() -> None:
 
 def create(endpoint: str) -> Response:
     payload, size = read_json(services().settings.max_body_bytes, MAX_PASSTHROUGH_VALUES)
-    body = JSON_REQUESTS[endpoint].load(payload)
+    schema = JSON_REQUESTS.get(endpoint) or JSON_UPLOADS[endpoint]
+    body = schema.load(payload)
     body.pop("fallbacks", None)
     body, dropped = without_disguised(endpoint, body)
     raw = RawBody(write_json(body, size), "application/json", dropped)
@@ -51,6 +52,8 @@ def create(endpoint: str) -> Response:
 
 
 def upload(endpoint: str) -> Response:
+    if endpoint in JSON_UPLOADS and current_request().is_json:
+        return create(endpoint)
     form = read_form(services().settings.max_body_bytes, endpoint)
     fields = {name: value for name, value in form.fields.items() if name != "fallbacks"}
     body = FORM_REQUESTS[endpoint].load(fields)

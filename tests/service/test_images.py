@@ -191,6 +191,71 @@ class TestEdits:
         (row,) = pool.wait_for_rows(1)
         assert (row["endpoint"], row["input_tokens"]) == (EDIT, 2360)
 
+    def test_json(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """As newer clients send it, with data URLs."""
+        chatgpt(pool, upstream)
+        upstream.script(DRAWN)
+        png = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+        body = {**BODY, "images": [{"image_url": png}, {"image_url": "https://x/y"}], "size": "auto"}
+
+        response = pool.post(EDIT, {**body, "mask": {"image_url": png}}, pool.key())
+
+        assert (response.status_code, response.json()["data"][0]["b64_json"]) == (200, IMAGE), response.text
+        assert "x-poolgate-ignored" not in response.headers
+        (tool,) = sent(upstream)["tools"]
+        assert (tool["action"], tool["input_image_mask"]) == ("edit", {"image_url": png})
+        _, *images = sent(upstream)["input"][0]["content"]
+        assert [image["image_url"] for image in images] == [png, "https://x/y"]
+
+    @pytest.mark.parametrize("prefix", ["/backend-api/codex", "/backend-api/codex/v1"])
+    def test_paths_of_codex(self, pool: PoolOfTest, upstream: ScriptedUpstream, prefix: str) -> None:
+        chatgpt(pool, upstream)
+        upstream.script(DRAWN, DRAWN)
+        body = {**BODY, "images": [{"image_url": "data:image/png;base64,aW1n"}]}
+
+        responses = [
+            pool.post(f"{prefix}/images/{name}", body, pool.key(name)) for name in ("generations", "edits")
+        ]
+
+        assert [response.json()["data"][0]["b64_json"] for response in responses] == [IMAGE, IMAGE]
+
+    def test_json_with_an_uploaded_file_needs_the_images_api(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        """Such a body passes through unchanged."""
+        chatgpt(pool, upstream)
+        body = {**BODY, "images": [{"file_id": "file-1"}], "quality": "high"}
+        key = pool.key()
+        refused = pool.post(EDIT, body, key)
+        assert (refused.status_code, error_of(refused)["param"]) == (400, "images")
+        assert upstream.log() == []
+        pool.account("b", upstream.base_url("b"))
+        upstream.script({"play": "json", "body": {"data": []}}, path="/images/edits")
+
+        response = pool.post(EDIT, body, key)
+
+        assert (response.status_code, response.json()) == (200, {"data": []})
+        (seen,) = upstream.log()
+        assert (seen.headers["content-type"], seen.body) == ("application/json", body)
+
+    @pytest.mark.parametrize(
+        ("fields", "param"),
+        [
+            ({}, "images"),
+            ({"images": []}, "images"),
+            ({"images": [{"image_url": "data:"}] * 17}, "images"),
+            ({"images": ["data:"]}, "images"),
+            ({"images": [{"image_url": "data:", "file_id": "f"}]}, "images"),
+            ({"images": [{"file_id": "f"}], "mask": {"file_id": 1}}, "mask"),
+        ],
+    )
+    def test_json_that_is_no_edit(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, fields: dict[str, Any], param: str
+    ) -> None:
+        response = pool.post(EDIT, {**BODY, **fields}, pool.key())
+
+        assert (response.status_code, error_of(response)["param"]) == (400, param)
+
     def test_without_an_image(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         chatgpt(pool, upstream)
 

@@ -34,6 +34,7 @@ TOOL_FIELDS = (
 )
 HANDLED = frozenset((*TOOL_FIELDS, "model", "prompt", "n", "stream", "partial_images", "service_tier"))
 FILES = ("image", "mask")
+REFERENCES = {"images": list, "mask": dict}  # of a JSON body, in place of files
 UNCARRIED = ("markup", "svg")  # change which image is produced, and the tool has no place for them
 _NEUTRAL = {"response_format": "b64_json", "partial_images": 0}
 
@@ -77,6 +78,8 @@ def uncarried_field(fields: Fields) -> str | None:
     """Return the first of *fields* that needs the Images API itself, None if the tool is enough."""
     if image_count(fields) is None:
         return "n"
+    if (reference := _uncarried_reference(fields)) is not None:
+        return reference
     return next(
         (name for name in UNCARRIED if any(_plain(field) == name and fields[field] for field in fields)), None
     )
@@ -90,7 +93,7 @@ def images_to_responses(
 
     Raises InvalidRequest for an edit without an image.
     """
-    images = [file for file in files if _plain(file.name) == "image"]
+    images = _image_urls(fields, files)
     if is_edit and not images:
         raise InvalidRequest("An edit needs at least one image", param="image")
     tool: dict[str, Any] = {
@@ -101,8 +104,10 @@ def images_to_responses(
     tool |= _tool_fields(fields)
     if mask := next((file for file in files if _plain(file.name) == "mask"), None):
         tool["input_image_mask"] = {"image_url": _data_url(mask)}
+    elif isinstance(mask := fields.get("mask"), dict):
+        tool["input_image_mask"] = {"image_url": mask["image_url"]}
     content: list[dict[str, Any]] = [{"type": "input_text", "text": fields["prompt"]}]
-    content += [{"type": "input_image", "image_url": _data_url(image), "detail": "auto"} for image in images]
+    content += [{"type": "input_image", "image_url": image, "detail": "auto"} for image in images]
     body: dict[str, Any] = {
         "model": main_model,
         "instructions": INSTRUCTIONS,
@@ -115,6 +120,30 @@ def images_to_responses(
     return ToolRequest(body, _ignored(fields, files))
 
 
+def _uncarried_reference(fields: Fields) -> str | None:
+    """Return the field of a JSON body that refers to an uploaded file, which is of one API account alone."""
+    images, mask = fields.get("images"), fields.get("mask")
+    if isinstance(images, list) and not all(map(_has_url, images)):
+        return "images"
+    if isinstance(mask, dict) and not _has_url(mask):
+        return "mask"
+    image = fields.get("image")  # of a form it is a file's name, of other servers' JSON an image
+    return "image" if isinstance(image, list | dict) or str(image).startswith(("data:", "http")) else None
+
+
+def _has_url(reference: Any) -> bool:
+    url = reference.get("image_url") if isinstance(reference, dict) else None
+    return isinstance(url, str) and url != ""
+
+
+def _image_urls(fields: Fields, files: Sequence[ImageFile]) -> list[str]:
+    """Return the images to edit: those of a JSON body as they are, files as data URLs."""
+    images = fields.get("images")
+    if isinstance(images, list):
+        return [image["image_url"] for image in images]
+    return [_data_url(file) for file in files if _plain(file.name) == "image"]
+
+
 def _tool_fields(fields: Fields) -> dict[str, Any]:
     names = (*TOOL_FIELDS, "partial_images") if is_streamed(fields) else TOOL_FIELDS
     values = {name: fields[name] for name in names if _has_effect(name, fields.get(name))}
@@ -124,10 +153,14 @@ def _tool_fields(fields: Fields) -> dict[str, Any]:
 def _ignored(fields: Fields, files: Sequence[ImageFile]) -> list[str]:
     """Return the names of what is not sent, as far as they fit into a response header."""
     uploaded = {file.name for file in files}  # a form's fields have these, too
+    carried = {name for name, kind in REFERENCES.items() if isinstance(fields.get(name), kind)}
     names = [
         name
         for name in fields
-        if name not in uploaded and _plain(name) not in HANDLED and _has_effect(name, fields[name])
+        if name not in uploaded
+        and name not in carried
+        and _plain(name) not in HANDLED
+        and _has_effect(name, fields[name])
     ]
     if not is_streamed(fields) and _has_effect("partial_images", _number(fields.get("partial_images"))):
         names.append("partial_images")
