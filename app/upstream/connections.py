@@ -20,6 +20,7 @@ that has possibly started it.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 from http.client import HTTPException, RemoteDisconnected
@@ -28,6 +29,7 @@ from typing import Any, TypeVar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError
+from urllib3.util import SKIP_HEADER
 
 from app.sockets import send_all
 from app.upstream.response_head import FinalResponse
@@ -36,6 +38,8 @@ from app.upstream.ssrf_guard import check_peer
 from app.yielding import give_way
 
 T = TypeVar("T")
+
+_PLAIN_FIELD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e]*")
 
 JOINED_BYTES = 1024 * 1024  # of a complete request; copying more costs more than another system call
 MAX_REUSED_TRIES = 3  # reused connections that turn out to be closed; then the upstream is unreachable
@@ -65,6 +69,7 @@ class _GuardedConnection:
     names_may_be_private = True
     response_class: Any = FinalResponse
     sock: Any
+    _buffer: list[bytes]
     _held: list[Any] | None = None
     _is_reused = False  # whether it has answered a request already
     _written = False  # whether all of the newest request was
@@ -98,6 +103,15 @@ class _GuardedConnection:
             self._before = tcp_state(self.sock)
         self._write(held)
         self._written = True
+
+    def putheader(self, header: Any, *values: Any) -> None:
+        """Add a field to the head. One of plain ASCII needs none of the checks of urllib3 and http.client."""
+        value = values[0]
+        line = f"{header}: {value}"
+        if len(values) == 1 and value != SKIP_HEADER and _PLAIN_FIELD.fullmatch(line):
+            self._buffer.append(line.encode("ascii"))
+        else:
+            super().putheader(header, *values)  # type: ignore[misc]
 
     def _write(self, held: list[Any]) -> None:
         is_joined = sum(map(len, held)) <= JOINED_BYTES

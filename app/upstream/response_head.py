@@ -19,16 +19,37 @@ _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)\r\n
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
+class PlainHead(HTTPMessage):
+    """A head whose fields are ASCII: they are read as they are, without the checks for other letters."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._headers = fields
+        self._payload = ""
+
+    def get(self, name: str, failobj: Any = None) -> Any:
+        name = name.lower()
+        for field, value in self._headers:
+            if field.lower() == name:
+                return value
+        return failobj
+
+    def items(self) -> list[tuple[str, str]]:
+        return self._headers.copy()
+
+    def get_payload(self, *_: Any, **__: Any) -> Any:
+        return self._payload
+
+
 def parse_head(lines: list[bytes]) -> HTTPMessage:
     """Return the message of *lines*, which end with an empty one, as http.client makes it."""
-    message = HTTPMessage()
+    fields = []
     for line in lines[:-1]:
         field = _FIELD.fullmatch(line)
         if field is None:
             return Parser(_class=HTTPMessage).parsestr(b"".join(lines).decode("iso-8859-1"))
-        message.set_raw(field[1].decode("ascii"), field[2].decode("ascii"))
-    message.set_payload("")
-    return message
+        fields.append((field[1].decode("ascii"), field[2].decode("ascii")))
+    return PlainHead(fields)
 
 
 class FinalResponse(HTTPResponse):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from flask import session
+from typing import Any
 
-from app.api.flask_app import Gateway
+import pytest
+from flask import Response, session
+from werkzeug.test import create_environ
+
+from app.api.flask_app import Gateway, GatewayResponse
 from app.api.headers import GatewayRequest
 
 
@@ -55,3 +58,26 @@ def test_no_sessions(app: Gateway) -> None:
 def test_its_request(app: Gateway) -> None:
     with app.test_request_context("/where/x") as context:
         assert type(context.request) is GatewayRequest
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"response": "text"},
+        {"response": ["é", "x"], "headers": {"Set-Cookie": "a=1"}},
+        {"response": iter([b"a", b"b"])},
+        {"response": "", "headers": {"content-length": "5"}},
+        {"response": "x", "status": 201, "headers": {"Location": "/é", "Content-Location": "/é"}},
+        {"status": 204},
+        {"status": 304, "headers": {"Content-Type": "text/plain", "ETag": "x"}},
+        {"status": 302, "headers": {"Location": "/where/é"}},
+        {"response": "no", "status": 404},
+    ],
+)
+def test_its_response(app: Gateway, options: dict[str, Any]) -> None:
+    """Its headers are those that Flask sends."""
+    environ = create_environ("/")
+    assert app.response_class is GatewayResponse
+    ours, flasks = GatewayResponse(**options), Response(**options)
+
+    assert ours.get_wsgi_headers(environ).to_wsgi_list() == flasks.get_wsgi_headers(environ).to_wsgi_list()

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from urllib3.connection import HTTPConnection
+from urllib3.util import SKIP_HEADER
 
 from app.upstream import connections
 from app.upstream.cancellation import Cancellation
@@ -27,6 +29,8 @@ class Written:
     def send(self, data: Any) -> int:
         self.calls.append(bytes(data))
         return len(data)
+
+    sendall = send
 
     def settimeout(self, seconds: float | None) -> None: ...
 
@@ -54,6 +58,27 @@ def test_a_large_body_is_not_copied_behind_its_head() -> None:
 
     assert head.endswith(b"\r\n\r\n")
     assert after == body
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": "0", "X-Plain": "a b\tc", "X-Empty": ""},
+        {"Content-Length": "0", "X-Other-Letters": "\xe9"},
+        {"Content-Length": "0", "X-Folded": "a\r\n b"},
+        {"Content-Length": "0", "User-Agent": SKIP_HEADER},
+        {"Content-Length": "0", "accept-encoding": "identity", "Host": "other.example"},
+    ],
+)
+def test_heads_are_those_of_urllib3(headers: dict[str, str]) -> None:
+    sent = []
+    for kind in (connections._AnyHttpConnection, HTTPConnection):
+        connection: Any = kind("127.0.0.1", 1)
+        connection.sock = sock = Written()
+        connection.request("POST", "/v1/x", b"", headers)
+        sent.append(b"".join(sock.calls))
+
+    assert sent[0] == sent[1]
 
 
 def test_a_request_that_cannot_be_made_is_not_sent_in_part() -> None:
