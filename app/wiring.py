@@ -9,6 +9,7 @@ from app.accounts.chatgpt_identity import KnownAccounts
 from app.accounts.credentials import CredentialRepository
 from app.accounts.kinds import SCRIPT_KINDS
 from app.accounts.known_models import KnownModels
+from app.accounts.model_routes import PoolRoutes
 from app.accounts.pools import PoolRepository
 from app.accounts.snapshot import read_current_accounts
 from app.accounts.token_refresh import TokenRefresher
@@ -55,6 +56,7 @@ from app.stores.client import make_client
 from app.stores.health import HealthRepository
 from app.stores.ledger import LedgerRepository
 from app.stores.limits import LimitRepository
+from app.stores.model_routes import ModelRouteRepository
 from app.stores.pool_clock import PoolClock
 from app.stores.prices import PriceRepository
 from app.stores.records.audit import Actor
@@ -113,6 +115,7 @@ class Services:
     limits: LimitRepository
     clock: PoolClock
     prices: PoolPrices
+    routes: PoolRoutes
     ledger: LedgerServices
     upstream: UpstreamServices
     relay: Relay
@@ -178,6 +181,7 @@ def build(
         api_keys=stores.api_keys,
         limits=stores.limits,
         prices=stores.prices,
+        routes=PoolRoutes(ModelRouteRepository(scripts)),
         clock=PoolClock(scripts),
         ledger=ledger,
         upstream=upstream,

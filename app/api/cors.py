@@ -21,6 +21,7 @@ _LIMITED = sorted({unit.traits.header_kind for unit in LimitUnit if unit.traits.
 EXPOSED = ", ".join(
     (
         *("x-request-id", "x-poolgate-request-id", "x-poolgate-account", "x-poolgate-ignored"),
+        *("x-poolgate-model", "x-poolgate-requested-model"),
         *(f"x-ratelimit-{figure}-{kind}" for kind in _LIMITED for figure in ("limit", "remaining", "reset")),
         *("retry-after", "x-should-retry"),
     )

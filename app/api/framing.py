@@ -62,10 +62,12 @@ class ResponsesFraming:
         return b""
 
     def error(self, envelope: JsonObject, context: RequestContext) -> bytes:
+        request = context.request
+        name = request.response_model
         response = failed_response(
             self._response_id or context.request_id,
             int(context.caller.key.now),
-            context.request.body,
+            {**request.body, "model": name} if name else request.body,
             envelope["error"],
         )
         return frames.responses_failed(response, self._sequence_number + 1)

@@ -165,6 +165,9 @@ def response_headers(chain: FallbackChain) -> dict[str, str]:
     headers: dict[str, str] = {}
     if served.account_name and settings_from(served.context.caller.key.settings).names_accounts:
         headers["x-poolgate-account"] = header_value(served.account_name)
+    if name := served.context.request.response_model:
+        headers["x-poolgate-requested-model"] = header_value(name)
+        headers["x-poolgate-model"] = header_value(served.context.request.model)
     if served.limits:
         headers |= ratelimit_headers(served.limits, served.admitted_at)
     if served.ignored:

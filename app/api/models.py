@@ -1,4 +1,4 @@
-"""GET /v1/models and GET /v1/models/{id}: the models that the pool's accounts offer to this API key."""
+"""GET /v1/models and GET /v1/models/{id}: what the pool's accounts and model routes offer to this API key."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from app.api.context import services
 from app.api.json import json_response
 from app.errors import ModelNotFound
 from app.relay.context import JsonObject
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.model_routes import NONE_SET
 
 bp = Blueprint("models", __name__)
 bp.before_request(authenticate)
@@ -55,4 +57,15 @@ def _offered() -> list[JsonObject]:
             if model in account.metadata:
                 entry["metadata"] = account.metadata[model]
             entries.setdefault(model, {"id": model, **entry})
+    if key.routes != NONE_SET:
+        entries = _routes(key) | entries
     return [entries[model] for model in sorted(entries)]
+
+
+def _routes(key: ApiKey) -> dict[str, JsonObject]:
+    """Return the entries of the model routes that *key* may use; a pattern is no name."""
+    routes = services().routes.table(key.pool, key.routes).exact
+    return {
+        name: {"id": name, "object": "model", "created": 0, "owned_by": "poolgate"}
+        for name in filter(key.may_use, routes)
+    }

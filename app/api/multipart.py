@@ -69,6 +69,7 @@ class Form:
     content_type: str
     dropped: tuple[str, ...] = ()  # names of fields that were left out
     places: tuple[FilePlace, ...] = ()
+    model_place: tuple[int, int] | None = None  # start and end of the model's name in `body`
 
     def files(self) -> tuple[ImageFile, ...]:
         """Return the files in `body`, which must not grow afterwards."""
@@ -108,6 +109,7 @@ class _Writer:
         self._name = ""
         self._field_bytes = 0
         self._places: list[FilePlace] = []
+        self._model_place: tuple[int, int] | None = None
         self._file: tuple[str, int] = ("", 0)  # the type of the file under way, and where it begins
 
     def form(self, data: bytes, boundary: bytes) -> Form:
@@ -121,7 +123,8 @@ class _Writer:
         self._take(decoder)
         self._body += b"--%b--\r\n" % self._boundary
         content_type = f"multipart/form-data; boundary={self._boundary.decode()}"
-        return Form(self._fields, self._body, content_type, nameable(self._dropped), tuple(self._places))
+        dropped, places = nameable(self._dropped), tuple(self._places)
+        return Form(self._fields, self._body, content_type, dropped, places, self._model_place)
 
     def _take(self, decoder: MultipartDecoder) -> None:
         while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
@@ -188,7 +191,10 @@ class _Writer:
             if data.lstrip()[:1] in (b"{", b"["):
                 data = self._without_disguised(data)
             self._write_head(self._name, "", "")
+            start = len(self._body)
             self._body += data + b"\r\n"
+            if self._name == "model":
+                self._model_place = start, start + len(data)
 
     def _without_disguised(self, data: bytes) -> bytes:
         """Return *data*, a field whose text may be JSON, without disguised fields in it."""

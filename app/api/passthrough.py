@@ -59,7 +59,8 @@ def upload(endpoint: str) -> Response:
     body = FORM_REQUESTS[endpoint].load(fields)
     files = form.files() if endpoint == "images/edits" else ()
     raw = RawBody([form.body], form.content_type, form.dropped, files)
-    return pass_through(make_context(endpoint, body, len(form.body), UNSTREAMED, raw=raw))
+    place = form.model_place
+    return pass_through(make_context(endpoint, body, len(form.body), UNSTREAMED, raw=raw, model_place=place))
 
 
 for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 from flask import Request
 
+from app.accounts.model_routes import is_weighted, targets_of
 from app.api.auth import caller
-from app.api.context import current_request, request_globals
+from app.api.context import current_request, request_globals, services
 from app.api.headers import name_of, variable_of
 from app.api.request_ids import new_request_id
 from app.errors import InvalidRequest, ModelNotAllowed, NotFound
+from app.json_writing import write_json
 from app.limits.disguised_fields import without_disguised
 from app.limits.output_lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, conversation_of, ownership_of
@@ -24,12 +27,14 @@ from app.relay.context import (
     ResponseOptions,
     RoutingConstraints,
 )
+from app.relay.route_fields import with_route_fields
 from app.stores.records.api_keys import CutPolicy
+from app.stores.records.model_routes import NONE_SET, ModelRoute
 from app.translation.requests.content_checks import first_reference
 from app.translation.requests.images_to_responses import ImageFile
 from app.upstream.cancellation import Cancellation
 from app.yielding import give_way
-from schemas.bounds import MAX_TEXT_CHARS
+from schemas.bounds import MAX_ROUTE_ATTEMPTS, MAX_TEXT_CHARS
 
 _CODEX_HEADERS = frozenset(
     map(
@@ -48,6 +53,7 @@ class Target(NamedTuple):
     model: str
     account_kinds: tuple[str, ...] = ()
     account_id: str = ""
+    accounts: tuple[str, ...] = ()
 
 
 class RawBody(NamedTuple):
@@ -57,6 +63,13 @@ class RawBody(NamedTuple):
     content_type: str
     dropped: tuple[str, ...] = ()
     files: tuple[ImageFile, ...] = ()
+
+    def for_model(self, body: JsonObject, model_place: tuple[int, int] | None) -> RawBody:
+        """Return it with the content of *body*: in a form, of its model alone, which is at *model_place*."""
+        if model_place is None:
+            return self._replace(pieces=write_json(body, sum(map(len, self.pieces))))
+        (form,), (start, end) = self.pieces, model_place
+        return self._replace(pieces=[form[:start], body["model"].encode(), form[end:]])
 
 
 NO_RAW_BODY = RawBody((), "application/json")
@@ -70,12 +83,14 @@ def make_context(
     *,
     target: Callable[[str], Target] = Target,
     raw: RawBody | None = None,
+    model_place: tuple[int, int] | None = None,
 ) -> RequestContext:
     """
     Return the context of a validated *body*, with those of its `fallbacks`, which no upstream receives.
 
-    *target* resolves the name of a model. Raises ModelNotAllowed when the key may not use a model,
-    NotFound for a reference to a stored item, InvalidRequest for a wrong header.
+    *target* resolves the name of a model that is no model route. *model_place* is the start and the end of
+    the model's name where *raw* is a form. Raises ModelNotAllowed when the key may not use a model, NotFound
+    for a reference to a stored item, InvalidRequest for a wrong header.
     """
     give_way(body_bytes)  # it has just been validated
     if client_protocol in STORED_ITEM_PROTOCOLS:
@@ -88,14 +103,14 @@ def make_context(
     if policy != options.on_stream_error:
         options = replace(options, on_stream_error=policy)
     sender = Caller(key, Cancellation(), _forwarded_headers(request), state.scope.trace)
-    shared = _shared_body(body, client_protocol, key.output_tokens if raw is None else 0)
+    output_tokens = key.output_tokens if raw is None else 0
+    shared = _shared_body(body, client_protocol, output_tokens)
     requested, endpoint = body["model"], request.path.rstrip("/")
 
-    def context_for(name: str, number: int) -> RequestContext:
-        model, account_kinds, account_id = target(name)
-        if not key.may_use(model):
-            raise ModelNotAllowed(model)
-        own = {**shared, "model": model}
+    def context_for(
+        chosen: Target, own: JsonObject, number: int, response_model: str = "", raw_body: RawBody = raw_body
+    ) -> RequestContext:
+        model, account_kinds, account_id, accounts = chosen
         renamed = "" if requested == model else requested
         # of a body that is forwarded as received nothing is cached upstream
         affinity = affinity_of(key.id, own, request.headers, body_bytes) if raw is None else ""
@@ -103,15 +118,53 @@ def make_context(
         return RequestContext(
             f"{request_id}-{number}" if number else request_id,
             sender,
-            ModelRequest(client_protocol, endpoint, model, own, body_bytes, renamed, *raw_body),
-            RoutingConstraints(account_kinds, account_id, owner, conversation, affinity),
+            ModelRequest(
+                client_protocol, endpoint, model, own, body_bytes, renamed, *raw_body, response_model
+            ),
+            RoutingConstraints(account_kinds, accounts, account_id, owner, conversation, affinity),
             options,
         )
 
-    first = context_for(requested, 0)
-    if not (names := body.get("fallbacks")):
-        return first
-    return replace(first, fallbacks=tuple(context_for(name, n) for n, name in enumerate(names, 1)))
+    def model_context(name: str, number: int) -> RequestContext:
+        chosen = target(name)
+        if not key.may_use(chosen.model):
+            raise ModelNotAllowed(chosen.model)
+        return context_for(chosen, {**shared, "model": chosen.model}, number)
+
+    names = body.get("fallbacks") or ()
+    if key.routes == NONE_SET:
+        first = model_context(requested, 0)
+        if not names:
+            return first
+        return replace(first, fallbacks=tuple(model_context(name, n) for n, name in enumerate(names, 1)))
+
+    table = services().routes.table(key.pool, key.routes)
+
+    def route_contexts(route: ModelRoute, name: str, number: int) -> Iterator[RequestContext]:
+        """Yield the requests to the targets of *route*, in the order in which they are tried."""
+        if not key.may_use(name) and not key.may_use(route.name):
+            raise ModelNotAllowed(name)
+        conversation = request_id
+        if raw is None and is_weighted(route):
+            conversation = affinity_of(key.id, {**shared, "model": name}, request.headers, body_bytes)
+        own = with_route_fields(client_protocol, body, route.defaults, route.overrides)
+        own = _shared_body(own, client_protocol, output_tokens)
+        for place, chosen in enumerate(targets_of(route, conversation)):
+            own = {**own, "model": chosen.model}
+            own_raw = raw_body.for_model(own, model_place) if raw is not None else raw_body
+            yield context_for(
+                Target(chosen.model, accounts=chosen.accounts), own, number + place, name, own_raw
+            )
+
+    contexts: list[RequestContext] = []
+    for name in (requested, *names):
+        number = len(contexts)
+        if route := table.find(name):
+            contexts += islice(route_contexts(route, name, number), max(0, MAX_ROUTE_ATTEMPTS - number))
+        else:
+            contexts.append(model_context(name, number))
+    first, *others = contexts
+    return replace(first, fallbacks=tuple(others)) if others else first
 
 
 def _without_disguised(client_protocol: str, body: JsonObject) -> tuple[JsonObject, RawBody]:

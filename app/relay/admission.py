@@ -180,9 +180,8 @@ class Admission:
         if refusal.kind is not RefusalKind.LIMIT and not _is_unoffered(refusal):
             return None
         context = self._context
-        usable = (context.routing.account_id,) if context.routing.account_id else context.caller.key.accounts
         if not self._services.known_models.lacks(
-            self._pool, context.request.model, usable, self._plan.fit.unlisted_kinds
+            self._pool, context.request.model, context.allowed_accounts, self._plan.fit.unlisted_kinds
         ):
             return None
         return ModelNotFound(
@@ -217,6 +216,7 @@ class Admission:
             protocol=plan.fit.protocol[0] if plan.fit.protocol else "",
             unfit_kinds=plan.fit.unfit_kinds,
             account_kinds=routing.account_kinds,
+            accounts=routing.accounts,
             demo=services.demo,
             affinity=routing.affinity if sticky_ms else "",
             account_id=routing.account_id,

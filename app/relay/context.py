@@ -49,6 +49,7 @@ class ModelRequest:
     content_type: str = "application/json"  # of `raw_body`
     dropped: tuple[str, ...] = ()  # fields that were left out for any account: see `disguised_fields`
     files: tuple[ImageFile, ...] = ()  # in `raw_body`, of an endpoint that accounts may serve translated
+    response_model: str = ""  # the name that responses carry; empty: as the upstream reports it
 
 
 @record
@@ -56,6 +57,7 @@ class RoutingConstraints:
     """Which accounts may serve the request."""
 
     account_kinds: tuple[str, ...] = ()  # empty: all
+    accounts: tuple[str, ...] = ()  # ids of those that a model route names; empty: all
     account_id: str = ""  # the only account that may serve it; empty: any
     ownership: str = ""  # fingerprint of state that one account owns: only that account may serve it
     conversation: str = ""  # id of the stored conversation that it continues: only its key may
@@ -63,6 +65,7 @@ class RoutingConstraints:
 
 
 ANY_ACCOUNT = RoutingConstraints()
+NO_ACCOUNT = ("",)  # the id of none
 
 
 @record
@@ -91,6 +94,16 @@ class RequestContext:
     routing: RoutingConstraints = ANY_ACCOUNT
     options: ResponseOptions = STREAM
     fallbacks: tuple[RequestContext, ...] = ()
+
+    @property
+    def allowed_accounts(self) -> tuple[str, ...]:
+        """The ids of the accounts that may serve it; empty: all, ("",): none."""
+        routing, own = self.routing, self.caller.key.accounts
+        if routing.account_id:
+            return (routing.account_id,)
+        if not routing.accounts or not own:
+            return routing.accounts or own
+        return tuple(account for account in routing.accounts if account in own) or NO_ACCOUNT
 
     @property
     def is_reasoning_requested(self) -> bool:

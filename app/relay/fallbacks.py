@@ -18,7 +18,9 @@ from app.limits.prices import Price
 from app.records import record
 from app.relay.attempt import ResponseHead
 from app.relay.charges import TOO_LONG
+from app.relay.content_types import EVENTS
 from app.relay.context import JsonObject, RequestContext
+from app.relay.model_names import renamed
 from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
 from app.relay.response_cache import ResponseCache
@@ -26,6 +28,7 @@ from app.relay.retry_policy import MAX_ATTEMPTS
 from app.stores.records.admission import LimitStanding
 from app.stores.records.ledger import LedgerRow
 from app.streaming.events import EventBatches
+from app.upstream.responses import essence_of
 
 TOO_LONG_TEXT = "context length"  # in messages of servers that have no code for it
 
@@ -129,7 +132,7 @@ class FallbackChain:
             self._context, self._record = context, RequestRecord()
             self._progress.fallbacks_left -= first is not None
             try:
-                yield from self._stream_model()
+                yield from self._named(self._stream_model())
                 self.refused = None
                 return
             except GatewayError as error:
@@ -155,6 +158,16 @@ class FallbackChain:
             return False
         progress.note_continuation(stalled=stalled)
         return True
+
+    def _named(self, batches: EventBatches) -> EventBatches:
+        """Return *batches* of a response that carries the name of the model as its caller knows it."""
+        name = self._context.request.response_model
+        return renamed(batches, name, self._is_event_stream) if name else batches
+
+    def _is_event_stream(self) -> bool:
+        """Return whether the upstream's response is a stream of events."""
+        head = self.upstream_head()
+        return head is not None and essence_of(head.headers) == EVENTS
 
     def _stream_model(self) -> EventBatches:
         """Stream one model; a stored response starts from the beginning, so it never continues another."""

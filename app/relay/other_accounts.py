@@ -53,6 +53,7 @@ class OtherAccounts:
             and account.kind not in fit.unfit_kinds
             and (not context.routing.account_kinds or account.kind in context.routing.account_kinds)
             and (not context.caller.key.accounts or account.id in context.caller.key.accounts)
+            and (not context.routing.accounts or account.id in context.routing.accounts)
         )
 
     def _accounts_of(self, pool: str) -> list[Account]:

@@ -86,6 +86,7 @@ def digest_of(context: RequestContext, caching: Caching) -> str:
         context.routing.account_id,
         context.options.include_usage,
         content,
+        *context.routing.accounts,
     ]
     digest = hashlib.blake2b(digest_size=16)
     for piece in write_json(identity, context.request.body_bytes, sort_keys=True):

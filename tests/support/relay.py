@@ -15,8 +15,17 @@ from app.streaming.usage import Usage
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.cancellation import Cancellation
 
-_REQUEST = ("client_protocol", "endpoint", "model", "body", "body_bytes", "requested_model", "raw_body")
-_ROUTING = ("account_kinds", "account_id", "ownership", "conversation", "affinity")
+_REQUEST = (
+    "client_protocol",
+    "endpoint",
+    "model",
+    "body",
+    "body_bytes",
+    "requested_model",
+    "raw_body",
+    "response_model",
+)
+_ROUTING = ("account_kinds", "accounts", "account_id", "ownership", "conversation", "affinity")
 _CALLER = ("key", "cancellation", "headers", "trace")
 _OWN = ("request_id", "fallbacks")
 

@@ -1,6 +1,6 @@
 -- Admit one request: check its key and every limit, reserve its upper bounds, pick its account.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {id, key, model, endpoint, wire, unfit_kinds, demo, affinity, pin, ttl_ms, sticky_ms,
+-- ARGV[1]  JSON {id, key, model, endpoint, wire, unfit_kinds, accounts, demo, affinity, pin, ttl_ms, sticky_ms,
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
 --          see reservations.lua; by_ms, if present, is the time when the client gives up; stored: the response comes from
@@ -44,7 +44,7 @@ local refusal = refusal_of(limits, gauges, request, nil, now)
 if refusal then return cjson.encode(refusal) end
 local larger = request.unenforced_bounds and refusal_of(limits, gauges, request, true, now)
 
-request.allowed = account_set(key[4])
+request.allowed = allowed_accounts(key[4], request.accounts)
 request.enforcing_only = larger and true
 local seen = {}
 local id, by

@@ -96,7 +96,7 @@ local function choose(seen)
   return id, by
 end
 
-request.allowed = account_set(key[2])
+request.allowed = allowed_accounts(key[2], request.accounts)
 request.enforcing_only = larger and true
 local seen = {}
 local id, by = choose(seen)

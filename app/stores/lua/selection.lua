@@ -11,6 +11,18 @@ local function account_set(list)
   return set
 end
 
+-- Returns the set of accounts that a key's list allows, of those that a request names if it names any; nothing if any
+-- account may serve.
+local function allowed_accounts(list, named)
+  local set = account_set(list)
+  if not named then return set end
+  local both = {}
+  for _, id in ipairs(named) do
+    if not set or set[id] then both[id] = true end
+  end
+  return both
+end
+
 -- Returns whether the simulated upstream serves *model*: a demo model, in a pool without a usable account.
 local function demo_serves(model)
   if string.sub(model, 1, 4) ~= 'demo' then return false end

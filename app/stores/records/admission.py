@@ -37,6 +37,7 @@ class AdmitArguments(TypedDict, total=False):
     bounds: Amounts
     estimates: Amounts
     kinds: list[str]
+    accounts: Sequence[str]
     stored: bool
     unenforced_bounds: Amounts
     unreadable: Sequence[str]
@@ -68,6 +69,7 @@ class AdmitRequest:
     protocol: str  # the only protocol that accounts may speak; empty: any
     unfit_kinds: Sequence[str]
     account_kinds: Sequence[str]  # empty: all
+    accounts: Sequence[str]  # ids of those that may serve it, if the key allows them too; empty: all
     demo: bool
     affinity: str
     account_id: str  # the only account that may serve it; empty: any
@@ -106,6 +108,8 @@ class AdmitRequest:
         }
         if self.account_kinds:
             arguments["kinds"] = list(self.account_kinds)
+        if self.accounts:
+            arguments["accounts"] = self.accounts
         if self.is_stored:
             arguments["stored"], arguments["bounds"], arguments["estimates"] = True, {}, {}
         elif self.unenforced_bounds != self.bounds:

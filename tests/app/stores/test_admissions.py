@@ -30,6 +30,7 @@ def request_of(store: StoreOfTest, request_id: str = "req_1", **fields: Any) -> 
         protocol="",
         unfit_kinds=(),
         account_kinds=(),
+        accounts=(),
         demo=False,
         affinity="",
         account_id="",
