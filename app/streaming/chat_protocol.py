@@ -12,7 +12,7 @@ from app.errors import UpstreamRejected
 from app.streaming.chat_repair import ChatRepair, choice_usage
 from app.streaming.counting import delta_bytes, text_bytes
 from app.streaming.events import DONE, Event
-from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off
+from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off, is_known
 from app.streaming.progress import Stage
 from app.streaming.upstream_errors import has_failed_base, rejection_from_event
 from app.streaming.usage import Usage, usage_from_chat
@@ -74,12 +74,15 @@ class ChatReader:
                 return self._end(payload)
             return Stage.QUIET
         produced = False
+        if "finish_reason" in payload:
+            choices = _with_reason(choices, payload["finish_reason"])
+            event.payload, event.data = {**payload, "choices": choices}, None
         for position, choice in enumerate(choices):
             if isinstance(choice, dict):
                 produced |= self._observe_choice(choice, position)
                 if choice.get("finish_reason") and not usage and (usage := choice_usage(payload, choice)):
                     self._observe_usage(usage, payload)
-                    event.payload, event.data = {**payload, "usage": usage}, None
+                    event.payload, event.data = {**event.payload, "usage": usage}, None
         if self._repaired:
             choices = [self._repaired.get(position, choice) for position, choice in enumerate(choices)]
             event.payload, event.data = {**event.payload, "choices": choices}, None
@@ -176,6 +179,8 @@ class ChatReader:
         self.deltas += produced
         if reason is not None:
             self._finish_choice(index, reason, choice)
+            if not is_known(odd_choice["finish_reason"]):
+                self._reasons[index] = None  # no end: the stream is complete only with `[DONE]`
         elif index not in self._reasons:
             self._reasons[index] = None
         return produced
@@ -195,6 +200,18 @@ class ChatReader:
         counted = text_bytes(content) if type(content) is str else 0
         self.output_bytes += delta_bytes(delta) - counted
         self.has_calls |= bool(delta.get("tool_calls") or delta.get("function_call"))
+
+
+def _with_reason(choices: list[Any], reason: object) -> list[Any]:
+    """Return *choices* with the finish *reason* that their chunk has in its top level (Together)."""
+    if not isinstance(reason, str) or not reason:
+        return choices
+    return [
+        {**choice, "finish_reason": choice.get("finish_reason") or reason}
+        if isinstance(choice, dict)
+        else choice
+        for choice in choices
+    ]
 
 
 def is_opening(payload: dict[str, Any]) -> bool:

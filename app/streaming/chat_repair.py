@@ -3,8 +3,8 @@ Rewrite chunks of a chat stream that deviate from the API, for every consumer of
 
 Repaired are: pieces of tool calls (see `tool_call_repair`), content as a list of parts (Mistral),
 a complete `message` instead of deltas, an index that is null or missing, `finish_reason: ""`,
-other names of finish reasons, arguments that are an object, further calls under `function_call`,
-and usage inside the choice (Moonshot) or under `x_groq`. Other deviations are left as they are.
+other names of finish reasons, unknown ones, arguments that are an object, further calls under
+`function_call`, and usage inside the choice (Moonshot) or under `x_groq`. Other deviations stay.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -168,6 +168,9 @@ def _content(parts: list[Any], delta: Payload) -> Payload:
             texts.append(part["text"])
         elif kind == "thinking":
             thoughts.append(_thoughts(part.get("thinking")))
+            others += [
+                {**other, OFFSET: sum(map(len, texts))} for other in _without_text(part.get("thinking"))
+            ]
         else:
             others.append({**part, OFFSET: sum(map(len, texts))} if isinstance(part, dict) else part)
     out: Payload = {"content": "".join(texts)}
@@ -177,6 +180,12 @@ def _content(parts: list[Any], delta: Payload) -> Payload:
     if others:
         out[PARTS] = others
     return out
+
+
+def _without_text(thinking: Any) -> list[Payload]:
+    """Return the parts of a thinking part that have no text, such as references."""
+    pieces = thinking if isinstance(thinking, list) else ()
+    return [piece for piece in pieces if isinstance(piece, dict) and not isinstance(piece.get("text"), str)]
 
 
 def _thoughts(thinking: Any) -> str:

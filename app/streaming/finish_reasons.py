@@ -27,8 +27,19 @@ _BROKEN_OFF = frozenset(
 
 
 def standard_reason(reason: str) -> str:
-    """Return the API's name for *reason*; one that is unknown stays as it is."""
-    return _OTHER_NAMES.get(reason.lower(), reason)
+    """
+    Return the API's name for *reason*; one that reports a failure stays as it is.
+
+    An unknown one becomes `length`: nothing shows that the response is complete.
+    """
+    if reason in FINISH_REASONS or is_broken_off(reason):
+        return reason
+    return _OTHER_NAMES.get(reason.lower(), "length")
+
+
+def is_known(reason: str) -> bool:
+    """Return whether *reason* is an end, or a failure, of which the meaning is known."""
+    return reason in FINISH_REASONS or reason.lower() in _OTHER_NAMES or is_broken_off(reason)
 
 
 def is_broken_off(reason: object) -> bool:

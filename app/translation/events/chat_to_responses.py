@@ -19,6 +19,7 @@ from app.openai_types.responses import ResponseObject, ResponsesEvent, Responses
 from app.streaming.chat_repair import PARTS
 from app.streaming.delta_merge import join_texts, merge
 from app.streaming.events import DONE, Event
+from app.streaming.finish_reasons import is_known
 from app.streaming.usage import Usage, usage_from_chat
 from app.translation.events.annotations import part_annotations, responses_annotations
 from app.translation.events.mapped_calls import OpenCustomCall, OpenShellCall
@@ -141,7 +142,7 @@ class ChatToResponses:
         if delta:
             self._on_delta(delta, choice.get("logprobs"))
         if choice.get("finish_reason"):
-            self._finish_reason = choice["finish_reason"]
+            self._finish_reason = _finish_reason_of(choice)
             status = "completed" if self._finish_reason in COMPLETE else "incomplete"
             for index in list(self._open):
                 self._close(index, status)
@@ -295,6 +296,17 @@ class ChatToResponses:
         if self._clock is not None and not reason:
             response["completed_at"] = max(int(self._clock()), response["created_at"])
         self._send([{"type": f"response.{status}", "response": response}])
+
+
+def _finish_reason_of(choice: Payload) -> str:
+    """Return the finish reason of *choice*; the upstream's own word where only that is the reason."""
+    reason: str = choice["finish_reason"]
+    native = choice.get("native_finish_reason")
+    return (
+        native
+        if reason == "length" and isinstance(native, str) and native and not is_known(native)
+        else reason
+    )
 
 
 def _text_of(details: Any) -> str:

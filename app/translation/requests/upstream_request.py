@@ -31,7 +31,8 @@ Body = dict[str, Any]
 Fields = TypeVar("Fields", bound=Mapping[str, Any])
 
 # of assistant messages, by other services
-FOREIGN_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details", "content_parts"})
+OWN_KEY = "content_parts"  # the gateway's responses add it: see `app.streaming.chat_repair`
+FOREIGN_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details", OWN_KEY})
 CHUNK_KEYS = ("index",)  # of a call; clients that join chunks leave it in
 
 
@@ -104,7 +105,18 @@ def _choose_protocol(
 def _finish_chat(body: Body, dialect: Dialect) -> Body:
     options = {**(body.get("stream_options") or {}), "include_usage": True}
     out = {**body, "stream": True, "stream_options": options}
-    return _without_foreign_fields(out) if dialect.is_strict else out
+    return _without_foreign_fields(out) if dialect.is_strict else _without_own_fields(out)
+
+
+def _without_own_fields(body: Body) -> Body:
+    """Return *body* without what the gateway adds to messages of responses: servers refuse it."""
+    for message in body["messages"]:
+        if OWN_KEY in message:
+            break
+    else:
+        return body
+    messages = [{key: value for key, value in each.items() if key != OWN_KEY} for each in body["messages"]]
+    return {**body, "messages": messages}
 
 
 def _without_foreign_fields(body: Body) -> Body:

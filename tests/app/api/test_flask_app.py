@@ -78,6 +78,6 @@ def test_its_response(app: Gateway, options: dict[str, Any]) -> None:
     """Its headers are those that Flask sends."""
     environ = create_environ("/")
     assert app.response_class is GatewayResponse
-    ours, flasks = GatewayResponse(**options), Response(**options)
+    response, plain = GatewayResponse(**options), Response(**options)
 
-    assert ours.get_wsgi_headers(environ).to_wsgi_list() == flasks.get_wsgi_headers(environ).to_wsgi_list()
+    assert response.get_wsgi_headers(environ).to_wsgi_list() == plain.get_wsgi_headers(environ).to_wsgi_list()

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.streaming.chat_protocol import ChatReader
-from app.streaming.events import Event
+from app.streaming.events import DONE, Event
 from app.streaming.fold_chat import ChatFold
 from app.translation.events.chat_to_responses import ChatToResponses
 
@@ -68,6 +68,29 @@ class TestFinishReasons:
 
         assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "paused"})
 
+    def test_unknown_is_no_end(self):
+        """A client reads it as cut off; a stream that ends with it is incomplete without `[DONE]`."""
+        reader, (event,) = observed(chunk({"content": "a"}, "paused"))
+        choice = event.payload["choices"][0]
+
+        assert (choice["finish_reason"], choice["native_finish_reason"]) == ("length", "paused")
+        assert not reader.can_end()
+        reader.observe(DONE)
+        assert reader.can_end()
+
+    @pytest.mark.parametrize(("reason", "standard"), [("eos", "stop"), ("length", "length")])
+    def test_reason_in_the_chunk(self, reason, standard):
+        reader, (event,) = observed({**chunk({"content": "a"}), "finish_reason": reason})
+
+        assert event.payload["choices"][0]["finish_reason"] == reader.finish == standard
+        assert reader.can_end()
+
+    @pytest.mark.parametrize("odd", [None, "", 7, ["stop"]])
+    def test_no_reason_in_the_chunk(self, odd):
+        reader, _ = observed({**chunk({"content": "a"}), "finish_reason": odd})
+
+        assert not reader.can_end()
+
     @pytest.mark.parametrize("reason", ["abort", "insufficient_system_resource"])
     def test_broken_off(self, reason):
         reader, _ = observed(chunk({"content": "a"}), chunk({}, reason))
@@ -116,6 +139,15 @@ class TestContentInParts:
         response = response_of(chunk({"content": PARTS}), chunk({"content": "c"}), chunk({}, "stop"))
 
         assert [item["content"][0]["text"] for item in response["output"]] == ["Hm", "abc"]
+
+    def test_references_in_thoughts_stay(self):
+        reference = {"type": "reference", "reference_ids": [1]}
+        thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}, reference]}
+
+        message = choice_of(chunk({"content": ["a", thinking]}), chunk({}, "stop"))["message"]
+
+        assert message["reasoning_content"] == "Hm"
+        assert message["content_parts"] == [{**reference, "text_offset": 1}]
 
     def test_other_parts_stay(self):
         reference = {"type": "reference", "reference_ids": [1]}

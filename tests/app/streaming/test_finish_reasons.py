@@ -14,7 +14,8 @@ from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off, standard
         ("sensitive", "content_filter"),
         ("tool_use", "tool_calls"),
         ("stop", "stop"),
-        ("paused", "paused"),
+        ("paused", "length"),
+        ("abort", "abort"),
     ],
 )
 def test_standard_names(reason, standard):

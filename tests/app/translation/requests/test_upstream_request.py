@@ -53,6 +53,16 @@ class TestChatOnChat:
         assert "fallbacks" not in prepared.body
         assert prepared.ignored == []
 
+    def test_content_parts_are_not_sent(self):
+        """A client may return a message as it received it."""
+        before = [*CHAT["messages"], {"role": "assistant", "content": "a", "reasoning_content": "Hm"}]
+        returned = [{**message, "content_parts": [{"type": "reference"}]} for message in before]
+
+        prepared = upstream_body("chat", {**CHAT, "messages": returned}, Dialect.COMPATIBLE, {"chat"})
+
+        assert prepared.body["messages"] == before
+        assert returned[0]["content_parts"]  # the request is unchanged, for other attempts
+
     def test_reasoning(self):
         """The chat API has only a field for the effort; other servers receive more."""
         body = {**CHAT, "reasoning": {"effort": "low", "max_tokens": 9}}
