@@ -33,6 +33,7 @@ from app.operations.doctor import Doctor
 from app.operations.first_listing import AccountLister
 from app.operations.limits import LimitOperations
 from app.operations.live_feed import FeedSource, LiveFeeds
+from app.operations.model_routes import ModelRouteOperations
 from app.operations.operators import OperatorOperations
 from app.operations.pools import PoolOperations
 from app.operations.prices import PriceOperations
@@ -147,6 +148,7 @@ class Services:
             limits=LimitOperations(audit, self.limits, self.api_keys),
             pools=PoolOperations(audit, self.pools),
             prices=PriceOperations(audit, self.prices),
+            routes=ModelRouteOperations(audit, self.routes, self.accounts),
             sign_ins=SignInOperations(audit, accounts, sign_in_stores, self.upstream.oauth, self.settings),
         )
 

@@ -48,6 +48,10 @@ class PricesQuery(PoolQuery):
     model = Text()  # a prefix of model names
 
 
+class ResolutionQuery(PoolQuery):
+    key = Text()  # the name of an API key
+
+
 class SeriesQuery(PoolQuery):
     span = Text(load_default="24h", validate=OneOf(SPANS, error=f"must be one of {', '.join(SPANS)}"))
     by = Text(load_default="all", validate=OneOf(BY, error=f"must be one of {', '.join(BY)}"))

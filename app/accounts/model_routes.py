@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from app.errors import NotFound
 from app.patterns import STAR, matches
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.records.model_routes import NONE_SET, ModelRoute, RouteTarget
@@ -70,6 +71,13 @@ class PoolRoutes:
     def all(self, pool: str) -> Mapping[str, ModelRoute]:
         """Return the routes of *pool* by name, sorted. One round trip."""
         return self._routes.read(pool).routes
+
+    def find(self, pool: str, name: str) -> ModelRoute:
+        """Return the route *name* of *pool*. Raises NotFound when there is none."""
+        route = self.all(pool).get(name)
+        if route is None:
+            raise NotFound(f"There is no model route '{name[:64]}' in pool '{pool}'", param="name")
+        return route
 
     def put(self, pool: str, route: ModelRoute) -> None:
         """Add *route*, or replace the one that has its name, from the next request on."""

@@ -14,6 +14,7 @@ from app.cli.key import key_group
 from app.cli.ledger import ledger_group
 from app.cli.limit import limit_group
 from app.cli.login import export_account, import_account, login
+from app.cli.model import model_group
 from app.cli.ops import ops
 from app.cli.options import Group
 from app.cli.pool import pool_group
@@ -41,6 +42,7 @@ main.add_command(audit)
 main.add_command(key_group)
 main.add_command(pool_group)
 main.add_command(price_group)
+main.add_command(model_group)
 main.add_command(doctor)
 main.add_command(completion)
 main.add_command(request_group)

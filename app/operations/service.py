@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.operations.accounts import AccountOperations
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.limits import LimitOperations
+from app.operations.model_routes import ModelRouteOperations
 from app.operations.pools import PoolOperations
 from app.operations.prices import PriceOperations
 from app.operations.sign_ins import SignInOperations
@@ -26,4 +27,5 @@ class AdminOperations:
     limits: LimitOperations
     pools: PoolOperations
     prices: PriceOperations
+    routes: ModelRouteOperations
     sign_ins: SignInOperations

@@ -34,6 +34,7 @@ PAGES = {
     "routing": "/settings/routing",
     "time limits": "/settings/time-limits",
     "prices": "/settings/prices",
+    "model routes": "/settings/models",
     "audit log": "/settings/audit",
     "first steps": "/start",
     "not there": "/accounts/nobody",

@@ -63,6 +63,11 @@ BODIES: dict[str, Json] = {
         **{"input": 1.25, "output": 10, "cached_input": 0.125},
         **{"context": 128000, "max_output": 16000, "image": 1000},
     },
+    "PUT /model-routes/{name}": {
+        "steps": [[{"model": "m", "accounts": [], "weight": 2}, {"model": "n"}], [{"model": "o"}]],
+        "defaults": {"temperature": 0.5},
+        "overrides": {"max_tokens": 9},
+    },
 }
 QUERIES = {
     **{"pool": "@POOL@", "force": "true", "model": "m", "span": "24h", "by": "key", "top": "5", "key": "k"},

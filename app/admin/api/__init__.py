@@ -10,6 +10,7 @@ from app.admin.api import (
     audit,
     health,
     limits,
+    model_routes,
     openapi,
     pools,
     prices,
@@ -23,6 +24,7 @@ from app.admin.guard import API_ROOT, protect
 PARTS = (
     *(pools.bp, limits.bp, accounts.bp, sign_ins.bp, api_keys.bp, usage.bp),
     *(requests.bp, prices.bp, settings.bp, audit.bp, health.bp, openapi.bp),
+    *(model_routes.bp, model_routes.resolution_bp),
 )
 
 

@@ -15,6 +15,7 @@ from app.admin.api import (
     health,
     inputs,
     limits,
+    model_routes,
     pools,
     prices,
     requests,
@@ -47,6 +48,7 @@ BODIES: dict[str, Schema] = {
     "api.keys.rotate": api_keys.ROTATION,
     **{f"api.keys.{name}": api_keys.NOTHING for name in ("disable", "enable")},
     "api.prices.put": prices.PRICE_INPUT,
+    "api.routes.put": model_routes.ROUTE_INPUT,
 }
 QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     **{f"api.pools.{name}": inputs.NO_QUERY for name in ("index", "create", "show", "change")},
@@ -57,6 +59,7 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.requests.index": requests.REQUESTS_QUERY,
     "api.requests.show": requests.REQUEST_QUERY,
     "api.prices.index": prices.PRICES_QUERY,
+    "api.resolution.show_resolution": model_routes.RESOLUTION_QUERY,
     "api.settings.show": inputs.NO_QUERY,
     "api.audit.index": audit.AUDIT_QUERY,
     "api.health.show": health.HEALTH_QUERY,

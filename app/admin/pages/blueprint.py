@@ -12,6 +12,7 @@ from app.admin.pages import (
     first_steps,
     limits,
     live,
+    model_routes,
     overview,
     prices,
     requests,
@@ -22,7 +23,7 @@ from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
     *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, limits.bp),
-    *(requests.bp, settings.bp, prices.bp, audit.bp, first_steps.bp, live.bp),
+    *(requests.bp, settings.bp, prices.bp, model_routes.bp, audit.bp, first_steps.bp, live.bp),
 )
 
 

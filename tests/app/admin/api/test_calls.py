@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any, ClassVar
 
 import orjson
 import pytest
@@ -237,3 +238,44 @@ class TestDocument:
             "null"
             in orjson.dumps(document["paths"]["/admin/api/keys/{name}"]["patch"]["requestBody"]).decode()
         )
+
+
+class TestModelRoutes:
+    ROUTE: ClassVar[dict[str, Any]] = {
+        "steps": [[{"model": "a", "accounts": [], "weight": 9}, {"model": "b", "accounts": [], "weight": 1}]],
+        "defaults": {"temperature": 0.5},
+        "overrides": {},
+    }
+
+    def test_a_life(self, call, refused):
+        put = call("PUT", "/model-routes/vendor/fast", self.ROUTE)
+        assert put.json == {"name": "vendor/fast", **self.ROUTE}
+        assert call("GET", "/model-routes/vendor/fast").json == put.json
+        assert call("GET", "/model-routes").json["data"] == [put.json]
+        found = call("GET", "/model-resolution/vendor/fast").json
+        assert (found["rule"], found["steps"], found["allowed"]) == ("exact", self.ROUTE["steps"], True)
+        assert call("DELETE", "/model-routes/vendor/fast").json["deleted"] is True
+        assert refused("DELETE", "/model-routes/vendor/fast") == (404, "name")
+        assert refused("GET", "/model-routes/vendor/fast") == (404, "name")
+        assert refused("GET", "/model-resolution/fast?key=nobody") == (404, "name")
+
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [
+            ({}, "steps"),
+            ({"steps": []}, "steps"),
+            ({"steps": [[]]}, "steps"),
+            ({"steps": ["m"]}, "steps"),
+            ({"steps": [["m"]]}, "steps"),
+            ({"steps": [[{"model": "m"}]] * 17}, "steps"),
+            ({"steps": [[{"model": "m"}] * 17]}, "steps"),
+            ({"steps": [[{"model": " m"}]]}, "steps"),
+            ({"steps": [[{"model": "m", "weight": 0}]]}, "steps"),
+            ({"steps": [[{"model": "m", "accounts": ["nowhere"]}]]}, "steps"),
+            ({"steps": [[{"model": "m"}]], "defaults": {"n": 2}}, "defaults.n"),
+            ({"steps": [[{"model": "m"}]], "overrides": {"max_tokens": 0}}, "overrides.max_tokens"),
+        ],
+    )
+    def test_what_cannot_be(self, refused, body, param):
+        status, field = refused("PUT", "/model-routes/fast", body)
+        assert (status in (400, 404), field) == (True, param)

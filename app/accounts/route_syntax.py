@@ -1,0 +1,81 @@
+"""
+Steps of model routes as text: `gpt-5-mini`, `llama-3.3@gpu1,gpu2` or `a=90,b@gpu1=10`.
+
+A target is a model, `@` and the accounts that may serve it, and `=` and its weight, all but the model
+optional. What follows the last `@` are accounts: a model whose own name has one ends with `@`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.errors import InvalidRequest
+
+NUMBERS = ("temperature", "max_tokens")  # of the fields that a route sets
+
+Target = dict[str, Any]  # model, accounts (names), weight
+
+
+def parse_step(text: str) -> list[Target]:
+    """Return the targets of a step. Raises InvalidRequest."""
+    targets: list[Target] = []
+    continues = False  # whether an account of the last target may follow
+    for piece in map(str.strip, text.split(",")):
+        name, equals, weight = piece.rpartition("=")
+        if not (equals and weight.isascii() and weight.isdigit() and len(weight) < 16):
+            name, weight = piece, ""
+        if not name:
+            raise InvalidRequest("A target of a step must have the name of a model", param="steps")
+        if continues:
+            targets[-1]["accounts"].append(name)
+        else:
+            model, at, account = name.rpartition("@")
+            is_named = bool(at and model)
+            target: Target = {"model": model if is_named else name, "accounts": [], "weight": 1}
+            if is_named and account:
+                target["accounts"].append(account)
+            targets.append(target)
+            continues = bool(target["accounts"])
+        if weight:
+            targets[-1]["weight"] = int(weight)
+            continues = False
+    return targets
+
+
+def format_step(targets: Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of a step; `parse_step` reads it."""
+    is_weighted = len(targets) > 1
+    return ",".join(_format_target(target, is_weighted=is_weighted) for target in targets)
+
+
+def _format_target(target: Mapping[str, Any], *, is_weighted: bool) -> str:
+    model, accounts = target["model"], target["accounts"]
+    at = f"@{','.join(accounts)}" if accounts else "@" if "@" in model[1:] else ""
+    return f"{model}{at}={target['weight']}" if is_weighted else f"{model}{at}"
+
+
+def parse_fields(texts: Sequence[str], param: str) -> dict[str, Any]:
+    """Return the fields in *texts*, each `NAME=VALUE`, for a schema to check. Raises InvalidRequest."""
+    fields: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidRequest("A field must be written as NAME=VALUE", param=param)
+        fields[name.strip()] = _number(value) if name.strip() in NUMBERS else value.strip()
+    return fields
+
+
+def format_fields(fields: Mapping[str, Any]) -> list[str]:
+    """Return *fields* as `parse_fields` reads them."""
+    return [f"{name}={value}" for name, value in fields.items()]
+
+
+def _number(text: str) -> int | float | str:
+    """Return *text* as a number, or as it is where it is none, for the schema to refuse."""
+    for read in (int, float):
+        try:
+            return read(text[:40])
+        except ValueError:
+            pass
+    return text

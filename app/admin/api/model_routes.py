@@ -1,0 +1,59 @@
+"""Model routes: names that callers use for one or more models, and what a name means."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.admin.api import inputs
+from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
+from app.admin.guard import operations
+from app.admin.services import services
+from app.presentation.model_routes import resolve, serialize_route
+from schemas.admin import ResolutionQuery
+from schemas.model_routes import RouteInput
+
+bp = Blueprint("routes", __name__, url_prefix="/model-routes")
+resolution_bp = Blueprint("resolution", __name__, url_prefix="/model-resolution")
+
+ROUTE_INPUT, RESOLUTION_QUERY = RouteInput(), ResolutionQuery()
+
+
+@bp.get("")
+def index() -> Response:
+    """List the model routes of a pool; a name with `*` is a pattern."""
+    pool = inputs.pool()
+    names = services().accounts.names_by_id(pool)
+    return list_response([serialize_route(route, names) for route in services().routes.all(pool).values()])
+
+
+@bp.get("/<path:name>")
+def show(name: str) -> Response:
+    """Get a model route."""
+    pool = inputs.pool()
+    route = services().routes.find(pool, name)
+    return json_response(serialize_route(route, services().accounts.names_by_id(pool)))
+
+
+@bp.put("/<path:name>")
+def put(name: str) -> Response:
+    """Set a model route, in place of one that has this name. `accounts` are names; none means any."""
+    pool, fields = inputs.pool(must_exist=False), inputs.body(ROUTE_INPUT)
+    route = operations().routes.set(pool, name, fields)
+    return json_response(serialize_route(route, services().accounts.names_by_id(pool)))
+
+
+@bp.delete("/<path:name>")
+def remove(name: str) -> Response:
+    """Remove a model route. From the next request its name means a model."""
+    operations().routes.remove(inputs.pool(), name)
+    return deleted_response(name)
+
+
+@resolution_bp.get("/<path:name>")
+def show_resolution(name: str) -> Response:
+    """Get what a name means: the exact route, else the longest matching pattern, else the model."""
+    params = inputs.query(RESOLUTION_QUERY)
+    pool = checked_pool(params["pool"])
+    key = services().api_keys.find(pool, params["key"]) if params.get("key") else None
+    names = services().accounts.names_by_id(pool)
+    return json_response(resolve(services().routes.current(pool), name, names, key))

@@ -1,0 +1,77 @@
+"""Page of model routes: names that callers use for one or more models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, render_template, request
+
+from app.accounts.route_syntax import format_fields, parse_fields, parse_step
+from app.admin.guard import operations
+from app.admin.pages.forms import Form
+from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.services import services
+from app.errors import InvalidRequest
+from app.presentation.model_routes import RouteView, serialize_route, step_texts
+from schemas.model_routes import ROUTE_INPUT
+
+bp = page_blueprint("routes", "/settings/models")
+
+
+@bp.route("", methods=["GET", "POST"])
+def show() -> Any:
+    """List the routes of the pool, and set or remove one."""
+    names = services().accounts.names_by_id(g.pool)
+    views = [serialize_route(route, names) for route in services().routes.all(g.pool).values()]
+    chosen = next((view for view in views if view["name"] == request.args.get("name")), None)
+    form = Form(
+        request.form if request.method == "POST" else _form_values(chosen),
+        *("name", "steps", "defaults", "overrides"),
+    )
+    if request.method == "POST":
+        with form.collect_errors():
+            return redirect_with_notice(_change(form), "routes.show")
+    rows = [(view, step_texts(view["steps"]), _fields_of(view)) for view in views]
+    return render_template(
+        "settings/model_routes.html", section="settings.show", form=form, rows=rows
+    ), form.status
+
+
+def _fields_of(view: RouteView) -> str:
+    return ", ".join(
+        f"{kind} {field}"
+        for kind, fields in (("default", view["defaults"]), ("override", view["overrides"]))
+        for field in format_fields(fields)
+    )
+
+
+def _form_values(view: RouteView | None) -> dict[str, str]:
+    """Return the initial form: the current route."""
+    if view is None:
+        return {}
+    return {
+        "name": view["name"],
+        "steps": "\n".join(step_texts(view["steps"])),
+        "defaults": "\n".join(format_fields(view["defaults"])),
+        "overrides": "\n".join(format_fields(view["overrides"])),
+    }
+
+
+def _change(form: Form) -> str:
+    """Make the change requested by *form*, and return a notice."""
+    name = form["name"].strip()
+    if form["do"] == "remove":
+        operations().routes.remove(g.pool, name)
+        return f"{name} is no model route any more."
+    steps = [line.strip() for line in form["steps"].splitlines() if line.strip()]
+    if not steps:
+        raise InvalidRequest("must have a step: the name of a model", param="steps")
+    fields = ROUTE_INPUT.load(
+        {
+            "steps": list(map(parse_step, steps)),
+            "defaults": parse_fields(form.lines("defaults"), "defaults"),
+            "overrides": parse_fields(form.lines("overrides"), "overrides"),
+        }
+    )
+    operations().routes.set(g.pool, name, fields)
+    return f"{name} leads to {', then '.join(steps)}, from the next request."

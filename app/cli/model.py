@@ -1,0 +1,169 @@
+"""`poolgate model`: routes, which are names that callers use for one or more models."""
+
+from __future__ import annotations
+
+import click
+
+from app.accounts.route_syntax import format_fields, parse_fields, parse_step
+from app.cli import complete
+from app.cli.options import Group, confirm, example, in_pool, operations, with_store, yes_option
+from app.cli.output import report, show_json, show_list, table
+from app.presentation.model_routes import RouteView, resolve, serialize_route, step_texts
+from app.wiring import Services
+from schemas.model_routes import ROUTE_INPUT
+
+HEADS = ("NAME", "STEPS", "DEFAULTS", "OVERRIDES")
+RULES = {
+    "exact": "the route with this name",
+    "pattern": "the route with the longest pattern that matches",
+    "model": "the model with this name: no route matches",
+}
+
+
+@click.group("model", cls=Group)
+def model_group() -> None:
+    """Manage model routes: names that callers use, each for ordered models."""
+
+
+@model_group.command(
+    "set",
+    epilog=example(
+        "poolgate model set fast --to gpt-5-mini --then llama-3.3@gpu1,gpu2 --then demo-model",
+        "poolgate model set assistant --to gpt-5=90,gpt-5-mini=10 --default reasoning_effort=low",
+        "poolgate model set 'gpt-4*' --to gpt-5 --override max_tokens=4000",
+    ),
+)
+@click.argument("name")
+@click.option(
+    "--to",
+    "first",
+    required=True,
+    metavar="STEP",
+    help="The first step: MODEL, MODEL@ACCOUNT,ACCOUNT, or MODEL=WEIGHT,MODEL=WEIGHT.",
+)
+@click.option(
+    "--then", "others", multiple=True, metavar="STEP", help="What is tried next. May be repeated, in order."
+)
+@click.option(
+    "--default",
+    "defaults",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Set reasoning_effort, temperature, max_tokens or service_tier where a request has none.",
+)
+@click.option(
+    "--override",
+    "overrides",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Set such a field whatever a request has.",
+)
+@in_pool
+@with_store
+def set_route(
+    services: Services,
+    as_json: bool,
+    pool: str,
+    name: str,
+    first: str,
+    others: tuple[str, ...],
+    defaults: tuple[str, ...],
+    overrides: tuple[str, ...],
+) -> None:
+    """
+    Set the route NAME, in place of one that has this name, from the next request.
+
+    A NAME with `*` is a pattern. Of several routes the exact name applies, then the longest pattern.
+    """
+    fields = ROUTE_INPUT.load(
+        {
+            "steps": [parse_step(step) for step in (first, *others)],
+            "defaults": parse_fields(defaults, "defaults"),
+            "overrides": parse_fields(overrides, "overrides"),
+        }
+    )
+    route = operations(services).routes.set(pool, name, fields)
+    view = serialize_route(route, services.accounts.names_by_id(pool))
+    report(as_json, view, f"'{name}' leads to {', then '.join(step_texts(view['steps']))}.")
+
+
+@model_group.command("list", epilog=example("poolgate model list", "poolgate model list --json"))
+@in_pool
+@with_store
+def list_routes(services: Services, as_json: bool, pool: str) -> None:
+    """List the model routes of a pool."""
+    services.pools.check(pool)
+    names = services.accounts.names_by_id(pool)
+    views = [serialize_route(route, names) for route in services.routes.all(pool).values()]
+    if as_json:
+        show_list(views)
+    elif views:
+        click.echo(table(HEADS, [_row(view) for view in views]))
+    else:
+        click.echo("There are no model routes: see poolgate model set --help", err=True)
+
+
+def _row(view: RouteView) -> tuple[str, ...]:
+    fields = (", ".join(format_fields(view[name])) or "-" for name in ("defaults", "overrides"))
+    return view["name"], ", then ".join(step_texts(view["steps"])), *fields
+
+
+@model_group.command("show", epilog=example("poolgate model show fast"))
+@click.argument("name")
+@in_pool
+@with_store
+def show_route(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Show the route NAME."""
+    services.pools.check(pool)
+    view = serialize_route(services.routes.find(pool, name), services.accounts.names_by_id(pool))
+    if as_json:
+        show_json(view)
+        return
+    for number, step in enumerate(step_texts(view["steps"]), 1):
+        click.echo(f"step {number}: {step}")
+    for kind in ("defaults", "overrides"):
+        for field in format_fields(view[kind]):
+            click.echo(f"{kind.removesuffix('s')}: {field}")
+
+
+@model_group.command(
+    "resolve", epilog=example("poolgate model resolve gpt-4o", "poolgate model resolve fast --key ann")
+)
+@click.argument("name")
+@click.option(
+    "--key", "key_name", metavar="KEY", shell_complete=complete.api_keys, help="The API key that requests it."
+)
+@in_pool
+@with_store
+def resolve_name(services: Services, as_json: bool, pool: str, name: str, key_name: str | None) -> None:
+    """Show what NAME means when a caller requests it, and by which rule."""
+    services.pools.check(pool)
+    key = services.api_keys.find(pool, key_name) if key_name else None
+    found = resolve(services.routes.current(pool), name, services.accounts.names_by_id(pool), key)
+    if as_json:
+        show_json(found)
+        return
+    which = f" ({found['route']})" if found["rule"] == "pattern" else ""
+    click.echo(f"'{name}' is {RULES[found['rule']]}{which}.")
+    if not found["allowed"]:
+        click.echo(f"The key '{key_name}' may not use it.")
+    for number, step in enumerate(step_texts(found["steps"]), 1):
+        click.echo(f"step {number}: {step}")
+    for kind, fields in (("default", found["defaults"]), ("override", found["overrides"])):
+        for field in format_fields(fields):
+            click.echo(f"{kind}: {field}")
+    if found["shadowed"]:
+        click.echo(f"does not apply: {', '.join(found['shadowed'])}")
+
+
+@model_group.command("remove", epilog=example("poolgate model remove fast"))
+@click.argument("name")
+@yes_option
+@in_pool
+@with_store
+def remove_route(services: Services, as_json: bool, pool: str, name: str, yes: bool) -> None:
+    """Remove the route NAME; from the next request the name means a model."""
+    services.pools.check(pool)
+    confirm(f"Remove the model route '{name}'?", yes)
+    operations(services).routes.remove(pool, name)
+    report(as_json, {"name": name, "deleted": True}, f"The model route '{name}' was removed.")

@@ -1,0 +1,57 @@
+"""Set and remove the model routes of a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.accounts.accounts import AccountRepository
+from app.accounts.model_routes import PoolRoutes
+from app.errors import InvalidRequest, NotFound
+from app.operations.audit_trail import AuditedOperations, AuditTrail
+from app.patterns import pattern_error
+from app.stores.records.model_routes import ModelRoute, RouteTarget
+from schemas.bounds import MAX_ROUTES
+
+
+class ModelRouteOperations(AuditedOperations):
+    def __init__(self, audit: AuditTrail, routes: PoolRoutes, accounts: AccountRepository) -> None:
+        super().__init__(audit)
+        self._routes = routes
+        self._accounts = accounts
+
+    def set(self, pool: str, name: str, fields: Mapping[str, Any]) -> ModelRoute:
+        """
+        Set the route *name* by the *fields* of a valid RouteInput, whose accounts are names.
+
+        It takes effect with the next request. Raises InvalidRequest for a name that no model has and for
+        too many routes, NotFound for an unknown account.
+        """
+        if error := pattern_error(name):
+            raise InvalidRequest(f"The name of a model route {error}", param="name")
+        self._audit.ensure_pool(pool)
+        steps = tuple(tuple(self._target(pool, target) for target in step) for step in fields["steps"])
+        route = ModelRoute(name, steps, fields["defaults"], fields["overrides"])
+        known = self._routes.all(pool)
+        if name not in known and len(known) >= MAX_ROUTES:
+            raise InvalidRequest(f"A pool has at most {MAX_ROUTES} model routes", param="name")
+        with self._audit.change("model.set", pool, name) as change:
+            change.before = known[name].public() if name in known else None
+            self._routes.put(pool, route)
+            change.after = route.public()
+        return route
+
+    def remove(self, pool: str, name: str) -> None:
+        """Remove the route *name*. Raises NotFound when there is none."""
+        before = self._routes.find(pool, name).public()
+        with self._audit.change("model.remove", pool, name) as change:
+            change.before = before
+            self._routes.remove(pool, name)
+
+    def _target(self, pool: str, target: Mapping[str, Any]) -> RouteTarget:
+        try:
+            ids = self._accounts.ids(pool, target["accounts"])
+        except NotFound as error:
+            message = f"{error.message}; a model whose own name has an '@' is written with another at its end"
+            raise NotFound(message, param="steps") from None
+        return RouteTarget(target["model"], ids, target["weight"])

@@ -1,0 +1,57 @@
+"""`poolgate model`, on a real store."""
+
+from __future__ import annotations
+
+import json
+
+from app.accounts.account import Account
+
+
+def test_a_life(poolgate, services):
+    for name in ("gpu1", "gpu2"):
+        services.accounts.add("default", Account("", name, "openai", "http://127.0.0.1:1/v1"))
+    step = "--to gpt-5-mini --then llama-3.3@gpu1,gpu2 --then a=90,b=10"
+    fields = "--default temperature=0.5 --override max_tokens=400"
+
+    done = poolgate(f"model set fast {step} {fields}")
+    assert done.stdout == "'fast' leads to gpt-5-mini, then llama-3.3@gpu1,gpu2, then a=90,b=10.\n"
+
+    shown = poolgate("model show fast").stdout.splitlines()
+    assert shown == [
+        *("step 1: gpt-5-mini", "step 2: llama-3.3@gpu1,gpu2", "step 3: a=90,b=10"),
+        *("default: temperature=0.5", "override: max_tokens=400"),
+    ]
+    (listed,) = json.loads(poolgate("model list --json").stdout)["data"]
+    assert listed == json.loads(poolgate("model show fast --json").stdout)
+    assert listed["steps"][1] == [{"model": "llama-3.3", "accounts": ["gpu1", "gpu2"], "weight": 1}]
+    assert "temperature=0.5" in poolgate("model list").stdout
+
+    assert poolgate("model remove fast --yes").stdout == "The model route 'fast' was removed.\n"
+    assert poolgate("model list").stderr.startswith("There are no model routes")
+    assert "no model route 'fast'" in poolgate("model show fast").stderr
+
+
+def test_resolve(poolgate, services):
+    services.api_keys.create("default", "ann", models=("gpt-4*",))
+    poolgate("model set gpt-4* --to gpt-5 --default reasoning_effort=low")
+    poolgate("model set gpt-* --to gpt-6")
+
+    assert poolgate("model resolve gpt-4o --key ann").stdout.splitlines() == [
+        "'gpt-4o' is the route with the longest pattern that matches (gpt-4*).",
+        *("step 1: gpt-5", "default: reasoning_effort=low", "does not apply: gpt-*"),
+    ]
+    assert "The key 'ann' may not use it." in poolgate("model resolve gpt-9 --key ann").stdout
+    assert json.loads(poolgate("model resolve llama --json").stdout)["rule"] == "model"
+    assert "no key named 'bob'" in poolgate("model resolve llama --key bob").stderr
+
+
+def test_what_cannot_be(poolgate):
+    for options, why in (
+        ("--to m@nowhere", "no account named 'nowhere'"),
+        ("--to m --default n=2", "n is not a field"),
+        ("--to m --override max_tokens=many", "max_tokens must be an integer"),
+        ("--to m --default temperature=warm", "temperature must be a number"),
+        ("--to a=0,b=1", "weight must be an integer"),
+        ("--to a,", "must have the name of a model"),
+    ):
+        assert why in poolgate(f"model set fast {options}").stderr, options

@@ -1,0 +1,50 @@
+"""Changes of model routes, each recorded."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.errors import InvalidRequest, NotFound
+from app.operations import model_routes
+from schemas.model_routes import ROUTE_INPUT
+
+POOL = "team"
+FIELDS = ROUTE_INPUT.load({"steps": [[{"model": "m"}]]})
+
+
+def test_set_and_remove(operations, audited):
+    operations.routes.set(POOL, "fast", FIELDS)
+    operations.routes.set(POOL, "fast", {**FIELDS, "overrides": {"max_tokens": 9}})
+    operations.routes.remove(POOL, "fast")
+    with pytest.raises(NotFound):
+        operations.routes.remove(POOL, "fast")
+
+    assert [one[:2] for one in audited()[1:4]] == [
+        ("model.set", "fast"),
+        ("model.set", "fast"),
+        ("model.remove", "fast"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["", " fast", "a\nb", "*" * 9, "x" * 257])
+def test_names(operations, name):
+    with pytest.raises(InvalidRequest, match="The name of a model route") as raised:
+        operations.routes.set(POOL, name, FIELDS)
+    assert raised.value.param == "name"
+
+
+def test_an_unknown_account(operations):
+    fields = ROUTE_INPUT.load({"steps": [[{"model": "m", "accounts": ["gpu9"]}]]})
+
+    with pytest.raises(NotFound, match=r"no account named 'gpu9'.*'@'") as raised:
+        operations.routes.set(POOL, "fast", fields)
+    assert raised.value.param == "steps"
+
+
+def test_too_many(operations, monkeypatch):
+    monkeypatch.setattr(model_routes, "MAX_ROUTES", 2)
+    for name in ("a", "b", "a"):
+        operations.routes.set(POOL, name, FIELDS)
+
+    with pytest.raises(InvalidRequest, match="at most 2 model routes"):
+        operations.routes.set(POOL, "c", FIELDS)
