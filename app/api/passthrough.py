@@ -6,7 +6,6 @@ import errno
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from typing import cast
 
 from flask import Blueprint, Response
@@ -23,7 +22,8 @@ from app.json_writing import write_json
 from app.limits.disguised_fields import without_disguised
 from app.relay.content_types import EVENTS, is_json, passing_type
 from app.relay.context import RequestContext, ResponseOptions
-from app.streaming.frames import chat_error
+from app.streaming.frames import COMMENT, chat_error
+from app.translation.requests.images_to_responses import is_streamed
 from app.upstream.responses import NO_CONTENT, essence_of
 from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS, JSON_UPLOADS
 from schemas.work_bounds import MAX_PASSTHROUGH_VALUES
@@ -32,6 +32,7 @@ bp = Blueprint("plain", __name__)
 bp.after_request(add_windows)
 
 UNSTREAMED = ResponseOptions(stream=False)
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 PieceBatches = Iterator[list[bytes] | None]  # None when a keep-alive is due
 
 
@@ -88,7 +89,7 @@ def pass_through(context: RequestContext) -> Response:
 
 def _response_of(exchange: Exchange) -> Response:
     arriving = cast(PieceBatches, exchange.events)
-    first = b"".join(next(filter(None, arriving), []))
+    first = _first_pieces(arriving, exchange)
     head = exchange.chain.upstream_head()
     if head is None:
         raise UpstreamProtocolError("No account answered")
@@ -107,10 +108,36 @@ def _response_of(exchange: Exchange) -> Response:
     return response
 
 
+def _first_pieces(arriving: PieceBatches, exchange: Exchange) -> bytes:
+    """Return the first pieces; a comment, where events were requested and a keep-alive is due before them."""
+    is_streamed_request = is_streamed(exchange.chain.context.request.body)
+    for pieces in arriving:
+        if pieces:
+            return b"".join(pieces)
+        if is_streamed_request and _sends_events(exchange):
+            return COMMENT
+    return b""
+
+
+def _sends_events(exchange: Exchange) -> bool:
+    head = exchange.chain.upstream_head()
+    return head is not None and essence_of(head.headers) == EVENTS
+
+
 def _pieces(exchange: Exchange, first: bytes, *, is_events: bool) -> Iterator[bytes]:
+    """Yield *first* and all further pieces; between events, comments while the upstream is silent."""
+    last = first
     try:
         yield first
-        yield from chain.from_iterable(filter(None, cast(PieceBatches, exchange.events)))
+        for pieces in cast(PieceBatches, exchange.events):
+            if pieces:
+                if last is COMMENT and not _sends_events(exchange):  # another account took over
+                    raise UpstreamProtocolError("The upstream did not answer with events")
+                last = b"".join(pieces)
+                yield last
+            elif is_events and last.endswith(EVENT_ENDS):
+                last = COMMENT
+                yield last
     except ClientGone:
         return
     except GatewayError as error:

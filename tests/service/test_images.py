@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -22,6 +23,7 @@ BODY: dict[str, Any] = {"model": MODEL, "prompt": "A red cat"}
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 100
 JPEG = b"\xff\xd8\xff\xe0" + b"photo" * 100
 DRAWN = {"play": "image"}
+OFTEN = '{"time_limits":{"*":{"keepalive":0.1}}}'
 TOTAL = {
     "input_tokens": 2360,
     "input_tokens_details": {"image_tokens": 20, "text_tokens": 2340},
@@ -320,6 +322,58 @@ class TestStreams:
 
         assert last["type"] == "image_generation.completed"
         assert {seen.account.rpartition(".")[2] for seen in upstream.log()} == {"a", "b"}
+
+    @pytest.mark.parametrize("gate_after", [2, 8], ids=["first", "between"])
+    def test_a_silent_upstream(self, pool: PoolOfTest, upstream: ScriptedUpstream, gate_after: int) -> None:
+        """Proxies on the way end connections without a sign of life."""
+        pool.set(settings=OFTEN)
+        chatgpt(pool, upstream)
+        upstream.script({**DRAWN, "partials": ["cGFydA=="], "gate": "drawing", "gate_after": gate_after})
+
+        body, received = {**BODY, "stream": True, "partial_images": 1}, b""
+        with pool.post(GENERATE, body, pool.key(), stream=True) as response:
+            while not received.endswith(b": keepalive\n\n"):
+                received += response.raw.read(1)
+            upstream.release("drawing")
+            received += response.raw.read()
+
+        types = [event["type"] for event in events_of(received.decode())]
+        assert types == ["image_generation.partial_image", "image_generation.completed"]
+
+    def test_a_silent_upstream_without_a_stream(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Its status is still open while the images are drawn: no sign of life is possible."""
+        pool.set(settings=OFTEN)
+        chatgpt(pool, upstream)
+        upstream.script({**DRAWN, "gate": "drawing", "gate_after": 2})
+
+        with ThreadPoolExecutor(1) as clients:
+            waiting = clients.submit(pool.post, GENERATE, BODY, pool.key())
+            upstream.wait_for(1, gate="drawing")
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            upstream.release("drawing")
+            response = waiting.result()
+
+        assert response.headers["content-type"] == "application/json"
+        assert len(response.json()["data"]) == 1
+
+    def test_events_of_the_images_api(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Within an event no comment is sent."""
+        pool.set(settings=OFTEN)
+        pool.account("a", upstream.base_url())
+        start, end = 'event: image_generation.completed\ndata: {"type": "image_', 'generation.completed"}\n\n'
+        upstream.script(
+            {
+                "status": 200,
+                "headers": {"Content-Type": "text/event-stream"},
+                "steps": [{"send": "data: {}\n\n"}, {"send": start}, {"sleep": 0.4}, {"send": end}],
+            },
+            path="/images/generations",
+        )
+
+        response = pool.post(GENERATE, {**BODY, "stream": True}, pool.key())
+
+        assert start + end in response.text
 
     def test_a_disconnected_client_is_settled(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         chatgpt(pool, upstream)
