@@ -124,6 +124,8 @@ def _timeout_seconds(sock: Any, size: int) -> float | None:
 
 def _encodings(request: Request) -> list[str]:
     header = request.headers.get("Content-Encoding", "")
+    if not header:
+        return []
     names = (part.strip().lower() for part in header.split(","))
     return [name for name in names if name not in ("", "identity")]
 

@@ -42,6 +42,7 @@ _CODEX_HEADERS = frozenset(
         ["session-id", "thread-id", "x-client-request-id", "originator", "version", "openai-beta"],
     )
 )
+_CODEX_PREFIX = "HTTP_X_CODEX_"
 _CODEX_AGENTS = ("codex", "openai-codex")
 STORED_ITEM_PROTOCOLS = ("responses", "responses/compact")  # whose input can refer to stored items
 ON_STREAM_ERROR = "x-poolgate-on-cut"
@@ -229,7 +230,7 @@ def _forwarded_headers(request: Request) -> dict[str, str]:
     headers = {
         name_of(variable): value
         for variable, value in request.environ.items()
-        if variable in _CODEX_HEADERS or variable.startswith("HTTP_X_CODEX_")
+        if variable in _CODEX_HEADERS or variable[: len(_CODEX_PREFIX)] == _CODEX_PREFIX
     }
     agent = request.headers.get("User-Agent", "")
     if agent.lower().startswith(_CODEX_AGENTS):
