@@ -43,6 +43,7 @@ _CODEX_HEADERS = frozenset(
     )
 )
 _CODEX_PREFIX = "HTTP_X_CODEX_"
+_PREFIX_CHARS = len(_CODEX_PREFIX)
 _CODEX_AGENTS = ("codex", "openai-codex")
 STORED_ITEM_PROTOCOLS = ("responses", "responses/compact")  # whose input can refer to stored items
 ON_STREAM_ERROR = "x-poolgate-on-cut"
@@ -230,7 +231,7 @@ def _forwarded_headers(request: Request) -> dict[str, str]:
     headers = {
         name_of(variable): value
         for variable, value in request.environ.items()
-        if variable in _CODEX_HEADERS or variable[: len(_CODEX_PREFIX)] == _CODEX_PREFIX
+        if variable in _CODEX_HEADERS or variable[:_PREFIX_CHARS] == _CODEX_PREFIX
     }
     agent = request.headers.get("User-Agent", "")
     if agent.lower().startswith(_CODEX_AGENTS):

@@ -31,7 +31,7 @@ def _receive() -> None:
 
 def _send(response: Response) -> Response:
     ids = request_globals()
-    response.headers["x-request-id"] = ids.get("request_id") or str(uuid.uuid4())
+    response.headers.add("x-request-id", ids.get("request_id") or str(uuid.uuid4()))  # nothing else sets it
     if "poolgate_request_id" in ids:
-        response.headers["x-poolgate-request-id"] = ids.poolgate_request_id
+        response.headers.add("x-poolgate-request-id", ids.poolgate_request_id)
     return response

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 ADDRESS = "poolgate.address"  # in the WSGI environ
 CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of the environ, set by dispatch.py
 ANY = "*"
-MAX_CACHED = 256  # results, by the texts of headers: of 8 KB at most
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -23,7 +21,6 @@ class Proxies:
         trusted = tuple(trusted)
         self._any = ANY in trusted
         self._networks = tuple(ipaddress.ip_network(network) for network in trusted if network != ANY)
-        self._client_of = lru_cache(MAX_CACHED)(self._find_client)
 
     def client_of(self, environ: dict[str, Any]) -> str:
         """
@@ -32,11 +29,8 @@ class Proxies:
         Each proxy appends the address of its peer, so the list is read from its end while the proxy that
         appended an entry is trusted. Entries that the client wrote are further left, and never read.
         """
-        return self._client_of(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
-
-    def _find_client(self, peer: str, forwarded: str) -> str:
-        caller = _address(peer)
-        hops = [hop for hop in forwarded.split(",") if hop.strip()]
+        caller = _address(environ.get("REMOTE_ADDR", ""))
+        hops = [hop for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
         if self._any:  # the number of proxies is unknown: only the last entry counts
             caller = (_address(hops[-1]) if hops else None) or caller
         else:
