@@ -9,6 +9,7 @@ from app.openai_types.responses import ResponsesItem
 from app.streaming.events import DONE, Event
 from app.streaming.responses_protocol import ALIASES
 from app.translation.events.implicit_messages import KINDS, ImplicitMessages, build_part_added
+from app.translation.events.item_ids import ItemIds
 from app.translation.events.open_items import OpenItems
 from app.translation.events.response_items import CALLS, PARTS
 from app.translation.events.seen_parts import SeenParts
@@ -26,7 +27,7 @@ class ResponsesPassThrough:
     Passes events on in upstream order, and repairs what strict clients fail on:
 
     - `response.created` comes first, built from the first event with a response;
-    - items and parts are announced before their deltas;
+    - items and parts are announced before their deltas, and keep the ids they were announced with;
     - text that only a snapshot has is also sent as a delta;
     - items that were begun are ended before the response is;
     - an empty `output` of the final response is filled with the streamed items;
@@ -42,6 +43,7 @@ class ResponsesPassThrough:
         self._begun = self._ended = False
         self._held: list[Event] = []
         self._seen = SeenParts()
+        self._ids = ItemIds()
         self._announced: set[Any] = set()  # output indexes
         self._parts: set[tuple[Any, Any]] = set()  # announced: (output index, content index)
         self._implicit = ImplicitMessages()
@@ -96,6 +98,8 @@ class ResponsesPassThrough:
             return
         if not self._begun and not self._begin(event):
             return
+        if "output_index" in event.payload:
+            event = self._ids.repaired(event)
         handler = _HANDLERS.get(kind)
         passed = event if handler is None else handler(self, event)
         if passed is not None:
@@ -233,6 +237,11 @@ class ResponsesPassThrough:
             events, self._items[index] = self._implicit.close(index, event.payload)
             self._insert(*events)
         output = response.get("output") if isinstance(response, dict) else None
+        if isinstance(response, dict) and isinstance(output, list):
+            named = self._ids.with_announced(output)
+            if named is not output:
+                output, response = named, {**response, "output": named}
+                event = Event({**event.payload, "response": response})
         for index, events in self._open.finish(event.payload, output):
             self._items[index] = events[-1].payload["item"]
             self._insert(*events)
