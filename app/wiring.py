@@ -144,7 +144,7 @@ class Services:
         sign_in_stores = SignInStores(self.accounts, self.credentials, self.sign_in_flows)
         return AdminOperations(
             accounts=accounts,
-            api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts),
+            api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts, self.routes),
             limits=LimitOperations(audit, self.limits, self.api_keys),
             pools=PoolOperations(audit, self.pools),
             prices=PriceOperations(audit, self.prices),
@@ -183,7 +183,7 @@ def build(
         api_keys=stores.api_keys,
         limits=stores.limits,
         prices=stores.prices,
-        routes=PoolRoutes(ModelRouteRepository(scripts)),
+        routes=stores.routes,
         clock=PoolClock(scripts),
         ledger=ledger,
         upstream=upstream,
@@ -213,6 +213,7 @@ class _Stores:
     api_keys: ApiKeyRepository
     limits: LimitRepository
     prices: PoolPrices
+    routes: PoolRoutes
 
 
 def _build_stores(settings: Settings, timeout_seconds: float) -> _Stores:
@@ -229,6 +230,7 @@ def _build_stores(settings: Settings, timeout_seconds: float) -> _Stores:
         api_keys=ApiKeyRepository(scripts),
         limits=LimitRepository(scripts),
         prices=PoolPrices(PriceRepository(scripts)),
+        routes=PoolRoutes(ModelRouteRepository(scripts)),
     )
 
 
@@ -262,6 +264,7 @@ def _build_doctor(
         api_keys=stores.api_keys,
         limits=stores.limits,
         prices=stores.prices,
+        routes=stores.routes,
         usage=ledger.usage,
         refusals=ledger.refusals,
         count_sealed=lambda: Reseal(stores.scripts, stores.vault, stores.pools.names()).count(),

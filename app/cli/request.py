@@ -46,6 +46,8 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
         return
     key = name_or_id(explanation["key"])
     model = f" for {explanation['model']}" if explanation["model"] else ""
+    if explanation["requested_model"]:
+        model += f" (requested as {explanation['requested_model']})"
     click.echo(
         f"{explanation['endpoint']}{model}, key '{key}', {moment(explanation['at'])}\n"
         f"{explanation['outcome']}"

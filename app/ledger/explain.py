@@ -72,6 +72,7 @@ class RequestExplanation(TypedDict, total=False):
     at: float
     key: NamedId
     model: str
+    requested_model: str | None
     endpoint: str
     status: int | None
     error: str | None
@@ -119,14 +120,15 @@ class RequestExplainer:
         """
         Return how *request_id*, open or settled, was routed.
 
-        {id, state: open | expired | settled | refused, at (Unix seconds), key, model, endpoint, status,
-        error, outcome, charged, usage, choices}; a refused one has message, param, limit and accounts as
-        well. outcome is a sentence; charged one about usage that was not reported, or empty; usage has
-        the figures of the ledger, none while it is open. A choice is {attempt, at, by: policy | affinity |
-        asked again | None, policy, account (None: none was available), in_flight, cap, spare, why,
-        candidates: [{account, score, why}], out: [{account, state, reason, until}], tries: [{wire,
-        failure, error, action, outcome, …}]}; each why and outcome is a sentence. An account is {id,
-        name}; its name is None once it is removed, its score is None where it was not compared.
+        {id, state: open | expired | settled | refused, at (Unix seconds), key, model, requested_model
+        (None: the same, or it is open), endpoint, status, error, outcome, charged, usage, choices}; a
+        refused one has message, param, limit and accounts as well. outcome is a sentence; charged one about
+        usage that was not reported, or empty; usage has the figures of the ledger, none while it is open. A
+        choice is {attempt, at, by: policy | affinity | asked again | None, policy, account (None: none was
+        available), in_flight, cap, spare, why, candidates: [{account, score, why}], out: [{account, state,
+        reason, until}], tries: [{wire, failure, error, action, outcome, …}]}; each why and outcome is a
+        sentence. An account is {id, name}; its name is None once it is removed, its score is None where it
+        was not compared.
 
         *entry_id* is the id of its ledger entry, where that is known; else *max_entries* limits how many
         of the newest entries are scanned. Raises NotFound.
@@ -157,6 +159,7 @@ class RequestExplainer:
             "at": stored.started_ms / 1000,
             "key": stored.key_id,
             "model": stored.model,
+            "requested_model": None,
             "endpoint": stored.endpoint,
             "status": None,
             "error": None,
@@ -177,6 +180,7 @@ class RequestExplainer:
             "key": refusal.entry.key_id,
             **{name: row[name] for name in ("model", "endpoint", "status", "error", "message")},
             **{name: row.get(name) for name in ("param", "limit", "accounts")},
+            "requested_model": row.get("asked"),
             "usage": {},
         }
         decision = {"attempt": 1, "now": row["at_ms"], "chosen": "", "seen": row.get("seen")}
@@ -192,6 +196,7 @@ class RequestExplainer:
                     "state": "settled",
                     "at": row["at_ms"] / 1000,
                     **{name: row[name] for name in ("key", "model", "endpoint", "status")},
+                    "requested_model": row.get("asked"),
                     "error": row.get("error"),
                     "usage": {name: row[name] for name in USAGE if name in row},
                 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.accounts.accounts import AccountRepository
+from app.accounts.model_routes import PoolRoutes
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import parse_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
@@ -20,10 +21,13 @@ _PLAIN_FIELDS = ("expires_at", "raw", "output_tokens", "on_cut")
 
 
 class ApiKeyOperations(AuditedOperations):
-    def __init__(self, audit: AuditTrail, api_keys: ApiKeyRepository, accounts: AccountRepository) -> None:
+    def __init__(
+        self, audit: AuditTrail, api_keys: ApiKeyRepository, accounts: AccountRepository, routes: PoolRoutes
+    ) -> None:
         super().__init__(audit)
         self._api_keys = api_keys
         self._accounts = accounts
+        self._routes = routes
 
     def create(
         self, pool: str, fields: Mapping[str, Any], limits: Sequence[Limit] | None = None
@@ -64,7 +68,7 @@ class ApiKeyOperations(AuditedOperations):
 
     def find_warnings(self, pool: str, key: ApiKey) -> list[str]:
         """Return sentences about what is probably a mistake in *key*, which was just created or changed."""
-        return key_warnings(key, self._accounts.all(pool), time.time())
+        return key_warnings(key, self._accounts.all(pool), time.time(), self._routes.current(pool))
 
     def disable(self, pool: str, name: str) -> ApiKey:
         """Refuse the key *name* from now on; its running requests continue."""

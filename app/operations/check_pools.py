@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
+from app.accounts.model_routes import RouteTable
 from app.formatting import duration
 from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
 from app.operations.check_limits import check_strict_limits, check_usage
@@ -73,8 +74,10 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
         what, remedy = "a restore into it was interrupted", "run poolgate restore again, with its file"
         findings.append(Diagnostic(Level.NOTE, name, what, remedy))
     findings += check_accounts(name, records, now)
+    routes = stores.routes.current(name)
+    findings += _check_routes(name, routes, {record.account.id for record in records})
     for key in usable if records else ():
-        findings += _check_key(name, key, [record.account for record in records])
+        findings += _check_key(name, key, [record.account for record in records], routes)
         findings += _check_expiry(name, key, now)
     findings += check_usage(stores, name, usable)
     findings += check_strict_limits(stores, name, usable, records)
@@ -127,7 +130,16 @@ def _check_expiry(pool: str, key: ApiKey, now: float) -> Iterator[Diagnostic]:
         )
 
 
-def _check_key(pool: str, key: ApiKey, known: Sequence[Account]) -> Iterator[Diagnostic]:
+def _check_routes(pool: str, routes: RouteTable, known: Collection[str]) -> Iterator[Diagnostic]:
+    """Yield which routes name accounts that are not among the ids *known*."""
+    for route in (*routes.exact.values(), *routes.patterns):
+        if not route.account_ids() <= set(known):
+            what = f"the model route '{route.name}' names accounts that have been removed"
+            remedy = f"poolgate model set NAME{pool_option(pool)}, with other accounts"
+            yield Diagnostic(Level.NOTE, pool, what, remedy)
+
+
+def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTable) -> Iterator[Diagnostic]:
     """Yield why no account can ever serve *key*, or one of its models, whatever their states."""
     of_key = (Subject.KEY, (key.name,))
     allowed = [account for account in known if not key.accounts or account.id in key.accounts]
@@ -138,6 +150,8 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account]) -> Iterator[Dia
         )
         return
     for model in key.models:
+        if routes.find(model) is not None:
+            continue
         offering = [account for account in allowed if model in account.models or not account.models]
         if not offering:
             what = f"no account it may use offers {model}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.accounts.model_routes import PoolRoutes
 from app.accounts.pools import PoolRepository
 from app.backup.reseal import SealedCounts
 from app.limits.pool_prices import PoolPrices
@@ -26,6 +27,7 @@ class CheckStores:
     api_keys: ApiKeyRepository
     limits: LimitRepository
     prices: PoolPrices
+    routes: PoolRoutes
     usage: UsageRepository
     refusals: RefusalRepository
     count_sealed: Callable[[], SealedCounts]  # reads the whole store

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.accounts.account import Account
+from app.accounts.model_routes import NO_ROUTES, RouteTable
 from app.formatting import moment
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 
 
-def key_warnings(key: ApiKey, accounts: Sequence[Account], now: float) -> list[str]:
-    """Return sentences about *key* of a pool with *accounts*; *now* in Unix seconds."""
-    return [*_expiry(key, now), *_models(key, accounts), *same_limits(key.limits)]
+def key_warnings(
+    key: ApiKey, accounts: Sequence[Account], now: float, routes: RouteTable = NO_ROUTES
+) -> list[str]:
+    """Return sentences about *key* of a pool with *accounts* and *routes*; *now* in Unix seconds."""
+    return [*_expiry(key, now), *_models(key, accounts, routes), *same_limits(key.limits)]
 
 
 def rotation_warnings(before: ApiKey, now: float) -> list[str]:
@@ -33,9 +36,10 @@ def _expiry(key: ApiKey, now: float) -> list[str]:
     return []
 
 
-def _models(key: ApiKey, accounts: Sequence[Account]) -> list[str]:
+def _models(key: ApiKey, accounts: Sequence[Account], routes: RouteTable) -> list[str]:
     allowed = [account for account in accounts if not key.accounts or account.id in key.accounts]
-    missing = [model for model in key.models if not any(_may_have(account, model) for account in allowed)]
+    models = [name for name in key.models if routes.find(name) is None]
+    missing = [model for model in models if not any(_may_have(account, model) for account in allowed)]
     return [f"no account lists {', '.join(missing)}"] if missing and allowed else []
 
 

@@ -58,6 +58,11 @@ class RequestView:
         return self.names.label("account", self.entry.account_id)
 
     @property
+    def requested_model(self) -> str:
+        """The model as the client named it, where another one served; else ''."""
+        return str(self.entry.row.get("asked") or "")
+
+    @property
     def error(self) -> str:
         return str(self.entry.row.get("error") or "")
 

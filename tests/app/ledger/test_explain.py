@@ -71,6 +71,16 @@ def test_settled(store: StoreOfTest) -> None:
     )
 
 
+def test_the_requested_model(store: StoreOfTest) -> None:
+    """The name that the client sent is shown where another model served."""
+    store.admit("r1", model="m")
+    assert explain(store, "r1")["requested_model"] is None
+    store.settle("r1", status=200, asked="fast")
+
+    request = explain(store, "r1")
+    assert (request["model"], request["requested_model"]) == ("m", "fast")
+
+
 def test_what_it_used(store: StoreOfTest) -> None:
     store.admit("r1")
     assert explain(store, "r1")["usage"] == {}

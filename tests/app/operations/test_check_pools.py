@@ -14,6 +14,7 @@ from app.config import Settings
 from app.operations import check_pools
 from app.operations.diagnostic import Level
 from app.stores import keys
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.streaming.upstream_errors import rejection_from_body
 from app.wiring import Services, build
 
@@ -63,6 +64,18 @@ class TestKeys:
 
         assert [diagnostic[:3] for diagnostic in found(services)] == [
             (Level.WRONG, "team/ann", "no account it may use offers b")
+        ]
+
+    def test_a_model_route(self, services: Services) -> None:
+        """A route serves the names that it matches; it is named where its accounts have been removed."""
+        main = account(services, "main", models=("a",))
+        services.api_keys.create("team", "ann", models=("fast",))
+        services.routes.put("team", ModelRoute("fast", ((RouteTarget("a", (main.id,)),),)))
+        assert found(services) == []
+
+        services.routes.put("team", ModelRoute("fast", ((RouteTarget("a", ("acct_gone",)),),)))
+        assert [one[2] for one in found(services)] == [
+            "the model route 'fast' names accounts that have been removed"
         ]
 
     def test_a_model_that_no_upstream_lists(self, services: Services) -> None:

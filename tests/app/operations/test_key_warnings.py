@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from app.accounts.account import Account
+from app.accounts.model_routes import RouteTable
 from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import key_warnings, rotation_warnings, same_limits
 from app.stores.records.api_keys import ApiKey
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 
 NOW = 1_800_000_000.0
 KEY = ApiKey("key_1", "ann", "default")
@@ -44,6 +46,15 @@ def test_models_that_no_account_lists(
     key = replace(KEY, models=("m2", "m3"), accounts=bound)
 
     assert key_warnings(key, accounts, NOW) == warnings
+
+
+def test_names_of_routes() -> None:
+    """A name that a route serves is no model, also the pattern itself."""
+    target = ((RouteTarget("m1"),),)
+    routes = RouteTable([ModelRoute("fast", target), ModelRoute("gpt-4*", target)])
+    key = replace(KEY, models=("fast", "gpt-4*", "gpt-4o", "m3"))
+
+    assert key_warnings(key, [FIXED], NOW, routes) == ["no account lists m3"]
 
 
 def test_limits_given_twice() -> None:
