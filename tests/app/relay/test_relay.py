@@ -43,7 +43,12 @@ class Gateway:
         self._attempts = list(attempts)
         services: Any = {
             "admissions": SimpleNamespace(admit=lambda pool, request: self.reply),
-            "accounts": SimpleNamespace(get=self._account, unreadable=lambda pool: [], all=lambda pool: []),
+            "accounts": SimpleNamespace(
+                get=self._account,
+                unreadable=lambda pool: [],
+                all=lambda pool: [],
+                learn_unknown_usage=lambda pool, account, names: None,
+            ),
             "known_models": SimpleNamespace(lacks=lambda *_, **__: False),
             "upstream": None,
             "active": SimpleNamespace(waiting=WaitingRequests(), track=self._track),
