@@ -121,7 +121,8 @@ class ChatReader:
         parsed = usage_from_chat(usage)
         if parsed is None:
             self.unknown_usage = usage
-        self.usage = parsed or self.usage
+        elif parsed.total_tokens or self.usage is None:  # some servers report zeros at the end
+            self.usage = parsed
         self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
 
     def _observe_choice(self, choice: dict[str, Any], position: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from app.streaming.finish_reasons import FINISH_REASONS, standard_reason
+from app.streaming.finish_reasons import FINISH_REASONS, is_absent, standard_reason
 from app.streaming.tool_call_repair import ToolCallRepair, is_json
 
 Payload = dict[str, Any]
@@ -102,7 +102,7 @@ class ChatRepair:
                 delta = {key: value for key, value in message.items() if value is not None}
         out["delta"] = delta = self._delta(index, delta)
         reason = choice.get("finish_reason")
-        if not isinstance(reason, str) or not reason:
+        if not isinstance(reason, str) or is_absent(reason):
             out["finish_reason"] = None
             return out
         if reason not in FINISH_REASONS and (standard := standard_reason(reason)) != reason:

@@ -10,6 +10,7 @@ https://docs.together.ai/reference/chat-completions (`eos`), and the code of vLL
 
 from __future__ import annotations
 
+_ABSENT = ("", "null", "none")
 FINISH_REASONS = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))
 _OTHER_NAMES = {
     **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence", "complete"), "stop"),
@@ -40,6 +41,11 @@ def standard_reason(reason: str) -> str:
 def is_known(reason: str) -> bool:
     """Return whether *reason* is an end, or a failure, of which the meaning is known."""
     return reason in FINISH_REASONS or reason.lower() in _OTHER_NAMES or is_broken_off(reason)
+
+
+def is_absent(reason: str) -> bool:
+    """Return whether *reason* is no reason: empty, or the word for null."""
+    return reason.lower() in _ABSENT
 
 
 def is_broken_off(reason: object) -> bool:

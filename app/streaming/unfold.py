@@ -85,7 +85,9 @@ def unfold_completion(payload: Payload) -> list[Event]:
         end |= {key: value for key, value in choice.items() if key not in ("message", "logprobs", "index")}
         begun: Payload = {"index": index, "logprobs": choice.get("logprobs"), "finish_reason": None}
         message = choice.get("message")
-        begun["delta"] = {"role": "assistant", **message} if isinstance(message, dict) else {}
+        if not isinstance(message, dict):
+            raise _not_a_response()
+        begun["delta"] = {"role": "assistant", **message}
         events += [Event({**frame, "choices": [begun]}), Event({**frame, "choices": [end]})]
     if usage is not None:
         events.append(Event({**frame, "choices": [], "usage": usage}))

@@ -100,7 +100,7 @@ class ChatToResponses:
                 break
             if event is DONE:
                 self._complete()
-            elif "error" not in event.payload:
+            elif not event.payload.get("error"):
                 self._on_chunk(event.payload)
         return self._drain()
 

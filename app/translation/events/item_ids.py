@@ -41,7 +41,9 @@ class ItemIds:
         if announced is None:
             return event
         if type(item) is dict:
-            return event if _same(announced, item) else Event({**payload, "item": _named(announced, item)})
+            if self._has_its_id(announced, item):
+                return event
+            return Event({**payload, "item": _named(announced, item)})
         has_place = type(payload.get("content_index")) is int or not event.type.startswith(_OF_PARTS)
         if has_place and payload.get("item_id") == announced["id"]:
             return event
@@ -53,14 +55,22 @@ class ItemIds:
         changed = {
             index: _named(announced, output[index])
             for index, announced in self._announced.items()
-            if index < len(output) and type(output[index]) is dict and not _same(announced, output[index])
+            if index < len(output)
+            and type(output[index]) is dict
+            and not self._has_its_id(announced, output[index])
         }
         return [changed.get(index, item) for index, item in enumerate(output)] if changed else output
 
+    def _has_its_id(self, announced: Payload, item: Payload) -> bool:
+        """
+        Return whether *item* has the *announced* id, or is another item than the one announced.
 
-def _same(announced: Payload, item: Payload) -> bool:
-    """Return whether *item* has the announced id, or is another item: some servers use an index again."""
-    return item.get("id") == announced["id"] or item.get("type") != announced.get("type")
+        Some servers use an index again, or order the final output in another way.
+        """
+        given = item.get("id")
+        if given == announced["id"] or item.get("type") != announced.get("type"):
+            return True
+        return any(given == other["id"] for other in self._announced.values())
 
 
 def _named(announced: Payload, item: Payload) -> Payload:

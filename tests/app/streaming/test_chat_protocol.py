@@ -153,6 +153,19 @@ class TestStages:
         assert read(chunk(delta, index="x"))[1] == [Stage.PROGRESS]  # type: ignore[arg-type]
 
 
+class TestUsageThatIsReset:
+    @pytest.mark.parametrize(
+        ("reports", "expected"), [([(3, 2), (0, 0)], (3, 2)), ([(0, 0)], (0, 0)), ([(0, 0), (3, 2)], (3, 2))]
+    )
+    def test_zeros_replace_no_count(self, reports, expected):
+        reader = ChatReader()
+        for prompt, completion in reports:
+            usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+            reader.observe(Event({**chunk({"content": "a"}), "usage": usage}))
+
+        assert (reader.usage.input_tokens, reader.usage.output_tokens) == expected
+
+
 class TestErrors:
     @pytest.mark.parametrize("payload", ERRORS)
     def test_error_is_the_end(self, payload):

@@ -57,6 +57,20 @@ class TestFinishReasons:
             None,
         ]
 
+    @pytest.mark.parametrize("finish", ["null", "None"])
+    def test_word_for_null_is_no_end(self, finish):
+        chunks = (chunk({"content": "a"}, finish), chunk({"content": "b"}), chunk({}, "stop"))
+
+        assert choice_of(*chunks)["message"]["content"] == "ab"
+        response = response_of(*chunks)
+        assert (response["status"], response["output"][0]["content"][0]["text"]) == ("completed", "ab")
+
+    def test_error_that_is_null(self):
+        chunks = ({**chunk({"content": "a"}), "error": None}, {**chunk({}, "stop"), "error": None})
+
+        response = response_of(*chunks)
+        assert (response["status"], response["output"][0]["content"][0]["text"]) == ("completed", "a")
+
     def test_other_name(self):
         assert choice_of(chunk({"content": "a"}), chunk({}, "model_length"))["finish_reason"] == "length"
         response = response_of(chunk({"content": "a"}), chunk({}, "model_length"))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off, standard_reason
+from app.streaming.finish_reasons import FINISH_REASONS, is_absent, is_broken_off, standard_reason
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,9 @@ def test_broken_off(reason):
 @pytest.mark.parametrize("reason", [*sorted(FINISH_REASONS), "paused", "", None, 5])
 def test_ends(reason):
     assert not is_broken_off(reason)
+
+
+@pytest.mark.parametrize("reason", ["", "null", "None"])
+def test_absent(reason):
+    assert is_absent(reason)
+    assert not is_absent("stop")

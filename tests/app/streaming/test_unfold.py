@@ -57,6 +57,13 @@ def test_completion(message):
     assert reader.reported_usage is not None
 
 
+@pytest.mark.parametrize("choice", [{}, {"message": None}, {"message": "Hi"}, {"text": "Hi"}])
+def test_a_choice_without_a_message(choice):
+    """It is no empty response."""
+    with pytest.raises(UpstreamProtocolError):
+        unfold_completion({"choices": [{"index": 0, "finish_reason": "stop", **choice}]})
+
+
 def test_several_choices_without_index():
     body = completion({"content": "a"})
     body["choices"] = [{"message": {"content": text}, "finish_reason": "stop"} for text in "ab"]

@@ -104,6 +104,18 @@ def test_odd_events(odd: Json) -> None:
         assert ids.repaired(delta) is delta
 
 
+@pytest.mark.parametrize("order", [[1], [1, 0], [0, 1]])
+def test_an_output_in_another_order(order: list[int]) -> None:
+    """An item with the id of another announced one is that one."""
+    ids = ItemIds()
+    calls = [{"type": "function_call", "id": f"fc_{n}", "call_id": f"call_{n}"} for n in (0, 1)]
+    for index, call in enumerate(calls):
+        ids.repaired(Event({"type": "response.output_item.added", "output_index": index, "item": call}))
+    output = [calls[n] for n in order]
+
+    assert ids.with_announced(output) is output
+
+
 def test_the_sdk_follows() -> None:
     """The official client joins what had an id of its own in each event."""
     events = [
