@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
 import pytest
 import requests
+from openai.resources import Images
 
 from app.limits.limit_syntax import parse_limit
 from tests.service.test_common_rules import error_of
@@ -38,8 +40,11 @@ def chatgpt(pool: PoolOfTest, upstream: ScriptedUpstream, name: str = "a", **mor
     pool.account(name, base_url, kind="chatgpt", chatgpt_account_id="acc-1", **more)
 
 
-def client(pool: PoolOfTest, key: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{pool.gateway.url}/v1", api_key=key, max_retries=0)
+@pytest.fixture
+def images(pool: PoolOfTest) -> Iterator[Images]:
+    """The Images API of the official client, which is closed at the end."""
+    with openai.OpenAI(base_url=f"{pool.gateway.url}/v1", api_key=pool.key(), max_retries=0) as client:
+        yield client.images
 
 
 def edit(pool: PoolOfTest, key: str, *files: tuple[str, Any], **fields: str) -> requests.Response:
@@ -391,34 +396,33 @@ class TestStreams:
 class TestSdk:
     """The official client reads what it expects of the Images API."""
 
-    def test_generate(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_generate(self, pool: PoolOfTest, upstream: ScriptedUpstream, images: Images) -> None:
         chatgpt(pool, upstream)
         upstream.script(DRAWN)
 
-        made = client(pool, pool.key()).images.generate(**BODY, n=2, background="opaque")
+        made = images.generate(**BODY, n=2, background="opaque")
 
         assert made.data is not None
         assert [image.b64_json for image in made.data] == [IMAGE, IMAGE]
         assert made.usage is not None
         assert (made.usage.input_tokens_details.image_tokens, made.created) == (40, CREATED_AT)
 
-    def test_edit(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_edit(self, pool: PoolOfTest, upstream: ScriptedUpstream, images: Images) -> None:
         chatgpt(pool, upstream)
         upstream.script(DRAWN)
 
-        made = client(pool, pool.key()).images.edit(
-            **BODY, image=[("a.png", PNG), ("b.jpg", JPEG)], mask=("mask.png", PNG), n=1
-        )
+        made = images.edit(**BODY, image=[("a.png", PNG), ("b.jpg", JPEG)], mask=("mask.png", PNG), n=1)
 
         assert made.data is not None
         assert made.data[0].b64_json == IMAGE
         assert len(sent(upstream)["input"][0]["content"]) == 3
 
     @pytest.mark.parametrize("endpoint", ["generate", "edit"])
-    def test_stream(self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str) -> None:
+    def test_stream(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, images: Images, endpoint: str
+    ) -> None:
         chatgpt(pool, upstream)
         upstream.script({**DRAWN, "partials": ["cGFydA=="]})
-        images = client(pool, pool.key()).images
         if endpoint == "generate":
             stream: Any = images.generate(**BODY, stream=True, partial_images=1)
         else:
@@ -430,11 +434,13 @@ class TestSdk:
         assert (partial.type, partial.b64_json) == (f"{name}.partial_image", "cGFydA==")
         assert (completed.type, completed.usage.total_tokens) == (f"{name}.completed", 3456)
 
-    def test_a_broken_stream_raises(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_a_broken_stream_raises(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, images: Images
+    ) -> None:
         chatgpt(pool, upstream)
         upstream.script({**DRAWN, "partials": ["cGFydA=="], "cut": 8})
 
-        stream = client(pool, pool.key()).images.generate(**BODY, stream=True, partial_images=1)
+        stream = images.generate(**BODY, stream=True, partial_images=1)
 
         with pytest.raises(openai.APIError):
             list(stream)
