@@ -107,8 +107,8 @@ class _GuardedConnection:
     def putheader(self, header: Any, *values: Any) -> None:
         """Add a field to the head. One of plain ASCII needs none of the checks of urllib3 and http.client."""
         value = values[0]
-        line = f"{header}: {value}"
-        if len(values) == 1 and value != SKIP_HEADER and _PLAIN_FIELD.fullmatch(line):
+        is_plain = len(values) == 1 and type(header) is type(value) is str and value != SKIP_HEADER
+        if is_plain and _PLAIN_FIELD.fullmatch(line := f"{header}: {value}"):
             self._buffer.append(line.encode("ascii"))
         else:
             super().putheader(header, *values)  # type: ignore[misc]

@@ -65,6 +65,7 @@ def test_a_large_body_is_not_copied_behind_its_head() -> None:
     [
         {"Content-Length": "0", "X-Plain": "a b\tc", "X-Empty": ""},
         {"Content-Length": "0", "X-Other-Letters": "\xe9"},
+        {"Content-Length": "0", "X-Bytes": b"a"},
         {"Content-Length": "0", "X-Folded": "a\r\n b"},
         {"Content-Length": "0", "User-Agent": SKIP_HEADER},
         {"Content-Length": "0", "accept-encoding": "identity", "Host": "other.example"},
