@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from app.streaming.finish_reasons import FINISH_REASONS, is_absent, standard_reason
+from app.streaming.finish_reasons import is_absent, standard_reason
 from app.streaming.tool_call_repair import ToolCallRepair, is_json
 
 Payload = dict[str, Any]
@@ -105,7 +105,7 @@ class ChatRepair:
         if not isinstance(reason, str) or is_absent(reason):
             out["finish_reason"] = None
             return out
-        if reason not in FINISH_REASONS and (standard := standard_reason(reason)) != reason:
+        if (standard := standard_reason(reason)) != reason:
             out["finish_reason"] = standard
             out.setdefault("native_finish_reason", reason)
         if self.is_holding(index):
