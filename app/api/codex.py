@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from flask import Blueprint, Response
 
 from app.api import passthrough, responses
@@ -31,14 +29,8 @@ def create() -> Response:
     return respond(make_context("responses", body, size, ResponseOptions(keep_codex_events=True)))
 
 
-for _view, _endpoint in ((passthrough.create, "images/generations"), (passthrough.upload, "images/edits")):
-    bp.add_url_rule(
-        f"/{_endpoint}",
-        _endpoint.replace("/", "_"),
-        partial(_view, _endpoint),
-        methods=["POST"],
-        strict_slashes=False,
-    )
+passthrough.add_rules(bp, passthrough.create, ["images/generations"])
+passthrough.add_rules(bp, passthrough.upload, ["images/edits"])
 bp.add_url_rule("/responses/compact", view_func=compact, methods=["POST"], strict_slashes=False)
 bp.add_url_rule("/responses", view_func=responses.upgrade, strict_slashes=False, websocket=True)
 bp.add_url_rule("/models", view_func=catalogue, strict_slashes=False)

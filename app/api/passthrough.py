@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import cast
 
@@ -64,15 +64,20 @@ def upload(endpoint: str) -> Response:
     return pass_through(make_context(endpoint, body, len(form.body), UNSTREAMED, raw=raw, model_place=place))
 
 
-for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
-    for _endpoint in _endpoints:
-        bp.add_url_rule(
-            f"/{_endpoint}",
-            _endpoint.replace("/", "_"),
-            partial(_view, _endpoint),
+def add_rules(blueprint: Blueprint, view: Callable[[str], Response], endpoints: Iterable[str]) -> None:
+    """Serve each of *endpoints* by *view*, `create` or `upload`, under the prefix of *blueprint*."""
+    for endpoint in endpoints:
+        blueprint.add_url_rule(
+            f"/{endpoint}",
+            endpoint.replace("/", "_"),
+            partial(view, endpoint),
             methods=["POST"],
             strict_slashes=False,
         )
+
+
+add_rules(bp, create, JSON_REQUESTS)
+add_rules(bp, upload, FORM_REQUESTS)
 
 
 def pass_through(context: RequestContext) -> Response:
