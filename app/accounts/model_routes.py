@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from app.errors import NotFound
 from app.patterns import STAR, matches
 from app.stores.model_routes import ModelRouteRepository
-from app.stores.records.model_routes import NONE_SET, ModelRoute, RouteTarget
+from app.stores.records.model_routes import ModelRoute, RouteTarget
+from app.stores.records.versions import NONE_SET
 
 MAX_POOLS = 1024  # whose routes one process retains
 

@@ -13,7 +13,7 @@ from app.api.json import json_response
 from app.errors import ModelNotFound
 from app.relay.context import JsonObject
 from app.stores.records.api_keys import ApiKey
-from app.stores.records.model_routes import NONE_SET
+from app.stores.records.versions import NONE_SET
 
 bp = Blueprint("models", __name__)
 bp.before_request(authenticate)

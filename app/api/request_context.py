@@ -29,7 +29,8 @@ from app.relay.context import (
 )
 from app.relay.route_fields import with_route_fields
 from app.stores.records.api_keys import CutPolicy
-from app.stores.records.model_routes import NONE_SET, ModelRoute
+from app.stores.records.model_routes import ModelRoute
+from app.stores.records.versions import NONE_SET
 from app.translation.requests.content_checks import first_reference
 from app.translation.requests.images_to_responses import ImageFile
 from app.upstream.cancellation import Cancellation

@@ -10,7 +10,8 @@ from __future__ import annotations
 from app.errors import InvalidRequest
 from app.limits.prices import PriceTable, load_shipped_prices
 from app.stores.prices import PriceRepository
-from app.stores.records.prices import NONE_SET, PriceRow
+from app.stores.records.prices import PriceRow
+from app.stores.records.versions import NONE_SET
 from schemas.bounds import MAX_OWN_PRICES
 
 

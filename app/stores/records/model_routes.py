@@ -8,8 +8,6 @@ from typing import Any, TypedDict
 
 import orjson
 
-NONE_SET = "0"  # the version of a pool that has never had a route
-
 Fields = Mapping[str, Any]  # of `FIELDS` in app/accounts/route_fields.py
 
 

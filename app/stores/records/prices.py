@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 PriceRow = Mapping[str, Any]  # as in app/limits/prices.json
-NONE_SET = "0"  # the version of a pool that has set no price
 
 
 @dataclass(frozen=True, slots=True)

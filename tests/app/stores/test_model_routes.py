@@ -8,7 +8,8 @@ import pytest
 
 from app.stores import keys
 from app.stores.model_routes import ModelRouteRepository
-from app.stores.records.model_routes import NONE_SET, ModelRoute, RouteTarget, StoredRoutes
+from app.stores.records.model_routes import ModelRoute, RouteTarget, StoredRoutes
+from app.stores.records.versions import NONE_SET
 from app.stores.scripts import Scripts
 
 FAST = ModelRoute(

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.stores.prices import PriceRepository
-from app.stores.records.prices import NONE_SET, StoredPrices
+from app.stores.records.prices import StoredPrices
+from app.stores.records.versions import NONE_SET
 from app.stores.scripts import Scripts
 
 ROW = {"input": 1.5, "output": 6}
