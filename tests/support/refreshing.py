@@ -29,10 +29,12 @@ from app import log
 from app.accounts.account import Account
 from app.accounts.token_refresh import RefreshTimes, TokenRefresher
 from app.config import Settings
+from app.upstream import oauth
 from app.wiring import Services, build
 
 POLL_SECONDS = 0.005
-LEASE_SECONDS = 0.5  # so that a survivor does not wait
+LEASE_SECONDS = 0.5  # of one that dies, so that a survivor does not wait
+WAIT_SECONDS = 60.0  # of the others: an issuer that waits for 64 processes on a busy machine is slow
 
 
 def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
@@ -45,13 +47,15 @@ def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
     refresher = TokenRefresher(
         services.credentials,
         exchange,
-        times=RefreshTimes(lease=LEASE_SECONDS if die_at else 30, max_wait=60, poll=POLL_SECONDS),
+        times=RefreshTimes(
+            lease=LEASE_SECONDS if die_at else 2 * WAIT_SECONDS, max_wait=WAIT_SECONDS, poll=POLL_SECONDS
+        ),
     )
     keep = refresher._keep
 
     def retained(*args: Any) -> Any:
         result = keep(*args)
-        _die("kept", die_at)
+        _die("stored", die_at)
         return result
 
     refresher._keep = retained  # type: ignore[method-assign]
@@ -88,6 +92,7 @@ def _run(requested: dict[str, Any]) -> str:
 def main() -> None:
     """Each process builds its own services once it is sent off, as a web worker does after its fork."""
     log.configure("error")
+    oauth.RESPONSE_SECONDS = WAIT_SECONDS
     requested = orjson.loads(sys.argv[1])
     print("ready", flush=True)
     sys.stdin.readline()

@@ -306,16 +306,17 @@ class TestStoreAway:
         """They exist nowhere else, so they are offered until they are stored."""
         monkeypatch.setattr("app.accounts.token_refresh.STORE_RETRY_SECONDS", 0)
         sign_in, account = signed_in(services, issuer)
-        keep, failures = services.credentials.store_tokens, [StoreUnavailable("away")] * 3
+        store, failures = services.credentials.store_tokens, [StoreUnavailable("away")] * 3
 
         def sometimes(*args: Any) -> Any:
             if failures:
                 raise failures.pop()
-            return keep(*args)
+            return store(*args)
 
-        services.upstream.refresher._sign_ins = _With(services.credentials, keep=sometimes)
+        services.upstream.refresher._sign_ins = _With(services.credentials, store_tokens=sometimes)
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) == now(services)
+        assert not failures
         assert issuer.sign_in_state(sign_in)["exchanges"] == 1
 
     def test_is_reported_when_nothing_was_begun(self, services, issuer, monkeypatch):
@@ -429,7 +430,7 @@ class TestHolderKilled:
 
     def test_after_it_stored_the_response(self, services, environ, issuer):
         sign_in, account = signed_in(services, issuer)
-        self.killed(environ, "kept")
+        self.killed(environ, "stored")
 
         assert services.upstream.refresher.refresh_after_401(POOL, account).rotation == 2
         assert issuer.sign_in_state(sign_in)["exchanges"] == 1
