@@ -12,6 +12,7 @@ from app.errors import UpstreamRejected
 from app.streaming.counting import text_bytes, written_bytes
 from app.streaming.events import Event
 from app.streaming.progress import Stage
+from app.streaming.response_repair import PAYLOAD_KEYS, json_text, repaired_item, repaired_output
 from app.streaming.upstream_errors import rejection_from_event
 from app.streaming.usage import Usage, usage_from_responses
 from schemas import bounds
@@ -36,8 +37,9 @@ ALIASES = {  # names of earlier previews that some backends still use
     "response.audio_transcript.delta": "response.output_audio_transcript.delta",
     "response.audio_transcript.done": "response.output_audio_transcript.done",
 }
+ITEM_ADDED = "response.output_item.added"
 _ANNOUNCED = {  # event that announces an item or a part -> the key of that
-    "response.output_item.added": "item",
+    ITEM_ADDED: "item",
     "response.content_part.added": "part",
     "response.reasoning_summary_part.added": "part",
 }
@@ -75,7 +77,9 @@ def _shows_nothing(kind: str) -> bool:
 
 class ResponsesReader:
     """
-    Observes one Responses stream. `finish` is "completed", "incomplete" or "failed".
+    Observes one Responses stream, and repairs items that deviate from the API: their events change.
+
+    `finish` is "completed", "incomplete" or "failed".
 
     `output_bytes` counts the UTF-8 bytes of all model output: those of deltas, and those of
     snapshots (`*.done`) of items without deltas. `deltas` counts the deltas.
@@ -136,17 +140,21 @@ class ResponsesReader:
         if kind in OPENING:
             self._identify(payload.get("response"))
         elif kind.endswith(".done"):
-            self._snapshot(kind, payload)
+            self._snapshot(kind, event)
+        elif kind == ITEM_ADDED:
+            _repair_item(event)
         return Stage.QUIET if _shows_nothing(kind) else Stage.PROGRESS
 
-    def _snapshot(self, kind: str, payload: dict[str, Any]) -> None:
-        output_index = _index(payload.get("output_index"))
+    def _snapshot(self, kind: str, event: Event) -> None:
+        output_index = _index(event.payload.get("output_index"))
         if kind == "response.output_item.done":
-            item = payload.get("item")
+            item = _repair_item(event)
             self._items[output_index] = self._items.get(output_index, 0) + written_bytes(item)
             self.has_calls |= isinstance(item, dict) and str(item.get("type")).endswith("_call")
-        elif not isinstance(payload.get("part"), dict):  # a part repeats the text before it
-            self._parts[output_index] = self._parts.get(output_index, 0) + written_bytes(payload)
+        elif not isinstance(event.payload.get("part"), dict):  # a part repeats the text before it
+            if "arguments" in event.payload:
+                _repair_arguments(event)
+            self._parts[output_index] = self._parts.get(output_index, 0) + written_bytes(event.payload)
 
     def can_end(self) -> bool:
         """Return whether the stream is complete if it ends now: its terminal event was received."""
@@ -171,6 +179,9 @@ class ResponsesReader:
                 self.unknown_usage = usage or None
             output = response.get("output")
             if isinstance(output, list):
+                if (repaired := repaired_output(output)) is not output:
+                    output, response = repaired, {**response, "output": repaired}
+                    event.payload, event.data = {**payload, "response": response}, None
                 self._output_bytes = written_bytes(output)
                 self.has_calls |= any(
                     isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in output
@@ -184,6 +195,23 @@ class ResponsesReader:
             self.response_id = bounds.text(response.get("id")) or self.response_id
             self.model = bounds.text(response.get("model")) or self.model
             self.service_tier = bounds.text(response.get("service_tier")) or self.service_tier
+
+
+def _repair_item(event: Event) -> Any:
+    """Return the item of *event*, repaired in its payload."""
+    item = event.payload.get("item")
+    if type(item) is dict and (repaired := repaired_item(item)) is not item:
+        if event.type == ITEM_ADDED:
+            repaired[PAYLOAD_KEYS[repaired["type"]]] = ""  # deltas, or the finished item, have it
+        event.payload, event.data = {**event.payload, "item": repaired}, None
+        return repaired
+    return item
+
+
+def _repair_arguments(event: Event) -> None:
+    arguments = event.payload.get("arguments")
+    if type(arguments) in (dict, list):
+        event.payload, event.data = {**event.payload, "arguments": json_text(arguments)}, None
 
 
 def _index(output_index: Any) -> int | None:

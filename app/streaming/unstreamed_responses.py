@@ -65,8 +65,8 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader, identi
     """
     Return the event of a `response`, or of the error that was sent in its place.
 
-    The reader observes it as the last event of a stream. *data* is its JSON, None where that has to be
-    encoded again. Raises UpstreamProtocolError.
+    The reader observes it as the last event of a stream, and repairs it. *data* is its JSON, None where that
+    has to be encoded again. Raises UpstreamProtocolError.
     """
     payload = object_in(payload)
     if (error := error_event(payload)) is not None:
@@ -75,8 +75,11 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader, identi
     if not isinstance(payload.get("output"), list):
         raise UpstreamProtocolError(NOT_A_RESPONSE)
     status = "failed" if payload.get("error") else payload.get("status")
-    reader.observe(Event({"type": terminal_event_type(status), "response": payload}))
-    is_changed = _set_missing(payload, "object", "response")
+    end = Event({"type": terminal_event_type(status), "response": payload})
+    reader.observe(end)
+    is_changed = (repaired := end.payload["response"]) is not payload
+    payload = repaired
+    is_changed |= _set_missing(payload, "object", "response")
     is_changed |= _set_missing(payload, "usage", None) | _set_missing(payload, "error", None)
     return UnstreamedResponse(payload, None if is_changed else data)
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_responses
 from app.translation.events.annotations import chat_annotations
@@ -212,8 +210,6 @@ class ResponsesToChat:
         elif item.get("type") in CALL_TYPES:
             tool_call = self._calls.open(item, output_index)
             arguments = item.get("input" if tool_call.custom else "arguments")
-            if isinstance(arguments, dict | list):  # as some servers send them when they are complete
-                arguments = orjson.dumps(arguments).decode()
             self._announce(tool_call, arguments)
             self._send_rest(tool_call, arguments)
         elif item.get("type") == "reasoning":

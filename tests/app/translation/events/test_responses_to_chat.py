@@ -208,17 +208,6 @@ def test_call_id_in_the_finished_item_only():
     assert call["function"] == {"name": "f0", "arguments": "{}"}
 
 
-def test_arguments_that_are_an_object():
-    choice = joined(
-        {"type": "response.output_item.added", **item("function_call", 0, arguments="")},
-        {"type": "response.output_item.done", **item("function_call", 0, arguments={"city": "Oslo"})},
-        COMPLETED,
-    )
-
-    (call,) = choice["message"]["tool_calls"]
-    assert call["function"] == {"name": "f0", "arguments": '{"city":"Oslo"}'}
-
-
 def test_one_legacy_call():
     choice = joined(
         {"type": "response.output_item.done", **item("function_call", 0, arguments='{"a":1}')},

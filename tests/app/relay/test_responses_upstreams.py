@@ -1,0 +1,124 @@
+"""
+What servers of the Responses API send instead of what it documents, on each way to a client.
+
+The ways are chat and Responses, streamed and whole; streams are also read by the official client.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import orjson
+import pytest
+from openai._models import construct_type
+from openai.lib.streaming.responses._responses import ResponseStreamState
+from openai.types.responses import ResponseStreamEvent
+
+from app.api.framing import framing_for
+from app.relay.unstreamed_attempt import begin_model_attempt
+from app.streaming.events import UnstreamedResponse
+from app.translation.requests.upstream_request import UpstreamRequest
+from tests.app.relay.test_odd_events import Upstream, inputs_of, the_call
+
+Json = dict[str, Any]
+
+WAYS = [(protocol, stream) for protocol in ("chat", "responses") for stream in (True, False)]
+CALL: Json = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "status": "completed"}
+USAGE: Json = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+
+
+def response(output: Any, **fields: Any) -> Json:
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "output": output,
+        "usage": USAGE,
+        **fields,
+    }
+
+
+def stream_of(events: list[Json]) -> bytes:
+    numbered = [{"sequence_number": number, **event} for number, event in enumerate(events)]
+    return b"".join(b"data: %b\n\n" % orjson.dumps(event) for event in numbered)
+
+
+def events_of(items: list[Json], *, output: Any = ..., **fields: Any) -> bytes:
+    """Return the stream of *items*, each of which is announced and ended; *output* is the final one."""
+    events: list[Json] = [
+        {"type": "response.created", "response": response([], status="in_progress", usage=None)}
+    ]
+    for index, item in enumerate(items):
+        for step in ("added", "done"):
+            events.append({"type": f"response.output_item.{step}", "output_index": index, "item": item})
+    final = response(items if output is ... else output, **fields)
+    return stream_of([*events, {"type": f"response.{final['status']}", "response": final}])
+
+
+def received(protocol: str, data: bytes, *, stream: bool) -> Json:
+    """
+    Return the object that a client of *protocol* has in the end. Raises UpstreamError.
+
+    An upstream sends *data*: the bytes of a stream, or of one object.
+    """
+    content_type = "application/json" if data[:1] in b"{[" else "text/event-stream"
+    context = the_call(protocol, stream=stream)
+    attempt = begin_model_attempt(
+        inputs_of(context, "openai", Upstream(data, random.Random(1), content_type)),
+        UpstreamRequest("responses", {"model": "m"}, []),
+    )
+    events = [event for batch in attempt.events() for event in batch or ()]
+    if type(events[0]) is UnstreamedResponse:
+        body: Json = orjson.loads(events[0].encoded())
+        return body
+    payloads = [orjson.loads(event.encoded()) for event in events]
+    if protocol == "responses" and stream:
+        follow(payloads)
+    fold = framing_for(context).fold()
+    for payload in payloads:
+        fold.add_event(payload)
+    return dict(fold.result())
+
+
+def follow(payloads: list[Json]) -> None:
+    """Read *payloads* as the official client does, which raises for those that do not follow the last."""
+    state: Any = ResponseStreamState(text_format=openai.omit, input_tools=openai.omit)
+    for payload in payloads:
+        state.handle_event(construct_type(type_=ResponseStreamEvent, value=payload))
+
+
+def each(items: list[Json], **fields: Any) -> Iterator[bytes]:
+    """Yield what an upstream sends for *items*: a stream, one with an empty final output, an object."""
+    yield events_of(items, **fields)
+    yield events_of(items, **{**fields, "output": []})
+    yield orjson.dumps(response(items, **fields))
+
+
+def calls_in(body: Json) -> list[tuple[str, str, Any]]:
+    """Return (id, name, arguments) of each call in the object of either protocol."""
+    if "choices" in body:
+        calls = body["choices"][0]["message"].get("tool_calls") or ()
+        return [(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in calls]
+    calls = [item for item in body["output"] if item["type"] == "function_call"]
+    return [(call["call_id"], call["name"], call["arguments"]) for call in calls]
+
+
+def end_of(body: Json) -> str:
+    return str(body["choices"][0]["finish_reason"] if "choices" in body else body["status"])
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [({"city": "Oslo", "days": [1]}, '{"city":"Oslo","days":[1]}'), ({}, "{}"), ([1], "[1]")],
+)
+def test_arguments_that_are_an_object(protocol: str, stream: bool, arguments: Any, text: str) -> None:
+    """They become the text of their JSON."""
+    for data in each([{**CALL, "arguments": arguments}]):
+        body = received(protocol, data, stream=stream)
+
+        assert calls_in(body) == [("call_1", "f", text)]
+        assert end_of(body) == ("tool_calls" if protocol == "chat" else "completed")
