@@ -25,6 +25,7 @@ from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
 from app.limits.pool_prices import PoolPrices
 from app.operations.account_check import AccountChecker
+from app.operations.account_import import AccountImport
 from app.operations.accounts import AccountOperations
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.audit_trail import AuditTrail
@@ -142,14 +143,16 @@ class Services:
             audit, self.accounts, self.settings, self.upstream.lister, self.upstream.checker
         )
         sign_in_stores = SignInStores(self.accounts, self.credentials, self.sign_in_flows)
+        sign_ins = SignInOperations(audit, accounts, sign_in_stores, self.upstream.oauth, self.settings)
         return AdminOperations(
+            account_import=AccountImport(accounts, sign_ins, self.accounts),
             accounts=accounts,
             api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts, self.routes),
             limits=LimitOperations(audit, self.limits, self.api_keys),
             pools=PoolOperations(audit, self.pools),
             prices=PriceOperations(audit, self.prices),
             routes=ModelRouteOperations(audit, self.routes, self.accounts),
-            sign_ins=SignInOperations(audit, accounts, sign_in_stores, self.upstream.oauth, self.settings),
+            sign_ins=sign_ins,
         )
 
     def operator_operations(self, actor: Actor) -> OperatorOperations:

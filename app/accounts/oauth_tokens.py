@@ -20,6 +20,7 @@ from app.errors import InvalidRequest, UpstreamProtocolError
 from schemas import bounds
 
 AUTH_CLAIM = "https://api.openai.com/auth"
+PROFILE_CLAIM = "https://api.openai.com/profile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,15 @@ def tokens_from_auth_json(data: bytes) -> Tokens:
     held = file.get("tokens") if isinstance(file, dict) else None
     if not isinstance(held, dict):
         raise InvalidRequest("There is no ChatGPT sign-in in it; account add openai takes an API key")
+    return tokens_from_fields(held, file.get("last_refresh"))
+
+
+def tokens_from_fields(held: Mapping[str, Any], refreshed: object) -> Tokens:
+    """
+    Return the tokens in *held*, by their names in Codex's auth.json; *refreshed* is a date, if known.
+
+    Raises InvalidRequest, which does not quote them.
+    """
     access_token, refresh_token = _text(held, "access_token"), _text(held, "refresh_token")
     if not _fits_header(access_token) or not refresh_token:
         raise InvalidRequest(
@@ -94,7 +104,7 @@ def tokens_from_auth_json(data: bytes) -> Tokens:
         refresh_token,
         _text(held, "id_token"),
         expires_at=0,
-        refreshed_at=_moment(file.get("last_refresh")),
+        refreshed_at=_moment(refreshed),
         account_id=_text(held, "account_id"),
     )
 
@@ -118,7 +128,9 @@ def _described(
         refreshed_at=refreshed_at,
         account_id=account_id or _text(about, "chatgpt_account_id")[: bounds.MAX_TEXT_CHARS],
         plan=_text(about, "chatgpt_plan_type")[: bounds.MAX_TEXT_CHARS],
-        email=_text(identity, "email")[: bounds.MAX_TEXT_CHARS],
+        email=(_text(identity, "email") or _profile_email(identity) or _profile_email(access))[
+            : bounds.MAX_TEXT_CHARS
+        ],
     )
 
 
@@ -133,6 +145,11 @@ def _claims(token: str) -> dict[str, Any]:
 def _auth(claims: Mapping[str, Any]) -> dict[str, Any]:
     auth = claims.get(AUTH_CLAIM)
     return auth if isinstance(auth, dict) else {}
+
+
+def _profile_email(claims: Mapping[str, Any]) -> str:
+    profile = claims.get(PROFILE_CLAIM)
+    return _text(profile, "email") if isinstance(profile, dict) else ""
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -16,7 +13,7 @@ from app.accounts.kinds import SCRIPT_KINDS
 from app.backup.encrypted_file import EncryptedWriter
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Contents, Restore, Restored
-from app.cli.files import open_file
+from app.cli.files import new_file, open_file
 from app.cli.options import Command, actor, example, pool_name, read_secret, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
@@ -69,7 +66,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
         pools = [pool]
     passphrase = _new_passphrase(variable)
     rows = sum(services.ledger.entries.count(name) for name in pools)
-    with progress("Backing up", rows) as advance, _new_file(file) as out:
+    with progress("Backing up", rows) as advance, new_file(file) as out:
         sealed = EncryptedWriter(out, passphrase)
         written = Backup(scripts, services.vault, secrets.token_hex(8), advance)
         for line in written.lines(pools, f"poolgate {package_version()}"):
@@ -217,18 +214,3 @@ def _passphrase(variable: str | None, *, twice: bool = False) -> str:
     if variable is None:
         raise click.UsageError("Give --passphrase-env: there is no terminal to prompt for the passphrase")
     return read_secret("passphrase", variable, False)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that only its owner may read, and that gets its name once it is complete."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as out:
-            yield out
-            out.flush()
-            os.fsync(descriptor)
-        unfinished.rename(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -1,11 +1,14 @@
-"""Open and read the files passed to commands, within bounds."""
+"""Open and read the files passed to commands, within bounds, and write new ones."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from app.errors import InvalidRequest
@@ -48,6 +51,21 @@ def read_lines(path: str) -> Iterator[bytes]:
                 yield line
         except OSError as error:  # which names no file
             raise InvalidRequest(f"{path}: {error.strerror}", param="file") from None
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that only its owner may read, and that gets its name once it is complete."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(descriptor)
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _read(file: IO[bytes], name: str, max_bytes: int) -> bytes:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from app.accounts.kinds import SIGN_IN_KIND
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
 from app.cli.account import show_first_listing
+from app.cli.account_files import MAX_FILE_BYTES, export_all, import_files
 from app.cli.files import read_file
 from app.cli.oauth_sign_in import sign_in_with_browser, sign_in_with_code
 from app.cli.options import Command, example, in_pool, operations, with_store
@@ -17,7 +20,6 @@ from app.stores.records.sign_in_flows import SignInMethod
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
-MAX_FILE_BYTES = 1024 * 1024
 SINGLE_USE_NOTICE = (
     "Only one program may use this sign-in: a token refresh by one invalidates it for the others. "
     "Sign in again in Codex, or in any other program that uses it."
@@ -48,26 +50,70 @@ def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> 
     _store(services, as_json, pool, name, tokens, SignInMethod(how))
 
 
-@click.command("import", cls=Command, epilog=example("poolgate account import ~/.codex/auth.json --name ann"))
-@click.argument("file", type=click.Path(exists=True, allow_dash=True))
-@name_option
+@click.command(
+    "import",
+    cls=Command,
+    epilog=example(
+        "poolgate account import ~/.codex/auth.json --name ann",
+        "poolgate account import ~/.cli-proxy-api codex-lb-export.json",
+    ),
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
+@click.option(
+    "--name", help="Account name of the one sign-in in FILE; an existing account is signed in again."
+)
 @in_pool
 @with_store
-def import_account(services: Services, as_json: bool, pool: str, name: str, file: str) -> None:
-    """Import the ChatGPT sign-in in FILE, Codex's auth.json; - reads standard input."""
-    _check(services, pool, name)
-    tokens = tokens_from_auth_json(read_file(file, MAX_FILE_BYTES))
-    _store(services, as_json, pool, name, tokens, SignInMethod.IMPORT)
+def import_account(
+    services: Services, as_json: bool, pool: str, files: tuple[str, ...], name: str | None
+) -> None:
+    """
+    Import the ChatGPT sign-ins, and API keys of OpenAI, in FILES; - reads standard input.
+
+    Reads Codex's auth.json, exports of codex-lb, sub2api and codex-switcher, files of CLIProxyAPI and
+    OpenCode, and what `account export --all` writes; of a directory, each *.json in it. The account with the
+    same sign-in is updated if the file is newer. One line reports each account; the status is 1 if one fails.
+    """
+    if name is None:
+        import_files(services, as_json, pool, files)
+    elif len(files) > 1:
+        raise click.UsageError("--name is for one FILE: without it, each account has its own name")
+    else:
+        _check(services, pool, name)
+        tokens = tokens_from_auth_json(read_file(files[0], MAX_FILE_BYTES))
+        _store(services, as_json, pool, name, tokens, SignInMethod.IMPORT)
     click.echo(SINGLE_USE_NOTICE, err=True)
 
 
-@click.command("export", cls=Command, epilog=example("poolgate account export ann > auth.json"))
-@click.argument("name", shell_complete=complete.accounts)
+@click.command(
+    "export",
+    cls=Command,
+    epilog=example("poolgate account export ann > auth.json", "poolgate account export --all sign-ins.json"),
+)
+@click.argument("name", required=False, shell_complete=complete.accounts)
+@click.option(
+    "--all",
+    "all_file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Write every sign-in of the pool to the new FILE, which only you may read; - prints them.",
+)
 @in_pool
 @with_store
-def export_account(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Print the sign-in of the account NAME as Codex's auth.json. It contains secrets."""
-    click.echo(operations(services).sign_ins.export_auth_json(pool, name))
+def export_account(
+    services: Services, as_json: bool, pool: str, name: str | None, all_file: Path | None
+) -> None:
+    """
+    Print the sign-in of the account NAME as Codex's auth.json. It contains secrets.
+
+    With --all, write all sign-ins for `poolgate account import`. API keys are in `poolgate backup`.
+    """
+    if (name is None) == (all_file is None):
+        raise click.UsageError("Give one of NAME and --all FILE")
+    if all_file is not None:
+        export_all(services, as_json, pool, all_file)
+    else:
+        click.echo(operations(services).sign_ins.export_auth_json(pool, str(name)))
     click.echo(SINGLE_USE_NOTICE, err=True)
 
 

@@ -32,7 +32,7 @@ class Figure(str):
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return *rows* under *heads* in aligned columns; columns of numbers are aligned to the right."""
-    cells = [[_printable(cell) for cell in row] for row in (heads, *rows)]
+    cells = [[printable(cell) for cell in row] for row in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     right = [all(isinstance(cell, int | Figure) for cell in column) for column in zip(*rows, strict=True)]
     lines = (
@@ -45,7 +45,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _printable(cell: object) -> str:
+def printable(cell: object) -> str:
+    """Return *cell* as text of one line; '' becomes a hyphen."""
     # a reason may quote an upstream, and terminals interpret control characters
     return "".join(letter if letter.isprintable() else "?" for letter in str(cell)) or "-"
 
@@ -87,7 +88,7 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
     except StoreUnavailable as error:
         _fail(StoreUnavailable(store_failure(error)), STORE_UNAVAILABLE, as_json)
     except StoreRefused as error:
-        _fail(GatewayError(REFUSED_BY_STORE.format(_printable(error.reason))), REFUSED, as_json)
+        _fail(GatewayError(REFUSED_BY_STORE.format(printable(error.reason))), REFUSED, as_json)
     except UnreadableSecret as error:
         _fail(GatewayError(str(error)), REFUSED, as_json)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.operations.account_import import AccountImport
 from app.operations.accounts import AccountOperations
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.limits import LimitOperations
@@ -22,6 +23,7 @@ class AdminOperations:
     then nothing has changed. `services.operations(actor)` returns one.
     """
 
+    account_import: AccountImport
     accounts: AccountOperations
     api_keys: ApiKeyOperations
     limits: LimitOperations

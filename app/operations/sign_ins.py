@@ -38,6 +38,15 @@ class SignInStores:
     flows: SignInFlowRepository
 
 
+@dataclass(frozen=True, slots=True)
+class SameSignIn:
+    """An account of *pool*, and the *tokens* of its sign-in."""
+
+    pool: str
+    account: Account
+    tokens: Tokens
+
+
 class SignInOperations(AuditedOperations):
     def __init__(
         self,
@@ -159,16 +168,23 @@ class SignInOperations(AuditedOperations):
 
         Two accounts would end each other's sign-in by renewing it, and count its usage windows twice.
         """
+        same = self.find_same(tokens)
+        if same is not None:
+            raise InvalidRequest(
+                f"That sign-in is account '{same.account.name}' of pool '{same.pool}' already; "
+                "to renew it, use that name",
+                param="name",
+            )
+
+    def find_same(self, tokens: Tokens) -> SameSignIn | None:
+        """Return the account, of any pool, that has a sign-in of the person of *tokens*."""
         for pool in self._audit.pools.names():
             for account in self._accounts.all(pool):
-                if not account.signed_in or account.chatgpt_account_id != tokens.account_id:
-                    continue
-                if self._credentials.read(pool, account).email == tokens.email:
-                    raise InvalidRequest(
-                        f"That sign-in is account '{account.name}' of pool '{pool}' already; "
-                        "to renew it, use that name",
-                        param="name",
-                    )
+                if account.signed_in and account.chatgpt_account_id == tokens.account_id:
+                    stored = self._credentials.read(pool, account)
+                    if stored.email == tokens.email:
+                        return SameSignIn(pool, account, stored)
+        return None
 
     def import_auth_json(self, pool: str, name: str, auth_json: bytes) -> Account:
         """Store the sign-in in Codex's *auth_json*. Raises InvalidRequest, which does not quote it."""
