@@ -14,7 +14,7 @@ from app.streaming.counting import delta_bytes, text_bytes
 from app.streaming.events import DONE, Event
 from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off, is_known
 from app.streaming.progress import Stage
-from app.streaming.upstream_errors import has_failed_base, rejection_from_event
+from app.streaming.upstream_errors import has_failed_base, rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_chat
 from schemas import bounds
 
@@ -232,6 +232,4 @@ def _shows(choice: dict[str, Any]) -> bool:
 
 
 def _is_error(payload: dict[str, Any]) -> bool:
-    if payload.get("error"):
-        return True
-    return "choices" not in payload and "error" in (payload.get("type"), payload.get("object"))
+    return bool(payload.get("error")) or ("choices" not in payload and reports_error(payload))

@@ -13,7 +13,7 @@ from app.streaming.counting import text_bytes, written_bytes
 from app.streaming.events import Event
 from app.streaming.progress import Stage
 from app.streaming.response_repair import PAYLOAD_KEYS, json_text, repaired_item, repaired_output
-from app.streaming.upstream_errors import rejection_from_event
+from app.streaming.upstream_errors import rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_responses
 from schemas import bounds
 
@@ -135,7 +135,7 @@ class ResponsesReader:
             return Stage.PROGRESS if delta else Stage.QUIET
         if kind in FINISHES:
             return self._end(kind, event)
-        if not kind and payload.get("error"):  # some servers send a bare error
+        if not kind and reports_error(payload):  # some servers send a bare error
             return self._end("error", event)
         if kind in OPENING:
             self._identify(payload.get("response"))

@@ -159,11 +159,11 @@ def _decode_block(block: bytes) -> Event | None:
         elif _NOT_PRINTABLE.search(field):  # may contain an event
             raise UpstreamProtocolError("The upstream sent bytes that are no stream of events")
     if error and not lines:
-        name, lines = b"error", [error if error.startswith(b"{") else _error_json(error)]
+        name, lines = b"error", [error]
     data = b"\n".join(lines)
     if data.strip() in (b"", b"[DONE]"):
         return DONE if data.strip() else None
-    payload, is_exact = _object(data)
+    payload, is_exact = (_error_object if name == b"error" else _object)(data)
     if payload is None:
         return None
     if name == b"error" and payload.get("type", "error") != "error":  # the error's type, not the event's
@@ -175,8 +175,18 @@ def _decode_block(block: bytes) -> Event | None:
     return Event(payload, data if is_exact and len(lines) == 1 else None)
 
 
-def _error_json(text: bytes) -> bytes:
-    return orjson.dumps({"message": text.decode("utf-8", "replace")})
+def _error_object(data: bytes) -> tuple[dict[str, Any], bool]:
+    """Return what `_object` does, with the text or list of an error that is no object as one."""
+    try:
+        payload, is_exact = _object(data)
+    except UpstreamProtocolError:
+        if data.lstrip().startswith(b"{"):
+            raise
+        return {"message": data.decode("utf-8", "replace")}, False
+    if payload is not None:
+        return payload, is_exact
+    value = loads_tolerantly(data)
+    return {"errors": value} if isinstance(value, list) else {"message": value}, False
 
 
 def _object(data: bytes) -> tuple[dict[str, Any] | None, bool]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.errors import UpstreamProtocolError
 from app.streaming.events import DONE, Event
-from app.streaming.upstream_errors import has_failed_base
+from app.streaming.upstream_errors import has_failed_base, has_message, reports_error
 
 Payload = dict[str, Any]
 
@@ -46,7 +46,7 @@ def error_event(payload: Payload) -> Event | None:
     elif "choices" in payload or "output" in payload:
         is_error = bool(error) and not payload.get("choices") and not payload.get("output")
     else:
-        is_error = bool(error) or "error" in (payload.get("type"), payload.get("object"))
+        is_error = reports_error(payload) or has_message(payload)
     if not is_error:
         return None
     return Event(payload if payload.get("type") == "error" else {**payload, "type": "error"})

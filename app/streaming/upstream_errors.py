@@ -18,6 +18,7 @@ from app.streaming.retry_after import parse_wait
 from schemas import bounds
 
 MAX_MESSAGE_CHARS = 1000
+MAX_LISTED_ERRORS = 20  # whose texts are joined
 MAX_NAME_CHARS = 200  # of a type, a code or a parameter
 
 # The status of an error inside a stream, by its code, else by its type; 502 for others.
@@ -66,6 +67,13 @@ _UPSTREAM_ERROR = ("server_error", "upstream_error")
 
 _WINDOWS = ("primary", "secondary")  # of a limit in the headers of the ChatGPT backend
 
+_ERROR_KEYS = ("error", "detail", "errors")  # where servers put an error, or several
+_MESSAGE_KEYS = ("message", "msg", "detail", "error", "title")  # where an error has its text
+# What an object with only a text may have next to it, inside a stream, where other texts report progress.
+_NEXT_TO_MESSAGE = frozenset(
+    ("message", "msg", "code", "param", "success", "status_code", "request_id", "requestId", "trace_id")
+)
+
 _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
 
 
@@ -73,6 +81,20 @@ def has_failed_base(payload: Mapping[str, Any]) -> bool:
     """Return whether *payload* has MiniMax's report of a failure in place of a response."""
     base = payload.get("base_resp")
     return isinstance(base, dict) and bool(base.get("status_code")) and not payload.get("choices")
+
+
+def reports_error(payload: Mapping[str, Any]) -> bool:
+    """Return whether *payload*, which is neither a response nor a part of one, reports an error."""
+    if payload.get("error") or "error" in (payload.get("type"), payload.get("object")):
+        return True
+    return bool(payload.get("detail") or payload.get("errors")) or (
+        has_message(payload) and payload.keys() <= _NEXT_TO_MESSAGE
+    )
+
+
+def has_message(payload: Mapping[str, Any]) -> bool:
+    """Return whether *payload* has a text, which in place of a whole response is that of an error."""
+    return any(isinstance(text := payload.get(key), str) and text for key in ("message", "msg"))
 
 
 def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
@@ -163,33 +185,55 @@ def _error_object(body: Any) -> ErrorObject:
         return {"message": body}
     if not isinstance(body, dict):
         return {}
-    for key in ("error", "detail"):
+    for key in _ERROR_KEYS:
         inner = body.get(key)
         if isinstance(inner, dict):
-            return cast(ErrorObject, inner)
+            return _with_message(inner)
         if isinstance(inner, str) and inner:
             return cast(ErrorObject, {**body, "message": body.get("message") or inner})
-        if isinstance(inner, list):  # FastAPI's validation errors
-            return {"message": _validation_text(inner)}
+        if isinstance(inner, list) and inner:  # FastAPI's validation errors, or those of a JSON API
+            only = inner[0] if len(inner) == 1 and key != "detail" and isinstance(inner[0], dict) else {}
+            return cast(ErrorObject, {**only, "message": _texts_of(inner) or body.get("message")})
     if isinstance(base := body.get("base_resp"), dict):
         number = base.get("status_code")
         code = _MINIMAX_CODES.get(number) if type(number) is int else None
         return {"message": base.get("status_msg"), "code": code or str(number)}
-    message = body.get("message")
-    if isinstance(message, dict) and isinstance(message.get("detail"), list):  # Mistral's
-        return cast(ErrorObject, {**body, "message": _validation_text(message["detail"])})
-    return cast(ErrorObject, body)
+    return _with_message(body)
 
 
-def _validation_text(errors: list[Any]) -> str:
-    """Return the messages of FastAPI's validation *errors*, each with the place that it is about."""
+def _with_message(error: dict[str, Any]) -> ErrorObject:
+    """Return *error* with the text that it has under another name than `message`."""
+    message = error.get("message")
+    if not isinstance(message, str) and (text := _text_in(error)):
+        error = {**error, "message": text}
+    return cast(ErrorObject, error)
+
+
+def _text_in(error: dict[str, Any]) -> str:
+    """Return the text of *error*, "" if it has none: under a known name, perhaps in a list or object."""
+    for key in _MESSAGE_KEYS:
+        value = error.get(key)
+        if isinstance(value, dict):  # Mistral's: `{"message": {"detail": […]}}`
+            value = value.get("detail") or value.get("message")
+        if isinstance(value, list):
+            value = _texts_of(value)
+        if isinstance(value, str) and value:
+            return value
+    return ""
+
+
+def _texts_of(errors: list[Any]) -> str:
+    """Return the texts of *errors*, each with the place that it is about where that is named."""
     texts = []
-    for error in errors:
-        if isinstance(error, dict):
+    for error in errors[:MAX_LISTED_ERRORS]:
+        if isinstance(error, str):
+            texts.append(error)
+        elif isinstance(error, dict):
+            text = next((error[key] for key in _MESSAGE_KEYS if isinstance(error.get(key), str)), "")
             place = error.get("loc")
             names = [str(name) for name in place if name != "body"] if isinstance(place, list | tuple) else []
-            texts.append(f"{error.get('msg')}: {'.'.join(names)}" if names else str(error.get("msg")))
-    return "; ".join(texts)
+            texts.append(f"{text}: {'.'.join(names)}" if names else text)
+    return "; ".join(filter(None, texts))
 
 
 def _rejection(

@@ -18,6 +18,7 @@ from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import ResponseStreamEvent
 
 from app.api.framing import framing_for
+from app.errors import UpstreamRejected
 from app.relay.unstreamed_attempt import begin_model_attempt
 from app.streaming.events import UnstreamedResponse
 from app.translation.requests.upstream_request import UpstreamRequest
@@ -58,17 +59,17 @@ def events_of(items: list[Json], *, output: Any = ..., **fields: Any) -> bytes:
     return stream_of([*events, {"type": f"response.{final['status']}", "response": final}])
 
 
-def received(protocol: str, data: bytes, *, stream: bool) -> Json:
+def received(protocol: str, data: bytes, *, stream: bool, wire: str = "responses") -> Json:
     """
     Return the object that a client of *protocol* has in the end. Raises UpstreamError.
 
-    An upstream sends *data*: the bytes of a stream, or of one object.
+    An upstream that speaks *wire* sends *data*: the bytes of a stream, or of one object.
     """
     content_type = "application/json" if data[:1] in b"{[" else "text/event-stream"
     context = the_call(protocol, stream=stream)
     attempt = begin_model_attempt(
         inputs_of(context, "openai", Upstream(data, random.Random(1), content_type)),
-        UpstreamRequest("responses", {"model": "m"}, []),
+        UpstreamRequest(wire, {"model": "m"}, []),
     )
     events = [event for batch in attempt.events() for event in batch or ()]
     if type(events[0]) is UnstreamedResponse:
@@ -122,3 +123,75 @@ def test_arguments_that_are_an_object(protocol: str, stream: bool, arguments: An
 
         assert calls_in(body) == [("call_1", "f", text)]
         assert end_of(body) == ("tool_calls" if protocol == "chat" else "completed")
+
+
+WORDS = "The model fell over"
+ERRORS: list[tuple[Json, str]] = [
+    ({"detail": WORDS}, WORDS),
+    (
+        {
+            "detail": [
+                {"loc": ["body", "x"], "msg": WORDS, "type": "missing"},
+                {"msg": "It did", "type": "value_error"},
+            ]
+        },
+        f"{WORDS}: x; It did",
+    ),
+    ({"detail": {"message": WORDS}}, WORDS),
+    ({"message": WORDS}, WORDS),
+    ({"code": 1234, "msg": WORDS, "success": False}, WORDS),
+    ({"error": WORDS}, WORDS),
+    ({"error": {"detail": WORDS}}, WORDS),
+    ({"error": [WORDS, "It did"]}, f"{WORDS}; It did"),
+    ({"errors": [{"code": 7, "message": WORDS}]}, WORDS),
+    ({"errors": [WORDS]}, WORDS),
+    ({"type": "error", "message": {"detail": [{"msg": WORDS}]}}, WORDS),
+]
+BEGUN = {
+    "chat": {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}}]},
+    "responses": {"type": "response.created", "response": response([], status="in_progress")},
+}
+
+
+def frame(payload: Json) -> bytes:
+    return b"data: %b\n\n" % orjson.dumps(payload)
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+@pytest.mark.parametrize(("error", "words"), ERRORS)
+def test_words_of_errors(protocol: str, stream: bool, wire: str, error: Json, words: str) -> None:
+    """An error in a 200 keeps its words, whatever names them, before and after the response begins."""
+    for data in (orjson.dumps(error), frame(error), frame(BEGUN[wire]) + frame(error)):
+        with pytest.raises(UpstreamRejected) as caught:
+            received(protocol, data, stream=stream, wire=wire)
+
+        assert caught.value.message == words
+        assert caught.value.status == 502
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"The model fell over", WORDS),
+        (b"[model] fell over", "[model] fell over"),
+        (b'"The model fell over"', WORDS),
+        (b'["The model fell over"]', WORDS),
+        (b"The model\ndata: fell over", "The model\nfell over"),
+        (b"Bad key sk-abcdefgh", "Bad key [hidden]"),
+        (b"x" * 5000, "x" * 1000),
+        (b"<html>", "The upstream failed"),
+        (b"null", "The upstream failed"),
+        (b"\xff", "\ufffd"),
+    ],
+)
+def test_error_events_that_are_a_text(
+    protocol: str, stream: bool, wire: str, data: bytes, words: str
+) -> None:
+    for before in (b"", frame(BEGUN[wire])):
+        with pytest.raises(UpstreamRejected) as caught:
+            received(protocol, before + b"event: error\ndata: %b\n\n" % data, stream=stream, wire=wire)
+
+        assert caught.value.message == words

@@ -392,6 +392,12 @@ class TestErrors:
             (b'error: {"code":400,"message":"no"}', {"type": "error", "code": 400, "message": "no"}),
             (b'error: {"error":{"message":"no"}}', {"type": "error", "error": {"message": "no"}}),
             (b"error: no", {"type": "error", "message": "no"}),
+            (b"event: error\ndata: no", {"type": "error", "message": "no"}),
+            (b'event: error\ndata: "no"', {"type": "error", "message": "no"}),
+            (b"event: error\ndata: [no] way", {"type": "error", "message": "[no] way"}),
+            (b'event: error\ndata: ["no"]', {"type": "error", "errors": ["no"]}),
+            (b'event: error\ndata: [{"error":"no"}]', {"type": "error", "error": "no"}),
+            (b"event: error\ndata: null", {"type": "error", "message": None}),
             (
                 b'event: error\ndata: {"type":"server_error","message":"no"}',
                 {"type": "error", "error": {"type": "server_error", "message": "no"}},
@@ -404,6 +410,9 @@ class TestErrors:
         [event] = EventDecoder().decode_events(text + b"\n\n")
 
         assert event.payload == payload
+
+    def test_object_that_is_cut_off_has_no_words(self):
+        assert decode(b'event: error\ndata: {"message":"no\n\n') == ([], UpstreamProtocolError)
 
     def test_error_field_next_to_data_is_ignored(self):
         [event] = EventDecoder().decode_events(b'error: x\ndata: {"a":1}\n\n')

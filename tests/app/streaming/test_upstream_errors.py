@@ -10,6 +10,7 @@ from app.streaming.upstream_errors import (
     has_failed_base,
     rejection_from_body,
     rejection_from_event,
+    reports_error,
 )
 
 
@@ -82,6 +83,42 @@ class TestEventShapes:
 
     def test_text(self):
         assert facts(rejection_from_event({"error": "sorry"})) == ("sorry", "server_error", "upstream_error")
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            {"error": ["no", "no way"]},
+            {"errors": [{"message": "no"}, {"title": "no way"}, {"x": 1}, None, 5]},
+            {"detail": ["no", {"msg": "no way"}]},
+            {"errors": ["no", "no way", *[""] * 30, "nothing"]},
+        ],
+    )
+    def test_several(self, payload):
+        assert rejection_from_event(payload).message == "no; no way"
+
+    def test_the_only_one_of_a_list(self):
+        payload = {"errors": [{"message": "no", "code": "rate_limit_exceeded"}]}
+
+        assert facts(rejection_from_event(payload)) == ("no", "rate_limit_error", "rate_limit_exceeded")
+
+    @pytest.mark.parametrize(
+        ("payload", "is_one"),
+        [
+            ({"detail": "no"}, True),
+            ({"errors": ["no"]}, True),
+            ({"message": "no", "code": 1, "request_id": "x"}, True),
+            ({"msg": "no", "success": False}, True),
+            ({"object": "error"}, True),
+            ({"message": "Loading the model", "progress": 7}, False),
+            ({"message": {"role": "assistant"}}, False),
+            ({"message": ""}, False),
+            ({"detail": None, "errors": [], "error": None}, False),
+            ({"type": "ping"}, False),
+            ({}, False),
+        ],
+    )
+    def test_what_is_one(self, payload, is_one):
+        assert reports_error(payload) is is_one
 
     def test_older_flat(self):
         """`{"object": "error", …}` with a type of its own and the status as code."""
