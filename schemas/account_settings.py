@@ -1,4 +1,4 @@
-"""Settings of the requests that one account is sent: its headers."""
+"""Settings of the requests that one account is sent: headers, and names of models."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_CREDENTIAL_CHARS
+from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_CREDENTIAL_CHARS, MAX_MODEL_NAMES, name_error
 from schemas.fields import Object, Text
 from schemas.validation_errors import invalid
 
+RESPONSE_MODELS = ("requested", "upstream")  # whose name of a model responses carry
 MAX_HEADER_CHARS = 4096  # of a value
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 # Headers that frame a request, or state the formats of its body and its response: the gateway sets them.
@@ -78,3 +79,22 @@ class AuthHeader(Text):
         if name and (error := header_error(name)):
             raise invalid(error)
         return name
+
+
+class UpstreamNames(Object):
+    """`{name of a model that callers use: the upstream's name of it, or null to remove it}`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        names = super()._deserialize(value, attr, data)
+        if len(names) > MAX_MODEL_NAMES:
+            raise invalid(f"must have at most {MAX_MODEL_NAMES} names")
+        for name, upstream_name in names.items():
+            if error := name_error(name) or ("must be a name, not a pattern" if "*" in name else ""):
+                raise invalid(error, name[:64])
+            if upstream_name is None:
+                continue
+            if type(upstream_name) is not str:
+                raise invalid("must be a string, or null to remove the name", name)
+            if error := name_error(upstream_name):
+                raise invalid(error, name)
+        return names

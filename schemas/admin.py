@@ -138,7 +138,7 @@ class AccountChange(AccountInput):
     class Meta(AccountInput.Meta):
         fields = (
             *("models", "weight", "cap", "group", "stream_upstream", "credential"),
-            *("headers", "secret_headers", "auth_header"),
+            *("headers", "secret_headers", "auth_header", "model_names", "response_model"),
         )
 
     credential = Text(validate=NOT_EMPTY)

@@ -35,6 +35,7 @@ MAX_KEY_MODELS = 1000  # names that a key allows: more than any upstream lists b
 MAX_KEY_ACCOUNTS = 1000  # that a key may use
 MAX_ACCOUNT_MODELS = MAX_LISTED_MODELS  # that an account is given: as many as it may list
 MAX_ACCOUNT_HEADERS = 32  # of its own, public and secret ones together
+MAX_MODEL_NAMES = 256  # of upstreams that an account is given for those of callers
 MAX_TIME_LIMIT_PATTERNS = 64  # models with time limits of their own in a pool
 MAX_OWN_PRICES = 2000  # rows of a pool; a name without a row is compared with each
 MAX_ROUTES = 500  # of a pool; a name without a route of its own is compared with each pattern

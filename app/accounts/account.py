@@ -119,10 +119,25 @@ class Account:
         return kind_of(self).owned_by or self.kind
 
     @property
+    def served_models(self) -> tuple[str, ...]:
+        """The models that it may serve, those with a name of its upstream included; empty: any."""
+        names = self.settings.model_names
+        return tuple(dict.fromkeys((*self.models, *names))) if self.models and names else self.models
+
+    @property
+    def offered_models(self) -> tuple[str, ...]:
+        """The models in lists: those that it may serve or, where that is any, those that are known."""
+        return self.served_models or tuple(dict.fromkeys((*self.listed, *self.settings.model_names)))
+
+    def metadata_of(self, model: str) -> Any:
+        """Return what the upstream reports of *model*, a name of callers; None: nothing."""
+        return self.metadata.get(self.settings.model_names.get(model, model))
+
+    @property
     def offer(self) -> str:
         """What accounts must share to stand in one index: `<protocols>:<kind>:<hash of models>`."""
         letters = "".join(_LETTERS[protocol] for protocol in sorted(self.protocols))
-        models = hashlib.sha256("\n".join(sorted(self.models)).encode()).hexdigest()[:12]
+        models = hashlib.sha256("\n".join(sorted(self.served_models)).encode()).hexdigest()[:12]
         return f"{letters}:{self.kind}:{models if self.models else 'any'}"
 
     def public(self) -> AccountJson:

@@ -80,7 +80,7 @@ class AccountRepository:
             "secrets": self._vault.seal(secrets_text) if secrets_text else "",
             **sign_in,
         }
-        version = self._store.put(pool, record, account.models)
+        version = self._store.put(pool, record, account.served_models)
         if version == -1:
             raise InvalidRequest(f"An account named '{account.name}' exists in pool '{pool}'", param="name")
         return self.get(pool, account_id, version)

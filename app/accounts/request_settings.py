@@ -9,9 +9,12 @@ from typing import Any, TypedDict
 import orjson
 
 from app.errors import InvalidRequest
-from schemas.bounds import MAX_ACCOUNT_HEADERS
+from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_MODEL_NAMES
 
 Headers = Mapping[str, str]
+Body = dict[str, Any]  # of a request, as JSON
+
+REQUESTED, UPSTREAM = "requested", "upstream"  # whose name of a model responses carry
 
 
 class RequestSettingsJson(TypedDict):
@@ -20,6 +23,8 @@ class RequestSettingsJson(TypedDict):
     headers: dict[str, str]
     secret_headers: list[str]
     auth_header: str
+    model_names: dict[str, str]
+    response_model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,8 @@ class RequestSettings:
     headers: Headers = field(default_factory=dict)
     secret_headers: Headers = field(default_factory=dict, repr=False)
     auth_header: str = ""  # holds the credential, in place of the header of the account's kind
+    model_names: Mapping[str, str] = field(default_factory=dict)  # the upstream's, by the name of callers
+    response_model: str = REQUESTED  # whose name the responses of a model in `model_names` carry
 
     def public(self) -> RequestSettingsJson:
         """Return the settings without what is secret."""
@@ -40,11 +47,14 @@ class RequestSettings:
             "headers": dict(self.headers),
             "secret_headers": list(self.secret_headers),
             "auth_header": self.auth_header,
+            "model_names": dict(self.model_names),
+            "response_model": self.response_model,
         }
 
     def dumps(self) -> str:
         """Return the settings as they are stored, without what is secret; '' if none is set."""
-        stored = {name: value for name, value in self.public().items() if value}
+        default: Mapping[str, Any] = NO_SETTINGS.public()
+        stored = {name: value for name, value in self.public().items() if value != default[name]}
         return orjson.dumps(stored).decode() if stored else ""
 
     def dump_secrets(self) -> str:
@@ -56,6 +66,11 @@ class RequestSettings:
         own = {**self.headers, **self.secret_headers}
         replaced = {name.lower() for name in own}
         return {name: value for name, value in headers.items() if name.lower() not in replaced} | own
+
+    def apply_to_body(self, body: Body, model: str) -> Body:
+        """Return the *body* of a request for *model*, a name of callers, as the account is sent it."""
+        name = self.model_names.get(model)
+        return {**body, "model": name} if name is not None and body.get("model") == model else body
 
 
 NO_SETTINGS = RequestSettings()  # of most accounts: code compares by identity
@@ -71,6 +86,8 @@ def settings_from(text: str, secrets: str) -> RequestSettings:
         headers=stored.get("headers", {}),
         secret_headers={name: values.get(name, "") for name in stored.get("secret_headers", ())},
         auth_header=stored.get("auth_header", ""),
+        model_names=stored.get("model_names", {}),
+        response_model=stored.get("response_model", REQUESTED),
     )
 
 
@@ -78,15 +95,21 @@ def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> Re
     """
     Return *settings* with those of *fields*, a valid AccountInput, as a JSON merge patch (RFC 7396).
 
-    Raises InvalidRequest for too many headers, and for secret ones whose values cannot be read.
+    Raises InvalidRequest for too many headers or names, and for secret headers whose values cannot be read.
     """
     headers, secret = fields.get("headers", {}), fields.get("secret_headers", {})
     changed = replace(
         settings,
         headers=_merged(_merged(settings.headers, dict.fromkeys(secret)), headers),
         secret_headers=_merged(_merged(settings.secret_headers, dict.fromkeys(headers)), secret),
-        **{name: fields[name] for name in ("auth_header",) if name in fields},
+        model_names=_without_nulls({**settings.model_names, **fields.get("model_names", {})}),
+        **{name: fields[name] for name in ("auth_header", "response_model") if name in fields},
     )
+    _check_bounds(changed)
+    return changed if changed != NO_SETTINGS else NO_SETTINGS
+
+
+def _check_bounds(changed: RequestSettings) -> None:
     if len(changed.headers) + len(changed.secret_headers) > MAX_ACCOUNT_HEADERS:
         raise InvalidRequest(
             f"An account has at most {MAX_ACCOUNT_HEADERS} headers of its own", param="headers"
@@ -97,7 +120,12 @@ def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> Re
             f"The values of {', '.join(unreadable)} cannot be read here: give them again, or remove them",
             param="secret_headers",
         )
-    return changed if changed != NO_SETTINGS else NO_SETTINGS
+    if len(changed.model_names) > MAX_MODEL_NAMES:
+        raise InvalidRequest(f"An account has at most {MAX_MODEL_NAMES} names of models", param="model_names")
+
+
+def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _merged(headers: Headers, changes: Mapping[str, str | None]) -> Headers:

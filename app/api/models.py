@@ -36,8 +36,11 @@ def show(model: str) -> Response:
 
 def catalogue() -> Response:
     pool = caller().pool
-    account_ids = [account.id for account in services().accounts.all(pool) if kind_of(account).has_catalogue]
-    reported = services().upstream.metadata.get(pool, "catalogue", account_ids)
+    accounts = [account for account in services().accounts.all(pool) if kind_of(account).has_catalogue]
+    reported = services().upstream.metadata.get(pool, "catalogue", [account.id for account in accounts])
+    names = {name: own for account in accounts for name, own in account.settings.model_names.items()}
+    if names:
+        reported += [{name: own[of] for name, of in names.items() if of in own} for own in reported]
     return json_response(catalogue_of(_offered(), reported))
 
 
@@ -52,10 +55,10 @@ def _offered() -> list[JsonObject]:
             continue
         if key.accounts and account.id not in key.accounts:
             continue
-        for model in filter(key.may_use, account.models or account.listed):
+        for model in filter(key.may_use, account.offered_models):
             entry = {"object": "model", "created": account.created_at, "owned_by": account.owned_by}
-            if model in account.metadata:
-                entry["metadata"] = account.metadata[model]
+            if (metadata := account.metadata_of(model)) is not None:
+                entry["metadata"] = metadata
             entries.setdefault(model, {"id": model, **entry})
     if key.routes != NONE_SET:
         entries = _routes(key) | entries

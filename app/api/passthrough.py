@@ -59,9 +59,8 @@ def upload(endpoint: str) -> Response:
     fields = {name: value for name, value in form.fields.items() if name != "fallbacks"}
     body = FORM_REQUESTS[endpoint].load(fields)
     files = form.files() if endpoint == "images/edits" else ()
-    raw = RawBody([form.body], form.content_type, form.dropped, files)
-    place = form.model_place
-    return pass_through(make_context(endpoint, body, len(form.body), UNSTREAMED, raw=raw, model_place=place))
+    raw = RawBody([form.body], form.content_type, form.dropped, files, form.model_place)
+    return pass_through(make_context(endpoint, body, len(form.body), UNSTREAMED, raw=raw))
 
 
 def add_rules(blueprint: Blueprint, view: Callable[[str], Response], endpoints: Iterable[str]) -> None:

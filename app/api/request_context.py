@@ -27,6 +27,7 @@ from app.relay.context import (
     ResponseOptions,
     RoutingConstraints,
 )
+from app.relay.model_names import with_model_name
 from app.relay.route_fields import with_route_fields
 from app.stores.records.api_keys import CutPolicy
 from app.stores.records.model_routes import ModelRoute
@@ -66,13 +67,14 @@ class RawBody(NamedTuple):
     content_type: str
     dropped: tuple[str, ...] = ()
     files: tuple[ImageFile, ...] = ()
+    model_place: tuple[int, int] | None = None  # of a form: start and end of the model's name in it
 
-    def for_model(self, body: JsonObject, model_place: tuple[int, int] | None) -> RawBody:
-        """Return it with the content of *body*: in a form, of its model alone, which is at *model_place*."""
-        if model_place is None:
+    def for_model(self, body: JsonObject) -> RawBody:
+        """Return it with the content of *body*: in a form, of its model alone."""
+        if self.model_place is None:
             return self._replace(pieces=write_json(body, sum(map(len, self.pieces))))
-        (form,), (start, end) = self.pieces, model_place
-        return self._replace(pieces=[form[:start], body["model"].encode(), form[end:]])
+        pieces, place = with_model_name(self.pieces, self.model_place, body["model"])
+        return self._replace(pieces=pieces, model_place=place)
 
 
 NO_RAW_BODY = RawBody((), "application/json")
@@ -86,14 +88,12 @@ def make_context(
     *,
     target: Callable[[str], Target] = Target,
     raw: RawBody | None = None,
-    model_place: tuple[int, int] | None = None,
 ) -> RequestContext:
     """
     Return the context of a validated *body*, with those of its `fallbacks`, which no upstream receives.
 
-    *target* resolves the name of a model that is no model route. *model_place* is the start and the end of
-    the model's name where *raw* is a form. Raises ModelNotAllowed when the key may not use a model, NotFound
-    for a reference to a stored item, InvalidRequest for a wrong header.
+    *target* resolves the name of a model that is no model route. Raises ModelNotAllowed when the key may not
+    use a model, NotFound for a reference to a stored item, InvalidRequest for a wrong header.
     """
     give_way(body_bytes)  # it has just been validated
     if client_protocol in STORED_ITEM_PROTOCOLS:
@@ -154,7 +154,7 @@ def make_context(
         own = _shared_body(own, client_protocol, output_tokens)
         for place, chosen in enumerate(targets_of(route, conversation)):
             own = {**own, "model": chosen.model}
-            own_raw = raw_body.for_model(own, model_place) if raw is not None else raw_body
+            own_raw = raw_body.for_model(own) if raw is not None else raw_body
             yield context_for(
                 Target(chosen.model, accounts=chosen.accounts), own, number + place, name, own_raw
             )

@@ -180,7 +180,7 @@ def _row(account: Account, now: float) -> tuple[object, ...]:
         _state(account, now),
         *load,
         *attempts,
-        names_or_all(account.models),
+        names_or_all(account.served_models),
         account.base_url,
     )
 
@@ -205,6 +205,7 @@ def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
         "poolgate account set main --api-key-env NEW_KEY",
         "poolgate account set gpu1 --stream-upstream never",
         "poolgate account set gpu1 --header X-Tenant=lab --header-env X-Token=GPU_TOKEN",
+        "poolgate account set azure1 --map gpt-5=my-deployment --map gpt-5-mini=small",
         "poolgate account set gpu1 --auth-header api-key --remove-header X-Tenant",
     ),
 )
@@ -227,6 +228,7 @@ def set_account(
     variable: str | None,
     from_stdin: bool,
     removed_headers: tuple[str, ...],
+    unmapped: tuple[str, ...],
     **fields: Any,
 ) -> None:
     """Change the account NAME. Requests in progress continue."""
@@ -234,7 +236,7 @@ def set_account(
         raise click.UsageError("Give one of --models and --all-models")
     fields = {field: value for field, value in fields.items() if value is not None}
     fields |= {"models": []} if all_models else {}
-    fields = with_removals(fields, headers=removed_headers)
+    fields = with_removals(fields, headers=removed_headers, models=unmapped)
     credential = read_secret("api-key", variable, from_stdin, required=False)
     if not fields and not credential:
         raise click.UsageError("Nothing to change: give at least one option")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from app.cli.options import Decorator, read_secret
+from schemas.account_settings import RESPONSE_MODELS
 
 DEFAULT = "default"  # takes a setting back
 
@@ -60,19 +61,37 @@ REQUEST_OPTIONS: list[Decorator] = [
         help="Header that holds the API key, such as api-key, in place of Authorization; default: that of "
         "its kind.",
     ),
+    click.option(
+        "--map",
+        "model_names",
+        multiple=True,
+        metavar="MODEL=NAME",
+        callback=read_pairs,
+        help="Model that callers request, and its name at this account, such as a deployment. Repeatable.",
+    ),
+    click.option(
+        "--response-model",
+        type=click.Choice(RESPONSE_MODELS),
+        help="Name in the responses of such a model: requested [default], or that of the upstream.",
+    ),
 ]
 REMOVING_OPTIONS: list[Decorator] = [
     click.option(
         "--remove-header", "removed_headers", multiple=True, metavar="NAME", help="Remove a header again."
     ),
+    click.option("--unmap", "unmapped", multiple=True, metavar="MODEL", help="Remove a name of --map again."),
 ]
 
 
-def with_removals(fields: Mapping[str, Any], *, headers: tuple[str, ...]) -> dict[str, Any]:
-    """Return *fields*, those of the options, which also remove *headers*."""
+def with_removals(
+    fields: Mapping[str, Any], *, headers: tuple[str, ...], models: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return *fields*, those of the options, which also remove *headers* and the names of *models*."""
     changed = dict(fields)
     if headers:
         removed = dict.fromkeys(headers)
         changed["headers"] = removed | fields.get("headers", {})
         changed["secret_headers"] = removed | fields.get("secret_headers", {})
+    if models:
+        changed["model_names"] = dict.fromkeys(models) | fields.get("model_names", {})
     return changed

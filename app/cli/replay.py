@@ -48,7 +48,8 @@ def exported(services: Services, pool: str) -> Iterator[Json]:
 
 
 def _member_fields(account: Account) -> dict[str, object]:
-    return {name: getattr(account, name) for name in Member.__slots__ if name != "window"}
+    fields = {name: getattr(account, name) for name in Member.__slots__ if name != "window"}
+    return fields | {"models": account.served_models}
 
 
 def window(text: str) -> tuple[str, int, float]:

@@ -10,6 +10,7 @@ import orjson
 
 from app.accounts.account import Account
 from app.accounts.kinds import kind_of
+from app.accounts.request_settings import NO_SETTINGS
 from app.accounts.token_refresh import TokenRefresher
 from app.accounts.verdicts import judge
 from app.errors import (
@@ -97,6 +98,8 @@ class AccountChecker:
         model = model or model_for(account)
         body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
         prepared = upstream_body("chat", body, kind_of(account).dialect, account.protocols)
+        if account.settings is not NO_SETTINGS:
+            prepared = prepared._replace(body=account.settings.apply_to_body(prepared.body, model))
         started_at = time.monotonic()
         head_ms: int | None = None
 
@@ -163,7 +166,7 @@ def knows_model(account: Account) -> bool:
 
 
 def _known_models(account: Account) -> list[str]:
-    return [name for name in account.models if "*" not in name] or list(account.listed)
+    return [name for name in account.offered_models if "*" not in name] or list(account.listed)
 
 
 def model_for(account: Account) -> str:

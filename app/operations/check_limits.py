@@ -65,10 +65,7 @@ def _is_checked(limit: Limit) -> bool:
 def _known_models(accounts: Sequence[StoredAccount]) -> list[str]:
     """Return the models that accounts are known to serve, MAX_MODELS at most."""
     models = dict.fromkeys(
-        model
-        for stored in accounts
-        for model in stored.account.models or stored.account.listed
-        if "*" not in model
+        model for stored in accounts for model in stored.account.offered_models if "*" not in model
     )
     return list(models)[:MAX_MODELS]
 

@@ -152,7 +152,7 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTa
     for model in key.models:
         if routes.find(model) is not None:
             continue
-        offering = [account for account in allowed if model in account.models or not account.models]
+        offering = [account for account in allowed if model in account.served_models or not account.models]
         if not offering:
             what = f"no account it may use offers {model}"
             remedy = f"poolgate key set NAME{pool_option(pool)} --models, or poolgate account set --models"
@@ -163,4 +163,4 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTa
 
 
 def _may_have(account: Account, model: str) -> bool:
-    return model in account.models or not account.listed or model in account.listed
+    return not account.listed or model in account.offered_models

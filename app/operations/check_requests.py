@@ -18,7 +18,7 @@ def check_missing_models(
     stores: CheckStores, pool: str, records: Sequence[StoredAccount], now: float
 ) -> Iterator[Diagnostic]:
     """Yield the models that were requested and refused in the last day, and that no account lists now."""
-    offered = {model for record in records for model in (record.account.models or record.account.listed)}
+    offered = {model for record in records for model in record.account.offered_models}
     requested: Counter[str] = Counter()
     for refusal in stores.refusals.entries(pool):
         entry = refusal.entry

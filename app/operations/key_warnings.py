@@ -45,7 +45,7 @@ def _models(key: ApiKey, accounts: Sequence[Account], routes: RouteTable) -> lis
 
 def _may_have(account: Account, model: str) -> bool:
     """Return whether *account* may serve *model*; its models may not be known yet."""
-    return model in account.models or (not account.models and (not account.listed or model in account.listed))
+    return model in account.offered_models or not (account.models or account.listed)
 
 
 def same_limits(limits: Sequence[Limit], added: Limit | None = None) -> list[str]:

@@ -12,6 +12,7 @@ import structlog
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.kinds import kind_of
+from app.accounts.request_settings import NO_SETTINGS
 from app.errors import GatewayError, UpstreamError, UpstreamRejected
 from app.records import record
 from app.relay.attempt import Attempt
@@ -109,4 +110,6 @@ def adapted_request(
         request = without_refused(request, refused, client.client_protocol, client.body)
     if lacks_foreign_state and foreign_state.has_foreign_state(request):
         request = foreign_state.without_foreign_state(request)
+    if account.settings is not NO_SETTINGS:
+        request = request._replace(body=account.settings.apply_to_body(request.body, client.model))
     return request

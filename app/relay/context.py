@@ -49,6 +49,7 @@ class ModelRequest:
     content_type: str = "application/json"  # of `raw_body`
     dropped: tuple[str, ...] = ()  # fields that were left out for any account: see `disguised_fields`
     files: tuple[ImageFile, ...] = ()  # in `raw_body`, of an endpoint that accounts may serve translated
+    model_place: tuple[int, int] | None = None  # of the model's name in `raw_body`, where that is a form
     response_model: str = ""  # the name that responses carry; empty: as the upstream reports it
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from app.accounts.account import Account
 from app.accounts.failures import Failure, Reply, Scope
 from app.accounts.outcomes import OK, outcome_from_error, suspected_outcome
+from app.accounts.request_settings import NO_SETTINGS
 from app.accounts.usage_windows import windows_from_headers
 from app.accounts.verdicts import Verdict, classify, judge
 from app.errors import GatewayError, NoAccounts, StoreUnavailable, UpstreamError, UpstreamRejected
@@ -17,6 +18,7 @@ from app.records import record
 from app.relay.adaptation import Adapted
 from app.relay.attempt import Attempt, EventBatches
 from app.relay.context import RequestContext
+from app.relay.model_names import events_of
 from app.relay.no_account import pool_spent_error
 from app.relay.pause import pause
 from app.relay.progress import RequestProgress
@@ -173,7 +175,8 @@ class Failover:
     def _deliver(self, attempt: Attempt) -> EventBatches:
         """Yield the events of *attempt*, and record them in case another attempt has to continue."""
         progress, answered = self._progress, False
-        with closing(attempt.events()) as arriving:
+        has_settings = attempt.account.settings is not NO_SETTINGS
+        with closing(events_of(attempt) if has_settings else attempt.events()) as arriving:
             for events in arriving:
                 if events:
                     self._record.note_first_event(self._clock() - self._started)

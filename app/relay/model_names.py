@@ -1,22 +1,58 @@
 """
-The model that a response names: what its caller requested, where that is not the model's own name.
+Names of models: those of callers and those of upstreams.
 
-`FallbackChain` decides about it, after failover and the response cache: these know the upstream's name alone.
+A response names what its caller requested. Where a model route led to another model, `FallbackChain` sets
+that name, after failover and the response cache. Where an account has a name of its own for the model, each
+attempt sets the name of the model, so that nothing after it knows the upstream's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import orjson
 
+from app.accounts.request_settings import REQUESTED
+from app.errors import UpstreamRejected
+from app.relay.attempt import Attempt
+from app.relay.attempt import EventBatches as RelayedBatches
+from app.relay.content_types import EVENTS
 from app.streaming.events import Event, EventBatches
+from app.upstream.responses import essence_of
 
 _MODEL = re.compile(rb'("model"\s*:\s*)"(?:[^"\\]|\\.)*"')  # inside a JSON text its quotes would be escaped
 _OBJECT_BEGINS = b"{"
+_NAME_CHAR = r"[\w./:@-]"  # next to a name in a message: it is a part of another word
+
+
+def events_of(attempt: Attempt) -> RelayedBatches:
+    """Yield the events of *attempt*, whose account has settings, with the name that callers use."""
+    name, settings = attempt.context.request.model, attempt.account.settings
+    own_name = settings.model_names.get(name)
+    if own_name is None:
+        yield from attempt.events()
+        return
+    batches: Any = attempt.events()
+    if settings.response_model == REQUESTED:
+        batches = renamed(batches, name, lambda: essence_of(attempt.response.headers) == EVENTS)
+    try:
+        with closing(batches):
+            yield from batches
+    except UpstreamRejected as error:  # the rules of errors look for the name, and callers know no other
+        pattern = f"(?<!{_NAME_CHAR}){re.escape(own_name)}(?!{_NAME_CHAR})"
+        error.message = re.sub(pattern, lambda _: name, error.message)
+        raise
+
+
+def with_model_name(
+    pieces: Sequence[bytes | bytearray], place: tuple[int, int], name: str
+) -> tuple[list[bytes | bytearray], tuple[int, int]]:
+    """Return the *pieces* of a form with *name* as its model, which is at *place*, and its new place."""
+    form, (start, end), encoded = pieces[0] if len(pieces) == 1 else b"".join(pieces), place, name.encode()
+    return [form[:start], encoded, form[end:]], (start, start + len(encoded))
 
 
 def renamed(batches: EventBatches, name: str, is_event_stream: Callable[[], bool]) -> Iterator[Any]:

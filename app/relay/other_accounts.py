@@ -32,9 +32,11 @@ class OtherAccounts:
         """Return whether an account could serve *context*, except those whose ids are *excluded*."""
         if context.routing.account_id or context.routing.ownership:
             return False
-        accounts = self._accounts_of(context.caller.key.pool)
+        accounts, model = self._accounts_of(context.caller.key.pool), context.request.model
         # as admission does: a name that no account lists may be served by any
-        is_listed = any(context.request.model in account.listed for account in accounts)
+        is_listed = any(
+            model in account.listed or model in account.settings.model_names for account in accounts
+        )
         return any(
             account.id not in excluded and self._could_serve(account, context, fit, is_listed=is_listed)
             for account in accounts
@@ -44,7 +46,7 @@ class OtherAccounts:
         self, account: Account, context: RequestContext, fit: AccountRequirements, *, is_listed: bool
     ) -> bool:
         lists_all = is_listed and account.kind not in fit.unlisted_kinds
-        known = account.models or (account.listed if lists_all else ())
+        known = account.served_models or (account.offered_models if lists_all and account.listed else ())
         return (
             account.state in AVAILABLE
             and (self._demo or not kind_of(account).is_simulated)

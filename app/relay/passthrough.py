@@ -7,15 +7,18 @@ anything else is the client's from its first piece on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
+from app.accounts.request_settings import NO_SETTINGS, RequestSettings
 from app.errors import StreamIncomplete, UpstreamProtocolError
+from app.json_writing import write_json
 from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
 from app.relay.content_types import EVENTS, PAGES, is_json
-from app.relay.context import JsonObject
+from app.relay.context import JsonObject, ModelRequest
+from app.relay.model_names import with_model_name
 from app.relay.response_outline import outline
 from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import loads_and_compare
@@ -79,6 +82,15 @@ def completed_response_event(data: bytes, payload: Any) -> Event:
     return Event({"type": "response.completed", "response": payload})
 
 
+def _with_settings(request: ModelRequest, settings: RequestSettings) -> Sequence[bytes | bytearray]:
+    """Return the body of *request* as an account with *settings* is sent it: of a form, its model alone."""
+    if request.model_place is not None:
+        name = settings.model_names.get(request.model)
+        return with_model_name(request.raw_body, request.model_place, name)[0] if name else request.raw_body
+    body = settings.apply_to_body(request.body, request.model)
+    return request.raw_body if body is request.body else write_json(body, request.body_bytes)
+
+
 class PassthroughAttempt:
     """Forwards a response; *transform* maps the bytes and value of a JSON response to the bytes to yield."""
 
@@ -113,10 +125,11 @@ class PassthroughAttempt:
         return False
 
     def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
-        request = self.context.request
-        content = RequestContent(
-            request.raw_body, self.context.caller.headers, trace_headers, request.content_type
-        )
+        request, settings = self.context.request, self.account.settings
+        raw_body = request.raw_body
+        if settings is not NO_SETTINGS:
+            raw_body = _with_settings(request, settings)
+        content = RequestContent(raw_body, self.context.caller.headers, trace_headers, request.content_type)
         return self.inputs.upstream.post(
             self.account,
             request.client_protocol,

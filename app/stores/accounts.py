@@ -94,10 +94,10 @@ class AccountHashes:
     def models(self, pool: str) -> dict[str, AccountModels]:
         """Return the known models of every account, by id. Two round trips."""
         ids = self._client.hvals(keys.account_names(pool))
-        records = self._read_fields(pool, ids, ("kind", "models", "listed"))
+        records = self._read_fields(pool, ids, ("kind", "models", "listed", "settings"))
         return {
-            account_id: _models_of(kind, models, listed)
-            for account_id, (kind, models, listed) in zip(ids, records, strict=True)
+            account_id: _models_of(kind, models, listed, settings)
+            for account_id, (kind, models, listed, settings) in zip(ids, records, strict=True)
             if kind
         }
 
@@ -136,6 +136,8 @@ class AccountHashes:
         return records
 
 
-def _models_of(kind: str, models: str | None, listed: str | None) -> AccountModels:
+def _models_of(kind: str, models: str | None, listed: str | None, settings: str | None) -> AccountModels:
     names = orjson.loads(models or "[]") or orjson.loads(listed or "[]")
+    if names and settings:
+        names += orjson.loads(settings).get("model_names", ())
     return AccountModels(kind, frozenset(names) if names else None)

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account
+from app.limits.limit_syntax import parse_limit
 from app.stores.records.audit import Actor, Via
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from schemas.accounts import AccountInput
-from tests.service.test_model_responses import BODIES, PATHS
+from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -92,6 +94,156 @@ class TestAuthHeader:
 
         change(pool, {"auth_header": ""})
         assert send(pool, upstream, key).headers["authorization"] == "Bearer sk-a"
+
+
+def names_in(response: Any, *, stream: bool) -> set[str]:
+    """The names of models in a response."""
+    if not stream:
+        return {response.json()["model"]}
+    events = [event for event in events_of(response.text) if event != "[DONE]"]
+    objects = [event.get("response", event) for event in events]
+    return {found["model"] for found in objects if "model" in found}
+
+
+class TestModelNames:
+    @pytest.mark.parametrize("stream", [False, True], ids=["object", "stream"])
+    @pytest.mark.parametrize("endpoint", PATHS)
+    @pytest.mark.parametrize("protocol", ["chat", "responses"])
+    def test_the_upstream_has_its_own(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, protocol: str, endpoint: str, stream: bool
+    ) -> None:
+        """Limits, ledger and response have the name of the caller, by whichever protocol."""
+        pool.account("a", upstream.base_url(), kind="compatible", protocols=(protocol,))
+        change(pool, {"model_names": {"m": "own-m"}})
+        key = pool.key(limits=(parse_limit("9 requests/day for m"),))
+
+        response = pool.post(PATHS[endpoint], BODIES[endpoint] | {"stream": stream}, key)
+
+        assert response.status_code == 200, response.text
+        assert [(seen.body or {})["model"] for seen in upstream.log()] == ["own-m"]
+        assert names_in(response, stream=stream) == {"m"}
+        assert "own-m" not in response.text + str(response.headers)
+        assert response.headers["x-ratelimit-remaining-requests"] == "8"
+        (row,) = pool.wait_for_rows(1)
+        assert (row["model"], row["status"]) == ("m", 200)
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["object", "stream"])
+    def test_name_of_the_upstream_in_responses(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str, stream: bool
+    ) -> None:
+        change(pool, {"model_names": {"m": "own-m"}, "response_model": "upstream"})
+
+        response = pool.post(PATHS["chat"], BODIES["chat"] | {"stream": stream}, key)
+
+        assert names_in(response, stream=stream) == {"own-m"}
+
+    def test_changed_while_serving(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        names = []
+        for changed in ({"m": "one"}, {"m": "two", "other": "x"}, {"m": None}):
+            change(pool, {"model_names": changed})
+            names.append(send(pool, upstream, key).body["model"])
+
+        assert names == ["one", "two", "m"]
+
+    def test_it_makes_an_account_eligible(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Next to the models that the account is restricted to; without the name it has the model no more."""
+        pool.account("a", upstream.base_url(), models=("other",))
+        key = pool.key()
+        assert pool.post(PATHS["chat"], BODIES["chat"], key).status_code == 404
+
+        change(pool, {"model_names": {"m": "own-m"}})
+        assert send(pool, upstream, key).body["model"] == "own-m"
+        listed = pool.get("/v1/models", key).json()["data"]
+        assert [model["id"] for model in listed] == ["m", "other"]
+
+        change(pool, {"model_names": {"m": None}})
+        assert pool.post(PATHS["chat"], BODIES["chat"], key).status_code == 404
+
+    def test_listed_with_names_of_the_upstream(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str
+    ) -> None:
+        """The name has what the upstream reports of its own, and is known as soon as the list is."""
+        account = change(pool, {"model_names": {"m": "own-m"}})
+        pool.gateway.services.accounts.list_models(
+            pool.name, account.id, ["own-m", "x"], {"own-m": {"context_window": 5}}
+        )
+
+        listed = {model["id"]: model for model in pool.get("/v1/models", key).json()["data"]}
+
+        assert list(listed) == ["m", "own-m", "x"]
+        assert listed["m"]["metadata"] == {"context_window": 5}
+
+    def test_other_accounts_have_the_name_of_the_caller(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str
+    ) -> None:
+        """Also the one that takes over."""
+        change(pool, {"model_names": {"m": "own-m"}})
+        pool.account("b", upstream.base_url("b"))
+        upstream.script({"play": "http_error", "status": 500}, account="a")
+
+        response = pool.post(PATHS["chat"], BODIES["chat"], key)
+
+        assert response.json()["model"] == "m"
+        names = {seen.account: (seen.body or {})["model"] for seen in upstream.log()}
+        assert names.get("a", "own-m") == "own-m"
+        assert names["b"] == "m"
+
+    def test_errors_have_the_name_of_the_caller(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str
+    ) -> None:
+        """And only where the name is not a part of another word."""
+        change(pool, {"model_names": {"m": "dep"}})
+        message = "The model `dep` does not exist in deployments"
+        error = {"code": "model_not_found", "message": message}
+        upstream.script({"play": "http_error", "status": 404, "body": {"error": error}})
+
+        response = pool.post(PATHS["chat"], BODIES["chat"], key)
+
+        assert (response.status_code, response.json()["error"]["code"]) == (404, "model_not_found")
+        assert response.json()["error"]["message"] == "The model `m` does not exist in deployments"
+
+    def test_a_route_to_it(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        """The response has the name of the route, and the ledger that of its target."""
+        change(pool, {"model_names": {"m": "own-m"}})
+        pool.gateway.services.routes.put(pool.name, ModelRoute("fast", ((RouteTarget("m"),),)))
+
+        response = pool.post(PATHS["chat"], BODIES["chat"] | {"model": "fast"}, key)
+
+        assert (response.json()["model"], response.headers["x-poolgate-model"]) == ("fast", "m")
+        assert (upstream.log()[0].body or {})["model"] == "own-m"
+
+    def test_embeddings(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        change(pool, {"model_names": {"m": "own-m"}})
+        reply = {"data": [{"embedding": [0.1]}], "model": "own-m", "usage": {"prompt_tokens": 4}}
+        upstream.script({"play": "json", "body": reply}, model="own-m", path="/embeddings")
+
+        response = pool.post("/v1/embeddings", {"model": "m", "input": "Hello"}, key)
+
+        assert response.status_code == 200, response.text
+        assert response.json() == {**reply, "model": "m"}
+
+    def test_a_form(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        """Its model is replaced, also after a route has done so, and all else stays as it is."""
+        pool.gateway.services.routes.put(pool.name, ModelRoute("transcribe", ((RouteTarget("m"),),)))
+        upstream.script({"play": "json", "body": {"text": "Hello"}}, path="/audio/transcriptions")
+        files = {"file": ("a.wav", bytes(range(256)), "audio/wav")}
+
+        for model, own in (("m", None), ("m", "own-m"), ("transcribe", "own-m")):
+            change(pool, {"model_names": {"m": own}})
+            data = {"model": model, "language": "en"}
+            response = pool.post("/v1/audio/transcriptions", None, key, data=data, files=files)
+            assert response.status_code == 200, response.text
+
+        plain, *renamed = (seen.body_bytes for seen in upstream.log())
+        assert renamed == [plain + len("own-")] * 2
+
+    def test_a_test_of_the_account(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        change(pool, {"model_names": {"m": "own-m"}})
+        operations = pool.gateway.services.operations(Actor("tests", Via.CLI))
+
+        assert operations.accounts.test(pool.name, "a", "m").ok
+
+        assert (upstream.log()[0].body or {})["model"] == "own-m"
 
 
 def test_a_replaced_key(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from app.accounts.request_settings import NO_SETTINGS, RequestSettings
+from app.accounts.request_settings import NO_SETTINGS, REQUESTED, UPSTREAM, RequestSettings
 from app.admin.pages.forms import Form
 
-INPUTS = ("headers", "secret_headers", "auth_header")
+INPUTS = ("headers", "secret_headers", "auth_header", "model_names", "response_model")
+RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name of the upstream"))
 
 
 def input_texts(settings: RequestSettings) -> dict[str, str]:
     """Return what the form shows of *settings*; values of secret headers are never shown."""
     return {
-        "headers": "\n".join(f"{name}={value}" for name, value in settings.headers.items()),
+        "headers": _shown_pairs(settings.headers),
         "auth_header": settings.auth_header,
+        "model_names": _shown_pairs(settings.model_names),
+        "response_model": settings.response_model,
     }
 
 
@@ -25,7 +29,13 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
         "headers": removed | dict(_pair(line) for line in _lines(form, "headers")),
         "secret_headers": {name: value or None for name, value in map(_pair, _lines(form, "secret_headers"))},
         "auth_header": form["auth_header"].strip(),
+        "model_names": dict.fromkeys(settings.model_names) | dict(map(_pair, _lines(form, "model_names"))),
+        **form.filled("response_model"),
     }
+
+
+def _shown_pairs(values: Mapping[str, str]) -> str:
+    return "\n".join(f"{name}={value}" for name, value in values.items())
 
 
 def _lines(form: Form, name: str) -> list[str]:

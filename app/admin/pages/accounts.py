@@ -107,7 +107,12 @@ def add() -> Any:
             message = first_listing_message(f"Account {added.name} was added", listing)
             return redirect_with_notice(message, "accounts.detail", name=added.name)
     return render_template(
-        "accounts/add.html", section="accounts.show", form=form, kinds=KINDS_BY_FORM, streaming=STREAMING
+        "accounts/add.html",
+        section="accounts.show",
+        form=form,
+        kinds=KINDS_BY_FORM,
+        streaming=STREAMING,
+        response_model=account_settings.RESPONSE_MODEL,
     ), form.status
 
 
@@ -139,6 +144,7 @@ def edit(name: str) -> Any:
         form=form,
         models=account.listed,
         streaming=STREAMING,
+        response_model=account_settings.RESPONSE_MODEL,
     ), form.status
 
 
@@ -192,7 +198,7 @@ def remove(name: str) -> Any:
 def test(name: str) -> Any:
     """Send a test request to an account."""
     account = services().accounts.find_without_credential(g.pool, name)
-    models = (*account.models, *account.listed)
+    models = tuple(dict.fromkeys((*account.offered_models, *account.listed)))
     form = Form(request.form, "model")
     result = None
     if request.method == "POST":

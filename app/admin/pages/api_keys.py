@@ -72,7 +72,9 @@ def detail(name: str) -> Any:
 def _model(key: ApiKey) -> str:
     """Return a model for examples: one that this key may use, and an account has."""
     listed = [
-        model for account in services().accounts.all(g.pool) for model in (*account.models, *account.listed)
+        model
+        for account in services().accounts.all(g.pool)
+        for model in (*account.offered_models, *account.listed)
     ]
     may = [model for model in listed if key.may_use(model)]
     return next(iter(key.models), may[0] if may else "gpt-5.2")
@@ -120,7 +122,7 @@ def _fields(form: Form) -> dict[str, object]:
 def _key_form(form: Form, name: str = "") -> Any:
     app_services = services()
     accounts = app_services.accounts.all(g.pool)
-    models = sorted({model for account in accounts for model in (*account.models, *account.listed)})
+    models = sorted({model for account in accounts for model in (*account.offered_models, *account.listed)})
     return render_template(
         "keys/form.html",
         section="api_keys.show",

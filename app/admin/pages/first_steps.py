@@ -65,4 +65,6 @@ def _run_test(form: Form) -> self_test.SelfTestResult | None:
 
 
 def _models(accounts: list[Account]) -> list[str]:
-    return sorted({model for account in accounts for model in (*account.models, *account.listed)})[:200]
+    return sorted({model for account in accounts for model in (*account.offered_models, *account.listed)})[
+        :200
+    ]

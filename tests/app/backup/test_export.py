@@ -276,6 +276,19 @@ class TestWhatComesAlong:
         assert OTHER_VAULT.open(elsewhere.state("a")["secrets"]) == secrets
         assert "settings" not in elsewhere.state("b")
 
+    def test_names_of_models_of_an_account(self, store, elsewhere, tmp_path) -> None:
+        """An account that is restricted to models serves them again, and those with a name of its own."""
+        settings = '{"model_names":{"gpt-5":"dep"}}'
+        store.account("c", models=["m"])
+        store.client.hset(keys.account(POOL, "c"), "settings", settings)
+
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        assert elsewhere.state("c")["settings"] == settings
+        offer = elsewhere.state("c")["offer"]
+        offered = elsewhere.client.smembers(keys.root(POOL) + f"models:{offer}")
+        assert offered == {"m", "gpt-5"}
+
     def test_rows_that_were_removed_are_known_to_be(self, store, elsewhere, tmp_path) -> None:
         for _ in range(5):
             use(store)

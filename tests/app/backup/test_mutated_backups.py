@@ -200,6 +200,8 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         ("a:", "stream_upstream", "sometimes", "stream_upstream must be"),
         ("a:", "settings", '{"headers":{"Host":"x"}}', "headers.Host is set by the gateway"),
         ("a:", "settings", '{"secret_headers":["X-S"]}', "secret_headers must be the names"),
+        ("a:", "settings", '{"model_names":{"m*":"x"}}', "must be a name, not a pattern"),
+        ("a:", "settings", '{"response_model":"x"}', "response_model must be requested or upstream"),
         ("a:", "settings", '{"other":1}', "other is not a field"),
         ("a:", "cap", "1e300", "cap must be a number"),
         ("a:", "kind", "module", "kind must be"),

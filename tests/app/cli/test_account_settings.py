@@ -92,6 +92,57 @@ class TestAuthHeader:
         assert "sends its token as its service requires it" in result.stderr
 
 
+class TestModelNames:
+    def test_set_and_removed(self, main, poolgate, services):
+        """The options of one command add to what is stored."""
+        result = poolgate("account set main --map gpt-5=dep --map o3=o3=x --response-model upstream")
+        assert result.stdout == "Changed account 'main' in pool 'default': model_names, response_model.\n"
+        assert settings(services).model_names == {"gpt-5": "dep", "o3": "o3=x"}
+        assert settings(services).response_model == "upstream"
+
+        poolgate("account set main --map gpt-5=other --unmap o3 --response-model requested")
+        assert settings(services).model_names == {"gpt-5": "other"}
+        assert settings(services).headers == {"X-Tenant": "lab"}
+
+    def test_given_when_added(self, poolgate, services):
+        poolgate(
+            "account add compatible --name main --base-url http://127.0.0.1:1/v1 --models a --map gpt-5=dep"
+        )
+
+        account = services.accounts.find("default", "main")
+        assert (account.models, account.served_models) == (("a",), ("a", "gpt-5"))
+        assert "a, gpt-5" in poolgate("account list").stdout
+
+    def test_audited(self, main, poolgate):
+        poolgate("account set main --map gpt-5=dep")
+
+        newest = json.loads(poolgate("audit --json").stdout)["data"][0]
+        assert newest["after"]["model_names"] == {"gpt-5": "dep"}
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("--map gpt-5", "takes NAME=VALUE"),
+            ("--map gpt-*=dep", "model_names.gpt-* must be a name, not a pattern"),
+            (f"--map gpt-5={'x' * 257}", "model_names.gpt-5 must have 1 to 256 characters"),
+            ("--response-model other", "is not one of 'requested', 'upstream'"),
+        ],
+    )
+    def test_refused(self, main, poolgate, services, option, message):
+        result = poolgate(f"account set main {option}")
+
+        assert result.exit_code != 0
+        assert message in result.stderr
+        assert settings(services).model_names == {}
+
+    def test_too_many(self, main, poolgate):
+        poolgate("account set main", *(f"--map=m{n}=x" for n in range(256)))
+
+        result = poolgate("account set main --map one-more=x")
+
+        assert "An account has at most 256 names of models" in result.stderr
+
+
 class TestUnreadable:
     def test_new_values_replace_those_that_cannot_be_read(self, main, poolgate, services, redis_client):
         poolgate("account set main --header-env X-Token=VAR", VAR=SECRET)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.relay.model_names import renamed, renamed_event
+from app.relay.model_names import renamed, renamed_event, with_model_name
 from app.streaming.events import DONE, Event, UnstreamedResponse
 
 
@@ -83,3 +83,11 @@ class TestBodies:
 
     def test_sound(self) -> None:
         assert rename([b"RIFF\x00", b"{"], [b"more"]) == [[b"RIFF\x00", b"{"], [b"more"]]
+
+
+def test_other_fields_of_a_form() -> None:
+    pieces, place = with_model_name([bytearray(b"<fast>file")], (1, 5), "modèle")
+    assert (b"".join(pieces), place) == ("<modèle>file".encode(), (1, 8))
+
+    pieces, place = with_model_name(pieces, place, "m")
+    assert (b"".join(pieces), place) == (b"<m>file", (1, 2))

@@ -45,6 +45,19 @@ class TestAccounts:
         assert "t-secret" not in changed.text + call("GET", "/audit").text
         assert services.accounts.find("default", "main").settings.secret_headers == {"X-S": "t-secret"}
 
+    def test_names_of_models_are_merged(self, call):
+        call("POST", "/accounts", NEW | {"model_names": {"gpt-5": "dep"}})
+
+        changed = call(
+            "PATCH",
+            "/accounts/main",
+            {"model_names": {"gpt-5": None, "o3": "dep-2"}, "response_model": "upstream"},
+        )
+
+        assert (changed.json["model_names"], changed.json["response_model"]) == ({"o3": "dep-2"}, "upstream")
+        refused = call("PATCH", "/accounts/main", {"model_names": {"o3": 1}})
+        assert (refused.status_code, refused.json["error"]["param"]) == (400, "model_names.o3")
+
     @pytest.mark.parametrize(
         "new",
         [

@@ -241,6 +241,22 @@ class TestHeaders:
         assert (settings.headers, settings.secret_headers) == ({"X-B": "3"}, {})
         assert settings.auth_header == "api-key"
 
+    def test_names_of_models(self, inside: Visitor, pool: Furnished, services: Services) -> None:
+        """Each line is one; what is no longer there is removed."""
+        pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+
+        inside.send(
+            f"{HOME}/main/edit",
+            typed | {"model_names": "gpt-5=dep\no3=dep-2", "response_model": "upstream"},
+        )
+        assert "gpt-5=dep" in inside.get(f"{HOME}/main").text
+        assert "o3=dep-2" in inside.get(f"{HOME}/main/edit").text
+
+        inside.send(f"{HOME}/main/edit", typed | {"model_names": "o3=x", "response_model": "requested"})
+        settings = services.accounts.find(POOL, "main").settings
+        assert (settings.model_names, settings.response_model) == ({"o3": "x"}, "requested")
+
     def test_refused(self, inside: Visitor, pool: Furnished) -> None:
         pool.account("main")
 
