@@ -233,7 +233,7 @@ def _build_stores(settings: Settings, timeout_seconds: float) -> _Stores:
         api_keys=ApiKeyRepository(scripts),
         limits=LimitRepository(scripts),
         prices=PoolPrices(PriceRepository(scripts)),
-        routes=PoolRoutes(ModelRouteRepository(scripts)),
+        routes=PoolRoutes(ModelRouteRepository(scripts), AccountHashes(scripts)),
     )
 
 

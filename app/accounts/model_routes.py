@@ -4,7 +4,7 @@ Model routes: which models and accounts may serve a name that a caller uses.
 A name means, in this order: the route with exactly this name; the route whose pattern matches it and has
 the most characters besides `*`; the model with this name. Targets of routes are models, never routes, so
 there are no loops. Authentication returns the version of a pool's routes with the API key, so a process
-reads them once per change.
+reads them once per change, of the routes or of the pool's accounts: a target may name a group of accounts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from app.errors import NotFound
 from app.patterns import STAR, matches
+from app.stores.accounts import AccountHashes
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.stores.records.versions import NONE_SET
@@ -50,12 +51,13 @@ class RouteTable:
 class PoolRoutes:
     """Route tables by pool, cached in this process."""
 
-    def __init__(self, routes: ModelRouteRepository) -> None:
+    def __init__(self, routes: ModelRouteRepository, accounts: AccountHashes) -> None:
         self._routes = routes
+        self._accounts = accounts
         self._tables: dict[str, tuple[str, RouteTable]] = {}
 
     def table(self, pool: str, version: str) -> RouteTable:
-        """Return the routes of *pool*, as of *version* or newer. One round trip per change."""
+        """Return the routes of *pool*, as of *version* or newer. One or three round trips per change."""
         if version == NONE_SET:
             return NO_ROUTES
         known = self._tables.get(pool)
@@ -66,7 +68,7 @@ class PoolRoutes:
         return known[1]
 
     def current(self, pool: str) -> RouteTable:
-        """Return the current routes of *pool*. One round trip."""
+        """Return the current routes of *pool*. One round trip, three with groups."""
         return self._read(pool)[1]
 
     def all(self, pool: str) -> Mapping[str, ModelRoute]:
@@ -90,7 +92,11 @@ class PoolRoutes:
 
     def _read(self, pool: str) -> tuple[str, RouteTable]:
         stored = self._routes.read(pool)
-        return stored.version, RouteTable(stored.routes.values())
+        routes = list(stored.routes.values())
+        if any(route.has_groups for route in routes):
+            groups = self._accounts.groups(pool)
+            routes = [route.with_accounts_of(groups) for route in routes]
+        return stored.version, RouteTable(routes)
 
 
 def targets_of(route: ModelRoute, conversation: str) -> list[RouteTarget]:

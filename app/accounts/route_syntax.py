@@ -2,19 +2,29 @@
 Steps of model routes as text: `gpt-5-mini`, `llama-3.3@gpu1,gpu2` or `a=90,b@gpu1=10`.
 
 A target is a model, `@` and the accounts that may serve it, and `=` and its weight, all but the model
-optional. What follows the last `@` are accounts: a model whose own name has one ends with `@`.
+optional. What follows the last `@` are accounts, or groups of accounts such as `group:2`: a model
+with an `@` in its own name ends with one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import InvalidRequest
+from app.stores.records.model_routes import GROUP_PREFIX
+
+_GROUP = re.compile(re.escape(GROUP_PREFIX) + r"(0|[1-9][0-9]?)")
 
 NUMBERS = ("temperature", "max_tokens")  # of the fields that a route sets
 
 Target = dict[str, Any]  # model, accounts (names), weight
+
+
+def is_group(name: str) -> bool:
+    """Return whether *name*, among the accounts of a target, means all accounts of a group."""
+    return _GROUP.fullmatch(name) is not None
 
 
 def parse_step(text: str) -> list[Target]:

@@ -30,6 +30,7 @@ def model_group() -> None:
     epilog=example(
         "poolgate model set fast --to gpt-5-mini --then llama-3.3@gpu1,gpu2 --then demo-model",
         "poolgate model set assistant --to gpt-5=90,gpt-5-mini=10 --default reasoning_effort=low",
+        "poolgate model set cheap --to gpt-5-mini@group:1 --then gpt-5-mini@group:2",
         "poolgate model set 'gpt-4*' --to gpt-5 --override max_tokens=4000",
     ),
 )
@@ -39,7 +40,7 @@ def model_group() -> None:
     "first",
     required=True,
     metavar="STEP",
-    help="The first step: MODEL, MODEL@ACCOUNT,ACCOUNT, or MODEL=WEIGHT,MODEL=WEIGHT.",
+    help="The first step: MODEL, MODEL@ACCOUNT,ACCOUNT, MODEL@group:NUMBER, or MODEL=WEIGHT,MODEL=WEIGHT.",
 )
 @click.option(
     "--then", "others", multiple=True, metavar="STEP", help="What is tried next. May be repeated, in order."

@@ -133,8 +133,8 @@ def _check_expiry(pool: str, key: ApiKey, now: float) -> Iterator[Diagnostic]:
 def _check_routes(pool: str, routes: RouteTable, known: Collection[str]) -> Iterator[Diagnostic]:
     """Yield which routes name accounts that are not among the ids *known*."""
     for route in (*routes.exact.values(), *routes.patterns):
-        if not route.account_ids() <= set(known):
-            what = f"the model route '{route.name}' names accounts that have been removed"
+        if not route.accounts() <= set(known):
+            what = f"the model route '{route.name}' names removed accounts or empty groups"
             remedy = f"poolgate model set NAME{pool_option(pool)}, with other accounts"
             yield Diagnostic(Level.NOTE, pool, what, remedy)
 

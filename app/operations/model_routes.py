@@ -7,6 +7,7 @@ from typing import Any
 
 from app.accounts.accounts import AccountRepository
 from app.accounts.model_routes import PoolRoutes
+from app.accounts.route_syntax import is_group
 from app.errors import InvalidRequest, NotFound
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.patterns import pattern_error
@@ -22,7 +23,7 @@ class ModelRouteOperations(AuditedOperations):
 
     def set(self, pool: str, name: str, fields: Mapping[str, Any]) -> ModelRoute:
         """
-        Set the route *name* by the *fields* of a valid RouteInput, whose accounts are names.
+        Set the route *name* by the *fields* of a valid RouteInput, whose accounts are names and groups.
 
         It takes effect with the next request. Raises InvalidRequest for a name that no model has and for
         too many routes, NotFound for an unknown account.
@@ -49,9 +50,11 @@ class ModelRouteOperations(AuditedOperations):
             self._routes.remove(pool, name)
 
     def _target(self, pool: str, target: Mapping[str, Any]) -> RouteTarget:
+        groups = [name for name in target["accounts"] if is_group(name)]
+        names = [name for name in target["accounts"] if not is_group(name)]
         try:
-            ids = self._accounts.ids(pool, target["accounts"])
+            ids = self._accounts.ids(pool, names)
         except NotFound as error:
             message = f"{error.message}; a model whose own name has an '@' is written with another at its end"
             raise NotFound(message, param="steps") from None
-        return RouteTarget(target["model"], ids, target["weight"])
+        return RouteTarget(target["model"], (*ids, *dict.fromkeys(groups)), target["weight"])

@@ -9,6 +9,7 @@ import orjson
 
 from app.stores import keys
 from app.stores.records.accounts import FAILURE_PREFIX, AccountCounts, AccountModels, AccountState, PoolCounts
+from app.stores.records.model_routes import GROUP_PREFIX
 from app.stores.scripts import Scripts
 
 AccountFields = dict[str, str]
@@ -79,6 +80,13 @@ class AccountHashes:
             for record in records
         ]
         return [fields for fields in found if "id" in fields]
+
+    def groups(self, pool: str) -> dict[str, list[str]]:
+        """Return the ids of the accounts of each group, as `group:2`. Two round trips."""
+        groups: dict[str, list[str]] = {}
+        for fields in self.read_some(pool, ("id", "group")):
+            groups.setdefault(f"{GROUP_PREFIX}{fields.get('group', 0)}", []).append(fields["id"])
+        return groups
 
     def forget_exceeded(self, pool: str, account_id: str) -> None:
         """Remove the report that an account billed more than a request allowed."""

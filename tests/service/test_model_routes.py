@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -138,6 +139,28 @@ class TestTargets:
 
         assert (response.status_code, upstream.log()) == (404, []), response.text
         assert upstream.log() == []
+
+    def test_a_group(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Its accounts are those that have its number at the time of the request."""
+        accounts = pool.gateway.services.accounts
+        a, b = (pool.account(name, upstream.base_url(name), group=n) for n, name in enumerate("ab", 1))
+        set_route(pool, "fast", RouteTarget("m", ("group:2",)))
+        key = pool.key()
+
+        def serve() -> int:
+            return pool.post(PATHS["chat"], body_of("chat"), key).status_code
+
+        statuses = [serve()]
+        accounts.change(pool.name, replace(a, group=2))
+        accounts.remove(pool.name, "b")
+        statuses.append(serve())
+        accounts.remove(pool.name, "a")
+        statuses.append(serve())
+        c = pool.account("c", upstream.base_url("c"), group=2)
+        statuses.append(serve())
+
+        assert statuses == [200, 200, 503, 200]
+        assert [row["account"] for row in pool.wait_for_rows(3)] == [b.id, a.id, c.id]
 
     def test_weights(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         """Conversations are shared by weight, and every turn of one has the same model."""

@@ -22,3 +22,8 @@ local function join_offer(id, models)
     redis.call('SADD', models_key(offer), model)
   end
 end
+
+-- Processes read the model routes of the pool again: the accounts of a group have changed.
+local function touch_routes()
+  if redis.call('HEXISTS', POOL, 'routes') == 1 then redis.call('HINCRBY', POOL, 'routes', 1) end
+end

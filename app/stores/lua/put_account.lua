@@ -14,14 +14,17 @@ local owner = redis.call('HGET', NAMES, name)
 if owner and owner ~= id then return -1 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 leave_offer(id)
-local previous_name = redis.call('HGET', account_key(id), 'name')
-if previous_name and previous_name ~= name then redis.call('HDEL', NAMES, previous_name) end
+local previous = redis.call('HMGET', account_key(id), 'name', 'group')
+if previous[1] and previous[1] ~= name then redis.call('HDEL', NAMES, previous[1]) end
 for field, value in pairs(fields) do redis.call('HSET', account_key(id), field, storable(value)) end
 redis.call('HSETNX', account_key(id), 'state', 'active')
 redis.call('HSETNX', account_key(id), 'since_ms', now)
 redis.call('HSETNX', account_key(id), 'created_ms', now)
 redis.call('HSETNX', account_key(id), 'in_flight', 0)
 redis.call('HSET', NAMES, name, id)
+if not previous[1] or (tonumber(previous[2]) or 0) ~= (tonumber(redis.call('HGET', account_key(id), 'group')) or 0) then
+  touch_routes()
+end
 join_offer(id, models)
 forget_missing(id)
 redis.call('HDEL', account_key(id), 'streak') -- the cause may have been corrected

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import orjson
+
+GROUP_PREFIX = "group:"  # + a number: all accounts of that group, among the accounts of a target
 
 Fields = Mapping[str, Any]  # of `FIELDS` in app/accounts/route_fields.py
 
 
 class TargetJson(TypedDict):
-    """A RouteTarget as it is stored; `accounts` are ids."""
+    """A RouteTarget as it is stored; `accounts` are ids and groups."""
 
     model: str
     accounts: Sequence[str]
@@ -29,11 +31,16 @@ class RouteJson(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class RouteTarget:
-    """A model, and the ids of the accounts that may serve it; empty: any."""
+    """A model, and the accounts that may serve it, as ids and groups (`group:2`); empty: any."""
 
     model: str
     accounts: tuple[str, ...] = ()
     weight: int = 1  # its share of the conversations of its step
+
+    def with_accounts_of(self, groups: Mapping[str, Sequence[str]]) -> RouteTarget:
+        """Return it with the ids of the accounts of *groups* in the place of their names."""
+        ids = [account for name in self.accounts for account in groups.get(name) or (name,)]
+        return replace(self, accounts=tuple(dict.fromkeys(ids)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +66,19 @@ class ModelRoute:
             "overrides": dict(self.overrides),
         }
 
-    def account_ids(self) -> set[str]:
-        """Return the ids of all accounts that its targets name."""
+    def accounts(self) -> set[str]:
+        """Return the ids and groups of all accounts that its targets name."""
         return {account for step in self.steps for target in step for account in target.accounts}
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether a target names a group of accounts."""
+        return any(name.startswith(GROUP_PREFIX) for name in self.accounts())
+
+    def with_accounts_of(self, groups: Mapping[str, Sequence[str]]) -> ModelRoute:
+        """Return it with the ids of the accounts of *groups*; an empty group stays, for no account."""
+        steps = tuple(tuple(target.with_accounts_of(groups) for target in step) for step in self.steps)
+        return replace(self, steps=steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.accounts.model_routes import NO_ROUTES, PoolRoutes, RouteTable, is_weighted, targets_of
+from app.stores.accounts import AccountHashes
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.stores.scripts import Scripts
@@ -94,7 +95,8 @@ class TestTargets:
 class TestPoolRoutes:
     @pytest.fixture
     def routes(self, redis_client: Any) -> PoolRoutes:
-        return PoolRoutes(ModelRouteRepository(Scripts(redis_client)))
+        scripts = Scripts(redis_client)
+        return PoolRoutes(ModelRouteRepository(scripts), AccountHashes(scripts))
 
     def test_read_once_per_change(self, routes: PoolRoutes) -> None:
         assert routes.table("p", "0") is NO_ROUTES
@@ -113,3 +115,12 @@ class TestPoolRoutes:
         assert routes.remove("p", "fast")
         assert not routes.remove("p", "fast")
         assert routes.all("p") == {}
+
+    def test_an_empty_group(self, routes: PoolRoutes) -> None:
+        """It is no account at all, not any account."""
+        routes.put("p", ModelRoute("fast", ((RouteTarget("m", ("group:2",)),),)))
+
+        found = routes.current("p").find("fast")
+
+        assert found is not None
+        assert found.accounts() == {"group:2"}

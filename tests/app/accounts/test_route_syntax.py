@@ -19,6 +19,7 @@ def target(model: str, *accounts: str, weight: int = 1) -> dict[str, Any]:
     [
         ("gpt-5", [target("gpt-5")]),
         ("llama@gpu1,gpu2", [target("llama", "gpu1", "gpu2")]),
+        ("llama@group:2,gpu1", [target("llama", "group:2", "gpu1")]),
         ("a=90,b=10", [target("a", weight=90), target("b", weight=10)]),
         ("a@x,y=3,b=1", [target("a", "x", "y", weight=3), target("b")]),
         ("@cf/meta/llama", [target("@cf/meta/llama")]),

@@ -75,7 +75,7 @@ class TestKeys:
 
         services.routes.put("team", ModelRoute("fast", ((RouteTarget("a", ("acct_gone",)),),)))
         assert [one[2] for one in found(services)] == [
-            "the model route 'fast' names accounts that have been removed"
+            "the model route 'fast' names removed accounts or empty groups"
         ]
 
     def test_a_model_that_no_upstream_lists(self, services: Services) -> None:

@@ -41,6 +41,17 @@ def test_an_unknown_account(operations):
     assert raised.value.param == "steps"
 
 
+def test_groups(operations):
+    """A group is stored by its number, and named once; another text after the prefix is no group."""
+    fields = ROUTE_INPUT.load({"steps": [[{"model": "m", "accounts": ["group:2", "group:2", "group:0"]}]]})
+    assert operations.routes.set(POOL, "fast", fields).accounts() == {"group:2", "group:0"}
+
+    for name in ("group:", "group:100", "group:02", "group:a"):
+        fields = ROUTE_INPUT.load({"steps": [[{"model": "m", "accounts": [name]}]]})
+        with pytest.raises(NotFound, match=f"no account named '{name}'"):
+            operations.routes.set(POOL, "fast", fields)
+
+
 def test_too_many(operations, monkeypatch):
     monkeypatch.setattr(model_routes, "MAX_ROUTES", 2)
     for name in ("a", "b", "a"):
