@@ -1,8 +1,9 @@
-"""Admission of one request: reserve under its limits, select an account, and wait shortly if all are busy."""
+"""Admission of one request: reserve under its limits, select an account, and wait if all are busy."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -11,7 +12,7 @@ from app.accounts.accounts import MAX_UNREADABLE, AccountRepository
 from app.accounts.known_models import KnownModels
 from app.accounts.settings import settings_from
 from app.config import Settings, TimeLimits
-from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NotFound
+from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NotFound, StoreError
 from app.limits.bounds import Bounds
 from app.limits.prices import Price
 from app.records import record
@@ -22,7 +23,7 @@ from app.relay.pause import pause
 from app.relay.progress import RequestProgress
 from app.relay.refusals import RequestFacts, admission_of, refusal_error
 from app.relay.timing import Timing
-from app.relay.waiting import WaitingRequests, wait_seconds
+from app.relay.waiting import QUEUE_LENGTH, WaitingRequests, wait_seconds
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
 from app.stores.records.admission import (
@@ -84,7 +85,7 @@ class Admission:
 
     def admit(self, progress: RequestProgress) -> Generator[None, None, Selection]:
         """
-        Return the selected account, after a short wait where one is available within seconds.
+        Return the selected account, after a wait in the queue where one is available within seconds.
 
         Raises GatewayError where the request is refused.
         """
@@ -95,15 +96,38 @@ class Admission:
                 return reply
             if self._accept_other_accounts(reply):
                 continue
-            wait = self._wait_before_retry(reply, progress)
-            if wait is None:
+            if services.waiting.is_full or self._seconds_to_wait(reply, progress) is None:
                 raise self.error_for(reply)
-            progress.waited_seconds += wait
-            with services.waiting.track(self._context):
-                yield from pause(
-                    wait, self._context, progress, self._plan.time_limits.keepalive, services.timing.monotonic
-                )
-            self._request = replace(self._request, deadline_ms=self._deadline_ms())
+            return (yield from self._wait_in_queue(progress))
+
+    def _wait_in_queue(self, progress: RequestProgress) -> Generator[None, None, Selection]:
+        """Return the account that is selected when it is the turn of this request. Raises GatewayError."""
+        services, context = self._services, self._context
+        keepalive, clock = self._plan.time_limits.keepalive, services.timing.monotonic
+        is_waiting = True
+        try:
+            with services.waiting.track(context):
+                while True:
+                    self._request = replace(
+                        self._request, deadline_ms=self._deadline_ms(), queue_length=QUEUE_LENGTH
+                    )
+                    reply = self._admit_once()
+                    if isinstance(reply, Selection):
+                        is_waiting = False
+                        return reply
+                    wait = self._seconds_to_wait(reply, progress)
+                    if wait is None or (reply.accounts and reply.accounts.waiting_before is None):
+                        raise self.error_for(reply)
+                    progress.waited_seconds += wait
+                    yield from pause(wait, context, progress, keepalive, clock)
+        finally:
+            if is_waiting:
+                self._leave_queue()
+
+    def _leave_queue(self) -> None:
+        """Give up the place in the queue; where the store does not answer, the place expires in seconds."""
+        with suppress(StoreError):
+            self._services.admissions.leave_queue(self._pool, self._context.request_id)
 
     def report(self, report: AttemptReport) -> Selection | Refusal:
         """Report how an attempt ended and return the selection for the next. Raises StoreUnavailable."""
@@ -160,11 +184,9 @@ class Admission:
         self._request = replace(self._request, protocol="")
         return True
 
-    def _wait_before_retry(self, refusal: Refusal, progress: RequestProgress) -> float | None:
-        services = self._services
-        if services.waiting.is_full:
-            return None
-        return wait_seconds(refusal.accounts, progress, services.timing.monotonic(), services.timing.random)
+    def _seconds_to_wait(self, refusal: Refusal, progress: RequestProgress) -> float | None:
+        timing = self._services.timing
+        return wait_seconds(refusal.accounts, progress, timing.monotonic(), timing.random)
 
     def _admit_once(self) -> Selection | Refusal:
         services = self._services

@@ -1,8 +1,9 @@
 """
 New requests that wait because every account is busy or rests for a few seconds.
 
-A waiting request has no lease, no slot and no reservation. It is admitted like any other when it is
-tried again, so changes in between apply to it.
+A waiting request has a place in the queue of its pool, but no lease, no slot and no reservation. It is
+admitted like any other when it is tried again, so changes in between apply to it. Source of the order:
+queue.lua.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from random import Random
 
 from app.relay.context import RequestContext
 from app.relay.progress import RequestProgress
-from app.relay.retry_policy import MAX_WAIT_SECONDS, WAKE_JITTER
+from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.stores.records.admission import AccountsRefusal
 
 MAX_WAITING = 256  # requests of one process; more are refused at once
+QUEUE_LENGTH = 256  # requests of a pool
 WITH_FALLBACKS_SECONDS = 2.5  # for the first model, where the caller names fallbacks
-POLL_SECONDS = 0.2  # between two tries for a slot, growing with the wait to POLL_MAX_SECONDS
-POLL_MAX_SECONDS = 2.0
-WAKE_SPREAD_SECONDS = 0.1  # the minimum over which requests for the same account are spread
+POLL_SECONDS = 0.05  # between two tries of the first in the queue; of the second twice as long, and so on
+POLL_MAX_SECONDS = 1.0
+RENEW_SECONDS = 2.0  # a place is lost after 5 s without a try
 
 
 class WaitingRequests:
@@ -63,21 +65,17 @@ def wait_seconds(
         return None
     limit = WITH_FALLBACKS_SECONDS if progress.fallbacks_left else MAX_WAIT_SECONDS
     left = min(limit - progress.waited_seconds, progress.deadline - now)
-    rest = _rest_seconds(refused.rest_ms, left, random)
-    if progress.fallbacks_left or not refused.busy:
-        return rest
-    poll = random.uniform(0.5, 1.0) * min(POLL_MAX_SECONDS, POLL_SECONDS + progress.waited_seconds / 2)
-    poll = min(poll, left)
-    if poll <= 0:
-        return rest
-    return poll if rest is None else min(poll, rest)
+    is_busy = refused.busy > 0 and not progress.fallbacks_left
+    rest = (refused.rest_ms or 0.0) / 1000
+    returns = refused.rest_ms is not None and rest < left
+    if left <= 0 or not (is_busy or returns):
+        return None
+    wait = poll_seconds(refused.waiting_before or 0, random)
+    if not is_busy:
+        wait = min(wait + rest, RENEW_SECONDS)
+    return min(wait, left)
 
 
-def _rest_seconds(rest_ms: float | None, left: float, random: Random) -> float | None:
-    """Return the time until the first account is back, spread a little so that not all wake at once."""
-    if rest_ms is None:
-        return None
-    rest = rest_ms / 1000
-    if rest >= left:
-        return None
-    return min(rest + random.uniform(0.0, WAKE_SPREAD_SECONDS + WAKE_JITTER * rest), left)
+def poll_seconds(waiting_before: int, random: Random) -> float:
+    """Return the seconds until the next try of a request that *waiting_before* others precede."""
+    return random.uniform(0.5, 1.0) * min(POLL_MAX_SECONDS, POLL_SECONDS * (waiting_before + 1))

@@ -36,6 +36,10 @@ class AdmissionRepository:
         arguments = {**request.arguments(), **report.arguments(), "calendar": calendar}
         return selection_or_refusal(self._scripts.run_json("report", pool, arguments))
 
+    def leave_queue(self, pool: str, request_id: str) -> None:
+        """Give up the place of a request that waits for an account. Raises StoreUnavailable."""
+        self._scripts.run("leave_queue", pool, request_id)
+
     def renew(self, pool: str, ttl_ms: int, request_ids: Iterable[str] = ()) -> list[str]:
         """
         Renew the leases of *request_ids* and return those that are lost; sweep overdue leases.

@@ -48,6 +48,7 @@ EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interru
         "lacks:",
     ),
     "overloaded",  # of earlier versions
+    *("queue", "queue:"),  # of requests that wait for an account
     *("look:", "aff:", "absent:", "ans:", "done:", "ses:", "op-ses:", "try:", "start", "audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("restore:", "restore-old:", "restore-by"),

@@ -26,7 +26,8 @@ def root(pool: str) -> str:
 def pool(name: str) -> str:
     """
     Hash: zone, policy, settings (JSON), limits (JSON), prices and routes (how often each changed),
-    created_ms, restored (id of the backup that it was restored from), restored_by (id of that restore run).
+    created_ms, restored (id of the backup that it was restored from), restored_by (id of that restore run),
+    queue (exists while requests may wait for an account).
     """
     return root(name) + "pool"
 
@@ -84,6 +85,11 @@ def routes(name: str) -> str:
 def leases(name: str) -> str:
     """Sorted set: open request id -> deadline, Unix ms on the Redis clock."""
     return root(name) + "leases"
+
+
+def queue(name: str) -> str:
+    """Sorted set: place of a request that waits for an account -> its start tag."""
+    return root(name) + "queue"
 
 
 def request(name: str, request_id: str) -> str:

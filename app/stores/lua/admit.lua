@@ -4,10 +4,12 @@
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
 --          see reservations.lua; by_ms, if present, is the time when the client gives up; stored: the response comes from
---          the cache, so it needs no account (account is ''), and only limits on requests apply
+--          the cache, so it needs no account (account is ''), and only limits on requests apply; wait: if no account is
+--          free, the request waits for one, unless so many wait already: see queue.lua
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
 --          {refused: key | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:
---          rest_ms until the first that could serve returns (absent: unknown), and the number that are busy. unenforced:
+--          rest_ms until the first that could serve returns (absent: unknown), and the number that are busy; of one that
+--          waits now, queued: how many are before it, or queue_full. unenforced:
 --          which of the two bounds is reserved or, with a limit, does not fit: accounts for the smaller are out.
 -- A conversation without an owner is claimed by this key until its request is settled, for an hour at most.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
@@ -15,7 +17,8 @@
 local request, now = cjson.decode(ARGV[1]), clock()
 check_request(request)
 if request.tried ~= nil then check_texts(request.tried, 'tried') end
-local pool = redis.call('HMGET', POOL, 'policy', 'limits')
+if request.wait ~= nil and not is_count(request.wait) then refuse('wait') end
+local pool = redis.call('HMGET', POOL, 'policy', 'limits', 'queue')
 local policy = pool[1] or 'balanced'
 
 local earlier = redis.call('HGET', request_key(request.id), 'choice')
@@ -46,6 +49,7 @@ local larger = request.unenforced_bounds and refusal_of(limits, gauges, request,
 
 request.allowed = allowed_accounts(key[4], request.accounts)
 request.enforcing_only = larger and true
+local turn = (pool[3] or request.wait) and not request.stored and turn_of(request, now)
 local seen = {}
 local id, by
 if request.stored then
@@ -60,6 +64,7 @@ if not id then
   end
   local none = no_accounts_refusal_with_waits(request, now)
   none.seen = seen
+  if request.wait and turn then wait_for_turn(turn, request, none, now) end
   return cjson.encode(none)
 end
 
@@ -79,6 +84,7 @@ redis.call('HSET', request_key(request.id), 'key', request.key, 'account', id, '
   'bounds', cjson.encode(selection.unenforced and request.unenforced_bounds or request.bounds),
   'unenforced', selection.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', reason, 'choice', reply)
 redis.call('ZADD', LEASES, now + request.ttl_ms, request.id)
+if turn then end_turn(turn, request) end
 if request.conversation and request.conversation ~= '' then
   redis.call('SET', holder_key(request.conversation), request.key, 'PX', CLAIM_MS, 'NX')
 end

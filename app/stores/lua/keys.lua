@@ -8,6 +8,10 @@ local RESETS = root .. 'resets' -- zset: account id -> when its next usage windo
 local SOFT = root .. 'soft' -- set: accounts out on suspicion alone, and those being tested
 local RESTED = root .. 'rested' -- zset: account id -> when the last of its resting models is back, Unix ms
 local LEASES = root .. 'leases'
+local QUEUE = root .. 'queue' -- zset: place of a request that waits -> its start tag, see queue.lua
+local QUEUE_UNTIL = root .. 'queue:until' -- zset: place -> when it is lost, Unix ms
+local QUEUE_PLACES = root .. 'queue:places' -- hash: request id -> JSON [place, key, share, start tag]
+local QUEUE_TAGS = root .. 'queue:tags' -- hash: key id -> its finish tag; virtual time; arrivals
 local LEDGER = root .. 'ledger'
 local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
 local REFUSED_CREDENTIAL = root .. 'refused-at' -- '<account id> <Unix ms>': the last credential that took its account out
@@ -28,6 +32,7 @@ local function lacks_key(id) return root .. 'lacks:' .. id end -- zset: model th
 local function request_key(id) return root .. 'r:' .. id end
 local function settled_key(id) return root .. 'done:' .. id end
 local function limit_key(id) return root .. 'lim:' .. id end
+local function queue_class_key(digest) return root .. 'queue:class:' .. digest end
 local function used_key(id) return root .. 'used:' .. id end
 local function rollup_key(span, start_ms) return string.format('%sroll:%s:%.0f', root, span, start_ms / 1000) end
 local function rollup_names_key(day_ms) return string.format('%srollnames:%.0f', root, day_ms / 1000) end

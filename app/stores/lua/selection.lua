@@ -73,7 +73,9 @@ local function unfit_reason(id, request, tried, any_rested, now)
   if tried[id] then return 'tried' end
   if is_unreadable(request, id) then return 'credential unreadable' end
   if request.enforcing_only and redis.call('HEXISTS', account_key(id), 'exceeded') == 1 then return 'may exceed its length' end
-  return any_rested and model_rest(id, request.model, now) or nil
+  local rest = any_rested and model_rest(id, request.model, now)
+  if rest then return rest end
+  return request.is_left_to_others and request.is_left_to_others(id) and 'left to requests that wait' or nil
 end
 
 -- Returns the score of one account if it is ready and fits: for affinity, and for keys bound to accounts.

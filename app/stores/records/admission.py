@@ -41,6 +41,7 @@ class AdmitArguments(TypedDict, total=False):
     stored: bool
     unenforced_bounds: Amounts
     unreadable: Sequence[str]
+    wait: int
 
 
 class ReportArguments(TypedDict, total=False):
@@ -84,6 +85,7 @@ class AdmitRequest:
     unenforced_bounds: Amounts
     is_stored: bool  # whether a stored response is returned, which needs no account
     unreadable: Sequence[str]  # accounts whose credential this process cannot read
+    queue_length: int = 0  # it waits for an account unless so many requests do already; 0: it does not wait
 
     def arguments(self) -> AdmitArguments:
         """Return the script's JSON argument; what does not apply is absent."""
@@ -116,6 +118,8 @@ class AdmitRequest:
             arguments["unenforced_bounds"] = self.unenforced_bounds
         if self.unreadable:
             arguments["unreadable"] = self.unreadable
+        if self.queue_length:
+            arguments["wait"] = self.queue_length
         return arguments
 
 
@@ -197,6 +201,7 @@ class AccountsRefusal:
     rest_ms: float | None = None  # until the first one is back; None: unknown
     busy: int = 0  # accounts that are at their cap
     candidates: Sequence[Any] = ()  # what admission noted of each account
+    waiting_before: int | None = None  # requests that wait before this one; None: it does not wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,4 +339,5 @@ def _accounts_refusal(reply: Mapping[str, Any]) -> AccountsRefusal:
         rest_ms=reply.get("rest_ms"),
         busy=reply.get("busy") or 0,
         candidates=reply.get("seen") or (),
+        waiting_before=reply.get("queued"),
     )

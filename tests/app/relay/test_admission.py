@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,15 @@ import pytest
 
 from app.accounts.account import Account
 from app.config import Settings, TimeLimits
-from app.errors import CredentialUnreadable, InvalidApiKey, ModelNotFound, NoAccounts, NotFound, PoolLimited
+from app.errors import (
+    CredentialUnreadable,
+    InvalidApiKey,
+    ModelNotFound,
+    NoAccounts,
+    NotFound,
+    PoolLimited,
+    StoreUnavailable,
+)
 from app.limits.bounds import Bounds
 from app.relay.admission import Admission, AdmissionServices, RequestPlan
 from app.relay.endpoint_types import MODEL
@@ -35,6 +44,7 @@ SELECTED = Selection("a", 1, 1, 1000)
 BUSY = Refusal(
     RefusalKind.NO_ACCOUNTS, accounts=AccountsRefusal(total=1, is_offered=True, able={"busy": 1}, busy=1)
 )
+WAITS = replace(BUSY, accounts=replace(BUSY.accounts or AccountsRefusal(), waiting_before=0))
 UNOFFERED = Refusal(RefusalKind.NO_ACCOUNTS, accounts=AccountsRefusal(total=1, able={"missing": 1}))
 
 
@@ -45,10 +55,14 @@ class Store:
         self._replies = list(replies)
         self.admitted: list[AdmitRequest] = []
         self.reported: list[tuple[AdmitRequest, AttemptReport]] = []
+        self.left: list[str] = []
 
     def admit(self, pool: str, request: AdmitRequest) -> Selection | Refusal:
         self.admitted.append(request)
         return self._replies.pop(0)
+
+    def leave_queue(self, pool: str, request_id: str) -> None:
+        self.left.append(request_id)
 
     def report(
         self, pool: str, request: AdmitRequest, report: AttemptReport, calendar: Any
@@ -124,11 +138,53 @@ def admit(one: Admission, *, deadline: float = 600.0) -> Selection:
 
 
 def test_a_busy_account_is_waited_for() -> None:
-    store = Store(BUSY, BUSY, SELECTED)
+    store = Store(BUSY, WAITS, SELECTED)
 
     assert admit(admission(store)) is SELECTED
     deadlines = [request.deadline_ms for request in store.admitted]
     assert deadlines == sorted(set(deadlines))
+    assert [request.queue_length > 0 for request in store.admitted] == [False, True, True]
+    assert not store.left
+
+
+class TestQueue:
+    def test_no_place_is_left(self) -> None:
+        store = Store(BUSY, BUSY)
+
+        with pytest.raises(PoolLimited):
+            admit(admission(store))
+
+    def test_a_place_is_given_up_when_the_time_is_over(self) -> None:
+        store = Store(BUSY, *[WAITS] * 1000)
+
+        with pytest.raises(PoolLimited):
+            admit(admission(store))
+        assert store.left == [store.admitted[0].id]
+
+    def test_a_place_is_given_up_when_the_request_is_refused(self) -> None:
+        store = Store(BUSY, WAITS, Refusal(RefusalKind.KEY, reason="disabled"))
+
+        with pytest.raises(InvalidApiKey):
+            admit(admission(store))
+        assert store.left
+
+    def test_a_place_is_given_up_when_the_client_leaves(self) -> None:
+        store = Store(BUSY, *[WAITS] * 1000)
+        one = admission(store)
+        one._plan.time_limits = TimeLimits(keepalive=0.1)  # type: ignore[misc]
+        ticks = one.admit(RequestProgress(0.0, 600.0, 0.0))
+        next(ticks)
+        ticks.close()
+
+        assert store.left
+
+    def test_a_store_that_is_away_lets_the_place_expire(self) -> None:
+        class Away(Store):
+            def leave_queue(self, pool: str, request_id: str) -> None:
+                raise StoreUnavailable("away")
+
+        with pytest.raises(PoolLimited):
+            admit(admission(Away(BUSY, *[WAITS] * 1000)))
 
 
 def test_not_past_the_deadline() -> None:

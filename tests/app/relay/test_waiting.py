@@ -13,6 +13,8 @@ from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.relay.waiting import (
     MAX_WAITING,
     POLL_MAX_SECONDS,
+    POLL_SECONDS,
+    RENEW_SECONDS,
     WITH_FALLBACKS_SECONDS,
     WaitingRequests,
     wait_seconds,
@@ -21,10 +23,8 @@ from app.stores.records.admission import AccountsRefusal
 from app.upstream.cancellation import Cancellation
 
 
-def refused(
-    rest_ms: float | None = None, busy: int = 0, refused: str = "no_accounts"
-) -> AccountsRefusal | None:
-    return AccountsRefusal(busy=busy, rest_ms=rest_ms) if refused == "no_accounts" else None
+def refused(rest_ms: float | None = None, busy: int = 0, before: int = 0) -> AccountsRefusal:
+    return AccountsRefusal(busy=busy, rest_ms=rest_ms, waiting_before=before)
 
 
 def waits(
@@ -38,13 +38,17 @@ def waits(
 
 class TestRest:
     def test_is_waited_out(self) -> None:
-        assert all(2.0 <= wait <= 3.0 for wait in waits(refused(2000)))
-        assert waits(refused(2000))
+        assert all(1.0 <= wait <= 1.1 for wait in waits(refused(1000)))
+        assert waits(refused(1000))
+
+    def test_a_place_in_the_queue_is_renewed_meanwhile(self) -> None:
+        assert set(waits(refused(9000))) == {RENEW_SECONDS}
 
     def test_not_all_wake_at_once(self) -> None:
-        found = waits(refused(2000))
+        first, later = waits(refused(1000)), waits(refused(1000, before=9))
 
-        assert max(found) - min(found) > 0.3
+        assert max(first) - min(first) > 0.02
+        assert max(first) < min(later)
 
     @pytest.mark.parametrize("rest", [10_000, 600_000])
     def test_a_long_one_is_refused_at_once(self, rest: int) -> None:
@@ -64,10 +68,10 @@ class TestRest:
 
 
 class TestBusy:
-    def test_is_tried_again_soon_and_then_less_often(self) -> None:
-        first, later = waits(refused(busy=1)), waits(refused(busy=1), waited=6.0)
+    def test_the_first_in_the_queue_is_tried_most_often(self) -> None:
+        first, later = waits(refused(busy=1)), waits(refused(busy=1, before=99))
 
-        assert max(first) <= 0.2
+        assert max(first) <= POLL_SECONDS
         assert max(first) < min(later) <= max(later) <= POLL_MAX_SECONDS
 
     def test_ends_with_all_waits(self) -> None:
@@ -77,7 +81,7 @@ class TestBusy:
         assert not waits(refused(busy=1), fallbacks=1)
 
     def test_whichever_comes_first(self) -> None:
-        assert max(waits(refused(5000, busy=1))) <= 0.2
+        assert max(waits(refused(5000, busy=1))) <= POLL_SECONDS
 
 
 def test_refusal_without_a_time_is_final() -> None:

@@ -1,0 +1,179 @@
+-- Queue: requests that wait for an account, in the order of start-time fair queueing.
+--
+-- A request begins to wait with the start tag max(virtual time, finish tag of its key's last request); its key's next
+-- finish tag is that plus tokens / weight. The lowest tag goes first, and the virtual time is the tag of the last one
+-- that was admitted: a key that used more tokens lately stands behind those that used less. Source: Goyal, Vin and
+-- Cheng, "Start-time Fair Queueing", SIGCOMM 1996. A place is `<arrival>:<class>:<request id>`, so that the first
+-- arrival goes first where tags are equal. It is lost unless it is renewed. The class stands for what decides which
+-- accounts may serve: an account is left to those who wait before a request only if they could use it.
+-- The pool's field `queue` exists while requests may wait, so that the others need no look at the queue.
+
+local PLACE_MS = 5000 -- how long a place lasts that is not renewed
+local TAGS_MS = 60000 -- how long it counts what a key used, after the last request that waited
+local LEAST_TOKENS = 100 -- a request counts as so many at least: it occupies a slot
+local OVERDUE = 64 -- lost places that one call removes
+local MAX_OFFERED = 32 -- accounts of one pick that are compared with the queue
+local VIRTUAL, ARRIVALS = '=virtual', '=arrivals' -- fields of the tags that are of no key
+
+local function tag_text(tag) return string.format('%.17g', tag) end
+
+local function has_queue()
+  if redis.call('ZCARD', QUEUE) > 0 then return true end
+  redis.call('HDEL', POOL, 'queue')
+  return false
+end
+
+-- Removes the place of a request; returns its key and its share of that key's tag.
+local function remove_place(id)
+  local stored = redis.call('HGET', QUEUE_PLACES, id)
+  if not stored then return nil end
+  local place, key, share = unpack(cjson.decode(stored))
+  redis.call('HDEL', QUEUE_PLACES, id)
+  redis.call('ZREM', QUEUE, place)
+  redis.call('ZREM', QUEUE_UNTIL, place)
+  return key, tonumber(share)
+end
+
+-- Removes the place of a request that was not served: its key is not charged for it.
+local function leave_queue(id)
+  local key, share = remove_place(id)
+  local finish = key and tonumber(redis.call('HGET', QUEUE_TAGS, key) or nil)
+  if finish then redis.call('HSET', QUEUE_TAGS, key, tag_text(math.max(0, finish - share))) end
+end
+
+local function drop_overdue(now)
+  for _, place in ipairs(redis.call('ZRANGEBYSCORE', QUEUE_UNTIL, '-inf', now, 'LIMIT', 0, OVERDUE)) do
+    leave_queue(string.match(place, '^%d+:%x+:(.*)$'))
+  end
+end
+
+-- Returns the digest of what decides which accounts may serve *request*, and that as JSON.
+local function class_of(request)
+  local allowed = request.allowed and {}
+  for id in pairs(request.allowed or {}) do allowed[#allowed + 1] = id end
+  if allowed then table.sort(allowed) end
+  local text = cjson.encode({ request.model, request.wire, request.kinds or {}, request.unfit_kinds or {},
+    request.unreadable or {}, request.demo or false, request.enforcing_only or false, pinned_to(request), allowed or false })
+  return string.sub(redis.sha1hex(text), 1, 16), text
+end
+
+-- Returns what `class_of` encoded, in the shape of a request, with the offers that can serve it.
+local function read_class(digest)
+  local text = redis.call('GET', queue_class_key(digest))
+  if not text then return nil end
+  local model, wire, kinds, unfit_kinds, unreadable, demo, enforcing_only, pin, allowed = unpack(cjson.decode(text))
+  local class = { model = model, wire = wire, kinds = #kinds > 0 and kinds or nil, unfit_kinds = unfit_kinds,
+    unreadable = unreadable, demo = demo, enforcing_only = enforcing_only, pin = pin, allowed = allowed and set_of(allowed) }
+  class.offers = offers_for(class)
+  return class
+end
+
+-- Returns a test whether *id*, which could serve a request of *own_class*, is left to the requests in *ahead*: those that could use it are at least as many as its free slots.
+local function left_to(ahead, own_class, now)
+  local counts, classes, compared = {}, {}, 0
+  for _, place in ipairs(ahead) do
+    local class = string.match(place, '^%d+:(%x+):')
+    counts[class] = (counts[class] or 0) + 1
+  end
+  local function could_use(digest, id, offer)
+    if digest == own_class then return true end
+    if classes[digest] == nil then classes[digest] = read_class(digest) or false end
+    local class = classes[digest]
+    if not class then return true end
+    return class.offers[offer] and (not class.allowed or class.allowed[id]) and (class.pin == '' or class.pin == id)
+      and not unfit_reason(id, class, {}, true, now)
+  end
+  return function(id)
+    compared = compared + 1
+    if compared > MAX_OFFERED then return true end
+    local offer, in_flight, cap, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'in_flight', 'cap', 'probe'))
+    local free = (probe and probe ~= '0' and 1 or tonumber(cap)) - (tonumber(in_flight) or 0)
+    for class, count in pairs(counts) do
+      if could_use(class, id, offer) then
+        free = free - count
+        if free <= 0 then return true end
+      end
+    end
+    return false
+  end
+end
+
+local function tokens_of(request)
+  local tokens = (request.estimates.input_tokens or 0) + (request.estimates.output_tokens or 0)
+  return math.max(tokens, LEAST_TOKENS)
+end
+
+-- Returns the turn of a request: its start tag, what it adds to its key's tag, and its place if it waits. Accounts
+-- that are left to others are taken from its choice. Returns nothing where no request waits, this one included.
+local function turn_of(request, now) -- rare
+  local stored = redis.call('HGET', QUEUE_PLACES, request.id)
+  local turn = stored and {}
+  if turn then
+    turn.place, turn.key, turn.share, turn.tag = unpack(cjson.decode(stored))
+    turn.share, turn.tag = tonumber(turn.share), tonumber(turn.tag)
+    redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, turn.place)
+  end
+  drop_overdue(now)
+  if not has_queue() and not request.wait then return nil end
+  local class, class_text = class_of(request)
+  local ahead
+  if turn then
+    local rank = redis.call('ZRANK', QUEUE, turn.place) or 0
+    ahead = rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
+  else
+    local weight = tonumber(redis.call('HGET', api_key_key(request.key), 'weight') or nil) or 1
+    local finish, virtual = unpack(redis.call('HMGET', QUEUE_TAGS, request.key, VIRTUAL))
+    turn = { key = request.key, share = tokens_of(request) / weight,
+      tag = math.max(tonumber(finish) or 0, tonumber(virtual) or 0) }
+    ahead = redis.call('ZRANGEBYSCORE', QUEUE, '-inf', tag_text(turn.tag))
+  end
+  turn.class, turn.class_text = class, class_text
+  if #ahead > 0 then request.is_left_to_others = left_to(ahead, class, now) end
+  return turn
+end
+
+local function expire_queue()
+  for _, key in ipairs({ QUEUE, QUEUE_UNTIL, QUEUE_PLACES, QUEUE_TAGS }) do redis.call('PEXPIRE', key, TAGS_MS) end
+end
+
+-- Lets a refused request wait, or continue to; adds to its refusal how many wait before it: `queued`. Where as many
+-- wait as *request.wait* allows, it adds `queue_full`.
+local function wait_for_turn(turn, request, refusal, now) -- rare
+  local former, arrival = turn.place
+  if former then
+    arrival = string.match(former, '^(%d+):')
+  else
+    if redis.call('ZCARD', QUEUE) >= request.wait then
+      refusal.queue_full = true
+      return
+    end
+    arrival = string.format('%015.0f', redis.call('HINCRBY', QUEUE_TAGS, ARRIVALS, 1))
+    redis.call('HSET', QUEUE_TAGS, turn.key, tag_text(turn.tag + turn.share))
+  end
+  local place = arrival .. ':' .. turn.class .. ':' .. request.id
+  if former and former ~= place then
+    redis.call('ZREM', QUEUE, former)
+    redis.call('ZREM', QUEUE_UNTIL, former)
+  end
+  redis.call('ZADD', QUEUE, tag_text(turn.tag), place)
+  redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place)
+  redis.call('HSET', QUEUE_PLACES, request.id,
+    cjson.encode({ place, turn.key, tag_text(turn.share), tag_text(turn.tag) }))
+  redis.call('SET', queue_class_key(turn.class), turn.class_text, 'PX', TAGS_MS)
+  redis.call('HSET', POOL, 'queue', 1)
+  expire_queue()
+  refusal.queued = redis.call('ZRANK', QUEUE, place)
+end
+
+-- Ends the turn of a request that is admitted: virtual time moves on, and its key is charged.
+local function end_turn(turn, request) -- rare
+  if turn.place then
+    remove_place(request.id)
+  else
+    redis.call('HSET', QUEUE_TAGS, turn.key, tag_text(turn.tag + turn.share))
+  end
+  local virtual = tonumber(redis.call('HGET', QUEUE_TAGS, VIRTUAL) or nil) or 0
+  if turn.tag > virtual then redis.call('HSET', QUEUE_TAGS, VIRTUAL, tag_text(turn.tag)) end
+  redis.call('PEXPIRE', QUEUE_TAGS, TAGS_MS)
+  has_queue()
+end

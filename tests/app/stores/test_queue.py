@@ -1,0 +1,408 @@
+"""The queue of requests that wait for an account: its order, who it holds up, and what it leaves behind."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from app.errors import StoreRefused
+from app.stores import keys
+from app.stores.scripts import Scripts
+from tests.support.store import Json, StoreOfTest, limit
+
+PLACE_MS = 5000
+LENGTH = 100
+
+
+def wait(store: StoreOfTest, request_id: str, key: str = "k", tokens: int = 1000, **more: object) -> Json:
+    """Try to admit a request that waits where it is refused."""
+    return store.admit(request_id, key, **{"output_tokens": tokens, "wait": LENGTH} | more)
+
+
+def try_once(store: StoreOfTest, request_id: str, key: str, tokens: int) -> Json:
+    return store.admit(request_id, key, output_tokens=tokens)
+
+
+def leave(store: StoreOfTest, request_id: str) -> None:
+    store.scripts.run("leave_queue", store.pool, request_id)
+
+
+def order(store: StoreOfTest) -> list[str]:
+    """Return the ids of the requests that wait, the first to be admitted first."""
+    places = store.client.zrange(keys.queue(store.pool), 0, -1)
+    return [place.split(":", 2)[2] for place in places]
+
+
+def remains(store: StoreOfTest) -> set[str]:
+    return store.names("queue*") - {"queue:tags"} - store.names("queue:class:*")
+
+
+@pytest.fixture
+def full(store: StoreOfTest) -> StoreOfTest:
+    """A pool of one account with one slot, which the request `first` occupies."""
+    store.account("a", cap=1)
+    for key in ("hot", "small", "heavy"):
+        store.key(key)
+    store.admit("first")
+    return store
+
+
+class TestOrder:
+    def test_of_one_key_is_that_of_arrival(self, full: StoreOfTest) -> None:
+        assert [wait(full, f"q{n}")["queued"] for n in range(12)] == list(range(12))
+        assert order(full) == [f"q{n}" for n in range(12)]
+
+    def test_a_key_that_waits_with_many_does_not_hold_up_another(self, full: StoreOfTest) -> None:
+        for n in range(5):
+            wait(full, f"h{n}", "hot")
+
+        assert wait(full, "s", "small")["queued"] == 1
+        assert order(full) == ["h0", "s", "h1", "h2", "h3", "h4"]
+
+    def test_counts_tokens(self, full: StoreOfTest) -> None:
+        for n in range(2):
+            wait(full, f"h{n}", "hot", tokens=3000)
+        for n in range(4):
+            wait(full, f"s{n}", "small", tokens=1000)
+
+        assert order(full) == ["h0", "s0", "s1", "s2", "h1", "s3"]
+
+    def test_counts_a_request_without_tokens_as_a_small_one(self, full: StoreOfTest) -> None:
+        for n in range(3):
+            wait(full, f"h{n}", "hot", tokens=0)
+        for n in range(2):
+            wait(full, f"s{n}", "small", tokens=100)
+
+        assert order(full) == ["h0", "s0", "h1", "s1", "h2"]
+
+    def test_counts_tokens_by_weight(self, full: StoreOfTest) -> None:
+        full.key("heavy", weight=3)
+        for n in range(2):
+            wait(full, f"s{n}", "small")
+        for n in range(4):
+            wait(full, f"h{n}", "heavy")
+
+        assert order(full) == ["s0", "h0", "h1", "h2", "s1", "h3"]
+
+    def test_remembers_what_a_key_was_given(self, full: StoreOfTest) -> None:
+        wait(full, "h0", "hot", tokens=5000)
+        full.settle("first")
+        wait(full, "h0", "hot")
+        wait(full, "h1", "hot")
+        wait(full, "s0", "small")
+
+        assert order(full) == ["s0", "h1"]
+
+    def test_forgets_it_after_a_minute(self, full: StoreOfTest) -> None:
+        wait(full, "h0", "hot")
+        tags = keys.queue(full.pool) + ":tags"
+
+        assert 50_000 < full.client.pttl(tags) <= 60_000
+
+    def test_a_request_that_left_is_not_counted(self, full: StoreOfTest) -> None:
+        for n in range(5):
+            wait(full, f"h{n}", "hot")
+            leave(full, f"h{n}")
+        wait(full, "h", "hot")
+        wait(full, "s", "small")
+
+        assert order(full) == ["h", "s"]
+
+
+class TestAdmission:
+    def test_only_the_first_takes_a_slot(self, full: StoreOfTest) -> None:
+        wait(full, "q0")
+        wait(full, "q1")
+        full.settle("first")
+
+        assert wait(full, "q1")["refused"] == "no_accounts"
+        assert wait(full, "q0")["account"] == "a"
+        assert order(full) == ["q1"]
+
+    def test_a_new_request_does_not_overtake(self, full: StoreOfTest) -> None:
+        wait(full, "q0")
+        full.settle("first")
+        refused = full.admit("new")
+
+        assert refused["refused"] == "no_accounts"
+        assert refused["busy"] == 1
+        assert [each[2] for each in refused["seen"]] == ["left to requests that wait"]
+        assert wait(full, "q0")["account"] == "a"
+
+    def test_a_new_request_of_a_key_that_used_less_does(self, full: StoreOfTest) -> None:
+        wait(full, "h0", "hot")
+        wait(full, "h1", "hot")
+        full.settle("first")
+        assert wait(full, "h0", "hot")["account"] == "a"
+        wait(full, "h2", "hot")
+        full.settle("h0")
+
+        assert full.admit("s", "small")["account"] == "a"
+        assert order(full) == ["h1", "h2"]
+
+    def test_slots_for_all_who_wait_are_taken_in_any_order(self, store: StoreOfTest) -> None:
+        store.account("a", cap=3)
+        for n in range(3):
+            store.admit(f"first{n}")
+        for n in range(3):
+            wait(store, f"q{n}")
+        store.settle("first0")
+        store.settle("first1")
+
+        assert wait(store, "q2")["refused"] == "no_accounts"
+        assert wait(store, "q1")["account"] == "a"
+        assert wait(store, "q0")["account"] == "a"
+
+    def test_without_a_queue_there_is_no_trace(self, store: StoreOfTest) -> None:
+        store.account("a", cap=1)
+        store.admit("first")
+        store.admit("second")
+
+        assert not store.names("queue*")
+
+    def test_holds_nothing_while_it_waits(self, full: StoreOfTest) -> None:
+        full.key("hot", limit("l", "output_tokens", "day", 10_000))
+        wait(full, "q0", "hot")
+
+        assert full.counters("l")["h"] == 0
+        assert set(full.leases()) == {"first"}
+
+    def test_limits_never_wait(self, full: StoreOfTest) -> None:
+        full.key("hot", limit("l", "output_tokens", "day", 10))
+
+        assert wait(full, "q0", "hot")["refused"] == "limit"
+        assert order(full) == []
+
+    def test_repeated(self, full: StoreOfTest) -> None:
+        """A reply may be lost: the same call again changes nothing."""
+        wait(full, "h", "hot")
+        before = full.client.hgetall(keys.queue(full.pool) + ":tags")
+
+        assert [wait(full, "h", "hot")["queued"] for _ in range(3)] == [0, 0, 0]
+        assert full.client.hgetall(keys.queue(full.pool) + ":tags") == before
+        full.settle("first")
+        assert wait(full, "h", "hot")["account"] == wait(full, "h", "hot")["account"]
+
+    def test_a_stored_response_does_not_wait(self, full: StoreOfTest) -> None:
+        wait(full, "q0")
+
+        assert full.admit("stored", stored=True, affinity="")["by"] == "stored"
+
+    @pytest.mark.parametrize("length", [-1, 1.5, "ten", True])
+    def test_odd_length(self, full: StoreOfTest, length: object) -> None:
+        with pytest.raises(StoreRefused) as refused:
+            wait(full, "q0", wait=length)
+        assert refused.value.reason.startswith("admit: refused: wait is not what")
+
+
+class TestOthers:
+    """Requests that no account of those who wait could serve are not held up."""
+
+    def test_another_model(self, store: StoreOfTest) -> None:
+        store.account("a", cap=1, models=("m",))
+        store.account("b", cap=1, models=("n",))
+        store.admit("first")
+        wait(store, "q0")
+        wait(store, "q1")
+
+        assert wait(store, "other", model="n")["account"] == "b"
+        store.admit("other2", model="n")
+        assert order(store) == ["q0", "q1"]
+
+    def test_another_model_at_the_same_account(self, store: StoreOfTest) -> None:
+        store.account("a", cap=1, models=("m", "n"))
+        store.admit("first")
+        wait(store, "q0")
+        store.settle("first")
+
+        assert store.admit("other", model="n")["refused"] == "no_accounts"
+        assert wait(store, "q0")["account"] == "a"
+
+    def test_a_model_that_rests_at_the_account(self, store: StoreOfTest) -> None:
+        store.account("a", cap=2, models=("m", "n"))
+        store.admit("first")
+        store.settle("first", {"model": "m", "why": "limited", "wait_ms": 3000})
+        assert wait(store, "q0")["queued"] == 0
+
+        assert store.admit("other", model="n")["account"] == "a"
+
+    def test_a_key_that_may_use_another_account(self, full: StoreOfTest) -> None:
+        full.account("b", cap=1)
+        full.key("bound", accounts=("a",))
+        full.key("free", accounts=("b",))
+        wait(full, "q0", "bound")
+
+        assert full.admit("other", "free")["account"] == "b"
+        full.settle("first")
+        assert full.admit("new", "small")["refused"] == "no_accounts"
+        assert wait(full, "q0", "bound")["account"] == "a"
+
+    def test_a_request_for_one_account(self, full: StoreOfTest) -> None:
+        full.account("b", cap=1)
+        wait(full, "q0", pin="a")
+
+        assert full.admit("other")["account"] == "b"
+        full.settle("other")
+        full.settle("first")
+        assert full.admit("other2")["account"] == "b"
+        assert wait(full, "q0", pin="a")["account"] == "a"
+
+    def test_an_account_whose_credential_a_process_cannot_read(self, full: StoreOfTest) -> None:
+        wait(full, "q0", unreadable=["a"])
+        full.settle("first")
+
+        assert full.admit("other")["account"] == "a"
+
+
+class TestEnd:
+    def test_of_the_last(self, full: StoreOfTest) -> None:
+        wait(full, "q0")
+        full.settle("first")
+        wait(full, "q0")
+
+        assert not remains(full)
+        assert not full.client.hexists(keys.pool(full.pool), "queue")
+
+    def test_leaving(self, full: StoreOfTest) -> None:
+        wait(full, "q0")
+        wait(full, "q1")
+        leave(full, "q0")
+        leave(full, "q0")
+        leave(full, "unknown")
+        full.settle("first")
+
+        assert wait(full, "q1")["account"] == "a"
+        assert not remains(full)
+
+    def test_a_place_that_is_not_renewed_is_lost(self, full: StoreOfTest) -> None:
+        wait(full, "q0")
+        full.advance(PLACE_MS - 1)
+        wait(full, "q1")
+        full.settle("first")
+        assert full.admit("new")["refused"] == "no_accounts"
+        full.advance(1)
+
+        assert wait(full, "q1")["account"] == "a"
+        assert not remains(full)
+
+    def test_a_place_that_is_renewed_is_not(self, full: StoreOfTest) -> None:
+        wait(full, "q0")
+        wait(full, "q1", "hot")
+        for _ in range(3):
+            full.advance(PLACE_MS - 1)
+            wait(full, "q1", "hot")
+            wait(full, "q0")
+
+        assert order(full) == ["q0", "q1"]
+
+    def test_all_who_wait_are_gone(self, full: StoreOfTest) -> None:
+        """Their processes were killed: the next request finds the queue empty, and removes it."""
+        for n in range(150):
+            wait(full, f"q{n}", wait=1000)
+        full.settle("first")
+        full.advance(PLACE_MS)
+
+        replies = [full.admit(f"new{n}") for n in range(3)]
+        assert any("account" in reply for reply in replies)
+        assert not remains(full)
+
+    def test_length(self, full: StoreOfTest) -> None:
+        for n in range(3):
+            wait(full, f"q{n}", wait=3)
+        refused = wait(full, "q3", wait=3)
+
+        assert refused["queue_full"]
+        assert "queued" not in refused
+        assert wait(full, "q1", wait=3)["queued"] == 1
+        assert order(full) == ["q0", "q1", "q2"]
+
+    def test_everything_expires(self, full: StoreOfTest) -> None:
+        wait(full, "q0")
+        root = keys.root(full.pool)
+
+        assert all(full.client.pttl(root + name) > 0 for name in full.names("queue*"))
+
+
+@dataclass
+class Queue:
+    """Start-time fair queueing in plain Python, for one account."""
+
+    cap: int
+    running: set[str] = field(default_factory=set)
+    waiting: dict[str, tuple[float, int, str, float]] = field(default_factory=dict)
+    finish: dict[str, float] = field(default_factory=dict)
+    virtual: float = 0.0
+    arrivals: int = 0
+
+    def try_to_run(self, request_id: str, key: str, share: float, *, may_wait: bool) -> str:
+        """Return what becomes of the request: it runs, waits or is refused."""
+        place = self.waiting.get(request_id)
+        if place:
+            ahead = sum(other[:2] < place[:2] for other in self.waiting.values())
+            tag = place[0]
+        else:
+            tag = max(self.virtual, self.finish.get(key, 0.0))
+            ahead = sum(other[0] <= tag for other in self.waiting.values())
+        if len(self.running) + ahead < self.cap:
+            was_empty = not self.waiting
+            self.waiting.pop(request_id, None)
+            self.running.add(request_id)
+            if place or not was_empty or may_wait:
+                self.virtual = max(self.virtual, tag)
+                if not place:
+                    self.finish[key] = tag + share
+            return "runs"
+        if not may_wait:
+            return "refused"
+        if not place:
+            self.arrivals += 1
+            self.waiting[request_id] = (tag, self.arrivals, key, share)
+            self.finish[key] = tag + share
+        return "waits"
+
+    def leave(self, request_id: str) -> None:
+        if place := self.waiting.pop(request_id, None):
+            self.finish[place[2]] = max(0.0, self.finish[place[2]] - place[3])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_behaves_as_its_model(store: StoreOfTest, seed: int) -> None:
+    chance = random.Random(seed)
+    weights = {"x": 1, "y": 1, "z": 4}
+    for key, weight in weights.items():
+        store.key(key, weight=weight)
+    store.account("a", cap=3)
+    model = Queue(3)
+    requests: dict[str, tuple[str, int]] = {}
+    for number in range(400):
+        waiting, action = sorted(model.waiting), chance.random()
+        if action < 0.25 and model.running:
+            ended = chance.choice(sorted(model.running))
+            store.settle(ended)
+            model.running.remove(ended)
+        elif action < 0.3 and waiting:
+            left = chance.choice(waiting)
+            leave(store, left)
+            model.leave(left)
+        else:
+            is_new = action < 0.6 or not waiting
+            request_id = f"q{number}" if is_new else chance.choice(waiting)
+            key, tokens = requests.setdefault(
+                request_id, (chance.choice("xxxyz"), chance.choice([0, 500, 2000]))
+            )
+            may_wait = not is_new or chance.random() < 0.8
+            try_it = wait if may_wait else try_once
+            reply = try_it(store, request_id, key, tokens)
+            expected = model.try_to_run(request_id, key, max(tokens, 100) / weights[key], may_wait=may_wait)
+            found = "runs" if "account" in reply else "waits" if "queued" in reply else "refused"
+            assert found == expected, f"step {number}"
+        assert order(store) == [
+            request_id for request_id, _ in sorted(model.waiting.items(), key=lambda each: each[1][:2])
+        ]
+        assert store.in_flight("a") == len(model.running)
+
+
+def test_scripts_without_a_queue_do_not_read_it(redis_client: object) -> None:
+    assert "turn_of" not in Scripts(redis_client)._sources["report"]
