@@ -22,6 +22,7 @@ from app.cli.price import price_group
 from app.cli.replay import replay
 from app.cli.request import request_group
 from app.cli.settings import settings
+from app.cli.setup import apply, dump
 from app.cli.up import up
 from app.cli.usage import usage
 from app.config import package_version
@@ -36,6 +37,8 @@ def main() -> None:
 main.add_command(up)
 main.add_command(backup)
 main.add_command(restore)
+main.add_command(apply)
+main.add_command(dump)
 main.add_command(account_group)
 main.add_command(admin_group)
 main.add_command(audit)

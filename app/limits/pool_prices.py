@@ -7,6 +7,8 @@ per change, and a request does not wait for them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app.errors import InvalidRequest
 from app.limits.prices import PriceTable, load_shipped_prices
 from app.stores.prices import PriceRepository
@@ -35,6 +37,10 @@ class PoolPrices:
     def current(self, pool: str) -> PriceTable:
         """Return the current prices of *pool*. One round trip."""
         return self._read(pool)[1]
+
+    def own(self, pool: str) -> Mapping[str, PriceRow]:
+        """Return the rows that *pool* sets itself, by model. One round trip."""
+        return self._prices.read(pool).rows
 
     def put(self, pool: str, model: str, row: PriceRow) -> None:
         """Set the price of *model*, from the next request on."""

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, reduce
+from typing import Any
 
 from app.accounts.pools import POLICIES, Pool, PoolRepository, checked_name, checked_policy, checked_zone
+from app.accounts.settings import CHOICES, FLAGS, with_choice, with_flag, with_number, with_time_limit
 from app.errors import InvalidRequest
 from app.operations.audit_trail import AuditedOperations, AuditTrail
+from schemas.bounds import POOL_NUMBERS
 
 Step = Callable[[str], str]
+
+
+def setting_steps(fields: Mapping[str, Any]) -> Iterator[Step]:
+    """
+    Yield the steps that set the settings among *fields*, those of a valid PoolChange.
+
+    A time limit of None is taken back.
+    """
+    for pattern, limits in fields.get("time_limits", {}).items():
+        for name, seconds in limits.items():
+            yield partial(with_time_limit, pattern=pattern, name=name, seconds=seconds)
+    for name in fields.keys() & set(CHOICES):
+        yield partial(with_choice, name=name, value=fields[name])
+    for name in fields.keys() & set(FLAGS):
+        yield partial(with_flag, name=name, value=fields[name])
+    for name in POOL_NUMBERS.keys() & fields.keys():
+        yield partial(with_number, name=name, value=fields[name])
 
 
 class PoolOperations(AuditedOperations):

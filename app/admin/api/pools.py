@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
-
 from flask import Blueprint, Response
 
-from app.accounts.settings import (
-    CHOICES,
-    FLAGS,
-    with_choice,
-    with_flag,
-    with_number,
-    with_time_limit,
-)
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.api.limits import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
+from app.operations.pools import setting_steps
 from schemas.admin import PoolChange, PoolInput
-from schemas.bounds import POOL_NUMBERS
 
 bp = Blueprint("pools", __name__, url_prefix="/pools")
 
@@ -56,21 +44,12 @@ def change(pool: str) -> Response:
     """Change the given settings of a pool."""
     fields = inputs.body(POOL_CHANGE)
     operations().pools.change(
-        checked_pool(pool), policy=fields.get("policy"), zone=fields.get("zone"), steps=list(_steps(fields))
+        checked_pool(pool),
+        policy=fields.get("policy"),
+        zone=fields.get("zone"),
+        steps=list(setting_steps(fields)),
     )
     return _pool_response(pool)
-
-
-def _steps(fields: dict[str, Any]) -> Iterator[Callable[[str], str]]:
-    for pattern, limits in fields.get("time_limits", {}).items():
-        for name, seconds in limits.items():
-            yield partial(with_time_limit, pattern=pattern, name=name, seconds=seconds)
-    for name in fields.keys() & set(CHOICES):
-        yield partial(with_choice, name=name, value=fields[name])
-    for name in fields.keys() & set(FLAGS):
-        yield partial(with_flag, name=name, value=fields[name])
-    for name in POOL_NUMBERS.keys() & fields.keys():
-        yield partial(with_number, name=name, value=fields[name])
 
 
 def _pool_response(pool: str) -> Response:

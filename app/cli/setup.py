@@ -1,0 +1,159 @@
+"""`poolgate apply` and `poolgate dump`: a pool as a file."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import click
+import orjson
+from marshmallow import ValidationError
+
+from app.cli.options import Command, example, in_pool, operations, with_store
+from app.cli.output import printable, show_json, show_list
+from app.cli.yaml_files import read_yaml, write_yaml
+from app.errors import InvalidRequest
+from app.operations.account_rules import KIND_RULES
+from app.operations.setup.changes import Action, DifferenceJson, PlannedChange
+from app.operations.setup.dump import dump_setup
+from app.operations.setup.plan import SetupStores, plan_setup
+from app.wiring import Services
+from schemas.setup_document import SetupDocument
+from schemas.validation_errors import first_error
+
+MAX_VALUE_CHARS = 300
+SECTIONS = {  # what one object of a section is called
+    "settings": "settings",
+    "limits": "limits of the pool",
+    "prices": "price",
+    "accounts": "account",
+    "models": "model route",
+    "keys": "API key",
+}
+
+
+@click.command(
+    "apply",
+    cls=Command,
+    epilog=example(
+        "poolgate apply setup.yaml --dry-run",
+        "OPENAI_API_KEY=sk-… poolgate apply setup.yaml --pool team-b",
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, allow_dash=True, dir_okay=False))
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@in_pool
+@with_store
+def apply(services: Services, as_json: bool, pool: str, file: str, dry_run: bool) -> None:
+    """
+    Make a pool as FILE describes it, a YAML or JSON document; - reads standard input.
+
+    FILE has any of the sections settings, limits, prices, accounts, models (routes) and keys; `poolgate dump`
+    shows their form. What FILE leaves out stays as it is; nothing is removed; a second run changes nothing.
+    Secrets are in environment variables, which FILE names (api_key_env). A new API key is shown once.
+    """
+    source = "standard input" if file == "-" else file
+    apply_document(services, as_json, pool, read_yaml(file), source, dry_run=dry_run)
+
+
+@click.command(
+    "dump", cls=Command, epilog=example("poolgate dump > setup.yaml", "poolgate dump --pool team-b")
+)
+@in_pool
+@with_store
+def dump(services: Services, as_json: bool, pool: str) -> None:
+    """
+    Print a pool as a YAML document for `poolgate apply`. It has no secrets.
+
+    Names of environment variables stand for secrets, and API keys are made again: `poolgate backup` copies
+    them. Sign-ins are in `poolgate account export --all`.
+    """
+    services.pools.check(pool)
+    document = dump_setup(pool, setup_stores(services))
+    if as_json:
+        show_json(document)
+    else:
+        click.echo(write_yaml(document), nl=False)
+
+
+def setup_stores(services: Services) -> SetupStores:
+    """Return what a document is compared with."""
+    return SetupStores(
+        services.settings,
+        services.pools,
+        services.accounts,
+        services.api_keys,
+        services.limits,
+        services.prices,
+        services.routes,
+    )
+
+
+def apply_document(
+    services: Services, as_json: bool, pool: str, content: Any, source: str, *, dry_run: bool
+) -> None:
+    """Apply *content*, a document of *source*, to *pool*, and print each change. A *dry_run* only prints."""
+    changes = _plan(services, pool, content, source)
+    reports: list[dict[str, Any]] = []
+    try:
+        for change in changes:
+            secret = "" if dry_run or change.action is Action.UNCHANGED else change.apply()
+            if as_json:
+                reports.append({**change.public(), **({"key": secret} if secret else {})})
+            else:
+                _show(change, secret)
+    finally:
+        if as_json:  # also what was made before a failure: secrets are returned only once
+            show_list(reports)
+    if not as_json:
+        click.echo(_summary(changes, dry_run=dry_run))
+
+
+def _plan(services: Services, pool: str, content: Any, source: str) -> Sequence[PlannedChange]:
+    try:
+        document = SetupDocument(KIND_RULES).load(content)
+        return plan_setup(document, pool, operations(services), setup_stores(services), os.environ)
+    except ValidationError as error:
+        param, message = first_error(error)
+        text = message if param else "must be a mapping of sections, such as accounts and keys"
+        raise InvalidRequest(f"{source}: {text}", param=param) from None
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{source}: {error.message}", param=error.param) from None
+
+
+def _show(change: PlannedChange, secret: str) -> None:
+    for note in change.notes:
+        click.echo(f"Note: {SECTIONS[change.section]} '{change.name}': {note}", err=True)
+    if change.action is Action.UNCHANGED:
+        return
+    name = f" '{change.name}'" if change.name else ""
+    click.echo(printable(f"{change.action} {SECTIONS[change.section]}{name}"))
+    for field, difference in change.differences.items():
+        click.echo(f"  {field}: {printable(_difference(change.action, difference))}")
+    if secret:
+        click.echo("  The key, shown only once:", err=True)
+        click.echo(f"  {secret}")
+
+
+def _difference(action: Action, difference: DifferenceJson) -> str:
+    after = _text(difference["after"])
+    return after if action is Action.ADD else f"{_text(difference['before'])} -> {after}"
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    if not isinstance(value, str):
+        with suppress(TypeError):
+            text = orjson.dumps(value).decode()
+    return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}…"
+
+
+def _summary(changes: Sequence[PlannedChange], *, dry_run: bool) -> str:
+    counts = Counter(change.action for change in changes)
+    added, changed, unchanged = (counts[action] for action in (Action.ADD, Action.CHANGE, Action.UNCHANGED))
+    if dry_run:
+        return f"Would add {added} and change {changed}; {unchanged} unchanged. Nothing was changed."
+    return f"Added {added} and changed {changed}; {unchanged} unchanged."

@@ -1,0 +1,162 @@
+"""The accounts of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from app.accounts.account import Account
+from app.accounts.accounts import AccountRepository
+from app.accounts.kinds import KINDS, kind_of
+from app.accounts.new_account import changed_account, checked_credential, new_account
+from app.config import Settings
+from app.errors import CredentialUnreadable, InvalidRequest
+from app.operations.accounts import AccountOperations
+from app.operations.setup.changes import HIDDEN, PlannedChange, errors_at, planned
+from app.operations.setup.secrets import Variables
+from app.stores.records.accounts import AccountState
+
+FIXED = ("kind", "base_url", "wires")  # cannot be changed once the account exists
+OWN = ("name", "api_key_env", "secret_headers_env", "paused")  # fields of a document alone
+API_KEY, PAUSED, SECRET_HEADERS = "api_key", "paused", "secret_headers"
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """The credential and the secret headers of an entry, as far as their variables are set."""
+
+    credential: str
+    headers: Mapping[str, str | None]  # None: removed
+    notes: tuple[str, ...] = ()
+
+
+class AccountPlanner:
+    def __init__(
+        self, operations: AccountOperations, accounts: AccountRepository, settings: Settings, pool: str
+    ) -> None:
+        self._operations = operations
+        self._accounts = accounts
+        self._settings = settings
+        self._pool = pool
+
+    def plan(self, entries: Sequence[Entry], variables: Variables) -> Iterator[PlannedChange]:
+        """Yield the change of each of *entries*. Raises InvalidRequest with its path in the document."""
+        stored = {account.name: account for account in self._accounts.all(self._pool)}
+        for index, entry in enumerate(entries):
+            path = f"accounts[{index}]"
+            with errors_at(path):
+                account = stored.get(entry["name"])
+                if account is None:
+                    yield self._plan_new(entry, path, variables)
+                else:
+                    yield self._plan_change(entry, account, variables)
+
+    def _plan_new(self, entry: Entry, path: str, variables: Variables) -> PlannedChange:
+        kind = KINDS[entry["kind"]]
+        if kind.has_sign_in:
+            raise InvalidRequest(
+                f"'{entry['name']}' has to be signed in first: poolgate account login --name {entry['name']}"
+            )
+        name = entry.get("api_key_env", "")
+        credential = variables.require(name, f"{path}.api_key_env") if name else ""
+        headers = {
+            header: variables.require(variable, f"{path}.secret_headers_env.{header}")
+            for header, variable in entry.get("secret_headers_env", {}).items()
+        }
+        fields = {key: value for key, value in entry.items() if key not in OWN}
+        fields["name"] = entry["name"]
+        is_complete = all([credential or not name, *headers.values()])
+        if headers and is_complete:
+            fields["secret_headers"] = headers
+        if is_complete:  # the others are reported together
+            new_account(fields, self._settings, credential=credential)
+
+        def apply() -> str:
+            self._operations.add(self._pool, fields, credential=credential)
+            if entry.get("paused"):
+                self._operations.pause(self._pool, entry["name"])
+            return ""
+
+        shown = {key: value for key, value in entry.items() if key != "name"}
+        return planned("accounts", entry["name"], None, shown, apply)
+
+    def _plan_change(self, entry: Entry, account: Account, variables: Variables) -> PlannedChange:
+        with suppress(CredentialUnreadable):  # then all of its secrets are replaced
+            account = self._accounts.find(self._pool, account.name)
+        before = {**account.public(), PAUSED: account.state is AccountState.PAUSED}
+        after: dict[str, Any] = {key: _normal(entry[key]) for key in entry if key not in OWN}
+        before = {key: _normal(before.get(key)) for key in (*after, PAUSED)}
+        for name in FIXED:
+            if name in after and after[name] != before[name]:
+                raise InvalidRequest(
+                    f"{name} of '{account.name}' cannot be changed: remove the account first", param=name
+                )
+        changes = {
+            key: _merge_patch(before[key], value) for key, value in after.items() if value != before[key]
+        }
+        secrets = self._changed_secrets(entry, account, variables)
+        if secrets.headers:
+            changes["secret_headers"] = secrets.headers
+            after[SECRET_HEADERS] = {
+                name: HIDDEN if value else "removed" for name, value in secrets.headers.items()
+            }
+        if secrets.credential:
+            after[API_KEY] = HIDDEN
+        if "paused" in entry:
+            after[PAUSED] = entry["paused"]
+        changed_account(account, changes)
+
+        def apply() -> str:
+            if changes or secrets.credential:
+                self._operations.change(self._pool, account.name, changes, credential=secrets.credential)
+            if after.get(PAUSED, before[PAUSED]) != before[PAUSED]:
+                switch = self._operations.pause if after[PAUSED] else self._operations.resume
+                switch(self._pool, account.name)
+            return ""
+
+        return planned("accounts", account.name, before, after, apply, notes=secrets.notes)
+
+    def _changed_secrets(self, entry: Entry, account: Account, variables: Variables) -> _Secrets:
+        """Return the secrets of *entry* that differ from the stored ones; unset variables change nothing."""
+        names = entry.get("secret_headers_env", {})
+        key_name = entry.get("api_key_env", "")
+        if key_name and account.signed_in:
+            raise InvalidRequest(
+                f"'{account.name}' of kind {kind_of(account).name} has a sign-in, and no API key",
+                param="api_key_env",
+            )
+        credential = variables.find(key_name)
+        unset = [key_name] if key_name and not credential else []
+        stored = account.settings.secret_headers
+        headers: dict[str, str | None] = {}
+        if "secret_headers_env" in entry:
+            headers = dict.fromkeys(name for name in stored if name not in names)
+        for header, variable in names.items():
+            value = variables.find(variable)
+            if not value:
+                unset.append(variable)
+            elif stored.get(header) != value:
+                headers[header] = checked_credential(value)
+        if credential:
+            checked_credential(credential)
+        return _Secrets(
+            credential if credential != account.credential else "",
+            headers,
+            tuple(f"{variable} is not set, so the stored secret stays" for variable in unset),
+        )
+
+
+def _normal(value: Any) -> Any:
+    """Return *value* with lists as documents have them: without repeated entries."""
+    return list(dict.fromkeys(value)) if isinstance(value, list | tuple) else value
+
+
+def _merge_patch(before: Any, after: Any) -> Any:
+    """Return what makes *after* of *before* where objects are merged and None removes."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return after
+    return {**dict.fromkeys(name for name in before if name not in after), **after}

@@ -1,0 +1,117 @@
+"""Write a pool as a document, without what is secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from app.accounts.account import Account
+from app.accounts.kinds import KINDS
+from app.accounts.new_account import new_account
+from app.config import Settings
+from app.errors import CredentialUnreadable
+from app.operations.setup.accounts import OWN
+from app.operations.setup.keys import key_entry
+from app.operations.setup.models import price_entry, route_entry
+from app.operations.setup.plan import SetupStores
+from app.operations.setup.pools import current_settings, limit_texts
+from app.presentation.model_routes import serialize_route
+from app.stores.records.accounts import AccountState
+from app.stores.records.api_keys import ApiKey
+from schemas.setup_document import VERSION, AccountEntry, KeyEntry
+
+_PLACEHOLDER = "x"  # of what a default account needs and the document does not have
+_NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]+")
+_ACCOUNT_FIELDS = [name for name in AccountEntry().fields if name not in OWN]
+_KEY_FIELDS = [field.data_key or name for name, field in KeyEntry().fields.items()]
+
+
+def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
+    """
+    Return *pool* as a document, which makes the same of an empty pool.
+
+    Secrets are names of environment variables; API keys have none, and are made again. Values that are
+    the default, and simulated accounts, are left out.
+    """
+    names = stores.accounts.names_by_id(pool)
+    defaults = current_settings(None)
+    settings = current_settings(stores.find_pool(pool))
+    accounts = [_read(account, pool, stores) for account in stores.accounts.all(pool)]
+    variables = _Variables()
+    document: dict[str, Any] = {
+        "settings": {name: value for name, value in settings.items() if value != defaults[name]},
+        "limits": limit_texts(stores.limits.all(pool)),
+        "prices": {model: price_entry(row) for model, row in sorted(stores.prices.own(pool).items())},
+        "accounts": [
+            _account(account, stores.settings, variables)
+            for account in accounts
+            if account.kind in KINDS and KINDS[account.kind].setup is not None
+        ],
+        "models": {
+            name: {key: value for key, value in route_entry(serialize_route(route, names)).items() if value}
+            for name, route in stores.routes.all(pool).items()
+        },
+        "keys": [_key(key, names) for key in stores.api_keys.all(pool)],
+    }
+    return {"version": VERSION} | {name: section for name, section in document.items() if section}
+
+
+def _read(account: Account, pool: str, stores: SetupStores) -> Account:
+    try:
+        return stores.accounts.find(pool, account.name)
+    except CredentialUnreadable:
+        return account
+
+
+class _Variables:
+    """Names of environment variables, each used once."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def name(self, *parts: str) -> str:
+        """Return a name made of *parts*."""
+        text = "_".join(_NOT_IN_VARIABLES.sub("_", part.upper()).strip("_") for part in parts)[:100]
+        text = text if text[:1].isalpha() else f"ACCOUNT_{text}"
+        number, name = 1, text
+        while name in self._used:
+            number += 1
+            name = f"{text}_{number}"
+        self._used.add(name)
+        return name
+
+
+def _account(account: Account, settings: Settings, variables: _Variables) -> dict[str, Any]:
+    public: Mapping[str, Any] = account.public()
+    given = {"kind": account.kind, "name": account.name, "base_url": account.base_url}
+    default: Mapping[str, Any] = new_account(
+        given, settings, credential=_PLACEHOLDER, chatgpt_account_id=_PLACEHOLDER
+    ).public()
+    entry: dict[str, Any] = {"name": account.name, "kind": account.kind}
+    setup = KINDS[account.kind].setup
+    usual = setup.default_base_url(settings) if setup and setup.default_base_url else ""
+    if account.base_url != usual:
+        entry["base_url"] = account.base_url
+    if not account.signed_in and (account.credential or (setup and setup.needs_credential)):
+        entry["api_key_env"] = variables.name(account.name, "API_KEY")
+    for name in _ACCOUNT_FIELDS:
+        if name in public and public[name] != default[name]:
+            value = public[name]
+            entry[name] = list(value) if isinstance(value, tuple) else value
+    if account.settings.secret_headers:
+        entry["secret_headers_env"] = {
+            header: variables.name(account.name, header) for header in account.settings.secret_headers
+        }
+    if account.state is AccountState.PAUSED:
+        entry["paused"] = True
+    return entry
+
+
+def _key(key: ApiKey, account_names: Mapping[str, str]) -> dict[str, Any]:
+    default = key_entry(ApiKey("", key.name, ""), {})
+    shown = key_entry(key, account_names)
+    changed = {
+        name: shown[name] for name in _KEY_FIELDS if name in shown and shown[name] != default.get(name)
+    }
+    return {"name": key.name, **changed}

@@ -1,0 +1,119 @@
+"""The API keys of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from app.errors import InvalidRequest
+from app.operations.api_keys import ApiKeyOperations
+from app.operations.limits import LimitOperations
+from app.operations.setup.changes import PlannedChange, errors_at, planned
+from app.operations.setup.pools import limit_changes, limit_texts, parse_limits
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.records.api_keys import ApiKey, KeyState
+
+EXPIRES = "expires"
+OWN = ("name", "limits", "disabled", "expires_at")  # fields that are compared in another form
+
+Entry = Mapping[str, Any]
+
+
+def key_entry(key: ApiKey, account_names: Mapping[str, str]) -> dict[str, Any]:
+    """Return *key* by the names of a document; *account_names* are those of its pool, by id."""
+    public: dict[str, Any] = {**key.public()}
+    return public | {
+        "models": list(key.models),
+        "accounts": [account_names.get(each, each) for each in key.accounts],
+        "limits": limit_texts(key.limits),
+        EXPIRES: written_date(key.expires_at),
+        "on_cut": str(key.on_cut),
+        "disabled": key.state is KeyState.DISABLED,
+    }
+
+
+def written_date(seconds: float | None) -> str | None:
+    """Return Unix seconds as a date, or a date with time, in UTC; None for never."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, UTC)
+    text = moment.isoformat().replace("+00:00", "Z")
+    return text.removesuffix("T00:00:00Z")
+
+
+class KeyPlanner:
+    def __init__(
+        self,
+        operations: ApiKeyOperations,
+        limits: LimitOperations,
+        api_keys: ApiKeyRepository,
+        account_names: Mapping[str, str],
+        pool: str,
+    ) -> None:
+        """*account_names* are those of the pool, by id."""
+        self._operations = operations
+        self._limits = limits
+        self._api_keys = api_keys
+        self._account_names = account_names
+        self._pool = pool
+
+    def plan(self, entries: Sequence[Entry], known_accounts: Collection[str]) -> Iterator[PlannedChange]:
+        """Yield the change of each of *entries*; *known_accounts* will exist when it is made."""
+        stored = {key.name: key for key in self._api_keys.all(self._pool)}
+        for index, entry in enumerate(entries):
+            path = f"keys[{index}]"
+            for account in entry.get("accounts", ()):
+                if account not in known_accounts:
+                    raise InvalidRequest(f"{path}.accounts: there is no account named '{account[:64]}'")
+            limits = parse_limits(entry.get("limits", ()), f"{path}.limits")
+            after: dict[str, Any] = {name: entry[name] for name in entry if name not in OWN}
+            for name in ("models", "accounts"):
+                if name in after:
+                    after[name] = list(dict.fromkeys(after[name]))
+            if "limits" in entry:
+                after["limits"] = limit_texts(limits)
+            if "expires_at" in entry:
+                after[EXPIRES] = written_date(entry["expires_at"])
+            if "disabled" in entry:
+                after["disabled"] = entry["disabled"]
+            with errors_at(path):
+                key = stored.get(entry["name"])
+                yield self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)
+
+    def _plan_new(self, entry: Entry, after: Mapping[str, Any]) -> PlannedChange:
+        fields = {name: value for name, value in entry.items() if value is not None and name != "disabled"}
+
+        def apply() -> str:
+            _, secret = self._operations.create(self._pool, fields)
+            if entry.get("disabled"):
+                self._operations.disable(self._pool, entry["name"])
+            return secret
+
+        return planned("keys", entry["name"], None, after, apply)
+
+    def _plan_change(self, entry: Entry, after: Mapping[str, Any], key: ApiKey) -> PlannedChange:
+        before = key_entry(key, self._account_names)
+        changes = {
+            name: value
+            for name, value in entry.items()
+            if name not in ("name", "limits", "disabled") and _differs(before, after, name)
+        }
+        limits = limit_changes(key.limits, parse_limits(entry.get("limits", ()), "limits"))
+
+        def apply() -> str:
+            if changes:
+                self._operations.change(self._pool, key.name, changes)
+            if "limits" in after and after["limits"] != before["limits"]:
+                limits.apply(self._limits, self._pool, key.name)
+            if after.get("disabled", before["disabled"]) != before["disabled"]:
+                switch = self._operations.disable if after["disabled"] else self._operations.enable
+                switch(self._pool, key.name)
+            return ""
+
+        return planned("keys", key.name, before, after, apply)
+
+
+def _differs(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> bool:
+    shown = EXPIRES if name == "expires_at" else name
+    return bool(before.get(shown) != after.get(shown))

@@ -1,0 +1,127 @@
+"""The prices and model routes of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from app.accounts.model_routes import PoolRoutes
+from app.accounts.route_syntax import format_step, parse_step
+from app.errors import InvalidRequest
+from app.limits.pool_prices import PoolPrices
+from app.limits.prices import MILLION, STANDARD
+from app.operations.model_routes import ModelRouteOperations
+from app.operations.prices import RATES, PriceOperations, micro_dollars, price_row
+from app.operations.setup.changes import PlannedChange, errors_at, planned
+from app.patterns import pattern_error
+from app.presentation.model_routes import serialize_route
+from app.stores.records.prices import PriceRow
+from schemas.bounds import MAX_OWN_PRICES, MAX_ROUTES, name_error
+from schemas.model_routes import ROUTE_INPUT
+
+Steps = Sequence[Sequence[Mapping[str, Any]]]
+
+
+def price_entry(row: PriceRow) -> dict[str, Any]:
+    """Return *row*, a price as stored, by the names of a document, in US dollars per million tokens."""
+    rates = {name: _dollars(row[STANDARD][name]) for name in RATES if name in row[STANDARD]}
+    sizes = {name: row[name] for name in ("context", "max_output") if row.get(name)}
+    images = set(row.get("image") or ())
+    image = {"image": images.pop()} if len(images) == 1 else {}  # the shipped list has more than one size
+    return {**rates, **sizes, **image}
+
+
+def _dollars(micros: int) -> int | float:
+    amount = Decimal(micros) / MILLION
+    return int(amount) if amount == int(amount) else float(amount)
+
+
+def plan_prices(
+    operations: PriceOperations, prices: PoolPrices, pool: str, entries: Mapping[str, Mapping[str, Any]]
+) -> Iterator[PlannedChange]:
+    """Yield the change of the price of each model in *entries*."""
+    if not entries:
+        return
+    own, listed = prices.own(pool), prices.current(pool).rows()
+    if len(own.keys() | entries.keys()) > MAX_OWN_PRICES:
+        raise InvalidRequest(f"prices: a pool has at most {MAX_OWN_PRICES} prices of its own")
+    for model, entry in entries.items():
+        with errors_at(f"prices.{model}"):
+            if error := name_error(model):
+                raise InvalidRequest(f"the name of a model {error}")
+            rates = {name: micro_dollars(Decimal(str(entry[name])), name) for name in RATES if name in entry}
+            row = price_row(listed.get(model, {}), {**entry, **rates})
+
+        def apply(model: str = model, row: dict[str, Any] = row) -> str:
+            operations.set(pool, model, row)
+            return ""
+
+        before = price_entry(own[model]) if model in own else None
+        yield planned("prices", model, before, price_entry(row), apply)
+
+
+class RoutePlanner:
+    def __init__(
+        self,
+        operations: ModelRouteOperations,
+        routes: PoolRoutes,
+        account_names: Mapping[str, str],
+        pool: str,
+    ) -> None:
+        """*account_names* are those of the pool, by id."""
+        self._operations = operations
+        self._routes = routes
+        self._account_names = account_names
+        self._pool = pool
+
+    def plan(
+        self, entries: Mapping[str, Mapping[str, Any]], known_accounts: Collection[str]
+    ) -> Iterator[PlannedChange]:
+        """Yield the change of each route of *entries*; *known_accounts* will exist when it is made."""
+        stored = self._routes.all(self._pool)
+        if len(stored.keys() | entries.keys()) > MAX_ROUTES:
+            raise InvalidRequest(f"models: a pool has at most {MAX_ROUTES} model routes")
+        for name, entry in entries.items():
+            with errors_at(f"models.{name}"):
+                if error := pattern_error(name):
+                    raise InvalidRequest(f"the name of a model route {error}")
+                fields = ROUTE_INPUT.load({**entry, "steps": [_parsed(step) for step in entry["steps"]]})
+                _check_accounts(fields["steps"], known_accounts)
+
+            def apply(name: str = name, fields: Mapping[str, Any] = fields) -> str:
+                self._operations.set(self._pool, name, fields)
+                return ""
+
+            before = None
+            if name in stored:
+                before = route_entry(serialize_route(stored[name], self._account_names))
+            yield planned("models", name, before, route_entry(fields), apply)
+
+
+def route_entry(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *fields* of a route, with names of accounts, by the names of a document."""
+    shown: dict[str, Any] = {"steps": [_written(step) for step in fields["steps"]]}
+    return shown | {name: dict(fields[name]) for name in ("defaults", "overrides")}
+
+
+def _parsed(step: str | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    return parse_step(step) if isinstance(step, str) else step
+
+
+def _written(step: Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
+    """Return *step* as text if it can be written so: names of accounts may have an `@`, too."""
+    targets = [{name: target[name] for name in ("model", "accounts", "weight")} for target in step]
+    targets = [target | {"accounts": list(target["accounts"])} for target in targets]
+    if len(targets) == 1:
+        targets[0]["weight"] = 1  # of which nothing else takes a share
+    text = format_step(targets)
+    return text if parse_step(text) == targets else targets
+
+
+def _check_accounts(steps: Steps, known: Collection[str]) -> None:
+    for step in steps:
+        for target in step:
+            for account in target["accounts"]:
+                if account not in known:
+                    raise InvalidRequest(f"there is no account named '{account[:64]}'", param="steps")

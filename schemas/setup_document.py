@@ -1,0 +1,177 @@
+"""A declarative set-up of one pool, as `poolgate apply` reads and `poolgate dump` writes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+from marshmallow.fields import Field, List, Nested
+from marshmallow.validate import Length, Regexp
+
+from schemas.account_settings import header_error
+from schemas.accounts import AccountInput, KindRules
+from schemas.admin import PoolChange, PriceInput
+from schemas.api_keys import Expiry, KeyInput
+from schemas.bounds import MAX_LIMITS, MAX_OWN_PRICES, MAX_ROUTE_STEPS, MAX_ROUTE_TARGETS, MAX_ROUTES
+from schemas.fields import Flag, Integer, Json, Object, ShortText, Text
+from schemas.model_routes import RouteFields, RouteTargetInput
+from schemas.names import AdminSchema, Names
+from schemas.validation_errors import invalid
+
+VERSION = 1
+MAX_ACCOUNTS = 5000
+MAX_KEYS = 5000
+MAX_STEP_CHARS = 8192
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+NOT_A_VARIABLE = "must be the name of an environment variable"
+
+
+class Variable(Text):
+    """The name of an environment variable that holds a secret."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(validate=Regexp(VARIABLE, error=NOT_A_VARIABLE), **more)
+
+
+class SecretInFile(Field[Any]):
+    """A field that would hold a secret: it is refused, with the *remedy*."""
+
+    def __init__(self, remedy: str) -> None:
+        super().__init__()
+        self._remedy = remedy
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        raise invalid(f"must not be in the file: {self._remedy}")
+
+
+class HeaderVariables(Object):
+    """`{header: environment variable}`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        variables = super()._deserialize(value, attr, data)
+        for name, variable in variables.items():
+            if error := header_error(name):
+                raise invalid(error, name[:64])
+            if type(variable) is not str or VARIABLE.match(variable) is None:
+                raise invalid(NOT_A_VARIABLE, name)
+        return variables
+
+
+class Entries(Object):
+    """A mapping of at most *max_entries* names of models to objects of *schema*."""
+
+    def __init__(self, schema: Schema, max_entries: int) -> None:
+        super().__init__()
+        self.schema, self._max_entries = schema, max_entries
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        entries = super()._deserialize(value, attr, data)
+        if len(entries) > self._max_entries:
+            raise invalid(f"must have at most {self._max_entries} entries")
+        return dict(zip(entries, _load_each(self.schema, entries), strict=True))
+
+
+class NamedEntries(Json):
+    """A list of at most *max_entries* objects of *schema* with different names."""
+
+    types, expected = (list,), "a list"
+
+    def __init__(self, schema: Schema, max_entries: int) -> None:
+        super().__init__()
+        self.schema, self._max_entries = schema, max_entries
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        entries = super()._deserialize(value, attr, data)
+        if len(entries) > self._max_entries:
+            raise invalid(f"must have at most {self._max_entries} entries")
+        loaded = _load_each(self.schema, dict(enumerate(entries)))
+        seen: set[str] = set()
+        for index, entry in enumerate(loaded):
+            if entry["name"] in seen:
+                raise invalid("is the name of an earlier entry", index, "name")
+            seen.add(entry["name"])
+        return loaded
+
+
+def _load_each(schema: Schema, entries: Mapping[Any, Any]) -> list[Any]:
+    """Return the objects in *entries* as *schema* loads them. Raises ValidationError by their names."""
+    loaded, errors = [], {}
+    for name, entry in entries.items():
+        try:
+            loaded.append(schema.load(entry))
+        except ValidationError as error:
+            errors[name] = error.messages
+    if errors:
+        raise ValidationError(errors)
+    return loaded
+
+
+class AccountEntry(AccountInput):
+    class Meta(AccountInput.Meta):
+        exclude = ("secret_headers",)
+
+    api_key_env = Variable()
+    secret_headers_env = HeaderVariables()
+    paused = Flag()
+    api_key = SecretInFile("name its environment variable in api_key_env")
+    credential = SecretInFile("name its environment variable in api_key_env")
+
+
+class KeyEntry(KeyInput):
+    """An API key; its secret is made when it is created."""
+
+    expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
+    disabled = Flag()
+    key = SecretInFile("a key is made, and shown once, when it is created")
+
+
+class Step(Field[Any]):
+    """A step of a model route: text such as `a=90,b@gpu1=10`, or a list of targets."""
+
+    _target = RouteTargetInput()
+    _text = ShortText(MAX_STEP_CHARS, 1)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        if type(value) is str:
+            return self._text.deserialize(value)
+        if type(value) is not list or not 0 < len(value) <= MAX_ROUTE_TARGETS:
+            raise invalid(f"must be a text, or a list of 1 to {MAX_ROUTE_TARGETS} targets")
+        return _load_each(self._target, dict(enumerate(value)))
+
+
+class RouteEntry(AdminSchema):
+    steps = List(
+        Step(),
+        required=True,
+        validate=Length(1, MAX_ROUTE_STEPS, error=f"must have 1 to {MAX_ROUTE_STEPS} steps"),
+        error_messages={"invalid": "must be a list of steps", "required": "is required"},
+    )
+    defaults = Nested(RouteFields, load_default=dict)
+    overrides = Nested(RouteFields, load_default=dict)
+
+
+class SetupDocument(AdminSchema):
+    """
+    What is left out stays as it is.
+
+    *kinds* are those of accounts, with their rules.
+    """
+
+    def __init__(self, kinds: Mapping[str, KindRules], **options: Any) -> None:
+        self._kinds = kinds
+        super().__init__(**options)
+
+    def on_bind_field(self, field_name: str, field_obj: Field[Any]) -> None:
+        """Check accounts by the kinds there are."""
+        if isinstance(field_obj, NamedEntries) and field_name == "accounts":
+            field_obj.schema = AccountEntry(self._kinds)
+
+    version = Integer(VERSION, VERSION, load_default=VERSION)
+    settings = Nested(PoolChange)
+    limits = Names(MAX_LIMITS)
+    prices = Entries(PriceInput(), MAX_OWN_PRICES)
+    accounts = NamedEntries(AccountEntry(), MAX_ACCOUNTS)
+    models = Entries(RouteEntry(), MAX_ROUTES)
+    keys = NamedEntries(KeyEntry(), MAX_KEYS)

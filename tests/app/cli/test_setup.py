@@ -1,0 +1,282 @@
+"""`poolgate apply` and `poolgate dump`."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+import yaml
+
+from app.accounts.account import Account
+from app.cli import yaml_files
+from tests.support.store_contents import everything_in
+
+DOCUMENT = """
+version: 1
+settings:
+  policy: ordered
+  zone: Europe/Berlin
+  affinity_minutes: 60
+  time_limits: {"o3*": {total: 1800}}
+limits: [500 usd/month, 20 parallel_requests]
+prices:
+  llama-4: {input: 0.1, output: 0.25, context: 131072}
+accounts:
+  - {name: main, kind: openai, api_key_env: MAIN_KEY, cap: 20}
+  - name: gpu1
+    kind: compatible
+    base_url: http://10.0.0.5:8000/v1
+    models: [llama-4]
+    headers: {X-Tenant: lab}
+    secret_headers_env: {X-Token: GPU_TOKEN}
+    paused: true
+models:
+  fast:
+    steps: [gpt-5-mini, "llama-4@gpu1", "a=90,b=10"]
+    defaults: {reasoning_effort: low}
+keys:
+  - name: ann
+    models: [fast]
+    accounts: [main, gpu1]
+    limits: [1000000 total_tokens/day]
+    expires: 2027-01-01
+  - {name: old, disabled: true}
+"""
+SECRETS = {"MAIN_KEY": "sk-main-secret", "GPU_TOKEN": "gpu-secret"}
+
+
+@pytest.fixture
+def setup(tmp_path):
+    """Write a document and return its path."""
+
+    def write(text):
+        path = tmp_path / "setup.yaml"
+        path.write_text(text if isinstance(text, str) else yaml.safe_dump(text))
+        return str(path)
+
+    return write
+
+
+class TestApply:
+    def test_an_empty_pool(self, poolgate, services, setup):
+        result = poolgate("apply", setup(DOCUMENT), **SECRETS)
+
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout.endswith("Added 6 and changed 2; 0 unchanged.\n")
+        main, gpu = (services.accounts.find("default", name) for name in ("main", "gpu1"))
+        assert (main.credential, main.cap) == ("sk-main-secret", 20)
+        assert (gpu.settings.secret_headers, gpu.state) == ({"X-Token": "gpu-secret"}, "paused")
+        key = services.api_keys.find("default", "ann")
+        assert set(key.accounts) == {main.id, gpu.id}
+        assert services.api_keys.find("default", "old").state == "disabled"
+        assert list(services.routes.all("default")) == ["fast"]
+        assert services.prices.own("default")["llama-4"]["context"] == 131072
+        pool = services.pools.all()[0]
+        assert (pool.policy, pool.zone, pool.effective.affinity_minutes) == ("ordered", "Europe/Berlin", 60)
+
+    def test_new_keys_are_shown_once(self, poolgate, services, setup):
+        result = poolgate("apply", setup("keys: [{name: ann}]"))
+
+        (secret,) = [line.strip() for line in result.stdout.splitlines() if "sk-pg-default-" in line]
+        assert services.api_keys.authenticate(secret).name == "ann"
+        assert "sk-pg-" not in poolgate("apply", setup("keys: [{name: ann, raw: true}]")).stdout
+
+    def test_again(self, poolgate, services, setup):
+        poolgate("apply", setup(DOCUMENT), **SECRETS)
+        audited = len(services.audit.page().entries)
+
+        result = poolgate("apply", setup(DOCUMENT), **SECRETS)
+
+        assert result.stdout == "Added 0 and changed 0; 8 unchanged.\n"
+        assert len(services.audit.page().entries) == audited
+
+    def test_a_dry_run(self, poolgate, services, setup, redis_client):
+        """It shows what would change, without secret values, and changes nothing."""
+        before = everything_in(redis_client)
+
+        result = poolgate("apply --dry-run", setup(DOCUMENT), **SECRETS)
+
+        assert everything_in(redis_client) == before
+        assert "add account 'main'\n" in result.stdout
+        assert "  api_key_env: MAIN_KEY\n" in result.stdout
+        assert "change settings\n  policy: balanced -> ordered\n" in result.stdout
+        assert result.stdout.endswith("Would add 6 and change 2; 0 unchanged. Nothing was changed.\n")
+        assert "secret" not in result.output.replace("secret_headers_env", "")
+
+    def test_differences(self, poolgate, services, setup):
+        poolgate("apply", setup(DOCUMENT), **SECRETS)
+        limit = services.limits.all("default")[0].id
+        changed = DOCUMENT.replace("cap: 20", "cap: 30").replace("500 usd", "600 usd")
+        changed = changed.replace("paused: true", "paused: false")
+        changed = changed.replace("disabled: true", "disabled: false").replace("a=90,b=10", "a=50,b=50")
+        changed = changed.replace("X-Tenant: lab", "X-Other: x").replace("1000000 total", "5 total")
+
+        secrets = SECRETS | {"GPU_TOKEN": "another"}
+        result = poolgate("apply", setup(changed), **secrets)
+
+        assert result.stdout.endswith("Added 0 and changed 6; 2 unchanged.\n")
+        assert "  cap: 20 -> 30\n" in result.stdout
+        assert "another" not in result.output
+        gpu = services.accounts.find("default", "gpu1")
+        assert gpu.settings.headers == {"X-Other": "x"}
+        assert (gpu.settings.secret_headers, gpu.state) == ({"X-Token": "another"}, "active")
+        assert services.limits.all("default")[0].id == limit
+        assert services.api_keys.find("default", "old").state == "active"
+        assert [each.max for each in services.api_keys.find("default", "ann").limits] == [5]
+        assert "0 and changed 0" in poolgate("apply", setup(changed), **secrets).stdout
+
+    def test_a_new_secret(self, poolgate, services, setup):
+        poolgate("apply", setup(DOCUMENT), **SECRETS)
+
+        result = poolgate("apply", setup(DOCUMENT), **(SECRETS | {"MAIN_KEY": "sk-next"}))
+
+        assert "change account 'main'\n  api_key: null -> (secret)\n" in result.stdout
+        assert services.accounts.find("default", "main").credential == "sk-next"
+
+    def test_a_variable_that_is_not_set(self, poolgate, services, setup):
+        """New accounts need it, and all missing ones are named; the secret of an existing one stays."""
+        result = poolgate("apply", setup(DOCUMENT))
+
+        assert result.exit_code == 1
+        assert "not set: MAIN_KEY (accounts[0].api_key_env), GPU_TOKEN (accounts[1]." in result.stderr
+        assert services.accounts.all("default") == []
+        poolgate("apply", setup(DOCUMENT), **SECRETS)
+        result = poolgate("apply", setup(DOCUMENT))
+        assert result.exit_code == 0
+        assert "account 'main': MAIN_KEY is not set, so the stored secret stays" in result.stderr
+
+    def test_from_json_on_standard_input(self, poolgate, services):
+        result = poolgate("apply - --json --pool team", stdin=orjson.dumps({"keys": [{"name": "ann"}]}))
+
+        (change,) = orjson.loads(result.stdout)["data"]
+        assert (change["section"], change["name"], change["action"]) == ("keys", "ann", "add")
+        assert services.api_keys.authenticate(change["key"]).pool == "team"
+
+    def test_each_change_is_in_the_audit_log(self, poolgate, services, setup):
+        poolgate("apply", setup(DOCUMENT), **SECRETS)
+
+        actions = {entry["action"] for entry in services.audit.page().entries}
+        expected = {"pool.change", "limit.add", "price.set", "account.add", "account.pause", "model.set"}
+        assert actions >= expected | {"key.create", "key.disable"}
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("", "must be a mapping of sections"),
+            ("- 1", "must be a mapping of sections"),
+            ("teams: []", "teams is not a field of this object"),
+            ("version: 2", "version must be"),
+            ("accounts: [{name: a, kind: openai, bas_url: x}]", "accounts[0].bas_url is not a field of"),
+            ("accounts: [{name: a, kind: openai, api_key: sk-1}]", "accounts[0].api_key must not be in the"),
+            ("accounts: [{name: a, kind: openai}]", "accounts[0]: An account of kind openai needs a cred"),
+            ("accounts: [{name: a, kind: chatgpt}]", "accounts[0]: 'a' has to be signed in first"),
+            ("accounts: [{name: a, kind: demo}]", "accounts[0].kind must be"),
+            ("keys: [{name: a, limits: [x]}]", "keys[0].limits[0]: 'x' is not a limit"),
+            ("keys: [{name: a, accounts: [b]}]", "keys[0].accounts: there is no account named 'b'"),
+            ("keys: [{name: a}, {name: a}]", "keys[1].name is the name of an earlier entry"),
+            ("keys: [{name: a, expires: x}]", "keys[0].expires must be a date"),
+            ("models: {fast: {steps: ['x@gone']}}", "models.fast: there is no account named 'gone'"),
+            ("models: {fast: {steps: ['']}}", "models.fast.steps[0] must not be empty"),
+            ("models: {fast: {steps: ['a,,b']}}", "models.fast: A target of a step must have the name"),
+            ("models: {'': {steps: [x]}}", "models"),
+            ("prices: {x: {input: 0.0000001, output: 1}}", "prices.x: A price is between"),
+            ("settings: {policy: x}", "settings: 'x' is no policy"),
+            ("settings: {zone: Mars}", "settings: 'Mars' is not an IANA time zone"),
+            ("settings: {time_limits: {a: {x: 1}}}", "settings: 'x' is no time limit"),
+            ("limits: [1 usd/day, y]", "limits[1]: 'y' is not a limit"),
+            ("a: 1\na: 2", "line 2: the key 'a' is repeated"),
+        ],
+    )
+    def test_are_one_line_with_the_file_and_the_field(self, poolgate, services, setup, text, message):
+        path = setup(text)
+
+        result = poolgate("apply", path)
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"Error: {path}: {message}")
+        assert result.stderr.count("\n") == 1
+        assert "sk-1" not in result.stderr
+        assert services.api_keys.all("default") == []
+
+    def test_a_late_fault_changes_nothing(self, poolgate, services, setup):
+        result = poolgate("apply", setup("limits: [1 usd/day]\nkeys: [{name: a, limits: [x]}]"))
+
+        assert result.exit_code == 1
+        assert services.limits.all("default") == []
+
+    @pytest.mark.parametrize("field", ["kind: azure", "base_url: http://other/v1", "wires: [responses]"])
+    def test_what_cannot_be_changed(self, poolgate, setup, field):
+        account = {"name": "a", "kind": "compatible", "base_url": "http://host/v1"}
+        poolgate("apply", setup({"accounts": [account]}))
+
+        result = poolgate("apply", setup({"accounts": [account | yaml.safe_load(field)]}))
+
+        assert f"accounts[0]: {field.split(':')[0]} of 'a' cannot be changed" in result.stderr
+
+    def test_a_huge_file(self, poolgate, setup, monkeypatch):
+        monkeypatch.setattr(yaml_files, "MAX_FILE_BYTES", 10)
+
+        assert "larger than 10 bytes" in poolgate("apply", setup(DOCUMENT)).stderr
+
+
+class TestDump:
+    def test_makes_the_same_pool_elsewhere(self, poolgate, setup):
+        poolgate("apply", setup(DOCUMENT), **SECRETS)
+        dumped = poolgate("dump").stdout
+        secrets = {"MAIN_API_KEY": "sk-main-secret", "GPU1_X_TOKEN": "gpu-secret"}
+
+        result = poolgate("apply --pool team", setup(dumped), **secrets)
+
+        assert result.exit_code == 0, result.stderr
+        assert poolgate("dump --pool team").stdout == dumped
+
+    def test_applied_to_itself_changes_nothing(self, poolgate, setup):
+        poolgate("apply", setup(DOCUMENT), **SECRETS)
+
+        result = poolgate("apply", setup(poolgate("dump").stdout))
+
+        assert result.stdout == "Added 0 and changed 0; 8 unchanged.\n"
+
+    def test_has_no_secrets_and_no_defaults(self, poolgate, setup):
+        poolgate("apply", setup(DOCUMENT), **SECRETS)
+
+        text = poolgate("dump").stdout
+
+        document = yaml.safe_load(text)
+        assert not any(secret in text for secret in SECRETS.values())
+        assert document["accounts"][1] == {
+            "name": "main",
+            "kind": "openai",
+            "api_key_env": "MAIN_API_KEY",
+            "cap": 20,
+        }
+        assert document["keys"][1] == {"name": "old", "disabled": True}
+        assert document["models"]["fast"]["steps"] == ["gpt-5-mini", "llama-4@gpu1", "a=90,b=10"]
+        assert document == orjson.loads(poolgate("dump --json").stdout)
+
+    def test_accounts_with_an_at_sign_in_routes(self, poolgate, setup):
+        """Such a name cannot be in the text of a step."""
+        account = "{name: ann@example.com, kind: compatible, base_url: 'http://h/v1'}"
+        step = "[{model: m, accounts: [ann@example.com]}]"
+
+        result = poolgate("apply", setup(f"accounts: [{account}]\nmodels: {{fast: {{steps: [{step}]}}}}"))
+
+        assert result.exit_code == 0, result.stderr
+        text = poolgate("dump").stdout
+        assert yaml.safe_load(text)["models"]["fast"]["steps"] == [
+            [{"model": "m", "accounts": ["ann@example.com"], "weight": 1}]
+        ]
+        assert "changed 0" in poolgate("apply", setup(text)).stdout
+
+    def test_an_empty_pool(self, poolgate):
+        assert poolgate("dump").stdout == "version: 1\n"
+
+    def test_simulated_accounts_are_left_out(self, poolgate, services):
+        services.pools.ensure("default")
+        services.accounts.add("default", Account(id="", name="demo", kind="demo", base_url="http://d"))
+
+        assert poolgate("dump").stdout == "version: 1\n"
+
+    def test_an_unknown_pool(self, poolgate):
+        assert poolgate("dump --pool nowhere").exit_code == 1
