@@ -48,7 +48,7 @@ class ChatReader:
         self.output_bytes = 0
         self.deltas = 0
         self.has_calls = False  # whether a tool was called
-        self._reasons: dict[int, str | None] = {}  # finish reasons by choice
+        self._reasons: dict[int, str | None] = {}  # by choice; "" for a word that is no known end
         self._ended = False
         self._usage_is_final = False
         self._repair = ChatRepair()
@@ -103,8 +103,7 @@ class ChatReader:
         """Return whether the stream is complete if it ends now: every choice has its finish_reason."""
         if self._ended:
             return True
-        reasons = self._reasons.values()
-        return len(reasons) >= self._choices and None not in reasons
+        return len(self._reasons) >= self._choices and all(self._reasons.values())
 
     def _end(self, payload: dict[str, Any]) -> Stage:
         if not self._ended:
@@ -151,7 +150,7 @@ class ChatReader:
                 self._count_other(delta)
         self.deltas += produced
         if reason is not None:
-            self._finish_choice(index, reason, choice)
+            self._finish_choice(index, choice, position)
         elif index not in self._reasons:
             self._reasons[index] = None
         return produced
@@ -179,20 +178,26 @@ class ChatReader:
         self.has_calls |= bool(choice["delta"].get("tool_calls") or choice["delta"].get("function_call"))
         self.deltas += produced
         if reason is not None:
-            self._finish_choice(index, reason, choice)
-            if not is_known(odd_choice["finish_reason"]):
-                self._reasons[index] = None  # no end: the stream is complete only with `[DONE]`
+            self._finish_choice(index, choice, position, is_end=is_known(odd_choice["finish_reason"]))
         elif index not in self._reasons:
             self._reasons[index] = None
         return produced
 
-    def _finish_choice(self, index: int, reason: str, choice: dict[str, Any]) -> None:
-        native = choice.get("native_finish_reason")
+    def _finish_choice(
+        self, index: int, choice: dict[str, Any], position: int, *, is_end: bool = True
+    ) -> None:
+        """Note the finish reason of *choice*: of several, the client receives the first."""
+        reason, native = choice["finish_reason"], choice.get("native_finish_reason")
         if is_broken_off(reason) or (is_broken_off(native) and not self.output_bytes):
             word = reason if is_broken_off(reason) else native
             message = f"The upstream broke off its response: its finish_reason is '{word}'"
             self.error = rejection_from_event({"error": {"message": message, "code": word}})
-        self._reasons[index] = reason
+        elif self._reasons.get(index) is not None:
+            self._repaired[position] = {**choice, "finish_reason": None}
+            if is_end:
+                self._reasons[index] = self._reasons[index] or reason
+            return
+        self._reasons[index] = reason if is_end else ""
         if index == 0 or self.finish is None:
             self.finish = reason
 

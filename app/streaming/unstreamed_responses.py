@@ -43,11 +43,12 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, iden
         return error
     if not (choices := choices_in(payload)):
         raise UpstreamProtocolError(NOT_A_RESPONSE)
-    streamed = [_streamed_choice(choice, index) for index, choice in enumerate(choices)]
+    is_changed = _number(choices)
+    streamed = [_streamed_choice(choice) for choice in choices]
     chunk = Event({**payload, "choices": streamed})
     reader.observe(chunk)
     reader.observe(DONE)
-    is_changed = _set_missing(payload, "object", "chat.completion")
+    is_changed |= _set_missing(payload, "object", "chat.completion")
     if not (payload.get("id") and payload.get("created") and payload.get("model")):
         is_changed = True
         payload.update({key: payload.get(key) or value for key, value in identity().items()})
@@ -90,12 +91,21 @@ UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader, Identity
 }
 
 
-def _streamed_choice(choice: dict[str, Any], index: int) -> dict[str, Any]:
+def _number(choices: list[dict[str, Any]]) -> bool:
+    """Number *choices* by position where their indexes are none, or the same; return whether they were."""
+    indexes = {index for choice in choices if type(index := choice.get("index")) is int}
+    if len(indexes) == len(choices):
+        return False
+    for position, choice in enumerate(choices):
+        choice["index"] = position
+    return True
+
+
+def _streamed_choice(choice: dict[str, Any]) -> dict[str, Any]:
     """Return *choice* as the one chunk of a stream would have it, so that readers observe both alike."""
     message = choice.get("message")
     if not isinstance(message, dict):
         raise UpstreamProtocolError(NOT_A_RESPONSE)
-    _set_missing(choice, "index", index)
     delta = message
     if isinstance(calls := message.get("tool_calls"), list):
         numbered = [{"index": number, **call} for number, call in enumerate(calls) if isinstance(call, dict)]

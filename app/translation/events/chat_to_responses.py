@@ -1,8 +1,8 @@
 """
 Chat chunks -> Responses events.
 
-The terminal event waits for the usage, which a chat stream reports after its
-`finish_reason`: in a separate chunk, or never.
+The terminal event waits for what a chat stream sends after its `finish_reason`: usage, in a separate
+chunk or never, and from some servers the arguments of calls that have none yet.
 
 Lost in translation: choices other than the first, audio.
 
@@ -12,7 +12,7 @@ https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeGuard
 
 from app.openai_types.responses import ResponseObject, ResponsesEvent, ResponsesItem
@@ -122,12 +122,12 @@ class ChatToResponses:
         if not self._begun:
             self._begin(chunk)
         for choice in chunk.get("choices") or ():
-            if choice.get("index", 0) == 0 and not self._finish_reason:
+            if choice.get("index", 0) == 0:
                 self._on_choice(choice)
         usage = chunk.get("usage")
         if usage:
             self._usage = usage_from_chat(usage) or self._usage
-            if self._finish_reason:
+            if self._finish_reason and not self._awaiting_arguments():
                 self._complete()
 
     def _begin(self, chunk: Payload) -> None:
@@ -141,13 +141,23 @@ class ChatToResponses:
         delta = choice.get("delta")
         if delta:
             self._on_delta(delta, choice.get("logprobs"))
-        if choice.get("finish_reason"):
+        if choice.get("finish_reason") and not self._finish_reason:
             self._finish_reason = _finish_reason_of(choice)
-            status = "completed" if self._finish_reason in COMPLETE else "incomplete"
-            for index in list(self._open):
+            self._close_items(self._awaiting_arguments())
+
+    def _awaiting_arguments(self) -> list[int]:
+        """Return the output indexes of calls whose arguments may follow the finish reason: they have none."""
+        if self._finish_reason not in COMPLETE:
+            return []
+        items = self._open.items()
+        return [index for index, item in items if isinstance(item, OpenCall) and not item.has_payload]
+
+    def _close_items(self, excepted: Collection[int] = ()) -> None:
+        status = "completed" if self._finish_reason in COMPLETE else "incomplete"
+        for index in list(self._open):
+            if index not in excepted:
                 self._close(index, status)
-            if self._extras or self._late_details:
-                self._send_extras()
+        self._current = None  # a message is not excepted
 
     def _on_delta(self, delta: Payload, logprobs: Payload | None) -> None:
         details = delta.get(DETAILS)
@@ -255,7 +265,7 @@ class ChatToResponses:
         if call.get("extra_content"):
             self._extras[known[0]] = call["extra_content"]
         piece = function.get("arguments") or function.get("input")
-        if _is_text(piece):
+        if _is_text(piece) and known[1].output_index in self._open:
             self._send(known[1].add_payload(piece))
 
     def _open_call(self, call: Payload, function: Payload) -> tuple[str, OpenCall]:
@@ -286,6 +296,9 @@ class ChatToResponses:
         if self._finish_reason not in COMPLETE:
             reason = INCOMPLETE.get(self._finish_reason, self._finish_reason)
         status = "incomplete" if reason else "completed"
+        self._close_items()
+        if self._extras or self._late_details:
+            self._send_extras()
         response: ResponseObject = {
             **self._response,
             "status": status,

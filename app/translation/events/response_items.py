@@ -136,10 +136,16 @@ class OpenCall:
     """A function call or a custom tool call whose payload grows."""
 
     def __init__(self, item_id: str, output_index: int, item: ResponsesItem) -> None:
+        self.output_index = output_index
         self._position: ResponsesEvent = {"item_id": item_id, "output_index": output_index}
         self._head: ResponsesItem = {"id": item_id, **item}
         self._prefix, self._key = CALLS[item["type"]]
         self._pieces: list[str] = []
+
+    @property
+    def has_payload(self) -> bool:
+        """Whether its arguments or input have begun."""
+        return bool(self._pieces)
 
     def announce(self) -> list[ResponsesEvent]:
         return [item_event("added", self._position, self._item("in_progress"))]

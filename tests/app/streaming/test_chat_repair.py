@@ -127,6 +127,26 @@ class TestFinishReasons:
 
         assert (reader.finish, end.payload["choices"][0]["finish_reason"]) == (reason, reason)
 
+    @pytest.mark.parametrize(("first", "second"), [("stop", "stop"), ("paused", "stop"), ("stop", "paused")])
+    def test_a_second_one(self, first, second):
+        """The client receives one; any that is known makes the stream complete."""
+        reader, events = observed(chunk({"content": "a"}, first), chunk({"content": "b"}, second))
+        ends = [event.payload["choices"][0]["finish_reason"] for event in events]
+
+        assert ends == [{"paused": "length"}.get(first, first), None]
+        assert events[1].payload["choices"][0]["delta"] == {"content": "b"}
+        assert reader.can_end()
+
+    def test_a_failure_after_one(self):
+        reader, _ = observed(chunk({"content": "a"}, "stop"), chunk({}, "network_error"))
+
+        assert reader.error is not None
+
+    def test_one_for_each_choice(self):
+        _, events = observed(chunk({"content": "a"}, "stop"), chunk({"content": "b"}, "stop", index=1))
+
+        assert [event.data for event in events] == [b"{}"] * 2
+
 
 PARTS: list[Any] = [
     {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]},

@@ -96,6 +96,14 @@ def test_fields_that_every_message_has(message: dict[str, Any], expected: dict[s
     assert received["choices"][0]["message"] == expected
 
 
+def test_choices_with_one_index_are_numbered() -> None:
+    body, reader = completion({**COMPLETION, "choices": [CHOICE, CHOICE]})
+
+    assert [each["index"] for each in body["choices"]] == [0, 1]
+    assert [each["finish_reason"] for each in body["choices"]] == ["stop", "stop"]
+    assert reader.can_end()
+
+
 def test_an_error_in_place_of_a_completion() -> None:
     _, reader = completion({"error": {"message": "Too many", "code": "rate_limit_exceeded"}})
 

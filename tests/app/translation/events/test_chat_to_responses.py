@@ -92,6 +92,46 @@ def test_completion_waits_for_usage():
     assert translator.finish() == []
 
 
+USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+
+
+@pytest.mark.parametrize("usage", [{}, {"usage": USAGE}])
+def test_deltas_after_the_finish_reason(usage):
+    """Arguments of a call that has none yet, and text, which begins another item."""
+    called = {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}
+    deltas = [{"tool_calls": [called]}, {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}]
+    chunks = [
+        {
+            "choices": [{"index": 0, "delta": {"content": "Hi", **deltas[0]}, "finish_reason": "tool_calls"}],
+            **usage,
+        },
+        {"choices": [{"index": 0, "delta": deltas[1], "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {"content": "Bye"}, "finish_reason": None}]},
+    ]
+    translator = responses()
+    events = [event.payload for event in translator.translate(list(map(Event, chunks))) + translator.finish()]
+
+    last = events[-1]
+    text, call, more = last["response"]["output"]
+    assert last["type"] == "response.completed"
+    assert (text["content"][0]["text"], more["content"][0]["text"]) == ("Hi", "Bye")
+    assert (call["arguments"], call["status"]) == ("{}", "completed")
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+
+
+def test_arguments_after_the_end_of_their_call():
+    """A call that has arguments ends with its finish reason, without waiting for usage."""
+    called = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    late = {"tool_calls": [{"index": 0, "function": {"arguments": "x"}}]}
+    translator = responses()
+    begun = translator.translate(
+        [Event({"choices": [{"index": 0, "delta": {"tool_calls": [called]}, "finish_reason": "tool_calls"}]})]
+    )
+
+    assert begun[-1].type == "response.output_item.done"
+    assert translator.translate([Event({"choices": [{"index": 0, "delta": late}]})]) == []
+
+
 def test_model_falls_back_to_the_requests():
     events = responses().translate([Event({"choices": []})])
 

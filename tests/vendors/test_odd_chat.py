@@ -1,0 +1,116 @@
+"""
+Deviations from the chat API, through chat and Responses, streamed and whole: what they mean for a client.
+
+A row of `SHAPES` is one deviation, and what a strict client has to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.upstream_client import ScriptedUpstream
+from tests.vendors.clients import WAYS
+from tests.vendors.test_vendors import serve, stream_of
+from tests.vendors.vendor import (
+    ARGUMENTS,
+    CALLS,
+    DONE,
+    SHELL,
+    TEXT,
+    Frame,
+    Json,
+    chunk,
+)
+
+USAGE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
+USAGE_CHUNK = {**SHELL, "choices": [], "usage": USAGE}
+NAME = CALLS[0][0]
+START = {"index": 0, "id": "call_0", "type": "function", "function": {"name": NAME, "arguments": ""}}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A response whose chunks deviate, streamed and *complete* (None: only streams deviate so)."""
+
+    name: str
+    stream: Sequence[Frame]
+    complete: Json | None
+    text: str = ""
+    calls: tuple[tuple[str, Json], ...] = ()
+    ends: tuple[str, str] = ("", "completed")  # for chat ("": as documented), for Responses
+
+
+def calls_chunk(*pieces: Any, finish: Any = None, **more: Any) -> Json:
+    return chunk({"tool_calls": list(pieces)}, finish, **more)
+
+
+def arguments(text: str, index: Any = 0) -> Json:
+    return {"index": index, "function": {"arguments": text}}
+
+
+SHAPES = [
+    *(
+        Shape(
+            f"arguments after the finish reason, usage {place}",
+            [
+                calls_chunk(START),
+                chunk({}, "tool_calls", **({"usage": USAGE} if place == "with it" else {})),
+                calls_chunk(arguments(ARGUMENTS[0][:5])),
+                calls_chunk(arguments(ARGUMENTS[0][5:])),
+                *([USAGE_CHUNK] if place == "at the end" else []),
+                *([DONE] if place != "absent" else []),
+            ],
+            None,
+            calls=CALLS[:1],
+        )
+        for place in ("with it", "at the end", "absent")
+    ),
+    Shape(
+        "two ends",
+        [chunk({"content": TEXT}), chunk({}, "stop"), chunk({"content": ""}, "stop"), USAGE_CHUNK, DONE],
+        None,
+        text=TEXT,
+    ),
+    Shape(
+        "two ends, usage with the second",
+        [chunk({"content": TEXT}), chunk({}, "stop"), chunk({}, "length", usage=USAGE), DONE],
+        None,
+        text=TEXT,
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def gateway(gateways_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(gateways_redis_url, tmp_path_factory.mktemp("home"), workers=1) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("shape", "way"),
+    [
+        pytest.param(shape, way, id=f"{shape.name}-{way}".replace(" ", "-"))
+        for shape in SHAPES
+        for way in WAYS
+    ],
+)
+def test_meaning(gateway: Gateway, upstream: ScriptedUpstream, shape: Shape, way: str) -> None:
+    streamed = stream_of(shape.stream, "text/event-stream")
+    complete = streamed if shape.complete is None else {"play": "json", "body": shape.complete}
+    _, reading = serve(gateway, upstream, way, streamed, complete)
+
+    assert (reading.status, reading.error) == (200, None)
+    assert (reading.text, reading.calls) == (shape.text, list(shape.calls))
+    assert reading.end == expected_end(shape, way)
+
+
+def expected_end(shape: Shape, way: str) -> str:
+    for_chat, for_responses = shape.ends
+    if "responses" in way:
+        return for_responses
+    return for_chat or ("tool_calls" if shape.calls else "stop")
