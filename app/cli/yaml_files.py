@@ -7,6 +7,7 @@ Keys are always text. Tags are refused, and so is a key that is repeated.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -129,7 +130,8 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if kind == "int":
         return int(text, 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10)
     if kind == "float":
-        return float(text) if len(text) <= MAX_NUMBER_CHARS else text
+        number = float(text) if len(text) <= MAX_NUMBER_CHARS else math.inf
+        return number if math.isfinite(number) else text
     if kind in ("str", "merge"):
         return text
     raise _fault(node, f"the tag {node.tag[:64]} is not read")

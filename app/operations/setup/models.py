@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.accounts.model_routes import PoolRoutes
-from app.accounts.route_syntax import format_step, parse_step
+from app.accounts.route_syntax import format_step, is_group, parse_step
 from app.errors import InvalidRequest
 from app.limits.pool_prices import PoolPrices
 from app.limits.prices import MILLION, STANDARD
@@ -111,17 +111,24 @@ def _parsed(step: str | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, An
 
 def _written(step: Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
     """Return *step* as text if it can be written so: names of accounts may have an `@`, too."""
-    targets = [{name: target[name] for name in ("model", "accounts", "weight")} for target in step]
-    targets = [target | {"accounts": list(target["accounts"])} for target in targets]
+    targets = [
+        {"model": each["model"], "accounts": _ordered(each["accounts"]), "weight": each["weight"]}
+        for each in step
+    ]
     if len(targets) == 1:
         targets[0]["weight"] = 1  # of which nothing else takes a share
     text = format_step(targets)
     return text if parse_step(text) == targets else targets
 
 
+def _ordered(accounts: Sequence[str]) -> list[str]:
+    """Return *accounts* of a target as they are stored: each once, groups last."""
+    return sorted(dict.fromkeys(accounts), key=is_group)
+
+
 def _check_accounts(steps: Steps, known: Collection[str]) -> None:
     for step in steps:
         for target in step:
             for account in target["accounts"]:
-                if account not in known:
+                if account not in known and not is_group(account):
                     raise InvalidRequest(f"there is no account named '{account[:64]}'", param="steps")

@@ -269,6 +269,14 @@ class TestDump:
         ]
         assert "changed 0" in poolgate("apply", setup(text)).stdout
 
+    def test_groups_of_accounts_in_routes(self, poolgate, setup):
+        account = "{name: gpu1, kind: compatible, base_url: 'http://h/v1'}"
+        text = f"accounts: [{account}]\nmodels: {{fast: {{steps: ['m@group:2,gpu1']}}}}"
+        poolgate("apply", setup(text))
+
+        assert "changed 0" in poolgate("apply", setup(text)).stdout
+        assert yaml.safe_load(poolgate("dump").stdout)["models"]["fast"]["steps"] == ["m@gpu1,group:2"]
+
     def test_an_empty_pool(self, poolgate):
         assert poolgate("dump").stdout == "version: 1\n"
 
