@@ -21,11 +21,11 @@ from app.streaming.delta_merge import join_texts, merge
 from app.streaming.events import DONE, Event
 from app.streaming.finish_reasons import is_known
 from app.streaming.usage import Usage, usage_from_chat
+from app.streaming.usage_shapes import responses_usage
 from app.translation.events.annotations import part_annotations, responses_annotations
 from app.translation.events.mapped_calls import OpenCustomCall, OpenShellCall
 from app.translation.events.response_items import OpenCall, OpenMessage
 from app.translation.events.response_object import response_object
-from app.translation.events.usage_shapes import responses_usage
 from app.translation.requests.carried_state import (
     REASONING_TEXT_KEYS,
     CarriedState,

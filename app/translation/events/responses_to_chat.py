@@ -15,10 +15,10 @@ from typing import Any
 
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_responses
+from app.streaming.usage_shapes import chat_logprobs, chat_usage
 from app.translation.events.annotations import chat_annotations
 from app.translation.events.seen_parts import SeenParts
 from app.translation.events.tool_calls import ToolCall, ToolCalls
-from app.translation.events.usage_shapes import chat_logprobs, chat_usage
 
 Payload = dict[str, Any]
 

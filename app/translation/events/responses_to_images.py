@@ -14,7 +14,7 @@ from app.errors import StreamIncomplete, UpstreamError, UpstreamProtocolError, U
 from app.streaming.events import Event
 from app.streaming.upstream_errors import rejection_from_event
 from app.streaming.usage import Usage, image_tool_usage
-from app.translation.events.usage_shapes import images_usage
+from app.streaming.usage_shapes import images_usage
 from app.translation.requests.parts import as_list, text_of
 
 JsonObject = dict[str, Any]

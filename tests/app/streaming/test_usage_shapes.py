@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
-from app.translation.events.usage_shapes import chat_logprobs, chat_usage, images_usage, responses_usage
+from app.streaming.usage_shapes import chat_logprobs, chat_usage, images_usage, responses_usage
 
 FULL = Usage(12, 7, 19, cached_tokens=4, cache_write_tokens=2, reasoning_tokens=3)
 LEAST = Usage(12, 7, 19)
