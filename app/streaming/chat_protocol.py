@@ -16,6 +16,7 @@ from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off, is_known
 from app.streaming.progress import Stage
 from app.streaming.upstream_errors import has_failed_base, rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_chat
+from app.streaming.usage_shapes import usage_for_chat
 from schemas import bounds
 
 
@@ -64,8 +65,8 @@ class ChatReader:
             self.response_id = bounds.text(payload.get("id"))
             self.model = bounds.text(payload.get("model"))
             self.service_tier = bounds.text(payload.get("service_tier"))
-        if usage := payload.get("usage"):
-            self._observe_usage(usage, payload)
+        if (usage := payload.get("usage")) is not None:
+            payload = self._observe_usage(usage, event)
         if not isinstance(choices, list) or not choices:
             if has_failed_base(payload):
                 return self._end(payload)
@@ -81,8 +82,8 @@ class ChatReader:
             if isinstance(choice, dict):
                 produced |= self._observe_choice(choice, position)
                 if choice.get("finish_reason") and not usage and (usage := choice_usage(payload, choice)):
-                    self._observe_usage(usage, payload)
                     event.payload, event.data = {**event.payload, "usage": usage}, None
+                    self._observe_usage(usage, event)
         if self._repaired:
             choices = [self._repaired.get(position, choice) for position, choice in enumerate(choices)]
             event.payload, event.data = {**event.payload, "choices": choices}, None
@@ -116,13 +117,19 @@ class ChatReader:
         self._ended = True
         return Stage.TERMINAL
 
-    def _observe_usage(self, usage: Any, payload: dict[str, Any]) -> None:
+    def _observe_usage(self, usage: Any, event: Event) -> dict[str, Any]:
+        """Return the payload of *event*, whose *usage* is repaired."""
+        payload = event.payload
         parsed = usage_from_chat(usage)
         if parsed is None:
-            self.unknown_usage = usage
+            self.unknown_usage = usage or self.unknown_usage
         elif parsed.total_tokens or self.usage is None:  # some servers report zeros at the end
             self.usage = parsed
         self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
+        if (repaired := usage_for_chat(usage, parsed)) is not usage:
+            payload = event.payload = {**payload, "usage": repaired}
+            event.data = None
+        return payload
 
     def _observe_choice(self, choice: dict[str, Any], position: int) -> bool:
         """Return whether the choice produced anything."""

@@ -15,6 +15,7 @@ from app.streaming.progress import Stage
 from app.streaming.response_repair import PAYLOAD_KEYS, json_text, repaired_item, repaired_output
 from app.streaming.upstream_errors import rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_responses
+from app.streaming.usage_shapes import usage_for_responses
 from schemas import bounds
 
 OPENING = frozenset(("response.created", "response.in_progress", "response.queued"))
@@ -138,12 +139,21 @@ class ResponsesReader:
         if not kind and reports_error(payload):  # some servers send a bare error
             return self._end("error", event)
         if kind in OPENING:
-            self._identify(payload.get("response"))
+            self._begin(event)
         elif kind.endswith(".done"):
             self._snapshot(kind, event)
         elif kind == ITEM_ADDED:
             _repair_item(event)
         return Stage.QUIET if _shows_nothing(kind) else Stage.PROGRESS
+
+    def _begin(self, event: Event) -> None:
+        response = event.payload.get("response")
+        self._identify(response)
+        if isinstance(response, dict) and (usage := response.get("usage")) is not None:
+            repaired = usage_for_responses(usage, usage_from_responses(usage))
+            if repaired is not usage:
+                response = {**response, "usage": repaired}
+                event.payload, event.data = {**event.payload, "response": response}, None
 
     def _snapshot(self, kind: str, event: Event) -> None:
         output_index = _index(event.payload.get("output_index"))
@@ -173,22 +183,33 @@ class ResponsesReader:
         self.finish = FINISHES[kind]
         self._identify(response)
         if isinstance(response, dict):
-            usage = response.get("usage")
-            self.usage = usage_from_responses(usage)
-            if self.usage is None:
-                self.unknown_usage = usage or None
-            output = response.get("output")
-            if isinstance(output, list):
-                if (repaired := repaired_output(output)) is not output:
-                    output, response = repaired, {**response, "output": repaired}
-                    event.payload, event.data = {**payload, "response": response}, None
-                self._output_bytes = written_bytes(output)
-                self.has_calls |= any(
-                    isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in output
-                )
+            repaired = {**self._read_usage(response), **self._read_output(response)}
+            if repaired:
+                event.payload, event.data = {**payload, "response": {**response, **repaired}}, None
         if self.finish == "failed":
             self.error = rejection_from_event(payload)
         return Stage.TERMINAL
+
+    def _read_usage(self, response: dict[str, Any]) -> dict[str, Any]:
+        """Return the repaired `usage` of *response*, {} if it is as documented."""
+        usage = response.get("usage")
+        self.usage = usage_from_responses(usage)
+        if self.usage is None:
+            self.unknown_usage = usage or None
+        repaired = usage_for_responses(usage, self.usage)
+        return {} if repaired is usage else {"usage": repaired}
+
+    def _read_output(self, response: dict[str, Any]) -> dict[str, Any]:
+        """Return the repaired `output` of *response*, {} if it is as documented."""
+        output = response.get("output")
+        if not isinstance(output, list):
+            return {}
+        repaired = repaired_output(output)
+        self._output_bytes = written_bytes(repaired)
+        self.has_calls |= any(
+            isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in repaired
+        )
+        return {} if repaired is output else {"output": repaired}
 
     def _identify(self, response: Any) -> None:
         if isinstance(response, dict):

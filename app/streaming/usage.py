@@ -2,7 +2,8 @@
 Parse the token usage of a response, from either protocol.
 
 Servers report details under other names (`_NAMES`), and reasoning outside the output, or only in
-the total: the total decides, since it is what they bill.
+the total: the total decides, since it is what they bill. Some report under the names of the other
+protocol, which are read where those of their own are absent, and some write numbers as texts.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object and
 https://platform.openai.com/docs/api-reference/responses/object; other names are those of
@@ -42,6 +43,9 @@ class Usage:
     image_input_tokens: int | None = None
     image_output_tokens: int | None = None
 
+
+CHAT = ("prompt_tokens", "completion_tokens")  # the names of the input and the output
+RESPONSES = ("input_tokens", "output_tokens")
 
 _COUNTS = tuple(field.name for field in fields(Usage))
 
@@ -101,12 +105,12 @@ def total_usage(usages: Iterable[Usage]) -> Usage | None:
 
 def usage_from_chat(usage: Any) -> Usage | None:
     """Return the usage in a chat `usage` object, None if its counts are absent or implausible."""
-    return _usage(usage, "prompt_tokens", "completion_tokens")
+    return _usage(usage, CHAT, RESPONSES)
 
 
 def usage_from_responses(usage: Any) -> Usage | None:
     """Return the usage in a Responses `usage` object, None if its counts are absent or implausible."""
-    return _usage(usage, "input_tokens", "output_tokens")
+    return _usage(usage, RESPONSES, CHAT)
 
 
 def names_of_unknown(usage: Any) -> tuple[str, ...]:
@@ -120,9 +124,12 @@ def names_of_unknown(usage: Any) -> tuple[str, ...]:
     return tuple(sorted(fields_of)) or ("usage",)
 
 
-def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
+def _usage(usage: Any, own: tuple[str, str], other: tuple[str, str]) -> Usage | None:
+    """Return the usage under a protocol's *own* names, under the *other* ones where those are absent."""
     if not isinstance(usage, dict):
         return None
+    input_key = own[0] if usage.get(own[0]) is not None else other[0]
+    output_key = own[1] if usage.get(own[1]) is not None else other[1]
     if not _is_plausible(usage, input_key) or not _is_plausible(usage, output_key):
         return None  # a report with one implausible side is discarded, and estimated
     total = _count(usage, "total_tokens")
@@ -131,8 +138,10 @@ def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
         return None
     holders = {
         "": usage,
-        "input": usage.get(f"{input_key}_details") or usage.get("prompt_token_details"),  # Mistral
-        "output": usage.get(f"{output_key}_details"),
+        "input": usage.get(f"{own[0]}_details")
+        or usage.get("prompt_token_details")  # Mistral
+        or usage.get(f"{other[0]}_details"),
+        "output": usage.get(f"{own[1]}_details") or usage.get(f"{other[1]}_details"),
     }
     details = {name: _detail(holders, places) for name, places in _NAMES.items()}
     tokens_in, tokens_out = _billed(*sides, total, details["cached_tokens"], details["reasoning_tokens"])
@@ -151,7 +160,7 @@ def _detail(holders: dict[str, Any], places: tuple[tuple[str, str], ...]) -> int
     reported = None
     for name, key in places:
         holder = holders[name]
-        if type(holder) is dict and key in holder and (count := bounds.tokens(holder[key])) is not None:
+        if type(holder) is dict and key in holder and (count := _tokens(holder[key])) is not None:
             if count:
                 return count
             reported = 0
@@ -195,11 +204,22 @@ def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> 
 
 def _is_plausible(usage: dict[str, Any], key: str) -> bool:
     """Return whether a side is absent or a valid count; only a number above the bounds is neither."""
-    value = usage.get(key)
+    value = _number(usage.get(key))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return True
     return value < 0 or bounds.tokens(value) is not None
 
 
-def _count(holder: Any, key: str) -> int | None:
-    return bounds.tokens(holder.get(key)) if isinstance(holder, dict) else None
+def _count(holder: dict[str, Any], key: str) -> int | None:
+    return _tokens(holder.get(key))
+
+
+def _tokens(value: Any) -> int | None:
+    return bounds.tokens(_number(value) if type(value) is str else value)
+
+
+def _number(value: Any) -> Any:
+    """Return the number that a text of digits is, other values unchanged."""
+    if type(value) is str and len(value) <= bounds.MAX_NUMBER_CHARS and value.isascii() and value.isdigit():
+        return int(value)
+    return value

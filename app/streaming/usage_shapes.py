@@ -12,9 +12,14 @@ from typing import Any
 from app.openai_types.chat import ChatUsage, TokenLogprob, TopLogprob
 from app.openai_types.responses import ResponsesUsage
 from app.openai_types.token_details import InputTokensDetails, OutputTokensDetails
-from app.streaming.usage import Usage
+from app.streaming.usage import CHAT, RESPONSES, Usage
 
 JsonObject = dict[str, Any]
+
+_NUMBERS = (int, float)
+_SHARED = frozenset(
+    ("total_tokens", *CHAT, *RESPONSES, *(f"{name}_details" for name in (*CHAT, *RESPONSES)))
+)  # what is written again from the parsed usage
 
 
 def chat_usage(usage: Usage | None) -> ChatUsage | None:
@@ -46,6 +51,47 @@ def responses_usage(usage: Usage | None) -> ResponsesUsage | None:
         "output_tokens_details": {"reasoning_tokens": 0, **output_details},
         "total_tokens": usage.total_tokens,
     }
+
+
+def usage_for_chat(usage: Any, parsed: Usage | None) -> Any:
+    """
+    Return the *usage* of a chat server as a client of chat reads it, unchanged if it is that.
+
+    *parsed* is what it means, None if that is unknown: then there is none.
+    """
+    return _in_format(usage, CHAT, RESPONSES, chat_usage(parsed)) if _is_odd(usage, parsed, CHAT) else usage
+
+
+def usage_for_responses(usage: Any, parsed: Usage | None) -> Any:
+    """Return what `usage_for_chat` does, of a Responses server for a client of Responses."""
+    if not _is_odd(usage, parsed, RESPONSES):
+        return usage
+    return _in_format(usage, RESPONSES, CHAT, responses_usage(parsed))
+
+
+def _is_odd(usage: Any, parsed: Usage | None, names: tuple[str, str]) -> bool:
+    """Return whether *usage* is not understood, or has other *names* or no numbers."""
+    if parsed is None:
+        return usage is not None
+    input_name, output_name = names
+    return (
+        type(usage.get(input_name)) not in _NUMBERS
+        or type(usage.get(output_name)) not in _NUMBERS
+        or type(usage.get("total_tokens")) is str
+    )
+
+
+def _in_format(usage: Any, own: tuple[str, str], other: tuple[str, str], parsed: Any) -> Any:
+    """Return *parsed* with the fields of *usage* that have no counterpart in it."""
+    if parsed is None:
+        return None
+    fields: JsonObject = {key: value for key, value in usage.items() if key not in _SHARED}
+    for name, twin in zip(own, other, strict=True):
+        holder = usage.get(f"{name}_details") or usage.get(f"{twin}_details")
+        details = parsed.get(f"{name}_details")
+        if isinstance(holder, dict) and details:
+            fields[f"{name}_details"] = holder | details
+    return parsed | fields
 
 
 def images_usage(usage: Usage | None) -> JsonObject | None:

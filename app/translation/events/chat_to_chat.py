@@ -6,6 +6,10 @@ from app.streaming.events import DONE, Event
 from app.translation.events.chunk_identity import ChunkIdentity
 
 _LAST = b',"usage":null}'  # of the chunk itself: no inner object can end here
+# of a chunk that has only usage, also if that was not understood
+_FRAME = frozenset(
+    ("id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier")
+)
 
 
 class ChatPassThrough:
@@ -38,7 +42,7 @@ def _without_usage(event: Event) -> Event | None:
     payload = event.payload
     if "usage" not in payload:
         return event
-    if payload["usage"] is not None and not payload.get("choices"):
+    if not payload.get("choices") and (payload["usage"] is not None or payload.keys() <= _FRAME):
         return None
     event.data = _cut(event)
     del payload["usage"]

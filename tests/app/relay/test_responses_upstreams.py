@@ -19,8 +19,10 @@ from openai.types.responses import ResponseStreamEvent
 
 from app.api.framing import framing_for
 from app.errors import UpstreamRejected
+from app.relay.model_attempt import ProtocolAttempt
 from app.relay.unstreamed_attempt import begin_model_attempt
 from app.streaming.events import UnstreamedResponse
+from app.streaming.usage import Usage
 from app.translation.requests.upstream_request import UpstreamRequest
 from tests.app.relay.test_odd_events import Upstream, inputs_of, the_call
 
@@ -60,28 +62,33 @@ def events_of(items: list[Json], *, output: Any = ..., **fields: Any) -> bytes:
 
 
 def received(protocol: str, data: bytes, *, stream: bool, wire: str = "responses") -> Json:
+    """Return what `booked` does, without the usage."""
+    return booked(protocol, data, stream=stream, wire=wire)[0]
+
+
+def booked(protocol: str, data: bytes, *, stream: bool, wire: str) -> tuple[Json, ProtocolAttempt]:
     """
-    Return the object that a client of *protocol* has in the end. Raises UpstreamError.
+    Return (the object that a client of *protocol* has in the end, the attempt). Raises UpstreamError.
 
     An upstream that speaks *wire* sends *data*: the bytes of a stream, or of one object.
     """
     content_type = "application/json" if data[:1] in b"{[" else "text/event-stream"
     context = the_call(protocol, stream=stream)
-    attempt = begin_model_attempt(
+    attempt: Any = begin_model_attempt(
         inputs_of(context, "openai", Upstream(data, random.Random(1), content_type)),
         UpstreamRequest(wire, {"model": "m"}, []),
     )
     events = [event for batch in attempt.events() for event in batch or ()]
     if type(events[0]) is UnstreamedResponse:
         body: Json = orjson.loads(events[0].encoded())
-        return body
+        return body, attempt
     payloads = [orjson.loads(event.encoded()) for event in events]
     if protocol == "responses" and stream:
         follow(payloads)
     fold = framing_for(context).fold()
     for payload in payloads:
         fold.add_event(payload)
-    return dict(fold.result())
+    return dict(fold.result()), attempt
 
 
 def follow(payloads: list[Json]) -> None:
@@ -195,3 +202,53 @@ def test_error_events_that_are_a_text(
             received(protocol, before + b"event: error\ndata: %b\n\n" % data, stream=stream, wire=wire)
 
         assert caught.value.message == words
+
+
+OWN = {"chat": ("prompt_tokens", "completion_tokens"), "responses": ("input_tokens", "output_tokens")}
+
+
+def with_usage(wire: str, usage: Any) -> Iterator[bytes]:
+    """Yield a stream and an object with *usage*."""
+    if wire == "responses":
+        yield events_of([], usage=usage)
+        yield orjson.dumps(response([], usage=usage))
+        return
+    end = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    chunks = [BEGUN["chat"], end, {"id": "c", "choices": [], "usage": usage}]
+    yield b"".join(map(frame, chunks)) + b"data: [DONE]\n\n"
+    yield b"".join(map(frame, [BEGUN["chat"], {**end, "usage": usage}])) + b"data: [DONE]\n\n"
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+    yield orjson.dumps({"id": "c", "choices": [choice], "usage": usage})
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+@pytest.mark.parametrize("names", ["chat", "responses"])
+@pytest.mark.parametrize("kind", [int, str])
+def test_usage_under_other_names(
+    protocol: str, stream: bool, wire: str, names: str, kind: type[int] | type[str]
+) -> None:
+    """It is booked, and clients read it under the names of their protocol."""
+    input_name, output_name = OWN[names]
+    usage = {input_name: kind(12), output_name: kind(7), f"{input_name}_details": {"cached_tokens": kind(5)}}
+    for data in with_usage(wire, usage):
+        body, attempt = booked(protocol, data, stream=stream, wire=wire)
+
+        assert attempt.reader.usage == Usage(12, 7, 19, cached_tokens=5)
+        if protocol == "responses" or not stream:  # streams of chat have usage on request
+            input_name, output_name = OWN[protocol]
+            assert (body["usage"][input_name], body["usage"][output_name]) == (12, 7)
+            assert body["usage"][f"{input_name}_details"]["cached_tokens"] == 5
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+@pytest.mark.parametrize("usage", [[{"prompt_tokens": 3}], "12", 7, True, {"units": 7}, {}, []])
+def test_usage_that_is_not_understood(protocol: str, stream: bool, wire: str, usage: Any) -> None:
+    """It is not passed on, and it is remembered for the account."""
+    for data in with_usage(wire, usage):
+        body, attempt = booked(protocol, data, stream=stream, wire=wire)
+
+        assert body.get("usage") is None
+        assert attempt.reader.usage is None
+        assert attempt.reader.unknown_usage == (usage or None)

@@ -30,9 +30,26 @@ class TestProtocols:
 
         assert usage_from_responses(usage) == Usage(10, 20, 30, cached_tokens=0, reasoning_tokens=7)
 
-    def test_protocols_do_not_read_each_others_fields(self):
-        assert usage_from_chat({"input_tokens": 1, "output_tokens": 1}) is None
-        assert usage_from_responses({"prompt_tokens": 1, "completion_tokens": 1}) is None
+    @pytest.mark.parametrize(
+        ("own", "other", "read"),
+        [
+            (("prompt", "completion"), ("input", "output"), usage_from_chat),
+            (("input", "output"), ("prompt", "completion"), usage_from_responses),
+        ],
+    )
+    def test_names_of_the_other_protocol(self, own, other, read):
+        """They are read where the protocol's own are absent: servers bill what they report."""
+        details = {f"{other[0]}_tokens_details": {"cached_tokens": 1}}
+        details[f"{other[1]}_tokens_details"] = {"reasoning_tokens": 2}
+        others = {f"{other[0]}_tokens": 4, f"{other[1]}_tokens": 5, **details}
+        owns = {f"{own[0]}_tokens": 3, f"{own[1]}_tokens": 7}
+
+        assert read(others) == Usage(4, 5, 9, cached_tokens=1, reasoning_tokens=2)
+        assert read(others | {f"{own[0]}_tokens": 3, f"{own[1]}_tokens": None}) == Usage(
+            3, 5, 8, cached_tokens=1, reasoning_tokens=2
+        )
+        assert read(others | owns) == Usage(3, 7, 10, cached_tokens=1, reasoning_tokens=2)
+        assert read(others | owns | {f"{own[0]}_tokens_details": {"cached_tokens": 2}}).cached_tokens == 2
 
 
 class TestTolerance:
@@ -66,7 +83,23 @@ class TestTolerance:
     def test_nothing_usable(self, usage):
         assert usage_from_chat(usage) is None
 
-    @pytest.mark.parametrize("odd", [-1, True, "5", 5.5, None, [5], {}])
+    def test_numbers_that_are_texts(self):
+        usage = {
+            "prompt_tokens": "12",
+            "completion_tokens": "7",
+            "total_tokens": "19",
+            "prompt_tokens_details": {"cached_tokens": "4"},
+        }
+
+        assert usage_from_chat(usage) == Usage(12, 7, 19, cached_tokens=4)
+
+    @pytest.mark.parametrize(
+        "text", ["", "x", "-3", "1.5", " 3", "3e2", "٣", "0x1", "1" * 65, "1" * 13, "1_0"]
+    )
+    def test_texts_that_are_no_counts(self, text):
+        assert usage_from_chat({"prompt_tokens": text, "completion_tokens": 4}) is None
+
+    @pytest.mark.parametrize("odd", [-1, True, "5.0", 5.5, None, [5], {}])
     def test_odd_numbers_are_ignored(self, odd):
         usage = {
             "prompt_tokens": 3,

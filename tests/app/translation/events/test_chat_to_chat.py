@@ -40,6 +40,12 @@ class TestUsageNotRequested:
     def test_usage_chunk_is_dropped(self):
         assert translator(include_usage=False).translate([event(USAGE), DONE]) == []
 
+    def test_usage_chunk_that_was_not_understood_is_dropped(self):
+        filtered = event('{HEAD,"choices":[],"usage":null,"prompt_filter_results":[]}'.replace("HEAD", HEAD))
+        empty = event('{HEAD,"choices":[],"usage":null}'.replace("HEAD", HEAD))
+
+        assert translator(include_usage=False).translate([empty, filtered]) == [filtered]
+
     def test_chunk_without_usage_is_untouched(self):
         plain = event(PLAIN)
 
