@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api import metrics
 from app.api.context import request_globals
+from app.api.headers import model_headers
 from app.api.json import json_response
 from app.errors import GatewayError, InvalidRequest, error_for_status, internal_error
 from schemas.validation_errors import first_error
@@ -41,11 +42,15 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
 def error_response(error: GatewayError, status: int | None = None, **fields: Any) -> Response:
     """Return *error* in its envelope, with the *fields* that this endpoint adds to the body."""
     metrics.count_error(error)
+    models: dict[str, str] = {}
     if (scope := request_globals().get("scope")) is not None:
         scope.note_refusal(error, status or error.status)
+        if scope.chain is not None:
+            models = model_headers(scope.chain.context.request)
     if request.path.startswith(DETAILED):
         fields = {"detail": error.message} | fields
     response = json_response(fields | error.envelope(), status or error.status)
+    response.headers.update(models)
     if not error.retryable:
         response.headers["x-should-retry"] = "false"
     elif error.retry_after_seconds is not None and error.retry_after_seconds <= RETRY_AFTER_MAX_SECONDS:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property, lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from flask import Request
 from werkzeug.datastructures import EnvironHeaders
+
+from app.relay.context import ModelRequest
 
 _WITHOUT_PREFIX = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
@@ -21,6 +24,23 @@ def variable_of(name: str) -> str:
 def name_of(variable: str) -> str:
     """Return the header name of a WSGI variable."""
     return variable.removeprefix("HTTP_").replace("_", "-").title()
+
+
+def header_value(text: str) -> str:
+    """Return *text* as a header can carry it: percent-encoded UTF-8 where it is not printable ASCII."""
+    if text.isascii() and text.isprintable():
+        return text
+    return quote(text, safe="@+,; =", errors="replace")
+
+
+def model_headers(request: ModelRequest) -> dict[str, str]:
+    """Return the headers that name both models where a model route chose one; on errors as well."""
+    if not request.response_model:
+        return {}
+    return {
+        "x-poolgate-requested-model": header_value(request.response_model),
+        "x-poolgate-model": header_value(request.model),
+    }
 
 
 class Headers(EnvironHeaders):

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from flask import Response
 
 from app.accounts.settings import settings_from
 from app.api.context import current_request, request_globals, services
 from app.api.framing import ChatFraming, ResponsesFraming, framing_for
+from app.api.headers import header_value, model_headers
 from app.api.json import json_response
 from app.api.ratelimit import ratelimit_headers
 from app.errors import ClientGone, GatewayError
@@ -152,22 +152,14 @@ def _frames(
             yield end
 
 
-def header_value(text: str) -> str:
-    """Return *text* as a header can carry it: percent-encoded UTF-8 where it is not printable ASCII."""
-    if text.isascii() and text.isprintable():
-        return text
-    return quote(text, safe="@+,; =", errors="replace")
-
-
 def response_headers(chain: FallbackChain) -> dict[str, str]:
     """Return the headers that report how the request was served."""
     served = chain.served_by()
     headers: dict[str, str] = {}
     if served.account_name and settings_from(served.context.caller.key.settings).names_accounts:
         headers["x-poolgate-account"] = header_value(served.account_name)
-    if name := served.context.request.response_model:
-        headers["x-poolgate-requested-model"] = header_value(name)
-        headers["x-poolgate-model"] = header_value(served.context.request.model)
+    if served.context.request.response_model:
+        headers |= model_headers(served.context.request)
     if served.limits:
         headers |= ratelimit_headers(served.limits, served.admitted_at)
     if served.ignored:

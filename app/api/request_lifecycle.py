@@ -177,6 +177,7 @@ class RequestScope:
             code=error.code or "error",
             message=error.message,
             param=error.param,
+            asked=context.request.requested_model,
             pool=context.caller.key.pool,
             key=context.caller.key.id,
             admission=error.admission,

@@ -13,6 +13,7 @@ from app.limits.limit_syntax import parse_limit
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from tests.service.test_fallbacks import REFUSED, TOO_LONG
 from tests.service.test_model_responses import BODIES, PATHS, events_of
+from tests.service.test_refusals import recorded
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -190,6 +191,25 @@ class TestTargets:
         assert pool.post(PATHS["chat"], body_of("chat", "m"), pool.key()).status_code == 200
 
         assert models_of(upstream) == ["n"]
+
+    def test_errors_name_both_models(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Before and after an account was tried; `explain` shows both of a refused request."""
+        pool.account("a", upstream.base_url(), models=("m",))
+        upstream.script(REFUSED, model="m")
+        set_route(pool, "fast", "m")
+        set_route(pool, "lost", "n")
+        key = pool.key()
+
+        failed, refused = (pool.post(PATHS["chat"], body_of("chat", name), key) for name in ("fast", "lost"))
+
+        assert (failed.status_code, refused.status_code) == (500, 404), (failed.text, refused.text)
+        for response, name, model in ((failed, "fast", "m"), (refused, "lost", "n")):
+            assert response.headers["x-poolgate-requested-model"] == name
+            assert response.headers["x-poolgate-model"] == model
+        request_id = refused.headers["x-poolgate-request-id"]
+        recorded(pool, refused)
+        explained = pool.gateway.services.ledger.explainer.explain(pool.name, request_id)
+        assert (explained["model"], explained["requested_model"]) == ("n", "lost")
 
     def test_fallbacks_of_a_request(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         """A route may be a fallback, and its response carries its name."""

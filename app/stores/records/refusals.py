@@ -33,6 +33,7 @@ class Refusal:
     key: str = ""
     presented: str = ""  # the API key as the caller sent it, which may be unknown
     param: str | None = None
+    asked: str = ""  # the model as the client named it, where that is not `model`
     admission: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self) -> bytes:
@@ -48,6 +49,7 @@ class Refusal:
             "message": _clean(self.message, MAX_MESSAGE),
             "refused": True,
             **({"param": _clean(self.param, MAX_NAME)} if self.param else {}),
+            **({"asked": _clean(self.asked, MAX_NAME)} if self.asked else {}),
             **self.admission,
         }
         return orjson.dumps(row)

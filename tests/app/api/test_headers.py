@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask, Request
 
-from app.api.headers import GatewayRequest, name_of, variable_of
-from app.api.model_responses import header_value
+from app.api.headers import GatewayRequest, header_value, name_of, variable_of
 
 GIVEN = {"X-Codex-Turn": "1", "Content-Type": "text/plain", "Content-Length": "0", "Session_id": "s"}
 NAMES = ["x-codex-turn", "X-CODEX-TURN", "content-type", "Content-Length", "session-id", "absent", "Host"]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.api.model_responses import header_value, response_headers
+from app.api.headers import header_value
+from app.api.model_responses import response_headers
 from app.relay.fallbacks import ServedBy
 from app.stores.records.admission import LimitStanding
 from app.stores.records.api_keys import ApiKey
