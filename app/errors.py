@@ -13,6 +13,7 @@ Every failure that a client can receive, with its HTTP status, type and code.
     ├── ReadOnlyToken              403  an admin token of scope `read` tried to change something
     ├── TooManyAttempts            429  sign-ins; see `retry_after_seconds`
     ├── ModelNotAllowed            403
+    ├── TeamDisabled               403  the team of the API key
     ├── NotFound                   404
     │   └── ModelNotFound
     ├── MethodNotAllowed           405
@@ -193,6 +194,16 @@ class ModelNotAllowed(GatewayError):
         self.model = model
 
 
+class TeamDisabled(GatewayError):
+    """An operator disabled the team of the API key."""
+
+    status, type, code = 403, "invalid_request_error", "team_disabled"
+    retryable = False
+
+    def __init__(self, team: str) -> None:
+        super().__init__(f"The team '{team}' of this API key has been disabled")
+
+
 class NotFound(GatewayError):
     """The address, or the object that it names, does not exist."""
 
@@ -221,7 +232,7 @@ class UpgradeRefused(GatewayError):
 
 
 class QuotaExceeded(GatewayError):
-    """A limit of the API key or of the pool is used up; see `retry_after_seconds`."""
+    """A limit of the API key, its team or the pool is used up; see `retry_after_seconds`."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 

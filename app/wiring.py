@@ -41,6 +41,7 @@ from app.operations.prices import PriceOperations
 from app.operations.readiness import Readiness
 from app.operations.service import AdminOperations
 from app.operations.sign_ins import SignInOperations, SignInStores
+from app.operations.teams import TeamOperations
 from app.operations.upstream_lists import UpstreamLists
 from app.operators.stores import OperatorStores
 from app.relay.active_requests import ActiveRequests
@@ -67,6 +68,7 @@ from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
 from app.stores.settlements import SettlementRepository
 from app.stores.sign_in_flows import SignInFlowRepository
+from app.stores.teams import TeamRepository
 from app.stores.upstream_metadata import UpstreamMetadataRepository
 from app.stores.usage import UsageRepository
 from app.tracing import Tracing
@@ -115,6 +117,7 @@ class Services:
     credentials: CredentialRepository
     api_keys: ApiKeyRepository
     limits: LimitRepository
+    teams: TeamRepository
     clock: PoolClock
     prices: PoolPrices
     routes: PoolRoutes
@@ -147,12 +150,13 @@ class Services:
         return AdminOperations(
             account_import=AccountImport(accounts, sign_ins, self.accounts),
             accounts=accounts,
-            api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts, self.routes),
-            limits=LimitOperations(audit, self.limits, self.api_keys),
+            api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts, self.routes, self.teams),
+            limits=LimitOperations(audit, self.limits, self.api_keys, self.teams),
             pools=PoolOperations(audit, self.pools),
             prices=PriceOperations(audit, self.prices),
             routes=ModelRouteOperations(audit, self.routes, self.accounts),
             sign_ins=sign_ins,
+            teams=TeamOperations(audit, self.teams),
         )
 
     def operator_operations(self, actor: Actor) -> OperatorOperations:
@@ -185,6 +189,7 @@ def build(
         credentials=stores.credentials,
         api_keys=stores.api_keys,
         limits=stores.limits,
+        teams=stores.teams,
         prices=stores.prices,
         routes=stores.routes,
         clock=PoolClock(scripts),
@@ -215,6 +220,7 @@ class _Stores:
     credentials: CredentialRepository
     api_keys: ApiKeyRepository
     limits: LimitRepository
+    teams: TeamRepository
     prices: PoolPrices
     routes: PoolRoutes
 
@@ -232,6 +238,7 @@ def _build_stores(settings: Settings, timeout_seconds: float) -> _Stores:
         credentials=CredentialRepository(scripts, accounts),
         api_keys=ApiKeyRepository(scripts),
         limits=LimitRepository(scripts),
+        teams=TeamRepository(scripts),
         prices=PoolPrices(PriceRepository(scripts)),
         routes=PoolRoutes(ModelRouteRepository(scripts), AccountHashes(scripts)),
     )

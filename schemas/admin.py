@@ -19,7 +19,7 @@ MAX_OVERLAP_SECONDS = 90 * 86400
 MAX_DOLLARS = 100_000  # for a million tokens
 MAX_MODEL_TOKENS = 100_000_000  # the size of a model: a hundred times the largest
 SPANS = ("1h", "24h", "7d", "30d")
-BY = ("all", "key", "account", "model")
+BY = ("all", "key", "account", "model", "team")
 
 
 class Digits(Text):

@@ -60,6 +60,7 @@ class KeyInput(AdminSchema):
     raw = Flag()
     output_tokens = Integer(1, MAX_OUTPUT_TOKENS)
     on_cut = Text(validate=OneOf(("fail", "restart"), error="must be fail or restart"))
+    team = Name()
 
 
 class KeyChange(KeyInput):
@@ -69,6 +70,7 @@ class KeyChange(KeyInput):
         exclude = ("name", "limits")
 
     expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
+    team = Name(allow_none=True)  # null: none
 
 
 class AdminTokenInput(Schema):

@@ -25,11 +25,11 @@ WINDOWS = {
     Period.MONTH: "monthly",
     Period.NONE: "now",
 }
-SOURCES = {LimitScope.KEY: "api_key", LimitScope.POOL: "pool"}
+SOURCES = {LimitScope.KEY: "api_key", LimitScope.TEAM: "team", LimitScope.POOL: "pool"}
 
 
 class LimitJson(TypedDict, total=False):
-    """A limit of the key, the pool or the upstream; `reset_at` is in Unix seconds."""
+    """A limit of the key, its team, the pool or the upstream; `reset_at` is in Unix seconds."""
 
     limit_type: str
     limit_window: str

@@ -25,7 +25,7 @@ from typing import Any
 import orjson
 
 from app.ledger.verify import RowSums
-from app.stores import dump, rollups
+from app.stores import dump
 from app.stores.dump import PoolDump, Record
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import EVER, Total
@@ -132,4 +132,4 @@ def _total(name: str) -> Total:
     if family == "used":
         return Total(EVER, key_id=rest)
     span, _, start = rest.partition(":")
-    return Total(rollups.HOUR if span == rollups.HOUR else rollups.DAY, int(start))
+    return Total(span, int(start), by_team=family == "teamroll")

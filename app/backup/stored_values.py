@@ -31,12 +31,14 @@ from app.stores.records.api_keys import read_stored_key
 from app.stores.records.ledger import FIGURES, UNREPORTED, AttemptEntry, UsageSource, position_of
 from app.stores.records.limits import LimitUnit, Period, limits_from_json
 from app.stores.records.operators import TokenScope, is_name
+from app.stores.records.teams import read_stored_team
 from app.stores.sealed_values import FERNET_BEGINS
 from schemas.accounts import AccountInput
 from schemas.admin import MAX_DOLLARS, MAX_MODEL_TOKENS, PriceInput
 from schemas.api_keys import KeyInput
 from schemas.bounds import MAX_CREDENTIAL_CHARS, MAX_LIMITS, name_error
 from schemas.model_routes import ROUTE_INPUT
+from schemas.teams import TeamInput
 
 LARGEST = 2**53  # as far as the doubles of the scripts are exact
 LARGEST_TOTAL = 2**63 - 1  # Redis itself adds to totals
@@ -85,6 +87,9 @@ class PoolContents:
     newest: dict[str, tuple[int, int]] = field(default_factory=dict)  # stream: position of its last entry
     seen: set[str] = field(default_factory=set)  # keys other than streams and markers
     leases: set[str] = field(default_factory=set)
+    teams: set[str] = field(default_factory=set)  # that are listed
+    team_records: set[str] = field(default_factory=set)
+    teams_of_keys: set[str] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)  # of the record that was checked last
 
     def check_entries(self, entries: Any) -> None:
@@ -119,6 +124,10 @@ class PoolContents:
                 raise Unfit(f"two names of one {what} are listed")
             if listed != self.records.get(names, {}):
                 raise Unfit(f"the names of '{names}' are not those of the records")
+        if self.teams != self.team_records:
+            raise Unfit("the names of 'teams' are not those of the records")
+        if missing := sorted(self.teams_of_keys - self.teams):
+            raise Unfit(f"there is no team '{missing[0]}', which an API key has")
         if self.deleted and self.last_id and position_of(self.deleted) > position_of(self.last_id):
             raise Unfit("deleted is newer than the ledger's last entry")
 
@@ -194,7 +203,7 @@ def check_entry(row: Any) -> None:
         check_integer(_integral(row[name]), name, 0, 10**14)
     for name in (*FIGURES, *UNREPORTED, "ceiling_cost"):
         _check_figure(row, name)
-    for name in ("endpoint", "error", "counted_as", "affinity", "service_tier"):
+    for name in ("endpoint", "error", "counted_as", "affinity", "service_tier", "team"):
         if row.get(name) is not None:
             check_text(row[name], name, min_chars=0)
     for listed in ("attempts", "charges"):
@@ -410,6 +419,7 @@ def _check_api_key(pool: PoolContents, key_id: str, fields: Mapping[str, str]) -
             "name": key["name"],
             "raw": key["raw"],
             "on_cut": key["on_cut"].value,
+            **({"team": key["team"]} if key["team"] else {}),
             **({"output_tokens": key["output_tokens"]} if key["output_tokens"] else {}),
         }
     )
@@ -421,6 +431,26 @@ def _check_api_key(pool: PoolContents, key_id: str, fields: Mapping[str, str]) -
         if fields.get(name) and _DIGEST.fullmatch(fields[name]) is None:
             raise Unfit(f"{name} must be a SHA-256")
     pool.records.setdefault("keys", {})[key_id] = key["name"]
+    if key["team"]:
+        pool.teams_of_keys.add(key["team"])
+
+
+def _check_team_names(pool: PoolContents, _suffix: str, names: list[str]) -> None:
+    for name in names:
+        TeamInput(only=("name",)).load({"name": name})
+    pool.teams.update(names)
+
+
+def _check_team(pool: PoolContents, name: str, fields: Mapping[str, str]) -> None:
+    if fields["name"] != name:
+        raise Unfit("has the name of another team")
+    _check_limits(pool, fields.get("limits") or "[]")
+    team = read_stored_team(fields, pool.name)
+    TeamInput(only=("name", "key_limits")).load({"name": name, "key_limits": list(team.key_limits)})
+    for text in team.key_limits:
+        parse_limit(text)
+    check_integer(int(fields.get("created_ms") or 0), "created_ms", 0, LATEST_MS)
+    pool.team_records.add(name)
 
 
 def _check_secret(_pool: PoolContents, digest: str, key_id: str) -> None:
@@ -478,6 +508,7 @@ def _check_leases(pool: PoolContents, _suffix: str, leases: Mapping[str, str]) -
 def _check_request(_pool: PoolContents, _suffix: str, fields: Mapping[str, str]) -> None:
     for name in ("key", "account", "model", "endpoint"):
         check_text(fields[name], name, min_chars=0)
+    check_text(fields.get("team", ""), "team", min_chars=0)
     for name in ("started_ms", "day_ms"):
         check_integer(integer_in(fields[name]), name, 0, LATEST_MS)
     _check_finite(fields, ("attempt", "expired"))
@@ -575,6 +606,8 @@ FAMILIES: dict[str, Family] = {
     "a:": Family("hash", _check_account),
     "keys": Family("hash", _check_key_names),
     "k:": Family("hash", _check_api_key),
+    "teams": Family("set", _check_team_names),
+    "t:": Family("hash", _check_team),
     "s:": Family("string", _check_secret),
     "lim:": Family("hash", _check_counters),
     "used:": Family("hash", _check_figures),
@@ -590,6 +623,7 @@ FAMILIES: dict[str, Family] = {
     "refusals": Family("stream", _check_refusals),
     "refused:": Family("hash", _check_refused),
     "roll:": Family("hash", _check_rollup),
+    "teamroll:": Family("hash", _check_rollup),
     "audit": Family("stream", _check_audit),
     "operators": Family("set", _check_operators),
     "op:": Family("hash", _check_operator),

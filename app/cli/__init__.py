@@ -23,6 +23,7 @@ from app.cli.replay import replay
 from app.cli.request import request_group
 from app.cli.settings import settings
 from app.cli.setup import apply, dump
+from app.cli.team import team_group
 from app.cli.up import up
 from app.cli.usage import usage
 from app.config import package_version
@@ -43,6 +44,7 @@ main.add_command(account_group)
 main.add_command(admin_group)
 main.add_command(audit)
 main.add_command(key_group)
+main.add_command(team_group)
 main.add_command(pool_group)
 main.add_command(price_group)
 main.add_command(model_group)
@@ -55,6 +57,7 @@ main.add_command(usage)
 main.add_command(ledger_group)
 main.add_command(ops)
 key_group.add_command(limit_group("key"))
+team_group.add_command(limit_group("team"))
 pool_group.add_command(limit_group("pool"))
 for command in (login, import_account, export_account):
     account_group.add_command(command)

@@ -1,4 +1,4 @@
-"""Shell completion of the names of pools, accounts and API keys that are in the store."""
+"""Shell completion of the names of pools, accounts, API keys and teams that are in the store."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ def accounts(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 def api_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete an API key name."""
     return _matches(incomplete, _query_store(ctx, lambda names: names.api_keys(_pool(ctx))))
+
+
+def teams(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a team name."""
+    return _matches(incomplete, _query_store(ctx, lambda names: names.teams(_pool(ctx))))
 
 
 def _matches(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:

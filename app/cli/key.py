@@ -31,7 +31,7 @@ from app.wiring import Services
 from schemas.api_keys import KeyChange, KeyInput
 
 ON_CUT = click.Choice([policy.value for policy in CutPolicy])
-HEADS = ("NAME", "STATE", "EXPIRES", "MODELS", "ACCOUNTS", "LIMITS")
+HEADS = ("NAME", "TEAM", "STATE", "EXPIRES", "MODELS", "ACCOUNTS", "LIMITS")
 
 
 @click.group("key", cls=Group)
@@ -44,6 +44,7 @@ def key_group() -> None:
     epilog=example(
         "poolgate key create --name ann --limit '1000000 total_tokens/day' --expires 2027-01-01",
         "KEY=$(poolgate key create --name ci --models gpt-5-mini --limit '20 parallel_requests')",
+        "poolgate key create --name bob --team research",
     ),
 )
 @click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'.")
@@ -70,6 +71,12 @@ def key_group() -> None:
 )
 @click.option("--raw", is_flag=True, help="Allow responses to include the raw upstream request and response.")
 @click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
+@click.option(
+    "--team",
+    metavar="TEAM",
+    shell_complete=complete.teams,
+    help="Its team, whose limits apply as well. Without --limit the team's limits for new keys are set.",
+)
 @in_pool
 @with_store
 def create_key(
@@ -119,7 +126,15 @@ def _row(view: KeyView) -> tuple[object, ...]:
     key = view.key
     expires = moment(key.expires_at) if key.expires_at else "never"
     limits = "; ".join(map(format_limit, key.limits)) or "none"
-    return key.name, view.state, expires, names_or_all(key.models), names_or_all(view.accounts), limits
+    return (
+        key.name,
+        key.team or "-",
+        view.state,
+        expires,
+        names_or_all(key.models),
+        names_or_all(view.accounts),
+        limits,
+    )
 
 
 @key_group.command(
@@ -127,6 +142,7 @@ def _row(view: KeyView) -> tuple[object, ...]:
     epilog=example(
         "poolgate key set ann --models gpt-5,gpt-5-mini --expires 2027-01-01",
         "poolgate key set ann --all-models --expires never --on-cut restart",
+        "poolgate key set ann --team research",
     ),
 )
 @click.argument("name", shell_complete=complete.api_keys)
@@ -148,6 +164,10 @@ def _row(view: KeyView) -> tuple[object, ...]:
     help="Whether responses may include the raw upstream request and response.",
 )
 @click.option("--expires", metavar="DATE", help="2027-01-01, a date with a time, or `never`.")
+@click.option(
+    "--team", metavar="TEAM", shell_complete=complete.teams, help="Its team, from its next request on."
+)
+@click.option("--no-team", is_flag=True, help="Take it out of its team.")
 @in_pool
 @with_store
 def set_key(
@@ -158,6 +178,7 @@ def set_key(
     all_models: bool,
     all_accounts: bool,
     expires: str | None,
+    no_team: bool,
     **fields: Any,
 ) -> None:
     """Change the permissions of the key NAME. Its limits are changed by `poolgate key limit`."""
@@ -168,6 +189,10 @@ def set_key(
     fields = {field: value for field, value in fields.items() if value is not None}
     if expires is not None:
         fields["expires"] = None if expires == "never" else expires
+    if no_team:
+        if "team" in fields:
+            raise click.UsageError("Give one of --team and --no-team")
+        fields["team"] = None
     if not fields:
         raise click.UsageError("Nothing to change: give at least one option")
     key = operations(services).api_keys.change(pool, name, KeyChange().load(fields))

@@ -1,4 +1,4 @@
-"""`poolgate key limit` and `poolgate pool limit`: usage limits."""
+"""`poolgate key limit`, `poolgate team limit` and `poolgate pool limit`: usage limits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ from app.formatting import moment
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import same_limits
 from app.presentation.limits import serialize_limit_status
-from app.stores.limits import FOR_POOL
+from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit, LimitMode, LimitStatus
 from app.wiring import Services
 
-OWNERS = {"key": "the API key KEY", "pool": "a pool, shared by all of its keys"}
+OWNERS = {
+    "key": "the API key KEY",
+    "team": "the team TEAM, shared by its keys",
+    "pool": "a pool, shared by all of its keys",
+}
 HEADS = ("ID", "LIMIT", "USED", "RESERVED", "REMAINING", "RESETS")
 
-key_argument = click.argument("key", metavar="KEY", shell_complete=complete.api_keys)
+OWNER_ARGUMENTS = {
+    "key": click.argument("key", metavar="KEY", shell_complete=complete.api_keys),
+    "team": click.argument("team", metavar="TEAM", shell_complete=complete.teams),
+}
+OWNER_EXAMPLES = {"key": " ann", "team": " research", "pool": ""}
 limit_argument = click.argument("text", metavar="LIMIT")
 id_argument = click.argument("limit_id", metavar="ID")
 model_option = click.option(
@@ -38,7 +46,7 @@ mode_option = click.option(
 
 
 class _LimitCommands:
-    """The commands for limits of one owner: `key`, their first argument, or `pool`."""
+    """The commands for limits of one owner: `key` or `team`, their first argument, or `pool`."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -47,24 +55,26 @@ class _LimitCommands:
         )
 
     def register(self, name: str, arguments: str, run: Callable[..., None], *options: Decorator) -> None:
-        """Make *run*, which takes services, as_json, pool, key and its own options, a command."""
-        key = " ann" if self._owner == "key" else ""
-        example_line = f"poolgate {self._owner} limit {name}{key} {arguments}"
+        """Make *run*, which takes services, as_json, pool, key, team and its own options, a command."""
+        example_line = f"poolgate {self._owner} limit {name}{OWNER_EXAMPLES[self._owner]} {arguments}"
 
-        def owned(services: Services, pool: str, key: str | None = None, **fields: Any) -> None:
+        def owned(
+            services: Services, pool: str, key: str | None = None, team: str | None = None, **fields: Any
+        ) -> None:
             services.pools.check(pool)
-            run(services, pool=pool, key=key, **fields)
+            run(services, pool=pool, key=key, team=team, **fields)
 
         owned.__doc__ = run.__doc__
         created = in_pool(with_store(owned))
         for option in reversed(options):
             created = option(created)
-        created = key_argument(created) if self._owner == "key" else created
+        if self._owner in OWNER_ARGUMENTS:
+            created = OWNER_ARGUMENTS[self._owner](created)
         self.group.command(name, epilog=example(example_line.strip()))(created)
 
 
 def limit_group(owner: str) -> click.Group:
-    """Return the commands for limits of a *owner* `key`, their first argument, or `pool`."""
+    """Return the commands for limits of a *owner* `key` or `team`, their first argument, or `pool`."""
     commands = _LimitCommands(owner)
     change = (limit_argument, model_option, mode_option)
     commands.register("add", "'1000000 total_tokens/day'", _add, *change)
@@ -74,23 +84,25 @@ def limit_group(owner: str) -> click.Group:
     return commands.group
 
 
-def _add(services: Services, as_json: bool, pool: str, key: str | None, **fields: Any) -> None:
+def _add(
+    services: Services, as_json: bool, pool: str, key: str | None, team: str | None, **fields: Any
+) -> None:
     """
     Add a LIMIT such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
 
     Usage earlier in the current window counts.
     """
-    added = operations(services).limits.add(pool, _read_limit(**fields), key)
+    added = operations(services).limits.add(pool, _read_limit(**fields), key, team=team)
     _report("Added", added, as_json)
-    key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-    for warning in same_limits(services.limits.all(pool, key_id), added):
+    owner = _owner(services, pool, key, team)
+    for warning in same_limits(services.limits.all(pool, owner), added):
         click.echo(f"Warning: {warning}.", err=True)
 
 
-def _list(services: Services, as_json: bool, pool: str, key: str | None) -> None:
+def _list(services: Services, as_json: bool, pool: str, key: str | None, team: str | None) -> None:
     """List limits with their IDs, usage, and the amounts reserved by running requests."""
-    key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-    statuses = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, key_id))
+    owner = _owner(services, pool, key, team)
+    statuses = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, owner))
     if as_json:
         show_list([serialize_limit_status(status) for status in statuses])
     elif statuses:
@@ -99,15 +111,33 @@ def _list(services: Services, as_json: bool, pool: str, key: str | None) -> None
         click.echo("No limits.", err=True)
 
 
-def _set(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **fields: Any) -> None:
+def _set(
+    services: Services,
+    as_json: bool,
+    pool: str,
+    key: str | None,
+    team: str | None,
+    limit_id: str,
+    **fields: Any,
+) -> None:
     """Change the amount or mode of the limit ID. Its counted usage stays."""
-    _report("Set", operations(services).limits.change(pool, limit_id, _read_limit(**fields), key), as_json)
+    changed = operations(services).limits.change(pool, limit_id, _read_limit(**fields), key, team=team)
+    _report("Set", changed, as_json)
 
 
-def _remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
+def _remove(
+    services: Services, as_json: bool, pool: str, key: str | None, team: str | None, limit_id: str
+) -> None:
     """Remove the limit ID and its counted usage."""
-    operations(services).limits.remove(pool, limit_id, key)
+    operations(services).limits.remove(pool, limit_id, key, team=team)
     report(as_json, {"id": limit_id, "removed": True}, f"Removed {limit_id}.")
+
+
+def _owner(services: Services, pool: str, key: str | None, team: str | None) -> str:
+    """Return whose limits are meant, as `LimitRepository` takes it."""
+    if team is not None:
+        return for_team(services.teams.find(pool, team).name)
+    return FOR_POOL if key is None else services.api_keys.find(pool, key).id
 
 
 def _row(status: LimitStatus) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""`poolgate usage`: usage by key, account or model."""
+"""`poolgate usage`: usage by key, account, model or team."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ def day(text: str) -> date:
 
 
 @click.command(
-    "usage", cls=Command, epilog=example("poolgate usage", "poolgate usage --by model --since 2026-11-01")
+    "usage",
+    cls=Command,
+    epilog=example(
+        "poolgate usage", "poolgate usage --by model --since 2026-11-01", "poolgate usage --by team"
+    ),
 )
 @click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Only this API key.")
 @click.option("--since", type=day, metavar="DATE", help="First day; the first of this month by default.")
@@ -67,6 +71,8 @@ def usage(
             raise click.UsageError("--span cannot be combined with --key or --since")
         _show_series(services, as_json, pool, span, by)
         return
+    if key is not None and by == UsageBy.TEAM:
+        raise click.UsageError("--by team cannot be combined with --key: a key may have had several teams")
     key_id = services.api_keys.find(pool, key).id if key is not None else None
     used = services.ledger.usage.since(pool, since, by, key_id)
     names = Names.read(pool, services.api_keys, services.accounts).of(by)

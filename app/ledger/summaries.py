@@ -35,6 +35,7 @@ class Grouping(StrEnum):
     KEY = "key"
     ACCOUNT = "account"
     MODEL = "model"
+    TEAM = "team"
 
 
 SUMMARY_FIGURES = ("requests", "errors", *FIGURES, "attempts", FAILED, RESCUES)
@@ -78,22 +79,26 @@ class Summaries:
 
     def _make(self, pool: str, span: str, start: int, *, store: bool) -> Summary:
         if span == MINUTE:
-            summary = summarize(self._figures_of_minute(pool, start))
+            rows = list(self._rows_of_minute(pool, start))
+            figures = (figure for row in rows for figure in _figures(row))
+            of_teams = (figure for row in rows if row.get("team") for figure in _team_figures(row))
+            summary = summarize(figures, of_teams)
             if store:
                 self._summaries.put_minute(pool, start, _texts(summary))
             return summary
         token = self._summaries.begin(pool, span, start) if store else ""
-        summary = summarize(self._ledger.rollups.scan(pool, span, start))
+        scan = self._ledger.rollups.scan
+        summary = summarize(scan(pool, span, start), scan(pool, span, start, by_team=True))
         if store:
             self._summaries.put(pool, span, start, token, _texts(summary))
         return summary
 
-    def _figures_of_minute(self, pool: str, start: int) -> Iterator[Figure]:
+    def _rows_of_minute(self, pool: str, start: int) -> Iterator[Row]:
         oldest, newest = f"{start * 1000}", f"{start * 1000 + 59_999}"
         while True:
             entries = self._ledger.read_forwards(pool, PAGE, oldest=oldest, newest=newest)
             for entry in entries:
-                yield from _figures(orjson.loads(entry.row))
+                yield orjson.loads(entry.row)
             if len(entries) < PAGE:
                 return
             oldest = f"({entries[-1].id}"
@@ -111,6 +116,15 @@ def _figures(row: Row) -> Iterator[Figure]:
             yield Figure(row["key"], account, model, name, amount)
 
 
+def _team_figures(row: Row) -> Iterator[Figure]:
+    """Yield the figures of a ledger entry, as the roll-ups by team have them."""
+    model = str(row.get("counted_as", row["model"]))
+    for account, figures in shares(row):
+        for name, amount in figures.items():
+            if amount and name in SUMMARY_FIGURES:
+                yield Figure(row["team"], account, model, name, amount)
+
+
 def _parse(text: str) -> Sums:
     """Parse a stored summary; one from before attempts were counted has one for each request."""
     sums: Sums = orjson.loads(text)
@@ -120,16 +134,19 @@ def _parse(text: str) -> Sums:
     return sums
 
 
-def summarize(figures: Iterable[Figure]) -> Summary:
-    """Return the sums of *figures* by every grouping."""
+def summarize(figures: Iterable[Figure], of_teams: Iterable[Figure] = ()) -> Summary:
+    """Return the sums of *figures* by every grouping; the keys of *of_teams* are teams."""
     summary: Summary = {by: defaultdict(lambda: [0] * len(SUMMARY_FIGURES)) for by in Grouping}
-    total, by_key, by_account, by_model = (summary[by] for by in Grouping)
+    total, by_key, by_account, by_model, by_team = (summary[by] for by in Grouping)
     for key, account, model, name, amount in figures:
         for index in _POSITIONS.get(name, ()):
             total[""][index] += amount
             by_key[key][index] += amount
             by_account[account][index] += amount
             by_model[model][index] += amount
+    for team, _, _, name, amount in of_teams:
+        for index in _POSITIONS.get(name, ()):
+            by_team[team][index] += amount
     return summary
 
 

@@ -61,7 +61,11 @@ class RowSums:
         model = row.get("counted_as", row["model"])
         for account, figures in shares(row):
             owner = f"{row['key']}|{account}|{model}|"
-            for total, prefix in ((hour, owner), (day, owner), (ever, "")):
+            totals = [(hour, owner), (day, owner), (ever, "")]
+            if row.get("team"):
+                of_team = f"{row['team']}|{account}|{model}|"
+                totals += [(total._replace(by_team=True), of_team) for total in (hour, day)]
+            for total, prefix in totals:
                 sums = self.sums[total]
                 for name, amount in figures.items():
                     sums[prefix + name] += amount
@@ -134,6 +138,8 @@ class Verification:
         for span in (HOUR, DAY):
             for start in self._ledger.rollups.starts(self._pool, span):
                 yield Total(span, start)
+                if self._ledger.has_teams(self._pool, span, start):
+                    yield Total(span, start, by_team=True)
         for key_id in self._ledger.keys_with_usage(self._pool):
             yield Total(EVER, key_id=key_id)
 

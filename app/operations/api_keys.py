@@ -8,26 +8,34 @@ from typing import Any
 
 from app.accounts.accounts import AccountRepository
 from app.accounts.model_routes import PoolRoutes
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, NotFound
 from app.limits.limit_syntax import parse_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.key_warnings import key_warnings
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
+from app.stores.records.teams import Team
+from app.stores.teams import TeamRepository, team_not_found
 from schemas.admin import MAX_OVERLAP_SECONDS
 
-_PLAIN_FIELDS = ("expires_at", "raw", "output_tokens", "on_cut")
+_PLAIN_FIELDS = ("expires_at", "raw", "output_tokens", "on_cut", "team")
 
 
 class ApiKeyOperations(AuditedOperations):
     def __init__(
-        self, audit: AuditTrail, api_keys: ApiKeyRepository, accounts: AccountRepository, routes: PoolRoutes
+        self,
+        audit: AuditTrail,
+        api_keys: ApiKeyRepository,
+        accounts: AccountRepository,
+        routes: PoolRoutes,
+        teams: TeamRepository,
     ) -> None:
         super().__init__(audit)
         self._api_keys = api_keys
         self._accounts = accounts
         self._routes = routes
+        self._teams = teams
 
     def create(
         self, pool: str, fields: Mapping[str, Any], limits: Sequence[Limit] | None = None
@@ -36,10 +44,13 @@ class ApiKeyOperations(AuditedOperations):
         Create the key that *fields*, those of a valid KeyInput, describe; return it and its secret.
 
         *limits* are results of `parse_limit` and replace the texts in *fields*. The secret is returned
-        only here. Raises InvalidRequest when the name is taken, NotFound for unknown accounts.
+        only here. Without any, the key gets those that its team has for new keys. Raises InvalidRequest when
+        the name is taken, NotFound for unknown accounts and teams.
         """
         name = fields["name"]
         limits = list(map(parse_limit, fields.get("limits", ()))) if limits is None else limits
+        if not limits and fields.get("team"):
+            limits = list(map(parse_limit, self._find_team(pool, fields["team"]).key_limits))
         self._audit.ensure_pool(pool)
         with self._audit.change("key.create", pool, name) as change:
             key, secret = self._api_keys.create(
@@ -57,7 +68,8 @@ class ApiKeyOperations(AuditedOperations):
         """
         Change the key *name*; *changes* are fields of a KeyInput loaded with `partial=True`.
 
-        An empty list of models or accounts allows all. `limits` are changed by `LimitOperations`.
+        An empty list of models or accounts allows all; a team of None is none. `limits` are
+        changed by `LimitOperations`.
         """
         fields = {field: changes[field] for field in _PLAIN_FIELDS if field in changes}
         if "models" in changes:
@@ -99,6 +111,12 @@ class ApiKeyOperations(AuditedOperations):
         with self._audit.change("key.remove", pool, name) as change:
             change.before = before.public()
             self._api_keys.remove(pool, name)
+
+    def _find_team(self, pool: str, name: str) -> Team:
+        try:
+            return self._teams.find(pool, name)
+        except NotFound:
+            raise team_not_found(pool, name, "team") from None
 
     def _change_key(self, action: str, pool: str, name: str, apply: Callable[[], object]) -> ApiKey:
         before = self._api_keys.find(pool, name)

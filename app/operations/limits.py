@@ -1,4 +1,4 @@
-"""Change limits: those of a key, or those of a whole pool when no key is named."""
+"""Change limits: those of a key or of a team, or those of a whole pool when neither is named."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TypedDict
 from app.limits.limit_syntax import format_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.stores.api_keys import ApiKeyRepository
-from app.stores.limits import FOR_POOL, LimitRepository
+from app.stores.limits import FOR_POOL, LimitRepository, for_team
 from app.stores.records.limits import Limit
+from app.stores.teams import TeamRepository
 
 
 class AuditedLimit(TypedDict):
@@ -19,42 +20,49 @@ class AuditedLimit(TypedDict):
 
 
 class LimitOperations(AuditedOperations):
-    def __init__(self, audit: AuditTrail, limits: LimitRepository, api_keys: ApiKeyRepository) -> None:
+    def __init__(
+        self, audit: AuditTrail, limits: LimitRepository, api_keys: ApiKeyRepository, teams: TeamRepository
+    ) -> None:
         super().__init__(audit)
         self._limits = limits
         self._api_keys = api_keys
+        self._teams = teams
 
-    def add(self, pool: str, limit: Limit, key: str | None = None) -> Limit:
+    def add(self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None) -> Limit:
         """Add *limit*, a result of `parse_limit`; usage in its current window counts from the start."""
-        owner = self._owner_id(pool, key)
-        with self._audit.change("limit.add", pool, key or pool) as change:
+        owner = self._owner_id(pool, key, team)
+        with self._audit.change("limit.add", pool, team or key or pool) as change:
             added = self._limits.add(pool, limit, owner)
             change.after = _audited_fields(added)
         return added
 
-    def change(self, pool: str, limit_id: str, limit: Limit, key: str | None = None) -> Limit:
+    def change(
+        self, pool: str, limit_id: str, limit: Limit, key: str | None = None, *, team: str | None = None
+    ) -> Limit:
         """
         Give a limit the maximum and mode of *limit*; its counter continues.
 
         Raises NotFound, and InvalidRequest when *limit* counts something else.
         """
-        owner = self._owner_id(pool, key)
+        owner = self._owner_id(pool, key, team)
         before = self._find(pool, owner, limit_id)
-        with self._audit.change("limit.change", pool, key or pool) as change:
+        with self._audit.change("limit.change", pool, team or key or pool) as change:
             changed = self._limits.edit(pool, limit_id, limit, owner)
             change.before, change.after = before, _audited_fields(changed)
             change.extra = {"limit": limit_id}
         return changed
 
-    def remove(self, pool: str, limit_id: str, key: str | None = None) -> None:
+    def remove(self, pool: str, limit_id: str, key: str | None = None, *, team: str | None = None) -> None:
         """Remove a limit and its counter. Raises NotFound."""
-        owner = self._owner_id(pool, key)
+        owner = self._owner_id(pool, key, team)
         before = self._find(pool, owner, limit_id)
-        with self._audit.change("limit.remove", pool, key or pool) as change:
+        with self._audit.change("limit.remove", pool, team or key or pool) as change:
             change.before = before
             self._limits.remove(pool, limit_id, owner)
 
-    def _owner_id(self, pool: str, key: str | None) -> str:
+    def _owner_id(self, pool: str, key: str | None, team: str | None) -> str:
+        if team is not None:
+            return for_team(self._teams.find(pool, team).name)
         return FOR_POOL if key is None else self._api_keys.find(pool, key).id
 
     def _find(self, pool: str, owner: str, limit_id: str) -> AuditedLimit | None:

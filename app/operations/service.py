@@ -12,6 +12,7 @@ from app.operations.model_routes import ModelRouteOperations
 from app.operations.pools import PoolOperations
 from app.operations.prices import PriceOperations
 from app.operations.sign_ins import SignInOperations
+from app.operations.teams import TeamOperations
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +32,4 @@ class AdminOperations:
     prices: PriceOperations
     routes: ModelRouteOperations
     sign_ins: SignInOperations
+    teams: TeamOperations

@@ -12,6 +12,7 @@ from app.errors import (
     NeverFits,
     QuotaExceeded,
     StoreUnavailable,
+    TeamDisabled,
     UpstreamError,
 )
 from app.formatting import duration
@@ -66,6 +67,7 @@ class RequestFacts:
     referring: str = ""  # the field by which there is more input than the request has
     unpriced: str = ""  # its model, where that has no price
     pool: str = ""
+    team: str = ""  # of its key
 
 
 NO_FACTS = RequestFacts()
@@ -78,11 +80,11 @@ def refusal_error(refusal: Refusal, facts: RequestFacts = NO_FACTS) -> GatewayEr
     return error
 
 
-def not_retried(error: UpstreamError, refusal: Refusal) -> UpstreamError:
+def not_retried(error: UpstreamError, refusal: Refusal, facts: RequestFacts = NO_FACTS) -> UpstreamError:
     """Return *error* of the last attempt, with the limit in *refusal* that has no room for another."""
     if refusal.limit is None:
         return error
-    message = _limit_error(refusal.limit, refusal.now_ms).message
+    message = _limit_error(refusal.limit, refusal.now_ms, facts).message
     return error.with_message(f"{error.message}. It was not tried again: {message}")
 
 
@@ -118,14 +120,15 @@ def _error(refusal: Refusal, facts: RequestFacts) -> GatewayError:
         return no_account_error(refusal.accounts, refusal.now_ms, facts.native_field)
     if refusal.kind is RefusalKind.KEY:
         return InvalidApiKey(f"This API key is {refusal.reason}")
+    if refusal.kind is RefusalKind.TEAM:
+        return TeamDisabled(refusal.reason)
     return StoreUnavailable("The gateway and its store do not agree on the time", retry_after_seconds=1)
 
 
 def _limit_error(refused: LimitRefusal, now_ms: float, facts: RequestFacts = NO_FACTS) -> QuotaExceeded:
     limit, amount, referring = refused.limit, refused.amount, facts.referring
     why = f"; '{referring}' adds input that is not in it" if referring and _counts_input(limit) else ""
-    owner = "This API key's" if limit.scope is LimitScope.KEY else "The pool's"
-    name = f"{owner} limit of {limit.label}"
+    name = _name_of(limit, facts.team)
     if refused.reason == "unbounded" and facts.unpriced and limit.unit.is_money:
         return NeverFits(f"{name} is strict and {_price_remedy(facts)}, or make the limit balanced")
     if refused.is_unenforced:
@@ -152,6 +155,13 @@ def _limit_error(refused: LimitRefusal, now_ms: float, facts: RequestFacts = NO_
                 retry_after_seconds=HELD_RETRY_SECONDS,
             )
     return _spent_error(refused, name, now_ms)
+
+
+def _name_of(limit: Limit, team: str) -> str:
+    """Return what *limit* is called at the beginning of a sentence."""
+    if limit.scope is LimitScope.TEAM:
+        return f"The limit of {limit.label} of the team '{team}'"
+    return f"{'This API key' if limit.scope is LimitScope.KEY else 'The pool'}'s limit of {limit.label}"
 
 
 def _spent_error(refused: LimitRefusal, name: str, now_ms: float) -> QuotaExceeded:

@@ -182,6 +182,8 @@ class RequestRecord:
         row |= self._usage(context)  # type: ignore[typeddict-item]  # these are some of a row's fields
         if context.request.requested_model:
             row["asked"] = context.request.requested_model
+        if context.caller.key.team:
+            row["team"] = context.caller.key.team
         if self.error_code:
             row["error"] = self.error_code
         if self.first_ms:

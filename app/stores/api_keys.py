@@ -9,7 +9,7 @@ from typing import Unpack
 
 import orjson
 
-from app.errors import InvalidApiKey, InvalidRequest, NotFound
+from app.errors import InvalidApiKey, InvalidRequest, NotFound, TeamDisabled
 from app.stores import keys
 from app.stores.records.api_keys import (
     PREFIX,
@@ -23,8 +23,10 @@ from app.stores.records.api_keys import (
     write_stored_key,
 )
 from app.stores.records.limits import checked_limits
+from app.stores.records.teams import TeamState
 from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
+from app.stores.teams import team_not_found
 
 MAX_CACHED_KEYS = 1024  # parsed records, some kilobytes each
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -40,7 +42,8 @@ class ApiKeyRepository:
         """
         Return the key with the secret *presented*, and with its pool's limits. One round trip.
 
-        Raises InvalidApiKey; unknown, disabled and expired keys have a message of their own.
+        Its limits are followed by those of its team. Raises InvalidApiKey, where unknown, disabled and
+        expired keys have a message of their own, and TeamDisabled.
         """
         pool = pool_of(presented)
         if pool is None:
@@ -68,13 +71,16 @@ class ApiKeyRepository:
         """
         Store a new key and return it with its secret, which cannot be read again.
 
-        Raises InvalidRequest when the name is taken, or for too many limits.
+        Raises InvalidRequest when the name is taken, or for too many limits; NotFound for an unknown team.
         """
         checked_limits(fields.get("limits", ()))
         key_id, secret = f"key_{secrets.token_hex(6)}", _new_secret(pool)
         record = {"id": key_id, "name": name} | write_stored_key({**_DEFAULTS, **fields})
         digest = digest_of(secret)
-        if self._scripts.run("create_key", pool, key_id, name, digest, orjson.dumps(record)) == 0:
+        stored = self._scripts.run("create_key", pool, key_id, name, digest, orjson.dumps(record))
+        if stored < 0:
+            raise team_not_found(pool, fields.get("team") or "", "team")
+        if not stored:
             raise InvalidRequest(f"A key named '{name}' exists in pool '{pool}'", param="name")
         return self.find(pool, name), secret
 
@@ -119,10 +125,13 @@ class ApiKeyRepository:
         """
         Change *fields* of the key *name* and return it.
 
-        Its secret, its limits and their counters stay. Raises NotFound.
+        Its secret, its limits and their counters stay. Raises NotFound, also for an unknown team.
         """
         record = write_stored_key(fields)
-        if not self._scripts.run("change_key", pool, self.find(pool, name).id, orjson.dumps(record)):
+        changed = self._scripts.run("change_key", pool, self.find(pool, name).id, orjson.dumps(record))
+        if changed < 0:
+            raise team_not_found(pool, fields.get("team") or "", "team")
+        if not changed:
             raise _not_found(pool, name)
         return self.find(pool, name)
 
@@ -169,9 +178,13 @@ def _cached_fields(flat: tuple[str, ...], digest: str, pool: str, pool_limits: s
     """
     Return the fields of *flat*, [field, value, …] as Redis returns a hash; parsed once per content.
 
-    Raises InvalidApiKey when it is not the record of the key with *digest*.
+    Raises InvalidApiKey when it is not the record of the key with *digest*, TeamDisabled (never cached).
     """
     stored = dict(zip(flat[::2], flat[1::2], strict=True))
     if not stored or digest not in (stored.get("digest", digest), stored.get("former")):
         raise InvalidApiKey("This API key is not known here")
-    return read_stored_key(stored, pool, pool_limits)
+    fields = read_stored_key(stored, pool, stored.get("team_limits", "[]"), pool_limits)
+    is_refused = fields["team"] and stored.get("team_state") != TeamState.ACTIVE
+    if is_refused and fields["state"] is KeyState.ACTIVE:
+        raise TeamDisabled(fields["team"])
+    return fields

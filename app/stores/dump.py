@@ -17,7 +17,7 @@ from app.stores.scripts import Scripts
 
 PAGE = 500
 LEDGER, OPEN, SECRETS = "ledger", "r:", "s:"
-TOTALS = ("roll:", "used:")
+TOTALS = ("roll:", "teamroll:", "used:")
 # only read by name: whether a request was settled, and the account and the key of a conversation
 MARKERS = ("done:", "own:", "conv:")
 IN_SNAPSHOT = (
@@ -26,6 +26,8 @@ IN_SNAPSHOT = (
     "a:",
     "keys",
     "k:",
+    "teams",
+    "t:",
     SECRETS,
     "prices",
     "routes",

@@ -57,6 +57,16 @@ def api_key(name: str, key_id: str) -> str:
     return f"{root(name)}k:{key_id}"
 
 
+def team_names(name: str) -> str:
+    """Set: names of the teams of API keys."""
+    return root(name) + "teams"
+
+
+def team(name: str, team_name: str) -> str:
+    """Hash: a team's name, state, limits (JSON), key_limits (JSON: texts), created_ms."""
+    return f"{root(name)}t:{team_name}"
+
+
 def secret(name: str, digest: str) -> str:
     """String: SHA-256 (hex) of an API key -> key id."""
     return f"{root(name)}s:{digest}"
@@ -160,6 +170,11 @@ def restore_by(name: str) -> str:
 def rollup(name: str, span: str, start_seconds: int) -> str:
     """Hash: totals of one hour (`h`) or day (`d`): `key|account|model|figure` -> integer."""
     return f"{root(name)}roll:{span}:{start_seconds}"
+
+
+def team_rollup(name: str, span: str, start_seconds: int) -> str:
+    """Hash: totals of one hour (`h`) or day (`d`) by team: `team|account|model|figure` -> integer."""
+    return f"{root(name)}teamroll:{span}:{start_seconds}"
 
 
 def rollup_names(name: str, day_seconds: int) -> str:

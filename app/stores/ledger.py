@@ -104,12 +104,17 @@ class LedgerRepository:
         if total.span == EVER:
             pipeline.hgetall(keys.used(pool, total.key_id))
         else:
-            pipeline.hgetall(keys.rollup(pool, total.span, total.start))
+            name_of = keys.team_rollup if total.by_team else keys.rollup
+            pipeline.hgetall(name_of(pool, total.span, total.start))
         pipeline.xrevrange(keys.ledger(pool), count=1)
         figures, newest = pipeline.execute()
         return StoredTotal(
             {figure: int(amount) for figure, amount in figures.items()}, newest[0][0] if newest else ""
         )
+
+    def has_teams(self, pool: str, span: str, start: int) -> bool:
+        """Return whether a team used anything in the hour or day that began at *start*."""
+        return bool(self._client.exists(keys.team_rollup(pool, span, start)))
 
     def keys_with_usage(self, pool: str) -> Iterator[str]:
         """Yield the ids of the API keys that have ever used something."""

@@ -1,5 +1,5 @@
 """
-The limits of API keys and pools in Redis. A change takes effect immediately, in every process.
+The limits of API keys, teams and pools in Redis. A change takes effect immediately, in every process.
 
 A new limit starts with the usage of its window so far; the counter of a changed limit stays, that of a
 removed one is deleted.
@@ -20,37 +20,52 @@ from app.stores.calendar import Calendar
 from app.stores.records.limits import Limit, LimitScope, checked_limits, limits_from_json, limits_to_json
 from app.stores.rollups import DAY, RollupRepository
 from app.stores.scripts import Scripts
+from app.stores.teams import team_not_found
 
 FOR_POOL = ""  # in place of a key's id
 MAX_TRIES = 20  # against concurrent changes of the same list
+_TEAM = "team:"  # no id of a key has it
+
+
+def for_team(name: str) -> str:
+    """Return what stands for the team *name* in place of a key's id."""
+    return _TEAM + name
+
+
+def _team_of(owner: str) -> str:
+    return owner.removeprefix(_TEAM) if owner.startswith(_TEAM) else ""
+
+
+def _scope_of(owner: str) -> LimitScope:
+    if _team_of(owner):
+        return LimitScope.TEAM
+    return LimitScope.KEY if owner else LimitScope.POOL
 
 
 class LimitRepository:
-    """The limits of API keys and pools in Redis."""
+    """The limits of API keys, teams and pools in Redis."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._calendar = Calendar()
 
-    def all(self, pool: str, key_id: str = FOR_POOL) -> list[Limit]:
-        """Return the limits of a key, or of the pool itself."""
-        return _parse(self._stored(pool, key_id))
+    def all(self, pool: str, owner: str = FOR_POOL) -> list[Limit]:
+        """Return the limits of a key, by its id, of a team (`for_team`), or of the pool itself."""
+        return _parse(self._stored(pool, owner))
 
-    def add(self, pool: str, limit: Limit, key_id: str = FOR_POOL) -> Limit:
+    def add(self, pool: str, limit: Limit, owner: str = FOR_POOL) -> Limit:
         """Add *limit*, counting what its window has counted so far, and return it as stored."""
-        limit = replace(limit, scope=LimitScope.KEY if key_id else LimitScope.POOL)
-        self._change(
-            pool, key_id, lambda limits: checked_limits([*limits, limit]), {"added": limit.to_json()}
-        )
+        limit = replace(limit, scope=_scope_of(owner))
+        self._change(pool, owner, lambda limits: checked_limits([*limits, limit]), {"added": limit.to_json()})
         return limit
 
-    def edit(self, pool: str, limit_id: str, changed: Limit, key_id: str = FOR_POOL) -> Limit:
+    def edit(self, pool: str, limit_id: str, changed: Limit, owner: str = FOR_POOL) -> Limit:
         """
         Give a limit the maximum and the mode of *changed*; its counter stays.
 
         Raises NotFound, and InvalidRequest where *changed* counts something else.
         """
-        before = _find(self.all(pool, key_id), limit_id)
+        before = _find(self.all(pool, owner), limit_id)
         if any(getattr(before, name) != getattr(changed, name) for name in ("unit", "period", "model")):
             raise InvalidRequest(
                 f"The limit '{before.label}' can get another maximum, but not another unit, period or model: "
@@ -63,26 +78,29 @@ class LimitRepository:
             current = _find(limits, limit_id)
             return [edited if limit is current else limit for limit in limits]
 
-        self._change(pool, key_id, replaced, {})
+        self._change(pool, owner, replaced, {})
         return edited
 
-    def remove(self, pool: str, limit_id: str, key_id: str = FOR_POOL) -> None:
+    def remove(self, pool: str, limit_id: str, owner: str = FOR_POOL) -> None:
         """Remove a limit and its counter. Raises NotFound."""
 
         def without(limits: list[Limit]) -> list[Limit]:
             removed = _find(limits, limit_id)
             return [limit for limit in limits if limit is not removed]
 
-        self._change(pool, key_id, without, {"removed": limit_id})
+        self._change(pool, owner, without, {"removed": limit_id})
 
-    def _stored(self, pool: str, key_id: str) -> str:
-        owner = keys.api_key(pool, key_id) if key_id else keys.pool(pool)
-        return self._scripts.client.hget(owner, "limits") or "[]"
+    def _stored(self, pool: str, owner: str) -> str:
+        if team := _team_of(owner):
+            name = keys.team(pool, team)
+        else:
+            name = keys.api_key(pool, owner) if owner else keys.pool(pool)
+        return self._scripts.client.hget(name, "limits") or "[]"
 
     def _change(
         self,
         pool: str,
-        key_id: str,
+        owner: str,
         change: Callable[[list[Limit]], Sequence[Limit]],
         effect: Mapping[str, Any],
     ) -> None:
@@ -93,11 +111,12 @@ class LimitRepository:
         """
         zone = self._scripts.client.hget(keys.pool(pool), "zone") or "UTC"
         days = [1000 * start for start in RollupRepository(self._scripts.client).starts(pool, DAY)]
-        now = time.time()
+        team, now = _team_of(owner), time.time()
         for _ in range(MAX_TRIES):
-            was = self._stored(pool, key_id)
+            was = self._stored(pool, owner)
             request = {
-                "key": key_id,
+                "key": "" if team else owner,
+                "team": team or None,
                 "was": was,
                 "list": orjson.dumps(limits_to_json(change(_parse(was)))).decode(),
                 "days": days,
@@ -107,6 +126,8 @@ class LimitRepository:
             reply = self._scripts.run_json("set_limits", pool, request)
             if "done" in reply:
                 return
+            if reply["refused"] == "removed":
+                raise team_not_found(pool, team)
             now = reply["now"] / 1000
         raise StoreUnavailable("Another process is changing these limits; try again", retry_after_seconds=1)
 

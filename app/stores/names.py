@@ -1,4 +1,4 @@
-"""Names of pools, accounts and API keys, for shell completion."""
+"""Names of pools, accounts, API keys and teams, for shell completion."""
 
 from __future__ import annotations
 
@@ -23,3 +23,7 @@ class NameRepository:
     def api_keys(self, pool: str) -> list[str]:
         """Return the names of the API keys of *pool*."""
         return list(self._client.hkeys(keys.key_names(pool)))
+
+    def teams(self, pool: str) -> list[str]:
+        """Return the names of the teams of *pool*."""
+        return list(self._client.smembers(keys.team_names(pool)))

@@ -50,16 +50,18 @@ class RollupRepository:
         starts: list[str] = self._client.zrange(index, 1, -1)
         return starts
 
-    def read(self, pool: str, span: str, starts: Iterable[int]) -> Iterator[Figure]:
-        """Yield every figure of the roll-ups that began at *starts*."""
+    def read(self, pool: str, span: str, starts: Iterable[int], *, by_team: bool = False) -> Iterator[Figure]:
+        """Yield every figure of the roll-ups that began at *starts*; *by_team*: `key` is the team."""
+        name_of = keys.team_rollup if by_team else keys.rollup
         for start in starts:
-            fields = self._client.hgetall(keys.rollup(pool, span, start))
+            fields = self._client.hgetall(name_of(pool, span, start))
             for field, amount in fields.items():
                 yield _figure(field, amount)
 
-    def scan(self, pool: str, span: str, start: int) -> list[Figure]:
-        """Return every figure of one roll-up, read in parts."""
-        key, cursor, fields = keys.rollup(pool, span, start), 0, dict[str, str]()
+    def scan(self, pool: str, span: str, start: int, *, by_team: bool = False) -> list[Figure]:
+        """Return every figure of one roll-up, read in parts; *by_team*: `key` is the team."""
+        name_of = keys.team_rollup if by_team else keys.rollup
+        key, cursor, fields = name_of(pool, span, start), 0, dict[str, str]()
         while True:
             cursor, page = self._client.hscan(key, cursor, count=SCAN_COUNT)
             fields.update(page)  # a scan may return a field twice
@@ -68,7 +70,8 @@ class RollupRepository:
 
     def remove(self, pool: str, span: str, start: int) -> None:
         """Remove the roll-up that began at *start*, with its summary."""
-        self._client.unlink(keys.rollup(pool, span, start), keys.summary(pool, span, start))
+        of_teams = keys.team_rollup(pool, span, start)
+        self._client.unlink(keys.rollup(pool, span, start), of_teams, keys.summary(pool, span, start))
         self._client.zrem(keys.rollup_starts(pool, span), start)
 
 

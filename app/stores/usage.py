@@ -77,7 +77,7 @@ class UsageRepository:
         self, pool: str, day: date | None, by: UsageBy | str, key_id: str | None = None
     ) -> dict[str, dict[str, int]]:
         """
-        Return {id or model: {figure: amount}} since the beginning of *day*, else of this month.
+        Return {id, team or model: {figure: amount}} since the beginning of *day*, else of this month.
 
         Days are those of the pool's time zone at the time of the usage.
         """
@@ -86,9 +86,10 @@ class UsageRepository:
         first = datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
         starts = [start for start in self._rollups.starts(pool, DAY) if start >= first]
         used: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for figure in self._rollups.read(pool, DAY, starts):
+        by_team = by == UsageBy.TEAM
+        for figure in self._rollups.read(pool, DAY, starts, by_team=by_team):
             if key_id in (None, figure.key):
-                used[getattr(figure, by)][figure.name] += figure.amount
+                used[figure.key if by_team else getattr(figure, by)][figure.name] += figure.amount
         return {
             owner: {"attempts": figures.get("requests", 0) + figures.get(EXTRA, 0), **figures}
             for owner, figures in used.items()

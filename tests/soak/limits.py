@@ -32,6 +32,11 @@ KEY_LIMITS = [
     limit("k-tokens", "output_tokens", "second", 15_000),
     limit("k-parallel", "parallel_requests", "none", 30),
 ]
+TEAM = "team:t"  # of both keys
+TEAM_LIMITS = [
+    limit("t-parallel", "parallel_requests", "none", 38, scope="team"),
+    limit("t-burst", "output_tokens", "second", 18_000, scope="team"),
+]
 POOL_LIMITS = [
     limit("p-parallel", "parallel_requests", "none", 45),
     limit("p-rate", "requests", "minute", 100_000),
@@ -75,13 +80,18 @@ def limits_for(admissions: int) -> dict[str, list[dict[str, Any]]]:
         limit("k-day", "cost", "day", admissions * 2),
     ]
     complete = [limit("p-ever", "output_tokens", "ever", admissions * 18, scope="pool")]
-    return {"k": KEY_LIMITS + budgets, "j": [], "": POOL_LIMITS + complete}
+    of_team = [limit("t-tokens", "total_tokens", "ever", admissions * 16, scope="team")]
+    return {"k": KEY_LIMITS + budgets, "j": [], TEAM: TEAM_LIMITS + of_team, "": POOL_LIMITS + complete}
 
 
 def prepare(client: Any, limits: dict[str, list[dict[str, Any]]]) -> None:
     client.hset(keys.pool(POOL), "limits", orjson.dumps(limits[""]))
+    team = {"name": "t", "state": "active", "limits": orjson.dumps(limits[TEAM])}
+    client.hset(keys.team(POOL, "t"), mapping=team)
+    client.sadd(keys.team_names(POOL), "t")
     for key_id in ("k", "j"):
         record = {"id": key_id, "name": key_id, "state": "active", "limits": orjson.dumps(limits[key_id])}
+        record["team"] = "t"
         client.hset(keys.api_key(POOL, key_id), mapping=record)
     scripts = Scripts(client)
     for name, cap in ACCOUNTS.items():

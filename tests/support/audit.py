@@ -17,7 +17,7 @@ from app.stores import keys
 from tests.support.model import FIGURES, PERIOD_MS
 
 Json = dict[str, Any]
-Limits = dict[str, list[Json]]  # by key id; those of the pool by ""
+Limits = dict[str, list[Json]]  # by key id; those of a team by `team:NAME`, those of the pool by ""
 
 SPAN_MS = {"hour": 3_600_000, "day": 86_400_000}
 SLACK_MS = 2  # between the clock a script reads and that of the entry it writes
@@ -61,6 +61,8 @@ def ledger(client: Any, pool: str) -> Iterator[Json]:
 
 
 def of(rows: list[Json], key: str) -> list[Json]:
+    if key.startswith("team:"):
+        return [row for row in rows if row.get("team") == key.removeprefix("team:")]
     return [row for row in rows if not key or row["key"] == key]
 
 

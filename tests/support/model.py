@@ -118,6 +118,7 @@ class Request:
     holds: list[Hold]
     deadline: int
     reply: Json
+    team: str = ""  # of its key when it was admitted
     unenforced: bool = False  # which of the two bounds is reserved
     charges: list[Json] = field(default_factory=list)  # what earlier attempts were charged
     attempt: int = 1
@@ -158,7 +159,8 @@ class Account:
 @dataclass
 class Model:
     now: int
-    limits: dict[str, list[Json]]  # of each key, and of the pool under ""
+    limits: dict[str, list[Json]]  # of each key, of each team, and of the pool under ""
+    teams: dict[str, str] = field(default_factory=dict)  # of each key that has one
     accounts: dict[str, Account] = field(default_factory=dict)
     counters: dict[str, Counter] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
@@ -168,8 +170,9 @@ class Model:
     overloaded: dict[tuple[str, str], int] = field(default_factory=dict)
     refused: tuple[str, int] | None = None  # whose credential took it out last, and when
 
-    def limits_for(self, key: str, model: str) -> list[Json]:
-        return [limit for limit in self.limits[key] + self.limits[""] if applies(limit, model)]
+    def limits_for(self, key: str, team: str, model: str) -> list[Json]:
+        of_team = self.limits[team] if team else []
+        return [limit for limit in self.limits[key] + of_team + self.limits[""] if applies(limit, model)]
 
     def counter(self, limit: Json) -> Counter:
         return self.counters.setdefault(limit["id"], Counter())
@@ -186,7 +189,8 @@ class Model:
             return
         self.sweep(SWEPT_BY_ADMISSION)
         self.wake()
-        limits = self.limits_for(admit_request["key"], admit_request["model"])
+        team = self.teams.get(admit_request["key"], "")
+        limits = self.limits_for(admit_request["key"], team, admit_request["model"])
         if refusal := self._refusal(limits, admit_request, unenforced=False):
             assert (reply.get("refused"), reply.get("why")) == ("limit", refusal)
             return
@@ -280,6 +284,7 @@ class Model:
             holds,
             self.now + admit_request["ttl_ms"],
             reply,
+            self.teams.get(admit_request["key"], ""),
             unenforced,
         )
 
@@ -309,7 +314,7 @@ class Model:
         request.account = ""
         limits = [
             limit
-            for limit in self.limits_for(admit_request["key"], request.model)
+            for limit in self.limits_for(admit_request["key"], request.team, request.model)
             if limit["what"] not in ("requests", "parallel_requests")
         ]
         larger = None

@@ -64,6 +64,11 @@ class StoreOfTest:
     def pool_limits(self, *limits: Json) -> None:
         self.client.hset(keys.pool(self.pool), "limits", orjson.dumps(limits))
 
+    def team(self, name: str, *limits: Json, state: str = "active") -> None:
+        record = {"name": name, "state": state, "limits": orjson.dumps(limits)}
+        self.client.hset(keys.team(self.pool, name), mapping=record)
+        self.client.sadd(keys.team_names(self.pool), name)
+
     def key(self, key_id: str, *limits: Json, accounts: tuple[str, ...] = (), **more: Any) -> None:
         record = {"id": key_id, "name": key_id, "state": "active", "limits": orjson.dumps(limits)}
         record |= {"accounts": orjson.dumps(accounts), **more}

@@ -17,12 +17,13 @@ from app.admin.api import (
     requests,
     settings,
     sign_ins,
+    teams,
     usage,
 )
 from app.admin.guard import API_ROOT, protect
 
 PARTS = (
-    *(pools.bp, limits.bp, accounts.bp, sign_ins.bp, api_keys.bp, usage.bp),
+    *(pools.bp, limits.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, usage.bp),
     *(requests.bp, prices.bp, settings.bp, audit.bp, health.bp, openapi.bp),
     *(model_routes.bp, model_routes.resolution_bp),
 )

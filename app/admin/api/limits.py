@@ -1,4 +1,4 @@
-"""Limits of a key, `/keys/<name>/limits`, and of a pool, `/pools/<pool>/limits`."""
+"""Limits of keys, teams and pools: under `/keys/<name>`, `/teams/<name>` and `/pools/<pool>`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.admin.guard import operations
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
 from app.presentation.limits import LimitStatusJson, serialize_limit_status
-from app.stores.limits import FOR_POOL
+from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit
 from schemas.admin import LimitInput
 
@@ -28,6 +28,12 @@ def of_key(name: str) -> Response:
     return _list_response(inputs.pool(), name)
 
 
+@bp.get("/teams/<name>/limits")
+def of_team(name: str) -> Response:
+    """List the limits of a team, with their usage."""
+    return _list_response(inputs.pool(), None, name)
+
+
 @bp.get("/pools/<pool>/limits")
 def of_pool(pool: str) -> Response:
     """List the limits of a pool, with their usage."""
@@ -40,6 +46,12 @@ def add_to_key(name: str) -> Response:
     return _add(inputs.pool(), name)
 
 
+@bp.post("/teams/<name>/limits")
+def add_to_team(name: str) -> Response:
+    """Add a limit to a team. Usage earlier in the current window counts."""
+    return _add(inputs.pool(), None, name)
+
+
 @bp.post("/pools/<pool>/limits")
 def add_to_pool(pool: str) -> Response:
     """Add a limit to a pool. Usage earlier in the current window counts."""
@@ -50,6 +62,12 @@ def add_to_pool(pool: str) -> Response:
 def edit_of_key(name: str, limit_id: str) -> Response:
     """Change the amount or mode of a limit of a key. Its counted usage stays."""
     return _edit(inputs.pool(), name, limit_id)
+
+
+@bp.patch("/teams/<name>/limits/<limit_id>")
+def edit_of_team(name: str, limit_id: str) -> Response:
+    """Change the amount or mode of a limit of a team. Its counted usage stays."""
+    return _edit(inputs.pool(), None, limit_id, name)
 
 
 @bp.patch("/pools/<pool>/limits/<limit_id>")
@@ -65,6 +83,13 @@ def remove_of_key(name: str, limit_id: str) -> Response:
     return deleted_response(limit_id)
 
 
+@bp.delete("/teams/<name>/limits/<limit_id>")
+def remove_of_team(name: str, limit_id: str) -> Response:
+    """Remove a limit of a team and its counted usage."""
+    operations().limits.remove(inputs.pool(), limit_id, team=name)
+    return deleted_response(limit_id)
+
+
 @bp.delete("/pools/<pool>/limits/<limit_id>")
 def remove_of_pool(pool: str, limit_id: str) -> Response:
     """Remove a limit of a pool and its counted usage."""
@@ -72,9 +97,11 @@ def remove_of_pool(pool: str, limit_id: str) -> Response:
     return deleted_response(limit_id)
 
 
-def _list_response(pool: str, key: str | None) -> Response:
+def _list_response(pool: str, key: str | None, team: str | None = None) -> Response:
     app_services = services()
     owner = FOR_POOL if key is None else app_services.api_keys.find(pool, key).id
+    if team is not None:
+        owner = for_team(app_services.teams.find(pool, team).name)
     return list_response(serialize_limits(pool, app_services.limits.all(pool, owner)))
 
 
@@ -88,11 +115,11 @@ def _read_limit() -> Limit:
     return parse_limit(fields["limit"], model=fields.get("model"), mode=fields.get("mode", "strict"))
 
 
-def _add(pool: str, key: str | None) -> Response:
-    added = operations().limits.add(pool, _read_limit(), key=key)
+def _add(pool: str, key: str | None, team: str | None = None) -> Response:
+    added = operations().limits.add(pool, _read_limit(), key=key, team=team)
     return json_response(serialize_limits(pool, [added])[0], 201)
 
 
-def _edit(pool: str, key: str | None, limit_id: str) -> Response:
-    edited = operations().limits.change(pool, limit_id, _read_limit(), key=key)
+def _edit(pool: str, key: str | None, limit_id: str, team: str | None = None) -> Response:
+    edited = operations().limits.change(pool, limit_id, _read_limit(), key=key, team=team)
     return json_response(serialize_limits(pool, [edited])[0])

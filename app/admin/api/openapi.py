@@ -20,6 +20,7 @@ from app.admin.api import (
     prices,
     requests,
     sign_ins,
+    teams,
     usage,
 )
 from app.admin.api.inputs import json_response
@@ -32,8 +33,8 @@ bp = Blueprint("openapi", __name__)
 BODIES: dict[str, Schema] = {
     "api.pools.create": pools.POOL_INPUT,
     "api.pools.change": pools.POOL_CHANGE,
-    **{f"api.limits.{name}": limits.LIMIT_INPUT for name in ("add_to_key", "add_to_pool")},
-    **{f"api.limits.{name}": limits.LIMIT_INPUT for name in ("edit_of_key", "edit_of_pool")},
+    **{f"api.limits.{name}": limits.LIMIT_INPUT for name in ("add_to_key", "add_to_team", "add_to_pool")},
+    **{f"api.limits.{name}": limits.LIMIT_INPUT for name in ("edit_of_key", "edit_of_team", "edit_of_pool")},
     "api.accounts.add": accounts.NEW_ACCOUNT,
     "api.accounts.import_file": accounts.AUTH_JSON,
     "api.accounts.change": accounts.ACCOUNT_CHANGE,
@@ -47,6 +48,9 @@ BODIES: dict[str, Schema] = {
     "api.keys.change": api_keys.KEY_CHANGE,
     "api.keys.rotate": api_keys.ROTATION,
     **{f"api.keys.{name}": api_keys.NOTHING for name in ("disable", "enable")},
+    "api.teams.create": teams.TEAM_INPUT,
+    "api.teams.change": teams.TEAM_CHANGE,
+    **{f"api.teams.{name}": teams.NOTHING for name in ("disable", "enable")},
     "api.prices.put": prices.PRICE_INPUT,
     "api.routes.put": model_routes.ROUTE_INPUT,
 }

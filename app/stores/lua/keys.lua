@@ -17,11 +17,13 @@ local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
 local REFUSED_CREDENTIAL = root .. 'refused-at' -- '<account id> <Unix ms>': the last credential that took its account out
 local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
+local TEAMS = root .. 'teams' -- set: names of teams
 local AUDIT = root .. 'audit' -- system keys only
 local AUDIT_OPEN = root .. 'audit-open'
 
 local function account_key(id) return root .. 'a:' .. id end
 local function api_key_key(id) return root .. 'k:' .. id end
+local function team_key(name) return root .. 't:' .. name end
 local function secret_key(digest) return root .. 's:' .. digest end
 local function ready_key(offer) return root .. 'ready:' .. offer end
 local function offering_key(model) return root .. 'offering:' .. model end
@@ -35,6 +37,7 @@ local function limit_key(id) return root .. 'lim:' .. id end
 local function queue_class_key(digest) return root .. 'queue:class:' .. digest end
 local function used_key(id) return root .. 'used:' .. id end
 local function rollup_key(span, start_ms) return string.format('%sroll:%s:%.0f', root, span, start_ms / 1000) end
+local function team_rollup_key(span, start_ms) return string.format('%steamroll:%s:%.0f', root, span, start_ms / 1000) end
 local function rollup_names_key(day_ms) return string.format('%srollnames:%.0f', root, day_ms / 1000) end
 local function rollup_starts_key(span) return root .. 'rolls:' .. span end
 local function summary_key(span, start_ms) return string.format('%ssum:%s:%.0f', root, span, start_ms / 1000) end

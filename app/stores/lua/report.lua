@@ -6,6 +6,7 @@
 --          cost, …}, figures as in a ledger entry; tried: the accounts that failed, picked again only if there is
 --          no other; never: those that are not picked again
 -- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | limit | calendar | lease | key, …}.
+-- The limits of a team are those of the team that the request was admitted under: its key may have another by now.
 -- Safe to repeat: a report of an attempt that is no longer the newest returns the newest, and an attempt that has
 -- ended is charged once.  Invariant: as for admit, settled + held <= max for every strict limit.
 local request, now = cjson.decode(ARGV[1]), clock()
@@ -46,7 +47,7 @@ end
 wake_due(now, policy)
 local key = redis.call('HMGET', api_key_key(request.key), 'state', 'accounts', 'limits')
 local limits = {}
-for _, limit in ipairs(limits_for(key[3], pool[2], stored.model)) do
+for _, limit in ipairs(limits_for(key[3], limits_of_team(stored.team), pool[2], stored.model)) do
   if limit.what ~= 'requests' and limit.what ~= 'parallel_requests' then limits[#limits + 1] = limit end
 end
 

@@ -1,7 +1,7 @@
 -- Open requests: their reservations, and how these are settled or expire.
 --
 -- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, unenforced,
--- holds, charges, why, choice, expired}; `leases` has its deadline. bounds and holds are those of the attempt that
+-- holds, charges, why, choice, expired, team}; `leases` has its deadline. bounds and holds are those of the attempt that
 -- runs ('' and parallel requests alone if none does); charges are those of earlier attempts.
 -- An expired lease frees its slots and is charged its bounds, until a late settlement corrects that.
 
@@ -43,9 +43,10 @@ local function has_settlement_texts(args)
 end
 
 local function has_entry_texts(entry)
-  local at, status = entry.at_ms, entry.status
+  local at, status, team = entry.at_ms, entry.status, entry.team
   return entry.key >= '' and entry.account >= '' and entry.model >= '' and entry.source >= ''
     and #entry.key + #entry.account + #entry.model <= MAX_TEXT
+    and (team == nil or team >= '' and #team <= MAX_TEXT)
     and at >= 0 and at <= MAX_NUMBER and at % 1 == 0 and status >= 0 and status <= MAX_NUMBER and status % 1 == 0
 end
 
@@ -103,6 +104,13 @@ local function add_to_rollup(span, start_ms, length_ms, prefix, entry, now, by_a
   if now - start_ms >= length_ms then redis.call('DEL', summary_key(span, start_ms)) end
 end
 
+-- Adds a share of an entry to the totals of its team, of the hour and of the day.
+local function add_to_team(entry, share, model)
+  local prefix = entry.team .. '|' .. share.account .. '|' .. model .. '|'
+  add_to_totals(team_rollup_key('h', entry.at_ms - entry.at_ms % HOUR_MS), prefix, share)
+  add_to_totals(team_rollup_key('d', entry.day_ms), prefix, share)
+end
+
 -- Returns the name of an entry's model in the roll-ups.
 local function counted_model(entry)
   local names, name = rollup_names_key(entry.day_ms), entry.key .. '|' .. entry.model
@@ -149,6 +157,7 @@ local function write_entry(entry, reason, present)
   local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(entry), 'why', reason or '')
   local now = tonumber(string.match(id, '^%d+'))
   for _, share in ipairs(shares(entry)) do
+    if entry.team then add_to_team(entry, share, model) end
     local prefix, counted = entry.key .. '|' .. share.account .. '|' .. model .. '|', share.source == entry.source and rolled
     add_to_rollup('h', entry.at_ms - entry.at_ms % HOUR_MS, HOUR_MS, prefix, share, now, counted)
     add_to_rollup('d', entry.day_ms, SHORTEST_DAY_MS, prefix, share, now, counted)
@@ -180,10 +189,16 @@ local function settle_holds(holds, entry, charges, now, charged)
   end
 end
 
--- Returns the limits of a key and of the pool that apply to *model*; for a stored response only those on requests.
-local function limits_for(key_limits, pool_limits, model, stored)
+-- Returns the limits of the team that a request belongs to, as JSON; nothing where it has none.
+local function limits_of_team(name) return name and redis.call('HGET', team_key(name), 'limits') end
+
+-- Returns the limits of a key, of its team and of the pool that apply to *model*; for a stored response only those on
+-- requests.
+local function limits_for(key_limits, team_limits, pool_limits, model, stored)
   local result = {}
-  for _, list in ipairs({ key_limits or '[]', pool_limits or '[]' }) do
+  local lists = team_limits and { key_limits or '[]', team_limits, pool_limits or '[]' }
+    or { key_limits or '[]', pool_limits or '[]' }
+  for _, list in ipairs(lists) do
     for _, limit in ipairs(cjson.decode(list)) do
       local counts = not stored or limit.what == 'requests' or limit.what == 'parallel_requests'
       if counts and applies(limit, model) then result[#result + 1] = limit end
@@ -197,7 +212,7 @@ end
 local function charge_unheld(entry, calendar, now) -- rare
   local key_limits = redis.call('HGET', api_key_key(entry.key), 'limits')
   local pool_limits = redis.call('HGET', POOL, 'limits')
-  for _, limit in ipairs(limits_for(key_limits, pool_limits, entry.model)) do
+  for _, limit in ipairs(limits_for(key_limits, limits_of_team(entry.team), pool_limits, entry.model)) do
     local gauge = read_gauge(limit, now, calendar) or read_gauge(limit, entry.at_ms, calendar, true)
     if gauge and limit.what ~= 'parallel_requests' then
       take(limit, charged_amount(entry, limit.what, limit.mode == 'balanced'), gauge, true)
@@ -214,7 +229,7 @@ end
 local function expired_entry(id, stored)
   local bound, charges = stored.bounds ~= '' and cjson.decode(stored.bounds) or {}, charges_of(stored)
   local entry = { id = id, at_ms = tonumber(stored.started_ms), day_ms = tonumber(stored.day_ms), key = stored.key,
-    account = stored.account,
+    team = stored.team, account = stored.account,
     model = stored.model, endpoint = stored.endpoint, status = 599, source = 'estimated', error = 'lease_expired',
     input_tokens = bound.input_tokens, output_tokens = bound.output_tokens, cost = bound.cost }
   for _, charge in ipairs(charges) do

@@ -23,7 +23,8 @@ local function drop_newest()
   for _, item in ipairs(redis.call('XRANGE', LEDGER, '(' .. args.last_id, '+')) do
     local entry = cjson.decode(item[2][2])
     redis.call('DEL', rollup_key('h', entry.at_ms - entry.at_ms % HOUR_MS), rollup_key('d', entry.day_ms),
-      rollup_names_key(entry.day_ms), used_key(entry.key))
+      rollup_names_key(entry.day_ms), used_key(entry.key),
+      team_rollup_key('h', entry.at_ms - entry.at_ms % HOUR_MS), team_rollup_key('d', entry.day_ms))
   end
   for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do redis.call('DEL', request_key(id)) end
   for _, id in ipairs(redis.call('HVALS', NAMES)) do
@@ -43,7 +44,8 @@ local function drop_newest()
     redis.call('DEL', rollup_starts_key(span))
   end
   for minutes = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - minutes * 60000)) end -- they live two hours
-  redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, root .. 'prices', root .. 'routes')
+  for _, name in ipairs(redis.call('SMEMBERS', TEAMS)) do redis.call('DEL', team_key(name)) end
+  redis.call('DEL', POOL, NAMES, KEY_NAMES, TEAMS, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, root .. 'prices', root .. 'routes')
 end
 
 -- Returns the models that account *key* may serve, also those that its upstream has under another name; empty: any.

@@ -1,15 +1,15 @@
--- Store the limits of a key, or of the pool, and update their counters.
+-- Store the limits of a key, of a team or of the pool, and update their counters.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {key: its id, or '' for the pool, was, list: the limits as JSON texts, before and
+-- ARGV[1]  JSON {key: its id, or '' for a team or the pool, team: its name or absent, was, list: the limits as JSON texts, before and
 --          after, added: limit or absent, removed: id or absent, days: [start of a roll-up, ms],
 --          calendar}
--- Returns  JSON: {done}, or {refused: changed | calendar, now}: the limits are no longer *was*, or
---          the calendar does not cover now.
+-- Returns  JSON: {done}, or {refused: changed | calendar | removed, now}: the limits are no longer *was*, the
+--          calendar does not cover now, or the team does not exist.
 -- A new limit starts with the usage of its window from the roll-ups, and with reservations for open requests.
 -- The counters of a removed limit are deleted; those of a changed one stay.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, {
-  key = 'text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list', calendar = 'object',
+  key = 'text', team = '?text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list', calendar = 'object',
 })
 check_each(args.days, 'count', 'days')
 check_calendar(args.calendar)
@@ -17,11 +17,12 @@ if args.added then
   check(args.added, { id = 'text', what = 'text', per = 'text', max = 'count', mode = 'text', model = '?text' })
   if args.added.max < 1 or not PERIODS[args.added.per] or not UNITS[args.added.what] then refuse('added') end
 end
-local owner = args.key ~= '' and api_key_key(args.key) or POOL
+local owner = args.key ~= '' and api_key_key(args.key) or args.team and team_key(args.team) or POOL
+if args.team and redis.call('EXISTS', owner) == 0 then return cjson.encode({ refused = 'removed', now = now }) end
 if (redis.call('HGET', owner, 'limits') or '[]') ~= args.was then return cjson.encode({ refused = 'changed', now = now }) end
 
 local function total(key, figure, limit)
-  local pattern, cursor, sum, seen = (args.key ~= '' and args.key or '*') .. '|*|' .. figure, '0', 0, {}
+  local pattern, cursor, sum, seen = (args.key ~= '' and args.key or args.team or '*') .. '|*|' .. figure, '0', 0, {}
   repeat
     local page = redis.call('HSCAN', key, cursor, 'MATCH', pattern, 'COUNT', 1000)
     cursor = page[1]
@@ -47,6 +48,7 @@ local function listed_days()
 end
 
 local function settled_since(limit, start)
+  local rollup = args.team and team_rollup_key or rollup_key
   local figures = limit.what == 'total_tokens' and { 'input_tokens', 'output_tokens' } or { limit.what }
   if limit.mode ~= 'balanced' then
     for i = 1, #figures do figures[#figures + 1] = 'unreported_' .. figures[i] end
@@ -54,10 +56,10 @@ local function settled_since(limit, start)
   local sum = 0
   for _, figure in ipairs(figures) do
     if limit.per == 'hour' then
-      sum = sum + total(rollup_key('h', start), figure, limit)
+      sum = sum + total(rollup('h', start), figure, limit)
     else
       for _, day in ipairs(listed_days()) do
-        if day >= start then sum = sum + total(rollup_key('d', day), figure, limit) end
+        if day >= start then sum = sum + total(rollup('d', day), figure, limit) end
       end
     end
   end
@@ -67,7 +69,8 @@ end
 local function hold_open_requests(limit, gauge)
   for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
     local stored = read_request(id)
-    if stored and (args.key == '' or stored.key == args.key) and applies(limit, stored.model) then
+    local counts = stored and (args.key == '' or stored.key == args.key) and (not args.team or stored.team == args.team)
+    if counts and applies(limit, stored.model) then
       local known = limit.what == 'requests'
       local balanced = limit.mode == 'balanced'
       for _, charge in ipairs(known and {} or charges_of(stored)) do

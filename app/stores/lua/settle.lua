@@ -47,6 +47,7 @@ elseif entry.source ~= 'cache' then -- a stored response reserves and uses nothi
   charge_unheld(entry, calendar, now)
   entry.unheld = true
 end
+if stored then entry.team = stored.team end -- the one it was admitted under
 if stored and stored.affinity ~= '' then entry.affinity = stored.affinity end
 local entry_id = write_entry(entry, stored and '[' .. stored.why .. ']' or '[]', present)
 if args.ownership and args.ownership ~= '' and entry.status < 400 and entry.account ~= '' then

@@ -9,6 +9,7 @@ local now, records, seen = clock(), {}, {}
 
 local READ = {
   hash = function(key) return redis.call('HGETALL', key) end,
+  set = function(key) return redis.call('SMEMBERS', key) end,
   zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
   string = function(key) return redis.call('GET', key) end,
 }
@@ -26,9 +27,13 @@ local function read_limits(owner)
   for _, limit in ipairs(cjson.decode(redis.call('HGET', owner, 'limits') or '[]')) do read(limit_key(limit.id)) end
 end
 
-for _, key in ipairs({ POOL, NAMES, KEY_NAMES, LEASES, OUT, root .. 'prices', root .. 'routes' }) do read(key) end
+for _, key in ipairs({ POOL, NAMES, KEY_NAMES, TEAMS, LEASES, OUT, root .. 'prices', root .. 'routes' }) do read(key) end
 for _, id in ipairs(redis.call('HVALS', NAMES)) do read(account_key(id)) end
 read_limits(POOL)
+for _, name in ipairs(redis.call('SMEMBERS', TEAMS)) do
+  read(team_key(name))
+  read_limits(team_key(name))
+end
 for _, id in ipairs(redis.call('HVALS', KEY_NAMES)) do
   read(api_key_key(id))
   read_limits(api_key_key(id))

@@ -151,6 +151,7 @@ class RefusalKind(StrEnum):
     """Why the store selected no account."""
 
     KEY = "key"
+    TEAM = "team"  # it is disabled
     LIMIT = "limit"
     NO_ACCOUNTS = "no_accounts"
     CONVERSATION = "conversation"
@@ -210,7 +211,7 @@ class Refusal:
 
     kind: RefusalKind
     now_ms: float = 0.0
-    reason: str = ""  # of a refused key: its state
+    reason: str = ""  # of a refused key: its state; of a refused team: its name
     limit: LimitRefusal | None = None
     accounts: AccountsRefusal | None = None
 

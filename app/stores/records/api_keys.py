@@ -44,6 +44,7 @@ class ApiKeyJson(TypedDict):
     raw: bool
     on_cut: CutPolicy
     output_tokens: int
+    team: str
     created_at: float
     former_until: float | None
 
@@ -61,11 +62,12 @@ class ApiKey:
     pool: str
     models: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
-    limits: tuple[Limit, ...] = ()  # its own; of an authenticated key also its pool's
+    limits: tuple[Limit, ...] = ()  # its own; of an authenticated key also those of its team and its pool
     expires_at: float | None = None
     state: KeyState = KeyState.ACTIVE
     on_cut: CutPolicy = CutPolicy.FAIL
     output_tokens: int = 0  # the output cap of a request that names none; 0: the model's own
+    team: str = ""  # name of its team; empty: none
     raw: bool = False  # whether responses may contain the upstream request and response
     created_at: float = 0.0
     former_until: float | None = None  # until then the secret before the last rotation is valid too
@@ -109,15 +111,16 @@ class StoredKeyFields(TypedDict):
     on_cut: CutPolicy
     output_tokens: int
     raw: bool
+    team: str
     created_at: float
     former_until: float | None
 
 
-def read_stored_key(stored: Mapping[str, str], pool: str, pool_limits: str = "[]") -> StoredKeyFields:
+def read_stored_key(stored: Mapping[str, str], pool: str, *more_limits: str) -> StoredKeyFields:
     """
     Return the fields of an ApiKey that *stored*, the key's hash, has.
 
-    *pool_limits* is the JSON list of limits to append to the key's own.
+    *more_limits* are JSON lists of limits to append to the key's own: those of its team and of its pool.
     """
     expires_ms = int(stored.get("expires_ms") or 0)
     return {
@@ -126,12 +129,15 @@ def read_stored_key(stored: Mapping[str, str], pool: str, pool_limits: str = "[]
         "pool": pool,
         "models": tuple(orjson.loads(stored.get("models") or "[]")),
         "accounts": tuple(orjson.loads(stored.get("accounts") or "[]")),
-        "limits": limits_from_json((*orjson.loads(stored.get("limits") or "[]"), *orjson.loads(pool_limits))),
+        "limits": limits_from_json(
+            limit for text in (stored.get("limits") or "[]", *more_limits) for limit in orjson.loads(text)
+        ),
         "expires_at": expires_ms / 1000 if expires_ms else None,
         "state": KeyState(stored.get("state", KeyState.ACTIVE)),
         "on_cut": CutPolicy(stored.get("on_cut", CutPolicy.FAIL)),
         "output_tokens": int(stored.get("output_tokens") or 0),
         "raw": stored.get("raw") == "1",
+        "team": stored.get("team", ""),
         "created_at": int(stored.get("created_ms") or 0) / 1000,
         "former_until": int(stored.get("former_until_ms") or 0) / 1000 or None,
     }
@@ -148,6 +154,7 @@ class KeyFields(TypedDict, total=False):
     raw: bool
     on_cut: str
     state: str
+    team: str | None
 
 
 def write_stored_key(fields: KeyFields) -> dict[str, str | int]:
@@ -169,6 +176,8 @@ def write_stored_key(fields: KeyFields) -> dict[str, str | int]:
         stored["on_cut"] = str(fields["on_cut"])
     if "state" in fields:
         stored["state"] = str(fields["state"])
+    if "team" in fields:
+        stored["team"] = fields["team"] or ""
     return stored
 
 

@@ -100,6 +100,7 @@ class LedgerRow(UsageRow, total=False):
     total_ms: int
     first_ms: int | None
     asked: str  # the model as the client named it
+    team: str  # of its key, when it was admitted
     error: str | None
     waste_cost: int
 
@@ -213,6 +214,7 @@ class Total(NamedTuple):
     span: str  # h | d | ever
     start: int = 0
     key_id: str = ""
+    by_team: bool = False  # whether by team in place of API key
 
 
 class StoredTotal(NamedTuple):

@@ -1,4 +1,4 @@
-"""Limits of API keys and pools, and the traits of each unit that a limit counts."""
+"""Limits of API keys, teams and pools, and the traits of each unit that a limit counts."""
 
 from __future__ import annotations
 
@@ -115,9 +115,10 @@ class LimitMode(StrEnum):
 
 
 class LimitScope(StrEnum):
-    """Whether one API key or all keys of a pool share the limit."""
+    """Whether one API key, all keys of a team or all keys of a pool share the limit."""
 
     KEY = "key"
+    TEAM = "team"
     POOL = "pool"
 
 
@@ -136,7 +137,7 @@ class LimitJson(TypedDict):
 @dataclass(frozen=True, slots=True)
 class Limit:
     """
-    A limit of an API key or of a pool.
+    A limit of an API key, a team or a pool.
 
     `max` is in units, of cost in micro-dollars. `model` is a name or a pattern with `*`; None: every
     model. Its counters are stored separately, under its id (lua/windows.lua).
@@ -228,7 +229,7 @@ def checked_limits(limits: Sequence[Limit]) -> Sequence[Limit]:
     """Return *limits* of one owner. Raises InvalidRequest for more than each admission may have to check."""
     if len(limits) > MAX_LIMITS:
         raise InvalidRequest(
-            f"A key, or a pool, has at most {MAX_LIMITS} limits: every request checks all of them",
+            f"A key, a team or a pool has at most {MAX_LIMITS} limits: every request checks all of them",
             param="limit",
         )
     return limits

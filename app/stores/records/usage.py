@@ -12,6 +12,7 @@ class UsageBy(StrEnum):
     """What usage is grouped by."""
 
     KEY = "key"
+    TEAM = "team"
     ACCOUNT = "account"
     MODEL = "model"
 

@@ -48,7 +48,8 @@ def store(redis_client: Any) -> StoreOfTest:
         limit("minute", "input_tokens", "minute", 10**9),
     ]
     store.scripts.run("ensure_pool", POOL)
-    store.key("k", *limits)
+    store.team("red", limit("team", "total_tokens", "ever", 10**12, scope="team"))
+    store.key("k", *limits, team="red")
     store.pool_limits(limit("pool", "output_tokens", "month", 10**12))
     store.account("a", cap=10**5)
     store.account("b", cap=10**5)
@@ -102,9 +103,11 @@ def assert_exact(store: StoreOfTest) -> None:
     output = sum(row.get("output_tokens", 0) for row in store.rows())
     assert store.counters("ever")["s"] == tokens(store)
     assert store.counters("day")["s"] == tokens(store)
+    assert store.counters("team")["s"] == tokens(store)
+    assert {row["team"] for row in store.rows()} == {"red"}
     assert store.counters("count")["s"] == requests
     assert store.counters("pool")["s"] == output
-    for name in ("ever", "day", "slots", "minute", "pool"):
+    for name in ("ever", "day", "team", "slots", "minute", "pool"):
         assert store.counters(name)["h"] == 0, name
     assert (store.leases(), store.in_flight("a"), store.in_flight("b")) == ({}, 0, 0)
 

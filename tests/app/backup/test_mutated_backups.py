@@ -35,6 +35,7 @@ from app.stores.records.operators import NewAdminToken
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
+from app.stores.teams import TeamRepository
 from schemas.bounds import MAX_CREDENTIAL_CHARS
 from tests.support.store import POOL, StoreOfTest
 
@@ -103,7 +104,10 @@ def lines(store: StoreOfTest) -> list[bytes]:
         parse_limit(text)
         for text in ("1000 requests/minute", "90000 total_tokens/day", "9 usd/month", "9 parallel_requests")
     ]
-    key, _ = api_keys.create(POOL, "ann", models=("m",), accounts=(one.id,), limits=limits, expires_at=1.8e9)
+    TeamRepository(scripts).create(POOL, "red", [parse_limit("99 usd/month")], ["9 requests/day"])
+    key, _ = api_keys.create(
+        POOL, "ann", models=("m",), accounts=(one.id,), limits=limits, expires_at=1.8e9, team="red"
+    )
     LimitRepository(scripts).add(POOL, parse_limit("5000 output_tokens/week for m* balanced"))
     PriceRepository(scripts).put(POOL, "m", {"standard": {"input": 1, "output": 2}, "context": 1000})
     store.client.hset(keys.routes(POOL), "fast", '{"steps":[[{"model":"m"}]]}')
@@ -148,6 +152,7 @@ def read_everything(store: StoreOfTest) -> None:
             LimitRepository(scripts).all(pool, key.id)
             store.admit(key=key.id, model=(key.models or ("m",))[0])
         LimitRepository(scripts).all(pool)
+        TeamRepository(scripts).all(pool)
         PriceRepository(scripts).read(pool)
         LedgerSearch(ledger, refusals).search(pool, LedgerQuery())
     OperatorRepository(scripts, VAULT).all()
@@ -206,6 +211,11 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         ("a:", "cap", "1e300", "cap must be a number"),
         ("a:", "kind", "module", "kind must be"),
         ("a:", "id", "other", "has the id of another account"),
+        ("k:", "team", "a b", "team must be 1 to 64 letters"),
+        ("t:", "name", "blue", "has the name of another team"),
+        ("t:", "state", "off", "is not as Poolgate writes it"),
+        ("t:", "limits", '[{"max":0}]', "is not as Poolgate writes it"),
+        ("t:", "key_limits", '["9 apples/day"]', "apples"),
         ("pool", "policy", "fastest", "is no policy"),
         ("pool", "zone", "../../etc/passwd", "is not an IANA time zone"),
         (
@@ -293,6 +303,15 @@ def test_a_credential_of_an_earlier_version(store: StoreOfTest, lines: list[byte
 
     sealed = store.client.hget(keys.root(POOL) + account[1], "credential")
     assert VAULT.open(sealed) == account[4]["credential"]
+
+
+def test_a_team_that_is_missing(store: StoreOfTest, lines: list[bytes]) -> None:
+    parsed = [orjson.loads(line) for line in lines]
+    key = next(line for line in parsed if line[0] == "key" and line[1].startswith("k:"))
+    key[3]["team"] = "blue"
+
+    with pytest.raises(UnreadableFile, match="there is no team 'blue', which an API key has"):
+        restore(store, [orjson.dumps(line) for line in parsed])
 
 
 def test_a_key_that_this_version_does_not_know(store: StoreOfTest, lines: list[bytes]) -> None:

@@ -87,7 +87,7 @@ class TestCreate:
         result = poolgate("key create --name ann", *["--limit", "5 usd/day"] * 65)
 
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr.startswith("Error: A key, or a pool, has at most 64 limits")
+        assert result.stderr.startswith("Error: A key, a team or a pool has at most 64 limits")
         assert services.api_keys.all("default") == []
 
     def test_unknown_accounts_are_named(self, poolgate, services):
@@ -128,13 +128,14 @@ class TestList:
             "key create --name ann --models gpt-5 --accounts x --expires 2027-01-01T18:30Z",
             *("--limit", "1000 total_tokens/day", "--limit", "5 usd/month"),
         )
-        poolgate("key create --name bob")
+        poolgate("team create red")
+        poolgate("key create --name bob --team red")
         poolgate("key disable bob")
 
         assert poolgate("key list").stdout.splitlines() == [
-            "NAME  STATE     EXPIRES            MODELS  ACCOUNTS  LIMITS",
-            "ann   active    2027-01-01 18:30Z  gpt-5   x         1000 total_tokens/day; 5 usd/month",
-            "bob   disabled  never              all     all       none",
+            "NAME  TEAM  STATE     EXPIRES            MODELS  ACCOUNTS  LIMITS",
+            "ann   -     active    2027-01-01 18:30Z  gpt-5   x         1000 total_tokens/day; 5 usd/month",
+            "bob   red   disabled  never              all     all       none",
         ]
         poolgate("account remove x --force")
         assert f"{account.id} (removed)" in poolgate("key list").stdout

@@ -14,6 +14,7 @@ from app.errors import (
     QuotaExceeded,
     StoreUnavailable,
     StreamIncomplete,
+    TeamDisabled,
     UpstreamError,
     UpstreamRedirected,
     UpstreamUnreachable,
@@ -177,6 +178,13 @@ def test_keys(reason: str) -> None:
 
     assert isinstance(error, InvalidApiKey)
     assert error.message == f"This API key is {reason}"
+
+
+def test_team() -> None:
+    error = error_of(Refusal(RefusalKind.TEAM, reason="red"))
+
+    assert isinstance(error, TeamDisabled)
+    assert "'red'" in error.message
 
 
 def test_clocks_apart() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -42,8 +43,15 @@ KEYS = {
         limit("j-model", "input_tokens", "week", 600, model="m"),
     ],
 }
+TEAMS = {
+    "red": [
+        limit("red-tokens", "total_tokens", "hour", 700),
+        limit("red-parallel", "parallel_requests", "none", 3),
+    ],
+    "blue": [limit("blue-cost", "cost", "day", 400), limit("blue-requests", "requests", "minute", 10)],
+}
 POOL_LIMITS = [limit("p-cost", "cost", "month", 1500), limit("p-ever", "total_tokens", "ever", 3000)]
-LIMITS = {each["id"]: each for each in (*KEYS["k"], *KEYS["j"], *POOL_LIMITS)}
+LIMITS = {each["id"]: each for each in (*KEYS["k"], *KEYS["j"], *TEAMS["red"], *TEAMS["blue"], *POOL_LIMITS)}
 ACCOUNTS = {"a": 2, "b": 1, "c": 3, "d": 2}  # and their caps
 KINDS = {"d": "chatgpt"}  # others are of the kind openai
 MODELS = ("m", "n", "M-2026-11-28")
@@ -90,7 +98,8 @@ class StoreMachine(RuleBasedStateMachine):
         client.flushall()
         self.store = StoreOfTest(client)
         self.model = Model(
-            START_MS, {key: list(limits) for key, limits in KEYS.items()} | {"": POOL_LIMITS[:]}
+            START_MS,
+            {owner: list(limits) for owner, limits in (*KEYS.items(), *TEAMS.items())} | {"": POOL_LIMITS[:]},
         )
         self.ceilings = {limit_id: each["max"] for limit_id, each in LIMITS.items()}
         self.highest = dict(self.ceilings)  # that each limit ever had
@@ -108,7 +117,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     def write_limits(self) -> None:
         for key in KEYS:
-            self.store.key(key, *self.model.limits[key])
+            self.store.key(key, *self.model.limits[key], team=self.model.teams.get(key, ""))
+        for team in TEAMS:
+            self.store.team(team, *self.model.limits[team])
         self.store.pool_limits(*self.model.limits[""])
 
     # requests
@@ -252,6 +263,12 @@ class StoreMachine(RuleBasedStateMachine):
                     self.ceilings[limit_id] = max(most, level)
                     self.highest[limit_id] = max(most, self.highest[limit_id])
         self.write_limits()
+
+    @rule(key=st.sampled_from(list(KEYS)), team=st.sampled_from(["", *TEAMS]))
+    def move(self, key: str, team: str) -> None:
+        """Give a key another team; what is in flight stays with the one it was admitted under."""
+        assert self.store.scripts.run("change_key", self.store.pool, key, orjson.dumps({"team": team})) == 1
+        self.model.teams[key] = team
 
     @rule(name=st.sampled_from(list(ACCOUNTS)), new_state=st.sampled_from(["paused", "active"]))
     def set_account_state(self, name: str, new_state: str) -> None:
@@ -497,8 +514,10 @@ def _settle(machine: StoreMachine, chance: random.Random, request_id: str, ended
 
 
 def _other(machine: StoreMachine, chance: random.Random, ended: list[str]) -> None:
-    what = chance.randrange(5)
-    if what == 0:
+    what = chance.randrange(6)
+    if what == 5:
+        machine.move(key=chance.choice(list(KEYS)), team=chance.choice(["", *TEAMS]))
+    elif what == 0:
         machine.edit_limit(limit_id=chance.choice(list(LIMITS)), most=chance.choice([50, 400, 2000, 10**6]))
     elif what == 1:
         machine.trust_again(name=chance.choice(list(ACCOUNTS)))

@@ -19,6 +19,7 @@ READING = {"authenticate", "unsettled", "snapshot", "usage_report"}
 WITHOUT_ARGUMENTS = {"ensure_pool"}
 NAMES_ALONE = {
     "remove_key",
+    "remove_team",
     "remove_operator",
     "remove_account",
     "end_sessions",
@@ -68,12 +69,17 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         ],
         "renew_leases": ["30000", "open", "other"],
         "set_limits": [
-            {"key": "k", "was": store.client.hget(keys.api_key(store.pool, "k"), "limits"), "list": "[]"}
+            {"key": "", "team": "red", "was": "[]", "list": "[]", "days": []}
+            | {"added": limit("new", "output_tokens", "day", 50), "calendar": store.calendar()}
+            if index % 2
+            else {"key": "k", "was": store.client.hget(keys.api_key(store.pool, "k"), "limits"), "list": "[]"}
             | {"added": limit("new", "output_tokens", "day", 50), "removed": "day"}
             | {"days": [START_MS - 3_600_000], "calendar": store.calendar()}
         ],
-        "change_key": ["k", {"name": "k", "raw": 1}],
-        "create_key": ["k2", "k2", "digest", {"id": "k2", "limits": "[]"}],
+        "change_key": ["k", {"name": "k", "raw": 1, "team": ("red", "blue")[index % 2]}],
+        "create_key": ["k2", "k2", "digest", {"id": "k2", "limits": "[]", "team": "red"}],
+        "create_team": ["blue", {"name": "blue", "state": "active", "limits": "[]"}],
+        "change_team": ["red", {"state": "disabled"}],
         "rotate_key": ["k", "new-digest", "5000"],
         "record_refusals": [{"batch": "b", "groups": [_REFUSALS, _REFUSALS | {"key": "unknown"}]}],
         "close_audit": ["entry", "done", "{}"],
@@ -125,11 +131,13 @@ def _filled(client: Any) -> StoreOfTest:
     store.account("a", cap=5)
     store.account("s", cap=5)
     client.hset(keys.account(store.pool, "s"), mapping={"sign_in": "x", "rotation": 0, "expires_ms": 0})
+    store.team("red")
     store.key(
         "k",
         limit("minute", "output_tokens", "minute", 1000),
         limit("day", "cost", "day", 1000),
         limit("parallel", "parallel_requests", "none", 9),
+        team="red",
     )
     store.admit("open", output_tokens=10, cost=10, affinity="aff")
     _session(store)

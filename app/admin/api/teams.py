@@ -1,0 +1,78 @@
+"""Teams: API keys that share limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Response
+
+from app.admin.api import inputs
+from app.admin.api.inputs import deleted_response, json_response, list_response
+from app.admin.guard import operations
+from app.admin.services import services
+from app.presentation.teams import TeamViewJson, keys_by_team, serialize_teams
+from app.stores.records.teams import Team
+from schemas.admin import Nothing
+from schemas.teams import TeamChange, TeamInput
+
+bp = Blueprint("teams", __name__, url_prefix="/teams")
+
+TEAM_INPUT, TEAM_CHANGE, NOTHING = TeamInput(), TeamChange(), Nothing()
+
+
+@bp.get("")
+def index() -> Response:
+    """List teams by name, with their keys and the usage of their limits."""
+    pool = inputs.pool()
+    return list_response(_serialize(pool, services().teams.all(pool)))
+
+
+@bp.post("")
+def create() -> Response:
+    """Create a team. Its keys share `limits`; new keys get `key_limits`."""
+    team = operations().teams.create(inputs.pool(must_exist=False), inputs.body(TEAM_INPUT))
+    return json_response(_serialize_team(team), 201)
+
+
+@bp.get("/<name>")
+def show(name: str) -> Response:
+    """Get a team, with its keys and the usage of its limits."""
+    return json_response(_serialize_team(services().teams.find(inputs.pool(), name)))
+
+
+@bp.patch("/<name>")
+def change(name: str) -> Response:
+    """Change the limits that new keys of a team get. Its own limits are under `/teams/<name>/limits`."""
+    changes = inputs.body(TEAM_CHANGE)
+    return json_response(_serialize_team(operations().teams.change(inputs.pool(), name, changes)))
+
+
+@bp.delete("/<name>")
+def remove(name: str) -> Response:
+    """Remove a team that has no keys. Its usage stays in the ledger."""
+    operations().teams.remove(inputs.pool(), name)
+    return deleted_response(name)
+
+
+@bp.post("/<name>/disable")
+def disable(name: str) -> Response:
+    """Refuse the keys of a team. Requests in progress continue."""
+    inputs.body(NOTHING)
+    return json_response(_serialize_team(operations().teams.disable(inputs.pool(), name)))
+
+
+@bp.post("/<name>/enable")
+def enable(name: str) -> Response:
+    """Accept the keys of a disabled team again."""
+    inputs.body(NOTHING)
+    return json_response(_serialize_team(operations().teams.enable(inputs.pool(), name)))
+
+
+def _serialize(pool: str, teams: Sequence[Team]) -> list[TeamViewJson]:
+    app_services = services()
+    members = keys_by_team(app_services.api_keys.all(pool))
+    return serialize_teams(app_services.ledger.usage, pool, teams, members)
+
+
+def _serialize_team(team: Team) -> TeamViewJson:
+    return _serialize(team.pool, [team])[0]

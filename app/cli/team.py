@@ -1,0 +1,174 @@
+"""`poolgate team`: teams of API keys, which share limits."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli import complete
+from app.cli.options import Group, checked, confirm, example, in_pool, operations, with_store, yes_option
+from app.cli.output import report, show_json, show_list, table
+from app.limits.limit_syntax import format_limit, parse_limit
+from app.presentation.limits import serialize_limit_status
+from app.presentation.teams import keys_by_team
+from app.stores.records.limits import Limit
+from app.stores.records.teams import Team
+from app.wiring import Services
+from schemas.teams import TeamChange, TeamInput
+
+HEADS = ("NAME", "STATE", "KEYS", "LIMITS", "LIMITS OF NEW KEYS")
+
+team_argument = click.argument("name", shell_complete=complete.teams)
+key_limits_option = click.option(
+    "--key-limit",
+    "key_limits",
+    type=checked(parse_limit),
+    metavar="LIMIT",
+    multiple=True,
+    help="A limit that each new key of the team gets, unless it is created with --limit. May be repeated.",
+)
+
+
+@click.group("team", cls=Group)
+def team_group() -> None:
+    """Manage teams: API keys that share limits. Changes take effect immediately."""
+
+
+@team_group.command(
+    "create",
+    epilog=example(
+        "poolgate team create research --limit '500 usd/month'",
+        "poolgate team create interns --limit '50 usd/month' --key-limit '10 usd/month'",
+    ),
+)
+@click.argument("name")
+@click.option(
+    "--limit",
+    "limits",
+    type=checked(parse_limit),
+    metavar="LIMIT",
+    multiple=True,
+    help="A limit that the keys of the team share, such as '500 usd/month'. May be repeated.",
+)
+@key_limits_option
+@in_pool
+@with_store
+def create_team(
+    services: Services,
+    as_json: bool,
+    pool: str,
+    name: str,
+    limits: tuple[Limit, ...],
+    key_limits: tuple[Limit, ...],
+) -> None:
+    """Create the team NAME. Keys join it by `key create --team` and `key set --team`."""
+    fields = TeamInput().load({"name": name, "limits": _texts(limits), "key_limits": _texts(key_limits)})
+    team = operations(services).teams.create(pool, fields)
+    report(as_json, team.public(), f"Created team '{name}' in pool '{pool}'.")
+
+
+@team_group.command("list", epilog=example("poolgate team list", "poolgate team list --json"))
+@in_pool
+@with_store
+def list_teams(services: Services, as_json: bool, pool: str) -> None:
+    """List teams, with the number of their keys."""
+    services.pools.check(pool)
+    teams, members = services.teams.all(pool), keys_by_team(services.api_keys.all(pool))
+    if as_json:
+        show_list([{**team.public(), "keys": members.get(team.name, [])} for team in teams])
+    elif teams:
+        click.echo(table(HEADS, [_row(team, len(members.get(team.name, ()))) for team in teams]))
+    else:
+        click.echo(f"No teams in pool '{pool}' yet: see poolgate team create --help", err=True)
+
+
+@team_group.command("show", epilog=example("poolgate team show research"))
+@team_argument
+@in_pool
+@with_store
+def show_team(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Show the team NAME: its keys, and its limits with their usage."""
+    team = services.teams.find(pool, name)
+    statuses = services.ledger.usage.limit_statuses(pool, team.limits)
+    members = keys_by_team(services.api_keys.all(pool)).get(name, [])
+    if as_json:
+        limits = [serialize_limit_status(status) for status in statuses]
+        show_json({**team.public(), "limits": limits, "keys": members})
+        return
+    click.echo(f"Team '{name}' in pool '{pool}' is {team.state}.")
+    click.echo(f"Keys: {', '.join(members) or 'none'}")
+    click.echo(f"Limits of new keys: {'; '.join(team.key_limits) or 'none'}")
+    for status in statuses:
+        used, remaining = map(status.limit.unit.amount, (status.settled + status.held, status.remaining))
+        click.echo(
+            f"Limit {status.limit.id}: {format_limit(status.limit)}, {used} used, {remaining} remaining"
+        )
+
+
+@team_group.command(
+    "set",
+    epilog=example(
+        "poolgate team set research --key-limit '10 usd/month' --key-limit '5 parallel_requests'",
+        "poolgate team set research --no-key-limits",
+    ),
+)
+@team_argument
+@key_limits_option
+@click.option("--no-key-limits", is_flag=True, help="Give new keys no limits of their own.")
+@in_pool
+@with_store
+def set_team(
+    services: Services,
+    as_json: bool,
+    pool: str,
+    name: str,
+    key_limits: tuple[Limit, ...],
+    no_key_limits: bool,
+) -> None:
+    """Change what new keys of the team NAME get. The team's own limits are changed by `team limit`."""
+    if bool(key_limits) == no_key_limits:
+        raise click.UsageError("Give one of --key-limit and --no-key-limits")
+    changes = TeamChange().load({"key_limits": _texts(key_limits)})
+    team = operations(services).teams.change(pool, name, changes)
+    report(as_json, team.public(), f"Changed team '{name}' in pool '{pool}'.")
+
+
+@team_group.command("disable", epilog=example("poolgate team disable research"))
+@team_argument
+@in_pool
+@with_store
+def disable_team(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Refuse the keys of the team NAME. Requests in progress continue."""
+    team = operations(services).teams.disable(pool, name)
+    report(as_json, team.public(), f"Disabled team '{name}' in pool '{pool}'.")
+
+
+@team_group.command("enable", epilog=example("poolgate team enable research"))
+@team_argument
+@in_pool
+@with_store
+def enable_team(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Accept the keys of the team NAME again."""
+    team = operations(services).teams.enable(pool, name)
+    report(as_json, team.public(), f"Enabled team '{name}' in pool '{pool}'.")
+
+
+@team_group.command("remove", epilog=example("poolgate team remove research"))
+@team_argument
+@yes_option
+@in_pool
+@with_store
+def remove_team(services: Services, as_json: bool, pool: str, name: str, yes: bool) -> None:
+    """Remove the team NAME, which must have no keys. Its usage stays in the ledger."""
+    services.teams.find(pool, name)
+    confirm(f"Remove team '{name}' from pool '{pool}'?", yes)
+    operations(services).teams.remove(pool, name)
+    report(as_json, {"name": name, "deleted": True}, f"Removed team '{name}' from pool '{pool}'.")
+
+
+def _texts(limits: tuple[Limit, ...]) -> list[str]:
+    return [format_limit(limit) for limit in limits]
+
+
+def _row(team: Team, members: int) -> tuple[object, ...]:
+    limits = "; ".join(map(format_limit, team.limits)) or "none"
+    return team.name, team.state, members, limits, "; ".join(team.key_limits) or "none"
