@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
 from flask import Request
 
-from app.accounts.model_routes import is_weighted, targets_of
+from app.accounts.model_routes import RouteTable, is_weighted, targets_of
 from app.api.auth import caller
 from app.api.context import current_request, request_globals, services
 from app.api.headers import name_of, variable_of
@@ -99,75 +99,114 @@ def make_context(
     if client_protocol in STORED_ITEM_PROTOCOLS:
         _refuse_references(body)
     body, raw_body = _without_disguised(client_protocol, body) if raw is None else (body, raw)
-    request, state = current_request(), request_globals()
-    request_id = state.poolgate_request_id = new_request_id()
-    key = caller()
-    policy = _stream_error_policy(request, key.on_cut)
+    state, key = request_globals(), caller()
+    state.poolgate_request_id = new_request_id()
+    policy = _stream_error_policy(current_request(), key.on_cut)
     if policy != options.on_stream_error:
         options = replace(options, on_stream_error=policy)
-    sender = Caller(key, Cancellation(), _forwarded_headers(request), state.scope.trace)
-    output_tokens = key.output_tokens if raw is None else 0
-    shared = _shared_body(body, client_protocol, output_tokens)
-    requested, endpoint = body["model"], request.path.rstrip("/")
-
-    def context_for(
-        chosen: Target, own: JsonObject, number: int, response_model: str = "", raw_body: RawBody = raw_body
-    ) -> RequestContext:
-        model, account_kinds, account_id, accounts = chosen
-        renamed = "" if requested == model else requested
-        # of a body that is forwarded as received nothing is cached upstream
-        affinity = affinity_of(key.id, own, request.headers, body_bytes) if raw is None else ""
-        owner, conversation = ownership_of(key.id, own), conversation_of(own)
-        return RequestContext(
-            f"{request_id}-{number}" if number else request_id,
-            sender,
-            ModelRequest(
-                client_protocol, endpoint, model, own, body_bytes, renamed, *raw_body, response_model
-            ),
-            RoutingConstraints(account_kinds, accounts, account_id, owner, conversation, affinity),
-            options,
-        )
-
-    def model_context(name: str, number: int) -> RequestContext:
-        chosen = target(name)
-        if not key.may_use(chosen.model):
-            raise ModelNotAllowed(chosen.model)
-        return context_for(chosen, {**shared, "model": chosen.model}, number)
-
+    contexts = _Contexts(client_protocol, body, body_bytes, options, raw_body, is_raw=raw is not None)
     names = body.get("fallbacks") or ()
     if key.routes == NONE_SET:
-        first = model_context(requested, 0)
+        first = contexts.of_model(target(body["model"]), 0)
         if not names:
             return first
-        return replace(first, fallbacks=tuple(model_context(name, n) for n, name in enumerate(names, 1)))
+        others = [contexts.of_model(target(name), number) for number, name in enumerate(names, 1)]
+    else:
+        table = services().routes.table(key.pool, key.routes)
+        first, *others = contexts.by_routes((body["model"], *names), table, target)
+    return replace(first, fallbacks=tuple(others)) if others else first
 
-    table = services().routes.table(key.pool, key.routes)
 
-    def route_contexts(route: ModelRoute, name: str, number: int) -> Iterator[RequestContext]:
+class _Contexts:
+    """Makes the contexts of one request of a client: one for each model that may answer."""
+
+    __slots__ = (
+        *("_body", "_body_bytes", "_is_raw", "_options", "_protocol"),
+        *("_raw_body", "_request_id", "_sender", "_shared"),
+    )
+
+    def __init__(
+        self,
+        client_protocol: str,
+        body: JsonObject,
+        body_bytes: int,
+        options: ResponseOptions,
+        raw_body: RawBody,
+        *,
+        is_raw: bool,
+    ) -> None:
+        """*is_raw* is whether the body is forwarded as it was received."""
+        state, key = request_globals(), caller()
+        self._protocol = client_protocol
+        self._body = body
+        self._body_bytes = body_bytes
+        self._options = options
+        self._raw_body = raw_body
+        self._is_raw = is_raw
+        self._request_id: str = state.poolgate_request_id
+        self._sender = Caller(key, Cancellation(), _forwarded_headers(current_request()), state.scope.trace)
+        self._shared = _shared_body(body, client_protocol, 0 if is_raw else key.output_tokens)
+
+    def of_model(self, chosen: Target, number: int) -> RequestContext:
+        """Return the request to a model that no route leads to. Raises ModelNotAllowed."""
+        if not self._sender.key.may_use(chosen.model):
+            raise ModelNotAllowed(chosen.model)
+        return self._context(chosen, {**self._shared, "model": chosen.model}, number, self._raw_body)
+
+    def by_routes(
+        self, names: Iterable[str], table: RouteTable, target: Callable[[str], Target]
+    ) -> list[RequestContext]:
+        """Return the requests to all that *names* mean, in the order in which they are tried."""
+        contexts: list[RequestContext] = []
+        for name in names:
+            number = len(contexts)
+            if route := table.find(name):
+                of_route = self._of_route(route, name, number)
+                contexts += islice(of_route, max(0, MAX_ROUTE_ATTEMPTS - number))
+            else:
+                contexts.append(self.of_model(target(name), number))
+        return contexts
+
+    def _of_route(self, route: ModelRoute, name: str, number: int) -> Iterator[RequestContext]:
         """Yield the requests to the targets of *route*, in the order in which they are tried."""
+        key = self._sender.key
         if not key.may_use(name) and not key.may_use(route.name):
             raise ModelNotAllowed(name)
-        conversation = request_id
-        if raw is None and is_weighted(route):
-            conversation = affinity_of(key.id, {**shared, "model": name}, request.headers, body_bytes)
-        own = with_route_fields(client_protocol, body, route.defaults, route.overrides)
-        own = _shared_body(own, client_protocol, output_tokens)
+        conversation = self._request_id
+        if not self._is_raw and is_weighted(route):
+            conversation = self._affinity({**self._shared, "model": name})
+        own = with_route_fields(self._protocol, self._body, route.defaults, route.overrides)
+        own = _shared_body(own, self._protocol, 0 if self._is_raw else key.output_tokens)
+        raw_body = self._raw_body
         for place, chosen in enumerate(targets_of(route, conversation)):
             own = {**own, "model": chosen.model}
-            own_raw = raw_body.for_model(own) if raw is not None else raw_body
-            yield context_for(
-                Target(chosen.model, accounts=chosen.accounts), own, number + place, name, own_raw
-            )
+            if self._is_raw:
+                raw_body = self._raw_body.for_model(own)
+            served_by = Target(chosen.model, accounts=chosen.accounts)
+            yield self._context(served_by, own, number + place, raw_body, name)
 
-    contexts: list[RequestContext] = []
-    for name in (requested, *names):
-        number = len(contexts)
-        if route := table.find(name):
-            contexts += islice(route_contexts(route, name, number), max(0, MAX_ROUTE_ATTEMPTS - number))
-        else:
-            contexts.append(model_context(name, number))
-    first, *others = contexts
-    return replace(first, fallbacks=tuple(others)) if others else first
+    def _context(
+        self, chosen: Target, own: JsonObject, number: int, raw_body: RawBody, response_model: str = ""
+    ) -> RequestContext:
+        model, account_kinds, account_id, accounts = chosen
+        requested, key = self._body["model"], self._sender.key
+        renamed = "" if requested == model else requested
+        # of a body that is forwarded as received nothing is cached upstream
+        affinity = "" if self._is_raw else self._affinity(own)
+        owner, conversation = ownership_of(key.id, own), conversation_of(own)
+        endpoint = current_request().path.rstrip("/")
+        return RequestContext(
+            f"{self._request_id}-{number}" if number else self._request_id,
+            self._sender,
+            ModelRequest(
+                self._protocol, endpoint, model, own, self._body_bytes, renamed, *raw_body, response_model
+            ),
+            RoutingConstraints(account_kinds, accounts, account_id, owner, conversation, affinity),
+            self._options,
+        )
+
+    def _affinity(self, body: JsonObject) -> str:
+        return affinity_of(self._sender.key.id, body, current_request().headers, self._body_bytes)
 
 
 def _without_disguised(client_protocol: str, body: JsonObject) -> tuple[JsonObject, RawBody]:
