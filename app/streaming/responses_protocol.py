@@ -12,7 +12,16 @@ from app.errors import UpstreamRejected
 from app.streaming.counting import text_bytes, written_bytes
 from app.streaming.events import Event
 from app.streaming.progress import Stage
-from app.streaming.response_repair import PAYLOAD_KEYS, json_text, repaired_item, repaired_output
+from app.streaming.response_repair import (
+    CUT,
+    INCOMPLETE,
+    PAYLOAD_KEYS,
+    has_cut_arguments,
+    json_text,
+    repaired_item,
+    repaired_output,
+    with_text_payload,
+)
 from app.streaming.upstream_errors import rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_responses
 from app.streaming.usage_shapes import usage_for_responses
@@ -102,6 +111,7 @@ class ResponsesReader:
         self._parts: dict[Any, int] = {}  # bytes of finished texts of other items, by output index
         self._items: dict[Any, int] = {}  # bytes of finished items, by output index
         self._output_bytes = 0  # in the terminal event
+        self._has_cut_call = False  # whether a function call ends inside its arguments
 
     @property
     def output_bytes(self) -> int:
@@ -160,7 +170,9 @@ class ResponsesReader:
         if kind == "response.output_item.done":
             item = _repair_item(event)
             self._items[output_index] = self._items.get(output_index, 0) + written_bytes(item)
-            self.has_calls |= isinstance(item, dict) and str(item.get("type")).endswith("_call")
+            if isinstance(item, dict):
+                self.has_calls |= str(item.get("type")).endswith("_call")
+                self._has_cut_call |= _is_cut_call(item)
         elif not isinstance(event.payload.get("part"), dict):  # a part repeats the text before it
             if "arguments" in event.payload:
                 _repair_arguments(event)
@@ -180,12 +192,16 @@ class ResponsesReader:
             kind = _NOT_COMPLETED[status]
             event.payload = payload = {**payload, "type": kind}
             event.data = None
-        self.finish = FINISHES[kind]
         self._identify(response)
         if isinstance(response, dict):
             repaired = {**self._read_usage(response), **self._read_output(response)}
+            if self._has_cut_call and kind == "response.completed":
+                kind = "response.incomplete"
+                repaired |= CUT
             if repaired:
-                event.payload, event.data = {**payload, "response": {**response, **repaired}}, None
+                event.payload = {**payload, "type": kind, "response": {**response, **repaired}}
+                event.data = None
+        self.finish = FINISHES[kind]
         if self.finish == "failed":
             self.error = rejection_from_event(payload)
         return Stage.TERMINAL
@@ -209,6 +225,8 @@ class ResponsesReader:
         self.has_calls |= any(
             isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in repaired
         )
+        if repaired:  # else what was streamed is the output
+            self._has_cut_call = any(isinstance(item, dict) and _is_cut_call(item) for item in repaired)
         return {} if repaired is output else {"output": repaired}
 
     def _identify(self, response: Any) -> None:
@@ -221,12 +239,21 @@ class ResponsesReader:
 def _repair_item(event: Event) -> Any:
     """Return the item of *event*, repaired in its payload."""
     item = event.payload.get("item")
-    if type(item) is dict and (repaired := repaired_item(item)) is not item:
-        if event.type == ITEM_ADDED:
+    if type(item) is not dict:
+        return item
+    if event.type == ITEM_ADDED:
+        if (repaired := with_text_payload(item)) is not item:
             repaired[PAYLOAD_KEYS[repaired["type"]]] = ""  # deltas, or the finished item, have it
+    else:
+        repaired = repaired_item(item)
+    if repaired is not item:
         event.payload, event.data = {**event.payload, "item": repaired}, None
-        return repaired
-    return item
+    return repaired
+
+
+def _is_cut_call(item: dict[str, Any]) -> bool:
+    """Return whether *item*, which is repaired, is a call that was cut."""
+    return item.get("status") == INCOMPLETE and has_cut_arguments(item)
 
 
 def _repair_arguments(event: Event) -> None:

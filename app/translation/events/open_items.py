@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from app.streaming.events import Event
+from app.streaming.response_repair import INCOMPLETE, is_cut
 from app.translation.events.response_items import CALLS, PARTS
 
 Payload = dict[str, Any]
@@ -117,12 +116,8 @@ class OpenItems:
 
 
 def _status(status: str, fields: Payload) -> str:
-    """Return the status of an item with *fields*: arguments that are not JSON were cut off."""
-    try:
-        orjson.loads(fields.get("arguments") or "{}")
-    except orjson.JSONDecodeError:
-        return "incomplete"
-    return status
+    """Return the status of an item with *fields*, of which arguments may have been cut off."""
+    return INCOMPLETE if is_cut(fields.get("arguments")) else status
 
 
 def _position(event: Payload, suffix: str) -> Position:

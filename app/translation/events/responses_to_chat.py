@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.streaming.events import Event
+from app.streaming.response_repair import is_cut
 from app.streaming.usage import usage_from_responses
 from app.streaming.usage_shapes import chat_logprobs, chat_usage
 from app.translation.events.annotations import chat_annotations
@@ -291,11 +292,18 @@ class ResponsesToChat:
             self._send({"content": ""})
         if response.get("service_tier"):
             self._frame["service_tier"] = response["service_tier"]
-        self._send({}, call_reason if self._calls else finish_reason)
+        if self._calls:
+            is_cut_short = finish_reason == "stop" and self._has_cut_call()
+            finish_reason = "length" if is_cut_short else call_reason
+        self._send({}, finish_reason)
         if self._tail:
             usage = chat_usage(usage_from_responses(response.get("usage")))
             self._out.append(Event({**self._frame, "choices": [], "usage": usage}))
         self._ended = True
+
+    def _has_cut_call(self) -> bool:
+        """Return whether a function call was sent that ends inside its arguments."""
+        return any(not call.custom and is_cut("".join(call.sent)) for call in self._calls)
 
 
 _HANDLERS: dict[str, Callable[[ResponsesToChat, Payload], None]] = {

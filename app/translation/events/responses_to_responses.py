@@ -7,6 +7,7 @@ from typing import Any
 
 from app.openai_types.responses import ResponsesItem
 from app.streaming.events import DONE, Event
+from app.streaming.response_repair import CUT, has_cut_arguments
 from app.streaming.responses_protocol import ALIASES
 from app.translation.events.implicit_messages import KINDS, ImplicitMessages, build_part_added
 from app.translation.events.item_ids import ItemIds
@@ -29,7 +30,7 @@ class ResponsesPassThrough:
     - `response.created` comes first, built from the first event with a response;
     - items and parts are announced before their deltas, and keep the ids they were announced with;
     - text that only a snapshot has is also sent as a delta;
-    - items that were begun are ended before the response is;
+    - items that were begun are ended before the response is, which is incomplete if a call was cut;
     - an empty `output` of the final response is filled with the streamed items;
     - the ChatGPT backend's `codex.*` events are dropped unless *keep_codex_events*; with
       *hide_windows*, the event with the account's usage windows is always dropped.
@@ -243,8 +244,11 @@ class ResponsesPassThrough:
                 output, response = named, {**response, "output": named}
                 event = Event({**event.payload, "response": response})
         for index, events in self._open.finish(event.payload, output):
-            self._items[index] = events[-1].payload["item"]
+            item = self._items[index] = events[-1].payload["item"]
             self._insert(*events)
+            if event.type == "response.completed" and has_cut_arguments(item) and isinstance(response, dict):
+                response = {**response, **CUT}
+                event = Event({**event.payload, "type": "response.incomplete", "response": response})
         if not isinstance(response, dict):
             return event
         if not output and self._items:

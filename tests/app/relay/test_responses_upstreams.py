@@ -132,6 +132,56 @@ def test_arguments_that_are_an_object(protocol: str, stream: bool, arguments: An
         assert end_of(body) == ("tool_calls" if protocol == "chat" else "completed")
 
 
+def open_call(arguments: str, *, output: Any) -> bytes:
+    """Return the stream of a call that is never ended."""
+    position = {"item_id": "fc_1", "output_index": 0}
+    return stream_of(
+        [
+            {"type": "response.created", "response": response([], status="in_progress")},
+            {"type": "response.output_item.added", "output_index": 0, "item": {**CALL, "arguments": ""}},
+            {"type": "response.function_call_arguments.delta", **position, "delta": arguments},
+            {"type": "response.completed", "response": response(output)},
+        ]
+    )
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("cut", ['{"city":"Os', '{"a":{"b":[1]}', "{", '{"a": tru', '{"a":"x\\'])
+def test_calls_that_are_cut(protocol: str, stream: bool, cut: str) -> None:
+    """They do not look complete, whatever the response is called."""
+    call = {**CALL, "arguments": cut}
+    for data in (*each([call]), open_call(cut, output=[]), open_call(cut, output=[call])):
+        body, attempt = booked(protocol, data, stream=stream, wire="responses")
+
+        assert calls_in(body) == [("call_1", "f", cut)]
+        assert end_of(body) == ("length" if protocol == "chat" else "incomplete")
+        if protocol == "responses":
+            assert body["incomplete_details"] == {"reason": "max_output_tokens"}
+            assert body["output"][0]["status"] == "incomplete"
+        if data != open_call(cut, output=[]):
+            assert attempt.reader.finish == "incomplete"
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("arguments", ["", " ", "{}", '{"a":"}{["}', "{'a': 1}", "city: Oslo", '{"a":NaN}'])
+def test_complete_calls(protocol: str, stream: bool, arguments: str) -> None:
+    """Arguments that are no JSON are not cut: only their model knows what they mean."""
+    for data in (*each([{**CALL, "arguments": arguments}]), open_call(arguments, output=[])):
+        body = received(protocol, data, stream=stream)
+
+        assert end_of(body) == ("tool_calls" if protocol == "chat" else "completed")
+        assert calls_in(body) == [("call_1", "f", arguments)]
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+def test_input_of_custom_tools_is_free(protocol: str, stream: bool) -> None:
+    call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "f", "input": '{"a'}
+    for data in each([call]):
+        body = received(protocol, data, stream=stream)
+
+        assert end_of(body) == ("tool_calls" if protocol == "chat" else "completed")
+
+
 WORDS = "The model fell over"
 ERRORS: list[tuple[Json, str]] = [
     ({"detail": WORDS}, WORDS),

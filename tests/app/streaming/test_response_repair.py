@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from app.streaming.response_repair import json_text, repaired_item, repaired_output
+from app.streaming.response_repair import (
+    has_cut_arguments,
+    is_cut,
+    json_text,
+    repaired_item,
+    repaired_output,
+    with_text_payload,
+)
 
 Json = dict[str, Any]
 
@@ -17,9 +24,9 @@ CALL: Json = {"type": "function_call", "call_id": "c", "name": "f", "arguments":
     "item",
     [
         CALL,
-        {**CALL, "arguments": '{"a'},
         {**CALL, "arguments": ""},
-        {"type": "custom_tool_call", "input": "x", "arguments": {}},
+        {"type": "custom_tool_call", "input": '{"a', "arguments": {}},
+        {**CALL, "arguments": '{"a', "status": "incomplete"},
         {"type": "message", "content": [], "arguments": {}},
         {"type": ["function_call"], "arguments": {}},
         {},
@@ -49,3 +56,28 @@ def test_payload_that_is_no_text(kind: str, key: str, value: Any) -> None:
 
 def test_json_text() -> None:
     assert json_text({"a": [1, "é"]}) == '{"a":[1,"é"]}'
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a', '{"a":1', "{", '["a"', '{"a":"}', '"a', '{"a":"\\"}', '{"a":{}', '{"a":nul']
+)
+def test_cut_arguments(text: str) -> None:
+    call = {**CALL, "status": "completed", "arguments": text}
+
+    assert is_cut(text)
+    assert has_cut_arguments(call)
+    assert repaired_output([call]) == [{**call, "status": "incomplete"}]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "{}", "7", "{'a': 1}", "a", '{"a":NaN}', '{"a":"\t"}', "}", None, {}]
+)
+def test_complete_arguments(text: Any) -> None:
+    assert not is_cut(text)
+
+
+def test_announced_calls_are_not_cut() -> None:
+    """Deltas follow."""
+    call = {**CALL, "arguments": '{"a'}
+
+    assert with_text_payload(call) is call
