@@ -1,18 +1,28 @@
-"""Settings of the requests that one account is sent: headers, and names of models."""
+"""Settings of the requests that one account is sent: headers, names of models, and fields of bodies."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_CREDENTIAL_CHARS, MAX_MODEL_NAMES, name_error
-from schemas.fields import Object, Text
+from schemas.bounds import (
+    MAX_ACCOUNT_HEADERS,
+    MAX_CREDENTIAL_CHARS,
+    MAX_MODEL_NAMES,
+    MAX_OWN_FIELD_LEVELS,
+    MAX_OWN_FIELDS,
+    name_error,
+)
+from schemas.fields import INTEGERS, Object, Text, Texts
 from schemas.validation_errors import invalid
 
 RESPONSE_MODELS = ("requested", "upstream")  # whose name of a model responses carry
 MAX_HEADER_CHARS = 4096  # of a value
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_FIELD_ERROR = "must be the name of a field, without a path: at most 64 letters, digits, _ and -"
 # Headers that frame a request, or state the formats of its body and its response: the gateway sets them.
 OWN_HEADERS = frozenset(
     (
@@ -98,3 +108,43 @@ class UpstreamNames(Object):
             if error := name_error(upstream_name):
                 raise invalid(error, name)
         return names
+
+
+class FieldNames(Texts):
+    """The names of fields of a request's body."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        names = super()._deserialize(value, attr, data)
+        if len(names) > MAX_OWN_FIELDS:
+            raise invalid(f"must have at most {MAX_OWN_FIELDS} names")
+        for index, name in enumerate(names):
+            if _FIELD.fullmatch(name) is None:
+                raise invalid(_FIELD_ERROR, index)
+        return names
+
+
+class FieldValues(Object):
+    """`{name of a field of a request's body: its JSON, or null to set it no more}`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        fields = super()._deserialize(value, attr, data)
+        if len(fields) > MAX_OWN_FIELDS:
+            raise invalid(f"must have at most {MAX_OWN_FIELDS} fields")
+        for name, field_value in fields.items():
+            if _FIELD.fullmatch(name) is None:
+                raise invalid(_FIELD_ERROR, name[:64])
+            if not _is_within(field_value, MAX_OWN_FIELD_LEVELS):
+                raise invalid(
+                    f"must have at most {MAX_OWN_FIELD_LEVELS} levels, and numbers of 64 bits", name
+                )
+        return fields
+
+
+def _is_within(value: Any, levels: int) -> bool:
+    """Return whether *value* has at most *levels* of objects and arrays, and no number beyond 64 bits."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return levels > 0 and all(_is_within(each, levels - 1) for each in inner)
+    if type(value) is int:
+        return value in INTEGERS
+    return not isinstance(value, float) or math.isfinite(value)

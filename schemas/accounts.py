@@ -13,7 +13,15 @@ from marshmallow import ValidationError, validates_schema
 from marshmallow.fields import Field
 from marshmallow.validate import Length, OneOf
 
-from schemas.account_settings import RESPONSE_MODELS, AuthHeader, Headers, SecretHeaders, UpstreamNames
+from schemas.account_settings import (
+    RESPONSE_MODELS,
+    AuthHeader,
+    FieldNames,
+    FieldValues,
+    Headers,
+    SecretHeaders,
+    UpstreamNames,
+)
 from schemas.addresses import is_metadata_address
 from schemas.bounds import MAX_ACCOUNT_MODELS
 from schemas.fields import Integer, Text, Texts
@@ -105,6 +113,8 @@ class AccountInput(AdminSchema):
     secret_headers = SecretHeaders()
     auth_header = AuthHeader()
     model_names = UpstreamNames()
+    drop_fields = FieldNames()
+    set_fields = FieldValues()
     response_model = Text(validate=OneOf(RESPONSE_MODELS, error=f"must be {' or '.join(RESPONSE_MODELS)}"))
     wires = Texts(PROTOCOLS, validate=Length(min=1, error="must not be empty"))
 

@@ -139,6 +139,7 @@ class AccountChange(AccountInput):
         fields = (
             *("models", "weight", "cap", "group", "stream_upstream", "credential"),
             *("headers", "secret_headers", "auth_header", "model_names", "response_model"),
+            *("drop_fields", "set_fields"),
         )
 
     credential = Text(validate=NOT_EMPTY)

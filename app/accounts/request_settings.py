@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import orjson
 
 from app.errors import InvalidRequest
-from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_MODEL_NAMES
+from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_MODEL_NAMES, MAX_OWN_FIELD_BYTES, MAX_OWN_FIELDS
 
 Headers = Mapping[str, str]
 Body = dict[str, Any]  # of a request, as JSON
@@ -25,6 +25,8 @@ class RequestSettingsJson(TypedDict):
     auth_header: str
     model_names: dict[str, str]
     response_model: str
+    drop_fields: list[str]
+    set_fields: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class RequestSettings:
     auth_header: str = ""  # holds the credential, in place of the header of the account's kind
     model_names: Mapping[str, str] = field(default_factory=dict)  # the upstream's, by the name of callers
     response_model: str = REQUESTED  # whose name the responses of a model in `model_names` carry
+    drop_fields: tuple[str, ...] = ()  # that bodies of requests to it lack, by the names of its protocol
+    set_fields: Mapping[str, Any] = field(default_factory=dict)  # that they have, with these values
 
     def public(self) -> RequestSettingsJson:
         """Return the settings without what is secret."""
@@ -49,6 +53,8 @@ class RequestSettings:
             "auth_header": self.auth_header,
             "model_names": dict(self.model_names),
             "response_model": self.response_model,
+            "drop_fields": list(self.drop_fields),
+            "set_fields": dict(self.set_fields),
         }
 
     def dumps(self) -> str:
@@ -70,7 +76,12 @@ class RequestSettings:
     def apply_to_body(self, body: Body, model: str) -> Body:
         """Return the *body* of a request for *model*, a name of callers, as the account is sent it."""
         name = self.model_names.get(model)
-        return {**body, "model": name} if name is not None and body.get("model") == model else body
+        if name is not None and body.get("model") == model:
+            body = {**body, "model": name}
+        if self.drop_fields or self.set_fields:
+            body = {name: value for name, value in body.items() if name not in self.drop_fields}
+            body |= self.set_fields
+        return body
 
 
 NO_SETTINGS = RequestSettings()  # of most accounts: code compares by identity
@@ -88,6 +99,8 @@ def settings_from(text: str, secrets: str) -> RequestSettings:
         auth_header=stored.get("auth_header", ""),
         model_names=stored.get("model_names", {}),
         response_model=stored.get("response_model", REQUESTED),
+        drop_fields=tuple(stored.get("drop_fields", ())),
+        set_fields=stored.get("set_fields", {}),
     )
 
 
@@ -95,7 +108,7 @@ def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> Re
     """
     Return *settings* with those of *fields*, a valid AccountInput, as a JSON merge patch (RFC 7396).
 
-    Raises InvalidRequest for too many headers or names, and for secret headers whose values cannot be read.
+    Raises InvalidRequest for too many of one setting, and for secret headers whose values cannot be read.
     """
     headers, secret = fields.get("headers", {}), fields.get("secret_headers", {})
     changed = replace(
@@ -103,6 +116,8 @@ def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> Re
         headers=_merged(_merged(settings.headers, dict.fromkeys(secret)), headers),
         secret_headers=_merged(_merged(settings.secret_headers, dict.fromkeys(headers)), secret),
         model_names=_without_nulls({**settings.model_names, **fields.get("model_names", {})}),
+        drop_fields=tuple(dict.fromkeys(fields.get("drop_fields", settings.drop_fields))),
+        set_fields=_without_nulls({**settings.set_fields, **fields.get("set_fields", {})}),
         **{name: fields[name] for name in ("auth_header", "response_model") if name in fields},
     )
     _check_bounds(changed)
@@ -122,6 +137,20 @@ def _check_bounds(changed: RequestSettings) -> None:
         )
     if len(changed.model_names) > MAX_MODEL_NAMES:
         raise InvalidRequest(f"An account has at most {MAX_MODEL_NAMES} names of models", param="model_names")
+    _check_own_fields(changed)
+
+
+def _check_own_fields(changed: RequestSettings) -> None:
+    if (
+        len(changed.set_fields) > MAX_OWN_FIELDS
+        or len(orjson.dumps(changed.set_fields)) > MAX_OWN_FIELD_BYTES
+    ):
+        raise InvalidRequest(
+            f"An account sets at most {MAX_OWN_FIELDS} fields, of {MAX_OWN_FIELD_BYTES} bytes together",
+            param="set_fields",
+        )
+    if both := set(changed.drop_fields) & changed.set_fields.keys():
+        raise InvalidRequest(f"'{min(both)}' cannot be both left out and set", param="set_fields")
 
 
 def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from app.accounts.oauth_tokens import tokens_from
 from app.accounts.pools import checked_policy, checked_zone
 from app.accounts.settings import check_settings
 from app.limits.limit_syntax import format_limit, parse_limit
+from app.limits.own_fields import check_model_names, check_own_fields
 from app.limits.prices import FLEX, PRIORITY, STANDARD, Price
 from app.patterns import MAX_STARS, STAR, pattern_error
 from app.stores import dump
@@ -365,6 +366,8 @@ def _check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str
             **_settings_fields(fields),
         }
     )
+    check_own_fields(account.settings.drop_fields, account.settings.set_fields)
+    check_model_names(account.settings.model_names)
     if not all(isinstance(name, str) for name in account.listed):
         raise Unfit("listed must be names")
     if not all(isinstance(name, str) for name in account.unknown_usage):

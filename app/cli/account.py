@@ -12,7 +12,7 @@ from app.accounts.account import Account
 from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
-from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, with_removals
+from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, Removals
 from app.cli.options import (
     Decorator,
     Group,
@@ -206,6 +206,7 @@ def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
         "poolgate account set gpu1 --stream-upstream never",
         "poolgate account set gpu1 --header X-Tenant=lab --header-env X-Token=GPU_TOKEN",
         "poolgate account set azure1 --map gpt-5=my-deployment --map gpt-5-mini=small",
+        "poolgate account set gpu1 --drop reasoning_effort --set temperature=0.2",
         "poolgate account set gpu1 --auth-header api-key --remove-header X-Tenant",
     ),
 )
@@ -227,16 +228,15 @@ def set_account(
     all_models: bool,
     variable: str | None,
     from_stdin: bool,
-    removed_headers: tuple[str, ...],
-    unmapped: tuple[str, ...],
     **fields: Any,
 ) -> None:
     """Change the account NAME. Requests in progress continue."""
     if all_models and fields["models"] is not None:
         raise click.UsageError("Give one of --models and --all-models")
+    removals = Removals(**{option: fields.pop(option) for option in Removals.__slots__})
     fields = {field: value for field, value in fields.items() if value is not None}
     fields |= {"models": []} if all_models else {}
-    fields = with_removals(fields, headers=removed_headers, models=unmapped)
+    fields = removals.apply(fields, lambda: services.accounts.find_without_credential(pool, name).settings)
     credential = read_secret("api-key", variable, from_stdin, required=False)
     if not fields and not credential:
         raise click.UsageError("Nothing to change: give at least one option")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import click
+import orjson
 
+from app.accounts.request_settings import RequestSettings
 from app.cli.options import Decorator, read_secret
 from schemas.account_settings import RESPONSE_MODELS
 
@@ -31,6 +34,28 @@ def _read_secret_pairs(
 ) -> dict[str, str] | None:
     pairs = read_pairs(context, option, texts) or {}
     return {name: read_secret("header", variable, False) for name, variable in pairs.items()} or None
+
+
+def _read_list(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> list[str] | None:
+    return list(texts) or None
+
+
+def _read_json_pairs(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, Any] | None:
+    pairs = read_pairs(context, option, texts) or {}
+    return {name: _read_json(text, option) for name, text in pairs.items()} or None
+
+
+def _read_json(text: str, option: click.Parameter) -> Any:
+    """Return the value of *text*, other than null. Raises click.BadParameter."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise click.BadParameter('takes JSON, such as 0.2, true or "text"', param=option) from None
+    if value is None:
+        raise click.BadParameter("takes another value than null; see --drop and --unset", param=option)
+    return value
 
 
 def _or_default(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -74,24 +99,58 @@ REQUEST_OPTIONS: list[Decorator] = [
         type=click.Choice(RESPONSE_MODELS),
         help="Name in the responses of such a model: requested [default], or that of the upstream.",
     ),
+    click.option(
+        "--drop",
+        "drop_fields",
+        multiple=True,
+        metavar="FIELD",
+        callback=_read_list,
+        help="Field of requests that it is not sent, such as reasoning_effort. Repeatable.",
+    ),
+    click.option(
+        "--set",
+        "set_fields",
+        multiple=True,
+        metavar="FIELD=JSON",
+        callback=_read_json_pairs,
+        help="Field that requests to it always have, such as temperature=0.2. Repeatable.",
+    ),
 ]
 REMOVING_OPTIONS: list[Decorator] = [
     click.option(
         "--remove-header", "removed_headers", multiple=True, metavar="NAME", help="Remove a header again."
     ),
     click.option("--unmap", "unmapped", multiple=True, metavar="MODEL", help="Remove a name of --map again."),
+    click.option(
+        "--undrop", "undropped", multiple=True, metavar="FIELD", help="Send a field of --drop again."
+    ),
+    click.option("--unset", multiple=True, metavar="FIELD", help="No longer set a field of --set."),
 ]
 
 
-def with_removals(
-    fields: Mapping[str, Any], *, headers: tuple[str, ...], models: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return *fields*, those of the options, which also remove *headers* and the names of *models*."""
-    changed = dict(fields)
-    if headers:
-        removed = dict.fromkeys(headers)
-        changed["headers"] = removed | fields.get("headers", {})
-        changed["secret_headers"] = removed | fields.get("secret_headers", {})
-    if models:
-        changed["model_names"] = dict.fromkeys(models) | fields.get("model_names", {})
-    return changed
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """The values of REMOVING_OPTIONS: names of settings that are taken back."""
+
+    removed_headers: tuple[str, ...]
+    unmapped: tuple[str, ...]
+    undropped: tuple[str, ...]
+    unset: tuple[str, ...]
+
+    def apply(
+        self, fields: Mapping[str, Any], read_settings: Callable[[], RequestSettings]
+    ) -> dict[str, Any]:
+        """Return *fields*, those of the other options, which also take back what is named here."""
+        changed = dict(fields)
+        for name, removed in (
+            ("headers", self.removed_headers),
+            ("secret_headers", self.removed_headers),
+            ("model_names", self.unmapped),
+            ("set_fields", self.unset),
+        ):
+            if removed:
+                changed[name] = dict.fromkeys(removed) | fields.get(name, {})
+        if self.undropped or "drop_fields" in fields:  # a list, which replaces the stored one
+            dropped = (*read_settings().drop_fields, *fields.get("drop_fields", ()))
+            changed["drop_fields"] = [name for name in dropped if name not in self.undropped]
+        return changed

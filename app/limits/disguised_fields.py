@@ -63,14 +63,14 @@ NAMES_PER_TURN = 4096  # some 5 ms; other greenlets run in between
 MAX_NAME_CHARS = 64  # a longer name is none of these
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
     """Return *name* as the most lenient servers read it: without letter case, `_` and `-`."""
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-_FOLDED = frozenset(map(_fold, (*_EXACT, *_GUARDED)))
-_FOLDED_INSIDE = frozenset(map(_fold, (*_GUARDED, "model", "n", "best_of", "fallbacks", "service_tier")))
-_FOLDED_STREAM_OPTIONS = frozenset(map(_fold, STREAM_OPTIONS))
+_FOLDED = frozenset(map(fold, (*_EXACT, *_GUARDED)))
+_FOLDED_INSIDE = frozenset(map(fold, (*_GUARDED, "model", "n", "best_of", "fallbacks", "service_tier")))
+_FOLDED_STREAM_OPTIONS = frozenset(map(fold, STREAM_OPTIONS))
 _ALLOWED = {protocol: _EXACT - (LENGTHS - set(names)) for protocol, names in LENGTH_FIELDS.items()}
 _ALLOWED["responses/compact"] = _ALLOWED["responses"]
 # The fields of an ordinary request, of which nothing has to be looked at.
@@ -82,7 +82,7 @@ def is_disguised(client_protocol: str, name: str) -> bool:
     """Return whether *name* may be read as a field that is checked, or as one that undoes a check."""
     if name in _ALLOWED.get(client_protocol, _EXACT):
         return False
-    return len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED
+    return len(name) <= MAX_NAME_CHARS and fold(name) in _FOLDED
 
 
 def without_disguised(client_protocol: str, body: Body) -> tuple[Body, tuple[str, ...]]:
@@ -123,7 +123,7 @@ def without_disguised_inside(
 
 def is_disguised_inside(name: str) -> bool:
     """Return whether *name* is dropped where it is a member of an unknown object."""
-    return len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED_INSIDE
+    return len(name) <= MAX_NAME_CHARS and fold(name) in _FOLDED_INSIDE
 
 
 def nameable(dropped: list[str]) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ class _Search:
             if (
                 name in STREAM_OPTIONS
                 or len(name) > MAX_NAME_CHARS
-                or _fold(name) not in _FOLDED_STREAM_OPTIONS
+                or fold(name) not in _FOLDED_STREAM_OPTIONS
             ):
                 retained[name] = value
             else:

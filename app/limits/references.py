@@ -148,6 +148,11 @@ def _adding_setting(body: Mapping[str, Any]) -> str | None:
     return name if isinstance(settings, dict) and settings.get(member) not in ONE_CALL else None
 
 
+def searches(model: str) -> bool:
+    """Return whether *model*, by its name, searches: it adds to its own input."""
+    return _SEARCHES.search(model) is not None
+
+
 def stored_field(body: Mapping[str, Any]) -> str | None:
     """Return the field by which the upstream adds what it has stored, None without one."""
     return None if _STORED.isdisjoint(body) else next(filter(body.get, STORED), None)

@@ -12,6 +12,7 @@ from app.accounts.new_account import changed_account, checked_credential, new_ac
 from app.accounts.oauth_tokens import Tokens
 from app.config import Settings
 from app.errors import CredentialUnreadable, InvalidRequest
+from app.limits.own_fields import check_model_names, check_own_fields
 from app.operations.account_check import AccountCheck, AccountChecker, knows_model
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.first_listing import AccountLister, FirstListing
@@ -52,6 +53,7 @@ class AccountOperations(AuditedOperations):
 
         Raises InvalidRequest when the name is taken, or a credential is missing or malformed.
         """
+        _check_limits_hold(fields)
         account = new_account(
             fields, self._settings, credential=credential, chatgpt_account_id=chatgpt_account_id
         )
@@ -88,6 +90,7 @@ class AccountOperations(AuditedOperations):
         replaces the account's API key or token.
         Raises NotFound; InvalidRequest for a credential when the account has a sign-in.
         """
+        _check_limits_hold(changes)
         account = changed_account(self._read_for_change(pool, name, credential), changes)
         if credential:
             if account.signed_in:
@@ -200,6 +203,12 @@ class AccountOperations(AuditedOperations):
             self._accounts.observe(pool, account.id, {}, accepted=True)
         self._audit.note("account.test", pool, name, model=result.model, ok=result.ok)
         return result
+
+
+def _check_limits_hold(fields: Mapping[str, Any]) -> None:
+    """Raise InvalidRequest for settings in *fields* by which a request would be another than limits count."""
+    check_own_fields(fields.get("drop_fields", ()), fields.get("set_fields", {}))
+    check_model_names(fields.get("model_names", {}))
 
 
 def audited_fields(account: Account) -> dict[str, Any]:

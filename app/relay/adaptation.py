@@ -17,6 +17,7 @@ from app.errors import GatewayError, UpstreamError, UpstreamRejected
 from app.records import record
 from app.relay.attempt import Attempt
 from app.relay.context import RequestContext
+from app.relay.own_fields import with_settings
 from app.translation.requests import foreign_state
 from app.translation.requests.refused_fields import (
     STREAMED,
@@ -111,5 +112,5 @@ def adapted_request(
     if lacks_foreign_state and foreign_state.has_foreign_state(request):
         request = foreign_state.without_foreign_state(request)
     if account.settings is not NO_SETTINGS:
-        request = request._replace(body=account.settings.apply_to_body(request.body, client.model))
+        request = with_settings(request, account.settings, client)
     return request

@@ -7,18 +7,17 @@ anything else is the client's from its first piece on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import orjson
 
-from app.accounts.request_settings import NO_SETTINGS, RequestSettings
+from app.accounts.request_settings import NO_SETTINGS
 from app.errors import StreamIncomplete, UpstreamProtocolError
-from app.json_writing import write_json
 from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
 from app.relay.content_types import EVENTS, PAGES, is_json
-from app.relay.context import JsonObject, ModelRequest
-from app.relay.model_names import with_model_name
+from app.relay.context import JsonObject
+from app.relay.own_fields import raw_body_with_settings
 from app.relay.response_outline import outline
 from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import loads_and_compare
@@ -82,15 +81,6 @@ def completed_response_event(data: bytes, payload: Any) -> Event:
     return Event({"type": "response.completed", "response": payload})
 
 
-def _with_settings(request: ModelRequest, settings: RequestSettings) -> Sequence[bytes | bytearray]:
-    """Return the body of *request* as an account with *settings* is sent it: of a form, its model alone."""
-    if request.model_place is not None:
-        name = settings.model_names.get(request.model)
-        return with_model_name(request.raw_body, request.model_place, name)[0] if name else request.raw_body
-    body = settings.apply_to_body(request.body, request.model)
-    return request.raw_body if body is request.body else write_json(body, request.body_bytes)
-
-
 class PassthroughAttempt:
     """Forwards a response; *transform* maps the bytes and value of a JSON response to the bytes to yield."""
 
@@ -98,7 +88,11 @@ class PassthroughAttempt:
         self.inputs = inputs
         self.context = inputs.context
         self.account = inputs.account
-        self.request = UpstreamRequest(inputs.context.request.client_protocol, {}, [])
+        client, settings = inputs.context.request, inputs.account.settings
+        self._raw_body, ignored = client.raw_body, list[str]()
+        if settings is not NO_SETTINGS:
+            self._raw_body, ignored = raw_body_with_settings(client, settings)
+        self.request = UpstreamRequest(client.client_protocol, {}, ignored)
         self.response = ResponseHead()
         self.raw_events: list[JsonObject] = []
         self.reader = PassthroughReader()
@@ -125,11 +119,10 @@ class PassthroughAttempt:
         return False
 
     def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
-        request, settings = self.context.request, self.account.settings
-        raw_body = request.raw_body
-        if settings is not NO_SETTINGS:
-            raw_body = _with_settings(request, settings)
-        content = RequestContent(raw_body, self.context.caller.headers, trace_headers, request.content_type)
+        request = self.context.request
+        content = RequestContent(
+            self._raw_body, self.context.caller.headers, trace_headers, request.content_type
+        )
         return self.inputs.upstream.post(
             self.account,
             request.client_protocol,

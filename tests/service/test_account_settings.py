@@ -246,6 +246,61 @@ class TestModelNames:
         assert (upstream.log()[0].body or {})["model"] == "own-m"
 
 
+class TestFields:
+    @pytest.mark.parametrize("stream", [False, True], ids=["object", "stream"])
+    @pytest.mark.parametrize("endpoint", PATHS)
+    def test_left_out_and_set(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str, endpoint: str, stream: bool
+    ) -> None:
+        """What the caller set without effect is named; a field that it set to the same value is not."""
+        change(pool, {"drop_fields": ["user", "top_p"], "set_fields": {"temperature": 0.25, "top_k": 4}})
+        own = {"user": "u", "temperature": 1, "top_k": 4, "stream": stream}
+
+        response = pool.post(PATHS[endpoint], BODIES[endpoint] | own, key)
+
+        assert response.status_code == 200, response.text
+        sent = upstream.log()[0].body or {}
+        assert "user" not in sent
+        assert (sent["temperature"], sent["top_k"]) == (0.25, 4)
+        assert set(response.headers["x-poolgate-ignored"].split(", ")) == {"user", "temperature"}
+
+    def test_after_translation(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Fields have the names of the upstream's protocol; the caller's name is named as ignored."""
+        pool.account("a", upstream.base_url(), kind="compatible", protocols=("responses",))
+        change(pool, {"drop_fields": ["reasoning"], "set_fields": {"truncation": "auto"}})
+
+        response = pool.post(PATHS["chat"], BODIES["chat"] | {"reasoning_effort": "low"}, pool.key())
+
+        sent = upstream.log()[0].body or {}
+        assert ("reasoning" in sent, sent["truncation"]) == (False, "auto")
+        assert response.headers["x-poolgate-ignored"] == "reasoning_effort"
+
+    def test_changed_while_serving(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        change(pool, {"set_fields": {"top_k": 4}, "drop_fields": ["user"]})
+        assert send(pool, upstream, key, user="u").body["top_k"] == 4
+
+        change(pool, {"set_fields": {"top_k": None}, "drop_fields": []})
+        sent = send(pool, upstream, key, user="u").body
+        assert ("top_k" in sent, sent["user"]) == (False, "u")
+
+    def test_embeddings(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        change(pool, {"drop_fields": ["user"], "set_fields": {"dimensions": 64}})
+        upstream.script({"play": "json", "body": {"object": "list", "data": []}}, path="/embeddings")
+
+        response = pool.post("/v1/embeddings", {"model": "m", "input": "Hello", "user": "u"}, key)
+
+        assert upstream.log()[-1].body == {"model": "m", "input": "Hello", "dimensions": 64}
+        assert response.headers["x-poolgate-ignored"] == "user"
+
+    def test_a_test_of_the_account(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        change(pool, {"set_fields": {"temperature": 0.25}})
+        operations = pool.gateway.services.operations(Actor("tests", Via.CLI))
+
+        assert operations.accounts.test(pool.name, "a", "m").ok
+
+        assert (upstream.log()[0].body or {})["temperature"] == 0.25
+
+
 def test_a_replaced_key(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
     """The next request has it, and what else was set stays."""
     change(pool, {"secret_headers": {"X-Token": "t-secret"}})

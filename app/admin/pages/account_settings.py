@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from app.accounts.request_settings import NO_SETTINGS, REQUESTED, UPSTREAM, RequestSettings
 from app.admin.pages.forms import Form
+from app.errors import InvalidRequest
 
-INPUTS = ("headers", "secret_headers", "auth_header", "model_names", "response_model")
+INPUTS = (
+    "headers",
+    "secret_headers",
+    "auth_header",
+    "model_names",
+    "response_model",
+    "drop_fields",
+    "set_fields",
+)
 RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name of the upstream"))
 
 
@@ -19,6 +30,10 @@ def input_texts(settings: RequestSettings) -> dict[str, str]:
         "auth_header": settings.auth_header,
         "model_names": _shown_pairs(settings.model_names),
         "response_model": settings.response_model,
+        "drop_fields": ", ".join(settings.drop_fields),
+        "set_fields": _shown_pairs(
+            {name: orjson.dumps(value).decode() for name, value in settings.set_fields.items()}
+        ),
     }
 
 
@@ -31,6 +46,9 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
         "auth_header": form["auth_header"].strip(),
         "model_names": dict.fromkeys(settings.model_names) | dict(map(_pair, _lines(form, "model_names"))),
         **form.filled("response_model"),
+        "drop_fields": form.lines("drop_fields"),
+        "set_fields": dict.fromkeys(settings.set_fields)
+        | {name: _json(text) for name, text in map(_pair, _lines(form, "set_fields"))},
     }
 
 
@@ -40,6 +58,19 @@ def _shown_pairs(values: Mapping[str, str]) -> str:
 
 def _lines(form: Form, name: str) -> list[str]:
     return [line.strip() for line in form[name].splitlines() if line.strip()]
+
+
+def _json(text: str) -> Any:
+    """Return the value of *text*. Raises InvalidRequest, which names the input."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise InvalidRequest(
+            "must be lines of FIELD=JSON, such as temperature=0.2", param="set_fields"
+        ) from None
+    if value is None:
+        raise InvalidRequest("must have other values than null", param="set_fields")
+    return value
 
 
 def _pair(line: str) -> tuple[str, str]:

@@ -98,8 +98,8 @@ def add() -> Any:
         fields |= {"models": form.lines("models")} if form["models"].strip() else {}
         protocols = [protocol for protocol in (CHAT, RESPONSES) if form[f"wire_{protocol}"]]
         fields |= {"wires": protocols} if protocols else {}
-        fields |= account_settings.settings_fields(form)
         with form.collect_errors():
+            fields |= account_settings.settings_fields(form)
             added = operations().accounts.add(
                 g.pool, AccountInput(KIND_RULES).load(fields), credential=form["credential"].strip()
             )
@@ -132,8 +132,8 @@ def edit(name: str) -> Any:
     if request.method == "POST":
         fields: dict[str, Any] = {field: form.integer(field) for field in NUMBERS}
         fields |= form.filled("stream_upstream")
-        fields |= account_settings.settings_fields(form, account.settings)
         with form.collect_errors():
+            fields |= account_settings.settings_fields(form, account.settings)
             changes = AccountInput().load(fields | {"models": form.lines("models")}, partial=True)
             operations().accounts.change(g.pool, name, changes, credential=form["credential"].strip())
             return redirect_with_notice(f"Account {name} was changed.", "accounts.detail", name=name)

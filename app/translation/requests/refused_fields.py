@@ -41,7 +41,7 @@ _HARMLESS: dict[str, Callable[[Any], bool]] = {
     "service_tier": lambda value: value in ("auto", "default", None),
 }
 # Translated ones that may be left out all the same, and the client's names for them.
-_TRANSLATED: dict[str, tuple[str, ...]] = {
+TRANSLATED: dict[str, tuple[str, ...]] = {
     "reasoning_effort": ("reasoning", "reasoning_effort"),
     "reasoning": ("reasoning_effort", "reasoning"),
     "verbosity": ("text", "verbosity"),
@@ -122,7 +122,7 @@ def _with_system_role(messages: list[Body]) -> list[Body]:
 
 
 def _is_known(field: str) -> bool:
-    return field in _HARMLESS or field in _TRANSLATED or field in TWINS
+    return field in _HARMLESS or field in TRANSLATED or field in TWINS
 
 
 def without_refused(
@@ -148,7 +148,7 @@ def without_refused(
             continue
         ignored += [
             name
-            for name in _TRANSLATED.get(field, (field,))
+            for name in TRANSLATED.get(field, (field,))
             if has_effect(name, client_body.get(name)) and name not in ignored
         ]
     return request._replace(body=body, ignored=ignored)
@@ -170,4 +170,4 @@ def _may_lack(field: str, value: Any, is_native: bool, client_body: Body) -> boo
     if field in _HARMLESS:
         return _HARMLESS[field](value)
     is_clients_own = is_native and has_effect(field, client_body.get(field))
-    return field in _TRANSLATED and not is_clients_own
+    return field in TRANSLATED and not is_clients_own

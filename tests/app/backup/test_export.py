@@ -269,7 +269,7 @@ class TestWhatComesAlong:
     def test_headers_of_an_account(self, store, elsewhere, tmp_path) -> None:
         """Those of a backup of an earlier version are absent."""
         secrets = '{"headers":{"X-S":"t-secret"}}'
-        settings = '{"headers":{"X-A":"1"},"secret_headers":["X-S"]}'
+        settings = '{"headers":{"X-A":"1"},"secret_headers":["X-S"],"set_fields":{"a":[1]}}'
         fields = {"settings": settings, "secrets": VAULT.seal(secrets)}
         store.client.hset(keys.account(POOL, "a"), mapping=fields)
 

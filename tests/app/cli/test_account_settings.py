@@ -143,6 +143,71 @@ class TestModelNames:
         assert "An account has at most 256 names of models" in result.stderr
 
 
+class TestFields:
+    def test_set_and_taken_back(self, main, poolgate, services):
+        """The options of one command add to what is stored."""
+        result = poolgate(
+            "account set main --drop reasoning_effort --drop user --set temperature=0.2",
+            '--set=provider={"order":["a=b"]}',
+        )
+        assert result.stdout == "Changed account 'main' in pool 'default': drop_fields, set_fields.\n"
+        assert settings(services).drop_fields == ("reasoning_effort", "user")
+        assert settings(services).set_fields == {"temperature": 0.2, "provider": {"order": ["a=b"]}}
+
+        poolgate("account set main --undrop user --drop top_p --unset provider --set top_k=4")
+        assert settings(services).drop_fields == ("reasoning_effort", "top_p")
+        assert settings(services).set_fields == {"temperature": 0.2, "top_k": 4}
+
+        poolgate(
+            "account set main --undrop reasoning_effort --undrop top_p --unset temperature --unset top_k"
+        )
+        assert settings(services).public()["drop_fields"] == []
+        assert settings(services).set_fields == {}
+
+    def test_audited(self, main, poolgate):
+        poolgate("account set main --drop user --set temperature=0.2")
+
+        after = json.loads(poolgate("audit --json").stdout)["data"][0]["after"]
+        assert (after["drop_fields"], after["set_fields"]) == (["user"], {"temperature": 0.2})
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("--drop messages", "'messages' cannot be left out: it is the input"),
+            ("--drop Max-Tokens", "'Max-Tokens' cannot be left out: it limits the length of the response"),
+            ("--set n=2", "'n' cannot be set: it chooses the number of responses"),
+            ("--set stream=false", "'stream' cannot be set: it chooses how the response is sent"),
+            ("--set tools=[]", "'tools' cannot be set: it adds input that limits do not count"),
+            ('--set options={"num_predict":9}', "its member 'num_predict' chooses the model, the length"),
+            ("--drop a.b", "must be the name of a field, without a path"),
+            ("--set a.b=1", "set_fields.a.b must be the name of a field"),
+            ("--set a=[[[[[[1]]]]]]", "set_fields.a must have at most 5 levels"),
+            ("--set temperature=warm", "takes JSON, such as 0.2"),
+            ("--set temperature=null", "takes another value than null"),
+            ("--drop a --set a=1", "'a' cannot be both left out and set"),
+            (f'--set a="{"x" * 4096}"', "at most 16 fields, of 4096 bytes together"),
+            ("--map m=m:online", "'m:online' searches, which adds input that limits do not count"),
+        ],
+    )
+    def test_refused(self, main, poolgate, services, option, message):
+        result = poolgate("account set main", *option.split())
+
+        assert result.exit_code != 0
+        assert message in result.stderr
+        assert settings(services).drop_fields == ()
+        assert settings(services).set_fields == {}
+
+    def test_too_many(self, main, poolgate):
+        for option, message in (
+            ("--set=f{}=1", "sets at most 16 fields"),
+            ("--drop=g{}", "at most 16 names"),
+        ):
+            assert poolgate("account set main", *map(option.format, range(16))).exit_code == 0
+
+            result = poolgate("account set main", option.format("16"))
+            assert message in result.stderr
+
+
 class TestUnreadable:
     def test_new_values_replace_those_that_cannot_be_read(self, main, poolgate, services, redis_client):
         poolgate("account set main --header-env X-Token=VAR", VAR=SECRET)

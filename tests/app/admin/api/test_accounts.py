@@ -58,6 +58,19 @@ class TestAccounts:
         refused = call("PATCH", "/accounts/main", {"model_names": {"o3": 1}})
         assert (refused.status_code, refused.json["error"]["param"]) == (400, "model_names.o3")
 
+    def test_fields(self, call):
+        """Those that are set are merged, those that are left out replaced, as models are."""
+        call("POST", "/accounts", NEW | {"drop_fields": ["user"], "set_fields": {"top_k": 4, "seed": 1}})
+
+        changed = call(
+            "PATCH", "/accounts/main", {"drop_fields": ["top_p"], "set_fields": {"seed": None, "top_k": 5}}
+        )
+
+        assert (changed.json["drop_fields"], changed.json["set_fields"]) == (["top_p"], {"top_k": 5})
+        refused = call("PATCH", "/accounts/main", {"set_fields": {"model": "x"}})
+        assert (refused.status_code, refused.json["error"]["param"]) == (400, "set_fields")
+        assert refused.json["error"]["message"] == "'model' cannot be set: it chooses the model"
+
     @pytest.mark.parametrize(
         "new",
         [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from app.accounts.account import Account
 from app.accounts.kinds.kind import CHAT
 from app.presentation.accounts import AccountView
@@ -256,6 +258,32 @@ class TestHeaders:
         inside.send(f"{HOME}/main/edit", typed | {"model_names": "o3=x", "response_model": "requested"})
         settings = services.accounts.find(POOL, "main").settings
         assert (settings.model_names, settings.response_model) == ({"o3": "x"}, "requested")
+
+    def test_fields(self, inside: Visitor, pool: Furnished, services: Services) -> None:
+        pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+
+        inside.send(
+            f"{HOME}/main/edit",
+            typed | {"drop_fields": "user, top_p", "set_fields": 'top_k=4\nstop_words=["a"]'},
+        )
+        assert 'stop_words=["a"]' in inside.get(f"{HOME}/main").text
+        assert "user, top_p" in inside.get(f"{HOME}/main/edit").text
+
+        inside.send(f"{HOME}/main/edit", typed | {"drop_fields": "user", "set_fields": "top_k=5"})
+        settings = services.accounts.find(POOL, "main").settings
+        assert (settings.drop_fields, settings.set_fields) == (("user",), {"top_k": 5})
+
+    @pytest.mark.parametrize("text", ["temperature=warm", "temperature=null", "n=2"])
+    def test_refused_fields(self, inside: Visitor, pool: Furnished, text: str) -> None:
+        pool.account("main")
+
+        response = inside.send(
+            f"{HOME}/main/edit", {"cap": "1", "weight": "1", "group": "0", "set_fields": text}
+        )
+
+        assert response.status_code == 400
+        assert 'id="set_fields-error"' in response.text
 
     def test_refused(self, inside: Visitor, pool: Furnished) -> None:
         pool.account("main")

@@ -1,0 +1,57 @@
+"""The requests to an account as its operator has set them: names of models, fields left out, fields set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.accounts.request_settings import RequestSettings
+from app.json_writing import write_json
+from app.relay.context import ModelRequest
+from app.relay.model_names import with_model_name
+from app.translation.requests.field_support import has_effect, is_nameable
+from app.translation.requests.refused_fields import TRANSLATED
+from app.translation.requests.upstream_request import UpstreamRequest
+
+
+def with_settings(
+    request: UpstreamRequest, settings: RequestSettings, client: ModelRequest
+) -> UpstreamRequest:
+    """Return *request*, made from that of *client*, as an account with *settings* is sent it."""
+    body = settings.apply_to_body(request.body, client.model)
+    if body is request.body:
+        return request
+    known = set(request.ignored)
+    ignored = [name for name in ignored_fields(settings, client) if name not in known]
+    return request._replace(body=body, ignored=[*request.ignored, *ignored])
+
+
+def raw_body_with_settings(
+    client: ModelRequest, settings: RequestSettings
+) -> tuple[Sequence[bytes | bytearray], list[str]]:
+    """
+    Return the body of *client*, which is passed through, as an account with *settings* is sent it.
+
+    Also returns the fields that have no effect. Of a form the name of the model alone is changed.
+    """
+    if client.model_place is not None:
+        name = settings.model_names.get(client.model)
+        form = with_model_name(client.raw_body, client.model_place, name)[0] if name else client.raw_body
+        return form, []
+    body = settings.apply_to_body(client.body, client.model)
+    if body is client.body:
+        return client.raw_body, []
+    return write_json(body, client.body_bytes), ignored_fields(settings, client)
+
+
+def ignored_fields(settings: RequestSettings, client: ModelRequest) -> list[str]:
+    """Return the fields that *client* set and *settings* leave out, or give another value."""
+    names = {
+        name: settings.set_fields.get(field)
+        for field in (*settings.drop_fields, *settings.set_fields)
+        for name in TRANSLATED.get(field, (field,))
+    }
+    return [
+        name
+        for name, value in names.items()
+        if has_effect(name, client.body.get(name)) and client.body[name] != value and is_nameable(name)
+    ]
