@@ -211,7 +211,9 @@ class ModelAttempt(ProtocolAttempt):
         return self._release(self._capped(self._translator.translate(events))) if events else []
 
     def _final_events(self) -> list[Event]:
-        return self._release(self._capped(self._translator.finish()), at_end=True)
+        held, translator = self.reader.held_end(), self._translator
+        events: list[Event] = [] if held is None else translator.translate([held])
+        return self._release(self._capped(events + translator.finish()), at_end=True)
 
     def _observe(self, data: bytes) -> tuple[list[Event], Stage]:
         """Return the upstream's events of one read, up to a terminal one, and the response's progress."""

@@ -12,7 +12,7 @@ from app.errors import UpstreamRejected
 from app.streaming.chat_repair import ChatRepair, choice_usage
 from app.streaming.counting import delta_bytes, text_bytes
 from app.streaming.events import DONE, Event
-from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off, is_known
+from app.streaming.finish_reasons import COMPLETE, FINISH_REASONS, is_broken_off, is_known
 from app.streaming.progress import Stage
 from app.streaming.upstream_errors import has_failed_base, rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_chat
@@ -28,6 +28,9 @@ class ChatReader:
     finish_reason: some upstreams never send the sentinel. `finish` is the first choice's.
     `output_bytes` counts the UTF-8 bytes of all model output, `deltas` its pieces. `usage` is
     the latest report; some servers send one with every chunk.
+
+    A finish reason that comes while the arguments of a call are cut inside their JSON waits for the
+    end of the stream, since some servers send the rest after it: without the rest it is `length`.
     """
 
     def __init__(self, choices: int = 1, *, is_call_forced: bool = False) -> None:
@@ -50,6 +53,7 @@ class ChatReader:
         self.deltas = 0
         self.has_calls = False  # whether a tool was called
         self._reasons: dict[int, str | None] = {}  # by choice; "" for a word that is no known end
+        self._held_ends: dict[int, str] = {}  # finish reasons by choice: calls were cut when they came
         self._ended = False
         self._usage_is_final = False
         self._repair = ChatRepair()
@@ -72,6 +76,8 @@ class ChatReader:
                 return self._end(payload)
             if usage and self.can_end():
                 self._usage_is_final = True
+                if (held := self.held_end()) is not None:
+                    event.payload, event.data = {**payload, "choices": held.payload["choices"]}, None
                 return self._end(payload)
             return Stage.QUIET
         produced = False
@@ -105,6 +111,21 @@ class ChatReader:
         if self._ended:
             return True
         return len(self._reasons) >= self._choices and all(self._reasons.values())
+
+    def held_end(self) -> Event | None:
+        """Return, once, the chunk of finish reasons that waited for the end of the stream, if any did."""
+        if not self._held_ends:
+            return None
+        choices: list[dict[str, Any]] = []
+        for index, reason in self._held_ends.items():
+            end: dict[str, Any] = {"index": index, "delta": {}, "finish_reason": reason}
+            if self._repair.has_cut_call(index):
+                end |= {"finish_reason": "length", "native_finish_reason": reason}
+            if index == 0 or self.finish is None:
+                self.finish = end["finish_reason"]
+            choices.append(end)
+        self._held_ends = {}
+        return Event({"object": "chat.completion.chunk", "choices": choices})
 
     def _end(self, payload: dict[str, Any]) -> Stage:
         if not self._ended:
@@ -163,8 +184,6 @@ class ChatReader:
         return produced
 
     def _is_odd_end(self, index: int, reason: str) -> bool:
-        if reason == "stop" and self.has_calls and not self._is_call_forced:
-            return True
         return reason not in FINISH_REASONS or self._repair.is_holding(index)
 
     def _observe_repaired(self, odd_choice: dict[str, Any], position: int) -> bool:
@@ -172,8 +191,6 @@ class ChatReader:
         index = index if type(index) is int else 0
         is_first = index not in self._reasons or not self.deltas
         choice = self._repair.choice(odd_choice, is_first=is_first)
-        if choice["finish_reason"] == "stop" and not self._is_call_forced and self._repair.has_calls(index):
-            choice["finish_reason"] = "tool_calls"
         self._repaired[position] = choice
         received, reason = odd_choice.get("delta"), choice["finish_reason"]
         if not isinstance(received, dict):
@@ -204,9 +221,22 @@ class ChatReader:
             if is_end:
                 self._reasons[index] = self._reasons[index] or reason
             return
+        if self.has_calls and reason in COMPLETE:
+            reason = self._end_of_calls(index, choice, position)
         self._reasons[index] = reason if is_end else ""
         if index == 0 or self.finish is None:
             self.finish = reason
+
+    def _end_of_calls(self, index: int, choice: dict[str, Any], position: int) -> str:
+        """Return the finish reason of a choice that may have calls, and change *choice* accordingly."""
+        reason: str = choice["finish_reason"]
+        if reason == "stop" and not self._is_call_forced and self._repair.has_calls(index):
+            reason = "tool_calls"
+            self._repaired[position] = {**choice, "finish_reason": reason}
+        if self._repair.has_cut_call(index):
+            self._held_ends[index] = reason
+            self._repaired[position] = {**choice, "finish_reason": None}
+        return reason
 
     def _count_other(self, delta: dict[str, Any]) -> None:
         content = delta.get("content")

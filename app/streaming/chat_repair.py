@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from app.streaming.finish_reasons import is_absent, standard_reason
-from app.streaming.tool_call_repair import ToolCallRepair, is_json
+from app.streaming.tool_call_repair import ToolCallRepair, is_cut, is_json
 
 Payload = dict[str, Any]
 
@@ -69,6 +69,13 @@ class ChatRepair:
     def has_calls(self, index: int) -> bool:
         """Return whether a choice has tool calls; a deprecated `function_call` is none."""
         return index in self._calls
+
+    def has_cut_call(self, index: int) -> bool:
+        """Return whether the arguments of a call of a choice end inside their JSON."""
+        calls, function = self._calls.get(index), self._functions.get(index)
+        if calls is not None and calls.has_cut_call():
+            return True
+        return function is not None and is_cut("".join(function.pieces))
 
     def is_regular(self, index: int, delta: Payload) -> bool:
         """Return whether the content and calls of *delta* are as documented; remember its calls."""

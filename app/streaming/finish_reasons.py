@@ -12,6 +12,7 @@ from __future__ import annotations
 
 _ABSENT = ("", "null", "none")
 FINISH_REASONS = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))
+COMPLETE = frozenset(("stop", "tool_calls", "function_call"))  # after others the response is incomplete
 _OTHER_NAMES = {
     **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence", "complete"), "stop"),
     **dict.fromkeys(

@@ -128,6 +128,9 @@ class ResponsesReader:
         """The final usage, which only the terminal event has."""
         return self.usage
 
+    def held_end(self) -> None:
+        """Return None: no event waits for the end of the stream."""
+
     def observe(self, event: Event) -> Stage:
         """Read one event; events after a terminal one have no effect."""
         if self.finish is not None:

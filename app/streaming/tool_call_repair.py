@@ -9,6 +9,7 @@ as an object, others send the name or the id later. A call is held back until it
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -17,7 +18,9 @@ Payload = dict[str, Any]
 
 _OWN_KEYS = frozenset(("index", "id", "type", "function", "custom"))
 MAX_CHECKED_CHARS = 1000  # of arguments that are parsed whatever their end is
+MAX_SCANNED_CHARS = 64 * 1024  # of arguments that are no JSON: some milliseconds
 _TEXT_KEYS = {"function": "arguments", "custom": "input"}
+_BRACKET_OR_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
 
 
 class _Call:
@@ -53,6 +56,10 @@ class ToolCallRepair:
     @property
     def is_holding(self) -> bool:
         return self._held > 0
+
+    def has_cut_call(self) -> bool:
+        """Return whether the arguments of a call end inside their JSON; the input of custom calls is text."""
+        return any(call.kind != "custom" and is_cut(call.join_arguments()) for call in self._calls)
 
     def note_regular(self, pieces: Any) -> bool:
         """Return whether *pieces* are as the API documents them; if so, remember them."""
@@ -210,6 +217,36 @@ def is_json(text: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+def is_cut(text: str) -> bool:
+    """
+    Return whether *text* is JSON that ends inside an object, a list or a string.
+
+    No text stands for no arguments. Other text that is no JSON is a model's mistake, and complete.
+    """
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        text = text.strip()
+    else:
+        return False
+    if not text.startswith(("{", "[", '"')):
+        return False
+    if len(text) > MAX_SCANNED_CHARS:
+        return not text.endswith(("}", "]", '"'))
+    depth = 0
+    for found in _BRACKET_OR_STRING.finditer(text):
+        start, end = found.span()
+        mark = text[start]
+        if mark == '"':
+            if end - start == 1:
+                return True  # it is never closed
+        else:
+            depth += 1 if mark in "{[" else -1
+        if depth <= 0:
+            return False
+    return depth > 0
 
 
 def _is_piece(piece: Any) -> bool:

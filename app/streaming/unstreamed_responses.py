@@ -26,6 +26,8 @@ class Reader(Protocol):
 
     def observe(self, event: Event) -> Stage: ...
 
+    def held_end(self) -> Event | None: ...
+
 
 Identity = Callable[[], dict[str, Any]]  # returns the fields that identify a completion without them
 
@@ -55,6 +57,10 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, iden
     if (repaired := chunk.payload.get("choices")) is not streamed and isinstance(repaired, list):
         payload["choices"] = choices = [_unstreamed_choice(choice) for choice in repaired]
         is_changed = True
+    if (held := reader.held_end()) is not None:
+        ends = {end["index"]: end for end in held.payload["choices"]}
+        for choice in choices:
+            choice |= {key: value for key, value in ends.get(choice["index"], {}).items() if key != "delta"}
     if (usage := chunk.payload.get("usage")) is not payload.get("usage"):
         payload["usage"], is_changed = usage, True
     for choice in choices:

@@ -135,7 +135,15 @@ def _add_call(reading: Reading, call: Json) -> None:
     assert call["type"] == "function"
     assert isinstance(function["arguments"], str), function
     reading.call_ids.append(call["id"])
-    reading.calls.append((function["name"], json.loads(function["arguments"])))
+    reading.calls.append((function["name"], _arguments(function["arguments"])))
+
+
+def _arguments(text: str) -> Any:
+    """Return the value of the JSON *text*, or the text where it was cut."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def _add_sources(reading: Reading, message: Json) -> None:
@@ -165,7 +173,7 @@ def _read_response(response: Json) -> Reading:
         elif item["type"] == "function_call":
             assert item["call_id"]
             reading.call_ids.append(item["call_id"])
-            reading.calls.append((item["name"], json.loads(item["arguments"])))
+            reading.calls.append((item["name"], _arguments(item["arguments"])))
     return reading
 
 

@@ -25,6 +25,8 @@ from tests.vendors.vendor import (
     Frame,
     Json,
     chunk,
+    completion,
+    function_call,
 )
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
@@ -53,7 +55,53 @@ def arguments(text: str, index: Any = 0) -> Json:
     return {"index": index, "function": {"arguments": text}}
 
 
+def cut_call(text: str) -> Json:
+    """Return the message of a call whose arguments end with *text*."""
+    called = function_call(0, "call_0")
+    return {"content": None, "tool_calls": [{**called, "function": {"name": NAME, "arguments": text}}]}
+
+
+CUT = ARGUMENTS[0][:-3]
+
 SHAPES = [
+    *(
+        Shape(
+            f"arguments are cut and the finish reason is {reason}, {place}",
+            [
+                calls_chunk(START),
+                calls_chunk(arguments(CUT), finish=reason if place == "with them" else None),
+                *([] if place == "with them" else [chunk({}, reason)]),
+                *([USAGE_CHUNK] if place == "before usage" else []),
+                *([] if place == "at the end" else [DONE]),
+            ],
+            completion(cut_call(CUT), reason, USAGE),
+            calls=((NAME, CUT),),
+            ends=("length", "incomplete"),
+        )
+        for reason in ("tool_calls", "stop")
+        for place in ("with them", "before usage", "before the sentinel", "at the end")
+    ),
+    *(
+        Shape(
+            f"no arguments and the finish reason is {reason}",
+            [calls_chunk(START), chunk({}, reason), USAGE_CHUNK, DONE],
+            completion(cut_call(""), reason, USAGE),
+            calls=((NAME, ""),),
+        )
+        for reason in ("tool_calls", "stop")
+    ),
+    Shape(
+        "arguments before and after the finish reason",
+        [
+            calls_chunk(START),
+            calls_chunk(arguments(ARGUMENTS[0][:5]), finish="tool_calls"),
+            calls_chunk(arguments(ARGUMENTS[0][5:])),
+            USAGE_CHUNK,
+            DONE,
+        ],
+        None,
+        calls=CALLS[:1],
+    ),
     *(
         Shape(
             f"arguments after the finish reason, usage {place}",

@@ -19,7 +19,7 @@ from app.openai_types.responses import ResponseObject, ResponsesEvent, Responses
 from app.streaming.chat_repair import PARTS
 from app.streaming.delta_merge import join_texts, merge
 from app.streaming.events import DONE, Event
-from app.streaming.finish_reasons import is_known
+from app.streaming.finish_reasons import COMPLETE, is_known
 from app.streaming.usage import Usage, usage_from_chat
 from app.streaming.usage_shapes import responses_usage
 from app.translation.events.annotations import part_annotations, responses_annotations
@@ -38,7 +38,6 @@ from app.translation.requests.parts import as_list
 
 Payload = dict[str, Any]
 
-COMPLETE = ("stop", "tool_calls", "function_call")  # finish reasons; after others the response is incomplete
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
 DETAILS = "reasoning_details"

@@ -267,6 +267,62 @@ class TestCalls:
         assert reader.output_bytes == 7
 
 
+class TestCutCalls:
+    """A finish reason while arguments are cut waits for the rest; without it the response was cut."""
+
+    CUT: Payload = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}}
+
+    @pytest.mark.parametrize(
+        "delta", [{"tool_calls": [CUT]}, {"function_call": {"name": "f", "arguments": "{"}}]
+    )
+    @pytest.mark.parametrize("reason", ["stop", "tool_calls", "function_call"])
+    def test_end(self, delta, reason):
+        reader, events = observed(chunk(delta), chunk({}, reason))
+        held = reader.held_end()
+
+        assert events[1].payload["choices"][0]["finish_reason"] is None
+        assert held.payload["choices"][0]["finish_reason"] == reader.finish == "length"
+        assert reader.can_end()
+        assert reader.held_end() is None
+
+    @pytest.mark.parametrize("reason", ["length", "content_filter"])
+    def test_the_upstreams_own_word(self, reason):
+        reader, events = observed(chunk({"tool_calls": [self.CUT]}), chunk({}, reason))
+
+        assert reader.held_end() is None
+        assert events[1].data == b"{}"
+
+    def test_the_rest(self):
+        rest = {"index": 0, "function": {"arguments": "}"}}
+        reader, _ = observed(
+            chunk({"tool_calls": [self.CUT]}), chunk({}, "stop"), chunk({"tool_calls": [rest]}, "stop")
+        )
+
+        assert reader.held_end().payload["choices"][0]["finish_reason"] == reader.finish == "tool_calls"
+
+    def test_with_usage(self):
+        usage = {"prompt_tokens": 1, "completion_tokens": 1}
+        _, events = observed(
+            chunk({"tool_calls": [self.CUT]}), chunk({}, "stop"), {"choices": [], "usage": usage}
+        )
+
+        assert events[2].payload["choices"][0]["finish_reason"] == "length"
+        assert events[2].payload["usage"] == usage
+
+    def test_one_of_two_choices(self):
+        call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        reader, events = observed(
+            chunk({"tool_calls": [call]}),
+            chunk({"tool_calls": [self.CUT]}, index=1),
+            chunk({}, "tool_calls"),
+            chunk({}, "tool_calls", index=1),
+        )
+
+        assert events[2].payload["choices"][0]["finish_reason"] == reader.finish == "tool_calls"
+        (end,) = reader.held_end().payload["choices"]
+        assert (end["index"], end["finish_reason"], reader.finish) == (1, "length", "tool_calls")
+
+
 class TestCompleteMessage:
     CALL: Payload = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     MESSAGE: Payload = {"role": "assistant", "content": "Hi", "tool_calls": [CALL]}

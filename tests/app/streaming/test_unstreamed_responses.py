@@ -71,7 +71,8 @@ def test_a_completion_without_identity(lacked: dict[str, Any]) -> None:
 
 
 def test_calls_keep_their_form() -> None:
-    payload = changed_choice({**MESSAGE, "content": None, "tool_calls": [CALL, {**CALL, "id": "y"}]})
+    message = {**MESSAGE, "content": None, "tool_calls": [CALL, {**CALL, "id": "y"}]}
+    payload = changed_choice(message, finish_reason="tool_calls")
     received, reader = completion(payload)
 
     assert received == payload
@@ -94,6 +95,22 @@ def test_fields_that_every_message_has(message: dict[str, Any], expected: dict[s
     received, _ = completion(changed_choice(message))
 
     assert received["choices"][0]["message"] == expected
+
+
+def test_stop_after_calls_as_in_streams() -> None:
+    body, reader = completion(changed_choice({**MESSAGE, "content": None, "tool_calls": [CALL]}))
+
+    assert body["choices"][0]["finish_reason"] == reader.finish == "tool_calls"
+
+
+def test_a_call_that_was_cut() -> None:
+    cut = {**CALL, "function": {"name": "f", "arguments": '{"a":'}}
+    body, reader = completion(changed_choice({**MESSAGE, "content": None, "tool_calls": [cut]}))
+    choice = body["choices"][0]
+
+    assert choice["finish_reason"] == reader.finish == "length"
+    assert choice["native_finish_reason"] == "tool_calls"
+    assert choice["message"]["tool_calls"] == [cut]
 
 
 def test_choices_with_one_index_are_numbered() -> None:
