@@ -21,6 +21,7 @@ def create_app(services: Services) -> Flask:
         cors,
         errors,
         health,
+        idempotency,
         metrics,
         models,
         openapi,
@@ -38,6 +39,7 @@ def create_app(services: Services) -> Flask:
     app.url_map.merge_slashes = False  # an address that is not there is an error, not a redirection
     app.extensions[EXTENSION] = services
     errors.register(app)
+    idempotency.register(app)
     request_ids.register(app)
     cors.register(app, services.settings.cors_origins)  # preflights take no capacity
     request_lifecycle.register(app)

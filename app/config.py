@@ -96,6 +96,7 @@ class Settings:
     admin: str = "on"  # on; off; or host:port, a separate address for the admin pages
     slow_client_seconds: float = 60.0  # a client that reads and sends nothing for so long is disconnected
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
+    idempotency: str = "on"  # off: the header Idempotency-Key is ignored
     # origins of web pages that may call the model endpoints; empty: none
     cors_origins: tuple[str, ...] = (ANY_ORIGIN,)
     store_timeout_seconds: float = 0.25  # of a Redis call; bounds the time to a refusal during an outage
@@ -163,6 +164,7 @@ class Settings:
             admin=reader.switch_or_address("admin", default.admin),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
             metrics_token=reader.header("metrics_token", ""),
+            idempotency=reader.choice("idempotency", default.idempotency, ("on", "off")),
             cors_origins=reader.origins("cors_origins", default.cors_origins),
             store_timeout_seconds=reader.integer("store_timeout_seconds", 250, 10, 5000) / 1000,
             limits=TimeLimits(total=reader.number("total", default.limits.total, 1, MAX_TIME_LIMIT_SECONDS)),
@@ -188,6 +190,7 @@ NAMES = {
     "admin": "POOLGATE_ADMIN",
     "slow_client_seconds": "POOLGATE_SLOW_CLIENT_SECONDS",
     "metrics_token": "POOLGATE_METRICS_TOKEN",
+    "idempotency": "POOLGATE_IDEMPOTENCY",
     "cors_origins": "POOLGATE_CORS_ORIGINS",
     "store_timeout_seconds": "POOLGATE_STORE_TIMEOUT_MS",
     "total": "POOLGATE_REQUEST_TIMEOUT",

@@ -6,7 +6,10 @@ Every failure that a client can receive, with its HTTP status, type and code.
     │   ├── NotJson
     │   ├── NotAnObject
     │   ├── PayloadTooLarge        413
-    │   └── BodyTimeout            408  the body came too slowly
+    │   ├── BodyTimeout            408  the body came too slowly
+    │   ├── IdempotencyKeyReused   422  an Idempotency-Key was sent with another body
+    │   └── NotReplayable          409  the response to the first request with that key is not stored
+    ├── StillRunning               409  a request with the same Idempotency-Key is running
     ├── InvalidApiKey              401
     ├── NotSignedIn                401  the admin pages and API need a session or an admin token
     ├── ForgedRequest              403  cross-site: the request did not come from an admin page
@@ -147,6 +150,24 @@ class BodyTimeout(InvalidRequest):
 
     status, code = 408, "request_timeout"
     retryable = True
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """An `Idempotency-Key` was sent before with another body."""
+
+    status, code = 422, "idempotency_key_reused"
+
+
+class NotReplayable(InvalidRequest):
+    """A request with the same `Idempotency-Key` ran, but its response is not stored."""
+
+    status, code = 409, "idempotency_response_not_stored"
+
+
+class StillRunning(GatewayError):
+    """A request with the same `Idempotency-Key` is running, and there is no place to wait for it."""
+
+    status, type, code = 409, "invalid_request_error", "idempotency_request_running"
 
 
 class InvalidApiKey(GatewayError):

@@ -47,6 +47,7 @@ from app.operators.stores import OperatorStores
 from app.relay.active_requests import ActiveRequests
 from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain
+from app.relay.recordings import Recordings
 from app.relay.relay import Relay, RelayServices
 from app.relay.response_cache import ResponseCache
 from app.stores import private_server
@@ -62,6 +63,7 @@ from app.stores.limits import LimitRepository
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.pool_clock import PoolClock
 from app.stores.prices import PriceRepository
+from app.stores.recordings import RecordingRepository
 from app.stores.records.audit import Actor
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
@@ -126,6 +128,7 @@ class Services:
     relay: Relay
     active: ActiveRequests
     cache: ResponseCache
+    recordings: Recordings | None  # None: the header Idempotency-Key is ignored
     operator_stores: OperatorStores
     audit: AuditLog
     sign_in_flows: SignInFlowRepository
@@ -198,6 +201,7 @@ def build(
         relay=Relay(settings, relay_services, demo=demo),
         active=relay_services.active,
         cache=ResponseCache(CachedResponseRepository(scripts, stores.vault)),
+        recordings=_build_recordings(settings, stores),
         operator_stores=OperatorStores.build(scripts, stores.vault),
         audit=AuditLog(scripts),
         sign_in_flows=SignInFlowRepository(scripts, stores.vault),
@@ -260,6 +264,17 @@ def _build_relay_services(
         ledger.settlements,
         stores.prices,
         upstream.refresher,
+    )
+
+
+def _build_recordings(settings: Settings, stores: _Stores) -> Recordings | None:
+    if settings.idempotency == "off":
+        return None
+    lease_seconds = settings.lease_ttl_seconds
+    return Recordings(
+        RecordingRepository(stores.scripts, stores.vault, lease_seconds),
+        lease_seconds=lease_seconds,
+        renew_seconds=settings.lease_renew_seconds,
     )
 
 

@@ -17,7 +17,7 @@ import zstandard
 from flask import Request, g
 from gunicorn.http.errors import LimitRequestHeaders, ParseException
 
-from app.api import json_body
+from app.api import idempotency, json_body
 from app.api.context import current_request
 from app.errors import BodyTimeout, InvalidRequest, NotAnObject, PayloadTooLarge
 from app.server.capacity import BYTES_PER_VALUE, WIDE_COPIES
@@ -68,11 +68,17 @@ def read_json(limit_bytes: int, max_values: int = MAX_CONVERSATION_VALUES) -> tu
 
 
 def read_bytes(limit_bytes: int) -> bytes:
-    """Return the body, decompressed. Raises InvalidRequest or PayloadTooLarge."""
+    """
+    Return the body, decompressed. Raises InvalidRequest or PayloadTooLarge.
+
+    A request with an `Idempotency-Key` may end here: see `idempotency.begin`.
+    """
     request = current_request()
     data = _receive(request, limit_bytes)
     for encoding in reversed(_encodings(request)):
         data = _DECOMPRESSORS[encoding](data, limit_bytes)
+    if idempotency.VARIABLE in request.environ:
+        idempotency.begin(data)
     return data
 
 

@@ -23,7 +23,7 @@ EXPOSED = ", ".join(
         *("x-request-id", "x-poolgate-request-id", "x-poolgate-account", "x-poolgate-ignored"),
         *("x-poolgate-model", "x-poolgate-requested-model"),
         *(f"x-ratelimit-{figure}-{kind}" for kind in _LIMITED for figure in ("limit", "remaining", "reset")),
-        *("retry-after", "x-should-retry"),
+        *("idempotent-replayed", "retry-after", "x-should-retry"),
     )
 )
 

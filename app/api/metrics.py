@@ -55,6 +55,7 @@ def _histogram(name: str, text: str) -> Histogram:
 
 
 OPEN = Gauge("poolgate_requests_open", "Requests under way.", multiprocess_mode="livesum")
+REPLAYS = Counter("poolgate_replayed_responses", "Responses to repeats with the same Idempotency-Key.")
 # `labels` costs as much as counting, so its results are cached; its arguments have few values
 _ended = cache(Counter("poolgate_requests", "Requests that ended.", ["endpoint", "status"]).labels)
 _seconds = cache(_histogram("poolgate_request_seconds", "From head to last byte.").labels)

@@ -87,7 +87,10 @@ def respond(context: RequestContext, transform: ResponseTransform = UNCHANGED) -
 def start_exchange(context: RequestContext, transform: ResponseTransform = UNCHANGED) -> Exchange:
     """Return the exchange that *context* starts; the caller closes it."""
     sock: Any = current_request().environ.get("gunicorn.socket")
-    request_globals().scope.chain = chain = services().serve(context)
+    scope = request_globals().scope
+    scope.chain = chain = services().serve(context)
+    if scope.recorder is not None:  # the request runs to its end, for repeats
+        sock = None
     return Exchange(
         chain,
         chain.events(),

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, render_template
 from marshmallow import Schema
 from werkzeug.routing import Rule
 
+from app.api import idempotency
 from app.api.json import json_response
 from app.config import package_version
 from app.relay.content_types import EVENTS
@@ -69,6 +70,13 @@ KINDS = {  # of responses that are not JSON
     "codex.create": EVENTS,
     "metrics.metrics": "text/plain",
     "openapi.page": "text/html",
+}
+IDEMPOTENCY_KEY = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "description": "A repeat with the same key and body receives the response to the first request, and is"
+    " not billed. It may be sent while the first runs, and for ten minutes after.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": idempotency.MAX_CHARS},
 }
 SUMMARIES = {
     "basic_chat.create": "Create a chat completion, with the key as HTTP Basic",
@@ -150,6 +158,7 @@ def _operation(rule: Rule) -> Json:
     if endpoint in BODIES:
         kind = "multipart/form-data" if endpoint in FORMS else "application/json"
         operation["requestBody"] = body_of(BODIES[endpoint], kind)
+        operation["parameters"] = [IDEMPOTENCY_KEY]
     if rule.arguments:
         operation["parameters"] = in_path(rule.arguments)
     return operation

@@ -19,10 +19,12 @@ from app import descriptors
 from app.api import metrics
 from app.api.auth import presented_key
 from app.api.context import current_request, request_globals, services
+from app.api.idempotency import record_response
 from app.api.request_ids import new_request_id
 from app.errors import GatewayError
 from app.ledger.refusal_log import RefusalLog
 from app.relay.fallbacks import FallbackChain
+from app.relay.recordings import ResponseRecorder
 from app.server.capacity import COPIES, Capacity
 from app.stores.records.refusals import Refusal
 from app.tracing import Trace, Tracing
@@ -41,17 +43,20 @@ class RequestScope:
     """
     One request from its head to its last byte.
 
-    `chain` is set once the request is sent to accounts; `trace` is None while tracing is off.
+    `chain` is set once the request is sent to accounts; `trace` is None while tracing is off; `recorder` is
+    set where the response is recorded for repeats, `is_replay` where it is such a recorded one.
     """
 
     __slots__ = (
         *("_capacity", "_has_entered", "_log_fields", "_memory", "_refusal", "_refusals"),
-        *("_socket", "_started", "_status", "chain", "model", "trace"),
+        *("_socket", "_started", "_status", "chain", "is_replay", "model", "recorder", "trace"),
     )
 
     def __init__(self, capacity: Capacity, refusals: RefusalLog, slow_client_seconds: float) -> None:
         self.chain: FallbackChain | None = None
         self.model = ""  # as an invalid body names it
+        self.recorder: ResponseRecorder | None = None
+        self.is_replay = False
         self._refusals = refusals
         self._refusal: Refusal | None = None
         self.trace: Trace | None = None
@@ -118,6 +123,10 @@ class RequestScope:
         }
         if "api_key" in state:
             self._log_fields["key"] = state.api_key.id
+        if self.is_replay:
+            self._log_fields["replayed"] = True
+        if self.recorder is not None:
+            record_response(response, self.recorder, self.chain)
         if request.blueprint not in UNCOUNTED:
             response.call_on_close(self.log_end)
         close_response = response.close

@@ -80,6 +80,11 @@ class FallbackChain:
         """The ledger's row of the model that was tried last; None until it is settled."""
         return self._record.row
 
+    @property
+    def has_delivered(self) -> bool:
+        """Whether the client received a part of a response."""
+        return self._record.first_ms is not None or self._progress.committed
+
     def served_by(self) -> ServedBy:
         """Return how the request is served, as far as that is known."""
         record = self._record

@@ -61,6 +61,7 @@ logconfig_dict = library_config(settings.log_level)
 # per full one: with 500 streams opening, one of the second paused the worker for 44 ms at 10; 13 ms at 5.
 COLLECT_AFTER = (10_000, 5, 20)
 DRAIN_SECONDS = 1.5  # for the settlements of streams that had to be ended
+FLUSH_SECONDS = 0.5  # for the recorded responses of requests that have ended
 MARGIN_SECONDS = 1.0  # before gunicorn's SIGKILL, which nothing survives
 # gunicorn still accepts for up to a second after a stop; then a request has to be read
 LAST_REQUESTS_SECONDS = 1.5
@@ -135,10 +136,14 @@ def worker_exit(server: Any, worker: Any) -> None:
     """End open streams and spool pending settlements; also after SIGINT, SIGQUIT or the arbiter's death."""
     services = worker.wsgi.services
     latest = time.monotonic() + DRAIN_SECONDS
+    if services.recordings is not None:
+        services.recordings.stop()
     if _open_requests:
         services.active.drain(DRAIN_SECONDS)
     while _open_requests and time.monotonic() < latest:
         gevent.sleep(0.01)  # the error event is still being written
+    if services.recordings is not None:
+        services.recordings.flush(FLUSH_SECONDS)
     services.ledger.settlements.spool_pending()
     services.ledger.refusal_log.flush()
     if services.tracing is not None:

@@ -127,6 +127,26 @@ def cached_responses(name: str, key_id: str) -> str:
     return f"{root(name)}ans:of:{key_id}"
 
 
+def recording(name: str, digest: str) -> str:
+    """Hash: a request with an Idempotency-Key: run, fingerprint of its body, state; expires."""
+    return f"{root(name)}idem:{digest}"
+
+
+def recorded_pieces(name: str, digest: str, run: str) -> str:
+    """List: the response of such a request: its sealed head (JSON), then the sealed pieces of its body."""
+    return f"{root(name)}idem:{digest}:{run}"
+
+
+def recordings(name: str, key_id: str) -> str:
+    """Sorted set: digest of a request of the key that is recorded -> when that was last written, Unix ms."""
+    return f"{root(name)}idem:of:{key_id}"
+
+
+def recorded_sizes(name: str, key_id: str) -> str:
+    """Hash: digest -> the bytes that its recorded response takes, sealed; `total` -> their sum."""
+    return f"{root(name)}idem:sizes:{key_id}"
+
+
 def upstream_metadata(name: str, account_id: str, topic: str) -> str:
     """String: an upstream's `catalogue` or `usage` of an account; expires after a day."""
     return f"{root(name)}told:{account_id}:{topic}"

@@ -49,6 +49,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "report": _RESERVATIONS,
     "settle": _REQUESTS,
     "store_response": _BASE,
+    "claim_recording": (*_BASE, "recordings"),
+    "record_response": (*_BASE, "recordings"),
     "unsettled": _BASE,
     "record_refusals": _REQUESTS,
     "renew_leases": _REQUESTS,

@@ -68,6 +68,16 @@ class Vault:
                 "put that key back into the list, or add the account again"
             ) from None
 
+    def seal_bytes(self, data: bytes) -> bytes:
+        return self._fernet.encrypt(data)
+
+    def open_bytes(self, sealed: str) -> bytes:
+        """Return the data in *sealed*. Raises UnreadableSecret."""
+        try:
+            return self._fernet.decrypt(sealed)
+        except InvalidToken:
+            raise UnreadableSecret("stored data was encrypted with another POOLGATE_SECRET_KEYS") from None
+
 
 def keys_in_file(path: Path) -> tuple[str, ...]:
     """

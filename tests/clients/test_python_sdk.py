@@ -13,7 +13,7 @@ from openai import OpenAI
 from pydantic import BaseModel
 
 from app.limits.limit_syntax import parse_limit
-from tests.support.gateway import PoolOfTest
+from tests.support.gateway import Gateway, PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
 MODEL = "gpt-5.2"
@@ -421,3 +421,29 @@ def test_the_asynchronous_client(served: PoolOfTest) -> None:
     complete, streamed = asyncio.run(_send_both(client))
 
     assert complete == streamed
+
+
+class TestIdempotency:
+    """A retry of the SDK receives what the request that it gave up is answered, which is billed once."""
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_a_retry_after_a_dropped_connection(
+        self, gateway: Gateway, upstream: ScriptedUpstream, stream: bool
+    ) -> None:
+        pool = gateway.pool()
+        pool.account("a", upstream.base_url(), kind="compatible", protocols=("chat",))
+        upstream.script({"play": "text", "text": "one two", "deltas": 2, "before": [{"sleep": 1.5}]})
+        with connect(pool, pool.key(), timeout=1.0, max_retries=3) as client:
+            response = client.chat.completions.with_raw_response.create(
+                model=MODEL, messages=HELLO, stream=stream, extra_headers={"Idempotency-Key": "once"}
+            )
+            reply: Any = response.parse()
+            if stream:
+                text = "".join(chunk.choices[0].delta.content or "" for chunk in reply if chunk.choices)
+            else:
+                text = reply.choices[0].message.content
+
+        assert text == "one two"
+        assert response.retries_taken > 0
+        assert response.headers["idempotent-replayed"] == "true"
+        assert len(pool.wait_for_rows(1)) == len(upstream.log()) == 1

@@ -20,14 +20,16 @@ STALLS: dict[str, dict[str, Any]] = {
 }
 
 
-def send_request(pool: PoolOfTest, path: str, body: dict[str, Any], key: str) -> socket.socket:
-    """Send a request by hand and return its connection."""
+def send_request(
+    pool: PoolOfTest, path: str, body: dict[str, Any], key: str, headers: str = ""
+) -> socket.socket:
+    """Send a request by hand and return its connection; *headers* are lines."""
     host, port = pool.gateway.url.removeprefix("http://").split(":")
     connection = socket.create_connection((host, int(port)), timeout=30)
     payload = json.dumps(body).encode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n{headers}\r\n"
     )
     connection.sendall(head.encode() + payload)
     return connection

@@ -22,7 +22,9 @@ LAST = 'data: {"type":"transcript.text.done","text":"Hi","usage":{"input_tokens"
 DONE = 'data: {"choices":[{"text":"Hi"}]}\n\ndata: [DONE]\n\n'
 
 
-def send(pool: PoolOfTest, endpoint: str, key: str, **more: Any) -> requests.Response:
+def send(
+    pool: PoolOfTest, endpoint: str, key: str, headers: dict[str, str] | None = None, **more: Any
+) -> requests.Response:
     """Send the request that *endpoint* takes: a form or JSON."""
     options: dict[str, Any] = {"json": BODY}
     if endpoint in FORM_REQUESTS:
@@ -35,7 +37,7 @@ def send(pool: PoolOfTest, endpoint: str, key: str, **more: Any) -> requests.Res
         }
     return requests.post(
         f"{pool.gateway.url}/v1/{endpoint}",
-        headers={"Authorization": f"Bearer {key}"},
+        headers={"Authorization": f"Bearer {key}", **(headers or {})},
         timeout=30,
         **options,
         **more,

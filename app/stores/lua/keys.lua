@@ -43,6 +43,10 @@ local function rollup_starts_key(span) return root .. 'rolls:' .. span end
 local function summary_key(span, start_ms) return string.format('%ssum:%s:%.0f', root, span, start_ms / 1000) end
 local function answer_key(digest) return root .. 'ans:' .. digest end
 local function answers_key(id) return root .. 'ans:of:' .. id end
+local function recording_key(digest) return root .. 'idem:' .. digest end
+local function recorded_pieces_key(digest, run) return root .. 'idem:' .. digest .. ':' .. run end
+local function recordings_key(id) return root .. 'idem:of:' .. id end
+local function recorded_sizes_key(id) return root .. 'idem:sizes:' .. id end
 local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
 local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- short-lived, see availability.lua

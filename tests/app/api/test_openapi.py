@@ -55,6 +55,13 @@ def test_every_operation_has_a_description(app: Flask) -> None:
             assert ("requestBody" in operation) == (method == "post"), path
 
 
+def test_requests_to_models_may_have_an_idempotency_key(app: Flask) -> None:
+    for path, operations in build_document()["paths"].items():
+        for operation in operations.values():
+            names = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "header"]
+            assert names == (["Idempotency-Key"] if "requestBody" in operation else []), path
+
+
 def test_the_page_names_every_path(app: Flask) -> None:
     page = app.test_client().get("/docs").text
 

@@ -40,6 +40,10 @@ SAME = {
     f"refused_key({START_SECONDS * 1000})": keys.refused(POOL, START_SECONDS),
     "answer_key('x')": keys.cached_response(POOL, "x"),
     "answers_key('x')": keys.cached_responses(POOL, "x"),
+    "recording_key('x')": keys.recording(POOL, "x"),
+    "recorded_pieces_key('x', 'y')": keys.recorded_pieces(POOL, "x", "y"),
+    "recordings_key('x')": keys.recordings(POOL, "x"),
+    "recorded_sizes_key('x')": keys.recorded_sizes(POOL, "x"),
 }
 SAME_OF_SYSTEM = {
     "AUDIT": keys.audit(),

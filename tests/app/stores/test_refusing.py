@@ -48,6 +48,9 @@ _OPEN_SESSION |= {"idle_ms": 3_600_000, "life_ms": 7_200_000, "most": 3}
 
 _REFUSALS = {"key": "k", "digest": "", "code": "c", "count": 2, "out": True, "entries": ["{}", "{}"]}
 
+_RECORDING = {"key": "k", "digest": "claimed", "run": "1", "lease_ms": 30_000, "retention_ms": 600_000}
+_RECORDING_STATES = ("running", "stored", "too_large", "released")
+
 
 def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
     """What each script takes; an argument that is no string goes as JSON."""
@@ -66,6 +69,19 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
             {"key": "k", "digest": "d", "ttl_ms": 5000, "max_responses": 2, "max_bytes": 100}
             | {"max_pool_bytes": 1000},
             "sealed",
+        ],
+        "claim_recording": [
+            _RECORDING | {"digest": "new", "fingerprint": "f", "max_recordings": 1 + index % 2}
+        ],
+        "record_response": [
+            _RECORDING
+            | {
+                "at": 0,
+                "state": _RECORDING_STATES[index % 4],
+                "ended": index % 2 == 0,
+                "max_bytes": index * 5,
+            },
+            "sealed" if index else "",
         ],
         "renew_leases": ["30000", "open", "other"],
         "set_limits": [
@@ -141,6 +157,13 @@ def _filled(client: Any) -> StoreOfTest:
     )
     store.admit("open", output_tokens=10, cost=10, affinity="aff")
     _session(store)
+    for digest in ("ended", "claimed"):
+        recording = _RECORDING | {"digest": digest}
+        claim = recording | {"fingerprint": "f", "max_recordings": 5}
+        store.scripts.run("claim_recording", store.pool, orjson.dumps(claim))
+        if digest == "ended":
+            stored = recording | {"at": 0, "state": "stored", "ended": True, "max_bytes": 100}
+            store.scripts.run("record_response", store.pool, orjson.dumps(stored), "sealed")
     root = keys.root(store.pool)
     client.hset(keys.root(keys.SYSTEM) + "audit-open", "entry", "{}")
     client.hset(keys.summary(store.pool, "h", 1774742400), "begun", "token")
@@ -156,6 +179,7 @@ def _state(client: Any) -> dict[str, Any]:
         "string": client.get,
         "hash": client.hgetall,
         "zset": lambda name: client.zrange(name, 0, -1, withscores=True),
+        "list": lambda name: client.lrange(name, 0, -1),
         "set": lambda name: sorted(client.smembers(name)),
         "stream": client.xrange,
     }

@@ -1,0 +1,199 @@
+"""
+`Idempotency-Key`: a repeat of a request receives the response to the first one, and is billed once.
+
+A key belongs to an API key and an endpoint, for ten minutes after the response. The request that comes
+first runs to its end even if its client leaves. What is recorded is what it sent; a failure that is an
+HTTP status is not recorded, so that a repeat is tried again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any, cast
+
+import orjson
+from flask import Flask, Request, Response
+
+from app.api import metrics
+from app.api.auth import caller
+from app.api.context import current_request, request_globals, services
+from app.api.headers import variable_of
+from app.errors import ClientGone, GatewayError, InvalidRequest, WorkerStopping
+from app.relay.fallbacks import FallbackChain
+from app.relay.recordings import RecordedResponse, RecordingLost, ResponseRecorder
+from app.server.client_disconnect import DisconnectWatcher
+from app.upstream.cancellation import Cancellation
+from app.yielding import give_way
+
+HEADER = "Idempotency-Key"
+VARIABLE = variable_of(HEADER)
+REPLAYED = "idempotent-replayed"  # header of a response that another request received first
+MAX_CHARS = 255
+PIECE_BYTES = 256 * 1024  # hashed at a time
+# Headers that each response has of its own: of its page, and the ids that `request_ids` adds.
+_OWN = frozenset(("vary", "x-request-id", "x-poolgate-request-id"))
+_OWN_PREFIX = "access-control-"
+
+
+class Replay(Exception):
+    """Ends a request with *response*, which another request received first."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(Replay, lambda replay: replay.response)
+
+
+def begin(data: bytes) -> None:
+    """
+    Claim the `Idempotency-Key` of the request with the body *data*, whose response is then recorded.
+
+    Raises Replay where a request with this key came first, once that has a response. Raises
+    InvalidRequest, IdempotencyKeyReused, NotReplayable, StillRunning, Overloaded, StoreUnavailable.
+    """
+    recordings = services().recordings
+    if recordings is None:
+        return
+    request, key = current_request(), caller()
+    digest, fingerprint = _digest(request, key.id), _fingerprint(request, data)
+    while True:
+        claim = recordings.claim(key.pool, key.id, digest, fingerprint)
+        if isinstance(claim, ResponseRecorder):
+            request_globals().scope.recorder = claim
+            return
+        with suppress(RecordingLost):  # the first request failed: this one may be the next
+            raise Replay(_replay(claim))
+
+
+def _digest(request: Request, key_id: str) -> str:
+    value = request.environ[VARIABLE]
+    if not (0 < len(value) <= MAX_CHARS and value.isascii() and value.isprintable()):
+        raise InvalidRequest(f"{HEADER} must have 1 to {MAX_CHARS} printable ASCII characters", param=HEADER)
+    return hashlib.sha256("\n".join((key_id, request.path.rstrip("/"), value)).encode()).hexdigest()
+
+
+def _fingerprint(request: Request, data: bytes) -> str:
+    """Return the SHA-256 of *data*; the boundary of a form, which SDKs change in a repeat, is not in it."""
+    digest = hashlib.sha256(request.mimetype.encode())
+    boundary = request.mimetype_params.get("boundary")
+    for part in data.split(boundary.encode()) if boundary else (data,):
+        digest.update(b"\n%d\n" % len(part))
+        for start in range(0, len(part), PIECE_BYTES):
+            digest.update(part[start : start + PIECE_BYTES])
+            give_way(len(part))
+    return digest.hexdigest()
+
+
+def _replay(recorded: RecordedResponse) -> Response:
+    """Return the recorded response, which is read as it is sent; waits for its head. Raises RecordingLost."""
+    recordings = services().recordings
+    assert recordings is not None
+    cancellation = Cancellation()
+    sock: Any = current_request().environ.get("gunicorn.socket")
+    with ExitStack() as stack:
+        if sock is not None:
+            stack.callback(DisconnectWatcher(sock, cancellation.client_gone).stop)
+        stack.enter_context(recordings.following(cancellation))
+        pieces = recorded.pieces(cancellation, services().settings.limits.total)
+        head = orjson.loads(next(pieces))
+        response = Response(_sent(pieces), head["status"])
+        response.headers.clear()
+        response.headers.extend(head["headers"])
+        response.headers[REPLAYED] = "true"
+        response.call_on_close(stack.pop_all().close)
+    state = request_globals()
+    state.request_id, state.poolgate_request_id = head["request_id"], head["poolgate_request_id"]
+    state.scope.is_replay = True
+    metrics.REPLAYS.inc()
+    return response
+
+
+def _sent(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield *pieces*; a recording that breaks off breaks the connection, so that it never looks complete."""
+    try:
+        yield from pieces
+    except ClientGone:
+        return
+    except (RecordingLost, GatewayError) as error:
+        raise ConnectionResetError(errno.ECONNRESET, "the recording ended") from error
+
+
+def record_response(response: Response, recorder: ResponseRecorder, chain: FallbackChain | None) -> None:
+    """Let *recorder* record *response* to the request that *chain* serves."""
+    if response.status_code >= 400:
+        recorder.end(is_stored=False)
+        return
+    if response.is_sequence and "Content-Length" not in response.headers:
+        response.headers["Content-Length"] = str(len(response.get_data()))
+    response.response = RecordedBody(response, recorder, chain)
+
+
+class RecordedBody:
+    """The body of a response that is recorded as it is sent; if its client leaves, the rest, too."""
+
+    def __init__(self, response: Response, recorder: ResponseRecorder, chain: FallbackChain | None) -> None:
+        self._response = response
+        self._recorder = recorder
+        self._chain = chain
+        self._source = cast(Iterable[bytes], response.response)
+        self._pieces = iter(self._source)
+        self._has_begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._has_begun:
+            self._has_begun = True
+            self._recorder.add(_head(self._response))
+        try:
+            piece = next(self._pieces)
+        except StopIteration:
+            self._recorder.end(is_stored=self._chain is None or is_stored(self._chain))
+            raise
+        except BaseException:
+            self._recorder.end(is_stored=False)
+            raise
+        self._recorder.add(piece)
+        return piece
+
+    def close(self) -> None:
+        """Read to the end what the client did not."""
+        try:
+            with suppress(OSError):  # such as binary data, which breaks off in this way
+                for _ in self:
+                    pass
+        finally:
+            if close := getattr(self._source, "close", None):
+                close()
+
+
+def _head(response: Response) -> bytes:
+    """Return what a replay needs besides the body, once all headers are known."""
+    headers = [
+        (name, value)
+        for name, value in response.headers
+        if name.lower() not in _OWN and not name.lower().startswith(_OWN_PREFIX)
+    ]
+    return orjson.dumps(
+        {
+            "status": response.status_code,
+            "headers": headers,
+            "request_id": response.headers.get("x-request-id", ""),
+            "poolgate_request_id": response.headers.get("x-poolgate-request-id", ""),
+        }
+    )
+
+
+def is_stored(chain: FallbackChain) -> bool:
+    """Return whether the response of *chain*, which has ended, is returned to repeats."""
+    row = chain.ledger_row
+    if row is None or row["status"] == 200:
+        return True
+    return chain.has_delivered and row.get("error") != WorkerStopping.code

@@ -1,0 +1,43 @@
+"""Responses that are recorded for repeats of their requests, by `Idempotency-Key`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class RecordingState(StrEnum):
+    """How far a recording is. The scripts `claim_recording` and `record_response` write the first three."""
+
+    RUNNING = "running"
+    STORED = "stored"
+    TOO_LARGE = "too_large"  # the request ran, but its response is not stored
+    RELEASED = "released"  # the request may be repeated
+    FULL = "full"  # too many of the same API key are running
+    LOST = "lost"  # it expired, or another request has its place
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingId:
+    """A request with an `Idempotency-Key`: *digest* names key, endpoint and header, *run* the request."""
+
+    pool: str
+    key: str
+    digest: str
+    run: str
+
+
+class Claim(NamedTuple):
+    """The request that holds a claim; `fingerprint` is that of its body."""
+
+    run: str
+    state: RecordingState
+    fingerprint: str
+
+
+class RecordedPieces(NamedTuple):
+    """Some pieces of a recorded response, and its state before they were read."""
+
+    state: RecordingState
+    pieces: list[bytes]
