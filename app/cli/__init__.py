@@ -10,6 +10,7 @@ from app.cli.audit import audit
 from app.cli.backup import backup, restore
 from app.cli.complete import completion
 from app.cli.doctor import doctor
+from app.cli.import_setup import import_group
 from app.cli.key import key_group
 from app.cli.ledger import ledger_group
 from app.cli.limit import limit_group
@@ -40,6 +41,7 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(apply)
 main.add_command(dump)
+main.add_command(import_group)
 main.add_command(account_group)
 main.add_command(admin_group)
 main.add_command(audit)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ import orjson
 from marshmallow import ValidationError
 
 from app.cli.options import Command, example, in_pool, operations, with_store
-from app.cli.output import printable, show_json, show_list
+from app.cli.output import printable, show_json
 from app.cli.yaml_files import read_yaml, write_yaml
 from app.errors import InvalidRequest
 from app.operations.account_rules import KIND_RULES
@@ -33,6 +34,20 @@ SECTIONS = {  # what one object of a section is called
     "models": "model route",
     "keys": "API key",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    A *document*, not validated, and the *name* of the file that it is from.
+
+    *secrets* are variables besides those of the environment; *extra* is for the output as JSON.
+    """
+
+    name: str
+    document: Any
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @click.command(
@@ -55,8 +70,8 @@ def apply(services: Services, as_json: bool, pool: str, file: str, dry_run: bool
     shows their form. What FILE leaves out stays as it is; nothing is removed; a second run changes nothing.
     Secrets are in environment variables, which FILE names (api_key_env). A new API key is shown once.
     """
-    source = "standard input" if file == "-" else file
-    apply_document(services, as_json, pool, read_yaml(file), source, dry_run=dry_run)
+    source = Source("standard input" if file == "-" else file, read_yaml(file))
+    apply_document(services, as_json, pool, source, dry_run=dry_run)
 
 
 @click.command(
@@ -92,11 +107,9 @@ def setup_stores(services: Services) -> SetupStores:
     )
 
 
-def apply_document(
-    services: Services, as_json: bool, pool: str, content: Any, source: str, *, dry_run: bool
-) -> None:
-    """Apply *content*, a document of *source*, to *pool*, and print each change. A *dry_run* only prints."""
-    changes = _plan(services, pool, content, source)
+def apply_document(services: Services, as_json: bool, pool: str, source: Source, *, dry_run: bool) -> None:
+    """Apply the document of *source* to *pool*, and print each change. A *dry_run* only prints."""
+    changes = _plan(services, pool, source)
     reports: list[dict[str, Any]] = []
     try:
         for change in changes:
@@ -107,21 +120,22 @@ def apply_document(
                 _show(change, secret)
     finally:
         if as_json:  # also what was made before a failure: secrets are returned only once
-            show_list(reports)
+            show_json({"object": "list", "data": reports, **source.extra})
     if not as_json:
         click.echo(_summary(changes, dry_run=dry_run))
 
 
-def _plan(services: Services, pool: str, content: Any, source: str) -> Sequence[PlannedChange]:
+def _plan(services: Services, pool: str, source: Source) -> Sequence[PlannedChange]:
+    environ = {**os.environ, **source.secrets}
     try:
-        document = SetupDocument(KIND_RULES).load(content)
-        return plan_setup(document, pool, operations(services), setup_stores(services), os.environ)
+        document = SetupDocument(KIND_RULES).load(source.document)
+        return plan_setup(document, pool, operations(services), setup_stores(services), environ)
     except ValidationError as error:
         param, message = first_error(error)
         text = message if param else "must be a mapping of sections, such as accounts and keys"
-        raise InvalidRequest(f"{source}: {text}", param=param) from None
+        raise InvalidRequest(f"{source.name}: {text}", param=param) from None
     except InvalidRequest as error:
-        raise InvalidRequest(f"{source}: {error.message}", param=error.param) from None
+        raise InvalidRequest(f"{source.name}: {error.message}", param=error.param) from None
 
 
 def _show(change: PlannedChange, secret: str) -> None:
@@ -129,10 +143,10 @@ def _show(change: PlannedChange, secret: str) -> None:
         click.echo(f"Note: {SECTIONS[change.section]} '{change.name}': {note}", err=True)
     if change.action is Action.UNCHANGED:
         return
-    name = f" '{change.name}'" if change.name else ""
-    click.echo(printable(f"{change.action} {SECTIONS[change.section]}{name}"))
-    for field, difference in change.differences.items():
-        click.echo(f"  {field}: {printable(_difference(change.action, difference))}")
+    owner = f" '{change.name}'" if change.name else ""
+    click.echo(printable(f"{change.action} {SECTIONS[change.section]}{owner}"))
+    for name, difference in change.differences.items():
+        click.echo(f"  {name}: {printable(_difference(change.action, difference))}")
     if secret:
         click.echo("  The key, shown only once:", err=True)
         click.echo(f"  {secret}")

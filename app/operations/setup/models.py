@@ -101,7 +101,7 @@ class RoutePlanner:
 
 def route_entry(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return *fields* of a route, with names of accounts, by the names of a document."""
-    shown: dict[str, Any] = {"steps": [_written(step) for step in fields["steps"]]}
+    shown: dict[str, Any] = {"steps": [written_step(step) for step in fields["steps"]]}
     return shown | {name: dict(fields[name]) for name in ("defaults", "overrides")}
 
 
@@ -109,7 +109,7 @@ def _parsed(step: str | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, An
     return parse_step(step) if isinstance(step, str) else step
 
 
-def _written(step: Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
+def written_step(step: Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
     """Return *step* as text if it can be written so: names of accounts may have an `@`, too."""
     targets = [
         {"model": each["model"], "accounts": _ordered(each["accounts"]), "weight": each["weight"]}

@@ -1,0 +1,105 @@
+"""`poolgate import litellm`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+import yaml
+
+from tests.support.store_contents import everything_in
+
+CONFIG = str(Path(__file__).parents[2] / "support" / "litellm_config.yaml")
+SECRETS = {
+    "OPENAI_KEY_A": "sk-secret-a",
+    "OPENAI_KEY_B": "sk-secret-b",
+    "AZURE_KEY": "secret-azure",
+    "QWEN_BASE": "https://qwen.example.net/v1",
+    "QWEN_KEY": "secret-qwen",
+    "OPENROUTER_KEY": "secret-openrouter",
+    "GW_KEY": "secret-gw",
+}
+
+
+class TestLiteLLM:
+    def test_a_realistic_file(self, poolgate, services):
+        result = poolgate("import litellm", CONFIG, **SECRETS)
+
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout.endswith("Added 23 and changed 2; 0 unchanged.\n")
+        assert services.accounts.find("default", "acme-eu").credential == "secret-azure"
+        assert len(services.routes.all("default")) == 12
+        shown = poolgate("model resolve gpt-4").stdout
+        assert "step 1: gpt-5.2@openai-key-a=10,gpt-5.2@openai-key-b=1\nstep 2: prod-52@acme-eu\n" in shown
+        assert "not imported: model_list[6] (claude): anthropic has another API" in result.stderr
+        assert not any(secret in result.output for secret in SECRETS.values() if "secret" in secret)
+
+    def test_again(self, poolgate):
+        poolgate("import litellm", CONFIG, **SECRETS)
+
+        result = poolgate("import litellm", CONFIG, **SECRETS)
+
+        assert result.stdout == "Added 0 and changed 0; 25 unchanged.\n"
+
+    def test_a_dry_run(self, poolgate, redis_client):
+        before = everything_in(redis_client)
+
+        result = poolgate("import litellm --dry-run", CONFIG, **SECRETS)
+
+        assert "Would add 23 and change 2" in result.stdout
+        assert everything_in(redis_client) == before
+
+    def test_the_document(self, poolgate, tmp_path):
+        """What is printed can be applied."""
+        result = poolgate("import litellm --print", CONFIG, **SECRETS)
+
+        assert len(yaml.safe_load(result.stdout)["accounts"]) == 9
+        path = tmp_path / "setup.yaml"
+        path.write_text(result.stdout)
+        assert "Added 23" in poolgate("apply", str(path), **SECRETS).stdout
+        assert "changed 0; 25 unchanged" in poolgate("import litellm", CONFIG, **SECRETS).stdout
+
+    def test_as_json(self, poolgate):
+        report = orjson.loads(poolgate("import litellm --json", CONFIG, **SECRETS).stdout)
+
+        assert len(report["data"]) == 25
+        assert {remark["imported"] for remark in report["remarks"]} == {True, False}
+
+    def test_missing_variables(self, poolgate, services):
+        result = poolgate("import litellm", CONFIG, QWEN_BASE=SECRETS["QWEN_BASE"])
+
+        assert result.exit_code == 1
+        assert "These environment variables are not set: OPENAI_KEY_A (" in result.stderr
+        assert "GW_KEY" in result.stderr
+        assert services.accounts.all("default") == []
+
+    def test_included_files(self, poolgate, services, tmp_path):
+        entry = "{model_name: %s, litellm_params: {model: openai/%s, api_key: os.environ/K}}"
+        (tmp_path / "config.yaml").write_text(f"include: [b.yaml]\nmodel_list: [{entry % ('a', 'a')}]")
+        (tmp_path / "b.yaml").write_text(f"include: [config.yaml]\nmodel_list: [{entry % ('b', 'b')}]")
+
+        result = poolgate("import litellm", str(tmp_path / "config.yaml"), K="sk-1")
+
+        assert "more than 20 included files" in result.stderr
+        (tmp_path / "b.yaml").write_text(f"model_list: [{entry % ('b', 'b')}]")
+        assert poolgate("import litellm", str(tmp_path / "config.yaml"), K="sk-1").exit_code == 0
+        assert sorted(services.routes.all("default")) == ["a", "b"]
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("model_list: {}", "config.yaml: model_list must be a list"),
+            ("model_list: []", "config.yaml: no deployment can be imported"),
+            ("a: [", "config.yaml: line 1: "),
+            ("include: [gone.yaml]\nmodel_list: []", "gone.yaml: No such file"),
+        ],
+    )
+    def test_faults(self, poolgate, tmp_path, text, problem):
+        (tmp_path / "config.yaml").write_text(text)
+
+        result = poolgate("import litellm", str(tmp_path / "config.yaml"))
+
+        assert result.exit_code == 1
+        assert problem in result.stderr
+        assert result.stderr.count("\n") == 1
