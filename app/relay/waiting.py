@@ -17,8 +17,8 @@ from app.relay.progress import RequestProgress
 from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.stores.records.admission import AccountsRefusal
 
-MAX_WAITING = 256  # requests of one process; more are refused at once
-QUEUE_LENGTH = 256  # requests of a pool
+MAX_WAITING = 1024  # requests of one process, of all pools; more are refused at once
+QUEUE_LENGTH = 256  # requests of a pool; the last one makes room for a request that goes before it
 WITH_FALLBACKS_SECONDS = 2.5  # for the first model, where the caller names fallbacks
 POLL_SECONDS = 0.05  # between two tries of the first in the queue; of the second twice as long, and so on
 POLL_MAX_SECONDS = 1.0

@@ -122,6 +122,11 @@ class PoolOfTest:
     def open_requests(self) -> int:
         return sum(1 for _ in self._client.scan_iter(keys.request(self.name, "*")))
 
+    def waiting(self) -> int:
+        """The number of requests that wait for an account."""
+        waiting: int = self._client.zcard(keys.queue(self.name))
+        return waiting
+
     def in_flight(self) -> int:
         return sum(account.in_flight for account in self._services.accounts.all(self.name))
 

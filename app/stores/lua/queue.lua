@@ -2,10 +2,10 @@
 --
 -- A request begins to wait with the start tag max(virtual time, finish tag of its key's last request); its key's next
 -- finish tag is that plus tokens / weight. The lowest tag goes first, and the virtual time is the tag of the last one
--- that was admitted: a key that used more tokens lately stands behind those that used less. Source: Goyal, Vin and
--- Cheng, "Start-time Fair Queueing", SIGCOMM 1996. A place is `<arrival>:<class>:<request id>`, so that the first
--- arrival goes first where tags are equal. It is lost unless it is renewed. The class stands for what decides which
--- accounts may serve: an account is left to those who wait before a request only if they could use it.
+-- that was admitted: a key that used more tokens lately stands behind those that used less. What leaves unserved is
+-- not counted: its key's later requests move up. Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996.
+-- A place is `<arrival>:<class>:<digest of the key>:<request id>`, so that the first arrival goes first where tags are
+-- equal. It is lost unless it is renewed. The class stands for what decides which accounts may serve: an account is left to those who wait before a request only if they could use it.
 -- The pool's field `queue` exists while requests may wait, so that the others need no look at the queue.
 
 local PLACE_MS = 5000 -- how long a place lasts that is not renewed
@@ -13,9 +13,14 @@ local TAGS_MS = 60000 -- how long it counts what a key used, after the last requ
 local LEAST_TOKENS = 100 -- a request counts as so many at least: it occupies a slot
 local OVERDUE = 64 -- lost places that one call removes
 local MAX_OFFERED = 32 -- accounts of one pick that are compared with the queue
-local VIRTUAL, ARRIVALS = '=virtual', '=arrivals' -- fields of the tags that are of no key
+local VIRTUAL = '=virtual' -- a field of the tags that is of no key
+local ARRIVALS = '=arrivals' -- another: the number of the last request that began to wait
 
 local function tag_text(tag) return string.format('%.17g', tag) end
+
+local function digest_of(text) return string.sub(redis.sha1hex(text), 1, 16) end
+
+local function request_of(place) return string.match(place, '^%d+:%x+:%x+:(.*)$') end
 
 local function has_queue()
   if redis.call('ZCARD', QUEUE) > 0 then return true end
@@ -23,27 +28,35 @@ local function has_queue()
   return false
 end
 
--- Removes the place of a request; returns its key and its share of that key's tag.
-local function remove_place(id)
-  local stored = redis.call('HGET', QUEUE_PLACES, id)
-  if not stored then return nil end
-  local place, key, share = unpack(cjson.decode(stored))
+local function remove_place(id, place)
   redis.call('HDEL', QUEUE_PLACES, id)
   redis.call('ZREM', QUEUE, place)
   redis.call('ZREM', QUEUE_UNTIL, place)
-  return key, tonumber(share)
 end
 
 -- Removes the place of a request that was not served: its key is not charged for it.
 local function leave_queue(id)
-  local key, share = remove_place(id)
-  local finish = key and tonumber(redis.call('HGET', QUEUE_TAGS, key) or nil)
-  if finish then redis.call('HSET', QUEUE_TAGS, key, tag_text(math.max(0, finish - share))) end
+  local stored = redis.call('HGET', QUEUE_PLACES, id)
+  if not stored then return end
+  local place, key, share = unpack(cjson.decode(stored))
+  local rank = redis.call('ZRANK', QUEUE, place)
+  local later = rank and redis.call('ZRANGE', QUEUE, rank + 1, -1, 'WITHSCORES') or {}
+  remove_place(id, place)
+  local finish, virtual = unpack(redis.call('HMGET', QUEUE_TAGS, key, VIRTUAL))
+  share, finish, virtual = tonumber(share), tonumber(finish or nil), tonumber(virtual or nil) or 0
+  local function moved_up(tag) return tag_text(math.max(math.min(tag, virtual), tag - share)) end
+  local own = digest_of(key)
+  for i = 1, #later, 2 do
+    if string.match(later[i], '^%d+:%x+:(%x+):') == own then
+      redis.call('ZADD', QUEUE, moved_up(tonumber(later[i + 1])), later[i])
+    end
+  end
+  if finish then redis.call('HSET', QUEUE_TAGS, key, moved_up(finish)) end
 end
 
 local function drop_overdue(now)
   for _, place in ipairs(redis.call('ZRANGEBYSCORE', QUEUE_UNTIL, '-inf', now, 'LIMIT', 0, OVERDUE)) do
-    leave_queue(string.match(place, '^%d+:%x+:(.*)$'))
+    leave_queue(request_of(place))
   end
 end
 
@@ -54,7 +67,7 @@ local function class_of(request)
   if allowed then table.sort(allowed) end
   local text = cjson.encode({ request.model, request.wire, request.kinds or {}, request.unfit_kinds or {},
     request.unreadable or {}, request.demo or false, request.enforcing_only or false, pinned_to(request), allowed or false })
-  return string.sub(redis.sha1hex(text), 1, 16), text
+  return digest_of(text), text
 end
 
 -- Returns what `class_of` encoded, in the shape of a request, with the offers that can serve it.
@@ -68,7 +81,8 @@ local function read_class(digest)
   return class
 end
 
--- Returns a test whether *id*, which could serve a request of *own_class*, is left to the requests in *ahead*: those that could use it are at least as many as its free slots.
+-- Returns a test whether *id*, which could serve a request of *own_class*, is left to the requests in *ahead*: as many of
+-- them could use it as it has free slots, or more.
 local function left_to(ahead, own_class, now)
   local counts, classes, compared = {}, {}, 0
   for _, place in ipairs(ahead) do
@@ -107,18 +121,17 @@ end
 -- that are left to others are taken from its choice. Returns nothing where no request waits, this one included.
 local function turn_of(request, now) -- rare
   local stored = redis.call('HGET', QUEUE_PLACES, request.id)
-  local turn = stored and {}
-  if turn then
-    turn.place, turn.key, turn.share, turn.tag = unpack(cjson.decode(stored))
-    turn.share, turn.tag = tonumber(turn.share), tonumber(turn.tag)
-    redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, turn.place)
-  end
+  local place = stored and cjson.decode(stored)[1]
+  if place then redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place) end
   drop_overdue(now)
   if not has_queue() and not request.wait then return nil end
   local class, class_text = class_of(request)
-  local ahead
-  if turn then
-    local rank = redis.call('ZRANK', QUEUE, turn.place) or 0
+  local ahead, turn
+  local tag = place and redis.call('ZSCORE', QUEUE, place)
+  if tag then
+    local _, key, share = unpack(cjson.decode(stored))
+    turn = { place = place, key = key, share = tonumber(share), tag = tonumber(tag) }
+    local rank = redis.call('ZRANK', QUEUE, place)
     ahead = rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
   else
     local weight = tonumber(redis.call('HGET', api_key_key(request.key), 'weight') or nil) or 1
@@ -136,6 +149,16 @@ local function expire_queue()
   for _, key in ipairs({ QUEUE, QUEUE_UNTIL, QUEUE_PLACES, QUEUE_TAGS }) do redis.call('PEXPIRE', key, TAGS_MS) end
 end
 
+-- Returns whether a request may wait where at most *length* do: one more replaces the last, if it goes before that.
+local function makes_room(turn, length)
+  local count = redis.call('ZCARD', QUEUE)
+  if count < length then return true end
+  local last, tag = unpack(redis.call('ZRANGE', QUEUE, -1, -1, 'WITHSCORES'))
+  if count > length or not last or tonumber(tag) <= turn.tag then return false end
+  leave_queue(request_of(last))
+  return true
+end
+
 -- Lets a refused request wait, or continue to; adds to its refusal how many wait before it: `queued`. Where as many
 -- wait as *request.wait* allows, it adds `queue_full`.
 local function wait_for_turn(turn, request, refusal, now) -- rare
@@ -143,22 +166,21 @@ local function wait_for_turn(turn, request, refusal, now) -- rare
   if former then
     arrival = string.match(former, '^(%d+):')
   else
-    if redis.call('ZCARD', QUEUE) >= request.wait then
+    if not makes_room(turn, request.wait) then
       refusal.queue_full = true
       return
     end
     arrival = string.format('%015.0f', redis.call('HINCRBY', QUEUE_TAGS, ARRIVALS, 1))
     redis.call('HSET', QUEUE_TAGS, turn.key, tag_text(turn.tag + turn.share))
   end
-  local place = arrival .. ':' .. turn.class .. ':' .. request.id
+  local place = table.concat({ arrival, turn.class, digest_of(turn.key), request.id }, ':')
   if former and former ~= place then
     redis.call('ZREM', QUEUE, former)
     redis.call('ZREM', QUEUE_UNTIL, former)
   end
   redis.call('ZADD', QUEUE, tag_text(turn.tag), place)
   redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place)
-  redis.call('HSET', QUEUE_PLACES, request.id,
-    cjson.encode({ place, turn.key, tag_text(turn.share), tag_text(turn.tag) }))
+  redis.call('HSET', QUEUE_PLACES, request.id, cjson.encode({ place, turn.key, tag_text(turn.share) }))
   redis.call('SET', queue_class_key(turn.class), turn.class_text, 'PX', TAGS_MS)
   redis.call('HSET', POOL, 'queue', 1)
   expire_queue()
@@ -168,7 +190,7 @@ end
 -- Ends the turn of a request that is admitted: virtual time moves on, and its key is charged.
 local function end_turn(turn, request) -- rare
   if turn.place then
-    remove_place(request.id)
+    remove_place(request.id, turn.place)
   else
     redis.call('HSET', QUEUE_TAGS, turn.key, tag_text(turn.tag + turn.share))
   end

@@ -21,10 +21,6 @@ def wait(store: StoreOfTest, request_id: str, key: str = "k", tokens: int = 1000
     return store.admit(request_id, key, **{"output_tokens": tokens, "wait": LENGTH} | more)
 
 
-def try_once(store: StoreOfTest, request_id: str, key: str, tokens: int) -> Json:
-    return store.admit(request_id, key, output_tokens=tokens)
-
-
 def leave(store: StoreOfTest, request_id: str) -> None:
     store.scripts.run("leave_queue", store.pool, request_id)
 
@@ -32,7 +28,7 @@ def leave(store: StoreOfTest, request_id: str) -> None:
 def order(store: StoreOfTest) -> list[str]:
     """Return the ids of the requests that wait, the first to be admitted first."""
     places = store.client.zrange(keys.queue(store.pool), 0, -1)
-    return [place.split(":", 2)[2] for place in places]
+    return [place.split(":", 3)[3] for place in places]
 
 
 def remains(store: StoreOfTest) -> set[str]:
@@ -100,6 +96,16 @@ class TestOrder:
         tags = keys.queue(full.pool) + ":tags"
 
         assert 50_000 < full.client.pttl(tags) <= 60_000
+
+    def test_what_follows_a_request_that_left_moves_up(self, full: StoreOfTest) -> None:
+        for n in range(4):
+            wait(full, f"h{n}", "hot")
+        for n in range(2):
+            wait(full, f"s{n}", "small")
+        assert order(full) == ["h0", "s0", "h1", "s1", "h2", "h3"]
+        leave(full, "h0")
+
+        assert order(full) == ["h1", "s0", "h2", "s1", "h3"]
 
     def test_a_request_that_left_is_not_counted(self, full: StoreOfTest) -> None:
         for n in range(5):
@@ -318,6 +324,22 @@ class TestEnd:
         assert wait(full, "q1", wait=3)["queued"] == 1
         assert order(full) == ["q0", "q1", "q2"]
 
+    def test_the_last_makes_room_for_a_key_that_used_less(self, full: StoreOfTest) -> None:
+        for n in range(3):
+            wait(full, f"h{n}", "hot", wait=3)
+
+        assert wait(full, "s", "small", wait=3)["queued"] == 1
+        assert order(full) == ["h0", "s", "h1"]
+        assert wait(full, "h2", "hot", wait=3)["queue_full"]
+        assert wait(full, "h1", "hot", wait=3)["queued"] == 2
+
+    def test_a_shorter_length_removes_no_request(self, full: StoreOfTest) -> None:
+        for n in range(3):
+            wait(full, f"h{n}", "hot")
+
+        assert wait(full, "s", "small", wait=2)["queue_full"]
+        assert wait(full, "h2", "hot", wait=2)["queued"] == 2
+
     def test_everything_expires(self, full: StoreOfTest) -> None:
         wait(full, "q0")
         root = keys.root(full.pool)
@@ -330,6 +352,7 @@ class Queue:
     """Start-time fair queueing in plain Python, for one account."""
 
     cap: int
+    length: int
     running: set[str] = field(default_factory=set)
     waiting: dict[str, tuple[float, int, str, float]] = field(default_factory=dict)
     finish: dict[str, float] = field(default_factory=dict)
@@ -357,14 +380,29 @@ class Queue:
         if not may_wait:
             return "refused"
         if not place:
+            if len(self.waiting) == self.length:
+                last = max(self.waiting, key=lambda each: self.waiting[each][:2])
+                if self.waiting[last][0] <= tag:
+                    return "refused"
+                self.leave(last)
             self.arrivals += 1
             self.waiting[request_id] = (tag, self.arrivals, key, share)
             self.finish[key] = tag + share
         return "waits"
 
     def leave(self, request_id: str) -> None:
-        if place := self.waiting.pop(request_id, None):
-            self.finish[place[2]] = max(0.0, self.finish[place[2]] - place[3])
+        left = self.waiting.pop(request_id, None)
+        if left is None:
+            return
+        _, arrival, key, share = left
+
+        def moved_up(tag: float) -> float:
+            return max(min(tag, self.virtual), tag - share)
+
+        for other, (tag, number, other_key, other_share) in self.waiting.items():
+            if other_key == key and number > arrival:
+                self.waiting[other] = (moved_up(tag), number, key, other_share)
+        self.finish[key] = moved_up(self.finish[key])
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -374,7 +412,7 @@ def test_behaves_as_its_model(store: StoreOfTest, seed: int) -> None:
     for key, weight in weights.items():
         store.key(key, weight=weight)
     store.account("a", cap=3)
-    model = Queue(3)
+    model = Queue(3, 12)
     requests: dict[str, tuple[str, int]] = {}
     for number in range(400):
         waiting, action = sorted(model.waiting), chance.random()
@@ -388,13 +426,13 @@ def test_behaves_as_its_model(store: StoreOfTest, seed: int) -> None:
             model.leave(left)
         else:
             is_new = action < 0.6 or not waiting
-            request_id = f"q{number}" if is_new else chance.choice(waiting)
+            request_id = f"q{number}" if is_new else chance.choice(waiting[:4] + waiting)
             key, tokens = requests.setdefault(
                 request_id, (chance.choice("xxxyz"), chance.choice([0, 500, 2000]))
             )
             may_wait = not is_new or chance.random() < 0.8
-            try_it = wait if may_wait else try_once
-            reply = try_it(store, request_id, key, tokens)
+            length = {"wait": model.length} if may_wait else {}
+            reply = store.admit(request_id, key, output_tokens=tokens, **length)
             expected = model.try_to_run(request_id, key, max(tokens, 100) / weights[key], may_wait=may_wait)
             found = "runs" if "account" in reply else "waits" if "queued" in reply else "refused"
             assert found == expected, f"step {number}"

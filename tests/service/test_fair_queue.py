@@ -1,0 +1,65 @@
+"""A key with many requests does not hold up another, over the worker processes of a gateway."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.service.test_model_responses import BODIES, PATHS
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+SLOW = {"play": "text", "text": "Here it is.", "at": {"0": [{"sleep": 0.4}]}}
+HOT_CLIENTS = 16
+SMALL_REQUESTS = 5
+LONGEST_SECONDS = 3.0
+
+
+def seconds_of(pool: PoolOfTest, key: str) -> tuple[int, float]:
+    """Return the status of a request, and the seconds until its response was complete."""
+    began = time.monotonic()
+    response = pool.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, key)
+    return response.status_code, time.monotonic() - began
+
+
+def test_a_key_with_many_requests_holds_up_no_other(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url(), cap=2)
+    upstream.script(SLOW)
+    hot, small = pool.key("hot"), pool.key("small")
+    with ThreadPoolExecutor(HOT_CLIENTS) as clients:
+        sent = [clients.submit(seconds_of, pool, hot) for _ in range(HOT_CLIENTS)]
+        upstream.wait_for(3)
+        found = [seconds_of(pool, small) for _ in range(SMALL_REQUESTS)]
+        of_hot = [each.result() for each in sent]
+
+    assert {status for status, _ in (*found, *of_hot)} == {200}
+    slower_half = sorted(seconds for _, seconds in of_hot)[HOT_CLIENTS // 2 :]
+    assert max(seconds for _, seconds in found) < min(slower_half)
+    assert pool.open_leases() == pool.in_flight() == pool.waiting() == 0
+
+
+def test_a_client_that_leaves_gives_up_its_place(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url(), cap=1)
+    upstream.script({**SLOW, "at": {"0": [{"gate": "held"}]}}, SLOW)
+    key = pool.key()
+    with ThreadPoolExecutor(1) as clients:
+        first = clients.submit(seconds_of, pool, key)
+        upstream.wait_for(1, gate="held")
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(
+                pool.gateway.url + PATHS["chat"],
+                json=BODIES["chat"],
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=1,
+            )
+        left = time.monotonic()
+        while pool.waiting() and time.monotonic() - left < LONGEST_SECONDS:
+            time.sleep(0.02)
+        assert not pool.waiting(), "a place that is not given up is lost after 5 s"
+        upstream.release("held")
+
+        assert first.result()[0] == 200
+    assert seconds_of(pool, key)[0] == 200
