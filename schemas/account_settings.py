@@ -1,4 +1,4 @@
-"""Settings of the requests that one account is sent: headers, names of models, and fields of bodies."""
+"""Settings of the requests that one account is sent: headers, names of models, fields of bodies, timeouts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from schemas.bounds import (
     MAX_OWN_FIELDS,
     name_error,
 )
-from schemas.fields import INTEGERS, Object, Text, Texts
+from schemas.fields import INTEGERS, Number, Object, Text, Texts
 from schemas.validation_errors import invalid
 
 RESPONSE_MODELS = ("requested", "upstream")  # whose name of a model responses carry
+MIN_TIMEOUT_SECONDS = 0.1
+MAX_TIMEOUT_SECONDS = 86_400
+MAX_CONNECT_SECONDS = 60
 MAX_HEADER_CHARS = 4096  # of a value
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -148,3 +151,19 @@ def _is_within(value: Any, levels: int) -> bool:
     if type(value) is int:
         return value in INTEGERS
     return not isinstance(value, float) or math.isfinite(value)
+
+
+class Timeout(Number):
+    """A number of seconds, at most *max_seconds*; 0 for that of the pool."""
+
+    def __init__(self, max_seconds: int = MAX_TIMEOUT_SECONDS, **more: Any) -> None:
+        super().__init__(**more)
+        self.max_seconds = max_seconds
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        seconds = super()._deserialize(value, attr, data)
+        if seconds != 0 and not MIN_TIMEOUT_SECONDS <= seconds <= self.max_seconds:  # true for NaN as well
+            raise invalid(
+                f"must be {MIN_TIMEOUT_SECONDS:g} to {self.max_seconds} seconds, or 0 for that of the pool"
+            )
+        return seconds

@@ -14,12 +14,14 @@ from marshmallow.fields import Field
 from marshmallow.validate import Length, OneOf
 
 from schemas.account_settings import (
+    MAX_CONNECT_SECONDS,
     RESPONSE_MODELS,
     AuthHeader,
     FieldNames,
     FieldValues,
     Headers,
     SecretHeaders,
+    Timeout,
     UpstreamNames,
 )
 from schemas.addresses import is_metadata_address
@@ -115,6 +117,9 @@ class AccountInput(AdminSchema):
     model_names = UpstreamNames()
     drop_fields = FieldNames()
     set_fields = FieldValues()
+    timeout_seconds = Timeout()
+    first_token_timeout_seconds = Timeout()
+    connect_timeout_seconds = Timeout(MAX_CONNECT_SECONDS)
     response_model = Text(validate=OneOf(RESPONSE_MODELS, error=f"must be {' or '.join(RESPONSE_MODELS)}"))
     wires = Texts(PROTOCOLS, validate=Length(min=1, error="must not be empty"))
 

@@ -140,6 +140,7 @@ class AccountChange(AccountInput):
             *("models", "weight", "cap", "group", "stream_upstream", "credential"),
             *("headers", "secret_headers", "auth_header", "model_names", "response_model"),
             *("drop_fields", "set_fields"),
+            *("timeout_seconds", "first_token_timeout_seconds", "connect_timeout_seconds"),
         )
 
     credential = Text(validate=NOT_EMPTY)

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import orjson
 
+from app.config import TimeLimits
 from app.errors import InvalidRequest
 from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_MODEL_NAMES, MAX_OWN_FIELD_BYTES, MAX_OWN_FIELDS
 
@@ -27,6 +28,12 @@ class RequestSettingsJson(TypedDict):
     response_model: str
     drop_fields: list[str]
     set_fields: dict[str, Any]
+    timeout_seconds: float
+    first_token_timeout_seconds: float
+    connect_timeout_seconds: float
+
+
+TIMEOUTS = ("timeout_seconds", "first_token_timeout_seconds", "connect_timeout_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,9 @@ class RequestSettings:
     response_model: str = REQUESTED  # whose name the responses of a model in `model_names` carry
     drop_fields: tuple[str, ...] = ()  # that bodies of requests to it lack, by the names of its protocol
     set_fields: Mapping[str, Any] = field(default_factory=dict)  # that they have, with these values
+    timeout_seconds: float = 0  # of a complete response; 0: that of the pool, as for the next two
+    first_token_timeout_seconds: float = 0  # to the beginning of a response
+    connect_timeout_seconds: float = 0
 
     def public(self) -> RequestSettingsJson:
         """Return the settings without what is secret."""
@@ -55,6 +65,9 @@ class RequestSettings:
             "response_model": self.response_model,
             "drop_fields": list(self.drop_fields),
             "set_fields": dict(self.set_fields),
+            "timeout_seconds": self.timeout_seconds,
+            "first_token_timeout_seconds": self.first_token_timeout_seconds,
+            "connect_timeout_seconds": self.connect_timeout_seconds,
         }
 
     def dumps(self) -> str:
@@ -72,6 +85,15 @@ class RequestSettings:
         own = {**self.headers, **self.secret_headers}
         replaced = {name.lower() for name in own}
         return {name: value for name, value in headers.items() if name.lower() not in replaced} | own
+
+    def time_limits(self, limits: TimeLimits) -> TimeLimits:
+        """Return *limits*, those of the pool, with the timeouts of the account."""
+        changed: dict[str, float] = {}
+        if first := self.first_token_timeout_seconds:
+            changed = dict.fromkeys(("headers", "first_progress", "first_progress_reasoning"), first)
+        if self.connect_timeout_seconds:
+            changed["connect"] = min(self.connect_timeout_seconds, limits.total)
+        return replace(limits, **changed) if changed else limits
 
     def apply_to_body(self, body: Body, model: str) -> Body:
         """Return the *body* of a request for *model*, a name of callers, as the account is sent it."""
@@ -101,6 +123,7 @@ def settings_from(text: str, secrets: str) -> RequestSettings:
         response_model=stored.get("response_model", REQUESTED),
         drop_fields=tuple(stored.get("drop_fields", ())),
         set_fields=stored.get("set_fields", {}),
+        **{name: stored[name] for name in TIMEOUTS if name in stored},
     )
 
 
@@ -118,7 +141,7 @@ def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> Re
         model_names=_without_nulls({**settings.model_names, **fields.get("model_names", {})}),
         drop_fields=tuple(dict.fromkeys(fields.get("drop_fields", settings.drop_fields))),
         set_fields=_without_nulls({**settings.set_fields, **fields.get("set_fields", {})}),
-        **{name: fields[name] for name in ("auth_header", "response_model") if name in fields},
+        **{name: fields[name] for name in ("auth_header", "response_model", *TIMEOUTS) if name in fields},
     )
     _check_bounds(changed)
     return changed if changed != NO_SETTINGS else NO_SETTINGS

@@ -58,6 +58,16 @@ def _read_json(text: str, option: click.Parameter) -> Any:
     return value
 
 
+def _or_zero(_context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Return the seconds of *text*, 0 for DEFAULT."""
+    if text is None or text == DEFAULT:
+        return None if text is None else 0
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"takes a number of seconds, or {DEFAULT}", param=option) from None
+
+
 def _or_default(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
     return "" if text == DEFAULT else text
 
@@ -114,6 +124,19 @@ REQUEST_OPTIONS: list[Decorator] = [
         metavar="FIELD=JSON",
         callback=_read_json_pairs,
         help="Field that requests to it always have, such as temperature=0.2. Repeatable.",
+    ),
+    *(
+        click.option(
+            f"--{name}", f"{name.replace('-', '_')}_seconds", metavar="SECONDS", callback=_or_zero, help=text
+        )
+        for name, text in (
+            ("timeout", "Time of a complete response, before another account is tried; default: the pool's."),
+            (
+                "first-token-timeout",
+                "Time to the beginning of a response, if another account could serve; or default.",
+            ),
+            ("connect-timeout", "Time to connect to its server; or default."),
+        )
     ),
 ]
 REMOVING_OPTIONS: list[Decorator] = [

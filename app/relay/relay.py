@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
-from app.accounts.kinds import find_kind
+from app.accounts.kinds import kind_of
 from app.accounts.known_models import KnownModels
+from app.accounts.request_settings import NO_SETTINGS
 from app.accounts.settings import settings_from
 from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings, TimeLimits
@@ -200,11 +202,13 @@ class Relay:
             context.caller.key.pool, selection.account_id, selection.version
         )
         is_bounded = plan.is_strict and not selection.is_unenforced
+        if account.settings is not NO_SETTINGS:
+            limits = plan.endpoint_type.time_limits(account.settings.time_limits(plan.time_limits))
         own_limits = limits if resumed is None else shortened(limits)
         inputs = AttemptInputs(
             context,
             account,
-            self._deadlines(exchange, account.id, account.kind, own_limits),
+            self._deadlines(exchange, account, own_limits),
             self._services.upstream,
             sent_length=plan.bounds.sent_length,
             max_output=plan.bounds.upper_bound.get("output_tokens") if is_bounded else None,
@@ -214,13 +218,11 @@ class Relay:
         )
         return plan.endpoint_type.begin(inputs)
 
-    def _deadlines(
-        self, exchange: _Exchange, account_id: str, kind: str, limits: TimeLimits
-    ) -> AttemptDeadlines:
+    def _deadlines(self, exchange: _Exchange, account: Account, limits: TimeLimits) -> AttemptDeadlines:
         context, progress = exchange.context, exchange.progress
 
         def has_alternative() -> bool:
-            excluded = {account_id, *exchange.record.excluded_accounts()}
+            excluded = {account.id, *exchange.record.excluded_accounts()}
             return progress.fallbacks_left > 0 or self._other_accounts.could_serve(
                 context, exchange.plan.fit, excluded
             )
@@ -230,9 +232,10 @@ class Relay:
             reasons=context.is_reasoning_requested,
             progress=progress,
             clock=self._clock,
-            reading_seconds=find_kind(kind).reading_seconds(
+            reading_seconds=kind_of(account).reading_seconds(
                 exchange.plan.bounds.estimate.get("input_tokens", 0)
             ),
+            response_seconds=account.settings.timeout_seconds,
             has_alternative=has_alternative,
         )
 

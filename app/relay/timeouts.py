@@ -39,8 +39,9 @@ class AttemptDeadlines:
 
     Time limits exist so that another account can be tried. The first one is longer by *reading_seconds*,
     starts again with every comment of the upstream, and applies only while *has_alternative*: where no other
-    account could serve, a response may begin until the deadline over all attempts. The client receives a
-    keep-alive every `keepalive` seconds. No wait is longer than to the next of these moments.
+    account could serve, a response may begin until the deadline over all attempts. The complete response has
+    *response_seconds*, whether another account could serve or not; 0: until that deadline. The client
+    receives a keep-alive every `keepalive` seconds. No wait is longer than to the next of these moments.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class AttemptDeadlines:
         progress: RequestProgress,
         clock: Callable[[], float],
         reading_seconds: float = 0.0,
+        response_seconds: float = 0.0,
         has_alternative: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clock = clock
@@ -65,6 +67,8 @@ class AttemptDeadlines:
         )
         self._has_alternative = has_alternative
         started = clock()
+        if response_seconds:
+            self._deadline = min(self._deadline, started + response_seconds)
         self._first_progress_by = started + self._first_progress
         headers_by = started + limits.connect + limits.headers + reading_seconds
         self._until = min(self._first_progress_by, headers_by)
@@ -114,7 +118,7 @@ class AttemptDeadlines:
     @property
     def stalled(self) -> bool:
         """Whether the upstream was silent for so long that the attempt counts as a stall."""
-        return self._clock() >= self._progressed_at + STALL_SHARE * self._silence
+        return self._clock() >= min(self._progressed_at + STALL_SHARE * self._silence, self._deadline)
 
     def completed(self) -> None:
         """Start the limit on the formal end of a stream whose response is complete."""
@@ -146,6 +150,8 @@ class AttemptDeadlines:
         if self._is_complete:
             return True
         if now >= self._deadline:
+            if now < self._progress.deadline:
+                raise StreamIdleTimeout("The response took longer than its account is allowed")
             raise UpstreamTimeout("The request took longer than this gateway allows")
         if not self._has_begun and not self._has_alternative():
             self._until = self._first_progress_by = now + ALTERNATIVE_CHECK_SECONDS

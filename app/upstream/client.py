@@ -83,6 +83,15 @@ class PendingResponse:
             self._task.result.body.close()
 
 
+class _Sender(NamedTuple):
+    """How requests are sent to one version of an account."""
+
+    version: int
+    headers: dict[str, str]  # of every request
+    adapter: RoutingAdapter
+    connect_seconds: float
+
+
 class UpstreamClient:
     """One per process; its connections are made after the fork, by first use."""
 
@@ -94,7 +103,7 @@ class UpstreamClient:
             RoutingAdapter(connections.PUBLIC_ADDRESSES),
             RoutingAdapter(connections.ANY_ADDRESS),
         )
-        self._headers: dict[str, tuple[int, dict[str, str]]] = {}
+        self._senders: dict[str, _Sender] = {}
         self._greenlets = GreenletPool()
 
     def post(
@@ -111,8 +120,8 @@ class UpstreamClient:
 
         Failures are raised by `wait` of the returned PendingResponse.
         """
-        sent: Any = self._headers_of(account)
-        kind = kind_of(account)
+        sender, kind = self._sender_of(account), kind_of(account)
+        sent: Any = sender.headers
         if kind.passes_client_headers:
             sent = CaseInsensitiveDict(sent)
             sent.update(content.client_headers)
@@ -124,13 +133,10 @@ class UpstreamClient:
             sent |= {"Content-Type": content.content_type, "Accept": "*/*"}
         elif content.accept:
             sent["Accept"] = content.accept
-        timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
-        adapter, url = self._adapter_of(account), account.base_url + kind.path(protocol)
+        timeout = Timeout(connect=sender.connect_seconds, read=headers_timeout_seconds)
+        adapter, url = sender.adapter, account.base_url + kind.path(protocol)
         task = self._greenlets.start(lambda: _response(adapter, url, sent, body, timeout))
         return PendingResponse(task, cancellation)
-
-    def _adapter_of(self, account: Account) -> RoutingAdapter:
-        return self._anywhere if kind_of(account).may_be_private else self._public
 
     def get_json(
         self, account: Account, path: str, timeout_seconds: float = 10.0, *, token: str = ""
@@ -141,13 +147,14 @@ class UpstreamClient:
         *token* stands in for the account's own credential. Raises UpstreamError.
         """
         own = kind_of(account).credential_headers(token) if token else {}
-        headers = self._headers_of(account) | {"Accept": "application/json"} | own
+        sender = self._sender_of(account)
+        headers = sender.headers | {"Accept": "application/json"} | own
         until = time.monotonic() + timeout_seconds
         too_late = StreamIdleTimeout("The upstream did not answer in time")
         try:
             # http.client limits the time of each line of a head, not of the whole head
             with gevent.Timeout(timeout_seconds + LATE_SECONDS, too_late):
-                route = self._adapter_of(account).route_for(account.base_url + path)
+                route = sender.adapter.route_for(account.base_url + path)
                 response = UpstreamResponse(route.get(headers, timeout_seconds))
                 if response.status >= 400:
                     raise rejection_of(response)
@@ -163,23 +170,32 @@ class UpstreamClient:
             raise UpstreamProtocolError("The upstream answered with something that is not JSON") from None
         return payload
 
-    def _headers_of(self, account: Account) -> dict[str, str]:
-        version, headers = self._headers.get(account.id, (-1, {}))
-        if version != account.version:
-            kind = kind_of(account)
-            headers = {
-                "Accept": "text/event-stream",
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
-                "User-Agent": self._user_agent,
-            }
-            if account.credential:
-                headers |= _credential_headers(account)
-            headers |= kind.identity_headers(account.chatgpt_account_id, self._originator)
-            if account.settings is not NO_SETTINGS:
-                headers = account.settings.apply_headers(headers)
-            self._headers[account.id] = (account.version, headers)
-        return headers
+    def _sender_of(self, account: Account) -> _Sender:
+        """Return how requests are sent to *account*, made once for each version."""
+        sender = self._senders.get(account.id)
+        if sender is None or sender.version != account.version:
+            sender = self._senders[account.id] = self._make_sender(account)
+        return sender
+
+    def _make_sender(self, account: Account) -> _Sender:
+        kind, settings = kind_of(account), account.settings
+        headers = {
+            "Accept": "text/event-stream",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "User-Agent": self._user_agent,
+        }
+        if account.credential:
+            headers |= _credential_headers(account)
+        headers |= kind.identity_headers(account.chatgpt_account_id, self._originator)
+        if settings is not NO_SETTINGS:
+            headers = settings.apply_headers(headers)
+        return _Sender(
+            account.version,
+            headers,
+            self._anywhere if kind.may_be_private else self._public,
+            settings.connect_timeout_seconds or self._connect_timeout_seconds,
+        )
 
 
 def _credential_headers(account: Account) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -299,6 +301,50 @@ class TestFields:
         assert operations.accounts.test(pool.name, "a", "m").ok
 
         assert (upstream.log()[0].body or {})["temperature"] == 0.25
+
+
+class TestTimeouts:
+    def test_another_account_answers(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """A response that is not complete in time, or does not begin, is left for another account's."""
+        for name in "ab":
+            pool.account(name, upstream.base_url(name), group="ab".index(name))
+        pool.set(policy="ordered")
+        upstream.script({"steps": [{"stall": True}]}, account="a")
+        key = pool.key()
+
+        for number, fields in enumerate(({"timeout_seconds": 0.3}, {"first_token_timeout_seconds": 0.3}), 1):
+            pool.gateway.services.accounts.resume(pool.name, "a")
+            change(pool, dict.fromkeys(("timeout_seconds", "first_token_timeout_seconds"), 0) | fields)
+
+            response = pool.post(PATHS["chat"], BODIES["chat"], key)
+
+            assert response.headers["x-poolgate-account"] == "b"
+            row = pool.wait_for_rows(number)[-1]
+            assert [attempt.get("error") for attempt in row["attempts"]] == ["stream_idle_timeout", None]
+
+    def test_a_stream_that_goes_on(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        """The caller has received a part, so it ends with an error."""
+        change(pool, {"timeout_seconds": 0.5})
+        upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"stall": True}]}})
+
+        response = pool.post(PATHS["chat"], BODIES["chat"] | {"stream": True}, key)
+
+        assert "The response took longer than its account is allowed" in response.text
+
+    def test_connecting(self, pool: PoolOfTest) -> None:
+        """To an address that does not answer: its backlog is full."""
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
+            port = server.getsockname()[1]
+            for _ in range(4):
+                waiting = stack.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(("127.0.0.1", port))
+            pool.account("a", f"http://127.0.0.1:{port}/v1")
+            change(pool, {"connect_timeout_seconds": 0.2, "timeout_seconds": 3})
+
+            response = pool.post(PATHS["chat"], BODIES["chat"], pool.key())
+
+        assert "did not accept a connection in time" in response.text
 
 
 def test_a_replaced_key(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.accounts.request_settings import NO_SETTINGS, REQUESTED, UPSTREAM, RequestSettings
+from app.accounts.request_settings import NO_SETTINGS, REQUESTED, TIMEOUTS, UPSTREAM, RequestSettings
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest
 
@@ -19,6 +19,7 @@ INPUTS = (
     "response_model",
     "drop_fields",
     "set_fields",
+    *TIMEOUTS,
 )
 RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name of the upstream"))
 
@@ -34,6 +35,7 @@ def input_texts(settings: RequestSettings) -> dict[str, str]:
         "set_fields": _shown_pairs(
             {name: orjson.dumps(value).decode() for name, value in settings.set_fields.items()}
         ),
+        **{name: f"{seconds:g}" for name in TIMEOUTS if (seconds := getattr(settings, name))},
     }
 
 
@@ -49,6 +51,7 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
         "drop_fields": form.lines("drop_fields"),
         "set_fields": dict.fromkeys(settings.set_fields)
         | {name: _json(text) for name, text in map(_pair, _lines(form, "set_fields"))},
+        **{name: _seconds(form[name].strip()) for name in TIMEOUTS},
     }
 
 
@@ -71,6 +74,14 @@ def _json(text: str) -> Any:
     if value is None:
         raise InvalidRequest("must have other values than null", param="set_fields")
     return value
+
+
+def _seconds(text: str) -> float | str:
+    """Return the number of *text*, 0 where it is empty, or the text if it is none, for a schema to refuse."""
+    try:
+        return float(text or 0)
+    except ValueError:
+        return text
 
 
 def _pair(line: str) -> tuple[str, str]:

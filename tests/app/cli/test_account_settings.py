@@ -208,6 +208,39 @@ class TestFields:
             assert message in result.stderr
 
 
+class TestTimeouts:
+    def test_set_and_taken_back(self, main, poolgate, services):
+        result = poolgate("account set main --timeout 300 --first-token-timeout 90.5 --connect-timeout 2")
+        assert "timeout_seconds, first_token_timeout_seconds, connect_timeout_seconds" in result.stdout
+        own = settings(services)
+        assert (own.timeout_seconds, own.first_token_timeout_seconds) == (300, 90.5)
+        assert own.connect_timeout_seconds == 2
+
+        poolgate("account set main --timeout default --first-token-timeout 0 --connect-timeout default")
+        own = settings(services)
+        assert (own.timeout_seconds, own.first_token_timeout_seconds, own.connect_timeout_seconds) == (
+            0,
+            0,
+            0,
+        )
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("--timeout soon", "takes a number of seconds, or default"),
+            ("--timeout nan", "timeout_seconds must be 0.1 to 86400 seconds"),
+            ("--timeout=-1", "timeout_seconds must be 0.1 to 86400 seconds"),
+            ("--first-token-timeout 86401", "first_token_timeout_seconds must be 0.1 to 86400 seconds"),
+            ("--connect-timeout 61", "connect_timeout_seconds must be 0.1 to 60 seconds"),
+        ],
+    )
+    def test_refused(self, main, poolgate, option, message):
+        result = poolgate(f"account set main {option}")
+
+        assert result.exit_code != 0
+        assert message in result.stderr
+
+
 class TestUnreadable:
     def test_new_values_replace_those_that_cannot_be_read(self, main, poolgate, services, redis_client):
         poolgate("account set main --header-env X-Token=VAR", VAR=SECRET)

@@ -36,6 +36,39 @@ def deadlines(
     return AttemptDeadlines(LIMITS, reasons=reasons, progress=progress, clock=clock, **more)
 
 
+class TestResponseTime:
+    def test_ends_an_attempt_while_it_streams(self, clock: Clock) -> None:
+        """It is a stall of the account: another one may still answer."""
+        streaming = deadlines(clock, response_seconds=50)
+        for _ in range(7):
+            clock.now += 7
+            streaming.progressed()
+            streaming.client_informed()
+            assert not streaming.check()
+            assert not streaming.stalled
+        assert streaming.seconds() == pytest.approx(1)
+
+        clock.now += 1
+        assert streaming.stalled
+        with pytest.raises(StreamIdleTimeout, match="longer than its account is allowed"):
+            streaming.check()
+
+    def test_also_where_no_other_account_could_serve(self, clock: Clock) -> None:
+        waiting = deadlines(clock, response_seconds=50, has_alternative=lambda: False)
+        clock.now += 49
+        assert not waiting.check()
+
+        clock.now += 1
+        with pytest.raises(StreamIdleTimeout):
+            waiting.check()
+
+    def test_is_within_the_deadline_of_the_request(self, clock: Clock) -> None:
+        waiting = deadlines(clock, deadline=clock.now + 20, response_seconds=50)
+        clock.now += 20
+        with pytest.raises(UpstreamTimeout):
+            waiting.check()
+
+
 class TestUnstreamedResponse:
     @pytest.mark.parametrize(("reasons", "limit"), [(False, 120), (True, 300)])
     def test_may_take_as_long_as_a_stream_from_its_beginning_to_its_end(

@@ -71,6 +71,15 @@ class TestAccounts:
         assert (refused.status_code, refused.json["error"]["param"]) == (400, "set_fields")
         assert refused.json["error"]["message"] == "'model' cannot be set: it chooses the model"
 
+    def test_timeouts(self, call):
+        call("POST", "/accounts", NEW | {"timeout_seconds": 300})
+
+        changed = call("PATCH", "/accounts/main", {"timeout_seconds": 0, "connect_timeout_seconds": 2})
+
+        assert (changed.json["timeout_seconds"], changed.json["connect_timeout_seconds"]) == (0, 2)
+        refused = call("PATCH", "/accounts/main", {"timeout_seconds": "5"})
+        assert (refused.status_code, refused.json["error"]["param"]) == (400, "timeout_seconds")
+
     @pytest.mark.parametrize(
         "new",
         [

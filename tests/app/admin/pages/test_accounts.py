@@ -274,6 +274,21 @@ class TestHeaders:
         settings = services.accounts.find(POOL, "main").settings
         assert (settings.drop_fields, settings.set_fields) == (("user",), {"top_k": 5})
 
+    def test_timeouts(self, inside: Visitor, pool: Furnished, services: Services) -> None:
+        """An empty input takes one back."""
+        pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+
+        inside.send(f"{HOME}/main/edit", typed | {"timeout_seconds": "300", "connect_timeout_seconds": "2.5"})
+        assert "300 s" in inside.get(f"{HOME}/main").text
+        assert 'value="2.5"' in inside.get(f"{HOME}/main/edit").text
+
+        refused = inside.send(f"{HOME}/main/edit", typed | {"timeout_seconds": "soon"})
+        assert 'id="timeout_seconds-error"' in refused.text
+        inside.send(f"{HOME}/main/edit", typed | {"connect_timeout_seconds": "2.5"})
+        settings = services.accounts.find(POOL, "main").settings
+        assert (settings.timeout_seconds, settings.connect_timeout_seconds) == (0, 2.5)
+
     @pytest.mark.parametrize("text", ["temperature=warm", "temperature=null", "n=2"])
     def test_refused_fields(self, inside: Visitor, pool: Furnished, text: str) -> None:
         pool.account("main")
