@@ -27,6 +27,8 @@ from app.limits.pool_prices import PoolPrices
 from app.operations.account_check import AccountChecker
 from app.operations.account_import import AccountImport
 from app.operations.accounts import AccountOperations
+from app.operations.alert_conditions import AlertConditions
+from app.operations.alert_delivery import AlertDelivery
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.audit_trail import AuditTrail
 from app.operations.check_stores import CheckStores
@@ -43,6 +45,7 @@ from app.operations.service import AdminOperations
 from app.operations.sign_ins import SignInOperations, SignInStores
 from app.operations.teams import TeamOperations
 from app.operations.upstream_lists import UpstreamLists
+from app.operations.webhooks import WebhookOperations
 from app.operators.stores import OperatorStores
 from app.relay.active_requests import ActiveRequests
 from app.relay.context import RequestContext
@@ -53,6 +56,7 @@ from app.relay.response_cache import ResponseCache
 from app.stores import private_server
 from app.stores.accounts import AccountHashes
 from app.stores.admissions import AdmissionRepository
+from app.stores.alerts import AlertRepository
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.audit import AuditLog
 from app.stores.cached_responses import CachedResponseRepository
@@ -73,9 +77,11 @@ from app.stores.sign_in_flows import SignInFlowRepository
 from app.stores.teams import TeamRepository
 from app.stores.upstream_metadata import UpstreamMetadataRepository
 from app.stores.usage import UsageRepository
+from app.stores.webhooks import WebhookRepository
 from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
+from app.upstream.webhooks import WebhookClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,17 @@ class UpstreamServices:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertingServices:
+    """Alerts: which hold, the webhooks that they are sent to, and their delivery."""
+
+    webhooks: WebhookRepository
+    alerts: AlertRepository
+    client: WebhookClient
+    conditions: AlertConditions
+    delivery: AlertDelivery
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Everything that a process uses, constructed once by `build`."""
 
@@ -125,6 +142,7 @@ class Services:
     routes: PoolRoutes
     ledger: LedgerServices
     upstream: UpstreamServices
+    alerting: AlertingServices
     relay: Relay
     active: ActiveRequests
     cache: ResponseCache
@@ -160,6 +178,9 @@ class Services:
             routes=ModelRouteOperations(audit, self.routes, self.accounts),
             sign_ins=sign_ins,
             teams=TeamOperations(audit, self.teams),
+            webhooks=WebhookOperations(
+                audit, self.alerting.webhooks, self.alerting.alerts, self.alerting.client, self.clock
+            ),
         )
 
     def operator_operations(self, actor: Actor) -> OperatorOperations:
@@ -183,6 +204,7 @@ def build(
     scripts, health = stores.scripts, HealthRepository(stores.scripts)
     upstream, ledger = _build_upstream(settings, stores), _build_ledger(settings, stores)
     relay_services = _build_relay_services(settings, stores, upstream, ledger, demo=demo)
+    check_stores = _build_check_stores(stores, health, ledger)
     return Services(
         settings=settings,
         scripts=scripts,
@@ -198,6 +220,7 @@ def build(
         clock=PoolClock(scripts),
         ledger=ledger,
         upstream=upstream,
+        alerting=_build_alerting(settings, check_stores, ledger),
         relay=Relay(settings, relay_services, demo=demo),
         active=relay_services.active,
         cache=ResponseCache(CachedResponseRepository(scripts, stores.vault)),
@@ -207,7 +230,7 @@ def build(
         sign_in_flows=SignInFlowRepository(scripts, stores.vault),
         feeds=LiveFeeds(FeedSource(ledger.entries, lambda pool: read_current_accounts(scripts, pool))),
         readiness=Readiness(stores.pools, health, stores.vault),
-        doctor=_build_doctor(settings, stores, health, ledger),
+        doctor=Doctor(settings, check_stores),
         tracing=tracing,
         demo=demo,
     )
@@ -278,23 +301,36 @@ def _build_recordings(settings: Settings, stores: _Stores) -> Recordings | None:
     )
 
 
-def _build_doctor(
-    settings: Settings, stores: _Stores, health: HealthRepository, ledger: LedgerServices
-) -> Doctor:
-    check_stores = CheckStores(
+def _build_check_stores(stores: _Stores, health: HealthRepository, ledger: LedgerServices) -> CheckStores:
+    return CheckStores(
         health=health,
         accounts=AccountHashes(stores.scripts),
         vault=stores.vault,
         pools=stores.pools,
         api_keys=stores.api_keys,
         limits=stores.limits,
+        teams=stores.teams,
         prices=stores.prices,
         routes=stores.routes,
         usage=ledger.usage,
         refusals=ledger.refusals,
+        webhooks=WebhookRepository(stores.scripts, stores.vault),
+        alerts=AlertRepository(stores.scripts),
         count_sealed=lambda: Reseal(stores.scripts, stores.vault, stores.pools.names()).count(),
     )
-    return Doctor(settings, check_stores)
+
+
+def _build_alerting(
+    settings: Settings, check_stores: CheckStores, ledger: LedgerServices
+) -> AlertingServices:
+    client = WebhookClient(user_agent=settings.user_agent)
+    return AlertingServices(
+        webhooks=check_stores.webhooks,
+        alerts=check_stores.alerts,
+        client=client,
+        conditions=AlertConditions(check_stores, ledger.series),
+        delivery=AlertDelivery(check_stores.alerts, client),
+    )
 
 
 def _build_ledger(settings: Settings, stores: _Stores) -> LedgerServices:

@@ -36,8 +36,8 @@ STREAM_UPSTREAM = ("pool", "auto", "always", "never")  # pool: as the setting of
 METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-data"])
 
 
-class BaseUrl(Text):
-    """An http or https URL to which paths are appended, returned without trailing slashes."""
+class HttpUrl(Text):
+    """An http or https URL without credentials, whose host is no metadata service of a cloud."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text: str = super()._deserialize(value, attr, data)
@@ -54,6 +54,14 @@ class BaseUrl(Text):
             raise invalid("must not be a link-local address or a cloud's metadata service")
         if "@" in url.netloc:
             raise invalid("must not hold credentials")
+        return text
+
+
+class BaseUrl(HttpUrl):
+    """A URL to which paths are appended, returned without trailing slashes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text = super()._deserialize(value, attr, data)
         if "?" in text or "#" in text:
             raise invalid("must not have a query or a fragment")
         return text.rstrip("/")

@@ -16,7 +16,18 @@ from app import descriptors, log
 from app.config import ConfigError, Settings
 from app.stores import private_server
 from app.wiring import build
-from workers import leases, models, refresh, retention, retest, summaries, usage
+from workers import (
+    alert_delivery,
+    alerts,
+    leases,
+    models,
+    refresh,
+    retention,
+    retest,
+    store_watch,
+    summaries,
+    usage,
+)
 from workers.runner import Job, run_until
 
 JOBS = (
@@ -27,6 +38,8 @@ JOBS = (
     Job("models", models.EVERY_SECONDS, models.run),
     Job("summaries", summaries.EVERY_SECONDS, summaries.run),
     Job("retention", retention.EVERY_SECONDS, retention.run),
+    Job("alerts", alerts.EVERY_SECONDS, alerts.run),
+    Job("alert_delivery", alert_delivery.EVERY_SECONDS, alert_delivery.run),
 )
 
 
@@ -39,7 +52,9 @@ def main() -> None:
         gevent.signal_handler(number, stopping.set)
     private_server.redis_url(settings)
     gevent.spawn(private_server.watch_forever, settings, gevent.sleep)
-    run_until(stopping, JOBS, build(settings), settings.graceful_timeout_seconds)
+    services = build(settings)
+    gevent.spawn(store_watch.watch_until, stopping, services)
+    run_until(stopping, JOBS, services, settings.graceful_timeout_seconds)
 
 
 if __name__ == "__main__":

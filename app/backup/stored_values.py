@@ -40,6 +40,7 @@ from schemas.api_keys import KeyInput
 from schemas.bounds import MAX_CREDENTIAL_CHARS, MAX_LIMITS, name_error
 from schemas.model_routes import ROUTE_INPUT
 from schemas.teams import TeamInput
+from schemas.webhooks import WEBHOOK_INPUT
 
 LARGEST = 2**53  # as far as the doubles of the scripts are exact
 LARGEST_TOTAL = 2**63 - 1  # Redis itself adds to totals
@@ -159,7 +160,7 @@ def check_record(pool: PoolContents, record: Record, clear: Any) -> None:
         pool.seen.add(name)
     _check_shape(pool, record)
     if clear:
-        value = clear | value
+        value = value | clear  # as they are restored
     check(pool, name[len(family) :], value)
 
 
@@ -504,6 +505,12 @@ def _check_routes(_pool: PoolContents, _suffix: str, routes: Mapping[str, str]) 
         ROUTE_INPUT.load(_check_json(text, "a model route", dict))
 
 
+def _check_webhooks(_pool: PoolContents, _suffix: str, webhooks: Mapping[str, str]) -> None:
+    for name, text in webhooks.items():
+        if _is_clear(text):
+            WEBHOOK_INPUT.load({**_check_json(text, "a webhook", dict), "name": name})
+
+
 def _check_leases(pool: PoolContents, _suffix: str, leases: Mapping[str, str]) -> None:
     pool.leases = set(leases)
 
@@ -616,6 +623,7 @@ FAMILIES: dict[str, Family] = {
     "used:": Family("hash", _check_figures),
     "prices": Family("hash", _check_prices),
     "routes": Family("hash", _check_routes),
+    "webhooks": Family("hash", _check_webhooks),
     "leases": Family("zset", _check_leases),
     "r:": Family("hash", _check_request),
     "out": Family("zset", _check_nothing),

@@ -6,6 +6,7 @@ import click
 
 from app.cli.account import account_group
 from app.cli.admin import admin_group
+from app.cli.alert import alert_group
 from app.cli.audit import audit
 from app.cli.backup import backup, restore
 from app.cli.complete import completion
@@ -44,6 +45,7 @@ main.add_command(dump)
 main.add_command(import_group)
 main.add_command(account_group)
 main.add_command(admin_group)
+main.add_command(alert_group)
 main.add_command(audit)
 main.add_command(key_group)
 main.add_command(team_group)

@@ -1,4 +1,4 @@
-"""Shell completion of the names of pools, accounts, API keys and teams that are in the store."""
+"""Shell completion of the names of pools, accounts, API keys, teams and webhooks in the store."""
 
 from __future__ import annotations
 
@@ -57,6 +57,11 @@ def api_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 def teams(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a team name."""
     return _matches(incomplete, _query_store(ctx, lambda names: names.teams(_pool(ctx))))
+
+
+def webhooks(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a webhook name."""
+    return _matches(incomplete, _query_store(ctx, lambda names: names.webhooks(_pool(ctx))))
 
 
 def _matches(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:

@@ -92,6 +92,14 @@ class UsageSeries:
                 parts = self._days(pool, starts, by, now)
         return _added(starts, parts, now)
 
+    def newest_minutes(self, pool: str, number: int) -> dict[str, int]:
+        """Return the sums of the *number* newest minutes that are over, by figure; {} without requests."""
+        now = int(self._clock.now())
+        over = _over(MINUTE, now)
+        starts = [over - SECONDS[MINUTE] * back for back in range(number, 0, -1)]
+        parts = self._minutes(pool, starts, Grouping.ALL, now)
+        return _added([starts[0]], parts, now).totals().get("", {})
+
     def make(self, pool: str) -> int:
         """Make the missing summaries that `series` will read; return how many those were."""
         now, zone = self._now(pool)

@@ -23,10 +23,15 @@ RAISE_LIMIT = "raise the limit"
 SET_LENGTH = "poolgate key set NAME --output-tokens N, or raise the limit"  # of a key's limit
 
 
+def owned_limits(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> list[tuple[str, Limit]]:
+    """Return the limits of *api_keys*, each with the name of its key, and of *pool*, with ''."""
+    owned = [(key.name, limit) for key in api_keys for limit in key.limits]
+    return owned + [("", limit) for limit in stores.limits.all(pool)]
+
+
 def check_usage(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> Iterator[Diagnostic]:
     """Yield the limits of *pool* and of its *api_keys* that are used up, or nearly."""
-    owned = [(key.name, limit) for key in api_keys for limit in key.limits]
-    owned += [("", limit) for limit in stores.limits.all(pool)]
+    owned = owned_limits(stores, pool, api_keys)
     statuses = stores.usage.limit_statuses(pool, [limit for _, limit in owned]) if owned else []
     for (name, limit), status in zip(owned, statuses, strict=True):
         share = status.used_percent

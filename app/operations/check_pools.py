@@ -14,6 +14,7 @@ from app.operations.check_accounts import StoredAccount, check_accounts, read_ac
 from app.operations.check_limits import check_strict_limits, check_usage
 from app.operations.check_requests import check_missing_models
 from app.operations.check_stores import CheckStores
+from app.operations.check_webhooks import check_webhooks
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics, pool_option
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey, KeyState
@@ -82,6 +83,7 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
     findings += check_usage(stores, name, usable)
     findings += check_strict_limits(stores, name, usable, records)
     findings += check_missing_models(stores, name, records, now)
+    findings += check_webhooks(stores, name)
     return group_diagnostics(findings)
 
 

@@ -10,12 +10,15 @@ from app.accounts.pools import PoolRepository
 from app.backup.reseal import SealedCounts
 from app.limits.pool_prices import PoolPrices
 from app.stores.accounts import AccountHashes
+from app.stores.alerts import AlertRepository
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.health import HealthRepository
 from app.stores.limits import LimitRepository
 from app.stores.refusals import RefusalRepository
 from app.stores.secrets import Vault
+from app.stores.teams import TeamRepository
 from app.stores.usage import UsageRepository
+from app.stores.webhooks import WebhookRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,11 @@ class CheckStores:
     accounts: AccountHashes
     api_keys: ApiKeyRepository
     limits: LimitRepository
+    teams: TeamRepository
     prices: PoolPrices
     routes: PoolRoutes
     usage: UsageRepository
     refusals: RefusalRepository
+    webhooks: WebhookRepository
+    alerts: AlertRepository
     count_sealed: Callable[[], SealedCounts]  # reads the whole store

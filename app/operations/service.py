@@ -13,6 +13,7 @@ from app.operations.pools import PoolOperations
 from app.operations.prices import PriceOperations
 from app.operations.sign_ins import SignInOperations
 from app.operations.teams import TeamOperations
+from app.operations.webhooks import WebhookOperations
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,4 @@ class AdminOperations:
     routes: ModelRouteOperations
     sign_ins: SignInOperations
     teams: TeamOperations
+    webhooks: WebhookOperations

@@ -25,6 +25,13 @@ class JobRepository:
         period_ms = int(period_seconds * 1000)
         return bool(self._client.set(keys.JOBS + job, os.getpid(), nx=True, px=period_ms))
 
+    def hold(self, job: str, holder: str, seconds: float) -> bool:
+        """Take *job* for *holder*, or extend that; False while another holder has it."""
+        key, ttl_ms = keys.JOBS + job, int(seconds * 1000)
+        if self._client.set(key, holder, nx=True, px=ttl_ms):
+            return True
+        return self._client.get(key) == holder and bool(self._client.pexpire(key, ttl_ms))
+
     def claim_account(self, job: str, pool: str, account_id: str, period_seconds: float) -> bool:
         """Take the period of *job* for one account. It ends 10 % early: the next run finds it over."""
         period_ms = int(period_seconds * 900)

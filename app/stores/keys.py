@@ -92,6 +92,26 @@ def routes(name: str) -> str:
     return root(name) + "routes"
 
 
+def webhooks(name: str) -> str:
+    """Hash: webhook name -> its URL, secret and settings (encrypted JSON)."""
+    return root(name) + "webhooks"
+
+
+def alerts(name: str, webhook: str) -> str:
+    """Hash: open alert that a webhook was sent -> its step, since when and when it was sent (JSON)."""
+    return f"{root(name)}alerts:{webhook}"
+
+
+def alert_messages(name: str, webhook: str) -> str:
+    """List: messages for a webhook (JSON), the oldest first; at most 10."""
+    return f"{root(name)}alerts-out:{webhook}"
+
+
+def alert_deliveries(name: str, webhook: str) -> str:
+    """Hash: how many messages were delivered, have failed or were dropped; the latest error and times."""
+    return f"{root(name)}alerts-sent:{webhook}"
+
+
 def leases(name: str) -> str:
     """Sorted set: open request id -> deadline, Unix ms on the Redis clock."""
     return root(name) + "leases"

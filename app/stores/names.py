@@ -1,4 +1,4 @@
-"""Names of pools, accounts, API keys and teams, for shell completion."""
+"""Names of pools, accounts, API keys, teams and webhooks, for shell completion."""
 
 from __future__ import annotations
 
@@ -27,3 +27,7 @@ class NameRepository:
     def teams(self, pool: str) -> list[str]:
         """Return the names of the teams of *pool*."""
         return list(self._client.smembers(keys.team_names(pool)))
+
+    def webhooks(self, pool: str) -> list[str]:
+        """Return the names of the webhooks of *pool*."""
+        return list(self._client.hkeys(keys.webhooks(pool)))

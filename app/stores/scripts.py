@@ -78,6 +78,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "put_admin_token": _OPERATORS,
     "touch_admin_token": _OPERATORS,
     "throttle_sign_in": _OPERATORS,
+    "change_alerts": _BASE,
+    "record_delivery": _BASE,
 }
 
 

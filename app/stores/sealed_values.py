@@ -9,7 +9,7 @@ from app.stores import keys
 from app.stores.scripts import Scripts
 
 FERNET_BEGINS = "gAAAAA"  # version 0x80 and the first bytes of a time before the year 4000
-FAMILIES = ("a:", "op:", "flow:", "ans:", "restore:")  # of keys that hold encrypted values
+FAMILIES = ("a:", "op:", "flow:", "ans:", "webhooks", "restore:")  # of keys that hold encrypted values
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ local REFUSED_CREDENTIAL = root .. 'refused-at' -- '<account id> <Unix ms>': the
 local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
 local TEAMS = root .. 'teams' -- set: names of teams
+local WEBHOOKS = root .. 'webhooks' -- hash: webhook name -> its encrypted record
 local AUDIT = root .. 'audit' -- system keys only
 local AUDIT_OPEN = root .. 'audit-open'
 
@@ -53,3 +54,6 @@ local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- sho
 local function affinity_key(hash) return root .. 'aff:' .. hash end
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end
 local function refusal_batch_key(id) return root .. 'refused-batch:' .. id end
+local function alerts_key(name) return root .. 'alerts:' .. name end
+local function alert_messages_key(name) return root .. 'alerts-out:' .. name end
+local function alert_deliveries_key(name) return root .. 'alerts-sent:' .. name end

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from app.backup.encrypted_file import EncryptedWriter
+from app.backup.encrypted_file import EncryptedWriter, UnreadableFile
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Restore, Restored
 from app.ledger.verify import Verification
 from app.stores import keys
 from app.stores.client import make_client
 from app.stores.ledger import LedgerRepository
+from app.stores.records.webhooks import Webhook
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
+from app.stores.webhooks import WebhookRepository
 from tests.support.redis import private_redis
 from tests.support.store import POOL, StoreOfTest, limit
 
@@ -291,6 +293,24 @@ class TestWhatComesAlong:
         offer = elsewhere.state("c")["offer"]
         offered = elsewhere.client.smembers(keys.root(POOL) + f"models:{offer}")
         assert offered == {"m", "gpt-5"}
+
+    def test_webhooks(self, store, elsewhere, tmp_path) -> None:
+        """They are encrypted again; what they were sent, and are to be sent, is not in the backup."""
+        ops = Webhook("ops", "https://hooks.example/x", secret="s" * 32)
+        WebhookRepository(store.scripts, VAULT).add(POOL, ops)
+        store.client.hset(keys.alerts(POOL, "ops"), "pool:", "{}")
+        store.client.rpush(keys.alert_messages(POOL, "ops"), "{}")
+        store.client.hset(keys.alert_deliveries(POOL, "ops"), "delivered", "1")
+
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        assert WebhookRepository(elsewhere.scripts, OTHER_VAULT).all(POOL) == [ops]
+        assert elsewhere.client.keys("*alerts*") == []
+        for name, text in (("a b", "{}"), ("ops", '{"url": "ftp://x"}')):
+            store.client.delete(keys.webhooks(POOL))
+            store.client.hset(keys.webhooks(POOL), name, VAULT.seal(text))
+            with pytest.raises(UnreadableFile, match="line"):
+                restore(elsewhere, back_up(store, tmp_path / "f"), replace=True)
 
     def test_rows_that_were_removed_are_known_to_be(self, store, elsewhere, tmp_path) -> None:
         for _ in range(5):

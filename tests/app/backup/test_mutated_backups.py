@@ -32,10 +32,12 @@ from app.stores.limits import LimitRepository
 from app.stores.operators import OperatorRepository
 from app.stores.prices import PriceRepository
 from app.stores.records.operators import NewAdminToken
+from app.stores.records.webhooks import Webhook
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from app.stores.teams import TeamRepository
+from app.stores.webhooks import WebhookRepository
 from schemas.bounds import MAX_CREDENTIAL_CHARS
 from tests.support.store import POOL, StoreOfTest
 
@@ -110,6 +112,7 @@ def lines(store: StoreOfTest) -> list[bytes]:
     )
     LimitRepository(scripts).add(POOL, parse_limit("5000 output_tokens/week for m* balanced"))
     PriceRepository(scripts).put(POOL, "m", {"standard": {"input": 1, "output": 2}, "context": 1000})
+    WebhookRepository(scripts, VAULT).add(POOL, Webhook("ops", "https://hooks.example/x", secret="s" * 32))
     store.client.hset(keys.routes(POOL), "fast", '{"steps":[[{"model":"m"}]]}')
     for number in range(3):
         admitted = store.admit(key=key.id, output_tokens=5)
@@ -153,6 +156,7 @@ def read_everything(store: StoreOfTest) -> None:
             store.admit(key=key.id, model=(key.models or ("m",))[0])
         LimitRepository(scripts).all(pool)
         TeamRepository(scripts).all(pool)
+        WebhookRepository(scripts, VAULT).all(pool)
         PriceRepository(scripts).read(pool)
         LedgerSearch(ledger, refusals).search(pool, LedgerQuery())
     OperatorRepository(scripts, VAULT).all()

@@ -35,6 +35,18 @@ class TestClaim:
         assert 0 < redis_client.pttl(keys.job_claim("p", "models", "a")) <= 90_000
 
 
+def test_hold(jobs: JobRepository, redis_client: Any) -> None:
+    """It belongs to one holder, as long as that extends it."""
+    assert jobs.hold("watch", "a", 30)
+    assert not jobs.hold("watch", "b", 30)
+    redis_client.pexpire(keys.JOBS + "watch", 1000)
+
+    assert jobs.hold("watch", "a", 30)
+    assert redis_client.pttl(keys.JOBS + "watch") > 1000
+    redis_client.delete(keys.JOBS + "watch")
+    assert jobs.hold("watch", "b", 30)
+
+
 def test_run(jobs: JobRepository, redis_client: Any) -> None:
     jobs.record_run("sweep", 30.0, ok=False)
 

@@ -120,6 +120,14 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
             | {"scope": "read", "operator": "ann"}
         ],
         "touch_admin_token": ["d"],
+        "change_alerts": [
+            {"webhook": "ops", "id": "m", "kinds": ["pool", "limit"], "remind_ms": 1000}
+            | {"alerts": [{"key": "pool:", "step": "", "begins": True, "alert": "{}"}]}
+        ],
+        "record_delivery": [
+            {"webhook": "ops", "id": "m0", "outcome": ("delivered", "retry")[index % 2]}
+            | {"error": "e", "wait_ms": 1000}
+        ],
         "reseal": [{"name": "a:s", "field": "sign_in", "old": "x", "new": "y" * 9000}],
         "throttle_sign_in": [
             {"id": "x", "limits": [{"what": "name:x", "most": 3, "window_ms": 1000, "unless": "known"}]}
@@ -165,6 +173,10 @@ def _filled(client: Any) -> StoreOfTest:
             stored = recording | {"at": 0, "state": "stored", "ended": True, "max_bytes": 100}
             store.scripts.run("record_response", store.pool, orjson.dumps(stored), "sealed")
     root = keys.root(store.pool)
+    client.hset(keys.webhooks(store.pool), "ops", "sealed")
+    open_alert = {"step": "80", "since_ms": START_MS, "sent_ms": START_MS, "alert": "{}"}
+    client.hset(keys.alerts(store.pool, "ops"), "limit:day", orjson.dumps(open_alert))
+    client.rpush(keys.alert_messages(store.pool, "ops"), '{"id": "m0"}')
     client.hset(keys.root(keys.SYSTEM) + "audit-open", "entry", "{}")
     client.hset(keys.summary(store.pool, "h", 1774742400), "begun", "token")
     client.set(root + "restore-by", "run")
@@ -179,9 +191,9 @@ def _state(client: Any) -> dict[str, Any]:
         "string": client.get,
         "hash": client.hgetall,
         "zset": lambda name: client.zrange(name, 0, -1, withscores=True),
-        "list": lambda name: client.lrange(name, 0, -1),
         "set": lambda name: sorted(client.smembers(name)),
         "stream": client.xrange,
+        "list": lambda name: client.lrange(name, 0, -1),
     }
     names = sorted(client.scan_iter(count=1000))
     return {name: (read[client.type(name)](name), client.pexpiretime(name)) for name in names}

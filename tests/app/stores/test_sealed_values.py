@@ -25,12 +25,14 @@ def test_all(values: SealedValueRepository, redis_client: Any) -> None:
     redis_client.hset(keys.account("q", "1"), mapping=fields)
     redis_client.set(keys.cached_response("p", "d"), SEALED)
     redis_client.set(keys.flow("p", "f"), "in clear")
+    redis_client.hset(keys.webhooks("p"), "ops", SEALED)
     redis_client.sadd(keys.staged_names("p", "run"), SEALED)
 
     assert list(values.all("p")) == [
         SealedValue("p", "a:1", "credential", SEALED),
         SealedValue("p", "a:1", "sign_in", SEALED),
         SealedValue("p", "ans:d", "", SEALED),
+        SealedValue("p", "webhooks", "ops", SEALED),
     ]
 
 

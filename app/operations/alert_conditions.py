@@ -1,0 +1,163 @@
+"""Which alerts hold in a pool now: read from what is stored, never on the path of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.accounts.kinds import kind_of
+from app.formatting import moment
+from app.ledger.series import UsageSeries
+from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
+from app.operations.check_limits import owned_limits
+from app.operations.check_stores import CheckStores
+from app.operations.diagnostic import Level
+from app.stores.records.accounts import AccountState
+from app.stores.records.alerts import Alert
+from app.stores.records.api_keys import KeyState
+from app.stores.records.limits import LimitStatus
+from app.stores.records.teams import TeamState
+from app.stores.records.webhooks import AlertKind
+
+STEPS = (100, 80)  # percent of a limit
+ERROR_MINUTES = 5  # whose requests are counted
+MIN_FAILED = 10  # requests in that time
+BEGIN_SHARE, END_SHARE = 0.2, 0.1  # of the requests; an alert lasts until less than the second fail
+OUT_STATES = (AccountState.WINDOW_SPENT, AccountState.CREDENTIAL_EXPIRED)  # until a known time
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAccounts:
+    """The accounts of a pool at *now*, Unix seconds; read once for two kinds of alerts."""
+
+    pool: str
+    stored: Sequence[StoredAccount]
+    now: float
+
+
+class AlertConditions:
+    """Evaluates the conditions of alerts."""
+
+    def __init__(self, stores: CheckStores, series: UsageSeries) -> None:
+        self._stores = stores
+        self._series = series
+
+    def current(self, pool: str, kinds: Collection[AlertKind]) -> list[Alert]:
+        """Return the alerts of *kinds* that hold in *pool*, the most important first."""
+        alerts: list[Alert] = []
+        if AlertKind.POOL in kinds or AlertKind.ACCOUNT in kinds:
+            now = self._stores.health.now()
+            accounts = PoolAccounts(pool, read_accounts(self._stores, pool), now)
+            by_kind: Mapping[AlertKind, Callable[[PoolAccounts], Iterator[Alert]]] = {
+                AlertKind.POOL: pool_alerts,
+                AlertKind.ACCOUNT: account_alerts,
+            }
+            for kind, find in by_kind.items():
+                if kind in kinds:
+                    alerts += find(accounts)
+        if AlertKind.ERRORS in kinds:
+            alerts += error_alerts(self._series.newest_minutes(pool, ERROR_MINUTES))
+        if AlertKind.LIMIT in kinds:
+            alerts += self._limit_alerts(pool)
+        return alerts
+
+    def _limit_alerts(self, pool: str) -> list[Alert]:
+        now = self._stores.health.now()
+        usable = [key for key in self._stores.api_keys.all(pool) if key.state_at(now) is KeyState.ACTIVE]
+        owned = owned_limits(self._stores, pool, usable)
+        teams = [team for team in self._stores.teams.all(pool) if team.state is TeamState.ACTIVE]
+        owned += [(team.name, limit) for team in teams for limit in team.limits]
+        statuses = self._stores.usage.limit_statuses(pool, [limit for _, limit in owned])
+        found = [
+            alert
+            for (name, _), status in zip(owned, statuses, strict=True)
+            for alert in limit_alerts(name, status)
+        ]
+        return sorted(found, key=lambda alert: -int(alert.step))
+
+
+def account_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
+    """Yield an alert for each account that needs attention, with what `poolgate doctor` finds first."""
+    seen = set[str]()
+    for finding in check_accounts(accounts.pool, accounts.stored, accounts.now):
+        (name,) = finding.names
+        if finding.level is Level.WRONG and name not in seen:
+            seen.add(name)
+            details = {"account": name, "finding": finding.what, "remedy": finding.remedy}
+            text = f"Account {name} needs attention: {finding.what}"
+            yield Alert(AlertKind.ACCOUNT, name, text, finding.what[:100], details=details)
+
+
+def pool_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
+    """Yield an alert if no account can serve; not if all are paused, which an operator did."""
+    real = [stored for stored in accounts.stored if not kind_of(stored.account).is_simulated]
+    if not real or any(_can_serve(stored, accounts.now) for stored in real):
+        return
+    states = [stored.account.state for stored in real]
+    paused, spent = states.count(AccountState.PAUSED), states.count(AccountState.WINDOW_SPENT)
+    if paused == len(real):
+        return
+    ends = [
+        stored.account.until_ms // 1000
+        for stored in real
+        if stored.account.state in OUT_STATES and stored.account.until_ms > accounts.now * 1000
+    ]
+    parts = [(spent, "spent"), (paused, "paused"), (len(real) - spent - paused, "out of use")]
+    text = "No account can serve: " + ", ".join(f"{count} {what}" for count, what in parts if count)
+    if ends:
+        text += f"; the first is due back at {moment(min(ends))}"
+    details = {"accounts": len(real), "spent": spent, "paused": paused, "until": min(ends, default=None)}
+    yield Alert(AlertKind.POOL, "", text, details=details)
+
+
+def _can_serve(stored: StoredAccount, now: float) -> bool:
+    account = stored.account
+    if not stored.is_readable or account.state in (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD):
+        return False
+    return account.state not in OUT_STATES or 0 < account.until_ms <= now * 1000
+
+
+def error_alerts(figures: Mapping[str, int]) -> Iterator[Alert]:
+    """
+    Yield an alert if many of the requests in *figures* have failed, and accounts were the cause.
+
+    Errors that a request itself caused do not count, nor do failures after which another account answered.
+    """
+    requests = figures.get("requests", 0)
+    by_accounts = figures.get("failed_attempts", 0) - figures.get("rescues", 0)
+    failed = max(0, min(figures.get("errors", 0), by_accounts))
+    if not requests or failed < END_SHARE * requests or not failed:
+        return
+    percent = 100 * failed // requests
+    text = f"{percent} % of the requests of {ERROR_MINUTES} minutes have failed ({failed} of {requests})"
+    details = {"requests": requests, "failed": failed, "percent": percent, "minutes": ERROR_MINUTES}
+    begins = failed >= max(MIN_FAILED, BEGIN_SHARE * requests)
+    yield Alert(AlertKind.ERRORS, "", text, begins=begins, details=details)
+
+
+def limit_alerts(owner: str, status: LimitStatus) -> Iterator[Alert]:
+    """
+    Yield an alert if a limit of *owner*, a key or a team, or '' for the pool, is used up to one of STEPS.
+
+    Limits per second and minute, and of parallel requests, have none: they are rates, not budgets.
+    """
+    limit = status.limit
+    if limit.unit.is_concurrent or limit.period.is_rolling:
+        return
+    step = next((percent for percent in STEPS if 100 * status.settled >= percent * limit.max), None)
+    if step is None:
+        return
+    subject = f"The {limit.scope} {owner}" if owner else "The pool"
+    state = "has reached its limit" if step == STEPS[0] else f"has used over {step} % of its limit"
+    details = {
+        "scope": limit.scope,
+        "name": owner or None,
+        "limit": limit.label,
+        "limit_id": limit.id,
+        "unit": limit.unit,
+        "used": status.settled,
+        "max": limit.max,
+        "percent": step,
+        "resets_at": status.resets_at,
+    }
+    yield Alert(AlertKind.LIMIT, limit.id, f"{subject} {state} {limit.label}", str(step), details=details)

@@ -1,0 +1,213 @@
+"""Which alerts hold, by what is stored."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from app.accounts.account import Account
+from app.limits.limit_syntax import parse_limit
+from app.operations.alert_conditions import ERROR_MINUTES, error_alerts, limit_alerts
+from app.stores import keys
+from app.stores.records.alerts import Alert
+from app.stores.records.limits import LimitStatus
+from app.stores.records.webhooks import AlertKind
+from app.stores.teams import TeamRepository
+from app.wiring import Services
+from tests.support.ledger_rows import record_request
+
+POOL = "default"
+NOW = time.time()
+
+
+@pytest.fixture
+def account(services: Services) -> Any:
+    services.pools.ensure(POOL)
+
+    def add(name: str, kind: str = "openai", **fields: Any) -> Account:
+        added = services.accounts.add(POOL, Account("", name, kind, "http://x", credential="sk-x"))
+        if fields:
+            services.scripts.client.hset(keys.account(POOL, added.id), mapping=fields)
+        return added
+
+    return add
+
+
+def held(services: Services, kind: AlertKind) -> list[Alert]:
+    return services.alerting.conditions.current(POOL, {kind})
+
+
+def spent(until: float = NOW + 3600) -> dict[str, Any]:
+    return {"state": "window_spent", "until_ms": int(until * 1000)}
+
+
+class TestAccounts:
+    def test_one_that_needs_attention(self, services: Services, account: Any) -> None:
+        account("fine")
+        account("dead", state="credential_dead", reason="invalid_api_key")
+        account("spent", **spent())
+
+        (alert,) = held(services, AlertKind.ACCOUNT)
+        assert alert.key == "account:dead"
+        assert alert.text == ("Account dead needs attention: its credential is refused (invalid_api_key)")
+        assert alert.details["account"] == "dead"
+        assert "poolgate account" in str(alert.details["remedy"])
+        assert "sk-x" not in alert.to_json()
+
+
+class TestPool:
+    def test_none_can_serve(self, services: Services, account: Any) -> None:
+        account("one", **spent(NOW + 7200))
+        account("two", **spent())
+        account("three", state="paused")
+        account("four", state="credential_dead")
+        account("demo", kind="demo")
+
+        (alert,) = held(services, AlertKind.POOL)
+        assert alert.text.startswith(
+            "No account can serve: 2 spent, 1 paused, 1 out of use; the first is due back at 20"
+        )
+        assert alert.details["until"] == int(NOW + 3600)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"state": "active"},
+            {"state": "burst_limited", "until_ms": 9e12},
+            {"state": "suspected", "until_ms": 9e12},
+            spent(NOW - 60),  # it is due back with the next request
+        ],
+    )
+    def test_one_can(self, services: Services, account: Any, fields: dict[str, Any]) -> None:
+        account("one", **spent())
+        account("two", **fields)
+
+        assert held(services, AlertKind.POOL) == []
+
+    def test_operators_paused_all(self, services: Services, account: Any) -> None:
+        account("one", state="paused")
+
+        assert held(services, AlertKind.POOL) == []
+
+    def test_no_accounts(self, services: Services, account: Any) -> None:
+        account("demo", kind="demo")
+
+        assert held(services, AlertKind.POOL) == []
+
+
+class TestLimits:
+    def test_of_a_team(self, services: Services) -> None:
+        services.pools.ensure(POOL)
+        limit = parse_limit("10 requests/day")
+        TeamRepository(services.scripts).create(POOL, "red", [limit])
+        services.ledger.usage.limit_statuses(POOL, [limit])  # begins its window
+        services.scripts.client.hset(keys.limit(POOL, limit.id), "s", 10)
+
+        (alert,) = held(services, AlertKind.LIMIT)
+        assert alert.text == "The team red has reached its limit 10 requests per day"
+        assert (alert.details["scope"], alert.details["name"]) == ("team", "red")
+
+    def test_of_keys_and_of_the_pool(self, services: Services, account: Any) -> None:
+        """The fullest come first; a disabled key has none."""
+        texts = ("100 requests/day", "50 requests/minute", "20 requests/month")
+        own = [parse_limit(text) for text in texts]
+        services.pools.ensure(POOL)
+        services.api_keys.create(POOL, "ann", limits=own)
+        other = parse_limit("10 requests/day")
+        services.api_keys.create(POOL, "bob", limits=(other,))
+        services.api_keys.disable(POOL, "bob")
+        of_pool = services.limits.add(POOL, parse_limit("90 requests/month"))
+        limits = [*own, other, of_pool]
+        services.ledger.usage.limit_statuses(POOL, limits)  # begins their windows
+        for limit, settled in zip(limits, (80, 50, 19, 10, 90), strict=True):
+            services.scripts.client.hset(keys.limit(POOL, limit.id), "s", settled)
+
+        found = held(services, AlertKind.LIMIT)
+
+        expected = [(of_pool, "100"), (own[0], "80"), (own[2], "80")]
+        assert [(alert.key, alert.step) for alert in found] == [
+            (f"limit:{limit.id}", step) for limit, step in expected
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "settled", "expected"),
+        [
+            ("10 usd/month", 7_999_999, None),
+            ("10 usd/month", 8_000_000, "The key ann has used over 80 % of its limit $10.00 per month"),
+            ("10 usd/month", 9_999_999, "The key ann has used over 80 % of its limit $10.00 per month"),
+            ("10 usd/month", 10_000_000, "The key ann has reached its limit $10.00 per month"),
+            ("10 requests/hour", 12, "The key ann has reached its limit 10 requests per hour"),
+            ("10 requests/minute", 10, None),
+            ("10 parallel_requests", 10, None),
+        ],
+    )
+    def test_steps(self, text: str, settled: int, expected: str | None) -> None:
+        status = LimitStatus(parse_limit(text), settled, 5, None)  # of a key
+
+        assert next((alert.text for alert in limit_alerts("ann", status)), None) == expected
+
+    def test_of_the_pool(self) -> None:
+        (alert,) = limit_alerts("", LimitStatus(parse_limit("10 requests/day"), 8, 0, 5))
+
+        assert alert.text == "The pool has used over 80 % of its limit 10 requests per day"
+        assert (alert.details["name"], alert.details["percent"], alert.details["resets_at"]) == (None, 80, 5)
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("errors", "failed_attempts", "rescues", "expected"),
+        [
+            (20, 20, 0, True),
+            (19, 19, 0, False),  # it only prolongs an alert
+            (10, 10, 0, False),
+            (9, 9, 0, None),
+            (50, 0, 0, None),  # the requests were the cause
+            (0, 50, 50, None),  # other accounts answered
+            (30, 60, 10, True),  # two attempts for each request
+        ],
+    )
+    def test_share(self, errors: int, failed_attempts: int, rescues: int, expected: bool | None) -> None:
+        figures = {"requests": 100, "errors": errors, "failed_attempts": failed_attempts, "rescues": rescues}
+
+        assert next((alert.begins for alert in error_alerts(figures)), None) is expected
+
+    def test_few_requests(self) -> None:
+        figures = {"requests": 9, "errors": 9, "failed_attempts": 9, "rescues": 0}
+
+        assert [alert.begins for alert in error_alerts(figures)] == [False]
+        assert list(error_alerts({})) == []
+
+    def test_of_the_newest_minutes(self, services: Services) -> None:
+        """Minutes that are over, of which the current one is none."""
+        services.pools.ensure(POOL)
+        attempts = [{"account": "a", "failure": "server_error", "scope": "account, briefly"}]
+        for _ in range(12):
+            record_request(
+                services.scripts, POOL, time.time(), status=502, attempts=attempts, attempts_counted=True
+            )
+        newest, _ = services.scripts.client.xrange(keys.ledger(POOL))[-1]
+        minute = int(newest.split("-")[0]) // 60_000 * 60
+        series = services.ledger.series
+        services.scripts.client.delete(*services.scripts.client.keys("*sum:*") or ["x"])
+
+        class Later:
+            def now(self) -> float:
+                return float(minute + 70)
+
+        series._clock = Later()  # type: ignore[assignment]
+        figures = series.newest_minutes(POOL, ERROR_MINUTES)
+
+        assert (figures["requests"], figures["errors"], figures["failed_attempts"]) == (12, 12, 12)
+        (alert,) = error_alerts(figures)
+        assert alert.begins
+        assert alert.text == "100 % of the requests of 5 minutes have failed (12 of 12)"
+
+
+def test_the_most_important_comes_first(services: Services, account: Any) -> None:
+    account("dead", state="credential_dead")
+
+    alerts = services.alerting.conditions.current(POOL, set(AlertKind))
+
+    assert [alert.kind for alert in alerts] == [AlertKind.POOL, AlertKind.ACCOUNT]
