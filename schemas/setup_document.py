@@ -17,11 +17,13 @@ from schemas.api_keys import Expiry, KeyInput
 from schemas.bounds import MAX_LIMITS, MAX_OWN_PRICES, MAX_ROUTE_STEPS, MAX_ROUTE_TARGETS, MAX_ROUTES
 from schemas.fields import Flag, Integer, Json, Object, ShortText, Text
 from schemas.model_routes import RouteFields, RouteTargetInput
-from schemas.names import AdminSchema, Names
+from schemas.names import AdminSchema, Name, Names
+from schemas.teams import TeamInput
 from schemas.validation_errors import invalid
 
 VERSION = 1
 MAX_ACCOUNTS = 5000
+MAX_TEAMS = 5000
 MAX_KEYS = 5000
 MAX_STEP_CHARS = 8192
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
@@ -123,8 +125,13 @@ class KeyEntry(KeyInput):
     """An API key; its secret is made when it is created."""
 
     expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
+    team = Name(allow_none=True)  # null: none
     disabled = Flag()
     key = SecretInFile("a key is made, and shown once, when it is created")
+
+
+class TeamEntry(TeamInput):
+    disabled = Flag()
 
 
 class Step(Field[Any]):
@@ -174,4 +181,5 @@ class SetupDocument(AdminSchema):
     prices = Entries(PriceInput(), MAX_OWN_PRICES)
     accounts = NamedEntries(AccountEntry(), MAX_ACCOUNTS)
     models = Entries(RouteEntry(), MAX_ROUTES)
+    teams = NamedEntries(TeamEntry(), MAX_TEAMS)
     keys = NamedEntries(KeyEntry(), MAX_KEYS)

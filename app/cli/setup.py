@@ -32,6 +32,7 @@ SECTIONS = {  # what one object of a section is called
     "prices": "price",
     "accounts": "account",
     "models": "model route",
+    "teams": "team",
     "keys": "API key",
 }
 
@@ -66,8 +67,8 @@ def apply(services: Services, as_json: bool, pool: str, file: str, dry_run: bool
     """
     Make a pool as FILE describes it, a YAML or JSON document; - reads standard input.
 
-    FILE has any of the sections settings, limits, prices, accounts, models (routes) and keys; `poolgate dump`
-    shows their form. What FILE leaves out stays as it is; nothing is removed; a second run changes nothing.
+    FILE has any of the sections settings, limits, prices, accounts, models (routes), teams and keys;
+    `poolgate dump` shows their form. What FILE leaves out stays as it is, and nothing is removed.
     Secrets are in environment variables, which FILE names (api_key_env). A new API key is shown once.
     """
     source = Source("standard input" if file == "-" else file, read_yaml(file))
@@ -104,6 +105,7 @@ def setup_stores(services: Services) -> SetupStores:
         services.limits,
         services.prices,
         services.routes,
+        services.teams,
     )
 
 

@@ -13,12 +13,15 @@ from app.config import Settings
 from app.errors import CredentialUnreadable
 from app.operations.setup.accounts import OWN
 from app.operations.setup.keys import key_entry
+from app.operations.setup.limits import limit_texts
 from app.operations.setup.models import price_entry, route_entry
 from app.operations.setup.plan import SetupStores
-from app.operations.setup.pools import current_settings, limit_texts
+from app.operations.setup.pools import current_settings
+from app.operations.setup.teams import team_entry
 from app.presentation.model_routes import serialize_route
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
+from app.stores.records.teams import Team
 from schemas.setup_document import VERSION, AccountEntry, KeyEntry
 
 _PLACEHOLDER = "x"  # of what a default account needs and the document does not have
@@ -52,6 +55,7 @@ def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
             name: {key: value for key, value in route_entry(serialize_route(route, names)).items() if value}
             for name, route in stores.routes.all(pool).items()
         },
+        "teams": [_team(team) for team in stores.teams.all(pool)],
         "keys": [_key(key, names) for key in stores.api_keys.all(pool)],
     }
     return {"version": VERSION} | {name: section for name, section in document.items() if section}
@@ -106,6 +110,10 @@ def _account(account: Account, settings: Settings, variables: _Variables) -> dic
     if account.state is AccountState.PAUSED:
         entry["paused"] = True
     return entry
+
+
+def _team(team: Team) -> dict[str, Any]:
+    return {"name": team.name} | {name: value for name, value in team_entry(team).items() if value}
 
 
 def _key(key: ApiKey, account_names: Mapping[str, str]) -> dict[str, Any]:

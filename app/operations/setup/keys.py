@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from app.errors import InvalidRequest
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.limits import LimitOperations
 from app.operations.setup.changes import PlannedChange, errors_at, planned
-from app.operations.setup.pools import limit_changes, limit_texts, parse_limits
+from app.operations.setup.limits import limit_changes, limit_texts, parse_limits
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import ApiKey, KeyState
 
@@ -42,6 +43,23 @@ def written_date(seconds: float | None) -> str | None:
     return text.removesuffix("T00:00:00Z")
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Names of what will exist when the keys are changed."""
+
+    accounts: Collection[str]
+    teams: Collection[str]
+
+    def check(self, entry: Entry, path: str) -> None:
+        """Raise InvalidRequest when *entry* names something else."""
+        for account in entry.get("accounts", ()):
+            if account not in self.accounts:
+                raise InvalidRequest(f"{path}.accounts: there is no account named '{account[:64]}'")
+        team = entry.get("team")
+        if team and team not in self.teams:
+            raise InvalidRequest(f"{path}.team: there is no team named '{team[:64]}'")
+
+
 class KeyPlanner:
     def __init__(
         self,
@@ -58,14 +76,12 @@ class KeyPlanner:
         self._account_names = account_names
         self._pool = pool
 
-    def plan(self, entries: Sequence[Entry], known_accounts: Collection[str]) -> Iterator[PlannedChange]:
-        """Yield the change of each of *entries*; *known_accounts* will exist when it is made."""
+    def plan(self, entries: Sequence[Entry], known: Known) -> Iterator[PlannedChange]:
+        """Yield the change of each of *entries*."""
         stored = {key.name: key for key in self._api_keys.all(self._pool)}
         for index, entry in enumerate(entries):
             path = f"keys[{index}]"
-            for account in entry.get("accounts", ()):
-                if account not in known_accounts:
-                    raise InvalidRequest(f"{path}.accounts: there is no account named '{account[:64]}'")
+            known.check(entry, path)
             limits = parse_limits(entry.get("limits", ()), f"{path}.limits")
             after: dict[str, Any] = {name: entry[name] for name in entry if name not in OWN}
             for name in ("models", "accounts"):
@@ -77,6 +93,8 @@ class KeyPlanner:
                 after[EXPIRES] = written_date(entry["expires_at"])
             if "disabled" in entry:
                 after["disabled"] = entry["disabled"]
+            if "team" in entry:
+                after["team"] = entry["team"] or ""
             with errors_at(path):
                 key = stored.get(entry["name"])
                 yield self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)

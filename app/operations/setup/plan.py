@@ -14,12 +14,15 @@ from app.limits.pool_prices import PoolPrices
 from app.operations.service import AdminOperations
 from app.operations.setup.accounts import AccountPlanner
 from app.operations.setup.changes import PlannedChange
-from app.operations.setup.keys import KeyPlanner
+from app.operations.setup.keys import KeyPlanner, Known
+from app.operations.setup.limits import plan_limits
 from app.operations.setup.models import RoutePlanner, plan_prices
-from app.operations.setup.pools import plan_limits, plan_settings
+from app.operations.setup.pools import plan_settings
 from app.operations.setup.secrets import Variables
+from app.operations.setup.teams import TeamPlanner
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.limits import LimitRepository
+from app.stores.teams import TeamRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class SetupStores:
     limits: LimitRepository
     prices: PoolPrices
     routes: PoolRoutes
+    teams: TeamRepository
 
     def find_pool(self, name: str) -> Pool | None:
         """Return the pool *name*, None where it does not exist yet."""
@@ -66,6 +70,10 @@ def plan_setup(
     variables.check()
     route_planner = RoutePlanner(operations.routes, stores.routes, names, pool)
     changes += route_planner.plan(document.get("models", {}), known)
+    teams = {team.name: team for team in stores.teams.all(pool)}
+    entries = document.get("teams", ())
+    changes += TeamPlanner(operations.teams, operations.limits, pool).plan(entries, teams)
+    known_names = Known(known, {*teams, *(entry["name"] for entry in entries)})
     key_planner = KeyPlanner(operations.api_keys, operations.limits, stores.api_keys, names, pool)
-    changes += key_planner.plan(document.get("keys", ()), known)
+    changes += key_planner.plan(document.get("keys", ()), known_names)
     return changes

@@ -33,8 +33,11 @@ models:
   fast:
     steps: [gpt-5-mini, "llama-4@gpu1", "a=90,b=10"]
     defaults: {reasoning_effort: low}
+teams:
+  - {name: research, limits: [50 usd/month], key_limits: [5 usd/month, 10 requests/minute], disabled: true}
 keys:
   - name: ann
+    team: research
     models: [fast]
     accounts: [main, gpu1]
     limits: [1000000 total_tokens/day]
@@ -61,7 +64,7 @@ class TestApply:
         result = poolgate("apply", setup(DOCUMENT), **SECRETS)
 
         assert result.exit_code == 0, result.stderr
-        assert result.stdout.endswith("Added 6 and changed 2; 0 unchanged.\n")
+        assert result.stdout.endswith("Added 7 and changed 2; 0 unchanged.\n")
         main, gpu = (services.accounts.find("default", name) for name in ("main", "gpu1"))
         assert (main.credential, main.cap) == ("sk-main-secret", 20)
         assert (gpu.settings.secret_headers, gpu.state) == ({"X-Token": "gpu-secret"}, "paused")
@@ -86,7 +89,7 @@ class TestApply:
 
         result = poolgate("apply", setup(DOCUMENT), **SECRETS)
 
-        assert result.stdout == "Added 0 and changed 0; 8 unchanged.\n"
+        assert result.stdout == "Added 0 and changed 0; 9 unchanged.\n"
         assert len(services.audit.page().entries) == audited
 
     def test_a_dry_run(self, poolgate, services, setup, redis_client):
@@ -99,7 +102,7 @@ class TestApply:
         assert "add account 'main'\n" in result.stdout
         assert "  api_key_env: MAIN_KEY\n" in result.stdout
         assert "change settings\n  policy: balanced -> ordered\n" in result.stdout
-        assert result.stdout.endswith("Would add 6 and change 2; 0 unchanged. Nothing was changed.\n")
+        assert result.stdout.endswith("Would add 7 and change 2; 0 unchanged. Nothing was changed.\n")
         assert "secret" not in result.output.replace("secret_headers_env", "")
 
     def test_differences(self, poolgate, services, setup):
@@ -108,12 +111,17 @@ class TestApply:
         changed = DOCUMENT.replace("cap: 20", "cap: 30").replace("500 usd", "600 usd")
         changed = changed.replace("paused: true", "paused: false")
         changed = changed.replace("disabled: true", "disabled: false").replace("a=90,b=10", "a=50,b=50")
+        changed = (
+            changed.replace("50 usd", "60 usd")
+            .replace("5 usd", "6 usd")
+            .replace("true}\nkeys", "false}\nkeys")
+        )
         changed = changed.replace("X-Tenant: lab", "X-Other: x").replace("1000000 total", "5 total")
 
         secrets = SECRETS | {"GPU_TOKEN": "another"}
         result = poolgate("apply", setup(changed), **secrets)
 
-        assert result.stdout.endswith("Added 0 and changed 6; 2 unchanged.\n")
+        assert result.stdout.endswith("Added 0 and changed 7; 2 unchanged.\n")
         assert "  cap: 20 -> 30\n" in result.stdout
         assert "another" not in result.output
         gpu = services.accounts.find("default", "gpu1")
@@ -121,8 +129,20 @@ class TestApply:
         assert (gpu.settings.secret_headers, gpu.state) == ({"X-Token": "another"}, "active")
         assert services.limits.all("default")[0].id == limit
         assert services.api_keys.find("default", "old").state == "active"
+        team = services.teams.find("default", "research")
+        assert (team.state, team.limits[0].max) == ("active", 60_000_000)
+        assert team.key_limits == ("10 requests/minute", "6 usd/month")
         assert [each.max for each in services.api_keys.find("default", "ann").limits] == [5]
         assert "0 and changed 0" in poolgate("apply", setup(changed), **secrets).stdout
+
+    def test_a_key_leaves_its_team(self, poolgate, services, setup):
+        poolgate("apply", setup("teams: [{name: t, key_limits: [5 usd/month]}]\nkeys: [{name: a, team: t}]"))
+        assert len(services.api_keys.find("default", "a").limits) == 1
+
+        result = poolgate("apply", setup("keys: [{name: a, team: null}]"))
+
+        assert "  team: t -> \n" in result.stdout
+        assert services.api_keys.find("default", "a").team == ""
 
     def test_a_new_secret(self, poolgate, services, setup):
         poolgate("apply", setup(DOCUMENT), **SECRETS)
@@ -165,7 +185,7 @@ class TestFaults:
         [
             ("", "must be a mapping of sections"),
             ("- 1", "must be a mapping of sections"),
-            ("teams: []", "teams is not a field of this object"),
+            ("users: []", "users is not a field of this object"),
             ("version: 2", "version must be"),
             ("accounts: [{name: a, kind: openai, bas_url: x}]", "accounts[0].bas_url is not a field of"),
             ("accounts: [{name: a, kind: openai, api_key: sk-1}]", "accounts[0].api_key must not be in the"),
@@ -174,6 +194,9 @@ class TestFaults:
             ("accounts: [{name: a, kind: demo}]", "accounts[0].kind must be"),
             ("keys: [{name: a, limits: [x]}]", "keys[0].limits[0]: 'x' is not a limit"),
             ("keys: [{name: a, accounts: [b]}]", "keys[0].accounts: there is no account named 'b'"),
+            ("keys: [{name: a, team: b}]", "keys[0].team: there is no team named 'b'"),
+            ("teams: [{name: a, key_limits: [x]}]", "teams[0].key_limits[0]: 'x' is not a limit"),
+            ("teams: [{name: a, x: 1}]", "teams[0].x is not a field"),
             ("keys: [{name: a}, {name: a}]", "keys[1].name is the name of an earlier entry"),
             ("keys: [{name: a, expires: x}]", "keys[0].expires must be a date"),
             ("models: {fast: {steps: ['x@gone']}}", "models.fast: there is no account named 'gone'"),
@@ -236,7 +259,7 @@ class TestDump:
 
         result = poolgate("apply", setup(poolgate("dump").stdout))
 
-        assert result.stdout == "Added 0 and changed 0; 8 unchanged.\n"
+        assert result.stdout == "Added 0 and changed 0; 9 unchanged.\n"
 
     def test_has_no_secrets_and_no_defaults(self, poolgate, setup):
         poolgate("apply", setup(DOCUMENT), **SECRETS)

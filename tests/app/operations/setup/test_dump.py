@@ -1,0 +1,33 @@
+"""Every field that a document takes is also written."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.accounts.account import Account
+from app.operations.setup.accounts import OWN
+from app.operations.setup.keys import key_entry
+from app.operations.setup.pools import current_settings
+from app.operations.setup.teams import team_entry
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.teams import Team
+from schemas.admin import PoolChange
+from schemas.setup_document import AccountEntry, KeyEntry, SecretInFile, TeamEntry
+
+WRITTEN = {
+    AccountEntry: {*Account("", "a", "openai", "http://h").public(), *OWN},
+    KeyEntry: key_entry(ApiKey("", "a", "default"), {}),
+    TeamEntry: {"name", *team_entry(Team("a", "default"))},
+    PoolChange: current_settings(None),
+}
+
+
+@pytest.mark.parametrize("schema", WRITTEN, ids=lambda schema: schema.__name__)
+def test_fields(schema):
+    fields = [
+        field.data_key or name
+        for name, field in schema().fields.items()
+        if not isinstance(field, SecretInFile)
+    ]
+
+    assert set(fields) <= set(WRITTEN[schema])
