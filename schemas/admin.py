@@ -67,6 +67,7 @@ class RequestsQuery(PoolQuery):
     key = Text()
     account = Text()
     model = Text()
+    team = Text()
     status = Text()
     refused = Text(validate=OneOf(("true", "false"), error="must be true or false"))
     since = Expiry()

@@ -189,6 +189,7 @@ class RequestScope:
             asked=context.request.requested_model,
             pool=context.caller.key.pool,
             key=context.caller.key.id,
+            team=context.caller.key.team,
             admission=error.admission,
         )
 

@@ -48,8 +48,9 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     model = f" for {explanation['model']}" if explanation["model"] else ""
     if explanation["requested_model"]:
         model += f" (requested as {explanation['requested_model']})"
+    team = f" of team '{explanation['team']}'" if explanation["team"] else ""
     click.echo(
-        f"{explanation['endpoint']}{model}, key '{key}', {moment(explanation['at'])}\n"
+        f"{explanation['endpoint']}{model}, key '{key}'{team}, {moment(explanation['at'])}\n"
         f"{explanation['outcome']}"
     )
     if explanation["charged"]:
@@ -65,12 +66,14 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     epilog=example(
         "poolgate request list --status failed --since 2026-11-20",
         "poolgate request list --refused --key ann",
+        "poolgate request list --team research --status failed",
         "poolgate request list --key ann --model gpt-5 --limit 200 --json",
     ),
 )
 @click.option("--key", metavar="NAME", help="Only this API key; or the ID of one that was removed.")
 @click.option("--account", metavar="NAME", help="Only served by this account; or the ID of one.")
 @click.option("--model", metavar="MODEL", help="Only for this model.")
+@click.option("--team", metavar="NAME", help="Only of keys that were in this team then.")
 @click.option("--status", metavar="STATUS", help="ok, failed, a class such as 5xx, or a number.")
 @click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
 @click.option("--since", metavar="DATE", help="Ended at or after: 2026-11-20, or a date with a time.")

@@ -71,6 +71,7 @@ class RequestExplanation(TypedDict, total=False):
     state: str
     at: float
     key: NamedId
+    team: str | None
     model: str
     requested_model: str | None
     endpoint: str
@@ -120,15 +121,15 @@ class RequestExplainer:
         """
         Return how *request_id*, open or settled, was routed.
 
-        {id, state: open | expired | settled | refused, at (Unix seconds), key, model, requested_model
-        (None: the same, or it is open), endpoint, status, error, outcome, charged, usage, choices}; a
-        refused one has message, param, limit and accounts as well. outcome is a sentence; charged one about
-        usage that was not reported, or empty; usage has the figures of the ledger, none while it is open. A
-        choice is {attempt, at, by: policy | affinity | asked again | None, policy, account (None: none was
-        available), in_flight, cap, spare, why, candidates: [{account, score, why}], out: [{account, state,
-        reason, until}], tries: [{wire, failure, error, action, outcome, …}]}; each why and outcome is a
-        sentence. An account is {id, name}; its name is None once it is removed, its score is None where it
-        was not compared.
+        {id, state: open | expired | settled | refused, at (Unix seconds), key, team (of the key; None: it had
+        none), model, requested_model (None: the same, or it is open), endpoint, status, error, outcome,
+        charged, usage, choices}; a refused one has message, param, limit and accounts as well. outcome is a
+        sentence; charged one about usage that was not reported, or empty; usage has the figures of the
+        ledger, none while it is open. A choice is {attempt, at, by: policy | affinity | asked again | None,
+        policy, account (None: none was available), in_flight, cap, spare, why, candidates: [{account, score,
+        why}], out: [{account, state, reason, until}], tries: [{wire, failure, error, action, outcome, …}]};
+        each why and outcome is a sentence. An account is {id, name}; its name is None once it is removed, its
+        score is None where it was not compared.
 
         *entry_id* is the id of its ledger entry, where that is known; else *max_entries* limits how many
         of the newest entries are scanned. Raises NotFound.
@@ -158,6 +159,7 @@ class RequestExplainer:
             "state": "expired" if stored.is_expired else "open",
             "at": stored.started_ms / 1000,
             "key": stored.key_id,
+            "team": stored.team or None,
             "model": stored.model,
             "requested_model": None,
             "endpoint": stored.endpoint,
@@ -180,6 +182,7 @@ class RequestExplainer:
             "key": refusal.entry.key_id,
             **{name: row[name] for name in ("model", "endpoint", "status", "error", "message")},
             **{name: row.get(name) for name in ("param", "limit", "accounts")},
+            "team": row.get("team"),
             "requested_model": row.get("asked"),
             "usage": {},
         }
@@ -196,6 +199,7 @@ class RequestExplainer:
                     "state": "settled",
                     "at": row["at_ms"] / 1000,
                     **{name: row[name] for name in ("key", "model", "endpoint", "status")},
+                    "team": row.get("team"),
                     "requested_model": row.get("asked"),
                     "error": row.get("error"),
                     "usage": {name: row[name] for name in USAGE if name in row},

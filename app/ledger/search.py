@@ -34,6 +34,7 @@ class LedgerQuery:
     key: str = ""
     account: str = ""
     model: str = ""
+    team: str = ""
     status: str = ""
     since: float | None = None
     until: float | None = None
@@ -62,7 +63,7 @@ class LedgerQuery:
         )
 
 
-_EXACT = ("key", "account", "model")
+_EXACT = ("key", "account", "model", "team")
 
 
 @dataclass(frozen=True, slots=True)

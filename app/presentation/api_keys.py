@@ -52,10 +52,10 @@ def key_views(
     account_names: Mapping[str, str],
     *,
     now: float,
-    pool_limits: Sequence[Limit] = (),
+    shared: Sequence[Limit] = (),
 ) -> list[KeyView]:
-    """Return the views of *api_keys* of *pool*, with the usage of their limits and of *pool_limits*."""
-    owned = [[*key.limits, *pool_limits] for key in api_keys]
+    """Return the views of *api_keys* of *pool*, with the usage of their limits, and of the *shared* ones."""
+    owned = [[*key.limits, *shared] for key in api_keys]
     statuses = iter(usage.limit_statuses(pool, [limit for limits in owned for limit in limits]))
     return [
         KeyView(key, account_names, now, [next(statuses) for _ in limits])

@@ -19,6 +19,7 @@ def ledger_query(names: Names, params: Mapping[str, Any]) -> LedgerQuery:
         key=names.id_of("key", params.get("key", "")),
         account=names.id_of("account", params.get("account", "")),
         model=params.get("model", ""),
+        team=params.get("team", ""),
         status=params.get("status", ""),
         since=params.get("since"),
         until=params.get("until"),

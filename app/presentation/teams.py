@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from app.presentation.limits import serialize_limit_status
 from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import LimitStatus
 from app.stores.records.teams import Team, TeamJson
 from app.stores.usage import UsageRepository
 
@@ -15,6 +17,24 @@ class TeamViewJson(TeamJson):
     """A team with the names of its keys; its limits have their usage."""
 
     keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TeamView:
+    """A team with the names of its keys, and the usage of its limits."""
+
+    team: Team
+    keys: Sequence[str]
+    limits: Sequence[LimitStatus]
+
+    @property
+    def nearest(self) -> LimitStatus | None:
+        """The limit that is used the most."""
+        return max(self.limits, key=lambda status: status.used_percent, default=None)
+
+    def to_json(self) -> TeamViewJson:
+        limits = [serialize_limit_status(status) for status in self.limits]
+        return {**self.team.public(), "limits": limits, "keys": self.keys}
 
 
 def keys_by_team(api_keys: Iterable[ApiKey]) -> dict[str, list[str]]:
@@ -26,16 +46,11 @@ def keys_by_team(api_keys: Iterable[ApiKey]) -> dict[str, list[str]]:
     return dict(members)
 
 
-def serialize_teams(
+def team_views(
     usage: UsageRepository, pool: str, teams: Sequence[Team], members: Mapping[str, Sequence[str]]
-) -> list[TeamViewJson]:
+) -> list[TeamView]:
     """Return *teams* of *pool* with the usage of their limits, in two round trips."""
     statuses = iter(usage.limit_statuses(pool, [limit for team in teams for limit in team.limits]))
     return [
-        {
-            **team.public(),
-            "limits": [serialize_limit_status(next(statuses)) for _ in team.limits],
-            "keys": members.get(team.name, ()),
-        }
-        for team in teams
+        TeamView(team, members.get(team.name, ()), [next(statuses) for _ in team.limits]) for team in teams
     ]

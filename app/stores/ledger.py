@@ -74,6 +74,7 @@ class LedgerRepository:
             started_ms=int(stored["started_ms"]),
             decisions=stored["why"],
             is_expired="expired" in stored,
+            team=stored.get("team", ""),
         )
 
     def count(self, pool: str) -> int:

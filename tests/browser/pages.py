@@ -26,6 +26,11 @@ PAGES = {
     "rotate a key": "/keys/ann/rotate",
     "disable a key": "/keys/ann/disable",
     "limits of a key": "/limits/of-key/ann",
+    "limits of a team": "/limits/of-team/research",
+    "teams": "/teams",
+    "a team": "/teams/research",
+    "create a team": "/teams/create",
+    "edit a team": "/teams/research/edit",
     "limits of the pool": "/limits/of-pool",
     "requests": "/requests",
     "a search": "/requests?status=failed",
@@ -53,7 +58,10 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     spare = pool.account("spare", upstream.base_url("b"), kind="openai")
     services.accounts.pause(pool.name, "spare")
     services.accounts.observe(pool.name, spare.id, {}, outcome={"windows": [[62, 9_000_000_000_000, 18_000]]})
-    key = pool.key("ann", limits=(parse_limit("2 requests/day"), parse_limit("5 usd/month balanced")))
+    services.teams.create(pool.name, "research", (parse_limit("500 usd/month"),), ("50 usd/month",))
+    key = pool.key(
+        "ann", team="research", limits=(parse_limit("2 requests/day"), parse_limit("5 usd/month balanced"))
+    )
     pool.key("<script>", expires_at=9_000_000_000)
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     response = pool.post("/v1/chat/completions", body, key)

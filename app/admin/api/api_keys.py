@@ -14,6 +14,7 @@ from app.admin.guard import operations
 from app.admin.services import services
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import key_views
+from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey, ApiKeyJson
 from schemas.admin import Nothing, Rotation
 from schemas.api_keys import KeyChange, KeyInput
@@ -41,12 +42,15 @@ def create() -> Response:
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
-    """Get a key, with the usage of its limits and of its pool's."""
+    """Get a key, with the usage of its limits, and of those of its team and its pool."""
     app_services, pool = services(), inputs.pool()
-    key = app_services.api_keys.find(pool, name)
-    return json_response(
-        _serialize_key(key) | {"pool_limits": serialize_limits(pool, app_services.limits.all(pool))}
-    )
+    key, limits = app_services.api_keys.find(pool, name), app_services.limits
+    of_team = limits.all(pool, for_team(key.team)) if key.team else []
+    shared = {
+        "team_limits": serialize_limits(pool, of_team),
+        "pool_limits": serialize_limits(pool, limits.all(pool)),
+    }
+    return json_response(_serialize_key(key) | shared)
 
 
 @bp.patch("/<name>")

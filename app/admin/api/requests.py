@@ -21,6 +21,7 @@ REQUESTS_QUERY, REQUEST_QUERY = RequestsQuery(), RequestQuery()
 def index() -> Response:
     """
     List completed requests, newest first. `key` and `account` are names, or ids of removed ones.
+    `team` is that of the key when the request was admitted.
 
     The newest refused requests are included, with `refused` and `message`; `refused=true`: only those.
 

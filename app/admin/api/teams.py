@@ -10,7 +10,7 @@ from app.admin.api import inputs
 from app.admin.api.inputs import deleted_response, json_response, list_response
 from app.admin.guard import operations
 from app.admin.services import services
-from app.presentation.teams import TeamViewJson, keys_by_team, serialize_teams
+from app.presentation.teams import TeamViewJson, keys_by_team, team_views
 from app.stores.records.teams import Team
 from schemas.admin import Nothing
 from schemas.teams import TeamChange, TeamInput
@@ -71,7 +71,7 @@ def enable(name: str) -> Response:
 def _serialize(pool: str, teams: Sequence[Team]) -> list[TeamViewJson]:
     app_services = services()
     members = keys_by_team(app_services.api_keys.all(pool))
-    return serialize_teams(app_services.ledger.usage, pool, teams, members)
+    return [view.to_json() for view in team_views(app_services.ledger.usage, pool, teams, members)]
 
 
 def _serialize_team(team: Team) -> TeamViewJson:

@@ -19,13 +19,14 @@ from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyView, key_views
+from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 from schemas.admin import MAX_OVERLAP_SECONDS
 from schemas.api_keys import KeyInput
 
 PAGE = 50  # keys on one page
-FIELDS = ("name", "limits", "models", "accounts", "expires", "output_tokens", "on_cut", "raw")
+FIELDS = ("name", "team", "limits", "models", "accounts", "expires", "output_tokens", "on_cut", "raw")
 
 MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
 
@@ -34,21 +35,30 @@ bp = page_blueprint("api_keys", "/keys")
 
 @bp.get("")
 def show() -> Any:
-    """List the keys of the pool whose names contain `q`."""
+    """List the keys of the pool whose names contain `q`, those of one `team` alone."""
     q, at = request.args.get("q", "").strip(), max(request.args.get("at", 1, int), 1)
-    matches = [key for key in services().api_keys.all(g.pool) if q.lower() in key.name.lower()]
+    team, api_keys = request.args.get("team", "").strip(), services().api_keys.all(g.pool)
+    matches = [key for key in api_keys if q.lower() in key.name.lower() and team in ("", key.team)]
     pages = max(1, math.ceil(len(matches) / PAGE))
     at = min(at, pages)
     views = _views(matches[(at - 1) * PAGE : at * PAGE])
     return render_template(
-        "keys/show.html", section="api_keys.show", views=views, q=q, at=at, pages=pages, total=len(matches)
+        "keys/show.html",
+        section="api_keys.show",
+        views=views,
+        q=q,
+        team=team,
+        teams=sorted({key.team for key in api_keys if key.team}),
+        at=at,
+        pages=pages,
+        total=len(matches),
     )
 
 
-def _views(api_keys: Sequence[ApiKey], pool_limits: Sequence[Limit] = ()) -> list[KeyView]:
+def _views(api_keys: Sequence[ApiKey], shared: Sequence[Limit] = ()) -> list[KeyView]:
     app_services = services()
     names, now = app_services.accounts.names_by_id(g.pool), app_services.clock.now()
-    return key_views(app_services.ledger.usage, g.pool, api_keys, names, now=now, pool_limits=pool_limits)
+    return key_views(app_services.ledger.usage, g.pool, api_keys, names, now=now, shared=shared)
 
 
 @bp.get("/<name>")
@@ -60,13 +70,19 @@ def detail(name: str) -> Any:
     return render_template(
         "keys/detail.html",
         section="api_keys.show",
-        view=_views([key], app_services.limits.all(g.pool))[0],
+        view=_views([key], _shared_limits(key))[0],
         span=span,
         spans=usage_summary.SPANS,
         totals=used.totals(),
         charts=used.charts(),
         clients=snippets(base_url(), _model(key)),
     )
+
+
+def _shared_limits(key: ApiKey) -> list[Limit]:
+    """Return the limits of its team and of the pool, which apply to *key* as well."""
+    limits = services().limits
+    return (limits.all(g.pool, for_team(key.team)) if key.team else []) + limits.all(g.pool)
 
 
 def _model(key: ApiKey) -> str:
@@ -84,10 +100,10 @@ def _model(key: ApiKey) -> str:
 def create() -> Any:
     """Create a key and show it, once."""
     guided = "guided" in request.args
-    form = Form(request.form or {"on_cut": "fail"}, *FIELDS)
+    form = Form(request.form or {"on_cut": "fail", "team": request.args.get("team", "")}, *FIELDS)
     if request.method == "POST":
         with form.collect_errors():
-            changes = KeyInput().load(_fields(form) | form.filled("name"))
+            changes = KeyInput().load(_fields(form) | form.filled("name", "team"))
         limits = _limits(form)
         if not form.errors:
             with form.collect_errors():
@@ -130,6 +146,7 @@ def _key_form(form: Form, name: str = "") -> Any:
         name=name,
         models=models[:200],
         accounts=[account.name for account in accounts],
+        teams=[team.name for team in app_services.teams.all(g.pool)],
     ), form.status
 
 
@@ -152,7 +169,8 @@ def edit(name: str) -> Any:
     form = Form(request.form if request.method == "POST" else _form_values(key), *FIELDS)
     if request.method == "POST":
         with form.collect_errors():
-            changes = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_fields(form), partial=True)
+            fields = KeyInput().load(_fields(form) | form.filled("team"), partial=True)
+            changes = {"expires_at": None, "output_tokens": 0, "team": None} | fields
             changed = operations().api_keys.change(g.pool, name, changes)
             warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, changed))
             return redirect_with_notice(
@@ -167,6 +185,7 @@ def _form_values(key: ApiKey) -> dict[str, str]:
         datetime.fromtimestamp(key.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if key.expires_at else ""
     )
     return {
+        "team": key.team,
         "models": ", ".join(key.models),
         "accounts": ", ".join(_views([key])[0].accounts),
         "expires": expires,

@@ -18,11 +18,12 @@ from app.admin.pages import (
     requests,
     settings,
     sign_ins,
+    teams,
 )
 from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
-    *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, limits.bp),
+    *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, limits.bp),
     *(requests.bp, settings.bp, prices.bp, model_routes.bp, audit.bp, first_steps.bp, live.bp),
 )
 

@@ -18,7 +18,7 @@ from app.presentation.requests import RequestView
 from app.stores.records.ledger import is_entry_id
 from schemas.api_keys import seconds_at
 
-SEARCH_FIELDS = ("key", "account", "model", "status", "refused", "since", "until")
+SEARCH_FIELDS = ("key", "account", "model", "team", "status", "refused", "since", "until")
 STATUSES = (
     ("", "any"),
     ("ok", "answered"),
@@ -70,6 +70,7 @@ def _ledger_query(form: Form, names: Names, zone: str) -> LedgerQuery:
         key=names.id_of("key", form["key"].strip()),
         account=names.id_of("account", form["account"].strip()),
         model=form["model"].strip(),
+        team=form["team"].strip(),
         status=form["status"].strip(),
         since=_parse_time(form, "since", zone),
         until=_parse_time(form, "until", zone),

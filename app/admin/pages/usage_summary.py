@@ -68,6 +68,10 @@ class UsageSummary:
             *others[1:],
         ]
 
+    def team_totals(self) -> list[tuple[str, str, str]]:
+        """Return the totals of a team: its refusals are counted by key."""
+        return [total for total in self.totals() if total[0] != "Refused"]
+
     def _refused_by_code(self) -> str:
         return ", ".join(
             f"{formatting.short(count)} {code.replace('_', ' ')}" for code, count in self.refused[:MAX_CODES]
@@ -127,10 +131,12 @@ def span_of(args: Mapping[str, str]) -> str:
 
 
 def summarize_usage(
-    services: Services, pool: str, span: str, *, key_id: str = "", account_id: str = ""
+    services: Services, pool: str, span: str, *, key_id: str = "", account_id: str = "", team: str = ""
 ) -> UsageSummary:
-    """Return the usage of *pool* in *span*, or that of one key or account."""
-    by = "key" if key_id else "account" if account_id else "all"
+    """Return the usage of *pool* in *span*, or that of one key, account or team."""
+    by = "key" if key_id else "account" if account_id else "team" if team else "all"
     series = services.ledger.series.series(pool, span, by)
-    refused = [] if account_id else services.ledger.refusals.counts(pool, span).by_code(key_id or None)
-    return UsageSummary(series.starts, series.points(key_id or account_id), series.until, refused)
+    refused = (
+        [] if account_id or team else services.ledger.refusals.counts(pool, span).by_code(key_id or None)
+    )
+    return UsageSummary(series.starts, series.points(key_id or account_id or team), series.until, refused)

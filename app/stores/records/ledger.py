@@ -206,6 +206,7 @@ class OpenRequest:
     started_ms: int
     decisions: str
     is_expired: bool  # its lease ran out and was charged its upper bound
+    team: str = ""  # of its key, when it was admitted
 
 
 class Total(NamedTuple):

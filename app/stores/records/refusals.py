@@ -34,6 +34,7 @@ class Refusal:
     presented: str = ""  # the API key as the caller sent it, which may be unknown
     param: str | None = None
     asked: str = ""  # the model as the client named it, where that is not `model`
+    team: str = ""  # of the key
     admission: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self) -> bytes:
@@ -50,6 +51,7 @@ class Refusal:
             "refused": True,
             **({"param": _clean(self.param, MAX_NAME)} if self.param else {}),
             **({"asked": _clean(self.asked, MAX_NAME)} if self.asked else {}),
+            **({"team": self.team} if self.team else {}),
             **self.admission,
         }
         return orjson.dumps(row)

@@ -81,6 +81,20 @@ def test_the_requested_model(store: StoreOfTest) -> None:
     assert (request["model"], request["requested_model"]) == ("m", "fast")
 
 
+def test_the_team(store: StoreOfTest) -> None:
+    """That of the key when the request was admitted."""
+    store.team("red")
+    store.key("k", team="red")
+    store.admit("r1")
+    assert explain(store, "r1")["team"] == "red"
+    store.key("k", team="")
+    store.settle("r1")
+
+    assert explain(store, "r1")["team"] == "red"
+    store.admit("r2")
+    assert explain(store, "r2")["team"] is None
+
+
 def test_what_it_used(store: StoreOfTest) -> None:
     store.admit("r1")
     assert explain(store, "r1")["usage"] == {}

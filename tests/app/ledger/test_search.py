@@ -60,17 +60,19 @@ def test_filters(recorded, find):
     odd = recorded(model='vendor/ä "x"')
     failed = recorded(status=503)
     limited = recorded(status=429)
+    of_team = recorded(team="red")
 
-    everything = [limited, failed, odd, other_account, other_key, plain]
+    everything = [of_team, limited, failed, odd, other_account, other_key, plain]
     assert find()[0] == everything
     assert find(key="key_2")[0] == [other_key]
     assert find(account="acct_2")[0] == [other_account]
     assert find(model='vendor/ä "x"')[0] == [odd]
     assert find(model="gpt")[0] == []
+    assert find(team="red")[0] == [of_team]
     assert find(status="failed")[0] == [limited, failed]
     assert find(status="5xx")[0] == [failed]
     assert find(status="429")[0] == [limited]
-    assert find(status="ok", key="key_1", account="acct_1", model="gpt-5")[0] == [plain]
+    assert find(status="ok", key="key_1", account="acct_1", model="gpt-5")[0] == [of_team, plain]
 
 
 def test_time(recorded, find):

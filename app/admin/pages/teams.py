@@ -1,0 +1,111 @@
+"""Pages of teams: keys, limits, usage and changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, render_template, request, url_for
+
+from app.admin.guard import operations
+from app.admin.pages import usage_summary
+from app.admin.pages.forms import Form, confirmation
+from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.services import services
+from app.presentation.teams import keys_by_team, team_views
+from app.stores.records.usage import UsageBy
+from schemas.teams import TeamChange, TeamInput
+
+SECTION = "api_keys.show"
+
+bp = page_blueprint("teams", "/teams")
+
+
+@bp.get("")
+def show() -> Any:
+    """List the teams of the pool with what each used this month."""
+    usage, members = services().ledger.usage, keys_by_team(services().api_keys.all(g.pool))
+    views = team_views(usage, g.pool, services().teams.all(g.pool), members)
+    used = usage.since(g.pool, None, UsageBy.TEAM) if views else {}
+    return render_template("teams/show.html", section=SECTION, views=views, used=used)
+
+
+@bp.get("/<name>")
+def detail(name: str) -> Any:
+    """Show one team: keys, limits and usage."""
+    app_services, span = services(), usage_summary.span_of(request.args)
+    team = app_services.teams.find(g.pool, name)
+    members = keys_by_team(app_services.api_keys.all(g.pool))
+    used = usage_summary.summarize_usage(app_services, g.pool, span, team=name)
+    return render_template(
+        "teams/detail.html",
+        section=SECTION,
+        view=team_views(app_services.ledger.usage, g.pool, [team], members)[0],
+        span=span,
+        spans=usage_summary.SPANS,
+        totals=used.team_totals(),
+        charts=used.charts(),
+    )
+
+
+@bp.route("/create", methods=["GET", "POST"])
+def create() -> Any:
+    """Create a team."""
+    form = Form(request.form, "name", "limits", "key_limits", under={"limit": "limits"})
+    if request.method == "POST":
+        with form.collect_errors():
+            fields = TeamInput().load({**form.filled("name"), **_limits(form, "limits", "key_limits")})
+            team = operations().teams.create(g.pool, fields)
+            return redirect_with_notice(f"Team {team.name} was created.", "teams.detail", name=team.name)
+    return render_template("teams/form.html", section=SECTION, form=form, name=""), form.status
+
+
+@bp.route("/<name>/edit", methods=["GET", "POST"])
+def edit(name: str) -> Any:
+    """Change the limits that new keys of a team get."""
+    before = {"key_limits": "\n".join(services().teams.find(g.pool, name).key_limits)}
+    form = Form(request.form or before, "key_limits", under={"limit": "key_limits"})
+    if request.method == "POST":
+        with form.collect_errors():
+            operations().teams.change(g.pool, name, TeamChange().load(_limits(form, "key_limits")))
+            return redirect_with_notice(f"Team {name} was changed.", "teams.detail", name=name)
+    return render_template("teams/form.html", section=SECTION, form=form, name=name), form.status
+
+
+def _limits(form: Form, *fields: str) -> dict[str, list[str]]:
+    """Return the limits in *fields*, one a line, as texts."""
+    return {field: [line.strip() for line in form[field].splitlines() if line.strip()] for field in fields}
+
+
+@bp.post("/<name>/enable")
+def enable(name: str) -> Any:
+    """Accept the keys of a disabled team again."""
+    operations().teams.enable(g.pool, name)
+    return redirect_with_notice(f"Team {name} was enabled.", "teams.detail", name=name)
+
+
+@bp.route("/<name>/disable", methods=["GET", "POST"])
+def disable(name: str) -> Any:
+    """Disable a team, after a confirmation."""
+    services().teams.find(g.pool, name)
+    form = Form(request.form)
+    if request.method == "POST":
+        with form.collect_errors():
+            operations().teams.disable(g.pool, name)
+            return redirect_with_notice(f"Team {name} was disabled.", "teams.detail", name=name)
+    text = "All of its keys are refused from now on. Requests in progress continue."
+    back = url_for("teams.detail", name=name)
+    return confirmation(form, f"Disable team {name}?", text, "Disable", section=SECTION, back=back)
+
+
+@bp.route("/<name>/remove", methods=["GET", "POST"])
+def remove(name: str) -> Any:
+    """Remove a team without keys, after a confirmation."""
+    services().teams.find(g.pool, name)
+    form = Form(request.form)
+    if request.method == "POST":
+        with form.collect_errors():
+            operations().teams.remove(g.pool, name)
+            return redirect_with_notice(f"Team {name} was removed.", "teams.show")
+    text = "Its limits are deleted. Its usage stays in the ledger."
+    back = url_for("teams.detail", name=name)
+    return confirmation(form, f"Remove team {name}?", text, "Remove", section=SECTION, back=back)
