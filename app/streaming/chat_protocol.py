@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import UpstreamRejected
-from app.streaming.chat_repair import ChatRepair, choice_usage
+from app.streaming.chat_repair import ChatRepair, choice_usage, delta_of
 from app.streaming.counting import delta_bytes, text_bytes
 from app.streaming.events import DONE, Event
 from app.streaming.finish_reasons import COMPLETE, FINISH_REASONS, is_broken_off, is_known
 from app.streaming.progress import Stage
+from app.streaming.tool_call_repair import number_of
+from app.streaming.unfold import list_of_choices
 from app.streaming.upstream_errors import has_failed_base, rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_chat
 from app.streaming.usage_shapes import usage_for_chat
@@ -71,7 +73,11 @@ class ChatReader:
             self.service_tier = bounds.text(payload.get("service_tier"))
         if (usage := payload.get("usage")) is not None:
             payload = self._observe_usage(usage, event)
-        if not isinstance(choices, list) or not choices:
+        if type(choices) is not list and "choices" in payload:
+            choices = list_of_choices(choices)
+            payload = event.payload = {**payload, "choices": choices}
+            event.data = None
+        if not choices:
             if has_failed_base(payload):
                 return self._end(payload)
             if usage and self.can_end():
@@ -90,8 +96,11 @@ class ChatReader:
                 if choice.get("finish_reason") and not usage and (usage := choice_usage(payload, choice)):
                     event.payload, event.data = {**event.payload, "usage": usage}, None
                     self._observe_usage(usage, event)
+            else:
+                self._repaired[position] = {}
         if self._repaired:
-            choices = [self._repaired.get(position, choice) for position, choice in enumerate(choices)]
+            repaired = [self._repaired.get(position, choice) for position, choice in enumerate(choices)]
+            choices = [choice for choice in repaired if choice]
             event.payload, event.data = {**event.payload, "choices": choices}, None
             self._repaired = {}
         if self.error is not None:
@@ -158,24 +167,23 @@ class ChatReader:
         if (
             type(index) is not int
             or (reason is not None and (type(reason) is not str or self._is_odd_end(index, reason)))
-            or (type(delta) is not dict and type(choice.get("message")) is dict)
+            or type(delta) is not dict
         ):
             return self._observe_repaired(choice, position)
         produced = has_other = False
-        if type(delta) is dict:
-            for key, value in delta.items():
-                if value and key != "role":
-                    produced = True
-                    if key == "content" and type(value) is str:
-                        self.output_bytes += text_bytes(value)
-                    else:
-                        has_other = True
-            if has_other:
-                if not self._repair.is_regular(index, delta):
-                    content = delta.get("content")
-                    self.output_bytes -= text_bytes(content) if type(content) is str else 0
-                    return self._observe_repaired(choice, position)
-                self._count_other(delta)
+        for key, value in delta.items():
+            if value and key != "role":
+                produced = True
+                if key == "content" and type(value) is str:
+                    self.output_bytes += text_bytes(value)
+                else:
+                    has_other = True
+        if has_other:
+            if not self._repair.is_regular(index, delta):
+                content = delta.get("content")
+                self.output_bytes -= text_bytes(content) if type(content) is str else 0
+                return self._observe_repaired(choice, position)
+            self._count_other(delta)
         self.deltas += produced
         if reason is not None:
             self._finish_choice(index, choice, position)
@@ -187,18 +195,14 @@ class ChatReader:
         return reason not in FINISH_REASONS or self._repair.is_holding(index)
 
     def _observe_repaired(self, odd_choice: dict[str, Any], position: int) -> bool:
-        index = odd_choice.get("index")
-        index = index if type(index) is int else 0
+        index = number_of(odd_choice.get("index")) or 0
         is_first = index not in self._reasons or not self.deltas
         choice = self._repair.choice(odd_choice, is_first=is_first)
         self._repaired[position] = choice
-        received, reason = odd_choice.get("delta"), choice["finish_reason"]
-        if not isinstance(received, dict):
-            received = odd_choice.get("message") if is_first else None
-        produced = False
-        if isinstance(received, dict):  # the repaired delta lacks calls that are held back
-            produced = any(value and key != "role" for key, value in received.items())
-            self.output_bytes += delta_bytes(received)
+        received, reason = delta_of(odd_choice, is_first=is_first), choice["finish_reason"]
+        # the repaired delta lacks calls that are held back
+        produced = any(value and key != "role" for key, value in received.items())
+        self.output_bytes += delta_bytes(received)
         self.has_calls |= bool(choice["delta"].get("tool_calls") or choice["delta"].get("function_call"))
         self.deltas += produced
         if reason is not None:

@@ -2,9 +2,11 @@
 Rewrite chunks of a chat stream that deviate from the API, for every consumer of the stream.
 
 Repaired are: pieces of tool calls (see `tool_call_repair`), content as a list of parts (Mistral),
-a complete `message` instead of deltas, an index that is null or missing, `finish_reason: ""`,
+a complete `message` instead of deltas, an index that is null, missing or text, `finish_reason: ""`,
 other names of finish reasons, unknown ones, arguments that are an object, further calls under
-`function_call`, and usage inside the choice (Moonshot) or under `x_groq`. Other deviations stay.
+`function_call`, and usage inside the choice (Moonshot) or under `x_groq`. Where SDKs expect an object
+or a list, a value of another type is what it can only mean (a delta that is text is content, a single
+call is a list of one), or is left out. Other deviations stay.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -16,7 +18,7 @@ from typing import Any
 import orjson
 
 from app.streaming.finish_reasons import is_absent, standard_reason
-from app.streaming.tool_call_repair import ToolCallRepair, is_cut, is_json
+from app.streaming.tool_call_repair import ToolCallRepair, is_cut, is_json, number_of
 
 Payload = dict[str, Any]
 
@@ -80,14 +82,16 @@ class ChatRepair:
     def is_regular(self, index: int, delta: Payload) -> bool:
         """Return whether the content and calls of *delta* are as documented; remember its calls."""
         content, legacy = delta.get("content"), delta.get("function_call")
-        if type(content) is list or (type(legacy) is dict and not self._note_function(index, legacy)):
+        if content is not None and type(content) is not str:
+            return False
+        if legacy is not None and not self._note_function(index, legacy):
             return False
         calls = delta.get("tool_calls")
         return not calls or self.calls(index).note_regular(calls)
 
-    def _note_function(self, index: int, called: Payload) -> bool:
+    def _note_function(self, index: int, called: Any) -> bool:
         """Return whether *called* is a piece of the one call of its choice, as documented; remember it."""
-        if type(called.get("arguments")) not in (str, type(None)):
+        if type(called) is not dict or type(called.get("arguments")) not in (str, type(None)):
             return False
         function = self._functions.get(index)
         if function is None:
@@ -99,15 +103,10 @@ class ChatRepair:
 
     def choice(self, choice: Payload, *, is_first: bool) -> Payload:
         """Return the repaired *choice*; with *is_first* it produced nothing before."""
-        index = choice.get("index")
-        index = index if type(index) is int else 0
+        index = number_of(choice.get("index")) or 0
         out = {**choice, "index": index}
-        message, delta = out.pop("message", None), choice.get("delta")
-        if not isinstance(delta, dict):
-            delta = {}
-            if isinstance(message, dict) and is_first:
-                delta = {key: value for key, value in message.items() if value is not None}
-        out["delta"] = delta = self._delta(index, delta)
+        out.pop("message", None)
+        out["delta"] = delta = self._delta(index, delta_of(choice, is_first=is_first))
         reason = choice.get("finish_reason")
         if not isinstance(reason, str) or is_absent(reason):
             out["finish_reason"] = None
@@ -125,10 +124,16 @@ class ChatRepair:
 
     def _delta(self, index: int, delta: Payload) -> Payload:
         out = dict(delta)
-        if type(delta.get("content")) is list:
-            out |= _content(delta["content"], out)
-        legacy = delta.get("function_call")
-        if isinstance(legacy, dict):
+        content, legacy = delta.get("content"), delta.get("function_call")
+        if isinstance(content, list | dict):
+            out |= _content(content if isinstance(content, list) else [content], out)
+        elif content is not None and not isinstance(content, str):
+            del out["content"]
+        if isinstance(legacy, str):
+            legacy = {"name": legacy}
+        if legacy is not None and not isinstance(legacy, dict):
+            del out["function_call"]
+        elif legacy is not None:
             if isinstance(legacy.get("arguments"), dict | list):
                 legacy = {**legacy, "arguments": orjson.dumps(legacy["arguments"]).decode()}
             out["function_call"] = legacy
@@ -149,6 +154,23 @@ class ChatRepair:
         del delta["function_call"]
         if pieces := self.calls(index).repaired([{"function": called}]):
             delta["tool_calls"] = pieces
+
+
+def delta_of(choice: Payload, *, is_first: bool) -> Payload:
+    """
+    Return the delta of *choice*: one that is text is content, without one a `message` has all of it.
+
+    With *is_first* the choice produced nothing before; otherwise the message repeats the deltas.
+    """
+    delta = choice.get("delta")
+    if isinstance(delta, dict):
+        return delta
+    if isinstance(delta, str):
+        return {"content": delta} if delta else {}
+    message = choice.get("message")
+    if not isinstance(message, dict) or not is_first:
+        return {}
+    return {key: value for key, value in message.items() if value is not None}
 
 
 def choice_usage(payload: Payload, choice: Payload) -> Any:

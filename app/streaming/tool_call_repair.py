@@ -19,6 +19,12 @@ Payload = dict[str, Any]
 _OWN_KEYS = frozenset(("index", "id", "type", "function", "custom"))
 MAX_CHECKED_CHARS = 1000  # of arguments that are parsed whatever their end is
 MAX_SCANNED_CHARS = 64 * 1024  # of arguments that are no JSON: some milliseconds
+_MOVED_KEYS = (
+    "name",
+    "arguments",
+    "input",
+)  # of a function; some servers send them next to it
+MAX_INDEX_CHARS = 4
 _TEXT_KEYS = {"function": "arguments", "custom": "input"}
 _BRACKET_OR_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
 
@@ -110,10 +116,10 @@ class ToolCallRepair:
         """
         Return *pieces* as the API documents them, without the beginning of nameless calls.
 
-        Pieces that are not objects make no sense: they are returned as they are.
+        A single object is a list of one. What is no object, or has nothing of a call, is left out.
         """
-        if type(pieces) is not list or not all(map(_is_piece, pieces)):
-            return pieces  # type: ignore[no-any-return]
+        listed = pieces if isinstance(pieces, list) else [pieces]
+        pieces = [piece for each in listed if (piece := _as_piece(each)) is not None]
         out = []
         for position, piece in enumerate(pieces):
             call = self._call_of(piece, position if len(pieces) > 1 else None)
@@ -121,8 +127,11 @@ class ToolCallRepair:
         return out
 
     def release(self) -> list[Payload]:
-        """Return the calls that are still held back, at the end of the response."""
-        return [self._start(call) for call in self._calls if call.held is not None]
+        """Return the calls that are still held back, at the end of the response, but for empty ones."""
+        held = [call for call in self._calls if call.held is not None]
+        started = [self._start(call) for call in held if call.name or call.arguments]
+        self._held = 0
+        return started
 
     def _piece(self, call: _Call, piece: Payload) -> list[Payload]:
         called, kind = _called(piece)
@@ -249,13 +258,38 @@ def is_cut(text: str) -> bool:
     return depth > 0
 
 
-def _is_piece(piece: Any) -> bool:
-    """Return whether *piece* and what it calls are objects."""
-    return (
-        type(piece) is dict
-        and all(type(piece.get(kind)) in (dict, type(None)) for kind in _TEXT_KEYS)
-        and type(piece.get("index")) in (int, type(None))
-    )
+def number_of(index: Any) -> int | None:
+    """Return *index* as a number, also where it is its text; None if it is none."""
+    if type(index) is int:
+        return index
+    is_text = isinstance(index, str) and len(index) <= MAX_INDEX_CHARS and index.isascii()
+    return int(index) if is_text and index.isdigit() else None
+
+
+def _as_piece(value: Any) -> Payload | None:
+    """
+    Return *value* as a piece of a call; None if it is none.
+
+    A function that is text is a name, and a name or arguments may be next to the id instead.
+    """
+    if not isinstance(value, dict):
+        return None
+    piece = {key: part for key, part in value.items() if key not in _MOVED_KEYS}
+    index = number_of(piece.pop("index", None))
+    if index is not None:
+        piece["index"] = index
+    called = {key: value[key] for key in _MOVED_KEYS if value.get(key) is not None}
+    for kind in _TEXT_KEYS:
+        part = piece.pop(kind, None)
+        if isinstance(part, str):
+            piece[kind] = {**called, "name": part}
+        elif isinstance(part, dict):
+            name = part.get("name")
+            is_name = name is None or isinstance(name, str)
+            piece[kind] = {**called, **(part if is_name else {**part, "name": None})}
+    if called and not piece.keys() & _TEXT_KEYS.keys():
+        piece["function"] = called
+    return piece if piece.keys() & _OWN_KEYS else None
 
 
 def _called(piece: Payload) -> tuple[Payload, str]:

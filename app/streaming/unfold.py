@@ -19,6 +19,7 @@ Payload = dict[str, Any]
 MAX_CHOICES = 1024  # `n` is at most 128
 MAX_CALLS = 10_000  # of all choices together: each takes some microseconds
 
+_CHOICE_KEYS = frozenset(("index", "delta", "message", "finish_reason"))
 NOT_A_RESPONSE = "The upstream answered with an object that is not a response"
 _TERMINAL_EVENTS = {  # by the status of a response; one without a status is complete
     None: "response.completed",
@@ -53,10 +54,12 @@ def error_event(payload: Payload) -> Event | None:
 
 
 def choices_in(payload: Payload) -> list[Payload]:
-    """Return the choices of a completion. Raises UpstreamProtocolError unless they are objects, and few."""
+    """Return the choices of a completion. Raises UpstreamProtocolError unless there are some, and few."""
     choices = payload.get("choices")
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise _not_a_response()
+        choices = list_of_choices(choices)
+        if not choices:
+            raise _not_a_response()
     calls = 0
     for choice in choices:
         message = choice.get("message")
@@ -65,6 +68,14 @@ def choices_in(payload: Payload) -> list[Payload]:
     if len(choices) > MAX_CHOICES or calls > MAX_CALLS:
         raise UpstreamProtocolError("The upstream answered with too many choices or tool calls")
     return choices
+
+
+def list_of_choices(choices: Any) -> list[Payload]:
+    """Return the choices in what a response has as its *choices*: a single one is a list of one."""
+    if isinstance(choices, dict) and choices.keys() & _CHOICE_KEYS:
+        return [choices]
+    listed = choices if isinstance(choices, list) else ()
+    return [choice for choice in listed if isinstance(choice, dict)]
 
 
 def unfold_completion(payload: Payload) -> list[Event]:

@@ -45,7 +45,9 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, iden
         return error
     if not (choices := choices_in(payload)):
         raise UpstreamProtocolError(NOT_A_RESPONSE)
-    is_changed = _number(choices)
+    is_changed = choices is not payload.get("choices")
+    payload["choices"] = choices
+    is_changed |= _number(choices)
     streamed = [_streamed_choice(choice) for choice in choices]
     chunk = Event({**payload, "choices": streamed})
     reader.observe(chunk)
@@ -114,7 +116,9 @@ def _streamed_choice(choice: dict[str, Any]) -> dict[str, Any]:
         raise UpstreamProtocolError(NOT_A_RESPONSE)
     delta = message
     if isinstance(calls := message.get("tool_calls"), list):
-        numbered = [{"index": number, **call} for number, call in enumerate(calls) if isinstance(call, dict)]
+        numbered = [
+            {**call, "index": number} if isinstance(call, dict) else call for number, call in enumerate(calls)
+        ]
         delta = {**message, "tool_calls": numbered}
     return {"delta": delta, **{key: value for key, value in choice.items() if key != "message"}}
 

@@ -61,7 +61,25 @@ def cut_call(text: str) -> Json:
     return {"content": None, "tool_calls": [{**called, "function": {"name": NAME, "arguments": text}}]}
 
 
+def odd(choices: Any) -> Json:
+    return {**SHELL, "choices": choices}
+
+
+def odd_completion(choices: Any) -> Json:
+    return {**TEXT_COMPLETION, "choices": choices}
+
+
+def odd_calls(calls: Any) -> Json:
+    return completion({"content": None, "tool_calls": calls}, "tool_calls", USAGE)
+
+
 CUT = ARGUMENTS[0][:-3]
+CALL = function_call(0, "call_0")
+TEXT_COMPLETION = completion({"content": TEXT}, "stop", USAGE)
+TEXT_CHOICE = {"index": 0, "delta": {"content": TEXT}, "finish_reason": None}
+END = (chunk({}, "stop"), USAGE_CHUNK, DONE)
+END_OF_CALLS = (chunk({}, "tool_calls"), USAGE_CHUNK, DONE)
+FLAT = {"index": 0, "id": "call_0", "function": NAME, "arguments": ARGUMENTS[0]}
 
 SHAPES = [
     *(
@@ -117,6 +135,62 @@ SHAPES = [
             calls=CALLS[:1],
         )
         for place in ("with it", "at the end", "absent")
+    ),
+    Shape(
+        "choices are an object",
+        [odd(TEXT_CHOICE), *END],
+        odd_completion(TEXT_COMPLETION["choices"][0]),
+        text=TEXT,
+    ),
+    Shape(
+        "a choice is null",
+        [odd([None, TEXT_CHOICE]), *END],
+        odd_completion([None, *TEXT_COMPLETION["choices"]]),
+        text=TEXT,
+    ),
+    Shape(
+        "the index of a choice is text",
+        [odd([{**TEXT_CHOICE, "index": "0"}]), *END],
+        odd_completion([{**TEXT_COMPLETION["choices"][0], "index": "0"}]),
+        text=TEXT,
+    ),
+    Shape("a delta is text", [odd([{**TEXT_CHOICE, "delta": TEXT}]), *END], None, text=TEXT),
+    Shape(
+        "a delta is null",
+        [chunk({"content": TEXT}), odd([{**TEXT_CHOICE, "delta": None}]), *END],
+        None,
+        text=TEXT,
+    ),
+    Shape(
+        "the index of a call is text",
+        [calls_chunk({**START, "index": "0"}), calls_chunk(arguments(ARGUMENTS[0], "0")), *END_OF_CALLS],
+        odd_calls([{**CALL, "index": "0"}]),
+        calls=CALLS[:1],
+    ),
+    Shape(
+        "calls are an object",
+        [chunk({"tool_calls": {**CALL, "index": 0}}), *END_OF_CALLS],
+        odd_calls(CALL),
+        calls=CALLS[:1],
+    ),
+    Shape(
+        "a call is null",
+        [calls_chunk(None, {**CALL, "index": 0}), calls_chunk(None), *END_OF_CALLS],
+        odd_calls([None, CALL]),
+        calls=CALLS[:1],
+    ),
+    Shape("a function is text", [calls_chunk(FLAT), *END_OF_CALLS], odd_calls([FLAT]), calls=CALLS[:1]),
+    Shape(
+        "a function is null",
+        [calls_chunk({**START, "function": None}), calls_chunk({**CALL, "index": 0}), *END_OF_CALLS],
+        odd_calls([{**CALL, "function": None, **CALL["function"]}]),
+        calls=CALLS[:1],
+    ),
+    Shape(
+        "a call has nothing",
+        [chunk({"content": TEXT}), calls_chunk({**START, "function": None}), *END],
+        completion({"content": TEXT, "tool_calls": [{**START, "function": None}]}, "stop", USAGE),
+        text=TEXT,
     ),
     Shape(
         "two ends",

@@ -255,10 +255,8 @@ def test_responses_that_pass_through(path: Path) -> None:
 @pytest.mark.parametrize(
     "chunk",
     [
-        {"choices": [None]},
-        {"choices": [{"index": 0, "delta": "x"}]},
-        {"choices": [{"index": 0, "delta": {"tool_calls": [None]}}]},
-        {"choices": [{"index": 0, "delta": {"tool_calls": [{"function": "f"}]}}]},
+        {"choices": [{"index": 0, "delta": {"content": "x"}, "logprobs": 7}]},
+        {"choices": [{"index": 0, "delta": {"content": "x"}, "logprobs": "x"}]},
     ],
 )
 def test_senseless_chunk_is_the_upstreams_before_anything_was_given(chunk: Json) -> None:

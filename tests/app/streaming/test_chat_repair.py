@@ -267,6 +267,55 @@ class TestCalls:
         assert reader.output_bytes == 7
 
 
+class TestTypes:
+    """Where SDKs expect an object or a list, another type is what it can only mean, or is left out."""
+
+    @pytest.mark.parametrize(
+        "choices",
+        [
+            {"index": 0, "delta": {"content": "Hi"}},
+            [{"index": "0", "delta": {"content": "Hi"}}],
+            [{"index": 0, "delta": "Hi"}],
+            [None, {"index": 0, "delta": {"content": {"type": "text", "text": "Hi"}}}, "x"],
+            [{"index": 0, "delta": {"content": "Hi", "tool_calls": [None], "function_call": 7}}],
+        ],
+    )
+    def test_text(self, choices):
+        reader, events = observed({"choices": choices}, chunk({}, "stop"))
+        (choice,) = events[0].payload["choices"]
+
+        assert choice["index"] == 0
+        assert choice["delta"] == {"content": "Hi"}
+        assert reader.output_bytes >= 2
+        assert reader.can_end()
+
+    @pytest.mark.parametrize("choices", [None, "x", 7, {"a": 1}, [None], ["x"]])
+    def test_no_choice(self, choices):
+        _, (event,) = observed({"id": "c", "choices": choices})
+
+        assert event.payload["choices"] == []
+        assert event.data is None
+
+    @pytest.mark.parametrize("delta", [None, 7, ["x"], "", {"content": 7}, {"tool_calls": "x"}])
+    def test_no_delta(self, delta):
+        reader, (event,) = observed(chunk(delta, "stop"))
+
+        assert event.payload["choices"] == [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+        assert reader.can_end()
+
+    def test_choices_with_an_index_that_is_text(self):
+        _, events = observed(
+            *({"choices": [{"index": index, "delta": {"content": index}}]} for index in "01")
+        )
+
+        assert [event.payload["choices"][0]["index"] for event in events] == [0, 1]
+
+    def test_a_deprecated_function_call_that_is_text(self):
+        choice = choice_of(chunk({"function_call": "f"}), chunk({}, "function_call"))
+
+        assert choice["message"]["function_call"]["name"] == "f"
+
+
 class TestCutCalls:
     """A finish reason while arguments are cut waits for the rest; without it the response was cut."""
 

@@ -24,6 +24,6 @@ def test_the_error_has_the_location_and_no_content() -> None:
 def test_readers_survive_choices_of_another_type() -> None:
     reader = ChatReader()
 
-    reader.observe(Event({"choices": [None, "text", {"delta": "text"}]}))
+    reader.observe(Event({"choices": [None, "text", {"delta": 7}]}))
 
     assert reader.output_bytes == 0

@@ -122,12 +122,39 @@ def test_other_keys_stay():
     )
 
 
-@pytest.mark.parametrize("pieces", ["x", [None], [{"function": "f"}], {"a": 1}])
-def test_what_makes_no_sense_stays(pieces):
+@pytest.mark.parametrize("pieces", ["x", 7, [None], ["x", {}], {"a": 1}, [{"index": 0, "function": None}]])
+def test_what_makes_no_sense_is_left_out(pieces):
     repair = ToolCallRepair("call")
 
     assert not repair.note_regular(pieces)
-    assert repair.repaired(pieces) == pieces
+    assert repair.repaired(pieces) == repair.release() == []
+    assert not repair.is_holding
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        {"id": "a", "type": "function", "function": COMPLETE_F},  # an object in place of a list
+        [piece("0", "a", "function", **COMPLETE_F), None],
+        [{"index": 0.5, "id": "a", "function": COMPLETE_F}],
+        [{"index": "first", "id": "a", "function": COMPLETE_F}],
+        [{"index": 0, "id": "a", "function": "f", "arguments": '{"x":1}'}],
+        [{"index": 0, "id": "a", "name": "f", "arguments": {"x": 1}}],
+        [{"index": 0, "id": "a", "function": None}, {"index": 0, "function": COMPLETE_F}],
+        [{"index": 0, "id": "a", "function": {"name": ["f"]}}, {"index": 0, "function": COMPLETE_F}],
+    ],
+)
+def test_one_call_of_other_types(pieces):
+    assert joined(pieces) == TWO[:1]
+
+
+def test_pieces_with_an_index_that_is_text():
+    deltas = [
+        [piece(index, call_id, "function", name=name, arguments=text[:1]), piece(index, arguments=text[1:])]
+        for index, call_id, name, text in (("0", "a", "f", '{"x":1}'), ("1", "b", "g", "{}"))
+    ]
+
+    assert joined(*deltas) == TWO
 
 
 @pytest.mark.parametrize(

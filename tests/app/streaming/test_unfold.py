@@ -64,6 +64,14 @@ def test_a_choice_without_a_message(choice):
         unfold_completion({"choices": [{"index": 0, "finish_reason": "stop", **choice}]})
 
 
+@pytest.mark.parametrize("odd", [lambda choice: choice, lambda choice: [None, choice, "x"]])
+def test_choices_of_another_type(odd):
+    choice = {"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}
+    events = unfold_completion({"choices": odd(choice)})
+
+    assert events[0].payload["choices"][0]["delta"]["content"] == "Hi"
+
+
 def test_several_choices_without_index():
     body = completion({"content": "a"})
     body["choices"] = [{"message": {"content": text}, "finish_reason": "stop"} for text in "ab"]
