@@ -1,9 +1,9 @@
 """
 Rewrite output items of a response that deviate from the API, for every consumer of the response.
 
-Arguments of a call that are an object become its JSON, as a text. A function call whose arguments end
-inside their JSON was cut: it is incomplete. What is as documented is
-returned as it is, not copied.
+Arguments of a call that are an object become its JSON, as a text, and content of a message that is a text
+its one part; no content is an empty list. A function call whose arguments end inside their JSON was cut: it
+is incomplete. Two calls have two ids. What is as documented is returned as it is, not copied.
 
 Source: https://platform.openai.com/docs/api-reference/responses/object
 """
@@ -19,6 +19,7 @@ Payload = dict[str, Any]
 
 # The key of the text that a call gives to its tool, by the type of the item.
 PAYLOAD_KEYS = {"function_call": "arguments", "mcp_call": "arguments", "custom_tool_call": "input"}
+_CLIENT_CALLS = ("function_call", "custom_tool_call")  # of tools that the client runs
 INCOMPLETE = "incomplete"
 CUT: Payload = {"status": INCOMPLETE, "incomplete_details": {"reason": "max_output_tokens"}}  # of a response
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -26,26 +27,53 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 def repaired_item(item: Payload) -> Payload:
     """Return *item*, which is finished, as documented."""
-    item = with_text_payload(item)
+    item = with_content(item)
     if item.get("status") != INCOMPLETE and has_cut_arguments(item):
         return {**item, "status": INCOMPLETE}
     return item
 
 
-def with_text_payload(item: Payload) -> Payload:
-    """Return *item*, of which a call has a text for its tool."""
+def with_content(item: Payload) -> Payload:
+    """Return *item*, of which a message has a list of parts, and a call has a text for its tool."""
     kind = item.get("type")
-    key = PAYLOAD_KEYS.get(kind) if type(kind) is str else None
+    if type(kind) is not str:
+        return item
+    if kind == "message":
+        content = item.get("content")
+        if type(content) is list and all(type(part) is dict for part in content):
+            return item
+        return {**item, "content": _parts_of(content)}
+    key = PAYLOAD_KEYS.get(kind)
     if key is not None and type(payload := item.get(key)) in (dict, list):
         return {**item, key: json_text(payload)}
     return item
 
 
+def _parts_of(content: Any) -> list[Payload]:
+    """Return the parts of a message's *content*, which is no list of parts."""
+    if type(content) is str and content:
+        return [{"type": "output_text", "text": content, "annotations": []}]
+    return [part for part in content if type(part) is dict] if type(content) is list else []
+
+
 def repaired_output(output: list[Any]) -> list[Any]:
-    """Return the *output* of a response with every item as documented."""
-    items = [repaired_item(item) if type(item) is dict else item for item in output]
-    is_changed = any(map(_differ, items, output))
+    """Return the *output* of a response with every item as documented, without what is no item."""
+    items = [repaired_item(item) for item in output if type(item) is dict and type(item.get("type")) is str]
+    if len(items) > 1:
+        _separate_calls(items)
+    is_changed = len(items) != len(output) or any(map(_differ, items, output))
     return items if is_changed else output
+
+
+def _separate_calls(items: list[Payload]) -> None:
+    """Give a call that has the `call_id` of an earlier one the id of its item instead."""
+    owners: dict[str, Any] = {}
+    for position, item in enumerate(items):
+        call_id, item_id = item.get("call_id"), item.get("id")
+        if item["type"] not in _CLIENT_CALLS or type(call_id) is not str or type(item_id) is not str:
+            continue
+        if owners.setdefault(call_id, item_id) != item_id:
+            items[position] = {**item, "call_id": item_id}
 
 
 def has_cut_arguments(item: Payload) -> bool:

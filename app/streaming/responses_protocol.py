@@ -20,7 +20,7 @@ from app.streaming.response_repair import (
     json_text,
     repaired_item,
     repaired_output,
-    with_text_payload,
+    with_content,
 )
 from app.streaming.upstream_errors import rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_responses
@@ -47,6 +47,13 @@ ALIASES = {  # names of earlier previews that some backends still use
     "response.audio_transcript.delta": "response.output_audio_transcript.delta",
     "response.audio_transcript.done": "response.output_audio_transcript.done",
 }
+_TEXT_DELTAS = frozenset(
+    f"response.{name}.delta"
+    for name in (
+        *("output_text", "refusal", "reasoning_text", "reasoning_summary_text"),
+        *("function_call_arguments", "custom_tool_call_input"),
+    )
+)
 ITEM_ADDED = "response.output_item.added"
 _ANNOUNCED = {  # event that announces an item or a part -> the key of that
     ITEM_ADDED: "item",
@@ -149,6 +156,10 @@ class ResponsesReader:
             return Stage.PROGRESS if delta else Stage.QUIET
         if kind in FINISHES:
             return self._end(kind, event)
+        if kind in _TEXT_DELTAS:  # an integer is text without quotes; other values have no meaning
+            text = str(delta) if type(delta) is int else ""
+            event.payload, event.data = {**payload, "delta": text}, None
+            return self.observe(event)
         if not kind and reports_error(payload):  # some servers send a bare error
             return self._end("error", event)
         if kind in OPENING:
@@ -245,8 +256,9 @@ def _repair_item(event: Event) -> Any:
     if type(item) is not dict:
         return item
     if event.type == ITEM_ADDED:
-        if (repaired := with_text_payload(item)) is not item:
-            repaired[PAYLOAD_KEYS[repaired["type"]]] = ""  # deltas, or the finished item, have it
+        repaired = with_content(item)
+        if repaired is not item and item["type"] in PAYLOAD_KEYS:
+            repaired[PAYLOAD_KEYS[item["type"]]] = ""  # deltas, or the finished item, have it
     else:
         repaired = repaired_item(item)
     if repaired is not item:

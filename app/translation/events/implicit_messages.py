@@ -38,11 +38,19 @@ class ImplicitMessages:
             item_id = delta.get("item_id") or f"msg_{index}"
             self._open[index] = OpenMessage(item_id, index, {"type": "message", "role": "assistant"})
             events = self._open[index].announce()
+        message = self._open[index]
+        part = delta.get("content_index")
+        if type(part) is int and part > message.content_index:
+            events += message.end_part()
         text, logprobs = delta.get("delta"), delta.get("logprobs")
         if isinstance(text, str):
             logprobs = logprobs if isinstance(logprobs, list) else []
-            events += self._open[index].add_text(KINDS[delta["type"]], text, logprobs)
+            events += message.add_text(KINDS[delta["type"]], text, logprobs)
         return _with_sequence_number(events, delta)
+
+    def end_part(self, index: int, done: Payload) -> list[Event]:
+        """Return the events that end the part whose text is *done*: the next delta begins another."""
+        return _with_sequence_number(self._open[index].end_part(), done)
 
     def close(self, index: int, before: Payload) -> tuple[list[Event], ResponsesItem]:
         """Return (the events that end the message, the message); they precede the event *before*."""

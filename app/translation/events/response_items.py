@@ -44,6 +44,11 @@ class OpenMessage:
         """The text of the part that is open."""
         return "".join(self._pieces)
 
+    @property
+    def content_index(self) -> int:
+        """The index of the part that is open, or of the next one."""
+        return len(self._parts)
+
     def set_encrypted(self, content: str) -> None:
         """Give the item its `encrypted_content`."""
         self._head["encrypted_content"] = content

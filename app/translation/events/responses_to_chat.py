@@ -18,6 +18,7 @@ from app.streaming.response_repair import is_cut
 from app.streaming.usage import usage_from_responses
 from app.streaming.usage_shapes import chat_logprobs, chat_usage
 from app.translation.events.annotations import chat_annotations
+from app.translation.events.item_ids import ItemIds
 from app.translation.events.seen_parts import SeenParts
 from app.translation.events.tool_calls import ToolCall, ToolCalls
 
@@ -67,6 +68,8 @@ class ResponsesToChat:
         self._separator = ""  # before the next text
         self._begun = self._ended = False
         self._seen = SeenParts()
+        self._ids = ItemIds()
+        self._lacks_places = False  # whether deltas lack the indexes of their items or parts
         self._calls = ToolCalls()
         self._encrypted_sent: set[Any] = set()  # output indexes of reasoning items that were sent
         self._out: list[Event] = []
@@ -101,7 +104,7 @@ class ResponsesToChat:
     def _on_text(self, payload: Payload) -> None:
         delta = payload.get("delta")
         if delta and isinstance(delta, str) and not (self._comments and self._is_comment(payload)):
-            self._seen.mark(payload)
+            self._mark(payload)
             tokens = payload.get("logprobs")
             logprobs = {"content": chat_logprobs(tokens), "refusal": None} if tokens else None
             if self._separator:
@@ -111,17 +114,29 @@ class ResponsesToChat:
     def _on_refusal(self, payload: Payload) -> None:
         delta = payload.get("delta")
         if delta and isinstance(delta, str):
-            self._seen.mark(payload)
+            self._mark(payload)
             self._send({"refusal": delta})
 
+    def _mark(self, payload: Payload) -> None:
+        """Remember that the part of a delta was sent."""
+        if self._lacks_places:
+            self._seen.mark(self._ids.with_place(payload))
+        elif self._seen.mark(payload):  # the first delta of a part
+            placed = self._ids.with_place(payload)
+            if placed is not payload:
+                self._lacks_places = True
+                self._seen.mark(placed)
+
     def _on_text_done(self, payload: Payload) -> None:
+        payload = self._ids.with_place(payload)
         self._send_snapshot({**payload, "type": "output_text"}, payload)
 
     def _on_refusal_done(self, payload: Payload) -> None:
+        payload = self._ids.with_place(payload)
         self._send_snapshot({**payload, "type": "refusal"}, payload)
 
     def _on_part_done(self, payload: Payload) -> None:
-        self._send_snapshot(payload.get("part"), payload)
+        self._send_snapshot(payload.get("part"), self._ids.with_place(payload))
 
     def _send_snapshot(self, part: Any, position: Payload) -> None:
         """Send the text of *part*, at *position* in the response, unless its deltas were sent."""
@@ -188,18 +203,23 @@ class ResponsesToChat:
     # calls
 
     def _on_item_added(self, payload: Payload) -> None:
-        item = payload.get("item")
-        if not isinstance(item, dict):
+        if not isinstance(payload.get("item"), dict):
             return
+        event = Event(payload)
+        if type(payload.get("output_index")) is int:
+            self._ids.repaired(event)
+        else:
+            payload = self._ids.placed(event).payload
+        item = payload["item"]
         if item.get("type") in CALL_TYPES:
             self._announce(self._calls.open(item, payload.get("output_index")))
         elif item.get("type") == "message":
             self._on_message(item, payload.get("output_index"))
 
     def _on_item_done(self, payload: Payload) -> None:
-        item = payload.get("item")
-        if isinstance(item, dict):
-            self._finish_item(item, payload.get("output_index"))
+        if isinstance(payload.get("item"), dict):
+            payload = self._ids.with_place(payload)
+            self._finish_item(payload["item"], payload["output_index"])
 
     def _finish_item(self, item: Payload, output_index: Any) -> None:
         if item.get("type") == "message":

@@ -10,7 +10,7 @@ from app.streaming.events import DONE, Event
 from app.streaming.response_repair import CUT, has_cut_arguments
 from app.streaming.responses_protocol import ALIASES
 from app.translation.events.implicit_messages import KINDS, ImplicitMessages, build_part_added
-from app.translation.events.item_ids import ItemIds
+from app.translation.events.item_ids import PLACED, ItemIds
 from app.translation.events.open_items import OpenItems
 from app.translation.events.response_items import CALLS, PARTS
 from app.translation.events.seen_parts import SeenParts
@@ -28,9 +28,11 @@ class ResponsesPassThrough:
     Passes events on in upstream order, and repairs what strict clients fail on:
 
     - `response.created` comes first, built from the first event with a response;
-    - items and parts are announced before their deltas, and keep the ids they were announced with;
+    - items and parts are announced before their deltas, and keep the ids they were announced with; events
+      without `output_index` or `content_index` get one, and two calls have two ids;
     - text that only a snapshot has is also sent as a delta;
     - items that were begun are ended before the response is, which is incomplete if a call was cut;
+    - events without a type, and items without one, are left out;
     - an empty `output` of the final response is filled with the streamed items;
     - the ChatGPT backend's `codex.*` events are dropped unless *keep_codex_events*; with
       *hide_windows*, the event with the account's usage windows is always dropped.
@@ -95,12 +97,14 @@ class ResponsesPassThrough:
         if kind in ALIASES:
             kind = ALIASES[kind]
             event = Event({**event.payload, "type": kind})
-        if kind in FAILURES or (kind.startswith("codex.") and not self._passes(kind)):
+        if not kind or kind in FAILURES or (kind.startswith("codex.") and not self._passes(kind)):
             return
         if not self._begun and not self._begin(event):
             return
-        if "output_index" in event.payload:
+        if type(event.payload.get("output_index")) is int:
             event = self._ids.repaired(event)
+        elif kind in PLACED:
+            event = self._ids.placed(event)
         handler = _HANDLERS.get(kind)
         passed = event if handler is None else handler(self, event)
         if passed is not None:
@@ -133,7 +137,10 @@ class ResponsesPassThrough:
         index = payload.get("output_index", 0)
         if index in self._implicit or index not in self._announced:
             self._seen.forget_last()
-            self._insert(*self._implicit.add_delta(index, payload))
+            made = self._implicit.add_delta(index, payload)
+            if made and made[0].type == "response.output_item.added":
+                self._ids.announce_made(made[0].payload)
+            self._insert(*made)
             return None
         part = index, payload.get("content_index", 0)
         if part not in self._parts:
@@ -165,6 +172,7 @@ class ResponsesPassThrough:
         if part[0] not in self._announced and _text_of(event.payload.get("part")) is not None:
             return None  # its text announces the message, and the part
         self._parts.add(part)
+        self._ids.note_part(*part)
         return event
 
     def _on_part_done(self, event: Event) -> Event | None:
@@ -180,11 +188,11 @@ class ResponsesPassThrough:
 
     def _on_text_done(self, event: Event) -> Event | None:
         """Insert a delta before the text of a part that had none."""
-        if event.payload.get("output_index", 0) in self._implicit:
-            return None
         if event.payload not in self._seen:
             self._insert_delta(event.payload)
-        if event.payload.get("output_index", 0) in self._implicit:
+        index = event.payload.get("output_index", 0)
+        if index in self._implicit:
+            self._insert(*self._implicit.end_part(index, event.payload))
             return None
         self._open.note_done(event.payload)
         return event
@@ -195,23 +203,28 @@ class ResponsesPassThrough:
             self._insert(passed)
 
     def _on_item_added(self, event: Event) -> Event | None:
-        if event.payload.get("output_index", 0) in self._implicit:
+        if event.payload.get("output_index", 0) in self._implicit or not _is_item(event.payload.get("item")):
             return None
         self._announced.add(event.payload.get("output_index"))
         self._open.add(event.payload)
         return event
 
-    def _on_item_done(self, event: Event) -> Event:
+    def _on_item_done(self, event: Event) -> Event | None:
         index = event.payload.get("output_index")
+        item: Any = event.payload.get("item")
+        if not _is_item(item):
+            return None
         self._open.end(index)
-        item: ResponsesItem | None = event.payload.get("item")
-        if isinstance(item, dict):
-            index = index if isinstance(index, int) else len(self._items)
-            self._items[index] = item
-            if index in self._implicit:
-                self._insert(*self._implicit.close(index, event.payload)[0][:-1])
-            else:
-                self._insert_missing(item, index, event)
+        index = index if isinstance(index, int) else len(self._items)
+        if index in self._implicit:
+            self._insert(*self._implicit.close(index, event.payload)[0][:-1])
+        else:
+            if not item.get("id") and index not in self._announced:
+                item = {**item, "id": f"item_{index}"}
+                self._ids.announce_made({"output_index": index, "item": item})
+                event = Event({**event.payload, "item": item})
+            self._insert_missing(item, index, event)
+        self._items[index] = item
         return event
 
     def _insert_missing(self, item: ResponsesItem, index: int, event: Event) -> None:
@@ -254,6 +267,8 @@ class ResponsesPassThrough:
         if not output and self._items:
             output = [self._items[index] for index in sorted(self._items)]
             return Event({**event.payload, "response": {**response, "output": output}})
+        if not isinstance(output, list):
+            return Event({**event.payload, "response": {**response, "output": []}})
         if output and not self._items and not self._announced and not self._seen:
             for index, item in enumerate(output):
                 done = {"type": "response.output_item.done", "output_index": index, "item": item}
@@ -261,6 +276,11 @@ class ResponsesPassThrough:
                 self._insert_missing(item, index, event)
                 self._insert(Event(done))
         return event
+
+
+def _is_item(item: Any) -> bool:
+    """Return whether *item* can be read as an item; others have no meaning and are left out."""
+    return type(item) is dict and type(item.get("type")) is str
 
 
 def _text_of(part: Any) -> str | None:

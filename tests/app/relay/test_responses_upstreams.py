@@ -1,7 +1,7 @@
 """
 What servers of the Responses API send instead of what it documents, on each way to a client.
 
-The ways are chat and Responses, streamed and whole; streams are also read by the official client.
+The ways are chat and Responses, streamed and finished; streams are also read by the official client.
 """
 
 from __future__ import annotations
@@ -93,6 +93,14 @@ def booked(protocol: str, data: bytes, *, stream: bool, wire: str) -> tuple[Json
 
 def follow(payloads: list[Json]) -> None:
     """Read *payloads* as the official client does, which raises for those that do not follow the last."""
+    announced = {
+        payload["output_index"]: payload["item"].get("id")
+        for payload in payloads
+        if payload["type"] == "response.output_item.added"
+    }
+    for payload in payloads:
+        if "item_id" in payload:
+            assert payload["item_id"] == announced[payload["output_index"]]
     state: Any = ResponseStreamState(text_format=openai.omit, input_tools=openai.omit)
     for payload in payloads:
         state.handle_event(construct_type(type_=ResponseStreamEvent, value=payload))
@@ -302,3 +310,134 @@ def test_usage_that_is_not_understood(protocol: str, stream: bool, wire: str, us
         assert body.get("usage") is None
         assert attempt.reader.usage is None
         assert attempt.reader.unknown_usage == (usage or None)
+
+
+MESSAGE: Json = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
+PART: Json = {"type": "output_text", "text": "", "annotations": []}
+
+
+def text_stream(*pieces: Any, index: Json, item_id: str | None = "msg_1", output: Any = ...) -> list[Json]:
+    """Return the events of a message whose deltas are *pieces*, each with the place *index*."""
+    text = "".join(str(piece) for piece in pieces if type(piece) in (str, int))
+    place = {**index, "content_index": 0} | ({} if item_id is None else {"item_id": item_id})
+    part = {**PART, "text": text}
+    finished = {**MESSAGE, "content": [part]}
+    return [
+        {"type": "response.created", "response": response([], status="in_progress")},
+        {"type": "response.output_item.added", **index, "item": {**MESSAGE, "content": []}},
+        {"type": "response.content_part.added", **place, "part": PART},
+        *({"type": "response.output_text.delta", **place, "delta": piece} for piece in pieces),
+        {"type": "response.output_text.done", **place, "text": text},
+        {"type": "response.content_part.done", **place, "part": part},
+        {"type": "response.output_item.done", **index, "item": finished},
+        {"type": "response.completed", "response": response([finished] if output is ... else output)},
+    ]
+
+
+def text_in(body: Json) -> str:
+    if "choices" in body:
+        return body["choices"][0]["message"]["content"] or ""
+    return "".join(part["text"] for item in body["output"] for part in item.get("content") or ())
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("index", [{"output_index": 0}, {}, {"output_index": None}, {"output_index": "0"}])
+@pytest.mark.parametrize("item_id", ["msg_1", None, "other"])
+@pytest.mark.parametrize("output", [..., None, []])
+def test_text_in_odd_places(
+    protocol: str, stream: bool, index: Json, item_id: str | None, output: Any
+) -> None:
+    data = stream_of(text_stream("Hel", "lo", index=index, item_id=item_id, output=output))
+
+    body = received(protocol, data, stream=stream)
+
+    assert text_in(body) == "Hello"
+    assert end_of(body) == ("stop" if protocol == "chat" else "completed")
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [(("Hi ", 5), "Hi 5"), (("Hi", None), "Hi"), (("Hi", True, {"a": 1}, ["x"], 0.5, "!"), "Hi!")],
+)
+def test_deltas_that_are_no_text(protocol: str, stream: bool, pieces: tuple[Any, ...], text: str) -> None:
+    events = text_stream(*pieces, index={"output_index": 0})
+
+    assert text_in(received(protocol, stream_of(events), stream=stream)) == text
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "response.output_item.added", "output_index": 1, "item": None},
+        {"type": "response.output_item.done", "output_index": 1, "item": None},
+        {"type": "response.output_item.done", "output_index": 1, "item": {"type": ["x"], "id": "x"}},
+        {"type": ["x"], "delta": "x"},
+        {"type": None, "item": {}},
+        {"item": MESSAGE},
+    ],
+)
+def test_events_without_meaning(protocol: str, stream: bool, odd: Json) -> None:
+    events = text_stream("Hello", index={"output_index": 0})
+    for place in (1, 3, len(events) - 1):
+        data = stream_of([*events[:place], odd, *events[place:]])
+
+        assert text_in(received(protocol, data, stream=stream)) == "Hello"
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("first", [None, 5, {"type": ["x"]}, {**MESSAGE, "content": None}, MESSAGE])
+def test_items_without_meaning_or_content(protocol: str, stream: bool, first: Any) -> None:
+    finished = {**MESSAGE, "id": "msg_2", "content": [{**PART, "text": "Hello"}]}
+    for data in (events_of([finished], output=[first, finished]), orjson.dumps(response([first, finished]))):
+        body = received(protocol, data, stream=stream)
+
+        assert text_in(body) == "Hello"
+        if protocol == "responses":
+            assert all(type(item["content"]) is list for item in body["output"])
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("is_placed", [True, False])
+def test_one_call_id_of_two_calls(protocol: str, stream: bool, is_placed: bool) -> None:
+    calls = [{**CALL, "id": f"fc_{n}", "arguments": f'{{"n":{n}}}'} for n in (1, 2)]
+    for data in each(calls):
+        if not is_placed:
+            data = data.replace(b'"output_index":0,', b"").replace(b'"output_index":1,', b"")
+        first, second = calls_in(received(protocol, data, stream=stream))
+
+        assert first == ("call_1", "f", '{"n":1}')
+        assert second == ("fc_2", "f", '{"n":2}')
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("is_announced", [True, False])
+@pytest.mark.parametrize("ids", [("msg_1", "msg_1"), ("a", "b"), (None, None), (None, "b")])
+@pytest.mark.parametrize("has_output", [True, False])
+def test_two_parts_without_an_index(
+    protocol: str, stream: bool, is_announced: bool, ids: tuple[Any, Any], has_output: bool
+) -> None:
+    """Also of a message that is deltas alone: it ends with the id that these have."""
+    place = {"output_index": 0} | ({} if ids[0] is None else {"item_id": ids[0]})
+    parts = [{**PART, "text": text} for text in ("Hello", " there")]
+    finished = {**MESSAGE, "content": parts, **({} if ids[1] is None else {"id": ids[1]})}
+    events = text_stream(index={"output_index": 0})
+    head = events[: 2 if is_announced else 1]
+    for part in parts:
+        head += [
+            *([{"type": "response.content_part.added", **place, "part": PART}] if is_announced else ()),
+            {"type": "response.output_text.delta", **place, "delta": part["text"]},
+            {"type": "response.output_text.done", **place, "text": part["text"]},
+            {"type": "response.content_part.done", **place, "part": part},
+        ]
+    done = {"type": "response.output_item.done", "output_index": 0, "item": finished}
+    end = {"type": "response.completed", "response": response([finished] if has_output else [])}
+
+    body = received(protocol, stream_of([*head, done, end]), stream=stream)
+
+    assert text_in(body) == "Hello there"
+    if protocol == "responses":
+        (item,) = body["output"]
+        assert [part["text"] for part in item["content"]] == ["Hello", " there"]
+        assert item["id"] == ("msg_1" if is_announced else ids[0] or "msg_0")

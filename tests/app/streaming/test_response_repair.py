@@ -12,7 +12,7 @@ from app.streaming.response_repair import (
     json_text,
     repaired_item,
     repaired_output,
-    with_text_payload,
+    with_content,
 )
 
 Json = dict[str, Any]
@@ -28,12 +28,11 @@ CALL: Json = {"type": "function_call", "call_id": "c", "name": "f", "arguments":
         {"type": "custom_tool_call", "input": '{"a', "arguments": {}},
         {**CALL, "arguments": '{"a', "status": "incomplete"},
         {"type": "message", "content": [], "arguments": {}},
-        {"type": ["function_call"], "arguments": {}},
-        {},
+        {"type": "message", "content": [{"type": "output_text", "text": "Hi"}]},
     ],
 )
 def test_what_stays(item: Json) -> None:
-    output = [item, None]
+    output = [item, item]
 
     assert repaired_item(item) is item
     assert repaired_output(output) is output
@@ -80,4 +79,34 @@ def test_announced_calls_are_not_cut() -> None:
     """Deltas follow."""
     call = {**CALL, "arguments": '{"a'}
 
-    assert with_text_payload(call) is call
+    assert with_content(call) is call
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        (None, []),
+        ("", []),
+        (7, []),
+        ({"type": "output_text"}, []),
+        ([None, {"type": "refusal"}, "x"], [{"type": "refusal"}]),
+        ("Hi", [{"type": "output_text", "text": "Hi", "annotations": []}]),
+    ],
+)
+def test_content_that_is_no_list_of_parts(content: Any, parts: list[Json]) -> None:
+    message = {"type": "message", "content": content}
+
+    assert repaired_output([message]) == [{"type": "message", "content": parts}]
+
+
+@pytest.mark.parametrize("other", [None, 7, "x", [], {}, {"type": None}, {"type": ["function_call"]}])
+def test_what_is_no_item_is_left_out(other: Any) -> None:
+    assert repaired_output([other, CALL]) == [CALL]
+
+
+def test_two_calls_have_two_ids() -> None:
+    first, second = {**CALL, "id": "fc_1"}, {**CALL, "id": "fc_2"}
+
+    assert repaired_output([first, second]) == [first, {**second, "call_id": "fc_2"}]
+    assert repaired_output([first, first]) == [first, first]
+    assert repaired_output([CALL, CALL]) == [CALL, CALL]

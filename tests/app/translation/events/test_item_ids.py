@@ -91,17 +91,59 @@ def test_an_index_that_is_used_again() -> None:
     assert ids.repaired(event("output_text.delta", delta="a")).payload["item_id"] == "msg_1"
 
 
-@pytest.mark.parametrize(
-    "odd", [{"output_index": None}, {"output_index": "0"}, {"output_index": 1}, {"item": 7}]
-)
+@pytest.mark.parametrize("odd", [{"output_index": 1}, {"item": 7}])
 def test_odd_events(odd: Json) -> None:
-    delta = event("output_item.done", **{"item": {**MESSAGE, "id": "msg_2"}, **odd})
-
+    done = event("output_item.done", **{"item": {**MESSAGE, "id": "msg_2"}, **odd})
     ids = announced()
-    if "item" in odd:
-        assert ids.repaired(delta).payload["item"] == 7
-    else:
-        assert ids.repaired(delta) is delta
+
+    repaired = ids.repaired(done)
+
+    assert repaired.payload["item"] == 7 if "item" in odd else repaired is done
+
+
+@pytest.mark.parametrize("place", [{}, {"output_index": None}, {"output_index": "0"}, {"output_index": [0]}])
+def test_events_without_an_output_index(place: Json) -> None:
+    """They are of the item with their id, else of the one that was begun last."""
+    ids, other = announced(), {**MESSAGE, "id": "msg_2"}
+
+    def index_of(kind: str, **fields: Any) -> Any:
+        payload = {
+            key: value for key, value in event(kind, **fields).payload.items() if key != "output_index"
+        }
+        return ids.placed(Event({**payload, **place})).payload["output_index"]
+
+    assert index_of("output_text.delta", delta="a") == 0
+    assert index_of("output_item.added", item=other) == 1
+    assert index_of("output_text.delta", delta="a", item_id="unknown") == 1
+    assert index_of("output_text.delta", delta="a", item_id="msg_1") == 0
+    assert index_of("output_item.done", item=MESSAGE) == 0
+    assert index_of("output_item.done", item={"type": "reasoning", "id": "rs_1"}) == 2
+    assert index_of("output_item.done", item={**MESSAGE, "id": "msg_3"}) == 1
+    assert index_of("output_text.delta", delta="a") == 3
+
+
+def test_one_call_id_of_two_calls() -> None:
+    """The second has its own id instead, in every event and in the final output."""
+    ids = ItemIds()
+    calls = [{"type": "function_call", "id": f"fc_{n}", "call_id": "call_1"} for n in (0, 1)]
+    for step in ("added", "done"):
+        for index, call in enumerate(calls):
+            repaired = ids.repaired(event(f"output_item.{step}", output_index=index, item=call))
+            assert repaired.payload["item"] == {**call, "call_id": ("call_1", "fc_1")[index]}
+
+    assert ids.with_announced(calls) == [calls[0], {**calls[1], "call_id": "fc_1"}]
+
+
+def test_parts_without_an_index() -> None:
+    """A part that begins after another has ended is the next one."""
+    ids = announced()
+    kinds = ["content_part.added", "output_text.delta", "output_text.annotation.added", "output_text.done"]
+    kinds += ["content_part.done"]
+    repaired = [ids.repaired(event(kind)).payload["content_index"] for kind in [*kinds, *kinds]]
+    assert repaired == [0] * 5 + [1] * 5
+    bare = ["output_text.delta", "output_text.delta", "output_text.done"] * 2
+    ids = announced()
+    assert [ids.repaired(event(kind)).payload["content_index"] for kind in bare] == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("order", [[1], [1, 0], [0, 1]])

@@ -289,7 +289,6 @@ def test_older_names():
 @pytest.mark.parametrize(
     "odd",
     [
-        event("response.output_item.done", output_index=0, item=None),
         event("response.output_text.done", **PLACE, text=None),
         event("response.completed", response=None),
         event("response.completed", response={"output": []}),
@@ -298,6 +297,24 @@ def test_older_names():
 def test_odd_event(odd):
     """What cannot be repaired goes out as it came."""
     assert fed(created(), odd)[1:] == [odd]
+
+
+@pytest.mark.parametrize("item", [None, 5, [], {}, {"type": None}, {"type": ["message"], "id": "x"}])
+@pytest.mark.parametrize("step", ["added", "done"])
+def test_items_without_meaning_are_left_out(step, item):
+    assert fed(created(), event(f"response.output_item.{step}", output_index=0, item=item))[1:] == []
+
+
+@pytest.mark.parametrize("output", [None, {}, "x"])
+def test_output_that_is_no_list(output):
+    out = fed(created(), event("response.completed", response={"id": "resp_1", "output": output}))
+
+    assert out[-1].payload["response"]["output"] == []
+
+
+@pytest.mark.parametrize("kind", [None, ["x"], 5, ""])
+def test_events_without_a_type_are_left_out(kind):
+    assert fed(created(), event(kind, delta="x"))[1:] == []
 
 
 ITEM = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}
