@@ -122,7 +122,7 @@ class RequestExplainer:
         Return how *request_id*, open or settled, was routed.
 
         {id, state: open | expired | settled | refused, at (Unix seconds), key, team (of the key; None: it had
-        none), model, requested_model (None: the same, or it is open), endpoint, status, error, outcome,
+        none), model, requested_model (None: the same), endpoint, status, error, outcome,
         charged, usage, choices}; a refused one has message, param, limit and accounts as well. outcome is a
         sentence; charged one about usage that was not reported, or empty; usage has the figures of the
         ledger, none while it is open. A choice is {attempt, at, by: policy | affinity | asked again | None,
@@ -161,7 +161,7 @@ class RequestExplainer:
             "key": stored.key_id,
             "team": stored.team or None,
             "model": stored.model,
-            "requested_model": None,
+            "requested_model": stored.asked or None,
             "endpoint": stored.endpoint,
             "status": None,
             "error": None,

@@ -194,6 +194,19 @@ def test_no_account_left(store: StoreOfTest) -> None:
     assert request["choices"][1]["candidates"][0]["why"] == "already tried for this request"
 
 
+def test_the_requested_model_while_it_is_open(store: StoreOfTest) -> None:
+    """Of an open request, of one whose lease expired, and of its charge."""
+    store.admit("r1", asked="fast")
+    requested = [explain(store, "r1")["requested_model"]]
+    store.advance(60_000)
+    store.admit()
+    requested.append(explain(store, "r1")["requested_model"])
+    store.client.delete(keys.request(store.pool, "r1"))
+    requested.append(explain(store, "r1")["requested_model"])
+
+    assert requested == ["fast"] * 3
+
+
 def test_worker_that_never_came_back(store: StoreOfTest) -> None:
     store.admit("r1")
     store.advance(60_000)

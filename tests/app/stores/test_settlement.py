@@ -152,6 +152,13 @@ class TestExpiredLease:
         assert row | {"source": "estimated", "error": "lease_expired", "status": 599} == row
         assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (30, 400, 9)
 
+    def test_names_the_requested_model(self, store: StoreOfTest) -> None:
+        store.admit(asked="fast")
+        store.advance(TTL_MS)
+        store.renew()
+
+        assert [row["asked"] for row in store.rows()] == ["fast"]
+
     def test_is_corrected_late(self, store: StoreOfTest, expired: str) -> None:
         """The difference is recorded, so that the sum of both rows is what was used."""
         store.settle(expired, input_tokens=31, output_tokens=60, cost=2, cached_tokens=5)
