@@ -518,7 +518,7 @@ def _check_leases(pool: PoolContents, _suffix: str, leases: Mapping[str, str]) -
 def _check_request(_pool: PoolContents, _suffix: str, fields: Mapping[str, str]) -> None:
     for name in ("key", "account", "model", "endpoint"):
         check_text(fields[name], name, min_chars=0)
-    for name in ("team", "asked"):
+    for name in ("team", "requested"):
         check_text(fields.get(name, ""), name, min_chars=0)
     for name in ("started_ms", "day_ms"):
         check_integer(integer_in(fields[name]), name, 0, LATEST_MS)

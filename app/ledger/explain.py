@@ -161,7 +161,7 @@ class RequestExplainer:
             "key": stored.key_id,
             "team": stored.team or None,
             "model": stored.model,
-            "requested_model": stored.asked or None,
+            "requested_model": stored.requested_model or None,
             "endpoint": stored.endpoint,
             "status": None,
             "error": None,

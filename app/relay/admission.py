@@ -236,7 +236,7 @@ class Admission:
             id=context.request_id,
             key=key.id,
             model=context.request.model,
-            asked=context.request.requested_model,
+            requested=context.request.requested_model,
             endpoint=context.request.endpoint,
             protocol=plan.fit.protocol[0] if plan.fit.protocol else "",
             unfit_kinds=plan.fit.unfit_kinds,

@@ -73,7 +73,7 @@ class LedgerRepository:
             endpoint=stored["endpoint"],
             started_ms=int(stored["started_ms"]),
             decisions=stored["why"],
-            asked=stored.get("asked", ""),
+            requested_model=stored.get("requested", ""),
             is_expired="expired" in stored,
             team=stored.get("team", ""),
         )

@@ -1,6 +1,6 @@
 -- Admit one request: check its key and every limit, reserve its upper bounds, pick its account.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {id, key, model, asked: the model as the client named it, where that is another, endpoint, wire,
+-- ARGV[1]  JSON {id, key, model, requested: the model as the client named it, where that is another, endpoint, wire,
 --          unfit_kinds, accounts, demo, affinity, pin, ttl_ms, sticky_ms,
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
@@ -94,7 +94,7 @@ redis.call('HSET', request_key(request.id), 'key', request.key, 'account', id, '
   'bounds', cjson.encode(selection.unenforced and request.unenforced_bounds or request.bounds),
   'unenforced', selection.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', reason, 'choice', reply)
 if team_limits then redis.call('HSET', request_key(request.id), 'team', team_name) end
-if request.asked then redis.call('HSET', request_key(request.id), 'asked', request.asked) end
+if request.requested then redis.call('HSET', request_key(request.id), 'requested', request.requested) end
 redis.call('ZADD', LEASES, now + request.ttl_ms, request.id)
 if turn then end_turn(turn, request) end
 if request.conversation and request.conversation ~= '' then

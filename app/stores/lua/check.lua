@@ -158,7 +158,7 @@ local function check_request(request)
   if request.unreadable ~= nil then check_texts(request.unreadable, 'unreadable') end
   if request.unfit_kinds ~= nil then check_texts(request.unfit_kinds, 'unfit_kinds') end
   if request.kinds ~= nil then check_texts(request.kinds, 'kinds') end
-  if request.asked ~= nil and not is_text(request.asked) then refuse('asked') end
+  if request.requested ~= nil and not is_text(request.requested) then refuse('requested') end
   if request.accounts ~= nil then check_texts(request.accounts, 'accounts') end
   check_by(is_calendar, request.calendar, 'calendar')
   check_by(are_amounts, request.bounds, 'bounds')

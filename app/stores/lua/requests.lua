@@ -1,7 +1,7 @@
 -- Open requests: their reservations, and how these are settled or expire.
 --
 -- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, unenforced,
--- holds, charges, why, choice, expired, team, asked}; `leases` has its deadline. bounds and holds are those of the attempt that
+-- holds, charges, why, choice, expired, team, requested}; `leases` has its deadline. bounds and holds are those of the attempt that
 -- runs ('' and parallel requests alone if none does); charges are those of earlier attempts.
 -- An expired lease frees its slots and is charged its bounds, until a late settlement corrects that.
 
@@ -229,7 +229,7 @@ end
 local function expired_entry(id, stored)
   local bound, charges = stored.bounds ~= '' and cjson.decode(stored.bounds) or {}, charges_of(stored)
   local entry = { id = id, at_ms = tonumber(stored.started_ms), day_ms = tonumber(stored.day_ms), key = stored.key,
-    team = stored.team, account = stored.account, model = stored.model, asked = stored.asked,
+    team = stored.team, account = stored.account, model = stored.model, asked = stored.requested,
     endpoint = stored.endpoint, status = 599, source = 'estimated', error = 'lease_expired',
     input_tokens = bound.input_tokens, output_tokens = bound.output_tokens, cost = bound.cost }
   for _, charge in ipairs(charges) do

@@ -38,7 +38,7 @@ class AdmitArguments(TypedDict, total=False):
     estimates: Amounts
     kinds: list[str]
     accounts: Sequence[str]
-    asked: str
+    requested: str
     stored: bool
     unenforced_bounds: Amounts
     unreadable: Sequence[str]
@@ -86,7 +86,7 @@ class AdmitRequest:
     unenforced_bounds: Amounts
     is_stored: bool  # whether a stored response is returned, which needs no account
     unreadable: Sequence[str]  # accounts whose credential this process cannot read
-    asked: str = ""  # the model as the client named it, where that is not `model`
+    requested: str = ""  # the model as the client named it, where that is not `model`
     queue_length: int = 0  # it waits for an account unless so many requests do already; 0: it does not wait
 
     def arguments(self) -> AdmitArguments:
@@ -110,8 +110,8 @@ class AdmitRequest:
             "bounds": self.bounds,
             "estimates": self.estimates,
         }
-        if self.asked:
-            arguments["asked"] = self.asked
+        if self.requested:
+            arguments["requested"] = self.requested
         if self.account_kinds:
             arguments["kinds"] = list(self.account_kinds)
         if self.accounts:

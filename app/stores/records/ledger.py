@@ -205,7 +205,7 @@ class OpenRequest:
     endpoint: str
     started_ms: int
     decisions: str
-    asked: str  # the model as the client named it, where that is not `model`
+    requested_model: str  # as the client named it; empty: `model`
     is_expired: bool  # its lease ran out and was charged its upper bound
     team: str = ""  # of its key, when it was admitted
 

@@ -196,7 +196,7 @@ def test_no_account_left(store: StoreOfTest) -> None:
 
 def test_the_requested_model_while_it_is_open(store: StoreOfTest) -> None:
     """Of an open request, of one whose lease expired, and of its charge."""
-    store.admit("r1", asked="fast")
+    store.admit("r1", requested="fast")
     requested = [explain(store, "r1")["requested_model"]]
     store.advance(60_000)
     store.admit()

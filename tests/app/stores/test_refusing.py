@@ -18,6 +18,7 @@ from tests.support.store import CLOCK, START_MS, StoreOfTest, limit
 READING = {"authenticate", "unsettled", "snapshot", "usage_report"}
 WITHOUT_ARGUMENTS = {"ensure_pool"}
 NAMES_ALONE = {
+    "leave_queue",
     "remove_key",
     "remove_team",
     "remove_operator",

@@ -153,7 +153,7 @@ class TestExpiredLease:
         assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (30, 400, 9)
 
     def test_names_the_requested_model(self, store: StoreOfTest) -> None:
-        store.admit(asked="fast")
+        store.admit(requested="fast")
         store.advance(TTL_MS)
         store.renew()
 
