@@ -216,6 +216,40 @@ class TestFailures:
         assert len(pool.wait_for_rows(1)) == 1
 
 
+def test_a_recording_that_is_lost_breaks_the_connection_of_a_repeat(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    """It never looks complete."""
+    upstream.script(IN_THE_MIDDLE)
+    key = pool.key()
+    first = send(pool, key, stream=True)
+    upstream.wait_for(gate="go")
+    repeat = send(pool, key, stream=True)
+    assert repeat.headers[REPLAYED] == "true"
+    pool.gateway.services.scripts.client.delete(*claims(pool))
+
+    with pytest.raises(requests.RequestException):
+        repeat.content  # noqa: B018
+    upstream.release("go")
+    assert b"three" in first.content
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/openai/chat/completions", "/openai/v1/chat/completions", "/backend-api/codex/responses"]
+)
+def test_other_dialects(pool: PoolOfTest, upstream: ScriptedUpstream, path: str) -> None:
+    key = pool.key()
+    body = BODIES["responses" if path.endswith("responses") else "chat"]
+    auth = ("", key) if path.startswith("/api") else None
+    first, repeat = (
+        pool.post(path, body, None if auth else key, auth=auth, headers={HEADER: "once"}) for _ in range(2)
+    )
+
+    assert first.status_code == 200
+    assert (repeat.content, repeat.headers.get(REPLAYED)) == (first.content, "true")
+    assert len(upstream.log()) == 1
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_endpoints_that_pass_through(pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str) -> None:
     """A form is the same under another boundary, which each repeat has."""
@@ -300,6 +334,24 @@ class TestProcesses:
             assert repeat.result().status_code == 200
         assert REPLAYED not in repeat.result().headers
         assert len(upstream.log()) == 2
+
+    @pytest.mark.parametrize("env", [{"GRACEFUL_TIMEOUT": "3"}])
+    def test_the_worker_of_the_first_stops(
+        self, pool: PoolOfTest, gateway: Gateway, upstream: ScriptedUpstream
+    ) -> None:
+        """The stream that it had to end is not stored; what it sent completely is."""
+        key = pool.key()
+        complete = send(pool, key, name="complete").content
+        upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"stall": True}]}})
+        with ThreadPoolExecutor(1) as clients:
+            cut = clients.submit(lambda: send(pool, key, stream=True).text)
+            upstream.wait_for(2)
+            gateway.process.send_signal(signal.SIGHUP)
+            assert events_of(cut.result())[-2]["error"]["code"] == "worker_stopping"
+        upstream.script({"play": "text"})
+
+        assert REPLAYED not in send(pool, key, stream=True).headers
+        assert send(pool, key, name="complete").content == complete
 
     @pytest.mark.parametrize("env", [{"POOLGATE_IDEMPOTENCY": "off"}])
     def test_the_header_is_ignored_where_it_is_off(
