@@ -37,7 +37,9 @@ class EventProtocol:
 
 def _chat_reader(body: JsonObject) -> chat_protocol.ChatReader:
     return chat_protocol.ChatReader(
-        body.get("n", 1), is_call_forced=isinstance(body.get("tool_choice"), dict)
+        body.get("n", 1),
+        is_call_forced=isinstance(body.get("tool_choice"), dict),
+        tools=body.get("tools") or (),
     )
 
 

@@ -35,12 +35,13 @@ class ChatReader:
     end of the stream, since some servers send the rest after it: without the rest it is `length`.
     """
 
-    def __init__(self, choices: int = 1, *, is_call_forced: bool = False) -> None:
+    def __init__(self, choices: int = 1, *, is_call_forced: bool = False, tools: Any = None) -> None:
         """
         *choices* is the requested number; an upstream that sends fewer has to send `[DONE]`.
 
         With *is_call_forced* the request names the tool to call, so that a response with calls
-        may end with `stop`. Otherwise that is a deviation (Gemini).
+        may end with `stop`. Otherwise that is a deviation (Gemini). *tools* are those of the request,
+        None if they are not known.
         """
         self._choices = choices
         self._is_call_forced = is_call_forced
@@ -58,7 +59,7 @@ class ChatReader:
         self._held_ends: dict[int, str] = {}  # finish reasons by choice: calls were cut when they came
         self._ended = False
         self._usage_is_final = False
-        self._repair = ChatRepair()
+        self._repair = ChatRepair(tools)
         self._repaired: dict[int, dict[str, Any]] = {}  # choices of the current chunk, by position
 
     def observe(self, event: Event) -> Stage:

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from app.streaming.finish_reasons import is_absent, standard_reason
-from app.streaming.tool_call_repair import ToolCallRepair, is_cut, is_json, number_of
+from app.streaming.tool_call_repair import ToolCallRepair, declared_names, is_cut, is_json, number_of
 
 Payload = dict[str, Any]
 
@@ -53,7 +53,9 @@ class _Function:
 class ChatRepair:
     """Repairs the choices of one stream; it remembers their tool calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Any = None) -> None:
+        """*tools* are those of the request, None if they are not known."""
+        self._tools = tools
         self._calls: dict[int, ToolCallRepair] = {}
         self._functions: dict[int, _Function] = {}
 
@@ -61,7 +63,8 @@ class ChatRepair:
         """Return the tool calls of a choice."""
         calls = self._calls.get(index)
         if calls is None:
-            calls = self._calls[index] = ToolCallRepair("call" if index == 0 else f"call_{index}")
+            names = None if self._tools is None else declared_names(self._tools)
+            calls = self._calls[index] = ToolCallRepair("call" if index == 0 else f"call_{index}", names)
         return calls
 
     def is_holding(self, index: int) -> bool:

@@ -4,7 +4,9 @@ Give every piece of a tool call the index, id and type of its call.
 SDKs join the pieces of a call by `index`, append every `id` and `name` they receive, and expect
 both in the first piece. Servers deviate: Gemini's compatible endpoint gives all parallel calls
 index 0, Mistral gives neither index nor type, Qwen repeats the id, llama.cpp has sent arguments
-as an object, others send the name or the id later. A call is held back until its name is known.
+as an object, others send the name or the id later, or the name in fragments, which some SDKs join and
+others replace. A call is held back until its name is known: one that only begins the name of a declared
+tool, or of a tool that was not declared at all, may go on until the arguments begin.
 """
 
 from __future__ import annotations
@@ -48,9 +50,10 @@ class _Call:
 class ToolCallRepair:
     """The tool calls of one choice."""
 
-    def __init__(self, id_prefix: str) -> None:
-        """*id_prefix* begins the ids of calls that have none."""
+    def __init__(self, id_prefix: str, names: frozenset[str] | None = None) -> None:
+        """*id_prefix* begins the ids of calls without one; *names* are of declared tools, if known."""
         self._id_prefix = id_prefix
+        self._names = names
         self._calls: list[_Call] = []
         self._by_id: dict[str, _Call] = {}
         self._indexes: set[int] = set()  # of all calls
@@ -97,7 +100,7 @@ class ToolCallRepair:
                 return False
             if not isinstance(text, str) and text is not None:
                 return False
-            if piece["id"] in self._by_id:
+            if piece["id"] in self._by_id or not (text or self._is_complete_name(name)):
                 return False
             indexes.add(index)
         if len(indexes) != len(pieces):
@@ -141,14 +144,14 @@ class ToolCallRepair:
         if isinstance(call_id, str) and call_id and call.held is not None:
             self._identify(call, call_id)
         if isinstance(name, str) and call.held is not None:
-            call.name = call.name or name
+            call.name = self._joined_name(call.name, name)
         text = _text(called)
         if text:
             call.arguments.append(text)
         others = {key: value for key, value in piece.items() if key not in _OWN_KEYS}
         if call.held is not None:
             call.held.update(others)
-            may_start = call.name and (call.call_id or not is_first)
+            may_start = (call.call_id or not is_first) and call.name and not self._may_go_on(call)
             return [self._start(call)] if may_start else []
         if not text and not others:
             return []
@@ -184,7 +187,7 @@ class ToolCallRepair:
         name = called.get("name")
         if type(index) is int:
             call = self._by_index.get(index)
-            starts = call is None or _starts_another(call, call_id, name)
+            starts = call is None or self._starts_another(call, call_id, called)
             return self._add(index) if starts or call is None else call
         if isinstance(call_id, str) and call_id in self._by_id:
             return self._by_id[call_id]
@@ -193,7 +196,36 @@ class ToolCallRepair:
             if position is not None and position < len(self._calls):
                 return self._calls[position]
             return last
+        if last is not None and not call_id and self._may_go_on(last):
+            return last
         return self._add(None) if last is None or last.name else last
+
+    def _starts_another(self, call: _Call, call_id: Any, called: Payload) -> bool:
+        """Return whether a piece with the index of *call* is the start of another call."""
+        name = called.get("name")
+        if not name or not call.name:
+            return False
+        if call_id and call.call_id:
+            return bool(call_id != call.call_id)
+        if name != call.name:
+            return not self._may_go_on(call)
+        return bool(_text(called)) and is_json(call.join_arguments())
+
+    def _may_go_on(self, call: _Call) -> bool:
+        """Return whether the name of *call* may be a fragment: arguments have not begun."""
+        return call.held is not None and not any(call.arguments) and not self._is_complete_name(call.name)
+
+    def _is_complete_name(self, name: Any) -> bool:
+        names = self._names
+        if names is None or name in names:
+            return True
+        return bool(names) and not any(known.startswith(name) for known in names)
+
+    def _joined_name(self, before: str, name: str) -> str:
+        """Return the name of a call after another piece had *name*: a fragment, or all of it so far."""
+        if not before or (name.startswith(before) and (not self._names or name in self._names)):
+            return name
+        return before if name == before or self._is_complete_name(before) else before + name
 
     def _add(self, upstream_index: int | None) -> _Call:
         index = self._next_index
@@ -209,13 +241,13 @@ class ToolCallRepair:
         return call
 
 
-def _starts_another(call: _Call, call_id: Any, name: Any) -> bool:
-    """Return whether a piece with the index of *call* is the start of another call."""
-    if not name or not call.name:
-        return False
-    if call_id and call.call_id:
-        return bool(call_id != call.call_id)
-    return bool(name != call.name or is_json(call.join_arguments()))
+def declared_names(tools: Any) -> frozenset[str]:
+    """Return the names of the functions and custom tools in the *tools* of a request."""
+    names = []
+    for tool in tools if isinstance(tools, list) else ():
+        if isinstance(tool, dict) and isinstance(called := tool.get("function") or tool.get("custom"), dict):
+            names.append(called.get("name"))
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def is_json(text: str) -> bool:

@@ -61,6 +61,10 @@ def cut_call(text: str) -> Json:
     return {"content": None, "tool_calls": [{**called, "function": {"name": NAME, "arguments": text}}]}
 
 
+def fragment(piece: Json, name: str) -> Json:
+    return {**piece, "function": {"name": name, "arguments": ""}}
+
+
 def odd(choices: Any) -> Json:
     return {**SHELL, "choices": choices}
 
@@ -191,6 +195,33 @@ SHAPES = [
         [chunk({"content": TEXT}), calls_chunk({**START, "function": None}), *END],
         completion({"content": TEXT, "tool_calls": [{**START, "function": None}]}, "stop", USAGE),
         text=TEXT,
+    ),
+    *(
+        Shape(
+            f"a name in fragments, {place}",
+            [
+                calls_chunk(fragment(START, NAME[:4])),
+                calls_chunk(fragment(again, NAME[4:])),
+                calls_chunk(arguments(ARGUMENTS[0])),
+                *END_OF_CALLS,
+            ],
+            None,
+            calls=CALLS[:1],
+        )
+        for place, again in (("the same id", START), ("no id", {"index": 0}))
+    ),
+    Shape(
+        "a name in each delta",
+        [
+            calls_chunk(START),
+            *(
+                calls_chunk({"index": 0, "function": {"name": NAME, "arguments": text}})
+                for text in (ARGUMENTS[0][:5], ARGUMENTS[0][5:], "")
+            ),
+            *END_OF_CALLS,
+        ],
+        None,
+        calls=CALLS[:1],
     ),
     Shape(
         "two ends",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.streaming.tool_call_repair import MAX_SCANNED_CHARS, ToolCallRepair, is_cut
+from app.streaming.tool_call_repair import MAX_SCANNED_CHARS, ToolCallRepair, declared_names, is_cut
 
 Piece = dict[str, Any]
 
@@ -18,9 +18,9 @@ def piece(index: Any = None, call_id: Any = None, kind: Any = None, **called: An
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def joined(*deltas: list[Piece]) -> list[tuple[str, str, str, str]]:
+def joined(*deltas: list[Piece], names: frozenset[str] | None = None) -> list[tuple[str, str, str, str]]:
     """Return (id, type, name, text) of each call as an SDK joins repaired deltas."""
-    repair, sent = ToolCallRepair("call"), []
+    repair, sent = ToolCallRepair("call", names), []
     for delta in deltas:
         sent += delta if repair.note_regular(delta) else repair.repaired(delta)
     if repair.is_holding:
@@ -239,3 +239,57 @@ def test_input_of_a_custom_call_is_text() -> None:
         [{"index": 0, "id": "a", "type": "custom", "custom": {"name": "p", "input": "{"}}]
     )
     assert not repair.has_cut_call()
+
+
+FIRST = piece(0, "a", "function", name="get_", arguments="")
+REST = '{"x":1}'
+FRAGMENTS: list[list[list[Piece]]] = [
+    [[FIRST], [piece(0, name="weather")], [piece(0, arguments=REST)]],
+    [[FIRST], [piece(0, "a", name="weather", arguments="")], [piece(0, "a", arguments=REST)]],
+    [[FIRST], [piece(0, name="wea")], [piece(0, name="ther", arguments=REST)]],
+    [[FIRST], [piece(0, name="get_weather")], [piece(0, name="get_weather", arguments=REST)]],
+    [[FIRST, piece(0, name="weather", arguments=REST)]],
+    [[piece(None, "a", name="get_")], [piece(None, name="weather")], [piece(None, arguments=REST)]],
+]
+REPEATED = [
+    [piece(0, "a", "function", name="get_weather", arguments="")],
+    [piece(0, name="get_weather", arguments='{"x":')],
+    [piece(0, name="get_weather", arguments="1}")],
+    [piece(0, name="get_weather", arguments="")],
+]
+
+
+@pytest.mark.parametrize("names", [frozenset(("get_weather", "get_time")), frozenset()])
+@pytest.mark.parametrize("deltas", [*FRAGMENTS, REPEATED])
+def test_a_name_in_fragments(deltas: list[list[Piece]], names: frozenset[str]) -> None:
+    assert joined(*deltas, names=names) == [("a", "function", "get_weather", REST)]
+
+
+def test_a_name_in_fragments_without_arguments() -> None:
+    deltas = [FIRST], [piece(0, name="weather")]
+
+    assert joined(*deltas, names=frozenset()) == [("a", "function", "get_weather", "")]
+
+
+@pytest.mark.parametrize(("name", "is_held"), [("get_weather", False), ("get_", True), ("unknown", False)])
+def test_only_the_beginning_of_a_name_is_held_back(name: str, is_held: bool) -> None:
+    repair = ToolCallRepair("call", frozenset(("get_weather", "get_")) - {name if is_held else ""})
+
+    assert repair.note_regular([piece(0, "a", "function", name=name, arguments="")]) is not is_held
+
+
+def test_two_names_without_ids_are_two_calls() -> None:
+    deltas = [piece(0, None, "function", name="f", arguments="")], [piece(0, name="g", arguments="{}")]
+
+    assert [call[2] for call in joined(*deltas, names=frozenset("fg"))] == ["f", "g"]
+
+
+@pytest.mark.parametrize("tools", [None, "x", [None], [{"type": "web_search"}], [{"function": {"name": 7}}]])
+def test_tools_without_names(tools: Any) -> None:
+    assert declared_names(tools) == frozenset()
+
+
+def test_names_of_tools() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}, {"type": "custom", "custom": {"name": "g"}}]
+
+    assert declared_names(tools) == {"f", "g"}
