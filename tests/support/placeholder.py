@@ -37,6 +37,7 @@ class NoSettlements:
 app = Flask("placeholder")
 app.services = SimpleNamespace(  # type: ignore[attr-defined]
     active=SimpleNamespace(drain=drain),
+    recordings=None,
     tracing=None,
     ledger=SimpleNamespace(settlements=NoSettlements(), refusal_log=SimpleNamespace(flush=lambda: None)),
     feeds=SimpleNamespace(stop=lambda: None),

@@ -36,7 +36,7 @@ class FakeRecorder:
 def request(
     value: str = "once", path: str = "/v1/chat/completions", content_type: str = "application/json"
 ) -> GatewayRequest:
-    environ = EnvironBuilder(path, method="POST", headers={"Idempotency-Key": value}).get_environ()
+    environ = EnvironBuilder(path, method="POST", headers=[("Idempotency-Key", value)]).get_environ()
     environ["CONTENT_TYPE"] = content_type
     return GatewayRequest(environ)
 
