@@ -99,12 +99,8 @@ def make_context(
     if client_protocol in STORED_ITEM_PROTOCOLS:
         _refuse_references(body)
     body, raw_body = _without_disguised(client_protocol, body) if raw is None else (body, raw)
-    state, key = request_globals(), caller()
-    state.poolgate_request_id = new_request_id()
-    policy = _stream_error_policy(current_request(), key.on_cut)
-    if policy != options.on_stream_error:
-        options = replace(options, on_stream_error=policy)
     contexts = _Contexts(client_protocol, body, body_bytes, options, raw_body, is_raw=raw is not None)
+    key = contexts.key
     names = body.get("fallbacks") or ()
     if key.routes == NONE_SET:
         first = contexts.of_model(target(body["model"]), 0)
@@ -121,8 +117,8 @@ class _Contexts:
     """Makes the contexts of one request of a client: one for each model that may answer."""
 
     __slots__ = (
-        *("_body", "_body_bytes", "_is_raw", "_options", "_protocol"),
-        *("_raw_body", "_request_id", "_sender", "_shared"),
+        *("_body", "_body_bytes", "_endpoint", "_headers", "_is_raw", "_options", "_protocol"),
+        *("_raw_body", "_request_id", "_sender", "_shared", "key"),
     )
 
     def __init__(
@@ -136,20 +132,27 @@ class _Contexts:
         is_raw: bool,
     ) -> None:
         """*is_raw* is whether the body is forwarded as it was received."""
-        state, key = request_globals(), caller()
+        request, state = current_request(), request_globals()
+        self.key = key = caller()
+        policy = _stream_error_policy(request, key.on_cut)
+        if policy != options.on_stream_error:
+            options = replace(options, on_stream_error=policy)
         self._protocol = client_protocol
         self._body = body
         self._body_bytes = body_bytes
         self._options = options
         self._raw_body = raw_body
         self._is_raw = is_raw
-        self._request_id: str = state.poolgate_request_id
-        self._sender = Caller(key, Cancellation(), _forwarded_headers(current_request()), state.scope.trace)
+        self._request_id: str = new_request_id()
+        state.poolgate_request_id = self._request_id
+        self._headers = request.headers
+        self._endpoint = request.path.rstrip("/")
+        self._sender = Caller(key, Cancellation(), _forwarded_headers(request), state.scope.trace)
         self._shared = _shared_body(body, client_protocol, 0 if is_raw else key.output_tokens)
 
     def of_model(self, chosen: Target, number: int) -> RequestContext:
         """Return the request to a model that no route leads to. Raises ModelNotAllowed."""
-        if not self._sender.key.may_use(chosen.model):
+        if not self.key.may_use(chosen.model):
             raise ModelNotAllowed(chosen.model)
         return self._context(chosen, {**self._shared, "model": chosen.model}, number, self._raw_body)
 
@@ -169,7 +172,7 @@ class _Contexts:
 
     def _of_route(self, route: ModelRoute, name: str, number: int) -> Iterator[RequestContext]:
         """Yield the requests to the targets of *route*, in the order in which they are tried."""
-        key = self._sender.key
+        key = self.key
         if not key.may_use(name) and not key.may_use(route.name):
             raise ModelNotAllowed(name)
         conversation = self._request_id
@@ -189,24 +192,30 @@ class _Contexts:
         self, chosen: Target, own: JsonObject, number: int, raw_body: RawBody, response_model: str = ""
     ) -> RequestContext:
         model, account_kinds, account_id, accounts = chosen
-        requested, key = self._body["model"], self._sender.key
+        requested, key = self._body["model"], self.key
         renamed = "" if requested == model else requested
         # of a body that is forwarded as received nothing is cached upstream
         affinity = "" if self._is_raw else self._affinity(own)
         owner, conversation = ownership_of(key.id, own), conversation_of(own)
-        endpoint = current_request().path.rstrip("/")
         return RequestContext(
             f"{self._request_id}-{number}" if number else self._request_id,
             self._sender,
             ModelRequest(
-                self._protocol, endpoint, model, own, self._body_bytes, renamed, *raw_body, response_model
+                self._protocol,
+                self._endpoint,
+                model,
+                own,
+                self._body_bytes,
+                renamed,
+                *raw_body,
+                response_model,
             ),
             RoutingConstraints(account_kinds, accounts, account_id, owner, conversation, affinity),
             self._options,
         )
 
     def _affinity(self, body: JsonObject) -> str:
-        return affinity_of(self._sender.key.id, body, current_request().headers, self._body_bytes)
+        return affinity_of(self.key.id, body, self._headers, self._body_bytes)
 
 
 def _without_disguised(client_protocol: str, body: JsonObject) -> tuple[JsonObject, RawBody]:
