@@ -83,10 +83,15 @@ def has_failed_base(payload: Mapping[str, Any]) -> bool:
     return isinstance(base, dict) and bool(base.get("status_code")) and not payload.get("choices")
 
 
+_ERROR_WORDS = frozenset(["detail", "errors", "message", "msg"])  # of errors without the field `error`
+
+
 def reports_error(payload: Mapping[str, Any]) -> bool:
     """Return whether *payload*, which is neither a response nor a part of one, reports an error."""
-    if payload.get("error") or "error" in (payload.get("type"), payload.get("object")):
+    if payload.get("error") or payload.get("type") == "error" or payload.get("object") == "error":
         return True
+    if _ERROR_WORDS.isdisjoint(payload):
+        return False
     return bool(payload.get("detail") or payload.get("errors")) or (
         has_message(payload) and payload.keys() <= _NEXT_TO_MESSAGE
     )
@@ -94,7 +99,8 @@ def reports_error(payload: Mapping[str, Any]) -> bool:
 
 def has_message(payload: Mapping[str, Any]) -> bool:
     """Return whether *payload* has a text, which in place of a whole response is that of an error."""
-    return any(isinstance(text := payload.get(key), str) and text for key in ("message", "msg"))
+    message = payload.get("message") or payload.get("msg")
+    return isinstance(message, str) and message != ""
 
 
 def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
