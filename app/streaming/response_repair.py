@@ -11,6 +11,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/object
 from __future__ import annotations
 
 import re
+from types import NoneType
 from typing import Any
 
 import orjson
@@ -44,7 +45,7 @@ def with_content(item: Payload) -> Payload:
             return item
         return {**item, "content": _parts_of(content)}
     key = PAYLOAD_KEYS.get(kind)
-    if key is not None and type(payload := item.get(key)) in (dict, list):
+    if key is not None and type(payload := item.get(key)) not in (str, NoneType):
         return {**item, key: json_text(payload)}
     return item
 
@@ -74,6 +75,19 @@ def _separate_calls(items: list[Payload]) -> None:
             continue
         if owners.setdefault(call_id, item_id) != item_id:
             items[position] = {**item, "call_id": item_id}
+
+
+def lacks_payload(item: Any) -> bool:
+    """Return whether *item* is a call for the client without a text for its tool."""
+    if type(item) is not dict or item.get("type") not in _CLIENT_CALLS:
+        return False
+    return type(item.get(PAYLOAD_KEYS[item["type"]])) is not str
+
+
+def with_payload(item: Payload, text: str = "") -> Payload:
+    """Return *item*, a call that lacks its payload, with *text* as that; without one it has no arguments."""
+    key = PAYLOAD_KEYS[item["type"]]
+    return {**item, key: text or ("{}" if key == "arguments" else "")}
 
 
 def has_cut_arguments(item: Payload) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from app.errors import UpstreamProtocolError
 from app.streaming.events import DONE, Event, UnstreamedResponse
 from app.streaming.progress import Stage
+from app.streaming.response_repair import lacks_payload, with_payload
 from app.streaming.unfold import NOT_A_RESPONSE, choices_in, error_event, object_in, terminal_event_type
 
 
@@ -88,6 +89,9 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader, identi
     reader.observe(end)
     is_changed = (repaired := end.payload["response"]) is not payload
     payload = repaired
+    if any(map(lacks_payload, payload["output"])):
+        output = [with_payload(item) if lacks_payload(item) else item for item in payload["output"]]
+        payload, is_changed = {**payload, "output": output}, True
     is_changed |= _set_missing(payload, "object", "response")
     is_changed |= _set_missing(payload, "usage", None) | _set_missing(payload, "error", None)
     return UnstreamedResponse(payload, None if is_changed else data)

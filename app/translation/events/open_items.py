@@ -47,6 +47,14 @@ class OpenItems:
         """Return the pieces of the text that *delta* extends."""
         return self._texts.setdefault(_position(delta, ".delta"), [])
 
+    def payload_of(self, index: Any, item: Payload) -> str:
+        """Return the text that was streamed for the tool of *item*, a call."""
+        position = index, 0, CALLS[item["type"]][0]
+        done = self._done_texts.get(position)
+        if isinstance(done, str):
+            return done
+        return "".join(piece for piece in self._texts.get(position, ()) if isinstance(piece, str))
+
     def note_done(self, done: Payload) -> None:
         """Remember that the upstream has ended a text."""
         position = _position(done, ".done")

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.openai_types.responses import ResponsesItem
 from app.streaming.events import DONE, Event
-from app.streaming.response_repair import CUT, has_cut_arguments
+from app.streaming.response_repair import CUT, PAYLOAD_KEYS, has_cut_arguments, lacks_payload, with_payload
 from app.streaming.responses_protocol import ALIASES
 from app.translation.events.implicit_messages import KINDS, ImplicitMessages, build_part_added
 from app.translation.events.item_ids import PLACED, ItemIds
@@ -223,6 +223,9 @@ class ResponsesPassThrough:
                 item = {**item, "id": f"item_{index}"}
                 self._ids.announce_made({"output_index": index, "item": item})
                 event = Event({**event.payload, "item": item})
+            if lacks_payload(item):
+                item = with_payload(item, self._open.payload_of(index, item))
+                event = Event({**event.payload, "item": item})
             self._insert_missing(item, index, event)
         self._items[index] = item
         return event
@@ -253,6 +256,8 @@ class ResponsesPassThrough:
         output = response.get("output") if isinstance(response, dict) else None
         if isinstance(response, dict) and isinstance(output, list):
             named = self._ids.with_announced(output)
+            if any(map(lacks_payload, named)):
+                named = [self._with_payload(item) for item in named]
             if named is not output:
                 output, response = named, {**response, "output": named}
                 event = Event({**event.payload, "response": response})
@@ -276,6 +281,18 @@ class ResponsesPassThrough:
                 self._insert_missing(item, index, event)
                 self._insert(Event(done))
         return event
+
+    def _with_payload(self, item: Any) -> Any:
+        """Return *item* of the final output, of which a call has the text that was streamed for its tool."""
+        if not lacks_payload(item):
+            return item
+        streamed = (other for other in self._items.values() if other.get("id") == item.get("id"))
+        return with_payload(item, next(map(_payload_of, streamed), ""))
+
+
+def _payload_of(item: Any) -> str:
+    text = item.get(PAYLOAD_KEYS[item["type"]]) if item["type"] in PAYLOAD_KEYS else None
+    return text if isinstance(text, str) else ""
 
 
 def _is_item(item: Any) -> bool:

@@ -1,7 +1,7 @@
 """
 What servers of the Responses API send instead of what it documents, on each way to a client.
 
-The ways are chat and Responses, streamed and finished; streams are also read by the official client.
+The ways are chat and Responses, streamed and as one object; streams are also read by the official client.
 """
 
 from __future__ import annotations
@@ -129,7 +129,13 @@ def end_of(body: Json) -> str:
 @pytest.mark.parametrize(("protocol", "stream"), WAYS)
 @pytest.mark.parametrize(
     ("arguments", "text"),
-    [({"city": "Oslo", "days": [1]}, '{"city":"Oslo","days":[1]}'), ({}, "{}"), ([1], "[1]")],
+    [
+        ({"city": "Oslo", "days": [1]}, '{"city":"Oslo","days":[1]}'),
+        ({}, "{}"),
+        ([1], "[1]"),
+        (5, "5"),
+        (True, "true"),
+    ],
 )
 def test_arguments_that_are_an_object(protocol: str, stream: bool, arguments: Any, text: str) -> None:
     """They become the text of their JSON."""
@@ -138,6 +144,31 @@ def test_arguments_that_are_an_object(protocol: str, stream: bool, arguments: An
 
         assert calls_in(body) == [("call_1", "f", text)]
         assert end_of(body) == ("tool_calls" if protocol == "chat" else "completed")
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("arguments", [{}, {"arguments": None}])
+@pytest.mark.parametrize("streamed", ["", '{"n":1}'])
+def test_calls_without_arguments(protocol: str, stream: bool, arguments: Json, streamed: str) -> None:
+    """They have those of their deltas, or none."""
+    call = {**CALL, **arguments}
+    delta = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 0}
+    for output in ([call], []):
+        events = [
+            {"type": "response.created", "response": response([], status="in_progress")},
+            {"type": "response.output_item.added", "output_index": 0, "item": {**CALL, "arguments": ""}},
+            *([{**delta, "delta": streamed}] if streamed else ()),
+            {"type": "response.output_item.done", "output_index": 0, "item": call},
+            {"type": "response.completed", "response": response(output)},
+        ]
+        none = "" if protocol == "chat" else "{}"
+
+        body = received(protocol, stream_of(events), stream=stream)
+
+        assert calls_in(body) == [("call_1", "f", streamed or none)]
+    assert calls_in(received(protocol, orjson.dumps(response([call])), stream=stream)) == [
+        ("call_1", "f", none)
+    ]
 
 
 def open_call(arguments: str, *, output: Any) -> bytes:
