@@ -1,4 +1,4 @@
-"""Accounts by state, their attempts, and how many requests hold a lease, over all pools."""
+"""Accounts by state, their attempts, requests that hold a lease, and webhooks, over all pools."""
 
 from __future__ import annotations
 
@@ -6,28 +6,34 @@ from dataclasses import dataclass, field
 
 from app.accounts.failures import Failure
 from app.stores.accounts import AccountHashes
+from app.stores.alerts import AlertRepository
+from app.stores.pools import PoolHashes
 from app.stores.records.accounts import AccountCounts
+from app.stores.records.webhooks import WebhookStatus
 from app.stores.scripts import Scripts
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayCounts:
-    """Accounts, leases, attempts and rescues of all pools."""
+    """Accounts, leases, attempts, rescues and webhooks of all pools."""
 
     accounts: dict[str, int]  # by state, every AccountState among them
     leases: int
     attempts: dict[tuple[str, str, str], int] = field(default_factory=dict)  # by (pool, account, outcome)
     rescues: dict[tuple[str, str], int] = field(default_factory=dict)  # by (pool, account)
+    webhooks: dict[tuple[str, str], WebhookStatus] = field(default_factory=dict)  # by (pool, webhook)
 
 
 def count_accounts(scripts: Scripts) -> GatewayCounts:
     """
-    Count in three round trips; a thousand accounts take some milliseconds.
+    Count in five round trips, six with webhooks; a thousand accounts take some milliseconds.
 
     Raises StoreUnavailable.
     """
     counts = AccountHashes(scripts).count(tuple(Failure))
-    result = GatewayCounts(counts.by_state(), counts.leases)
+    pools = PoolHashes(scripts).names()
+    webhooks = AlertRepository(scripts).all_statuses(pools)
+    result = GatewayCounts(counts.by_state(), counts.leases, webhooks=webhooks)
     for account in counts.accounts:
         if account.name:
             _add_attempts(result, account)

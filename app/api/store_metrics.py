@@ -36,6 +36,7 @@ class StoreMetrics(Collector):
                 accounts.add_metric([state], count)
             yield accounts
             yield from _attempts(counted)
+            yield from _webhooks(counted)
             yield GaugeMetricFamily("poolgate_leases_open", "Requests that hold a lease.", counted.leases)
         files = self._services.ledger.settlements.count_spool_files()
         yield GaugeMetricFamily("poolgate_spool_files", "Files of undelivered settlements.", files)
@@ -59,3 +60,21 @@ def _attempts(counted: GatewayCounts) -> Iterator[Metric]:
     for names, count in counted.rescues.items():
         rescues.add_metric(names, count)
     yield rescues
+
+
+def _webhooks(counted: GatewayCounts) -> Iterator[Metric]:
+    """Yield the metrics by webhook, of which a pool has ten at most."""
+    messages = CounterMetricFamily(
+        "poolgate_webhook_messages",
+        "Messages about alerts, by how they ended.",
+        labels=["pool", "webhook", "outcome"],
+    )
+    pending = GaugeMetricFamily(
+        "poolgate_webhook_pending", "Messages that wait for a webhook.", labels=["pool", "webhook"]
+    )
+    for place, status in counted.webhooks.items():
+        for outcome in ("delivered", "failed", "dropped"):
+            messages.add_metric([*place, outcome], getattr(status, outcome))
+        pending.add_metric(place, status.pending)
+    yield messages
+    yield pending

@@ -80,30 +80,39 @@ class AlertRepository:
 
     def names_with_messages(self, pools: Sequence[str]) -> list[tuple[str, str]]:
         """Return the (pool, webhook) that have pending messages. Two round trips."""
+        places = self._places(pools)
         pipeline = self._client.pipeline(transaction=False)
-        for pool in pools:
-            pipeline.hkeys(keys.webhooks(pool))
-        names = [
-            (pool, name)
-            for pool, found in zip(pools, pipeline.execute(), strict=True)
-            for name in sorted(found)
-        ]
-        for pool, name in names:
+        for pool, name in places:
             pipeline.llen(keys.alert_messages(pool, name))
-        lengths = pipeline.execute() if names else []
-        return [place for place, length in zip(names, lengths, strict=True) if length]
+        lengths = pipeline.execute() if places else []
+        return [place for place, length in zip(places, lengths, strict=True) if length]
 
     def statuses(self, pool: str, names: Sequence[str]) -> dict[str, WebhookStatus]:
         """Return the status of each webhook in *names*. One round trip."""
+        found = self._statuses([(pool, name) for name in names])
+        return {name: status for (_, name), status in found.items()}
+
+    def all_statuses(self, pools: Sequence[str]) -> dict[tuple[str, str], WebhookStatus]:
+        """Return the status of every webhook by (pool, name). Two round trips, one without webhooks."""
+        return self._statuses(self._places(pools))
+
+    def _places(self, pools: Sequence[str]) -> list[tuple[str, str]]:
         pipeline = self._client.pipeline(transaction=False)
-        for name in names:
+        for pool in pools:
+            pipeline.hkeys(keys.webhooks(pool))
+        found = pipeline.execute() if pools else []
+        return [(pool, name) for pool, names in zip(pools, found, strict=True) for name in sorted(names)]
+
+    def _statuses(self, places: Sequence[tuple[str, str]]) -> dict[tuple[str, str], WebhookStatus]:
+        pipeline = self._client.pipeline(transaction=False)
+        for pool, name in places:
             pipeline.hgetall(keys.alert_deliveries(pool, name))
             pipeline.llen(keys.alert_messages(pool, name))
             pipeline.hlen(keys.alerts(pool, name))
-        replies = iter(pipeline.execute() if names else [])
+        replies = iter(pipeline.execute() if places else [])
         return {
-            name: _status(fields, pending, open_alerts)
-            for name, fields, pending, open_alerts in zip(names, replies, replies, replies, strict=True)
+            place: _status(fields, pending, open_alerts)
+            for place, fields, pending, open_alerts in zip(places, replies, replies, replies, strict=True)
         }
 
 

@@ -40,6 +40,7 @@ PAGES = {
     "time limits": "/settings/time-limits",
     "prices": "/settings/prices",
     "model routes": "/settings/models",
+    "alerts": "/settings/alerts",
     "audit log": "/settings/audit",
     "first steps": "/start",
     "not there": "/accounts/nobody",

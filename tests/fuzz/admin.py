@@ -63,6 +63,8 @@ BODIES: dict[str, Json] = {
         **{"input": 1.25, "output": 10, "cached_input": 0.125},
         **{"context": 128000, "max_output": 16000, "image": 1000},
     },
+    "POST /webhooks": {"name": "ops", "url": "http://127.0.0.1:1/", "on": ["pool"], "secret": "s" * 16},
+    "PATCH /webhooks/{name}": {"format": "slack", "private": True, "remind_hours": 3},
     "PUT /model-routes/{name}": {
         "steps": [[{"model": "m", "accounts": [], "weight": 2}, {"model": "n"}], [{"model": "o"}]],
         "defaults": {"temperature": 0.5},

@@ -19,13 +19,14 @@ from app.admin.api import (
     sign_ins,
     teams,
     usage,
+    webhooks,
 )
 from app.admin.guard import API_ROOT, protect
 
 PARTS = (
     *(pools.bp, limits.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, usage.bp),
     *(requests.bp, prices.bp, settings.bp, audit.bp, health.bp, openapi.bp),
-    *(model_routes.bp, model_routes.resolution_bp),
+    *(webhooks.bp, model_routes.bp, model_routes.resolution_bp),
 )
 
 

@@ -22,6 +22,7 @@ from app.admin.api import (
     sign_ins,
     teams,
     usage,
+    webhooks,
 )
 from app.admin.api.inputs import json_response
 from app.config import package_version
@@ -53,6 +54,9 @@ BODIES: dict[str, Schema] = {
     **{f"api.teams.{name}": teams.NOTHING for name in ("disable", "enable")},
     "api.prices.put": prices.PRICE_INPUT,
     "api.routes.put": model_routes.ROUTE_INPUT,
+    "api.webhooks.add": webhooks.WEBHOOK_INPUT,
+    "api.webhooks.change": webhooks.WEBHOOK_CHANGE,
+    "api.webhooks.test": webhooks.NOTHING,
 }
 QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     **{f"api.pools.{name}": inputs.NO_QUERY for name in ("index", "create", "show", "change")},

@@ -19,12 +19,13 @@ from app.admin.pages import (
     settings,
     sign_ins,
     teams,
+    webhooks,
 )
 from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
     *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, limits.bp),
-    *(requests.bp, settings.bp, prices.bp, model_routes.bp, audit.bp, first_steps.bp, live.bp),
+    *(requests.bp, settings.bp, prices.bp, model_routes.bp, webhooks.bp, audit.bp, first_steps.bp, live.bp),
 )
 
 

@@ -1,4 +1,4 @@
-"""The overview of a pool: alerts, usage and the state of its accounts."""
+"""The overview of a pool: findings, usage and the state of its accounts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 
 from app.accounts.pools import DEFAULT
 from app.admin.pages import usage_summary
-from app.admin.pages.alerts import list_alerts
+from app.admin.pages.findings import list_findings
 from app.admin.pages.layout import current_pool, page_blueprint
 from app.admin.services import services
 from app.presentation.accounts import AccountView
@@ -18,7 +18,7 @@ bp = page_blueprint("overview")
 
 @bp.get("/")
 def show() -> Any:
-    """Show alerts, usage and accounts of the pool."""
+    """Show findings, usage and accounts of the pool."""
     app_services, pool, span = services(), g.pool, usage_summary.span_of(request.args)
     accounts, api_keys = app_services.accounts.snapshot(pool), app_services.api_keys.all(pool)
     now = app_services.clock.now()
@@ -29,7 +29,7 @@ def show() -> Any:
         span=span,
         spans=usage_summary.SPANS,
         unfinished=not accounts or not api_keys,
-        alerts=list_alerts(app_services, pool),
+        findings=list_findings(app_services, pool),
         totals=usage.totals(),
         charts=usage.charts(),
         accounts=[AccountView(account, now) for account in accounts],

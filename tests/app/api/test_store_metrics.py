@@ -11,6 +11,7 @@ from app.accounts.counts import GatewayCounts
 from app.api import store_metrics
 from app.api.store_metrics import StoreMetrics
 from app.errors import StoreUnavailable
+from app.stores import keys
 from app.stores.pools import PoolHashes
 from app.stores.scripts import Scripts
 from tests.support.store import StoreOfTest
@@ -55,6 +56,24 @@ def test_by_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert metrics["poolgate_account_attempts"] == {("p", "a", "ok"): 5, ("p", "a", "reset"): 2}
     assert metrics["poolgate_account_rescues"] == {("p", "a"): 1}
+
+
+def test_webhooks(redis_client: Any) -> None:
+    scripts = Scripts(redis_client)
+    PoolHashes(scripts).ensure("p")
+    assert collected(PoolHashes(scripts), scripts)["poolgate_webhook_messages"] == {}
+    redis_client.hset(keys.webhooks("p"), "ops", "sealed")
+    redis_client.hset(keys.alert_deliveries("p", "ops"), mapping={"delivered": 3, "dropped": 1})
+    redis_client.rpush(keys.alert_messages("p", "ops"), "{}", "{}")
+
+    metrics = collected(PoolHashes(scripts), scripts)
+
+    assert metrics["poolgate_webhook_messages"] == {
+        ("p", "ops", "delivered"): 3,
+        ("p", "ops", "failed"): 0,
+        ("p", "ops", "dropped"): 1,
+    }
+    assert metrics["poolgate_webhook_pending"] == {("p", "ops"): 2}
 
 
 def test_without_the_store() -> None:

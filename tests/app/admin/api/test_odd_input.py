@@ -62,7 +62,7 @@ def test_bodies(full, app, endpoint):
     method = next(iter(methods & {"POST", "PATCH", "PUT"}))
     names = [field.data_key or name for name, field in schema.load_fields.items()]
     fine = {"name": "n", "kind": "openai", "credential": "sk", "limit": "1 requests/day", "address": "x"}
-    fine |= {"input": 1, "output": 1, "auth_json": {}, "steps": [[{"model": "m"}]]}
+    fine |= {"input": 1, "output": 1, "auth_json": {}, "steps": [[{"model": "m"}]], "url": "http://h/"}
     least = {
         field.data_key or name: fine[name] for name, field in schema.load_fields.items() if field.required
     }

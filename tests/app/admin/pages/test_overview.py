@@ -8,7 +8,7 @@ import orjson
 import pytest
 from cryptography.fernet import Fernet
 
-from app.admin.pages import alerts
+from app.admin.pages import findings
 from app.ledger.dead_letters import DeadLetters
 from app.limits.limit_syntax import parse_limit
 from app.operations import check_host, check_redis
@@ -56,7 +56,7 @@ class TestFindings:
         assert "Nothing needs attention" in inside.get(HOME).text
 
     def test_what_needs_a_person(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        """Alerts are ordered by severity, each with a link to its remedy."""
+        """Findings are ordered by severity, each with a link to its remedy."""
         dead, stale = pool.account("dead"), pool.account("stale", kind="chatgpt")
         client = services.scripts.client
         client.hset(
@@ -120,12 +120,12 @@ class TestFindings:
         assert [one.what for one in found if one.what not in page] == []
 
     def test_no_more_than_can_be_read(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        for number in range(alerts.MAX_LINES + 5):
+        for number in range(findings.MAX_LINES + 5):
             services.accounts.pause(POOL, pool.account(f"a{number}").name, f"reason {number}")
 
         section = inside.get(HOME).text.partition('id="needs"')[2].partition("</section>")[0]
 
-        assert section.count("<li>") == alerts.MAX_LINES
+        assert section.count("<li>") == findings.MAX_LINES
 
 
 def test_every_span(inside: Visitor, pool: Furnished) -> None:

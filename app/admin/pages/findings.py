@@ -20,7 +20,7 @@ _STYLES = {Level.WRONG: ("bad", "wrong"), Level.NOTE: ("off", "note")}
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class Finding:
     """One line: `shape` and `word` as in `formatting.State`; `link`, if any, is the page to fix it on."""
 
     shape: str
@@ -35,21 +35,21 @@ class Alert:
         return formatting.badge(formatting.State(self.word, self.shape))
 
 
-def list_alerts(services: Services, pool: str) -> list[Alert]:
+def list_findings(services: Services, pool: str) -> list[Finding]:
     """Return what needs attention in *pool*, the worst first. Raises StoreUnavailable."""
     problems = services.doctor.check(pool)
     problems.sort(key=lambda item: item.level != Level.WRONG)
-    return [_alert(item, pool) for item in problems[:MAX_LINES]]
+    return [_finding(item, pool) for item in problems[:MAX_LINES]]
 
 
-def _alert(item: Diagnostic, pool: str) -> Alert:
+def _finding(item: Diagnostic, pool: str) -> Finding:
     shape, word = _STYLES[item.level]
     if not item.names:
         where = "This pool" if item.where == pool else item.where
-        return Alert(shape, word, f"{where}:", item.what, item.remedy)
+        return Finding(shape, word, f"{where}:", item.what, item.remedy)
     single, several = _PAGES[item.subject]
     if len(item.names) > 1:
         where, link = f"{len(item.names)} {item.subject}s:", url_for(several)
     else:
         where, link = f"{item.subject.capitalize()} {item.names[0]}:", url_for(single, name=item.names[0])
-    return Alert(shape, word, where, item.what, "View them" if len(item.names) > 1 else "View it", link)
+    return Finding(shape, word, where, item.what, "View them" if len(item.names) > 1 else "View it", link)

@@ -1,0 +1,69 @@
+"""Webhooks, which are sent alerts. A secret that Poolgate makes is returned once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.admin.api import inputs
+from app.admin.api.inputs import deleted_response, json_response, list_response
+from app.admin.guard import operations
+from app.admin.services import services
+from app.presentation.webhooks import webhook_views
+from app.stores.records.webhooks import Webhook
+from schemas.admin import Nothing
+from schemas.webhooks import WebhookChange, WebhookInput
+
+bp = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+
+WEBHOOK_INPUT, WEBHOOK_CHANGE, NOTHING = WebhookInput(), WebhookChange(), Nothing()
+
+
+@bp.get("")
+def index() -> Response:
+    """List the webhooks of a pool, with the state of their deliveries."""
+    pool = inputs.pool()
+    return list_response(_serialize(pool, services().alerting.webhooks.all(pool)))
+
+
+@bp.post("")
+def add() -> Response:
+    """Add a webhook. Of the format json it is given a `secret` if none is named, returned only once."""
+    pool, fields = inputs.pool(must_exist=False), inputs.body(WEBHOOK_INPUT)
+    webhook = operations().webhooks.add(pool, fields)
+    made = {"secret": webhook.secret} if webhook.secret and "secret" not in fields else {}
+    return json_response({**_serialize(pool, [webhook])[0], **made}, 201)
+
+
+@bp.get("/<name>")
+def show(name: str) -> Response:
+    """Get a webhook, with the state of its deliveries; `url` ends after its host."""
+    pool = inputs.pool()
+    return json_response(_serialize(pool, [services().alerting.webhooks.find(pool, name)])[0])
+
+
+@bp.patch("/<name>")
+def change(name: str) -> Response:
+    """Change the given fields of a webhook."""
+    pool, fields = inputs.pool(), inputs.body(WEBHOOK_CHANGE)
+    return json_response(_serialize(pool, [operations().webhooks.change(pool, name, fields)])[0])
+
+
+@bp.delete("/<name>")
+def remove(name: str) -> Response:
+    """Remove a webhook, with the messages that wait for it."""
+    operations().webhooks.remove(inputs.pool(), name)
+    return deleted_response(name)
+
+
+@bp.post("/<name>/test")
+def test(name: str) -> Response:
+    """Send a test message to a webhook now. `delivered` is whether it was accepted, `error` why not."""
+    inputs.body(NOTHING)
+    attempt = operations().webhooks.test(inputs.pool(), name)
+    return json_response({"name": name, "delivered": attempt.is_delivered, "error": attempt.error or None})
+
+
+def _serialize(pool: str, webhooks: list[Webhook]) -> list[Any]:
+    return webhook_views(services().alerting.alerts, pool, webhooks)

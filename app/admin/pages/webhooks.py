@@ -1,0 +1,86 @@
+"""Page of webhooks, which are sent alerts about a pool."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, render_template, request
+from markupsafe import Markup
+
+from app.admin.guard import operations
+from app.admin.pages import formatting
+from app.admin.pages.forms import Form
+from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.services import services
+from app.presentation.webhooks import WebhookView, webhook_views
+from app.stores.records.webhooks import DEFAULT_REMINDER_HOURS, AlertKind, Webhook
+from schemas.webhooks import FORMATS, WEBHOOK_INPUT
+
+bp = page_blueprint("webhooks", "/settings/alerts")
+
+KIND_LABELS = {
+    AlertKind.ACCOUNT: "An account needs attention",
+    AlertKind.LIMIT: "A limit is used up to 80 or 100 %",
+    AlertKind.POOL: "No account can serve",
+    AlertKind.ERRORS: "Many requests fail",
+    AlertKind.STORE: "Redis is away",
+}
+FORMAT_LABELS = {"json": "JSON, signed", "slack": "Slack, Mattermost, Discord"}
+FIELDS = ("name", "url", "format", "secret", "private", "remind_hours", *KIND_LABELS)
+
+
+@bp.route("", methods=["GET", "POST"])
+def show() -> Any:
+    """List the webhooks of the pool; add, test and remove one."""
+    initial = {"remind_hours": f"{DEFAULT_REMINDER_HOURS}"} | {str(kind): "yes" for kind in KIND_LABELS}
+    form = Form(request.form if request.method == "POST" else initial, *FIELDS, under={"on": "account"})
+    added: Webhook | None = None
+    if request.method == "POST":
+        with form.collect_errors():
+            if form["do"]:
+                return redirect_with_notice(_act(form["do"], form["name"]), "webhooks.show")
+            added = operations().webhooks.add(g.pool, WEBHOOK_INPUT.load(_fields(form)))
+            if not added.secret or form["secret"]:
+                return redirect_with_notice(f"Alerts are sent to {added.name} from now on.", "webhooks.show")
+            form = Form(initial, *FIELDS)
+    views = webhook_views(services().alerting.alerts, g.pool, services().alerting.webhooks.all(g.pool))
+    page = render_template(
+        "settings/webhooks.html",
+        section="settings.show",
+        form=form,
+        rows=[(view, _state(view)) for view in views],
+        kinds=KIND_LABELS.items(),
+        formats=[(name, FORMAT_LABELS[name]) for name in FORMATS],
+        added=added,
+    )
+    return page, form.status
+
+
+def _act(action: str, name: str) -> str:
+    """Test or remove the webhook *name*, and return a notice."""
+    if action == "remove":
+        operations().webhooks.remove(g.pool, name)
+        return f"No alerts are sent to {name} any more."
+    attempt = operations().webhooks.test(g.pool, name)
+    if attempt.is_delivered:
+        return f"{name} accepted a test message."
+    return f"{name} did not accept a test message: {attempt.error}."
+
+
+def _fields(form: Form) -> dict[str, Any]:
+    return {
+        **form.filled("name", "url", "format", "secret"),
+        "on": [kind.value for kind in KIND_LABELS if form[kind]],
+        "private": bool(form["private"]),
+        "remind_hours": form.integer("remind_hours"),
+    }
+
+
+def _state(view: WebhookView) -> Markup:
+    if not view["readable"]:
+        return formatting.badge(formatting.State("encrypted with another key", "bad"))
+    if view["error"]:
+        return formatting.badge(formatting.State("failing", "bad"))
+    if view["delivered_at"]:
+        return formatting.badge(formatting.State("delivered", "good"))
+    return formatting.badge(formatting.State("nothing sent yet", "off"))

@@ -1,0 +1,85 @@
+"""The page of webhooks."""
+
+from __future__ import annotations
+
+from html import unescape
+
+import pytest
+
+from app.stores.records.webhooks import AlertKind, WebhookFormat
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor
+from tests.support.webhook_receiver import running_receiver
+
+HOME = f"/admin/p/{POOL}/settings/alerts"
+FORM = {
+    **{"name": "ops", "url": "https://hooks.example/secret-path", "format": "json", "remind_hours": "3"},
+    **{"pool": "yes", "store": "yes", "secret": ""},
+}
+
+
+def test_the_secret_is_shown_once(inside: Visitor, services: Services, pool: Furnished) -> None:
+    assert "No webhooks" in inside.get(HOME).text
+
+    page = inside.send(HOME, FORM)
+    webhook = services.alerting.webhooks.find(POOL, "ops")
+    assert page.status_code == 200
+    assert webhook.secret in unescape(page.text)
+    assert (webhook.on, webhook.remind_hours) == ((AlertKind.POOL, AlertKind.STORE), 3)
+    assert not webhook.private
+
+    again = inside.get(HOME).text
+    assert "https://hooks.example/…" in again
+    assert "nothing sent yet" in again
+    assert "secret-path" not in again
+    assert webhook.secret not in unescape(again)
+
+
+def test_slack(inside: Visitor, services: Services, pool: Furnished) -> None:
+    sent = inside.send(HOME, FORM | {"format": "slack", "private": "yes"})
+
+    webhook = services.alerting.webhooks.find(POOL, "ops")
+    assert sent.status_code == 303
+    assert (webhook.format, webhook.secret, webhook.private) == (WebhookFormat.SLACK, "", True)
+
+
+def test_test_and_remove(inside: Visitor, services: Services, pool: Furnished) -> None:
+    with running_receiver() as receiver:
+        inside.send(HOME, FORM | {"url": receiver.url, "secret": "s" * 20})
+        assert inside.send(HOME, {"do": "test", "name": "ops"}).status_code == 303
+        assert "ops accepted a test message." in inside.get(HOME).text
+        receiver.statuses = [500]
+        inside.send(HOME, {"do": "test", "name": "ops"})
+        page = inside.get(HOME).text
+    assert "ops did not accept a test message: The receiver answered with status 500." in page
+    assert "failing" in page
+
+    assert inside.send(HOME, {"do": "remove", "name": "ops"}).status_code == 303
+    assert services.alerting.webhooks.all(POOL) == []
+    assert inside.send(HOME, {"do": "remove", "name": "ops"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "a b"),
+        ("url", "ftp://x"),
+        ("format", "xml"),
+        ("secret", "short"),
+        ("remind_hours", "many"),
+    ],
+)
+def test_what_cannot_be(inside: Visitor, services: Services, pool: Furnished, field: str, value: str) -> None:
+    response = inside.send(HOME, FORM | {field: value})
+
+    assert response.status_code == 400
+    assert f'id="{field}-error"' in response.text
+    assert services.alerting.webhooks.all(POOL) == []
+
+
+def test_no_kind(inside: Visitor, pool: Furnished) -> None:
+    response = inside.send(HOME, {name: FORM[name] for name in ("name", "url", "format", "remind_hours")})
+
+    assert response.status_code == 400
+    assert 'id="account-error"' in response.text
