@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from marshmallow import Schema
-from marshmallow.validate import OneOf
+from marshmallow.validate import OneOf, Regexp
 
 from schemas.bounds import MAX_KEY_ACCOUNTS, MAX_KEY_MODELS, MAX_LIMITS
 from schemas.fields import Flag, Integer, Text
@@ -50,7 +50,11 @@ def seconds_at(text: str, zone: tzinfo = UTC) -> float:
 
 
 class KeyInput(AdminSchema):
-    """`limits` stay text, like `1000000 total_tokens/day`; `app.limits` parses them."""
+    """
+    `limits` stay text, like `1000000 total_tokens/day`; `app.limits` parses them.
+
+    `sha256` is that of a key which another gateway made; without it, a secret is made.
+    """
 
     name = Name(required=True)
     models = ModelNames(MAX_KEY_MODELS)  # empty: all
@@ -61,13 +65,14 @@ class KeyInput(AdminSchema):
     output_tokens = Integer(1, MAX_OUTPUT_TOKENS)
     on_cut = Text(validate=OneOf(("fail", "restart"), error="must be fail or restart"))
     team = Name()
+    sha256 = Text(validate=Regexp(r"[0-9a-f]{64}\Z", error="must be 64 hexadecimal digits, in lower case"))
 
 
 class KeyChange(KeyInput):
     """Changes of a key; absent fields stay as they are. Limits are changed one by one elsewhere."""
 
     class Meta(KeyInput.Meta):
-        exclude = ("name", "limits")
+        exclude = ("name", "limits", "sha256")
 
     expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
     team = Name(allow_none=True)  # null: none

@@ -45,6 +45,7 @@ def key_group() -> None:
         "poolgate key create --name ann --limit '1000000 total_tokens/day' --expires 2027-01-01",
         "KEY=$(poolgate key create --name ci --models gpt-5-mini --limit '20 parallel_requests')",
         "poolgate key create --name bob --team research",
+        'poolgate key create --name eve --sha256 $(printf %s "$OLD_KEY" | sha256sum | cut -c -64)',
     ),
 )
 @click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'.")
@@ -77,6 +78,11 @@ def key_group() -> None:
     shell_complete=complete.teams,
     help="Its team, whose limits apply as well. Without --limit the team's limits for new keys are set.",
 )
+@click.option(
+    "--sha256",
+    metavar="HEX",
+    help="SHA-256 of a key that another gateway made, sk-… of 20 to 256 characters; in pool default only.",
+)
 @in_pool
 @with_store
 def create_key(
@@ -89,7 +95,10 @@ def create_key(
     """
     changes = KeyInput().load({name: value for name, value in fields.items() if value is not None})
     key, secret = operations(services).api_keys.create(pool, changes, limits)
-    _show_secret(as_json, key, secret, f"Key '{key.name}' in pool '{pool}', shown only once:")
+    if secret or as_json:
+        _show_secret(as_json, key, secret, f"Key '{key.name}' in pool '{pool}', shown only once:")
+    else:
+        click.echo(f"Key '{key.name}' in pool '{pool}' is the one with this SHA-256.", err=True)
     _warn(key.name, operations(services).api_keys.find_warnings(pool, key))
 
 

@@ -13,7 +13,7 @@ from app.limits.limit_syntax import parse_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.key_warnings import key_warnings
 from app.stores.api_keys import ApiKeyRepository
-from app.stores.records.api_keys import ApiKey
+from app.stores.records.api_keys import FOREIGN_POOL, ApiKey
 from app.stores.records.limits import Limit
 from app.stores.records.teams import Team
 from app.stores.teams import TeamRepository, team_not_found
@@ -44,10 +44,16 @@ class ApiKeyOperations(AuditedOperations):
         Create the key that *fields*, those of a valid KeyInput, describe; return it and its secret.
 
         *limits* are results of `parse_limit` and replace the texts in *fields*. The secret is returned
-        only here. Without any, the key gets those that its team has for new keys. Raises InvalidRequest when
-        the name is taken, NotFound for unknown accounts and teams.
+        only here; it is '' where *fields* have the SHA-256 of another gateway's key. Without any limits, the
+        key gets those that its team has for new keys. Raises InvalidRequest when the name is taken, NotFound
+        for unknown accounts and teams.
         """
-        name = fields["name"]
+        name, foreign_digest = fields["name"], fields.get("sha256", "")
+        if foreign_digest and pool != FOREIGN_POOL:
+            raise InvalidRequest(
+                f"Keys of other gateways name no pool, and are looked up in the pool '{FOREIGN_POOL}' alone",
+                param="sha256",
+            )
         limits = list(map(parse_limit, fields.get("limits", ()))) if limits is None else limits
         if not limits and fields.get("team"):
             limits = list(map(parse_limit, self._find_team(pool, fields["team"]).key_limits))
@@ -56,12 +62,14 @@ class ApiKeyOperations(AuditedOperations):
             key, secret = self._api_keys.create(
                 pool,
                 name,
+                foreign_digest=foreign_digest,
                 models=tuple(fields.get("models", ())),
                 accounts=self._accounts.ids(pool, fields.get("accounts", ())),
                 limits=tuple(limits),
                 **{field: fields[field] for field in _PLAIN_FIELDS if field in fields},
             )
             change.after = key.public()
+            change.extra = {"imported": True} if foreign_digest else {}
         return key, secret
 
     def change(self, pool: str, name: str, changes: Mapping[str, Any]) -> ApiKey:

@@ -19,6 +19,7 @@ from app.stores.records.api_keys import (
     KeyState,
     StoredKeyFields,
     pool_of,
+    pool_of_foreign,
     read_stored_key,
     write_stored_key,
 )
@@ -28,6 +29,7 @@ from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
 from app.stores.teams import team_not_found
 
+NOT_OF_THIS_GATEWAY = "This is not an API key of this gateway: they begin with sk-pg-"
 MAX_CACHED_KEYS = 1024  # parsed records, some kilobytes each
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -42,42 +44,55 @@ class ApiKeyRepository:
         """
         Return the key with the secret *presented*, and with its pool's limits. One round trip.
 
+        Keys that another gateway made are looked up in one pool, FOREIGN_POOL.
         Its limits are followed by those of its team. Raises InvalidApiKey, where unknown, disabled and
         expired keys have a message of their own, and TeamDisabled.
         """
         pool = pool_of(presented)
         if pool is None:
-            raise InvalidApiKey("This is not an API key of this gateway: they begin with sk-pg-")
+            pool = pool_of_foreign(presented)
+            if pool is None:
+                raise InvalidApiKey(NOT_OF_THIS_GATEWAY)
         digest = digest_of(presented)
         now_ms, _, flat, (settings, zone, pool_limits, prices, routes) = self._scripts.run(
             "authenticate", pool, digest
         )
-        key = ApiKey(
-            **_cached_fields(tuple(flat), digest, pool, pool_limits or "[]"),
-            now=now_ms / 1000,
-            looked_up_at=time.monotonic(),
-            zone=zone or "UTC",
-            prices=prices or "0",
-            routes=routes or "0",
-            settings=settings or "",
-        )
+        try:
+            key = ApiKey(
+                **_cached_fields(tuple(flat), digest, pool, pool_limits or "[]"),
+                now=now_ms / 1000,
+                looked_up_at=time.monotonic(),
+                zone=zone or "UTC",
+                prices=prices or "0",
+                routes=routes or "0",
+                settings=settings or "",
+            )
+        except InvalidApiKey:
+            if presented.startswith(PREFIX):
+                raise
+            raise InvalidApiKey(NOT_OF_THIS_GATEWAY) from None
         if key.state != KeyState.ACTIVE:
             raise InvalidApiKey("This API key has been disabled")
         if key.expires_at is not None and key.expires_at <= key.now:
             raise InvalidApiKey("This API key has expired")
         return key
 
-    def create(self, pool: str, name: str, **fields: Unpack[KeyFields]) -> tuple[ApiKey, str]:
+    def create(
+        self, pool: str, name: str, *, foreign_digest: str = "", **fields: Unpack[KeyFields]
+    ) -> tuple[ApiKey, str]:
         """
         Store a new key and return it with its secret, which cannot be read again.
 
+        *foreign_digest* is the SHA-256 (hex) of a secret that another gateway made, which is '' here then.
         Raises InvalidRequest when the name is taken, or for too many limits; NotFound for an unknown team.
         """
         checked_limits(fields.get("limits", ()))
-        key_id, secret = f"key_{secrets.token_hex(6)}", _new_secret(pool)
+        key_id, secret = f"key_{secrets.token_hex(6)}", "" if foreign_digest else _new_secret(pool)
         record = {"id": key_id, "name": name} | write_stored_key({**_DEFAULTS, **fields})
-        digest = digest_of(secret)
+        digest = foreign_digest or digest_of(secret)
         stored = self._scripts.run("create_key", pool, key_id, name, digest, orjson.dumps(record))
+        if stored == -2:
+            raise InvalidRequest(f"Another key of pool '{pool}' has this secret", param="sha256")
         if stored < 0:
             raise team_not_found(pool, fields.get("team") or "", "team")
         if not stored:

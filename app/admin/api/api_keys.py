@@ -33,7 +33,11 @@ def index() -> Response:
 
 @bp.post("")
 def create() -> Response:
-    """Create a key. `key` in the response is its secret, returned only once; `warnings` are sentences."""
+    """
+    Create a key. `key` in the response is its secret, returned only once; `warnings` are sentences.
+
+    With the `sha256` of a key of another gateway, that one is valid, and `key` is empty.
+    """
     pool = inputs.pool(must_exist=False)
     key, secret = operations().api_keys.create(pool, inputs.body(KEY_INPUT))
     warnings = operations().api_keys.find_warnings(pool, key)

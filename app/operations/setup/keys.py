@@ -16,7 +16,7 @@ from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import ApiKey, KeyState
 
 EXPIRES = "expires"
-OWN = ("name", "limits", "disabled", "expires_at")  # fields that are compared in another form
+OWN = ("name", "limits", "disabled", "expires_at", "sha256")  # fields that are compared in another form
 
 Entry = Mapping[str, Any]
 
@@ -108,14 +108,15 @@ class KeyPlanner:
                 self._operations.disable(self._pool, entry["name"])
             return secret
 
-        return planned("keys", entry["name"], None, after, apply)
+        shown = {**after, "sha256": "of a key of another gateway"} if "sha256" in entry else after
+        return planned("keys", entry["name"], None, shown, apply)
 
     def _plan_change(self, entry: Entry, after: Mapping[str, Any], key: ApiKey) -> PlannedChange:
         before = key_entry(key, self._account_names)
         changes = {
             name: value
             for name, value in entry.items()
-            if name not in ("name", "limits", "disabled") and _differs(before, after, name)
+            if name not in ("name", "limits", "disabled", "sha256") and _differs(before, after, name)
         }
         limits = limit_changes(key.limits, parse_limits(entry.get("limits", ()), "limits"))
 

@@ -14,6 +14,8 @@ from app.stores import keys
 from app.stores.records.limits import Limit, limits_from_json, limits_to_json
 
 PREFIX = "sk-pg-"
+FOREIGN_POOL = "default"  # of keys that another gateway made, which name no pool
+_FOREIGN = re.compile(r"sk-(?!pg-)[!-~]{17,253}")
 _PATTERN = re.compile(rf"{PREFIX}({keys.POOL_NAME.pattern})-([0-9A-Za-z]{{43}})")
 
 
@@ -95,6 +97,11 @@ def pool_of(presented: str) -> str | None:
     """Return the pool that an API key names, whether or not the key exists; None where it is no API key."""
     match = _PATTERN.fullmatch(presented)
     return match[1] if match else None
+
+
+def pool_of_foreign(presented: str) -> str | None:
+    """Return the pool in which a key that another gateway made is stored; None for no such key."""
+    return FOREIGN_POOL if _FOREIGN.fullmatch(presented) else None
 
 
 class StoredKeyFields(TypedDict):

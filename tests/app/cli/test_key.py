@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
+import orjson
 import pytest
 
 from app.accounts.account import Account
@@ -119,6 +121,46 @@ class TestCreate:
         assert result.stderr.count("\n") == 1
         assert message in result.stderr
         assert services.api_keys.all("default") == []
+
+
+class TestOfAnotherGateway:
+    SECRET = "sk-ABCdef1234567890ghijkl"
+    DIGEST = hashlib.sha256(SECRET.encode()).hexdigest()
+
+    def test_stays_valid(self, poolgate, services):
+        result = poolgate("key create --name ann --sha256", self.DIGEST, "--limit", "5 requests/day")
+
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "Key 'ann' in pool 'default' is the one with this SHA-256." in result.stderr
+        assert services.api_keys.authenticate(self.SECRET).name == "ann"
+        assert self.DIGEST not in str(services.audit.page().entries)
+
+    @pytest.mark.parametrize("digest", ["ABC", SECRET, DIGEST.upper(), DIGEST + "0"])
+    def test_a_malformed_digest(self, poolgate, digest):
+        result = poolgate("key create --name ann --sha256", digest)
+
+        assert result.exit_code == 2
+        assert "sha256 must be 64 hexadecimal digits" in result.stderr
+
+    def test_in_another_pool(self, poolgate):
+        result = poolgate("key create --pool team --name ann --sha256", self.DIGEST)
+
+        assert result.exit_code == 1
+        assert "are looked up in the pool 'default' alone" in result.stderr
+
+    def test_that_another_key_has(self, poolgate):
+        poolgate("key create --name ann --sha256", self.DIGEST)
+
+        assert poolgate("key create --name bob --sha256", self.DIGEST).exit_code == 1
+
+    def test_in_a_document(self, poolgate, services):
+        document = orjson.dumps({"keys": [{"name": "ann", "sha256": self.DIGEST}]})
+
+        result = poolgate("apply -", stdin=document)
+
+        assert result.stdout.startswith("add API key 'ann'\n  sha256: of a key of another gateway\nAdded 1")
+        assert services.api_keys.authenticate(self.SECRET).name == "ann"
+        assert poolgate("apply -", stdin=document).stdout == "Added 0 and changed 0; 1 unchanged.\n"
 
 
 class TestList:

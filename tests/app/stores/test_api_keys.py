@@ -18,6 +18,7 @@ from app.stores import keys
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.limits import LimitScope
 from app.stores.scripts import Scripts
+from app.stores.secrets import digest_of
 from schemas.bounds import MAX_LIMITS
 from tests.support.store_contents import everything_in
 
@@ -138,7 +139,7 @@ class TestAuthenticate:
             "sk-pg-a}b-" + "a" * 43,
             "sk-pg-default-" + "é" * 43,
             "sk-pg-default-" + "٣" * 43,  # a digit, but not one of ours
-            "sk-proj-" + "a" * 43,
+            "sk-proj-" + "a" * 300,
             "x" * 100_000,
         ],
     )
@@ -148,6 +149,45 @@ class TestAuthenticate:
             repository.authenticate(presented)
 
         assert refusal.value.message == "This is not an API key of this gateway: they begin with sk-pg-"
+
+    @pytest.mark.parametrize("secret", ["sk-" + "a" * 22, "sk-proj-" + "a" * 43, "sk-bf-a.b/c=d" + "~" * 20])
+    def test_of_another_gateway(self, repository, secret):
+        """Its SHA-256 is stored; it is looked up in the default pool. Others have the usual message."""
+        with pytest.raises(InvalidApiKey, match="they begin with sk-pg-"):
+            repository.authenticate(secret)
+
+        key, shown = repository.create(POOL, "ann", foreign_digest=digest_of(secret))
+
+        assert shown == ""
+        assert repository.authenticate(secret).id == key.id
+        with pytest.raises(InvalidApiKey, match="they begin with sk-pg-"):
+            repository.authenticate(secret + "a")
+
+    @pytest.mark.parametrize("secret", ["sk-short", "abc-" + "a" * 40, "sk-" + "a" * 30 + " b"])
+    def test_of_another_gateway_in_no_usual_form(self, repository, secret):
+        repository.create(POOL, "ann", foreign_digest=digest_of(secret))
+
+        with pytest.raises(InvalidApiKey, match="they begin with sk-pg-"):
+            repository.authenticate(secret)
+
+    def test_a_secret_of_another_key(self, repository):
+        digest = digest_of("sk-" + "a" * 22)
+        repository.create(POOL, "ann", foreign_digest=digest)
+
+        with pytest.raises(InvalidRequest, match="Another key of pool 'default' has this secret"):
+            repository.create(POOL, "bob", foreign_digest=digest)
+        assert [key.name for key in repository.all(POOL)] == ["ann"]
+
+    def test_a_rotated_key_of_another_gateway(self, repository):
+        secret = "sk-" + "a" * 22
+        repository.create(POOL, "ann", foreign_digest=digest_of(secret))
+
+        _, new = repository.rotate(POOL, "ann", 60)
+
+        assert repository.authenticate(secret).id == repository.authenticate(new).id
+        repository.remove(POOL, "ann")
+        with pytest.raises(InvalidApiKey):
+            repository.authenticate(secret)
 
     def test_unknown(self, repository):
         repository.create(POOL, "ann")

@@ -16,7 +16,7 @@ from schemas.setup_document import AccountEntry, KeyEntry, SecretInFile, TeamEnt
 
 WRITTEN = {
     AccountEntry: {*Account("", "a", "openai", "http://h").public(), *OWN},
-    KeyEntry: key_entry(ApiKey("", "a", "default"), {}),
+    KeyEntry: {*key_entry(ApiKey("", "a", "default"), {}), "sha256"},  # which cannot be read again
     TeamEntry: {"name", *team_entry(Team("a", "default"))},
     PoolChange: current_settings(None),
 }
