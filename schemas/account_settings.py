@@ -1,14 +1,17 @@
-"""Settings of the requests that one account is sent: headers, names of models, fields of bodies, timeouts."""
+"""Settings of the requests that one account is sent."""
 
 from __future__ import annotations
 
 import math
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from schemas.bounds import (
     MAX_ACCOUNT_HEADERS,
+    MAX_CERTIFICATE_CHARS,
+    MAX_CERTIFICATES,
     MAX_CREDENTIAL_CHARS,
     MAX_MODEL_NAMES,
     MAX_OWN_FIELD_LEVELS,
@@ -24,6 +27,7 @@ MAX_TIMEOUT_SECONDS = 86_400
 MAX_CONNECT_SECONDS = 60
 MAX_HEADER_CHARS = 4096  # of a value
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _FIELD_ERROR = "must be the name of a field, without a path: at most 64 letters, digits, _ and -"
 # Headers that frame a request, or state the formats of its body and its response: the gateway sets them.
@@ -167,3 +171,27 @@ class Timeout(Number):
                 f"must be {MIN_TIMEOUT_SECONDS:g} to {self.max_seconds} seconds, or 0 for that of the pool"
             )
         return seconds
+
+
+class Certificates(Text):
+    """Certificates of authorities in PEM, returned without what is between them; '' for none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        text = super()._deserialize(value, attr, data).strip()
+        if not text:
+            return ""
+        if len(text) > MAX_CERTIFICATE_CHARS:
+            raise invalid(f"must have at most {MAX_CERTIFICATE_CHARS} characters")
+        if "PRIVATE KEY" in text:
+            raise invalid("must have no private key: certificates are not stored as secrets")
+        found = _CERTIFICATE.findall(text)
+        if not found:
+            raise invalid("must be certificates in PEM: -----BEGIN CERTIFICATE----- ...")
+        if len(found) > MAX_CERTIFICATES:
+            raise invalid(f"must have at most {MAX_CERTIFICATES} certificates")
+        pem = "".join(f"{certificate}\n" for certificate in found)
+        try:
+            ssl.create_default_context(cadata=pem)
+        except (ssl.SSLError, ValueError):
+            raise invalid("has a certificate that cannot be read") from None
+        return pem

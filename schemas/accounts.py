@@ -17,6 +17,7 @@ from schemas.account_settings import (
     MAX_CONNECT_SECONDS,
     RESPONSE_MODELS,
     AuthHeader,
+    Certificates,
     FieldNames,
     FieldValues,
     Headers,
@@ -128,6 +129,7 @@ class AccountInput(AdminSchema):
     timeout_seconds = Timeout()
     first_token_timeout_seconds = Timeout()
     connect_timeout_seconds = Timeout(MAX_CONNECT_SECONDS)
+    ca_certificates = Certificates()
     response_model = Text(validate=OneOf(RESPONSE_MODELS, error=f"must be {' or '.join(RESPONSE_MODELS)}"))
     wires = Texts(PROTOCOLS, validate=Length(min=1, error="must not be empty"))
 

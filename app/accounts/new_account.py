@@ -67,6 +67,11 @@ def _check_settings(account: Account, settings: RequestSettings) -> None:
             f"An account of kind {account.kind} sends its token as its service requires it",
             param="auth_header",
         )
+    if settings.ca_certificates and not account.base_url.startswith("https:"):
+        raise InvalidRequest(
+            "Certificates verify a server that is reached by https, and the base URL is http",
+            param="ca_certificates",
+        )
 
 
 def checked_credential(credential: str) -> str:

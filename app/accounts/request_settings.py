@@ -31,9 +31,11 @@ class RequestSettingsJson(TypedDict):
     timeout_seconds: float
     first_token_timeout_seconds: float
     connect_timeout_seconds: float
+    ca_certificates: str
 
 
 TIMEOUTS = ("timeout_seconds", "first_token_timeout_seconds", "connect_timeout_seconds")
+REPLACED = ("auth_header", "response_model", "ca_certificates", *TIMEOUTS)  # by a change, not merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class RequestSettings:
     timeout_seconds: float = 0  # of a complete response; 0: that of the pool, as for the next two
     first_token_timeout_seconds: float = 0  # to the beginning of a response
     connect_timeout_seconds: float = 0
+    ca_certificates: str = ""  # PEM; in place of the usual authorities of TLS servers
 
     def public(self) -> RequestSettingsJson:
         """Return the settings without what is secret."""
@@ -68,6 +71,7 @@ class RequestSettings:
             "timeout_seconds": self.timeout_seconds,
             "first_token_timeout_seconds": self.first_token_timeout_seconds,
             "connect_timeout_seconds": self.connect_timeout_seconds,
+            "ca_certificates": self.ca_certificates,
         }
 
     def dumps(self) -> str:
@@ -118,12 +122,10 @@ def settings_from(text: str, secrets: str) -> RequestSettings:
     return RequestSettings(
         headers=stored.get("headers", {}),
         secret_headers={name: values.get(name, "") for name in stored.get("secret_headers", ())},
-        auth_header=stored.get("auth_header", ""),
         model_names=stored.get("model_names", {}),
-        response_model=stored.get("response_model", REQUESTED),
         drop_fields=tuple(stored.get("drop_fields", ())),
         set_fields=stored.get("set_fields", {}),
-        **{name: stored[name] for name in TIMEOUTS if name in stored},
+        **{name: stored[name] for name in REPLACED if name in stored},
     )
 
 
@@ -141,7 +143,7 @@ def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> Re
         model_names=_without_nulls({**settings.model_names, **fields.get("model_names", {})}),
         drop_fields=tuple(dict.fromkeys(fields.get("drop_fields", settings.drop_fields))),
         set_fields=_without_nulls({**settings.set_fields, **fields.get("set_fields", {})}),
-        **{name: fields[name] for name in ("auth_header", "response_model", *TIMEOUTS) if name in fields},
+        **{name: fields[name] for name in REPLACED if name in fields},
     )
     _check_bounds(changed)
     return changed if changed != NO_SETTINGS else NO_SETTINGS

@@ -208,6 +208,7 @@ def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
         "poolgate account set azure1 --map gpt-5=my-deployment --map gpt-5-mini=small",
         "poolgate account set gpu1 --drop reasoning_effort --set temperature=0.2",
         "poolgate account set gpu1 --timeout 300 --first-token-timeout 90",
+        "poolgate account set gpu1 --ca-file lab-ca.pem",
         "poolgate account set gpu1 --auth-header api-key --remove-header X-Tenant",
     ),
 )

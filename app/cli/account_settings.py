@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ import orjson
 from app.accounts.request_settings import RequestSettings
 from app.cli.options import Decorator, read_secret
 from schemas.account_settings import RESPONSE_MODELS
+from schemas.bounds import MAX_CERTIFICATE_CHARS
 
 DEFAULT = "default"  # takes a setting back
 
@@ -56,6 +58,17 @@ def _read_json(text: str, option: click.Parameter) -> Any:
     if value is None:
         raise click.BadParameter("takes another value than null; see --drop and --unset", param=option)
     return value
+
+
+def _read_certificates(_context: click.Context, option: click.Parameter, path: Path | None) -> str | None:
+    """Return the text of the file *path*, whose beginning alone is read."""
+    if path is None:
+        return None
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            return file.read(MAX_CERTIFICATE_CHARS + 1) or "an empty file"
+    except OSError as error:
+        raise click.BadParameter(f"{path}: {error.strerror}", param=option) from None
 
 
 def _or_zero(_context: click.Context, option: click.Parameter, text: str | None) -> float | None:
@@ -138,6 +151,15 @@ REQUEST_OPTIONS: list[Decorator] = [
             ("connect-timeout", "Time to connect to its server; or default."),
         )
     ),
+    click.option(
+        "--ca-file",
+        "ca_certificates",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        callback=_read_certificates,
+        help="PEM file of the authorities that its TLS server is verified with, in place of the usual ones. "
+        "Its content is stored.",
+    ),
 ]
 REMOVING_OPTIONS: list[Decorator] = [
     click.option(
@@ -148,6 +170,12 @@ REMOVING_OPTIONS: list[Decorator] = [
         "--undrop", "undropped", multiple=True, metavar="FIELD", help="Send a field of --drop again."
     ),
     click.option("--unset", multiple=True, metavar="FIELD", help="No longer set a field of --set."),
+    click.option(
+        "--remove-ca-file",
+        "removed_ca_file",
+        is_flag=True,
+        help="Verify its server with the usual authorities.",
+    ),
 ]
 
 
@@ -159,6 +187,7 @@ class Removals:
     unmapped: tuple[str, ...]
     undropped: tuple[str, ...]
     unset: tuple[str, ...]
+    removed_ca_file: bool
 
     def apply(
         self, fields: Mapping[str, Any], read_settings: Callable[[], RequestSettings]
@@ -173,6 +202,8 @@ class Removals:
         ):
             if removed:
                 changed[name] = dict.fromkeys(removed) | fields.get(name, {})
+        if self.removed_ca_file:
+            changed.setdefault("ca_certificates", "")
         if self.undropped or "drop_fields" in fields:  # a list, which replaces the stored one
             dropped = (*read_settings().drop_fields, *fields.get("drop_fields", ()))
             changed["drop_fields"] = [name for name in dropped if name not in self.undropped]

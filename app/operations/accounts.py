@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
@@ -212,8 +213,11 @@ def _check_limits_hold(fields: Mapping[str, Any]) -> None:
 
 
 def audited_fields(account: Account) -> dict[str, Any]:
-    """Return the public fields of *account* that the audit log records."""
-    return {name: value for name, value in account.public().items() if name not in _VOLATILE_FIELDS}
+    """Return the public fields of *account* that the audit log records, of certificates their digest."""
+    recorded = {name: value for name, value in account.public().items() if name not in _VOLATILE_FIELDS}
+    if pem := account.settings.ca_certificates:
+        recorded["ca_certificates"] = f"sha256:{hashlib.sha256(pem.encode()).hexdigest()}"
+    return recorded
 
 
 def _state_fields(account: Account) -> AuditedState:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
+
+from cryptography import x509
 
 from app.accounts.account import Account, AccountJson
 from app.accounts.failures import Failure
@@ -71,6 +73,11 @@ class AccountView:
         return self.account.until_ms / 1000 or None
 
     @property
+    def certificates(self) -> list[Certificate]:
+        """The authorities that its server is verified with; empty: the usual ones."""
+        return certificates_in(self.account.settings.ca_certificates)
+
+    @property
     def windows(self) -> list[WindowView]:
         return list(self._windows())
 
@@ -84,6 +91,22 @@ class AccountView:
             over = bool(resets_ms) and resets_ms <= self.now * 1000
             shown = f"{duration(seconds)} window" if seconds else label
             yield WindowView(shown, 0.0 if over else used, resets_ms / 1000 or None, over)
+
+
+class Certificate(NamedTuple):
+    """A certificate of an authority: its subject, and when it expires, Unix seconds."""
+
+    subject: str
+    expires_at: float
+
+
+def certificates_in(pem: str) -> list[Certificate]:
+    """Return the certificates in *pem*; what is none is left out."""
+    try:
+        found = x509.load_pem_x509_certificates(pem.encode()) if pem else []
+    except ValueError:
+        return []
+    return [Certificate(one.subject.rfc4514_string(), one.not_valid_after_utc.timestamp()) for one in found]
 
 
 class WindowJson(TypedDict):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import gevent
 import requests
@@ -103,6 +104,8 @@ class UpstreamClient:
             RoutingAdapter(connections.PUBLIC_ADDRESSES),
             RoutingAdapter(connections.ANY_ADDRESS),
         )
+        # of accounts with certificates of their own, as long as one of their senders is there
+        self._own_adapters: WeakValueDictionary[tuple[bool, str], RoutingAdapter] = WeakValueDictionary()
         self._senders: dict[str, _Sender] = {}
         self._greenlets = GreenletPool()
 
@@ -177,6 +180,17 @@ class UpstreamClient:
             sender = self._senders[account.id] = self._make_sender(account)
         return sender
 
+    def _adapter_of(self, account: Account) -> RoutingAdapter:
+        """Return the adapter of *account*, shared with others whose servers are verified in the same way."""
+        may_be_private, certificates = kind_of(account).may_be_private, account.settings.ca_certificates
+        if not certificates:
+            return self._anywhere if may_be_private else self._public
+        adapter = self._own_adapters.get((may_be_private, certificates))
+        if adapter is None:
+            pools = connections.ANY_ADDRESS if may_be_private else connections.PUBLIC_ADDRESSES
+            adapter = self._own_adapters[may_be_private, certificates] = RoutingAdapter(pools, certificates)
+        return adapter
+
     def _make_sender(self, account: Account) -> _Sender:
         kind, settings = kind_of(account), account.settings
         headers = {
@@ -193,7 +207,7 @@ class UpstreamClient:
         return _Sender(
             account.version,
             headers,
-            self._anywhere if kind.may_be_private else self._public,
+            self._adapter_of(account),
             settings.connect_timeout_seconds or self._connect_timeout_seconds,
         )
 

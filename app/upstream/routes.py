@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection
+from urllib3.util.ssl_ import create_urllib3_context
 
 from app.upstream.connections import on_live_connection
 
@@ -84,9 +86,14 @@ def _to_send(body: RequestBody) -> Any:
 
 
 class RoutingAdapter(HTTPAdapter):
-    def __init__(self, pools: dict[str, Any]) -> None:
-        """*pools* are the classes of connection pools by scheme."""
+    def __init__(self, pools: dict[str, Any], ca_certificates: str = "") -> None:
+        """
+        *pools* are the classes of connection pools by scheme.
+
+        Servers are verified with *ca_certificates*, as PEM, in place of the usual authorities.
+        """
         self._pools = pools
+        self._own_tls = _tls_context(ca_certificates) if ca_certificates else None
         self._routes: dict[str, Route] = {}
         super().__init__(CONNECTION_POOLS, CONNECTIONS_PER_HOST, max_retries=0)
 
@@ -112,5 +119,20 @@ class RoutingAdapter(HTTPAdapter):
         proxies = get_environ_proxies(url, no_proxy=None)
         authorities = next((path for name in AUTHORITIES if (path := os.environ.get(name))), True)
         pool: Any = self.get_connection_with_tls_context(request, verify=authorities, proxies=proxies)
-        self.cert_verify(pool, url, verify=authorities, cert=None)  # type: ignore[no-untyped-call]
+        if self._own_tls is None:
+            self.cert_verify(pool, url, verify=authorities, cert=None)  # type: ignore[no-untyped-call]
         return Route(pool, self.request_url(request, proxies))
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """Return what identifies the pool of *request*: its address, and how its server is verified."""
+        host, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        own = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._own_tls}
+        return host, options if self._own_tls is None else own
+
+
+def _tls_context(ca_certificates: str) -> ssl.SSLContext:
+    """Return a context that trusts *ca_certificates* alone, also one that is no root."""
+    context = create_urllib3_context()
+    context.load_verify_locations(cadata=ca_certificates)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context

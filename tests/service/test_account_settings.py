@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +17,7 @@ from app.stores.records.model_routes import ModelRoute, RouteTarget
 from schemas.accounts import AccountInput
 from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import PoolOfTest
+from tests.support.tls import make_certificate, tls_proxy
 from tests.support.upstream_client import ScriptedUpstream
 
 
@@ -345,6 +348,48 @@ class TestTimeouts:
             response = pool.post(PATHS["chat"], BODIES["chat"], pool.key())
 
         assert "did not accept a connection in time" in response.text
+
+
+class TestCertificates:
+    def test_of_one_account_alone(self, pool: PoolOfTest, upstream: ScriptedUpstream, tmp_path: Path) -> None:
+        """Its server is verified with them, others with the usual ones, and changes take effect at once."""
+        certificate = make_certificate(tmp_path, address="127.0.0.1")
+        (tmp_path / "other").mkdir()
+        other = make_certificate(tmp_path / "other", address="127.0.0.1")[0].read_text()
+        plain = urlsplit(upstream.base_url())
+        with tls_proxy(plain.port or 0, *certificate) as port:
+            base_url = f"https://127.0.0.1:{port}{plain.path}"
+            pool.account("a", base_url)
+            pool.account("b", base_url)
+            accounts = pool.gateway.services.accounts
+            keys = {name: pool.key(name, accounts=(accounts.find(pool.name, name).id,)) for name in "ab"}
+
+            def message(name: str) -> str:
+                for each in "ab":
+                    accounts.resume(pool.name, each)
+                response = pool.post(PATHS["chat"], BODIES["chat"], keys[name])
+                return response.json()["error"]["message"] if response.status_code != 200 else ""
+
+            assert "certificate" in message("a")
+            change(pool, {"ca_certificates": certificate[0].read_text()})
+            assert (message("a"), message("a")) == ("", "")
+            assert "certificate" in message("b")
+            change(pool, {"ca_certificates": other})
+            assert "certificate" in message("a")
+            change(pool, {"ca_certificates": ""})
+            assert "certificate" in message("a")
+
+    def test_its_models_are_listed(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, tmp_path: Path
+    ) -> None:
+        certificate = make_certificate(tmp_path, address="127.0.0.1")
+        plain = urlsplit(upstream.base_url())
+        with tls_proxy(plain.port or 0, *certificate) as port:
+            account = pool.account("a", f"https://127.0.0.1:{port}{plain.path}")
+            account = change(pool, {"ca_certificates": certificate[0].read_text()})
+            operations = pool.gateway.services.operations(Actor("tests", Via.CLI))
+
+            assert operations.accounts.fetch_listing(pool.name, account).ok
 
 
 def test_a_replaced_key(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:

@@ -20,6 +20,7 @@ INPUTS = (
     "drop_fields",
     "set_fields",
     *TIMEOUTS,
+    "ca_certificates",
 )
 RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name of the upstream"))
 
@@ -35,6 +36,7 @@ def input_texts(settings: RequestSettings) -> dict[str, str]:
         "set_fields": _shown_pairs(
             {name: orjson.dumps(value).decode() for name, value in settings.set_fields.items()}
         ),
+        "ca_certificates": settings.ca_certificates,
         **{name: f"{seconds:g}" for name in TIMEOUTS if (seconds := getattr(settings, name))},
     }
 
@@ -51,6 +53,7 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
         "drop_fields": form.lines("drop_fields"),
         "set_fields": dict.fromkeys(settings.set_fields)
         | {name: _json(text) for name, text in map(_pair, _lines(form, "set_fields"))},
+        "ca_certificates": form["ca_certificates"],
         **{name: _seconds(form[name].strip()) for name in TIMEOUTS},
     }
 

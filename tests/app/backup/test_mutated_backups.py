@@ -215,6 +215,7 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         ("a:", "settings", '{"drop_fields":["input"]}', "'input' cannot be left out: it is the input"),
         ("a:", "settings", '{"model_names":{"m":"m:online"}}', "'m:online' searches"),
         ("a:", "settings", '{"timeout_seconds":-1}', "timeout_seconds must be 0.1 to 86400"),
+        ("a:", "settings", '{"ca_certificates":"x"}', "ca_certificates must be certificates in PEM"),
         ("a:", "settings", '{"other":1}', "other is not a field"),
         ("a:", "cap", "1e300", "cap must be a number"),
         ("a:", "kind", "module", "kind must be"),

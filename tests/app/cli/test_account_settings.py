@@ -8,6 +8,7 @@ import pytest
 
 from app.stores import keys
 from tests.support.store_contents import everything_in
+from tests.support.tls import make_certificate
 
 SECRET = "t-secret-0123456789"
 
@@ -239,6 +240,65 @@ class TestTimeouts:
 
         assert result.exit_code != 0
         assert message in result.stderr
+
+
+class TestCertificates:
+    @pytest.fixture
+    def pem(self, tmp_path):
+        return make_certificate(tmp_path)[0]
+
+    @pytest.fixture
+    def tls(self, poolgate):
+        poolgate("account add compatible --name main --base-url https://127.0.0.1:1/v1")
+
+    def test_stored_and_removed(self, tls, poolgate, services, pem):
+        """The content of the file, without what is around the certificates; the audit log has a digest."""
+        text = pem.read_text()
+        pem.write_text(f"A comment\n{text}{text}")
+
+        assert poolgate(f"account set main --ca-file {pem}").exit_code == 0
+        assert settings(services).ca_certificates == text * 2
+        after = json.loads(poolgate("audit --json").stdout)["data"][0]["after"]
+        assert after["ca_certificates"].startswith("sha256:")
+
+        poolgate("account set main --remove-ca-file")
+        assert settings(services).ca_certificates == ""
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("", "must be certificates in PEM"),
+            ("hello", "must be certificates in PEM"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "cannot be read"),
+            ("-----BEGIN CERTIFICATE-----\nAA=AA\n-----END CERTIFICATE-----", "cannot be read"),
+            ("-----BEGIN EC PRIVATE KEY-----", "must have no private key"),
+            ("x" * 40_000, "must have at most 32768 characters"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" * 17,
+                "at most 16 certificates",
+            ),
+        ],
+        ids=range(7),
+    )
+    def test_refused(self, tls, poolgate, services, tmp_path, content, message):
+        (tmp_path / "ca.pem").write_text(content)
+
+        result = poolgate(f"account set main --ca-file {tmp_path / 'ca.pem'}")
+
+        assert result.exit_code != 0
+        assert "ca_certificates" in result.stderr
+        assert message in result.stderr
+        assert settings(services).ca_certificates == ""
+
+    def test_no_file(self, tls, poolgate):
+        result = poolgate("account set main --ca-file /nowhere.pem")
+
+        assert "/nowhere.pem: No such file or directory" in result.stderr
+
+    def test_of_a_server_without_tls(self, main, poolgate, pem):
+        result = poolgate(f"account set main --ca-file {pem}")
+
+        assert "the base URL is http" in result.stderr
 
 
 class TestUnreadable:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from urllib3.connection import HTTPConnection
 from urllib3.util import SKIP_HEADER
 
+from app.accounts.request_settings import RequestSettings
+from app.errors import UpstreamUnreachable
 from app.upstream import connections
 from app.upstream.cancellation import Cancellation
 from app.upstream.client import UpstreamClient
 from tests.app.upstream.test_client import account, answered, post
+from tests.support.tls import make_certificate, tls_proxy
 from tests.support.upstream_client import ScriptedUpstream
 
 pytest_plugins = ["tests.support.upstream_fixtures"]
@@ -131,3 +137,24 @@ def test_a_proxy_receives_the_absolute_address(client: UpstreamClient, request_l
 def test_models_are_listed_through_a_proxy(client: UpstreamClient, request_lines: list[bytes]) -> None:
     assert client.get_json(account("http://api.example.com/v1"), "/models") == {}
     assert request_lines == [b"GET http://api.example.com/v1/models HTTP/1.1"]
+
+
+def test_certificates_of_an_account_have_connections_of_their_own(
+    client: UpstreamClient, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    """They are shared by accounts with the same certificates, and used again."""
+    certificate = make_certificate(tmp_path, address="127.0.0.1")
+    plain = urlsplit(upstream.base_url())
+    with tls_proxy(plain.port or 0, *certificate) as port:
+        settings = RequestSettings(ca_certificates=certificate[0].read_text())
+        usual = account(f"https://127.0.0.1:{port}{plain.path}")
+        one, other = (replace(usual, id=name, settings=settings) for name in ("one", "other"))
+        for each in (one, other, one):
+            body = answered(post(client, each, Cancellation())).body
+            while body.read(5):
+                pass
+            body.finish(0.1)
+        with pytest.raises(UpstreamUnreachable, match="certificate"):
+            answered(post(client, usual, Cancellation()))
+
+    assert len({seen.connection for seen in upstream.log()}) == 1

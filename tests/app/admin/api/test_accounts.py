@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from tests.support.store_contents import everything_in
+from tests.support.tls import make_certificate
 
 NEW = {"kind": "openai", "name": "main", "credential": "sk-secret", "models": ["gpt-5-mini"]}
 
@@ -79,6 +80,18 @@ class TestAccounts:
         assert (changed.json["timeout_seconds"], changed.json["connect_timeout_seconds"]) == (0, 2)
         refused = call("PATCH", "/accounts/main", {"timeout_seconds": "5"})
         assert (refused.status_code, refused.json["error"]["param"]) == (400, "timeout_seconds")
+
+    def test_certificates(self, call, tmp_path):
+        pem = make_certificate(tmp_path)[0].read_text()
+
+        added = call(
+            "POST", "/accounts", NEW | {"base_url": "https://127.0.0.1:1/v1", "ca_certificates": pem}
+        )
+        assert added.json["ca_certificates"] == pem
+        changed = call("PATCH", "/accounts/main", {"ca_certificates": ""})
+        assert changed.json["ca_certificates"] == ""
+        refused = call("PATCH", "/accounts/main", {"ca_certificates": "x"})
+        assert (refused.status_code, refused.json["error"]["param"]) == (400, "ca_certificates")
 
     @pytest.mark.parametrize(
         "new",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor, audited
 from tests.support.ledger_rows import record_request
+from tests.support.tls import make_certificate
 from tests.support.upstream_client import ScriptedUpstream
 
 HOME = f"/admin/p/{POOL}/accounts"
@@ -288,6 +290,19 @@ class TestHeaders:
         inside.send(f"{HOME}/main/edit", typed | {"connect_timeout_seconds": "2.5"})
         settings = services.accounts.find(POOL, "main").settings
         assert (settings.timeout_seconds, settings.connect_timeout_seconds) == (0, 2.5)
+
+    def test_certificates(self, inside: Visitor, services: Services, tmp_path: Path) -> None:
+        services.accounts.add(POOL, Account("", "main", "openai", "https://127.0.0.1:1/v1", credential="sk"))
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+        pem = make_certificate(tmp_path)[0].read_text()
+
+        inside.send(f"{HOME}/main/edit", typed | {"ca_certificates": pem})
+        assert "CN=somewhere.example" in inside.get(f"{HOME}/main").text
+        assert pem.splitlines()[1] in inside.get(f"{HOME}/main/edit").text
+
+        refused = inside.send(f"{HOME}/main/edit", typed | {"ca_certificates": "x"})
+        assert 'id="ca_certificates-error"' in refused.text
+        assert services.accounts.find(POOL, "main").settings.ca_certificates == pem
 
     @pytest.mark.parametrize("text", ["temperature=warm", "temperature=null", "n=2"])
     def test_refused_fields(self, inside: Visitor, pool: Furnished, text: str) -> None:
