@@ -21,6 +21,8 @@ from app.streaming.usage import Usage, usage_from_chat
 from app.streaming.usage_shapes import usage_for_chat
 from schemas import bounds
 
+CHUNK, COMPLETION = "chat.completion.chunk", "chat.completion"
+
 
 class ChatReader:
     """
@@ -33,6 +35,10 @@ class ChatReader:
 
     A finish reason that comes while the arguments of a call are cut inside their JSON waits for the
     end of the stream, since some servers send the rest after it: without the rest it is `length`.
+
+    MiniMax ends a stream with an object of another type, `chat.completion`, that repeats the response:
+    what it repeats is not passed on. Only that type, and a `message` after deltas, show a repetition;
+    a delta that begins with the text so far may be a model's own (and MiniMax has sent both kinds).
     """
 
     def __init__(self, choices: int = 1, *, is_call_forced: bool = False, tools: Any = None) -> None:
@@ -59,6 +65,7 @@ class ChatReader:
         self._held_ends: dict[int, str] = {}  # finish reasons by choice: calls were cut when they came
         self._ended = False
         self._usage_is_final = False
+        self._object: Any = None  # the type of the first chunk
         self._repair = ChatRepair(tools)
         self._repaired: dict[int, dict[str, Any]] = {}  # choices of the current chunk, by position
 
@@ -72,6 +79,7 @@ class ChatReader:
             self.response_id = bounds.text(payload.get("id"))
             self.model = bounds.text(payload.get("model"))
             self.service_tier = bounds.text(payload.get("service_tier"))
+            self._object = payload.get("object")
         if (usage := payload.get("usage")) is not None:
             payload = self._observe_usage(usage, event)
         if type(choices) is not list and "choices" in payload:
@@ -88,6 +96,10 @@ class ChatReader:
                 return self._end(payload)
             return Stage.QUIET
         produced = False
+        if payload.get("object") == COMPLETION and self._object != COMPLETION and self.deltas:
+            choices = [self._without_repetition(choice) for choice in choices]
+            payload = event.payload = {**payload, "object": CHUNK, "choices": choices}
+            event.data = None
         if "finish_reason" in payload:
             choices = _with_reason(choices, payload["finish_reason"])
             event.payload, event.data = {**payload, "choices": choices}, None
@@ -135,7 +147,7 @@ class ChatReader:
                 self.finish = end["finish_reason"]
             choices.append(end)
         self._held_ends = {}
-        return Event({"object": "chat.completion.chunk", "choices": choices})
+        return Event({"object": CHUNK, "choices": choices})
 
     def _end(self, payload: dict[str, Any]) -> Stage:
         if not self._ended:
@@ -179,6 +191,8 @@ class ChatReader:
                     self.output_bytes += text_bytes(value)
                 else:
                     has_other = True
+        if not produced and type(choice.get("message")) is dict:
+            return self._observe_repaired(choice, position)
         if has_other:
             if not self._repair.is_regular(index, delta):
                 content = delta.get("content")
@@ -191,6 +205,19 @@ class ChatReader:
         elif index not in self._reasons:
             self._reasons[index] = None
         return produced
+
+    def _without_repetition(self, choice: Any) -> Any:
+        """Return *choice*, of a completion after chunks, without the output that has been sent before."""
+        delta = choice.get("delta") if isinstance(choice, dict) else None
+        if self._choices > 1 or not isinstance(delta, dict):
+            return choice
+        size, content = delta_bytes(delta), delta.get("content")
+        if size == self.output_bytes:
+            return {**choice, "delta": {}}
+        if not isinstance(content, str) or text_bytes(content) != size or size < self.output_bytes:
+            return choice
+        rest = content.encode(errors="surrogatepass")[self.output_bytes :].decode(errors="ignore")
+        return {**choice, "delta": {"content": rest}}
 
     def _is_odd_end(self, index: int, reason: str) -> bool:
         return reason not in FINISH_REASONS or self._repair.is_holding(index)

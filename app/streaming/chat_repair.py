@@ -165,12 +165,13 @@ def delta_of(choice: Payload, *, is_first: bool) -> Payload:
 
     With *is_first* the choice produced nothing before; otherwise the message repeats the deltas.
     """
-    delta = choice.get("delta")
+    delta, message = choice.get("delta"), choice.get("message")
     if isinstance(delta, dict):
-        return delta
+        is_empty = not any(value and key != "role" for key, value in delta.items())
+        if not (is_empty and isinstance(message, dict)):
+            return delta
     if isinstance(delta, str):
         return {"content": delta} if delta else {}
-    message = choice.get("message")
     if not isinstance(message, dict) or not is_first:
         return {}
     return {key: value for key, value in message.items() if value is not None}

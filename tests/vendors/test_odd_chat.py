@@ -20,6 +20,7 @@ from tests.vendors.vendor import (
     ARGUMENTS,
     CALLS,
     DONE,
+    PIECES,
     SHELL,
     TEXT,
     Frame,
@@ -59,6 +60,12 @@ def cut_call(text: str) -> Json:
     """Return the message of a call whose arguments end with *text*."""
     called = function_call(0, "call_0")
     return {"content": None, "tool_calls": [{**called, "function": {"name": NAME, "arguments": text}}]}
+
+
+def odd_end(choice: Json, message: Json | None) -> Json:
+    """Return the completion with which MiniMax ends a stream."""
+    end = {"index": 0, "finish_reason": "stop", **choice, **({"message": message} if message else {})}
+    return {**SHELL, "object": "chat.completion", "choices": [end], "usage": USAGE}
 
 
 def fragment(piece: Json, name: str) -> Json:
@@ -222,6 +229,50 @@ SHAPES = [
         ],
         None,
         calls=CALLS[:1],
+    ),
+    *(
+        Shape(
+            f"a completion repeats the text at the end, {place}",
+            [
+                chunk({"role": "assistant", "content": PIECES[0]}),
+                *([] if place == "with more of it" else [chunk({"content": PIECES[1]})]),
+                odd_end({} if delta is None else {"delta": delta}, message),
+                DONE,
+            ],
+            None,
+            text=TEXT,
+        )
+        for place, delta, message in (
+            ("as a message", None, {"role": "assistant", "content": TEXT}),
+            ("as a message with a delta", {"role": "assistant"}, {"role": "assistant", "content": TEXT}),
+            ("as a delta", {"role": "assistant", "content": TEXT}, None),
+            ("with more of it", {"content": TEXT}, None),
+        )
+    ),
+    Shape(
+        "a message with an empty delta is all",
+        [chunk({"role": "assistant"}), odd_end({"delta": {}}, {"content": TEXT}), DONE],
+        None,
+        text=TEXT,
+    ),
+    Shape(
+        "a text that repeats itself",
+        [
+            *(chunk({"content": text}) for text in ("a", "an", "and", "and")),
+            chunk({"content": "aanandand"}, "stop"),
+        ],
+        None,
+        text="aanandandaanandand",
+    ),
+    Shape(
+        "each chunk is called a completion",
+        [
+            {**chunk({"content": "Yes"}), "object": "chat.completion"},
+            {**chunk({"content": "Yes, of course."}, "stop"), "object": "chat.completion"},
+            DONE,
+        ],
+        None,
+        text="YesYes, of course.",
     ),
     Shape(
         "two ends",
