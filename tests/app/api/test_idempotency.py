@@ -14,7 +14,16 @@ from werkzeug.test import EnvironBuilder
 from app.api.flask_app import Gateway
 from app.api.headers import GatewayRequest
 from app.api.idempotency import _digest, _fingerprint, is_stored, record_response
-from app.errors import InvalidRequest, WorkerStopping
+from app.errors import (
+    GatewayError,
+    IdempotencyKeyReused,
+    InvalidRequest,
+    NotReplayable,
+    StillRunning,
+    StoreUnavailable,
+    WorkerStopping,
+)
+from tests.support.api import BEARER, FakeServices
 
 APP = Gateway("test")
 
@@ -83,6 +92,35 @@ class TestFingerprint:
     def test_of_a_large_body(self) -> None:
         large = b"x" * 600_000
         assert _fingerprint(request(), large) != _fingerprint(request(), large + b"x")
+
+
+class TestRefusals:
+    """Where the key cannot be claimed nothing is sent: a request that ran without a claim could run twice."""
+
+    @pytest.mark.parametrize(
+        ("error", "status", "code"),
+        [
+            (StoreUnavailable("away"), 503, "store_unavailable"),
+            (IdempotencyKeyReused("used"), 422, "idempotency_key_reused"),
+            (StillRunning("running", retry_after_seconds=1), 409, "idempotency_request_running"),
+            (NotReplayable("large"), 409, "idempotency_response_not_stored"),
+        ],
+    )
+    def test_the_request_does_not_run(self, error: GatewayError, status: int, code: str) -> None:
+        def claim(*_: Any) -> None:
+            raise error
+
+        services = FakeServices()
+        services.recordings = SimpleNamespace(claim=claim)  # type: ignore[attr-defined]
+
+        response = services.client().post(
+            "/v1/chat/completions", json={}, headers={**BEARER, "Idempotency-Key": "once"}
+        )
+
+        assert response.json is not None
+        assert (response.status_code, response.json["error"]["code"]) == (status, code)
+        assert response.headers.get("x-should-retry") == (None if error.retryable else "false")
+        assert services.contexts == []
 
 
 def chain(row: dict[str, Any] | None, *, has_delivered: bool = False) -> Any:
