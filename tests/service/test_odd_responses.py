@@ -66,7 +66,8 @@ def test_values_without_meaning_are_ignored(
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
-    "choices", ["[null]", '[{"index":0,"delta":"x"}]', '[{"delta":{"tool_calls":[null]}}]']
+    "choices",
+    [f'[{{"index":0,"delta":{{"content":"x"}},"logprobs":{logprobs}}}]' for logprobs in ("7", '"x"')],
 )
 def test_another_account_answers(
     pool: PoolOfTest, upstream: ScriptedUpstream, choices: str, stream: bool
