@@ -48,6 +48,12 @@ def test_pools_spread_over_the_nodes_and_slots_may_move(
             access.append(pool.key())
         assert {send_request(pool, key) for pool, key in zip(pools, access, strict=True)} == {"ok"}
         assert all(node_of(port).dbsize() > 0 for port in cluster)
+        for pool, key in zip(pools[1:3], access[1:3], strict=True):
+            sent = [
+                pool.post(PATHS["chat"], BODIES["chat"], key, headers={"Idempotency-Key": "once"})
+                for _ in range(2)
+            ]
+            assert [each.headers.get("idempotent-replayed") for each in sent] == [None, "true"]
 
         sent_text = while_its_slot_moves(pools[0], access[0], cluster)
 
