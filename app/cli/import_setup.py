@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
+from app.cli.files import read_file
 from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import printable
 from app.cli.setup import Source, apply_document
@@ -17,6 +19,7 @@ from app.errors import InvalidRequest
 from app.operations.setup.litellm import Converted, convert_litellm
 from app.wiring import Services
 
+MAX_JSON_BYTES = 16 * 1024 * 1024  # thousands of keys
 MAX_INCLUDED = 20  # files, in all
 
 
@@ -30,6 +33,7 @@ def import_group() -> None:
     epilog=example(
         "poolgate import litellm config.yaml --dry-run",
         "poolgate import litellm config.yaml --print > setup.yaml",
+        "poolgate import litellm config.yaml --keys keys.json --teams teams.json",
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
@@ -37,19 +41,40 @@ def import_group() -> None:
 @click.option(
     "--print", "only_print", is_flag=True, help="Print the document for `poolgate apply`, and change nothing."
 )
+@click.option(
+    "--keys",
+    "keys_file",
+    type=click.Path(exists=True, allow_dash=True, dir_okay=False),
+    metavar="JSON",
+    help="Also import the API keys in this file, the response of GET /key/list?return_full_object=true.",
+)
+@click.option(
+    "--teams",
+    "teams_file",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="JSON",
+    help="Also import the teams in this file, the response of GET /team/list.",
+)
 @in_pool
 @with_store
 def import_litellm(
-    services: Services, as_json: bool, pool: str, file: str, dry_run: bool, only_print: bool
+    services: Services,
+    as_json: bool,
+    pool: str,
+    file: str,
+    dry_run: bool,
+    only_print: bool,
+    **lists: str | None,
 ) -> None:
     """
     Import LiteLLM's config.yaml FILE: its deployments as accounts, its model groups as model routes.
 
     Aliases, weights, orders and fallbacks become routes; prices of models and the budget are imported, too.
     Each part that cannot be imported is reported on standard error. A second import changes nothing.
-    Keys of upstreams are read from the variables that FILE names as os.environ/NAME.
+    Keys of upstreams are read from the variables that FILE names as os.environ/NAME. API keys of callers
+    are in LiteLLM's database, as SHA-256: with --keys they stay valid, in the pool default.
     """
-    converted = _convert(file)
+    converted = _convert(file, **{name: _read_json(path) for name, path in lists.items()})
     if not as_json:
         for remark in converted.remarks:
             click.echo(printable(str(remark)), err=True)
@@ -63,12 +88,22 @@ def import_litellm(
     apply_document(services, as_json, pool, source, dry_run=dry_run)
 
 
-def _convert(file: str) -> Converted:
+def _convert(file: str, keys_file: Any = None, teams_file: Any = None) -> Converted:
     try:
-        return convert_litellm(_read_with_included(file), os.environ)
+        return convert_litellm(_read_with_included(file), os.environ, keys=keys_file, teams=teams_file)
     except InvalidRequest as error:
         message = error.message if error.message.startswith(file) else f"{file}: {error.message}"
         raise InvalidRequest(message, param=error.param) from None
+
+
+def _read_json(path: str | None) -> Any:
+    """Return the content of the JSON file *path*, None for no file. Raises InvalidRequest, OSError."""
+    if path is None:
+        return None
+    try:
+        return orjson.loads(read_file(path, MAX_JSON_BYTES))
+    except orjson.JSONDecodeError:
+        raise InvalidRequest(f"{path}: not JSON", param="file") from None
 
 
 def _read_with_included(file: str) -> Any:

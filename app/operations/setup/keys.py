@@ -13,7 +13,7 @@ from app.operations.limits import LimitOperations
 from app.operations.setup.changes import PlannedChange, errors_at, planned
 from app.operations.setup.limits import limit_changes, limit_texts, parse_limits
 from app.stores.api_keys import ApiKeyRepository
-from app.stores.records.api_keys import ApiKey, KeyState
+from app.stores.records.api_keys import FOREIGN_POOL, ApiKey, KeyState
 
 EXPIRES = "expires"
 OWN = ("name", "limits", "disabled", "expires_at", "sha256")  # fields that are compared in another form
@@ -100,6 +100,8 @@ class KeyPlanner:
                 yield self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)
 
     def _plan_new(self, entry: Entry, after: Mapping[str, Any]) -> PlannedChange:
+        if "sha256" in entry and self._pool != FOREIGN_POOL:
+            raise InvalidRequest(f"keys of other gateways can be in the pool '{FOREIGN_POOL}' alone")
         fields = {name: value for name, value in entry.items() if value is not None and name != "disabled"}
 
         def apply() -> str:

@@ -17,9 +17,10 @@ from app.errors import InvalidRequest
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.limits.prices import MILLION
 from app.operations.setup.litellm_accounts import AccountReader, Deployment, variable_in
+from app.operations.setup.litellm_keys import KeyConverter
+from app.operations.setup.litellm_periods import period_of
 from app.operations.setup.litellm_routes import RouteBuilder
 from app.operations.setup.remarks import Remark, Remarks
-from app.stores.records.limits import Period
 from schemas.admin import MAX_DOLLARS, MAX_MODEL_TOKENS
 from schemas.setup_document import VERSION
 
@@ -50,12 +51,6 @@ POLICIES = {  # by `routing_strategy`; None: the default
     "usage-based-routing-v2": None,
     "least-busy": "least_loaded",
 }
-PERIODS = {
-    **dict.fromkeys(("1h", "60m", "3600s"), Period.HOUR),
-    **dict.fromkeys(("1d", "24h", "86400s"), Period.DAY),
-    **dict.fromkeys(("7d", "1w"), Period.WEEK),
-    **dict.fromkeys(("30d", "31d", "1mo"), Period.MONTH),
-}
 READ_SETTINGS = {  # of a section; all others are reported
     "router_settings": (
         *("routing_strategy", "model_group_alias", "fallbacks", "context_window_fallbacks"),
@@ -78,7 +73,7 @@ REASONS = {
     "request_timeout": "see poolgate pool set --time-limit",
     "content_policy_fallbacks": "an answer that a provider's policy refuses is final",
     "master_key": "operators are invited: see poolgate admin invite --help",
-    "database_url": "keys and teams of the database are not in this file",
+    "database_url": "keys and teams of the database are not in this file: see --keys and --teams",
     "store_model_in_db": "models of the database are not in this file",
 }
 NO_COUNTERPART = "it has no counterpart"
@@ -93,11 +88,14 @@ class Converted:
     remarks: list[Remark]
 
 
-def convert_litellm(config: Any, environ: Mapping[str, str]) -> Converted:
+def convert_litellm(
+    config: Any, environ: Mapping[str, str], *, keys: Any = None, teams: Any = None
+) -> Converted:
     """
     Return what *config*, the content of a `config.yaml`, means here.
 
-    *environ* has the variables that addresses name. Raises InvalidRequest where it is no such file.
+    *environ* has the variables that addresses name; *keys* and *teams* are lists of the admin API, if given.
+    Raises InvalidRequest where one is not of its form.
     """
     if not isinstance(config, dict) or not isinstance(config.get("model_list"), list):
         raise InvalidRequest("model_list must be a list", param="model_list")
@@ -112,12 +110,15 @@ def convert_litellm(config: Any, environ: Mapping[str, str]) -> Converted:
     deployments = [deployment for deployment in read if deployment is not None]
     router = {**_section(config, "litellm_settings"), **_section(config, "router_settings")}
     builder = RouteBuilder(deployments, router, remarks)
+    key_converter = KeyConverter(remarks)
     document: dict[str, Any] = {
         "settings": _settings(config, router, remarks),
         "limits": _limits(_section(config, "litellm_settings"), remarks),
         "prices": _prices(deployments, remarks),
         "accounts": [account.entry() for account in reader.accounts],
         "models": builder.routes(),
+        "teams": key_converter.teams(teams) if teams is not None else [],
+        "keys": key_converter.keys(keys) if keys is not None else [],
     }
     builder.report_lost_fallbacks()
     _report_unread(config, deployments, remarks)
@@ -158,7 +159,7 @@ def _limits(section: Mapping[str, Any], remarks: Remarks) -> list[str]:
     budget, duration = section.get("max_budget"), section.get("budget_duration")
     if budget is None:
         return []
-    period = Period.EVER if duration is None else PERIODS.get(str(duration))
+    period = period_of(duration)
     if period is None:
         remarks.skipped("litellm_settings.max_budget", f"a budget for {str(duration)[:32]}: no such period")
         return []

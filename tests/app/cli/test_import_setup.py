@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import orjson
@@ -103,3 +104,39 @@ class TestLiteLLM:
         assert result.exit_code == 1
         assert problem in result.stderr
         assert result.stderr.count("\n") == 1
+
+
+class TestKeysOfLiteLLM:
+    SECRET = "sk-ABCdef1234567890ghijkl"
+
+    @pytest.fixture
+    def lists(self, tmp_path):
+        token = hashlib.sha256(self.SECRET.encode()).hexdigest()
+        key = {"token": token, "key_alias": "ann", "models": ["gpt-5.2"], "team_id": "t", "rpm_limit": 5}
+        (tmp_path / "keys.json").write_bytes(orjson.dumps({"keys": [key]}))
+        (tmp_path / "teams.json").write_bytes(orjson.dumps([{"team_id": "t", "team_alias": "research"}]))
+        return ("--keys", str(tmp_path / "keys.json"), "--teams", str(tmp_path / "teams.json"))
+
+    def test_callers_keep_their_keys(self, poolgate, services, lists):
+        result = poolgate("import litellm", CONFIG, *lists, **SECRETS)
+
+        assert result.exit_code == 0, result.stderr
+        key = services.api_keys.authenticate(self.SECRET)
+        assert (key.name, key.team, key.models) == ("ann", "research", ("gpt-5.2",))
+        again = poolgate("import litellm", CONFIG, *lists, **SECRETS)
+        assert again.stdout == "Added 0 and changed 0; 27 unchanged.\n"
+
+    def test_in_another_pool(self, poolgate, services, lists):
+        result = poolgate("import litellm --pool team", CONFIG, *lists, **SECRETS)
+
+        assert "keys[0]: keys of other gateways can be in the pool 'default' alone" in result.stderr
+        assert services.accounts.all("team") == []
+
+    @pytest.mark.parametrize(("text", "problem"), [("{", "not JSON"), ("[1]", "must be a list of")])
+    def test_a_malformed_list(self, poolgate, tmp_path, text, problem):
+        (tmp_path / "keys.json").write_text(text)
+
+        result = poolgate("import litellm", CONFIG, "--keys", str(tmp_path / "keys.json"), **SECRETS)
+
+        assert result.exit_code == 1
+        assert problem in result.stderr

@@ -1,0 +1,219 @@
+"""
+API keys and teams of LiteLLM's database, as its admin API lists them.
+
+`GET /key/list?return_full_object=true` has the SHA-256 of each key, so that callers keep theirs;
+`GET /team/list` has the teams. Source: https://docs.litellm.ai/docs/proxy/virtual_keys
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from marshmallow import ValidationError
+
+from app.errors import InvalidRequest
+from app.limits.limit_syntax import format_limit, parse_limit
+from app.operations.setup.litellm_periods import period_of
+from app.operations.setup.remarks import Remarks
+from schemas.api_keys import seconds_at
+from schemas.bounds import MAX_KEY_MODELS, MAX_LIMITS, name_error
+
+MAX_ENTRIES = 5000  # keys, and teams
+ALL_MODELS, TEAM_MODELS, NO_MODELS = "all-proxy-models", "all-team-models", "no-default-models"
+RATES = {  # the text of a limit, by LiteLLM's name of the number
+    "rpm_limit": "{} requests/minute",
+    "tpm_limit": "{} total_tokens/minute",
+    "tpd_limit": "{} total_tokens/day",
+    "max_parallel_requests": "{} parallel_requests",
+}
+MODEL_RATES = {
+    "model_rpm_limit": "{} requests/minute for {}",
+    "model_tpm_limit": "{} total_tokens/minute for {}",
+}
+# Fields that restrict a key, or change its requests, in ways that have no counterpart.
+LOST = (
+    *("aliases", "model_aliases", "soft_budget", "allowed_routes", "permissions", "router_settings"),
+    *("budget_fallbacks", "object_permission_id", "allowed_cache_controls", "user_id", "organization_id"),
+)
+DEFAULT_USER = "default_user_id"  # of the administrator
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._@+-]+")
+
+Item = Mapping[str, Any]
+
+
+class KeyConverter:
+    """Makes entries of a document, of *teams* and *keys* as the admin API lists them."""
+
+    def __init__(self, remarks: Remarks) -> None:
+        self._remarks = remarks
+        self._teams: dict[str, tuple[str, Item]] = {}  # name here, and the team, by its id
+        self._has_spent = False
+
+    def teams(self, listed: Any) -> list[dict[str, Any]]:
+        """Return the entries of the teams in *listed*. Raises InvalidRequest where it is no such list."""
+        names: set[str] = set()
+        entries = []
+        for index, team in enumerate(_items(listed, "teams")):
+            path = f"teams[{index}]"
+            name = _free_name(_name(team.get("team_alias")) or _name(team.get("team_id")) or "team", names)
+            names.add(name)
+            self._teams[str(team.get("team_id"))] = name, team
+            entry = {
+                "name": name,
+                "limits": self._limits(team, path),
+                "disabled": team.get("blocked") is True,
+            }
+            self._report_lost(team, path)
+            entries.append({field: value for field, value in entry.items() if value})
+        return entries
+
+    def keys(self, listed: Any) -> list[dict[str, Any]]:
+        """Return the entries of the keys in *listed*. Raises InvalidRequest where it is no such list."""
+        names: set[str] = set()
+        entries = []
+        for index, key in enumerate(_items(listed, "keys")):
+            token = key.get("token")
+            name = _name(key.get("key_alias")) or f"litellm-{str(token)[:8]}"
+            path = f"keys[{index}] ({name})"
+            if not isinstance(token, str) or _DIGEST.fullmatch(token) is None:
+                self._remarks.skipped(path, "its token is no SHA-256")
+                continue
+            name = _free_name(name, names)
+            entry = self._entry(key, path)
+            if entry is not None:
+                names.add(name)
+                entries.append({"name": name, "sha256": token, **entry})
+        if self._has_spent:
+            self._remarks.skipped("keys", "spend so far: limits count from now on")
+        return entries
+
+    def _entry(self, key: Item, path: str) -> dict[str, Any] | None:
+        """Return the fields of a key but its name; None, with a remark, where it would be allowed more."""
+        team_name, team = self._teams.get(str(key.get("team_id")), ("", {}))
+        if key.get("team_id") and not team_name:
+            self._remarks.skipped(path, "team_id: the team is not in the list of teams")
+        models = self._models(key, team, path)
+        if models is None:
+            return None
+        expires = key.get("expires")
+        if expires is not None and not _is_date(expires):
+            self._remarks.skipped(path, "the key: its expiry is no date")
+            return None
+        self._report_lost(key, path)
+        entry = {
+            "team": team_name,
+            "models": models,
+            "limits": self._limits(key, path),
+            "expires": expires,
+            "disabled": key.get("blocked") is True,
+        }
+        return {field: value for field, value in entry.items() if value}
+
+    def _models(self, key: Item, team: Item, path: str) -> list[str] | None:
+        """Return the models that a key may use, [] for all; None where they are not known."""
+        names = _texts(key.get("models"))
+        if not names or TEAM_MODELS in names:
+            names = [name for name in names if name != TEAM_MODELS] + _texts(team.get("models"))
+        if not names or ALL_MODELS in names:
+            return []
+        valid = [name for name in dict.fromkeys(names) if not name_error(name) and name != NO_MODELS]
+        if not valid or len(valid) > MAX_KEY_MODELS:
+            self._remarks.skipped(path, "the key: none of its models can be named, or too many")
+            return None
+        patterns = [name for name in valid if "*" in name]
+        if patterns:
+            self._remarks.changed(path, f"{patterns[0][:64]} allows the model route of that name alone")
+        return valid
+
+    def _limits(self, item: Item, path: str) -> list[str]:
+        self._has_spent = self._has_spent or item.get("spend") not in (None, 0)
+        limits: dict[str, None] = {}
+        for source, text in _limit_texts(item):
+            try:
+                if text is None:
+                    raise InvalidRequest("there is no such period")
+                limits[format_limit(parse_limit(text))] = None
+            except InvalidRequest as error:
+                self._remarks.skipped(path, f"{source}: {error.message}")
+        if len(limits) > MAX_LIMITS:
+            self._remarks.skipped(path, f"limits after the first {MAX_LIMITS}")
+        return list(limits)[:MAX_LIMITS]
+
+    def _report_lost(self, item: Item, path: str) -> None:
+        lost = [name for name in LOST if item.get(name) and item[name] != DEFAULT_USER]
+        if lost:
+            self._remarks.skipped(path, ", ".join(lost))
+
+
+def _limit_texts(item: Item) -> Iterator[tuple[str, str | None]]:
+    """Yield the source and the text of each limit of a key or a team; None for an unknown period."""
+    if item.get("max_budget") is not None:
+        yield "max_budget", _budget(item["max_budget"], item.get("budget_duration"))
+    windows = item.get("budget_limits")
+    for window in windows if isinstance(windows, list) else ():
+        if isinstance(window, dict):
+            yield "budget_limits", _budget(window.get("max_budget"), window.get("budget_duration"))
+    for source, form in RATES.items():
+        if item.get(source) is not None:
+            yield source, form.format(_short(item[source]))
+    for source, form in MODEL_RATES.items():
+        for model, number in _pairs(item.get(source)):
+            yield source, form.format(_short(number), model)
+    for model, budget in _pairs(item.get("model_max_budget")):
+        values = budget if isinstance(budget, dict) else {"budget_limit": budget}
+        period = values.get("time_period") or values.get("budget_duration")
+        text = _budget(values.get("budget_limit", values.get("max_budget")), period)
+        yield "model_max_budget", text and f"{text} for {model}"
+
+
+def _budget(amount: Any, duration: Any) -> str | None:
+    period = period_of(duration)
+    return f"{_short(amount)} usd/{period}" if period else None
+
+
+def _short(value: Any) -> str:
+    """Return *value* as one short word, which a number is."""
+    return "".join(str(value)[:40].split()) or "-"
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
+    for model, inner in value.items() if isinstance(value, dict) else ():
+        if not name_error(model) and " " not in model:
+            yield model, inner
+
+
+def _items(listed: Any, what: str) -> list[Item]:
+    entries = listed.get(what) if isinstance(listed, dict) else listed
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        hint = " as /key/list?return_full_object=true returns them" if what == "keys" else ""
+        raise InvalidRequest(f"{what} must be a list of objects{hint}", param=what)
+    if len(entries) > MAX_ENTRIES:
+        raise InvalidRequest(f"{what} must have at most {MAX_ENTRIES} entries", param=what)
+    return entries
+
+
+def _name(value: Any) -> str:
+    return _NOT_IN_NAMES.sub("-", value).strip("._@+-")[:64] if isinstance(value, str) else ""
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    number, numbered = 1, name
+    while numbered in taken:
+        number += 1
+        numbered = f"{name[:58]}-{number}"
+    return numbered
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        seconds_at(str(value)[:64])
+    except ValidationError:
+        return False
+    return isinstance(value, str)
