@@ -9,8 +9,8 @@
 --          free, the request waits for one, unless so many wait already: see queue.lua. A key with a team is
 --          checked against the limits of its team as well, and refused while that is disabled
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
---          {refused: key | team | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:
---          rest_ms until the first that could serve returns (absent: unknown), and the number that are busy; of one that
+--          {refused: key | team | limit | no_accounts | conversation | calendar | settled | late, …}; where no account
+--          is free: rest_ms until the first that could serve returns (absent: unknown), and the number that are busy; of one that
 --          waits now, queued: how many are before it, or queue_full. unenforced:
 --          which of the two bounds is reserved or, with a limit, does not fit: accounts for the smaller are out.
 -- A conversation without an owner is claimed by this key until its request is settled, for an hour at most.

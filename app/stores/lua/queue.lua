@@ -5,7 +5,8 @@
 -- that was admitted: a key that used more tokens lately stands behind those that used less. What leaves unserved is
 -- not counted: its key's later requests move up. Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996.
 -- A place is `<arrival>:<class>:<digest of the key>:<request id>`, so that the first arrival goes first where tags are
--- equal. It is lost unless it is renewed. The class stands for what decides which accounts may serve: an account is left to those who wait before a request only if they could use it.
+-- equal. It is lost unless it is renewed. The class stands for what decides which accounts may serve: an account is
+-- left to those who wait before a request only if they could use it.
 -- The pool's field `queue` exists while requests may wait, so that the others need no look at the queue.
 
 local PLACE_MS = 5000 -- how long a place lasts that is not renewed

@@ -1,8 +1,8 @@
 -- Open requests: their reservations, and how these are settled or expire.
 --
 -- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, unenforced,
--- holds, charges, why, choice, expired, team, requested}; `leases` has its deadline. bounds and holds are those of the attempt that
--- runs ('' and parallel requests alone if none does); charges are those of earlier attempts.
+-- holds, charges, why, choice, expired, team, requested}; `leases` has its deadline. bounds and holds are those of the
+-- attempt that runs ('' and parallel requests alone if none does); charges are those of earlier attempts.
 -- An expired lease frees its slots and is charged its bounds, until a late settlement corrects that.
 
 local CLAIM_MS = 3600000 -- how long a key's claim on a conversation lasts that no response has confirmed: an hour

@@ -45,8 +45,8 @@ local function drop_newest()
   end
   for minutes = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - minutes * 60000)) end -- they live two hours
   for _, name in ipairs(redis.call('SMEMBERS', TEAMS)) do redis.call('DEL', team_key(name)) end
-  redis.call('DEL', POOL, NAMES, KEY_NAMES, TEAMS, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, root .. 'prices', root .. 'routes',
-    WEBHOOKS)
+  redis.call('DEL', POOL, NAMES, KEY_NAMES, TEAMS, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, WEBHOOKS,
+    root .. 'prices', root .. 'routes')
 end
 
 -- Returns the models that account *key* may serve, also those that its upstream has under another name; empty: any.

@@ -1,7 +1,7 @@
 -- Store the limits of a key, of a team or of the pool, and update their counters.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {key: its id, or '' for a team or the pool, team: its name or absent, was, list: the limits as JSON texts, before and
---          after, added: limit or absent, removed: id or absent, days: [start of a roll-up, ms],
+-- ARGV[1]  JSON {key: its id, or '' for a team or the pool, team: its name or absent, was, list: the limits as JSON texts,
+--          before and after, added: limit or absent, removed: id or absent, days: [start of a roll-up, ms],
 --          calendar}
 -- Returns  JSON: {done}, or {refused: changed | calendar | removed, now}: the limits are no longer *was*, the
 --          calendar does not cover now, or the team does not exist.
@@ -9,7 +9,8 @@
 -- The counters of a removed limit are deleted; those of a changed one stay.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, {
-  key = 'text', team = '?text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list', calendar = 'object',
+  key = 'text', team = '?text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list',
+  calendar = 'object',
 })
 check_each(args.days, 'count', 'days')
 check_calendar(args.calendar)
