@@ -126,6 +126,8 @@ class PoolChange(AdminSchema):
     keep_days = Integer(*POOL_NUMBERS["keep_days"])
     assumed_output_tokens = Integer(*POOL_NUMBERS["assumed_output_tokens"])
     assumed_context_tokens = Integer(*POOL_NUMBERS["assumed_context_tokens"])
+    queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"])
+    queue_length = Integer(*POOL_NUMBERS["queue_length"])
     time_limits = TimeLimits()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import Schema
 from marshmallow.validate import OneOf, Regexp
 
-from schemas.bounds import MAX_KEY_ACCOUNTS, MAX_KEY_MODELS, MAX_LIMITS
+from schemas.bounds import MAX_KEY_ACCOUNTS, MAX_KEY_MODELS, MAX_KEY_WEIGHT, MAX_LIMITS, POOL_NUMBERS
 from schemas.fields import Flag, Integer, Text
 from schemas.names import AdminSchema, ModelNames, Name, Names
 from schemas.validation_errors import invalid
@@ -66,6 +66,8 @@ class KeyInput(AdminSchema):
     on_cut = Text(validate=OneOf(("fail", "restart"), error="must be fail or restart"))
     team = Name()
     sha256 = Text(validate=Regexp(r"[0-9a-f]{64}\Z", error="must be 64 hexadecimal digits, in lower case"))
+    queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"])
+    weight = Integer(1, MAX_KEY_WEIGHT)
 
 
 class KeyChange(KeyInput):
@@ -76,6 +78,7 @@ class KeyChange(KeyInput):
 
     expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
     team = Name(allow_none=True)  # null: none
+    queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"], allow_none=True)  # null: as the pool's
 
 
 class AdminTokenInput(Schema):

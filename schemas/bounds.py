@@ -28,7 +28,10 @@ POOL_NUMBERS = {  # the settings of a pool that are numbers: the minimum and max
     "affinity_minutes": (0, 7 * 24 * 60),
     "assumed_output_tokens": (0, 10_000_000),
     "assumed_context_tokens": (0, 100_000_000),
+    "queue_seconds": (0, 600),  # as long as most clients wait for a response
+    "queue_length": (1, 1000),  # each request that waits is tried every 0.75 s: some 100 us of the store
 }
+MAX_KEY_WEIGHT = 1000  # of a key in the queue, where others have 1
 # Lists that operators write and every admission reads, while the script or worker does nothing else:
 MAX_LIMITS = 64  # of a key, and of a pool: several units and periods for several models; 0.06 ms each
 MAX_KEY_MODELS = 1000  # names that a key allows: more than any upstream lists but for aggregators

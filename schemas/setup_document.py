@@ -14,7 +14,14 @@ from schemas.account_settings import header_error
 from schemas.accounts import AccountInput, KindRules
 from schemas.admin import PoolChange, PriceInput
 from schemas.api_keys import Expiry, KeyInput
-from schemas.bounds import MAX_LIMITS, MAX_OWN_PRICES, MAX_ROUTE_STEPS, MAX_ROUTE_TARGETS, MAX_ROUTES
+from schemas.bounds import (
+    MAX_LIMITS,
+    MAX_OWN_PRICES,
+    MAX_ROUTE_STEPS,
+    MAX_ROUTE_TARGETS,
+    MAX_ROUTES,
+    POOL_NUMBERS,
+)
 from schemas.fields import Flag, Integer, Json, Object, ShortText, Text
 from schemas.model_routes import RouteFields, RouteTargetInput
 from schemas.names import AdminSchema, Name, Names
@@ -126,6 +133,7 @@ class KeyEntry(KeyInput):
 
     expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
     team = Name(allow_none=True)  # null: none
+    queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"], allow_none=True)  # null: as the pool's
     disabled = Flag()
     key = SecretInFile("a key is made, and shown once, when it is created")
 

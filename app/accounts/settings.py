@@ -37,6 +37,8 @@ class PoolSettings:
     # upstream as the length of a response that names none; servers with a small context refuse a large one.
     assumed_output_tokens: int = 8192  # 0: such a request has no bound, and is refused
     assumed_context_tokens: int = 131_072  # of files and images, whose tokens cannot be counted here
+    queue_seconds: int = 10  # how long a request waits where all accounts are busy; a key may have its own
+    queue_length: int = 256  # requests that wait; the last one makes room for one that goes before it
 
     def limits_for(self, model: str, base: TimeLimits) -> TimeLimits:
         """Return *base* with the overrides of this pool for *model*."""

@@ -36,7 +36,7 @@ from app.translation.requests.content_checks import first_reference
 from app.translation.requests.images_to_responses import ImageFile
 from app.upstream.cancellation import Cancellation
 from app.yielding import give_way
-from schemas.bounds import MAX_ROUTE_ATTEMPTS, MAX_TEXT_CHARS
+from schemas.bounds import MAX_ROUTE_ATTEMPTS, MAX_TEXT_CHARS, POOL_NUMBERS, number
 
 _CODEX_HEADERS = frozenset(
     map(
@@ -49,6 +49,9 @@ _PREFIX_CHARS = len(_CODEX_PREFIX)
 _CODEX_AGENTS = ("codex", "openai-codex")
 STORED_ITEM_PROTOCOLS = ("responses", "responses/compact")  # whose input can refer to stored items
 ON_STREAM_ERROR = "x-poolgate-on-cut"
+QUEUE_SECONDS = "x-poolgate-queue-seconds"
+_QUEUE_SECONDS_VARIABLE = variable_of(QUEUE_SECONDS)
+MAX_QUEUE_SECONDS = POOL_NUMBERS["queue_seconds"][1]
 
 
 class Target(NamedTuple):
@@ -147,7 +150,9 @@ class _Contexts:
         state.poolgate_request_id = self._request_id
         self._headers = request.headers
         self._endpoint = request.path.rstrip("/")
-        self._sender = Caller(key, Cancellation(), _forwarded_headers(request), state.scope.trace)
+        self._sender = Caller(
+            key, Cancellation(), _forwarded_headers(request), state.scope.trace, _queue_seconds(request)
+        )
         self._shared = _shared_body(body, client_protocol, 0 if is_raw else key.output_tokens)
 
     def of_model(self, chosen: Target, number: int) -> RequestContext:
@@ -273,6 +278,19 @@ def _stream_error_policy(request: Request, default: CutPolicy) -> CutPolicy:
         raise InvalidRequest(
             f"{ON_STREAM_ERROR} must be one of {', '.join(CutPolicy)}", param=ON_STREAM_ERROR
         ) from None
+
+
+def _queue_seconds(request: Request) -> float | None:
+    """Return how long the request is to wait at most for an account; None: as its key allows."""
+    text = request.environ.get(_QUEUE_SECONDS_VARIABLE)
+    if text is None:
+        return None
+    seconds = number(text.strip())
+    if seconds is None or seconds > MAX_QUEUE_SECONDS:
+        raise InvalidRequest(
+            f"{QUEUE_SECONDS} must be a number of seconds from 0 to {MAX_QUEUE_SECONDS}", param=QUEUE_SECONDS
+        )
+    return seconds
 
 
 def _forwarded_headers(request: Request) -> dict[str, str]:

@@ -425,6 +425,8 @@ def _check_api_key(pool: PoolContents, key_id: str, fields: Mapping[str, str]) -
             "on_cut": key["on_cut"].value,
             **({"team": key["team"]} if key["team"] else {}),
             **({"output_tokens": key["output_tokens"]} if key["output_tokens"] else {}),
+            **({} if key["queue_seconds"] is None else {"queue_seconds": key["queue_seconds"]}),
+            "weight": key["weight"],
         }
     )
     for account_id in key["accounts"]:

@@ -46,6 +46,7 @@ def key_group() -> None:
         "KEY=$(poolgate key create --name ci --models gpt-5-mini --limit '20 parallel_requests')",
         "poolgate key create --name bob --team research",
         'poolgate key create --name eve --sha256 $(printf %s "$OLD_KEY" | sha256sum | cut -c -64)',
+        "poolgate key create --name batch --queue-seconds 300",
     ),
 )
 @click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'.")
@@ -72,6 +73,18 @@ def key_group() -> None:
 )
 @click.option("--raw", is_flag=True, help="Allow responses to include the raw upstream request and response.")
 @click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
+@click.option(
+    "--queue-seconds",
+    type=int,
+    metavar="SECONDS",
+    help="How long its requests wait for an account when all are busy; by default as the pool's.",
+)
+@click.option(
+    "--weight",
+    type=int,
+    metavar="N",
+    help="Its share of the accounts while requests wait [1]: with 3, three times the tokens of others.",
+)
 @click.option(
     "--team",
     metavar="TEAM",
@@ -152,6 +165,7 @@ def _row(view: KeyView) -> tuple[object, ...]:
         "poolgate key set ann --models gpt-5,gpt-5-mini --expires 2027-01-01",
         "poolgate key set ann --all-models --expires never --on-cut restart",
         "poolgate key set ann --team research",
+        "poolgate key set ann --weight 3 --queue-seconds default",
     ),
 )
 @click.argument("name", shell_complete=complete.api_keys)
@@ -173,6 +187,12 @@ def _row(view: KeyView) -> tuple[object, ...]:
     help="Whether responses may include the raw upstream request and response.",
 )
 @click.option("--expires", metavar="DATE", help="2027-01-01, a date with a time, or `never`.")
+@click.option(
+    "--queue-seconds",
+    metavar="SECONDS",
+    help="How long its requests wait for an account when all are busy; `default`: as the pool's.",
+)
+@click.option("--weight", type=int, metavar="N", help="Its share of the accounts while requests wait.")
 @click.option(
     "--team", metavar="TEAM", shell_complete=complete.teams, help="Its team, from its next request on."
 )
@@ -198,6 +218,8 @@ def set_key(
     fields = {field: value for field, value in fields.items() if value is not None}
     if expires is not None:
         fields["expires"] = None if expires == "never" else expires
+    if "queue_seconds" in fields:
+        fields["queue_seconds"] = _seconds_or_default(fields["queue_seconds"])
     if no_team:
         if "team" in fields:
             raise click.UsageError("Give one of --team and --no-team")
@@ -207,6 +229,15 @@ def set_key(
     key = operations(services).api_keys.change(pool, name, KeyChange().load(fields))
     report(as_json, key.public(), f"Changed key '{name}' in pool '{pool}': {', '.join(fields)}.")
     _warn(name, operations(services).api_keys.find_warnings(pool, key))
+
+
+def _seconds_or_default(text: str) -> int | None:
+    """Return a whole number of seconds, None for `default`. Raises click.BadParameter."""
+    if text == "default":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise click.BadParameter("--queue-seconds must be a whole number of seconds, or `default`")
+    return int(text)
 
 
 def overlap(text: str) -> float:

@@ -83,6 +83,7 @@ def time_limit(text: str) -> TimeLimit:
     epilog=example(
         "poolgate pool set --zone Europe/Berlin --policy use_before_reset",
         "poolgate pool set --time-limit idle=30 --time-limit 'o3*:first_progress_reasoning=900'",
+        "poolgate pool set --queue-seconds 60 --queue-length 500",
     ),
 )
 @click.option("--policy", type=click.Choice(POLICIES), help="How the next account is chosen.")
@@ -142,6 +143,18 @@ def time_limit(text: str) -> TimeLimit:
     type=click.IntRange(*POOL_NUMBERS["assumed_context_tokens"]),
     metavar="TOKENS",
     help="Under strict limits, the context window of a model without a price [131072].",
+)
+@click.option(
+    "--queue-seconds",
+    type=click.IntRange(*POOL_NUMBERS["queue_seconds"]),
+    metavar="SECONDS",
+    help="How long a request waits for an account when all are busy [10]; 0: it is refused at once.",
+)
+@click.option(
+    "--queue-length",
+    type=click.IntRange(*POOL_NUMBERS["queue_length"]),
+    metavar="N",
+    help="How many requests may wait at a time [256].",
 )
 @in_pool
 @with_store

@@ -23,7 +23,7 @@ from app.relay.pause import pause
 from app.relay.progress import RequestProgress
 from app.relay.refusals import RequestFacts, admission_of, refusal_error
 from app.relay.timing import Timing
-from app.relay.waiting import QUEUE_LENGTH, WaitingRequests, wait_seconds
+from app.relay.waiting import WaitingRequests, longest_wait, wait_seconds
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
 from app.stores.records.admission import (
@@ -103,13 +103,14 @@ class Admission:
     def _wait_in_queue(self, progress: RequestProgress) -> Generator[None, None, Selection]:
         """Return the account that is selected when it is the turn of this request. Raises GatewayError."""
         services, context = self._services, self._context
+        length = settings_from(context.caller.key.settings).queue_length
         keepalive, clock = self._plan.time_limits.keepalive, services.timing.monotonic
         is_waiting = True
         try:
             with services.waiting.track(context):
                 while True:
                     self._request = replace(
-                        self._request, deadline_ms=self._deadline_ms(), queue_length=QUEUE_LENGTH
+                        self._request, deadline_ms=self._deadline_ms(), queue_length=length
                     )
                     reply = self._admit_once()
                     if isinstance(reply, Selection):
@@ -118,7 +119,7 @@ class Admission:
                     wait = self._seconds_to_wait(reply, progress)
                     if wait is None or (reply.accounts and reply.accounts.waiting_before is None):
                         raise self.error_for(reply)
-                    progress.waited_seconds += wait
+                    progress.queued_seconds += wait
                     yield from pause(wait, context, progress, keepalive, clock)
         finally:
             if is_waiting:
@@ -187,8 +188,9 @@ class Admission:
         return True
 
     def _seconds_to_wait(self, refusal: Refusal, progress: RequestProgress) -> float | None:
-        timing = self._services.timing
-        return wait_seconds(refusal.accounts, progress, timing.monotonic(), timing.random)
+        timing, caller = self._services.timing, self._context.caller
+        longest = longest_wait(caller, settings_from(caller.key.settings))
+        return wait_seconds(refusal.accounts, progress, longest, timing.monotonic(), timing.random)
 
     def _admit_once(self) -> Selection | Refusal:
         services = self._services

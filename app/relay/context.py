@@ -33,6 +33,7 @@ class Caller:
     cancellation: Cancellation
     headers: Mapping[str, str] = field(default_factory=dict)  # of the client's, those that may be forwarded
     trace: Trace | None = None  # None: tracing is off
+    queue_seconds: float | None = None  # how long the request is to wait at most; None: as its key allows
 
 
 @record

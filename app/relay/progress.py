@@ -20,6 +20,7 @@ class RequestProgress:
     committed: bool = False  # whether the client received a part of a response
     attempts: int = 0  # upstream requests so far
     waited_seconds: float = 0.0  # for resting accounts, and between attempts
+    queued_seconds: float = 0.0  # before admission, until an account was free
     fallbacks_left: int = 0  # models that may still follow
     continued_after_stall: bool = False
 

@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
-from app.relay.context import RequestContext
+from app.accounts.settings import PoolSettings
+from app.relay.context import Caller, RequestContext
 from app.relay.progress import RequestProgress
-from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.stores.records.admission import AccountsRefusal
 
 MAX_WAITING = 1024  # requests of one process, of all pools; more are refused at once
-QUEUE_LENGTH = 256  # requests of a pool; the last one makes room for a request that goes before it
 WITH_FALLBACKS_SECONDS = 2.5  # for the first model, where the caller names fallbacks
 POLL_SECONDS = 0.05  # between two tries of the first in the queue; of the second twice as long, and so on
 POLL_MAX_SECONDS = 1.0
@@ -53,18 +52,25 @@ class WaitingRequests:
             context.caller.cancellation.worker_stopping()
 
 
+def longest_wait(caller: Caller, settings: PoolSettings) -> float:
+    """Return the seconds that a request of *caller* waits at most; *settings* are those of its pool."""
+    own = caller.key.queue_seconds
+    allowed = settings.queue_seconds if own is None else own
+    return allowed if caller.queue_seconds is None else min(allowed, caller.queue_seconds)
+
+
 def wait_seconds(
-    refused: AccountsRefusal | None, progress: RequestProgress, now: float, random: Random
+    refused: AccountsRefusal | None, progress: RequestProgress, longest: float, now: float, random: Random
 ) -> float | None:
     """
     Return the seconds to wait before another try after a refusal; None where that is not worth it.
 
-    Source of `rest_ms` and `busy`: availability.lua.
+    The request waits *longest* seconds at most. Source of `rest_ms` and `busy`: availability.lua.
     """
     if refused is None:
         return None
-    limit = WITH_FALLBACKS_SECONDS if progress.fallbacks_left else MAX_WAIT_SECONDS
-    left = min(limit - progress.waited_seconds, progress.deadline - now)
+    limit = min(longest, WITH_FALLBACKS_SECONDS) if progress.fallbacks_left else longest
+    left = min(limit - progress.queued_seconds, progress.deadline - now)
     is_busy = refused.busy > 0 and not progress.fallbacks_left
     rest = (refused.rest_ms or 0.0) / 1000
     returns = refused.rest_ms is not None and rest < left

@@ -177,6 +177,7 @@ _DEFAULTS: KeyFields = {
     "output_tokens": 0,
     "raw": False,
     "on_cut": CutPolicy.FAIL,
+    "weight": 1,
 }
 
 

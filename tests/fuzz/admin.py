@@ -34,7 +34,12 @@ BODIES: dict[str, Json] = {
     "PATCH /pools/{pool}": {
         **{"policy": "balanced", "zone": "Europe/Rome", "names_accounts": False, "tells_windows": False},
         **{"stream_upstream": "always", "affinity_minutes": 5, "keep_days": 9, "assumed_output_tokens": 100},
-        **{"assumed_context_tokens": 1000, "time_limits": {"m*": {"total": 30, "idle": None}}},
+        **{
+            "assumed_context_tokens": 1000,
+            "queue_seconds": 20,
+            "queue_length": 50,
+            "time_limits": {"m*": {"total": 30, "idle": None}},
+        },
     },
     "POST /keys/{name}/limits": {"limit": "1000000 total_tokens/day", "model": "m*", "mode": "balanced"},
     "PATCH /keys/{name}/limits/{limit_id}": {"limit": "1000 requests/day", "mode": "balanced"},
@@ -56,8 +61,10 @@ BODIES: dict[str, Json] = {
         "limits": ["5 requests/minute"],
         "output_tokens": 9,
         "on_cut": "fail",
+        "queue_seconds": 5,
+        "weight": 2,
     },
-    "PATCH /keys/{name}": {**KEY, "output_tokens": 9, "on_cut": "restart"},
+    "PATCH /keys/{name}": {**KEY, "output_tokens": 9, "on_cut": "restart", "queue_seconds": 6, "weight": 3},
     "POST /keys/{name}/rotate": {"overlap_seconds": 60},
     "PUT /prices/{model}": {
         **{"input": 1.25, "output": 10, "cached_input": 0.125},
@@ -82,8 +89,8 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 DERIVED = ("}:rolls:", "}:sum:")  # indexes and sums that a reader of the ledger leaves for the next reader
 NEEDS_UPSTREAM = ("/test", "/sign-ins/")  # what answers with an upstream's failure
 SHOWN = {  # what a change is read back at, and the fields that are shown as they were sent
-    "POST /keys": ("/keys/{name}", ("models", "raw", "output_tokens", "on_cut")),
-    "PATCH /keys/{name}": ("/keys/{name}", ("models", "raw", "output_tokens", "on_cut")),
+    "POST /keys": ("/keys/{name}", ("models", "raw", "output_tokens", "on_cut", "weight")),
+    "PATCH /keys/{name}": ("/keys/{name}", ("models", "raw", "output_tokens", "on_cut", "weight")),
     "POST /accounts": ("/accounts/{name}", ("kind", "models", "weight", "cap", "group", "wires")),
     "PATCH /accounts/{name}": ("/accounts/{name}", ("models", "weight", "cap", "group")),
     "PATCH /pools/{pool}": (

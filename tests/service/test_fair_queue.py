@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -63,3 +64,69 @@ def test_a_client_that_leaves_gives_up_its_place(pool: PoolOfTest, upstream: Scr
 
         assert first.result()[0] == 200
     assert seconds_of(pool, key)[0] == 200
+
+
+class TestHowLong:
+    """A request waits as long as its pool, its key and its header allow."""
+
+    @pytest.fixture
+    def busy(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Iterator[PoolOfTest]:
+        """A pool whose account is at its cap."""
+        pool.account("a", upstream.base_url(), cap=1)
+        upstream.script({**SLOW, "at": {"0": [{"gate": "held"}]}}, SLOW)
+        with ThreadPoolExecutor(1) as clients:
+            first = clients.submit(seconds_of, pool, pool.key("first"))
+            upstream.wait_for(1, gate="held")
+            yield pool
+            upstream.release("held")
+            assert first.result()[0] == 200
+
+    def send(self, pool: PoolOfTest, key: str, **headers: str) -> tuple[int, float]:
+        began = time.monotonic()
+        response = pool.post(PATHS["chat"], BODIES["chat"], key, headers=headers)
+        return response.status_code, time.monotonic() - began
+
+    def test_of_the_pool(self, busy: PoolOfTest) -> None:
+        busy.set(settings='{"queue_seconds": 0}')
+        status, seconds = self.send(busy, busy.key())
+
+        assert (status, seconds < LONGEST_SECONDS) == (429, True)
+
+    def test_of_the_key(self, busy: PoolOfTest) -> None:
+        status, seconds = self.send(busy, busy.key(queue_seconds=1))
+
+        assert status == 429
+        assert 1 <= seconds < 1 + LONGEST_SECONDS
+
+    def test_of_the_request(self, busy: PoolOfTest) -> None:
+        status, seconds = self.send(busy, busy.key(), **{"x-poolgate-queue-seconds": "0.5"})
+
+        assert status == 429
+        assert 0.5 <= seconds < 0.5 + LONGEST_SECONDS
+
+    def test_a_request_does_not_wait_longer_than_its_key_allows(self, busy: PoolOfTest) -> None:
+        status, seconds = self.send(busy, busy.key(queue_seconds=0), **{"x-poolgate-queue-seconds": "9"})
+
+        assert (status, seconds < LONGEST_SECONDS) == (429, True)
+
+    def test_a_wrong_header(self, pool: PoolOfTest) -> None:
+        response = pool.post(
+            PATHS["chat"], BODIES["chat"], pool.key(), headers={"x-poolgate-queue-seconds": "soon"}
+        )
+
+        assert response.status_code == 400
+        assert response.json()["error"]["param"] == "x-poolgate-queue-seconds"
+
+    def test_the_length(self, busy: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Of one key a second request finds the queue full; another key takes the place."""
+        busy.set(settings='{"queue_length": 1}')
+        hot = busy.key("hot")
+        with ThreadPoolExecutor(1) as clients:
+            waits = clients.submit(self.send, busy, hot)
+            while not busy.waiting():
+                time.sleep(0.02)
+            status, seconds = self.send(busy, hot)
+            upstream.release("held")
+
+            assert (status, seconds < LONGEST_SECONDS) == (429, True)
+            assert waits.result()[0] == 200

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from app.relay.waiting import QUEUE_LENGTH, poll_seconds
+from app.relay.waiting import poll_seconds
 from tests.support.store import START_MS, StoreOfTest
 
 SLOTS = 4
@@ -25,6 +25,7 @@ SMALL_GAP_MS = 3000
 MORE = 50  # times as many requests as the small key
 LONGEST_WAIT_MS = 10_000
 LASTS_MS = 60_000
+QUEUE_LENGTH = 100
 
 
 class Traffic:

@@ -26,7 +26,11 @@ from schemas.admin import MAX_OVERLAP_SECONDS
 from schemas.api_keys import KeyInput
 
 PAGE = 50  # keys on one page
-FIELDS = ("name", "team", "limits", "models", "accounts", "expires", "output_tokens", "on_cut", "raw")
+FIELDS = (
+    *("name", "team", "limits", "models", "accounts", "expires", "output_tokens", "on_cut", "raw"),
+    *("queue_seconds", "weight"),
+)
+_EMPTY = {"expires_at": None, "output_tokens": 0, "team": None, "queue_seconds": None, "weight": 1}
 
 MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
 
@@ -126,8 +130,9 @@ def _limits(form: Form) -> tuple[Limit, ...]:
 
 def _fields(form: Form) -> dict[str, object]:
     fields: dict[str, object] = {**form.filled("expires", "on_cut")}
-    if form["output_tokens"].strip():
-        fields["output_tokens"] = form.integer("output_tokens")
+    for name in ("output_tokens", "queue_seconds", "weight"):
+        if form[name].strip():
+            fields[name] = form.integer(name)
     return fields | {
         "models": form.lines("models"),
         "accounts": form.lines("accounts"),
@@ -170,7 +175,7 @@ def edit(name: str) -> Any:
     if request.method == "POST":
         with form.collect_errors():
             fields = KeyInput().load(_fields(form) | form.filled("team"), partial=True)
-            changes = {"expires_at": None, "output_tokens": 0, "team": None} | fields
+            changes = _EMPTY | fields
             changed = operations().api_keys.change(g.pool, name, changes)
             warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, changed))
             return redirect_with_notice(
@@ -191,6 +196,8 @@ def _form_values(key: ApiKey) -> dict[str, str]:
         "expires": expires,
         "output_tokens": str(key.output_tokens or ""),
         "on_cut": key.on_cut,
+        "queue_seconds": "" if key.queue_seconds is None else str(key.queue_seconds),
+        "weight": str(key.weight),
         "raw": "yes" if key.raw else "",
     }
 

@@ -135,7 +135,7 @@ local function turn_of(request, now) -- rare
     local rank = redis.call('ZRANK', QUEUE, place)
     ahead = rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
   else
-    local weight = tonumber(redis.call('HGET', api_key_key(request.key), 'weight') or nil) or 1
+    local weight = math.max(1, tonumber(redis.call('HGET', api_key_key(request.key), 'weight') or nil) or 1)
     local finish, virtual = unpack(redis.call('HMGET', QUEUE_TAGS, request.key, VIRTUAL))
     turn = { key = request.key, share = tokens_of(request) / weight,
       tag = math.max(tonumber(finish) or 0, tonumber(virtual) or 0) }

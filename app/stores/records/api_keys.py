@@ -47,6 +47,8 @@ class ApiKeyJson(TypedDict):
     on_cut: CutPolicy
     output_tokens: int
     team: str
+    queue_seconds: int | None
+    weight: int
     created_at: float
     former_until: float | None
 
@@ -70,6 +72,8 @@ class ApiKey:
     on_cut: CutPolicy = CutPolicy.FAIL
     output_tokens: int = 0  # the output cap of a request that names none; 0: the model's own
     team: str = ""  # name of its team; empty: none
+    queue_seconds: int | None = None  # how long its requests wait for an account; None: as the pool's
+    weight: int = 1  # its share of the accounts while requests wait, compared with other keys
     raw: bool = False  # whether responses may contain the upstream request and response
     created_at: float = 0.0
     former_until: float | None = None  # until then the secret before the last rotation is valid too
@@ -119,6 +123,8 @@ class StoredKeyFields(TypedDict):
     output_tokens: int
     raw: bool
     team: str
+    queue_seconds: int | None
+    weight: int
     created_at: float
     former_until: float | None
 
@@ -145,6 +151,8 @@ def read_stored_key(stored: Mapping[str, str], pool: str, *more_limits: str) -> 
         "output_tokens": int(stored.get("output_tokens") or 0),
         "raw": stored.get("raw") == "1",
         "team": stored.get("team", ""),
+        "queue_seconds": int(stored["queue_seconds"]) if stored.get("queue_seconds") else None,
+        "weight": int(stored.get("weight") or 1),
         "created_at": int(stored.get("created_ms") or 0) / 1000,
         "former_until": int(stored.get("former_until_ms") or 0) / 1000 or None,
     }
@@ -162,6 +170,8 @@ class KeyFields(TypedDict, total=False):
     on_cut: str
     state: str
     team: str | None
+    queue_seconds: int | None
+    weight: int
 
 
 def write_stored_key(fields: KeyFields) -> dict[str, str | int]:
@@ -185,6 +195,10 @@ def write_stored_key(fields: KeyFields) -> dict[str, str | int]:
         stored["state"] = str(fields["state"])
     if "team" in fields:
         stored["team"] = fields["team"] or ""
+    if "queue_seconds" in fields:
+        stored["queue_seconds"] = "" if fields["queue_seconds"] is None else str(fields["queue_seconds"])
+    if "weight" in fields:
+        stored["weight"] = int(fields["weight"])
     return stored
 
 

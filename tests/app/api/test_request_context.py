@@ -66,6 +66,24 @@ def test_on_stream_error() -> None:
         context_of(headers={"x-poolgate-on-cut": "maybe"})
 
 
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0.0), (" 2.5 ", 2.5), ("600", 600.0)])
+def test_how_long_it_waits_for_an_account(text: str, seconds: float) -> None:
+    assert context_of(headers={"x-poolgate-queue-seconds": text}).caller.queue_seconds == seconds
+
+
+def test_without_a_header_it_waits_as_its_key_allows() -> None:
+    assert context_of().caller.queue_seconds is None
+
+
+@pytest.mark.parametrize("text", ["", "-1", "600.1", "nan", "inf", "soon", "1" * 65, "1,5"])
+def test_a_wait_that_cannot_be(text: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        context_of(headers={"x-poolgate-queue-seconds": text})
+
+    assert refused.value.param == "x-poolgate-queue-seconds"
+    assert "from 0 to 600" in refused.value.message
+
+
 def test_a_raw_body_has_no_affinity() -> None:
     """No part of the request is cached upstream."""
     context = context_of(raw=RawBody((b"x",), "audio/wav"))

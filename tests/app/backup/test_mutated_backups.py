@@ -234,6 +234,7 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
             "idle must be more than 0 and at most 86400",
         ),
         ("pool", "settings", '{"keep_days":0}', "keep_days must be a whole number"),
+        ("pool", "settings", '{"queue_seconds":601}', "queue_seconds must be a whole number"),
         ("prices", "m", '{"standard":{"input":-1,"output":2}}', "input must be a whole number"),
         ("prices", "m", '{"standard":{"input":1,"output":2},"context":1e30}', "context must be an integer"),
         ("routes", "fast", '{"steps":[]}', "steps must have 1 to 16 steps"),

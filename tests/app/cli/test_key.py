@@ -238,8 +238,24 @@ class TestSet:
         key = services.api_keys.authenticate(secret)
         assert (key.models, key.raw, key.expires_at) == ((), False, None)
 
+    def test_its_place_in_the_queue(self, poolgate, services):
+        secret = poolgate("key create --name ann --queue-seconds 0 --weight 3").stdout.strip()
+        key = services.api_keys.authenticate(secret)
+        assert (key.queue_seconds, key.weight) == (0, 3)
+
+        poolgate("key set ann --queue-seconds 300")
+        assert services.api_keys.authenticate(secret).queue_seconds == 300
+        poolgate("key set ann --queue-seconds default --weight 1")
+        key = services.api_keys.authenticate(secret)
+        assert (key.queue_seconds, key.weight) == (None, 1)
+
     @pytest.mark.parametrize(
-        "options", ["", "--models a --all-models", "--output-tokens 0", "--expires soon"]
+        "options",
+        [
+            *("", "--models a --all-models", "--output-tokens 0", "--expires soon"),
+            *("--queue-seconds 601", "--queue-seconds soon", "--queue-seconds -1"),
+            *("--weight 0", "--weight 1001"),
+        ],
     )
     def test_what_cannot_be(self, poolgate, options):
         poolgate("key create --name ann")

@@ -85,10 +85,20 @@ def test_how_long_the_ledger_is_retained(poolgate):
     assert changed["settings"] == {"keep_days": 90, "affinity_minutes": 0}
 
 
+def test_the_queue(poolgate):
+    changed = json.loads(poolgate("pool set --queue-seconds 0 --queue-length 500 --json").stdout)
+
+    assert changed["settings"] == {"queue_seconds": 0, "queue_length": 500}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         "",
+        "--queue-seconds 601",
+        "--queue-seconds -1",
+        "--queue-length 0",
+        "--queue-length 1001",
         "--keep-days 0",
         "--affinity-minutes -1",
         "--policy best",

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.accounts.settings import PoolSettings
+from app.relay.context import Caller
 from app.relay.progress import RequestProgress
-from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.relay.waiting import (
     MAX_WAITING,
     POLL_MAX_SECONDS,
@@ -17,10 +18,14 @@ from app.relay.waiting import (
     RENEW_SECONDS,
     WITH_FALLBACKS_SECONDS,
     WaitingRequests,
+    longest_wait,
     wait_seconds,
 )
 from app.stores.records.admission import AccountsRefusal
+from app.stores.records.api_keys import ApiKey
 from app.upstream.cancellation import Cancellation
+
+LONGEST = 10.0
 
 
 def refused(rest_ms: float | None = None, busy: int = 0, before: int = 0) -> AccountsRefusal:
@@ -31,8 +36,8 @@ def waits(
     reply: AccountsRefusal | None, *, waited: float = 0.0, fallbacks: int = 0, left: float = 600.0
 ) -> list[float]:
     """Return the waits that many requests are given."""
-    progress = RequestProgress(0.0, left, 0.0, waited_seconds=waited, fallbacks_left=fallbacks)
-    found = [wait_seconds(reply, progress, 0.0, random.Random(number)) for number in range(200)]
+    progress = RequestProgress(0.0, left, 0.0, queued_seconds=waited, fallbacks_left=fallbacks)
+    found = [wait_seconds(reply, progress, LONGEST, 0.0, random.Random(number)) for number in range(200)]
     return [wait for wait in found if wait is not None]
 
 
@@ -55,7 +60,7 @@ class TestRest:
         assert not waits(refused(rest))
 
     def test_never_longer_than_is_left_of_all_waits(self) -> None:
-        assert all(wait <= MAX_WAIT_SECONDS - 6 for wait in waits(refused(3000), waited=6.0))
+        assert all(wait <= LONGEST - 6 for wait in waits(refused(3000), waited=6.0))
         assert not waits(refused(3000), waited=7.5)
 
     def test_never_past_the_deadline(self) -> None:
@@ -75,7 +80,7 @@ class TestBusy:
         assert max(first) < min(later) <= max(later) <= POLL_MAX_SECONDS
 
     def test_ends_with_all_waits(self) -> None:
-        assert not waits(refused(busy=1), waited=MAX_WAIT_SECONDS)
+        assert not waits(refused(busy=1), waited=LONGEST)
 
     def test_is_no_reason_to_wait_where_another_model_may_answer(self) -> None:
         assert not waits(refused(busy=1), fallbacks=1)
@@ -90,6 +95,35 @@ def test_refusal_without_a_time_is_final() -> None:
 
 def test_other_refusals_are_final() -> None:
     assert not waits(None)
+
+
+class TestLongestWait:
+    POOL = PoolSettings(queue_seconds=30)
+
+    @pytest.mark.parametrize(
+        ("own", "requested", "longest"),
+        [
+            (None, None, 30),
+            (5, None, 5),
+            (60, None, 60),
+            (0, None, 0),
+            (None, 2.5, 2.5),
+            (None, 90.0, 30),
+            (5, 10.0, 5),
+            (60, 45.0, 45.0),
+            (None, 0.0, 0.0),
+            (0, 10.0, 0),
+        ],
+    )
+    def test_is_bounded_by_the_key_else_by_the_pool(
+        self, own: int | None, requested: float | None, longest: float
+    ) -> None:
+        caller = Caller(ApiKey("k", "k", "p", queue_seconds=own), Cancellation(), queue_seconds=requested)
+
+        assert longest_wait(caller, self.POOL) == longest
+
+    def test_by_default(self) -> None:
+        assert longest_wait(Caller(ApiKey("k", "k", "p"), Cancellation()), PoolSettings()) == 10
 
 
 class TestWaitingCalls:

@@ -36,6 +36,15 @@ class TestKeys:
         assert call("DELETE", "/keys/ann").json == {"name": "ann", "deleted": True}
         assert call("GET", "/keys").json == {"object": "list", "data": []}
 
+    def test_its_place_in_the_queue(self, call, services):
+        made = call("POST", "/keys", {"name": "ann", "queue_seconds": 0, "weight": 3}).json
+        assert (made["queue_seconds"], made["weight"]) == (0, 3)
+
+        changed = call("PATCH", "/keys/ann", {"queue_seconds": None, "weight": 1}).json
+        assert (changed["queue_seconds"], changed["weight"]) == (None, 1)
+        entry = services.audit.page().entries[0]
+        assert (entry["before"]["weight"], entry["after"]["weight"]) == (3, 1)
+
     def test_it_is_audited(self, call, services):
         call("POST", "/keys", {"name": "ann"})
 
@@ -57,6 +66,10 @@ class TestKeys:
             ({"name": "ann", "expires": "soon"}, "expires"),
             ({"name": "ann", "raw": "yes"}, "raw"),
             ({"name": "ann", "output_tokens": 0}, "output_tokens"),
+            ({"name": "ann", "queue_seconds": 601}, "queue_seconds"),
+            ({"name": "ann", "queue_seconds": None}, "queue_seconds"),
+            ({"name": "ann", "weight": 0}, "weight"),
+            ({"name": "ann", "weight": 1001}, "weight"),
             ([], None),
             ("x", None),
         ],

@@ -43,13 +43,15 @@ class TestMaking:
             "limits": "much",
             "expires": "soon",
             "output_tokens": "-1",
+            "queue_seconds": "601",
+            "weight": "0",
             "models": "gpt-5",
         }
 
         response = inside.send(f"{HOME}/create", form)
 
         assert response.status_code == 400
-        for field in ("name", "limits", "expires", "output_tokens"):
+        for field in ("name", "limits", "expires", "output_tokens", "queue_seconds", "weight"):
             assert f'id="{field}-error"' in response.text
         assert 'value="ann smith"' in response.text
         assert ">much</textarea>" in response.text
@@ -84,6 +86,21 @@ class TestChanging:
 
         key = services.api_keys.find(POOL, "ann")
         assert (key.expires_at, key.output_tokens) == (None, 0)
+
+    def test_its_place_in_the_queue(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.key("ann", queue_seconds=0, weight=3)
+        assert "<dd>0 s</dd>" in inside.get(f"{HOME}/ann").text
+        page = inside.get(f"{HOME}/ann/edit").text
+        assert re.search(r'name="weight"[^>]*value="3"', page) or re.search(
+            r'value="3"[^>]*name="weight"', page
+        )
+
+        inside.send(f"{HOME}/ann/edit", {"queue_seconds": "60", "weight": "5", "on_cut": "fail"})
+        key = services.api_keys.find(POOL, "ann")
+        assert (key.queue_seconds, key.weight) == (60, 5)
+        inside.send(f"{HOME}/ann/edit", {"queue_seconds": "", "weight": "", "on_cut": "fail"})
+        key = services.api_keys.find(POOL, "ann")
+        assert (key.queue_seconds, key.weight) == (None, 1)
 
     def test_rotate(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         former = pool.key("ann")

@@ -30,6 +30,8 @@ class TestRouting:
             "keep_days": "90",
             "affinity_minutes": "0",
             "assumed_output_tokens": "4096",
+            "queue_seconds": "60",
+            "queue_length": "500",
         }
 
         assert inside.send(f"{HOME}/routing", form).status_code == 303
@@ -43,6 +45,7 @@ class TestRouting:
             pool_settings.affinity_minutes,
             pool_settings.assumed_output_tokens,
         ) == (90, 0, 4096)
+        assert (pool_settings.queue_seconds, pool_settings.queue_length) == (60, 500)
         assert pool_settings.stream_upstream == "auto"
         assert "ordered" in inside.get(HOME).text
 
