@@ -10,9 +10,9 @@
 --          checked against the limits of its team as well, and refused while that is disabled
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
 --          {refused: key | team | limit | no_accounts | conversation | calendar | settled | late, …}; where no account
---          is free: rest_ms until the first that could serve returns (absent: unknown), and the number that are busy; of one that
---          waits now, queued: how many are before it, or queue_full. unenforced:
---          which of the two bounds is reserved or, with a limit, does not fit: accounts for the smaller are out.
+--          is free: rest_ms until the first that could serve returns (absent: unknown), and the number that are busy;
+--          of one that waits now, queued: how many are before it, or queue_full. unenforced: which of the two bounds
+--          is reserved or, with a limit, does not fit: accounts for the smaller are out.
 -- A conversation without an owner is claimed by this key until its request is settled, for an hour at most.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
