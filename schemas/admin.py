@@ -63,6 +63,12 @@ class RefusalsQuery(PoolQuery):
     key = Text()
 
 
+class KeysQuery(PoolQuery):
+    team = Text()
+    owner = Text()
+    label = Text()  # name=value or name, several separated by commas
+
+
 class RequestsQuery(PoolQuery):
     key = Text()
     account = Text()

@@ -11,6 +11,7 @@ from marshmallow.validate import OneOf, Regexp
 
 from schemas.bounds import MAX_KEY_ACCOUNTS, MAX_KEY_MODELS, MAX_KEY_WEIGHT, MAX_LIMITS, POOL_NUMBERS
 from schemas.fields import Flag, Integer, Text
+from schemas.key_labels import KeyLabels, Owner
 from schemas.names import AdminSchema, ModelNames, Name, Names
 from schemas.validation_errors import invalid
 
@@ -68,6 +69,8 @@ class KeyInput(AdminSchema):
     sha256 = Text(validate=Regexp(r"[0-9a-f]{64}\Z", error="must be 64 hexadecimal digits, in lower case"))
     queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"])
     weight = Integer(1, MAX_KEY_WEIGHT)
+    owner = Owner()  # empty: none
+    labels = KeyLabels()  # a change replaces all
 
 
 class KeyChange(KeyInput):

@@ -424,6 +424,8 @@ def _check_api_key(pool: PoolContents, key_id: str, fields: Mapping[str, str]) -
             "raw": key["raw"],
             "on_cut": key["on_cut"].value,
             **({"team": key["team"]} if key["team"] else {}),
+            "owner": key.get("owner", ""),
+            "labels": dict(key.get("labels", ())),
             **({"output_tokens": key["output_tokens"]} if key["output_tokens"] else {}),
             **({} if key["queue_seconds"] is None else {"queue_seconds": key["queue_seconds"]}),
             "weight": key["weight"],

@@ -9,6 +9,7 @@ import click
 
 from app.cli import complete
 from app.cli.options import (
+    Decorator,
     Group,
     checked,
     confirm,
@@ -24,14 +25,30 @@ from app.durations import parse_duration
 from app.formatting import moment, names_or_all
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import rotation_warnings
-from app.presentation.api_keys import KeyView
+from app.presentation.api_keys import KeyFilter, KeyView, label_texts
 from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.stores.records.limits import Limit
 from app.wiring import Services
 from schemas.api_keys import KeyChange, KeyInput
+from schemas.key_labels import label_filters
+
+owner_option = click.option("--owner", metavar="TEXT", help="Who is responsible for it; '' for none.")
+
+
+def label(text: str) -> tuple[str, str]:
+    """Read `env=prod` as (name, value). Raises click.BadParameter."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter("a label is like env=prod")
+    return name.strip(), value.strip()
+
+
+def label_option(help_text: str) -> Decorator:
+    return click.option("--label", "labels", type=label, multiple=True, metavar="NAME=VALUE", help=help_text)
+
 
 ON_CUT = click.Choice([policy.value for policy in CutPolicy])
-HEADS = ("NAME", "TEAM", "STATE", "EXPIRES", "MODELS", "ACCOUNTS", "LIMITS")
+HEADS = ("NAME", "TEAM", "OWNER", "STATE", "EXPIRES", "MODELS", "ACCOUNTS", "LIMITS", "LABELS")
 
 
 @click.group("key", cls=Group)
@@ -44,7 +61,7 @@ def key_group() -> None:
     epilog=example(
         "poolgate key create --name ann --limit '1000000 total_tokens/day' --expires 2027-01-01",
         "KEY=$(poolgate key create --name ci --models gpt-5-mini --limit '20 parallel_requests')",
-        "poolgate key create --name bob --team research",
+        "poolgate key create --name bob --team research --owner bob@example.com --label env=prod",
         'poolgate key create --name eve --sha256 $(printf %s "$OLD_KEY" | sha256sum | cut -c -64)',
         "poolgate key create --name batch --queue-seconds 300",
     ),
@@ -96,16 +113,24 @@ def key_group() -> None:
     metavar="HEX",
     help="SHA-256 of a key that another gateway made, sk-… of 20 to 256 characters; in pool default only.",
 )
+@owner_option
+@label_option("A label, such as env=prod. May be repeated.")
 @in_pool
 @with_store
 def create_key(
-    services: Services, as_json: bool, pool: str, limits: tuple[Limit, ...], **fields: Any
+    services: Services,
+    as_json: bool,
+    pool: str,
+    limits: tuple[Limit, ...],
+    labels: tuple[tuple[str, str], ...],
+    **fields: Any,
 ) -> None:
     """
     Create an API key and print it. It cannot be shown again: only its SHA-256 is stored.
 
     Only the key goes to standard output, everything else to standard error.
     """
+    fields["labels"] = dict(labels) or None
     changes = KeyInput().load({name: value for name, value in fields.items() if value is not None})
     key, secret = operations(services).api_keys.create(pool, changes, limits)
     if secret or as_json:
@@ -128,18 +153,39 @@ def _show_secret(as_json: bool, key: ApiKey, secret: str, heading: str) -> None:
         click.echo(secret)
 
 
-@key_group.command("list", epilog=example("poolgate key list", "poolgate key list --pool team-b --json"))
+@key_group.command(
+    "list",
+    epilog=example(
+        "poolgate key list",
+        "poolgate key list --pool team-b --json",
+        "poolgate key list --team research --label env=prod --label tier",
+    ),
+)
+@click.option("--team", metavar="TEAM", default="", shell_complete=complete.teams, help="Only of this team.")
+@click.option("--owner", metavar="TEXT", default="", help="Only with this owner.")
+@click.option(
+    "--label",
+    "labels",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    help="Only with this label, of this value or of any. May be repeated.",
+)
 @in_pool
 @with_store
-def list_keys(services: Services, as_json: bool, pool: str) -> None:
+def list_keys(
+    services: Services, as_json: bool, pool: str, team: str, owner: str, labels: tuple[str, ...]
+) -> None:
     """List API keys and their permissions. The keys themselves are never shown."""
     services.pools.check(pool)
-    api_keys = services.api_keys.all(pool)
+    chosen = KeyFilter(team=team, owner=owner, labels=label_filters(list(labels)))
+    api_keys = chosen.select(services.api_keys.all(pool))
     if as_json:
         show_list([key.public() for key in api_keys])
     elif api_keys:
         names, now = services.accounts.names_by_id(pool), time.time()
         click.echo(table(HEADS, [_row(KeyView(key, names, now)) for key in api_keys]))
+    elif chosen != KeyFilter():
+        click.echo(f"No key in pool '{pool}' matches.", err=True)
     else:
         click.echo(f"No keys in pool '{pool}' yet: see poolgate key create --help", err=True)
 
@@ -151,11 +197,13 @@ def _row(view: KeyView) -> tuple[object, ...]:
     return (
         key.name,
         key.team or "-",
+        key.owner or "-",
         view.state,
         expires,
         names_or_all(key.models),
         names_or_all(view.accounts),
         limits,
+        ", ".join(label_texts(key)) or "-",
     )
 
 
@@ -164,7 +212,7 @@ def _row(view: KeyView) -> tuple[object, ...]:
     epilog=example(
         "poolgate key set ann --models gpt-5,gpt-5-mini --expires 2027-01-01",
         "poolgate key set ann --all-models --expires never --on-cut restart",
-        "poolgate key set ann --team research",
+        "poolgate key set ann --team research --owner ann@example.com --label env=prod --label tier=",
         "poolgate key set ann --weight 3 --queue-seconds default",
     ),
 )
@@ -197,6 +245,8 @@ def _row(view: KeyView) -> tuple[object, ...]:
     "--team", metavar="TEAM", shell_complete=complete.teams, help="Its team, from its next request on."
 )
 @click.option("--no-team", is_flag=True, help="Take it out of its team.")
+@owner_option
+@label_option("Set a label, such as env=prod, or remove it: env=. Others stay. May be repeated.")
 @in_pool
 @with_store
 def set_key(
@@ -208,6 +258,7 @@ def set_key(
     all_accounts: bool,
     expires: str | None,
     no_team: bool,
+    labels: tuple[tuple[str, str], ...],
     **fields: Any,
 ) -> None:
     """Change the permissions of the key NAME. Its limits are changed by `poolgate key limit`."""
@@ -224,6 +275,9 @@ def set_key(
         if "team" in fields:
             raise click.UsageError("Give one of --team and --no-team")
         fields["team"] = None
+    if labels:
+        changed = {**dict(services.api_keys.find(pool, name).labels), **dict(labels)}
+        fields["labels"] = {label: value for label, value in changed.items() if value}
     if not fields:
         raise click.UsageError("Nothing to change: give at least one option")
     key = operations(services).api_keys.change(pool, name, KeyChange().load(fields))

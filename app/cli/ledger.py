@@ -64,7 +64,11 @@ def verify(services: Services, as_json: bool, pool: str) -> None:
 @in_pool
 @with_store
 def export(services: Services, as_json: bool, pool: str) -> None:
-    """Print the pool's accounts, without credentials, and every entry as JSON lines; see poolgate replay."""
+    """
+    Print the pool's accounts, without credentials, and every entry as JSON lines; see poolgate replay.
+
+    Entries have the owner and the labels that their API keys have now.
+    """
     services.pools.check(pool)
     with progress("Exporting", _rows(services, pool), prints=True) as advance:
         for line in exported(services, pool):

@@ -19,7 +19,10 @@ from app.stores.records.teams import Team
 from app.stores.teams import TeamRepository, team_not_found
 from schemas.admin import MAX_OVERLAP_SECONDS
 
-_PLAIN_FIELDS = ("expires_at", "raw", "output_tokens", "on_cut", "team", "queue_seconds", "weight")
+_PLAIN_FIELDS = (
+    *("expires_at", "raw", "output_tokens", "on_cut", "team", "owner", "labels"),
+    *("queue_seconds", "weight"),
+)
 
 
 class ApiKeyOperations(AuditedOperations):

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from app.formatting import name_or_id
 from app.presentation.limits import serialize_limit_status
 from app.stores.records.api_keys import ApiKey, ApiKeyJson, KeyState
 from app.stores.records.limits import Limit, LimitStatus
 from app.stores.usage import UsageRepository
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Which keys to list; '' matches any. `name` is a part of the name; a label's value '' is any value."""
+
+    name: str = ""
+    team: str = ""
+    owner: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def select(self, api_keys: Iterable[ApiKey]) -> list[ApiKey]:
+        """Return those of *api_keys* that match everything."""
+        return [key for key in api_keys if self._matches(key)]
+
+    def _matches(self, key: ApiKey) -> bool:
+        labels = dict(key.labels)
+        return (
+            self.name.lower() in key.name.lower()
+            and self.team in ("", key.team)
+            and self.owner in ("", key.owner)
+            and all(name in labels and value in ("", labels[name]) for name, value in self.labels.items())
+        )
+
+
+def label_texts(key: ApiKey) -> list[str]:
+    """Return the labels of *key* as `name=value`."""
+    return [f"{name}={value}" for name, value in key.labels]
 
 
 @dataclass(frozen=True, slots=True)

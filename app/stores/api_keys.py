@@ -88,7 +88,10 @@ class ApiKeyRepository:
         """
         checked_limits(fields.get("limits", ()))
         key_id, secret = f"key_{secrets.token_hex(6)}", "" if foreign_digest else _new_secret(pool)
-        record = {"id": key_id, "name": name} | write_stored_key({**_DEFAULTS, **fields})
+        stored_fields = write_stored_key({**_DEFAULTS, **fields})
+        record = {"id": key_id, "name": name} | {
+            field: value for field, value in stored_fields.items() if value != ""
+        }
         digest = foreign_digest or digest_of(secret)
         stored = self._scripts.run("create_key", pool, key_id, name, digest, orjson.dumps(record))
         if stored == -2:

@@ -27,7 +27,14 @@ from tests.support.gateway import PoolOfTest
 
 API = "/admin/api"
 ACCOUNT = {"name": "new", "kind": "compatible", "base_url": "@UPSTREAM@", "models": ["m", "m2"]}
-KEY = {"models": ["m", "gpt-*"], "accounts": ["a"], "expires": "2030-01-31", "raw": True}
+KEY = {
+    "models": ["m", "gpt-*"],
+    "accounts": ["a"],
+    "expires": "2030-01-31",
+    "raw": True,
+    "owner": "Ann",
+    "labels": {"a": "b"},
+}
 TOKENS = {"access_token": "t", "refresh_token": "r", "id_token": "i", "account_id": "acc-1"}
 BODIES: dict[str, Json] = {
     "POST /pools": {"name": "@POOL@-x", "policy": "ordered", "zone": "UTC"},

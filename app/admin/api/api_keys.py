@@ -8,27 +8,36 @@ from collections.abc import Sequence
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import deleted_response, json_response, list_response
+from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
 from app.admin.api.limits import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
 from app.operations.key_warnings import rotation_warnings
-from app.presentation.api_keys import key_views
+from app.presentation.api_keys import KeyFilter, key_views
 from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey, ApiKeyJson
-from schemas.admin import Nothing, Rotation
+from schemas.admin import KeysQuery, Nothing, Rotation
 from schemas.api_keys import KeyChange, KeyInput
+from schemas.key_labels import label_filters
 
 bp = Blueprint("keys", __name__, url_prefix="/keys")
 
 KEY_INPUT, KEY_CHANGE, ROTATION, NOTHING = KeyInput(), KeyChange(), Rotation(), Nothing()
+KEYS_QUERY = KeysQuery()
 
 
 @bp.get("")
 def index() -> Response:
-    """List keys by name, with the usage of their limits."""
-    pool = inputs.pool()
-    return list_response(_serialize(pool, services().api_keys.all(pool)))
+    """
+    List keys by name, with the usage of their limits.
+
+    `team` and `owner` are filters, and `label`: `name=value` or `name`, several separated by commas.
+    """
+    params = inputs.query(KEYS_QUERY)
+    pool = checked_pool(params["pool"])
+    labels = label_filters(params["label"].split(",")) if params.get("label") else {}
+    key_filter = KeyFilter(team=params.get("team", ""), owner=params.get("owner", ""), labels=labels)
+    return list_response(_serialize(pool, key_filter.select(services().api_keys.all(pool))))
 
 
 @bp.post("")
@@ -59,7 +68,11 @@ def show(name: str) -> Response:
 
 @bp.patch("/<name>")
 def change(name: str) -> Response:
-    """Change the given fields of a key. Empty `models` or `accounts`: all; `expires` null: never."""
+    """
+    Change the given fields of a key. Empty `models` or `accounts`: all; `expires` null: never.
+
+    `labels` replace all labels of the key.
+    """
     pool = inputs.pool()
     key = operations().api_keys.change(pool, name, inputs.body(KEY_CHANGE))
     return json_response(_serialize_key(key) | {"warnings": operations().api_keys.find_warnings(pool, key)})

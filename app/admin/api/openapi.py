@@ -62,6 +62,7 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     **{f"api.pools.{name}": inputs.NO_QUERY for name in ("index", "create", "show", "change")},
     **{f"api.limits.{name}_pool": inputs.NO_QUERY for name in ("of", "add_to", "edit_of", "remove_of")},
     "api.accounts.remove": accounts.REMOVE_QUERY,
+    "api.keys.index": api_keys.KEYS_QUERY,
     "api.usage.series": usage.SERIES_QUERY,
     "api.usage.refusals": usage.REFUSALS_QUERY,
     "api.requests.index": requests.REQUESTS_QUERY,

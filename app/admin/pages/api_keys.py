@@ -18,17 +18,19 @@ from app.admin.pages.snippets import snippets
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import rotation_warnings
-from app.presentation.api_keys import KeyView, key_views
+from app.presentation.api_keys import KeyFilter, KeyView, key_views, label_texts
 from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 from schemas.admin import MAX_OVERLAP_SECONDS
 from schemas.api_keys import KeyInput
+from schemas.key_labels import label_filters
 
 PAGE = 50  # keys on one page
+FILTERS = ("q", "team", "owner", "labels")
 FIELDS = (
-    *("name", "team", "limits", "models", "accounts", "expires", "output_tokens", "on_cut", "raw"),
-    *("queue_seconds", "weight"),
+    *("name", "team", "owner", "labels", "limits", "models", "accounts", "expires"),
+    *("output_tokens", "on_cut", "raw", "queue_seconds", "weight"),
 )
 _EMPTY = {"expires_at": None, "output_tokens": 0, "team": None, "queue_seconds": None, "weight": 1}
 
@@ -39,10 +41,13 @@ bp = page_blueprint("api_keys", "/keys")
 
 @bp.get("")
 def show() -> Any:
-    """List the keys of the pool whose names contain `q`, those of one `team` alone."""
-    q, at = request.args.get("q", "").strip(), max(request.args.get("at", 1, int), 1)
-    team, api_keys = request.args.get("team", "").strip(), services().api_keys.all(g.pool)
-    matches = [key for key in api_keys if q.lower() in key.name.lower() and team in ("", key.team)]
+    """List the keys of the pool whose names contain `q`, of one `team`, `owner` and with `labels`."""
+    at = max(request.args.get("at", 1, int), 1)
+    form, matches = Form(request.args, *FILTERS, under={"label": "labels"}), list[ApiKey]()
+    api_keys = services().api_keys.all(g.pool)
+    filters = form.filled(*FILTERS)
+    with form.collect_errors():
+        matches = _key_filter(form).select(api_keys)
     pages = max(1, math.ceil(len(matches) / PAGE))
     at = min(at, pages)
     views = _views(matches[(at - 1) * PAGE : at * PAGE])
@@ -50,13 +55,21 @@ def show() -> Any:
         "keys/show.html",
         section="api_keys.show",
         views=views,
-        q=q,
-        team=team,
+        form=form,
+        filters=filters,
+        owners=sorted({key.owner for key in api_keys if key.owner})[:200],
+        labels=sorted({text for key in api_keys for text in label_texts(key)})[:200],
         teams=sorted({key.team for key in api_keys if key.team}),
         at=at,
         pages=pages,
         total=len(matches),
-    )
+    ), form.status
+
+
+def _key_filter(form: Form) -> KeyFilter:
+    """Return the filter in *form*. Raises ValidationError."""
+    labels = label_filters(form.lines("labels"))
+    return KeyFilter(form["q"].strip(), form["team"].strip(), form["owner"].strip(), labels)
 
 
 def _views(api_keys: Sequence[ApiKey], shared: Sequence[Limit] = ()) -> list[KeyView]:
@@ -134,10 +147,18 @@ def _fields(form: Form) -> dict[str, object]:
         if form[name].strip():
             fields[name] = form.integer(name)
     return fields | {
+        "owner": form["owner"].strip(),
+        "labels": _labels(form),
         "models": form.lines("models"),
         "accounts": form.lines("accounts"),
         "raw": bool(form["raw"]),
     }
+
+
+def _labels(form: Form) -> dict[str, str]:
+    """Return the labels in *form*, `name=value`; one without a value has '', which the schema refuses."""
+    parts = (line.partition("=") for line in form.lines("labels"))
+    return {name.strip(): value.strip() for name, _, value in parts}
 
 
 def _key_form(form: Form, name: str = "") -> Any:
@@ -191,6 +212,8 @@ def _form_values(key: ApiKey) -> dict[str, str]:
     )
     return {
         "team": key.team,
+        "owner": key.owner,
+        "labels": ", ".join(label_texts(key)),
         "models": ", ".join(key.models),
         "accounts": ", ".join(_views([key])[0].accounts),
         "expires": expires,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import orjson
 
@@ -49,6 +49,8 @@ class ApiKeyJson(TypedDict):
     team: str
     queue_seconds: int | None
     weight: int
+    owner: str
+    labels: Mapping[str, str]
     created_at: float
     former_until: float | None
 
@@ -74,6 +76,8 @@ class ApiKey:
     team: str = ""  # name of its team; empty: none
     queue_seconds: int | None = None  # how long its requests wait for an account; None: as the pool's
     weight: int = 1  # its share of the accounts while requests wait, compared with other keys
+    owner: str = ""  # who is responsible for it
+    labels: tuple[tuple[str, str], ...] = ()  # (name, value), by name
     raw: bool = False  # whether responses may contain the upstream request and response
     created_at: float = 0.0
     former_until: float | None = None  # until then the secret before the last rotation is valid too
@@ -94,7 +98,8 @@ class ApiKey:
 
     def public(self) -> ApiKeyJson:
         """Return what operators may see; never a secret."""
-        return {**public_fields(self, ApiKeyJson), "limits": limits_to_json(self.limits)}
+        public = public_fields(self, ApiKeyJson)
+        return {**public, "limits": limits_to_json(self.limits), "labels": dict(self.labels)}
 
 
 def pool_of(presented: str) -> str | None:
@@ -125,6 +130,8 @@ class StoredKeyFields(TypedDict):
     team: str
     queue_seconds: int | None
     weight: int
+    owner: NotRequired[str]
+    labels: NotRequired[tuple[tuple[str, str], ...]]
     created_at: float
     former_until: float | None
 
@@ -136,7 +143,7 @@ def read_stored_key(stored: Mapping[str, str], pool: str, *more_limits: str) -> 
     *more_limits* are JSON lists of limits to append to the key's own: those of its team and of its pool.
     """
     expires_ms = int(stored.get("expires_ms") or 0)
-    return {
+    fields: StoredKeyFields = {
         "id": stored["id"],
         "name": stored["name"],
         "pool": pool,
@@ -156,6 +163,11 @@ def read_stored_key(stored: Mapping[str, str], pool: str, *more_limits: str) -> 
         "created_at": int(stored.get("created_ms") or 0) / 1000,
         "former_until": int(stored.get("former_until_ms") or 0) / 1000 or None,
     }
+    if stored.get("owner"):
+        fields["owner"] = stored["owner"]
+    if stored.get("labels"):
+        fields["labels"] = tuple(orjson.loads(stored["labels"]).items())
+    return fields
 
 
 class KeyFields(TypedDict, total=False):
@@ -172,6 +184,8 @@ class KeyFields(TypedDict, total=False):
     team: str | None
     queue_seconds: int | None
     weight: int
+    owner: str
+    labels: Mapping[str, str]
 
 
 def write_stored_key(fields: KeyFields) -> dict[str, str | int]:
@@ -199,6 +213,11 @@ def write_stored_key(fields: KeyFields) -> dict[str, str | int]:
         stored["queue_seconds"] = "" if fields["queue_seconds"] is None else str(fields["queue_seconds"])
     if "weight" in fields:
         stored["weight"] = int(fields["weight"])
+    if "owner" in fields:
+        stored["owner"] = fields["owner"]
+    if "labels" in fields:
+        labels = dict(sorted(fields["labels"].items()))
+        stored["labels"] = _json(labels) if labels else ""
     return stored
 
 

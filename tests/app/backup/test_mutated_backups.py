@@ -108,7 +108,15 @@ def lines(store: StoreOfTest) -> list[bytes]:
     ]
     TeamRepository(scripts).create(POOL, "red", [parse_limit("99 usd/month")], ["9 requests/day"])
     key, _ = api_keys.create(
-        POOL, "ann", models=("m",), accounts=(one.id,), limits=limits, expires_at=1.8e9, team="red"
+        POOL,
+        "ann",
+        models=("m",),
+        accounts=(one.id,),
+        limits=limits,
+        expires_at=1.8e9,
+        team="red",
+        owner="Ann",
+        labels={"env": "prod"},
     )
     LimitRepository(scripts).add(POOL, parse_limit("5000 output_tokens/week for m* balanced"))
     PriceRepository(scripts).put(POOL, "m", {"standard": {"input": 1, "output": 2}, "context": 1000})
@@ -221,6 +229,9 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         ("a:", "kind", "module", "kind must be"),
         ("a:", "id", "other", "has the id of another account"),
         ("k:", "team", "a b", "team must be 1 to 64 letters"),
+        ("k:", "owner", "x" * 257, "owner must have at most 256 characters"),
+        ("k:", "labels", '{"env":""}', "env must be a string of 1 to 128 characters"),
+        ("k:", "labels", "[1]", "is not as Poolgate writes it"),
         ("t:", "name", "blue", "has the name of another team"),
         ("t:", "state", "off", "is not as Poolgate writes it"),
         ("t:", "limits", '[{"max":0}]', "is not as Poolgate writes it"),

@@ -171,13 +171,16 @@ class TestList:
             *("--limit", "1000 total_tokens/day", "--limit", "5 usd/month"),
         )
         poolgate("team create red")
-        poolgate("key create --name bob --team red")
+        poolgate("key create --name bob --team red --owner Bob --label env=prod --label x=1")
         poolgate("key disable bob")
 
         assert poolgate("key list").stdout.splitlines() == [
-            "NAME  TEAM  STATE     EXPIRES            MODELS  ACCOUNTS  LIMITS",
-            "ann   -     active    2027-01-01 18:30Z  gpt-5   x         1000 total_tokens/day; 5 usd/month",
-            "bob   red   disabled  never              all     all       none",
+            "NAME  TEAM  OWNER  STATE     EXPIRES            MODELS  ACCOUNTS  LIMI"
+            "TS                              LABELS",
+            "ann   -     -      active    2027-01-01 18:30Z  gpt-5   x         1000"
+            " total_tokens/day; 5 usd/month  -",
+            "bob   red   Bob    disabled  never              all     all       none"
+            "                                env=prod, x=1",
         ]
         poolgate("account remove x --force")
         assert f"{account.id} (removed)" in poolgate("key list").stdout
@@ -343,3 +346,49 @@ class TestWarnings:
 
         assert "Warning" not in first
         assert "the secret that an earlier rotation left valid until" in second
+
+
+class TestOwnerAndLabels:
+    def test_set_and_filter(self, poolgate, services):
+        poolgate("team create red")
+        poolgate("key create --name ann --owner ann@example.com --label env=prod --label tier=2 --team red")
+        poolgate("key create --name bob --owner bob@example.com --label env=test")
+        poolgate("key create --name eve")
+
+        def names(options):
+            listed = json.loads(poolgate(f"key list --json {options}").stdout)
+            return [one["name"] for one in listed["data"]]
+
+        assert names("--label env") == ["ann", "bob"]
+        assert names("--label env=prod --label tier") == ["ann"]
+        assert names("--owner bob@example.com") == ["bob"]
+        assert names("--team red") == ["ann"]
+        assert names("--team red --label env=test") == []
+        assert "No key in pool 'default' matches" in poolgate("key list --owner none").stderr
+        assert poolgate("key list --label", "a b").exit_code == 2
+
+        poolgate("key set ann --label tier= --label env=test --label new/x=1")
+        assert dict(services.api_keys.find("default", "ann").labels) == {"env": "test", "new/x": "1"}
+        poolgate("key set ann --label env= --label new/x=", "--owner", "")
+        key = services.api_keys.find("default", "ann")
+        assert (key.labels, key.owner) == ((), "")
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ("--owner", "x" * 257),
+            ("--owner", " x"),
+            ("--label", "env"),
+            ("--label", "env="),
+            ("--label", "a b=c"),
+            ("--label", "env=" + "x" * 129),
+            ("--label", "env=a,b"),
+            tuple(part for number in range(17) for part in ("--label", f"n{number}=x")),
+        ],
+    )
+    def test_bad_input(self, poolgate, services, options):
+        refused = poolgate("key create --name ann", *options)
+
+        assert (refused.exit_code, len(refused.stderr.splitlines()) < 5) == (2, True), refused.stderr
+        assert options[0].strip("-") in refused.stderr
+        assert services.api_keys.all("default") == []

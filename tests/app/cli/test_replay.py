@@ -62,6 +62,8 @@ def test_own_ledger(poolgate: Run, traffic: None) -> None:
 
 def test_exported(poolgate: Run, traffic: None, tmp_path: Path) -> None:
     file, drawn = tmp_path / "traffic.jsonl", tmp_path / "run.svg"
+    (key,) = json.loads(poolgate("key list --json").stdout)["data"]
+    poolgate(f"key set {key['name']} --owner Ann --label env=prod")
     exported = poolgate("ledger export").stdout
     file.write_text(exported)
 
@@ -71,6 +73,7 @@ def test_exported(poolgate: Run, traffic: None, tmp_path: Path) -> None:
     assert (report["policy"], report["requests"], report["turns"]) == ("ordered", 10, 8)
     assert set(report["spread"]) <= {"east", "west"}
     assert "sk" not in json.loads(exported.splitlines()[0])["accounts"][0].values()
+    assert json.loads(exported.splitlines()[1]).items() >= {"owner": "Ann", "labels": {"env": "prod"}}.items()
     assert ElementTree.parse(drawn).getroot().tag.endswith("svg")
 
 

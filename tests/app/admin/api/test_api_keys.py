@@ -45,6 +45,27 @@ class TestKeys:
         entry = services.audit.page().entries[0]
         assert (entry["before"]["weight"], entry["after"]["weight"]) == (3, 1)
 
+    def test_filters(self, call):
+        created = call(
+            "POST", "/keys", {"name": "ann", "owner": "Ann", "labels": {"env": "prod", "a/b": "1"}}
+        )
+        assert (created.json["owner"], created.json["labels"]) == ("Ann", {"a/b": "1", "env": "prod"})
+        call("POST", "/keys", {"name": "bob", "labels": {"env": "test"}})
+
+        def names(query):
+            return [key["name"] for key in call("GET", f"/keys?{query}").json["data"]]
+
+        assert (names("owner=Ann"), names("label=env"), names("label=env%3Dprod,a/b")) == (
+            ["ann"],
+            ["ann", "bob"],
+            ["ann"],
+        )
+        assert (names("label=env%3Dnone"), names("team=red")) == ([], [])
+        assert call("GET", "/keys?label=a%20b").json["error"]["param"] == "label"
+        assert call("GET", "/keys?colour=red").status_code == 400
+        changed = call("PATCH", "/keys/ann", {"labels": {"tier": "2"}, "owner": ""}).json
+        assert (changed["owner"], changed["labels"]) == ("", {"tier": "2"})
+
     def test_it_is_audited(self, call, services):
         call("POST", "/keys", {"name": "ann"})
 

@@ -77,6 +77,19 @@ class TestChanging:
         key = services.api_keys.find(POOL, "ann")
         assert (key.models, len(key.accounts), key.raw, key.expires_at) == ((), 1, True, 1_924_992_000)
 
+    def test_owner_and_labels(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.key("ann")
+        form = {"owner": "Ann", "labels": "env=prod, tier=2", "on_cut": "fail"}
+
+        assert inside.send(f"{HOME}/ann/edit", form).status_code == 303
+        key = services.api_keys.find(POOL, "ann")
+        assert (key.owner, key.labels) == ("Ann", (("env", "prod"), ("tier", "2")))
+        assert 'value="env=prod, tier=2"' in inside.get(f"{HOME}/ann/edit").text
+        assert inside.send(f"{HOME}/ann/edit", {**form, "labels": "env"}).status_code == 400
+        inside.send(f"{HOME}/ann/edit", {"owner": "", "labels": "", "on_cut": "fail"})
+        key = services.api_keys.find(POOL, "ann")
+        assert (key.owner, key.labels) == ("", ())
+
     def test_what_was_emptied_is_taken_back(
         self, inside: Visitor, services: Services, pool: Furnished
     ) -> None:
@@ -148,6 +161,18 @@ class TestShowing:
         assert "key17" in inside.get(f"{HOME}?q=Y17").text
         assert inside.get(f"{HOME}?at=99").status_code == 200
         assert inside.get(f"{HOME}?at=x&q=%00").status_code == 200
+
+    def test_filters(self, inside: Visitor, pool: Furnished) -> None:
+        pool.key("ann", owner="Ann <a@b>", labels={"env": "prod"})
+        pool.key("bob", labels={"env": "test"})
+
+        for query, shown in (("owner=Ann+<a@b>", "ann"), ("labels=env%3Dtest", "bob"), ("q=A", "ann")):
+            page = inside.get(f"{HOME}?{query}").text
+            assert [name for name in ("ann", "bob") if f"keys/{name}" in page] == [shown]
+        page = inside.get(f"{HOME}?labels=a+b")
+        assert (page.status_code, 'id="labels-error"' in page.text) == (400, True)
+        page = inside.get(f"{HOME}/ann").text
+        assert ("Ann &lt;a@b&gt;" in page, "env=prod" in page) == (True, True)
 
     def test_snippets_name_this_gateway(self, inside: Visitor, pool: Furnished) -> None:
         pool.key("ann", models=("gpt-5-mini",))
