@@ -111,7 +111,7 @@ class StoreWatch:
         self._alerted = self._receivers
         self._began_at = int(time.time() - (now - self._away_since))
         log.warning("store_alert_sent", webhooks=len(self._alerted))
-        self._send(AlertStatus.FIRING, f"Redis {describe(error)}: requests are refused")
+        self._send(AlertStatus.FIRING, f"Requests are refused because Redis {describe(error)}")
 
     def _note_back(self) -> None:
         now, self._away_since = self._clock(), None
@@ -121,7 +121,7 @@ class StoreWatch:
             self._back_since = now
         if now - self._back_since < AWAY_SECONDS:
             return
-        self._send(AlertStatus.RESOLVED, "Redis was away: requests were refused")
+        self._send(AlertStatus.RESOLVED, "Requests were refused because Redis was away")
         self._alerted, self._back_since = [], None
 
     def _send(self, status: AlertStatus, text: str) -> None:
@@ -154,8 +154,12 @@ class StoreWatch:
 
 
 def watch_until(stopping: Event, services: Services) -> None:
-    """Check every few seconds until *stopping* is set."""
-    watch = StoreWatch(services)
-    while not stopping.wait(CHECK_SECONDS):
-        watch.check()
+    """Check at once, and every few seconds until *stopping* is set."""
+    watch, seconds = StoreWatch(services), 0.0
+    while not stopping.wait(seconds):
+        seconds = CHECK_SECONDS
+        try:
+            watch.check()
+        except Exception:
+            log.exception("store_watch_failed")
     watch.finish()

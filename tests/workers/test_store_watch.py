@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from cryptography.fernet import Fernet
+from gevent.event import Event
 
 from app.config import Settings
 from app.stores.records.webhooks import AlertKind, Webhook, WebhookFormat
@@ -16,6 +17,7 @@ from app.wiring import Services, build
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
 from tests.support.webhook_receiver import Receiver, running_receiver
+from workers import store_watch
 from workers.store_watch import AWAY_SECONDS, READ_SECONDS, StoreWatch
 
 POOL = "default"
@@ -82,7 +84,7 @@ def test_away_and_back(watch: StoreWatch, clock: Clock, server: RedisServer, rec
     check(watch, clock, 600)
     (sent,) = receiver.take()
     assert sent.alerts() == [("firing", "store:")]
-    assert "requests are refused" in sent.json()["data"]["alerts"][0]["text"]
+    assert "Requests are refused because Redis" in sent.json()["data"]["alerts"][0]["text"]
 
     server.start()
     check(watch, clock, 5)
@@ -165,4 +167,25 @@ def test_slack(
 
     (sent,) = receiver.take()
     text: Any = sent.json()["text"]
-    assert text.startswith(f"Poolgate, pool {POOL}:\n[firing] Redis ")
+    assert text.startswith(f"Poolgate, pool {POOL}:\n[firing] Requests are refused because Redis ")
+
+
+def test_a_failure_of_a_check_is_logged(
+    services: Services, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next check follows all the same."""
+    stopping, checks = Event(), []
+
+    def check(_: StoreWatch) -> None:
+        checks.append(1)
+        if len(checks) == 2:
+            stopping.set()
+        raise ValueError("secret")
+
+    monkeypatch.setattr(StoreWatch, "check", check)
+    monkeypatch.setattr(store_watch, "CHECK_SECONDS", 0.001)
+
+    with structlog.testing.capture_logs() as lines:
+        store_watch.watch_until(stopping, services)
+
+    assert [line["event"] for line in lines] == ["store_watch_failed"] * 2
