@@ -53,6 +53,8 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
         f"{explanation['endpoint']}{model}, key '{key}'{team}, {moment(explanation['at'])}\n"
         f"{explanation['outcome']}"
     )
+    if explanation["queued_ms"] is not None:
+        click.echo(f"It waited {explanation['queued_ms'] / 1000:.1f} s for an account.")
     if explanation["charged"]:
         click.echo(explanation["charged"])
     for choice in explanation["choices"]:

@@ -78,6 +78,7 @@ class RequestExplanation(TypedDict, total=False):
     status: int | None
     error: str | None
     outcome: str
+    queued_ms: int | None
     charged: str
     usage: Json
     choices: list[Choice]
@@ -122,10 +123,11 @@ class RequestExplainer:
         Return how *request_id*, open or settled, was routed.
 
         {id, state: open | expired | settled | refused, at (Unix seconds), key, team (of the key; None: it had
-        none), model, requested_model (None: the same), endpoint, status, error, outcome,
-        charged, usage, choices}; a refused one has message, param, limit and accounts as well. outcome is a
-        sentence; charged one about usage that was not reported, or empty; usage has the figures of the
-        ledger, none while it is open. A choice is {attempt, at, by: policy | affinity | asked again | None,
+        none), model, requested_model (None: the same), endpoint, status, error, queued_ms (how long it
+        waited for an account; None: it did not, or is still open), outcome, charged, usage, choices}; a
+        refused one has message, param, limit and accounts as well. outcome is a sentence; charged one about
+        usage that was not reported, or empty; usage has the figures of the ledger, none while it is open. A
+        choice is {attempt, at, by: policy | affinity | asked again | None,
         policy, account (None: none was available), in_flight, cap, spare, why, candidates: [{account, score,
         why}], out: [{account, state, reason, until}], tries: [{wire, failure, error, action, outcome, …}]};
         each why and outcome is a sentence. An account is {id, name}; its name is None once it is removed, its
@@ -165,6 +167,7 @@ class RequestExplainer:
             "endpoint": stored.endpoint,
             "status": None,
             "error": None,
+            "queued_ms": None,
             "usage": {},
         }
         return _Request(summary, orjson.loads(f"[{stored.decisions}]"), [])
@@ -184,6 +187,7 @@ class RequestExplainer:
             **{name: row.get(name) for name in ("param", "limit", "accounts")},
             "team": row.get("team"),
             "requested_model": row.get("asked"),
+            "queued_ms": row.get("queued_ms"),
             "usage": {},
         }
         decision = {"attempt": 1, "now": row["at_ms"], "chosen": "", "seen": row.get("seen")}
@@ -202,6 +206,7 @@ class RequestExplainer:
                     "team": row.get("team"),
                     "requested_model": row.get("asked"),
                     "error": row.get("error"),
+                    "queued_ms": row.get("queued_ms"),
                     "usage": {name: row[name] for name in USAGE if name in row},
                 }
                 return _Request(summary, orjson.loads(stored.decisions), row.get("attempts", []))

@@ -12,7 +12,7 @@ from app.accounts.accounts import MAX_UNREADABLE, AccountRepository
 from app.accounts.known_models import KnownModels
 from app.accounts.settings import settings_from
 from app.config import Settings, TimeLimits
-from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NotFound, StoreError
+from app.errors import ClientGone, CredentialUnreadable, GatewayError, ModelNotFound, NotFound, StoreError
 from app.limits.bounds import Bounds
 from app.limits.prices import Price
 from app.records import record
@@ -23,7 +23,7 @@ from app.relay.pause import pause
 from app.relay.progress import RequestProgress
 from app.relay.refusals import RequestFacts, admission_of, refusal_error
 from app.relay.timing import Timing
-from app.relay.waiting import WaitingRequests, longest_wait, wait_seconds
+from app.relay.waiting import WaitingRequests, WaitOutcome, longest_wait, observe_wait, wait_seconds
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
 from app.stores.records.admission import (
@@ -77,6 +77,7 @@ class Admission:
         self._plan = plan
         self._pool = context.caller.key.pool
         self._request = self._admit_request()
+        self.queued_ms = 0  # how long the request waited for an account before it was admitted
 
     @property
     def calendar(self) -> dict[str, list[int]]:
@@ -102,28 +103,39 @@ class Admission:
 
     def _wait_in_queue(self, progress: RequestProgress) -> Generator[None, None, Selection]:
         """Return the account that is selected when it is the turn of this request. Raises GatewayError."""
-        services, context = self._services, self._context
-        length = settings_from(context.caller.key.settings).queue_length
-        keepalive, clock = self._plan.time_limits.keepalive, services.timing.monotonic
-        is_waiting = True
+        waiting, clock = self._services.waiting, self._services.timing.monotonic
+        began, outcome = clock(), WaitOutcome.LEFT
         try:
-            with services.waiting.track(context):
-                while True:
-                    self._request = replace(
-                        self._request, deadline_ms=self._deadline_ms(), queue_length=length
-                    )
-                    reply = self._admit_once()
-                    if isinstance(reply, Selection):
-                        is_waiting = False
-                        return reply
-                    wait = self._seconds_to_wait(reply, progress)
-                    if wait is None or (reply.accounts and reply.accounts.waiting_before is None):
-                        raise self.error_for(reply)
-                    progress.queued_seconds += wait
-                    yield from pause(wait, context, progress, keepalive, clock)
+            with waiting.track(self._context):
+                selection = yield from self._take_turn(progress)
+            outcome = WaitOutcome.ADMITTED
+            return selection
+        except GatewayError as error:
+            outcome = WaitOutcome.LEFT if isinstance(error, ClientGone) else WaitOutcome.REFUSED
+            error.admission = {**error.admission, "queued_ms": round((clock() - began) * 1000)}
+            raise
         finally:
-            if is_waiting:
+            seconds = clock() - began
+            self.queued_ms = round(seconds * 1000)
+            observe_wait(outcome, seconds)
+            if outcome is not WaitOutcome.ADMITTED:
                 self._leave_queue()
+
+    def _take_turn(self, progress: RequestProgress) -> Generator[None, None, Selection]:
+        """Try to be admitted, with a place in the queue, until an account is free or the time is over."""
+        clock, context = self._services.timing.monotonic, self._context
+        length = settings_from(context.caller.key.settings).queue_length
+        began = clock() - progress.queued_seconds
+        while True:
+            self._request = replace(self._request, deadline_ms=self._deadline_ms(), queue_length=length)
+            reply = self._admit_once()
+            if isinstance(reply, Selection):
+                return reply
+            progress.queued_seconds = clock() - began
+            wait = self._seconds_to_wait(reply, progress)
+            if wait is None or reply.accounts is None or reply.accounts.waiting_before is None:
+                raise self.error_for(reply)
+            yield from pause(wait, context, progress, self._plan.time_limits.keepalive, clock)
 
     def _leave_queue(self) -> None:
         """Give up the place in the queue; where the store does not answer, the place expires in seconds."""

@@ -57,6 +57,7 @@ class AdmissionFields(TypedDict, total=False):
     limit: RefusedLimit
     accounts: RefusedAccounts
     seen: Sequence[Any]
+    queued_ms: int  # how long the request waited for an account
 
 
 @record

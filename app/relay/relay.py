@@ -118,7 +118,7 @@ class Relay:
         started = self._clock()
         admission = Admission(self._admission_services, context, plan)
         selection = yield from admission.admit(progress)
-        record.admit(selection)
+        record.admit(selection, admission.queued_ms)
         try:
             with self._services.active.track(context):
                 if record.stored is not None:

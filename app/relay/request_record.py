@@ -72,6 +72,7 @@ class RequestRecord:
         self.row: LedgerRow | None = None  # of the ledger, once it is settled
         self.error_code: str | None = None
         self.admitted_ms = 0
+        self.queued_ms = 0  # how long it waited for an account before its admission
         self.first_ms: int | None = None
         self.waste_cost = 0  # of failed attempts; the client pays for one
         self.cache_id = ""  # of a caller that uses the response cache
@@ -90,8 +91,9 @@ class RequestRecord:
         """The amounts that are reserved for the running attempt, by limit unit."""
         return self.bounds.unenforced if self.is_unenforced else self.bounds.upper_bound
 
-    def admit(self, selection: Selection) -> None:
-        """Record the admission, with the first account that was selected."""
+    def admit(self, selection: Selection, queued_ms: int = 0) -> None:
+        """Record the admission, with the first account that was selected, after a wait of *queued_ms*."""
+        self.queued_ms = queued_ms
         self.limits = selection.limits
         self.admitted_ms = selection.now_ms
         self.account_id = selection.account_id
@@ -188,6 +190,8 @@ class RequestRecord:
             row["error"] = self.error_code
         if self.first_ms:
             row["first_ms"] = self.first_ms
+        if self.queued_ms:
+            row["queued_ms"] = self.queued_ms
         if self.waste_cost:
             row["waste_cost"] = self.waste_cost
         self.row = row = bound_row(row)

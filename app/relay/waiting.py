@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from random import Random
+
+from prometheus_client import Gauge, Histogram
 
 from app.accounts.settings import PoolSettings
 from app.relay.context import Caller, RequestContext
@@ -22,6 +25,27 @@ WITH_FALLBACKS_SECONDS = 2.5  # for the first model, where the caller names fall
 POLL_SECONDS = 0.05  # between two tries of the first in the queue; of the second twice as long, and so on
 POLL_MAX_SECONDS = 1.0
 RENEW_SECONDS = 2.0  # a place is lost after 5 s without a try
+WAIT_BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 600)  # seconds
+
+WAITING = Gauge(
+    "poolgate_requests_waiting", "Requests that wait for an account.", multiprocess_mode="livesum"
+)
+WAITED = Histogram(
+    "poolgate_queue_seconds", "How long requests waited for an account.", ["outcome"], buckets=WAIT_BUCKETS
+)
+
+
+class WaitOutcome(StrEnum):
+    """How the wait of a request for an account ended."""
+
+    ADMITTED = "admitted"
+    REFUSED = "refused"  # the time is over, or something else refuses the request now
+    LEFT = "left"  # the client has disconnected
+
+
+def observe_wait(outcome: WaitOutcome, seconds: float) -> None:
+    """Count the wait of one request."""
+    WAITED.labels(outcome.value).observe(seconds)
 
 
 class WaitingRequests:
@@ -41,10 +65,12 @@ class WaitingRequests:
     def track(self, context: RequestContext) -> Iterator[None]:
         """Count *context* among the waiting requests inside this block."""
         self._by_id[context.request_id] = context
+        WAITING.inc()
         try:
             yield
         finally:
             self._by_id.pop(context.request_id, None)
+            WAITING.dec()
 
     def stop(self) -> None:
         """End all waits with an error: this process is shutting down."""

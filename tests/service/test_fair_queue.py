@@ -40,6 +40,10 @@ def test_a_key_with_many_requests_holds_up_no_other(pool: PoolOfTest, upstream: 
     slower_half = sorted(seconds for _, seconds in of_hot)[HOT_CLIENTS // 2 :]
     assert max(seconds for _, seconds in found) < min(slower_half)
     assert pool.open_leases() == pool.in_flight() == pool.waiting() == 0
+    rows = pool.wait_for_rows(HOT_CLIENTS + SMALL_REQUESTS)
+    waited = sorted(row.get("queued_ms", 0) for row in rows)
+    assert waited[:2] == [0, 0], "the first two were admitted at once"
+    assert all(0 < each < 10_000 for each in waited[-HOT_CLIENTS // 2 :])
 
 
 def test_a_client_that_leaves_gives_up_its_place(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -97,6 +101,9 @@ class TestHowLong:
 
         assert status == 429
         assert 1 <= seconds < 1 + LONGEST_SECONDS
+        metrics = busy.get("/metrics").text
+        assert 'poolgate_queue_seconds_count{outcome="refused"}' in metrics
+        assert "# TYPE poolgate_requests_waiting gauge" in metrics
 
     def test_of_the_request(self, busy: PoolOfTest) -> None:
         status, seconds = self.send(busy, busy.key(), **{"x-poolgate-queue-seconds": "0.5"})

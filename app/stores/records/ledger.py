@@ -99,6 +99,7 @@ class LedgerRow(UsageRow, total=False):
     attempts: list[AttemptRow]
     total_ms: int
     first_ms: int | None
+    queued_ms: int  # until an account was free; absent: it did not wait
     asked: str  # the model as the client named it
     team: str  # of its key, when it was admitted
     error: str | None

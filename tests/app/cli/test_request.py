@@ -65,6 +65,15 @@ def test_for_people(poolgate: Run, settled: str) -> None:
     assert "acct_" not in explanation
 
 
+def test_a_wait_for_an_account(poolgate: Run, services: Services) -> None:
+    services.pools.ensure("default")
+    waited = record_request(services.scripts, "default", time.time(), queued_ms=3240)["id"]
+    at_once = record_request(services.scripts, "default", time.time())["id"]
+
+    assert "It waited 3.2 s for an account.\n" in poolgate(f"request explain {waited}").stdout
+    assert "It waited" not in poolgate(f"request explain {at_once}").stdout
+
+
 def test_for_scripts(poolgate: Run, settled: str) -> None:
     explanation = json.loads(poolgate(f"request explain {settled} --json").stdout)
 

@@ -81,6 +81,16 @@ def test_the_requested_model(store: StoreOfTest) -> None:
     assert (request["model"], request["requested_model"]) == ("m", "fast")
 
 
+def test_how_long_it_waited_for_an_account(store: StoreOfTest) -> None:
+    store.admit("r1")
+    store.admit("r2")
+    assert explain(store, "r1")["queued_ms"] is None
+    store.settle("r1", status=200, queued_ms=3200)
+    store.settle("r2", status=200)
+
+    assert [explain(store, request)["queued_ms"] for request in ("r1", "r2")] == [3200, None]
+
+
 def test_the_team(store: StoreOfTest) -> None:
     """That of the key when the request was admitted."""
     store.team("red")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.accounts.account import Account
 from app.config import Settings, TimeLimits
@@ -137,6 +138,10 @@ def admit(one: Admission, *, deadline: float = 600.0) -> Selection:
             return selection
 
 
+def waits_counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("poolgate_queue_seconds_count", {"outcome": outcome}) or 0.0
+
+
 def test_a_busy_account_is_waited_for() -> None:
     store = Store(BUSY, WAITS, SELECTED)
 
@@ -148,6 +153,24 @@ def test_a_busy_account_is_waited_for() -> None:
 
 
 class TestQueue:
+    def test_the_wait_is_measured(self) -> None:
+        waited = admission(Store(BUSY, *[WAITS] * 20, SELECTED))
+        admit(waited)
+        at_once = admission(Store(SELECTED))
+        admit(at_once)
+
+        assert 400 < waited.queued_ms < 1500
+        assert at_once.queued_ms == 0
+
+    def test_a_refusal_has_the_wait(self) -> None:
+        before = waits_counted("refused")
+        with pytest.raises(PoolLimited) as refused:
+            admit(admission(Store(BUSY, *[WAITS] * 1000)))
+
+        assert refused.value.admission["queued_ms"] >= 10_000
+        assert refused.value.admission["accounts"]["total"] == 1
+        assert waits_counted("refused") == before + 1
+
     def test_no_place_is_left(self) -> None:
         store = Store(BUSY, BUSY)
 
@@ -173,10 +196,14 @@ class TestQueue:
         one = admission(store)
         one._plan.time_limits = TimeLimits(keepalive=0.1)  # type: ignore[misc]
         ticks = one.admit(RequestProgress(0.0, 600.0, 0.0))
+        before = waits_counted("left")
         next(ticks)
+        assert REGISTRY.get_sample_value("poolgate_requests_waiting") == 1
         ticks.close()
 
         assert store.left
+        assert waits_counted("left") == before + 1
+        assert REGISTRY.get_sample_value("poolgate_requests_waiting") == 0
 
     def test_a_store_that_is_away_lets_the_place_expire(self) -> None:
         class Away(Store):

@@ -145,6 +145,13 @@ class TestOne:
         assert inside.get(f"{HOME}/r0").status_code == 200
         assert inside.get(f"{HOME}/find?id=").status_code == 302
 
+    def test_how_long_it_waited(self, inside: Visitor, rows: LedgerRows) -> None:
+        rows.row("r-1", queued_ms=3240)
+        rows.row("r-2")
+
+        assert "<dt>Waited for an account</dt><dd>3" in inside.get(f"{HOME}/r-1").text
+        assert "Waited for an account" not in inside.get(f"{HOME}/r-2").text
+
     def test_nothing_of_that_id(self, inside: Visitor, rows: LedgerRows) -> None:
         response = inside.get(f"{HOME}/{MARKUP.replace('/', '')}")
 
