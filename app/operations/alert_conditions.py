@@ -16,7 +16,6 @@ from app.stores.records.accounts import AccountState
 from app.stores.records.alerts import Alert
 from app.stores.records.api_keys import KeyState
 from app.stores.records.limits import LimitStatus
-from app.stores.records.teams import TeamState
 from app.stores.records.webhooks import AlertKind
 
 STEPS = (100, 80)  # percent of a limit
@@ -65,8 +64,6 @@ class AlertConditions:
         now = self._stores.health.now()
         usable = [key for key in self._stores.api_keys.all(pool) if key.state_at(now) is KeyState.ACTIVE]
         owned = owned_limits(self._stores, pool, usable)
-        teams = [team for team in self._stores.teams.all(pool) if team.state is TeamState.ACTIVE]
-        owned += [(team.name, limit) for team in teams for limit in team.limits]
         statuses = self._stores.usage.limit_statuses(pool, [limit for _, limit in owned])
         found = [
             alert

@@ -12,7 +12,8 @@ from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
 from app.patterns import matches
 from app.stores.records.api_keys import ApiKey
-from app.stores.records.limits import Limit, LimitUnit
+from app.stores.records.limits import Limit, LimitScope, LimitUnit
+from app.stores.records.teams import Team
 
 NEAR_PERCENT = 90.0
 MAX_MODELS = 200  # of a pool, tried for each limit until one can be admitted
@@ -20,17 +21,27 @@ SMALL = {"messages": [{"role": "user", "content": "Hello"}]}
 SMALL_BYTES = 100
 SHORT_TOKENS = 16  # few requests need less
 RAISE_LIMIT = "raise the limit"
+LIST_LIMITS = {
+    Subject.KEY: "key limit list NAME",
+    Subject.TEAM: "team limit list NAME",
+    Subject.NONE: "pool limit list",
+}
 SET_LENGTH = "poolgate key set NAME --output-tokens N, or raise the limit"  # of a key's limit
 
 
 def owned_limits(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> list[tuple[str, Limit]]:
-    """Return the limits of *api_keys*, each with the name of its key, and of *pool*, with ''."""
+    """Return the limits of *api_keys*, of active teams and of *pool*, each with its owner's name, or ''."""
     owned = [(key.name, limit) for key in api_keys for limit in key.limits]
+    owned += [(team.name, limit) for team in _active_teams(stores, pool) for limit in team.limits]
     return owned + [("", limit) for limit in stores.limits.all(pool)]
 
 
+def _active_teams(stores: CheckStores, pool: str) -> list[Team]:
+    return [team for team in stores.teams.all(pool) if team.is_active]
+
+
 def check_usage(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> Iterator[Diagnostic]:
-    """Yield the limits of *pool* and of its *api_keys* that are used up, or nearly."""
+    """Yield the limits of *pool*, its teams and its *api_keys* that are used up, or nearly."""
     owned = owned_limits(stores, pool, api_keys)
     statuses = stores.usage.limit_statuses(pool, [limit for _, limit in owned]) if owned else []
     for (name, limit), status in zip(owned, statuses, strict=True):
@@ -39,28 +50,36 @@ def check_usage(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> I
             continue
         is_full = status.settled >= limit.max
         state = "has reached its limit" if is_full else f"has used {int(share)} % of its limit"
-        remedy = f"poolgate {'key limit list NAME' if name else 'pool limit list'}{pool_option(pool)}"
-        yield _about(pool, name, Level.NOTE, f"{state} {limit.label}", remedy)
+        subject = _subject(name, limit)
+        remedy = f"poolgate {LIST_LIMITS[subject]}{pool_option(pool)}"
+        yield _LimitFinding(Level.NOTE, f"{state} {limit.label}", remedy).about(pool, subject, name)
 
 
 def check_strict_limits(
     stores: CheckStores, pool: str, api_keys: Sequence[ApiKey], accounts: Sequence[StoredAccount]
 ) -> Iterator[Diagnostic]:
     """Yield the strict limits that refuse every request, or every one that sets no output length."""
-    pool_limits = stores.limits.all(pool)
-    if not any(map(_is_checked, [*pool_limits, *(limit for key in api_keys for limit in key.limits)])):
+    if not any(_is_checked(limit) for _, limit in owned_limits(stores, pool, api_keys)):
         return
     small_requests = _SmallRequests(stores, pool)
     models = _known_models(accounts)
-    for limit in filter(_is_checked, pool_limits):
-        for finding in _check_limit(small_requests, limit, models, 0, RAISE_LIMIT):
-            yield finding.about(pool, "")
+    for name, limit in owned_limits(stores, pool, ()):
+        if _is_checked(limit):
+            for finding in _check_limit(small_requests, limit, models, 0, RAISE_LIMIT):
+                yield finding.about(pool, _subject(name, limit), name)
     for key in api_keys:
         own = [stored for stored in accounts if not key.accounts or stored.account.id in key.accounts]
         allowed = list(filter(key.may_use, _known_models(own) if key.accounts else models))
         for limit in filter(_is_checked, key.limits):
             for finding in _check_limit(small_requests, limit, allowed, key.output_tokens, SET_LENGTH):
-                yield finding.about(pool, key.name)
+                yield finding.about(pool, Subject.KEY, key.name)
+
+
+def _subject(name: str, limit: Limit) -> Subject:
+    """Return what the owner *name* of *limit* is; '' is the pool."""
+    if not name:
+        return Subject.NONE
+    return Subject.TEAM if limit.scope is LimitScope.TEAM else Subject.KEY
 
 
 def _is_checked(limit: Limit) -> bool:
@@ -103,8 +122,10 @@ class _LimitFinding:
     what: str
     remedy: str
 
-    def about(self, pool: str, key_name: str) -> Diagnostic:
-        return _about(pool, key_name, self.level, self.what, self.remedy)
+    def about(self, pool: str, subject: Subject, name: str) -> Diagnostic:
+        """Return a diagnostic about the key or team *name* of *pool*; of Subject.NONE: about the pool."""
+        names = (name,) if subject else ()
+        return Diagnostic(self.level, pool, self.what, self.remedy, subject, names)
 
 
 def _check_limit(
@@ -136,10 +157,3 @@ def _check_limit(
     else:
         remedy = "poolgate pool set --assumed-output-tokens N, or make the limit balanced"
         yield _LimitFinding(Level.WRONG, f"{refuses}: the output of no model has a bound", remedy)
-
-
-def _about(pool: str, key_name: str, level: Level, what: str, remedy: str) -> Diagnostic:
-    """Return a diagnostic about the key *key_name* of *pool*, or about the pool when it is ''."""
-    if not key_name:
-        return Diagnostic(level, pool, what, remedy)
-    return Diagnostic(level, pool, what, remedy, Subject.KEY, (key_name,))

@@ -24,6 +24,7 @@ class Subject(StrEnum):
     NONE = ""
     ACCOUNT = "account"
     KEY = "key"
+    TEAM = "team"
 
 
 class DiagnosticJson(TypedDict):
@@ -42,7 +43,7 @@ class Diagnostic:
     """
     A finding about `where`, and the `remedy` for it.
 
-    With a `subject`, it is about the accounts or keys `names` of the pool `where`; NAME in their
+    With a `subject`, it is about the accounts, keys or teams `names` of the pool `where`; NAME in their
     `remedy` stands for each name, and `detail` is what differs between the names.
     """
 

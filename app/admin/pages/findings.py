@@ -15,6 +15,7 @@ MAX_LINES = 30  # the worst come first
 _PAGES = {
     Subject.ACCOUNT: ("accounts.detail", "accounts.show"),
     Subject.KEY: ("api_keys.detail", "api_keys.show"),
+    Subject.TEAM: ("teams.detail", "teams.show"),
 }
 _STYLES = {Level.WRONG: ("bad", "wrong"), Level.NOTE: ("off", "note")}
 

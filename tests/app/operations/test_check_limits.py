@@ -13,6 +13,7 @@ from app.operations.check_limits import check_strict_limits, check_usage
 from app.operations.diagnostic import Level, group_diagnostics
 from app.stores import keys
 from app.stores.records.limits import Limit
+from app.stores.records.teams import TeamState
 
 POOL = "default"
 
@@ -88,6 +89,23 @@ def test_a_limit_of_the_pool(services: Any, key: Any) -> None:
     services.limits.add(POOL, parse_limit("5 usd/month"))
 
     assert [(level, where) for level, where, _ in refused(services)] == [(Level.WRONG, POOL)]
+
+
+def test_limits_of_a_team(services: Any, key: Any) -> None:
+    """While it is active."""
+    key("10 requests/minute")
+    services.teams.create(POOL, "red", (parse_limit("5 usd/month"), parse_limit("5 requests/ever")))
+    limit = services.teams.find(POOL, "red").limits[1]
+    services.scripts.client.hset(keys.limit(POOL, limit.id), mapping={"b": 0, "s": 5})
+
+    def near() -> list[tuple[str, str]]:
+        found = check_usage(services.doctor._stores, POOL, services.api_keys.all(POOL))
+        return [(one.where, one.remedy) for one in group_diagnostics(found)]
+
+    assert [(level, where) for level, where, _ in refused(services)] == [(Level.WRONG, f"{POOL}/red")]
+    assert near() == [(f"{POOL}/red", "poolgate team limit list red")]
+    services.teams.set_state(POOL, "red", TeamState.DISABLED)
+    assert (refused(services), near()) == ([], [])
 
 
 def test_one_that_is_used_up(services: Any, key: Any) -> None:
