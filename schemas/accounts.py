@@ -34,6 +34,8 @@ from schemas.validation_errors import invalid
 PROTOCOLS = ("chat", "responses")
 STREAM_UPSTREAM = ("pool", "auto", "always", "never")  # pool: as the setting of the pool
 
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")  # socks5 resolves names here, socks5h at the proxy
+MAX_PROXY_CHARS = 2048
 METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-data"])
 
 
@@ -65,6 +67,31 @@ class BaseUrl(HttpUrl):
         text = super()._deserialize(value, attr, data)
         if "?" in text or "#" in text:
             raise invalid("must not have a query or a fragment")
+        return text.rstrip("/")
+
+
+class ProxyUrl(Text):
+    """The URL of a proxy, which may hold credentials; '' for none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text: str = super()._deserialize(value, attr, data)
+        if not text:
+            return ""
+        if len(text) > MAX_PROXY_CHARS or not text.isascii() or not text.isprintable() or " " in text:
+            raise invalid(f"must be an ASCII URL of at most {MAX_PROXY_CHARS} characters without spaces")
+        try:
+            url = urlsplit(text)
+            host, _port = url.hostname, url.port
+        except ValueError:
+            raise invalid("must be a URL with a host and a port that exist") from None
+        if url.scheme not in PROXY_SCHEMES or not host:
+            raise invalid(f"must be a URL with a host, and of {', '.join(PROXY_SCHEMES)}")
+        if url.path not in ("", "/") or "?" in text or "#" in text:
+            raise invalid("must be a URL without a path")
+        if _is_metadata_host(host):
+            raise invalid("must not be a link-local address or a cloud's metadata service")
+        if "@" in url.netloc and not url.username:
+            raise invalid("must have a user name before the password")
         return text.rstrip("/")
 
 
@@ -130,6 +157,7 @@ class AccountInput(AdminSchema):
     first_token_timeout_seconds = Timeout()
     connect_timeout_seconds = Timeout(MAX_CONNECT_SECONDS)
     ca_certificates = Certificates()
+    proxy = ProxyUrl()
     response_model = Text(validate=OneOf(RESPONSE_MODELS, error=f"must be {' or '.join(RESPONSE_MODELS)}"))
     wires = Texts(PROTOCOLS, validate=Length(min=1, error="must not be empty"))
 

@@ -150,7 +150,7 @@ class AccountChange(AccountInput):
             *("headers", "secret_headers", "auth_header", "model_names", "response_model"),
             *("drop_fields", "set_fields"),
             *("timeout_seconds", "first_token_timeout_seconds", "connect_timeout_seconds"),
-            "ca_certificates",
+            *("ca_certificates", "proxy"),
         )
 
     credential = Text(validate=NOT_EMPTY)

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import orjson
 
+from app.accounts.own_proxy import NO_PROXY, OwnProxy, changed_proxy, check_readable
 from app.config import TimeLimits
 from app.errors import InvalidRequest
 from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_MODEL_NAMES, MAX_OWN_FIELD_BYTES, MAX_OWN_FIELDS
@@ -32,6 +33,8 @@ class RequestSettingsJson(TypedDict):
     first_token_timeout_seconds: float
     connect_timeout_seconds: float
     ca_certificates: str
+    proxy: str
+    proxy_has_password: bool
 
 
 TIMEOUTS = ("timeout_seconds", "first_token_timeout_seconds", "connect_timeout_seconds")
@@ -43,7 +46,8 @@ class RequestSettings:
     """
     Settings of the requests to an account; a change of any makes a new version of the account.
 
-    The values of *secret_headers* are '' where the account was read without its credential.
+    The values of *secret_headers*, and the proxy's password, are '' where the account was read without its
+    credential.
     """
 
     headers: Headers = field(default_factory=dict)
@@ -57,6 +61,7 @@ class RequestSettings:
     first_token_timeout_seconds: float = 0  # to the beginning of a response
     connect_timeout_seconds: float = 0
     ca_certificates: str = ""  # PEM; in place of the usual authorities of TLS servers
+    proxy: OwnProxy = NO_PROXY  # in place of those that the environment names
 
     def public(self) -> RequestSettingsJson:
         """Return the settings without what is secret."""
@@ -72,6 +77,8 @@ class RequestSettings:
             "first_token_timeout_seconds": self.first_token_timeout_seconds,
             "connect_timeout_seconds": self.connect_timeout_seconds,
             "ca_certificates": self.ca_certificates,
+            "proxy": self.proxy.url,
+            "proxy_has_password": self.proxy.has_password,
         }
 
     def dumps(self) -> str:
@@ -82,7 +89,10 @@ class RequestSettings:
 
     def dump_secrets(self) -> str:
         """Return what is secret of the settings, to be encrypted; '' if there is none."""
-        return orjson.dumps({"headers": self.secret_headers}).decode() if self.secret_headers else ""
+        password = {"proxy_password": self.proxy.password} if self.proxy.password else {}
+        if not (self.secret_headers or password):
+            return ""
+        return orjson.dumps({"headers": self.secret_headers, **password}).decode()
 
     def apply_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return *headers* with those of the account, which replace others of the same name."""
@@ -125,6 +135,9 @@ def settings_from(text: str, secrets: str) -> RequestSettings:
         model_names=stored.get("model_names", {}),
         drop_fields=tuple(stored.get("drop_fields", ())),
         set_fields=stored.get("set_fields", {}),
+        proxy=OwnProxy(
+            stored.get("proxy", ""), stored.get("proxy_has_password", False), secret.get("proxy_password", "")
+        ),
         **{name: stored[name] for name in REPLACED if name in stored},
     )
 
@@ -133,7 +146,7 @@ def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> Re
     """
     Return *settings* with those of *fields*, a valid AccountInput, as a JSON merge patch (RFC 7396).
 
-    Raises InvalidRequest for too many of one setting, and for secret headers whose values cannot be read.
+    Raises InvalidRequest for too many of one setting, and for secrets that cannot be read.
     """
     headers, secret = fields.get("headers", {}), fields.get("secret_headers", {})
     changed = replace(
@@ -143,6 +156,7 @@ def changed_settings(settings: RequestSettings, fields: Mapping[str, Any]) -> Re
         model_names=_without_nulls({**settings.model_names, **fields.get("model_names", {})}),
         drop_fields=tuple(dict.fromkeys(fields.get("drop_fields", settings.drop_fields))),
         set_fields=_without_nulls({**settings.set_fields, **fields.get("set_fields", {})}),
+        proxy=changed_proxy(settings.proxy, fields["proxy"]) if "proxy" in fields else settings.proxy,
         **{name: fields[name] for name in REPLACED if name in fields},
     )
     _check_bounds(changed)
@@ -163,6 +177,7 @@ def _check_bounds(changed: RequestSettings) -> None:
     if len(changed.model_names) > MAX_MODEL_NAMES:
         raise InvalidRequest(f"An account has at most {MAX_MODEL_NAMES} names of models", param="model_names")
     _check_own_fields(changed)
+    check_readable(changed.proxy)
 
 
 def _check_own_fields(changed: RequestSettings) -> None:

@@ -20,6 +20,7 @@ from app.accounts.accounts import MAX_UNKNOWN_NAMES
 from app.accounts.kinds import KINDS
 from app.accounts.new_account import checked_credential
 from app.accounts.oauth_tokens import tokens_from
+from app.accounts.own_proxy import OwnProxy
 from app.accounts.pools import checked_policy, checked_zone
 from app.accounts.settings import check_settings
 from app.limits.limit_syntax import format_limit, parse_limit
@@ -401,9 +402,18 @@ def _settings_fields(fields: Mapping[str, str]) -> dict[str, Any]:
         raise Unfit("settings must be an object")
     names = stored.pop("secret_headers", [])
     secrets = fields.get("secrets", "")
-    values = orjson.loads(secrets)["headers"] if _is_clear(secrets) else dict.fromkeys(names)
+    clear = orjson.loads(secrets) if _is_clear(secrets) else None
+    values = dict.fromkeys(names) if clear is None else clear["headers"]
     if not isinstance(names, list) or values.keys() != set(names) or (names and not secrets):
         raise Unfit("secret_headers must be the names of the secret headers")
+    has_password = stored.pop("proxy_has_password", False)
+    password = "" if clear is None else clear.get("proxy_password", "")
+    if type(has_password) is not bool or (has_password and not secrets) or not isinstance(password, str):
+        raise Unfit("proxy_has_password must be whether there is a password")
+    if clear is not None and has_password != bool(password):
+        raise Unfit("proxy_has_password must be whether there is a password")
+    if "proxy" in stored:
+        stored["proxy"] = OwnProxy(stored["proxy"], has_password, password).full_url
     return {**stored, "secret_headers": values}
 
 

@@ -12,7 +12,7 @@ from app.accounts.account import Account
 from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
-from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, Removals
+from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, Removals, with_proxy
 from app.cli.options import (
     Decorator,
     Group,
@@ -127,7 +127,7 @@ def _add(
     services: Services, kind: str, *, pool: str, as_json: bool, must_answer: bool, **fields: Any
 ) -> None:
     secret = {name: fields.pop(name, "") for name in ("credential", "chatgpt_account_id")}
-    fields = {name: value for name, value in fields.items() if value is not None}
+    fields = {name: value for name, value in with_proxy(fields).items() if value is not None}
     changes = AccountInput(KIND_RULES).load({"kind": kind, **fields})
     if must_answer:
         added, listing = operations(services).accounts.add_if_reachable(pool, changes, **secret)
@@ -209,6 +209,7 @@ def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
         "poolgate account set gpu1 --drop reasoning_effort --set temperature=0.2",
         "poolgate account set gpu1 --timeout 300 --first-token-timeout 90",
         "poolgate account set gpu1 --ca-file lab-ca.pem",
+        "poolgate account set gpu1 --proxy socks5h://10.0.0.9:1080",
         "poolgate account set gpu1 --auth-header api-key --remove-header X-Tenant",
     ),
 )
@@ -236,7 +237,7 @@ def set_account(
     if all_models and fields["models"] is not None:
         raise click.UsageError("Give one of --models and --all-models")
     removals = Removals(**{option: fields.pop(option) for option in Removals.__slots__})
-    fields = {field: value for field, value in fields.items() if value is not None}
+    fields = {field: value for field, value in with_proxy(fields).items() if value is not None}
     fields |= {"models": []} if all_models else {}
     fields = removals.apply(fields, lambda: services.accounts.find_without_credential(pool, name).settings)
     credential = read_secret("api-key", variable, from_stdin, required=False)

@@ -71,6 +71,28 @@ def _read_certificates(_context: click.Context, option: click.Parameter, path: P
         raise click.BadParameter(f"{path}: {error.strerror}", param=option) from None
 
 
+def _read_proxy(_context: click.Context, option: click.Parameter, url: str | None) -> str | None:
+    """Return *url*, '' for DEFAULT; one with a password is refused, as other users can see arguments."""
+    if url is None:
+        return None
+    if ":" in url.partition("://")[2].rpartition("@")[0]:
+        raise click.BadParameter("holds a password: give the URL by --proxy-env", param=option)
+    return "" if url == DEFAULT else url
+
+
+def _read_secret_proxy(_context: click.Context, _option: click.Parameter, variable: str | None) -> str | None:
+    return read_secret("proxy", variable, False) if variable else None
+
+
+def with_proxy(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *fields*, those of the options, with one field for both options of the proxy."""
+    changed = dict(fields)
+    secret = changed.pop("secret_proxy", None)
+    if secret and changed.get("proxy") is not None:
+        raise click.UsageError("Give one of --proxy and --proxy-env")
+    return changed | ({"proxy": secret} if secret else {})
+
+
 def _or_zero(_context: click.Context, option: click.Parameter, text: str | None) -> float | None:
     """Return the seconds of *text*, 0 for DEFAULT."""
     if text is None or text == DEFAULT:
@@ -159,6 +181,20 @@ REQUEST_OPTIONS: list[Decorator] = [
         callback=_read_certificates,
         help="PEM file of the authorities that its TLS server is verified with, in place of the usual ones. "
         "Its content is stored.",
+    ),
+    click.option(
+        "--proxy",
+        metavar="URL",
+        callback=_read_proxy,
+        help="Proxy for its requests: http, https, socks5 or socks5h (which resolves names); default: that "
+        "of the environment.",
+    ),
+    click.option(
+        "--proxy-env",
+        "secret_proxy",
+        metavar="VAR",
+        callback=_read_secret_proxy,
+        help="The same, in the environment variable VAR: for a URL with a password. Stored encrypted.",
     ),
 ]
 REMOVING_OPTIONS: list[Decorator] = [

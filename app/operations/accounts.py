@@ -11,6 +11,7 @@ from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.new_account import changed_account, checked_credential, new_account
 from app.accounts.oauth_tokens import Tokens
+from app.accounts.own_proxy import proxy_of
 from app.config import Settings
 from app.errors import CredentialUnreadable, InvalidRequest
 from app.limits.own_fields import check_model_names, check_own_fields
@@ -104,6 +105,7 @@ class AccountOperations(AuditedOperations):
             pool,
             account,
             credential="replaced" if credential else "",
+            proxy_password="replaced" if proxy_of(changes.get("proxy", "")).password else "",
             secret_headers=", ".join(
                 name for name, text in changes.get("secret_headers", {}).items() if text
             ),

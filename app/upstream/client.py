@@ -104,8 +104,8 @@ class UpstreamClient:
             RoutingAdapter(connections.PUBLIC_ADDRESSES),
             RoutingAdapter(connections.ANY_ADDRESS),
         )
-        # of accounts with certificates of their own, as long as one of their senders is there
-        self._own_adapters: WeakValueDictionary[tuple[bool, str], RoutingAdapter] = WeakValueDictionary()
+        # of accounts with certificates or a proxy of their own, as long as one of their senders is there
+        self._own_adapters: WeakValueDictionary[tuple[bool, str, str], RoutingAdapter] = WeakValueDictionary()
         self._senders: dict[str, _Sender] = {}
         self._greenlets = GreenletPool()
 
@@ -181,14 +181,15 @@ class UpstreamClient:
         return sender
 
     def _adapter_of(self, account: Account) -> RoutingAdapter:
-        """Return the adapter of *account*, shared with others whose servers are verified in the same way."""
-        may_be_private, certificates = kind_of(account).may_be_private, account.settings.ca_certificates
-        if not certificates:
+        """Return the adapter of *account*, shared with others whose servers are reached in the same way."""
+        may_be_private, settings = kind_of(account).may_be_private, account.settings
+        if not (settings.ca_certificates or settings.proxy.url):
             return self._anywhere if may_be_private else self._public
-        adapter = self._own_adapters.get((may_be_private, certificates))
+        key = (may_be_private, settings.ca_certificates, settings.proxy.full_url)
+        adapter = self._own_adapters.get(key)
         if adapter is None:
             pools = connections.ANY_ADDRESS if may_be_private else connections.PUBLIC_ADDRESSES
-            adapter = self._own_adapters[may_be_private, certificates] = RoutingAdapter(pools, certificates)
+            adapter = self._own_adapters[key] = RoutingAdapter(pools, *key[1:])
         return adapter
 
     def _make_sender(self, account: Account) -> _Sender:

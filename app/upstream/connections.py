@@ -24,11 +24,12 @@ import re
 import socket
 from collections.abc import Callable
 from http.client import HTTPException, RemoteDisconnected
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ProtocolError
+from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection
+from urllib3.exceptions import ProtocolError, ProxyError
 from urllib3.util import SKIP_HEADER
 
 from app.sockets import send_all
@@ -86,6 +87,14 @@ class _GuardedConnection:
         self._is_reused = False
         made: socket.socket = super()._new_conn()  # type: ignore[misc]
         return check_peer(self, made, names_may_be_private=self.names_may_be_private)  # type: ignore[arg-type]
+
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()  # type: ignore[misc]
+        except TimeoutError:
+            raise
+        except OSError as error:  # also one whose status is no success
+            raise ProxyError("The proxy refused to connect", error) from error
 
     def request(self, *args: Any, **options: Any) -> None:
         held: list[Any] = []
@@ -203,5 +212,51 @@ class _PublicHttpsPool(HTTPSConnectionPool):
     ConnectionCls = _PublicHttpsConnection
 
 
-ANY_ADDRESS = {"http": _AnyHttpPool, "https": _AnyHttpsPool}
-PUBLIC_ADDRESSES = {"http": _PublicHttpPool, "https": _PublicHttpsPool}
+class _AnySocksConnection(_GuardedConnection, SOCKSConnection):
+    pass
+
+
+class _AnySocksHttpsConnection(_GuardedConnection, SOCKSHTTPSConnection):
+    _is_tls = True
+
+
+class _PublicSocksConnection(_GuardedConnection, SOCKSConnection):
+    names_may_be_private = False
+
+
+class _PublicSocksHttpsConnection(_GuardedConnection, SOCKSHTTPSConnection):
+    _is_tls = True
+    names_may_be_private = False
+
+
+class _AnySocksPool(HTTPConnectionPool):
+    ConnectionCls = _AnySocksConnection
+
+
+class _AnySocksHttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _AnySocksHttpsConnection
+
+
+class _PublicSocksPool(HTTPConnectionPool):
+    ConnectionCls = _PublicSocksConnection
+
+
+class _PublicSocksHttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicSocksHttpsConnection
+
+
+class Pools(NamedTuple):
+    """The classes of connection pools by scheme."""
+
+    direct: dict[str, Any]  # or through a proxy of HTTP
+    socks: dict[str, Any]
+
+
+ANY_ADDRESS = Pools(
+    {"http": _AnyHttpPool, "https": _AnyHttpsPool},
+    {"http": _AnySocksPool, "https": _AnySocksHttpsPool},
+)
+PUBLIC_ADDRESSES = Pools(
+    {"http": _PublicHttpPool, "https": _PublicHttpsPool},
+    {"http": _PublicSocksPool, "https": _PublicSocksHttpsPool},
+)

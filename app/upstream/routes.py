@@ -16,18 +16,22 @@ from typing import Any, NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.util.ssl_ import create_urllib3_context
 
-from app.upstream.connections import on_live_connection
+from app.upstream.connections import Pools, on_live_connection
 
 CONNECTION_POOLS = 64  # upstream hosts with open connections
 MAX_ROUTES = 1000  # addresses whose pools are remembered; an account has one or two
 CONNECTIONS_PER_HOST = 1000  # idle ones; a worker has at most 2,000 streams
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
 SLICE_BYTES = 1024 * 1024  # of a body that are written, and encrypted, before other greenlets run
+SOCKET_OPTIONS = (
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES),
+)
 ONCE = Retry(False, redirect=False)  # errors are raised unchanged: retries are decided by the relay
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables with the file of trusted certificates
 RequestBody = Sequence[bytes | bytearray]  # pieces
@@ -86,25 +90,24 @@ def _to_send(body: RequestBody) -> Any:
 
 
 class RoutingAdapter(HTTPAdapter):
-    def __init__(self, pools: dict[str, Any], ca_certificates: str = "") -> None:
+    def __init__(self, pools: Pools, ca_certificates: str = "", proxy: str = "") -> None:
         """
-        *pools* are the classes of connection pools by scheme.
-
         Servers are verified with *ca_certificates*, as PEM, in place of the usual authorities.
+
+        They are reached through *proxy*, a URL, in place of those that the environment names.
         """
         self._pools = pools
+        self._proxy = proxy
         self._own_tls = _tls_context(ca_certificates) if ca_certificates else None
         self._routes: dict[str, Route] = {}
         super().__init__(CONNECTION_POOLS, CONNECTIONS_PER_HOST, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        receive_buffer = (socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        options["socket_options"] = [*HTTPConnection.default_socket_options, receive_buffer]
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+        super().init_poolmanager(*args, **options, socket_options=SOCKET_OPTIONS)
+        self.poolmanager.pool_classes_by_scheme = self._pools.direct
 
     def route_for(self, url: str) -> Route:
-        """Return the cached route for *url*, with the proxy and authorities of the environment."""
+        """Return the cached route for *url*; what the adapter does not set is as in the environment."""
         route = self._routes.get(url)
         # a pool is closed once more hosts than CONNECTION_POOLS were used
         if route is None or route.pool.pool is None:
@@ -116,18 +119,45 @@ class RoutingAdapter(HTTPAdapter):
     def _build_route(self, url: str) -> Route:
         request = requests.PreparedRequest()
         request.url = url
-        proxies = get_environ_proxies(url, no_proxy=None)
-        authorities = next((path for name in AUTHORITIES if (path := os.environ.get(name))), True)
+        proxies = {"all": self._proxy} if self._proxy else get_environ_proxies(url, no_proxy=None)
+        authorities = _authorities()
         pool: Any = self.get_connection_with_tls_context(request, verify=authorities, proxies=proxies)
         if self._own_tls is None:
             self.cert_verify(pool, url, verify=authorities, cert=None)  # type: ignore[no-untyped-call]
         return Route(pool, self.request_url(request, proxies))
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Return the pools of connections through *proxy*: guarded as others are, if it is the account's."""
+        if not self._proxy:
+            return super().proxy_manager_for(proxy, **options)
+        if self._own_tls is not None and proxy.startswith("https:"):
+            options["proxy_ssl_context"] = _usual_tls_context()
+        manager = super().proxy_manager_for(proxy, **options, socket_options=SOCKET_OPTIONS)
+        is_socks = proxy.startswith("socks")
+        manager.pool_classes_by_scheme = self._pools.socks if is_socks else self._pools.direct
+        return manager
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         """Return what identifies the pool of *request*: its address, and how its server is verified."""
         host, options = super().build_connection_pool_key_attributes(request, verify, cert)
         own = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._own_tls}
         return host, options if self._own_tls is None else own
+
+
+def _authorities() -> str | bool:
+    """Return the file of authorities that the environment names, True for the usual ones."""
+    return next((path for name in AUTHORITIES if (path := os.environ.get(name))), True)
+
+
+def _usual_tls_context() -> ssl.SSLContext:
+    """Return a context that trusts what servers without certificates of their own are verified with."""
+    context, authorities = create_urllib3_context(), _authorities()
+    path = DEFAULT_CA_BUNDLE_PATH if authorities is True else str(authorities)
+    if os.path.isdir(path):
+        context.load_verify_locations(capath=path)
+    else:
+        context.load_verify_locations(path)
+    return context
 
 
 def _tls_context(ca_certificates: str) -> ssl.SSLContext:

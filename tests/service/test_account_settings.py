@@ -17,6 +17,8 @@ from app.stores.records.model_routes import ModelRoute, RouteTarget
 from schemas.accounts import AccountInput
 from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import PoolOfTest
+from tests.support.ports import free_port
+from tests.support.proxies import http_proxy, socks_proxy
 from tests.support.tls import make_certificate, tls_proxy
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -390,6 +392,32 @@ class TestCertificates:
             operations = pool.gateway.services.operations(Actor("tests", Via.CLI))
 
             assert operations.accounts.fetch_listing(pool.name, account).ok
+
+
+class TestProxy:
+    @pytest.mark.parametrize("scheme", ["http", "socks5h"])
+    def test_set_and_removed_while_serving(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str, scheme: str
+    ) -> None:
+        """Streams come through it as well; its password reaches the proxy alone."""
+        with http_proxy("secret") if scheme == "http" else socks_proxy() as (port, seen):
+            change(pool, {"proxy": f"{scheme}://ann:secret@127.0.0.1:{port}"})
+            response = pool.post(PATHS["chat"], BODIES["chat"] | {"stream": True}, key)
+            assert response.text.endswith("data: [DONE]\n\n")
+            assert {credentials for _, credentials in seen} == {"ann:secret"}
+
+            change(pool, {"proxy": ""})
+            number = len(seen)
+            send(pool, upstream, key)
+            assert len(seen) == number
+
+    def test_one_that_is_not_there(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        change(pool, {"proxy": f"http://127.0.0.1:{free_port()}"})
+
+        response = pool.post(PATHS["chat"], BODIES["chat"], key)
+
+        assert "The proxy on the way to the upstream failed" in response.json()["error"]["message"]
+        assert upstream.log() == []
 
 
 def test_a_replaced_key(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:

@@ -21,6 +21,7 @@ INPUTS = (
     "set_fields",
     *TIMEOUTS,
     "ca_certificates",
+    "proxy",
 )
 RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name of the upstream"))
 
@@ -37,6 +38,7 @@ def input_texts(settings: RequestSettings) -> dict[str, str]:
             {name: orjson.dumps(value).decode() for name, value in settings.set_fields.items()}
         ),
         "ca_certificates": settings.ca_certificates,
+        "proxy": settings.proxy.url,
         **{name: f"{seconds:g}" for name in TIMEOUTS if (seconds := getattr(settings, name))},
     }
 
@@ -54,6 +56,7 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
         "set_fields": dict.fromkeys(settings.set_fields)
         | {name: _json(text) for name, text in map(_pair, _lines(form, "set_fields"))},
         "ca_certificates": form["ca_certificates"],
+        "proxy": form["proxy"].strip(),
         **{name: _seconds(form[name].strip()) for name in TIMEOUTS},
     }
 

@@ -269,9 +269,9 @@ class TestWhatComesAlong:
         assert OTHER_VAULT.open(elsewhere.state("b")["credential"]) == "sk-of-another-key"
 
     def test_headers_of_an_account(self, store, elsewhere, tmp_path) -> None:
-        """Those of a backup of an earlier version are absent."""
-        secrets = '{"headers":{"X-S":"t-secret"}}'
-        settings = '{"headers":{"X-A":"1"},"secret_headers":["X-S"],"set_fields":{"a":[1]}}'
+        """Those of a backup of an earlier version are absent. The password of a proxy is encrypted again."""
+        secrets = '{"headers":{"X-S":"t-secret"},"proxy_password":"p-secret"}'
+        settings = '{"headers":{"X-A":"1"},"secret_headers":["X-S"],"set_fields":{"a":[1]},"proxy":"http://u@h","proxy_has_password":true}'
         fields = {"settings": settings, "secrets": VAULT.seal(secrets)}
         store.client.hset(keys.account(POOL, "a"), mapping=fields)
 

@@ -224,6 +224,8 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         ("a:", "settings", '{"model_names":{"m":"m:online"}}', "'m:online' searches"),
         ("a:", "settings", '{"timeout_seconds":-1}', "timeout_seconds must be 0.1 to 86400"),
         ("a:", "settings", '{"ca_certificates":"x"}', "ca_certificates must be certificates in PEM"),
+        ("a:", "settings", '{"proxy":"ftp://h"}', "proxy must be a URL with a host"),
+        ("a:", "settings", '{"proxy_has_password":true}', "proxy_has_password must be whether"),
         ("a:", "settings", '{"other":1}', "other is not a field"),
         ("a:", "cap", "1e300", "cap must be a number"),
         ("a:", "kind", "module", "kind must be"),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from app.accounts.own_proxy import NO_PROXY, OwnProxy
 from app.stores import keys
 from tests.support.store_contents import everything_in
 from tests.support.tls import make_certificate
@@ -299,6 +300,89 @@ class TestCertificates:
         result = poolgate(f"account set main --ca-file {pem}")
 
         assert "the base URL is http" in result.stderr
+
+
+class TestProxy:
+    URL = f"http://ann:{SECRET}@10.0.0.9:3128"
+
+    def test_set_and_removed(self, main, poolgate, services):
+        poolgate("account set main --proxy socks5h://ann@10.0.0.9:1080/")
+        assert settings(services).proxy == OwnProxy("socks5h://ann@10.0.0.9:1080")
+
+        result = poolgate("account set main --proxy-env VAR", VAR=self.URL)
+        assert result.stdout == "Changed account 'main' in pool 'default': proxy.\n"
+        assert settings(services).proxy == OwnProxy("http://ann@10.0.0.9:3128", True, SECRET)
+        assert settings(services).proxy.full_url == self.URL
+
+        poolgate("account set main --proxy default")
+        assert settings(services).proxy == NO_PROXY
+
+    def test_given_when_added(self, poolgate, services):
+        url = f"http://ann:{SECRET}@127.0.0.1:1"
+
+        poolgate("account add openai --name main --api-key-env KEY --proxy-env VAR", KEY="sk-1", VAR=url)
+
+        assert settings(services).proxy.full_url == url
+
+    def test_its_password_is_nowhere(self, main, poolgate, redis_client):
+        """It is neither printed nor audited, nor stored in clear."""
+        printed = poolgate("account set main --json --proxy-env VAR", VAR=self.URL).output
+        printed += poolgate("account list --json").output + poolgate("audit --json").output
+
+        assert SECRET not in printed
+        assert SECRET not in everything_in(redis_client)
+        assert '"proxy_password": "replaced"' in printed
+        [listed] = json.loads(poolgate("account list --json").stdout)["data"]
+        assert (listed["proxy"], listed["proxy_has_password"]) == ("http://ann@10.0.0.9:3128", True)
+
+    def test_the_password_stays_while_the_rest_does(self, main, poolgate, services):
+        """Also while secret headers change; another address has none."""
+        poolgate("account set main --proxy-env VAR --header-env X-Token=TOKEN", VAR=self.URL, TOKEN="t-1")
+
+        poolgate("account set main --proxy http://ann@10.0.0.9:3128 --remove-header X-Token")
+        assert settings(services).proxy.full_url == self.URL
+        assert settings(services).secret_headers == {}
+
+        poolgate("account set main --proxy http://ann@10.0.0.8:3128")
+        assert settings(services).proxy == OwnProxy("http://ann@10.0.0.8:3128")
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            (f"--proxy {URL}", "holds a password: give the URL by --proxy-env"),
+            (
+                "--proxy ftp://10.0.0.9",
+                "must be a URL with a host, and of http, https, socks5, socks5h",
+            ),
+            ("--proxy 10.0.0.9:3128", "proxy must be a URL with a host"),
+            ("--proxy http://10.0.0.9:99999", "proxy must be a URL with a host and a port that exist"),
+            ("--proxy http://10.0.0.9/path", "proxy must be a URL without a path"),
+            ("--proxy http://169.254.169.254:80", "proxy must not be a link-local address"),
+            ("--proxy http://@10.0.0.9", "proxy must have a user name"),
+            (f"--proxy http://{'x' * 2048}", "proxy must be an ASCII URL of at most 2048 characters"),
+            ("--proxy http://10.0.0.9 --proxy-env VAR", "Give one of --proxy and --proxy-env"),
+            ("--proxy-env MISSING", "MISSING is not set"),
+        ],
+    )
+    def test_refused(self, main, poolgate, services, option, message):
+        result = poolgate(f"account set main {option}", VAR=self.URL)
+
+        assert result.exit_code != 0
+        assert message in result.stderr
+        assert SECRET not in result.output
+        assert settings(services).proxy == NO_PROXY
+
+    def test_an_unreadable_password(self, main, poolgate, services, redis_client):
+        """It is given again together with the API key."""
+        poolgate("account set main --proxy-env VAR", VAR=self.URL)
+        account = keys.account("default", services.accounts.find("default", "main").id)
+        redis_client.hset(account, "secrets", "gAAAAAunreadable")
+
+        refused = poolgate("account set main --api-key-env KEY", KEY="sk-1")
+        assert "The password of the proxy cannot be read here" in refused.stderr
+
+        poolgate("account set main --api-key-env KEY --proxy-env VAR", KEY="sk-1", VAR=self.URL)
+        assert settings(services).proxy.full_url == self.URL
 
 
 class TestUnreadable:

@@ -131,4 +131,6 @@ def test_public_addresses(address: str) -> None:
 
 
 def test_a_proxy_is_the_operators_own() -> None:
+    """Only a metadata service is none."""
     assert came_out_at("10.0.0.5", NAME, may=False, proxy="http://proxy:3128")
+    assert not came_out_at("169.254.169.254", NAME, may=True, proxy="http://proxy:3128")

@@ -93,6 +93,18 @@ class TestAccounts:
         refused = call("PATCH", "/accounts/main", {"ca_certificates": "x"})
         assert (refused.status_code, refused.json["error"]["param"]) == (400, "ca_certificates")
 
+    def test_proxy(self, call, services):
+        """Its password is accepted, and never returned."""
+        added = call("POST", "/accounts", NEW | {"proxy": "http://ann:t-secret@127.0.0.1:1"})
+        assert (added.json["proxy"], added.json["proxy_has_password"]) == ("http://ann@127.0.0.1:1", True)
+        assert "t-secret" not in added.text + call("GET", "/audit").text
+        assert services.accounts.find("default", "main").settings.proxy.password == "t-secret"
+
+        changed = call("PATCH", "/accounts/main", {"proxy": ""})
+        assert (changed.json["proxy"], changed.json["proxy_has_password"]) == ("", False)
+        refused = call("PATCH", "/accounts/main", {"proxy": "ftp://10.0.0.9"})
+        assert (refused.status_code, refused.json["error"]["param"]) == (400, "proxy")
+
     @pytest.mark.parametrize(
         "new",
         [

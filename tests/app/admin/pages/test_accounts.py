@@ -304,6 +304,22 @@ class TestHeaders:
         assert 'id="ca_certificates-error"' in refused.text
         assert services.accounts.find(POOL, "main").settings.ca_certificates == pem
 
+    def test_proxy(self, inside: Visitor, pool: Furnished, services: Services) -> None:
+        """Its password is never shown, and stays when the form is sent as it was shown."""
+        pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+
+        inside.send(f"{HOME}/main/edit", typed | {"proxy": "http://ann:t-secret@10.0.0.9:3128"})
+        pages = inside.get(f"{HOME}/main").text + inside.get(f"{HOME}/main/edit").text
+        assert 'value="http://ann@10.0.0.9:3128"' in pages
+        assert "t-secret" not in pages
+        inside.send(f"{HOME}/main/edit", typed | {"proxy": "http://ann@10.0.0.9:3128"})
+        proxy = services.accounts.find(POOL, "main").settings.proxy
+        assert proxy.full_url == "http://ann:t-secret@10.0.0.9:3128"
+
+        refused = inside.send(f"{HOME}/main/edit", typed | {"proxy": "10.0.0.9"})
+        assert 'id="proxy-error"' in refused.text
+
     @pytest.mark.parametrize("text", ["temperature=warm", "temperature=null", "n=2"])
     def test_refused_fields(self, inside: Visitor, pool: Furnished, text: str) -> None:
         pool.account("main")
