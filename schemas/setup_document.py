@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, validates_schema
 from marshmallow.fields import Field, List, Nested
 from marshmallow.validate import Length, Regexp
 
@@ -20,6 +20,7 @@ from schemas.bounds import (
     MAX_ROUTE_STEPS,
     MAX_ROUTE_TARGETS,
     MAX_ROUTES,
+    MAX_WEBHOOKS,
     POOL_NUMBERS,
 )
 from schemas.fields import Flag, Integer, Json, Object, ShortText, Text
@@ -27,6 +28,7 @@ from schemas.model_routes import RouteFields, RouteTargetInput
 from schemas.names import AdminSchema, Name, Names
 from schemas.teams import TeamInput
 from schemas.validation_errors import invalid
+from schemas.webhooks import WebhookFields
 
 VERSION = 1
 MAX_ACCOUNTS = 5000
@@ -142,6 +144,20 @@ class TeamEntry(TeamInput):
     disabled = Flag()
 
 
+class WebhookEntry(WebhookFields):
+    """A webhook; a URL that is a secret is in an environment variable."""
+
+    name = Name(required=True)
+    url_env = Variable()
+    secret_env = Variable()
+    secret = SecretInFile("name its environment variable in secret_env")
+
+    @validates_schema
+    def check_url(self, entry: dict[str, Any], **_: Any) -> None:
+        if ("url" in entry) == ("url_env" in entry):
+            raise ValidationError("must have one of url and url_env", "url")
+
+
 class Step(Field[Any]):
     """A step of a model route: text such as `a=90,b@gpu1=10`, or a list of targets."""
 
@@ -191,3 +207,4 @@ class SetupDocument(AdminSchema):
     models = Entries(RouteEntry(), MAX_ROUTES)
     teams = NamedEntries(TeamEntry(), MAX_TEAMS)
     keys = NamedEntries(KeyEntry(), MAX_KEYS)
+    webhooks = NamedEntries(WebhookEntry(), MAX_WEBHOOKS)

@@ -61,20 +61,25 @@ class WebhookSecret(Text):
         return secret
 
 
-class WebhookChange(AdminSchema):
+class WebhookFields(AdminSchema):
     """
-    The fields to change.
+    The fields of a webhook that are not secret, and its URL.
 
-    `on`: the kinds of alerts that are sent. `secret` "": unsigned. `private`: the name of its host may
-    resolve to a private address. `remind_hours` 0: an alert that lasts is not repeated.
+    `on`: the kinds of alerts that are sent. `private`: the name of its host may resolve to a private
+    address. `remind_hours` 0: an alert that lasts is not repeated.
     """
 
     url = WebhookUrl()
     format = Text(validate=OneOf(FORMATS, error=f"must be {' or '.join(FORMATS)}"))
     on = Texts(KINDS, validate=Length(min=1, max=len(KINDS), error=f"must have 1 to {len(KINDS)} entries"))
-    secret = WebhookSecret()
     private = Flag()
     remind_hours = Integer(0, MAX_REMINDER_HOURS)
+
+
+class WebhookChange(WebhookFields):
+    """The fields to change. `secret` "": messages are not signed."""
+
+    secret = WebhookSecret()
 
 
 class WebhookInput(WebhookChange):

@@ -34,7 +34,9 @@ SECTIONS = {  # what one object of a section is called
     "models": "model route",
     "teams": "team",
     "keys": "API key",
+    "webhooks": "webhook",
 }
+SECRETS = {"webhooks": "secret"}  # what a section's objects are given, where it is not a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ def apply(services: Services, as_json: bool, pool: str, file: str, dry_run: bool
     """
     Make a pool as FILE describes it, a YAML or JSON document; - reads standard input.
 
-    FILE has any of the sections settings, limits, prices, accounts, models (routes), teams and keys;
-    `poolgate dump` shows their form. What FILE leaves out stays as it is, and nothing is removed.
+    FILE has any of the sections settings, limits, prices, accounts, models (routes), teams, keys and
+    webhooks; `poolgate dump` shows their form. What FILE leaves out stays as it is, and nothing is removed.
     Secrets are in environment variables, which FILE names (api_key_env). A new API key is shown once.
     """
     source = Source("standard input" if file == "-" else file, read_yaml(file))
@@ -106,6 +108,7 @@ def setup_stores(services: Services) -> SetupStores:
         services.prices,
         services.routes,
         services.teams,
+        services.alerting.webhooks,
     )
 
 
@@ -117,7 +120,7 @@ def apply_document(services: Services, as_json: bool, pool: str, source: Source,
         for change in changes:
             secret = "" if dry_run or change.action is Action.UNCHANGED else change.apply()
             if as_json:
-                reports.append({**change.public(), **({"key": secret} if secret else {})})
+                reports.append({**change.public(), **({_secret_name(change): secret} if secret else {})})
             else:
                 _show(change, secret)
     finally:
@@ -150,8 +153,12 @@ def _show(change: PlannedChange, secret: str) -> None:
     for name, difference in change.differences.items():
         click.echo(f"  {name}: {printable(_difference(change.action, difference))}")
     if secret:
-        click.echo("  The key, shown only once:", err=True)
+        click.echo(f"  The {_secret_name(change)}, shown only once:", err=True)
         click.echo(f"  {secret}")
+
+
+def _secret_name(change: PlannedChange) -> str:
+    return SECRETS.get(change.section, "key")
 
 
 def _difference(action: Action, difference: DifferenceJson) -> str:

@@ -18,10 +18,12 @@ from app.operations.setup.models import price_entry, route_entry
 from app.operations.setup.plan import SetupStores
 from app.operations.setup.pools import current_settings
 from app.operations.setup.teams import team_entry
+from app.operations.setup.webhooks import webhook_entry
 from app.presentation.model_routes import serialize_route
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.teams import Team
+from app.stores.records.webhooks import Webhook
 from schemas.setup_document import VERSION, AccountEntry, KeyEntry
 
 _PLACEHOLDER = "x"  # of what a default account needs and the document does not have
@@ -57,6 +59,7 @@ def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
         },
         "teams": [_team(team) for team in stores.teams.all(pool)],
         "keys": [_key(key, names) for key in stores.api_keys.all(pool)],
+        "webhooks": [_webhook(webhook, variables) for webhook in stores.webhooks.all(pool)],
     }
     return {"version": VERSION} | {name: section for name, section in document.items() if section}
 
@@ -114,6 +117,15 @@ def _account(account: Account, settings: Settings, variables: _Variables) -> dic
 
 def _team(team: Team) -> dict[str, Any]:
     return {"name": team.name} | {name: value for name, value in team_entry(team).items() if value}
+
+
+def _webhook(webhook: Webhook, variables: _Variables) -> dict[str, Any]:
+    default = webhook_entry(Webhook(webhook.name, ""))
+    entry = {name: value for name, value in webhook_entry(webhook).items() if value != default[name]}
+    entry["url_env"] = variables.name(webhook.name, "URL")
+    if webhook.secret:
+        entry["secret_env"] = variables.name(webhook.name, "SECRET")
+    return {"name": webhook.name, **entry}
 
 
 def _key(key: ApiKey, account_names: Mapping[str, str]) -> dict[str, Any]:

@@ -20,9 +20,11 @@ from app.operations.setup.models import RoutePlanner, plan_prices
 from app.operations.setup.pools import plan_settings
 from app.operations.setup.secrets import Variables
 from app.operations.setup.teams import TeamPlanner
+from app.operations.setup.webhooks import WebhookPlanner
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.limits import LimitRepository
 from app.stores.teams import TeamRepository
+from app.stores.webhooks import WebhookRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class SetupStores:
     prices: PoolPrices
     routes: PoolRoutes
     teams: TeamRepository
+    webhooks: WebhookRepository
 
     def find_pool(self, name: str) -> Pool | None:
         """Return the pool *name*, None where it does not exist yet."""
@@ -67,6 +70,9 @@ def plan_setup(
     changes += plan_prices(operations.prices, stores.prices, pool, document.get("prices", {}))
     account_planner = AccountPlanner(operations.accounts, stores.accounts, stores.settings, pool)
     changes += account_planner.plan(accounts, variables)
+    webhooks = {webhook.name: webhook for webhook in stores.webhooks.all(pool)}
+    webhook_planner = WebhookPlanner(operations.webhooks, pool, variables)
+    webhook_changes = list(webhook_planner.plan(document.get("webhooks", ()), webhooks))
     variables.check()
     route_planner = RoutePlanner(operations.routes, stores.routes, names, pool)
     changes += route_planner.plan(document.get("models", {}), known)
@@ -76,4 +82,4 @@ def plan_setup(
     known_names = Known(known, {*teams, *(entry["name"] for entry in entries)})
     key_planner = KeyPlanner(operations.api_keys, operations.limits, stores.api_keys, names, pool)
     changes += key_planner.plan(document.get("keys", ()), known_names)
-    return changes
+    return changes + webhook_changes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import orjson
 import pytest
 import yaml
@@ -177,6 +179,79 @@ class TestApply:
         actions = {entry["action"] for entry in services.audit.page().entries}
         expected = {"pool.change", "limit.add", "price.set", "account.add", "account.pause", "model.set"}
         assert actions >= expected | {"key.create", "key.disable"}
+
+
+class TestWebhooks:
+    ENTRIES = """
+webhooks:
+  - {name: ops, url: "https://ops.example/hook", on: [pool, account], remind_hours: 3}
+  - {name: team, url_env: HOOK, format: slack, secret_env: SIGN}
+"""
+    VALUES: ClassVar = {"HOOK": "https://hooks.example/secret-path", "SIGN": "signing-secret-1"}
+
+    def test_a_secret_that_is_made_is_shown_once(self, poolgate, services, setup):
+        result = poolgate("apply", setup(self.ENTRIES), **self.VALUES)
+
+        ops, team = services.alerting.webhooks.all("default")
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout.count(ops.secret) == 1
+        assert "The secret, shown only once:" in result.stderr
+        assert (ops.url, ops.on, ops.remind_hours) == ("https://ops.example/hook", ("account", "pool"), 3)
+        assert (team.url, team.secret, team.format) == (*self.VALUES.values(), "slack")
+        assert not any(value in result.output for value in self.VALUES.values())
+
+    def test_again(self, poolgate, services, setup):
+        poolgate("apply", setup(self.ENTRIES), **self.VALUES)
+
+        again = poolgate("apply", setup(self.ENTRIES), **self.VALUES)
+        assert again.stdout == "Added 0 and changed 0; 2 unchanged.\n"
+        unset = poolgate("apply", setup(self.ENTRIES))
+        assert unset.stdout == "Added 0 and changed 0; 2 unchanged.\n"
+        assert "Note: webhook 'team': HOOK is not set, so the stored url stays" in unset.stderr
+
+    def test_changes(self, poolgate, services, setup):
+        poolgate("apply", setup(self.ENTRIES), **self.VALUES)
+        text = self.ENTRIES.replace("remind_hours: 3", "remind_hours: 0")
+
+        result = poolgate("apply", setup(text), **self.VALUES | {"SIGN": "signing-secret-2"})
+
+        assert "  remind_hours: 3 -> 0\n" in result.stdout
+        assert "change webhook 'team'\n  secret: null -> (secret)\n" in result.stdout
+        assert services.alerting.webhooks.find("default", "team").secret == "signing-secret-2"
+
+    def test_dump(self, poolgate, setup):
+        poolgate("apply", setup(self.ENTRIES), **self.VALUES)
+        dumped = poolgate("dump").stdout
+
+        assert yaml.safe_load(dumped)["webhooks"] == [
+            {
+                **{"name": "ops", "on": ["account", "pool"], "remind_hours": 3},
+                **{"url_env": "OPS_URL", "secret_env": "OPS_SECRET"},
+            },
+            {"name": "team", "format": "slack", "url_env": "TEAM_URL", "secret_env": "TEAM_SECRET"},
+        ]
+        assert poolgate("apply", setup(dumped)).stdout == "Added 0 and changed 0; 2 unchanged.\n"
+
+    @pytest.mark.parametrize(
+        ("entry", "message"),
+        [
+            ("{name: a}", "webhooks[0].url must have one of url and url_env"),
+            ('{name: a, url: "http://h/", url_env: X}', "webhooks[0].url must have one of url and url_env"),
+            ("{name: a, url_env: MISSING}", "MISSING (webhooks[0].url_env)"),
+            ('{name: a, url: "http://h/", secret: s}', "webhooks[0].secret must not be in the file"),
+            ("{name: a, url_env: FTP}", "webhooks[0].url must be an http or https URL"),
+            (
+                '{name: a, url: "http://h/", secret_env: SHORT}',
+                "webhooks[0].secret must have 16 to 256 bytes",
+            ),
+        ],
+    )
+    def test_faults(self, poolgate, services, setup, entry, message):
+        result = poolgate("apply", setup(f"webhooks: [{entry}]"), FTP="ftp://x", SHORT="short")
+
+        assert result.exit_code in (1, 2)
+        assert message in result.stderr
+        assert services.alerting.webhooks.all("default") == []
 
 
 class TestFaults:
