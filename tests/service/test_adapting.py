@@ -129,6 +129,43 @@ def test_encrypted_reasoning_of_another_account(pool: PoolOfTest, upstream: Scri
     assert row["attempts"][0]["repeated_without"] == ["encrypted_content"]
 
 
+def test_what_other_accounts_added_to_a_conversation_is_not_sent_to_openai(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    """Of DeepSeek, Gemini and Mistral: its API refuses the keys and parts. They are named."""
+    pool.account("a", upstream.base_url(), kind="openai")
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {**call, "extra_content": {"google": {"thought_signature": "c2ln"}}}
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]},
+        {"type": "text", "text": "a"},
+    ]
+    question, result = (
+        {"role": "user", "content": "hi"},
+        {"role": "tool", "tool_call_id": "c", "content": "x"},
+    )
+    messages = [
+        question,
+        {"role": "assistant", "content": None, "reasoning_content": "Hm", "tool_calls": [signed]},
+        result,
+        {"role": "assistant", "content": parts},
+        question,
+    ]
+
+    response = pool.post(PATHS["chat"], {"model": "m", "messages": messages}, pool.key())
+
+    (sent,) = sent_bodies(upstream)
+    assert sent["messages"] == [
+        question,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        result,
+        {"role": "assistant", "content": parts[1:]},
+        question,
+    ]
+    named = {"messages.reasoning_content", "messages.extra_content", "messages.thinking"}
+    assert set(response.headers["x-poolgate-ignored"].split(", ")) == named
+
+
 MISSED = {
     "reasoning_content": "The `reasoning_content` in the thinking mode must be passed back to the API.",
     "extra_content": "Function call is missing a thought_signature in functionCall parts.",

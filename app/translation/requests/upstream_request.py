@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 from app.errors import InvalidRequest
-from app.openai_types.chat import ChatMessage
 from app.translation.requests.carried_state import is_carried
 from app.translation.requests.chat_aliases import translate_aliases
 from app.translation.requests.chat_to_responses import chat_to_responses
@@ -23,17 +22,12 @@ from app.translation.requests.field_support import (
     native_only_field,
     support_table,
 )
+from app.translation.requests.foreign_fields import OWN_KEY, without_foreign_fields
 from app.translation.requests.lost_details import has_breakpoints, lost_in_chat, lost_in_responses
 from app.translation.requests.parts import as_list, text_of
 from app.translation.requests.responses_to_chat import responses_to_chat
 
 Body = dict[str, Any]
-Fields = TypeVar("Fields", bound=Mapping[str, Any])
-
-# of assistant messages, by other services
-OWN_KEY = "content_parts"  # the gateway's responses add it: see `app.streaming.chat_repair`
-FOREIGN_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details", OWN_KEY})
-CHUNK_KEYS = ("index",)  # of a call; clients that join chunks leave it in
 
 
 class UpstreamRequest(NamedTuple):
@@ -67,12 +61,16 @@ def upstream_body(
             out = translate_aliases(out, translated)
     else:
         out = chat_to_responses(body) if client_protocol == "chat" else _to_chat(body, dialect)
-    finish = _finish_chat if protocol == "chat" else _finish_responses
     ignored = ignored_fields(client_protocol, dialect, body, chosen)
     if protocol != client_protocol:
         lost = lost_in_responses(body) if client_protocol == "chat" else lost_in_chat(body)
         ignored += [name for name in lost if is_nameable(name)]
-    if protocol == "responses" and any(is_carried(item) for item in out["input"]):
+    if protocol == "chat" and dialect.is_strict:
+        foreign: dict[str, None] = {}
+        out = without_foreign_fields(out, foreign)
+        if foreign:  # translated reasoning is in fields that the client does not know
+            ignored += foreign if client_protocol == "chat" else ["input.reasoning"]
+    elif protocol == "responses" and any(is_carried(item) for item in out["input"]):
         out["input"] = _without_carried_state(out["input"], retains_text=dialect.retains_reasoning_text)
         ignored.append("input.reasoning")
     if dialect.is_restricted and has_breakpoints(out["input"]):
@@ -81,6 +79,7 @@ def upstream_body(
     loses_hints = dialect.is_strict or protocol != client_protocol
     if has_cache_hint(body) and "cache_control" not in ignored and loses_hints:
         ignored.append("cache_control")
+    finish = _finish_chat if protocol == "chat" else _finish_responses
     return UpstreamRequest(protocol, finish(out, dialect), ignored)
 
 
@@ -105,7 +104,7 @@ def _choose_protocol(
 def _finish_chat(body: Body, dialect: Dialect) -> Body:
     options = {**(body.get("stream_options") or {}), "include_usage": True}
     out = {**body, "stream": True, "stream_options": options}
-    return _without_foreign_fields(out) if dialect.is_strict else _without_own_fields(out)
+    return out if dialect.is_strict else _without_own_fields(out)
 
 
 def _without_own_fields(body: Body) -> Body:
@@ -117,38 +116,6 @@ def _without_own_fields(body: Body) -> Body:
         return body
     messages = [{key: value for key, value in each.items() if key != OWN_KEY} for each in body["messages"]]
     return {**body, "messages": messages}
-
-
-def _without_foreign_fields(body: Body) -> Body:
-    """Return *body* without other services' fields in messages and tools, which the API refuses."""
-    tools = {"tools": _without_cache_control(body["tools"])} if body.get("tools") else {}
-    return {**body, "messages": [_clean_message(message) for message in body["messages"]], **tools}
-
-
-def _clean_message(message: ChatMessage) -> ChatMessage:
-    changed: ChatMessage = {}
-    if isinstance(content := message.get("content"), list):
-        changed["content"] = _without_cache_control(content)
-    if isinstance(calls := message.get("tool_calls"), list):
-        changed["tool_calls"] = [
-            _without(call, CHUNK_KEYS) if isinstance(call, dict) else call for call in calls
-        ]
-    if not changed and FOREIGN_KEYS.isdisjoint(message):
-        return message
-    return _without(message, FOREIGN_KEYS) | changed
-
-
-def _without(item: Fields, keys: Collection[str]) -> Fields:
-    return cast(Fields, {key: value for key, value in item.items() if key not in keys})
-
-
-def _without_cache_control(items: list[Any]) -> list[Any]:
-    return [
-        {key: value for key, value in item.items() if key != "cache_control"}
-        if isinstance(item, dict) and "cache_control" in item
-        else item
-        for item in items
-    ]
 
 
 def _finish_responses(body: Body, dialect: Dialect) -> Body:

@@ -285,6 +285,14 @@ class TestResponsesOnChat:
 
 
 class TestCarriedState:
+    def test_to_chat_of_openai(self):
+        """The chat API has no place for the reasoning of a call."""
+        items = [self.ITEM, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]
+        prepared = upstream_body("responses", {**RESPONSES, "input": items}, Dialect.OPENAI, {"chat"})
+
+        (message,) = prepared.body["messages"]
+        assert (set(message), prepared.ignored) == ({"role", "content", "tool_calls"}, ["input.reasoning"])
+
     ITEM: ClassVar = {
         "type": "reasoning",
         "content": [{"type": "reasoning_text", "text": "Hm"}],
