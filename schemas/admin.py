@@ -12,6 +12,7 @@ from schemas.accounts import AccountInput
 from schemas.api_keys import Expiry
 from schemas.bounds import POOL_NUMBERS
 from schemas.fields import NOT_EMPTY, Flag, Integer, Number, Object, Text
+from schemas.key_labels import is_label_grouping
 from schemas.names import AdminSchema, Name
 from schemas.validation_errors import invalid
 
@@ -19,7 +20,7 @@ MAX_OVERLAP_SECONDS = 90 * 86400
 MAX_DOLLARS = 100_000  # for a million tokens
 MAX_MODEL_TOKENS = 100_000_000  # the size of a model: a hundred times the largest
 SPANS = ("1h", "24h", "7d", "30d")
-BY = ("all", "key", "account", "model", "team")
+BY = ("all", "key", "account", "model", "team", "owner")
 
 
 class Digits(Text):
@@ -52,9 +53,19 @@ class ResolutionQuery(PoolQuery):
     key = Text()  # the name of an API key
 
 
+class Grouping(Text):
+    """One of `BY`, or `label:NAME`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        by = super()._deserialize(value, attr, data)
+        if by not in BY and not is_label_grouping(by):
+            raise invalid(f"must be one of {', '.join(BY)}, or label: with the name of a label")
+        return by
+
+
 class SeriesQuery(PoolQuery):
     span = Text(load_default="24h", validate=OneOf(SPANS, error=f"must be one of {', '.join(SPANS)}"))
-    by = Text(load_default="all", validate=OneOf(BY, error=f"must be one of {', '.join(BY)}"))
+    by = Grouping(load_default="all")
     top = Digits(1, 1000, load_default=20)  # series, those with the highest request counts
 
 

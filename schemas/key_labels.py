@@ -56,6 +56,12 @@ def value_error(value: Any) -> str:
     return "" if value.isprintable() else UNPRINTABLE
 
 
+def is_label_grouping(text: str) -> bool:
+    """Return whether *text* is `label:NAME`, by which usage is grouped."""
+    prefix, _, name = text.partition(":")
+    return prefix == "label" and NAME.match(name) is not None
+
+
 def label_filters(texts: list[str]) -> dict[str, str]:
     """
     Return {name: value} of *texts* such as `env=prod` or `env`, whose value is '': any.

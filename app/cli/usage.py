@@ -1,8 +1,9 @@
-"""`poolgate usage`: usage by key, account, model or team."""
+"""`poolgate usage`: usage by key, team, account or model, or by what keys are labelled with."""
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import click
 
@@ -12,12 +13,22 @@ from app.cli.output import Figure, show_json, show_list, table
 from app.formatting import count, dollars
 from app.ledger.series import Span
 from app.presentation.names import Names
-from app.presentation.usage import busiest, serialize_series
+from app.presentation.usage import (
+    BY_LABEL,
+    BY_OWNER,
+    busiest,
+    grouped_series,
+    key_groups,
+    serialize_series,
+    sum_by_group,
+)
 from app.stores.records.usage import UsageBy
 from app.wiring import Services
+from schemas.key_labels import is_label_grouping
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
 HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
+NONE = "-"  # keys without an owner or the label, and removed ones
 OF_ACCOUNTS = {"attempts": "ATTEMPTS", "failed_attempts": "FAILED", "rescues": "RESCUED"}
 
 
@@ -32,11 +43,23 @@ def day(text: str) -> date:
     return parsed
 
 
+class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
+    """One of the choices, or `label:NAME`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and is_label_grouping(value):
+            return value
+        return super().convert(value, param, ctx)
+
+
 @click.command(
     "usage",
     cls=Command,
     epilog=example(
-        "poolgate usage", "poolgate usage --by model --since 2026-11-01", "poolgate usage --by team"
+        "poolgate usage",
+        "poolgate usage --by model --since 2026-11-01",
+        "poolgate usage --by team",
+        "poolgate usage --by label:env --span 30d",
     ),
 )
 @click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Only this API key.")
@@ -48,10 +71,11 @@ def day(text: str) -> date:
 )
 @click.option(
     "--by",
-    type=click.Choice([by.value for by in UsageBy]),
+    type=_By([*(by.value for by in UsageBy), BY_OWNER]),
     default=UsageBy.KEY.value,
     show_default=True,
-    help="How to group usage.",
+    metavar="[key|team|account|model|owner|label:NAME]",
+    help="How to group usage. Owners and labels are those that keys have now.",
 )
 @in_pool
 @with_store
@@ -74,7 +98,10 @@ def usage(
     if key is not None and by == UsageBy.TEAM:
         raise click.UsageError("--by team cannot be combined with --key: a key may have had several teams")
     key_id = services.api_keys.find(pool, key).id if key is not None else None
-    used = services.ledger.usage.since(pool, since, by, key_id)
+    if (groups := key_groups(by, services.api_keys.all(pool))) is None:
+        used = services.ledger.usage.since(pool, since, by, key_id)
+    else:
+        used = sum_by_group(services.ledger.usage.since(pool, since, UsageBy.KEY, key_id), groups)
     names = Names.read(pool, services.api_keys, services.accounts).of(by)
     lines = sorted((names.get(who, who), who, figures) for who, figures in used.items())
     if as_json:
@@ -89,20 +116,20 @@ def usage(
             ]
         )
     elif lines:
-        click.echo(table(_heads(by), [_row(name, figures, by) for name, _, figures in lines]))
+        click.echo(table(_heads(by), [_row(name or NONE, figures, by) for name, _, figures in lines]))
     else:
         click.echo("No usage.", err=True)
 
 
 def _show_series(services: Services, as_json: bool, pool: str, span: str, by: str) -> None:
-    series = services.ledger.series.series(pool, span, by)
+    series = grouped_series(services.ledger.series, services.api_keys, pool, span, by)
     names = Names.read(pool, services.api_keys, services.accounts)
     totals = series.totals()
     if as_json:
         show_json(serialize_series(series, span, by, names, len(totals)))
     elif totals:
         labels = names.of(by)
-        lines = [_row(labels.get(who, who), totals[who], by) for who in busiest(totals, len(totals))]
+        lines = [_row(labels.get(who, who) or NONE, totals[who], by) for who in busiest(totals, len(totals))]
         click.echo(table(_heads(by), lines))
     else:
         click.echo("No usage.", err=True)
@@ -114,7 +141,7 @@ def _extra_figures(by: str) -> tuple[str, ...]:
 
 
 def _heads(by: str) -> tuple[str, ...]:
-    return by.upper(), *HEADS, *(OF_ACCOUNTS[figure] for figure in _extra_figures(by))
+    return by.removeprefix(BY_LABEL).upper(), *HEADS, *(OF_ACCOUNTS[figure] for figure in _extra_figures(by))
 
 
 def _row(name: str, figures: dict[str, int], by: str) -> tuple[object, ...]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from operator import add
 from typing import Any, TypedDict
 
 from app.formatting import NamedId
-from app.ledger.series import Series
+from app.ledger.series import Series, UsageSeries
 from app.ledger.summaries import SUMMARY_FIGURES
 from app.presentation.names import Names
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.records.api_keys import ApiKey
 from app.stores.records.refusals import RefusalCounts
+
+BY_OWNER, BY_LABEL = "owner", "label:"  # the owner of the key; the value of its label of this name
 
 
 class RefusalCountJson(TypedDict):
@@ -88,6 +94,50 @@ def serialize_series(series: Series, span: str, by: str, names: Names, top: int)
             for line_id in busiest(totals, top)
         ],
     }
+
+
+def key_groups(by: str, api_keys: Iterable[ApiKey]) -> dict[str, str] | None:
+    """
+    Return the group of each key, by its id: its owner, or the value of its label; '' where it has none.
+
+    *by* is `owner` or `label:NAME`; None for anything else, which the store groups itself.
+    """
+    if by == BY_OWNER:
+        return {key.id: key.owner for key in api_keys}
+    if by.startswith(BY_LABEL):
+        name = by.removeprefix(BY_LABEL)
+        return {key.id: dict(key.labels).get(name, "") for key in api_keys}
+    return None
+
+
+def grouped_series(usage: UsageSeries, api_keys: ApiKeyRepository, pool: str, span: str, by: str) -> Series:
+    """Return the usage of *pool* in *span*, grouped by *by*, which may be as in `key_groups`."""
+    if by != BY_OWNER and not by.startswith(BY_LABEL):
+        return usage.series(pool, span, by)
+    series = usage.series(pool, span, "key")
+    groups = key_groups(by, api_keys.all(pool)) or {}
+    lines: dict[str, list[list[int]]] = {}
+    for key_id, points in series.lines.items():
+        group = groups.get(key_id, "")
+        added = lines.get(group)
+        lines[group] = list(points) if added is None else list(map(_sum_amounts, added, points))
+    return replace(series, lines=lines)
+
+
+def _sum_amounts(one: Sequence[int], other: Sequence[int]) -> list[int]:
+    return list(map(add, one, other))
+
+
+def sum_by_group(
+    used: Mapping[str, Mapping[str, int]], groups: Mapping[str, str]
+) -> dict[str, dict[str, int]]:
+    """Return the figures in *used*, by key id, summed by group; keys that were removed have the group ''."""
+    sums: dict[str, dict[str, int]] = {}
+    for key_id, figures in used.items():
+        group = sums.setdefault(groups.get(key_id, ""), {})
+        for name, amount in figures.items():
+            group[name] = group.get(name, 0) + amount
+    return sums
 
 
 def busiest(totals: Mapping[str, Mapping[str, int]], top: int) -> Iterable[str]:

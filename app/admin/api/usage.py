@@ -8,7 +8,7 @@ from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response
 from app.admin.services import services
 from app.presentation.names import Names
-from app.presentation.usage import serialize_refusals, serialize_series
+from app.presentation.usage import grouped_series, serialize_refusals, serialize_series
 from schemas.admin import RefusalsQuery, SeriesQuery
 
 bp = Blueprint("usage", __name__, url_prefix="/usage")
@@ -19,14 +19,16 @@ SERIES_QUERY, REFUSALS_QUERY = SeriesQuery(), RefusalsQuery()
 @bp.get("/series")
 def series() -> Response:
     """
-    Get the usage in `span`, by key, account, model or in total.
+    Get the usage in `span`, by key, team, account, model or in total.
+
+    `by` may also be `owner` or `label:NAME`: what the keys have now, '' without one.
 
     `points[n]` is the usage from `starts[n]` on, in the order of `figures`. Only the `top` lines with
     the most requests are returned; `lines` is their total number.
     """
     params = inputs.query(SERIES_QUERY)
     app_services, pool, by = services(), checked_pool(params["pool"]), params["by"]
-    series = app_services.ledger.series.series(pool, params["span"], by)
+    series = grouped_series(app_services.ledger.series, app_services.api_keys, pool, params["span"], by)
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
     return json_response(serialize_series(series, params["span"], by, names, params["top"]))
 

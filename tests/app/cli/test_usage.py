@@ -73,3 +73,42 @@ def test_over_a_time(poolgate, services):
     usage = json.loads(poolgate("usage --span 1h --by model --json").stdout)
     assert (len(usage["starts"]), usage["data"][0]["total"]["requests"]) == (60, 2)
     assert poolgate("usage --span 1h --since 2026-01-01").exit_code == 2
+
+
+class TestByWhatKeysHave:
+    @pytest.fixture
+    def owned(self, poolgate, used):
+        """Both keys have the same owner, and a label."""
+        poolgate("key set ann --owner Ann --label env=prod")
+        poolgate("key set bob --owner Ann --label env=test")
+
+    def test_by_owner(self, poolgate, owned):
+        (line,) = json.loads(poolgate("usage --by owner --json").stdout)["data"]
+
+        assert (line["owner"], line["requests"], line["errors"]) == ("Ann", 3, 1)
+
+    def test_by_label(self, poolgate, owned):
+        poolgate("key remove bob --yes")
+
+        assert poolgate("usage --by label:env").stdout.splitlines() == [
+            "ENV   REQUESTS  ERRORS  INPUT  CACHED  OUTPUT   COST",
+            "-            1       1      0       0       0     $0",
+            "prod         2       0    100       0       0  $1.23",
+        ]
+
+    def test_over_time(self, poolgate, services):
+        """Several keys of one group are one line."""
+        for name in ("ann", "bob"):
+            poolgate(f"key create --name {name} --label env=prod")
+            key_id = services.api_keys.find("default", name).id
+            record_request(services.scripts, "default", time.time(), key=key_id, input_tokens=7)
+
+        shown = json.loads(poolgate("usage --by label:env --span 24h --json").stdout)
+
+        assert [(line["id"], line["total"]["input_tokens"]) for line in shown["data"]] == [("prod", 14)]
+        assert len(shown["data"][0]["points"]) == len(shown["starts"])
+        assert poolgate("usage --by owner --span 24h").stdout.splitlines()[1].startswith("-  ")
+
+    def test_bad_input(self, poolgate, used):
+        for by in ("label:", "label:a b", "colour"):
+            assert poolgate("usage --by", by).exit_code == 2

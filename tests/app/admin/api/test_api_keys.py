@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InvalidApiKey
+from tests.support.ledger_rows import record_request
 from tests.support.store_contents import everything_in
 
 
@@ -158,3 +159,19 @@ def test_the_limits_of_the_pool_are_shown_too(call):
     call("POST", "/pools/default/limits", {"limit": "3 requests/day"})
 
     assert call("GET", "/keys/ann").json["pool_limits"][0]["limit"] == "3 requests/day"
+
+
+def test_usage_by_what_keys_have(call, services):
+    for name in ("ann", "bob"):
+        key = call("POST", "/keys", {"name": name, "owner": "Ann", "labels": {"env": name}}).json
+        record_request(services.scripts, "default", services.clock.now(), key=key["id"])
+
+    def lines(by):
+        shown = call("GET", f"/usage/series?by={by}").json
+        return sorted((line["id"], line["total"]["requests"]) for line in shown["data"])
+
+    assert lines("owner") == [("Ann", 2)]
+    assert lines("label:env") == [("ann", 1), ("bob", 1)]
+    assert lines("label:other") == [("", 2)]
+    for by in ("label:", "colour"):
+        assert call("GET", f"/usage/series?by={by}").json["error"]["param"] == "by"
