@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from app.accounts.kinds import kind_of
 from app.formatting import moment
@@ -15,10 +16,13 @@ from app.operations.diagnostic import Level
 from app.stores.records.accounts import AccountState
 from app.stores.records.alerts import Alert
 from app.stores.records.api_keys import KeyState
-from app.stores.records.limits import LimitStatus
+from app.stores.records.limits import Limit, LimitStatus
 from app.stores.records.webhooks import AlertKind
 
 STEPS = (100, 80)  # percent of a limit
+END_PERCENT = 75  # below which an alert ends: corrections may lower what was used
+MAX_STATUSES = 200  # limits whose counters one script reads, so that requests do not wait long
+RETURN_SECONDS = 900.0  # after the end of a rest; until then the upstream may refuse the account again
 ERROR_MINUTES = 5  # whose requests are counted
 MIN_FAILED = 10  # requests in that time
 BEGIN_SHARE, END_SHARE = 0.2, 0.1  # of the requests; an alert lasts until less than the second fail
@@ -64,12 +68,13 @@ class AlertConditions:
         now = self._stores.health.now()
         usable = [key for key in self._stores.api_keys.all(pool) if key.state_at(now) is KeyState.ACTIVE]
         owned = owned_limits(self._stores, pool, usable)
-        statuses = self._stores.usage.limit_statuses(pool, [limit for _, limit in owned])
-        found = [
-            alert
-            for (name, _), status in zip(owned, statuses, strict=True)
-            for alert in limit_alerts(name, status)
-        ]
+        owned = [(name, limit) for name, limit in owned if _is_budget(limit)]
+        found: list[Alert] = []
+        for start in range(0, len(owned), MAX_STATUSES):
+            part = owned[start : start + MAX_STATUSES]
+            statuses = self._stores.usage.limit_statuses(pool, [limit for _, limit in part])
+            for (name, _), status in zip(part, statuses, strict=True):
+                found += limit_alerts(name, status)
         return sorted(found, key=lambda alert: -int(alert.step))
 
 
@@ -82,17 +87,29 @@ def account_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
             seen.add(name)
             details = {"account": name, "finding": finding.what, "remedy": finding.remedy}
             text = f"Account {name} needs attention: {finding.what}"
-            yield Alert(AlertKind.ACCOUNT, name, text, finding.what[:100], details=details)
+            step = finding.what.partition(" (")[0]  # without a code, which may alternate
+            yield Alert(AlertKind.ACCOUNT, name, text, step, details=details)
+
+
+class _Serving(Enum):
+    """Whether an account can serve; one that is being tested, or is just due back, may be refused again."""
+
+    YES = "yes"
+    PERHAPS = "perhaps"
+    NO = "no"
 
 
 def pool_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
-    """Yield an alert if no account can serve; not if all are paused, which an operator did."""
+    """
+    Yield an alert if no account can serve; not if all are paused, which an operator did.
+
+    It does not begin while an account is being tested, nor end before the test has succeeded.
+    """
     real = [stored for stored in accounts.stored if not kind_of(stored.account).is_simulated]
-    if not real or any(_can_serve(stored, accounts.now) for stored in real):
-        return
+    serving = {_serving(stored, accounts.now) for stored in real}
     states = [stored.account.state for stored in real]
     paused, spent = states.count(AccountState.PAUSED), states.count(AccountState.WINDOW_SPENT)
-    if paused == len(real):
+    if _Serving.YES in serving or paused == len(real):
         return
     ends = [
         stored.account.until_ms // 1000
@@ -104,14 +121,21 @@ def pool_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
     if ends:
         text += f"; the first is due back at {moment(min(ends))}"
     details = {"accounts": len(real), "spent": spent, "paused": paused, "until": min(ends, default=None)}
-    yield Alert(AlertKind.POOL, "", text, details=details)
+    begins = _Serving.PERHAPS not in serving
+    yield Alert(AlertKind.POOL, "", text, begins=begins, details=details)
 
 
-def _can_serve(stored: StoredAccount, now: float) -> bool:
+def _serving(stored: StoredAccount, now: float) -> _Serving:
     account = stored.account
     if not stored.is_readable or account.state in (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD):
-        return False
-    return account.state not in OUT_STATES or 0 < account.until_ms <= now * 1000
+        return _Serving.NO
+    if account.state not in OUT_STATES:
+        is_tested = stored.fields.get("probe", "0") != "0"
+        return _Serving.PERHAPS if is_tested else _Serving.YES
+    rested_seconds = now - account.until_ms / 1000
+    if not account.until_ms or rested_seconds < 0:
+        return _Serving.NO
+    return _Serving.PERHAPS if rested_seconds < RETURN_SECONDS else _Serving.YES
 
 
 def error_alerts(figures: Mapping[str, int]) -> Iterator[Alert]:
@@ -139,11 +163,10 @@ def limit_alerts(owner: str, status: LimitStatus) -> Iterator[Alert]:
     Limits per second and minute, and of parallel requests, have none: they are rates, not budgets.
     """
     limit = status.limit
-    if limit.unit.is_concurrent or limit.period.is_rolling:
+    if not _is_budget(limit) or 100 * status.settled < END_PERCENT * limit.max:
         return
-    step = next((percent for percent in STEPS if 100 * status.settled >= percent * limit.max), None)
-    if step is None:
-        return
+    reached = [percent for percent in STEPS if 100 * status.settled >= percent * limit.max]
+    step = max(reached, default=STEPS[-1])
     subject = f"The {limit.scope} {owner}" if owner else "The pool"
     state = "has reached its limit" if step == STEPS[0] else f"has used over {step} % of its limit"
     details = {
@@ -157,4 +180,10 @@ def limit_alerts(owner: str, status: LimitStatus) -> Iterator[Alert]:
         "percent": step,
         "resets_at": status.resets_at,
     }
-    yield Alert(AlertKind.LIMIT, limit.id, f"{subject} {state} {limit.label}", str(step), details=details)
+    text = f"{subject} {state} {limit.label}"
+    yield Alert(AlertKind.LIMIT, limit.id, text, str(step), begins=bool(reached), details=details)
+
+
+def _is_budget(limit: Limit) -> bool:
+    """Return whether *limit* is used up over time, and not a rate."""
+    return not (limit.unit.is_concurrent or limit.period.is_rolling)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account
+from app.accounts.job_results import JobResult
 from app.limits.limit_syntax import parse_limit
+from app.operations import alert_conditions
 from app.operations.alert_conditions import ERROR_MINUTES, error_alerts, limit_alerts
 from app.stores import keys
 from app.stores.records.alerts import Alert
@@ -56,6 +58,15 @@ class TestAccounts:
         assert "poolgate account" in str(alert.details["remedy"])
         assert "sk-x" not in alert.to_json()
 
+    def test_a_code_that_alternates_is_no_step(self, services: Services, account: Any) -> None:
+        steps = set()
+        for code in ("upstream_unavailable", "stream_idle_timeout"):
+            result = JobResult(int(NOW), code).to_json()
+            account(code, look_models=result)
+            steps |= {alert.step for alert in held(services, AlertKind.ACCOUNT)}
+
+        assert steps == {"it has never answered"}
+
 
 class TestPool:
     def test_none_can_serve(self, services: Services, account: Any) -> None:
@@ -77,7 +88,7 @@ class TestPool:
             {"state": "active"},
             {"state": "burst_limited", "until_ms": 9e12},
             {"state": "suspected", "until_ms": 9e12},
-            spent(NOW - 60),  # it is due back with the next request
+            spent(NOW - 1000),  # it is back with the next request
         ],
     )
     def test_one_can(self, services: Services, account: Any, fields: dict[str, Any]) -> None:
@@ -85,6 +96,16 @@ class TestPool:
         account("two", **fields)
 
         assert held(services, AlertKind.POOL) == []
+
+    @pytest.mark.parametrize(
+        "fields", [{"state": "active", "probe": "req_1"}, spent(NOW - 60)], ids=["tested", "due"]
+    )
+    def test_one_may_be_able(self, services: Services, account: Any, fields: dict[str, Any]) -> None:
+        """It prolongs an alert, and begins none: the upstream may refuse it again at any moment."""
+        account("one", **spent())
+        account("two", **fields)
+
+        assert [alert.begins for alert in held(services, AlertKind.POOL)] == [False]
 
     def test_operators_paused_all(self, services: Services, account: Any) -> None:
         account("one", state="paused")
@@ -134,7 +155,7 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("text", "settled", "expected"),
         [
-            ("10 usd/month", 7_999_999, None),
+            ("10 usd/month", 7_499_999, None),
             ("10 usd/month", 8_000_000, "The key ann has used over 80 % of its limit $10.00 per month"),
             ("10 usd/month", 9_999_999, "The key ann has used over 80 % of its limit $10.00 per month"),
             ("10 usd/month", 10_000_000, "The key ann has reached its limit $10.00 per month"),
@@ -147,6 +168,23 @@ class TestLimits:
         status = LimitStatus(parse_limit(text), settled, 5, None)  # of a key
 
         assert next((alert.text for alert in limit_alerts("ann", status)), None) == expected
+
+    @pytest.mark.parametrize(("settled", "begins"), [(74, []), (75, [False]), (79, [False]), (80, [True])])
+    def test_a_correction_does_not_end_it(self, settled: int, begins: list[bool]) -> None:
+        status = LimitStatus(parse_limit("100 requests/day"), settled, 0, None)
+
+        assert [alert.begins for alert in limit_alerts("ann", status)] == begins
+
+    def test_many(self, services: Services, account: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Their counters are read in parts."""
+        monkeypatch.setattr(alert_conditions, "MAX_STATUSES", 2)
+        limits = [parse_limit(f"{number} requests/day") for number in range(1, 6)]
+        services.api_keys.create(POOL, "ann", limits=limits)
+        services.ledger.usage.limit_statuses(POOL, limits)  # begins their windows
+        for limit in limits:
+            services.scripts.client.hset(keys.limit(POOL, limit.id), "s", limit.max)
+
+        assert len(held(services, AlertKind.LIMIT)) == 5
 
     def test_of_the_pool(self) -> None:
         (alert,) = limit_alerts("", LimitStatus(parse_limit("10 requests/day"), 8, 0, 5))
