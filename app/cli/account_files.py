@@ -16,7 +16,7 @@ import orjson
 from app.accounts.sign_in_files import Item, RejectedItem, read_sign_ins
 from app.cli.files import new_file, read_file
 from app.cli.options import operations
-from app.cli.output import REFUSED, printable, show_json, show_list
+from app.cli.output import printable, show_json, show_list
 from app.errors import InvalidRequest
 from app.operations.account_import import ImportOutcome, ImportResult
 from app.wiring import Services
@@ -26,11 +26,11 @@ MAX_FILES = 1000
 STDIN = "-"
 
 
-def import_files(services: Services, as_json: bool, pool: str, paths: Sequence[str]) -> None:
+def import_files(services: Services, as_json: bool, pool: str, paths: Sequence[str]) -> bool:
     """
-    Import the accounts in *paths*, files and directories, into *pool*, and report each.
+    Import the accounts in *paths*, files and directories, into *pool*; report each, and whether none failed.
 
-    Raises click's Exit with status 1 when one failed, after all others; InvalidRequest for too many.
+    Raises InvalidRequest for no file, and for too many.
     """
     importer = operations(services).account_import
     outcomes: Counter[ImportOutcome] = Counter()
@@ -43,13 +43,14 @@ def import_files(services: Services, as_json: bool, pool: str, paths: Sequence[s
                 reports.append(result.public(path))
             else:
                 _show(path, result)
+    if not outcomes:
+        raise InvalidRequest(f"{paths[0]}: no *.json file in it", param="files")
     if as_json:
         show_list(reports)
     else:
         counts = [f"{outcomes[outcome]} {outcome}" for outcome in ImportOutcome if outcomes[outcome]]
-        click.echo(f"Pool '{pool}': {', '.join(counts) or 'no *.json file'}.")
-    if outcomes[ImportOutcome.FAILED] or not outcomes:
-        raise click.exceptions.Exit(REFUSED)
+        click.echo(f"Pool '{pool}': {', '.join(counts)}.")
+    return not outcomes[ImportOutcome.FAILED]
 
 
 def export_all(services: Services, as_json: bool, pool: str, path: Path) -> None:

@@ -14,7 +14,7 @@ from app.cli.account_files import MAX_FILE_BYTES, export_all, import_files
 from app.cli.files import read_file
 from app.cli.oauth_sign_in import sign_in_with_browser, sign_in_with_code
 from app.cli.options import Command, example, in_pool, operations, with_store
-from app.cli.output import show_json
+from app.cli.output import REFUSED, show_json
 from app.operations.account_rules import KIND_RULES
 from app.stores.records.sign_in_flows import SignInMethod
 from app.wiring import Services
@@ -74,8 +74,9 @@ def import_account(
     OpenCode, and what `account export --all` writes; of a directory, each *.json in it. The account with the
     same sign-in is updated if the file is newer. One line reports each account; the status is 1 if one fails.
     """
+    is_complete = True
     if name is None:
-        import_files(services, as_json, pool, files)
+        is_complete = import_files(services, as_json, pool, files)
     elif len(files) > 1:
         raise click.UsageError("--name is for one FILE: without it, each account has its own name")
     else:
@@ -83,6 +84,8 @@ def import_account(
         tokens = tokens_from_auth_json(read_file(files[0], MAX_FILE_BYTES))
         _store(services, as_json, pool, name, tokens, SignInMethod.IMPORT)
     click.echo(SINGLE_USE_NOTICE, err=True)
+    if not is_complete:
+        raise click.exceptions.Exit(REFUSED)
 
 
 @click.command(

@@ -183,7 +183,9 @@ class TestFiles:
         assert result.stderr.startswith(f"Error: {tmp_path}: more than 2 files at once\n")
 
     def test_an_empty_directory(self, poolgate, tmp_path):
-        assert poolgate("account import", str(tmp_path)).exit_code == 1
+        result = poolgate("account import", str(tmp_path))
+
+        assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path}: no *.json file in it\n")
 
     def test_a_name_is_for_one_file(self, poolgate, folder):
         files = [str(folder / f"codex-{name}.json") for name in ("ann", "bob")]

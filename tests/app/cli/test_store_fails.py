@@ -41,6 +41,7 @@ GIVEN = {
     "account add chatgpt": ["--access-token-env", "SECRET"],
     "account add compatible": ["--base-url", "http://127.0.0.1:1/v1"],
     "account set": ["--cap", "5"],
+    "account export": ["main"],
     "account import": ["--name", "main"],
     "admin create": ["--password-env", "SECRET"],
     "admin password": ["--password-env", "SECRET"],
