@@ -42,6 +42,8 @@ GIVEN = {
     "account add compatible": ["--base-url", "http://127.0.0.1:1/v1"],
     "account set": ["--cap", "5"],
     "account export": ["main"],
+    "alert set": ["--format", "json"],
+    "team set": ["--no-key-limits"],
     "account import": ["--name", "main"],
     "admin create": ["--password-env", "SECRET"],
     "admin password": ["--password-env", "SECRET"],
@@ -51,6 +53,8 @@ GIVEN = {
     "pool set": ["--policy", "ordered"],
     "price set": ["--input", "1", "--output", "2"],
 }
+
+OPTIONAL = {"alert add": ["https://hooks.example.net/alerts"]}  # arguments, after those that are required
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -73,7 +77,7 @@ def arguments(command: click.Command, path: str) -> list[str]:
             given.append(value(parameter, path))
         elif isinstance(parameter, click.Option) and parameter.required and parameter.opts[0] not in given:
             given += [parameter.opts[0], value(parameter, path)]
-    return given
+    return [*given, *OPTIONAL.get(path, ())]
 
 
 def value(parameter: click.Parameter, path: str) -> str:
