@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.accounts.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MAX_SECONDS
+from app.accounts.settings import DEFAULTS
 from app.accounts.verdicts import RULES as VERDICTS
 from app.accounts.verdicts import Rule
 from app.formatting import duration
@@ -29,8 +30,10 @@ def retries() -> RuleTable:
         "attempts per model, at most": retry_policy.MAX_TRIES,
         "attempts per model in the first seconds, at most": retry_policy.MAX_TRIES_AT_FIRST,
         "length of these first seconds": retry_policy.FIRST_SECONDS,
-        "seconds to wait for an available account, at most": retry_policy.MAX_WAIT_SECONDS,
-        "seconds to wait if the request names fallbacks, at most": waiting.WITH_FALLBACKS_SECONDS,
+        "seconds to wait for an account before the first attempt, by default": DEFAULTS.queue_seconds,
+        "the same if the request names fallbacks, at most": waiting.WITH_FALLBACKS_SECONDS,
+        "seconds to wait for an account between attempts, at most": retry_policy.MAX_WAIT_SECONDS,
+        "waiting requests per pool, by default": DEFAULTS.queue_length,
         "waiting requests per process, at most": waiting.MAX_WAITING,
         "restarts of a broken stream on the same model": retry_policy.MAX_RESTARTS,
         "retry budget: failed retries per minute, pool and process, at least": retry_budget.RETRY_FLOOR,

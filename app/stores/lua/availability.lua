@@ -36,10 +36,10 @@ local function estimate_waits(request, now)
 end
 
 -- Returns the refusal with both waits. Its cost does not grow with the pool: during many refusals the accounts of a
--- large pool are examined a few times a second, and the waits are counted down in between.
+-- large pool, and those of requests that wait, are examined a few times a second, and the waits are counted down.
 local function no_accounts_refusal_with_waits(request, now) -- rare
   local key
-  if redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then
+  if request.wait or redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then
     key = no_accounts_key(redis.sha1hex(cjson.encode({ request.model, request.wire, request.kinds or {}, request.pin,
       request.ownership or '',
       request.unfit_kinds or {}, request.unreadable or {}, request.demo or false,

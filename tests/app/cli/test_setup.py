@@ -18,6 +18,7 @@ settings:
   policy: ordered
   zone: Europe/Berlin
   affinity_minutes: 60
+  queue_seconds: 0
   time_limits: {"o3*": {total: 1800}}
 limits: [500 usd/month, 20 parallel_requests]
 prices:
@@ -44,6 +45,8 @@ keys:
     accounts: [main, gpu1]
     limits: [1000000 total_tokens/day]
     expires: 2027-01-01
+    queue_seconds: 0
+    weight: 3
   - {name: old, disabled: true}
 """
 SECRETS = {"MAIN_KEY": "sk-main-secret", "GPU_TOKEN": "gpu-secret"}

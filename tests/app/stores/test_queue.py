@@ -9,6 +9,7 @@ import pytest
 
 from app.errors import StoreRefused
 from app.stores import keys
+from app.stores.dump import EXCLUDED, PoolDump
 from app.stores.scripts import Scripts
 from tests.support.store import Json, StoreOfTest, limit
 
@@ -345,6 +346,31 @@ class TestEnd:
         root = keys.root(full.pool)
 
         assert all(full.client.pttl(root + name) > 0 for name in full.names("queue*"))
+
+
+def commands(store: StoreOfTest) -> int:
+    stats = store.client.info("commandstats")
+    return sum(each["calls"] for name, each in stats.items() if name != "cmdstat_info")
+
+
+def test_a_try_costs_the_same_in_a_long_queue(full: StoreOfTest) -> None:
+    costs = []
+    for number in (10, 200):
+        for n in range(number):
+            wait(full, f"q{n}", wait=1000)
+        before = commands(full)
+        wait(full, "q5")
+        costs.append(commands(full) - before)
+
+    assert costs[0] == costs[1] < 50
+
+
+def test_a_backup_has_nothing_of_it(full: StoreOfTest) -> None:
+    wait(full, "q0")
+
+    names = set(PoolDump(full.scripts, full.pool).names(EXCLUDED))
+    assert "leases" in names
+    assert not {name for name in names if name.startswith("queue")}
 
 
 @dataclass
