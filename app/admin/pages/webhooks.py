@@ -14,7 +14,7 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.presentation.webhooks import WebhookView, webhook_views
 from app.stores.records.webhooks import DEFAULT_REMINDER_HOURS, AlertKind, Webhook
-from schemas.webhooks import FORMATS, WEBHOOK_INPUT
+from schemas.webhooks import FORMATS, WEBHOOK_CHANGE, WEBHOOK_INPUT
 
 bp = page_blueprint("webhooks", "/settings/alerts")
 
@@ -31,29 +31,53 @@ FIELDS = ("name", "url", "format", "secret", "private", "remind_hours", *KIND_LA
 
 @bp.route("", methods=["GET", "POST"])
 def show() -> Any:
-    """List the webhooks of the pool; add, test and remove one."""
-    initial = {"remind_hours": f"{DEFAULT_REMINDER_HOURS}"} | {str(kind): "yes" for kind in KIND_LABELS}
+    """List the webhooks of the pool; add, change, test and remove one."""
+    views = {view["name"]: view for view in _views()}
+    edited = views.get(request.args.get("name", ""))
+    initial = _form_values(edited)
     form = Form(request.form if request.method == "POST" else initial, *FIELDS, under={"on": "account"})
     added: Webhook | None = None
     if request.method == "POST":
         with form.collect_errors():
             if form["do"]:
                 return redirect_with_notice(_act(form["do"], form["name"]), "webhooks.show")
-            added = operations().webhooks.add(g.pool, WEBHOOK_INPUT.load(_fields(form)))
+            if edited:
+                operations().webhooks.change(g.pool, edited["name"], WEBHOOK_CHANGE.load(_fields(form)))
+                return redirect_with_notice(f"{edited['name']} was changed.", "webhooks.show")
+            fields = {**_fields(form), **form.filled("name")}
+            added = operations().webhooks.add(g.pool, WEBHOOK_INPUT.load(fields))
             if not added.secret or form["secret"]:
                 return redirect_with_notice(f"Alerts are sent to {added.name} from now on.", "webhooks.show")
-            form = Form(initial, *FIELDS)
-    views = webhook_views(services().alerting.alerts, g.pool, services().alerting.webhooks.all(g.pool))
+            form = Form(_form_values(None), *FIELDS)
     page = render_template(
         "settings/webhooks.html",
         section="settings.show",
         form=form,
-        rows=[(view, _state(view)) for view in views],
+        edited=edited,
+        rows=[(view, _state(view)) for view in _views()],
         kinds=KIND_LABELS.items(),
         formats=[(name, FORMAT_LABELS[name]) for name in FORMATS],
         added=added,
     )
     return page, form.status
+
+
+def _views() -> list[WebhookView]:
+    alerting = services().alerting
+    return webhook_views(alerting.alerts, g.pool, alerting.webhooks.all(g.pool))
+
+
+def _form_values(view: WebhookView | None) -> dict[str, str]:
+    """Return the initial form: of *view*, or the defaults; URLs and secrets are not shown."""
+    if view is None:
+        return {"remind_hours": f"{DEFAULT_REMINDER_HOURS}"} | {str(kind): "yes" for kind in KIND_LABELS}
+    return {
+        "name": view["name"],
+        "format": view["format"],
+        "remind_hours": f"{view['remind_hours']}",
+        "private": "yes" if view["private"] else "",
+        **{str(kind): "yes" for kind in view["on"]},
+    }
 
 
 def _act(action: str, name: str) -> str:
@@ -69,7 +93,7 @@ def _act(action: str, name: str) -> str:
 
 def _fields(form: Form) -> dict[str, Any]:
     return {
-        **form.filled("name", "url", "format", "secret"),
+        **form.filled("url", "format", "secret"),
         "on": [kind.value for kind in KIND_LABELS if form[kind]],
         "private": bool(form["private"]),
         "remind_hours": form.integer("remind_hours"),

@@ -44,6 +44,23 @@ def test_slack(inside: Visitor, services: Services, pool: Furnished) -> None:
     assert (webhook.format, webhook.secret, webhook.private) == (WebhookFormat.SLACK, "", True)
 
 
+def test_change(inside: Visitor, services: Services, pool: Furnished) -> None:
+    """What is left empty, and is shown nowhere, stays."""
+    inside.send(HOME, FORM)
+    before = services.alerting.webhooks.find(POOL, "ops")
+    page = inside.get(f"{HOME}?name=ops").text
+    assert "Change ops" in page
+    assert 'value="3"' in page
+
+    changed = {name: value for name, value in FORM.items() if name not in ("name", "url", "store")}
+    assert inside.send(f"{HOME}?name=ops", changed | {"remind_hours": "x"}).status_code == 400
+    assert inside.send(f"{HOME}?name=ops", changed | {"remind_hours": "0"}).status_code == 303
+
+    after = services.alerting.webhooks.find(POOL, "ops")
+    assert (after.url, after.secret) == (before.url, before.secret)
+    assert (after.on, after.remind_hours) == ((AlertKind.POOL,), 0)
+
+
 def test_test_and_remove(inside: Visitor, services: Services, pool: Furnished) -> None:
     with running_receiver() as receiver:
         inside.send(HOME, FORM | {"url": receiver.url, "secret": "s" * 20})
