@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
 from flask import Request
 
-from app.accounts.model_routes import RouteTable, is_weighted, targets_of
+from app.accounts.model_routes import NO_ROUTES, RouteTable, is_weighted, targets_of
 from app.api.auth import caller
 from app.api.context import current_request, request_globals, services
 from app.api.headers import name_of, variable_of
@@ -30,7 +31,7 @@ from app.relay.context import (
 from app.relay.model_names import with_model_name
 from app.relay.route_fields import with_route_fields
 from app.stores.records.api_keys import CutPolicy
-from app.stores.records.model_routes import ModelRoute
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.stores.records.versions import NONE_SET
 from app.translation.requests.content_checks import first_reference
 from app.translation.requests.images_to_responses import ImageFile
@@ -105,15 +106,25 @@ def make_context(
     contexts = _Contexts(client_protocol, body, body_bytes, options, raw_body, is_raw=raw is not None)
     key = contexts.key
     names = body.get("fallbacks") or ()
-    if key.routes == NONE_SET:
-        first = contexts.of_model(target(body["model"]), 0)
-        if not names:
-            return first
-        others = [contexts.of_model(target(name), number) for number, name in enumerate(names, 1)]
-    else:
-        table = services().routes.table(key.pool, key.routes)
-        first, *others = contexts.by_routes((body["model"], *names), table, target)
-    return replace(first, fallbacks=tuple(others)) if others else first
+    if key.routes == NONE_SET and not names:
+        return contexts.of_model(target(body["model"]), 0)
+    table = NO_ROUTES if key.routes == NONE_SET else services().routes.table(key.pool, key.routes)
+    return contexts.by_routes((body["model"], *names), table, target)
+
+
+class _Later(Sequence[RequestContext]):
+    """Requests to other models, each made when it is needed: most never are."""
+
+    __slots__ = ("_makers",)
+
+    def __init__(self, makers: Sequence[Callable[[], RequestContext]]) -> None:
+        self._makers = makers
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._makers[number]()
 
 
 class _Contexts:
@@ -157,26 +168,32 @@ class _Contexts:
 
     def of_model(self, chosen: Target, number: int) -> RequestContext:
         """Return the request to a model that no route leads to. Raises ModelNotAllowed."""
-        if not self.key.may_use(chosen.model):
-            raise ModelNotAllowed(chosen.model)
+        self._check(chosen.model)
         return self._context(chosen, {**self._shared, "model": chosen.model}, number, self._raw_body)
+
+    def _check(self, model: str) -> None:
+        if not self.key.may_use(model):
+            raise ModelNotAllowed(model)
 
     def by_routes(
         self, names: Iterable[str], table: RouteTable, target: Callable[[str], Target]
-    ) -> list[RequestContext]:
-        """Return the requests to all that *names* mean, in the order in which they are tried."""
-        contexts: list[RequestContext] = []
+    ) -> RequestContext:
+        """Return the request to the first that *names* mean; the others follow, in their order."""
+        makers: list[Callable[[], RequestContext]] = []
         for name in names:
-            number = len(contexts)
+            number = len(makers)
             if route := table.find(name):
                 of_route = self._of_route(route, name, number)
-                contexts += islice(of_route, max(0, MAX_ROUTE_ATTEMPTS - number))
+                makers += islice(of_route, max(0, MAX_ROUTE_ATTEMPTS - number))
             else:
-                contexts.append(self.of_model(target(name), number))
-        return contexts
+                chosen = target(name)
+                self._check(chosen.model)
+                makers.append(partial(self.of_model, chosen, number))
+        first = makers[0]()
+        return first.with_fallbacks(_Later(makers[1:])) if len(makers) > 1 else first
 
-    def _of_route(self, route: ModelRoute, name: str, number: int) -> Iterator[RequestContext]:
-        """Yield the requests to the targets of *route*, in the order in which they are tried."""
+    def _of_route(self, route: ModelRoute, name: str, number: int) -> Iterator[Callable[[], RequestContext]]:
+        """Yield what makes the requests to the targets of *route*, in the order in which they are tried."""
         key = self.key
         if not key.may_use(name) and not key.may_use(route.name):
             raise ModelNotAllowed(name)
@@ -185,13 +202,13 @@ class _Contexts:
             conversation = self._affinity({**self._shared, "model": name})
         own = with_route_fields(self._protocol, self._body, route.defaults, route.overrides)
         own = _shared_body(own, self._protocol, 0 if self._is_raw else key.output_tokens)
-        raw_body = self._raw_body
-        for place, chosen in enumerate(targets_of(route, conversation)):
-            own = {**own, "model": chosen.model}
-            if self._is_raw:
-                raw_body = self._raw_body.for_model(own)
-            served_by = Target(chosen.model, accounts=chosen.accounts)
-            yield self._context(served_by, own, number + place, raw_body, name)
+        for place, chosen in enumerate(targets_of(route, conversation), number):
+            yield partial(self._of_target, chosen, own, place, name)
+
+    def _of_target(self, chosen: RouteTarget, own: JsonObject, number: int, name: str) -> RequestContext:
+        own = {**own, "model": chosen.model}
+        raw_body = self._raw_body.for_model(own) if self._is_raw else self._raw_body
+        return self._context(Target(chosen.model, accounts=chosen.accounts), own, number, raw_body, name)
 
     def _context(
         self, chosen: Target, own: JsonObject, number: int, raw_body: RawBody, response_model: str = ""

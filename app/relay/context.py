@@ -95,7 +95,13 @@ class RequestContext:
     request: ModelRequest
     routing: RoutingConstraints = ANY_ACCOUNT
     options: ResponseOptions = STREAM
-    fallbacks: tuple[RequestContext, ...] = ()
+    fallbacks: Sequence[RequestContext] = ()
+
+    def with_fallbacks(self, fallbacks: Sequence[RequestContext]) -> RequestContext:
+        """Return it with *fallbacks*, which are tried in their order."""
+        return RequestContext(
+            self.request_id, self.caller, self.request, self.routing, self.options, fallbacks
+        )
 
     @property
     def allowed_accounts(self) -> tuple[str, ...]:
