@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import orjson
@@ -147,3 +149,44 @@ class TestAdmission:
         store.key("k", team="red")
         store.settle("lost", input_tokens=4, team="red")
         assert store.counters("red")["s"] == 4
+
+
+class TestRemovalInARace:
+    @pytest.mark.parametrize("join", ["create", "change"])
+    def test_with_a_key_that_joins(self, scripts: Scripts, join: str) -> None:
+        """Either the key is in the team and that stays, or the team is gone and the key is not in it."""
+        teams, api_keys = TeamRepository(scripts), ApiKeyRepository(scripts)
+        start = Barrier(2)
+
+        def add_key(name: str) -> bool:
+            start.wait()
+            try:
+                if join == "create":
+                    api_keys.create("p", name, team="red")
+                else:
+                    api_keys.change("p", name, team="red")
+            except NotFound:
+                return False
+            return True
+
+        def remove() -> bool:
+            start.wait()
+            try:
+                teams.remove("p", "red")
+            except InvalidRequest:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as threads:
+            for number in range(20):
+                name = f"key{number}"
+                teams.create("p", "red")
+                if join == "change":
+                    api_keys.create("p", name)
+                adding, removing = threads.submit(add_key, name), threads.submit(remove)
+                assert adding.result() != removing.result()
+                members = [key.name for key in api_keys.all("p") if key.team == "red"]
+                assert (members, bool(teams.all("p"))) == (([name], True) if adding.result() else ([], False))
+                if adding.result():
+                    api_keys.remove("p", name)
+                    teams.remove("p", "red")
