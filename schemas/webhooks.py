@@ -82,6 +82,14 @@ class WebhookChange(WebhookFields):
     secret = WebhookSecret()
 
 
+class StoredWebhook(WebhookChange):
+    """A webhook as it is stored, under its name."""
+
+    url = WebhookUrl(required=True)
+    former_secret = WebhookSecret()
+    former_until = Integer(0)
+
+
 class WebhookInput(WebhookChange):
     """A new webhook; without `secret`, one of the format json is given a secret."""
 
@@ -89,4 +97,5 @@ class WebhookInput(WebhookChange):
     url = WebhookUrl(required=True)
 
 
-WEBHOOK_INPUT, WEBHOOK_CHANGE = WebhookInput(), WebhookChange()
+WEBHOOK_INPUT, WEBHOOK_CHANGE, STORED_WEBHOOK = WebhookInput(), WebhookChange(), StoredWebhook()
+WEBHOOK_NAME = Name()

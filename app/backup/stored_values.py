@@ -41,7 +41,7 @@ from schemas.api_keys import KeyInput
 from schemas.bounds import MAX_CREDENTIAL_CHARS, MAX_LIMITS, name_error
 from schemas.model_routes import ROUTE_INPUT
 from schemas.teams import TeamInput
-from schemas.webhooks import WEBHOOK_INPUT
+from schemas.webhooks import STORED_WEBHOOK, WEBHOOK_NAME
 
 LARGEST = 2**53  # as far as the doubles of the scripts are exact
 LARGEST_TOTAL = 2**63 - 1  # Redis itself adds to totals
@@ -522,7 +522,8 @@ def _check_routes(_pool: PoolContents, _suffix: str, routes: Mapping[str, str]) 
 def _check_webhooks(_pool: PoolContents, _suffix: str, webhooks: Mapping[str, str]) -> None:
     for name, text in webhooks.items():
         if _is_clear(text):
-            WEBHOOK_INPUT.load({**_check_json(text, "a webhook", dict), "name": name})
+            WEBHOOK_NAME.deserialize(name)
+            STORED_WEBHOOK.load(_check_json(text, "a webhook", dict))
 
 
 def _check_leases(pool: PoolContents, _suffix: str, leases: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from app.errors import OutOfDescriptors, UpstreamError
 from app.presentation.alerts import message_body
 from app.stores.alerts import AlertRepository
 from app.stores.records.alerts import AlertMessage, DeliveryOutcome
-from app.stores.records.webhooks import Webhook
+from app.stores.records.webhooks import Webhook, signing_secrets
 from app.upstream.webhooks import WebhookClient, describe_failure, sign
 from schemas.webhooks import secret_bytes
 
@@ -41,9 +41,9 @@ def send_message(
         return Attempt(0, UNREADABLE)
     body = message_body(message, pool, webhook.format)
     headers = {"webhook-id": message.id, "webhook-timestamp": str(int(now))}
-    if webhook.secret:
-        key = secret_bytes(webhook.secret)
-        headers["webhook-signature"] = sign(key, message.id, int(now), body)
+    if found := signing_secrets(webhook, now):
+        signatures = (sign(secret_bytes(secret), message.id, int(now), body) for secret in found)
+        headers["webhook-signature"] = " ".join(signatures)
     try:
         response = client.post(webhook.url, headers, body, may_be_private=webhook.private)
     except (UpstreamError, OutOfDescriptors) as error:

@@ -21,6 +21,7 @@ from app.upstream.webhooks import WebhookClient
 from schemas.webhooks import SECRET_PREFIX
 
 SECRET_BYTES = 32
+OVERLAP_SECONDS = 86_400  # for receivers to get a new secret
 
 
 class WebhookOperations(AuditedOperations):
@@ -54,11 +55,18 @@ class WebhookOperations(AuditedOperations):
         return webhook
 
     def change(self, pool: str, name: str, fields: Mapping[str, Any]) -> Webhook:
-        """Change a webhook by the *fields* of a valid WebhookChange. Raises NotFound, InvalidRequest."""
+        """
+        Change a webhook by the *fields* of a valid WebhookChange. Raises NotFound, InvalidRequest.
+
+        A secret that is replaced by another also signs for OVERLAP_SECONDS.
+        """
         before = self._webhooks.find(pool, name)
         if not before.is_readable and "url" not in fields:
             raise InvalidRequest("is required: another key encrypted the stored one", param="url")
         after = replace(_changed(before, fields), is_readable=True)
+        if before.secret != after.secret:
+            until = int(self._clock.now() + OVERLAP_SECONDS) if before.secret and after.secret else 0
+            after = replace(after, former_secret=before.secret if until else "", former_until=until)
         with self._audit.change("alert.set", pool, name) as change:
             change.before = webhook_settings(before)
             self._webhooks.put(pool, after)

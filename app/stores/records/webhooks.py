@@ -45,7 +45,15 @@ class Webhook:
     secret: str = field(default="", repr=False)  # '': messages are not signed
     private: bool = False  # whether the name of its host may resolve to a private address
     remind_hours: int = DEFAULT_REMINDER_HOURS  # until an alert that lasts is sent again; 0: never
+    former_secret: str = field(default="", repr=False)  # also signs, until receivers have the new one
+    former_until: int = 0  # Unix seconds
     is_readable: bool = True  # False: another key encrypted it, and all but its name is unknown
+
+
+def signing_secrets(webhook: Webhook, now: float) -> list[str]:
+    """Return the secrets that sign a message at *now* (Unix seconds), the newest first; [] for none."""
+    former = webhook.former_secret if now < webhook.former_until else ""
+    return [secret for secret in (webhook.secret, former) if secret]
 
 
 def write_webhook(webhook: Webhook) -> str:
@@ -58,6 +66,8 @@ def write_webhook(webhook: Webhook) -> str:
             "secret": webhook.secret,
             "private": webhook.private,
             "remind_hours": webhook.remind_hours,
+            "former_secret": webhook.former_secret,
+            "former_until": webhook.former_until,
         }
     ).decode()
 
@@ -73,6 +83,8 @@ def read_webhook(name: str, text: str) -> Webhook:
         stored.get("secret", ""),
         bool(stored.get("private", False)),
         int(stored.get("remind_hours", DEFAULT_REMINDER_HOURS)),
+        stored.get("former_secret", ""),
+        int(stored.get("former_until", 0)),
     )
 
 

@@ -16,6 +16,7 @@ from app.operations import alert_delivery
 from app.operations.alert_delivery import RETRY_SECONDS, send_message
 from app.stores.records.alerts import Alert, AlertMessage
 from app.stores.records.webhooks import AlertKind, Webhook, WebhookFormat, WebhookStatus
+from app.upstream.webhooks import sign
 from app.wiring import Services
 from tests.support.webhook_receiver import Receiver, running_receiver
 
@@ -81,6 +82,18 @@ def test_in_order_and_signed(services: Services, receiver: Receiver, queue: Any,
     assert (status(services).delivered, status(services).pending) == (3, 0)
 
 
+def test_two_signatures(services: Services, receiver: Receiver) -> None:
+    webhook = Webhook("ops", receiver.url, secret=SECRET, former_secret="f" * 16, former_until=1000)
+
+    for now in (999.0, 1000.0):
+        send_message(services.alerting.client, POOL, webhook, AlertMessage("m", 0), now)
+
+    both, one = (each.headers["webhook-signature"].split() for each in receiver.received)
+    first = sign(SECRET.encode(), "m", 999, receiver.received[0].body)
+    assert both == [first, sign(b"f" * 16, "m", 999, receiver.received[0].body)]
+    assert len(one) == 1
+
+
 def test_the_documented_verification(receiver: Receiver, services: Services) -> None:
     """The README's function accepts what is sent, and nothing else."""
     readme = (Path(__file__).parents[3] / "README.md").read_text()
@@ -98,6 +111,8 @@ def test_the_documented_verification(receiver: Receiver, services: Services) -> 
     assert not names["is_genuine"](secret, first.headers, first.body + b" ")
     assert not names["is_genuine"]("whsec_" + "A" * 32, first.headers, first.body)
     assert not names["is_genuine"](secret, old.headers, old.body)
+    rotated = {**first.headers, "webhook-signature": f"v1,AAAA {first.headers['webhook-signature']}"}
+    assert names["is_genuine"](secret, rotated, first.body)
 
 
 def test_a_temporary_failure_is_tried_again(

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from app.errors import InvalidRequest, NotFound
 from app.operations.service import AdminOperations
-from app.stores.records.webhooks import AlertKind, Webhook, WebhookFormat
+from app.stores.records.webhooks import AlertKind, Webhook, WebhookFormat, signing_secrets
 from app.stores.secrets import Vault
 from app.stores.webhooks import WebhookRepository
 from app.wiring import Services
@@ -53,6 +53,18 @@ def test_secrets(operations: AdminOperations) -> None:
     assert operations.webhooks.add(POOL, fields | {"format": "slack"}).secret == ""
     assert operations.webhooks.add(POOL, fields | {"name": "b", "secret": "s" * 16}).secret == "s" * 16
     assert operations.webhooks.add(POOL, fields | {"name": "c", "secret": ""}).secret == ""
+
+
+def test_a_new_secret(operations: AdminOperations, services: Services) -> None:
+    """The former one also signs for a day, unless messages are signed no more."""
+    operations.webhooks.add(POOL, {"name": "ops", "url": URL, "secret": "a" * 16})
+    operations.webhooks.change(POOL, "ops", {"secret": "b" * 16})
+    operations.webhooks.change(POOL, "ops", {"secret": "b" * 16, "private": True})
+
+    stored, now = services.alerting.webhooks.find(POOL, "ops"), services.clock.now()
+    assert signing_secrets(stored, now) == ["b" * 16, "a" * 16]
+    assert signing_secrets(stored, now + 86_401) == ["b" * 16]
+    assert signing_secrets(operations.webhooks.change(POOL, "ops", {"secret": ""}), now) == []
 
 
 def test_what_cannot_be(operations: AdminOperations) -> None:

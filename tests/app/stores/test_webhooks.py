@@ -16,7 +16,7 @@ from app.stores.webhooks import WebhookRepository
 from schemas.bounds import MAX_WEBHOOKS
 
 OPS = Webhook(
-    "ops", "https://h/secret-path", WebhookFormat.SLACK, (AlertKind.POOL,), "s" * 16, True, remind_hours=0
+    "ops", "https://h/secret-path", WebhookFormat.SLACK, (AlertKind.POOL,), "s" * 16, True, 0, "f" * 16, 5
 )
 
 
