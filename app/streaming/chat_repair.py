@@ -99,7 +99,9 @@ class ChatRepair:
         function = self._functions.get(index)
         if function is None:
             function = self._functions[index] = _Function()
-        elif function.is_followed_by(called):
+        elif called.get("name"):
+            return False  # it is repeated, or that of another call
+        elif function.has_followers:
             return False
         function.add(called)
         return True
@@ -151,6 +153,8 @@ class ChatRepair:
         """Make a further call under `function_call`, where it would be joined to the first, a tool call."""
         function, called = self._functions.setdefault(index, _Function()), delta["function_call"]
         if not function.is_followed_by(called):
+            if function.name and called.get("name"):
+                delta["function_call"] = {key: value for key, value in called.items() if key != "name"}
             function.add(called)
             return
         function.has_followers = True

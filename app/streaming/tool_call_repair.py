@@ -1,12 +1,13 @@
 """
 Give every piece of a tool call the index, id and type of its call.
 
-SDKs join the pieces of a call by `index`, append every `id` and `name` they receive, and expect
-both in the first piece. Servers deviate: Gemini's compatible endpoint gives all parallel calls
-index 0, Mistral gives neither index nor type, Qwen repeats the id, llama.cpp has sent arguments
-as an object, others send the name or the id later, or the name in fragments, which some SDKs join and
-others replace. A call is held back until its name is known: one that only begins the name of a declared
-tool, or of a tool that was not declared at all, may go on until the arguments begin.
+SDKs join the pieces of a call by `index`, which has to count from 0, append every `id` and `name` they
+receive, and expect both in the first piece. Servers deviate: Gemini's compatible endpoint gives all
+parallel calls index 0, others begin with 1 or leave gaps, Mistral gives neither index nor type, Qwen
+repeats the id, llama.cpp has sent arguments as an object, others send the name or the id later, or the
+name in fragments, which some SDKs join and others replace. A call is held back until its name is known:
+one that only begins the name of a declared tool, or of a tool that was not declared at all, may go on
+until the arguments begin.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ _BRACKET_OR_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL
 
 
 class _Call:
-    __slots__ = ("arguments", "call_id", "held", "index", "kind", "name", "upstream_index")
+    __slots__ = ("arguments", "call_id", "held", "index", "kind", "name")
 
-    def __init__(self, index: int, upstream_index: int | None) -> None:
-        self.index, self.upstream_index = index, upstream_index
+    def __init__(self) -> None:
+        self.index = -1  # until its start is sent
         self.call_id = self.name = self.kind = ""
         self.arguments: list[str] = []
         self.held: Payload | None = {}  # other keys of the pieces so far; None: its start has been sent
@@ -56,8 +57,7 @@ class ToolCallRepair:
         self._names = names
         self._calls: list[_Call] = []
         self._by_id: dict[str, _Call] = {}
-        self._indexes: set[int] = set()  # of all calls
-        self._next_index = 0
+        self._next_index = 0  # of the call that is sent next
         self._next_number = 0  # of an id that is made up
         self._by_index: dict[int, _Call] = {}  # the newest call with each of the upstream's indexes
         self._held = 0
@@ -77,7 +77,7 @@ class ToolCallRepair:
         if len(pieces) == 1 and type(piece := pieces[0]) is dict and piece.get("id") is None:
             index = piece.get("index")
             call = self._by_index.get(index) if type(index) is int else None
-            if call is not None and call.held is None:
+            if call is not None and call.index == index and piece.get("type", "") is not None:
                 called = piece.get(call.kind)
                 if type(called) is dict and called.get("name") is None:
                     text = called.get(_TEXT_KEYS[call.kind])
@@ -87,23 +87,24 @@ class ToolCallRepair:
         return self._note_starts(pieces)
 
     def _note_starts(self, pieces: list[Any]) -> bool:
-        indexes = set()
-        for piece in pieces:
+        ids = set()
+        for index, piece in enumerate(pieces, self._next_index):
             kind = piece.get("type") if isinstance(piece, dict) else None
             called = piece.get(kind) if type(kind) is str and kind in _TEXT_KEYS else None
             if kind is None or not isinstance(called, dict):
                 return False
-            index, name = piece.get("index"), called.get("name")
-            text = called.get(_TEXT_KEYS[kind])
+            name, text = called.get("name"), called.get(_TEXT_KEYS[kind])
             has_names = all(isinstance(value, str) and value for value in (name, piece.get("id")))
-            if type(index) is not int or index in self._by_index or not has_names:
+            if type(piece.get("index")) is not int or piece["index"] != index or not has_names:
+                return False
+            if index in self._by_index:
                 return False
             if not isinstance(text, str) and text is not None:
                 return False
             if piece["id"] in self._by_id or not (text or self._is_complete_name(name)):
                 return False
-            indexes.add(index)
-        if len(indexes) != len(pieces):
+            ids.add(piece["id"])
+        if len(ids) != len(pieces):
             return False
         for piece in pieces:
             call = self._add(piece["index"])
@@ -111,8 +112,7 @@ class ToolCallRepair:
             call.call_id, call.kind, call.name = piece["id"], piece["type"], called["name"]
             self._by_id.setdefault(call.call_id, call)
             call.arguments.append(called.get(_TEXT_KEYS[call.kind]) or "")
-            call.held = None
-            self._held -= 1
+            self._number(call)
         return True
 
     def repaired(self, pieces: Any) -> list[Payload]:
@@ -162,10 +162,17 @@ class ToolCallRepair:
         self._identify(call, "")
         call.kind = call.kind or "function"
         called = {"name": call.name, _TEXT_KEYS[call.kind]: "".join(call.arguments)}
-        start = {"index": call.index, "id": call.call_id, "type": call.kind, **(call.held or {})}
+        others = call.held or {}
+        self._number(call)
+        start = {"index": call.index, "id": call.call_id, "type": call.kind, **others}
+        return {**start, call.kind: called}
+
+    def _number(self, call: _Call) -> None:
+        """Give *call*, whose start is sent, its index: SDKs fail on calls out of order, and on gaps."""
+        call.index = self._next_index
+        self._next_index += 1
         call.held = None
         self._held -= 1
-        return {**start, call.kind: called}
 
     def _identify(self, call: _Call, call_id: str) -> None:
         """Give *call*, unless it has an id, the one that it was sent with, or one that no other call has."""
@@ -179,6 +186,8 @@ class ToolCallRepair:
             self._next_number = number + 1
         call.call_id = made
         self._by_id[made] = call
+        if call_id:
+            self._by_id[call_id] = call  # the next pieces with it continue the newest call
 
     def _call_of(self, piece: Payload, position: int | None) -> _Call:
         """Return the call that *piece* continues, or a new one."""
@@ -189,8 +198,8 @@ class ToolCallRepair:
             call = self._by_index.get(index)
             starts = call is None or self._starts_another(call, call_id, called)
             return self._add(index) if starts or call is None else call
-        if isinstance(call_id, str) and call_id in self._by_id:
-            return self._by_id[call_id]
+        if isinstance(call_id, str) and (call := self._by_id.get(call_id)) is not None:
+            return self._add(None) if self._starts_another(call, None, called) else call
         last = self._calls[-1] if self._calls else None
         if last is not None and not name:
             if position is not None and position < len(self._calls):
@@ -228,12 +237,7 @@ class ToolCallRepair:
         return before if name == before or self._is_complete_name(before) else before + name
 
     def _add(self, upstream_index: int | None) -> _Call:
-        index = self._next_index
-        if upstream_index is not None and upstream_index not in self._indexes:
-            index = upstream_index
-        self._indexes.add(index)
-        self._next_index = max(self._next_index, index + 1)
-        call = _Call(index, upstream_index)
+        call = _Call()
         self._calls.append(call)
         self._held += 1
         if upstream_index is not None:

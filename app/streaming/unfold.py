@@ -78,6 +78,27 @@ def list_of_choices(choices: Any) -> list[Payload]:
     return [choice for choice in listed if isinstance(choice, dict)]
 
 
+def number_choices(choices: list[Payload]) -> bool:
+    """Number *choices* by position where their indexes are none, or the same; return whether they were."""
+    indexes = {index for choice in choices if type(index := choice.get("index")) is int}
+    if len(indexes) == len(choices):
+        return False
+    for position, choice in enumerate(choices):
+        choice["index"] = position
+    return True
+
+
+def with_numbered_calls(message: Payload) -> Payload:
+    """Return *message* with the indexes that its calls would have in a stream."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    numbered = [
+        {**call, "index": number} if isinstance(call, dict) else call for number, call in enumerate(calls)
+    ]
+    return {**message, "tool_calls": numbered}
+
+
 def unfold_completion(payload: Payload) -> list[Event]:
     """
     Return the chunks of a `chat.completion`. Raises UpstreamProtocolError for another object.
@@ -89,16 +110,16 @@ def unfold_completion(payload: Payload) -> list[Event]:
     frame = {**payload, "object": "chat.completion.chunk"}
     usage = frame.pop("usage", None)
     events = []
-    for position, choice in enumerate(choices):
-        index = choice.get("index")
-        index = index if type(index) is int else position
+    number_choices(choices)
+    for choice in choices:
+        index = choice["index"]
         end: Payload = {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")}
         end |= {key: value for key, value in choice.items() if key not in ("message", "logprobs", "index")}
         begun: Payload = {"index": index, "logprobs": choice.get("logprobs"), "finish_reason": None}
         message = choice.get("message")
         if not isinstance(message, dict):
             raise _not_a_response()
-        begun["delta"] = {"role": "assistant", **message}
+        begun["delta"] = {"role": "assistant", **with_numbered_calls(message)}
         events += [Event({**frame, "choices": [begun]}), Event({**frame, "choices": [end]})]
     if usage is not None:
         events.append(Event({**frame, "choices": [], "usage": usage}))

@@ -17,7 +17,15 @@ from app.errors import UpstreamProtocolError
 from app.streaming.events import DONE, Event, UnstreamedResponse
 from app.streaming.progress import Stage
 from app.streaming.response_repair import lacks_payload, with_payload
-from app.streaming.unfold import NOT_A_RESPONSE, choices_in, error_event, object_in, terminal_event_type
+from app.streaming.unfold import (
+    NOT_A_RESPONSE,
+    choices_in,
+    error_event,
+    number_choices,
+    object_in,
+    terminal_event_type,
+    with_numbered_calls,
+)
 
 
 class Reader(Protocol):
@@ -48,7 +56,7 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, iden
         raise UpstreamProtocolError(NOT_A_RESPONSE)
     is_changed = choices is not payload.get("choices")
     payload["choices"] = choices
-    is_changed |= _number(choices)
+    is_changed |= number_choices(choices)
     streamed = [_streamed_choice(choice) for choice in choices]
     chunk = Event({**payload, "choices": streamed})
     reader.observe(chunk)
@@ -103,27 +111,12 @@ UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader, Identity
 }
 
 
-def _number(choices: list[dict[str, Any]]) -> bool:
-    """Number *choices* by position where their indexes are none, or the same; return whether they were."""
-    indexes = {index for choice in choices if type(index := choice.get("index")) is int}
-    if len(indexes) == len(choices):
-        return False
-    for position, choice in enumerate(choices):
-        choice["index"] = position
-    return True
-
-
 def _streamed_choice(choice: dict[str, Any]) -> dict[str, Any]:
     """Return *choice* as the one chunk of a stream would have it, so that readers observe both alike."""
     message = choice.get("message")
     if not isinstance(message, dict):
         raise UpstreamProtocolError(NOT_A_RESPONSE)
-    delta = message
-    if isinstance(calls := message.get("tool_calls"), list):
-        numbered = [
-            {**call, "index": number} if isinstance(call, dict) else call for number, call in enumerate(calls)
-        ]
-        delta = {**message, "tool_calls": numbered}
+    delta = with_numbered_calls(message)
     return {"delta": delta, **{key: value for key, value in choice.items() if key != "message"}}
 
 

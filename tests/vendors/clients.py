@@ -126,6 +126,7 @@ def _merge(calls: dict[int, Json], piece: Json) -> None:
         calls[index] = {**piece, "function": {"arguments": "", **piece["function"]}}
         return
     assert not piece.get("id") or piece["id"] == calls[index]["id"], "two calls of one index"
+    assert piece.get("type", "function") == "function", "a type that SDKs do not expect"
     calls[index]["function"]["arguments"] += _text((piece.get("function") or {}).get("arguments"))
 
 

@@ -217,6 +217,48 @@ SHAPES = [
         )
         for place, again in (("the same id", START), ("no id", {"index": 0}))
     ),
+    *(
+        Shape(
+            f"indexes of calls are {first} and {second}",
+            [
+                calls_chunk({**START, "index": first}),
+                calls_chunk(arguments(ARGUMENTS[0][:5], first)),
+                calls_chunk(arguments(ARGUMENTS[0][5:], first)),
+                calls_chunk({**function_call(1, "call_1"), "index": second}),
+                *END_OF_CALLS,
+            ],
+            None,
+            calls=CALLS,
+        )
+        for first, second in ((1, 2), (1, 0), (0, 2))
+    ),
+    Shape(
+        "a call while the name of another is not known yet",
+        [
+            calls_chunk(fragment(START, NAME[:4])),
+            calls_chunk({**function_call(1, "call_1"), "index": 1}),
+            calls_chunk({"index": 0, "function": {"name": NAME[4:], "arguments": ARGUMENTS[0]}}),
+            *END_OF_CALLS,
+        ],
+        None,
+        calls=(CALLS[1], CALLS[0]),
+    ),
+    Shape(
+        "a type that is null after the first delta",
+        [
+            calls_chunk(START),
+            calls_chunk({**arguments(ARGUMENTS[0]), "id": None, "type": None}),
+            *END_OF_CALLS,
+        ],
+        None,
+        calls=CALLS[:1],
+    ),
+    Shape(
+        "two calls with one id",
+        [calls_chunk(CALL), calls_chunk(function_call(1, "call_0")), *END_OF_CALLS],
+        odd_calls([CALL, function_call(1, "call_0")]),
+        calls=CALLS,
+    ),
     Shape(
         "a name in each delta",
         [

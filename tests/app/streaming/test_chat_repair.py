@@ -461,6 +461,14 @@ class TestFunctionCall:
 
         assert choice_of(*calls)["message"]["function_call"]["arguments"] == item["arguments"] == '{"a":1}'
 
+    def test_a_repeated_name_is_sent_once(self):
+        """SDKs append each."""
+        _, events = observed(*self.pieces(("f", '{"a":'), ("f", "1"), ("f", "}")))
+
+        deltas = [event.payload["choices"][0]["delta"] for event in events]
+        names = [delta["function_call"].get("name") for delta in deltas if "function_call" in delta]
+        assert names == ["f", None, None]
+
     def test_one_is_regular(self):
         _, events = observed(*self.pieces(("f", '{"a":'), (None, "1}")))
 

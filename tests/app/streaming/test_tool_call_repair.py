@@ -284,6 +284,65 @@ def test_two_names_without_ids_are_two_calls() -> None:
     assert [call[2] for call in joined(*deltas, names=frozenset("fg"))] == ["f", "g"]
 
 
+@pytest.mark.parametrize(
+    "indexes",
+    [(1, 2), (1, 0), (0, 2)],
+    ids=["beginning with 1", "in another order", "with a gap"],
+)
+def test_calls_are_numbered_in_order(indexes: tuple[int, int]) -> None:
+    first, second = indexes
+    deltas = [
+        [piece(first, "a", "function", name="f", arguments="")],
+        [piece(first, arguments='{"x":')],
+        [piece(second, "b", "function", name="g", arguments="")],
+        [piece(first, arguments="1}")],
+        [piece(second, arguments="{}")],
+    ]
+
+    assert joined(*deltas) == TWO
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_call_after_one_whose_name_is_not_known_yet(index: int) -> None:
+    time_call = piece(index, "b", "function", name="get_time", arguments="{}")
+    rest = [] if index == 0 else [[piece(0, name="weather", arguments=REST)]]
+
+    calls = joined([FIRST], [time_call], *rest, names=frozenset(("get_weather", "get_time")))
+
+    assert calls[0] == ("b", "function", "get_time", "{}")
+    assert calls[1] == ("a", "function", *(("get_weather", REST) if rest else ("get_", "")))
+
+
+@pytest.mark.parametrize("name", ["f", "g"])
+def test_two_calls_with_one_id_and_no_index(name: str) -> None:
+    deltas = [
+        [piece(None, "a", name="f", arguments='{"x":1}')],
+        [piece(None, "a", name=name, arguments="{")],
+        [piece(None, "a", arguments="}")],
+    ]
+
+    calls = joined(*deltas)
+
+    assert [call[2:] for call in calls] == [("f", '{"x":1}'), (name, "{}")]
+    assert calls[0][0] != calls[1][0]
+
+
+def test_two_calls_with_one_id_in_one_delta() -> None:
+    calls = joined([piece(0, "a", "function", **COMPLETE_F), piece(1, "a", "function", **COMPLETE_G)])
+
+    assert [call[2:] for call in calls] == [call[2:] for call in TWO]
+    assert calls[0][0] != calls[1][0]
+
+
+def test_the_type_of_a_call_is_not_taken_back() -> None:
+    repair = ToolCallRepair("call")
+    assert repair.note_regular([piece(0, "a", "function", name="f", arguments="")])
+    later = {"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": "{}"}}
+
+    assert not repair.note_regular([later])
+    assert repair.repaired([later]) == [{"index": 0, "function": {"arguments": "{}"}}]
+
+
 @pytest.mark.parametrize("tools", [None, "x", [None], [{"type": "web_search"}], [{"function": {"name": 7}}]])
 def test_tools_without_names(tools: Any) -> None:
     assert declared_names(tools) == frozenset()

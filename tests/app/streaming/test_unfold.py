@@ -57,6 +57,19 @@ def test_completion(message):
     assert reader.reported_usage is not None
 
 
+def test_choices_with_one_index():
+    message, other = MESSAGES[0], {"role": "assistant", "content": "Ho", "refusal": None}
+    body = completion(message)
+    body["choices"].append({**body["choices"][0], "message": other})
+    reader, fold = ChatReader(2), ChatFold()
+
+    for event in unfold_completion(body):
+        reader.observe(event)
+        fold.add_event(event.payload)
+
+    assert [choice["message"] for choice in fold.result()["choices"]] == [message, other]
+
+
 @pytest.mark.parametrize("choice", [{}, {"message": None}, {"message": "Hi"}, {"text": "Hi"}])
 def test_a_choice_without_a_message(choice):
     """It is no empty response."""
