@@ -117,7 +117,7 @@ def targets_of(route: ModelRoute, conversation: str) -> list[RouteTarget]:
 
 def is_weighted(route: ModelRoute) -> bool:
     """Return whether the conversation decides about a target of *route*."""
-    return any(len(step) > 1 for step in route.steps)
+    return len(route.steps) < sum(map(len, route.steps))
 
 
 def _rank(target: RouteTarget, seed: str) -> float:

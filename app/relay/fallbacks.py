@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from app.accounts.failures import Failure
 from app.accounts.verdicts import classify
@@ -133,7 +134,7 @@ class FallbackChain:
         After a stream broke off a fallback may continue, if its response begins with what was delivered.
         """
         first: GatewayError | None = None
-        for context in (self._context, *self._context.fallbacks):
+        for context in chain((self._context,), self._context.fallbacks):
             self._context, self._record = context, RequestRecord()
             self._progress.fallbacks_left -= first is not None
             try:

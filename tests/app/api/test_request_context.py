@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from flask import Flask, g
 
+from app.api import request_context
 from app.api.request_context import RawBody, Target, is_usage_included, make_context
 from app.errors import InvalidRequest, ModelNotAllowed
-from app.relay.context import RequestContext, ResponseOptions
+from app.relay.context import ModelRequest, RequestContext, ResponseOptions
 from app.stores.records.api_keys import ApiKey, CutPolicy
 
 APP = Flask(__name__)
@@ -34,6 +35,18 @@ def test_fallbacks_are_contexts_of_their_own() -> None:
     assert "fallbacks" not in context.request.body
     assert {each.request.requested_model for each in context.fallbacks} == {"m"}
     assert context.request.requested_model == ""
+
+
+def test_fallbacks_are_made_when_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = context_of(BODY | {"fallbacks": ["n", "o"]})
+    made: list[str] = []
+    monkeypatch.setattr(
+        request_context, "ModelRequest", lambda *fields: made.append(fields[2]) or ModelRequest(*fields)
+    )
+
+    assert (len(context.fallbacks), made) == (2, [])
+    assert next(iter(context.fallbacks)).request.model == "n"
+    assert made == ["n"]
 
 
 def test_a_target_constrains_the_accounts() -> None:
