@@ -12,6 +12,8 @@ from app.translation.requests.field_support import has_effect, is_nameable
 from app.translation.requests.refused_fields import TRANSLATED
 from app.translation.requests.upstream_request import UpstreamRequest
 
+JSON = "application/json"
+
 
 def with_settings(
     request: UpstreamRequest, settings: RequestSettings, client: ModelRequest
@@ -33,10 +35,9 @@ def raw_body_with_settings(
 
     Also returns the fields that have no effect. Of a form the name of the model alone is changed.
     """
-    if client.model_place is not None:
-        name = settings.model_names.get(client.model)
-        form = with_model_name(client.raw_body, client.model_place, name)[0] if name else client.raw_body
-        return form, []
+    if client.content_type != JSON:
+        name, place = settings.model_names.get(client.model), client.model_place
+        return with_model_name(client.raw_body, place, name)[0] if name and place else client.raw_body, []
     body = settings.apply_to_body(client.body, client.model)
     if body is client.body:
         return client.raw_body, []
