@@ -22,7 +22,7 @@ from app.translation.requests.content_checks import needs_chat, needs_responses
 from app.translation.requests.dialects import DIALECTS, Dialect
 from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
-from app.translation.requests.reasoning_and_format import REASONING_FIELDS
+from app.translation.requests.reasoning_and_format import REASONING_FIELDS, THINKING_SWITCHES, turns_off
 from app.translation.requests.tools import hosted_types, required_hosted_tools
 
 Body = dict[str, Any]
@@ -183,7 +183,6 @@ NEUTRAL: dict[str, Any] = {
     "modalities": ["text"],
     "store": False,
     "background": False,
-    "enable_thinking": False,
     "include": [],
 }
 
@@ -262,6 +261,8 @@ _LOSING = (TRANSLATED, IGNORED)
 
 def _loses_value(protocol: ApiProtocol, field: str, value: Any, handling: Support) -> bool:
     """Return whether *value* is partly or completely lost in *protocol*."""
+    if handling is TRANSLATED and field in THINKING_SWITCHES and turns_off(value):
+        return True  # there is no such effort for all models
     if handling is TRANSLATED and isinstance(value, dict) and field in TRANSLATED_KEYS[protocol]:
         translated = TRANSLATED_KEYS[protocol][field]
         return any(inner is not None and name not in translated for name, inner in value.items())

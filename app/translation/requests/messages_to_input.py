@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from app.openai_types.responses import ContentPart, ResponsesItem
 from app.translation.requests.chat_tool_names import short_id
-from app.translation.requests.parts import as_list, input_part, invalid, output_part, text_of
+from app.translation.requests.parts import as_list, input_part, invalid, output_part, output_text, text_of
 from schemas.call_ids import call_id_of
 
 Message = Mapping[str, Any]
@@ -134,21 +134,19 @@ def _output(content: Any, path: str) -> str | list[ContentPart]:
         raise invalid(path, "the 'content' of a tool message must be a string or an array of parts")
     if parts := shown_parts(content, path):
         return parts
-    texts = [text for part in content if (text := text_of(part)) is not None]
-    if content and not texts:
+    if content and all(text_of(part) is None for part in content):
         raise invalid(path, "a tool message takes text, images and files only")
-    return "".join(texts)
+    return "".join(map(output_text, content))
 
 
 def shown_parts(content: list[Any], path: str) -> list[ContentPart]:
-    """Return the texts, images and files of a tool's *content*; empty if it has neither image nor file."""
+    """Return the parts of a tool's *content*; empty if it has neither image nor file."""
     shown = [isinstance(part, dict) and part.get("type") in SHOWN_TYPES for part in content]
     if not any(shown):
         return []
     return [
-        input_part(part, path)
+        input_part(part if is_shown or text_of(part) is not None else output_text(part), path)
         for part, is_shown in zip(content, shown, strict=True)
-        if is_shown or text_of(part) is not None
     ]
 
 

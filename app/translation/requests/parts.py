@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar
 
+import orjson
+
 from app.errors import InvalidRequest
 from app.openai_types.chat import ChatFile, ChatPart, ImageUrl
 from app.openai_types.responses import ContentPart
@@ -42,6 +44,12 @@ def text_of(part: Any) -> str | None:
     if isinstance(part, dict) and part.get("type") in TEXT_TYPES and isinstance(part.get("text"), str):
         return str(part["text"])
     return None
+
+
+def output_text(part: Any) -> str:
+    """Return the text of a part of a tool's output, or its JSON if it is of another type."""
+    text = text_of(part)
+    return orjson.dumps(part).decode() if text is None else text
 
 
 def input_part(part: Any, path: str) -> ContentPart:

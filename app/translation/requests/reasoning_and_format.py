@@ -43,6 +43,7 @@ SHARED_FIELDS = (
     "user",
     "moderation",
 )
+THINKING_SWITCHES = ("thinking", "enable_thinking")
 REASONING_FIELDS = ("effort", "summary", "generate_summary", "context", "mode")
 SCHEMA_FIELDS: tuple[Literal["name", "description", "schema", "strict"], ...] = (
     "name",
@@ -72,6 +73,12 @@ def reasoning_settings(body: Settings) -> Reasoning:
     if body.get("reasoningSummary"):
         reasoning.setdefault("summary", body["reasoningSummary"])
     return reasoning
+
+
+def turns_off(thinking: Any) -> bool:
+    """Return whether *thinking*, a value of `THINKING_SWITCHES`, turns reasoning off."""
+    kind = thinking.get("type") if isinstance(thinking, dict) else thinking
+    return kind is False or kind == "disabled"
 
 
 def _thinking_effort(body: Settings) -> str | None:

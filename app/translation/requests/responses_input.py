@@ -20,7 +20,7 @@ from app.openai_types.responses import ContentPart, ResponsesItem
 from app.translation.requests.chat_tool_names import MAX_ID_CHARS, short_id
 from app.translation.requests.input_to_messages import input_items
 from app.translation.requests.messages_to_input import input_from_messages, shown_parts
-from app.translation.requests.parts import ECHOED_TYPES, TEXT_TYPES, as_list, invalid, text_of
+from app.translation.requests.parts import ECHOED_TYPES, TEXT_TYPES, as_list, invalid, output_text, text_of
 from app.translation.requests.reasoning_and_format import (
     ALIASES,
     reasoning_settings,
@@ -144,8 +144,9 @@ def _tool_output(item: ResponsesItem, path: str) -> ResponsesItem:
     if isinstance(value, list) and (parts := shown_parts(value, path)):
         value = parts
     elif not isinstance(value, str):
-        texts = [text for part in as_list(value) if (text := text_of(part)) is not None]
-        value = "".join(texts) if texts or not value else orjson.dumps(value).decode()
+        parts = as_list(value)
+        has_text = any(text_of(part) is not None for part in parts)
+        value = "".join(map(output_text, parts)) if has_text or not value else orjson.dumps(value).decode()
     return {"type": "function_call_output", "call_id": short_id(call_id), "output": value}
 
 

@@ -23,7 +23,7 @@ from app.translation.requests.field_support import (
     support_table,
 )
 from app.translation.requests.foreign_fields import OWN_KEY, without_foreign_fields
-from app.translation.requests.lost_details import has_breakpoints, lost_in_chat, lost_in_responses
+from app.translation.requests.lost_details import lost_at_chatgpt, lost_in_chat, lost_in_responses
 from app.translation.requests.parts import as_list, text_of
 from app.translation.requests.responses_to_chat import responses_to_chat
 
@@ -73,8 +73,8 @@ def upstream_body(
     elif protocol == "responses" and any(is_carried(item) for item in out["input"]):
         out["input"] = _without_carried_state(out["input"], retains_text=dialect.retains_reasoning_text)
         ignored.append("input.reasoning")
-    if dialect.is_restricted and has_breakpoints(out["input"]):
-        ignored.append("input.prompt_cache_breakpoint")
+    if dialect.is_restricted:
+        ignored += filter(is_nameable, lost_at_chatgpt(out))
     ignored = ignored[:MAX_IGNORED_NAMES]
     loses_hints = dialect.is_strict or protocol != client_protocol
     if has_cache_hint(body) and "cache_control" not in ignored and loses_hints:

@@ -9,6 +9,8 @@ from app.translation.requests.lost_details import has_breakpoints, lost_in_chat,
 
 HINT = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 TEXT = {"type": "text", "text": "a"}
+REASONING = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]}
+ASKED, REPLY, NOTE = ({"role": role, "content": "a"} for role in ("user", "assistant", "developer"))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,51 @@ TEXT = {"type": "text", "text": "a"}
             {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "more": 1}}},
             ["response_format.more"],
         ),
+        ({"response_format": {"type": "json_object", "schema": {}}}, ["response_format.schema"]),
+        (
+            {"messages": [{"role": "assistant", "content": "a", "prefix": True, "annotations": []}]},
+            ["messages.prefix"],
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": [{**TEXT, "annotations": [{}]}]}]},
+            ["messages.annotations"],
+        ),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {**TEXT, "more": 1},
+                            {"type": "image_url", "image_url": {"url": "u", "format": "f"}},
+                            {"type": "file", "file": {"file_data": "d", "pages": 1}},
+                            {"type": "input_image", "image_url": "u", "more": 1},
+                        ],
+                    }
+                ]
+            },
+            ["messages.more", "messages.format", "messages.pages"],
+        ),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "tool_calls": [
+                            {
+                                "id": "c",
+                                "index": 0,
+                                "extra_content": {},
+                                "function": {"name": "f", "arguments": "{}", "parsed_arguments": {}},
+                            },
+                            7,
+                        ],
+                    }
+                ]
+            },
+            ["messages.extra_content", "messages.parsed_arguments"],
+        ),
+        ({"messages": [{"role": "tool", "toolCallId": "c", "content": [{"type": "json", "json": {}}]}]}, []),
         ({"web_search_options": {"user_location": {}, "filters": {}}}, ["web_search_options.filters"]),
         ({"stream_options": {"include_usage": True, "more": None}}, []),
         ({"messages": [7], "tools": ["x"], "response_format": "text"}, []),
@@ -74,6 +121,19 @@ def test_chat(body, lost):
             ["input.web_search_call", "input.mcp_call"],
         ),
         ({"input": [{"type": "reasoning", "encrypted_content": "gAAA"}]}, ["input.reasoning"]),
+        ({"input": [REASONING, ASKED]}, ["input.reasoning"]),
+        ({"input": [ASKED, REASONING]}, ["input.reasoning"]),
+        ({"input": [REASONING, NOTE, REPLY, ASKED]}, []),
+        ({"input": [REASONING, {"type": "function_call", "call_id": "c", "name": "f"}, ASKED]}, []),
+        ({"input": [{**ASKED, "name": "n"}, {**REPLY, "status": "completed"}]}, ["input.name"]),
+        (
+            {"input": [{"role": "assistant", "content": [{**TEXT, "logprobs": [{}], "parsed": 1}]}]},
+            ["input.parsed"],
+        ),
+        ({"text": {"format": {"type": "json_schema", "name": "n", "more": 1}}}, ["text.format.more"]),
+        ({"text": {"verbosity": "low"}, "stream_options": {"more": 1}}, ["stream_options.more"]),
+        ({"tools": [{"type": "custom", "name": "c", "format": {"type": "odd"}}]}, ["tools.format"]),
+        ({"tools": [{"type": "custom", "name": "c", "format": {"type": "grammar"}}]}, []),
         (
             {"input": [{"type": "reasoning", "encrypted_content": encode_state({})}, {"type": "reasoning"}]},
             [],

@@ -204,10 +204,14 @@ class TestAssistant:
 class TestTool:
     @pytest.mark.parametrize(
         ("content", "output"),
-        [("x", "x"), ("", ""), ([], ""), ([text("text", "a"), text("text", "b")], "ab"), (["a", "b"], "ab")],
+        [
+            *(("x", "x"), ("", ""), ([], ""), (["a", "b"], "ab")),
+            ([text("text", "a"), text("text", "b")], "ab"),
+            ([text("text", "a"), {"type": "json", "json": 1}], 'a{"type":"json","json":1}'),
+        ],
     )
     def test_output(self, content, output):
-        """Texts are joined with nothing between them."""
+        """Texts are joined with nothing between them; parts of unknown types are their JSON."""
         message = {"role": "tool", "tool_call_id": "call_a", "content": content}
 
         assert items(message) == [{"type": "function_call_output", "call_id": "call_a", "output": output}]
@@ -286,6 +290,14 @@ def test_images_of_tool_messages():
     sent = items({"role": "assistant", "tool_calls": [CALL]}, tool)
 
     assert sent[1]["output"] == [text("input_text", "a"), {"type": "input_image", "image_url": "u"}]
+
+
+def test_images_among_parts_of_other_types():
+    image = {"type": "image_url", "image_url": {"url": "u"}}
+    tool = {"role": "tool", "tool_call_id": "call_a", "content": [{"type": "json"}, image]}
+    sent = items({"role": "assistant", "tool_calls": [CALL]}, tool)
+
+    assert sent[1]["output"][0] == text("input_text", '{"type":"json"}')
 
 
 def test_long_ids():

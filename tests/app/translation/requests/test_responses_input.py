@@ -158,6 +158,7 @@ class TestItems:
             ({}, ""),
             ({"content": [text("text", "a"), text("text", "b")]}, "ab"),
             ({"content": [{"a": 1}]}, '[{"a":1}]'),
+            ({"content": [text("text", "a"), {"a": 1}]}, 'a{"a":1}'),
             ({"output": {"a": 1}}, '{"a":1}'),
             ({"content": 7}, "7"),
         ],

@@ -106,6 +106,9 @@ class TestChatOnChat:
             ("thinking", {"type": "enabled", "budget_tokens": 9}, "medium", True),
             ("thinking", "high", "high", False),
             ("enable_thinking", True, "medium", False),
+            ("enable_thinking", False, None, True),
+            ("thinking", {"type": "disabled"}, None, True),
+            ("thinking", "disabled", None, True),
             ("reasoning", {"effort": "low", "summary": "auto"}, "low", True),
             ("reasoningSummary", "auto", None, True),
             ("include", ["reasoning.encrypted_content"], None, True),
@@ -234,7 +237,7 @@ class TestResponsesOnResponses:
             "responses", {**RESPONSES, **fields, **dropped, **options}, Dialect.CHATGPT, {"responses"}
         )
 
-        assert prepared.ignored == ["temperature", "top_p", "metadata", "user"]
+        assert prepared.ignored == ["temperature", "top_p", "metadata", "user", "stream_options.x"]
         assert prepared.body == {
             "model": "m",
             "instructions": "",
