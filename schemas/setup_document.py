@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, validates_schema
 from marshmallow.fields import Field, List, Nested
 from marshmallow.validate import Length, Regexp
 
 from schemas.account_settings import header_error
-from schemas.accounts import AccountInput, KindRules
+from schemas.accounts import AccountInput, KindRules, ProxyUrl
 from schemas.admin import PoolChange, PriceInput
 from schemas.api_keys import Expiry, KeyInput
 from schemas.bounds import (
@@ -119,15 +120,33 @@ def _load_each(schema: Schema, entries: Mapping[Any, Any]) -> list[Any]:
     return loaded
 
 
+class PublicProxyUrl(ProxyUrl):
+    """The URL of a proxy without a password."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        url: str = super()._deserialize(value, attr, data)
+        if urlsplit(url).password:
+            raise invalid("must not have a password: name the environment variable of the URL in proxy_env")
+        return url
+
+
 class AccountEntry(AccountInput):
     class Meta(AccountInput.Meta):
         exclude = ("secret_headers",)
 
     api_key_env = Variable()
     secret_headers_env = HeaderVariables()
+    proxy = PublicProxyUrl()
+    proxy_env = Variable()
     paused = Flag()
     api_key = SecretInFile("name its environment variable in api_key_env")
     credential = SecretInFile("name its environment variable in api_key_env")
+
+    @validates_schema
+    def check_proxy(self, account: dict[str, Any], **_: Any) -> None:
+        """Refuse an account with two proxies."""
+        if "proxy" in account and "proxy_env" in account:
+            raise ValidationError("must not be there with proxy", "proxy_env")
 
 
 class KeyEntry(KeyInput):

@@ -7,19 +7,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from marshmallow import ValidationError
+
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.kinds import KINDS, kind_of
 from app.accounts.new_account import changed_account, checked_credential, new_account
+from app.accounts.own_proxy import proxy_of
 from app.config import Settings
 from app.errors import CredentialUnreadable, InvalidRequest
 from app.operations.accounts import AccountOperations
 from app.operations.setup.changes import HIDDEN, PlannedChange, errors_at, planned
 from app.operations.setup.secrets import Variables
 from app.stores.records.accounts import AccountState
+from schemas.accounts import ProxyUrl
 
 FIXED = ("kind", "base_url", "wires")  # cannot be changed once the account exists
-OWN = ("name", "api_key_env", "secret_headers_env", "paused")  # fields of a document alone
+OWN = ("name", "api_key_env", "secret_headers_env", "proxy_env", "paused")  # fields of a document alone
 API_KEY, PAUSED, SECRET_HEADERS = "api_key", "paused", "secret_headers"
 
 Entry = Mapping[str, Any]
@@ -27,10 +31,11 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Secrets:
-    """The credential and the secret headers of an entry, as far as their variables are set."""
+    """The secrets of an entry that differ from the stored ones, as far as their variables are set."""
 
     credential: str
     headers: Mapping[str, str | None]  # None: removed
+    proxy: str  # its URL
     notes: tuple[str, ...] = ()
 
 
@@ -69,6 +74,9 @@ class AccountPlanner:
         }
         fields = {key: value for key, value in entry.items() if key not in OWN}
         fields["name"] = entry["name"]
+        proxy_name = entry.get("proxy_env", "")
+        if proxy_name and (proxy := variables.require(proxy_name, f"{path}.proxy_env")):
+            fields["proxy"] = _checked_proxy(proxy)
         is_complete = all([credential or not name, *headers.values()])
         if headers and is_complete:
             fields["secret_headers"] = headers
@@ -89,7 +97,7 @@ class AccountPlanner:
             account = self._accounts.find(self._pool, account.name)
         before = {**account.public(), PAUSED: account.state is AccountState.PAUSED}
         after: dict[str, Any] = {key: _normal(entry[key]) for key in entry if key not in OWN}
-        before = {key: _normal(before.get(key)) for key in (*after, PAUSED)}
+        before = {key: _normal(before.get(key)) for key in (*after, PAUSED, "proxy")}
         for name in FIXED:
             if name in after and after[name] != before[name]:
                 raise InvalidRequest(
@@ -106,6 +114,9 @@ class AccountPlanner:
             }
         if secrets.credential:
             after[API_KEY] = HIDDEN
+        if secrets.proxy:
+            changes["proxy"] = secrets.proxy
+            after["proxy"] = f"{proxy_of(secrets.proxy).url} {HIDDEN}"
         if "paused" in entry:
             after[PAUSED] = entry["paused"]
         changed_account(account, changes)
@@ -143,11 +154,27 @@ class AccountPlanner:
                 headers[header] = checked_credential(value)
         if credential:
             checked_credential(credential)
+        proxy_name = entry.get("proxy_env", "")
+        proxy = variables.find(proxy_name)
+        if proxy:
+            proxy = _checked_proxy(proxy)
+        elif proxy_name:
+            unset.append(proxy_name)
         return _Secrets(
             credential if credential != account.credential else "",
             headers,
+            proxy if proxy_of(proxy) != account.settings.proxy else "",
             tuple(f"{variable} is not set, so the stored secret stays" for variable in unset),
         )
+
+
+def _checked_proxy(url: str) -> str:
+    """Return the *url* of a proxy. Raises InvalidRequest, which does not contain it."""
+    try:
+        checked: str = ProxyUrl().deserialize(url)
+    except ValidationError as error:
+        raise InvalidRequest(f"the variable of proxy_env {error.messages[0]}", param="proxy_env") from None
+    return checked
 
 
 def _normal(value: Any) -> Any:

@@ -110,6 +110,9 @@ def _account(account: Account, settings: Settings, variables: _Variables) -> dic
         entry["secret_headers_env"] = {
             header: variables.name(account.name, header) for header in account.settings.secret_headers
         }
+    if account.settings.proxy.has_password:
+        del entry["proxy"]
+        entry["proxy_env"] = variables.name(account.name, "PROXY")
     if account.state is AccountState.PAUSED:
         entry["paused"] = True
     return entry

@@ -140,6 +140,24 @@ class TestApply:
         assert [each.max for each in services.api_keys.find("default", "ann").limits] == [5]
         assert "0 and changed 0" in poolgate("apply", setup(changed), **secrets).stdout
 
+    def test_a_proxy_with_a_password(self, poolgate, services, setup):
+        """Its URL is a secret, and a document has the name of its variable."""
+        account = "name: gpu1, kind: compatible, base_url: 'http://10.0.0.5/v1'"
+        path = setup(f"accounts: [{{{account}, proxy_env: PROXY}}]")
+        assert "not set: PROXY (accounts[0].proxy_env)" in poolgate("apply", path).stderr
+
+        poolgate("apply", path, PROXY="http://ann:pass-1@proxy:3128")
+        result = poolgate("apply", path, PROXY="http://ann:pass-2@proxy:3128")
+
+        assert "  proxy: http://ann@proxy:3128 -> http://ann@proxy:3128 (secret)\n" in result.stdout
+        assert "pass-2" not in result.output
+        proxy = services.accounts.find("default", "gpu1").settings.proxy
+        assert proxy.full_url == "http://ann:pass-2@proxy:3128"
+        assert "changed 0" in poolgate("apply", path, PROXY=proxy.full_url).stdout
+        dumped = poolgate("dump").stdout
+        assert "proxy_env: GPU1_PROXY" in dumped
+        assert "changed 0" in poolgate("apply", setup(dumped)).stdout
+
     def test_a_key_leaves_its_team(self, poolgate, services, setup):
         poolgate("apply", setup("teams: [{name: t, key_limits: [5 usd/month]}]\nkeys: [{name: a, team: t}]"))
         assert len(services.api_keys.find("default", "a").limits) == 1
@@ -267,6 +285,14 @@ class TestFaults:
             ("version: 2", "version must be"),
             ("accounts: [{name: a, kind: openai, bas_url: x}]", "accounts[0].bas_url is not a field of"),
             ("accounts: [{name: a, kind: openai, api_key: sk-1}]", "accounts[0].api_key must not be in the"),
+            (
+                "accounts: [{name: a, kind: openai, proxy: 'http://u:p@h'}]",
+                "accounts[0].proxy must not have a",
+            ),
+            (
+                "accounts: [{name: a, kind: openai, proxy: 'http://h', proxy_env: P}]",
+                "accounts[0].proxy_env must not be there with proxy",
+            ),
             ("accounts: [{name: a, kind: openai}]", "accounts[0]: An account of kind openai needs a cred"),
             ("accounts: [{name: a, kind: chatgpt}]", "accounts[0]: 'a' has to be signed in first"),
             ("accounts: [{name: a, kind: demo}]", "accounts[0].kind must be"),
