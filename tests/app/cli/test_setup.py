@@ -47,6 +47,8 @@ keys:
     expires: 2027-01-01
     queue_seconds: 0
     weight: 3
+    owner: ann@example.com
+    labels: {env: prod, tier: two}
   - {name: old, disabled: true}
 """
 SECRETS = {"MAIN_KEY": "sk-main-secret", "GPU_TOKEN": "gpu-secret"}
