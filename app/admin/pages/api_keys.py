@@ -88,6 +88,7 @@ def detail(name: str) -> Any:
         "keys/detail.html",
         section="api_keys.show",
         view=_views([key], _shared_limits(key))[0],
+        team=app_services.teams.find(g.pool, key.team) if key.team else None,
         span=span,
         spans=usage_summary.SPANS,
         totals=used.totals(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.limits.limit_syntax import format_limit, parse_limit
+from app.stores.records.teams import TeamState
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -108,6 +109,9 @@ class TestShowing:
         assert f'href="{HOME}/red"' in page
         shown = inside.get(f"{KEYS}/ann").text
         assert ("5000 usd/month" in shown, "(team limit)" in shown) == (True, True)
+        assert "Its keys are refused" not in shown
+        services.teams.set_state(POOL, "red", TeamState.DISABLED)
+        assert "Its keys are refused" in inside.get(f"{KEYS}/ann").text
 
     def test_nothing(self, inside: Visitor, pool: Furnished) -> None:
         assert "No teams yet" in inside.get(HOME).text
