@@ -4,8 +4,10 @@
 -- finish tag is that plus tokens / weight. The lowest tag goes first, and the virtual time is the tag of the last one
 -- that was admitted: a key that used more tokens lately stands behind those that used less. What leaves unserved is
 -- not counted: its key's later requests move up. Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996.
--- A place is `<arrival>:<class>:<digest of the key>:<request id>`, so that the first arrival goes first where tags are
--- equal. It is lost unless it is renewed. The class stands for what decides which accounts may serve: an account is
+-- A place is `<arrival>:<class>:<digest of the flow>:<request id>`, so that the first arrival goes first where tags are
+-- equal. It is lost unless it is renewed. Requests for the same model at the same accounts are one line, with a virtual
+-- time of its own: tokens of models that other accounts serve do not count; a flow is what a key sends to one line.
+-- The class stands for what decides which accounts may serve: an account is
 -- left to those who wait before a request only if they could use it.
 -- The pool's field `queue` exists while requests may wait, so that the others need no look at the queue.
 
@@ -14,7 +16,8 @@ local TAGS_MS = 60000 -- how long it counts what a key used, after the last requ
 local LEAST_TOKENS = 100 -- a request counts as so many at least: it occupies a slot
 local OVERDUE = 64 -- lost places that one call removes
 local MAX_OFFERED = 32 -- accounts of one pick that are compared with the queue
-local VIRTUAL = '=virtual' -- a field of the tags that is of no key
+local MAX_TAGS = 4096 -- flows and lines; then all are forgotten
+local VIRTUAL = '=virtual:' -- with a line, the field of the tags that has its virtual time
 local ARRIVALS = '=arrivals' -- another: the number of the last request that began to wait
 
 local function tag_text(tag) return string.format('%.17g', tag) end
@@ -39,20 +42,20 @@ end
 local function leave_queue(id)
   local stored = redis.call('HGET', QUEUE_PLACES, id)
   if not stored then return end
-  local place, key, share = unpack(cjson.decode(stored))
+  local place, flow, share, line = unpack(cjson.decode(stored))
   local rank = redis.call('ZRANK', QUEUE, place)
   local later = rank and redis.call('ZRANGE', QUEUE, rank + 1, -1, 'WITHSCORES') or {}
   remove_place(id, place)
-  local finish, virtual = unpack(redis.call('HMGET', QUEUE_TAGS, key, VIRTUAL))
+  local finish, virtual = unpack(redis.call('HMGET', QUEUE_TAGS, flow, VIRTUAL .. line))
   share, finish, virtual = tonumber(share), tonumber(finish or nil), tonumber(virtual or nil) or 0
   local function moved_up(tag) return tag_text(math.max(math.min(tag, virtual), tag - share)) end
-  local own = digest_of(key)
+  local own = digest_of(flow)
   for i = 1, #later, 2 do
     if string.match(later[i], '^%d+:%x+:(%x+):') == own then
       redis.call('ZADD', QUEUE, moved_up(tonumber(later[i + 1])), later[i])
     end
   end
-  if finish then redis.call('HSET', QUEUE_TAGS, key, moved_up(finish)) end
+  if finish then redis.call('HSET', QUEUE_TAGS, flow, moved_up(finish)) end
 end
 
 local function drop_overdue(now)
@@ -61,14 +64,17 @@ local function drop_overdue(now)
   end
 end
 
--- Returns the digest of what decides which accounts may serve *request*, and that as JSON.
+local function line_of(model, pin, allowed) return digest_of(cjson.encode({ model, pin, allowed })) end
+
+-- Returns the digest of what decides which accounts may serve *request*, that as JSON, and its line.
 local function class_of(request)
   local allowed = request.allowed and {}
   for id in pairs(request.allowed or {}) do allowed[#allowed + 1] = id end
   if allowed then table.sort(allowed) end
+  local pin = pinned_to(request)
   local text = cjson.encode({ request.model, request.wire, request.kinds or {}, request.unfit_kinds or {},
-    request.unreadable or {}, request.demo or false, request.enforcing_only or false, pinned_to(request), allowed or false })
-  return digest_of(text), text
+    request.unreadable or {}, request.demo or false, request.enforcing_only or false, pin, allowed or false })
+  return digest_of(text), text, line_of(request.model, pin, allowed or false)
 end
 
 -- Returns what `class_of` encoded, in the shape of a request, with the offers that can serve it.
@@ -77,7 +83,8 @@ local function read_class(digest)
   if not text then return nil end
   local model, wire, kinds, unfit_kinds, unreadable, demo, enforcing_only, pin, allowed = unpack(cjson.decode(text))
   local class = { model = model, wire = wire, kinds = #kinds > 0 and kinds or nil, unfit_kinds = unfit_kinds,
-    unreadable = unreadable, demo = demo, enforcing_only = enforcing_only, pin = pin, allowed = allowed and set_of(allowed) }
+    unreadable = unreadable, demo = demo, enforcing_only = enforcing_only, pin = pin, allowed = allowed and set_of(allowed),
+    line = line_of(model, pin, allowed) }
   class.offers = offers_for(class)
   return class
 end
@@ -118,32 +125,80 @@ local function tokens_of(request)
   return math.max(tokens, LEAST_TOKENS)
 end
 
--- Returns the turn of a request: its start tag, what it adds to its key's tag, and its place if it waits. Accounts
--- that are left to others are taken from its choice. Returns nothing where no request waits, this one included.
+-- Returns the places of those that wait for an account that could serve *request*, as {place, tag}, the first one first,
+-- and whether some of them are in the same line.
+local function rivals_in_queue(request, own_class, line)
+  local waiting, offers, classes = redis.call('ZRANGE', QUEUE, 0, -1, 'WITHSCORES'), offers_for(request), {}
+  local rivals, is_active = {}, false
+  local function competes(class)
+    for offer in pairs(class.offers) do
+      if offers[offer] then return true end
+    end
+    return false
+  end
+  for i = 1, #waiting, 2 do
+    local digest = string.match(waiting[i], '^%d+:(%x+):')
+    if classes[digest] == nil then
+      local class = digest == own_class and { line = line, offers = offers } or read_class(digest)
+      classes[digest] = class and competes(class) and class or false
+    end
+    if classes[digest] then
+      rivals[#rivals + 1] = { waiting[i], tonumber(waiting[i + 1]) }
+      is_active = is_active or classes[digest].line == line
+    end
+  end
+  return rivals, is_active
+end
+
+-- Returns the turn of a request that has no place yet, and the places before it; nothing where it may ignore the queue.
+-- A line in which no request waits begins where those that it competes with are.
+local function new_turn(request, class, line)
+  local rivals, is_active = rivals_in_queue(request, class, line)
+  if #rivals == 0 and not request.wait then return nil end
+  local flow, lowest = request.key .. ':' .. line, rivals[1] and rivals[1][2] or 0
+  local weight = math.max(1, tonumber(redis.call('HGET', api_key_key(request.key), 'weight') or nil) or 1)
+  local finish, virtual = unpack(redis.call('HMGET', QUEUE_TAGS, flow, VIRTUAL .. line))
+  virtual = tonumber(virtual or nil) or lowest
+  if not is_active then virtual = math.max(virtual, lowest) end
+  local turn = { flow = flow, line = line, share = tokens_of(request) / weight,
+    tag = math.max(tonumber(finish or nil) or 0, virtual) }
+  local ahead = {}
+  for _, rival in ipairs(rivals) do
+    if rival[2] <= turn.tag then ahead[#ahead + 1] = rival[1] end
+  end
+  return turn, ahead
+end
+
+-- Returns the turn of a request: its start tag, what it adds to its flow's tag, and its place if it waits. Accounts
+-- that are left to others are taken from its choice. Returns nothing where it may ignore the queue.
 local function turn_of(request, now) -- rare
   local stored = redis.call('HGET', QUEUE_PLACES, request.id)
   local place = stored and cjson.decode(stored)[1]
   if place then redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place) end
   drop_overdue(now)
   if not has_queue() and not request.wait then return nil end
-  local class, class_text = class_of(request)
-  local ahead, turn
+  local class, class_text, line = class_of(request)
   local tag = place and redis.call('ZSCORE', QUEUE, place)
+  local turn, ahead
   if tag then
-    local _, key, share = unpack(cjson.decode(stored))
-    turn = { place = place, key = key, share = tonumber(share), tag = tonumber(tag) }
+    local _, flow, share = unpack(cjson.decode(stored))
+    turn = { place = place, flow = flow, line = line, share = tonumber(share), tag = tonumber(tag) }
     local rank = redis.call('ZRANK', QUEUE, place)
     ahead = rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
   else
-    local weight = math.max(1, tonumber(redis.call('HGET', api_key_key(request.key), 'weight') or nil) or 1)
-    local finish, virtual = unpack(redis.call('HMGET', QUEUE_TAGS, request.key, VIRTUAL))
-    turn = { key = request.key, share = tokens_of(request) / weight,
-      tag = math.max(tonumber(finish) or 0, tonumber(virtual) or 0) }
-    ahead = redis.call('ZRANGEBYSCORE', QUEUE, '-inf', tag_text(turn.tag))
+    turn, ahead = new_turn(request, class, line)
+    if not turn then return nil end
   end
   turn.class, turn.class_text = class, class_text
   if #ahead > 0 then request.is_left_to_others = left_to(ahead, class, now) end
   return turn
+end
+
+local function forget_tags()
+  if redis.call('HLEN', QUEUE_TAGS) < MAX_TAGS then return end
+  local arrivals = redis.call('HGET', QUEUE_TAGS, ARRIVALS) or 0
+  redis.call('DEL', QUEUE_TAGS)
+  redis.call('HSET', QUEUE_TAGS, ARRIVALS, arrivals)
 end
 
 local function expire_queue()
@@ -172,16 +227,17 @@ local function wait_for_turn(turn, request, refusal, now) -- rare
       return
     end
     arrival = string.format('%015.0f', redis.call('HINCRBY', QUEUE_TAGS, ARRIVALS, 1))
-    redis.call('HSET', QUEUE_TAGS, turn.key, tag_text(turn.tag + turn.share))
+    forget_tags()
+    redis.call('HSET', QUEUE_TAGS, turn.flow, tag_text(turn.tag + turn.share))
   end
-  local place = table.concat({ arrival, turn.class, digest_of(turn.key), request.id }, ':')
+  local place = table.concat({ arrival, turn.class, digest_of(turn.flow), request.id }, ':')
   if former and former ~= place then
     redis.call('ZREM', QUEUE, former)
     redis.call('ZREM', QUEUE_UNTIL, former)
   end
   redis.call('ZADD', QUEUE, tag_text(turn.tag), place)
   redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place)
-  redis.call('HSET', QUEUE_PLACES, request.id, cjson.encode({ place, turn.key, tag_text(turn.share) }))
+  redis.call('HSET', QUEUE_PLACES, request.id, cjson.encode({ place, turn.flow, tag_text(turn.share), turn.line }))
   redis.call('SET', queue_class_key(turn.class), turn.class_text, 'PX', TAGS_MS)
   redis.call('HSET', POOL, 'queue', 1)
   expire_queue()
@@ -193,10 +249,12 @@ local function end_turn(turn, request) -- rare
   if turn.place then
     remove_place(request.id, turn.place)
   else
-    redis.call('HSET', QUEUE_TAGS, turn.key, tag_text(turn.tag + turn.share))
+    forget_tags()
+    redis.call('HSET', QUEUE_TAGS, turn.flow, tag_text(turn.tag + turn.share))
   end
-  local virtual = tonumber(redis.call('HGET', QUEUE_TAGS, VIRTUAL) or nil) or 0
-  if turn.tag > virtual then redis.call('HSET', QUEUE_TAGS, VIRTUAL, tag_text(turn.tag)) end
+  local field = VIRTUAL .. turn.line
+  local virtual = tonumber(redis.call('HGET', QUEUE_TAGS, field) or nil)
+  if not virtual or turn.tag > virtual then redis.call('HSET', QUEUE_TAGS, field, tag_text(turn.tag)) end
   redis.call('PEXPIRE', QUEUE_TAGS, TAGS_MS)
   has_queue()
 end

@@ -263,6 +263,69 @@ class TestOthers:
         assert full.admit("other")["account"] == "a"
 
 
+class TestLines:
+    """Tokens of models that other accounts serve are not counted."""
+
+    @pytest.fixture
+    def two(self, store: StoreOfTest) -> StoreOfTest:
+        """Accounts for two models; both are at their cap, and requests of `hot` wait for both."""
+        store.account("a", cap=1, models=("m",))
+        store.account("b", cap=1, models=("n",))
+        for key in ("hot", "small"):
+            store.key(key)
+        store.admit("m-first")
+        store.admit("n-first", model="n")
+        for n in range(3):
+            wait(store, f"m{n}", "hot")
+        return store
+
+    def test_of_requests_that_wait(self, two: StoreOfTest) -> None:
+        last = "n-first"
+        for n in range(20):
+            wait(two, f"n{n}", "hot", model="n")
+            two.settle(last)
+            assert wait(two, f"n{n}", "hot", model="n")["account"] == "b"
+            last = f"n{n}"
+        wait(two, "s", "small")
+
+        assert order(two) == ["m0", "s", "m1", "m2"]
+
+    def test_of_requests_that_do_not(self, two: StoreOfTest) -> None:
+        two.settle("n-first")
+        for n in range(20):
+            assert two.admit(f"n{n}", "hot", model="n", output_tokens=1000)["account"] == "b"
+            two.settle(f"n{n}")
+        wait(two, "s", "small")
+
+        assert order(two) == ["m0", "s", "m1", "m2"]
+
+    def test_a_line_begins_where_its_rivals_are(self, store: StoreOfTest) -> None:
+        """Otherwise a model that had no requests would go first until it has used as many tokens."""
+        store.account("a", cap=1, models=("m", "n"))
+        for key in ("hot", "small"):
+            store.key(key)
+        last = store.admit("first")["id"]
+        wait(store, "m0", "hot")
+        for n in range(5):
+            wait(store, f"m{n + 1}", "hot")
+            store.settle(last)
+            assert wait(store, f"m{n}", "hot")["account"] == "a"
+            last = f"m{n}"
+        for n in range(3):
+            wait(store, f"n{n}", "small", model="n")
+
+        assert order(store) == ["m5", "n0", "n1", "n2"]
+
+    def test_many_tags_are_forgotten(self, two: StoreOfTest) -> None:
+        tags = keys.queue(two.pool) + ":tags"
+        two.client.hset(tags, mapping={f"k{n}:x": 1 for n in range(5000)})
+        wait(two, "m3", "hot")
+        wait(two, "s", "small")
+
+        assert two.client.hlen(tags) < 10
+        assert set(order(two)) == {"m0", "m1", "m2", "m3", "s"}
+
+
 class TestEnd:
     def test_of_the_last(self, full: StoreOfTest) -> None:
         wait(full, "q0")
