@@ -26,7 +26,7 @@ ACCOUNTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "chatgpt": ("chatgpt", ("responses",)),
 }
 MARK = re.compile(r"LOSABLE-([a-z_.]+)")
-ASKED: Json = {"role": "user", "content": "Hi"}
+QUESTION: Json = {"role": "user", "content": "Hi"}
 CALL: Json = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CALLED: Json = {"role": "assistant", "content": None, "tool_calls": [CALL]}
 RESULT: Json = {"role": "tool", "tool_call_id": "c", "content": "x"}
@@ -46,11 +46,11 @@ def part(kind: str, **more: Any) -> Json:
 
 
 def messages(*given: Json, **more: Any) -> Json:
-    return {"messages": [ASKED, *given], **more}
+    return {"messages": [QUESTION, *given], **more}
 
 
 def items(*given: Json, **more: Any) -> Json:
-    return {"input": [ASKED, *given], **more}
+    return {"input": [QUESTION, *given], **more}
 
 
 SIGNED: Json = {"google": {"thought_signature": mark("messages.extra_content")}}
@@ -114,7 +114,8 @@ CHAT: dict[str, Json] = {
 }
 RESPONSES: dict[str, Json] = {
     "reasoning before a question": items(
-        part("reasoning", content=[part("reasoning_text", text=mark("input.reasoning"))], summary=[]), ASKED
+        part("reasoning", content=[part("reasoning_text", text=mark("input.reasoning"))], summary=[]),
+        QUESTION,
     ),
     "reasoning of a call": items(
         part("reasoning", content=[part("reasoning_text", text="MUST")], summary=[]), CALL_ITEM, RESULT_ITEM
@@ -123,7 +124,7 @@ RESPONSES: dict[str, Json] = {
     "grammar of an unknown kind": items(
         tools=[part("custom", name="c", format=part("odd", more=mark("tools.format")))]
     ),
-    "name": items({**ASKED, "name": mark("input.name")}),
+    "name": items({**QUESTION, "name": mark("input.name")}),
     "stream options": items(stream=True, stream_options={"more": mark("stream_options.more")}),
     "odd part of a result": items(
         CALL_ITEM,

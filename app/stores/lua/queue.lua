@@ -126,7 +126,7 @@ local function tokens_of(request)
 end
 
 -- Returns the places of those that wait for an account that could serve *request*, as {place, tag}, the first one first,
--- and whether some of them are in the same line.
+-- and whether its own line has such requests.
 local function rivals_in_queue(request, own_class, line)
   local waiting, offers, classes = redis.call('ZRANGE', QUEUE, 0, -1, 'WITHSCORES'), offers_for(request), {}
   local rivals, is_active = {}, false

@@ -10,7 +10,7 @@ from app.translation.requests.lost_details import has_breakpoints, lost_in_chat,
 HINT = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 TEXT = {"type": "text", "text": "a"}
 REASONING = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]}
-ASKED, REPLY, NOTE = ({"role": role, "content": "a"} for role in ("user", "assistant", "developer"))
+QUESTION, REPLY, NOTE = ({"role": role, "content": "a"} for role in ("user", "assistant", "developer"))
 
 
 @pytest.mark.parametrize(
@@ -121,11 +121,11 @@ def test_chat(body, lost):
             ["input.web_search_call", "input.mcp_call"],
         ),
         ({"input": [{"type": "reasoning", "encrypted_content": "gAAA"}]}, ["input.reasoning"]),
-        ({"input": [REASONING, ASKED]}, ["input.reasoning"]),
-        ({"input": [ASKED, REASONING]}, ["input.reasoning"]),
-        ({"input": [REASONING, NOTE, REPLY, ASKED]}, []),
-        ({"input": [REASONING, {"type": "function_call", "call_id": "c", "name": "f"}, ASKED]}, []),
-        ({"input": [{**ASKED, "name": "n"}, {**REPLY, "status": "completed"}]}, ["input.name"]),
+        ({"input": [REASONING, QUESTION]}, ["input.reasoning"]),
+        ({"input": [QUESTION, REASONING]}, ["input.reasoning"]),
+        ({"input": [REASONING, NOTE, REPLY, QUESTION]}, []),
+        ({"input": [REASONING, {"type": "function_call", "call_id": "c", "name": "f"}, QUESTION]}, []),
+        ({"input": [{**QUESTION, "name": "n"}, {**REPLY, "status": "completed"}]}, ["input.name"]),
         (
             {"input": [{"role": "assistant", "content": [{**TEXT, "logprobs": [{}], "parsed": 1}]}]},
             ["input.parsed"],
