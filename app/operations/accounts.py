@@ -55,7 +55,7 @@ class AccountOperations(AuditedOperations):
 
         Raises InvalidRequest when the name is taken, or a credential is missing or malformed.
         """
-        _check_limits_hold(fields)
+        check_limits_hold(fields)
         account = new_account(
             fields, self._settings, credential=credential, chatgpt_account_id=chatgpt_account_id
         )
@@ -92,7 +92,7 @@ class AccountOperations(AuditedOperations):
         replaces the account's API key or token.
         Raises NotFound; InvalidRequest for a credential when the account has a sign-in.
         """
-        _check_limits_hold(changes)
+        check_limits_hold(changes)
         account = changed_account(self._read_for_change(pool, name, credential), changes)
         if credential:
             if account.signed_in:
@@ -208,7 +208,7 @@ class AccountOperations(AuditedOperations):
         return result
 
 
-def _check_limits_hold(fields: Mapping[str, Any]) -> None:
+def check_limits_hold(fields: Mapping[str, Any]) -> None:
     """Raise InvalidRequest for settings in *fields* by which a request would be another than limits count."""
     check_own_fields(fields.get("drop_fields", ()), fields.get("set_fields", {}))
     check_model_names(fields.get("model_names", {}))

@@ -16,7 +16,7 @@ from app.accounts.new_account import changed_account, checked_credential, new_ac
 from app.accounts.own_proxy import proxy_of
 from app.config import Settings
 from app.errors import CredentialUnreadable, InvalidRequest
-from app.operations.accounts import AccountOperations
+from app.operations.accounts import AccountOperations, check_limits_hold
 from app.operations.setup.changes import HIDDEN, PlannedChange, errors_at, planned
 from app.operations.setup.secrets import Variables
 from app.stores.records.accounts import AccountState
@@ -81,6 +81,7 @@ class AccountPlanner:
         if headers and is_complete:
             fields["secret_headers"] = headers
         if is_complete:  # the others are reported together
+            check_limits_hold(fields)
             new_account(fields, self._settings, credential=credential)
 
         def apply() -> str:
@@ -119,6 +120,7 @@ class AccountPlanner:
             after["proxy"] = f"{proxy_of(secrets.proxy).url} {HIDDEN}"
         if "paused" in entry:
             after[PAUSED] = entry["paused"]
+        check_limits_hold(changes)
         changed_account(account, changes)
 
         def apply() -> str:

@@ -285,6 +285,10 @@ class TestFaults:
             ("- 1", "must be a mapping of sections"),
             ("users: []", "users is not a field of this object"),
             ("version: 2", "version must be"),
+            (
+                "accounts: [{name: a, kind: compatible, base_url: 'http://h', set_fields: {n: 2}}]",
+                "accounts[0]: 'n' cannot be set: it chooses the number of responses",
+            ),
             ("accounts: [{name: a, kind: openai, bas_url: x}]", "accounts[0].bas_url is not a field of"),
             ("accounts: [{name: a, kind: openai, api_key: sk-1}]", "accounts[0].api_key must not be in the"),
             (
