@@ -84,6 +84,15 @@ def lacks_payload(item: Any) -> bool:
     return type(item.get(PAYLOAD_KEYS[item["type"]])) is not str
 
 
+def has_no_payload(item: Any) -> bool:
+    """Return whether *item* is a call for the client with no text for its tool, or an empty one."""
+    return (
+        type(item) is dict
+        and item.get("type") in _CLIENT_CALLS
+        and (not item.get(PAYLOAD_KEYS[item["type"]]) or lacks_payload(item))
+    )
+
+
 def with_payload(item: Payload, text: str = "") -> Payload:
     """Return *item*, a call that lacks its payload, with *text* as that; without one it has no arguments."""
     key = PAYLOAD_KEYS[item["type"]]

@@ -119,6 +119,7 @@ class ResponsesReader:
         self._items: dict[Any, int] = {}  # bytes of finished items, by output index
         self._output_bytes = 0  # in the terminal event
         self._has_cut_call = False  # whether a function call ends inside its arguments
+        self._begun: dict[str, Any] = {}  # the response of the newest opening event
 
     @property
     def output_bytes(self) -> int:
@@ -156,8 +157,8 @@ class ResponsesReader:
             return Stage.PROGRESS if delta else Stage.QUIET
         if kind in FINISHES:
             return self._end(kind, event)
-        if kind in _TEXT_DELTAS:  # an integer is text without quotes; other values have no meaning
-            text = str(delta) if type(delta) is int else ""
+        if kind in _TEXT_DELTAS:
+            text = _text_of(kind, delta)
             event.payload, event.data = {**payload, "delta": text}, None
             return self.observe(event)
         if not kind and reports_error(payload):  # some servers send a bare error
@@ -172,8 +173,14 @@ class ResponsesReader:
 
     def _begin(self, event: Event) -> None:
         response = event.payload.get("response")
+        if not isinstance(response, dict):
+            return
+        if (begun_id := self._begun.get("id")) and response.get("id") != begun_id:
+            response = {**response, "id": begun_id}
+            event.payload, event.data = {**event.payload, "response": response}, None
         self._identify(response)
-        if isinstance(response, dict) and (usage := response.get("usage")) is not None:
+        self._begun = response
+        if (usage := response.get("usage")) is not None:
             repaired = usage_for_responses(usage, usage_from_responses(usage))
             if repaired is not usage:
                 response = {**response, "usage": repaired}
@@ -199,16 +206,23 @@ class ResponsesReader:
     def _end(self, kind: str, event: Event) -> Stage:
         payload = event.payload
         response = payload.get("response")
-        status = response.get("status") if isinstance(response, dict) else None
-        if (
-            kind == "response.completed" and isinstance(status, str) and status in _NOT_COMPLETED
-        ):  # vLLM ends all streams with this event
-            kind = _NOT_COMPLETED[status]
-            event.payload = payload = {**payload, "type": kind}
-            event.data = None
+        if not isinstance(response, dict) and kind in ("response.completed", "response.incomplete"):
+            response = {**self._begun, "status": FINISHES[kind]}
+            event.payload, event.data = {**payload, "response": response}, None
+            payload = event.payload
+        if kind == "response.completed" and isinstance(response, dict):
+            ended = _end_of(response)
+            if ended != kind:
+                kind = ended
+                event.payload, event.data = {**payload, "type": kind}, None
+                payload = event.payload
         self._identify(response)
         if isinstance(response, dict):
             repaired = {**self._read_usage(response), **self._read_output(response)}
+            if response.get("status") != FINISHES[kind] and FINISHES[kind] != "failed":
+                repaired["status"] = FINISHES[kind]
+            if (begun_id := self._begun.get("id")) and response.get("id") != begun_id:
+                repaired["id"] = begun_id  # SDKs fail on another
             if self._has_cut_call and kind == "response.completed":
                 kind = "response.incomplete"
                 repaired |= CUT
@@ -245,9 +259,25 @@ class ResponsesReader:
 
     def _identify(self, response: Any) -> None:
         if isinstance(response, dict):
-            self.response_id = bounds.text(response.get("id")) or self.response_id
+            self.response_id = self.response_id or bounds.text(response.get("id"))
             self.model = bounds.text(response.get("model")) or self.model
             self.service_tier = bounds.text(response.get("service_tier")) or self.service_tier
+
+
+def _end_of(response: dict[str, Any]) -> str:
+    """Return the event that ends *response*, which was called completed: vLLM ends all streams so."""
+    if response.get("error"):
+        return "response.failed"
+    status = response.get("status")
+    return _NOT_COMPLETED.get(status if isinstance(status, str) else "", "response.completed")
+
+
+def _text_of(kind: str, delta: Any) -> str:
+    """Return the text of a *delta* that is none: a number is text without quotes, others have no meaning."""
+    if type(delta) is int:
+        return str(delta)
+    is_json = kind == "response.function_call_arguments.delta" and type(delta) in (dict, list)
+    return json_text(delta) if is_json else ""
 
 
 def _repair_item(event: Event) -> Any:

@@ -55,6 +55,11 @@ class OpenItems:
             return done
         return "".join(piece for piece in self._texts.get(position, ()) if isinstance(piece, str))
 
+    def text_of(self, item: Payload) -> str:
+        """Return the text that was streamed for the tool of *item*, a call that has not ended."""
+        indexes = (index for index, opened in self._items.items() if opened.get("id") == item.get("id"))
+        return next((self.payload_of(index, item) for index in indexes), "")
+
     def note_done(self, done: Payload) -> None:
         """Remember that the upstream has ended a text."""
         position = _position(done, ".done")

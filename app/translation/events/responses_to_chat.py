@@ -252,14 +252,21 @@ class ResponsesToChat:
             self._send({"tool_calls": [{"index": index, **head, "function": function}]})
 
     def _on_arguments(self, payload: Payload) -> None:
-        tool_call, delta = self._calls.find(payload), payload.get("delta")
+        tool_call, delta = self._call_of(payload), payload.get("delta")
         if tool_call is not None and delta and isinstance(delta, str):
             tool_call.sent.append(delta)
             if not tool_call.custom:
                 self._send_call(tool_call, {"arguments": delta})
 
+    def _call_of(self, payload: Payload) -> ToolCall | None:
+        """Return the call of *payload*; one without any id is of the item that was begun last."""
+        call = self._calls.find(payload)
+        if call is None and type(payload.get("output_index")) is not int:
+            call = self._calls.find(self._ids.with_place(payload))
+        return call
+
     def _on_arguments_done(self, payload: Payload) -> None:
-        tool_call = self._calls.find(payload)
+        tool_call = self._call_of(payload)
         if tool_call is not None:
             self._send_rest(tool_call, payload.get("input" if tool_call.custom else "arguments"))
 
@@ -306,8 +313,8 @@ class ResponsesToChat:
             if is_silent or item.get("type") in CALL_TYPES:
                 self._finish_item(item, index)
         for tool_call in self._calls:
-            if tool_call.custom:
-                self._send_custom(tool_call, "".join(tool_call.sent))
+            if tool_call.custom or not any(tool_call.sent):  # only the start of the call had its arguments
+                self._send_rest(tool_call, tool_call.given or "".join(tool_call.sent))
         if not self._begun:
             self._send({"content": ""})
         if response.get("service_tier"):

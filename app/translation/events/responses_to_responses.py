@@ -7,7 +7,15 @@ from typing import Any
 
 from app.openai_types.responses import ResponsesItem
 from app.streaming.events import DONE, Event
-from app.streaming.response_repair import CUT, PAYLOAD_KEYS, has_cut_arguments, lacks_payload, with_payload
+from app.streaming.response_repair import (
+    CUT,
+    PAYLOAD_KEYS,
+    has_cut_arguments,
+    has_no_payload,
+    lacks_payload,
+    repaired_item,
+    with_payload,
+)
 from app.streaming.responses_protocol import ALIASES
 from app.translation.events.implicit_messages import KINDS, ImplicitMessages, build_part_added
 from app.translation.events.item_ids import PLACED, ItemIds
@@ -53,6 +61,7 @@ class ResponsesPassThrough:
         self._open = OpenItems()
         self._pieces: list[Any] = []  # of the text that the last delta extended
         self._repaired = False
+        self._has_cut_call = False  # whether a call ends inside its arguments, which only deltas have
         self._is_numbered = True  # whether the upstream numbers its events
         self._number: Any = None  # of the last event sent
         self._items: dict[int, ResponsesItem] = {}  # finished, by output index
@@ -167,7 +176,7 @@ class ResponsesPassThrough:
 
     def _on_part_added(self, event: Event) -> Event | None:
         part = event.payload.get("output_index", 0), event.payload.get("content_index", 0)
-        if part in self._parts or part[0] in self._implicit:
+        if part in self._parts or part[0] in self._implicit or type(event.payload.get("part")) is not dict:
             return None
         if part[0] not in self._announced and _text_of(event.payload.get("part")) is not None:
             return None  # its text announces the message, and the part
@@ -181,7 +190,7 @@ class ResponsesPassThrough:
         if text and payload not in self._seen:
             part = payload["part"]
             self._insert_delta({**payload, **part, "type": f"response.{part['type']}.done"})
-        if payload.get("output_index", 0) in self._implicit:
+        if payload.get("output_index", 0) in self._implicit or type(payload.get("part")) is not dict:
             return None
         self._open.note_part_done(payload)
         return event
@@ -223,8 +232,8 @@ class ResponsesPassThrough:
                 item = {**item, "id": f"item_{index}"}
                 self._ids.announce_made({"output_index": index, "item": item})
                 event = Event({**event.payload, "item": item})
-            if lacks_payload(item):
-                item = with_payload(item, self._open.payload_of(index, item))
+            if has_no_payload(item):
+                item = self._given(item, self._open.payload_of(index, item))
                 event = Event({**event.payload, "item": item})
             self._insert_missing(item, index, event)
         self._items[index] = item
@@ -256,7 +265,7 @@ class ResponsesPassThrough:
         output = response.get("output") if isinstance(response, dict) else None
         if isinstance(response, dict) and isinstance(output, list):
             named = self._ids.with_announced(output)
-            if any(map(lacks_payload, named)):
+            if any(map(has_no_payload, named)):
                 named = [self._with_payload(item) for item in named]
             if named is not output:
                 output, response = named, {**response, "output": named}
@@ -264,11 +273,12 @@ class ResponsesPassThrough:
         for index, events in self._open.finish(event.payload, output):
             item = self._items[index] = events[-1].payload["item"]
             self._insert(*events)
-            if event.type == "response.completed" and has_cut_arguments(item) and isinstance(response, dict):
-                response = {**response, **CUT}
-                event = Event({**event.payload, "type": "response.incomplete", "response": response})
+            self._has_cut_call |= has_cut_arguments(item)
         if not isinstance(response, dict):
             return event
+        if event.type == "response.completed" and self._has_cut_call:
+            response = {**response, **CUT}
+            event = Event({**event.payload, "type": "response.incomplete", "response": response})
         if not output and self._items:
             output = [self._items[index] for index in sorted(self._items)]
             return Event({**event.payload, "response": {**response, "output": output}})
@@ -284,10 +294,18 @@ class ResponsesPassThrough:
 
     def _with_payload(self, item: Any) -> Any:
         """Return *item* of the final output, of which a call has the text that was streamed for its tool."""
-        if not lacks_payload(item):
+        if not has_no_payload(item):
             return item
         streamed = (other for other in self._items.values() if other.get("id") == item.get("id"))
-        return with_payload(item, next(map(_payload_of, streamed), ""))
+        return self._given(item, next(map(_payload_of, streamed), "") or self._open.text_of(item))
+
+    def _given(self, item: Any, text: str) -> Any:
+        """Return *item*, a call without a text for its tool, with the *text* that was streamed for that."""
+        if not text and not lacks_payload(item):
+            return item
+        item = repaired_item(with_payload(item, text))
+        self._has_cut_call |= has_cut_arguments(item)
+        return item
 
 
 def _payload_of(item: Any) -> str:

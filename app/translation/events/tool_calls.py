@@ -21,6 +21,7 @@ class ToolCall:
     has_own_id: bool = True  # whether `call_id` is the upstream's
     index: int = -1  # until it is announced
     sent: list[str] = field(default_factory=list)  # pieces of its arguments or input
+    given: str = ""  # the arguments or input with which its item was begun
 
     @property
     def announced(self) -> bool:
@@ -76,6 +77,8 @@ class ToolCalls:
         custom = item.get("type") == "custom_tool_call"
         made_id = call_id or item_id or f"call_{len(self._calls)}"
         call = ToolCall(made_id, item.get("name") or "", custom, item_id, output_index, bool(call_id))
+        given = item.get("input" if custom else "arguments")
+        call.given = given if isinstance(given, str) else ""
         self._calls.append(call)
         return call
 

@@ -472,3 +472,147 @@ def test_two_parts_without_an_index(
         (item,) = body["output"]
         assert [part["text"] for part in item["content"]] == ["Hello", " there"]
         assert item["id"] == ("msg_1" if is_announced else ids[0] or "msg_0")
+
+
+ANNOUNCED = {**CALL, "arguments": "", "status": "in_progress"}
+
+
+def call_stream(*events: Json, item: Json = ANNOUNCED, output: Any = (), **fields: Any) -> bytes:
+    """Return a stream that announces the call *item*, sends *events*, and ends."""
+    begun = response([], status="in_progress", usage=None)
+    return stream_of(
+        [
+            {"type": "response.created", "response": begun},
+            {"type": "response.output_item.added", "output_index": 0, "item": item},
+            *events,
+            {"type": "response.completed", "response": response(list(output), **fields)},
+        ]
+    )
+
+
+def arguments_delta(delta: Any) -> Json:
+    place = {"output_index": 0, "item_id": "fc_1"}
+    return {"type": "response.function_call_arguments.delta", **place, "delta": delta}
+
+
+def done(item: Json) -> Json:
+    return {"type": "response.output_item.done", "output_index": 0, "item": item}
+
+
+ENDED = {**CALL, "arguments": ""}
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize(
+    ("text", "ends"), [('{"a":1}', ("tool_calls", "completed")), ('{"a', ("length", "incomplete"))]
+)
+def test_arguments_that_only_deltas_have(
+    protocol: str, stream: bool, text: str, ends: tuple[str, str]
+) -> None:
+    """The finished item, and the final output, have an empty text, or none."""
+    delta = arguments_delta(text)
+    for data in (
+        call_stream(delta, done(ENDED)),
+        call_stream(delta, done(CALL)),
+        call_stream(delta, done(ENDED), output=[ENDED]),
+        call_stream(delta, output=[ENDED]),
+        call_stream(delta, output=[CALL]),
+    ):
+        body = received(protocol, data, stream=stream)
+
+        assert calls_in(body) == [("call_1", "f", text)]
+        assert end_of(body) == ends[protocol == "responses"]
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("is_ended", [True, False])
+def test_arguments_that_only_deltas_of_another_type_have(protocol: str, stream: bool, is_ended: bool) -> None:
+    data = call_stream(arguments_delta({"a": 1}), *([done(ENDED)] if is_ended else ()))
+
+    assert calls_in(received(protocol, data, stream=stream)) == [("call_1", "f", '{"a":1}')]
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+def test_arguments_that_only_the_start_of_a_call_has(protocol: str, stream: bool) -> None:
+    data = call_stream(item={**ANNOUNCED, "arguments": '{"a":1}'})
+
+    assert calls_in(received(protocol, data, stream=stream)) == [("call_1", "f", '{"a":1}')]
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+def test_calls_without_ids_and_indexes(protocol: str, stream: bool) -> None:
+    events: list[Json] = [{"type": "response.created", "response": response([], status="in_progress")}]
+    for number in (1, 2):
+        item = {**ANNOUNCED, "id": None, "call_id": f"call_{number}"}
+        events.append({"type": "response.output_item.added", "item": item})
+        for piece in ('{"n":', f"{number}}}"):
+            events.append({"type": "response.function_call_arguments.delta", "delta": piece})
+    data = stream_of([*events, {"type": "response.completed", "response": response([])}])
+
+    calls = calls_in(received(protocol, data, stream=stream))
+
+    assert calls == [("call_1", "f", '{"n":1}'), ("call_2", "f", '{"n":2}')]
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+def test_a_completed_response_with_an_error_has_failed(protocol: str, stream: bool) -> None:
+    data = call_stream(done({**ENDED, "arguments": "{}"}), error={"code": "x", "message": "It broke"})
+
+    with pytest.raises(UpstreamRejected, match="It broke"):
+        received(protocol, data, stream=stream)
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize(
+    "final", [{}, {"response": None}, {"response": "x"}, {"response": {"status": "queued"}}]
+)
+def test_the_response_at_the_end_lacks_its_fields(protocol: str, stream: bool, final: Json) -> None:
+    events = text_stream("Hello", index={"output_index": 0})
+
+    body = received(
+        protocol, stream_of([*events[:-1], {"type": "response.completed", **final}]), stream=stream
+    )
+
+    assert text_in(body) == "Hello"
+    assert end_of(body) == ("stop" if protocol == "chat" else "completed")
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("place", ["in_progress", "completed"])
+def test_the_id_of_a_response_changes(protocol: str, stream: bool, place: str) -> None:
+    """Its first one has been sent already."""
+    events = text_stream("Hello", index={"output_index": 0})
+    odd = {"type": "response.in_progress", "response": response([], id="resp_2", status="in_progress")}
+    if place == "in_progress":
+        events.insert(1, odd)
+    else:
+        events[-1] = {**events[-1], "response": {**events[-1]["response"], "id": "resp_2"}}
+
+    body = received(protocol, stream_of(events), stream=stream)
+
+    assert text_in(body) == "Hello"
+    if protocol == "responses":
+        assert body["id"] == "resp_1"
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+def test_an_unstreamed_response_without_a_status(protocol: str, stream: bool) -> None:
+    complete = response([{**MESSAGE, "content": [{**PART, "text": "Hello"}]}])
+    del complete["status"]
+
+    body = received(protocol, orjson.dumps(complete), stream=stream)
+
+    assert text_in(body) == "Hello"
+    assert end_of(body) == ("stop" if protocol == "chat" else "completed")
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("part", [None, "Hello", ["Hello"]])
+def test_parts_that_are_none(protocol: str, stream: bool, part: Any) -> None:
+    events = text_stream("Hello", index={"output_index": 0})
+    place = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
+    odd = [{"type": f"response.content_part.{step}", **place, "part": part} for step in ("added", "done")]
+
+    data = stream_of([*events[:2], odd[0], *events[2:-1], odd[1], events[-1]])
+
+    assert text_in(received(protocol, data, stream=stream)) == "Hello"

@@ -246,10 +246,16 @@ def test_former_names():
     assert event_type({}) == ""
 
 
-@pytest.mark.parametrize(("delta", "text"), [(5, "5"), (0, "0"), (None, ""), (True, ""), (0.5, ""), ({}, "")])
+@pytest.mark.parametrize(
+    ("delta", "text"),
+    [(5, "5"), (0, "0"), (None, ""), (True, ""), (0.5, ""), ([], "[]"), ({"a": 1}, '{"a":1}')],
+)
 @pytest.mark.parametrize("name", ["output_text", "refusal", "function_call_arguments", "reasoning_text"])
 def test_deltas_that_are_no_text(name: str, delta: Any, text: str) -> None:
+    """An object or a list is text only as the arguments of a call."""
     reader, event = ResponsesReader(), Event({"type": f"response.{name}.delta", "delta": delta}, b"{}")
+    if isinstance(delta, dict | list) and name != "function_call_arguments":
+        text = ""
 
     assert reader.observe(event) is (Stage.PROGRESS if text else Stage.QUIET)
     assert (event.payload["delta"], event.data, reader.output_bytes) == (text, None, len(text))

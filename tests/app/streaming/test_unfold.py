@@ -166,9 +166,8 @@ def test_response_for_a_chat_client():
 )
 def test_status(status, finish):
     reader = ResponsesReader()
-    for event in unfold_response(
-        response(MESSAGE, status=status, error={"code": "server_error", "message": "no"})
-    ):
+    error = {"code": "server_error", "message": "no"} if status == "failed" else None
+    for event in unfold_response(response(MESSAGE, status=status, error=error)):
         reader.observe(event)
 
     assert reader.finish == finish
