@@ -18,7 +18,7 @@ MIN_FAILURES = 2  # in a row; a single one is no evidence
 MAX_REFUSED = 10  # fields that are listed
 # results of the job `models` when the server did not answer
 UNREACHABLE = ("upstream_unavailable", "stream_idle_timeout", "upstream_request_timeout")
-_SEALED = ("credential", "sign_in")
+_SEALED = ("credential", "sign_in", "secrets")
 
 
 @dataclass(frozen=True, slots=True)

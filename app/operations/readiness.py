@@ -20,7 +20,7 @@ from app.stores.secrets import Vault
 
 REUSED_SECONDS = 1.0  # how long a response about the credentials is reused
 UNREADABLE = "No credential of pool 'default' can be decrypted: check POOLGATE_SECRET_KEYS"
-_FIELDS = ("state", "credential", "sign_in")
+_FIELDS = ("state", "credential", "sign_in", "secrets")
 
 
 class Readiness:

@@ -246,10 +246,12 @@ class TestAccountsForAPerson:
             "poolgate account test two --pool team",
         ) in diagnostics
 
-    def test_sealed_with_another_key(self, services: Services, redis_client: Any) -> None:
+    @pytest.mark.parametrize("field", ["credential", "secrets"])
+    def test_sealed_with_another_key(self, services: Services, redis_client: Any, field: str) -> None:
+        """Its API key, or a secret header or the password of its proxy."""
         main = account(services, "main")
         other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
-        redis_client.hset(keys.account("team", main.id), "credential", other)
+        redis_client.hset(keys.account("team", main.id), field, other)
 
         ((level, where, what, _),) = found(services)
 
