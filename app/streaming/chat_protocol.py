@@ -18,7 +18,7 @@ from app.streaming.tool_call_repair import number_of
 from app.streaming.unfold import list_of_choices
 from app.streaming.upstream_errors import has_failed_base, rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_chat
-from app.streaming.usage_shapes import usage_for_chat
+from app.streaming.usage_shapes import chat_usage, usage_for_chat
 from schemas import bounds
 
 CHUNK, COMPLETION = "chat.completion.chunk", "chat.completion"
@@ -166,8 +166,12 @@ class ChatReader:
         parsed = usage_from_chat(usage)
         if parsed is None:
             self.unknown_usage = usage or self.unknown_usage
-        elif parsed.total_tokens or self.usage is None:  # some servers report zeros at the end
+        elif parsed.total_tokens or self.usage is None:
             self.usage = parsed
+        else:  # some servers report zeros at the end
+            payload = event.payload = {**payload, "usage": chat_usage(self.usage)}
+            event.data = None
+            return payload
         self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
         if (repaired := usage_for_chat(usage, parsed)) is not usage:
             payload = event.payload = {**payload, "usage": repaired}
@@ -244,7 +248,9 @@ class ChatReader:
     ) -> None:
         """Note the finish reason of *choice*: of several, the client receives the first."""
         reason, native = choice["finish_reason"], choice.get("native_finish_reason")
-        if is_broken_off(reason) or (is_broken_off(native) and not self.output_bytes):
+        if error := choice.get("error"):  # of OpenRouter
+            self.error = rejection_from_event({"error": error})
+        elif is_broken_off(reason) or (is_broken_off(native) and not self.output_bytes):
             word = reason if is_broken_off(reason) else native
             message = f"The upstream broke off its response: its finish_reason is '{word}'"
             self.error = rejection_from_event({"error": {"message": message, "code": word}})

@@ -22,7 +22,7 @@ from app.streaming.response_repair import (
     repaired_output,
     with_content,
 )
-from app.streaming.upstream_errors import rejection_from_event, reports_error
+from app.streaming.upstream_errors import is_error_name, rejection_from_event, reports_error
 from app.streaming.usage import Usage, usage_from_responses
 from app.streaming.usage_shapes import usage_for_responses
 from schemas import bounds
@@ -161,7 +161,7 @@ class ResponsesReader:
             text = _text_of(kind, delta)
             event.payload, event.data = {**payload, "delta": text}, None
             return self.observe(event)
-        if not kind and reports_error(payload):  # some servers send a bare error
+        if (not kind or is_error_name(kind)) and reports_error(payload):  # some servers send a bare error
             return self._end("error", event)
         if kind in OPENING:
             self._begin(event)

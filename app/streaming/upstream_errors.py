@@ -74,6 +74,8 @@ _NEXT_TO_MESSAGE = frozenset(
     ("message", "msg", "code", "param", "success", "status_code", "request_id", "requestId", "trace_id")
 )
 
+_NEXT_TO_NAMED_MESSAGE = _NEXT_TO_MESSAGE | {"type", "object", "status"}
+
 _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
 
 
@@ -92,9 +94,17 @@ def reports_error(payload: Mapping[str, Any]) -> bool:
         return True
     if _ERROR_WORDS.isdisjoint(payload):
         return False
-    return bool(payload.get("detail") or payload.get("errors")) or (
-        has_message(payload) and payload.keys() <= _NEXT_TO_MESSAGE
+    if payload.get("detail") or payload.get("errors"):
+        return True
+    return has_message(payload) and (
+        payload.keys() <= _NEXT_TO_MESSAGE
+        or (is_error_name(payload.get("type")) and payload.keys() <= _NEXT_TO_NAMED_MESSAGE)
     )
+
+
+def is_error_name(kind: Any) -> bool:
+    """Return whether *kind* names an error, such as `BadRequestError` or `server_error`."""
+    return isinstance(kind, str) and kind.lower().endswith("error")
 
 
 def has_message(payload: Mapping[str, Any]) -> bool:

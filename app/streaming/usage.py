@@ -128,8 +128,7 @@ def _usage(usage: Any, own: tuple[str, str], other: tuple[str, str]) -> Usage | 
     """Return the usage under a protocol's *own* names, under the *other* ones where those are absent."""
     if not isinstance(usage, dict):
         return None
-    input_key = own[0] if usage.get(own[0]) is not None else other[0]
-    output_key = own[1] if usage.get(own[1]) is not None else other[1]
+    input_key, output_key = _key(usage, own[0], other[0]), _key(usage, own[1], other[1])
     if not _is_plausible(usage, input_key) or not _is_plausible(usage, output_key):
         return None  # a report with one implausible side is discarded, and estimated
     total = _count(usage, "total_tokens")
@@ -149,6 +148,12 @@ def _usage(usage: Any, own: tuple[str, str], other: tuple[str, str]) -> Usage | 
         if count is not None:
             details[name] = min(count, tokens_in if _is_of_input(name) else tokens_out)
     return Usage(tokens_in, tokens_out, max(total or 0, tokens_in + tokens_out), **details)
+
+
+def _key(usage: dict[str, Any], own: str, other: str) -> str:
+    """Return the name of a side: its *own*, unless that is absent, or 0 and the *other* is not (New API)."""
+    value = usage.get(own)
+    return own if value or (value is not None and not usage.get(other)) else other
 
 
 def _is_of_input(detail: str) -> bool:

@@ -70,7 +70,7 @@ def usage_for_responses(usage: Any, parsed: Usage | None) -> Any:
 
 
 def _is_odd(usage: Any, parsed: Usage | None, names: tuple[str, str]) -> bool:
-    """Return whether *usage* is not understood, or has other *names* or no numbers."""
+    """Return whether *usage* is not understood, or has its numbers under other *names*, or as texts."""
     if parsed is None:
         return usage is not None
     input_name, output_name = names
@@ -78,6 +78,8 @@ def _is_odd(usage: Any, parsed: Usage | None, names: tuple[str, str]) -> bool:
         type(usage.get(input_name)) not in _NUMBERS
         or type(usage.get(output_name)) not in _NUMBERS
         or type(usage.get("total_tokens")) is str
+        or (not usage[input_name] and parsed.input_tokens > 0)
+        or (not usage[output_name] and parsed.output_tokens > 0)
     )
 
 

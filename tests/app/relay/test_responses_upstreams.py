@@ -235,6 +235,7 @@ ERRORS: list[tuple[Json, str]] = [
     ),
     ({"detail": {"message": WORDS}}, WORDS),
     ({"message": WORDS}, WORDS),
+    ({"message": WORDS, "type": "BadRequestError", "param": None, "code": 40001}, WORDS),
     ({"code": 1234, "msg": WORDS, "success": False}, WORDS),
     ({"error": WORDS}, WORDS),
     ({"error": {"detail": WORDS}}, WORDS),
@@ -328,6 +329,51 @@ def test_usage_under_other_names(
             input_name, output_name = OWN[protocol]
             assert (body["usage"][input_name], body["usage"][output_name]) == (12, 7)
             assert body["usage"][f"{input_name}_details"]["cached_tokens"] == 5
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+@pytest.mark.parametrize("filled", ["chat", "responses"])
+def test_usage_under_the_names_of_both_protocols(protocol: str, stream: bool, wire: str, filled: str) -> None:
+    """New API sends all of them; those of one are zero."""
+    usage = dict.fromkeys(OWN["chat"] + OWN["responses"], 0)
+    usage |= {**dict(zip(OWN[filled], (12, 7), strict=True)), "total_tokens": 19}
+    for data in with_usage(wire, usage):
+        body, attempt = booked(protocol, data, stream=stream, wire=wire)
+
+        assert attempt.reader.usage == Usage(12, 7, 19)
+        if protocol == "responses" or not stream:
+            input_name, output_name = OWN[protocol]
+            assert (body["usage"][input_name], body["usage"][output_name]) == (12, 7)
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+def test_usage_that_is_zero_at_the_end(protocol: str, stream: bool) -> None:
+    counts = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
+    end = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    chunks = [{**BEGUN["chat"], "usage": counts}, {**end, "usage": dict.fromkeys(counts, 0)}]
+    data = b"".join(map(frame, chunks)) + b"data: [DONE]\n\n"
+
+    body, attempt = booked(protocol, data, stream=stream, wire="chat")
+
+    assert attempt.reader.usage == Usage(12, 7, 19)
+    if protocol == "responses" or not stream:
+        assert body["usage"]["total_tokens"] == 19
+
+
+@pytest.mark.parametrize(("protocol", "stream"), WAYS)
+@pytest.mark.parametrize("reason", ["error", "stop"])
+def test_words_of_an_error_in_a_choice(protocol: str, stream: bool, reason: str) -> None:
+    """OpenRouter puts the provider's error there."""
+    error = {"code": 503, "message": WORDS}
+    end = {"index": 0, "finish_reason": reason, "error": error}
+    message = {"role": "assistant", "content": "Hi"}
+    chunks = frame(BEGUN["chat"]) + frame({"id": "c", "choices": [{**end, "delta": {}}]})
+    for data in (chunks, orjson.dumps({"id": "c", "choices": [{**end, "message": message}]})):
+        with pytest.raises(UpstreamRejected) as caught:
+            received(protocol, data, stream=stream, wire="chat")
+
+        assert (caught.value.message, caught.value.status) == (WORDS, 503)
 
 
 @pytest.mark.parametrize(("protocol", "stream"), WAYS)
