@@ -110,16 +110,28 @@ def test_a_server_that_has_to_stream(pool: PoolOfTest, upstream: ScriptedUpstrea
     assert [sent["stream"] for sent in sent_bodies(upstream)] == [False, True, True]
 
 
-def test_encrypted_reasoning_of_another_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("The encrypted content for item rs_1 could not be verified.", "invalid_encrypted_content"),
+        ("Item 'rs_1' of type 'reasoning' was provided without its required following item.", None),
+        (
+            "Invalid 'input[1].id': string too long. Expected a maximum length of 64.",
+            "string_above_max_length",
+        ),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_state_of_another_account(
+    pool: PoolOfTest, upstream: ScriptedUpstream, message: str, code: str | None, stream: bool
+) -> None:
     pool.account("a", upstream.base_url())
-    message = "The encrypted content for item rs_1 could not be verified."
-    upstream.script(refusal(message, code="invalid_encrypted_content"), TEXT)
+    upstream.script(refusal(message, code=code), TEXT)
     reasoning = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
     question = {"role": "user", "content": "Hi"}
 
-    response = pool.post(
-        PATHS["responses"], {**BODIES["responses"], "input": [question, reasoning, question]}, pool.key()
-    )
+    body = {**BODIES["responses"], "input": [question, reasoning, question], "stream": stream}
+    response = pool.post(PATHS["responses"], body, pool.key())
 
     assert response.status_code == 200
     assert response.headers["x-poolgate-ignored"] == "encrypted_content"

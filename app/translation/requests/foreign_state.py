@@ -15,9 +15,11 @@ NAME = "encrypted_content"  # as which what is left out is named as ignored
 CODE = "invalid_encrypted_content"
 
 _UNREADABLE = re.compile(
-    r"encrypted[_ ]content.{0,80}(?:could not|cannot|can't|invalid|failed)"
+    r"encrypted[_ ]content.{0,80}(?:could not|cannot|can't|invalid|failed|did not match)"
     r"|(?:could not|cannot|failed to) (?:be )?(?:verify|verified|decrypt|decrypted).{0,60}encrypted"
-    r"|item with id '?[\w-]{1,80}'? not found",
+    r"|item with id '?[\w-]{1,80}'? not found"
+    r"|provided without its required .{0,20}(?:reasoning|following)\W{1,3}item"  # of one account's pair
+    r"|\binvalid '?input\[\d{1,6}\]\.id\b",  # of another server's form or length
     re.I | re.S,
 )
 _NEEDED = ("compaction", "compaction_summary", "item_reference")  # items with nothing else to read
