@@ -25,8 +25,10 @@ bp.before_request(responses.admit_caller)
 def create() -> Response:
     """Codex always receives a stream, whatever `stream` is, with its usage limits in it."""
     payload, size = read_json(services().settings.max_responses_body_bytes)
-    body = normalize_input(CODEX_REQUEST.load(payload)) | {"stream": True}
-    return respond(make_context("responses", body, size, ResponseOptions(keep_codex_events=True)))
+    lost: dict[str, None] = {}
+    body = normalize_input(CODEX_REQUEST.load(payload), lost) | {"stream": True}
+    options = ResponseOptions(keep_codex_events=True)
+    return respond(make_context("responses", body, size, options, lost=lost))
 
 
 passthrough.add_rules(bp, passthrough.create, ["images/generations"])

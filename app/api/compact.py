@@ -20,8 +20,9 @@ ITEMS = ("compaction", "compaction_summary")
 
 def compact() -> Response:
     payload, size = read_json(services().settings.max_responses_body_bytes)
-    body = normalize_input(COMPACT_REQUEST.load(payload))
-    context = make_context("responses/compact", body, size, ResponseOptions(stream=False))
+    lost: dict[str, None] = {}
+    body = normalize_input(COMPACT_REQUEST.load(payload), lost)
+    context = make_context("responses/compact", body, size, ResponseOptions(stream=False), lost=lost)
     return respond(context, CompactionTransform())
 
 

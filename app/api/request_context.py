@@ -17,7 +17,7 @@ from app.api.headers import name_of, variable_of
 from app.api.request_ids import new_request_id
 from app.errors import InvalidRequest, ModelNotAllowed, NotFound
 from app.json_writing import write_json
-from app.limits.disguised_fields import without_disguised
+from app.limits.disguised_fields import nameable, without_disguised
 from app.limits.output_lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, conversation_of, ownership_of
 from app.relay.context import (
@@ -92,9 +92,12 @@ def make_context(
     *,
     target: Callable[[str], Target] = Target,
     raw: RawBody | None = None,
+    lost: Iterable[str] = (),
 ) -> RequestContext:
     """
     Return the context of a validated *body*, with those of its `fallbacks`, which no upstream receives.
+
+    *lost* names what is in the client's body but no longer in *body*.
 
     *target* resolves the name of a model that is no model route. Raises ModelNotAllowed when the key may not
     use a model, NotFound for a reference to a stored item, InvalidRequest for a wrong header.
@@ -103,6 +106,8 @@ def make_context(
     if client_protocol in STORED_ITEM_PROTOCOLS:
         _refuse_references(body)
     body, raw_body = _without_disguised(client_protocol, body) if raw is None else (body, raw)
+    if lost:
+        raw_body = raw_body._replace(dropped=(*raw_body.dropped, *nameable(lost)))
     contexts = _Contexts(client_protocol, body, body_bytes, options, raw_body, is_raw=raw is not None)
     key = contexts.key
     names = body.get("fallbacks") or ()

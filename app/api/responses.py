@@ -31,7 +31,9 @@ def create() -> Response:
     payload, size = read_json(services().settings.max_responses_body_bytes)
     body = RESPONSES_REQUEST.load(payload)
     options = ResponseOptions(stream=body["stream"])
-    return respond(make_context("responses", normalize_input(body), size, options))
+    lost: dict[str, None] = {}
+    body = normalize_input(body, lost)
+    return respond(make_context("responses", body, size, options, lost=lost))
 
 
 @bp.get("/responses", strict_slashes=False, websocket=True)

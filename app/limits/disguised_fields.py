@@ -20,6 +20,7 @@ https://huggingface.co/docs/transformers/main_classes/text_generation (`max_new_
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from app.limits.output_lengths import LENGTH_FIELDS
@@ -126,7 +127,7 @@ def is_disguised_inside(name: str) -> bool:
     return len(name) <= MAX_NAME_CHARS and fold(name) in _FOLDED_INSIDE
 
 
-def nameable(dropped: list[str]) -> tuple[str, ...]:
+def nameable(dropped: Iterable[str]) -> tuple[str, ...]:
     """Return those of the names *dropped* that a response header lists."""
     return tuple(filter(is_nameable, dropped))[:MAX_IGNORED_NAMES]
 

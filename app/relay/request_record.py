@@ -106,7 +106,7 @@ class RequestRecord:
         dropped = attempt.context.request.dropped
         self.ignored = attempt.request.ignored
         if dropped:
-            self.ignored = [*dropped, *self.ignored][:MAX_IGNORED_NAMES]
+            self.ignored = list(dict.fromkeys((*dropped, *self.ignored)))[:MAX_IGNORED_NAMES]
         self.attempts.append({"account": attempt.account.id, "wire": attempt.request.protocol})
 
     def fail_attempt(self, error: UpstreamError) -> None:

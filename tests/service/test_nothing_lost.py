@@ -124,6 +124,23 @@ RESPONSES: dict[str, Json] = {
     "grammar of an unknown kind": items(
         tools=[part("custom", name="c", format=part("odd", more=mark("tools.format")))]
     ),
+    "reasoning of an assistant": items(
+        {"role": "assistant", "content": "a", "reasoning_content": mark("input.reasoning_content")}
+    ),
+    "LangChain's reasoning": items(
+        {
+            "role": "assistant",
+            "content": [
+                part("reasoning", summary=[part("summary_text", text=mark("input.reasoning"))]),
+                part("text", text="a"),
+            ],
+        }
+    ),
+    "calls of an assistant": items(
+        {"role": "assistant", "content": "a", "tool_calls": [{**CALL, "id": mark("input.tool_calls")}]}
+    ),
+    "messages": messages({"role": "assistant", "content": "a", "reasoning": mark("messages.reasoning")}),
+    "thinking budget": items(thinking={"type": "enabled", "budget": mark("thinking")}),
     "name": items({**QUESTION, "name": mark("input.name")}),
     "stream options": items(stream=True, stream_options={"more": mark("stream_options.more")}),
     "odd part of a result": items(

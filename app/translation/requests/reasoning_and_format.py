@@ -81,6 +81,13 @@ def turns_off(thinking: Any) -> bool:
     return kind is False or kind == "disabled"
 
 
+def loses_thinking(thinking: Any) -> bool:
+    """Return whether *thinking* has more than a request for reasoning, such as a budget, or turns it off."""
+    if isinstance(thinking, dict) and any(key != "type" and thinking[key] is not None for key in thinking):
+        return True
+    return turns_off(thinking)
+
+
 def _thinking_effort(body: Settings) -> str | None:
     thinking = body.get("thinking")
     if isinstance(thinking, str) and thinking not in ("enabled", "disabled"):

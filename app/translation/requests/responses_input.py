@@ -19,10 +19,13 @@ from app.errors import InvalidRequest
 from app.openai_types.responses import ContentPart, ResponsesItem
 from app.translation.requests.chat_tool_names import MAX_ID_CHARS, short_id
 from app.translation.requests.input_to_messages import input_items
+from app.translation.requests.lost_details import lost_in_responses
 from app.translation.requests.messages_to_input import input_from_messages, shown_parts
 from app.translation.requests.parts import ECHOED_TYPES, TEXT_TYPES, as_list, invalid, output_text, text_of
 from app.translation.requests.reasoning_and_format import (
     ALIASES,
+    THINKING_SWITCHES,
+    loses_thinking,
     reasoning_settings,
     text_settings,
     without_nulls,
@@ -31,19 +34,23 @@ from app.translation.requests.tools import WEB_SEARCH_TYPES, unnested
 from schemas.call_ids import call_id_of
 
 Body = dict[str, Any]
+Names = dict[str, None]  # a set in the order of addition
 Echoing = TypeVar("Echoing", bound=Mapping[str, Any])
 
 ECHOES = frozenset({"reasoning_content", "reasoning_details", "tool_calls", "function_call"})
 
 
-def normalize_input(body: Body) -> Body:
+def normalize_input(body: Body, lost: Names | None = None) -> Body:
     """
     Return *body* with normalized `input`, `instructions`, tools and settings.
 
+    The names of what no account is sent are added to *lost*.
     Raises InvalidRequest, with the field in `param`, for content that no account supports.
     """
+    lost = {} if lost is None else lost
     out = {name: value for name, value in without_nulls(body).items() if name not in ALIASES}
-    instructions, out["input"] = _input(out.pop("messages", None), out.get("input"))
+    instructions, out["input"] = _input(out.pop("messages", None), out.get("input"), lost)
+    lost.update((name, None) for name in THINKING_SWITCHES if loses_thinking(body.get(name)))
     texts = [text for text in (out.get("instructions"), instructions) if text]
     if texts:
         out["instructions"] = "\n".join(texts)
@@ -58,11 +65,12 @@ def normalize_input(body: Body) -> Body:
     return out
 
 
-def _input(messages: Any, items: Any) -> tuple[str, list[ResponsesItem]]:
+def _input(messages: Any, items: Any, lost: Names) -> tuple[str, list[ResponsesItem]]:
     """Return (instructions, items) from `messages` or `input`."""
     if messages and items:
         raise InvalidRequest("give either 'input' or 'messages', not both", param="input")
     if messages:
+        lost.update((name, None) for name in lost_in_responses({"messages": messages}))
         return input_from_messages(messages)
     out: list[ResponsesItem] = []
     item: ResponsesItem
@@ -70,13 +78,13 @@ def _input(messages: Any, items: Any) -> tuple[str, list[ResponsesItem]]:
         path = f"input[{index}]"
         if not isinstance(item, dict):
             raise invalid(path, "an item must be an object")
-        out.append(_item(item, path))
+        out.append(_item(item, path, lost))
     _check_triggers(out)
     return "", out
 
 
-def _item(item: ResponsesItem, path: str) -> ResponsesItem:
-    item = _without_echoes(item)
+def _item(item: ResponsesItem, path: str, lost: Names) -> ResponsesItem:
+    item = _without_echoes(item, lost)
     _refuse_file_id(item, path)
     call_id = item.get("call_id")
     if isinstance(call_id, str) and len(call_id) > MAX_ID_CHARS:
@@ -89,15 +97,18 @@ def _item(item: ResponsesItem, path: str) -> ResponsesItem:
         return item
     if isinstance(content, str) and role != "assistant":
         return item  # the API accepts strings here
-    parts = [_part(part, role, path) for part in as_list(content) if not _is_echo(part)]
+    parts = [_part(part, role, path, lost) for part in as_list(content) if not _is_echo(part, lost)]
     return {**item, "content": parts}
 
 
-def _is_echo(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") in ECHOED_TYPES
+def _is_echo(part: Any, lost: Names) -> bool:
+    is_echo = isinstance(part, dict) and part.get("type") in ECHOED_TYPES
+    if is_echo:
+        lost[f"input.{part['type']}"] = None
+    return is_echo
 
 
-def _part(part: Any, role: Any, path: str) -> Any:
+def _part(part: Any, role: Any, path: str, lost: Names) -> Any:
     """Return a part of a message in the format of Responses; unknown parts pass unchanged."""
     kind = part.get("type") if isinstance(part, dict) else None
     if isinstance(part, str) or (kind in TEXT_TYPES and text_of(part) is not None):
@@ -111,12 +122,13 @@ def _part(part: Any, role: Any, path: str) -> Any:
     elif not isinstance(part, dict):
         raise invalid(path, "a part must be an object or a string")
     _refuse_file_id(part, path)
-    return _without_echoes(part)
+    return _without_echoes(part, lost)
 
 
-def _without_echoes(value: Echoing) -> Echoing:
+def _without_echoes(value: Echoing, lost: Names) -> Echoing:
     if ECHOES.isdisjoint(value):
         return value
+    lost.update((f"input.{key}", None) for key in value if key in ECHOES and value[key])
     return cast(Echoing, {key: value[key] for key in value if key not in ECHOES})
 
 

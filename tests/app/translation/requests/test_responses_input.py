@@ -283,6 +283,37 @@ BODIES = [
 ]
 
 
+ECHO = {"role": "assistant", "content": "a"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"input": [{**ECHO, "reasoning_content": "Hm", "tool_calls": []}]}, ["input.reasoning_content"]),
+        ({"input": [{**ECHO, "tool_calls": [{}]}]}, ["input.tool_calls"]),
+        ({"input": [{**ECHO, "content": [{"type": "reasoning", "summary": []}]}]}, ["input.reasoning"]),
+        (
+            {"input": [{**ECHO, "content": [{**text("text", "a"), "reasoning_details": [{}]}]}]},
+            ["input.reasoning_details"],
+        ),
+        ({"messages": [USER, {**ECHO, "reasoning": "Hm"}]}, ["messages.reasoning"]),
+        ({"input": "a", "thinking": {"type": "enabled", "budget_tokens": 9}}, ["thinking"]),
+        (
+            {"input": "a", "thinking": {"type": "disabled"}, "enable_thinking": False},
+            ["thinking", "enable_thinking"],
+        ),
+        ({"input": "a", "thinking": {"type": "enabled"}, "enable_thinking": True}, []),
+        ({"input": [USER, REASONING]}, []),
+    ],
+)
+def test_names_of_what_is_left_out(fields, names):
+    lost = {}
+
+    normalize_input({"model": "m", **fields}, lost)
+
+    assert list(lost) == names
+
+
 @pytest.mark.parametrize("body", BODIES)
 def test_twice_is_once(body):
     once = normalize_input(body)
