@@ -118,3 +118,21 @@ def test_model_with_spaces_at_either_end(pool: PoolOfTest, upstream: ScriptedUps
         assert response.status_code == 400
         assert "must not begin or end with a space" in response.json()["error"]["message"]
     assert upstream.log() == []
+
+
+@pytest.mark.parametrize("kind", ["openai", "compatible"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_tools_in_the_form_of_the_other_protocol(
+    pool: PoolOfTest, upstream: ScriptedUpstream, kind: str, stream: bool
+) -> None:
+    """Whichever account serves it: chat servers refuse the form that some clients send."""
+    pool.account("a", upstream.base_url(), kind=kind, protocols=("chat",))
+    choice = {"type": "function", "name": "f"}
+    body = {**CHAT, "tools": [{**choice, "strict": True}], "tool_choice": choice, "stream": stream}
+
+    response = pool.post(PATHS["chat"], body, pool.key())
+
+    sent = upstream.log()[0].body or {}
+    assert (response.status_code, response.headers.get("x-poolgate-ignored")) == (200, None)
+    assert sent["tools"] == [{"type": "function", "function": {"name": "f", "strict": True}}]
+    assert sent["tool_choice"] == {"type": "function", "function": {"name": "f"}}

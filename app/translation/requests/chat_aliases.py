@@ -14,8 +14,19 @@ from app.translation.requests.reasoning_and_format import (
     text_settings,
     without_nulls,
 )
+from app.translation.requests.tools import is_flat, nested_chat_choice, nested_tool
 
 Body = dict[str, Any]
+
+
+def with_nested_tools(body: Body) -> Body:
+    """Return the chat request *body* with tools in the form of chat: some clients send that of Responses."""
+    tools, choice = body["tools"], body.get("tool_choice")
+    if any(map(is_flat, tools)):
+        body = {**body, "tools": [nested_tool(tool) for tool in tools]}
+    if isinstance(choice, dict) and (nested := nested_chat_choice(choice)) != choice:
+        body = {**body, "tool_choice": nested}
+    return body
 
 
 def translate_aliases(body: Body, others: Body) -> Body:

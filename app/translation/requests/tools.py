@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from app.errors import InvalidRequest
-from app.openai_types.chat import ChatTool, CustomDefinition, FunctionDefinition, Grammar
+from app.openai_types.chat import ChatTool, CustomDefinition, CustomFormat, FunctionDefinition
 from app.openai_types.responses import ApproximateLocation, ResponsesTool
 from app.translation.requests.chat_tool_names import (
     CLIENT_TOOLS,
@@ -155,9 +155,47 @@ def _nested_tool(tool: ResponsesTool, name: str, *, takes_custom: bool) -> ChatT
     if not takes_custom:
         return {"type": "function", "function": _input_function(name, custom.get("description"), form)}
     if isinstance(form, dict) and form.get("type") == "grammar":
-        grammar = cast(Grammar, {key: form[key] for key in ("syntax", "definition") if key in form})
-        custom["format"] = {"type": "grammar", "grammar": grammar}
+        custom["format"] = cast(CustomFormat, _nested_grammar(form))
     return {"type": "custom", "custom": custom}
+
+
+def is_flat(tool: Any) -> bool:
+    """Return whether a chat *tool*, or a choice, has the form of Responses, which chat servers refuse."""
+    if not isinstance(tool, dict):
+        return False
+    kind = tool.get("type", FUNCTION)
+    return kind in (FUNCTION, CUSTOM) and "name" in tool and not isinstance(tool.get(kind), dict)
+
+
+def nested_tool(tool: Any) -> Any:
+    """Return a chat *tool* in the form of chat; its definition has every key."""
+    if not is_flat(tool):
+        return tool
+    kind = tool.get("type", FUNCTION)
+    outside = ("type", "cache_control")
+    definition = {key: value for key, value in tool.items() if key not in outside}
+    if isinstance(form := definition.get("format"), dict) and form.get("type") == "grammar":
+        definition["format"] = _nested_grammar(form)
+    return {"type": kind, kind: definition, **{key: tool[key] for key in outside[1:] if key in tool}}
+
+
+def nested_chat_choice(choice: Any) -> Any:
+    """Return a chat `tool_choice` in the form of chat."""
+    if is_flat(choice):
+        return {"type": choice.get("type", FUNCTION), choice.get("type", FUNCTION): {"name": choice["name"]}}
+    if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
+        return choice
+    nested = choice.get("allowed_tools")
+    allowed = nested if isinstance(nested, dict) else {key: choice[key] for key in choice if key != "type"}
+    tools = [nested_chat_choice(tool) for tool in as_list(allowed.get("tools"))]
+    return {"type": "allowed_tools", "allowed_tools": {**allowed, "tools": tools}}
+
+
+def _nested_grammar(form: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(form.get("grammar"), dict):
+        return {**form}
+    grammar = {key: form[key] for key in ("syntax", "definition") if key in form}
+    return {"type": "grammar", "grammar": grammar}
 
 
 def _input_function(name: str, description: Any, form: Any) -> FunctionDefinition:

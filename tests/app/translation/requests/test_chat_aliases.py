@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.translation.requests.chat_aliases import translate_aliases
+from app.translation.requests.chat_aliases import translate_aliases, with_nested_tools
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -37,3 +37,51 @@ def test_the_documented_name_has_priority() -> None:
     body = {"messages": MESSAGES, "prompt_cache_key": "documented"}
 
     assert translate_aliases(body, {"promptCacheKey": "alias"})["prompt_cache_key"] == "documented"
+
+
+GRAMMAR = {"syntax": "lark", "definition": "start: a"}
+FUNCTION = {"name": "f", "parameters": {}, "more": 1}
+NESTED = {"type": "function", "function": FUNCTION}
+
+
+@pytest.mark.parametrize(
+    ("tool", "sent"),
+    [
+        ({"type": "function", **FUNCTION}, NESTED),
+        (FUNCTION, NESTED),
+        ({"type": "function", "cache_control": {}, **FUNCTION}, {**NESTED, "cache_control": {}}),
+        ({"type": "custom", "name": "c"}, {"type": "custom", "custom": {"name": "c"}}),
+        (
+            {"type": "custom", "name": "c", "format": {"type": "grammar", **GRAMMAR}},
+            {"type": "custom", "custom": {"name": "c", "format": {"type": "grammar", "grammar": GRAMMAR}}},
+        ),
+        (NESTED, NESTED),
+        ({"type": "web_search", "name": "f"}, {"type": "web_search", "name": "f"}),
+        (7, 7),
+    ],
+)
+def test_tools(tool: Any, sent: Any) -> None:
+    assert with_nested_tools({"tools": [tool]}) == {"tools": [sent]}
+
+
+CHOICE = {"type": "function", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ({"type": "function", "name": "f"}, CHOICE),
+        (CHOICE, CHOICE),
+        ("auto", "auto"),
+        (
+            {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [CHOICE]}},
+        ),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [CHOICE]}},
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [CHOICE]}},
+        ),
+    ],
+)
+def test_choices(choice: Any, sent: Any) -> None:
+    assert with_nested_tools({"tools": [NESTED], "tool_choice": choice})["tool_choice"] == sent
