@@ -43,6 +43,10 @@ class WaitOutcome(StrEnum):
     LEFT = "left"  # the client has disconnected
 
 
+for each in WaitOutcome:
+    WAITED.labels(each.value)  # the first value of each opens a file, which may not be possible later
+
+
 def observe_wait(outcome: WaitOutcome, seconds: float) -> None:
     """Count the wait of one request."""
     WAITED.labels(outcome.value).observe(seconds)

@@ -28,14 +28,26 @@ def join_script(parts: Iterable[str], operation: str) -> str:
     return _join([each for part in parts for each in definitions(part)], operation)
 
 
+def top_level_names(parts: Iterable[str], operation: str) -> list[str]:
+    """Return the local names that the joined script declares outside of functions, but for its own."""
+    used = _used_of([each for part in parts for each in definitions(part)], operation)
+    return [name for each in used for name in names_of(each)]
+
+
 def _join(available: list[str], user: str) -> str:
+    used = _used_of(available, user)
+    others = [each for each in available if each not in used]
+    return "".join(_with_own(each, others) if is_rare(each) else each for each in used) + user
+
+
+def _used_of(available: list[str], user: str) -> list[str]:
+    """Return those of *available* that *user* uses, directly or by others that are not rare."""
     needed, used = _words(user), []
     for definition in reversed(available):
         if needed.intersection(names_of(definition)):
             needed |= set() if is_rare(definition) else _words(definition)
             used.append(definition)
-    others = [each for each in available if each not in used]
-    return "".join(_with_own(each, others) if is_rare(each) else each for each in reversed(used)) + user
+    return used[::-1]
 
 
 def _with_own(function: str, available: list[str]) -> str:

@@ -74,7 +74,7 @@ if not id then
   end
   local none = no_accounts_refusal_with_waits(request, now)
   none.seen = seen
-  if request.wait and turn then wait_for_turn(turn, request, none, now) end
+  if request.wait and turn then turn:wait(request, none, now) end
   return cjson.encode(none)
 end
 
@@ -96,7 +96,7 @@ redis.call('HSET', request_key(request.id), 'key', request.key, 'account', id, '
 if team_limits then redis.call('HSET', request_key(request.id), 'team', team_name) end
 if request.requested then redis.call('HSET', request_key(request.id), 'requested', request.requested) end
 redis.call('ZADD', LEASES, now + request.ttl_ms, request.id)
-if turn then end_turn(turn, request) end
+if turn then turn:finish(request) end
 if request.conversation and request.conversation ~= '' then
   redis.call('SET', holder_key(request.conversation), request.key, 'PX', CLAIM_MS, 'NX')
 end

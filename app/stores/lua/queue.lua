@@ -169,31 +169,6 @@ local function new_turn(request, class, line)
   return turn, ahead
 end
 
--- Returns the turn of a request: its start tag, what it adds to its flow's tag, and its place if it waits. Accounts
--- that are left to others are taken from its choice. Returns nothing where it may ignore the queue.
-local function turn_of(request, now) -- rare
-  local stored = redis.call('HGET', QUEUE_PLACES, request.id)
-  local place = stored and cjson.decode(stored)[1]
-  if place then redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place) end
-  drop_overdue(now)
-  if not has_queue() and not request.wait then return nil end
-  local class, class_text, line = class_of(request)
-  local tag = place and redis.call('ZSCORE', QUEUE, place)
-  local turn, ahead
-  if tag then
-    local _, flow, share = unpack(cjson.decode(stored))
-    turn = { place = place, flow = flow, line = line, share = tonumber(share), tag = tonumber(tag) }
-    local rank = redis.call('ZRANK', QUEUE, place)
-    ahead = rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
-  else
-    turn, ahead = new_turn(request, class, line)
-    if not turn then return nil end
-  end
-  turn.class, turn.class_text = class, class_text
-  if #ahead > 0 then request.is_left_to_others = left_to(ahead, class, now) end
-  return turn
-end
-
 local function forget_tags()
   if redis.call('HLEN', QUEUE_TAGS) < MAX_TAGS then return end
   local arrivals = redis.call('HGET', QUEUE_TAGS, ARRIVALS) or 0
@@ -217,7 +192,7 @@ end
 
 -- Lets a refused request wait, or continue to; adds to its refusal how many wait before it: `queued`. Where as many
 -- wait as *request.wait* allows, it adds `queue_full`.
-local function wait_for_turn(turn, request, refusal, now) -- rare
+local function wait_for_turn(turn, request, refusal, now)
   local former, arrival = turn.place
   if former then
     arrival = string.match(former, '^(%d+):')
@@ -245,7 +220,7 @@ local function wait_for_turn(turn, request, refusal, now) -- rare
 end
 
 -- Ends the turn of a request that is admitted: virtual time moves on, and its key is charged.
-local function end_turn(turn, request) -- rare
+local function end_turn(turn, request)
   if turn.place then
     remove_place(request.id, turn.place)
   else
@@ -257,4 +232,30 @@ local function end_turn(turn, request) -- rare
   if not virtual or turn.tag > virtual then redis.call('HSET', QUEUE_TAGS, field, tag_text(turn.tag)) end
   redis.call('PEXPIRE', QUEUE_TAGS, TAGS_MS)
   has_queue()
+end
+
+-- Returns the turn of a request: its start tag, what it adds to its flow's tag, and its place if it waits. Accounts
+-- that are left to others are taken from its choice. Returns nothing where it may ignore the queue.
+-- `wait` and `finish` record what became of the request; they are here so that no other call defines them.
+local function turn_of(request, now) -- rare
+  local stored = redis.call('HGET', QUEUE_PLACES, request.id)
+  local place = stored and cjson.decode(stored)[1]
+  if place then redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place) end
+  drop_overdue(now)
+  if not has_queue() and not request.wait then return nil end
+  local class, class_text, line = class_of(request)
+  local tag = place and redis.call('ZSCORE', QUEUE, place)
+  local turn, ahead
+  if tag then
+    local _, flow, share = unpack(cjson.decode(stored))
+    turn = { place = place, flow = flow, line = line, share = tonumber(share), tag = tonumber(tag) }
+    local rank = redis.call('ZRANK', QUEUE, place)
+    ahead = rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
+  else
+    turn, ahead = new_turn(request, class, line)
+    if not turn then return nil end
+  end
+  turn.class, turn.class_text, turn.wait, turn.finish = class, class_text, wait_for_turn, end_turn
+  if #ahead > 0 then request.is_left_to_others = left_to(ahead, class, now) end
+  return turn
 end
