@@ -136,3 +136,18 @@ def test_tools_in_the_form_of_the_other_protocol(
     assert (response.status_code, response.headers.get("x-poolgate-ignored")) == (200, None)
     assert sent["tools"] == [{"type": "function", "function": {"name": "f", "strict": True}}]
     assert sent["tool_choice"] == {"type": "function", "function": {"name": "f"}}
+
+
+@pytest.mark.parametrize("kind", ["openai", "compatible"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_texts_in_the_form_of_the_other_protocol(
+    pool: PoolOfTest, upstream: ScriptedUpstream, kind: str, stream: bool
+) -> None:
+    pool.account("a", upstream.base_url(), kind=kind, protocols=("chat",))
+    content = [{"type": "input_text", "text": "a"}, "b"]
+    body = {**CHAT, "messages": [{"role": "user", "content": content}], "stream": stream}
+
+    assert pool.post(PATHS["chat"], body, pool.key()).status_code == 200
+
+    (message,) = (upstream.log()[0].body or {})["messages"]
+    assert message["content"] == [{"type": "text", "text": text} for text in "ab"]

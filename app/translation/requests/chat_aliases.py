@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.translation.requests.parts import as_list, text_of
 from app.translation.requests.reasoning_and_format import (
     reasoning_settings,
     response_format,
@@ -18,15 +19,50 @@ from app.translation.requests.tools import is_flat, nested_chat_choice, nested_t
 
 Body = dict[str, Any]
 
+OTHER_TEXT_TYPES = (None, "input_text", "output_text")
+
+
+def in_form_of_chat(body: Body) -> Body:
+    """Return the chat request *body* with tools and parts in the form of chat, which chat servers expect."""
+    if body.get("tools"):
+        body = with_nested_tools(body)
+    if any(_has_odd_content(message) for message in body["messages"]):
+        return {**body, "messages": [_with_chat_parts(message) for message in body["messages"]]}
+    return body
+
 
 def with_nested_tools(body: Body) -> Body:
-    """Return the chat request *body* with tools in the form of chat: some clients send that of Responses."""
+    """Return *body* with nested tools: some clients send the flat ones of Responses."""
     tools, choice = body["tools"], body.get("tool_choice")
     if any(map(is_flat, tools)):
         body = {**body, "tools": [nested_tool(tool) for tool in tools]}
     if isinstance(choice, dict) and (nested := nested_chat_choice(choice)) != choice:
         body = {**body, "tool_choice": nested}
     return body
+
+
+def _has_odd_content(message: Body) -> bool:
+    content = message.get("content")
+    if isinstance(content, list):
+        return any(map(_is_odd, content))
+    return isinstance(content, dict)
+
+
+def _is_odd(part: Any) -> bool:
+    """Return whether *part* is a text in another form than that of chat."""
+    return isinstance(part, str) or (part.get("type") in OTHER_TEXT_TYPES and text_of(part) is not None)
+
+
+def _with_chat_parts(message: Body) -> Body:
+    if not _has_odd_content(message):
+        return message
+    return {**message, "content": [_chat_part(part) for part in as_list(message["content"])]}
+
+
+def _chat_part(part: Any) -> Any:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    return {**part, "type": "text"} if _is_odd(part) else part
 
 
 def translate_aliases(body: Body, others: Body) -> Body:

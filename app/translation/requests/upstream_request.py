@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from app.errors import InvalidRequest
 from app.translation.requests.carried_state import is_carried
-from app.translation.requests.chat_aliases import translate_aliases, with_nested_tools
+from app.translation.requests.chat_aliases import in_form_of_chat, translate_aliases
 from app.translation.requests.chat_to_responses import chat_to_responses
 from app.translation.requests.chatgpt_body import chatgpt_body
 from app.translation.requests.content_checks import has_cache_hint, has_web_search
@@ -59,8 +59,8 @@ def upstream_body(
         translated = {name: value for name, value in body.items() if known.get(name, unknown) is TRANSLATED}
         if translated and client_protocol == "chat":  # `normalize_input` has done it for Responses
             out = translate_aliases(out, translated)
-        if client_protocol == "chat" and out.get("tools"):
-            out = with_nested_tools(out)
+        if client_protocol == "chat":
+            out = in_form_of_chat(out)
     else:
         out = chat_to_responses(body) if client_protocol == "chat" else _to_chat(body, dialect)
     ignored = ignored_fields(client_protocol, dialect, body, chosen)

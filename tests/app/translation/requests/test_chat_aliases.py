@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.translation.requests.chat_aliases import translate_aliases, with_nested_tools
+from app.translation.requests.chat_aliases import in_form_of_chat, translate_aliases, with_nested_tools
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -85,3 +85,33 @@ CHOICE = {"type": "function", "function": {"name": "f"}}
 )
 def test_choices(choice: Any, sent: Any) -> None:
     assert with_nested_tools({"tools": [NESTED], "tool_choice": choice})["tool_choice"] == sent
+
+
+TEXT, IMAGE = {"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "u"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [
+        ([{"type": "input_text", "text": "a"}, IMAGE], [TEXT, IMAGE]),
+        ([{"type": "output_text", "text": "a"}], [TEXT]),
+        ([{"text": "a", "cache_control": {}}], [{**TEXT, "cache_control": {}}]),
+        (["a", TEXT], [TEXT, TEXT]),
+        ({"type": "input_text", "text": "a"}, [TEXT]),
+        (IMAGE, [IMAGE]),
+        ([{"file": {"file_data": "d"}}], [{"file": {"file_data": "d"}}]),
+        ([TEXT, IMAGE], [TEXT, IMAGE]),
+        ("a", "a"),
+        (None, None),
+    ],
+)
+def test_parts(content: Any, sent: Any) -> None:
+    body = {"messages": [*MESSAGES, {"role": "user", "content": content}]}
+
+    assert in_form_of_chat(body) == {"messages": [*MESSAGES, {"role": "user", "content": sent}]}
+
+
+def test_ordinary_requests_are_not_copied() -> None:
+    body = {"messages": [*MESSAGES, {"role": "user", "content": [TEXT, IMAGE]}], "tools": [NESTED]}
+
+    assert in_form_of_chat(body) is body
