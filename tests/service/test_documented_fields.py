@@ -161,11 +161,11 @@ class Asker:
     def send_request(self, body: Json) -> requests.Response:
         return self._pool.post(self._path, body, headers=self._headers)
 
-    def sent(self, body: Json) -> Json:
-        """Return what the upstream was sent for *body*, which is answered."""
+    def sent(self, body: Json, ignored: str | None = None) -> Json:
+        """Return what the upstream was sent for *body*, which is answered without what is *ignored*."""
         response = self.send_request(body)
         assert response.status_code == 200, response.text
-        assert "x-poolgate-ignored" not in response.headers
+        assert response.headers.get("x-poolgate-ignored") == ignored
         seen = self._upstream.log()[self._seen :]
         self._seen += len(seen)
         return seen[0].body or {}
@@ -208,7 +208,11 @@ class TestChatRequests:
         echo = {**reply, **thoughts, "tool_calls": [{**call, "index": 0}]}
         messages = [USER, echo, CHAT["messages"][4]]
 
-        assert asker.sent({"model": "m", "messages": messages})["messages"] == [USER, reply, messages[2]]
+        sent = asker.sent(
+            {"model": "m", "messages": messages}, "messages.reasoning, messages.reasoning_details"
+        )
+
+        assert sent["messages"] == [USER, reply, messages[2]]
 
 
 HINT: Json = {"type": "ephemeral", "ttl": "1h"}
@@ -238,7 +242,7 @@ class TestCompleteBifrostRequest:
         known = complete if kind == "compatible" else self.body()
         assert seen.body == upstreams(known)
         ignored = response.headers.get("x-poolgate-ignored")
-        assert ignored == (None if kind == "compatible" else "cache_control")
+        assert ignored == (None if kind == "compatible" else "messages.reasoning, cache_control")
 
 
 ITEM: Json = {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
