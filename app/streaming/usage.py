@@ -46,6 +46,7 @@ class Usage:
 
 CHAT = ("prompt_tokens", "completion_tokens")  # the names of the input and the output
 RESPONSES = ("input_tokens", "output_tokens")
+_TOTALS = frozenset((*CHAT, *RESPONSES, "total_tokens"))  # of a usage without details
 
 _COUNTS = tuple(field.name for field in fields(Usage))
 
@@ -135,6 +136,16 @@ def _usage(usage: Any, own: tuple[str, str], other: tuple[str, str]) -> Usage | 
     sides = _sides(_count(usage, input_key), _count(usage, output_key), total)
     if sides is None:
         return None
+    details = dict.fromkeys(_NAMES) if usage.keys() <= _TOTALS else _details(usage, own, other)
+    tokens_in, tokens_out = _billed(*sides, total, details["cached_tokens"], details["reasoning_tokens"])
+    for name, count in details.items():  # a part is no more than its total
+        if count is not None:
+            details[name] = min(count, tokens_in if _is_of_input(name) else tokens_out)
+    return Usage(tokens_in, tokens_out, max(total or 0, tokens_in + tokens_out), **details)
+
+
+def _details(usage: dict[str, Any], own: tuple[str, str], other: tuple[str, str]) -> dict[str, int | None]:
+    """Return the details in *usage* by the names of `_NAMES`, None for each that it does not have."""
     holders = {
         "": usage,
         "input": usage.get(f"{own[0]}_details")
@@ -142,12 +153,7 @@ def _usage(usage: Any, own: tuple[str, str], other: tuple[str, str]) -> Usage | 
         or usage.get(f"{other[0]}_details"),
         "output": usage.get(f"{own[1]}_details") or usage.get(f"{other[1]}_details"),
     }
-    details = {name: _detail(holders, places) for name, places in _NAMES.items()}
-    tokens_in, tokens_out = _billed(*sides, total, details["cached_tokens"], details["reasoning_tokens"])
-    for name, count in details.items():  # a part is no more than its total
-        if count is not None:
-            details[name] = min(count, tokens_in if _is_of_input(name) else tokens_out)
-    return Usage(tokens_in, tokens_out, max(total or 0, tokens_in + tokens_out), **details)
+    return {name: _detail(holders, places) for name, places in _NAMES.items()}
 
 
 def _key(usage: dict[str, Any], own: str, other: str) -> str:

@@ -15,11 +15,18 @@ from app.accounts.kinds.kind import Kind
 from app.stores.scripts import KindNames
 
 
-def _load() -> dict[str, Kind]:
+class _Kinds(dict[str, Kind]):
+    """Kinds by name; one that a later version stored counts as a compatible server."""
+
+    def __missing__(self, name: str) -> Kind:
+        return self["compatible"]
+
+
+def _load() -> _Kinds:
     """Return the kinds of all modules here, by name in alphabetical order."""
     modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
     kinds = [module.KIND for module in modules if hasattr(module, "KIND")]
-    return {kind.name: kind for kind in sorted(kinds, key=lambda kind: kind.name)}
+    return _Kinds((kind.name, kind) for kind in sorted(kinds, key=lambda kind: kind.name))
 
 
 def names_where(matches: Callable[[Kind], bool]) -> tuple[str, ...]:
@@ -47,9 +54,9 @@ class _HasKind(Protocol):
 
 def find_kind(name: str) -> Kind:
     """Return the kind called *name*; one that a later version stored counts as a compatible server."""
-    return KINDS.get(name) or KINDS["compatible"]
+    return KINDS[name]
 
 
 def kind_of(account: _HasKind) -> Kind:
     """Return the kind of *account*."""
-    return KINDS.get(account.kind) or KINDS["compatible"]
+    return KINDS[account.kind]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple
 
 from app.translation.requests.content_checks import needs_chat, needs_responses
@@ -203,12 +204,13 @@ def _support(row: FieldSupport, dialect: Dialect, *, speaks: bool) -> Support:
     return row.native if speaks else row.translated
 
 
-# By endpoint, dialect, and whether an account speaks the endpoint's protocol: a request looks up each of
-# its fields several times.
-_SUPPORT: dict[tuple[ApiProtocol, Dialect, bool], dict[str, Support]] = {
-    (client_protocol, dialect, speaks): {
-        field: _support(row, dialect, speaks=speaks) for field, row in table.items()
-    }
+# By endpoint, dialect, and whether an account speaks the endpoint's protocol, as `support_table` returns it:
+# a request looks up each of its fields several times.
+_SUPPORT: dict[tuple[ApiProtocol, Dialect, bool], tuple[dict[str, Support], Support]] = {
+    (client_protocol, dialect, speaks): (
+        {field: _support(row, dialect, speaks=speaks) for field, row in table.items()},
+        _support(UNKNOWN, dialect, speaks=speaks),
+    )
     for client_protocol, table in TABLES.items()
     for dialect in DIALECTS
     for speaks in (True, False)
@@ -219,8 +221,7 @@ def support_table(
     client_protocol: ApiProtocol, dialect: Dialect, protocols: Collection[str]
 ) -> tuple[dict[str, Support], Support]:
     """Return (the support of each field in the table, the support of any other field)."""
-    speaks = client_protocol in protocols
-    return _SUPPORT[client_protocol, dialect, speaks], _support(UNKNOWN, dialect, speaks=speaks)
+    return _SUPPORT[client_protocol, dialect, client_protocol in protocols]
 
 
 def support_for(
@@ -279,19 +280,29 @@ def native_only_field(
 ) -> str | None:
     """Return the first field of *body* that needs native support and does not have it, else None."""
     speaks = client_protocol in protocols
-    known, unknown = support_table(client_protocol, dialect, protocols)
+    known, unknown = _SUPPORT[client_protocol, dialect, speaks]
+    watched, is_unknown_native = _watched(client_protocol, dialect, speaks=speaks), unknown is NATIVE
     for field, value in body.items():
-        content_check = None if speaks else _CONTENT_CHECKS[client_protocol].get(field)
-        native = known.get(field, unknown) is NATIVE
-        if not (native or content_check) or not has_effect(field, value):
+        if field not in watched and (field in known or not is_unknown_native):
+            continue
+        if not has_effect(field, value):
             continue
         if field == "audio" and not _requests_audio(body):
             continue
-        if native or (content_check is not None and content_check(value)):
+        content_check = None if speaks else _CONTENT_CHECKS[client_protocol].get(field)
+        if known.get(field, unknown) is NATIVE or (content_check is not None and content_check(value)):
             return field
     if not speaks and client_protocol == "responses":
         return required_hosted_tools(body.get("tool_choice"), _all_tools(body))
     return None
+
+
+@cache
+def _watched(client_protocol: ApiProtocol, dialect: Dialect, *, speaks: bool) -> frozenset[str]:
+    """Return the fields that may need native support: always, or, translated, for their content."""
+    known, _ = _SUPPORT[client_protocol, dialect, speaks]
+    native = [field for field, support in known.items() if support is NATIVE]
+    return frozenset(native if speaks else [*native, *_CONTENT_CHECKS[client_protocol]])
 
 
 def _requests_audio(body: Body) -> bool:
