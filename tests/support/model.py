@@ -493,8 +493,10 @@ class Model:
         self._enter(self.accounts[name], "paused")
 
     def resume(self, name: str) -> None:
+        """An operator has resumed it: all of its models are tried again."""
         self._enter(self.accounts[name], "active")
         self.accounts[name].errors = 0
+        self.overloaded = {pair: until for pair, until in self.overloaded.items() if pair[0] != name}
 
 
 def applies(limit: Json, model: str) -> bool:

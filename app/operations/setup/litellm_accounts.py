@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
 
+from app.accounts.kinds import find_kind
 from app.operations.setup.remarks import Remarks
 from schemas.account_settings import MAX_HEADER_CHARS, SECRET_HEADERS, header_error
 from schemas.accounts import BaseUrl
@@ -46,6 +47,7 @@ HOSTED = {  # providers with OpenAI's API at an address that is known
     "deepinfra": "https://api.deepinfra.com/v1/openai",
     "moonshot": "https://api.moonshot.ai/v1",
 }
+WITH_USUAL_VARIABLE = frozenset((*HOSTED, "openai", "azure"))  # whose key LiteLLM looks for by itself
 _OPENAI_MODEL = re.compile(r"(gpt-|o\d|chatgpt-|codex-|text-embedding-|whisper|tts|dall-e|omni-)")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.]+")
 _NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]+")
@@ -188,15 +190,13 @@ class AccountReader:
         self, kind: str, url: str, provider: str, params: Mapping[str, Any], path: str
     ) -> ImportedAccount | None:
         key = params.get("api_key")
-        if key is None and provider in HOSTED:
-            key = f"{ENVIRONMENT}{provider.upper()}_API_KEY"  # LiteLLM's own default
-        elif key is None and kind == "openai":
-            key = f"{ENVIRONMENT}OPENAI_API_KEY"
-        elif key is None and kind == "azure":
-            key = f"{ENVIRONMENT}AZURE_API_KEY"
+        usual = provider if provider in HOSTED else kind
+        if key is None and usual in WITH_USUAL_VARIABLE:
+            key = f"{ENVIRONMENT}{usual.upper()}_API_KEY"
         if not isinstance(key, str) or key.lower() in PLACEHOLDERS:
             key = None
-        if key is None and kind != "compatible":
+        setup = find_kind(kind).setup
+        if key is None and setup and setup.needs_credential:
             self._remarks.skipped(path, "its api_key is missing, or a placeholder")
             return None
         headers, secret_headers = self._headers(params, path)
@@ -271,11 +271,11 @@ def _provider_and_model(text: str) -> tuple[str, str]:
 
 
 def _account_name(kind: str, url: str, provider: str, variable: str | None) -> str:
-    if kind == "openai":
-        text = variable or "openai"
+    if not url:
+        text = variable or kind
     elif provider in HOSTED and url == HOSTED[provider]:
         text = provider
     else:
         host = urlsplit(url).netloc
-        text = host.partition(".")[0] if kind == "azure" else host
+        text = host.partition(".")[0] if host.endswith(".azure.com") else host
     return _NOT_IN_NAMES.sub("-", text.lower()).strip("-.")[:64] or kind

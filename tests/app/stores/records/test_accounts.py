@@ -6,7 +6,10 @@ from importlib import resources
 from app.stores.records.accounts import AccountCounts, AccountState, ModelState, PoolCounts
 
 LUA = resources.files("app.stores") / "lua"
-TEXT = "".join(file.read_text() for file in LUA.iterdir() if file.name.endswith(".lua"))
+OF_RECORDINGS = "record_response.lua"  # these have states of their own
+TEXT = "".join(
+    file.read_text() for file in LUA.iterdir() if file.name.endswith(".lua") and file.name != OF_RECORDINGS
+)
 
 
 def is_in_scripts(state: str) -> bool:
