@@ -91,6 +91,7 @@ def _read_chunks(events: list[Any]) -> Reading:
     role = None
     assert events[-1] == "[DONE]", events[-1]
     for chunk in events[:-1]:
+        assert "error" in chunk or chunk["object"] == "chat.completion.chunk", "SDKs ignore other types"
         if "error" in chunk:
             reading.error = chunk["error"]["message"]
             continue

@@ -317,6 +317,19 @@ SHAPES = [
         text="YesYes, of course.",
     ),
     Shape(
+        "chunks without a type",
+        [
+            *(
+                {key: value for key, value in each.items() if key != "object"}
+                for each in (chunk({"content": PIECES[0]}), chunk({"content": PIECES[1]}), chunk({}, "stop"))
+            ),
+            USAGE_CHUNK,
+            DONE,
+        ],
+        None,
+        text=TEXT,
+    ),
+    Shape(
         "two ends",
         [chunk({"content": TEXT}), chunk({}, "stop"), chunk({"content": ""}, "stop"), USAGE_CHUNK, DONE],
         None,

@@ -1,8 +1,9 @@
 """
-Give all chunks of a chat stream the same `id`, `created` and `model`, and each choice its role.
+Give all chunks of a chat stream one `id`, `created` and `model`, their type, and each choice its role.
 
-SDKs join chunks by these, or fail without them. Azure's first chunk has an empty id, Ollama gives every
-chunk its own time, and other servers leave out any of them, or change the id.
+SDKs join chunks by these, fail without them, or ignore a chunk without its type. Azure's first chunk has
+an empty id, Ollama gives every chunk its own time, and other servers leave out any of them, or change the
+id.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -16,6 +17,7 @@ from app.streaming.events import Event
 Payload = dict[str, Any]
 
 KEYS = ("id", "created", "model")
+CHUNK = "chat.completion.chunk"
 _CREATED = b'"created"'
 
 
@@ -73,7 +75,10 @@ class ChunkIdentity:
         if not self._known:
             self._identity = identity_of(payload, self._default)
             self._known = tuple(self._identity[key] for key in KEYS)
-        changed = [key for key in KEYS if payload.get(key) != self._identity[key]]
+            if payload.get("object") != CHUNK:
+                self._identity["object"] = CHUNK
+                self._known = (CHUNK,)  # no chunk has it, so that each gets the type
+        changed = [key for key in self._identity if payload.get(key) != self._identity[key]]
         if changed:
             event.data = self._dated(event) if changed == ["created"] else None
             event.payload = {**payload, **self._identity}

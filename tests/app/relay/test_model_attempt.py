@@ -19,7 +19,7 @@ from app.relay.timeouts import AttemptDeadlines
 from app.translation.requests.upstream_request import UpstreamRequest
 from tests.support.relay import make_request
 
-IDENTITY: dict[str, Any] = {"id": "c", "created": 1, "model": "m"}
+IDENTITY: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 ROLE = {**IDENTITY, "choices": [{"index": 0, "delta": {"role": "assistant"}}]}
 TEXT = {**IDENTITY, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}}]}
 STOP = {**IDENTITY, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}

@@ -29,7 +29,7 @@ from app.stores.records.api_keys import ApiKey
 from tests.support.relay import make_request
 
 MESSAGE = {"role": "assistant", "content": "Hi", "refusal": None}
-IDENTITY: dict[str, Any] = {"id": "c", "created": 1, "model": "m"}
+IDENTITY: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 COMPLETION: dict[str, Any] = {
     **IDENTITY,
     "object": "chat.completion",

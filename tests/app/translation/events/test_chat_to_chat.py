@@ -15,7 +15,7 @@ def event(text: str) -> Event:
 
 
 IDENTITY = {"id": "c", "created": 1, "model": "m"}
-HEAD = '"id":"c","created":1,"model":"m"'
+HEAD = '"id":"c","object":"chat.completion.chunk","created":1,"model":"m"'
 PLAIN = '{HEAD,"choices":[{"index":0,"delta":{"role":"assistant","content":"a"}}]}'.replace("HEAD", HEAD)
 NULL = PLAIN[:-1] + ',"usage":null}'
 USAGE = '{HEAD,"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}'.replace(

@@ -12,6 +12,7 @@ from app.translation.events.chunk_identity import ChunkIdentity, identity_of
 
 DEFAULT = {"id": "chatcmpl-made", "created": 7, "model": "requested"}
 OWN = {"id": "c", "created": 1, "model": "m"}
+TYPED = {**OWN, "object": "chat.completion.chunk"}
 FIRST: dict[str, Any] = {"index": 0, "delta": {"role": "assistant", "content": "a"}}
 NEXT: dict[str, Any] = {"index": 0, "delta": {"content": "b"}}
 FILTERS = {"id": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []}
@@ -37,7 +38,7 @@ def identities(events: list[Event]) -> list[dict[str, Any]]:
 
 class TestIdentity:
     def test_constant_one_is_not_touched(self):
-        events = [event({**OWN, "choices": [choice]}) for choice in (FIRST, NEXT)]
+        events = [event({**TYPED, "choices": [choice]}) for choice in (FIRST, NEXT)]
         payloads = [each.payload for each in events]
 
         assert ChunkIdentity(DEFAULT).unify(events) == events
@@ -69,6 +70,16 @@ class TestIdentity:
         assert identities(sent[:2]) == [DEFAULT, DEFAULT]
         assert sent[2] is DONE
 
+    @pytest.mark.parametrize("kind", [{}, {"object": ""}, {"object": "chat.completion"}])
+    def test_each_chunk_has_the_type(self, kind):
+        """SDKs ignore others."""
+        events = [event({**OWN, **kind, "choices": [choice]}) for choice in (FIRST, NEXT)]
+
+        sent = in_batches(ChunkIdentity(DEFAULT), events, batched=False)
+
+        assert [each.payload["object"] for each in sent] == ["chat.completion.chunk"] * 2
+        assert identities(sent) == [OWN, OWN]
+
     @pytest.mark.parametrize("batched", [True, False])
     def test_chunks_without_choices_wait_for_the_id(self, batched):
         """Azure's first chunk has the results of filters, and no id."""
@@ -93,9 +104,11 @@ class TestIdentity:
 
     def test_time_alone_is_replaced_in_the_bytes(self):
         """Encoding again would cost more, for every chunk of Ollama."""
-        late = event({**OWN, "created": 22, "choices": [{"index": 0, "delta": {"content": '"created":22'}}]})
+        late = event(
+            {**TYPED, "created": 22, "choices": [{"index": 0, "delta": {"content": '"created":22'}}]}
+        )
 
-        identities(ChunkIdentity(DEFAULT).unify([event({**OWN, "choices": [FIRST]}), late]))
+        identities(ChunkIdentity(DEFAULT).unify([event({**TYPED, "choices": [FIRST]}), late]))
 
         assert late.data is not None
         assert late.payload["created"] == 1
@@ -119,7 +132,7 @@ class TestIdentity:
 class TestRoles:
     @pytest.mark.parametrize("role", [{}, {"role": None}, {"role": ""}, {"role": "assistant"}])
     def test_first_delta_has_it(self, role):
-        chunks = [{**OWN, "choices": [{"index": 0, "delta": {**role, "content": text}}]} for text in "ab"]
+        chunks = [{**TYPED, "choices": [{"index": 0, "delta": {**role, "content": text}}]} for text in "ab"]
 
         sent = ChunkIdentity(DEFAULT).unify([event(chunk) for chunk in chunks])
 
