@@ -83,7 +83,7 @@ _MODEL = frozenset(
 _PROMPT = frozenset(
     {
         *("context_length_exceeded", "content_filter", "content_policy_violation", "invalid_prompt"),
-        *("cyber_policy", "data_inspection_failed", "string_above_max_length"),
+        *("cyber_policy", "data_inspection_failed", "string_above_max_length", "invalid_encrypted_content"),
         *("moderation_blocked", "image_generation_user_error"),
     }
 )

@@ -34,6 +34,7 @@ from app.limits.token_estimates import estimate_tokens
 from app.records import record
 from app.relay.attempt import Attempt
 from app.streaming.usage import Usage
+from app.translation.requests import foreign_state
 
 FRAMING_TOKENS = 16  # around one response without calls: its role, its channel, its end
 REFUSALS = frozenset(
@@ -42,7 +43,8 @@ REFUSALS = frozenset(
         *(Failure.MODEL_LIMITED, Failure.OVERLOADED, Failure.MODEL_MISSING, Failure.ENDPOINT_MISSING),
     )
 )
-TOO_LONG = "context_length_exceeded"  # reported before anything is produced
+TOO_LONG = "context_length_exceeded"
+BEFORE_ANY_OUTPUT = (TOO_LONG, foreign_state.CODE)  # codes of what is reported before anything is produced
 
 
 TokenBounds = tuple[int | None, int | None]  # input, output; None is unbounded
@@ -65,7 +67,7 @@ def may_have_billed(error: UpstreamError, attempt: Attempt, failure: Failure) ->
         return error.sent
     if not isinstance(error, UpstreamRejected) or attempt.reader.output_bytes:
         return True
-    refused = failure in REFUSALS or error.code == TOO_LONG
+    refused = failure in REFUSALS or error.code in BEFORE_ANY_OUTPUT
     return error.upstream_status is None and not refused
 
 

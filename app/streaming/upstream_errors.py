@@ -48,6 +48,7 @@ STATUS_BY_CODE = {
     "moderation_blocked": 400,
     "image_generation_user_error": 400,
     "string_above_max_length": 400,
+    "invalid_encrypted_content": 400,
     "unsupported_parameter": 400,
     "unsupported_value": 400,
     "unknown_parameter": 400,

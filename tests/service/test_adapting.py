@@ -141,6 +141,30 @@ def test_state_of_another_account(
     assert row["attempts"][0]["repeated_without"] == ["encrypted_content"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("form", ["failed", "error", "nested"])
+def test_state_of_another_account_that_a_200_refuses(
+    pool: PoolOfTest, upstream: ScriptedUpstream, form: str, stream: bool
+) -> None:
+    """Nothing was produced, so nothing is charged, and the account is not blamed."""
+    account = pool.account("a", upstream.base_url())
+    error = {"type": "invalid_request_error", "code": "invalid_encrypted_content"}
+    upstream.script({"play": "responses_error_in_stream", "error": error, "form": form}, TEXT)
+    reasoning = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    question = {"role": "user", "content": "Hi"}
+
+    body = {**BODIES["responses"], "input": [reasoning, question], "stream": stream}
+    response = pool.post(PATHS["responses"], body, pool.key())
+
+    assert response.status_code == 200, response.text
+    assert response.headers["x-poolgate-ignored"] == "encrypted_content"
+    (row,) = pool.wait_for_rows(1)
+    assert row["attempts"][0]["repeated_without"] == ["encrypted_content"]
+    assert "input_tokens" not in row["attempts"][0]
+    (stored,) = pool.gateway.services.accounts.snapshot(pool.name)
+    assert (stored.id, stored.state) == (account.id, "active")
+
+
 def test_what_other_accounts_added_to_a_conversation_is_not_sent_to_openai(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:

@@ -177,6 +177,7 @@ class TestEventStatus:
             "moderation_blocked": 400,
             "image_generation_user_error": 400,
             "string_above_max_length": 400,
+            "invalid_encrypted_content": 400,
             "unsupported_parameter": 400,
             "unsupported_value": 400,
             "unknown_parameter": 400,
