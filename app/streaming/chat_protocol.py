@@ -96,8 +96,9 @@ class ChatReader:
                 return self._end(payload)
             return Stage.QUIET
         produced = False
-        if payload.get("object") == COMPLETION and self._object != COMPLETION and self.deltas:
-            choices = [self._without_repetition(choice) for choice in choices]
+        if payload.get("object") == COMPLETION and self._object != COMPLETION:
+            if self.deltas:
+                choices = [self._without_repetition(choice) for choice in choices]
             payload = event.payload = {**payload, "object": CHUNK, "choices": choices}
             event.data = None
         if "finish_reason" in payload:

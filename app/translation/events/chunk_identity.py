@@ -75,8 +75,8 @@ class ChunkIdentity:
         if not self._known:
             self._identity = identity_of(payload, self._default)
             self._known = tuple(self._identity[key] for key in KEYS)
+            self._identity["object"] = CHUNK
             if payload.get("object") != CHUNK:
-                self._identity["object"] = CHUNK
                 self._known = (CHUNK,)  # no chunk has it, so that each gets the type
         changed = [key for key in self._identity if payload.get(key) != self._identity[key]]
         if changed:
