@@ -26,7 +26,6 @@ LIST_LIMITS = {
     Subject.TEAM: "team limit list NAME",
     Subject.NONE: "pool limit list",
 }
-SET_LENGTH = "poolgate key set NAME --output-tokens N, or raise the limit"  # of a key's limit
 
 
 def owned_limits(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> list[tuple[str, Limit]]:
@@ -63,6 +62,7 @@ def check_strict_limits(
         return
     small_requests = _SmallRequests(stores, pool)
     models = _known_models(accounts)
+    set_length = f"poolgate key set NAME{pool_option(pool)} --output-tokens N, or raise the limit"
     for name, limit in owned_limits(stores, pool, ()):
         if _is_checked(limit):
             for finding in _check_limit(small_requests, limit, models, 0, RAISE_LIMIT):
@@ -71,7 +71,7 @@ def check_strict_limits(
         own = [stored for stored in accounts if not key.accounts or stored.account.id in key.accounts]
         allowed = list(filter(key.may_use, _known_models(own) if key.accounts else models))
         for limit in filter(_is_checked, key.limits):
-            for finding in _check_limit(small_requests, limit, allowed, key.output_tokens, SET_LENGTH):
+            for finding in _check_limit(small_requests, limit, allowed, key.output_tokens, set_length):
                 yield finding.about(pool, Subject.KEY, key.name)
 
 
@@ -98,6 +98,7 @@ class _SmallRequests:
     """The amounts that a short request reserves, by model and output length (0: not set)."""
 
     def __init__(self, stores: CheckStores, pool: str) -> None:
+        self.pool = pool
         self._prices: PriceTable = stores.prices.current(pool)
         self._settings = stores.pools.settings(pool)
         self._known: dict[tuple[str, int], Bounds] = {}
@@ -152,8 +153,9 @@ def _check_limit(
         what = f"{refuses}: a short one reserves {unit.quantity(min(bounded))}"
         yield _LimitFinding(Level.WRONG, what, RAISE_LIMIT)
     elif unit.is_money:
-        remedy = "poolgate price set MODEL, or make the limit balanced"
+        remedy = f"poolgate price set MODEL{pool_option(small_requests.pool)}, or make the limit balanced"
         yield _LimitFinding(Level.WRONG, f"{refuses}: none of the models has a price", remedy)
     else:
-        remedy = "poolgate pool set --assumed-output-tokens N, or make the limit balanced"
+        command = f"poolgate pool set{pool_option(small_requests.pool)} --assumed-output-tokens N"
+        remedy = f"{command}, or make the limit balanced"
         yield _LimitFinding(Level.WRONG, f"{refuses}: the output of no model has a bound", remedy)

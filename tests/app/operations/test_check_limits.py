@@ -115,3 +115,26 @@ def test_one_that_is_used_up(services: Any, key: Any) -> None:
     (one,) = group_diagnostics(check_usage(services.doctor._stores, POOL, services.api_keys.all(POOL)))
 
     assert (one.level, one.what) == (Level.NOTE, "has reached its limit 5 requests in total")
+
+
+@pytest.mark.parametrize(
+    ("limit", "remedy"),
+    [
+        (
+            "1000 output_tokens/day",
+            "poolgate key set ann --pool team-b --output-tokens N, or raise the limit",
+        ),
+        ("5 usd/month", "poolgate price set MODEL --pool team-b, or make the limit balanced"),
+    ],
+)
+def test_remedies_name_the_pool(services: Any, limit: str, remedy: str) -> None:
+    """A key of the pool default may have the same name."""
+    services.pools.ensure("team-b")
+    services.accounts.add("team-b", Account("", "main", "compatible", "http://x", models=("local-1",)))
+    services.api_keys.create("team-b", "ann", limits=(parse_limit(limit),))
+    stores = services.doctor._stores
+    api_keys, accounts = services.api_keys.all("team-b"), read_accounts(stores, "team-b")
+
+    found = group_diagnostics(check_strict_limits(stores, "team-b", api_keys, accounts))
+
+    assert [each.remedy for each in found] == [remedy]
