@@ -26,9 +26,11 @@ MAX_FILES = 1000
 STDIN = "-"
 
 
-def import_files(services: Services, as_json: bool, pool: str, paths: Sequence[str]) -> bool:
+def import_files(
+    services: Services, as_json: bool, pool: str, paths: Sequence[str]
+) -> Counter[ImportOutcome]:
     """
-    Import the accounts in *paths*, files and directories, into *pool*; report each, and whether none failed.
+    Import the accounts in *paths*, files and directories, into *pool*; report each, and return the counts.
 
     Raises InvalidRequest for no file, and for too many.
     """
@@ -50,7 +52,7 @@ def import_files(services: Services, as_json: bool, pool: str, paths: Sequence[s
     else:
         counts = [f"{outcomes[outcome]} {outcome}" for outcome in ImportOutcome if outcomes[outcome]]
         click.echo(f"Pool '{pool}': {', '.join(counts)}.")
-    return not outcomes[ImportOutcome.FAILED]
+    return outcomes
 
 
 def export_all(services: Services, as_json: bool, pool: str, path: Path) -> None:

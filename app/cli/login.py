@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from app.cli.files import read_file
 from app.cli.oauth_sign_in import sign_in_with_browser, sign_in_with_code
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import REFUSED, show_json
+from app.operations.account_import import ImportOutcome
 from app.operations.account_rules import KIND_RULES
 from app.stores.records.sign_in_flows import SignInMethod
 from app.wiring import Services
@@ -74,17 +76,18 @@ def import_account(
     OpenCode, and what `account export --all` writes; of a directory, each *.json in it. The account with the
     same sign-in is updated if the file is newer. One line reports each account; the status is 1 if one fails.
     """
-    is_complete = True
+    outcomes = Counter((ImportOutcome.IMPORTED,))
     if name is None:
-        is_complete = import_files(services, as_json, pool, files)
+        outcomes = import_files(services, as_json, pool, files)
     elif len(files) > 1:
         raise click.UsageError("--name is for one FILE: without it, each account has its own name")
     else:
         _check(services, pool, name)
         tokens = tokens_from_auth_json(read_file(files[0], MAX_FILE_BYTES))
         _store(services, as_json, pool, name, tokens, SignInMethod.IMPORT)
-    click.echo(SINGLE_USE_NOTICE, err=True)
-    if not is_complete:
+    if outcomes[ImportOutcome.IMPORTED] or outcomes[ImportOutcome.UPDATED]:
+        click.echo(SINGLE_USE_NOTICE, err=True)
+    if outcomes[ImportOutcome.FAILED]:
         raise click.exceptions.Exit(REFUSED)
 
 

@@ -76,6 +76,7 @@ class TestImport:
 
         found = outcomes(result)
         assert {found[f"{name}.json"][0] for name in ("codex-ann", "codex-bob", "key")} == {"unchanged"}
+        assert "Only one program" not in result.stderr
         assert len(services.audit.page().entries) == audited
 
     def test_newer_tokens_update_the_account(self, poolgate, services, issuer, tmp_path):
@@ -171,6 +172,7 @@ class TestFiles:
 
         assert result.exit_code == 1
         assert f"{tmp_path}/huge.json: failed: larger than 10 bytes\n" in result.stderr
+        assert "Only one program" not in result.stderr  # nothing was imported
 
     def test_too_many_files(self, poolgate, tmp_path, monkeypatch):
         monkeypatch.setattr(account_files, "MAX_FILES", 2)
