@@ -21,6 +21,8 @@ from schemas.fields import Integer, Number, ShortText
 from schemas.names import AdminSchema, Names
 from schemas.validation_errors import invalid
 
+MAX_TEMPERATURE = 100  # above what any server takes
+
 
 class TargetName(ShortText):
     """The name of a model that a route leads to."""
@@ -29,7 +31,19 @@ class TargetName(ShortText):
         name = super()._deserialize(value, attr, data)
         if error := name_error(name):
             raise invalid(error)
+        if "*" in name:
+            raise invalid("must be the name of a model, not a pattern")
         return name
+
+
+class Temperature(Number):
+    """A number from 0 to *MAX_TEMPERATURE*; not NaN, which the CLI reads as a number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        number = super()._deserialize(value, attr, data)
+        if not 0 <= number <= MAX_TEMPERATURE:
+            raise invalid(f"must be a number from 0 to {MAX_TEMPERATURE}")
+        return number
 
 
 class RouteTargetInput(AdminSchema):
@@ -44,7 +58,7 @@ class RouteFields(AdminSchema):
     """Fields of requests that a route may set, by their names in chat."""
 
     reasoning_effort = ShortText(MAX_TIER_CHARS, 1)
-    temperature = Number()
+    temperature = Temperature()
     max_tokens = Integer(1, MAX_TOKENS)
     service_tier = ShortText(MAX_TIER_CHARS, 1)
 

@@ -16,6 +16,8 @@ from app.errors import InvalidRequest
 from app.stores.records.model_routes import GROUP_PREFIX
 
 _GROUP = re.compile(re.escape(GROUP_PREFIX) + r"(0|[1-9][0-9]?)")
+_WEIGHT = re.compile(r"[0-9]{1,15}")
+_NUMBER = re.compile(r"[-+]?[0-9.]+%?")  # what is meant as a weight
 
 NUMBERS = ("temperature", "max_tokens")  # of the fields that a route sets
 
@@ -28,13 +30,17 @@ def is_group(name: str) -> bool:
 
 
 def parse_step(text: str) -> list[Target]:
-    """Return the targets of a step. Raises InvalidRequest."""
+    """Return the targets of a step. Raises InvalidRequest, also for a number that is no weight."""
     targets: list[Target] = []
     continues = False  # whether an account of the last target may follow
     for piece in map(str.strip, text.split(",")):
         name, equals, weight = piece.rpartition("=")
-        if not (equals and weight.isascii() and weight.isdigit() and len(weight) < 16):
+        if not equals or _NUMBER.fullmatch(weight) is None:
             name, weight = piece, ""
+        elif _WEIGHT.fullmatch(weight) is None:
+            raise InvalidRequest(
+                f"A weight must be a whole number from 1, not {weight[:40]!r}", param="steps"
+            )
         if not name:
             raise InvalidRequest("A target of a step must have the name of a model", param="steps")
         if continues:
@@ -62,7 +68,8 @@ def format_step(targets: Sequence[Mapping[str, Any]]) -> str:
 def _format_target(target: Mapping[str, Any], *, is_weighted: bool) -> str:
     model, accounts = target["model"], target["accounts"]
     at = f"@{','.join(accounts)}" if accounts else "@" if "@" in model[1:] else ""
-    return f"{model}{at}={target['weight']}" if is_weighted else f"{model}{at}"
+    ends_as_weight = not at and _NUMBER.fullmatch(model.rpartition("=")[2]) is not None and "=" in model
+    return f"{model}{at}={target['weight']}" if is_weighted or ends_as_weight else f"{model}{at}"
 
 
 def parse_fields(texts: Sequence[str], param: str) -> dict[str, Any]:
@@ -72,7 +79,10 @@ def parse_fields(texts: Sequence[str], param: str) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InvalidRequest("A field must be written as NAME=VALUE", param=param)
-        fields[name.strip()] = _number(value) if name.strip() in NUMBERS else value.strip()
+        name = name.strip()
+        if name in fields:
+            raise InvalidRequest(f"The field {name!r} is given twice", param=param)
+        fields[name] = _number(value) if name in NUMBERS else value.strip()
     return fields
 
 

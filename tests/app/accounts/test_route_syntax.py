@@ -26,6 +26,8 @@ def target(model: str, *accounts: str, weight: int = 1) -> dict[str, Any]:
         ("claude@20240620@", [target("claude@20240620")]),
         ("claude@20240620@x", [target("claude@20240620", "x")]),
         ("vendor/a=b", [target("vendor/a=b")]),
+        ("size=7=1", [target("size=7")]),
+        ("size=-1.5=2,b=1", [target("size=-1.5", weight=2), target("b")]),
     ],
 )
 def test_both_ways(text: str, targets: list[dict[str, Any]]) -> None:
@@ -45,6 +47,14 @@ def test_without_a_name(text: str) -> None:
     assert raised.value.param == "steps"
 
 
+@pytest.mark.parametrize("weight", ["1.5", "-1", "+1", "50%", "." * 50, "9" * 16])
+def test_number_that_is_no_weight(weight: str) -> None:
+    with pytest.raises(InvalidRequest, match="A weight must be a whole number from 1, not") as raised:
+        parse_step(f"a={weight},b=2")
+    assert raised.value.param == "steps"
+    assert len(raised.value.message) < 100
+
+
 def test_fields() -> None:
     texts = ["max_tokens=400", "temperature=0.5", "reasoning_effort=low"]
     fields = {"max_tokens": 400, "temperature": 0.5, "reasoning_effort": "low"}
@@ -54,3 +64,6 @@ def test_fields() -> None:
     assert parse_fields(["max_tokens=many"], "defaults") == {"max_tokens": "many"}
     with pytest.raises(InvalidRequest, match="NAME=VALUE"):
         parse_fields(["temperature"], "defaults")
+    with pytest.raises(InvalidRequest, match="'temperature' is given twice") as raised:
+        parse_fields(["temperature=1", "temperature =2"], "overrides")
+    assert raised.value.param == "overrides"

@@ -51,7 +51,13 @@ def test_what_cannot_be(poolgate):
         ("--to m --default n=2", "n is not a field"),
         ("--to m --override max_tokens=many", "max_tokens must be an integer"),
         ("--to m --default temperature=warm", "temperature must be a number"),
+        ("--to m --default temperature=nan", "temperature must be a number from 0 to 100"),
+        ("--to m --override temperature=inf", "temperature must be a number from 0 to 100"),
+        (f"--to m --override temperature={'9' * 40}", "temperature must be a number from 0 to 100"),
+        ("--to m --override max_tokens=5 --override max_tokens=6", "'max_tokens' is given twice"),
         ("--to a=0,b=1", "weight must be an integer"),
+        ("--to a=0.9,b=0.1", "A weight must be a whole number from 1, not '0.9'"),
+        ("--to gpt-*", "must be the name of a model, not a pattern"),
         ("--to a,", "must have the name of a model"),
     ):
         assert why in poolgate(f"model set fast {options}").stderr, options
