@@ -188,9 +188,7 @@ class Admission:
     def _facts(self) -> RequestFacts:
         plan = self._plan
         unpriced = self._context.request.model if plan.price is None else ""
-        return RequestFacts(
-            plan.fit.field, plan.bounds.referring, unpriced, self._pool, self._context.caller.key.team
-        )
+        return RequestFacts(plan.fit.field, plan.bounds.referring, unpriced, self._pool)
 
     def _accept_other_accounts(self, refusal: Refusal) -> bool:
         """Return whether accounts without the preferred protocol may serve the request from now on."""

@@ -22,7 +22,7 @@ from app.relay.model_names import events_of
 from app.relay.no_account import pool_spent_error
 from app.relay.pause import pause
 from app.relay.progress import RequestProgress
-from app.relay.refusals import RequestFacts, not_retried
+from app.relay.refusals import not_retried
 from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget, Target
 from app.relay.retry_policy import (
@@ -235,7 +235,7 @@ class Failover:
         while True:
             reply = self._report(selection, failed)
             if isinstance(reply, Refusal) and reply.limit is not None:
-                raise not_retried(failed, reply, RequestFacts(team=self._context.caller.key.team))
+                raise not_retried(failed, reply)
             wait = self._wait_after(reply, selection)
             if wait is None or not self._take_wait(wait):
                 raise _pool_error(reply, verdict, error) or failed

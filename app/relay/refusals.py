@@ -68,7 +68,6 @@ class RequestFacts:
     referring: str = ""  # the field by which there is more input than the request has
     unpriced: str = ""  # its model, where that has no price
     pool: str = ""
-    team: str = ""  # of its key
 
 
 NO_FACTS = RequestFacts()
@@ -81,11 +80,11 @@ def refusal_error(refusal: Refusal, facts: RequestFacts = NO_FACTS) -> GatewayEr
     return error
 
 
-def not_retried(error: UpstreamError, refusal: Refusal, facts: RequestFacts = NO_FACTS) -> UpstreamError:
+def not_retried(error: UpstreamError, refusal: Refusal) -> UpstreamError:
     """Return *error* of the last attempt, with the limit in *refusal* that has no room for another."""
     if refusal.limit is None:
         return error
-    message = _limit_error(refusal.limit, refusal.now_ms, facts).message
+    message = _limit_error(refusal.limit, refusal.now_ms).message
     return error.with_message(f"{error.message}. It was not tried again: {message}")
 
 
@@ -129,7 +128,7 @@ def _error(refusal: Refusal, facts: RequestFacts) -> GatewayError:
 def _limit_error(refused: LimitRefusal, now_ms: float, facts: RequestFacts = NO_FACTS) -> QuotaExceeded:
     limit, amount, referring = refused.limit, refused.amount, facts.referring
     why = f"; '{referring}' adds input that is not in it" if referring and _counts_input(limit) else ""
-    name = _name_of(limit, facts.team)
+    name = _name_of(limit, refused.team)
     if refused.reason == "unbounded" and facts.unpriced and limit.unit.is_money:
         return NeverFits(f"{name} is strict and {_price_remedy(facts)}, or make the limit balanced")
     if refused.is_unenforced:

@@ -38,7 +38,7 @@ if team_name and team_name ~= '' then
   if team[1] ~= 'active' then
     return cjson.encode({ refused = 'team', why = team_name, now = now })
   end
-  team_limits = team[2] or '[]'
+  team_limits, request.team = team[2] or '[]', team_name
 end
 
 if request.conversation and request.conversation ~= '' then

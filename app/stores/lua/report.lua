@@ -23,6 +23,7 @@ if stored and tonumber(stored.attempt) > request.attempt then return stored.choi
 if not stored or stored.expired then return cjson.encode({ refused = 'lease', now = now }) end
 
 round_amounts(request)
+request.team = stored.team
 local holds, charges = cjson.decode(stored.holds), charges_of(stored)
 -- Holds of parallel requests stay; the other holds end with the attempt.
 local function release(charge)

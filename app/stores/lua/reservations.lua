@@ -38,7 +38,7 @@ local function read_gauges(limits, now, calendar)
 end
 
 -- Returns the refusal when a reservation does not fit: that of the limit with the longest wait. *unenforced*: for
--- which accounts the reservation is.
+-- which accounts the reservation is. request.team: the team whose limits are among these.
 local function refusal_of(limits, gauges, request, unenforced, now)
   local refusal
   local function compare(limit, reason, wait_ms, gauge, amount)
@@ -46,7 +46,8 @@ local function refusal_of(limits, gauges, request, unenforced, now)
       return
     end
     refusal = { refused = 'limit', why = reason, wait_ms = wait_ms, limit = limit, amount = amount, now = now,
-      settled = gauge.settled, held = gauge.held, reset_ms = gauge.reset or 0, unenforced = unenforced }
+      settled = gauge.settled, held = gauge.held, reset_ms = gauge.reset or 0, unenforced = unenforced,
+      team = limit.scope == 'team' and request.team or nil }
   end
   for i, limit in ipairs(limits) do
     local amount, gauge = amount_of(limit, request, unenforced), gauges[i]

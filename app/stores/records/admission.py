@@ -176,6 +176,7 @@ class LimitRefusal:
     amount: int = 0
     wait_ms: float = 0.0  # until there is room; 0: unknown, or the limit does not reset
     is_unenforced: bool = False  # whether only accounts that may bill more than the length are available
+    team: str = ""  # whose limit it is, if a team's: that of the key now, which may have been moved
 
 
 class Obstacle(StrEnum):
@@ -328,6 +329,7 @@ def _limit_refusal(reply: Mapping[str, Any]) -> LimitRefusal:
         amount=reply["amount"],
         wait_ms=reply["wait_ms"],
         is_unenforced=bool(reply.get("unenforced")),
+        team=reply.get("team", ""),
     )
 
 

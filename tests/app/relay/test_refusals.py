@@ -187,6 +187,14 @@ def test_team() -> None:
     assert "'red'" in error.message
 
 
+def test_limit_of_a_team() -> None:
+    """The message has the team of the refusal: the key may have been moved since it was authenticated."""
+    of = limit("requests", "day", 1, scope="team")
+    error = error_of(refusal(of, "spent", settled=1, amount=1, team="blue"))
+
+    assert error.message.startswith("The limit of 1 request per day of the team 'blue' is used up")
+
+
 def test_clocks_apart() -> None:
     """A calendar that stays wrong is the gateway's fault, not the key's."""
     assert isinstance(error_of(Refusal(RefusalKind.CALENDAR)), StoreUnavailable)

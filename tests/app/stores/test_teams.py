@@ -91,6 +91,21 @@ class TestAdmission:
         assert "team" not in store.rows()[0]
         assert store.names("teamroll:*") == set()
 
+    def test_refusal_names_the_team_whose_limit_it_is(self, store: StoreOfTest) -> None:
+        """That of the key at admission and, at a further attempt, that which it was admitted under."""
+        store.account("a")
+        store.team("red", limit("red", "total_tokens", "ever", 30, scope="team"))
+        store.team("blue", limit("blue", "total_tokens", "ever", 9, scope="team"))
+        store.key("k", limit("own", "requests", "ever", 1), team="red")
+        first = store.admit(input_tokens=10)["id"]
+        spent = store.admit(input_tokens=10)
+        assert (spent["limit"]["id"], "team" in spent) == ("own", False)
+        store.scripts.run("change_key", store.pool, "k", orjson.dumps({"team": "blue", "limits": "[]"}))
+        assert store.admit(input_tokens=10)["team"] == "blue"
+        charge = {"account": "a", "input_tokens": 25, "output_tokens": 0, "cost": 0}
+        bounds = {"input_tokens": 10, "output_tokens": 0, "cost": 0}
+        assert store.report(first, 1, charge=charge, bounds=bounds)["team"] == "red"
+
     def test_key_that_moves(self, store: StoreOfTest) -> None:
         """What is in flight stays with its team; the next request counts for the new one."""
         store.account("a")
