@@ -128,6 +128,17 @@ def apply_document(services: Services, as_json: bool, pool: str, source: Source,
             show_json({"object": "list", "data": reports, **source.extra})
     if not as_json:
         click.echo(_summary(changes, dry_run=dry_run))
+    if not dry_run:
+        _warn_of_keys(services, pool, changes)
+
+
+def _warn_of_keys(services: Services, pool: str, changes: Sequence[PlannedChange]) -> None:
+    """Print what is probably a mistake in the keys that were added or changed, as `poolgate key` does."""
+    for change in changes:
+        if change.section == "keys" and change.action is not Action.UNCHANGED:
+            key = services.api_keys.find(pool, change.name)
+            for warning in operations(services).api_keys.find_warnings(pool, key):
+                click.echo(f"Warning: key '{key.name}': {warning}.", err=True)
 
 
 def _plan(services: Services, pool: str, source: Source) -> Sequence[PlannedChange]:

@@ -196,6 +196,20 @@ class TestApply:
         assert (change["section"], change["name"], change["action"]) == ("keys", "ann", "add")
         assert services.api_keys.authenticate(change["key"]).pool == "team"
 
+    def test_probable_mistakes_in_keys(self, poolgate):
+        """They are printed like those of `poolgate key`, once a key is changed."""
+        document = "keys: [{name: old, expires: 2020-01-01}, {name: new, expires: 2999-01-01}]"
+
+        dry = poolgate("apply - --dry-run", stdin=document)
+        first, second = (poolgate("apply -", stdin=document) for _ in range(2))
+
+        warning = (
+            "Warning: key 'old': it has expired already, at 2020-01-01 00:00Z: every request is refused.\n"
+        )
+        assert first.stderr.endswith(warning)
+        assert "Warning" not in dry.stderr + second.stderr
+        assert "'new'" not in first.stderr
+
     def test_each_change_is_in_the_audit_log(self, poolgate, services, setup):
         poolgate("apply", setup(DOCUMENT), **SECRETS)
 
