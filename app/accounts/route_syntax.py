@@ -34,7 +34,7 @@ def parse_step(text: str) -> list[Target]:
     targets: list[Target] = []
     continues = False  # whether an account of the last target may follow
     for piece in map(str.strip, text.split(",")):
-        name, equals, weight = piece.rpartition("=")
+        name, equals, weight = (part.strip() for part in piece.rpartition("="))
         if not equals or _NUMBER.fullmatch(weight) is None:
             name, weight = piece, ""
         elif _WEIGHT.fullmatch(weight) is None:
@@ -46,7 +46,7 @@ def parse_step(text: str) -> list[Target]:
         if continues:
             targets[-1]["accounts"].append(name)
         else:
-            model, at, account = name.rpartition("@")
+            model, at, account = (part.strip() for part in name.rpartition("@"))
             is_named = bool(at and model)
             target: Target = {"model": model if is_named else name, "accounts": [], "weight": 1}
             if is_named and account:

@@ -37,6 +37,7 @@ def test_both_ways(text: str, targets: list[dict[str, Any]]) -> None:
 
 def test_what_is_left_out() -> None:
     assert parse_step(" a , b ") == [target("a"), target("b")]
+    assert parse_step("a = 90 , b @ x = 10") == [target("a", weight=90), target("b", "x", weight=10)]
     assert parse_step("a,b@x,y") == [target("a"), target("b", "x", "y")]
 
 
