@@ -31,6 +31,7 @@ from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest, upstream_body
 from app.upstream.cancellation import Cancellation
 from app.upstream.client import RequestContent, UpstreamClient
+from app.upstream.echoed_secrets import hide_secrets, secrets_of
 from app.upstream.responses import UpstreamResponse, content_type_of
 
 SECONDS = 60.0
@@ -114,6 +115,8 @@ class AccountChecker:
             finally:
                 response.body.close()
         except GatewayError as error:
+            if isinstance(error, UpstreamRejected):  # perhaps one inside a stream
+                hide_secrets(error, secrets_of(account))
             return _failed_check(error, account, model, head_ms, elapsed_ms())
         return AccountCheck(True, model, response.status, head_ms, elapsed_ms())
 

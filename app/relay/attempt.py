@@ -20,6 +20,7 @@ from app.translation.requests.upstream_request import UpstreamRequest
 from app.translation.resume.delivered import ResumedStream
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, UpstreamClient
+from app.upstream.echoed_secrets import hide_secrets, secrets_of
 from app.upstream.responses import UpstreamResponse
 
 KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connection is not worth reusing
@@ -164,6 +165,7 @@ def _exchange(handler: UpstreamHandler, trace_headers: Mapping[str, str]) -> Eve
     except BaseException as error:
         response.body.close()
         if isinstance(error, UpstreamRejected):
+            hide_secrets(error, secrets_of(inputs.account))
             error.echoes_request = partial(_was_sent, handler)
         raise
     if handler.was_cut:

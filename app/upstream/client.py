@@ -32,6 +32,7 @@ from app.errors import (
 from app.streaming.lenient_json import loads
 from app.upstream import connections
 from app.upstream.cancellation import Cancellation
+from app.upstream.echoed_secrets import hide_secrets, secrets_of
 from app.upstream.errors import from_exception
 from app.upstream.greenlet_pool import GreenletPool, Task
 from app.upstream.responses import UpstreamResponse, read_small_body, rejection_of
@@ -91,6 +92,7 @@ class _Sender(NamedTuple):
     headers: dict[str, str]  # of every request
     adapter: RoutingAdapter
     connect_seconds: float
+    secrets: tuple[str, ...]  # that no error shows
 
 
 class UpstreamClient:
@@ -137,8 +139,8 @@ class UpstreamClient:
         elif content.accept:
             sent["Accept"] = content.accept
         timeout = Timeout(connect=sender.connect_seconds, read=headers_timeout_seconds)
-        adapter, url = sender.adapter, account.base_url + kind.path(protocol)
-        task = self._greenlets.start(lambda: _response(adapter, url, sent, body, timeout))
+        url = account.base_url + kind.path(protocol)
+        task = self._greenlets.start(lambda: _response(sender, url, sent, body, timeout))
         return PendingResponse(task, cancellation)
 
     def get_json(
@@ -160,7 +162,7 @@ class UpstreamClient:
                 route = sender.adapter.route_for(account.base_url + path)
                 response = UpstreamResponse(route.get(headers, timeout_seconds))
                 if response.status >= 400:
-                    raise rejection_of(response)
+                    raise hide_secrets(rejection_of(response), (*sender.secrets, *filter(None, (token,))))
                 if response.status >= 300:
                     response.body.close()
                     raise UpstreamRedirected(response.status)
@@ -210,6 +212,7 @@ class UpstreamClient:
             headers,
             self._adapter_of(account),
             settings.connect_timeout_seconds or self._connect_timeout_seconds,
+            secrets_of(account),
         )
 
 
@@ -222,12 +225,12 @@ def _credential_headers(account: Account) -> dict[str, str]:
 
 
 def _response(
-    adapter: RoutingAdapter, url: str, headers: Mapping[str, str], body: RequestBody, timeout: Timeout
+    sender: _Sender, url: str, headers: Mapping[str, str], body: RequestBody, timeout: Timeout
 ) -> UpstreamResponse | GatewayError:
     try:
-        response = UpstreamResponse(adapter.route_for(url).post(headers, body, timeout))
+        response = UpstreamResponse(sender.adapter.route_for(url).post(headers, body, timeout))
         if response.status >= 400:
-            return rejection_of(response)
+            return hide_secrets(rejection_of(response), sender.secrets)
         if response.status >= 300:  # a redirect, or a 304 that answers no condition of ours
             response.body.close()
             return UpstreamRedirected(response.status)

@@ -89,6 +89,25 @@ class TestHeaders:
         assert upstream.wait_for(1)[0].headers["user-agent"] == "mine"
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 200])
+@pytest.mark.parametrize("stream", [False, True], ids=["object", "stream"])
+def test_quoted_secrets_are_hidden(
+    pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool, status: int
+) -> None:
+    """A server that quotes what it refuses reveals no secret to callers, nor in what is stored."""
+    pool.account("a", upstream.base_url(), credential="sk-credential-1")
+    change(pool, {"secret_headers": {"X-Token": "t-secret-1"}})
+    error = {"message": "Not valid: t-secret-1, sk-credential-1", "type": "t-secret-1", "code": "t-secret-1"}
+    upstream.script({"play": "http_error", "status": status, "body": {"error": error}})
+
+    response = pool.post(PATHS["chat"], {**BODIES["chat"], "stream": stream}, pool.key())
+
+    assert response.status_code >= 400
+    seen = f"{response.text}{response.headers}{pool.rows()}"
+    assert "t-secret-1" not in seen
+    assert "sk-credential-1" not in seen
+
+
 class TestAuthHeader:
     def test_holds_the_key(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
         change(pool, {"auth_header": "api-key"})
