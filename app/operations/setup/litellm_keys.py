@@ -50,6 +50,7 @@ class KeyConverter:
     def __init__(self, remarks: Remarks) -> None:
         self._remarks = remarks
         self._teams: dict[str, tuple[str, Item]] = {}  # name here, and the team, by its id
+        self._open_teams: set[str] = set()  # names of teams that would be allowed more than before
         self._has_spent = False
 
     def teams(self, listed: Any) -> list[dict[str, Any]]:
@@ -61,9 +62,12 @@ class KeyConverter:
             name = _free_name(_name(team.get("team_alias")) or _name(team.get("team_id")) or "team", names)
             names.add(name)
             self._teams[str(team.get("team_id"))] = name, team
+            limits = self._limits(team, path)
+            if limits is None:
+                self._open_teams.add(name)
             entry = {
                 "name": name,
-                "limits": self._limits(team, path),
+                "limits": limits,
                 "disabled": team.get("blocked") is True,
             }
             self._report_lost(team, path)
@@ -94,7 +98,11 @@ class KeyConverter:
         """Return the fields of a key but its name; None, with a remark, where it would be allowed more."""
         team_name, team = self._teams.get(str(key.get("team_id")), ("", {}))
         if key.get("team_id") and not team_name:
-            self._remarks.skipped(path, "team_id: the team is not in the list of teams")
+            self._remarks.skipped(path, "the key: its team is not in the list of teams")
+            return None
+        if team_name in self._open_teams:
+            self._remarks.skipped(path, "the key: a limit of its team is not imported")
+            return None
         models = self._models(key, team, path)
         if models is None:
             return None
@@ -102,11 +110,15 @@ class KeyConverter:
         if expires is not None and not _is_date(expires):
             self._remarks.skipped(path, "the key: its expiry is no date")
             return None
+        limits = self._limits(key, path)
+        if limits is None:
+            self._remarks.skipped(path, "the key: one of its limits is not imported")
+            return None
         self._report_lost(key, path)
         entry = {
             "team": team_name,
             "models": models,
-            "limits": self._limits(key, path),
+            "limits": limits,
             "expires": expires,
             "disabled": key.get("blocked") is True,
         }
@@ -128,19 +140,23 @@ class KeyConverter:
             self._remarks.changed(path, f"{patterns[0][:64]} allows the model route of that name alone")
         return valid
 
-    def _limits(self, item: Item, path: str) -> list[str]:
+    def _limits(self, item: Item, path: str) -> list[str] | None:
+        """Return the limits of a key or a team; None, with a remark, if one cannot be imported."""
         self._has_spent = self._has_spent or item.get("spend") not in (None, 0)
         limits: dict[str, None] = {}
+        is_complete = True
         for source, text in _limit_texts(item):
             try:
                 if text is None:
-                    raise InvalidRequest("there is no such period")
+                    raise InvalidRequest("there is no such period, or name of a model")
                 limits[format_limit(parse_limit(text))] = None
             except InvalidRequest as error:
                 self._remarks.skipped(path, f"{source}: {error.message}")
+                is_complete = False
         if len(limits) > MAX_LIMITS:
             self._remarks.skipped(path, f"limits after the first {MAX_LIMITS}")
-        return list(limits)[:MAX_LIMITS]
+            is_complete = False
+        return list(limits) if is_complete else None
 
     def _report_lost(self, item: Item, path: str) -> None:
         lost = [name for name in LOST if item.get(name) and item[name] != DEFAULT_USER]
@@ -149,7 +165,12 @@ class KeyConverter:
 
 
 def _limit_texts(item: Item) -> Iterator[tuple[str, str | None]]:
-    """Yield the source and the text of each limit of a key or a team; None for an unknown period."""
+    """
+    Yield the source and the text of each limit of a key or a team.
+
+    None stands for a period, or a name of a model, that is not known here. LiteLLM stores the rates of
+    models in `metadata`.
+    """
     if item.get("max_budget") is not None:
         yield "max_budget", _budget(item["max_budget"], item.get("budget_duration"))
     windows = item.get("budget_limits")
@@ -159,14 +180,16 @@ def _limit_texts(item: Item) -> Iterator[tuple[str, str | None]]:
     for source, form in RATES.items():
         if item.get(source) is not None:
             yield source, form.format(_short(item[source]))
-    for source, form in MODEL_RATES.items():
-        for model, number in _pairs(item.get(source)):
-            yield source, form.format(_short(number), model)
+    metadata = item.get("metadata")
+    for holder in (item, metadata if isinstance(metadata, dict) else {}):
+        for source, form in MODEL_RATES.items():
+            for model, number in _pairs(holder.get(source)):
+                yield source, form.format(_short(number), model) if _is_model(model) else None
     for model, budget in _pairs(item.get("model_max_budget")):
         values = budget if isinstance(budget, dict) else {"budget_limit": budget}
         period = values.get("time_period") or values.get("budget_duration")
         text = _budget(values.get("budget_limit", values.get("max_budget")), period)
-        yield "model_max_budget", text and f"{text} for {model}"
+        yield "model_max_budget", f"{text} for {model}" if text and _is_model(model) else None
 
 
 def _budget(amount: Any, duration: Any) -> str | None:
@@ -181,8 +204,13 @@ def _short(value: Any) -> str:
 
 def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
     for model, inner in value.items() if isinstance(value, dict) else ():
-        if not name_error(model) and " " not in model:
+        if inner is not None:
             yield model, inner
+
+
+def _is_model(name: str) -> bool:
+    """Return whether *name* can be that of a model in the text of a limit."""
+    return not name_error(name) and " " not in name
 
 
 def _items(listed: Any, what: str) -> list[Item]:

@@ -100,6 +100,14 @@ def test_a_team():
         ({"models": ["m"] + [f"m{n}" for n in range(1001)]}, "or too many"),
         ({"expires": "soon"}, "its expiry is no date"),
         ({"expires": 5}, "its expiry is no date"),
+        ({"team_id": "gone"}, "its team is not in the list of teams"),
+        ({"max_budget": 1, "budget_duration": "30s"}, "max_budget: there is no such period"),
+        ({"max_budget": 0}, "max_budget: A limit must be above zero"),
+        ({"rpm_limit": "many"}, "rpm_limit: 'many' is not a number"),
+        ({"tpm_limit": {}}, "tpm_limit: '{}' is not a number"),
+        ({"model_rpm_limit": {"two words": 5}}, "model_rpm_limit: there is no such"),
+        ({"metadata": {"model_tpm_limit": {"gpt-5": -1}}}, "model_tpm_limit: A limit must be above zero"),
+        ({"model_rpm_limit": {f"m{n}": 1 for n in range(100)}}, "limits after the first"),
     ],
 )
 def test_a_key_that_would_be_allowed_more_is_left_out(fields, reason):
@@ -109,22 +117,29 @@ def test_a_key_that_would_be_allowed_more_is_left_out(fields, reason):
     assert reason in remarks
 
 
-@pytest.mark.parametrize(
-    ("fields", "remark"),
-    [
-        ({"max_budget": 1, "budget_duration": "30s"}, "max_budget: there is no such period"),
-        ({"max_budget": -1}, "max_budget: A limit must be above zero"),
-        ({"rpm_limit": "many"}, "rpm_limit: 'many' is not a number"),
-        ({"tpm_limit": {}}, "tpm_limit: '{}' is not a number"),
-        ({"team_id": "gone"}, "team_id: the team is not in the list of teams"),
-        ({"models": ["anthropic/*"]}, "anthropic/* allows the model route of that name alone"),
-    ],
-)
-def test_what_is_reported(fields, remark):
-    document, remarks = convert([key(**fields)])
+def test_keys_of_a_team_that_would_be_allowed_more():
+    teams = [{"team_id": "t1", "team_alias": "red", "max_budget": 0}, {"team_id": "t2", "team_alias": "blue"}]
+    keys = [key(team_id="t1"), key(key_alias="bob", team_id="t2")]
+
+    document, remarks = convert(keys, teams)
+
+    assert [each["name"] for each in document["keys"]] == ["bob"]
+    assert "keys[0] (ann): the key: a limit of its team is not imported" in remarks
+
+
+def test_rates_of_models_in_the_metadata():
+    metadata = {"model_rpm_limit": {"gpt-5": 2, "gpt-6": None}, "model_tpm_limit": {"gpt-5": 900}, "tags": []}
+    document, _ = convert([key(metadata=metadata)])
+
+    limits = ["2 requests/minute for gpt-5", "900 total_tokens/minute for gpt-5"]
+    assert document["keys"][0]["limits"] == limits
+
+
+def test_a_pattern_is_reported():
+    document, remarks = convert([key(models=["anthropic/*"])])
 
     assert document["keys"][0]["name"] == "ann"
-    assert remark in remarks
+    assert "anthropic/* allows the model route of that name alone" in remarks
 
 
 @pytest.mark.parametrize("listed", [7, {}, {"keys": 1}, ["a" * 64], {"keys": ["a" * 64]}])
