@@ -124,7 +124,7 @@ def set_webhook(
     services.pools.check(pool)
     fields = _read_fields(url, options)
     if not fields:
-        raise click.UsageError("Name something to change")
+        raise click.UsageError("Nothing to change: give at least one option")
     webhook = operations(services).webhooks.change(pool, name, WEBHOOK_CHANGE.load(fields))
     report(as_json, webhook_settings(webhook), f"The webhook '{name}' was changed.")
 

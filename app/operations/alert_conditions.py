@@ -85,7 +85,8 @@ def account_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
         (name,) = finding.names
         if finding.level is Level.WRONG and name not in seen:
             seen.add(name)
-            details = {"account": name, "finding": finding.what, "remedy": finding.remedy}
+            remedy = finding.remedy.replace("NAME", name)
+            details = {"account": name, "finding": finding.what, "remedy": remedy}
             text = f"Account {name} needs attention: {finding.what}"
             step = finding.what.partition(" (")[0]  # without a code, which may alternate
             yield Alert(AlertKind.ACCOUNT, name, text, step, details=details)

@@ -60,7 +60,7 @@ def test_secrets_from_variables(poolgate, services):
         ("add ops https://h/ --secret-env SHORT", "secret must have 16 to 256 bytes"),
         ("add ops https://h/ --remind-hours 1000", "1000 is not in the range"),
         ("add a/b https://h/", "name must be"),
-        ("set ops", "Name something to change"),
+        ("set ops", "Nothing to change: give at least one option"),
         ("set ops --on pool", "no webhook named 'ops'"),
         ("test ops", "no webhook named 'ops'"),
         ("remove ops --yes", "no webhook named 'ops'"),

@@ -55,7 +55,10 @@ class TestAccounts:
         assert alert.key == "account:dead"
         assert alert.text == ("Account dead needs attention: its credential is refused (invalid_api_key)")
         assert alert.details["account"] == "dead"
-        assert "poolgate account" in str(alert.details["remedy"])
+        remedy = str(alert.details["remedy"])
+        assert "poolgate account" in remedy
+        assert "dead" in remedy
+        assert "NAME" not in remedy
         assert "sk-x" not in alert.to_json()
 
     def test_a_code_that_alternates_is_no_step(self, services: Services, account: Any) -> None:
