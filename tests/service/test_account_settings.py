@@ -330,9 +330,9 @@ class TestFields:
 class TestTimeouts:
     def test_another_account_answers(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         """A response that is not complete in time, or does not begin, is left for another account's."""
+        pool.set(policy="ordered")  # first: an account's rank is computed when it is added
         for name in "ab":
             pool.account(name, upstream.base_url(name), group="ab".index(name))
-        pool.set(policy="ordered")
         upstream.script({"steps": [{"stall": True}]}, account="a")
         key = pool.key()
 
