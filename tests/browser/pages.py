@@ -59,7 +59,8 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     spare = pool.account("spare", upstream.base_url("b"), kind="openai")
     services.accounts.pause(pool.name, "spare")
     services.accounts.observe(pool.name, spare.id, {}, outcome={"windows": [[62, 9_000_000_000_000, 18_000]]})
-    services.teams.create(pool.name, "research", (parse_limit("500 usd/month"),), ("50 usd/month",))
+    team_limits = (parse_limit("500 usd/month balanced"),)
+    services.teams.create(pool.name, "research", team_limits, ("50 usd/month",))
     key = pool.key(
         "ann", team="research", limits=(parse_limit("2 requests/day"), parse_limit("5 usd/month balanced"))
     )
