@@ -113,16 +113,20 @@ class ChatReader:
             else:
                 self._repaired[position] = {}
         if self._repaired:
-            repaired = [self._repaired.get(position, choice) for position, choice in enumerate(choices)]
-            choices = [choice for choice in repaired if choice]
-            event.payload, event.data = {**event.payload, "choices": choices}, None
-            self._repaired = {}
+            self._replace_repaired(event, choices)
         if self.error is not None:
             self._ended = True
             return Stage.TERMINAL
         if usage and self.can_end():
             self._usage_is_final = True
         return Stage.PROGRESS if produced else Stage.QUIET
+
+    def _replace_repaired(self, event: Event, choices: list[Any]) -> None:
+        """Give *event* the repaired ones of its *choices*, without those in which nothing is left."""
+        repaired = [self._repaired.get(position, choice) for position, choice in enumerate(choices)]
+        event.payload = {**event.payload, "choices": [choice for choice in repaired if choice]}
+        event.data = None
+        self._repaired = {}
 
     @property
     def reported_usage(self) -> Usage | None:
