@@ -186,7 +186,7 @@ class RequestScope:
             code=error.code or "error",
             message=error.message,
             param=error.param,
-            asked=context.request.requested_model,
+            requested_model=context.request.requested_model,
             pool=context.caller.key.pool,
             key=context.caller.key.id,
             team=context.caller.key.team,

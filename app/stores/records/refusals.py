@@ -33,7 +33,7 @@ class Refusal:
     key: str = ""
     presented: str = ""  # the API key as the caller sent it, which may be unknown
     param: str | None = None
-    asked: str = ""  # the model as the client named it, where that is not `model`
+    requested_model: str = ""  # as the client named it; empty: `model`
     team: str = ""  # of the key
     admission: Mapping[str, Any] = field(default_factory=dict)
 
@@ -50,7 +50,7 @@ class Refusal:
             "message": _clean(self.message, MAX_MESSAGE),
             "refused": True,
             **({"param": _clean(self.param, MAX_NAME)} if self.param else {}),
-            **({"asked": _clean(self.asked, MAX_NAME)} if self.asked else {}),
+            **({"asked": _clean(self.requested_model, MAX_NAME)} if self.requested_model else {}),
             **({"team": self.team} if self.team else {}),
             **self.admission,
         }
