@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from app.streaming.finish_reasons import is_absent, standard_reason
-from app.streaming.tool_call_repair import ToolCallRepair, declared_names, is_cut, is_json, number_of
+from app.streaming.tool_arguments import is_cut, is_json
+from app.streaming.tool_call_repair import ToolCallRepair, declared_names, number_of
 
 Payload = dict[str, Any]
 

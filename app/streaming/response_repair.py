@@ -10,11 +10,12 @@ Source: https://platform.openai.com/docs/api-reference/responses/object
 
 from __future__ import annotations
 
-import re
 from types import NoneType
 from typing import Any
 
 import orjson
+
+from app.streaming.tool_arguments import is_cut
 
 Payload = dict[str, Any]
 
@@ -23,7 +24,6 @@ PAYLOAD_KEYS = {"function_call": "arguments", "mcp_call": "arguments", "custom_t
 _CLIENT_CALLS = ("function_call", "custom_tool_call")  # of tools that the client runs
 INCOMPLETE = "incomplete"
 CUT: Payload = {"status": INCOMPLETE, "incomplete_details": {"reason": "max_output_tokens"}}  # of a response
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 def repaired_item(item: Payload) -> Payload:
@@ -102,19 +102,6 @@ def with_payload(item: Payload, text: str = "") -> Payload:
 def has_cut_arguments(item: Payload) -> bool:
     """Return whether *item* is a function call whose arguments end inside their JSON."""
     return item.get("type") == "function_call" and is_cut(item.get("arguments"))
-
-
-def is_cut(arguments: Any) -> bool:
-    """Return whether *arguments* end inside their JSON; an empty text stands for no arguments."""
-    if type(arguments) is not str or not arguments or arguments.isspace():
-        return False
-    try:
-        orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        rest = _STRING.sub("", arguments)
-        begun, ended = (sum(map(rest.count, brackets)) for brackets in ("{[", "}]"))
-        return '"' in rest or begun > ended
-    return False
 
 
 def json_text(value: Any) -> str:

@@ -12,16 +12,15 @@ until the arguments begin.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import orjson
 
+from app.streaming.tool_arguments import is_cut, is_json
+
 Payload = dict[str, Any]
 
 _OWN_KEYS = frozenset(("index", "id", "type", "function", "custom"))
-MAX_CHECKED_CHARS = 1000  # of arguments that are parsed whatever their end is
-MAX_SCANNED_CHARS = 64 * 1024  # of arguments that are no JSON: some milliseconds
 _MOVED_KEYS = (
     "name",
     "arguments",
@@ -29,7 +28,6 @@ _MOVED_KEYS = (
 )  # of a function; some servers send them next to it
 MAX_INDEX_CHARS = 4
 _TEXT_KEYS = {"function": "arguments", "custom": "input"}
-_BRACKET_OR_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
 
 
 class _Call:
@@ -252,46 +250,6 @@ def declared_names(tools: Any) -> frozenset[str]:
         if isinstance(tool, dict) and isinstance(called := tool.get("function") or tool.get("custom"), dict):
             names.append(called.get("name"))
     return frozenset(name for name in names if isinstance(name, str))
-
-
-def is_json(text: str) -> bool:
-    if not text.endswith(("}", "]", '"')) and len(text) > MAX_CHECKED_CHARS:
-        return False  # without reading all of it for every piece
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
-def is_cut(text: str) -> bool:
-    """
-    Return whether *text* is JSON that ends inside an object, a list or a string.
-
-    No text stands for no arguments. Other text that is no JSON is a model's mistake, and complete.
-    """
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        text = text.strip()
-    else:
-        return False
-    if not text.startswith(("{", "[", '"')):
-        return False
-    if len(text) > MAX_SCANNED_CHARS:
-        return not text.endswith(("}", "]", '"'))
-    depth = 0
-    for found in _BRACKET_OR_STRING.finditer(text):
-        start, end = found.span()
-        mark = text[start]
-        if mark == '"':
-            if end - start == 1:
-                return True  # it is never closed
-        else:
-            depth += 1 if mark in "{[" else -1
-        if depth <= 0:
-            return False
-    return depth > 0
 
 
 def number_of(index: Any) -> int | None:

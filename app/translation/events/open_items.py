@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.streaming.events import Event
-from app.streaming.response_repair import INCOMPLETE, is_cut
+from app.streaming.response_repair import INCOMPLETE
+from app.streaming.tool_arguments import is_cut
 from app.translation.events.response_items import CALLS, PARTS
 
 Payload = dict[str, Any]

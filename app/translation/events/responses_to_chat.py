@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.streaming.events import Event
-from app.streaming.response_repair import is_cut
+from app.streaming.tool_arguments import is_cut
 from app.streaming.usage import usage_from_responses
 from app.streaming.usage_shapes import chat_logprobs, chat_usage
 from app.translation.events.annotations import chat_annotations

@@ -8,7 +8,6 @@ import pytest
 
 from app.streaming.response_repair import (
     has_cut_arguments,
-    is_cut,
     json_text,
     repaired_item,
     repaired_output,
@@ -63,7 +62,6 @@ def test_json_text() -> None:
 def test_cut_arguments(text: str) -> None:
     call = {**CALL, "status": "completed", "arguments": text}
 
-    assert is_cut(text)
     assert has_cut_arguments(call)
     assert repaired_output([call]) == [{**call, "status": "incomplete"}]
 
@@ -72,7 +70,7 @@ def test_cut_arguments(text: str) -> None:
     "text", ["", "\n", "{}", "7", "{'a': 1}", "a", '{"a":NaN}', '{"a":"\t"}', "}", None, {}]
 )
 def test_complete_arguments(text: Any) -> None:
-    assert not is_cut(text)
+    assert not has_cut_arguments({**CALL, "arguments": text})
 
 
 def test_announced_calls_are_not_cut() -> None:

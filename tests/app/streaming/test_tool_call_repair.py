@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.streaming.tool_call_repair import MAX_SCANNED_CHARS, ToolCallRepair, declared_names, is_cut
+from app.streaming.tool_call_repair import ToolCallRepair, declared_names
 
 Piece = dict[str, Any]
 
@@ -193,43 +193,6 @@ def test_made_up_ids_differ_from_those_that_were_sent() -> None:
     repair = ToolCallRepair("call")
     pieces = repair.repaired([*sent, *({"function": {"name": "f"}} for _ in range(4))]) + repair.release()
     assert len({piece["id"] for piece in pieces}) == len(pieces) == 8
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"a":1',
-        '{"a": "b',
-        '{"a":{"b":[1]}',
-        '["a",',
-        '{"a":"\\"}',
-        '"text',
-        "{",
-        '{"patch":"' + "x" * MAX_SCANNED_CHARS,
-    ],
-)
-def test_arguments_that_are_cut(text: str) -> None:
-    assert is_cut(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "{}",
-        '{"a":"\\"}"}',
-        '{"a":"two\nlines"}',  # no JSON, but complete
-        "{'a': 1}",
-        '{"a":1}}',
-        '{"a":1}</call>',
-        "text {",
-        '{"a":NaN}',
-        "{'a':'" + "x" * MAX_SCANNED_CHARS + "'}",
-    ],
-)
-def test_arguments_that_are_complete(text: str) -> None:
-    assert not is_cut(text)
 
 
 def test_input_of_a_custom_call_is_text() -> None:

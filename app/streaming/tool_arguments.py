@@ -1,0 +1,55 @@
+"""Whether the arguments of a tool call are whole JSON, or end inside it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+MAX_CHECKED_CHARS = 1000  # of arguments that are parsed whatever their end is
+MAX_SCANNED_CHARS = 64 * 1024  # of arguments that are no JSON: some milliseconds
+_BRACKET_OR_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
+
+
+def is_json(text: str) -> bool:
+    """Return whether *text* is JSON; a long one is only parsed where it ends like JSON."""
+    if not text.endswith(("}", "]", '"')) and len(text) > MAX_CHECKED_CHARS:
+        return False  # without reading all of it for every piece
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def is_cut(text: Any) -> bool:
+    """
+    Return whether *text* is JSON that ends inside an object, a list or a string.
+
+    No text stands for no arguments. Other text that is no JSON is a model's mistake, and complete.
+    """
+    if type(text) is not str or not text:
+        return False
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        text = text.strip()
+    else:
+        return False
+    if not text.startswith(("{", "[", '"')):
+        return False
+    if len(text) > MAX_SCANNED_CHARS:
+        return not text.endswith(("}", "]", '"'))
+    depth = 0
+    for found in _BRACKET_OR_STRING.finditer(text):
+        start, end = found.span()
+        mark = text[start]
+        if mark == '"':
+            if end - start == 1:
+                return True  # it is never closed
+        else:
+            depth += 1 if mark in "{[" else -1
+        if depth <= 0:
+            return False
+    return depth > 0
