@@ -1,7 +1,7 @@
 """
 The settings, read once from environment variables and passed down.
 
-`NAMES` lists all variables; the README has the same table.
+`NAMES` lists all variables; the page of settings in the guide has the same table.
 """
 
 from __future__ import annotations

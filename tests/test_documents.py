@@ -1,4 +1,4 @@
-"""The pages in `.github` name what is there: keys, scripts, parts, modules and recipes' files."""
+"""README, guide and the pages in `.github` name what is there: keys, scripts, modules, files, other pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from app.stores import keys
 from app.stores.scripts import PARTS
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / ".github").glob("*.md"))
+GUIDE = sorted((ROOT / "app" / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / ".github").glob("*.md")), *GUIDE]
 ARCHITECTURE = (ROOT / ".github" / "ARCHITECTURE.md").read_text()
 # Outside `keys.py`: a string after a root, in a format or with the prefix "pg:"; suffixes such as ":told".
 STORE_FILES = sorted(
@@ -74,7 +75,23 @@ def test_named_files_exist(page: Path) -> None:
     assert missing == []
 
 
-def test_links_exist() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of *page*, as forges make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_exist(page: Path) -> None:
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", page.read_text()):
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_the_readme_links_to_every_page_of_the_guide() -> None:
+    linked = re.findall(r"\]\((app/docs/[\w-]+\.md)\)", (ROOT / "README.md").read_text())
+
+    assert sorted(linked) == sorted(str(page.relative_to(ROOT)) for page in GUIDE)

@@ -21,7 +21,7 @@ from tests.chaos.history import History, Json
 from tests.support.audit import amount, counter_mismatches, ledger, overshots, unbalanced
 
 BROKEN_SECONDS = 5.0  # within these of its worker's death a connection may break
-LOSS_SECONDS = 2.0  # what a failover may lose, according to the README
+LOSS_SECONDS = 2.0  # what a failover may lose, according to the guide
 STOOD_STILL_SECONDS = 1.0  # a master that fails had been slow to write before that
 UNSERVED_SECONDS = 45.0  # the longest time without a served request
 LONG_RUN_SECONDS = 600.0

@@ -1,4 +1,4 @@
-"""The README's nginx in front of a running service."""
+"""The guide's nginx in front of a running service."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.guide import page
 from tests.support.ports import free_port, wait_for
 from tests.support.upstream_client import ScriptedUpstream
 
 PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
-README = Path(__file__).parents[2] / "README.md"
 STREAM = {**BODIES["chat"], "stream": True}
 MIB = 1024 * 1024
 
@@ -47,8 +46,8 @@ http {{
 
 
 def snippet(gateway_port: str, port: int) -> str:
-    """What the README shows, on ports of the test's."""
-    (found,) = re.findall(r"```nginx\n(.*?)```", README.read_text(), re.S)
+    """What the guide shows, on ports of the test's."""
+    (found,) = re.findall(r"```nginx\n(.*?)```", page("deploy"), re.S)
     assert "127.0.0.1:8000" in found
     found = found.replace("127.0.0.1:8000", f"127.0.0.1:{gateway_port}")
     return found.replace("server {\n", f"server {{\n  listen 127.0.0.1:{port};\n", 1)

@@ -17,16 +17,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.api import metrics as exposed
 from tests.service.test_model_responses import BODIES, CHAT, PATHS
-from tests.support.gateway import ROOT, Gateway, PoolOfTest, running_gateway
+from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.guide import page
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
 
 TOKEN = "whoever-knows-this"
 SECRET_WORDS = "a-word-from-a-prompt"
 WORKERS = 2
-README_ROWS = dict(
-    re.findall(r"^\| `(poolgate_[a-z_]+)` \| (.*?) \|", (ROOT / "README.md").read_text(), re.M)
-)
+DOCUMENTED = dict(re.findall(r"^\| `(poolgate_[a-z_]+)` \| (.*?) \|", page("monitoring"), re.M))
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +107,7 @@ def test_the_readme_names_every_metric_and_label(pool: PoolOfTest, upstream: Scr
     pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key())
     pool.post(PATHS["chat"], CHAT, "nobody's")
 
-    reply = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in README_ROWS.items()}
+    reply = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in DOCUMENTED.items()}
 
     def found() -> dict[str, set[str]]:
         names: dict[str, set[str]] = {}

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from app.cli import main
 from app.cli.ops import FILES
+from tests.support.guide import page
 
-README = (resources.files("app").joinpath("../README.md")).read_text()
-TABLE = dict(re.findall(r"^\| `(poolgate_[a-z_]+)` \| (.*?) \|", README, re.M))
+TABLE = dict(re.findall(r"^\| `(poolgate_[a-z_]+)` \| (.*?) \|", page("monitoring"), re.M))
 WORD = re.compile(r"poolgate_[a-z_]+")
 PROMTOOL = shutil.which("promtool")
 

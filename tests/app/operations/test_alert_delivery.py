@@ -7,7 +7,6 @@ import hmac
 import re
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from app.stores.records.alerts import Alert, AlertMessage
 from app.stores.records.webhooks import AlertKind, Webhook, WebhookFormat, WebhookStatus
 from app.upstream.webhooks import sign
 from app.wiring import Services
+from tests.support.guide import page
 from tests.support.webhook_receiver import Receiver, running_receiver
 
 POOL = "default"
@@ -95,9 +95,8 @@ def test_two_signatures(services: Services, receiver: Receiver) -> None:
 
 
 def test_the_documented_verification(receiver: Receiver, services: Services) -> None:
-    """The README's function accepts what is sent, and nothing else."""
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    (text,) = re.findall(r"```python\n(def is_genuine.*?)```", readme, re.DOTALL)
+    """The guide's function accepts what is sent, and nothing else."""
+    (text,) = re.findall(r"```python\n(def is_genuine.*?)```", page("alerts"), re.DOTALL)
     names: dict[str, Any] = {"base64": base64, "hmac": hmac, "time": time, "Mapping": Mapping}
     exec(text, names)
     secret = "whsec_" + base64.b64encode(b"s" * 24).decode()

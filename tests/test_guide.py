@@ -1,21 +1,20 @@
-"""The README's settings are those of `app.config`."""
+"""The settings in the guide are those of `app.config`."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from app.config import NAMES, Settings
+from tests.support.guide import page
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
-ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", README, re.M))
+ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", page("settings"), re.M))
 
 
-def test_every_variable_has_a_row_and_no_other_does():
+def test_every_variable_has_a_row_and_no_other_does() -> None:
     assert set(ROWS) == set(NAMES.values())
 
 
-def test_the_defaults_are_the_real_ones():
+def test_the_defaults_are_the_real_ones() -> None:
     settings = Settings.from_environment({})
     units = {
         "max_body_bytes": 1024 * 1024,
