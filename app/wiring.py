@@ -42,6 +42,7 @@ from app.operations.pools import PoolOperations
 from app.operations.prices import PriceOperations
 from app.operations.readiness import Readiness
 from app.operations.service import AdminOperations
+from app.operations.setup.plan import SetupStores
 from app.operations.sign_ins import SignInOperations, SignInStores
 from app.operations.teams import TeamOperations
 from app.operations.upstream_lists import UpstreamLists
@@ -181,6 +182,20 @@ class Services:
             webhooks=WebhookOperations(
                 audit, self.alerting.webhooks, self.alerting.alerts, self.alerting.client, self.clock
             ),
+        )
+
+    def setup_stores(self) -> SetupStores:
+        """Return what a declarative set-up is compared with."""
+        return SetupStores(
+            self.settings,
+            self.pools,
+            self.accounts,
+            self.api_keys,
+            self.limits,
+            self.prices,
+            self.routes,
+            self.teams,
+            self.alerting.webhooks,
         )
 
     def operator_operations(self, actor: Actor) -> OperatorOperations:

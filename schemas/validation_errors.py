@@ -30,13 +30,24 @@ def first_error(error: ValidationError) -> tuple[str | None, str]:
     dotted path of the field, up to the first list: `messages`, `n`,
     `stream_options.include_usage`; None when the body is not an object.
     """
+    steps, message = _first(error)
+    return _param(steps), f"{_path(steps) or 'The request body'} {message}"
+
+
+def first_error_path(error: ValidationError) -> tuple[str, str]:
+    """Return the full path of the first error, '' for the document itself, and *message* without it."""
+    steps, message = _first(error)
+    return _path(steps), message
+
+
+def _first(error: ValidationError) -> tuple[list[str | int], str]:
     steps: list[str | int] = []
     messages: Any = error.messages
     while isinstance(messages, dict):
         step, messages = next(iter(messages.items()))
         if step != SCHEMA:
             steps.append(step)
-    return _param(steps), f"{_path(steps) or 'The request body'} {messages[0]}"
+    return steps, messages[0]
 
 
 def _param(steps: list[str | int]) -> str | None:

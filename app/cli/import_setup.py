@@ -14,9 +14,10 @@ from app.cli.files import read_file
 from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import printable
 from app.cli.setup import Source, apply_document
-from app.cli.yaml_files import read_yaml, write_yaml
+from app.cli.yaml_files import read_yaml
 from app.errors import InvalidRequest
 from app.operations.setup.litellm import Converted, convert_litellm
+from app.operations.setup.yaml_text import write_yaml
 from app.wiring import Services
 
 MAX_JSON_BYTES = 16 * 1024 * 1024  # thousands of keys

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,19 +10,24 @@ from typing import Any
 
 import click
 import orjson
-from marshmallow import ValidationError
 
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import printable, show_json
-from app.cli.yaml_files import read_yaml, write_yaml
+from app.cli.yaml_files import read_yaml
 from app.errors import InvalidRequest
-from app.operations.account_rules import KIND_RULES
-from app.operations.setup.changes import Action, DifferenceJson, PlannedChange
+from app.operations.setup.changes import (
+    Action,
+    DifferenceJson,
+    MadeChange,
+    PlannedChange,
+    make_changes,
+    summary,
+)
 from app.operations.setup.dump import dump_setup
-from app.operations.setup.plan import SetupStores, plan_setup
+from app.operations.setup.keys import key_warnings
+from app.operations.setup.plan import plan_document
+from app.operations.setup.yaml_text import write_yaml
 from app.wiring import Services
-from schemas.setup_document import SetupDocument
-from schemas.validation_errors import first_error
 
 MAX_VALUE_CHARS = 300
 SECTIONS = {  # what one object of a section is called
@@ -36,7 +40,6 @@ SECTIONS = {  # what one object of a section is called
     "keys": "API key",
     "webhooks": "webhook",
 }
-SECRETS = {"webhooks": "secret"}  # what a section's objects are given, where it is not a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +93,11 @@ def dump(services: Services, as_json: bool, pool: str) -> None:
     them. Sign-ins are in `poolgate account export --all`.
     """
     services.pools.check(pool)
-    document = dump_setup(pool, setup_stores(services))
+    document = dump_setup(pool, services.setup_stores())
     if as_json:
         show_json(document)
     else:
         click.echo(write_yaml(document), nl=False)
-
-
-def setup_stores(services: Services) -> SetupStores:
-    """Return what a document is compared with."""
-    return SetupStores(
-        services.settings,
-        services.pools,
-        services.accounts,
-        services.api_keys,
-        services.limits,
-        services.prices,
-        services.routes,
-        services.teams,
-        services.alerting.webhooks,
-    )
 
 
 def apply_document(services: Services, as_json: bool, pool: str, source: Source, *, dry_run: bool) -> None:
@@ -117,44 +105,43 @@ def apply_document(services: Services, as_json: bool, pool: str, source: Source,
     changes = _plan(services, pool, source)
     reports: list[dict[str, Any]] = []
     try:
-        for change in changes:
-            secret = "" if dry_run or change.action is Action.UNCHANGED else change.apply()
+        for made in make_changes(changes, dry_run=dry_run):
             if as_json:
-                reports.append({**change.public(), **({_secret_name(change): secret} if secret else {})})
+                reports.append(made.public())
             else:
-                _show(change, secret)
+                _show(made)
     finally:
         if as_json:  # also what was made before a failure: secrets are returned only once
             show_json({"object": "list", "data": reports, **source.extra})
     if not as_json:
-        click.echo(_summary(changes, dry_run=dry_run))
+        click.echo(summary(changes, dry_run=dry_run))
     if not dry_run:
         _warn_of_keys(services, pool, changes)
 
 
 def _warn_of_keys(services: Services, pool: str, changes: Sequence[PlannedChange]) -> None:
     """Print what is probably a mistake in the keys that were added or changed, as `poolgate key` does."""
-    for change in changes:
-        if change.section == "keys" and change.action is not Action.UNCHANGED:
-            key = services.api_keys.find(pool, change.name)
-            for warning in operations(services).api_keys.find_warnings(pool, key):
-                click.echo(f"Warning: key '{key.name}': {warning}.", err=True)
+    warnings = key_warnings(operations(services).api_keys, services.api_keys, pool, changes)
+    for name, warning in warnings:
+        click.echo(f"Warning: key '{name}': {warning}.", err=True)
 
 
 def _plan(services: Services, pool: str, source: Source) -> Sequence[PlannedChange]:
     environ = {**os.environ, **source.secrets}
     try:
-        document = SetupDocument(KIND_RULES).load(source.document)
-        return plan_setup(document, pool, operations(services), setup_stores(services), environ)
-    except ValidationError as error:
-        param, message = first_error(error)
-        text = message if param else "must be a mapping of sections, such as accounts and keys"
-        raise InvalidRequest(f"{source.name}: {text}", param=param) from None
+        plan = plan_document(source.document, pool, operations(services), services.setup_stores(), environ)
     except InvalidRequest as error:
         raise InvalidRequest(f"{source.name}: {error.message}", param=error.param) from None
+    if plan.missing:
+        raise InvalidRequest(
+            f"{source.name}: These environment variables are not set: {plan.listed_missing()}",
+            param="environment",
+        )
+    return plan.changes
 
 
-def _show(change: PlannedChange, secret: str) -> None:
+def _show(made: MadeChange) -> None:
+    change = made.change
     for note in change.notes:
         click.echo(f"Note: {SECTIONS[change.section]} '{change.name}': {note}", err=True)
     if change.action is Action.UNCHANGED:
@@ -163,13 +150,9 @@ def _show(change: PlannedChange, secret: str) -> None:
     click.echo(printable(f"{change.action} {SECTIONS[change.section]}{owner}"))
     for name, difference in change.differences.items():
         click.echo(f"  {name}: {printable(_difference(change.action, difference))}")
-    if secret:
-        click.echo(f"  The {_secret_name(change)}, shown only once:", err=True)
-        click.echo(f"  {secret}")
-
-
-def _secret_name(change: PlannedChange) -> str:
-    return SECRETS.get(change.section, "key")
+    if made.secret:
+        click.echo(f"  The {change.secret_name}, shown only once:", err=True)
+        click.echo(f"  {made.secret}")
 
 
 def _difference(action: Action, difference: DifferenceJson) -> str:
@@ -183,11 +166,3 @@ def _text(value: Any) -> str:
         with suppress(TypeError):
             text = orjson.dumps(value).decode()
     return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}…"
-
-
-def _summary(changes: Sequence[PlannedChange], *, dry_run: bool) -> str:
-    counts = Counter(change.action for change in changes)
-    added, changed, unchanged = (counts[action] for action in (Action.ADD, Action.CHANGE, Action.UNCHANGED))
-    if dry_run:
-        return f"Would add {added} and change {changed}; {unchanged} unchanged. Nothing was changed."
-    return f"Added {added} and changed {changed}; {unchanged} unchanged."

@@ -1,141 +1,21 @@
-"""
-Read and write YAML files, within bounds.
-
-Scalars mean what the core schema of YAML 1.2 gives them: `yes` and `2025-04-01` are text, 1e-6 is a number.
-Keys are always text. Tags are refused, and so is a key that is repeated.
-"""
+"""Read the YAML files passed to commands."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 from app.cli.files import read_file
 from app.errors import InvalidRequest
+from app.operations.setup.yaml_text import parse_yaml
 
 MAX_FILE_BYTES = 1024 * 1024
-MAX_NODES = 100_000  # values and keys, each counted as often as an alias repeats it
-MAX_DEPTH = 50
-MAX_NUMBER_CHARS = 64
-_TAG = "tag:yaml.org,2002:"
-_MERGE = f"{_TAG}merge"
-_SCALARS = {  # the tag, what it looks like, and how it may begin
-    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    "int": (r"[-+]?[0-9]{1,64}|0o[0-7]{1,32}|0x[0-9a-fA-F]{1,32}", list("-+0123456789")),
-    "float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
-    "merge": (r"<<", ["<"]),
-}
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    yaml_implicit_resolvers: dict[str, Any] = {}  # as PyYAML declares it
-
-
-class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
-    """Quotes text that would be no text for this reader, or for one of YAML 1.1."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-for _name, (_pattern, _first) in _SCALARS.items():
-    for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
 def read_yaml(path: str) -> Any:
     """Return the content of the YAML file *path*, `-` for standard input. Raises InvalidRequest, OSError."""
     data = read_file(path, MAX_FILE_BYTES)
-    name = "standard input" if path == "-" else path
     try:
-        loader = _Loader(data.decode("utf-8-sig"))
-        node = loader.get_single_node()
-        return _Reader().read(node) if node is not None else None
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"{name}: not text in UTF-8", param="file") from None
-    except RecursionError:
-        raise InvalidRequest(f"{name}: nested deeper than {MAX_DEPTH} levels", param="file") from None
-    except yaml.reader.ReaderError as error:
-        raise InvalidRequest(
-            f"{name}: character {error.position + 1}: {error.reason}", param="file"
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise InvalidRequest(f"{name}: {line}{error.problem or error.context}", param="file") from None
-
-
-def write_yaml(content: Mapping[str, Any]) -> str:
-    """Return *content* as YAML, which `read_yaml` reads."""
-    text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-    return text
-
-
-class _Reader:
-    """Makes values of nodes, and counts them."""
-
-    def __init__(self) -> None:
-        self._nodes = 0
-
-    def read(self, node: yaml.Node, depth: int = 0) -> Any:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
-            raise _fault(node, f"more than {MAX_NODES} values")
-        if depth > MAX_DEPTH:
-            raise _fault(node, f"nested deeper than {MAX_DEPTH} levels")
-        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
-            return self._mapping(node, depth)
-        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
-            return [self.read(each, depth + 1) for each in node.value]
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
-        raise _fault(node, f"the tag {node.tag[:64]} is not read")
-
-    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
-        read: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            self._nodes += 1
-            if key_node.tag == _MERGE:
-                for name, value in self._merged(value_node, depth):
-                    merged.setdefault(name, value)
-                continue
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise _fault(key_node, "a key must be text")
-            if key_node.value in read:
-                raise _fault(key_node, f"the key '{key_node.value[:64]}' is repeated")
-            read[key_node.value] = self.read(value_node, depth + 1)
-        return {**merged, **read}
-
-    def _merged(self, node: yaml.Node, depth: int) -> list[tuple[str, Any]]:
-        values = self.read(node, depth + 1)
-        sources = values if isinstance(values, list) else [values]
-        if not all(isinstance(source, dict) for source in sources):
-            raise _fault(node, "what << merges must be a mapping")
-        return [item for source in sources for item in source.items()]
-
-
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text: str = node.value
-    kind = node.tag.removeprefix(_TAG)
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return text.lower() == "true"
-    if kind == "int":
-        return int(text, 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10)
-    if kind == "float":
-        number = float(text) if len(text) <= MAX_NUMBER_CHARS else math.inf
-        return number if math.isfinite(number) else text
-    if kind in ("str", "merge"):
-        return text
-    raise _fault(node, f"the tag {node.tag[:64]} is not read")
-
-
-def _fault(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return parse_yaml(data)
+    except InvalidRequest as error:
+        name = "standard input" if path == "-" else path
+        raise InvalidRequest(f"{name}: {error.message}", param="file") from None

@@ -16,6 +16,7 @@ from app.admin.api import (
     prices,
     requests,
     settings,
+    setup,
     sign_ins,
     teams,
     usage,
@@ -26,7 +27,7 @@ from app.admin.guard import API_ROOT, protect
 PARTS = (
     *(pools.bp, limits.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, usage.bp),
     *(requests.bp, prices.bp, settings.bp, audit.bp, health.bp, openapi.bp),
-    *(webhooks.bp, model_routes.bp, model_routes.resolution_bp),
+    *(webhooks.bp, model_routes.bp, model_routes.resolution_bp, setup.bp),
 )
 
 

@@ -16,13 +16,19 @@ from schemas.admin import NoQuery, PoolQuery
 MAX_BYTES = 1024 * 1024
 
 
-def body(schema: Schema) -> Any:
-    """Return the JSON body, validated by *schema*; empty as `{}`. Raises NotJson, InvalidRequest."""
-    data = request.get_data()
-    if len(data) > MAX_BYTES:
+def data(max_bytes: int = MAX_BYTES) -> bytes:
+    """Return the body as it was sent. Raises InvalidRequest for one that is larger than *max_bytes*."""
+    sent = request.get_data()
+    if len(sent) > max_bytes:
         raise InvalidRequest("The request body is too large for this call")
+    return sent
+
+
+def body(schema: Schema, max_bytes: int = MAX_BYTES) -> Any:
+    """Return the JSON body, validated by *schema*; empty as `{}`. Raises NotJson, InvalidRequest."""
+    sent = data(max_bytes)
     try:
-        payload = orjson.loads(data) if data else {}
+        payload = orjson.loads(sent) if sent else {}
     except orjson.JSONDecodeError as error:
         raise NotJson(error.msg, position=error.pos) from None
     return schema.load(payload)

@@ -19,6 +19,7 @@ from app.admin.api import (
     pools,
     prices,
     requests,
+    setup,
     sign_ins,
     teams,
     usage,
@@ -57,6 +58,7 @@ BODIES: dict[str, Schema] = {
     "api.webhooks.add": webhooks.WEBHOOK_INPUT,
     "api.webhooks.change": webhooks.WEBHOOK_CHANGE,
     "api.webhooks.test": webhooks.NOTHING,
+    "api.setup.apply": setup.APPLY_INPUT,
 }
 QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     **{f"api.pools.{name}": inputs.NO_QUERY for name in ("index", "create", "show", "change")},
@@ -73,6 +75,8 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.audit.index": audit.AUDIT_QUERY,
     "api.health.show": health.HEALTH_QUERY,
     "api.openapi.show": inputs.NO_QUERY,
+    "api.setup.apply": setup.APPLY_QUERY,
+    "api.setup.dump": setup.DUMP_QUERY,
 }
 TOKEN = {"type": "http", "scheme": "bearer", "description": "An admin token: pgadm-…"}
 SESSION = {
@@ -114,4 +118,6 @@ def _operation(rule: Rule) -> Json:
     }
     if rule.endpoint in BODIES:
         operation["requestBody"] = body_of(BODIES[rule.endpoint])
+    if rule.endpoint == "api.setup.apply":
+        operation["requestBody"]["content"][setup.YAML] = {"schema": {"type": "string"}}
     return operation

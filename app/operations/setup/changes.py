@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,9 +12,16 @@ from typing import Any, TypedDict
 from marshmallow import ValidationError
 
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
-from schemas.validation_errors import first_error
+from schemas.validation_errors import first_error_path
 
 HIDDEN = "(secret)"  # in place of a secret value
+SECRET_NAMES = {"keys": "key", "webhooks": "secret"}  # of what a section's new objects are given
+DOCUMENT_NAMES = {  # of the parameters of errors; '' for a value without a name
+    "limit": "",
+    "model": "",
+    "credential": "api_key_env",
+    "time_limit": "time_limits",
+}
 
 Fields = Mapping[str, Any]
 
@@ -60,6 +68,11 @@ class PlannedChange:
     notes: tuple[str, ...] = ()
     apply: Callable[[], str] = _nothing
 
+    @property
+    def secret_name(self) -> str:
+        """What the secret that *apply* returns is called."""
+        return SECRET_NAMES.get(self.section, "key")
+
     def public(self) -> ChangeJson:
         return {
             "section": self.section,
@@ -102,9 +115,39 @@ def errors_at(path: str) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        param, message = first_error(error)
-        raise InvalidRequest(f"{path}{'.' if param else ': '}{message}", param=path) from None
+        field_name, message = first_error_path(error)
+        place = f"{path}.{field_name}" if field_name else path
+        raise InvalidRequest(f"{place} {message}", param=place) from None
     except (StoreUnavailable, StoreRefused):
         raise
     except GatewayError as error:
-        raise InvalidRequest(f"{path}: {error.message}", param=path) from None
+        name = DOCUMENT_NAMES.get(error.param or "", error.param)
+        raise InvalidRequest(f"{path}: {error.message}", param=f"{path}.{name}" if name else path) from None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeChange:
+    """A *change* that was made, or would be, and the *secret* that it returned, '' if there is none."""
+
+    change: PlannedChange
+    secret: str = field(default="", repr=False)
+
+    def public(self) -> dict[str, Any]:
+        """Return the fields of the change, and the secret under `secret_name`."""
+        return {**self.change.public(), **({self.change.secret_name: self.secret} if self.secret else {})}
+
+
+def make_changes(changes: Iterable[PlannedChange], *, dry_run: bool) -> Iterator[MadeChange]:
+    """Make each of *changes*, or nothing in a *dry_run*, and yield what was made."""
+    for change in changes:
+        is_made = not dry_run and change.action is not Action.UNCHANGED
+        yield MadeChange(change, change.apply() if is_made else "")
+
+
+def summary(changes: Sequence[PlannedChange], *, dry_run: bool) -> str:
+    """Return how many of *changes* there are of each kind, as a sentence."""
+    counts = Counter(change.action for change in changes)
+    added, changed, unchanged = (counts[action] for action in (Action.ADD, Action.CHANGE, Action.UNCHANGED))
+    if dry_run:
+        return f"Would add {added} and change {changed}; {unchanged} unchanged. Nothing was changed."
+    return f"Added {added} and changed {changed}; {unchanged} unchanged."

@@ -10,7 +10,7 @@ from typing import Any
 from app.errors import InvalidRequest
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.limits import LimitOperations
-from app.operations.setup.changes import PlannedChange, errors_at, planned
+from app.operations.setup.changes import Action, PlannedChange, errors_at, planned
 from app.operations.setup.limits import limit_changes, limit_texts, parse_limits
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import FOREIGN_POOL, ApiKey, KeyState
@@ -54,10 +54,12 @@ class Known:
         """Raise InvalidRequest when *entry* names something else."""
         for account in entry.get("accounts", ()):
             if account not in self.accounts:
-                raise InvalidRequest(f"{path}.accounts: there is no account named '{account[:64]}'")
+                raise InvalidRequest(
+                    f"{path}.accounts: there is no account named '{account[:64]}'", param=f"{path}.accounts"
+                )
         team = entry.get("team")
         if team and team not in self.teams:
-            raise InvalidRequest(f"{path}.team: there is no team named '{team[:64]}'")
+            raise InvalidRequest(f"{path}.team: there is no team named '{team[:64]}'", param=f"{path}.team")
 
 
 class KeyPlanner:
@@ -133,6 +135,16 @@ class KeyPlanner:
             return ""
 
         return planned("keys", key.name, before, after, apply)
+
+
+def key_warnings(
+    operations: ApiKeyOperations, api_keys: ApiKeyRepository, pool: str, changes: Sequence[PlannedChange]
+) -> Iterator[tuple[str, str]]:
+    """Yield what is probably a mistake in keys that were added or changed: the name, and a sentence."""
+    for change in changes:
+        if change.section == "keys" and change.action is not Action.UNCHANGED:
+            key = api_keys.find(pool, change.name)
+            yield from ((key.name, warning) for warning in operations.find_warnings(pool, key))
 
 
 def _differs(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> bool:

@@ -45,7 +45,7 @@ def plan_prices(
         return
     own, listed = prices.own(pool), prices.current(pool).rows()
     if len(own.keys() | entries.keys()) > MAX_OWN_PRICES:
-        raise InvalidRequest(f"prices: a pool has at most {MAX_OWN_PRICES} prices of its own")
+        raise InvalidRequest(f"prices: a pool has at most {MAX_OWN_PRICES} prices of its own", param="prices")
     for model, entry in entries.items():
         with errors_at(f"prices.{model}"):
             if error := name_error(model):
@@ -81,7 +81,7 @@ class RoutePlanner:
         """Yield the change of each route of *entries*; *known_accounts* will exist when it is made."""
         stored = self._routes.all(self._pool)
         if len(stored.keys() | entries.keys()) > MAX_ROUTES:
-            raise InvalidRequest(f"models: a pool has at most {MAX_ROUTES} model routes")
+            raise InvalidRequest(f"models: a pool has at most {MAX_ROUTES} model routes", param="models")
         for name, entry in entries.items():
             with errors_at(f"models.{name}"):
                 if error := pattern_error(name):

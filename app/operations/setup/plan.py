@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from marshmallow import ValidationError
+
 from app.accounts.accounts import AccountRepository
 from app.accounts.model_routes import PoolRoutes
 from app.accounts.pools import Pool, PoolRepository
 from app.config import Settings
+from app.errors import InvalidRequest
 from app.limits.pool_prices import PoolPrices
+from app.operations.account_rules import KIND_RULES
 from app.operations.service import AdminOperations
 from app.operations.setup.accounts import AccountPlanner
 from app.operations.setup.changes import PlannedChange
@@ -25,6 +29,8 @@ from app.stores.api_keys import ApiKeyRepository
 from app.stores.limits import LimitRepository
 from app.stores.teams import TeamRepository
 from app.stores.webhooks import WebhookRepository
+from schemas.setup_document import SetupDocument
+from schemas.validation_errors import first_error_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +52,50 @@ class SetupStores:
         return next((pool for pool in self.pools.all() if pool.name == name), None)
 
 
-def plan_setup(
+@dataclass(frozen=True, slots=True)
+class SetupPlan:
+    """
+    The *changes* that make a pool as a document describes it, in order.
+
+    *secrets* are the names of those in the document. *missing* are needed: the path of each, by its name.
+    """
+
+    changes: Sequence[PlannedChange]
+    secrets: Sequence[str]
+    missing: Mapping[str, str]
+
+    def listed_missing(self) -> str:
+        """Return the names of the missing secrets, with their paths, as a list in a sentence."""
+        return ", ".join(f"{name} ({path})" for name, path in self.missing.items())
+
+
+def plan_document(
+    content: Any, pool: str, operations: AdminOperations, stores: SetupStores, secrets: Mapping[str, str]
+) -> SetupPlan:
+    """
+    Return what makes *pool* as *content*, a document that is not validated, describes it.
+
+    Nothing is changed yet. *secrets* are by the names of their variables. Raises InvalidRequest whose
+    param is the path in the document, None for the document itself.
+    """
+    try:
+        document = SetupDocument(KIND_RULES).load(content)
+    except ValidationError as error:
+        path, message = first_error_path(error)
+        text = f"{path} {message}" if path else "must be a mapping of sections, such as accounts and keys"
+        raise InvalidRequest(text, param=path or None) from None
+    variables = Variables(secrets)
+    changes = _plan(document, pool, operations, stores, variables)
+    return SetupPlan(changes, variables.named, variables.missing)
+
+
+def _plan(
     document: Mapping[str, Any],
     pool: str,
     operations: AdminOperations,
     stores: SetupStores,
-    environ: Mapping[str, str],
+    variables: Variables,
 ) -> Sequence[PlannedChange]:
-    """
-    Return the changes that make *pool* as *document*, a loaded SetupDocument, describes it, in order.
-
-    Nothing is changed yet. *environ* has the secrets. Raises InvalidRequest with the path in the document.
-    """
-    variables = Variables(environ)
     names = stores.accounts.names_by_id(pool)
     accounts = document.get("accounts", ())
     known = {*names.values(), *(entry["name"] for entry in accounts)}
@@ -73,7 +110,6 @@ def plan_setup(
     webhooks = {webhook.name: webhook for webhook in stores.webhooks.all(pool)}
     webhook_planner = WebhookPlanner(operations.webhooks, pool, variables)
     webhook_changes = list(webhook_planner.plan(document.get("webhooks", ()), webhooks))
-    variables.check()
     route_planner = RoutePlanner(operations.routes, stores.routes, names, pool)
     changes += route_planner.plan(document.get("models", {}), known)
     teams = {team.name: team for team in stores.teams.all(pool)}

@@ -1,22 +1,38 @@
-"""The secrets of a document: environment variables that it names."""
+"""
+The secrets of a document, which it has by the names of environment variables.
+
+A command reads them from its environment. A request to the admin API or a page never reads that of the
+server, because a document could send any variable to any address: the caller sends the values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from app.errors import InvalidRequest
+from collections.abc import Mapping, Sequence
 
 
 class Variables:
-    """Environment variables, and the names of those that are needed and not set."""
+    """Secrets by the names of their variables, and which were looked for, needed and missing."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self._named: dict[str, None] = {}
         self._missing: dict[str, str] = {}
 
+    @property
+    def named(self) -> Sequence[str]:
+        """The names of all variables of the document, in order."""
+        return list(self._named)
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """The path in the document of each variable that is needed and not set, by its name."""
+        return self._missing
+
     def find(self, name: str) -> str:
-        """Return the value of the variable *name*, '' where it is not set or empty."""
-        return self._environ.get(name, "").strip()
+        """Return the value of the variable *name*, '' where it is not set or empty, or *name* is ''."""
+        if name:
+            self._named[name] = None
+        return self._values.get(name, "").strip()
 
     def require(self, name: str, path: str) -> str:
         """Return the same for a variable that *path* of the document needs; it is reported if missing."""
@@ -24,9 +40,3 @@ class Variables:
         if not value:
             self._missing.setdefault(name, path)
         return value
-
-    def check(self) -> None:
-        """Raise InvalidRequest that lists all missing variables."""
-        if self._missing:
-            names = ", ".join(f"{name} ({path})" for name, path in self._missing.items())
-            raise InvalidRequest(f"These environment variables are not set: {names}", param="environment")
