@@ -193,7 +193,7 @@ def _head(response: Response) -> bytes:
 
 def is_stored(chain: FallbackChain) -> bool:
     """Return whether the response of *chain*, which has ended, is returned to repeats."""
-    row = chain.ledger_row
-    if row is None or row["status"] == 200:
+    row = chain.ledger_row  # None: refused, which may be an error event after a keep-alive
+    if row is not None and row["status"] == 200:
         return True
-    return chain.has_delivered and row.get("error") != WorkerStopping.code
+    return chain.has_delivered and (row is None or row.get("error") != WorkerStopping.code)

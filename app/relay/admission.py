@@ -23,7 +23,15 @@ from app.relay.pause import pause
 from app.relay.progress import RequestProgress
 from app.relay.refusals import RequestFacts, admission_of, refusal_error
 from app.relay.timing import Timing
-from app.relay.waiting import WaitingRequests, WaitOutcome, longest_wait, observe_wait, wait_seconds
+from app.relay.waiting import (
+    WaitingRequests,
+    WaitOutcome,
+    keepalive_seconds,
+    longest_wait,
+    observe_wait,
+    seconds_left,
+    wait_seconds,
+)
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
 from app.stores.records.admission import (
@@ -135,7 +143,9 @@ class Admission:
             wait = self._seconds_to_wait(reply, progress)
             if wait is None or reply.accounts is None or reply.accounts.waiting_before is None:
                 raise self.error_for(reply)
-            yield from pause(wait, context, progress, self._plan.time_limits.keepalive, clock)
+            left = seconds_left(progress, self._longest_wait(), clock())
+            keepalive = keepalive_seconds(self._plan.time_limits.keepalive, left)
+            yield from pause(wait, context, progress, keepalive, clock)
 
     def _leave_queue(self) -> None:
         """Give up the place in the queue; where the store does not answer, the place expires in seconds."""
@@ -198,9 +208,14 @@ class Admission:
         return True
 
     def _seconds_to_wait(self, refusal: Refusal, progress: RequestProgress) -> float | None:
-        timing, caller = self._services.timing, self._context.caller
-        longest = longest_wait(caller, settings_from(caller.key.settings))
-        return wait_seconds(refusal.accounts, progress, longest, timing.monotonic(), timing.random)
+        timing = self._services.timing
+        return wait_seconds(
+            refusal.accounts, progress, self._longest_wait(), timing.monotonic(), timing.random
+        )
+
+    def _longest_wait(self) -> float:
+        caller = self._context.caller
+        return longest_wait(caller, settings_from(caller.key.settings))
 
     def _admit_once(self) -> Selection | Refusal:
         services = self._services

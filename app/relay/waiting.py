@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from math import inf
 from random import Random
 
 from prometheus_client import Gauge, Histogram
@@ -99,8 +100,7 @@ def wait_seconds(
     """
     if refused is None:
         return None
-    limit = min(longest, WITH_FALLBACKS_SECONDS) if progress.fallbacks_left else longest
-    left = min(limit - progress.queued_seconds, progress.deadline - now)
+    left = seconds_left(progress, longest, now)
     is_busy = refused.busy > 0 and not progress.fallbacks_left
     rest = (refused.rest_ms or 0.0) / 1000
     returns = refused.rest_ms is not None and rest < left
@@ -110,6 +110,17 @@ def wait_seconds(
     if not is_busy:
         wait = min(wait + rest, RENEW_SECONDS)
     return min(wait, left)
+
+
+def seconds_left(progress: RequestProgress, longest: float, now: float) -> float:
+    """Return how long a request may still wait of *longest* seconds, at *now* on the monotonic clock."""
+    limit = min(longest, WITH_FALLBACKS_SECONDS) if progress.fallbacks_left else longest
+    return min(limit - progress.queued_seconds, progress.deadline - now)
+
+
+def keepalive_seconds(usual: float, left: float) -> float:
+    """Return the interval of keep-alives: none just before the end, so that a refusal is an HTTP status."""
+    return inf if left <= RENEW_SECONDS else usual
 
 
 def poll_seconds(waiting_before: int, random: Random) -> float:

@@ -131,12 +131,20 @@ def chain(row: dict[str, Any] | None, *, has_delivered: bool = False) -> Any:
     ("row", "has_delivered", "expected"),
     [
         ({"status": 200}, True, True),
-        (None, False, True),
+        (None, False, False),
+        (None, True, True),
         ({"status": 502, "error": "stream_incomplete"}, True, True),
         ({"status": 502, "error": "stream_incomplete"}, False, False),
         ({"status": 503, "error": WorkerStopping.code}, True, False),
     ],
-    ids=["complete", "of no account", "broken off", "nothing but comments", "stopped by us"],
+    ids=[
+        "complete",
+        "refused",
+        "then refused",
+        "broken off",
+        "nothing but comments",
+        "stopped by us",
+    ],
 )
 def test_what_is_stored(row: dict[str, Any] | None, has_delivered: bool, expected: bool) -> None:
     assert is_stored(chain(row, has_delivered=has_delivered)) is expected

@@ -38,6 +38,7 @@ from app.stores.records.admission import (
     RefusalKind,
     Selection,
 )
+from app.stores.records.api_keys import ApiKey
 from app.translation.requests.field_support import AccountRequirements
 from tests.support.relay import make_request
 
@@ -170,6 +171,26 @@ class TestQueue:
         assert refused.value.admission["queued_ms"] >= 10_000
         assert refused.value.admission["accounts"]["total"] == 1
         assert waits_counted("refused") == before + 1
+
+    def test_a_refusal_at_its_end_is_an_http_status(self) -> None:
+        """No keep-alive, which would begin a response with status 200, is sent in the last seconds."""
+        waited = admission(Store(BUSY, *[WAITS] * 1000))
+
+        with pytest.raises(PoolLimited):
+            next(waited.admit(RequestProgress(0.0, 600.0, 0.0)))
+        assert waited.queued_ms >= 10_000
+
+    def test_keepalives_of_a_longer_one(self) -> None:
+        waited = admission(Store(BUSY, *[WAITS] * 1000), key=ApiKey("k", "k", "p", queue_seconds=25.0))
+        progress = RequestProgress(0.0, 600.0, 0.0)
+        ticks = waited.admit(progress)
+        next(ticks)
+        assert progress.sent_at == pytest.approx(10, abs=0.5)
+        next(ticks)
+        assert progress.sent_at == pytest.approx(20, abs=0.5)
+
+        with pytest.raises(PoolLimited):
+            next(ticks)
 
     def test_no_place_is_left(self) -> None:
         store = Store(BUSY, BUSY)
