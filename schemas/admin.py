@@ -85,6 +85,8 @@ class RequestsQuery(PoolQuery):
     account = Text()
     model = Text()
     team = Text()
+    owner = Text()
+    label = Text()  # name=value or name, several separated by commas
     status = Text()
     refused = Text(validate=OneOf(("true", "false"), error="must be true or false"))
     since = Expiry()

@@ -62,6 +62,11 @@ def is_label_grouping(text: str) -> bool:
     return prefix == "label" and NAME.match(name) is not None
 
 
+def parse_label_filters(text: str) -> dict[str, str]:
+    """Return the filters in *text*, several separated by commas, as in `label_filters`; {} for ''."""
+    return label_filters(text.split(",")) if text else {}
+
+
 def label_filters(texts: list[str]) -> dict[str, str]:
     """
     Return {name: value} of *texts* such as `env=prod` or `env`, whose value is '': any.

@@ -109,6 +109,8 @@ class RequestScope:
             param=error.param,
             pool=key.pool if key else "",
             key=key.id if key else "",
+            team=key.team if key else "",
+            attribution=key.attribution if key else None,
             presented="" if key else presented_key(),
         )
 
@@ -190,6 +192,7 @@ class RequestScope:
             pool=context.caller.key.pool,
             key=context.caller.key.id,
             team=context.caller.key.team,
+            attribution=context.caller.key.attribution,
             admission=error.admission,
         )
 

@@ -67,7 +67,7 @@ def export(services: Services, as_json: bool, pool: str) -> None:
     """
     Print the pool's accounts, without credentials, and every entry as JSON lines; see poolgate replay.
 
-    Entries have the owner and the labels that their API keys have now.
+    Entries have the team, the owner and the labels that their API keys had at the time of the request.
     """
     services.pools.check(pool)
     with progress("Exporting", _rows(services, pool), prints=True) as advance:

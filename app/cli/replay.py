@@ -24,7 +24,6 @@ from app.cli.progress import progress
 from app.cli.replay_chart import draw_chart
 from app.stores import private_server
 from app.stores.client import make_client
-from app.stores.records.api_keys import ApiKey
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
 from schemas import bounds
@@ -39,22 +38,13 @@ Json = dict[str, Any]
 
 
 def exported(services: Services, pool: str) -> Iterator[Json]:
-    """
-    Yield the input of a replay of *pool*: its accounts, then its ledger entries, oldest first.
-
-    An entry has the owner and the labels that its key has now, where it has any.
-    """
+    """Yield the input of a replay of *pool*: its accounts, then its ledger entries, oldest first."""
     accounts = services.accounts.all(pool)
-    owned = {key.id: _ownership(key) for key in services.api_keys.all(pool) if key.owner or key.labels}
     yield {"accounts": [_member_fields(account) for account in accounts]}
     for page in services.ledger.entries.read_all(pool, PAGE):
         for stored in page:
             entry = LedgerEntry.parse(stored)
-            yield entry.row | {"settled_ms": entry.position[0]} | owned.get(entry.key_id, {})
-
-
-def _ownership(key: ApiKey) -> Json:
-    return {"owner": key.owner, "labels": dict(key.labels)}
+            yield entry.row | {"settled_ms": entry.position[0]}
 
 
 def _member_fields(account: Account) -> dict[str, object]:

@@ -49,8 +49,10 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     if explanation["requested_model"]:
         model += f" (requested as {explanation['requested_model']})"
     team = f" of team '{explanation['team']}'" if explanation["team"] else ""
+    owner = f", owner '{explanation['owner']}'" if explanation["owner"] else ""
+    labels = "".join(f", {name}={value}" for name, value in explanation["labels"].items())
     click.echo(
-        f"{explanation['endpoint']}{model}, key '{key}'{team}, {moment(explanation['at'])}\n"
+        f"{explanation['endpoint']}{model}, key '{key}'{team}{owner}{labels}, {moment(explanation['at'])}\n"
         f"{explanation['outcome']}"
     )
     if explanation["queued_ms"] is not None:
@@ -69,6 +71,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
         "poolgate request list --status failed --since 2026-11-20",
         "poolgate request list --refused --key ann",
         "poolgate request list --team research --status failed",
+        "poolgate request list --owner ann@example.com --label project=x",
         "poolgate request list --key ann --model gpt-5 --limit 200 --json",
     ),
 )
@@ -76,6 +79,14 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
 @click.option("--account", metavar="NAME", help="Only served by this account; or the ID of one.")
 @click.option("--model", metavar="MODEL", help="Only for this model.")
 @click.option("--team", metavar="NAME", help="Only of keys that were in this team then.")
+@click.option("--owner", metavar="TEXT", help="Only of keys that had this owner then.")
+@click.option(
+    "--label",
+    "labels",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    help="Only of keys that had this label then, of this value or of any. May be repeated.",
+)
 @click.option("--status", metavar="STATUS", help="ok, failed, a class such as 5xx, or a number.")
 @click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
 @click.option("--since", metavar="DATE", help="Ended at or after: 2026-11-20, or a date with a time.")
@@ -92,13 +103,25 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
 @in_pool
 @with_store
 def list_requests(
-    services: Services, as_json: bool, pool: str, max_rows: int, refused: bool, **fields: str | None
+    services: Services,
+    as_json: bool,
+    pool: str,
+    max_rows: int,
+    refused: bool,
+    labels: tuple[str, ...],
+    **fields: str | None,
 ) -> None:
-    """List completed requests, newest first, including the newest refused ones."""
+    """
+    List completed requests, newest first, including the newest refused ones.
+
+    Team, owner and labels are those of the key at the time of a request; usage is grouped by the owners and
+    labels that keys have now.
+    """
     services.pools.check(pool)
     names = Names.read(pool, services.api_keys, services.accounts)
     params = {name: text for name, text in fields.items() if text is not None}
     params |= {"refused": "true"} if refused else {}
+    params |= {"label": ",".join(labels)} if labels else {}
     query = ledger_query(names, RequestsQuery().load(params))
     entries: list[LedgerEntry] = []
     cursor = None

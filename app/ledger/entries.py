@@ -33,7 +33,10 @@ def bound_row(row: Row) -> Row:
 def without_figures(settlement: SettlementJson) -> dict[str, Any]:
     """Return *settlement* without figures, which settle.lua charges at the request's upper bound."""
     row: Mapping[str, Any] = bound_row(settlement["row"])
-    retained = ("id", "at_ms", "key", "account", "model", "endpoint", "status", "total_ms", "team")
+    retained = (
+        *("id", "at_ms", "key", "account", "model", "endpoint", "status", "total_ms"),
+        *("team", "owner", "labels"),
+    )
     row = {name: row[name] for name in retained if name in row} | {
         "source": UsageSource.ESTIMATED.value,
         "error": "settlement_unreadable",

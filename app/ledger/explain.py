@@ -72,6 +72,8 @@ class RequestExplanation(TypedDict, total=False):
     at: float
     key: NamedId
     team: str | None
+    owner: str | None
+    labels: Mapping[str, str]
     model: str
     requested_model: str | None
     endpoint: str
@@ -122,10 +124,11 @@ class RequestExplainer:
         """
         Return how *request_id*, open or settled, was routed.
 
-        {id, state: open | expired | settled | refused, at (Unix seconds), key, team (of the key; None: it had
-        none), model, requested_model (None: the same), endpoint, status, error, queued_ms (how long it
-        waited for an account; None: it did not, or is still open), outcome, charged, usage, choices}; a
-        refused one has message, param, limit and accounts as well. outcome is a sentence; charged one about
+        {id, state: open | expired | settled | refused, at (Unix seconds), key, team, owner, labels (of the
+        key at the time; None: it had none; owner and labels of an open request are those of now), model,
+        requested_model (None: the same), endpoint, status, error, queued_ms (how long it waited for an
+        account; None: it did not, or is still open), outcome, charged, usage, choices}; a refused one has
+        message, param, limit and accounts as well. outcome is a sentence; charged one about
         usage that was not reported, or empty; usage has the figures of the ledger, none while it is open. A
         choice is {attempt, at, by: policy | affinity | asked again | None,
         policy, account (None: none was available), in_flight, cap, spare, why, candidates: [{account, score,
@@ -162,6 +165,7 @@ class RequestExplainer:
             "at": stored.started_ms / 1000,
             "key": stored.key_id,
             "team": stored.team or None,
+            **_attribution(stored.attribution),
             "model": stored.model,
             "requested_model": stored.requested_model or None,
             "endpoint": stored.endpoint,
@@ -186,6 +190,7 @@ class RequestExplainer:
             **{name: row[name] for name in ("model", "endpoint", "status", "error", "message")},
             **{name: row.get(name) for name in ("param", "limit", "accounts")},
             "team": row.get("team"),
+            **_attribution(row),
             "requested_model": row.get("asked"),
             "queued_ms": row.get("queued_ms"),
             "usage": {},
@@ -204,6 +209,7 @@ class RequestExplainer:
                     "at": row["at_ms"] / 1000,
                     **{name: row[name] for name in ("key", "model", "endpoint", "status")},
                     "team": row.get("team"),
+                    **_attribution(row),
                     "requested_model": row.get("asked"),
                     "error": row.get("error"),
                     "queued_ms": row.get("queued_ms"),
@@ -227,6 +233,11 @@ class RequestExplainer:
                 return
             scanned += PAGE
             newest = f"({entries[-1].id}"
+
+
+def _attribution(source: Mapping[str, Any]) -> Json:
+    """Return the owner and the labels in *source*, a row or an Attribution."""
+    return {"owner": source.get("owner"), "labels": dict(sorted((source.get("labels") or {}).items()))}
 
 
 def _attempts_by_choice(request: _Request) -> Iterator[list[Json]]:

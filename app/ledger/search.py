@@ -8,8 +8,8 @@ requests ended, which is the order of both.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from app.errors import InvalidRequest
 from app.stores.ledger import LedgerRepository
@@ -19,13 +19,15 @@ from app.stores.refusals import RefusalRepository
 PAGE = 500  # entries read at a time
 MAX_SCANNED = 5000  # entries that one call scans: some 50 ms
 _STATUS = re.compile(r"ok|failed|[1-5]xx|[1-5]\d\d")
-_PLAIN = re.compile(r"[\w.-]+", re.ASCII)
+_PLAIN = re.compile(r"[ !#-.0-\[\]-~]+")  # what no JSON writer escapes: ASCII but for " / and \
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerQuery:
     """
     Which entries to search for; '' and None match any. *key* and *account* are ids.
+
+    Team, owner and labels are those of the key at the time of the request; a label's value '' is any.
 
     *status* is `ok` (below 400), `failed`, a class such as `5xx`, or a number; *since* and *until*
     are Unix seconds.
@@ -35,6 +37,8 @@ class LedgerQuery:
     account: str = ""
     model: str = ""
     team: str = ""
+    owner: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     status: str = ""
     since: float | None = None
     until: float | None = None
@@ -52,9 +56,15 @@ class LedgerQuery:
 
     def matches(self, entry: LedgerEntry) -> bool:
         """Return whether *entry*'s row matches; times are not compared."""
-        return all(entry.row.get(name) == value for name, value in self.exact.items()) and _has_status(
-            entry.status, self.status
+        return (
+            all(entry.row.get(name) == value for name, value in self.exact.items())
+            and _has_status(entry.status, self.status)
+            and (not self.labels or self._has_labels(entry))
         )
+
+    def _has_labels(self, entry: LedgerEntry) -> bool:
+        labels = entry.row.get("labels") or {}
+        return all(name in labels and value in ("", labels[name]) for name, value in self.labels.items())
 
     def is_in_time(self, entry: LedgerEntry) -> bool:
         ended_ms = entry.position[0]
@@ -63,7 +73,7 @@ class LedgerQuery:
         )
 
 
-_EXACT = ("key", "account", "model", "team")
+_EXACT = ("key", "account", "model", "team", "owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +164,8 @@ def _bounds(query: LedgerQuery, cursor: str) -> tuple[str, str]:
 
 def _matcher(query: LedgerQuery) -> Callable[[StoredEntry], LedgerEntry | None]:
     """Return a function that parses an entry if it matches; a look at the text is cheaper than a parse."""
-    texts = [  # others may be escaped
-        f'"{value}"' for value in query.exact.values() if _PLAIN.fullmatch(value)
-    ]
+    values = (*query.exact.values(), *query.labels, *filter(None, query.labels.values()))
+    texts = [f'"{value}"' for value in values if _PLAIN.fullmatch(value)]  # others may be escaped
 
     def match(stored: StoredEntry) -> LedgerEntry | None:
         if any(text not in stored.row for text in texts):

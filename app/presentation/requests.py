@@ -9,6 +9,7 @@ from typing import Any
 from app.ledger.search import LedgerQuery
 from app.presentation.names import Names
 from app.stores.records.ledger import AttemptEntry, LedgerEntry
+from schemas.key_labels import parse_label_filters
 
 INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
 
@@ -20,6 +21,8 @@ def ledger_query(names: Names, params: Mapping[str, Any]) -> LedgerQuery:
         account=names.id_of("account", params.get("account", "")),
         model=params.get("model", ""),
         team=params.get("team", ""),
+        owner=params.get("owner", ""),
+        labels=parse_label_filters(params.get("label", "")),
         status=params.get("status", ""),
         since=params.get("since"),
         until=params.get("until"),

@@ -194,7 +194,10 @@ class RequestRecord:
             row["queued_ms"] = self.queued_ms
         if self.waste_cost:
             row["waste_cost"] = self.waste_cost
-        self.row = row = bound_row(row)
+        row = bound_row(row)
+        if (attribution := context.caller.key.attribution) is not None:
+            row |= attribution  # type: ignore[typeddict-item]  # these are some of a row's fields, and bounded
+        self.row = row
         routing = context.routing
         return Settlement(
             context.request_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.stores import keys
+from app.stores.records.api_keys import ATTRIBUTION, read_attribution
 from app.stores.records.ledger import EVER, LedgerEntry, OpenRequest, StoredEntry, StoredTotal, Total
 from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
@@ -67,6 +68,7 @@ class LedgerRepository:
         stored = self._client.hgetall(keys.request(pool, request_id))
         if not stored:
             return None
+        owned = self._client.hmget(keys.api_key(pool, stored["key"]), ATTRIBUTION)
         return OpenRequest(
             key_id=stored["key"],
             model=stored["model"],
@@ -76,6 +78,7 @@ class LedgerRepository:
             requested_model=stored.get("requested", ""),
             is_expired="expired" in stored,
             team=stored.get("team", ""),
+            attribution=read_attribution(dict(zip(ATTRIBUTION, owned, strict=True))),
         )
 
     def count(self, pool: str) -> int:

@@ -18,7 +18,7 @@ from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey, ApiKeyJson
 from schemas.admin import KeysQuery, Nothing, Rotation
 from schemas.api_keys import KeyChange, KeyInput
-from schemas.key_labels import label_filters
+from schemas.key_labels import parse_label_filters
 
 bp = Blueprint("keys", __name__, url_prefix="/keys")
 
@@ -35,7 +35,7 @@ def index() -> Response:
     """
     params = inputs.query(KEYS_QUERY)
     pool = checked_pool(params["pool"])
-    labels = label_filters(params["label"].split(",")) if params.get("label") else {}
+    labels = parse_label_filters(params.get("label", ""))
     key_filter = KeyFilter(team=params.get("team", ""), owner=params.get("owner", ""), labels=labels)
     return list_response(_serialize(pool, key_filter.select(services().api_keys.all(pool))))
 

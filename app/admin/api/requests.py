@@ -21,7 +21,8 @@ REQUESTS_QUERY, REQUEST_QUERY = RequestsQuery(), RequestQuery()
 def index() -> Response:
     """
     List completed requests, newest first. `key` and `account` are names, or ids of removed ones.
-    `team` is that of the key when the request was admitted.
+    `team`, `owner` and `label` (`name=value` or `name`, several separated by commas) are those of the key
+    at the time of the request.
 
     The newest refused requests are included, with `refused` and `message`; `refused=true`: only those.
 

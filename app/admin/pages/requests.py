@@ -17,8 +17,9 @@ from app.presentation.names import Names
 from app.presentation.requests import RequestView
 from app.stores.records.ledger import is_entry_id
 from schemas.api_keys import seconds_at
+from schemas.key_labels import label_filters
 
-SEARCH_FIELDS = ("key", "account", "model", "team", "status", "refused", "since", "until")
+SEARCH_FIELDS = ("key", "account", "model", "team", "owner", "labels", "status", "refused", "since", "until")
 STATUSES = (
     ("", "any"),
     ("ok", "answered"),
@@ -37,7 +38,8 @@ bp = page_blueprint("requests", "/requests")
 def show() -> Any:
     """List the newest requests, or those that match a search."""
     app_services = services()
-    form, zone = Form(request.args, *SEARCH_FIELDS), app_services.clock.zone_name(g.pool)
+    form = Form(request.args, *SEARCH_FIELDS, under={"label": "labels"})
+    zone = app_services.clock.zone_name(g.pool)
     names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
     cursor, page = request.args.get("cursor"), LedgerPage([], None, 0)
     ledger = app_services.ledger
@@ -71,6 +73,8 @@ def _ledger_query(form: Form, names: Names, zone: str) -> LedgerQuery:
         account=names.id_of("account", form["account"].strip()),
         model=form["model"].strip(),
         team=form["team"].strip(),
+        owner=form["owner"].strip(),
+        labels=label_filters(form.lines("labels")),
         status=form["status"].strip(),
         since=_parse_time(form, "since", zone),
         until=_parse_time(form, "until", zone),

@@ -253,7 +253,9 @@ local function expire_lease(id, now, policy) -- rare
   if not stored or stored.expired then return end
   if stored.account ~= '' then free_slot(stored.account, policy, now) end
   for _, hold in ipairs(cjson.decode(stored.holds)) do settle_hold(hold, hold[2], now) end
-  local entry = expired_entry(id, stored)
+  local entry, owned = expired_entry(id, stored), redis.call('HMGET', api_key_key(stored.key), 'owner', 'labels')
+  if owned[1] and owned[1] ~= '' then entry.owner = owned[1] end
+  if owned[2] and owned[2] ~= '' then entry.labels = cjson.decode(owned[2]) end
   entry.ended_ms = now -- the entry's own time may be later: other leases expire in the same call
   write_entry(entry, '[' .. stored.why .. ']')
   redis.call('HSET', request_key(id), 'expired', now)

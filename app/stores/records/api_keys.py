@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
@@ -30,6 +31,16 @@ class CutPolicy(StrEnum):
 
     FAIL = "fail"
     RESTART = "restart"
+
+
+class Attribution(TypedDict, total=False):
+    """The owner and the labels of a key, as ledger entries have them: absent where there are none."""
+
+    owner: str
+    labels: dict[str, str]
+
+
+ATTRIBUTION = "owner", "labels"  # the fields of a key's hash
 
 
 class ApiKeyJson(TypedDict):
@@ -78,6 +89,7 @@ class ApiKey:
     weight: int = 1  # its share of the accounts while requests wait, compared with other keys
     owner: str = ""  # who is responsible for it
     labels: tuple[tuple[str, str], ...] = ()  # (name, value), by name
+    attribution: Attribution | None = field(default=None, compare=False)  # the same, for ledger entries
     raw: bool = False  # whether responses may contain the upstream request and response
     created_at: float = 0.0
     former_until: float | None = None  # until then the secret before the last rotation is valid too
@@ -132,6 +144,7 @@ class StoredKeyFields(TypedDict):
     weight: int
     owner: NotRequired[str]
     labels: NotRequired[tuple[tuple[str, str], ...]]
+    attribution: NotRequired[Attribution]
     created_at: float
     former_until: float | None
 
@@ -163,11 +176,22 @@ def read_stored_key(stored: Mapping[str, str], pool: str, *more_limits: str) -> 
         "created_at": int(stored.get("created_ms") or 0) / 1000,
         "former_until": int(stored.get("former_until_ms") or 0) / 1000 or None,
     }
-    if stored.get("owner"):
-        fields["owner"] = stored["owner"]
-    if stored.get("labels"):
-        fields["labels"] = tuple(orjson.loads(stored["labels"]).items())
+    if stored.get("owner") or stored.get("labels"):
+        attribution = read_attribution(stored)
+        fields["attribution"] = attribution
+        fields["owner"] = attribution.get("owner", "")
+        fields["labels"] = tuple(attribution.get("labels", {}).items())
     return fields
+
+
+def read_attribution(stored: Mapping[str, str | None]) -> Attribution:
+    """Return the owner and the labels that *stored*, the key's hash, has; what it lacks is absent."""
+    attribution: Attribution = {}
+    if owner := stored.get("owner"):
+        attribution["owner"] = owner
+    if labels := stored.get("labels"):
+        attribution["labels"] = orjson.loads(labels)
+    return attribution
 
 
 class KeyFields(TypedDict, total=False):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Required, TypedDict, get_args
 
 import orjson
+
+from app.stores.records.api_keys import Attribution
 
 Row = dict[str, Any]
 
@@ -102,6 +104,8 @@ class LedgerRow(UsageRow, total=False):
     queued_ms: int  # until an account was free; absent: it did not wait
     asked: str  # the model as the client named it
     team: str  # of its key, when it was admitted
+    owner: str  # of its key, when it was authenticated; absent: it had none
+    labels: Mapping[str, str]  # likewise
     error: str | None
     waste_cost: int
 
@@ -209,6 +213,7 @@ class OpenRequest:
     requested_model: str  # as the client named it; empty: `model`
     is_expired: bool  # its lease ran out and was charged its upper bound
     team: str = ""  # of its key, when it was admitted
+    attribution: Attribution = field(default_factory=Attribution)  # of its key now
 
 
 class Total(NamedTuple):

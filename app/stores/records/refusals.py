@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import orjson
 
+from app.stores.records.api_keys import Attribution
 from app.stores.records.ledger import LedgerEntry
 
 MAX_NAME, MAX_MESSAGE = 128, 500  # characters
@@ -35,6 +36,7 @@ class Refusal:
     param: str | None = None
     requested_model: str = ""  # as the client named it; empty: `model`
     team: str = ""  # of the key
+    attribution: Attribution | None = None  # of the key
     admission: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self) -> bytes:
@@ -52,6 +54,7 @@ class Refusal:
             **({"param": _clean(self.param, MAX_NAME)} if self.param else {}),
             **({"asked": _clean(self.requested_model, MAX_NAME)} if self.requested_model else {}),
             **({"team": self.team} if self.team else {}),
+            **(self.attribution or {}),
             **self.admission,
         }
         return orjson.dumps(row)

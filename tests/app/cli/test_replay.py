@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -12,6 +13,7 @@ from app.accounts.account import Account
 from app.accounts.pools import POLICIES
 from app.wiring import Services
 from tests.app.cli.conftest import Run
+from tests.support.ledger_rows import record_request
 
 
 @pytest.fixture
@@ -60,20 +62,21 @@ def test_own_ledger(poolgate: Run, traffic: None) -> None:
     assert poolgate("account list --json").stdout == before
 
 
-def test_exported(poolgate: Run, traffic: None, tmp_path: Path) -> None:
+def test_exported(poolgate: Run, services: Services, traffic: None, tmp_path: Path) -> None:
     file, drawn = tmp_path / "traffic.jsonl", tmp_path / "run.svg"
-    (key,) = json.loads(poolgate("key list --json").stdout)["data"]
-    poolgate(f"key set {key['name']} --owner Ann --label env=prod")
+    owned: dict[str, Any] = {"owner": "Ann", "labels": {"env": "prod"}}
+    record_request(services.scripts, "default", 1_774_742_400, model="m", **owned)
     exported = poolgate("ledger export").stdout
     file.write_text(exported)
 
     command = f"replay {file} --policy ordered --window east=100/5h --json"
     (report,) = json.loads(poolgate(command, "--picture", str(drawn)).stdout)["data"]
 
-    assert (report["policy"], report["requests"], report["turns"]) == ("ordered", 10, 8)
+    assert (report["policy"], report["requests"], report["turns"]) == ("ordered", 11, 8)
     assert set(report["spread"]) <= {"east", "west"}
     assert "sk" not in json.loads(exported.splitlines()[0])["accounts"][0].values()
-    assert json.loads(exported.splitlines()[1]).items() >= {"owner": "Ann", "labels": {"env": "prod"}}.items()
+    assert "owner" not in json.loads(exported.splitlines()[1])
+    assert json.loads(exported.splitlines()[-1]).items() >= owned.items()
     assert ElementTree.parse(drawn).getroot().tag.endswith("svg")
 
 

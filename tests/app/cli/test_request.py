@@ -132,7 +132,20 @@ class TestList:
         )
         assert json.loads(poolgate("request explain req_no --json").stdout)["state"] == "refused"
 
+    def test_owner_and_labels(self, poolgate: Run, services: Services) -> None:
+        services.pools.ensure("default")
+        owned: dict[str, Any] = {"owner": "Ann", "labels": {"env": "prod", "tier": "2"}}
+        made = record_request(services.scripts, "default", time.time(), **owned)["id"]
+        record_request(services.scripts, "default", time.time(), labels={"env": "test"})
+
+        for options in ("--owner Ann", "--label env=prod --label tier", "--owner Ann --label env"):
+            (line,) = json.loads(poolgate(f"request list {options} --json").stdout)["data"]
+            assert (line["id"], line["owner"], line["labels"]) == (made, "Ann", owned["labels"]), options
+        assert poolgate("request list --owner Ann --label env=test").stderr == "No requests found.\n"
+        explained = poolgate(f"request explain {made}").stdout
+        assert "key 'key_1 (removed)', owner 'Ann', env=prod, tier=2, " in explained
+
     def test_what_cannot_be(self, poolgate, services):
         services.pools.ensure("default")
-        for options in ("--status odd", "--since soon", "--key nobody"):
+        for options in ("--label 'a b'", "--status odd", "--since soon", "--key nobody"):
             assert poolgate(f"request list {options}").exit_code in (1, 2), options

@@ -75,6 +75,23 @@ def test_filters(recorded, find):
     assert find(status="ok", key="key_1", account="acct_1", model="gpt-5")[0] == [of_team, plain]
 
 
+def test_owner_and_labels(recorded, find):
+    """Those of the key when it made the request; texts are also found where they are escaped."""
+    recorded()
+    ann = recorded(owner="ann@example.com", labels={"env": "prod", "a/b": "1"})
+    odd = recorded(owner='Ann "Ä" \\', labels={"env": "b/a", "prod": "env"})
+
+    assert find(owner="ann@example.com")[0] == [ann]
+    assert find(owner='Ann "Ä" \\')[0] == [odd]
+    assert find(owner="ann")[0] == []
+    assert find(labels={"env": ""})[0] == [odd, ann]
+    assert find(labels={"env": "prod"})[0] == [ann]
+    assert find(labels={"env": "b/a"})[0] == [odd]
+    assert find(labels={"env": "prod", "a/b": "1"}, owner="ann@example.com")[0] == [ann]
+    assert find(labels={"env": "prod", "a/b": "2"})[0] == []
+    assert find(labels={"tier": ""})[0] == []
+
+
 def test_time(recorded, find):
     recorded()
     now = time.time()

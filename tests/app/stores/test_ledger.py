@@ -74,6 +74,24 @@ class TestOpenRequest:
 
         assert request is not None
         assert (request.key_id, request.model, request.is_expired) == ("k", "m", False)
+        assert request.attribution == {}
+
+    def test_owner_and_labels(self, store: StoreOfTest, ledger: LedgerRepository) -> None:
+        """An open request has those of its key, and so has the entry of one whose lease expires."""
+        owned = {"owner": "Ann", "labels": {"env": "prod"}}
+        store.key("k", owner="Ann", labels='{"env":"prod"}')
+        store.account("a")
+        store.admit("r1", ttl_ms=1)
+        request = ledger.open_request(store.pool, "r1")
+
+        store.client.zadd(keys.leases(store.pool), {"r1": 1})
+        store.renew()
+
+        assert request is not None
+        assert request.attribution == owned
+        (row,) = store.rows()
+        assert row["error"] == "lease_expired"
+        assert row.items() >= owned.items()
 
 
 class TestTotals:

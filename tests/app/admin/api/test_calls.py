@@ -134,6 +134,7 @@ class TestUsageAndLedger:
         assert (failed["status"], failed["account"]["name"]) == (503, "main")
         assert len(call("GET", "/requests?key=key_gone").json["data"]) == 1
         assert call("GET", "/requests?since=2099-01-01").json["data"] == []
+        assert call("GET", "/requests?owner=Ann&label=env%3Dprod,tier").json["data"] == []
 
     @pytest.mark.parametrize(
         "query", ["key=x", "account=x", "status=7xx", "since=soon", "limit=0", "cursor=x"]

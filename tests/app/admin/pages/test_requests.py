@@ -70,12 +70,18 @@ class TestSearch:
         rows.row("r1", key=rows.keys["bob"], status=502, error="upstream_error")
         rows.row("r2", account=rows.accounts["spare"], model="o3", status=429)
 
+        rows.row("r3", status=503, owner="Ann <a@b>", labels={"env": "prod"})
+
         for query, ids in {
+            "owner=Ann+<a@b>": ["r3"],
+            "labels=env": ["r3"],
+            "labels=env%3Dprod&owner=Ann+<a@b>": ["r3"],
+            "labels=env%3Dtest": [],
             "key=bob": ["r1"],
             "account=spare": ["r2"],
             "model=o3": ["r2"],
-            "status=failed": ["r2", "r1"],
-            "status=5xx": ["r1"],
+            "status=failed": ["r3", "r2", "r1"],
+            "status=5xx": ["r3", "r1"],
             "status=ok&key=ann": ["r0"],
             "model=o3&key=bob": [],
         }.items():
@@ -95,7 +101,14 @@ class TestSearch:
 
     @pytest.mark.parametrize(
         ("field", "value"),
-        [("key", "nobody"), ("account", "<x>"), ("since", "soon"), ("status", "7"), ("until", "9999")],
+        [
+            ("key", "nobody"),
+            ("account", "<x>"),
+            ("since", "soon"),
+            ("status", "7"),
+            ("until", "9999"),
+            ("labels", "a b"),
+        ],
     )
     def test_what_cannot_be_searched_for(
         self, inside: Visitor, rows: LedgerRows, field: str, value: str
