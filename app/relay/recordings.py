@@ -18,9 +18,16 @@ import gevent
 import structlog
 from gevent.event import Event
 
-from app.errors import IdempotencyKeyReused, NotReplayable, Overloaded, StillRunning, StoreError
+from app.errors import (
+    IdempotencyKeyReused,
+    NotReplayable,
+    Overloaded,
+    StillRunning,
+    StoreError,
+    StoreUnavailable,
+)
 from app.stores.recordings import RecordingRepository
-from app.stores.records.recordings import RecordingId, RecordingState
+from app.stores.records.recordings import RecordedPieces, RecordingId, RecordingState
 from app.upstream.cancellation import Cancellation
 
 log = structlog.get_logger()
@@ -30,6 +37,7 @@ MAX_FOLLOWING = 256  # requests of one process that wait for others; more are re
 PIECE_BYTES = 256 * 1024  # written at a time
 COLLECT_SECONDS = 0.05  # between two writes: repeats are at most that far behind
 RETRY_SECONDS = 1.0  # while Redis is away
+AWAY_SECONDS = 30.0  # without Redis, after which a repeat breaks off: its first request has lost the claim
 POLL_SECONDS, POLL_MAX_SECONDS = 0.02, 0.5  # between two reads of a repeat, growing while nothing arrives
 POLL_GROWTH = 1.5
 
@@ -145,7 +153,7 @@ class RecordedResponse:
         """
         at, wait, waited = 0, POLL_SECONDS, 0.0
         while True:
-            state, pieces = self._store.read(self._request, at)
+            state, pieces = self._read(at, cancellation)
             if state is TOO_LARGE:
                 raise NotReplayable(
                     "The response to the first request with this Idempotency-Key is too large to be stored"
@@ -164,6 +172,22 @@ class RecordedResponse:
                 cancellation.sleep(wait)
                 waited += wait
                 wait = min(wait * POLL_GROWTH, POLL_MAX_SECONDS)
+
+    def _read(self, at: int, cancellation: Cancellation) -> RecordedPieces:
+        """
+        Return the pieces after the first *at*; once it has begun, a response outlasts an absence of Redis.
+
+        Raises StoreUnavailable.
+        """
+        waited = 0.0
+        while True:
+            try:
+                return self._store.read(self._request, at)
+            except StoreUnavailable:
+                if not at or waited >= AWAY_SECONDS:
+                    raise
+                cancellation.sleep(RETRY_SECONDS)
+                waited += RETRY_SECONDS
 
 
 class Recordings:

@@ -22,7 +22,7 @@ from app.relay import recordings
 from app.relay.recordings import RecordedResponse, RecordingLost, Recordings, ResponseRecorder
 from app.stores import recordings as stored_recordings
 from app.stores.recordings import RecordingRepository
-from app.stores.records.recordings import RecordingState
+from app.stores.records.recordings import RecordedPieces, RecordingId, RecordingState
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from app.upstream.cancellation import Cancellation
@@ -39,6 +39,11 @@ class FlakyStore(RecordingRepository):
             raise StoreUnavailable("away")
         self.writes += 1
         return super().record(*args, **more)
+
+    def read(self, request: RecordingId, at: int) -> RecordedPieces:
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return super().read(request, at)
 
 
 @pytest.fixture
@@ -170,6 +175,42 @@ def test_an_outage_of_the_store_loses_nothing(service: Recordings, store: FlakyS
     recorder.end(is_stored=True)
 
     assert b"".join(read(repeat(service))) == b"headonetwo"
+
+
+class TestRepeatDuringAnOutage:
+    @pytest.fixture
+    def begun(self, service: Recordings, store: FlakyStore) -> Iterator[bytes]:
+        """The pieces of a repeat that has its head; the store is away after that."""
+        recorder = first(service)
+        recorder.add(b"head")
+        pieces = repeat(service).pieces(Cancellation(), 10)
+        assert next(pieces) == b"head"
+        store.is_away = True
+        recorder.add(b"rest")
+        recorder.end(is_stored=True)
+        return pieces
+
+    def test_it_continues(self, store: FlakyStore, begun: Iterator[bytes]) -> None:
+        reader = gevent.spawn(list, begun)
+        gevent.sleep(0.05)
+        assert not reader.ready()
+        store.is_away = False
+
+        assert reader.get(timeout=10) == [b"rest"]
+
+    def test_not_for_ever(self, begun: Iterator[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(recordings, "AWAY_SECONDS", 0.05)
+
+        with pytest.raises(StoreUnavailable):
+            next(begun)
+
+    def test_one_that_has_not_begun_is_refused_at_once(self, service: Recordings, store: FlakyStore) -> None:
+        first(service)
+        waiting = repeat(service)
+        store.is_away = True
+
+        with pytest.raises(StoreUnavailable):
+            read(waiting)
 
 
 def test_an_outage_longer_than_the_lease_ends_the_recording(store: FlakyStore) -> None:
