@@ -20,6 +20,7 @@ def create_app(services: Services) -> Flask:
         codex_usage,
         cors,
         errors,
+        guide,
         health,
         idempotency,
         metrics,
@@ -45,6 +46,7 @@ def create_app(services: Services) -> Flask:
     request_lifecycle.register(app)
     app.register_blueprint(health.bp)
     app.register_blueprint(openapi.bp)
+    app.register_blueprint(guide.bp)
     app.register_blueprint(metrics.bp)
     for blueprint in (chat.bp, responses.bp, models.bp, usage.bp, passthrough.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")

@@ -1,15 +1,15 @@
-"""GET /openapi.json and /docs: the API's description, generated from the schemas that validate requests."""
+"""GET /openapi.json and /docs/api: the API's description, made of the schemas that validate requests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app
 from marshmallow import Schema
 from werkzeug.routing import Rule
 
-from app.api import idempotency
+from app.api import guide, idempotency
 from app.api.json import json_response
 from app.config import package_version
 from app.relay.content_types import EVENTS
@@ -32,7 +32,8 @@ from schemas.responses import RESPONSES_REQUEST
 
 T = TypeVar("T")
 
-bp = Blueprint("openapi", __name__, template_folder="templates")
+bp = Blueprint("openapi", __name__)
+bp.after_request(guide.add_headers)
 
 OPEN = ("health", "metrics", "openapi")  # blueprints without authentication
 ALIAS = "codex_v1_"
@@ -113,9 +114,9 @@ def show() -> Response:
     return json_response(_once("openapi.document", build_document))
 
 
-@bp.get("/docs")
+@bp.get("/docs/api", strict_slashes=False)
 def page() -> str:
-    return _once("openapi.page", lambda: render_template("docs.html", document=build_document()))
+    return _once("openapi.page", lambda: guide.render("guide/api.html", document=build_document()))
 
 
 def _once(name: str, make: Callable[[], T]) -> T:
@@ -135,11 +136,11 @@ def build_document() -> Json:
 
 
 def routes() -> Iterator[Rule]:
-    """Yield the routes to describe: no WebSocket handshakes, no unsupported endpoints."""
+    """Yield the routes to describe: no WebSocket handshakes, no pages, no unsupported endpoints."""
     rules = (
         rule
         for rule in current_app.url_map.iter_rules()
-        if not rule.websocket and not rule.endpoint.startswith("not_served.")
+        if not rule.websocket and not rule.endpoint.startswith(("not_served.", "guide."))
     )
     return iter(sorted(rules, key=lambda rule: rule.rule))
 

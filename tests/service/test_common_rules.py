@@ -29,7 +29,7 @@ TAKEN = {
     "/v1/models/m": ("GET", "HEAD", "OPTIONS"),
 }
 OPEN = {"/health", "/health/live", "/health/ready", "/health/startup", "/metrics"}  # for observers
-OPEN |= {"/docs", "/openapi.json"}
+OPEN |= {"/", "/docs", "/docs/<name>", "/docs/api", "/docs/search", "/openapi.json"}
 HANDSHAKE = {
     "Connection": "Upgrade",
     "Upgrade": "WebSocket",

@@ -1,0 +1,71 @@
+"""GET /docs: the user guide, and its search. It needs neither a key nor scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, redirect, render_template
+
+from app.api.context import current_request, services
+from app.docs import guide
+from app.errors import NotFound
+
+ROOT = "/docs"
+ADMIN = "/admin/"
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+bp = Blueprint("guide", __name__, template_folder="templates")
+
+
+@bp.after_request
+def add_headers(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@bp.get("/")
+def home() -> Response:
+    """Lead a browser to the pages of operators, or to the guide."""
+    if "text/html" not in current_request().headers.get("Accept", ""):
+        raise NotFound(f"There is nothing at this address; the guide is at {ROOT}")
+    return redirect(ADMIN if services().settings.admin == "on" else ROOT)  # type: ignore[return-value]
+
+
+@bp.get(ROOT, strict_slashes=False)
+def contents() -> str:
+    """Show the table of contents of the guide."""
+    return render("guide/contents.html")
+
+
+@bp.get(f"{ROOT}/<name>", strict_slashes=False)
+def page(name: str) -> str:
+    """Show a page of the guide."""
+    found = guide.pages(ROOT).get(name)
+    if found is None:
+        raise NotFound(f"The guide has no page '{name}'; see {ROOT}")
+    return render("guide/page.html", page=found)
+
+
+@bp.get(f"{ROOT}/search")
+def search() -> str:
+    """Search the guide for the words in `q`."""
+    query = current_request().args.get("q", "")[: guide.MAX_QUERY_CHARS]
+    return render("guide/search.html", query=query, hits=guide.search(query, _sections()))
+
+
+def render(template: str, **values: object) -> str:
+    """Return the HTML of *template* in the layout of the guide."""
+    return render_template(template, root=ROOT, groups=guide.GROUPS, pages=guide.pages(ROOT), **values)
+
+
+def _sections() -> Iterator[guide.Section]:
+    return (section for page in guide.pages(ROOT).values() for section in page.sections)

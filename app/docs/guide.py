@@ -1,0 +1,138 @@
+"""
+The pages of the guide: HTML made of Markdown, and the sections that a search finds.
+
+Pages link to each other as files (`keys.md#teams`), as forges need it; in the HTML they are addresses
+under a root. Anchors of headings are those of GitHub.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+FOLDER = Path(__file__).parent
+# The order of the pages, under the headings of the table of contents.
+GROUPS = {
+    "First steps": ("getting-started", "clients"),
+    "Set up": ("accounts", "keys", "model-routes", "setup-files"),
+    "Operate": ("deploy", "administration", "monitoring", "alerts", "sizing"),
+    "Reference": ("endpoints", "reliability", "settings"),
+}
+MAX_QUERY_CHARS = 100
+MAX_HITS = 30
+EXCERPT_CHARS = 90  # on each side of the first word that is found
+_FILE = re.compile(r"([\w-]+)\.md(#.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The text below a heading, without its markup, up to the next one."""
+
+    page: str
+    title: str
+    anchor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page; `sections` begins with the one of its title."""
+
+    name: str
+    title: str
+    html: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A section that has all words of a query; `excerpt` is (text, whether it is a word of the query)."""
+
+    section: Section
+    excerpt: tuple[tuple[str, bool], ...]
+
+
+@cache
+def pages(root: str) -> dict[str, Page]:
+    """Return all pages by name, in their order; their links begin with *root*, such as "/docs"."""
+    names = (name for group in GROUPS.values() for name in group)
+    return {name: _page(name, (FOLDER / f"{name}.md").read_text("utf-8"), root) for name in names}
+
+
+def search(query: str, sections: Iterator[Section]) -> list[Hit]:
+    """Return the sections that have every word of *query*; first those with the words in their title."""
+    words = query[:MAX_QUERY_CHARS].casefold().split()
+    if not words:
+        return []
+    found: list[tuple[int, int, int, Section]] = []
+    for section in sections:
+        title, text = section.title.casefold(), section.text.casefold()
+        if all(word in title or word in text for word in words):
+            in_title = sum(word in title for word in words)
+            found.append((-in_title, -sum(map(text.count, words)), len(found), section))
+    return [Hit(section, _excerpt(section.text, words)) for *_, section in sorted(found)[:MAX_HITS]]
+
+
+def anchor_of(heading: str) -> str:
+    """Return the anchor of *heading*, as GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+
+
+def _page(name: str, markdown: str, root: str) -> Page:
+    from markdown_it import MarkdownIt  # used once, by few processes
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(markdown)
+    sections = tuple(_sections(name, tokens))
+    for token in _all(tokens):
+        if token.type == "link_open" and (linked := _FILE.fullmatch(str(token.attrs["href"]))):
+            token.attrs["href"] = f"{root}/{linked[1]}{linked[2] or ''}"
+        elif token.type == "table_open":
+            token.attrs["tabindex"] = "0"  # it scrolls, by keyboard as well, like code
+    html: str = parser.renderer.render(tokens, parser.options, {})
+    html = html.replace("<pre>", '<pre tabindex="0">')
+    return Page(name, sections[0].title, html, sections)
+
+
+def _sections(name: str, tokens: Sequence[Token]) -> Iterator[Section]:
+    """Yield the sections of *tokens*, and give their headings anchors."""
+    title, anchor, texts = "", "", list[str]()
+    for index, token in enumerate(tokens):
+        if token.type == "heading_open":
+            if title:
+                yield Section(name, title, anchor, " ".join(texts))
+            title, texts = _text(tokens[index + 1]), []
+            token.attrs["id"] = anchor = anchor_of(title)
+        elif token.type == "inline" and tokens[index - 1].type != "heading_open":
+            texts.append(_text(token))
+        elif token.type == "fence":
+            texts.append(token.content)
+    yield Section(name, title, anchor, " ".join(texts))
+
+
+def _text(inline: Token) -> str:
+    parts = inline.children or ()
+    return "".join(" " if part.type == "softbreak" else part.content for part in parts)
+
+
+def _all(tokens: Sequence[Token]) -> Iterator[Token]:
+    for token in tokens:
+        yield token
+        yield from _all(token.children or ())
+
+
+def _excerpt(text: str, words: list[str]) -> tuple[tuple[str, bool], ...]:
+    lowered = text.casefold()
+    first = min((at for word in words if (at := lowered.find(word)) >= 0), default=0)
+    begin, end = max(0, first - EXCERPT_CHARS), first + EXCERPT_CHARS
+    shown = ("…" if begin else "") + text[begin:end] + ("…" if end < len(text) else "")
+    pattern = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    pieces = re.split(f"({pattern})", shown, flags=re.IGNORECASE)
+    return tuple((piece, index % 2 == 1) for index, piece in enumerate(pieces) if piece)

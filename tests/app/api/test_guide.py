@@ -1,0 +1,77 @@
+"""The addresses of the guide, for browsers without scripts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.docs.guide import pages
+from tests.support.api import FakeServices
+
+
+def client(admin: str = "on") -> FlaskClient:
+    services = FakeServices()
+    services.settings = replace(services.settings, admin=admin)
+    return create_app(services).test_client()  # type: ignore[arg-type]
+
+
+def test_every_page_is_served() -> None:
+    contents = client().get("/docs")
+
+    assert contents.status_code == 200
+    for name, page in pages("/docs").items():
+        assert f'href="/docs/{name}"' in contents.text
+        shown = client().get(f"/docs/{name}")
+        assert shown.status_code == 200
+        assert page.html in shown.text
+        assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/docs/keys/", "/docs/api/"])
+def test_a_slash_at_the_end(path: str) -> None:
+    assert client().get(path).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["nothing", "..%2f..%2fsetup", "keys.md", "guide.py", "x" * 5000])
+def test_unknown_page(name: str) -> None:
+    response = client().get(f"/docs/{name}")
+
+    assert response.status_code == 404
+    assert response.json is not None
+    assert response.json["error"]["code"] == "not_found"
+
+
+def test_search() -> None:
+    found = client().get("/docs/search", query_string={"q": "idempotency-key"}).text
+
+    assert 'href="/docs/reliability#repeats-of-a-request"' in found
+    assert "<mark>Idempotency-Key</mark>" in found
+
+
+def test_the_query_is_shown_as_text() -> None:
+    found = client().get("/docs/search", query_string={"q": '<script>"' + "x" * 500}).text
+
+    assert "<script>" not in found
+    assert "&lt;script&gt;" in found
+    assert "x" * 100 not in found
+
+
+@pytest.mark.parametrize(
+    ("admin", "target"), [("on", "/admin/"), ("off", "/docs"), ("127.0.0.1:9000", "/docs")]
+)
+def test_a_browser_finds_the_pages(admin: str, target: str) -> None:
+    response = client(admin).get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+
+    assert (response.status_code, response.headers["Location"]) == (302, target)
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", ""])
+def test_a_program_gets_an_error_that_names_the_guide(accept: str) -> None:
+    response = client().get("/", headers={"Accept": accept})
+
+    assert response.status_code == 404
+    assert response.json is not None
+    assert "/docs" in response.json["error"]["message"]
