@@ -10,7 +10,7 @@ from marshmallow.validate import OneOf
 from schemas.admin import PoolQuery
 from schemas.bounds import MAX_CREDENTIAL_CHARS
 from schemas.fields import Json, Object, Text
-from schemas.names import AdminSchema
+from schemas.names import AdminSchema, Name
 from schemas.setup_document import NOT_A_VARIABLE, VARIABLE
 from schemas.validation_errors import invalid
 
@@ -57,6 +57,24 @@ class Secrets(Object):
         return secrets
 
 
+class Listed(Json):
+    """A list, or an object with one: `{"keys": […]}`."""
+
+    types, expected = (dict, list), "a list of objects"
+
+
 class ApplyInput(AdminSchema):
     document = Document(required=True)
     secrets = Secrets(load_default=dict)
+
+
+class LiteLLMInput(AdminSchema):
+    config = Document(required=True)  # the content of config.yaml
+    keys = Listed()  # the response of GET /key/list?return_full_object=true
+    teams = Listed()  # the response of GET /team/list
+    secrets = Secrets(load_default=dict)
+
+
+class SignInsInput(AdminSchema):
+    content = Listed(required=True)  # of a file of another program
+    name = Name()  # for an account whose file names none

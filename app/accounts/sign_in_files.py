@@ -73,6 +73,11 @@ def read_sign_ins(data: bytes) -> list[Item]:
         content = orjson.loads(data)
     except orjson.JSONDecodeError:
         return [RejectedItem("not JSON")]
+    return find_sign_ins(content)
+
+
+def find_sign_ins(content: Any) -> list[Item]:
+    """Return what is in *content*, that of a file: at least one item, and at most MAX_ITEMS + 1."""
     found: list[Item] = []
     for item in _items(content, MAX_DEPTH):
         if len(found) == MAX_ITEMS:

@@ -42,7 +42,7 @@ def import_files(
             result = importer.import_item(pool, item, Path(path).stem if path != STDIN else "")
             outcomes[result.outcome] += 1
             if as_json:
-                reports.append(result.public(path))
+                reports.append({"file": path, **result.public()})
             else:
                 _show(path, result)
     if not outcomes:

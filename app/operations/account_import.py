@@ -30,9 +30,8 @@ class ImportOutcome(StrEnum):
 
 
 class ImportJson(TypedDict):
-    """An ImportResult, with the file that it is about."""
+    """An ImportResult, as data."""
 
-    file: str
     outcome: ImportOutcome
     name: str
     detail: str
@@ -46,8 +45,8 @@ class ImportResult:
     name: str = ""
     detail: str = ""
 
-    def public(self, file: str) -> ImportJson:
-        return {"file": file, "outcome": self.outcome, "name": self.name, "detail": self.detail}
+    def public(self) -> ImportJson:
+        return {"outcome": self.outcome, "name": self.name, "detail": self.detail}
 
 
 class AccountImport:

@@ -9,6 +9,7 @@ from app.admin.api import (
     api_keys,
     audit,
     health,
+    imports,
     limits,
     model_routes,
     openapi,
@@ -27,7 +28,8 @@ from app.admin.guard import API_ROOT, protect
 PARTS = (
     *(pools.bp, limits.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, usage.bp),
     *(requests.bp, prices.bp, settings.bp, audit.bp, health.bp, openapi.bp),
-    *(webhooks.bp, model_routes.bp, model_routes.resolution_bp, setup.bp),
+    *(webhooks.bp, model_routes.bp, model_routes.resolution_bp),
+    *(setup.bp, imports.bp),
 )
 
 

@@ -13,6 +13,7 @@ from app.admin.api import (
     api_keys,
     audit,
     health,
+    imports,
     inputs,
     limits,
     model_routes,
@@ -59,6 +60,8 @@ BODIES: dict[str, Schema] = {
     "api.webhooks.change": webhooks.WEBHOOK_CHANGE,
     "api.webhooks.test": webhooks.NOTHING,
     "api.setup.apply": setup.APPLY_INPUT,
+    "api.imports.litellm": imports.LITELLM_INPUT,
+    "api.imports.import_accounts": imports.SIGN_INS_INPUT,
 }
 QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     **{f"api.pools.{name}": inputs.NO_QUERY for name in ("index", "create", "show", "change")},
@@ -77,6 +80,7 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.openapi.show": inputs.NO_QUERY,
     "api.setup.apply": setup.APPLY_QUERY,
     "api.setup.dump": setup.DUMP_QUERY,
+    "api.imports.litellm": imports.IMPORT_QUERY,
 }
 TOKEN = {"type": "http", "scheme": "bearer", "description": "An admin token: pgadm-…"}
 SESSION = {

@@ -44,7 +44,7 @@ def apply() -> Response:
         fields: Mapping[str, Any] = {"document": inputs.data(), "secrets": {}}
     else:
         fields = inputs.body(APPLY_INPUT)
-    plan = _plan(pool, read_content(fields["document"], "document"), fields["secrets"])
+    plan = plan_for(pool, read_content(fields["document"], "document"), fields["secrets"])
     return apply_plan(pool, plan, dry_run=params["dry_run"] in TRUE)
 
 
@@ -69,7 +69,8 @@ def read_content(content: Any, param: str) -> Any:
         raise InvalidRequest(f"{param}: {error.message}", param=param) from None
 
 
-def _plan(pool: str, content: Any, secrets: Mapping[str, str]) -> SetupPlan:
+def plan_for(pool: str, content: Any, secrets: Mapping[str, str]) -> SetupPlan:
+    """Return what makes *pool* as the document *content* describes it. Raises InvalidRequest with a param."""
     try:
         return plan_document(content, pool, operations(), services().setup_stores(), secrets)
     except InvalidRequest as error:

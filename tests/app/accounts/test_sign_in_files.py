@@ -13,6 +13,17 @@ ID_TOKEN = jwt.encode({"email": "ann@example.com", "https://api.openai.com/auth"
 TOKENS = {"id_token": ID_TOKEN, "access_token": "at-1", "refresh_token": "rt-1", "account_id": "acc-1"}
 CODEX = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": TOKENS}
 
+CODEX_LB = {  # an export of codex-lb has the same sign-in in three forms
+    "codex_auth_json": CODEX | {"last_refresh": "2026-08-20T10:00:00Z"},
+    "opencode_auth_json": {
+        "openai": {
+            **{"type": "oauth", "refresh": "rt-1", "access": "at-1"},
+            **{"expires": 1_787_220_000_000, "accountId": "acc-1"},
+        }
+    },
+    "tokens": {**TOKENS, "expires_at_ms": 1_787_220_000_000},
+}
+
 
 def read(content):
     return read_sign_ins(orjson.dumps(content))
@@ -22,10 +33,7 @@ def read(content):
     ("content", "name"),
     [
         (CODEX, "ann@example.com"),
-        (
-            {"codex_auth_json": CODEX, "tokens": {"expires_at_ms": 1}},
-            "ann@example.com",
-        ),
+        (CODEX_LB, "ann@example.com"),
         ({"codex_auth_json": orjson.dumps(CODEX).decode(), "alias": "work"}, "work"),
         ({"type": "codex", **TOKENS, "email": "ann@example.com"}, "ann@example.com"),
         (
@@ -34,9 +42,20 @@ def read(content):
         ),
         ({"version": 1, "accounts": [{"name": "x", "auth_data": {"type": "chat_g_p_t", **TOKENS}}]}, "x"),
         ([CODEX], "ann@example.com"),
+        ([CODEX_LB], "ann@example.com"),
         ([{"name": "ann", **CODEX}], "ann"),
     ],
-    ids=["codex", "codex-lb", "codex-lb-text", "cliproxyapi", "sub2api", "codex-switcher", "list", "named"],
+    ids=[
+        "codex",
+        "codex-lb",
+        "codex-lb-text",
+        "cliproxyapi",
+        "sub2api",
+        "codex-switcher",
+        "list",
+        "codex-lb-list",
+        "named",
+    ],
 )
 def test_a_sign_in_of_a_program(content, name):
     (item,) = read(content)

@@ -58,6 +58,27 @@ class TestImport:
         assert accounts["bob@example.com"].weight == 3
         assert services.accounts.find("default", "key").credential == "sk-from-a-file"
 
+    def test_an_export_of_codex_lb(self, poolgate, services, issuer, tmp_path):
+        """It has one account in three forms, which become one."""
+        _, tokens = issuer.sign_in(email="ann@example.com", account_id="acc-1")
+        codex = orjson.loads(tokens.auth_json())
+        names = {"access": "access_token", "refresh": "refresh_token", "accountId": "account_id"}
+        open_code = {own: codex["tokens"][its] for own, its in names.items()}
+        export = {
+            "codex_auth_json": codex,
+            "opencode_auth_json": {"openai": {"type": "oauth", "expires": 1_787_220_000_000, **open_code}},
+            "tokens": {**codex["tokens"], "expires_at_ms": 1_787_220_000_000},
+        }
+        (tmp_path / "export.json").write_bytes(orjson.dumps(export))
+
+        first, second = (poolgate("account import", str(tmp_path), "--json") for _ in range(2))
+
+        assert outcomes(first) == {"export.json": ("imported", "ann@example.com")}
+        assert outcomes(second) == {"export.json": ("unchanged", "ann@example.com")}
+        (account,) = services.accounts.all("default")
+        assert account.signed_in
+        assert services.accounts.find("default", account.name).credential == tokens.access_token
+
     def test_a_report_for_people(self, poolgate, folder):
         result = poolgate("account import", str(folder))
 
