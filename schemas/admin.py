@@ -72,6 +72,9 @@ class SeriesQuery(PoolQuery):
 class RefusalsQuery(PoolQuery):
     span = Text(load_default="24h", validate=OneOf(SPANS, error=f"must be one of {', '.join(SPANS)}"))
     key = Text()
+    team = Text()
+    owner = Text()
+    label = Text()  # name=value or name, several separated by commas
 
 
 class KeysQuery(PoolQuery):

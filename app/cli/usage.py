@@ -12,6 +12,7 @@ from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import Figure, show_json, show_list, table
 from app.formatting import count, dollars
 from app.ledger.series import Span
+from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
 from app.presentation.usage import (
     BY_LABEL,
@@ -24,7 +25,7 @@ from app.presentation.usage import (
 )
 from app.stores.records.usage import UsageBy
 from app.wiring import Services
-from schemas.key_labels import is_label_grouping
+from schemas.key_labels import is_label_grouping, label_filters
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
 HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
@@ -60,9 +61,18 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
         "poolgate usage --by model --since 2026-11-01",
         "poolgate usage --by team",
         "poolgate usage --by label:env --span 30d",
+        "poolgate usage --by model --owner ann@example.com --label env=prod",
     ),
 )
 @click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Only this API key.")
+@click.option("--owner", metavar="TEXT", help="Only API keys that have this owner now.")
+@click.option(
+    "--label",
+    "labels",
+    metavar="NAME[=VALUE]",
+    multiple=True,
+    help="Only API keys that have this label now, of this value or of any. May be repeated.",
+)
 @click.option("--since", type=day, metavar="DATE", help="First day; the first of this month by default.")
 @click.option(
     "--span",
@@ -84,6 +94,8 @@ def usage(
     as_json: bool,
     pool: str,
     key: str | None,
+    owner: str | None,
+    labels: tuple[str, ...],
     since: date | None,
     span: str | None,
     by: str,
@@ -91,17 +103,21 @@ def usage(
     """Show usage: requests, tokens and cost. Days are in the pool's time zone."""
     services.pools.check(pool)
     if span is not None:
-        if key is not None or since is not None:
-            raise click.UsageError("--span cannot be combined with --key or --since")
+        if key is not None or owner is not None or labels or since is not None:
+            raise click.UsageError("--span cannot be combined with --key, --owner, --label or --since")
         _show_series(services, as_json, pool, span, by)
         return
-    if key is not None and by == UsageBy.TEAM:
-        raise click.UsageError("--by team cannot be combined with --key: a key may have had several teams")
-    key_id = services.api_keys.find(pool, key).id if key is not None else None
+    key_ids = _selected_keys(
+        services, pool, key, KeyFilter(owner=owner or "", labels=label_filters([*labels]))
+    )
+    if key_ids is not None and by == UsageBy.TEAM:
+        raise click.UsageError(
+            "--by team cannot be combined with --key, --owner or --label: a key may have had several teams"
+        )
     if (groups := key_groups(by, services.api_keys.all(pool))) is None:
-        used = services.ledger.usage.since(pool, since, by, key_id)
+        used = services.ledger.usage.since(pool, since, by, key_ids)
     else:
-        used = sum_by_group(services.ledger.usage.since(pool, since, UsageBy.KEY, key_id), groups)
+        used = sum_by_group(services.ledger.usage.since(pool, since, UsageBy.KEY, key_ids), groups)
     names = Names.read(pool, services.api_keys, services.accounts).of(by)
     lines = sorted((names.get(who, who), who, figures) for who, figures in used.items())
     if as_json:
@@ -119,6 +135,14 @@ def usage(
         click.echo(table(_heads(by), [_row(name or NONE, figures, by) for name, _, figures in lines]))
     else:
         click.echo("No usage.", err=True)
+
+
+def _selected_keys(services: Services, pool: str, name: str | None, key_filter: KeyFilter) -> set[str] | None:
+    """Return the ids of the keys to show, those that match both; None: all, removed ones included."""
+    if name is None and key_filter == KeyFilter():
+        return None
+    api_keys = services.api_keys.all(pool) if name is None else [services.api_keys.find(pool, name)]
+    return {key.id for key in key_filter.select(api_keys)}
 
 
 def _show_series(services: Services, as_json: bool, pool: str, span: str, by: str) -> None:

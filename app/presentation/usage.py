@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import add
 from typing import Any, TypedDict
@@ -54,9 +54,11 @@ class SeriesJson(TypedDict):
     data: list[SeriesLineJson]
 
 
-def serialize_refusals(refusals: RefusalCounts, span: str, names: Names, key_id: str = "") -> RefusalsJson:
-    """Return the number of refused requests by key and code, the most frequent first."""
-    counts = [item for item in refusals.counts.items() if not key_id or item[0][0] == key_id]
+def serialize_refusals(
+    refusals: RefusalCounts, span: str, names: Names, key_ids: Collection[str] | None = None
+) -> RefusalsJson:
+    """Return the number of refused requests by key and code, the most frequent first; only of *key_ids*."""
+    counts = [item for item in refusals.counts.items() if key_ids is None or item[0][0] in key_ids]
     counts.sort(key=lambda item: (-item[1], item[0]))
     return {
         "object": "usage.refusals",

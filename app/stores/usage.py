@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -74,10 +74,12 @@ class UsageRepository:
         return reply
 
     def since(
-        self, pool: str, day: date | None, by: UsageBy | str, key_id: str | None = None
+        self, pool: str, day: date | None, by: UsageBy | str, key_ids: Collection[str] | None = None
     ) -> dict[str, dict[str, int]]:
         """
         Return {id, team or model: {figure: amount}} since the beginning of *day*, else of this month.
+
+        With *key_ids* only that of these API keys.
 
         Days are those of the pool's time zone at the time of the usage.
         """
@@ -88,7 +90,7 @@ class UsageRepository:
         used: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         by_team = by == UsageBy.TEAM
         for figure in self._rollups.read(pool, DAY, starts, by_team=by_team):
-            if key_id in (None, figure.key):
+            if key_ids is None or figure.key in key_ids:
                 used[figure.key if by_team else getattr(figure, by)][figure.name] += figure.amount
         return {
             owner: {"attempts": figures.get("requests", 0) + figures.get(EXTRA, 0), **figures}

@@ -31,7 +31,7 @@ def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: Sc
     plain.shows("Account gpu1 was added: reachable")
 
     plain.open("/keys/create")
-    plain.fill(name="ci")
+    plain.fill(name="ci", owner="Ann", labels="env=prod")
     plain.press("Create key")
     secret = plain.find("#secret").text
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
@@ -41,6 +41,18 @@ def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: Sc
     plain.open("/requests")
     plain.shows("not live")
     assert "UTC" in plain.find("#requests tbody time").text
+    plain.find("main details summary").click()
+    plain.fill(owner="Ann", labels="env=prod")
+    plain.press("Find")
+    assert len(plain.all("#requests tbody tr")) == 1
+    plain.find("#requests tbody a").click()
+    plain.find("dd a[href$='labels=env%3Dprod']").click()  # an address to keep
+    assert len(plain.all("#requests tbody tr")) == 1
+    assert plain.find("#labels").get_attribute("value") == "env=prod"
+    plain.fill(labels="env=test")
+    plain.press("Find")
+    plain.shows("No requests found.")
+
     plain.open("/")
     plain.find(".chart details summary").click()
     plain.shows("Requests, newest first")

@@ -180,8 +180,17 @@ def test_found_by_the_admin_api(pool: PoolOfTest, key: str) -> None:
     explained = get(f"/requests/{request_id}")
     assert explained["state"] == "refused"
     assert response.json()["error"]["message"] in explained["outcome"]
-    counted = get("/usage/refusals", key="k")
-    assert (counted["total"], counted["data"][0]["code"]) == (1, "rate_limit_exceeded")
+    pool.gateway.services.api_keys.change(pool.name, "k", owner="Ann", labels={"env": "prod"})
+    for filters in ({"key": "k"}, {"owner": "Ann"}, {"label": "env=prod"}, {"key": "k", "label": "env"}):
+        counted = get("/usage/refusals", **filters)
+        assert (counted["total"], counted["data"][0]["code"]) == (1, "rate_limit_exceeded")
+    for filters in (
+        {"owner": "Bob"},
+        {"label": "env=test"},
+        {"team": "red"},
+        {"key": "k", "owner": "Bob"},
+    ):
+        assert get("/usage/refusals", **filters)["total"] == 0
 
 
 def test_attempts_are_counted_at_the_account_that_failed(

@@ -7,9 +7,11 @@ from flask import Blueprint, Response
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response
 from app.admin.services import services
+from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
 from app.presentation.usage import grouped_series, serialize_refusals, serialize_series
 from schemas.admin import RefusalsQuery, SeriesQuery
+from schemas.key_labels import parse_label_filters
 
 bp = Blueprint("usage", __name__, url_prefix="/usage")
 
@@ -38,6 +40,9 @@ def refusals() -> Response:
     """
     Count the refused requests in `span`, by key and error code. `key` is a name or an id.
 
+    `team`, `owner` and `label` (`name=value` or `name`, several separated by commas) select keys by what they
+    have now.
+
     Counted in whole hours: `since` is the start of the first.
     """
     params = inputs.query(REFUSALS_QUERY)
@@ -45,4 +50,10 @@ def refusals() -> Response:
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
     refused = app_services.ledger.refusals.counts(pool, params["span"])
     key_id = names.id_of("key", params.get("key", ""))
-    return json_response(serialize_refusals(refused, params["span"], names, key_id))
+    key_ids = {key_id} if key_id else None
+    labels = parse_label_filters(params.get("label", ""))
+    key_filter = KeyFilter(team=params.get("team", ""), owner=params.get("owner", ""), labels=labels)
+    if key_filter != KeyFilter():
+        matching = {key.id for key in key_filter.select(app_services.api_keys.all(pool))}
+        key_ids = matching & (key_ids or matching)
+    return json_response(serialize_refusals(refused, params["span"], names, key_ids))

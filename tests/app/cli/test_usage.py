@@ -87,6 +87,19 @@ class TestByWhatKeysHave:
 
         assert (line["owner"], line["requests"], line["errors"]) == ("Ann", 3, 1)
 
+    def test_of_an_owner_or_a_label(self, poolgate, owned):
+        def requests(options):
+            lines = json.loads(poolgate(f"usage {options} --json").stdout)["data"]
+            return {line["key"]: line["requests"] for line in lines}
+
+        both = requests("")
+        assert set(both) == {"ann", "bob"}
+        assert requests("--owner Ann") == requests("--label env") == both
+        assert requests("--label env=prod --owner Ann") == {"ann": both["ann"]}
+        assert requests("--key ann --label env=test") == requests("--owner Bob") == {}
+        for options in ("--by team --owner Ann", "--span 1h --label env", "--label 'a b'"):
+            assert poolgate(f"usage {options}").exit_code == 2
+
     def test_by_label(self, poolgate, owned):
         poolgate("key remove bob --yes")
 

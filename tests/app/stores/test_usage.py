@@ -121,7 +121,7 @@ class TestSince:
         assert repository.since(POOL, date(2026, 4, 1), "key") == {}
 
     def test_of_one_key(self, repository: UsageRepository) -> None:
-        assert set(repository.since(POOL, date(2026, 3, 1), "model", "k")) == {"gpt-5", "o3"}
+        assert set(repository.since(POOL, date(2026, 3, 1), "model", ["k"])) == {"gpt-5", "o3"}
 
     def test_since_this_month(self, repository: UsageRepository) -> None:
         """Without a day it is the month of now, and nothing was used in it."""
