@@ -518,3 +518,12 @@ def error_for_status(status: int | None, description: str | None) -> GatewayErro
     if status is not None and status < 500:
         return InvalidRequest(description or "The request could not be understood")
     return internal_error()
+
+
+def documented_codes() -> frozenset[str]:
+    """Return the codes of the gateway's own errors; the guide explains each."""
+    kinds: list[type[GatewayError]] = [GatewayError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    own = {kind.code for kind in kinds if kind.__module__ == __name__ and kind is not ClientGone}
+    return frozenset(code for code in own if code)

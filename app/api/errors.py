@@ -14,12 +14,13 @@ from app.api import metrics
 from app.api.context import request_globals
 from app.api.headers import model_headers
 from app.api.json import json_response
-from app.errors import GatewayError, InvalidRequest, error_for_status, internal_error
+from app.errors import GatewayError, InvalidRequest, documented_codes, error_for_status, internal_error
 from schemas.validation_errors import first_error
 
 log = structlog.get_logger()
 
 DETAILED = "/api/v1/openai/"  # clients of these paths read `detail`, so every error has it
+EXPLAINED = documented_codes()
 RETRY_AFTER_MAX_SECONDS = 60  # some SDKs wait any length: a later reset is only in the body
 
 
@@ -51,6 +52,8 @@ def error_response(error: GatewayError, status: int | None = None, **fields: Any
         fields = {"detail": error.message} | fields
     response = json_response(fields | error.envelope(), status or error.status)
     response.headers.update(models)
+    if error.code in EXPLAINED:
+        response.headers["Link"] = f'</docs/errors#{error.code}>; rel="help"'
     if not error.retryable:
         response.headers["x-should-retry"] = "false"
     elif error.retry_after_seconds is not None and error.retry_after_seconds <= RETRY_AFTER_MAX_SECONDS:

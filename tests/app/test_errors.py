@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from app import errors
-from app.errors import GatewayError, NotFound, PoolSpent, UpstreamRejected
+from app.errors import (
+    ClientGone,
+    GatewayError,
+    NotFound,
+    PoolSpent,
+    UpstreamRejected,
+    documented_codes,
+)
+from tests.support.guide import page
 
 
 def subclasses(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
@@ -22,6 +31,16 @@ def subclasses(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
 def test_every_class_is_documented(kind: type[GatewayError]) -> None:
     assert inspect.getdoc(kind) != inspect.getdoc(kind.__mro__[1])
     assert kind.__name__ in (errors.__doc__ or "")
+
+
+def test_the_guide_explains_every_code() -> None:
+    explained = set(re.findall(r"^### (\w+)\n\n\d{3}\. ", page("errors"), re.MULTILINE))
+
+    assert documented_codes() <= explained
+    for kind in subclasses(GatewayError):
+        if kind.code in explained and kind is not ClientGone:
+            section = page("errors").partition(f"### {kind.code}\n\n")[2].partition("\n###")[0]
+            assert section.startswith(f"{kind.status}. "), kind
 
 
 class TestEnvelope:

@@ -7,7 +7,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from app.api.errors import RETRY_AFTER_MAX_SECONDS, error_response, invalid_request
 from app.api.flask_app import Gateway
-from app.errors import GatewayError, InvalidRequest, NoAccounts
+from app.errors import GatewayError, InvalidRequest, NoAccounts, UpstreamRejected
 from tests.support.api import FakeServices
 
 APP = Gateway("test")
@@ -32,6 +32,14 @@ def test_retry_after(seconds: float | None, header: str | None) -> None:
 
 def test_what_is_not_to_be_retried() -> None:
     assert headers_of(InvalidRequest("x"))["x-should-retry"] == "false"
+
+
+def test_the_guide_explains_the_code() -> None:
+    """An upstream's own codes are not in it."""
+    rejected = UpstreamRejected("x", code="content_filter", status=400)
+
+    assert headers_of(NoAccounts("x"))["Link"] == '</docs/errors#no_accounts>; rel="help"'
+    assert "Link" not in headers_of(rejected)
 
 
 def test_a_schemas_first_fault_names_the_field() -> None:
