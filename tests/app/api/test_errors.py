@@ -36,7 +36,7 @@ def test_what_is_not_to_be_retried() -> None:
 
 def test_the_guide_explains_the_code() -> None:
     """An upstream's own codes are not in it."""
-    rejected = UpstreamRejected("x", code="content_filter", status=400)
+    rejected = UpstreamRejected("x", status=400, type="invalid_request_error", code="content_filter")
 
     assert headers_of(NoAccounts("x"))["Link"] == '</docs/errors#no_accounts>; rel="help"'
     assert "Link" not in headers_of(rejected)
