@@ -32,6 +32,7 @@ def create_app(services: Services) -> Flask:
         responses,
         unsupported,
         usage,
+        websockets,
     )
     from app.api.context import EXTENSION
     from app.api.flask_app import Gateway
@@ -41,6 +42,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[EXTENSION] = services
     errors.register(app)
     idempotency.register(app)
+    websockets.register(app)
     request_ids.register(app)
     cors.register(app, services.settings.cors_origins)  # preflights take no capacity
     request_lifecycle.register(app)

@@ -99,6 +99,10 @@ class Settings:
     idempotency: str = "on"  # off: the header Idempotency-Key is ignored
     # origins of web pages that may call the model endpoints; empty: none
     cors_origins: tuple[str, ...] = (ANY_ORIGIN,)
+    websocket: str = "off"  # off: handshakes are refused with 426, so that clients use HTTP
+    websockets_per_key: int = 100  # open connections of an API key at one process
+    websocket_idle_seconds: float = 1800.0  # without a request; then the connection is closed
+    websocket_age_seconds: float = 3600.0  # as at OpenAI; a running response ends before the connection does
     store_timeout_seconds: float = 0.25  # of a Redis call; bounds the time to a refusal during an outage
     lease_ttl_seconds: float = 30.0  # after this the leases of a dead worker are free again
     lease_renew_seconds: float = 10.0  # interval at which running requests renew their leases
@@ -166,6 +170,14 @@ class Settings:
             metrics_token=reader.header("metrics_token", ""),
             idempotency=reader.choice("idempotency", default.idempotency, ("on", "off")),
             cors_origins=reader.origins("cors_origins", default.cors_origins),
+            websocket=reader.choice("websocket", default.websocket, ("on", "off")),
+            websockets_per_key=reader.integer("websockets_per_key", default.websockets_per_key, 1, 100_000),
+            websocket_idle_seconds=reader.number(
+                "websocket_idle_seconds", default.websocket_idle_seconds, 1, MAX_TIME_LIMIT_SECONDS
+            ),
+            websocket_age_seconds=reader.number(
+                "websocket_age_seconds", default.websocket_age_seconds, 1, MAX_TIME_LIMIT_SECONDS
+            ),
             store_timeout_seconds=reader.integer("store_timeout_seconds", 250, 10, 5000) / 1000,
             limits=TimeLimits(total=reader.number("total", default.limits.total, 1, MAX_TIME_LIMIT_SECONDS)),
         )
@@ -192,6 +204,10 @@ NAMES = {
     "metrics_token": "POOLGATE_METRICS_TOKEN",
     "idempotency": "POOLGATE_IDEMPOTENCY",
     "cors_origins": "POOLGATE_CORS_ORIGINS",
+    "websocket": "POOLGATE_WEBSOCKET",
+    "websockets_per_key": "POOLGATE_WEBSOCKETS_PER_KEY",
+    "websocket_idle_seconds": "POOLGATE_WEBSOCKET_IDLE_SECONDS",
+    "websocket_age_seconds": "POOLGATE_WEBSOCKET_AGE_SECONDS",
     "store_timeout_seconds": "POOLGATE_STORE_TIMEOUT_MS",
     "total": "POOLGATE_REQUEST_TIMEOUT",
 }

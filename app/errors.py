@@ -7,6 +7,9 @@ Every failure that a client can receive, with its HTTP status, type and code.
     │   ├── NotAnObject
     │   ├── PayloadTooLarge        413
     │   ├── BodyTimeout            408  the body came too slowly
+    │   ├── PreviousResponseNotFound    of a WebSocket
+    │   ├── LaneUnusable                a message of a WebSocket cannot run in its lane
+    │   ├── ConnectionLimitReached      a WebSocket takes no more messages; a new one does
     │   ├── IdempotencyKeyReused   422  an Idempotency-Key was sent with another body
     │   └── NotReplayable          409  the response to the first request with that key is not stored
     ├── StillRunning               409  a request with the same Idempotency-Key is running
@@ -129,6 +132,38 @@ class NotJson(InvalidRequest):
     def __init__(self, reason: str, *, position: int) -> None:
         super().__init__(f"The request body is not valid JSON: {reason}")
         self.reason, self.position = reason, position
+
+
+class PreviousResponseNotFound(InvalidRequest):
+    """A `previous_response_id` that the connection does not have: clients then send the full input."""
+
+    code = "previous_response_not_found"
+
+    def __init__(self, response_id: str) -> None:
+        super().__init__(
+            f"Previous response with id '{response_id}' not found.", param="previous_response_id"
+        )
+
+
+class LaneUnusable(InvalidRequest):
+    """A message of a WebSocket cannot run in its lane, for the reason *code*."""
+
+    def __init__(self, message: str, code: str, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.code = code
+
+
+class ConnectionLimitReached(InvalidRequest):
+    """A WebSocket has reached its age, or its process stops: clients connect again, with the full input."""
+
+    code = "websocket_connection_limit_reached"
+
+    def __init__(self, age_seconds: float) -> None:
+        minutes = max(1, round(age_seconds / 60))
+        super().__init__(
+            f"Responses websocket connection limit reached ({minutes} minutes)."
+            " Create a new websocket connection to continue."
+        )
 
 
 class NotAnObject(InvalidRequest):

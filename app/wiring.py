@@ -83,6 +83,7 @@ from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
 from app.upstream.webhooks import WebhookClient
+from app.websocket.registry import WebSockets
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ class Services:
     audit: AuditLog
     sign_in_flows: SignInFlowRepository
     feeds: LiveFeeds
+    websockets: WebSockets
     readiness: Readiness
     doctor: Doctor
     tracing: Tracing | None
@@ -244,6 +246,7 @@ def build(
         audit=AuditLog(scripts),
         sign_in_flows=SignInFlowRepository(scripts, stores.vault),
         feeds=LiveFeeds(FeedSource(ledger.entries, lambda pool: read_current_accounts(scripts, pool))),
+        websockets=WebSockets(settings),
         readiness=Readiness(stores.pools, health, stores.vault),
         doctor=Doctor(settings, check_stores),
         tracing=tracing,

@@ -12,6 +12,7 @@ from app.api.context import services
 from app.api.model_responses import respond
 from app.api.models import catalogue
 from app.api.request_context import make_context
+from app.api.websockets import upgrade
 from app.relay.context import ResponseOptions
 from app.translation.requests.responses_input import normalize_input
 from schemas.codex import CODEX_REQUEST
@@ -34,5 +35,5 @@ def create() -> Response:
 passthrough.add_rules(bp, passthrough.create, ["images/generations"])
 passthrough.add_rules(bp, passthrough.upload, ["images/edits"])
 bp.add_url_rule("/responses/compact", view_func=compact, methods=["POST"], strict_slashes=False)
-bp.add_url_rule("/responses", view_func=responses.upgrade, strict_slashes=False, websocket=True)
+bp.add_url_rule("/responses", view_func=upgrade, strict_slashes=False, websocket=True)
 bp.add_url_rule("/models", view_func=catalogue, strict_slashes=False)

@@ -18,10 +18,10 @@ EXTENSION = "poolgate"
 
 current_request: Callable[[], Request] = cast(Any, request)._get_current_object
 request_globals: Callable[[], Any] = cast(Any, g)._get_current_object
-_current_app: Callable[[], Flask] = cast(Any, current_app)._get_current_object
+application: Callable[[], Flask] = cast(Any, current_app)._get_current_object
 
 
 def services() -> Services:
     """Return what `app.wiring` constructed for this application."""
-    constructed: Services = _current_app().extensions[EXTENSION]
+    constructed: Services = application().extensions[EXTENSION]
     return constructed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.relay.context import JsonObject, RequestContext
+from app.errors import GatewayError
+from app.relay.context import RequestContext
 from app.streaming import frames
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
@@ -29,9 +30,9 @@ class ChatFraming:
         """Return what follows the last event of a complete stream."""
         return frames.CHAT_DONE
 
-    def error(self, envelope: JsonObject, context: RequestContext) -> bytes:
+    def error(self, error: GatewayError, context: RequestContext) -> bytes:
         """Return the error event that ends a broken stream."""
-        return frames.chat_error(envelope)
+        return frames.chat_error(error.envelope())
 
 
 class ResponsesFraming:
@@ -61,14 +62,14 @@ class ResponsesFraming:
     def end(self) -> bytes:
         return b""
 
-    def error(self, envelope: JsonObject, context: RequestContext) -> bytes:
+    def error(self, error: GatewayError, context: RequestContext) -> bytes:
         request = context.request
         name = request.response_model
         response = failed_response(
             self._response_id or context.request_id,
             int(context.caller.key.now),
             {**request.body, "model": name} if name else request.body,
-            envelope["error"],
+            error.envelope()["error"],
         )
         return frames.responses_failed(response, self._sequence_number + 1)
 
@@ -82,8 +83,8 @@ class CodexFraming(ResponsesFraming):
     def end(self) -> bytes:
         return frames.CHAT_DONE
 
-    def error(self, envelope: JsonObject, context: RequestContext) -> bytes:
-        return super().error(envelope, context) + frames.CHAT_DONE
+    def error(self, error: GatewayError, context: RequestContext) -> bytes:
+        return super().error(error, context) + frames.CHAT_DONE
 
 
 _FRAMINGS: dict[str, Callable[[], ChatFraming | ResponsesFraming]] = {

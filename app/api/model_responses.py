@@ -25,6 +25,8 @@ from app.relay.fallbacks import FallbackChain
 from app.server.client_disconnect import DisconnectWatcher
 from app.streaming.events import Event, EventBatches, UnstreamedResponse
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
+from app.websocket.response import VARIABLE as SOCKET_RESPONSE
+from app.websocket.response import SocketResponse, WarmUp
 
 SSE_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -56,7 +58,7 @@ class Exchange:
     events: EventBatches
     transform: ResponseTransform
     sock: Any  # the client's, None without one
-    watcher: DisconnectWatcher | None
+    watcher: DisconnectWatcher | SocketResponse | None
 
     def hold_last(self) -> None:
         """Send what comes now together with the end of the body."""
@@ -86,7 +88,10 @@ def respond(context: RequestContext, transform: ResponseTransform = UNCHANGED) -
 
 def start_exchange(context: RequestContext, transform: ResponseTransform = UNCHANGED) -> Exchange:
     """Return the exchange that *context* starts; the caller closes it."""
-    sock: Any = current_request().environ.get("gunicorn.socket")
+    environ = current_request().environ
+    sock: Any = environ.get("gunicorn.socket")
+    if sock is None and SOCKET_RESPONSE in environ:
+        return _socket_exchange(environ[SOCKET_RESPONSE], context, transform)
     scope = request_globals().scope
     scope.chain = chain = services().serve(context)
     if scope.recorder is not None:  # the request runs to its end, for repeats
@@ -98,6 +103,17 @@ def start_exchange(context: RequestContext, transform: ResponseTransform = UNCHA
         sock,
         DisconnectWatcher(sock, context.caller.cancellation.client_gone) if sock is not None else None,
     )
+
+
+def _socket_exchange(
+    response: SocketResponse, context: RequestContext, transform: ResponseTransform
+) -> Exchange:
+    """Return the exchange of a message of a WebSocket. Raises WarmUp for one that generates nothing."""
+    if response.is_warm_up:
+        raise WarmUp(context)
+    request_globals().scope.chain = chain = services().serve(context)
+    watcher = response.watch(context.caller.cancellation.client_gone)
+    return Exchange(chain, chain.events(), transform, None, watcher)
 
 
 def _object_response(exchange: Exchange) -> Response:
@@ -123,14 +139,18 @@ def _unstreamed_response(unstreamed: UnstreamedResponse, exchange: Exchange) -> 
 
 def _stream_response(exchange: Exchange) -> Response:
     first = next(exchange.events, [])  # a failure up to here is still an HTTP status
-    framing = framing_for(exchange.chain.context)
+    framing: ChatFraming | ResponsesFraming | SocketResponse
+    if exchange.sock is None and isinstance(exchange.watcher, SocketResponse):
+        framing = exchange.watcher
+    else:
+        framing = framing_for(exchange.chain.context)
     response = Response(_frames(framing, exchange, first), headers=SSE_HEADERS)
     response.call_on_close(exchange.close)
     return response
 
 
 def _frames(
-    framing: ChatFraming | ResponsesFraming, exchange: Exchange, first: list[Event] | None
+    framing: ChatFraming | ResponsesFraming | SocketResponse, exchange: Exchange, first: list[Event] | None
 ) -> Iterator[bytes]:
     def frame(events: list[Event] | None) -> bytes:
         if not events:
@@ -148,7 +168,7 @@ def _frames(
         return
     except GatewayError as error:
         exchange.hold_last()
-        yield framing.error(error.envelope(), exchange.chain.context)
+        yield framing.error(error, exchange.chain.context)
     else:
         if end := framing.end():
             exchange.hold_last()

@@ -28,6 +28,7 @@ from app.relay.recordings import ResponseRecorder
 from app.server.capacity import COPIES, Capacity
 from app.stores.records.refusals import Refusal
 from app.tracing import Trace, Tracing
+from app.websocket.response import VARIABLE as SOCKET_RESPONSE
 
 log = structlog.get_logger()
 
@@ -123,6 +124,8 @@ class RequestScope:
             "method": request.method,
             "endpoint": request.url_rule.rule if request.url_rule else "unknown",
         }
+        if SOCKET_RESPONSE in request.environ:
+            self._log_fields["transport"] = "websocket"
         if "api_key" in state:
             self._log_fields["key"] = state.api_key.id
         if self.is_replay:

@@ -11,7 +11,7 @@ from app.api.compact import compact
 from app.api.context import services
 from app.api.model_responses import respond
 from app.api.request_context import make_context
-from app.errors import UpgradeRefused
+from app.api.websockets import upgrade
 from app.relay.context import ResponseOptions
 from app.translation.requests.responses_input import normalize_input
 from schemas.responses import RESPONSES_REQUEST
@@ -36,10 +36,5 @@ def create() -> Response:
     return respond(make_context("responses", body, size, options, lost=lost))
 
 
-@bp.get("/responses", strict_slashes=False, websocket=True)
-def upgrade() -> Response:
-    """Refuse a WebSocket handshake at once: clients then use HTTP without an error."""
-    raise UpgradeRefused("This gateway does not speak WebSocket; send POST requests")
-
-
+bp.add_url_rule("/responses", view_func=upgrade, strict_slashes=False, websocket=True)
 bp.add_url_rule("/responses/compact", view_func=compact, methods=["POST"], strict_slashes=False)

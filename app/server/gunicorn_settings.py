@@ -118,6 +118,7 @@ def _exit_in_time(worker: Any) -> None:
         gevent.sleep(0.25)
     stopped_at = time.monotonic()
     worker.wsgi.services.feeds.stop()  # pages with a live feed reconnect to another worker
+    worker.wsgi.services.websockets.stop()
     gevent.sleep(LAST_REQUESTS_SECONDS)
     latest = stopped_at + graceful_timeout - DRAIN_SECONDS - MARGIN_SECONDS
     while _open_requests and time.monotonic() < latest:

@@ -29,6 +29,7 @@ from app.errors import GatewayError, InvalidRequest, NotSupported, internal_erro
 from app.server.client_connections import DRAIN_BYTES, ClientConnection, linger
 from app.server.gunicorn_server import Server, connections
 from app.server.http_refusal import response_bytes
+from app.server.upgrades import UpgradedConnection
 
 log = structlog.get_logger()
 
@@ -82,6 +83,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def timeout_ctx(self) -> Any:
         """Return the timeout within which gunicorn reads a head."""
         return gevent.getcurrent().client_connection.waiting()
+
+    def is_already_handled(self, response: Any) -> bool:
+        """Serve a connection that is no longer HTTP until its end; raises StopIteration after that."""
+        if type(response) is UpgradedConnection:
+            gevent.getcurrent().client_connection.release()
+            response.run()
+            raise StopIteration
+        return False
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         sock.hold()

@@ -25,7 +25,7 @@ from app.api.bifrost_chat import ExtraFields
 from app.api.compact import CompactionTransform
 from app.api.framing import CodexFraming, ResponsesFraming, framing_for
 from app.config import TimeLimits
-from app.errors import StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.errors import GatewayError, StreamIncomplete, UpstreamError, UpstreamProtocolError
 from app.relay.attempt import AttemptInputs
 from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain
@@ -158,7 +158,7 @@ def deliver(attempt: ModelAttempt) -> None:
                 else:
                     codex.frames(events)
     except UpstreamError as error:
-        framing.error(error.envelope(), context)
+        framing.error(error, context)
         return
     fold: ChatFold | ResponsesFold = framing.fold()
     for event in gathered:
@@ -275,4 +275,4 @@ def test_a_number_that_is_none_does_not_break_the_error_event() -> None:
     framing = ResponsesFraming()
     framing.frames([Event({"type": "response.created", "response": "x", "sequence_number": "y"})])
 
-    assert b"response.failed" in framing.error({"error": {}}, the_call("responses", stream=True))
+    assert b"response.failed" in framing.error(GatewayError("broken"), the_call("responses", stream=True))

@@ -1,0 +1,1 @@
+"""WebSocket for the Responses API: a connection, its lanes, and the state that continues a conversation."""

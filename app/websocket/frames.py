@@ -1,0 +1,169 @@
+"""
+The messages of a connection: those of clients, checked, and the errors that are sent to them.
+
+Source: https://platform.openai.com/docs/guides/websocket-mode
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.errors import GatewayError, InvalidRequest, LaneUnusable
+from app.json_writing import write_json
+
+JsonObject = dict[str, Any]
+DEFAULT_LANE = ""  # that of messages without `stream_id`
+_LANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+_OWN_FIELDS = ("type", "stream_id", "generate", "stream", "previous_response_id")  # of a `response.create`
+MAX_ID_CHARS = 256
+_METADATA_HEADER = "ws_request_header_"
+_HEADERS = ("x-codex-turn-metadata", "x-codex-window-id", "x-codex-turn-state")
+_HEADER_NAME = re.compile(r"x-codex-[a-z0-9-]{1,64}")
+MAX_HEADER_CHARS = 16_380  # as in the settings of the server
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """
+    A `response.create`, without the fields that only a connection knows.
+
+    `fields` and `items` are JSON: the body without its input, and the items of the input without brackets.
+    `items` is None where there is no input to continue with: then `fields` has everything.
+    """
+
+    lane: str
+    fields: bytes
+    items: bytes | None
+    previous_response_id: str | None
+    generates: bool
+    headers: Mapping[str, str]
+
+    @property
+    def size(self) -> int:
+        return len(self.fields) + len(self.items or b"")
+
+
+def lane_of(message: JsonObject) -> str:
+    """Return the lane of *message*. Raises LaneUnusable."""
+    name = message.get("stream_id", DEFAULT_LANE)
+    if "stream_id" in message and not (isinstance(name, str) and _LANE_NAME.fullmatch(name)):
+        raise LaneUnusable(
+            "stream_id must have 1 to 256 letters, digits and the characters _ . -",
+            "invalid_stream_id",
+            "stream_id",
+        )
+    return str(name)
+
+
+def create_of(message: JsonObject, size: int) -> Create:
+    """Return the `response.create` that *message*, of *size* bytes, is. Raises InvalidRequest."""
+    lane = lane_of(message)
+    if message.get("background"):
+        raise InvalidRequest("background is not possible over WebSocket", param="background")
+    generate = message.get("generate")
+    if generate is not None and type(generate) is not bool:
+        raise InvalidRequest("generate must be true or false", param="generate")
+    previous = _previous_of(message)
+    body = {name: value for name, value in message.items() if name not in _OWN_FIELDS}
+    body.pop("background", None)
+    body["stream"] = True
+    items = _items_of(body, previous)
+    if items is not None:
+        body.pop("input", None)
+    return Create(
+        lane,
+        b"".join(write_json(body, size)),
+        None if items is None else b"".join(write_json(items, size))[1:-1],
+        previous,
+        generate is not False,
+        _headers_of(message.get("client_metadata")),
+    )
+
+
+def _previous_of(message: JsonObject) -> str | None:
+    previous = message.get("previous_response_id")
+    if previous is None or (type(previous) is str and 0 < len(previous) <= MAX_ID_CHARS):
+        return previous
+    raise InvalidRequest("previous_response_id must be the id of a response", param="previous_response_id")
+
+
+def _items_of(body: JsonObject, previous: str | None) -> list[Any] | None:
+    """Return the items of the input of *body*, None where it has none that another could precede."""
+    given = body.get("input")
+    if type(given) is list:
+        return given
+    if type(given) is str:
+        return [{"type": "message", "role": "user", "content": given}] if previous else None
+    if previous is None:
+        return None
+    if given is not None or body.get("messages"):
+        raise InvalidRequest("input must be text or an array to follow a previous response", param="input")
+    return []
+
+
+def _headers_of(metadata: Any) -> dict[str, str]:
+    """
+    Return the headers of the request that Codex puts into its `client_metadata`, by name.
+
+    A connection has only those of its handshake. None of ours may be set so: only Codex's own.
+    """
+    if not isinstance(metadata, dict):
+        return {}
+    named = {name: metadata.get(name) for name in _HEADERS}
+    for name, value in metadata.items():
+        if name.startswith(_METADATA_HEADER):
+            named[name.removeprefix(_METADATA_HEADER).replace("_", "-").lower()] = value
+    return {
+        name: value
+        for name, value in named.items()
+        if isinstance(value, str)
+        and _HEADER_NAME.fullmatch(name)
+        and len(value) <= MAX_HEADER_CHARS
+        and value.isascii()
+        and value.isprintable()
+    }
+
+
+def body_of(create: Create, earlier: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[bytes, ...]]:
+    """
+    Return the body of the request that *create* is, and the pieces of its complete input.
+
+    *earlier* are the items of the conversation before it.
+    """
+    if create.items is None:
+        return create.fields, ()
+    pieces = tuple(piece for piece in (*earlier, create.items) if piece)
+    return b'{"input":[%b],%b' % (b",".join(pieces), create.fields[1:]), pieces
+
+
+def with_lane(event: bytes, lane: str) -> bytes:
+    """Return the JSON of an event, with the lane that it belongs to."""
+    if not lane:
+        return event
+    return b'%b,"stream_id":"%b"}' % (event.rstrip()[:-1], lane.encode())
+
+
+def error_frame(error: GatewayError, lane: str = DEFAULT_LANE) -> bytes:
+    """Return *error* as a message: clients ignore one without a numeric `status`."""
+    headers = {}
+    if error.retryable and error.retry_after_seconds is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
+    return error_message(error.status, error.envelope()["error"], headers, lane)
+
+
+def error_message(
+    status: int, error: Mapping[str, Any], headers: Mapping[str, str], lane: str = DEFAULT_LANE
+) -> bytes:
+    """Return a failure as a message. *headers* are also in the error, where OpenAI's SDKs expect them."""
+    message: JsonObject = {"type": "error", "status": status, "error": {**error, "param": error.get("param")}}
+    if headers:
+        message["headers"] = headers
+        message["error"]["headers"] = headers
+    if lane:
+        message["stream_id"] = lane
+    return orjson.dumps(message)

@@ -1,0 +1,97 @@
+"""The WebSocket connections of this process: limits on their number, and their end when it stops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gevent
+import structlog
+
+from app import descriptors
+from app.config import Settings
+from app.errors import UpgradeRefused
+from app.websocket import handshake
+from app.websocket.connection import ConnectionLimits, WebSocketConnection
+from app.websocket.frames import JsonObject
+from app.websocket.requests import Application, Environ
+from app.websocket.session import Session, SessionLimits
+
+log = structlog.get_logger()
+
+CONNECTIONS_SHARE = 0.75  # of those of the process: the others are for requests by HTTP
+WAITING_MESSAGES = 2  # of the largest size, that may wait for their lanes
+
+
+class WebSockets:
+    """The open connections, by API key."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sessions: set[Session] = set()
+        self._by_key: Counter[str] = Counter()
+        self._is_stopping = False
+        self._max = 0
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def check(self, key_id: str) -> None:
+        """Raise UpgradeRefused if no connection is possible: clients use HTTP at once after that status."""
+        if self._settings.websocket == "off":
+            raise UpgradeRefused("This gateway does not speak WebSocket; send POST requests")
+        if self._is_stopping:
+            raise UpgradeRefused("This gateway process is stopping; send POST requests")
+        self._max = self._max or int(descriptors.max_requests() * CONNECTIONS_SHARE)
+        if len(self._sessions) >= self._max:
+            raise UpgradeRefused("This gateway process has too many connections; send POST requests")
+        if self._by_key[key_id] >= self._settings.websockets_per_key:
+            raise UpgradeRefused("This API key has too many WebSocket connections; send POST requests")
+
+    def serve(
+        self,
+        environ: Environ,
+        key_id: str,
+        headers: list[tuple[str, str]],
+        application: Application,
+        parse: Callable[[bytes], JsonObject],
+    ) -> None:
+        """Accept the handshake of *environ*, which was checked, and serve the connection until it ends."""
+        sock: Any = environ["gunicorn.socket"]
+        settings = self._settings
+        max_bytes = settings.max_responses_body_bytes
+        response, extensions = handshake.accept(environ, max_bytes, headers)
+        connection = WebSocketConnection(
+            sock, extensions, ConnectionLimits(max_bytes, settings.slow_client_seconds)
+        )
+        session = Session(
+            connection,
+            application,
+            environ,
+            parse,
+            SessionLimits(
+                max_bytes,
+                WAITING_MESSAGES * max_bytes,
+                settings.websocket_idle_seconds,
+                settings.websocket_age_seconds,
+            ),
+        )
+        self._sessions.add(session)
+        self._by_key[key_id] += 1
+        try:
+            with suppress(OSError):
+                connection.send(response)
+            connection.run(session)
+        finally:
+            self._sessions.discard(session)
+            self._by_key[key_id] -= 1
+            if not self._by_key[key_id]:
+                del self._by_key[key_id]
+
+    def stop(self) -> None:
+        """Close idle connections, and each other one once its responses have ended."""
+        self._is_stopping = True
+        for session in tuple(self._sessions):
+            gevent.spawn(session.drain)

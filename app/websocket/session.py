@@ -1,0 +1,283 @@
+"""
+The Responses API over one connection: its lanes, and the requests that run in them.
+
+A lane runs one response at a time, in the order of its messages; lanes run side by side.
+Source: https://platform.openai.com/docs/guides/websocket-mode
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+import orjson
+import structlog
+from gevent.event import Event
+
+from app.errors import (
+    ConnectionLimitReached,
+    GatewayError,
+    InvalidRequest,
+    LaneUnusable,
+    PayloadTooLarge,
+    internal_error,
+)
+from app.websocket.connection import WebSocketConnection
+from app.websocket.continuation import Continuations
+from app.websocket.frames import (
+    Create,
+    JsonObject,
+    body_of,
+    create_of,
+    error_frame,
+    error_message,
+    lane_of,
+)
+from app.websocket.requests import Application, Environ, Reply, environ_of
+from app.websocket.response import CONTINUABLE, SocketResponse
+
+log = structlog.get_logger()
+
+MAX_RUNNING = 16  # responses at a time
+MAX_LANES = 32  # with a name
+MAX_WAITING = 64  # messages, which wait for their lane
+NORMAL, RESTART, VIOLATION = 1000, 1012, 1008  # codes of a Close
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Limits of one connection, in bytes and seconds."""
+
+    max_message_bytes: int
+    max_waiting_bytes: int
+    idle_seconds: float
+    age_seconds: float
+
+
+class Session:
+    """The `Handler` of a connection."""
+
+    takes_binary = False
+
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        application: Application,
+        environ: Environ,
+        parse: Callable[[bytes], JsonObject],
+        limits: SessionLimits,
+    ) -> None:
+        """*environ* is that of the handshake; *parse* returns the object that a message is, or raises."""
+        self._connection = connection
+        self._application = application
+        self._environ = environ
+        self._parse = parse
+        self._limits = limits
+        self._running: dict[str, SocketResponse] = {}  # by lane
+        self._waiting: deque[Create] = deque()
+        self._waiting_bytes = 0
+        self._lanes: set[str] = set()
+        self._continuations = Continuations()
+        self._active_at = time.monotonic()
+        self._is_draining = False
+        self._is_revoked = False
+        self._ended = Event()  # set while nothing runs
+        self._ended.set()
+
+    # what the connection's reader calls
+
+    def receive(self, message: bytes) -> None:
+        """Handle a message of the client."""
+        self._active_at = time.monotonic()
+        lane = ""
+        try:
+            parsed = self._parse(message)
+            lane = lane_of(parsed)
+            self._handle(parsed, lane, len(message))
+        except GatewayError as error:
+            self._connection.send_text(error_frame(error, lane))
+
+    def receive_control(self) -> None:
+        """Pings and pongs are no activity."""
+
+    def too_large(self) -> None:
+        limit = self._limits.max_message_bytes // (1024 * 1024)
+        self._connection.send_text(error_frame(PayloadTooLarge(f"The message is larger than {limit} MiB")))
+
+    def next_check(self, now: float) -> float:
+        """Close a connection that is too old or idle for too long."""
+        if self._running or self._waiting:
+            return math.inf
+        until = min(
+            self._active_at + self._limits.idle_seconds, self._connection.opened_at + self._limits.age_seconds
+        )
+        if now >= until:
+            self._connection.close(NORMAL)
+        return until
+
+    def closed(self) -> None:
+        self._waiting.clear()
+        for response in list(self._running.values()):
+            response.cancel()
+        self._ended.wait()
+
+    # what other greenlets call
+
+    def drain(self) -> None:
+        """Close the connection as soon as nothing runs; the client continues at another process."""
+        self._is_draining = True
+        self._close_if_due()
+
+    def _handle(self, message: JsonObject, lane: str, size: int) -> None:
+        kind = message.get("type")
+        if kind == "response.create":
+            self._create(create_of(message, size))
+        elif kind == "response.cancel":
+            self._cancel(message, lane)
+        elif kind == "response.steer":
+            self._refuse_steering(message)
+        elif kind != "response.processed":
+            raise InvalidRequest("type must be response.create or response.cancel", param="type")
+
+    def _create(self, create: Create) -> None:
+        if self._is_over():
+            raise self._limit_reached()
+        if create.lane and create.lane not in self._lanes:
+            if len(self._lanes) >= MAX_LANES:
+                raise LaneUnusable(
+                    f"This connection has the maximum number of distinct stream IDs ({MAX_LANES})",
+                    "websocket_stream_limit_reached",
+                    "stream_id",
+                )
+            self._lanes.add(create.lane)
+        waiting_bytes = self._waiting_bytes + create.size
+        if self._waiting and (
+            len(self._waiting) >= MAX_WAITING or waiting_bytes > self._limits.max_waiting_bytes
+        ):
+            raise LaneUnusable("Too many messages wait for their lane", "websocket_queue_full")
+        self._waiting.append(create)
+        self._waiting_bytes = waiting_bytes
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Start the first messages whose lanes are free."""
+        for create in tuple(self._waiting):
+            if len(self._running) >= MAX_RUNNING:
+                return
+            if create.lane not in self._running:
+                self._waiting.remove(create)
+                self._waiting_bytes -= create.size
+                response = SocketResponse(
+                    self._connection.encode, create.lane, is_warm_up=not create.generates
+                )
+                self._running[create.lane] = response
+                self._ended.clear()
+                gevent.spawn(self._run, create, response)
+
+    def _run(self, create: Create, response: SocketResponse) -> None:
+        try:
+            self._respond(create, response)
+        except OSError:
+            pass  # the client left; the reader notices as well
+        except GatewayError as error:
+            self._connection.send_text(error_frame(error, create.lane))
+        except Exception as error:
+            log.exception("unhandled_error", kind=type(error).__name__)
+            self._connection.send_text(error_frame(internal_error(), create.lane))
+        finally:
+            del self._running[create.lane]
+            self._active_at = time.monotonic()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Start what waits, after a response has ended, or close the connection."""
+        if self._is_over():
+            waiting, self._waiting = self._waiting, deque()
+            for create in waiting:
+                self._connection.send_text(error_frame(self._limit_reached(), create.lane))
+        elif self._connection.is_open:
+            self._start_waiting()
+        if not self._running:
+            self._ended.set()
+            self._close_if_due()
+
+    def _close_if_due(self) -> None:
+        if self._running:
+            return
+        if self._is_revoked:
+            self._connection.close(VIOLATION, "the API key is not valid any more")
+        elif self._is_draining:
+            self._connection.close(RESTART, "this gateway process is restarting")
+        elif self._is_over():
+            self._connection.close(NORMAL)
+
+    def _is_over(self) -> bool:
+        """Whether the connection takes no more requests."""
+        age = time.monotonic() - self._connection.opened_at
+        return self._is_revoked or self._is_draining or age >= self._limits.age_seconds
+
+    def _limit_reached(self) -> ConnectionLimitReached:
+        return ConnectionLimitReached(self._limits.age_seconds)
+
+    def _respond(self, create: Create, response: SocketResponse) -> None:
+        """Run the request that *create* is, and send its events."""
+        earlier = self._continuations.before(create)
+        body, pieces = body_of(create, earlier)
+        reply = Reply(self._application, environ_of(self._environ, create.headers, body, response))
+        del body
+        try:
+            if reply.head.status >= 400:
+                self._refuse(reply, create)
+            else:
+                for chunk in reply.chunks:
+                    self._connection.send(chunk)
+        finally:
+            reply.close()
+            if response.finish in CONTINUABLE:
+                self._continuations.keep(create.lane, response.response_id, pieces + response.output())
+            elif not response.is_cancelled:
+                self._continuations.forget(create)
+        if response.is_cancelled and not response.finish:
+            self._connection.send_text(error_message(499, CANCELLED, {}, create.lane))
+
+    def _refuse(self, reply: Reply, create: Create) -> None:
+        """Send the error of a request that was refused; an unknown key ends the connection."""
+        status = reply.head.status
+        error = orjson.loads(b"".join(reply.chunks))["error"]
+        self._is_revoked |= status == 401
+        headers = {name: reply.head.headers[name] for name in _SHOWN if name in reply.head.headers}
+        self._connection.send_text(error_message(status, error, headers, create.lane))
+
+    def _cancel(self, message: JsonObject, lane: str) -> None:
+        """End the response that *message* names, or that of its lane; one that has ended stays as it is."""
+        response_id = message.get("response_id")
+        for name, response in list(self._running.items()):
+            if name == lane if response_id is None else response.response_id == response_id:
+                response.cancel()
+
+    def _refuse_steering(self, message: JsonObject) -> None:
+        steer: dict[str, Any] = {
+            "previous_response_id": message.get("previous_response_id"),
+            "input": message.get("input"),
+        }
+        error = {
+            "type": "invalid_request_error",
+            "code": "steering_not_supported",
+            "message": "A running response takes no more input here; send it with the next response.create",
+            "param": None,
+        }
+        event = {"type": "response.steer.failed", "sequence_number": 0, "error": error, "steer": steer}
+        self._connection.send_text(orjson.dumps(event))
+
+
+_SHOWN = ("retry-after", "x-request-id", "x-poolgate-request-id", "x-should-retry")
+CANCELLED = {
+    "type": "invalid_request_error",
+    "code": "response_cancelled",
+    "message": "The response was cancelled by its client",
+}

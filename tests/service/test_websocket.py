@@ -1,0 +1,178 @@
+"""The Responses API over WebSocket: one connection, its messages, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from websockets.exceptions import InvalidStatus
+
+from tests.service.test_common_rules import HANDSHAKE
+from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.upstream_client import ScriptedUpstream
+from tests.support.websocket import SocketClient, socket_of, text_in
+
+WITH_A_GATE = {"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}}
+
+
+@pytest.fixture(scope="module")
+def sockets(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    home: Path = tmp_path_factory.mktemp("sockets")
+    with running_gateway(redis_url, home, workers=1, POOLGATE_WEBSOCKET="on") as running:
+        yield running
+
+
+@pytest.fixture
+def pool(sockets: Gateway, upstream: ScriptedUpstream) -> PoolOfTest:
+    pool = sockets.pool()
+    pool.account("a", upstream.base_url())
+    return pool
+
+
+@pytest.fixture
+def client(pool: PoolOfTest) -> Iterator[SocketClient]:
+    with socket_of(pool, pool.key()) as client:
+        yield client
+
+
+class TestResponses:
+    def test_one_after_another(self, client: SocketClient, upstream: ScriptedUpstream) -> None:
+        """Each message is one ordinary request with its own ledger entry."""
+        upstream.script({"play": "text", "text": "Good morning.", "deltas": 3})
+
+        for _ in range(3):
+            events = client.respond()
+            assert text_in(events) == "Good morning."
+            assert events[0]["type"] == "response.created"
+            assert events[-1]["type"] == "response.completed"
+
+    def test_the_ledger(self, pool: PoolOfTest, client: SocketClient) -> None:
+        client.respond()
+
+        (row,) = pool.wait_for_rows(1)
+        assert (row["status"], row["source"], row["endpoint"]) == (200, "upstream", "/v1/responses")
+        assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+    def test_a_refusal_is_one_message(self, client: SocketClient) -> None:
+        (event,) = client.respond(instructions=1)
+
+        assert (event["type"], event["status"]) == ("error", 400)
+        assert event["error"]["type"] == "invalid_request_error"
+        assert client.respond()[-1]["type"] == "response.completed"
+
+    def test_what_is_no_request(self, client: SocketClient) -> None:
+        """A message that cannot be understood is refused, and the connection goes on."""
+        for message in ("{", "[]", '"text"', {"type": "session.update"}, {}):
+            client.send(message)
+            event = client.receive()
+            assert (event["type"], event["status"]) == ("error", 400)
+        client.send({"type": "response.processed", "response_id": "resp_1"})
+        assert client.respond()[-1]["type"] == "response.completed"
+
+    def test_steering(self, client: SocketClient) -> None:
+        client.send({"type": "response.steer", "previous_response_id": "resp_1", "input": "More"})
+
+        event = client.receive()
+        assert (event["type"], event["error"]["code"]) == ("response.steer.failed", "steering_not_supported")
+        assert event["steer"] == {"previous_response_id": "resp_1", "input": "More"}
+
+    def test_no_background(self, client: SocketClient) -> None:
+        (event,) = client.respond(background=True)
+
+        assert (event["status"], event["error"]["param"]) == (400, "background")
+
+    def test_the_error_of_an_upstream(self, client: SocketClient, upstream: ScriptedUpstream) -> None:
+        """A client ignores an error without a status."""
+        upstream.script({"play": "error_in_stream", "text": "", "deltas": 0})
+
+        event = client.respond()[-1]
+        assert event["type"] == "response.failed" or event["status"] >= 400
+
+
+class TestEnds:
+    def test_a_client_that_leaves(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """The upstream ends within a second, and the request is settled once."""
+        upstream.script(WITH_A_GATE)
+        with socket_of(pool, pool.key()) as client:
+            client.create()
+            upstream.wait_for(gate="go")
+            client.connection.socket.close()
+            upstream.wait_for(1, end="client_closed", timeout_seconds=5)
+
+        (row,) = pool.wait_for_rows(1)
+        assert row["error"] == "client_gone"
+        assert pool.open_leases() == 0
+
+    def test_a_cancelled_response(
+        self, pool: PoolOfTest, client: SocketClient, upstream: ScriptedUpstream
+    ) -> None:
+        upstream.script(WITH_A_GATE, {"play": "text"})
+        client.create()
+        upstream.wait_for(gate="go")
+        client.send({"type": "response.cancel"})
+
+        event = client.until_end()[-1]
+        assert (event["type"], event["error"]["code"]) == ("error", "response_cancelled")
+        assert client.respond()[-1]["type"] == "response.completed"
+        assert pool.open_leases() == 0
+
+    def test_binary(self, client: SocketClient) -> None:
+        client.send(b"{}")
+
+        assert client.close_code() == 1003
+
+    def test_a_worker_that_stops(self, redis_url: str, tmp_path: Path, upstream: ScriptedUpstream) -> None:
+        """An idle connection is closed at once, another after its response."""
+        with running_gateway(redis_url, tmp_path, workers=1, POOLGATE_WEBSOCKET="on") as gateway:
+            pool = gateway.pool()
+            pool.account("a", upstream.base_url())
+            upstream.script(WITH_A_GATE)
+            key = pool.key()
+            with socket_of(pool, key) as idle, socket_of(pool, key) as busy:
+                busy.create()
+                upstream.wait_for(gate="go")
+                gateway.process.send_signal(signal.SIGTERM)
+                assert idle.close_code() == 1012
+                upstream.release("go")
+                assert busy.until_end()[-1]["type"] == "response.completed"
+                assert busy.close_code() == 1012
+            gateway.process.wait(20)
+
+
+class TestHandshakes:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *("/v1/responses", "/v1/responses/", "/backend-api/codex/responses"),
+            *("/backend-api/codex/v1/responses", "/backend-api/codex/responses/"),
+        ],
+    )
+    def test_every_address(self, pool: PoolOfTest, path: str) -> None:
+        with socket_of(pool, pool.key(), path) as client:
+            assert client.respond(instructions="Be brief")[-1]["type"] == "response.completed"
+
+    def test_no_key(self, pool: PoolOfTest) -> None:
+        with pytest.raises(InvalidStatus) as refused, socket_of(pool, "sk-pg-nobody"):
+            pass
+        assert refused.value.response.status_code == 401
+
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ({"Sec-WebSocket-Version": "8"}, 426),
+            ({"Sec-WebSocket-Version": None}, 400),
+            ({"Sec-WebSocket-Key": None}, 400),
+            ({"Sec-WebSocket-Key": "short"}, 400),
+        ],
+    )
+    def test_headers(self, pool: PoolOfTest, headers: dict[str, str | None], status: int) -> None:
+        sent = {**HANDSHAKE, "Authorization": f"Bearer {pool.key()}", **headers}
+
+        response = requests.get(pool.gateway.url + "/v1/responses", headers=sent, timeout=10)
+
+        assert response.status_code == status
+        assert response.json()["error"]["message"]
+        assert (response.headers.get("sec-websocket-version") == "13") == (status == 426)
