@@ -232,7 +232,8 @@ class Session:
         del body
         try:
             if reply.head.status >= 400:
-                self._refuse(reply, create)
+                if not response.is_cancelled:
+                    self._refuse(reply, create)
             else:
                 for chunk in reply.chunks:
                     self._connection.send(chunk)
