@@ -18,7 +18,6 @@ from app.errors import GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, R
 from app.limits.prices import Price
 from app.records import record
 from app.relay.attempt import ResponseHead
-from app.relay.charges import TOO_LONG
 from app.relay.content_types import EVENTS
 from app.relay.context import JsonObject, RequestContext
 from app.relay.model_names import renamed
@@ -29,9 +28,8 @@ from app.relay.retry_policy import MAX_ATTEMPTS
 from app.stores.records.admission import LimitStanding
 from app.stores.records.ledger import LedgerRow
 from app.streaming.events import EventBatches
+from app.streaming.upstream_errors import is_too_long
 from app.upstream.responses import essence_of
-
-TOO_LONG_TEXT = "context length"  # in messages of servers that have no code for it
 
 
 @record
@@ -192,7 +190,7 @@ def may_fall_back(error: GatewayError) -> bool:
         return isinstance(error, NoAccounts | QuotaExceeded | ModelNotFound)
     match classify(error):
         case Failure.CALLER:
-            return error.code == TOO_LONG or TOO_LONG_TEXT in error.message.lower()
+            return is_too_long(error)
         case Failure.DEADLINE:
             return False
     return True

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
-from app.errors import BodyShape, UpstreamRejected
+from app.errors import BodyShape, GatewayError, UpstreamRejected
 from app.streaming.lenient_json import loads
 from app.streaming.retry_after import parse_wait
 from schemas import bounds
@@ -77,6 +77,20 @@ _NEXT_TO_MESSAGE = frozenset(
 
 _NEXT_TO_NAMED_MESSAGE = _NEXT_TO_MESSAGE | {"type", "object", "status"}
 
+_CONTEXT_CODES = frozenset(("context_length_exceeded", "exceed_context_size_error"))
+_CONTEXT_WORDS = re.compile(
+    r"\bcontext (?:length|size|window|limit)"  # OpenAI, vLLM, SGLang, llama.cpp, Ollama, MiniMax, Anthropic
+    r"|\b(?:prompt|input) is too long"  # Anthropic, Bedrock, Fireworks
+    r"|\bprompt exceeds max length"  # Zhipu
+    r"|\bmaximum (?:prompt|model|input) length"  # xAI, vLLM
+    r"|\brange of input length"  # DashScope
+    r"|\bmodel token limit"  # Moonshot
+    r"|\binput tokens?\b.{0,60}\bexceeds? the (?:maximum|configured)"  # Gemini, OpenAI
+    r"|`inputs` (?:tokens \+|must have less)"  # text-generation-inference
+    r"|\btokens in the prompt cannot exceed",  # Cohere
+    re.IGNORECASE,
+)
+_MARKUP = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)  # the messages of DashScope begin with `<400> `
 _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
 
 
@@ -114,14 +128,25 @@ def has_message(payload: Mapping[str, Any]) -> bool:
     return isinstance(message, str) and message != ""
 
 
+def is_too_long(error: GatewayError) -> bool:
+    """Return whether *error* is about a prompt that is too long for the context of its model."""
+    return error.code in _CONTEXT_CODES or _is_about_context(error.message)
+
+
+def _is_about_context(message: Any) -> bool:
+    return isinstance(message, str) and _CONTEXT_WORDS.search(message) is not None
+
+
 def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
     """Return the error in a chat `{"error": …}`, a flat or nested `error`, or a `response.failed`."""
     response = payload.get("response")
     error = _error_object(response if isinstance(response, dict) and response.get("error") else dict(payload))
     code = error.get("code")
     status = STATUS_BY_CODE.get(_key(code)) or STATUS_BY_CODE.get(_key(error.get("type")))
+    if status is None and type(code) is int and 400 <= code < 600:  # some servers put the status there
+        status = code
     if status is None:
-        status = code if type(code) is int and 400 <= code < 600 else 502  # some servers put the status there
+        status = 400 if _is_about_context(error.get("message")) else 502
     return _rejection(error, {}, status=status, upstream_status=None)
 
 
@@ -159,7 +184,7 @@ def _error_in(body: bytes) -> tuple[ErrorObject, BodyShape]:
     text = body.decode("utf-8", "replace")
     if not body:
         return {}, BodyShape.EMPTY
-    if body.startswith(b"<"):
+    if _MARKUP.match(text):
         return {"message": text}, BodyShape.HTML
     try:
         error = _error_object(loads(body.removeprefix(b"data:").strip()))  # DashScope sends one SSE line
@@ -289,7 +314,7 @@ def _rejection(
 
 def _message(value: Any) -> str | None:
     """Return a message for clients: no HTML, no secret, at most `MAX_MESSAGE_CHARS`; else None."""
-    if not isinstance(value, str) or value.lstrip().startswith("<"):
+    if not isinstance(value, str) or _MARKUP.match(value):
         return None
     return _SECRET.sub("[hidden]", value.strip()[:MAX_MESSAGE_CHARS]) or None
 

@@ -32,6 +32,27 @@ from tests.support.relay import FakeAttempt, make_request
 RESPONSE = [Event({"choices": []})]
 
 
+TOO_LONG = (  # the words of servers
+    "This model's maximum context length is 4096 tokens",
+    "prompt is too long: 212345 tokens > 200000 maximum",
+    "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000",
+    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+    "Input tokens exceed the configured limit of 272000 tokens.",
+    "Your input exceeds the context window of this model.",
+    "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+    "request (9412 tokens) exceeds the available context size (8192 tokens), try increasing it",
+    "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000",
+    "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000",
+    "Invalid request: Your request exceeded model token limit: 262144 (requested: 269030)",
+    "Prompt exceeds max length",
+    "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]",
+    "invalid params, context window exceeds limit (2013)",
+    "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+    "too many tokens: total number of tokens in the prompt cannot exceed 4081 - received 5000.",
+    "Input is too long for requested model.",
+)
+
+
 def rejected(status: int, code: str | None, message: str = "no") -> UpstreamRejected:
     return UpstreamRejected(message, status=status, type="x", code=code, upstream_status=status)
 
@@ -47,7 +68,7 @@ def rejected(status: int, code: str | None, message: str = "no") -> UpstreamReje
         rejected(429, "rate_limit_exceeded"),
         rejected(404, "model_not_found"),
         rejected(400, "context_length_exceeded"),
-        rejected(400, None, "This model's maximum context length is 4096 tokens"),
+        *(rejected(400, None, message) for message in TOO_LONG),
     ],
 )
 def test_another_model_may_answer(error: GatewayError) -> None:
@@ -63,6 +84,8 @@ def test_another_model_may_answer(error: GatewayError) -> None:
         ClientGone("x"),
         UpstreamTimeout("x"),
         rejected(400, "invalid_value"),
+        rejected(400, None, "max_tokens is too large: this model supports at most 4096 completion tokens"),
+        rejected(400, None, "Unknown field 'context_length'"),
     ],
 )
 def test_no_model_may(error: GatewayError) -> None:

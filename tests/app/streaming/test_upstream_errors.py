@@ -81,6 +81,11 @@ class TestEventShapes:
 
         assert not has_failed_base({"choices": [{"index": 0}], "base_resp": base})
 
+    def test_a_prompt_that_is_too_long_is_the_callers_fault(self):
+        too_long = rejection_from_event({"error": {"message": "Prompt exceeds max length", "code": "1261"}})
+
+        assert (too_long.status, too_long.code) == (400, "1261")
+
     def test_text(self):
         assert facts(rejection_from_event({"error": "sorry"})) == ("sorry", "server_error", "upstream_error")
 
@@ -293,6 +298,14 @@ class TestBodyShapes:
         error = rejection_from_body(502, data, {})
 
         assert facts(error) == ("The upstream answered with status 502", "server_error", "upstream_error")
+
+    def test_a_message_in_angle_brackets_is_no_page(self):
+        """DashScope begins its messages with the status."""
+        message = "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]"
+        body = orjson.dumps({"error": {"message": message, "type": "invalid_request_error"}})
+
+        assert rejection_from_body(400, body, {}).message == message
+        assert rejection_from_body(400, message.encode(), {}).message == message
 
     def test_bytes_that_are_no_text(self):
         assert rejection_from_body(500, b"\xff\xfe", {}).message
