@@ -11,28 +11,21 @@ import hmac
 import os
 import time
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, request
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from app.api.context import services
 from app.api.store_metrics import StoreMetrics
 from app.errors import GatewayError, InvalidApiKey, UpstreamRejected
+from app.process_metrics import Counter, Gauge, Histogram, ProcessMetrics
 
 bp = Blueprint("metrics", __name__)
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's name; `gunicorn_settings` makes the folder
+FOLDER = "POOLGATE_METRICS_FOLDER"  # set by `gunicorn_settings`, which makes the folder
 FRESH_SECONDS = 1.0  # for so long metrics are reused where no token is needed
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
@@ -50,41 +43,37 @@ FAILURES = frozenset(
 )
 
 
-def _histogram(name: str, text: str) -> Histogram:
-    return Histogram(name, text, ["endpoint"], buckets=SECONDS)
-
-
-OPEN = Gauge("poolgate_requests_open", "Requests under way.", multiprocess_mode="livesum")
+OPEN = Gauge("poolgate_requests_open", "Requests under way.")
 REPLAYS = Counter("poolgate_replayed_responses", "Responses to repeats with the same Idempotency-Key.")
-# `labels` costs as much as counting, so its results are cached; its arguments have few values
-_ended = cache(Counter("poolgate_requests", "Requests that ended.", ["endpoint", "status"]).labels)
-_seconds = cache(_histogram("poolgate_request_seconds", "From head to last byte.").labels)
-_first = cache(_histogram("poolgate_first_event_seconds", "From request to first event.").labels)
-_attempts = cache(Counter("poolgate_upstream_attempts", "Attempts at accounts.", ["outcome"]).labels)
-_errors = cache(Counter("poolgate_refusals", "Error responses by code.", ["code"]).labels)
-_tokens = cache(Counter("poolgate_tokens", "Tokens that requests used.", ["what"]).labels)
+_ENDED = Counter("poolgate_requests", "Requests that ended.", ("endpoint", "status"))
+_SECONDS = Histogram("poolgate_request_seconds", "From head to last byte.", ("endpoint",), SECONDS)
+_FIRST = Histogram("poolgate_first_event_seconds", "From request to first event.", ("endpoint",), SECONDS)
+_ATTEMPTS = Counter("poolgate_upstream_attempts", "Attempts at accounts.", ("outcome",))
+_ERRORS = Counter("poolgate_refusals", "Error responses by code.", ("code",))
+_TOKENS = Counter("poolgate_tokens", "Tokens that requests used.", ("what",))
+_TOKEN_LABELS = {unit: (unit,) for unit in TOKENS}
 
-# The first value of each metric type opens a file, which may not be possible later.
-_errors("out_of_descriptors")
-_seconds("/v1/chat/completions")
+REPLAYS.inc(amount=0)
 
 
 def observe(endpoint: str, status: int, seconds: float, entry: Mapping[str, Any]) -> None:
     """Count one request that ended; *entry* is its ledger entry, empty where it was not admitted."""
-    _ended(endpoint, status).inc()
-    _seconds(endpoint).observe(seconds)
+    _ENDED.values[endpoint, str(status)] += 1
+    labels = (endpoint,)
+    _SECONDS.observe(seconds, labels)
     if "first_ms" in entry:
-        _first(endpoint).observe(entry["first_ms"] / 1000)
+        _FIRST.observe(entry["first_ms"] / 1000, labels)
     for attempt in entry.get("attempts", ()):
-        _attempts(outcome_of(attempt.get("error"))).inc()
-    for unit in TOKENS:
+        _ATTEMPTS.values[outcome_of(attempt.get("error")),] += 1
+    for unit, token_labels in _TOKEN_LABELS.items():
         if count := entry.get(unit):
-            _tokens(unit).inc(count)
+            _TOKENS.values[token_labels] += count
 
 
 def count_error(error: GatewayError) -> None:
     """Count an error response by its code, or by `of_upstream` if an upstream returned it."""
-    _errors("of_upstream" if isinstance(error, UpstreamRejected) else error.code).inc()
+    code = "of_upstream" if isinstance(error, UpstreamRejected) else str(error.code)
+    _ERRORS.inc((code,))
 
 
 def outcome_of(error: str | None) -> str:
@@ -109,14 +98,11 @@ def _recent(period: int) -> bytes:
 
 
 def _current() -> bytes:
-    registry = REGISTRY
-    if FOLDER in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    counted = generate_latest(registry)
-    now = CollectorRegistry()
-    now.register(StoreMetrics(services()))
-    return counted + generate_latest(now)
+    registry = CollectorRegistry()
+    folder = os.environ.get(FOLDER)
+    registry.register(ProcessMetrics(Path(folder) if folder else None))
+    registry.register(StoreMetrics(services()))
+    return generate_latest(registry)
 
 
 def _check_token(token: str) -> None:

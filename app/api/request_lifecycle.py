@@ -78,7 +78,7 @@ class RequestScope:
             self.trace = tracing.begin(current_request().headers)
         self._capacity.enter(self._memory)
         self._has_entered = True
-        metrics.OPEN.inc()
+        metrics.OPEN.value += 1
 
     def grow(self, size: int) -> None:
         """Take capacity for *size* bytes of the body that its headers did not announce. Raises Overloaded."""
@@ -150,7 +150,7 @@ class RequestScope:
         if self._has_entered:
             self._has_entered = False
             self._capacity.leave(self._memory)
-            metrics.OPEN.dec()
+            metrics.OPEN.value -= 1
         if self._socket is not None:
             with suppress(OSError):  # closed already
                 self._socket.settimeout(None)

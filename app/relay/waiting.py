@@ -14,9 +14,8 @@ from enum import StrEnum
 from math import inf
 from random import Random
 
-from prometheus_client import Gauge, Histogram
-
 from app.accounts.settings import PoolSettings
+from app.process_metrics import Gauge, Histogram
 from app.relay.context import Caller, RequestContext
 from app.relay.progress import RequestProgress
 from app.stores.records.admission import AccountsRefusal
@@ -28,11 +27,9 @@ POLL_MAX_SECONDS = 1.0
 RENEW_SECONDS = 2.0  # a place is lost after 5 s without a try
 WAIT_BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 600)  # seconds
 
-WAITING = Gauge(
-    "poolgate_requests_waiting", "Requests that wait for an account.", multiprocess_mode="livesum"
-)
+WAITING = Gauge("poolgate_requests_waiting", "Requests that wait for an account.")
 WAITED = Histogram(
-    "poolgate_queue_seconds", "How long requests waited for an account.", ["outcome"], buckets=WAIT_BUCKETS
+    "poolgate_queue_seconds", "How long requests waited for an account.", ("outcome",), WAIT_BUCKETS
 )
 
 
@@ -45,12 +42,12 @@ class WaitOutcome(StrEnum):
 
 
 for each in WaitOutcome:
-    WAITED.labels(each.value)  # the first value of each opens a file, which may not be possible later
+    WAITED.show((each.value,))
 
 
 def observe_wait(outcome: WaitOutcome, seconds: float) -> None:
     """Count the wait of one request."""
-    WAITED.labels(outcome.value).observe(seconds)
+    WAITED.observe(seconds, (outcome.value,))
 
 
 class WaitingRequests:
@@ -70,12 +67,12 @@ class WaitingRequests:
     def track(self, context: RequestContext) -> Iterator[None]:
         """Count *context* among the waiting requests inside this block."""
         self._by_id[context.request_id] = context
-        WAITING.inc()
+        WAITING.value += 1
         try:
             yield
         finally:
             self._by_id.pop(context.request_id, None)
-            WAITING.dec()
+            WAITING.value -= 1
 
     def stop(self) -> None:
         """End all waits with an error: this process is shutting down."""

@@ -1,31 +1,32 @@
-"""Metrics of each worker: the lag of its event loop, and settlements that wait for Redis."""
+"""Metrics of each worker: the lag of its event loop, and settlements that wait for Redis; and their file."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from typing import NoReturn
 
 import gevent
-from prometheus_client import Gauge
 
 from app.ledger.settlements import SettlementWriter
+from app.process_metrics import Gauge, Merge, SharedFile
 
 SAMPLE_SECONDS = 0.5
 SAMPLES = 30  # samples: the maximum of fifteen seconds, so that a scrape does not miss it
 
-LAG = Gauge("poolgate_loop_lag_seconds", "How late the slowest event loop was.", multiprocess_mode="livemax")
-WAITING = Gauge(
-    "poolgate_settlements_waiting", "Settlements that wait for Redis.", multiprocess_mode="livesum"
-)
+LAG = Gauge("poolgate_loop_lag_seconds", "How late the slowest event loop was.", Merge.MAX)
+WAITING = Gauge("poolgate_settlements_waiting", "Settlements that wait for Redis.")
 
 
-def sample_forever(settlements: SettlementWriter) -> NoReturn:
-    """Set the metrics every SAMPLE_SECONDS."""
+def sample_forever(settlements: SettlementWriter, shared: SharedFile) -> NoReturn:
+    """Set the metrics every SAMPLE_SECONDS, and write all metrics of this process to its file."""
     lags: deque[float] = deque(maxlen=SAMPLES)
     while True:
         before = time.monotonic()
         gevent.sleep(SAMPLE_SECONDS)
         lags.append(max(0.0, time.monotonic() - before - SAMPLE_SECONDS))
-        LAG.set(max(lags))
-        WAITING.set(len(settlements))
+        LAG.value = round(max(lags), 4)
+        WAITING.value = len(settlements)
+        with suppress(OSError):  # no descriptors, or no space: the next time
+            shared.write()

@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -22,6 +23,8 @@ import gevent
 from app import descriptors
 from app.config import ConfigError, Settings
 from app.log import library_config
+from app.process_metrics import end_process, shared_file
+from app.server.event_loop_metrics import sample_forever
 from app.stores import private_server
 
 try:
@@ -29,11 +32,11 @@ try:
 except ConfigError as error:
     sys.exit(str(error))
 
-# Each process counts in its own files; this folder must exist before the first counter is created.
+# Each process has a file here with what it counts.
 _counts = settings.home / "metrics" / str(settings.port)
 shutil.rmtree(_counts, ignore_errors=True)
 _counts.mkdir(mode=0o700, parents=True)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_counts)
+os.environ["POOLGATE_METRICS_FOLDER"] = str(_counts)
 
 wsgi_app = "app.wsgi:app"
 bind = [f"[{settings.bind}]:{settings.port}" if ":" in settings.bind else f"{settings.bind}:{settings.port}"]
@@ -100,11 +103,7 @@ def post_worker_init(worker: Any) -> None:
     gevent.spawn(_exit_in_time, worker)
     settlements = worker.wsgi.services.ledger.settlements
     gevent.spawn(settlements.recover_spooled)
-    from app.server.event_loop_metrics import (
-        sample_forever,  # prometheus_client reads its folder when it is first imported
-    )
-
-    gevent.spawn(sample_forever, settlements)
+    gevent.spawn(sample_forever, settlements, shared_file(_counts))
     gevent.spawn(private_server.watch_forever, settings, gevent.sleep)
 
 
@@ -128,9 +127,8 @@ def _exit_in_time(worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Remove the gauges of a dead worker; its counters stay."""
-    from prometheus_client import multiprocess  # it reads the folder when it is first imported
-
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    with suppress(OSError):
+        end_process(_counts, worker.pid)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
@@ -147,5 +145,7 @@ def worker_exit(server: Any, worker: Any) -> None:
         services.recordings.flush(FLUSH_SECONDS)
     services.ledger.settlements.spool_pending()
     services.ledger.refusal_log.flush()
+    with suppress(OSError):
+        shared_file(_counts).write()
     if services.tracing is not None:
         services.tracing.close()

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from prometheus_client import REGISTRY
+from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from app.api import metrics
 from app.errors import GatewayError, InvalidRequest, UpstreamRejected
+from app.process_metrics import ProcessMetrics
 from tests.support.api import FakeServices
 
 
@@ -40,7 +41,9 @@ def client_with(token: str, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
 
 
 def sample(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
+    registry = CollectorRegistry()
+    registry.register(ProcessMetrics(None))
+    return registry.get_sample_value(name, labels) or 0.0
 
 
 class TestObserving:
