@@ -22,8 +22,15 @@ name = "Poolgate"
 base_url = "{base_url}"
 env_key = "POOLGATE_KEY"
 wire_api = "responses"
+"""
+NO_RETRIES = """\
 request_max_retries = 0
 stream_max_retries = 0
+"""
+OVER_WEBSOCKET = "supports_websockets = true\n"  # with its own retries: a lost connection uses one
+BUILT_IN = """
+model = "{model}"
+openai_base_url = "{base_url}"
 """
 
 
@@ -46,10 +53,18 @@ def _prepared(folder: Path, key: str) -> tuple[Path, Path, dict[str, str]]:
 class Codex:
     """`codex exec`."""
 
-    def __init__(self, folder: Path, base_url: str, key: str, model: str = "gpt-5.2") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        base_url: str,
+        key: str,
+        model: str = "gpt-5.2",
+        config: str = CONFIG + NO_RETRIES,
+    ) -> None:
         self.repository, home, self._environ = _prepared(folder, key)
+        self._environ["CODEX_API_KEY"] = key  # of its built-in provider
         (home / ".codex").mkdir()
-        (home / ".codex" / "config.toml").write_text(CONFIG.format(base_url=base_url, model=model))
+        (home / ".codex" / "config.toml").write_text(config.format(base_url=base_url, model=model))
         self._program = node_modules() / ".bin" / "codex"
 
     def send_request(self, prompt: str, *options: str) -> tuple[int, list[Json]]:

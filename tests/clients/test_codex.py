@@ -19,13 +19,13 @@ pytestmark = [pytest.mark.codex, pytest.mark.timeout(400)]  # the first run inst
 COMMAND = "echo 42 > answer.txt && cat answer.txt"
 
 
-def shell_call(body: dict[str, Any]) -> dict[str, Any]:
+def shell_call(body: dict[str, Any], command: str = COMMAND) -> dict[str, Any]:
     """Return the play that calls whichever shell tool this version of Codex offers in *body*."""
     for tool in body["tools"]:
         tool = tool.get("function", tool)
         properties = tool.get("parameters", {}).get("properties", {})
         for argument in {"cmd", "command"} & properties.keys():
-            words: Any = COMMAND if properties[argument]["type"] == "string" else ["bash", "-lc", COMMAND]
+            words: Any = command if properties[argument]["type"] == "string" else ["bash", "-lc", command]
             return {"play": "tool_call", "name": tool["name"], "arguments": {argument: words}}
     raise AssertionError(f"no shell tool among {[tool.get('name') for tool in body['tools']]}")
 
