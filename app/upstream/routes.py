@@ -122,8 +122,9 @@ class RoutingAdapter(HTTPAdapter):
         proxies = {"all": self._proxy} if self._proxy else get_environ_proxies(url, no_proxy=None)
         authorities = _authorities()
         pool: Any = self.get_connection_with_tls_context(request, verify=authorities, proxies=proxies)
-        if self._own_tls is None:
-            self.cert_verify(pool, url, verify=authorities, cert=None)  # type: ignore[no-untyped-call]
+        if self._own_tls is None:  # a server that is reached by http may have a proxy that speaks TLS
+            verified = f"{pool.scheme}:"
+            self.cert_verify(pool, verified, verify=authorities, cert=None)  # type: ignore[no-untyped-call]
         return Route(pool, self.request_url(request, proxies))
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:

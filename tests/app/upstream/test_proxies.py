@@ -67,6 +67,61 @@ def test_https_is_a_tunnel(client: UpstreamClient, upstream: ScriptedUpstream, t
     assert "proxy-authorization" not in upstream.log()[0].headers
 
 
+class TestOverTls:
+    """The proxy itself speaks TLS. Its certificate is verified by the usual authorities."""
+
+    @pytest.fixture
+    def certificate(self, tmp_path: Path) -> tuple[Path, Path]:
+        return make_certificate(tmp_path, address="127.0.0.1")
+
+    def test_it_is_used(
+        self,
+        client: UpstreamClient,
+        upstream: ScriptedUpstream,
+        certificate: tuple[Path, Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
+        with http_proxy("secret") as (plain_port, seen), tls_proxy(plain_port, *certificate) as port:
+            to = proxied(upstream.base_url(), f"https://ann:secret@127.0.0.1:{port}")
+            assert send(client, to) == 200
+
+        assert seen == [(f"POST {upstream.base_url()}/chat/completions", "ann:secret")]
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_one_that_is_not_trusted_is_sent_nothing(
+        self,
+        client: UpstreamClient,
+        upstream: ScriptedUpstream,
+        certificate: tuple[Path, Path],
+        scheme: str,
+    ) -> None:
+        base_url = upstream.base_url().replace("http:", f"{scheme}:")
+        with (
+            http_proxy() as (plain_port, seen),
+            tls_proxy(plain_port, *certificate) as port,
+            pytest.raises(UpstreamUnreachable),
+        ):
+            send(client, proxied(base_url, f"https://ann:secret@127.0.0.1:{port}"))
+
+        assert seen == []
+
+    def test_nor_one_of_the_environment(
+        self,
+        client: UpstreamClient,
+        upstream: ScriptedUpstream,
+        certificate: tuple[Path, Path],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        with http_proxy() as (plain_port, seen), tls_proxy(plain_port, *certificate) as port:
+            monkeypatch.setenv("http_proxy", f"https://ann:secret@127.0.0.1:{port}")
+            monkeypatch.delenv("no_proxy", raising=False)
+            with pytest.raises(UpstreamUnreachable):
+                send(client, account(upstream.base_url()))
+
+        assert seen == []
+
+
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 def test_socks(client: UpstreamClient, upstream: ScriptedUpstream, scheme: str) -> None:
     """The host is resolved here, or by the proxy; the connection is used again."""
