@@ -22,6 +22,7 @@ from schemas.fields import INTEGERS, Number, Object, Text, Texts
 from schemas.validation_errors import invalid
 
 RESPONSE_MODELS = ("requested", "upstream")  # whose name of a model responses carry
+WEBSOCKET = ("off", "on")  # whether conversations use WebSocket
 MIN_TIMEOUT_SECONDS = 0.1
 MAX_TIMEOUT_SECONDS = 86_400
 MAX_CONNECT_SECONDS = 60

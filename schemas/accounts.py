@@ -16,6 +16,7 @@ from marshmallow.validate import Length, OneOf
 from schemas.account_settings import (
     MAX_CONNECT_SECONDS,
     RESPONSE_MODELS,
+    WEBSOCKET,
     AuthHeader,
     Certificates,
     FieldNames,
@@ -159,6 +160,7 @@ class AccountInput(AdminSchema):
     ca_certificates = Certificates()
     proxy = ProxyUrl()
     response_model = Text(validate=OneOf(RESPONSE_MODELS, error=f"must be {' or '.join(RESPONSE_MODELS)}"))
+    websocket = Text(validate=OneOf(WEBSOCKET, error=f"must be {' or '.join(WEBSOCKET)}"))
     wires = Texts(PROTOCOLS, validate=Length(min=1, error="must not be empty"))
 
     @validates_schema

@@ -164,6 +164,7 @@ class AccountChange(AccountInput):
         fields = (
             *("models", "weight", "cap", "group", "stream_upstream", "credential"),
             *("headers", "secret_headers", "auth_header", "model_names", "response_model"),
+            "websocket",
             *("drop_fields", "set_fields"),
             *("timeout_seconds", "first_token_timeout_seconds", "connect_timeout_seconds"),
             *("ca_certificates", "proxy"),

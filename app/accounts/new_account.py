@@ -8,7 +8,7 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.accounts.kinds import KINDS, kind_of
-from app.accounts.request_settings import NO_SETTINGS, RequestSettings, changed_settings
+from app.accounts.request_settings import NO_SETTINGS, ON, RequestSettings, changed_settings
 from app.config import Settings
 from app.errors import InvalidRequest
 from schemas.bounds import MAX_CREDENTIAL_CHARS
@@ -66,6 +66,11 @@ def _check_settings(account: Account, settings: RequestSettings) -> None:
         raise InvalidRequest(
             f"An account of kind {account.kind} sends its token as its service requires it",
             param="auth_header",
+        )
+    if settings.websocket == ON and kind_of(account).websocket_headers is None:
+        raise InvalidRequest(
+            f"Only accounts of kind openai and chatgpt use WebSocket, and this is of kind {account.kind}",
+            param="websocket",
         )
     if settings.ca_certificates and not account.base_url.startswith("https:"):
         raise InvalidRequest(

@@ -16,6 +16,7 @@ from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_MODEL_NAMES, MAX_OWN_FIELD_B
 Headers = Mapping[str, str]
 Body = dict[str, Any]  # of a request, as JSON
 
+OFF, ON = "off", "on"  # whether conversations use WebSocket
 REQUESTED, UPSTREAM = "requested", "upstream"  # whose name of a model responses carry
 
 
@@ -27,6 +28,7 @@ class RequestSettingsJson(TypedDict):
     auth_header: str
     model_names: dict[str, str]
     response_model: str
+    websocket: str
     drop_fields: list[str]
     set_fields: dict[str, Any]
     timeout_seconds: float
@@ -38,7 +40,8 @@ class RequestSettingsJson(TypedDict):
 
 
 TIMEOUTS = ("timeout_seconds", "first_token_timeout_seconds", "connect_timeout_seconds")
-REPLACED = ("auth_header", "response_model", "ca_certificates", *TIMEOUTS)  # by a change, not merged
+# by a change, not merged
+REPLACED = ("auth_header", "response_model", "websocket", "ca_certificates", *TIMEOUTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class RequestSettings:
     auth_header: str = ""  # holds the credential, in place of the header of the account's kind
     model_names: Mapping[str, str] = field(default_factory=dict)  # the upstream's, by the name of callers
     response_model: str = REQUESTED  # whose name the responses of a model in `model_names` carry
+    websocket: str = OFF  # for the requests of conversations, where the upstream accepts it
     drop_fields: tuple[str, ...] = ()  # that bodies of requests to it lack, by the names of its protocol
     set_fields: Mapping[str, Any] = field(default_factory=dict)  # that they have, with these values
     timeout_seconds: float = 0  # of a complete response; 0: that of the pool, as for the next two
@@ -71,6 +75,7 @@ class RequestSettings:
             "auth_header": self.auth_header,
             "model_names": dict(self.model_names),
             "response_model": self.response_model,
+            "websocket": self.websocket,
             "drop_fields": list(self.drop_fields),
             "set_fields": dict(self.set_fields),
             "timeout_seconds": self.timeout_seconds,

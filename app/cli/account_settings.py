@@ -12,7 +12,7 @@ import orjson
 
 from app.accounts.request_settings import RequestSettings
 from app.cli.options import Decorator, read_secret
-from schemas.account_settings import RESPONSE_MODELS
+from schemas.account_settings import RESPONSE_MODELS, WEBSOCKET
 from schemas.bounds import MAX_CERTIFICATE_CHARS
 
 DEFAULT = "default"  # takes a setting back
@@ -143,6 +143,12 @@ REQUEST_OPTIONS: list[Decorator] = [
         "--response-model",
         type=click.Choice(RESPONSE_MODELS),
         help="Name in the responses of such a model: requested [default], or that of the upstream.",
+    ),
+    click.option(
+        "--websocket",
+        type=click.Choice(WEBSOCKET),
+        help="Whether conversations use a WebSocket, over which only what is new of each request is sent, "
+        "where the server accepts it (openai, chatgpt): off [default] or on.",
     ),
     click.option(
         "--drop",

@@ -7,8 +7,11 @@ from contextlib import suppress
 
 import structlog
 
+from app.accounts.kinds.kind import RESPONSES
+from app.accounts.request_settings import ON
 from app.errors import ClientGone, GatewayError, StreamIncomplete, UpstreamError
 from app.json_writing import write_json
+from app.relay.affinity import SESSION_HEADERS
 from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
 from app.relay.context import JsonObject
 from app.relay.output_cap import exceeds, output_cap_for
@@ -22,11 +25,15 @@ from app.streaming.usage import names_of_unknown
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, RequestContent
+from app.upstream.conversation_turns import Turn
 from app.upstream.responses import UpstreamResponse, content_type_of
 from app.yielding import give_way
 
 log = structlog.get_logger()
 
+MAX_NAME_CHARS = 200  # of a conversation
+# of requests that continue something else than the latest response, or outlast their connection
+WITH_STORED_STATE = ("conversation", "previous_response_id", "background")
 MAX_LOGGED_ACCOUNTS = 10_000
 # what was logged: the id and version of an account, and the names in its usage
 _unknown_usage: set[tuple[str, int, tuple[str, ...]]] = set()
@@ -85,13 +92,26 @@ class ProtocolAttempt:
         give_way(size)  # it has just been translated
         body = write_json(self.request.body, size)
         accept = "application/json" if self.request.body.get("stream") is False else ""
+        turn = self._turn() if self.account.settings.websocket == ON and not accept else None
         return self.inputs.upstream.post(
             self.account,
             self.request.protocol,
-            RequestContent(body, self.context.caller.headers, trace_headers, accept=accept),
+            RequestContent(body, self.context.caller.headers, trace_headers, accept=accept, turn=turn),
             headers_timeout_seconds=self._deadlines.seconds_for_headers(),
             cancellation=self._cancellation,
         )
+
+    def _turn(self) -> Turn | None:
+        """Return the request as the turn of a conversation, None if it names none."""
+        body, caller = self.request.body, self.context.caller
+        name = body.get("prompt_cache_key") or next(
+            (text for header in SESSION_HEADERS if (text := caller.headers.get(header))), None
+        )
+        if self.request.protocol != RESPONSES or not isinstance(name, str) or not name:
+            return None
+        if any(body.get(field) for field in WITH_STORED_STATE):
+            return None
+        return Turn(f"{caller.key.id}:{name[:MAX_NAME_CHARS]}", body, self.context.request.body_bytes)
 
 
 class ModelAttempt(ProtocolAttempt):

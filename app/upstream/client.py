@@ -32,11 +32,13 @@ from app.errors import (
 from app.streaming.lenient_json import loads
 from app.upstream import connections
 from app.upstream.cancellation import Cancellation
+from app.upstream.conversation_turns import Turn
 from app.upstream.echoed_secrets import hide_secrets, secrets_of
 from app.upstream.errors import from_exception
 from app.upstream.greenlet_pool import GreenletPool, Task
 from app.upstream.responses import UpstreamResponse, read_small_body, rejection_of
 from app.upstream.routes import RequestBody, RoutingAdapter
+from app.upstream.websocket_transport import WebSocketRequest, WebSocketTransport
 
 AUTHORIZATION = "authorization"
 LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error is more precise than "too late"
@@ -55,6 +57,7 @@ class RequestContent(NamedTuple):
     trace_headers: Mapping[str, str] = MappingProxyType({})
     content_type: str = ""
     accept: str = ""  # in place of a stream of events
+    turn: Turn | None = None  # the same request, which may be sent over WebSocket
 
 
 class PendingResponse:
@@ -110,6 +113,7 @@ class UpstreamClient:
         self._own_adapters: WeakValueDictionary[tuple[bool, str, str], RoutingAdapter] = WeakValueDictionary()
         self._senders: dict[str, _Sender] = {}
         self._greenlets = GreenletPool()
+        self._websockets = WebSocketTransport()
 
     def post(
         self,
@@ -140,8 +144,36 @@ class UpstreamClient:
             sent["Accept"] = content.accept
         timeout = Timeout(connect=sender.connect_seconds, read=headers_timeout_seconds)
         url = account.base_url + kind.path(protocol)
+        if content.turn is not None and kind.websocket_headers is not None:
+            own = CaseInsensitiveDict({**sent, **kind.websocket_headers})
+            request = WebSocketRequest(
+                account.id,
+                account.version,
+                content.turn,
+                account.settings.apply_headers(own),
+                content.client_headers if kind.passes_client_headers else {},
+                sender.connect_seconds,
+                headers_timeout_seconds,
+            )
+            turn_task = self._greenlets.start(
+                lambda: (
+                    self._turn_response(sender, url, request) or _response(sender, url, sent, body, timeout)
+                )
+            )
+            return PendingResponse(turn_task, cancellation)
         task = self._greenlets.start(lambda: _response(sender, url, sent, body, timeout))
         return PendingResponse(task, cancellation)
+
+    def _turn_response(
+        self, sender: _Sender, url: str, request: WebSocketRequest
+    ) -> UpstreamResponse | GatewayError | None:
+        """Return the response of *request*, or its error; None if it has to be sent over HTTP."""
+        try:
+            return self._websockets.send(sender.adapter.route_for(url), request)
+        except UpstreamError as error:
+            return hide_secrets(error, sender.secrets)
+        except Exception as error:  # as in `_response`
+            return from_exception(error)
 
     def get_json(
         self, account: Account, path: str, timeout_seconds: float = 10.0, *, token: str = ""

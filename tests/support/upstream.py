@@ -16,13 +16,14 @@ a script it answers as `app.demo` does. The control calls, which `ScriptedUpstre
     GET  /_billed   ?account=       tokens billed, by account
 
 `account` is a pattern there (`t1.*`). What a play is: `upstream_player` for the steps,
-`upstream_plays` for those with a name.
+`upstream_plays` for those with a name; `upstream_websocket` has Responses over a WebSocket.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -34,8 +35,17 @@ from gevent.server import StreamServer
 from tests.support.http_server import HttpError, Request, json_response, read_request
 from tests.support.upstream_log import Log
 from tests.support.upstream_player import Gates, Player
-from tests.support.upstream_plays import checked, expanded
+from tests.support.upstream_plays import checked, expanded, json_play
 from tests.support.upstream_script import Scripts
+from tests.support.upstream_websocket import (
+    HANDSHAKE,
+    NOT_FOUND,
+    Conversation,
+    WebSocketPlayer,
+    WebSocketServer,
+    accept,
+    is_handshake,
+)
 
 Json = dict[str, Any]
 
@@ -55,6 +65,9 @@ class Upstream:
         reader = sock.makefile("rb")
         try:
             while (request := read_request(reader, sock)) is not None:
+                if is_handshake(request):
+                    self._serve_websocket(sock, reader, request, connection)
+                    return
                 if request.path.startswith("/_"):
                     sock.sendall(self._control(request))
                 elif not self._play(sock, request, connection):
@@ -77,6 +90,43 @@ class Upstream:
         self._players.add(player)
         try:
             return player.perform(expanded(play, seen)) and request.keep_alive
+        finally:
+            self._players.discard(player)
+
+    def _serve_websocket(self, sock: Any, reader: Any, request: Request, connection: int) -> None:
+        """Serve a connection as `upstream_websocket` does, or answer its handshake with what is scripted."""
+        _, account, path = request.path.split("/", 2)
+        seen = self._log.add(account, HANDSHAKE, request, None, connection, None)
+        play = self._scripts.next(account, None, HANDSHAKE) or {}
+        if play.get("status", 101) != 101 or "play" in play:
+            Player(sock, seen, self._log, self._gates).perform(expanded(play, seen))
+            return
+        accept(sock, request, play.get("headers", {}))
+        seen.status, seen.end = 101, "finished"
+        self._log.changed()
+
+        def perform(message: bytes, conversation: Conversation) -> bool:
+            sent = replace(request, method="WEBSOCKET", body=message)
+            return self._play_message(sock, sent, (account, f"/{path}"), connection, conversation)
+
+        WebSocketServer(sock, reader, perform).serve()
+
+    def _play_message(
+        self, sock: Any, request: Request, place: tuple[str, str], connection: int, conversation: Conversation
+    ) -> bool:
+        """Play what is scripted for the message in *request*. Returns whether the connection lives on."""
+        (account, path), message = place, _json(request.body) or {}
+        body = conversation.complete_body(message)
+        play = (self._scripts.next(account, message.get("model"), path) if body else None) or {
+            "play": "answer"
+        }
+        seen = self._log.add(account, path, request, message, connection, play.get("play"))
+        player = WebSocketPlayer(sock, seen, self._log, self._gates, conversation)
+        self._players.add(player)
+        try:
+            if body is None:
+                return player.perform(json_play(400, {"error": NOT_FOUND}))
+            return player.perform(expanded(play, replace(seen, body=body)))
         finally:
             self._players.discard(player)
 

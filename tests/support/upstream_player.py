@@ -59,7 +59,7 @@ class Gates:
         self._gates.clear()
 
 
-class _Over(Exception):
+class Over(Exception):
     """The play ends here; the argument is the entry's `end`."""
 
 
@@ -77,7 +77,7 @@ class Player:
         try:
             self._perform(play)
             end = "finished"
-        except _Over as over:
+        except Over as over:
             end = str(over)
         except OSError:
             end = "client_closed"
@@ -100,7 +100,7 @@ class Player:
             self.seen.status = status
         try:
             self._run(steps, frame)
-        except _Over as over:
+        except Over as over:
             if str(over) != "finished":
                 raise
         if framing == "chunked" and status is not None:
@@ -129,15 +129,15 @@ class Player:
         elif "stall" in step:
             self._gone.wait()
         elif "end" in step:
-            raise _Over("finished")
+            raise Over("finished")
         elif "close" in step:
-            raise _Over("closed")
+            raise Over("closed")
         elif "reset" in step:
             # Lingering for no time makes the close that follows a RST.
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            raise _Over("reset")
+            raise Over("reset")
         if self._gone.is_set():
-            raise _Over("client_closed")
+            raise Over("client_closed")
 
     def _wait_at(self, name: str) -> None:
         self.seen.gate = name

@@ -35,6 +35,7 @@ KIND = Kind(
     passes_client_headers=True,
     paths={"chat": "/chat/completions", RESPONSES: "/codex/responses"},
     compaction=Compaction.TRIGGER,
+    websocket_headers={"OpenAI-Beta": "responses_websockets=2026-02-06"},  # as Codex sends it
     passes_through=False,
     image_tool=ImageTool(
         main_models=("gpt-5.6-sol", "gpt-5.6-luna", "gpt-5.5", "gpt-5.4", "gpt-5.4-mini", "gpt-6-astra"),

@@ -99,6 +99,7 @@ class Kind:
     passes_client_headers: bool = False
     paths: Mapping[str, str] = field(default_factory=lambda: OPENAI_PATHS)  # by endpoint; else its name
     compaction: Compaction | None = None
+    websocket_headers: Mapping[str, str] | None = None  # of the handshake for Responses; None: there is none
     passes_through: bool = True  # serves endpoints whose bodies are not translated
     image_tool: ImageTool | None = None  # where it serves requests for images, which it has no endpoint for
     sends_unstreamed_responses: bool = True  # answers a request that is not to be streamed with one object

@@ -16,6 +16,7 @@ KIND = Kind(
     providers=("openai",),
     dialect=Dialect.OPENAI,
     compaction=Compaction.ENDPOINT,
+    websocket_headers={},
     enforces_length=True,
     models_without_reasoning=("gpt-3.5", "gpt-4", "chatgpt-4o"),
     limits_by_model=True,

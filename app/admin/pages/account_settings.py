@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.accounts.request_settings import NO_SETTINGS, REQUESTED, TIMEOUTS, UPSTREAM, RequestSettings
+from app.accounts.request_settings import NO_SETTINGS, OFF, ON, REQUESTED, TIMEOUTS, UPSTREAM, RequestSettings
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest
 
@@ -17,6 +17,7 @@ INPUTS = (
     "auth_header",
     "model_names",
     "response_model",
+    "websocket",
     "drop_fields",
     "set_fields",
     *TIMEOUTS,
@@ -24,6 +25,8 @@ INPUTS = (
     "proxy",
 )
 RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name of the upstream"))
+
+WEBSOCKET = ((OFF, "off"), (ON, "on: send only what is new of a conversation"))
 
 
 def input_texts(settings: RequestSettings) -> dict[str, str]:
@@ -33,6 +36,7 @@ def input_texts(settings: RequestSettings) -> dict[str, str]:
         "auth_header": settings.auth_header,
         "model_names": _shown_pairs(settings.model_names),
         "response_model": settings.response_model,
+        "websocket": settings.websocket,
         "drop_fields": ", ".join(settings.drop_fields),
         "set_fields": _shown_pairs(
             {name: orjson.dumps(value).decode() for name, value in settings.set_fields.items()}
@@ -51,7 +55,7 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
         "secret_headers": {name: value or None for name, value in map(_pair, _lines(form, "secret_headers"))},
         "auth_header": form["auth_header"].strip(),
         "model_names": dict.fromkeys(settings.model_names) | dict(map(_pair, _lines(form, "model_names"))),
-        **form.filled("response_model"),
+        **form.filled("response_model", "websocket"),
         "drop_fields": form.lines("drop_fields"),
         "set_fields": dict.fromkeys(settings.set_fields)
         | {name: _json(text) for name, text in map(_pair, _lines(form, "set_fields"))},

@@ -113,6 +113,7 @@ def add() -> Any:
         kinds=KINDS_BY_FORM,
         streaming=STREAMING,
         response_model=account_settings.RESPONSE_MODEL,
+        websocket=account_settings.WEBSOCKET,
     ), form.status
 
 
@@ -145,6 +146,7 @@ def edit(name: str) -> Any:
         models=account.listed,
         streaming=STREAMING,
         response_model=account_settings.RESPONSE_MODEL,
+        websocket=account_settings.WEBSOCKET,
     ), form.status
 
 

@@ -18,6 +18,7 @@ EVERY = RequestSettings(
     auth_header="api-key",
     model_names={"gpt-5": "dep"},
     response_model="upstream",
+    websocket="on",
     drop_fields=("user",),
     set_fields={"temperature": 0.2},
     timeout_seconds=300,

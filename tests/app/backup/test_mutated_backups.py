@@ -219,6 +219,7 @@ def test_mutated(store: StoreOfTest, lines: list[bytes], seed: int) -> None:
         ("a:", "settings", '{"secret_headers":["X-S"]}', "secret_headers must be the names"),
         ("a:", "settings", '{"model_names":{"m*":"x"}}', "must be a name, not a pattern"),
         ("a:", "settings", '{"response_model":"x"}', "response_model must be requested or upstream"),
+        ("a:", "settings", '{"websocket":"maybe"}', "websocket must be off or on"),
         ("a:", "settings", '{"set_fields":{"n":2}}', "'n' cannot be set: it chooses the number"),
         ("a:", "settings", '{"drop_fields":["input"]}', "'input' cannot be left out: it is the input"),
         ("a:", "settings", '{"model_names":{"m":"m:online"}}', "'m:online' searches"),

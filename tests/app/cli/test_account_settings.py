@@ -94,6 +94,23 @@ class TestAuthHeader:
         assert "sends its token as its service requires it" in result.stderr
 
 
+class TestWebSocket:
+    def test_set_and_audited(self, poolgate, services):
+        poolgate("account add openai --name main --api-key-stdin", stdin="sk-1\n")
+        result = poolgate("account set main --websocket on")
+
+        assert result.stdout == "Changed account 'main' in pool 'default': websocket.\n"
+        assert settings(services).websocket == "on"
+        assert json.loads(poolgate("audit --json").stdout)["data"][0]["after"]["websocket"] == "on"
+
+    def test_of_a_kind_without_it(self, main, poolgate, services):
+        result = poolgate("account set main --websocket on")
+
+        assert result.exit_code != 0
+        assert "Only accounts of kind openai and chatgpt use WebSocket" in result.stderr
+        assert settings(services).websocket == "off"
+
+
 class TestModelNames:
     def test_set_and_removed(self, main, poolgate, services):
         """The options of one command add to what is stored."""

@@ -59,6 +59,19 @@ class TestAccounts:
         refused = call("PATCH", "/accounts/main", {"model_names": {"o3": 1}})
         assert (refused.status_code, refused.json["error"]["param"]) == (400, "model_names.o3")
 
+    def test_websocket(self, call):
+        """It is for kinds whose service offers one."""
+        call("POST", "/accounts", NEW)
+        changed = call("PATCH", "/accounts/main", {"websocket": "on"})
+        assert changed.json["websocket"] == "on"
+
+        refused = call("PATCH", "/accounts/main", {"websocket": "auto"})
+        assert (refused.status_code, refused.json["error"]["param"]) == (400, "websocket")
+        other = {"name": "lab", "kind": "compatible", "base_url": "http://127.0.0.1:1/v1", "websocket": "on"}
+        refused = call("POST", "/accounts", other)
+        assert (refused.status_code, refused.json["error"]["param"]) == (400, "websocket")
+        assert call("PATCH", "/accounts/main", {"websocket": "off"}).json["websocket"] == "off"
+
     def test_fields(self, call):
         """Those that are set are merged, those that are left out replaced, as models are."""
         call("POST", "/accounts", NEW | {"drop_fields": ["user"], "set_fields": {"top_k": 4, "seed": 1}})

@@ -261,6 +261,19 @@ class TestHeaders:
         settings = services.accounts.find(POOL, "main").settings
         assert (settings.model_names, settings.response_model) == ({"o3": "x"}, "requested")
 
+    def test_websocket(self, inside: Visitor, pool: Furnished, services: Services) -> None:
+        """A form of before the setting leaves it as it is."""
+        pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+
+        inside.send(f"{HOME}/main/edit", typed | {"websocket": "on"})
+        assert "<dt>WebSocket</dt><dd>on</dd>" in inside.get(f"{HOME}/main").text
+
+        inside.send(f"{HOME}/main/edit", typed)
+        assert services.accounts.find(POOL, "main").settings.websocket == "on"
+        inside.send(f"{HOME}/main/edit", typed | {"websocket": "off"})
+        assert services.accounts.find(POOL, "main").settings.websocket == "off"
+
     def test_fields(self, inside: Visitor, pool: Furnished, services: Services) -> None:
         pool.account("main")
         typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
