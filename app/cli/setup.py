@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
-import orjson
 
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import printable, show_json
@@ -17,29 +15,17 @@ from app.cli.yaml_files import read_yaml
 from app.errors import InvalidRequest
 from app.operations.setup.changes import (
     Action,
-    DifferenceJson,
     MadeChange,
     PlannedChange,
     make_changes,
     summary,
 )
+from app.operations.setup.descriptions import describe, title
 from app.operations.setup.dump import dump_setup
 from app.operations.setup.keys import key_warnings
 from app.operations.setup.plan import plan_document
 from app.operations.setup.yaml_text import write_yaml
 from app.wiring import Services
-
-MAX_VALUE_CHARS = 300
-SECTIONS = {  # what one object of a section is called
-    "settings": "settings",
-    "limits": "limits of the pool",
-    "prices": "price",
-    "accounts": "account",
-    "models": "model route",
-    "teams": "team",
-    "keys": "API key",
-    "webhooks": "webhook",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,26 +129,12 @@ def _plan(services: Services, pool: str, source: Source) -> Sequence[PlannedChan
 def _show(made: MadeChange) -> None:
     change = made.change
     for note in change.notes:
-        click.echo(f"Note: {SECTIONS[change.section]} '{change.name}': {note}", err=True)
+        click.echo(f"Note: {title(change)}: {note}", err=True)
     if change.action is Action.UNCHANGED:
         return
-    owner = f" '{change.name}'" if change.name else ""
-    click.echo(printable(f"{change.action} {SECTIONS[change.section]}{owner}"))
-    for name, difference in change.differences.items():
-        click.echo(f"  {name}: {printable(_difference(change.action, difference))}")
+    click.echo(printable(f"{change.action} {title(change)}"))
+    for line in describe(change, "->"):
+        click.echo(f"  {printable(line)}")
     if made.secret:
         click.echo(f"  The {change.secret_name}, shown only once:", err=True)
         click.echo(f"  {made.secret}")
-
-
-def _difference(action: Action, difference: DifferenceJson) -> str:
-    after = _text(difference["after"])
-    return after if action is Action.ADD else f"{_text(difference['before'])} -> {after}"
-
-
-def _text(value: Any) -> str:
-    text = str(value)
-    if not isinstance(value, str):
-        with suppress(TypeError):
-            text = orjson.dumps(value).decode()
-    return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}…"

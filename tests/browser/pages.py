@@ -41,6 +41,8 @@ PAGES = {
     "prices": "/settings/prices",
     "model routes": "/settings/models",
     "alerts": "/settings/alerts",
+    "set-up files": "/settings/setup",
+    "import from LiteLLM": "/settings/setup/litellm",
     "audit log": "/settings/audit",
     "first steps": "/start",
     "not there": "/accounts/nobody",

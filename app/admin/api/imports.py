@@ -12,8 +12,7 @@ from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.api.setup import apply_plan, plan_for, read_content
 from app.admin.guard import operations
 from app.errors import InvalidRequest
-from app.operations.setup.litellm import Converted, convert_litellm
-from app.operations.setup.remarks import Remark
+from app.operations.setup.litellm import convert_litellm
 from app.yielding import end_turn
 from schemas.setup_requests import TRUE, ApplyQuery, LiteLLMInput, SignInsInput
 
@@ -37,8 +36,12 @@ def litellm() -> Response:
     pool = checked_pool(params["pool"], must_exist=False)
     fields = inputs.body(LITELLM_INPUT, MAX_BYTES)
     dry_run = params["dry_run"] in TRUE
-    converted = convert_config(
-        read_content(fields["config"], "config"), fields["secrets"], fields.get("keys"), fields.get("teams")
+    converted = convert_litellm(
+        read_content(fields["config"], "config"),
+        fields["secrets"],
+        keys=fields.get("keys"),
+        teams=fields.get("teams"),
+        reads_included=False,
     )
     remarks = [remark.public() for remark in converted.remarks]
     if "accounts" not in converted.document:
@@ -48,15 +51,6 @@ def litellm() -> Response:
     plan = plan_for(pool, converted.document, {**fields["secrets"], **converted.secrets})
     extra: dict[str, Any] = {"document": converted.document} if dry_run else {}
     return apply_plan(pool, plan, dry_run=dry_run, remarks=remarks, **extra)
-
-
-def convert_config(content: Any, secrets: dict[str, str], keys: Any, teams: Any) -> Converted:
-    """Return what *content* of config.yaml means here. Raises InvalidRequest. No included file is read."""
-    converted = convert_litellm(content, secrets, keys=keys, teams=teams)
-    if content.get("include"):
-        reason = "other files are not read here: add their content to this one"
-        converted.remarks.append(Remark("include", reason, imported=False))
-    return converted
 
 
 @bp.post("/accounts")

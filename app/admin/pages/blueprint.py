@@ -17,6 +17,7 @@ from app.admin.pages import (
     prices,
     requests,
     settings,
+    setup_files,
     sign_ins,
     teams,
     webhooks,
@@ -25,7 +26,8 @@ from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
     *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, limits.bp),
-    *(requests.bp, settings.bp, prices.bp, model_routes.bp, webhooks.bp, audit.bp, first_steps.bp, live.bp),
+    *(requests.bp, settings.bp, setup_files.bp, prices.bp, model_routes.bp, webhooks.bp, audit.bp),
+    *(first_steps.bp, live.bp),
 )
 
 

@@ -89,12 +89,18 @@ class Converted:
 
 
 def convert_litellm(
-    config: Any, environ: Mapping[str, str], *, keys: Any = None, teams: Any = None
+    config: Any,
+    environ: Mapping[str, str],
+    *,
+    keys: Any = None,
+    teams: Any = None,
+    reads_included: bool = True,
 ) -> Converted:
     """
     Return what *config*, the content of a `config.yaml`, means here.
 
     *environ* has the variables that addresses name; *keys* and *teams* are lists of the admin API, if given.
+    *reads_included*: whether the content of the files that it includes is in *config* already.
     Raises InvalidRequest where one is not of its form.
     """
     if not isinstance(config, dict) or not isinstance(config.get("model_list"), list):
@@ -121,6 +127,8 @@ def convert_litellm(
         "keys": key_converter.keys(keys) if keys is not None else [],
     }
     builder.report_lost_fallbacks()
+    if config.get("include") and not reads_included:
+        remarks.skipped("include", "other files are not read here: add their content to this one")
     _report_unread(config, deployments, remarks)
     sections = {name: section for name, section in document.items() if section}
     return Converted({"version": VERSION, **sections}, {**own, **reader.secrets}, remarks.all())
