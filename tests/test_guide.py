@@ -1,10 +1,12 @@
-"""The settings in the guide are those of `app.config`."""
+"""Tables of the guide have the settings, policies, units and periods that there are."""
 
 from __future__ import annotations
 
 import re
 
+from app.accounts.pools import POLICIES
 from app.config import NAMES, Settings
+from app.stores.records.limits import LimitUnit, Period
 from tests.support.guide import page
 
 ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", page("settings"), re.M))
@@ -28,3 +30,14 @@ def test_the_defaults_are_the_real_ones() -> None:
         if field in units:
             value /= units[field]
         assert ROWS[NAMES[field]] == (f"{value:g}" if isinstance(value, int | float) else value), field
+
+
+def test_every_policy_and_unit_is_described() -> None:
+    policies = re.findall(r"^\| `(\w+)`", page("reliability"), re.MULTILINE)
+    units = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \| ", page("keys"), re.MULTILINE)))
+
+    assert set(policies) == set(POLICIES)
+    names = {alias for unit in LimitUnit for alias in ({unit.value} | set(unit.traits.aliases))}
+    assert set(units) <= names | {period.value for period in Period}
+    assert all({unit.value, *unit.traits.aliases} & set(units) for unit in LimitUnit)
+    assert {period.value for period in Period if period is not Period.NONE} <= set(units)
