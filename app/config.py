@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 
 MIB = 1024 * 1024
+# What a small Redis can spare: eight API keys at their bound, or some 80,000 short responses in ten minutes.
+RECORDED_MIB, MAX_RECORDED_MIB = 256, 1024 * 1024
 RESPONSES_BODY_TIMES = 4
 MAX_TIME_LIMIT_SECONDS = 86_400  # a day: longer than any response, and timers take it
 MAX_SETTING_CHARS = 65_536  # hundreds of secret keys
@@ -96,7 +98,8 @@ class Settings:
     admin: str = "on"  # on; off; or host:port, a separate address for the admin pages
     slow_client_seconds: float = 60.0  # a client that reads and sends nothing for so long is disconnected
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
-    idempotency: str = "on"  # off: the header Idempotency-Key is ignored
+    # off: the header Idempotency-Key is ignored; or MiB that the responses stored for it may take in a pool
+    idempotency: str = "on"
     # origins of web pages that may call the model endpoints; empty: none
     cors_origins: tuple[str, ...] = (ANY_ORIGIN,)
     websocket: str = "off"  # off: handshakes are refused with 426, so that clients use HTTP
@@ -126,6 +129,13 @@ class Settings:
     def max_responses_body_bytes(self) -> int:
         """The limit of `/v1/responses`, whose bodies hold images and complete histories."""
         return RESPONSES_BODY_TIMES * self.max_body_bytes
+
+    @property
+    def max_recorded_bytes(self) -> int:
+        """The limit of the responses that are stored for Idempotency-Keys, for each pool; 0: none is."""
+        if self.idempotency == "off":
+            return 0
+        return RECORDED_MIB * MIB if self.idempotency == "on" else int(self.idempotency) * MIB
 
     @property
     def admin_host(self) -> str:
@@ -168,7 +178,7 @@ class Settings:
             admin=reader.switch_or_address("admin", default.admin),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
             metrics_token=reader.header("metrics_token", ""),
-            idempotency=reader.choice("idempotency", default.idempotency, ("on", "off")),
+            idempotency=reader.switch_or_mib("idempotency", default.idempotency),
             cors_origins=reader.origins("cors_origins", default.cors_origins),
             websocket=reader.choice("websocket", default.websocket, ("on", "off")),
             websockets_per_key=reader.integer("websockets_per_key", default.websockets_per_key, 1, 100_000),
@@ -249,6 +259,15 @@ class _Reader:
         if _digits(port) not in range(1, 65536) or not _is_host(host):
             raise ConfigError(NAMES[field_name], value, "on, off, PORT or HOST:PORT")
         return f"{host or LOOPBACK}:{int(port)}"
+
+    def switch_or_mib(self, field_name: str, default: str) -> str:
+        """Return `on`, `off`, or a number of MiB."""
+        value = self.text(field_name, default).lower()
+        if value not in ("on", "off") and _digits(value) not in range(1, MAX_RECORDED_MIB + 1):
+            raise ConfigError(
+                NAMES[field_name], value, f"on, off, or a whole number of MiB from 1 to {MAX_RECORDED_MIB}"
+            )
+        return value
 
     def integer(self, field_name: str, default: int, minimum: int, maximum: int) -> int:
         value = self.text(field_name, str(default))

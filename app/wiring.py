@@ -313,7 +313,7 @@ def _build_recordings(settings: Settings, stores: _Stores) -> Recordings | None:
         return None
     lease_seconds = settings.lease_ttl_seconds
     return Recordings(
-        RecordingRepository(stores.scripts, stores.vault, lease_seconds),
+        RecordingRepository(stores.scripts, stores.vault, lease_seconds, settings.max_recorded_bytes),
         lease_seconds=lease_seconds,
         renew_seconds=settings.lease_renew_seconds,
     )

@@ -13,7 +13,7 @@ READABLE_SETTINGS = (
     *("bind", "port", "web_concurrency", "admin", "log_level", "originator", "user_agent"),
     *("openai_base_url", "chatgpt_base_url", "oauth_issuer"),
     *("max_body_bytes", "max_responses_body_bytes", "store_timeout_seconds"),
-    *("graceful_timeout_seconds", "slow_client_seconds", "idempotency", "cors_origins"),
+    *("graceful_timeout_seconds", "slow_client_seconds", "idempotency", "max_recorded_bytes", "cors_origins"),
     *("websocket", "websockets_per_key", "websocket_idle_seconds", "websocket_age_seconds"),
 )
 _URL_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")  # in front of a URL's host

@@ -17,6 +17,7 @@ from dataclasses import replace
 import gevent
 import structlog
 from gevent.event import Event
+from prometheus_client import Counter
 
 from app.errors import (
     IdempotencyKeyReused,
@@ -41,8 +42,16 @@ AWAY_SECONDS = 30.0  # without Redis, after which a repeat breaks off: its first
 POLL_SECONDS, POLL_MAX_SECONDS = 0.02, 0.5  # between two reads of a repeat, growing while nothing arrives
 POLL_GROWTH = 1.5
 
+UNSTORED = Counter(
+    "poolgate_unstored_responses", "Responses that were not stored for their Idempotency-Key.", ["reason"]
+)
+_COUNTS = {  # the first value of each opens a file, which may not be possible later
+    reason: UNSTORED.labels(reason) for reason in ("too_large", "key_full", "pool_full")
+}
+
 RUNNING, STORED, TOO_LARGE = RecordingState.RUNNING, RecordingState.STORED, RecordingState.TOO_LARGE
 RELEASED, LOST = RecordingState.RELEASED, RecordingState.LOST
+POOL_FULL = RecordingState.POOL_FULL
 
 
 class RecordingLost(Exception):
@@ -75,6 +84,7 @@ class ResponseRecorder:
         if self._bytes > MAX_RESPONSE_BYTES:
             self._state = TOO_LARGE
             self._pieces.clear()
+            _COUNTS["too_large"].inc()
         elif len(piece) <= PIECE_BYTES:
             self._pieces.append(piece)
         else:
@@ -133,6 +143,10 @@ class ResponseRecorder:
         self._written += bool(piece)
         if recorded is LOST:
             log.warning("recording_lost", pool=self._request.pool, key=self._request.key)
+        if recorded in (TOO_LARGE, POOL_FULL):
+            if self._state in (RUNNING, STORED):
+                _COUNTS["pool_full" if recorded is POOL_FULL else "key_full"].inc()
+            recorded = TOO_LARGE
         if recorded is LOST or (recorded is TOO_LARGE and self._state is not RELEASED):
             self._state = recorded
             self._pieces.clear()
@@ -156,7 +170,8 @@ class RecordedResponse:
             state, pieces = self._read(at, cancellation)
             if state is TOO_LARGE:
                 raise NotReplayable(
-                    "The response to the first request with this Idempotency-Key is too large to be stored"
+                    "The response to the first request with this Idempotency-Key was not stored: it is too"
+                    " large, or the stored responses leave no room for it"
                 )
             yield from pieces
             at += len(pieces)

@@ -162,6 +162,16 @@ def recordings(name: str, key_id: str) -> str:
     return f"{root(name)}idem:of:{key_id}"
 
 
+def pool_recordings(name: str) -> str:
+    """Sorted set: `key id|digest` of each recording of the pool -> when it expires, Unix ms."""
+    return f"{root(name)}idem:pool"
+
+
+def pool_recorded_sizes(name: str) -> str:
+    """Hash: digest -> the bytes that its recording takes, with what Redis needs; `total` -> their sum."""
+    return f"{root(name)}idem:bytes"
+
+
 def recorded_sizes(name: str, key_id: str) -> str:
     """Hash: digest -> the bytes that its recorded response takes, sealed; `total` -> their sum."""
     return f"{root(name)}idem:sizes:{key_id}"

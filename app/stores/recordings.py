@@ -1,7 +1,8 @@
 """
 Responses that are recorded while they are sent, for repeats with the same `Idempotency-Key`; sealed.
 
-Bounds for each API key prevent them from filling Redis: the oldest are evicted.
+Two bounds prevent them from filling Redis: of those of an API key the oldest are evicted; where a pool has no
+room left, no more are stored until some expire, because a recording is a promise to its caller.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from app.stores.secrets import UnreadableSecret, Vault
 RETENTION_SECONDS = 600  # of a response, from its end
 MAX_RECORDINGS = 1000  # of one API key; the oldest that has ended is evicted
 MAX_BYTES = 32 * 1024 * 1024  # of one API key, sealed
+MAX_POOL_BYTES = 256 * 1024 * 1024  # of all API keys of a pool, unless the settings have another bound
 READ_PIECES = 8  # at a time
 
 
 class RecordingRepository:
     """Recorded responses by API key, endpoint and `Idempotency-Key`. Each method raises StoreUnavailable."""
 
-    def __init__(self, scripts: Scripts, vault: Vault, lease_seconds: float) -> None:
+    def __init__(
+        self, scripts: Scripts, vault: Vault, lease_seconds: float, max_pool_bytes: int = MAX_POOL_BYTES
+    ) -> None:
         """*lease_seconds*: a claim that is not renewed ends after that."""
+        self._max_pool_bytes = max_pool_bytes
         self._scripts = scripts
         self._vault = vault
         self._times = {
@@ -51,7 +56,8 @@ class RecordingRepository:
         """
         Add *piece*, unless it is empty, after the first *at* pieces; renew the claim, or end it.
 
-        Return the state that is recorded: TOO_LARGE where there is no room, LOST without the claim.
+        Return the state that is recorded: TOO_LARGE where there is no room, POOL_FULL where the pool has
+        none, LOST without the claim.
         """
         args = {
             "key": request.key,
@@ -61,6 +67,7 @@ class RecordingRepository:
             "state": state,
             "ended": ended,
             "max_bytes": MAX_BYTES,
+            "max_pool_bytes": self._max_pool_bytes,
         }
         sealed = self._vault.seal_bytes(piece) if piece else b""
         return RecordingState(

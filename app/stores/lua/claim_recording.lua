@@ -15,6 +15,8 @@ local record, index = recording_key(args.digest), recordings_key(args.key)
 local known = redis.call('HMGET', record, 'run', 'state', 'fingerprint')
 if known[1] then return known end
 
+if redis.call('EXISTS', POOL_RECORDINGS) == 0 then redis.call('DEL', POOL_RECORDED_SIZES) end -- the one expired a moment before
+sweep_recordings(now)
 for _, digest in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now - args.retention_ms)) do
   forget_recording(args.key, digest)
 end
@@ -24,5 +26,5 @@ while redis.call('ZCARD', index) >= args.max_recordings do
 end
 redis.call('HSET', record, 'run', args.run, 'state', 'running', 'fingerprint', args.fingerprint)
 redis.call('PEXPIRE', record, args.lease_ms)
-touch_recording(args.key, args.digest, now, args.lease_ms, args.retention_ms)
+touch_recording(args.key, args.digest, now, args.lease_ms, args.lease_ms + args.retention_ms)
 return { args.run, 'running', args.fingerprint }

@@ -48,6 +48,8 @@ local function recording_key(digest) return root .. 'idem:' .. digest end
 local function recorded_pieces_key(digest, run) return root .. 'idem:' .. digest .. ':' .. run end
 local function recordings_key(id) return root .. 'idem:of:' .. id end
 local function recorded_sizes_key(id) return root .. 'idem:sizes:' .. id end
+local POOL_RECORDINGS = root .. 'idem:pool'
+local POOL_RECORDED_SIZES = root .. 'idem:bytes'
 local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
 local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- short-lived, see availability.lua

@@ -1,10 +1,13 @@
 -- Recorded responses, which repeats of a request with the same Idempotency-Key receive.
 -- idem:of:<key> has the time at which each was last written: a running one is written at every renewal of its lease,
 -- so those that have ended are the oldest.
-local TOTAL = 'total' -- field of idem:sizes:<key>
+-- idem:pool has the time at which each recording of the pool expires, and idem:bytes their sizes. A size is there as long
+-- as its recording is in idem:pool; what has expired is removed when another recording of the pool is written.
+local TOTAL = 'total' -- field of idem:sizes:<key> and of idem:bytes
+local RECORDING_OVERHEAD = 1024 -- bytes that Redis needs besides the pieces, counted for the pool
+local MAX_SWEPT = 100 -- recordings that have expired, of one call: some hundred microseconds
 
-local function forget_size(key, digest)
-  local sizes = recorded_sizes_key(key)
+local function subtract_size(sizes, digest)
   local size = tonumber(redis.call('HGET', sizes, digest) or nil)
   if size then
     redis.call('HDEL', sizes, digest)
@@ -12,12 +15,35 @@ local function forget_size(key, digest)
   end
 end
 
+local function forget_size(key, digest)
+  subtract_size(recorded_sizes_key(key), digest)
+  subtract_size(POOL_RECORDED_SIZES, digest)
+end
+
+-- Adds a piece of *bytes* to the sizes of the key and of the pool.
+local function add_size(key, digest, bytes)
+  local sizes = recorded_sizes_key(key)
+  redis.call('HINCRBY', sizes, digest, bytes)
+  redis.call('HINCRBY', sizes, TOTAL, bytes)
+  if redis.call('HEXISTS', POOL_RECORDED_SIZES, digest) == 0 then bytes = bytes + RECORDING_OVERHEAD end
+  redis.call('HINCRBY', POOL_RECORDED_SIZES, digest, bytes)
+  redis.call('HINCRBY', POOL_RECORDED_SIZES, TOTAL, bytes)
+end
+
 local function forget_recording(key, digest)
   local record = recording_key(digest)
   local run = redis.call('HGET', record, 'run')
   if run then redis.call('DEL', record, recorded_pieces_key(digest, run)) end
   redis.call('ZREM', recordings_key(key), digest)
+  redis.call('ZREM', POOL_RECORDINGS, key .. '|' .. digest)
   forget_size(key, digest)
+end
+
+-- Forgets recordings of the pool that have expired, and returns how many.
+local function sweep_recordings(now)
+  local expired = redis.call('ZRANGEBYSCORE', POOL_RECORDINGS, '-inf', now, 'LIMIT', 0, MAX_SWEPT)
+  for _, member in ipairs(expired) do forget_recording(string.match(member, '^(.*)|(.-)$')) end
+  return #expired
 end
 
 -- Forgets the oldest recording that has ended, or whose lease has expired, and returns whether there was one.
@@ -31,9 +57,12 @@ local function evict_recording(key, except)
   return false
 end
 
--- Notes that the recording was written just now; *lease_ms* and *retention_ms* are the longest that it may exist after it.
-local function touch_recording(key, digest, now, lease_ms, retention_ms)
+-- Notes that the recording was written just now, and exists for *exists_ms*; *longest_ms* is the longest that any may exist
+-- after it was written.
+local function touch_recording(key, digest, now, exists_ms, longest_ms)
   redis.call('ZADD', recordings_key(key), now, digest)
-  redis.call('PEXPIRE', recordings_key(key), lease_ms + retention_ms)
-  redis.call('PEXPIRE', recorded_sizes_key(key), lease_ms + retention_ms)
+  redis.call('ZADD', POOL_RECORDINGS, now + exists_ms, key .. '|' .. digest)
+  for _, name in ipairs({ recordings_key(key), recorded_sizes_key(key), POOL_RECORDINGS, POOL_RECORDED_SIZES }) do
+    redis.call('PEXPIRE', name, longest_ms)
+  end
 end

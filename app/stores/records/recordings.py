@@ -15,6 +15,7 @@ class RecordingState(StrEnum):
     TOO_LARGE = "too_large"  # the request ran, but its response is not stored
     RELEASED = "released"  # the request may be repeated
     FULL = "full"  # too many of the same API key are running
+    POOL_FULL = "pool_full"  # recorded as TOO_LARGE: the recordings of the pool leave no room
     LOST = "lost"  # it expired, or another request has its place
 
 

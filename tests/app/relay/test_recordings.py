@@ -111,8 +111,19 @@ def test_a_large_piece_is_written_in_several(service: Recordings) -> None:
     assert b"".join(body) == large
 
 
-def test_a_longer_response_than_is_stored(service: Recordings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recordings, "MAX_RESPONSE_BYTES", 10)
+@pytest.mark.parametrize("reason", ["too_large", "key_full", "pool_full"])
+def test_a_response_that_is_not_stored(
+    store: FlakyStore, service: Recordings, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """It is longer than what is stored, or there is no room for it; repeats learn of it."""
+    match reason:
+        case "too_large":
+            monkeypatch.setattr(recordings, "MAX_RESPONSE_BYTES", 10)
+        case "key_full":
+            monkeypatch.setattr(stored_recordings, "MAX_BYTES", 10)
+        case "pool_full":
+            monkeypatch.setattr(store, "_max_pool_bytes", 10)
+    before = unstored()
     recorder = first(service)
     recorder.add(b"head")
     recorder.add(b"more than ten")
@@ -121,17 +132,15 @@ def test_a_longer_response_than_is_stored(service: Recordings, monkeypatch: pyte
 
     with pytest.raises(NotReplayable):
         read(repeat(service))
+    assert {name: count - before[name] for name, count in unstored().items()} == {
+        name: float(name == reason) for name in before
+    }
 
 
-def test_a_response_without_room_in_the_store(service: Recordings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_recordings, "MAX_BYTES", 10)
-    recorder = first(service)
-    recorder.add(b"head")
-    recorder.end(is_stored=True)
-    service.flush(5)
-
-    with pytest.raises(NotReplayable):
-        read(repeat(service))
+def unstored() -> dict[str, float]:
+    """Return the counts of the metric by reason."""
+    samples = next(iter(recordings.UNSTORED.collect())).samples
+    return {each.labels["reason"]: each.value for each in samples if each.name.endswith("_total")}
 
 
 def test_a_failed_request_can_be_repeated(service: Recordings) -> None:

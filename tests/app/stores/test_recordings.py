@@ -19,7 +19,9 @@ from app.stores.secrets import Vault
 
 RUNNING, STORED, TOO_LARGE = RecordingState.RUNNING, RecordingState.STORED, RecordingState.TOO_LARGE
 RELEASED, LOST, FULL = RecordingState.RELEASED, RecordingState.LOST, RecordingState.FULL
+POOL_FULL = RecordingState.POOL_FULL
 LEASE_SECONDS = 30
+OVERHEAD = 1024  # of lua/recordings.lua
 
 
 def vault() -> Vault:
@@ -211,6 +213,101 @@ class TestBounds:
         assert redis_client.hget(keys.recorded_sizes("p", "k"), "total") == "0"
 
 
+class TestPoolBound:
+    """Recordings of all keys together; where it is reached, nothing is evicted."""
+
+    def small(self, client: Any, max_bytes: int, clock: str = "") -> RecordingRepository:
+        scripts = Scripts(client, clock=clock) if clock else Scripts(client)
+        return RecordingRepository(scripts, vault(), LEASE_SECONDS, max_bytes)
+
+    def counted(self, client: Any) -> int:
+        """Return the counted bytes, which are those that the recordings have."""
+        sizes = {name: int(size) for name, size in client.hgetall(keys.pool_recorded_sizes("p")).items()}
+        total = sizes.pop("total", 0)
+        actual = {}
+        for name in client.scan_iter(keys.recording("p", "") + "*:*"):
+            digest = name.split(":")[-2]
+            if digest not in ("of", "sizes"):
+                actual[digest] = OVERHEAD + sum(map(len, client.lrange(name, 0, -1)))
+        assert sizes == actual
+        assert total == sum(sizes.values())
+        return total
+
+    def test_the_request_goes_on_unrecorded(self, redis_client: Any) -> None:
+        store = self.small(redis_client, 3000)  # a recording of 200 bytes takes 356 and OVERHEAD
+        record_all(store, request("a", key="other"), b"x" * 200)
+        record_all(store, request("b"), b"x" * 200)
+        store.claim(request("c"), "f")
+
+        assert store.record(request("c"), 0, b"x" * 200, RUNNING) is POOL_FULL
+        assert store.record(request("c"), 1, b"x", RUNNING) is TOO_LARGE
+        assert store.record(request("c"), 1, b"", STORED, ended=True) is TOO_LARGE
+        assert [store.read(request(each), 0).state for each in "abc"] == [STORED, STORED, TOO_LARGE]
+        assert store.claim(request("c", "2"), "f") == Claim("1", TOO_LARGE, "f")
+        assert self.counted(redis_client) == 2 * (356 + OVERHEAD)
+
+    def test_room_that_becomes_free(self, redis_client: Any) -> None:
+        store = self.small(redis_client, 2000)
+        record_all(store, request("a"), b"x" * 200)
+        store.record(request("a"), 1, b"", RELEASED, ended=True)
+        record_all(store, request("b", key="other"), b"x" * 200)
+
+        assert store.read(request("b", key="other"), 0).state is STORED
+        assert self.counted(redis_client) == 356 + OVERHEAD
+
+    def test_what_expires_does_not_count(self, redis_client: Any) -> None:
+        """Also where the store has deleted all that its key had."""
+        now = time.time_ns() // 1_000_000
+        earlier = self.small(redis_client, 3000, f"local function clock() return {now} end")
+        later = self.small(redis_client, 3000, f"local function clock() return {now + 600_000} end")
+        for key in ("one", "two"):
+            record_all(earlier, request(key, key=key), b"x" * 200)
+        redis_client.delete(keys.recordings("p", "two"), keys.recorded_sizes("p", "two"))
+        redis_client.delete(keys.recording("p", "two"))
+        earlier.claim(request("c"), "f")
+        assert earlier.record(request("c"), 0, b"x" * 200, RUNNING) is POOL_FULL
+
+        later.claim(request("d"), "f")
+        assert later.record(request("d"), 0, b"x" * 200, RUNNING) is RUNNING
+
+        redis_client.delete(keys.recorded_pieces("p", "two", "1"))  # it has expired there
+        assert self.counted(redis_client) == 356 + OVERHEAD
+        assert redis_client.zrange(keys.pool_recordings("p"), 0, -1) == ["k|d"]
+
+    def test_sizes_without_their_recordings(self, redis_client: Any) -> None:
+        """Both expire together, but for a millisecond."""
+        store = self.small(redis_client, 2000)
+        record_all(store, request("a"), b"x" * 200)
+        redis_client.delete(*redis_client.keys("*idem:d:*"), keys.pool_recordings("p"))
+        redis_client.delete(keys.recorded_pieces("p", "a", "1"))
+
+        record_all(store, request("b", key="other"), b"x" * 200)
+
+        assert self.counted(redis_client) == 356 + OVERHEAD
+
+    def test_many_at_once(self, redis_client: Any) -> None:
+        """Of several keys, with responses of any size, of which some are released or sent again."""
+        max_bytes = 40_000
+        store = self.small(redis_client, max_bytes)
+
+        def run(number: int) -> tuple[RecordingState, int]:
+            one = request(f"d{number % 60}", str(number), key=f"k{number % 5}")
+            state = store.claim(one, "f").state
+            for at in range(number % 7):
+                state = store.record(one, at, b"x" * (number * 37 % 900 + 1), RUNNING)
+                if number % 3 == 0:
+                    store.record(one, at, b"y", RUNNING)
+            store.record(one, number % 7, b"", RELEASED if number % 4 == 0 else STORED, ended=True)
+            return state, int(redis_client.hget(keys.pool_recorded_sizes("p"), "total") or 0)
+
+        with ThreadPoolExecutor(8) as callers:
+            outcomes = list(callers.map(run, range(240)))
+
+        assert {RUNNING, POOL_FULL, TOO_LARGE} <= {state for state, _ in outcomes}
+        assert max(total for _, total in outcomes) <= max_bytes
+        assert 0 < self.counted(redis_client) <= max_bytes
+
+
 @pytest.mark.parametrize("script", ["claim_recording", "record_response"])
 @pytest.mark.parametrize("change", [{"digest": 1}, {"run": None}, {"lease_ms": 0}, {"retention_ms": -1}])
 def test_odd_arguments_are_refused_before_anything_is_written(
@@ -218,7 +315,7 @@ def test_odd_arguments_are_refused_before_anything_is_written(
 ) -> None:
     args: dict[str, Any] = {"key": "k", "digest": "d", "run": "1", "lease_ms": 1000, "retention_ms": 1000}
     args |= {"fingerprint": "f", "max_recordings": 1, "at": 0, "state": "running", "ended": False}
-    args |= {"max_bytes": 1} | change
+    args |= {"max_bytes": 1, "max_pool_bytes": 1} | change
 
     with pytest.raises(StoreRefused):
         Scripts(redis_client).run(script, "p", orjson.dumps(args), "piece")

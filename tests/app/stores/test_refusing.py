@@ -81,6 +81,7 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
                 "state": _RECORDING_STATES[index % 4],
                 "ended": index % 2 == 0,
                 "max_bytes": index * 5,
+                "max_pool_bytes": index * 2000,
             },
             "sealed" if index else "",
         ],
@@ -172,6 +173,7 @@ def _filled(client: Any) -> StoreOfTest:
         store.scripts.run("claim_recording", store.pool, orjson.dumps(claim))
         if digest == "ended":
             stored = recording | {"at": 0, "state": "stored", "ended": True, "max_bytes": 100}
+            stored["max_pool_bytes"] = 10_000
             store.scripts.run("record_response", store.pool, orjson.dumps(stored), "sealed")
     root = keys.root(store.pool)
     client.hset(keys.webhooks(store.pool), "ops", "sealed")
