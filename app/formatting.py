@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import TypedDict
 
@@ -64,6 +64,11 @@ def duration(seconds: float) -> str:
     return " ".join(parts) or "0 s"
 
 
-def moment(unix_seconds: float) -> str:
-    """Return a point in time as `2027-01-31 18:00Z`."""
-    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
+def moment(unix_seconds: float, zone: tzinfo = UTC) -> str:
+    """Return a point in time with its zone: `2027-01-31 18:00Z`, `2027-01-31 19:00 CET`."""
+    at = datetime.fromtimestamp(unix_seconds, zone)
+    name = at.tzname() or ""
+    if name == "UTC":
+        return at.strftime("%Y-%m-%d %H:%MZ")
+    # zones without an abbreviation have their offset for a name, such as +03
+    return f"{at:%Y-%m-%d %H:%M} {'UTC' if name[:1] in '+-' else ''}{name}"

@@ -25,6 +25,7 @@ from app.cli.replay import replay
 from app.cli.request import request_group
 from app.cli.settings import settings
 from app.cli.setup import apply, dump
+from app.cli.show import show_account, show_key
 from app.cli.team import team_group
 from app.cli.up import up
 from app.cli.usage import usage
@@ -63,5 +64,7 @@ main.add_command(ops)
 key_group.add_command(limit_group("key"))
 team_group.add_command(limit_group("team"))
 pool_group.add_command(limit_group("pool"))
+key_group.add_command(show_key)
+account_group.add_command(show_account)
 for command in (login, import_account, export_account):
     account_group.add_command(command)

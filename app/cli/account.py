@@ -13,6 +13,7 @@ from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
 from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, Removals, with_proxy
+from app.cli.clock import moment, utc_option
 from app.cli.options import (
     Decorator,
     Group,
@@ -27,7 +28,7 @@ from app.cli.options import (
 )
 from app.cli.output import REFUSED, Figure, report, show_json, show_list, table
 from app.cli.progress import waiting
-from app.formatting import count, moment, names_or_all
+from app.formatting import count, names_or_all
 from app.operations.account_check import SECONDS
 from app.operations.account_rules import KIND_RULES
 from app.operations.diagnostic import pool_option
@@ -152,6 +153,7 @@ def show_first_listing(pool: str, name: str, listing: FirstListing) -> None:
 
 
 @account_group.command("list", epilog=example("poolgate account list", "poolgate account list --json"))
+@utc_option
 @in_pool
 @with_store
 def list_accounts(services: Services, as_json: bool, pool: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from app.cli import complete
+from app.cli.clock import moment, utc_option
 from app.cli.options import (
     Decorator,
     Group,
@@ -22,7 +23,7 @@ from app.cli.options import (
 )
 from app.cli.output import report, show_json, show_list, table
 from app.durations import parse_duration
-from app.formatting import moment, names_or_all
+from app.formatting import names_or_all
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyFilter, KeyView, label_texts
@@ -170,6 +171,7 @@ def _show_secret(as_json: bool, key: ApiKey, secret: str, heading: str) -> None:
     multiple=True,
     help="Only with this label, of this value or of any. May be repeated.",
 )
+@utc_option
 @in_pool
 @with_store
 def list_keys(
@@ -311,6 +313,7 @@ def overlap(text: str) -> float:
     metavar="TIME",
     help="How long the old secret stays valid.",
 )
+@utc_option
 @in_pool
 @with_store
 def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap: float) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from app.cli import complete
+from app.cli.clock import moment, utc_option
 from app.cli.options import Decorator, Group, checked, example, in_pool, operations, with_store
 from app.cli.output import Figure, report, show_list, table
-from app.formatting import moment
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import same_limits
 from app.presentation.limits import serialize_limit_status
@@ -78,7 +78,7 @@ def limit_group(owner: str) -> click.Group:
     commands = _LimitCommands(owner)
     change = (limit_argument, model_option, mode_option)
     commands.register("add", "'1000000 total_tokens/day'", _add, *change)
-    commands.register("list", "", _list)
+    commands.register("list", "", _list, utc_option)
     commands.register("set", "lim_1a2b3c '2000000 total_tokens/day'", _set, id_argument, *change)
     commands.register("remove", "lim_1a2b3c", _remove, id_argument)
     return commands.group

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from app.accounts.pools import DEFAULT, checked_name
 from app.cli import complete
+from app.cli.clock import use_zone
 from app.cli.output import name_store, report_failures
 from app.config import Settings
 from app.errors import InvalidRequest
@@ -156,7 +157,10 @@ def with_store(run: Callable[..., None]) -> Callable[..., None]:
     @json_option
     @wraps(run)
     def command(redis_url: str | None, **options: Any) -> None:
-        run(connect(redis_url, os.environ), **options)
+        services = connect(redis_url, os.environ)
+        if options.get("pool"):
+            use_zone(services, options["pool"])
+        run(services, **options)
 
     return command
 

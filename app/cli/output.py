@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -49,6 +49,13 @@ def printable(cell: object) -> str:
     """Return *cell* as text of one line; '' becomes a hyphen."""
     # a reason may quote an upstream, and terminals interpret control characters
     return "".join(letter if letter.isprintable() else "?" for letter in str(cell)) or "-"
+
+
+def pairs(lines: Iterable[tuple[str, str]]) -> str:
+    """Return (label, text) as lines with aligned texts, without those that have no text."""
+    shown = [(label, printable(text)) for label, text in lines if text]
+    width = max((len(label) for label, _ in shown), default=0)
+    return "\n".join(f"{label.ljust(width)}{GAP}{text}" for label, text in shown)
 
 
 def show_json(value: Any) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import click
 
+from app.cli.clock import moment, utc_option
 from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import Figure, show_json, show_list, table
-from app.formatting import count, moment, name_or_id
+from app.formatting import count, name_or_id
 from app.ledger.explain import Candidate, Choice, Unavailable
 from app.presentation.accounts import reason_label, state_label
 from app.presentation.names import Names
@@ -31,6 +32,7 @@ def request_group() -> None:
     "explain", epilog=example("poolgate request explain 0b54… # as in x-poolgate-request-id")
 )
 @click.argument("request_id", metavar="ID")
+@utc_option
 @in_pool
 @with_store
 def explain_request(services: Services, as_json: bool, pool: str, request_id: str) -> None:
@@ -100,6 +102,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     type=click.IntRange(1, 10_000),
     help="Maximum number of rows.",
 )
+@utc_option
 @in_pool
 @with_store
 def list_requests(

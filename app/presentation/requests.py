@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.ledger.search import LedgerQuery
 from app.presentation.names import Names
+from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import AttemptEntry, LedgerEntry
 from schemas.key_labels import parse_label_filters
 
+NEWEST = 300  # ledger entries searched for errors
 INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
 
 
@@ -90,3 +93,19 @@ class RequestView:
         """Return the figure *name*, None where the entry has none."""
         value = self.entry.row.get(name)
         return value if isinstance(value, int | float) else None
+
+
+def recent_errors(entries: LedgerRepository, pool: str, names: Names) -> dict[str, list[RequestView]]:
+    """
+    Return the failed attempts of the newest requests of *pool*, by account id, newest first.
+
+    Includes attempts after which another account answered; one entry per request and account.
+    """
+    errors: dict[str, list[RequestView]] = defaultdict(list)
+    for entry in reversed(entries.newest(pool, NEWEST)):
+        failed = {attempt.account: attempt for attempt in entry.attempts if attempt.is_failure_of_account}
+        if entry.status >= 400 and entry.status != 499:
+            failed.setdefault(entry.account_id, AttemptEntry(entry.account_id))
+        for account_id, attempt in failed.items():
+            errors[account_id].append(RequestView(entry, names, attempt))
+    return errors

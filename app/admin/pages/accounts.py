@@ -20,11 +20,9 @@ from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from app.presentation.accounts import AccountView
 from app.presentation.names import Names
-from app.presentation.requests import RequestView
-from app.stores.records.ledger import AttemptEntry
+from app.presentation.requests import RequestView, recent_errors
 from schemas.accounts import AccountInput
 
-NEWEST = 300  # ledger entries searched for errors
 MAX_ERRORS = 3
 NUMBERS = ("cap", "weight", "group")
 STREAMING = ((POOL_SETTING, "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
@@ -69,21 +67,9 @@ def detail(name: str) -> Any:
 
 
 def _recent_errors() -> dict[str, list[RequestView]]:
-    """
-    Return the failed attempts of the newest requests, by account id, newest first.
-
-    Includes attempts after which another account answered; one entry per request and account.
-    """
     app_services = services()
     names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
-    errors: dict[str, list[RequestView]] = defaultdict(list)
-    for entry in reversed(app_services.ledger.entries.newest(g.pool, NEWEST)):
-        failed = {attempt.account: attempt for attempt in entry.attempts if attempt.is_failure_of_account}
-        if entry.status >= 400 and entry.status != 499:
-            failed.setdefault(entry.account_id, AttemptEntry(entry.account_id))
-        for account_id, attempt in failed.items():
-            errors[account_id].append(RequestView(entry, names, attempt))
-    return errors
+    return recent_errors(app_services.ledger.entries, g.pool, names)
 
 
 @bp.route("/add", methods=["GET", "POST"])
