@@ -102,7 +102,7 @@ class Settings:
     idempotency: str = "on"
     # origins of web pages that may call the model endpoints; empty: none
     cors_origins: tuple[str, ...] = (ANY_ORIGIN,)
-    websocket: str = "off"  # off: handshakes are refused with 426, so that clients use HTTP
+    websocket: str = "on"  # off: handshakes are refused with 426, so that clients use HTTP
     websockets_per_key: int = 100  # open connections of an API key at one process
     websocket_idle_seconds: float = 1800.0  # without a request; then the connection is closed
     websocket_age_seconds: float = 3600.0  # as at OpenAI; a running response ends before the connection does

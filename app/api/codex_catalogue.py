@@ -36,10 +36,13 @@ DEFAULTS: JsonObject = {
 }
 
 
-def catalogue_of(offered: list[JsonObject], reported: list[JsonObject]) -> JsonObject:
+def catalogue_of(
+    offered: list[JsonObject], reported: list[JsonObject], *, websockets: bool = False
+) -> JsonObject:
     """
     Return the catalogue of *offered*, entries of /v1/models, which it contains as well.
 
+    *websockets* is whether this gateway, which need not be as the upstreams are, takes them.
     *reported* has the fields that each upstream reports, by model; the first upstream wins.
     """
     fields = {name: model for models in reversed(reported) for name, model in models.items()}
@@ -51,6 +54,7 @@ def catalogue_of(offered: list[JsonObject], reported: list[JsonObject]) -> JsonO
                 **DEFAULTS,
                 **fields.get(model["id"], {}),
                 **model.get("metadata", {}),
+                "prefer_websockets": websockets,
             }
             for model in offered
         ],

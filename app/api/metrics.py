@@ -22,9 +22,11 @@ from app.api.context import services
 from app.api.store_metrics import StoreMetrics
 from app.errors import GatewayError, InvalidApiKey, UpstreamRejected
 from app.process_metrics import Counter, Gauge, Histogram, ProcessMetrics
+from app.websocket.registry import ConnectionSummary
 
 bp = Blueprint("metrics", __name__)
 
+CLOSE_CODES = frozenset((*range(1000, 1004), *range(1005, 1014)))
 FOLDER = "POOLGATE_METRICS_FOLDER"  # set by `gunicorn_settings`, which makes the folder
 FRESH_SECONDS = 1.0  # for so long metrics are reused where no token is needed
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
@@ -44,12 +46,15 @@ FAILURES = frozenset(
 
 
 OPEN = Gauge("poolgate_requests_open", "Requests under way.")
+SOCKETS = Gauge("poolgate_websockets_open", "Open WebSocket connections.")
 REPLAYS = Counter("poolgate_replayed_responses", "Responses to repeats with the same Idempotency-Key.")
 _ENDED = Counter("poolgate_requests", "Requests that ended.", ("endpoint", "status"))
 _SECONDS = Histogram("poolgate_request_seconds", "From head to last byte.", ("endpoint",), SECONDS)
 _FIRST = Histogram("poolgate_first_event_seconds", "From request to first event.", ("endpoint",), SECONDS)
 _ATTEMPTS = Counter("poolgate_upstream_attempts", "Attempts at accounts.", ("outcome",))
 _ERRORS = Counter("poolgate_refusals", "Error responses by code.", ("code",))
+_CLOSED = Counter("poolgate_websocket_closes", "WebSocket connections that ended.", ("code",))
+_MESSAGES = Counter("poolgate_websocket_messages", "WebSocket messages.", ("direction",))
 _TOKENS = Counter("poolgate_tokens", "Tokens that requests used.", ("what",))
 _TOKEN_LABELS = {unit: (unit,) for unit in TOKENS}
 
@@ -68,6 +73,13 @@ def observe(endpoint: str, status: int, seconds: float, entry: Mapping[str, Any]
     for unit, token_labels in _TOKEN_LABELS.items():
         if count := entry.get(unit):
             _TOKENS.values[token_labels] += count
+
+
+def observe_socket(summary: ConnectionSummary) -> None:
+    """Count a WebSocket connection that ended; codes that clients invent are one."""
+    _CLOSED.inc((str(summary.code) if summary.code in CLOSE_CODES else "other",))
+    _MESSAGES.inc(("received",), summary.received)
+    _MESSAGES.inc(("sent",), summary.sent)
 
 
 def count_error(error: GatewayError) -> None:

@@ -41,7 +41,7 @@ def catalogue() -> Response:
     names = {name: own for account in accounts for name, own in account.settings.model_names.items()}
     if names:
         reported += [{name: own[of] for name, of in names.items() if of in own} for own in reported]
-    return json_response(catalogue_of(_offered(), reported))
+    return json_response(catalogue_of(_offered(), reported, websockets=services().websockets.is_on))
 
 
 def _offered() -> list[JsonObject]:

@@ -8,11 +8,13 @@ Source: https://platform.openai.com/docs/guides/websocket-mode
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
+import structlog
 from flask import Flask, Response
 
-from app.api import json_body
+from app.api import json_body, metrics
 from app.api.auth import caller
 from app.api.context import application, current_request, services
 from app.api.errors import error_response
@@ -24,6 +26,9 @@ from app.websocket import handshake
 from app.websocket.response import VARIABLE, SocketResponse, WarmUp
 from schemas.work_bounds import MAX_CONVERSATION_VALUES
 
+log = structlog.get_logger()
+
+_OF_REQUEST = ("werkzeug.", "flask.")
 _NOT_SENT = ("content-type", "content-length")  # there is no body
 
 
@@ -64,7 +69,15 @@ def upgrade() -> Response:
     app = application()
 
     def serve(headers: list[tuple[str, str]]) -> None:
-        current.websockets.serve(environ, key.id, headers, app, _parse)
+        for name in [name for name in environ if name.startswith(_OF_REQUEST)]:
+            del environ[name]  # the request has ended, and the connection may live for an hour
+        metrics.SOCKETS.value += 1
+        try:
+            summary = current.websockets.serve(environ, key.id, headers, app, _parse)
+        finally:
+            metrics.SOCKETS.value -= 1
+        metrics.observe_socket(summary)
+        log.info("websocket_ended", key=key.id, **asdict(summary))
 
     return UpgradeResponse(serve)
 

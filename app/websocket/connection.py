@@ -21,6 +21,7 @@ from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
+from app.websocket.bounds import MessageBudget
 from app.yielding import end_turn
 
 RECEIVE_BYTES = 64 * 1024
@@ -37,6 +38,7 @@ class ConnectionLimits:
 
     max_message_bytes: int
     slow_client_seconds: float  # that one send may take
+    budget: MessageBudget  # of the process
     ping_seconds: float = 20.0  # proxies close what is silent for a minute
     silent_seconds: float = 65.0  # without a byte, not even the answer to a ping
 
@@ -54,6 +56,9 @@ class Handler(Protocol):
 
     def too_large(self) -> None:
         """Send what precedes the Close because of a message that is too large."""
+
+    def overloaded(self) -> None:
+        """Send what precedes the Close because the process holds too many messages."""
 
     def next_check(self, now: float) -> float:
         """Act on time limits, and return when to call this again, on the monotonic clock."""
@@ -154,8 +159,12 @@ class WebSocketConnection:
         try:
             while self._read(handler):
                 pass
+        except Exception:
+            self.close(CloseReason.INTERNAL_ERROR)
+            raise
         finally:
             self._gone = True
+            self._drop_message()
             if self.code is None:
                 self.code = LOST
             try:
@@ -222,8 +231,7 @@ class WebSocketConnection:
         if self._protocol.state is ConnectionState.OPEN:  # it could not be parsed
             if event.code == CloseReason.MESSAGE_TOO_BIG:
                 handler.too_large()
-            self.close(event.code)
-            self._sock.lingers = True
+            self._refuse(event.code)
             return False
         if not self.is_closing:
             self.is_closing = True
@@ -239,13 +247,27 @@ class WebSocketConnection:
         message = self._message
         if message is None:
             message = self._message = bytearray()
-        message += event.data.encode() if isinstance(event, TextMessage) else event.data
-        if len(message) > self._limits.max_message_bytes:
-            self._message = None
+        data = event.data.encode() if isinstance(event, TextMessage) else event.data
+        message += data
+        if not self._limits.budget.take(len(data)):
+            self._drop_message()
+            handler.overloaded()
+            self._refuse(CloseReason.TRY_AGAIN_LATER)
+        elif len(message) > self._limits.max_message_bytes:
+            self._drop_message()
             handler.too_large()
-            self.close(CloseReason.MESSAGE_TOO_BIG)
-            self._sock.lingers = True
+            self._refuse(CloseReason.MESSAGE_TOO_BIG)
         elif event.message_finished:
-            self._message = None
+            self._drop_message()
             self.received += 1
             handler.receive(bytes(message))
+
+    def _drop_message(self) -> None:
+        if self._message is not None:
+            self._limits.budget.give(len(self._message))
+            self._message = None
+
+    def _refuse(self, code: int) -> None:
+        """Close while the client still sends: what it sent is read, or the Close would be lost."""
+        self.close(code)
+        self._sock.lingers = True

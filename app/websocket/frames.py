@@ -33,7 +33,7 @@ class Create:
     A `response.create`, without the fields that only a connection knows.
 
     `fields` and `items` are JSON: the body without its input, and the items of the input without brackets.
-    `items` is None where there is no input to continue with: then `fields` has everything.
+    `items` is None where there is no valid input (such as `messages`): then `fields` has everything.
     """
 
     lane: str
@@ -98,7 +98,7 @@ def _items_of(body: JsonObject, previous: str | None) -> list[Any] | None:
     if type(given) is list:
         return given
     if type(given) is str:
-        return [{"type": "message", "role": "user", "content": given}] if previous else None
+        return [{"type": "message", "role": "user", "content": given}]
     if previous is None:
         return None
     if given is not None or body.get("messages"):
@@ -129,14 +129,14 @@ def _headers_of(metadata: Any) -> dict[str, str]:
     }
 
 
-def body_of(create: Create, earlier: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[bytes, ...]]:
+def body_of(create: Create, earlier: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[bytes, ...] | None]:
     """
-    Return the body of the request that *create* is, and the pieces of its complete input.
+    Return the body of the request that *create* is, and the pieces of its complete input, if it has one.
 
     *earlier* are the items of the conversation before it.
     """
     if create.items is None:
-        return create.fields, ()
+        return create.fields, None
     pieces = tuple(piece for piece in (*earlier, create.items) if piece)
     return b'{"input":[%b],%b' % (b",".join(pieces), create.fields[1:]), pieces
 

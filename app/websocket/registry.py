@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
@@ -14,15 +16,28 @@ from app import descriptors
 from app.config import Settings
 from app.errors import UpgradeRefused
 from app.websocket import handshake
-from app.websocket.connection import ConnectionLimits, WebSocketConnection
+from app.websocket.bounds import MessageBudget
+from app.websocket.connection import LOST, ConnectionLimits, WebSocketConnection
+from app.websocket.continuation import ConversationMemory
 from app.websocket.frames import JsonObject
 from app.websocket.requests import Application, Environ
-from app.websocket.session import Session, SessionLimits
+from app.websocket.session import Session, SessionLimits, SharedMemory
 
 log = structlog.get_logger()
 
 CONNECTIONS_SHARE = 0.75  # of those of the process: the others are for requests by HTTP
 WAITING_MESSAGES = 2  # of the largest size, that may wait for their lanes
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSummary:
+    """A connection that has ended: the code of its Close, its seconds, messages and responses."""
+
+    code: int
+    seconds: float
+    received: int
+    sent: int
+    responses: int
 
 
 class WebSockets:
@@ -34,13 +49,19 @@ class WebSockets:
         self._by_key: Counter[str] = Counter()
         self._is_stopping = False
         self._max = 0
+        self.memory = SharedMemory(ConversationMemory(), MessageBudget())
 
     def __len__(self) -> int:
         return len(self._sessions)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether handshakes are accepted at all."""
+        return self._settings.websocket == "on"
+
     def check(self, key_id: str) -> None:
         """Raise UpgradeRefused if no connection is possible: clients use HTTP at once after that status."""
-        if self._settings.websocket == "off":
+        if not self.is_on:
             raise UpgradeRefused("This gateway does not speak WebSocket; send POST requests")
         if self._is_stopping:
             raise UpgradeRefused("This gateway process is stopping; send POST requests")
@@ -57,14 +78,16 @@ class WebSockets:
         headers: list[tuple[str, str]],
         application: Application,
         parse: Callable[[bytes], JsonObject],
-    ) -> None:
+    ) -> ConnectionSummary:
         """Accept the handshake of *environ*, which was checked, and serve the connection until it ends."""
         sock: Any = environ["gunicorn.socket"]
         settings = self._settings
         max_bytes = settings.max_responses_body_bytes
         response, extensions = handshake.accept(environ, max_bytes, headers)
         connection = WebSocketConnection(
-            sock, extensions, ConnectionLimits(max_bytes, settings.slow_client_seconds)
+            sock,
+            extensions,
+            ConnectionLimits(max_bytes, settings.slow_client_seconds, self.memory.messages),
         )
         session = Session(
             connection,
@@ -77,6 +100,7 @@ class WebSockets:
                 settings.websocket_idle_seconds,
                 settings.websocket_age_seconds,
             ),
+            self.memory,
         )
         self._sessions.add(session)
         self._by_key[key_id] += 1
@@ -84,11 +108,20 @@ class WebSockets:
             with suppress(OSError):
                 connection.send(response)
             connection.run(session)
+        except Exception as error:
+            log.exception("unhandled_error", kind=type(error).__name__)
         finally:
             self._sessions.discard(session)
             self._by_key[key_id] -= 1
             if not self._by_key[key_id]:
                 del self._by_key[key_id]
+        return ConnectionSummary(
+            connection.code or LOST,
+            time.monotonic() - connection.opened_at,
+            connection.received,
+            connection.sent,
+            session.responses,
+        )
 
     def stop(self) -> None:
         """Close idle connections, and each other one once its responses have ended."""

@@ -42,19 +42,33 @@ class SocketResponse:
     """
 
     __slots__ = (
-        *("_encode", "_lane", "_on_gone", "_sequence_number", "created_at"),
-        *("finish", "is_cancelled", "is_warm_up", "items", "response_id"),
+        *("_encode", "_keep", "_on_gone", "_sequence_number"),
+        *("finish", "is_cancelled", "is_warm_up", "input", "items", "lane", "response_id"),
     )
 
-    def __init__(self, encode: Callable[[bytes], bytes], lane: str, *, is_warm_up: bool = False) -> None:
-        """*encode* returns the bytes of a message on the connection."""
+    def __init__(
+        self,
+        encode: Callable[[bytes], bytes],
+        keep: Callable[[SocketResponse], None],
+        lane: str,
+        *,
+        is_warm_up: bool = False,
+    ) -> None:
+        """
+        *encode* returns the bytes of a message on the connection.
+
+        *keep* is called before the end of a response that can be continued is sent; `input` has all items
+        before its output, as JSON, and is None where they are not known.
+        """
+        self._keep = keep
+        self.lane = lane
+        self.input: tuple[bytes, ...] | None = None
         self.is_warm_up = is_warm_up
         self.is_cancelled = False
         self.finish = ""
         self.response_id = ""
         self.items: dict[int, bytes] = {}
         self._encode = encode
-        self._lane = lane
         self._on_gone: Callable[[], None] | None = None
         self._sequence_number = -1
 
@@ -98,7 +112,7 @@ class SocketResponse:
             return b""
         if not self.response_id:
             self.finish = ERROR
-            return self._encode(error_frame(error, self._lane))
+            return self._encode(error_frame(error, self.lane))
         self.finish = FAILED
         request = context.request
         name = request.response_model
@@ -127,7 +141,7 @@ class SocketResponse:
         )
 
     def _send(self, payload: JsonObject) -> bytes:
-        return self._encode(with_lane(orjson.dumps(payload), self._lane))
+        return self._encode(with_lane(orjson.dumps(payload), self.lane))
 
     def _message(self, event: Event) -> bytes:
         payload = event.payload
@@ -139,7 +153,7 @@ class SocketResponse:
             self._keep_item(payload)
         elif kind == ERROR:
             self.finish = ERROR
-            return self._encode(error_frame(rejection_from_event(payload), self._lane))
+            return self._encode(error_frame(rejection_from_event(payload), self.lane))
         elif kind in _TERMINAL:
             self.finish = kind
             self._end(payload)
@@ -147,7 +161,9 @@ class SocketResponse:
             response = payload.get("response")
             response_id = response.get("id") if isinstance(response, dict) else None
             self.response_id = response_id if isinstance(response_id, str) else ""
-        return self._encode(with_lane(event.encoded(), self._lane))
+        if self.finish in CONTINUABLE:
+            self._keep(self)
+        return self._encode(with_lane(event.encoded(), self.lane))
 
     def _keep_item(self, payload: dict[str, Any]) -> None:
         index, item = payload.get("output_index"), payload.get("item")

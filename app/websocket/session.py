@@ -24,11 +24,14 @@ from app.errors import (
     GatewayError,
     InvalidRequest,
     LaneUnusable,
+    Overloaded,
     PayloadTooLarge,
+    QuotaExceeded,
     internal_error,
 )
+from app.websocket.bounds import MessageBudget, Rate
 from app.websocket.connection import WebSocketConnection
-from app.websocket.continuation import Continuations
+from app.websocket.continuation import Continuations, ConversationMemory
 from app.websocket.frames import (
     Create,
     JsonObject,
@@ -46,6 +49,7 @@ log = structlog.get_logger()
 MAX_RUNNING = 16  # responses at a time
 MAX_LANES = 32  # with a name
 MAX_WAITING = 64  # messages, which wait for their lane
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 20, 300  # with pings and pongs
 NORMAL, RESTART, VIOLATION = 1000, 1012, 1008  # codes of a Close
 
 
@@ -57,6 +61,14 @@ class SessionLimits:
     max_waiting_bytes: int
     idle_seconds: float
     age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SharedMemory:
+    """What all connections of a process hold together."""
+
+    conversations: ConversationMemory
+    messages: MessageBudget
 
 
 class Session:
@@ -71,6 +83,7 @@ class Session:
         environ: Environ,
         parse: Callable[[bytes], JsonObject],
         limits: SessionLimits,
+        shared: SharedMemory,
     ) -> None:
         """*environ* is that of the handshake; *parse* returns the object that a message is, or raises."""
         self._connection = connection
@@ -82,8 +95,11 @@ class Session:
         self._waiting: deque[Create] = deque()
         self._waiting_bytes = 0
         self._lanes: set[str] = set()
-        self._continuations = Continuations()
+        self._continuations = Continuations(shared.conversations)
         self._active_at = time.monotonic()
+        self._rate = Rate(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE, self._active_at)
+        self._budget = shared.messages
+        self.responses = 0  # that were begun
         self._is_draining = False
         self._is_revoked = False
         self._ended = Event()  # set while nothing runs
@@ -93,6 +109,8 @@ class Session:
 
     def receive(self, message: bytes) -> None:
         """Handle a message of the client."""
+        if not self._is_allowed():
+            return
         self._active_at = time.monotonic()
         lane = ""
         try:
@@ -103,7 +121,20 @@ class Session:
             self._connection.send_text(error_frame(error, lane))
 
     def receive_control(self) -> None:
-        """Pings and pongs are no activity."""
+        """Count a ping or pong, which is no activity."""
+        self._is_allowed()
+
+    def _is_allowed(self) -> bool:
+        """Count a message; one too many closes the connection."""
+        if self._rate.allows(time.monotonic()):
+            return True
+        error = QuotaExceeded("This connection sends too many messages", retry_after_seconds=1)
+        self._connection.send_text(error_frame(error))
+        self._connection.close(VIOLATION, "too many messages")
+        return False
+
+    def overloaded(self) -> None:
+        self._connection.send_text(error_frame(Overloaded("This gateway process holds too many messages")))
 
     def too_large(self) -> None:
         limit = self._limits.max_message_bytes // (1024 * 1024)
@@ -121,10 +152,11 @@ class Session:
         return until
 
     def closed(self) -> None:
-        self._waiting.clear()
+        self._take_waiting()
         for response in list(self._running.values()):
             response.cancel()
         self._ended.wait()
+        self._continuations.close()
 
     # what other greenlets call
 
@@ -160,6 +192,9 @@ class Session:
             len(self._waiting) >= MAX_WAITING or waiting_bytes > self._limits.max_waiting_bytes
         ):
             raise LaneUnusable("Too many messages wait for their lane", "websocket_queue_full")
+        if not self._budget.take(create.size):
+            self._budget.give(create.size)
+            raise Overloaded("This gateway process holds too many messages", retry_after_seconds=1)
         self._waiting.append(create)
         self._waiting_bytes = waiting_bytes
         self._start_waiting()
@@ -172,12 +207,18 @@ class Session:
             if create.lane not in self._running:
                 self._waiting.remove(create)
                 self._waiting_bytes -= create.size
+                self.responses += 1
                 response = SocketResponse(
-                    self._connection.encode, create.lane, is_warm_up=not create.generates
+                    self._connection.encode, self._keep, create.lane, is_warm_up=not create.generates
                 )
                 self._running[create.lane] = response
                 self._ended.clear()
                 gevent.spawn(self._run, create, response)
+
+    def _keep(self, response: SocketResponse) -> None:
+        if response.input is not None:
+            items = response.input + response.output()
+            self._continuations.keep(response.lane, response.response_id, items)
 
     def _run(self, create: Create, response: SocketResponse) -> None:
         try:
@@ -191,20 +232,27 @@ class Session:
             self._connection.send_text(error_frame(internal_error(), create.lane))
         finally:
             del self._running[create.lane]
+            self._budget.give(create.size)
             self._active_at = time.monotonic()
             self._go_on()
 
     def _go_on(self) -> None:
         """Start what waits, after a response has ended, or close the connection."""
         if self._is_over():
-            waiting, self._waiting = self._waiting, deque()
-            for create in waiting:
+            for create in self._take_waiting():
                 self._connection.send_text(error_frame(self._limit_reached(), create.lane))
         elif self._connection.is_open:
             self._start_waiting()
         if not self._running:
             self._ended.set()
             self._close_if_due()
+
+    def _take_waiting(self) -> deque[Create]:
+        """Return the messages that wait, which are not to be started."""
+        waiting, self._waiting = self._waiting, deque()
+        self._budget.give(self._waiting_bytes)
+        self._waiting_bytes = 0
+        return waiting
 
     def _close_if_due(self) -> None:
         if self._running:
@@ -226,8 +274,7 @@ class Session:
 
     def _respond(self, create: Create, response: SocketResponse) -> None:
         """Run the request that *create* is, and send its events."""
-        earlier = self._continuations.before(create)
-        body, pieces = body_of(create, earlier)
+        body, response.input = body_of(create, self._continuations.before(create))
         reply = Reply(self._application, environ_of(self._environ, create.headers, body, response))
         del body
         try:
@@ -239,9 +286,7 @@ class Session:
                     self._connection.send(chunk)
         finally:
             reply.close()
-            if response.finish in CONTINUABLE:
-                self._continuations.keep(create.lane, response.response_id, pieces + response.output())
-            elif not response.is_cancelled:
+            if response.finish not in CONTINUABLE and not response.is_cancelled:
                 self._continuations.forget(create)
         if response.is_cancelled and not response.finish:
             self._connection.send_text(error_message(499, CANCELLED, {}, create.lane))

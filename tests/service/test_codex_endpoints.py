@@ -112,8 +112,8 @@ class TestResponses:
             assert error_of(response)["param"] == "instructions"
 
 
-def test_a_handshake_is_refused_in_favour_of_http(pool: PoolOfTest) -> None:
-    headers = {"Authorization": f"Bearer {pool.key()}", **HANDSHAKE}
+def test_a_handshake_of_another_version_is_refused_in_favour_of_http(pool: PoolOfTest) -> None:
+    headers = {"Authorization": f"Bearer {pool.key()}", **HANDSHAKE, "Sec-WebSocket-Version": "8"}
 
     response = requests.get(pool.gateway.url + PATH, headers=headers, timeout=10)
 

@@ -21,6 +21,7 @@ from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.guide import page
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
+from tests.support.websocket import socket_of
 
 TOKEN = "whoever-knows-this"
 SECRET_WORDS = "a-word-from-a-prompt"
@@ -106,6 +107,8 @@ def test_the_readme_names_every_metric_and_label(pool: PoolOfTest, upstream: Scr
     pool.account("a", upstream.base_url())
     pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key())
     pool.post(PATHS["chat"], CHAT, "nobody's")
+    with socket_of(pool, pool.key("socket")):
+        pass
 
     reply = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in DOCUMENTED.items()}
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.service.test_common_rules import HANDSHAKE
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
 from tests.support.websocket import SocketClient, socket_of, text_in
 
@@ -21,7 +27,7 @@ WITH_A_GATE = {"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"ga
 @pytest.fixture(scope="module")
 def sockets(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     home: Path = tmp_path_factory.mktemp("sockets")
-    with running_gateway(redis_url, home, workers=1, POOLGATE_WEBSOCKET="on") as running:
+    with running_gateway(redis_url, home, workers=1) as running:
         yield running
 
 
@@ -117,6 +123,7 @@ class TestEnds:
         event = client.until_end()[-1]
         assert (event["type"], event["error"]["code"]) == ("error", "response_cancelled")
         assert client.respond()[-1]["type"] == "response.completed"
+        pool.wait_for_rows(2)
         assert pool.open_leases() == 0
 
     def test_binary(self, client: SocketClient) -> None:
@@ -126,7 +133,7 @@ class TestEnds:
 
     def test_a_worker_that_stops(self, redis_url: str, tmp_path: Path, upstream: ScriptedUpstream) -> None:
         """An idle connection is closed at once, another after its response."""
-        with running_gateway(redis_url, tmp_path, workers=1, POOLGATE_WEBSOCKET="on") as gateway:
+        with running_gateway(redis_url, tmp_path, workers=1) as gateway:
             pool = gateway.pool()
             pool.account("a", upstream.base_url())
             upstream.script(WITH_A_GATE)
@@ -176,3 +183,150 @@ class TestHandshakes:
         assert response.status_code == status
         assert response.json()["error"]["message"]
         assert (response.headers.get("sec-websocket-version") == "13") == (status == 426)
+
+    def test_switched_off(self, redis_url: str, tmp_path: Path) -> None:
+        """The status after which the Codex CLI uses HTTP at once."""
+        with running_gateway(redis_url, tmp_path, workers=1, POOLGATE_WEBSOCKET="off") as gateway:
+            pool = gateway.pool()
+            with pytest.raises(InvalidStatus) as refused, socket_of(pool, pool.key()):
+                pass
+            catalogue = pool.get("/v1/models?client_version=1", pool.key("other")).json()
+        response = refused.value.response
+        assert response.status_code == 426
+        assert b"send POST requests" in response.body
+        assert not any(model["prefer_websockets"] for model in catalogue["models"])
+
+    def test_the_connections_of_a_key(self, redis_url: str, tmp_path: Path) -> None:
+        with running_gateway(redis_url, tmp_path, workers=1, POOLGATE_WEBSOCKETS_PER_KEY="2") as gateway:
+            pool = gateway.pool()
+            key, other = pool.key(), pool.key("other")
+            with socket_of(pool, key), socket_of(pool, key) as second:
+                with pytest.raises(InvalidStatus) as refused, socket_of(pool, key):
+                    pass
+                assert refused.value.response.status_code == 426
+                with socket_of(pool, other):
+                    second.connection.close()
+                assert eventually(lambda: can_connect(pool, key))
+
+    def test_pages_of_other_origins(self, redis_url: str, tmp_path: Path) -> None:
+        with running_gateway(
+            redis_url, tmp_path, workers=1, POOLGATE_CORS_ORIGINS="https://a.test"
+        ) as gateway:
+            pool = gateway.pool()
+            key = pool.key()
+            with socket_of(pool, key, origin="https://a.test"):
+                pass
+            with pytest.raises(InvalidStatus) as refused, socket_of(pool, key, origin="https://b.test"):
+                pass
+        assert refused.value.response.status_code == 403
+
+
+def can_connect(pool: PoolOfTest, key: str) -> bool:
+    try:
+        with socket_of(pool, key):
+            return True
+    except InvalidStatus:
+        return False
+
+
+class TestLimits:
+    def test_age_and_idle_time(self, redis_url: str, tmp_path: Path, upstream: ScriptedUpstream) -> None:
+        """A running response ends; the next is refused with what makes clients connect again."""
+        ages = {"POOLGATE_WEBSOCKET_AGE_SECONDS": "2", "POOLGATE_WEBSOCKET_IDLE_SECONDS": "1"}
+        with running_gateway(redis_url, tmp_path, workers=1, **ages) as gateway:
+            pool = gateway.pool()
+            pool.account("a", upstream.base_url())
+            upstream.script(WITH_A_GATE)
+            key = pool.key()
+            with socket_of(pool, key) as idle, socket_of(pool, key) as busy:
+                busy.create()
+                upstream.wait_for(gate="go")
+                assert idle.close_code() == 1000
+                time.sleep(1.5)
+                busy.create()
+                assert busy.receive()["type"] == "response.created"
+                refused = next(event for event in iter(busy.receive, None) if event["type"] == "error")
+                assert (refused["status"], refused["error"]["code"]) == (
+                    400,
+                    "websocket_connection_limit_reached",
+                )
+                upstream.release("go")
+                assert busy.until_end()[-1]["type"] == "response.completed"
+                assert busy.close_code() == 1000
+
+    def test_a_message_that_is_too_large(self, redis_url: str, tmp_path: Path) -> None:
+        """The error precedes the Close; also where it is only large once it is inflated."""
+        with running_gateway(redis_url, tmp_path, workers=1, POOLGATE_MAX_BODY_MIB="1") as gateway:
+            pool = gateway.pool()
+            key = pool.key()
+            for compression in (None, "deflate"):
+                with socket_of(pool, key, compression=compression) as client:
+                    client.create("x" * 4 * 1024 * 1024)
+                    event = client.receive()
+                    assert (event["status"], event["error"]["code"]) == (413, "payload_too_large")
+                    assert client.close_code() == 1009
+
+    def test_too_many_messages(self, client: SocketClient) -> None:
+        with suppress(ConnectionClosed):
+            for _ in range(2000):
+                client.send({"type": "response.processed"})
+
+        assert client.close_code() == 1008
+
+    def test_a_key_that_is_deleted(self, pool: PoolOfTest) -> None:
+        with socket_of(pool, pool.key("gone")) as client:
+            pool.gateway.services.api_keys.remove(pool.name, "gone")
+            assert eventually(lambda: client.respond()[-1].get("status") == 401)
+            assert client.close_code() == 1008
+
+
+class TestEveryEnd:
+    def test_nothing_is_left(self, pool: PoolOfTest, upstream: ScriptedUpstream, sockets: Gateway) -> None:
+        """Connections that end in any way, idle or not, leave no lease, greenlet or socket."""
+        (worker,) = sockets.children()
+        key = pool.key()
+        with socket_of(pool, key) as client:
+            client.respond()
+        before = open_files(worker)
+        upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
+        for number in range(60):
+            with suppress(ConnectionClosed), socket_of(pool, key, close_timeout=1) as client:
+                if number % 2:
+                    client.create(stream_id="x" if number % 3 else "y")
+                ENDS[number % len(ENDS)](client)
+        upstream.release("go")
+
+        assert eventually(lambda: pool.open_leases() == 0 and pool.in_flight() == 0)
+        assert eventually(lambda: open_sockets(sockets) == 0)
+        assert eventually(lambda: open_files(worker) <= before + 2)
+        rows = pool.rows()
+        assert len({row["id"] for row in rows}) == len(rows)
+
+
+def open_files(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def open_sockets(gateway: Gateway) -> int:
+    text = requests.get(gateway.url + "/metrics", timeout=10).text
+    (line,) = [line for line in text.splitlines() if line.startswith("poolgate_websockets_open ")]
+    return int(float(line.split()[1]))
+
+
+def reset(client: SocketClient) -> None:
+    """Close so that the kernel sends a reset."""
+    client.connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.connection.socket.close()
+
+
+ENDS: list[Callable[[SocketClient], object]] = [
+    lambda client: client.connection.close(1000),
+    lambda client: client.connection.socket.shutdown(socket.SHUT_RDWR),
+    reset,
+    lambda client: client.send(b"binary"),
+    lambda client: client.connection.socket.sendall(b"\xff\xff no frame"),
+    lambda client: client.connection.socket.sendall(b"\x81\xfe\x10\x00half a frame"),
+    lambda client: client.connection.close(4000, "a code of our own"),
+    lambda client: client.send({"type": "response.cancel"}),
+    lambda client: client.connection.socket.shutdown(socket.SHUT_WR),
+]

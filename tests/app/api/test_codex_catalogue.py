@@ -22,5 +22,13 @@ def test_the_first_upstream_that_reports_a_field_wins() -> None:
     assert second["visibility"] == "hide"
 
 
+def test_websockets_are_preferred_where_the_gateway_takes_them() -> None:
+    reported = [{"m": {"prefer_websockets": True}}]
+
+    assert not any(model["prefer_websockets"] for model in catalogue_of(OFFERED, reported)["models"])
+    on = catalogue_of(OFFERED, reported, websockets=True)["models"]
+    assert all(model["prefer_websockets"] for model in on)
+
+
 def test_the_openai_list_is_in_it() -> None:
     assert catalogue_of(OFFERED, [])["data"] is OFFERED
