@@ -19,15 +19,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import structlog
-from prometheus_client import Counter
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from app.errors import StreamIdleTimeout, UpstreamProtocolError, UpstreamUnreachable
+from app.process_metrics import Counter
 from app.upstream.connections import RequestNotStarted
 from app.upstream.conversation_turns import (
     Input,
@@ -73,9 +72,8 @@ _FORGOTTEN = ("previous_response_not_found", "websocket_connection_limit_reached
 REQUESTS = Counter(
     "poolgate_upstream_websocket_requests",
     "Requests of accounts that use WebSocket, by what they sent: new items, all, or all over HTTP.",
-    ["sent"],
+    ("sent",),
 )
-_sent = cache(REQUESTS.labels)
 
 
 class _NotProcessed(Exception):
@@ -119,7 +117,7 @@ class WebSocketTransport:
         conversation = request.conversation
         is_large = request.turn.body_bytes > MAX_MESSAGE_BYTES
         if is_large or conversation in self._busy or self._is_avoided(request.account_id):
-            _sent("http").inc()
+            REQUESTS.inc(("http",))
             return None
         self._busy.add(conversation)
         response = None
@@ -129,7 +127,7 @@ class WebSocketTransport:
             if response is None:
                 self._busy.discard(conversation)
         if response is None:
-            _sent("http").inc()
+            REQUESTS.inc(("http",))
         return response
 
     def _send(self, route: Route, request: WebSocketRequest) -> WebSocketResponse | None:
@@ -188,7 +186,7 @@ class WebSocketTransport:
         except BaseException:
             websocket.close()
             raise
-        _sent("all" if new is None else "new_items").inc()
+        REQUESTS.inc(("all" if new is None else "new_items",))
 
         def release(body: WebSocketBody, is_reusable: bool) -> None:
             self._busy.discard(request.conversation)

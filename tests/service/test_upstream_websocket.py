@@ -16,11 +16,14 @@ from app.accounts.own_proxy import OwnProxy
 from app.accounts.request_settings import RequestSettings
 from tests.service.test_leaving import send_request
 from tests.service.test_model_responses import events_of
+from tests.service.test_observing import metrics
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.processes import eventually
 from tests.support.proxies import http_proxy, socks_proxy
 from tests.support.tls import make_certificate, tls_proxy
 from tests.support.upstream_client import ScriptedUpstream, Seen
 from tests.support.upstream_websocket import HANDSHAKE, close_step, text_frame
+from tests.support.websocket import socket_of
 
 ON = RequestSettings(websocket="on")
 Json = dict[str, Any]
@@ -29,7 +32,9 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One worker: a connection serves the conversation on the worker that has it."""
-    with running_gateway(redis_url, tmp_path_factory.mktemp("home"), workers=1) as running:
+    with running_gateway(
+        redis_url, tmp_path_factory.mktemp("home"), workers=1, POOLGATE_WEBSOCKET="on"
+    ) as running:
         yield running
 
 
@@ -170,6 +175,34 @@ class TestConversation:
             assert "response.completed" in first.text
 
         assert [seen.method for seen in requests_of(upstream)] == ["WEBSOCKET", "POST"]
+
+
+class TestClientsOverWebSocket:
+    def test_what_is_new_is_sent_on(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        """What the gateway adds for accounts without the conversation is not sent to the one that has it."""
+        with socket_of(pool, key) as client:
+            previous: Json = {}
+            for number in range(3):
+                events = client.respond([user(f"turn {number}")], prompt_cache_key="c1", **previous)
+                previous = {"previous_response_id": events[-1]["response"]["id"]}
+
+        sent = requests_of(upstream)
+        assert methods_of(upstream) == ["GET", *["WEBSOCKET"] * 3]
+        assert [seen.body["input"] for seen in sent if seen.body] == [[user(f"turn {n}")] for n in range(3)]
+
+
+def test_requests_are_counted(gateway: Gateway, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url(), settings=ON)
+    name = "poolgate_upstream_websocket_requests_total"
+    before = {sent: metrics(gateway).get(f"{name} {sent}", 0) for sent in ("all", "new_items", "http")}
+    key, conversation = pool.key(), [user("one")]
+    conversation += [*output_of(post(pool, key, conversation)), user("two")]
+    post(pool, key, conversation)
+
+    expected = {"all": before["all"] + 1, "new_items": before["new_items"] + 1, "http": before["http"]}
+    assert eventually(
+        lambda: {sent: metrics(gateway).get(f"{name} {sent}", 0) for sent in expected} == expected
+    )
 
 
 class TestWithoutIt:
@@ -358,9 +391,10 @@ class TestLeaving:
         pool.wait_for_rows(1)
         assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
-    def test_the_next_turn(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+    @pytest.mark.parametrize("place", ["start", "1"])
+    def test_the_next_turn(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str, place: str) -> None:
         """It takes a new connection and is sent in full."""
-        upstream.script({"play": "text", "deltas": 3, "at": {"1": [{"gate": "g"}]}}, {"play": "text"})
+        upstream.script({"play": "text", "deltas": 3, "at": {place: [{"gate": "g"}]}}, {"play": "text"})
         with send_request(pool, "/v1/responses", turn([user("hi")]), key):
             upstream.wait_for(gate="g")
         pool.wait_for_rows(1)
