@@ -16,7 +16,7 @@ from zoneinfo import available_timezones
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.limits.prices import MILLION
-from app.operations.setup.litellm_accounts import AccountReader, Deployment, variable_in
+from app.operations.setup.litellm_accounts import TIMEOUTS, AccountReader, Deployment, variable_in
 from app.operations.setup.litellm_keys import KeyConverter
 from app.operations.setup.litellm_periods import period_of
 from app.operations.setup.litellm_routes import RouteBuilder
@@ -36,6 +36,7 @@ READ_PARAMS = frozenset(
         *("litellm_credential_name", "weight", "rpm", "tpm", "order", "max_parallel_requests"),
         *("drop_params", "reasoning_effort", "temperature", "max_tokens", "service_tier"),
         *PRICES,
+        *TIMEOUTS,
     )
 )
 READ_INFO = frozenset(
@@ -55,10 +56,11 @@ READ_SETTINGS = {  # of a section; all others are reported
     "router_settings": (
         *("routing_strategy", "model_group_alias", "fallbacks", "context_window_fallbacks"),
         *("default_fallbacks", "enable_pre_call_check", "enable_pre_call_checks"),
+        *TIMEOUTS,
     ),
     "litellm_settings": (
         *("fallbacks", "context_window_fallbacks", "default_fallbacks", "model_group_alias"),
-        *("drop_params", "max_budget", "budget_duration", "timezone"),
+        *("drop_params", "max_budget", "budget_duration", "timezone", "request_timeout"),
     ),
     "general_settings": (),
 }
@@ -68,9 +70,6 @@ REASONS = {
     "allowed_fails": "the kind of a failure decides how long an account is not used",
     "cooldown_time": "the kind of a failure decides how long an account is not used",
     "retry_policy": "the kind of a failure decides about retries",
-    "timeout": "see poolgate pool set --time-limit",
-    "stream_timeout": "see poolgate pool set --time-limit",
-    "request_timeout": "see poolgate pool set --time-limit",
     "content_policy_fallbacks": "an answer that a provider's policy refuses is final",
     "master_key": "operators are invited: see poolgate admin invite --help",
     "database_url": "keys and teams of the database are not in this file: see --keys and --teams",
@@ -110,11 +109,12 @@ def convert_litellm(
     remarks = Remarks()
     variables = _section(config, "environment_variables")
     own = {name: str(value) for name, value in variables.items() if variable_in(value) is None}
-    reader = AccountReader({**environ, **own}, _credentials(config), remarks)
+    router = {**_section(config, "litellm_settings"), **_section(config, "router_settings")}
+    defaults = {"timeout": router.get("request_timeout"), **router}
+    reader = AccountReader({**environ, **own}, _credentials(config), remarks, defaults)
     entries = enumerate(config["model_list"])
     read = [reader.read(entry, f"model_list[{index}]") for index, entry in entries]
     deployments = [deployment for deployment in read if deployment is not None]
-    router = {**_section(config, "litellm_settings"), **_section(config, "router_settings")}
     builder = RouteBuilder(deployments, router, remarks)
     key_converter = KeyConverter(remarks)
     document: dict[str, Any] = {

@@ -17,7 +17,13 @@ from marshmallow import ValidationError
 
 from app.accounts.kinds import find_kind
 from app.operations.setup.remarks import Remarks
-from schemas.account_settings import MAX_HEADER_CHARS, SECRET_HEADERS, header_error
+from schemas.account_settings import (
+    MAX_HEADER_CHARS,
+    MAX_TIMEOUT_SECONDS,
+    MIN_TIMEOUT_SECONDS,
+    SECRET_HEADERS,
+    header_error,
+)
 from schemas.accounts import BaseUrl
 from schemas.bounds import MAX_CREDENTIAL_CHARS, name_error
 
@@ -48,6 +54,12 @@ HOSTED = {  # providers with OpenAI's API at an address that is known
     "moonshot": "https://api.moonshot.ai/v1",
 }
 WITH_USUAL_VARIABLE = frozenset((*HOSTED, "openai", "azure"))  # whose key LiteLLM looks for by itself
+STREAM_TIMEOUT = "stream_timeout"
+TIMEOUTS = {  # the field of an account, by LiteLLM's name
+    "timeout": "timeout_seconds",
+    STREAM_TIMEOUT: "first_token_timeout_seconds",
+}
+NO_TIMEOUT = f"it is no number of {MIN_TIMEOUT_SECONDS:g} to {MAX_TIMEOUT_SECONDS} seconds"
 _OPENAI_MODEL = re.compile(r"(gpt-|o\d|chatgpt-|codex-|text-embedding-|whisper|tts|dall-e|omni-)")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9.]+")
 _NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]+")
@@ -67,6 +79,7 @@ class ImportedAccount:
     models: list[str] = field(default_factory=list)
     takes_any_model: bool = False
     caps: list[int | None] = field(default_factory=list)  # of each deployment
+    timeouts: dict[str, list[float | None]] = field(default_factory=dict)  # of each, by the field here
 
     def entry(self) -> dict[str, Any]:
         """Return the entry of a document; what is the default is left out."""
@@ -80,6 +93,7 @@ class ImportedAccount:
             "cap": sum(caps) if len(caps) == len(self.caps) else 0,
             "headers": dict(self.headers),
             "secret_headers_env": dict(self.secret_headers_env),
+            **{name: _longest(timeouts) for name, timeouts in self.timeouts.items()},
         }
         return {name: value for name, value in entry.items() if value}
 
@@ -97,15 +111,21 @@ class Deployment:
 
 
 class AccountReader:
-    """*environ* has the variables that values name; *credentials* are those of `credential_list`."""
+    """
+    *environ* has the variables that values name; *credentials* are those of `credential_list`.
+
+    *defaults* has the timeouts of the router, for deployments that have none.
+    """
 
     def __init__(
         self,
         environ: Mapping[str, str],
         credentials: Mapping[str, Mapping[str, Any]],
         remarks: Remarks,
+        defaults: Mapping[str, Any],
     ) -> None:
         self._environ = environ
+        self._defaults = defaults
         self._credentials = credentials
         self._remarks = remarks
         self.secrets: dict[str, str] = {}  # of keys that are in the file itself, by the variables for them
@@ -139,8 +159,30 @@ class AccountReader:
             account.models.append(model)
         cap = params.get("max_parallel_requests")
         account.caps.append(cap if type(cap) is int and 1 <= cap <= 100_000 else None)
+        self._add_timeouts(account, params, path)
         info = entry.get("model_info")
         return Deployment(group, account, model, params, info if isinstance(info, dict) else {}, path)
+
+    def _add_timeouts(self, account: ImportedAccount, params: Mapping[str, Any], path: str) -> None:
+        """Add the timeouts of a deployment, else those of the router, to its *account*."""
+        for theirs, name in TIMEOUTS.items():
+            known = account.timeouts.setdefault(name, [])
+            own = params.get(theirs)
+            value = self._resolve(own if own is not None else self._defaults.get(theirs))
+            seconds = _seconds(value)
+            if value is not None and seconds is None:
+                place = path if own is not None else "router_settings"
+                self._remarks.skipped(place, f"{theirs}: {NO_TIMEOUT}")
+            elif theirs == STREAM_TIMEOUT and seconds is not None:
+                place = path if own is not None else "router_settings"
+                self._remarks.changed(place, f"{theirs} is the time until a response begins")
+            known.append(seconds)
+            if len(set(known)) > 1:
+                longest = _longest(known)
+                of_pool = f"the longest, {longest:g} s" if longest else "that of the pool"
+                self._remarks.changed(
+                    path, f"{theirs}: the account '{account.name}' has one for all of its models, {of_pool}"
+                )
 
     def _credential_values(self, params: Mapping[str, Any], path: str) -> Mapping[str, Any]:
         name = params.get("litellm_credential_name")
@@ -252,6 +294,22 @@ class AccountReader:
             number += 1
             numbered = f"{name[:60]}-{number}"
         return numbered
+
+
+def _seconds(value: Any) -> float | None:
+    """Return the seconds in *value*, a number or its text; None where that is no timeout of an account."""
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0
+    except (ValueError, OverflowError):
+        return None
+    if not MIN_TIMEOUT_SECONDS <= number <= MAX_TIMEOUT_SECONDS:  # true for NaN as well
+        return None
+    return int(number) if number == int(number) else number
+
+
+def _longest(timeouts: Sequence[float | None]) -> float:
+    """Return the longest of *timeouts*, 0 where one is not known."""
+    return max((seconds or 0 for seconds in timeouts), default=0) if all(timeouts) else 0
 
 
 def variable_in(value: Any) -> str | None:

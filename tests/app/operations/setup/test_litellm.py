@@ -47,7 +47,9 @@ class TestRealisticFile:
             "kind": "openai",
             "api_key_env": "OPENAI_KEY_A",
             "models": ["gpt-5.2", "gpt-5.2-mini", "o5", "text-embedding-3-large"],
+            "timeout_seconds": 120,  # of the router
         }
+        assert accounts["10.0.0.5-8000"]["timeout_seconds"] == 600  # its own
         assert "models" not in accounts["openai-key-b"]  # it serves the wildcards
         assert accounts["acme-eu"]["base_url"] == "https://acme-eu.openai.azure.com/openai/v1"
         assert accounts["10.0.0.6-8000"]["base_url"] == "http://10.0.0.6:8000/v1"
@@ -161,6 +163,48 @@ class TestAccounts:
 
         assert "accounts" not in converted.document
         assert reason in remarks(converted)
+
+    @pytest.mark.parametrize(
+        ("timeouts", "expected", "remark"),
+        [
+            ([{"timeout": 30}], (30, None), ""),
+            ([{"timeout": "os.environ/T"}], (45, None), ""),
+            ([{"timeout": "12.5"}], (12.5, None), ""),
+            ([{"stream_timeout": 20}], (None, 20), "stream_timeout is the time until a response begins"),
+            ([{"timeout": 30}, {"timeout": 60}], (60, None), "one for all of its models, the longest, 60 s"),
+            ([{"timeout": 30}, {}], (None, None), "one for all of its models, that of the pool"),
+            ([{"timeout": 0}], (None, None), "m): timeout: it is no number of 0.1 to 86400 seconds"),
+            ([{"timeout": True}], (None, None), "timeout: it is no number"),
+            ([{"timeout": "soon"}], (None, None), "timeout: it is no number"),
+            ([{"timeout": float("nan")}], (None, None), "timeout: it is no number"),
+            ([{"timeout": [1]}], (None, None), "timeout: it is no number"),
+        ],
+    )
+    def test_timeouts(self, timeouts, expected, remark):
+        """Those of a deployment are its account's, which has one for all of its models."""
+        config = {"model_list": [deployment(**params) for params in timeouts]}
+
+        converted = convert(config, {"T": "45"})
+
+        (account,) = converted.document["accounts"]
+        assert (account.get("timeout_seconds"), account.get("first_token_timeout_seconds")) == expected
+        assert remark in remarks(converted)
+        assert bool(converted.remarks) is bool(remark)
+
+    def test_timeouts_of_the_router(self):
+        """They are for deployments without their own."""
+        other = deployment(api_base="http://h/v1", timeout=9)
+        config = {
+            "model_list": [deployment(), other],
+            "router_settings": {"timeout": 50, "stream_timeout": 10},
+            "litellm_settings": {"request_timeout": 600},
+        }
+
+        accounts = convert(config).document["accounts"]
+        assert [account["timeout_seconds"] for account in accounts] == [50, 9]
+        assert [account["first_token_timeout_seconds"] for account in accounts] == [10, 10]
+        del config["router_settings"]
+        assert convert(config).document["accounts"][0]["timeout_seconds"] == 600
 
     def test_headers(self):
         headers = {"X-A": "1", "Authorization": "secret-token", "X-B": "os.environ/B", "Host": "x", "X-C": ""}
