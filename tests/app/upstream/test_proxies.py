@@ -67,6 +67,7 @@ def test_https_is_a_tunnel(client: UpstreamClient, upstream: ScriptedUpstream, t
     assert "proxy-authorization" not in upstream.log()[0].headers
 
 
+@pytest.mark.filterwarnings("default:Unverified HTTPS request")  # an error, it would stop what is tested
 class TestOverTls:
     """The proxy itself speaks TLS. Its certificate is verified by the usual authorities."""
 
