@@ -38,7 +38,7 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
     if rules:
         _show_rules(rules, as_json)
         return
-    findings, store_failed = _find_problems(redis_url, pool)
+    findings, store_failed = find_problems(redis_url, pool)
     if as_json:
         show_list([finding.public() for finding in findings])
     elif findings:
@@ -52,7 +52,7 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
         raise click.exceptions.Exit(REFUSED)
 
 
-def _find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Diagnostic], bool]:
+def find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Diagnostic], bool]:
     """Return the problems, and whether the store failed (then those of this machine only)."""
     try:
         return connect(redis_url, os.environ).doctor.check(pool), False

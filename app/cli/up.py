@@ -20,6 +20,7 @@ from app import descriptors, log
 from app.cli import options
 from app.cli.initial_setup import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
+from app.cli.running import Gateway, announced
 from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
 from app.config import NAMES, ConfigError, Settings
 from app.stores import failures, private_server
@@ -70,8 +71,10 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
             patient_settings = replace(settings, store_timeout_seconds=5.0)  # everything is starting
             prepared = prepare(build(patient_settings), upstream, openai_api_key)
             supervisor.wait_until(lambda: _is_ready(settings, upstream), READY_SECONDS)
-            click.echo(_build_greeting(settings, prepared, model="demo" if demo else "gpt-5.2"))
-            supervisor.run(lambda: _watch(settings), private_server.WATCH_SECONDS)
+            model = "demo" if demo else "gpt-5.2"
+            click.echo(_build_greeting(settings, prepared, model))
+            with announced(settings.home, _gateway(settings, prepared)):
+                supervisor.run(lambda: _watch(settings), private_server.WATCH_SECONDS)
     except Stopped:
         click.echo("Stopped.")
     except ChildFailed as error:
@@ -173,17 +176,26 @@ def _build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
     return "\n".join(lines)
 
 
+def _gateway(settings: Settings, prepared: Prepared) -> Gateway:
+    """Return what `poolgate status` and other commands show of this gateway."""
+    pages = f"{_pages_origin(settings)}/admin/" if settings.admin != "off" else ""
+    return Gateway(f"{_origin(settings.bind, settings.port)}/v1", pages, prepared.key_name)
+
+
 def _admin_line(settings: Settings, start_token: str | None) -> list[str]:
     """Return the line with the URL of the admin pages, at the first start with its token."""
     if settings.admin == "off":
         return []
-    host, port = settings.bind, settings.port
-    if settings.admin_port is not None:
-        host, port = settings.admin_host, settings.admin_port
-    origin = _origin(host, port)
+    origin = _pages_origin(settings)
     if start_token is None:
         return [f"  web  {origin}/admin/"]
     return [f"  web  {origin}/admin/first-start?token={start_token}  (valid once, for a day)"]
+
+
+def _pages_origin(settings: Settings) -> str:
+    if settings.admin_port is not None:
+        return _origin(settings.admin_host, settings.admin_port)
+    return _origin(settings.bind, settings.port)
 
 
 def _origin(host: str, port: int) -> str:

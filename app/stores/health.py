@@ -59,6 +59,14 @@ class HealthRepository:
         """Return the number of leases that expired before *before_ms* (Unix ms) and are still held."""
         return int(self._client.zcount(keys.leases(pool), "-inf", before_ms))
 
+    def count_requests(self, pool: str) -> tuple[int, int]:
+        """Return the number of requests that hold a lease, and of those that wait for an account."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.zcard(keys.leases(pool))
+        pipeline.zcard(keys.queue(pool))
+        leases, waiting = pipeline.execute()
+        return int(leases), int(waiting)
+
     def account_fields(self, pool: str, names: Sequence[str]) -> Iterator[dict[str, str | None]]:
         """Yield the fields *names* of every account, read in batches as they are consumed."""
         ids: Iterable[str] = iter(self._client.hvals(keys.account_names(pool)))

@@ -1,0 +1,149 @@
+"""`poolgate status`: what runs here, and how its pools are, in a few lines."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from urllib.parse import urlsplit
+
+import click
+
+from app.cli.doctor import find_problems
+from app.cli.options import (
+    Command,
+    connect,
+    example,
+    json_option,
+    pool_name,
+    redis_url_option,
+    settings_for,
+)
+from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
+from app.cli.running import Gateway, running
+from app.formatting import count
+from app.operations.diagnostic import Diagnostic, Level
+from app.presentation.accounts import state_label
+from app.stores import failures, private_server
+from app.stores.health import HealthRepository
+from app.stores.records.webhooks import AlertKind
+from app.wiring import Services
+
+PROBE_SECONDS = 1.0
+MAX_POOLS = 20  # shown without --pool
+MAX_ALERTS = 5  # of a pool, written out
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """The accounts and keys of a pool by state, its requests, and the texts of its alerts."""
+
+    pool: str
+    accounts: Mapping[str, int]
+    keys: Mapping[str, int]
+    open_requests: int
+    waiting_requests: int
+    alerts: list[str] = field(default_factory=list)
+
+
+@click.command("status", cls=Command, epilog=example("poolgate status", "poolgate status --json"))
+@click.option("--pool", type=pool_name, metavar="POOL", help="Show only this pool.")
+@redis_url_option
+@json_option
+def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
+    """
+    Show what runs: the gateways of this machine, the store, accounts, requests and alerts.
+
+    Status 1 if there are problems, 3 if the store cannot be used; see poolgate doctor.
+    """
+    settings = settings_for(redis_url, os.environ)
+    gateways = [(gateway, is_ready(gateway)) for gateway in running(settings.home)]
+    problems, store_failed = find_problems(redis_url, pool)
+    services = None if store_failed else connect(redis_url, os.environ)
+    if services is not None and pool is not None:
+        services.pools.check(pool)
+    names = services.pools.names() if services is not None else []
+    pools = [_pool_status(services, name) for name in _chosen(names, pool)] if services is not None else []
+    store = failures.public_address(settings.redis_url or private_server.url(settings.home))
+    wrong = sum(problem.level == Level.WRONG for problem in problems)
+    if as_json:
+        shown = [{**asdict(gateway), "ready": ready} for gateway, ready in gateways]
+        public = [problem.public() for problem in problems]
+        answers = {"address": store, "answers": not store_failed}
+        show_json(
+            {"gateways": shown, "store": answers, "pools": list(map(asdict, pools)), "problems": public}
+        )
+    else:
+        lines = [*_gateway_lines(gateways), ("Store", problems[-1].what if store_failed else store)]
+        lines += [line for one in pools for line in _pool_lines(one)]
+        if len(names) > MAX_POOLS and pool is None:
+            lines.append(("", f"and {len(names) - MAX_POOLS} more pools: see --pool"))
+        lines.append(("Problems", _problem_text(problems, wrong)))
+        click.echo(pairs(lines))
+    if store_failed:
+        raise click.exceptions.Exit(STORE_UNAVAILABLE)
+    if wrong:
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _chosen(names: list[str], pool: str | None) -> list[str]:
+    return names[:MAX_POOLS] if pool is None else [pool]
+
+
+def is_ready(gateway: Gateway) -> bool:
+    """Return whether *gateway* can serve requests now."""
+    connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _pool_status(services: Services, pool: str) -> PoolStatus:
+    health = HealthRepository(services.scripts)
+    now = health.now()
+    open_requests, waiting = health.count_requests(pool)
+    accounts = Counter(state_label(account.state) for account in services.accounts.snapshot(pool))
+    api_keys = Counter(state_label(key.state_at(now)) for key in services.api_keys.all(pool))
+    kinds = [kind for kind in AlertKind if kind is not AlertKind.STORE]
+    alerts = [alert.text for alert in services.alerting.conditions.current(pool, kinds) if alert.begins]
+    return PoolStatus(pool, dict(accounts), dict(api_keys), open_requests, waiting, alerts)
+
+
+def _gateway_lines(gateways: list[tuple[Gateway, bool]]) -> Iterator[tuple[str, str]]:
+    if not gateways:
+        yield "Gateway", "none was started here by `poolgate up`"
+    for gateway, ready in gateways:
+        yield "Gateway", f"{gateway.url} ({'ready' if ready else 'not ready'})"
+        yield "Pages", gateway.pages
+        yield (
+            "Key",
+            f"'{gateway.key_name}', shown when it was created; another: poolgate key create --name NAME",
+        )
+
+
+def _pool_lines(status: PoolStatus) -> Iterator[tuple[str, str]]:
+    yield "Pool", status.pool
+    yield "  accounts", _states(status.accounts)
+    yield "  keys", _states(status.keys)
+    yield "  requests", f"{count(status.open_requests)} open, {count(status.waiting_requests)} waiting"
+    yield "  alerts", "none" if not status.alerts else count(len(status.alerts))
+    yield from (("", text) for text in status.alerts[:MAX_ALERTS])
+
+
+def _states(states: Mapping[str, int]) -> str:
+    if not states:
+        return "none"
+    parts = ", ".join(f"{count(number)} {state}" for state, number in sorted(states.items()))
+    return f"{count(sum(states.values()))}: {parts}"
+
+
+def _problem_text(problems: list[Diagnostic], wrong: int) -> str:
+    if not problems:
+        return "none"
+    return f"{wrong} wrong, {len(problems) - wrong} to note: see poolgate doctor"

@@ -1,0 +1,89 @@
+"""`poolgate status`, on a real store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.accounts.account import Account
+from app.cli.running import Gateway, announced
+from app.operations import check_host, check_redis
+from app.stores import keys
+from app.wiring import Services
+from tests.app.cli.conftest import Run
+from tests.app.cli.test_doctor import ran
+
+
+@pytest.fixture(autouse=True)
+def _any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever disk and speed this one has."""
+    monkeypatch.setattr(check_host, "FEW_BYTES", 0)
+    monkeypatch.setattr(check_redis, "SLOW_SECONDS", 60.0)
+
+
+@pytest.fixture
+def main(services: Services, redis_client: object) -> Account:
+    services.pools.ensure("default")
+    services.api_keys.create("default", "ann")
+    ran(redis_client)
+    return services.accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-1"))
+
+
+def test_well(poolgate: Run, main: Account, redis_client: object, tmp_path: Path) -> None:
+    redis_client.zadd(keys.leases("default"), {"req_1": 4e15, "req_2": 4e15})
+    redis_client.zadd(keys.queue("default"), {"req_3": 1})
+
+    result = poolgate("status", POOLGATE_HOME=str(tmp_path))
+
+    assert result.exit_code == 0, result.output
+    assert "none was started here" in result.stdout
+    for line in (
+        "  accounts  1: 1 active",
+        "  keys      1: 1 active",
+        "  requests  2 open, 1 waiting",
+        "  alerts    none",
+        "Problems    none",
+    ):
+        assert line in result.stdout.splitlines()
+
+
+def test_an_account_that_needs_attention(poolgate: Run, main: Account, services: Services) -> None:
+    """The alert is there, and the status is that of doctor."""
+    dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
+    services.accounts.observe("default", main.id, {}, outcome=dead)
+
+    result = poolgate("status")
+
+    assert result.exit_code == 1
+    assert "1: 1 credential refused" in result.stdout
+    assert "Account main needs attention" in result.stdout
+    assert ": see poolgate doctor" in result.stdout
+
+
+def test_the_running_gateway(poolgate: Run, main: Account, tmp_path: Path) -> None:
+    with announced(tmp_path, Gateway("http://127.0.0.1:1/v1", "http://127.0.0.1:1/admin/", "first")):
+        result = poolgate("status", POOLGATE_HOME=str(tmp_path))
+        as_json = json.loads(poolgate("status --json", POOLGATE_HOME=str(tmp_path)).stdout)
+
+    assert "http://127.0.0.1:1/v1 (not ready)" in result.stdout
+    assert "http://127.0.0.1:1/admin/" in result.stdout
+    assert "'first', shown when it was created" in result.stdout
+    assert as_json["gateways"][0]["ready"] is False
+    assert as_json["pools"][0]["accounts"] == {"active": 1}
+
+
+def test_one_pool(poolgate: Run, main: Account, services: Services) -> None:
+    services.pools.ensure("team-b")
+
+    assert "team-b" not in poolgate("status --pool default").stdout
+    assert poolgate("status --pool nowhere").exit_code == 1
+
+
+def test_redis_away(poolgate: Run) -> None:
+    result = poolgate("status", REDIS_URL="redis://:secret@127.0.0.1:1/0")
+
+    assert result.exit_code == 3
+    assert "The store at redis://127.0.0.1:1/0 refuses connections" in result.stdout
+    assert "secret" not in result.stdout
