@@ -21,10 +21,11 @@ from app.api import metrics
 from app.api.auth import caller
 from app.api.context import current_request, request_globals, services
 from app.api.headers import variable_of
-from app.errors import ClientGone, GatewayError, InvalidRequest, WorkerStopping
+from app.errors import ClientGone, GatewayError, InvalidRequest, ModelNotAllowed, WorkerStopping
 from app.relay.fallbacks import FallbackChain
 from app.relay.recordings import RecordedResponse, RecordingLost, ResponseRecorder
 from app.server.client_disconnect import DisconnectWatcher
+from app.stores.records.api_keys import ApiKey
 from app.upstream.cancellation import Cancellation
 from app.yielding import give_way
 
@@ -55,7 +56,8 @@ def begin(data: bytes) -> None:
     Claim the `Idempotency-Key` of the request with the body *data*, whose response is then recorded.
 
     Raises Replay where a request with this key came first, once that has a response. Raises
-    InvalidRequest, IdempotencyKeyReused, NotReplayable, StillRunning, Overloaded, StoreUnavailable.
+    InvalidRequest, IdempotencyKeyReused, NotReplayable, StillRunning, Overloaded, StoreUnavailable, and
+    ModelNotAllowed where the API key may not use the model of the response any more.
     """
     recordings = services().recordings
     if recordings is None:
@@ -102,6 +104,7 @@ def _replay(recorded: RecordedResponse) -> Response:
         stack.enter_context(recordings.following(cancellation))
         pieces = recorded.pieces(cancellation, services().settings.limits.total)
         head = orjson.loads(next(pieces))
+        _check_permission(caller(), head.get("model", ""), head.get("requested_model", ""))
         response = Response(_sent(pieces), head["status"])
         response.headers.clear()
         response.headers.extend(head["headers"])
@@ -112,6 +115,22 @@ def _replay(recorded: RecordedResponse) -> Response:
     state.scope.is_replay = True
     metrics.REPLAYS.inc()
     return response
+
+
+def _check_permission(key: ApiKey, model: str, requested: str) -> None:
+    """
+    Raise ModelNotAllowed if *key* may not use *model*, requested as *requested* (''; the same), any more.
+
+    The name of a model route permits all its targets, and nothing else does.
+    """
+    if not key.models or not model:
+        return
+    route = services().routes.table(key.pool, key.routes).find(requested) if requested else None
+    if route is None:
+        if not key.may_use(model):
+            raise ModelNotAllowed(model)
+    elif not (key.may_use(requested) or key.may_use(route.name)):
+        raise ModelNotAllowed(requested)
 
 
 def _sent(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -151,7 +170,7 @@ class RecordedBody:
     def __next__(self) -> bytes:
         if not self._has_begun:
             self._has_begun = True
-            self._recorder.add(_head(self._response))
+            self._recorder.add(_head(self._response, self._chain))
         try:
             piece = next(self._pieces)
         except StopIteration:
@@ -174,8 +193,9 @@ class RecordedBody:
                 close()
 
 
-def _head(response: Response) -> bytes:
+def _head(response: Response, chain: FallbackChain | None) -> bytes:
     """Return what a replay needs besides the body, once all headers are known."""
+    request = chain.context.request if chain is not None else None
     headers = [
         (name, value)
         for name, value in response.headers
@@ -184,6 +204,8 @@ def _head(response: Response) -> bytes:
     return orjson.dumps(
         {
             "status": response.status_code,
+            "model": request.model if request is not None else "",
+            "requested_model": request.requested_model if request is not None else "",
             "headers": headers,
             "request_id": response.headers.get("x-request-id", ""),
             "poolgate_request_id": response.headers.get("x-poolgate-request-id", ""),

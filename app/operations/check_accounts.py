@@ -10,11 +10,13 @@ from app.accounts.job_results import FAILED, JobResult
 from app.formatting import moment
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
-from app.presentation.accounts import failure_label
+from app.presentation.accounts import certificates_in, failure_label
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 
 MIN_FAILURES = 2  # in a row; a single one is no evidence
+SOON_SECONDS = 30 * 86_400  # before a certificate expires
+MAX_SUBJECT_CHARS = 200
 MAX_REFUSED = 10  # fields that are listed
 # results of the job `models` when the server did not answer
 UNREACHABLE = ("upstream_unavailable", "stream_idle_timeout", "upstream_request_timeout")
@@ -95,6 +97,7 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
         what = "its server reports usage in a form that is not understood, so usage is estimated"
         detail = f"{', '.join(account.unknown_usage)}; last new at {moment(account.unknown_usage_at)}"
         yield _note(what, "to check it again: poolgate account forget-refused NAME", detail)
+    yield from _check_certificates(account, now)
     if account.state != AccountState.ACTIVE:
         yield _describe_state(account)
     elif "refresh_dead" in record.fields:
@@ -105,6 +108,19 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
     if record.is_readable:
         yield from _check_failures(record)
         yield from _check_jobs(record)
+
+
+def _check_certificates(account: Account, now: float) -> Iterator[Diagnostic]:
+    """Yield the own certificates that have expired, or soon do: wrong where none is left."""
+    certificates = certificates_in(account.settings.ca_certificates)
+    is_any_valid = any(one.expires_at > now for one in certificates)
+    for one in certificates:
+        if one.expires_at > now + SOON_SECONDS:
+            continue
+        when = "expires soon" if one.expires_at > now else "has expired"
+        report = _note if is_any_valid else _wrong
+        what = f"the certificate {one.subject[:MAX_SUBJECT_CHARS]}, with which its server is verified, {when}"
+        yield report(what, "poolgate account set NAME --ca-file FILE", f"at {moment(one.expires_at)}")
 
 
 def _refused_text(account: Account) -> str:

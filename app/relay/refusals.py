@@ -55,6 +55,7 @@ class AdmissionFields(TypedDict, total=False):
     """What the refusal log stores of an admission: the limit, or the accounts and what was noted of each."""
 
     limit: RefusedLimit
+    team: str  # of the key at that moment, where a limit of its team refuses
     accounts: RefusedAccounts
     seen: Sequence[Any]
     queued_ms: int  # how long the request waited for an account
@@ -91,7 +92,10 @@ def not_retried(error: UpstreamError, refusal: Refusal) -> UpstreamError:
 def admission_of(refusal: Refusal) -> AdmissionFields:
     """Return what the refusal log stores of *refusal*: the limit as it stood, or the accounts."""
     if refusal.limit is not None:
-        return {"limit": _limit_entry(refusal.limit)}
+        team: AdmissionFields = {"team": refusal.limit.team} if refusal.limit.team else {}
+        return {"limit": _limit_entry(refusal.limit), **team}
+    if refusal.kind is RefusalKind.TEAM:
+        return {"team": refusal.reason}
     if refusal.accounts is not None:
         accounts = refusal.accounts
         candidates = list(accounts.candidates)[:MAX_CANDIDATES]

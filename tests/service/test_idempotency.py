@@ -16,6 +16,7 @@ import requests
 from app.api.idempotency import REPLAYED
 from app.relay.recordings import MAX_RESPONSE_BYTES
 from app.stores import keys
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from tests.service.test_common_rules import error_of
 from tests.service.test_leaving import send_request
 from tests.service.test_model_responses import BODIES, PATHS, events_of, streamed_text
@@ -123,6 +124,23 @@ class TestRefusals:
         assert (refused.status_code, error_of(refused)["code"]) == (422, "idempotency_key_reused")
         assert error_of(refused)["param"] == HEADER
         assert len(upstream.log()) == 1
+
+    def test_after_the_key_lost_the_model(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """As a new request; a model route permits what it leads to."""
+        services = pool.gateway.services
+        key, model = pool.key("ann"), BODIES["chat"]["model"]
+        services.routes.put(pool.name, ModelRoute("fast", ((RouteTarget(model),),)))
+        plain = send(pool, key).content
+        routed = send(pool, key, name="routed", model="fast").content
+
+        services.api_keys.change(pool.name, "ann", models=["fast"])
+        refused = send(pool, key)
+        assert (refused.status_code, error_of(refused)["code"]) == (403, "model_not_allowed")
+        assert send(pool, key, name="routed", model="fast").content == routed
+        services.api_keys.change(pool.name, "ann", models=[model])
+        assert send(pool, key).content == plain
+        assert send(pool, key, name="routed", model="fast").status_code == 403
+        assert len(upstream.log()) == 2
 
     @pytest.mark.parametrize("name", ["", "x" * 256, "\xe9", "a\tb"])
     def test_an_invalid_header(self, pool: PoolOfTest, upstream: ScriptedUpstream, name: str) -> None:

@@ -261,6 +261,9 @@ class TestPermissions:
         assert listed() == ["fast", "m", "n"]
         assert listed(models=("fast", "n")) == ["fast", "n"]
         assert listed(models=("n",)) == ["n"]
+        set_route(pool, "absent", "no-such-model")
+        set_route(pool, "elsewhere", RouteTarget("m", ("acct_of_others",)))
+        assert listed(models=("absent", "elsewhere", "fast")) == ["fast"]  # what an account offers
         shown = pool.get("/v1/models/fast", pool.key("x")).json()
         assert (shown["object"], shown["owned_by"]) == ("model", "poolgate")
 

@@ -124,7 +124,9 @@ class TestRefusals:
 
 
 def chain(row: dict[str, Any] | None, *, has_delivered: bool = False) -> Any:
-    return SimpleNamespace(ledger_row=row, has_delivered=has_delivered)
+    request = SimpleNamespace(model="gpt-5", requested_model="fast")
+    context = SimpleNamespace(request=request)
+    return SimpleNamespace(ledger_row=row, has_delivered=has_delivered, context=context)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,8 @@ class TestRecording:
         assert (body, recorder.is_stored) == (b"{}", True)
         assert orjson.loads(head) == {
             "status": 200,
+            "model": "gpt-5",
+            "requested_model": "fast",
             "headers": [
                 ["Content-Type", "application/json"],
                 ["Content-Length", "2"],

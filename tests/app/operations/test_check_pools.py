@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,13 +11,15 @@ from cryptography.fernet import Fernet
 from app.accounts.account import Account
 from app.accounts.job_results import failed_result
 from app.accounts.oauth_tokens import Tokens
+from app.accounts.request_settings import RequestSettings
 from app.config import Settings
-from app.operations import check_pools
+from app.operations import check_accounts, check_pools
 from app.operations.diagnostic import Level
 from app.stores import keys
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.streaming.upstream_errors import rejection_from_body
 from app.wiring import Services, build
+from tests.support.tls import make_certificate
 
 
 @pytest.fixture
@@ -27,8 +30,8 @@ def services(redis_client: Any, redis_url: str) -> Services:
     return services
 
 
-def account(services: Services, name: str, **more: Any) -> Account:
-    return services.accounts.add("team", Account("", name, "openai", "http://x", credential="sk", **more))
+def account(services: Services, name: str, base_url: str = "http://x", **more: Any) -> Account:
+    return services.accounts.add("team", Account("", name, "openai", base_url, credential="sk", **more))
 
 
 def found(services: Services) -> list[tuple[str, str, str, str]]:
@@ -164,6 +167,24 @@ class TestAccountsForAPerson:
         assert [diagnostic[:3] for diagnostic in found(services)] == [
             (Level.WRONG, "team/ann", "its sign-in has expired and was not renewed")
         ]
+
+    def test_certificates_that_expire(self, services: Services, tmp_path: Path) -> None:
+        """Wrong where no other is valid; those of a month and more are well."""
+        pem = make_certificate(tmp_path)[0].read_text()  # valid for a day
+        main = account(services, "main", base_url="https://x", settings=RequestSettings(ca_certificates=pem))
+        stored, _ = check_accounts.read_accounts(services.doctor._stores, "team")
+
+        def levels(now: float) -> list[tuple[str, bool]]:
+            diagnostics = check_accounts.check_accounts("team", [stored], now)
+            return [(one.level, "has expired" in one.what) for one in diagnostics]
+
+        assert main.settings.ca_certificates == pem
+        assert levels(time.time()) == [(Level.NOTE, False)]
+        assert levels(time.time() + 2 * 86_400) == [(Level.WRONG, True)]
+        assert levels(time.time() - 31 * 86_400) == []
+        ((_, where, what, remedy),) = found(services)
+        assert (where, remedy) == ("team/main", "poolgate account set main --pool team --ca-file FILE")
+        assert what.startswith("the certificate CN=somewhere.example, with which its server is verified, exp")
 
     def test_one_that_never_answered(self, services: Services) -> None:
         """Other than one whose list of models fails now: that one is a note."""

@@ -193,6 +193,7 @@ def test_limit_of_a_team() -> None:
     error = error_of(refusal(of, "spent", settled=1, amount=1, team="blue"))
 
     assert error.message.startswith("The limit of 1 request per day of the team 'blue' is used up")
+    assert error.admission["team"] == "blue"
 
 
 def test_clocks_apart() -> None:
