@@ -7,7 +7,6 @@ Source: https://platform.openai.com/docs/guides/websocket-mode
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -143,7 +142,7 @@ class Session:
     def next_check(self, now: float) -> float:
         """Close a connection that is too old or idle for too long."""
         if self._running or self._waiting:
-            return math.inf
+            return now + self._limits.idle_seconds  # it is not idle before, even if it ends at once
         until = min(
             self._active_at + self._limits.idle_seconds, self._connection.opened_at + self._limits.age_seconds
         )
