@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from app.accounts.request_settings import RequestSettings
 from tests.clients.agents import BUILT_IN, CONFIG, OVER_WEBSOCKET, Codex, sent_text
 from tests.clients.test_codex import shell_call
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
+from tests.support.upstream_websocket import HANDSHAKE
 from tests.support.websocket_recorder import Recorded, SocketRecorder, recording_sockets
 
 Json = dict[str, Any]
@@ -209,3 +211,33 @@ def test_a_connection_that_ends_between_two_responses(
 def last_two(recorder: SocketRecorder) -> tuple[Recorded, Recorded]:
     first, second = [each for each in recorder.connections if each.generations][-2:]
     return first, second
+
+
+@pytest.mark.parametrize("config", [CONFIG + OVER_WEBSOCKET, CONFIG], ids=["WebSocket", "HTTP"])
+@pytest.mark.parametrize("kind", ["openai", "chatgpt"])
+def test_an_account_over_websocket(
+    redis_url: str, upstream: ScriptedUpstream, tmp_path: Path, kind: str, config: str
+) -> None:
+    """Its upstream is sent what is new of the session, whichever way the client sends it."""
+    with running_gateway(redis_url, tmp_path / "gateway", workers=1, POOLGATE_WEBSOCKET="on") as gateway:
+        pool = gateway.pool()
+        is_chatgpt = kind == "chatgpt"
+        base_url = f"{upstream.root_url()}/backend-api" if is_chatgpt else upstream.base_url()
+        own = {"chatgpt_account_id": "acc-1"} if is_chatgpt else {}
+        pool.account("a", base_url, kind=kind, settings=RequestSettings(websocket="on"), **own)
+        codex = codex_of(pool, tmp_path, gateway.url, config)
+        tools = offered_tools(codex, upstream)
+        upstream.script(*(shell_call(tools, command) for command in commands(TURNS)), DONE)
+
+        status, events = codex.send_request("Count")
+
+        assert status == 0, events
+        assert messages(events) == ["It is done."]
+        session = [seen for seen in upstream.log() if seen.path != HANDSHAKE][-TURNS - 1 :]
+        assert len({seen.connection for seen in session}) == 1
+        for seen in session[1:]:
+            assert seen.body is not None
+            assert seen.body["previous_response_id"]
+            assert [item["type"] for item in seen.body["input"]] == ["function_call_output"]
+            assert seen.body_bytes < session[0].body_bytes
+        assert pool.open_leases() == 0
