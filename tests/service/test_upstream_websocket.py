@@ -433,6 +433,31 @@ class TestChatGpt:
         assert request.body["client_metadata"] == {"turn_id": "t1", "x-codex-turn-state": "T"}
         assert not {"stream", "background"} & request.body.keys()
 
+    def test_reasoning_is_returned(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+        """An item that only its account can read is one that the upstream remembers."""
+        reasoning = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAAAsealed"}
+        call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "c1", "name": "patch", "input": "x"}
+        items = [reasoning, {**call, "status": "completed"}]
+        response = {"id": "resp_1", "object": "response", "model": "m", "status": "completed", "output": []}
+        done = [
+            {"type": "response.output_item.done", "output_index": index, "item": item}
+            for index, item in enumerate(items)
+        ]
+        upstream.script(
+            {"play": "events", "events": [*done, {"type": "response.completed", "response": response}]},
+            {"play": "text"},
+        )
+        include = {"include": ["reasoning.encrypted_content"]}
+        conversation = [user("one")]
+        output = output_of(post(pool, key, conversation, **include))
+        returned = [{name: item[name] for name in item if name not in ("id", "status")} for item in output]
+        result = {"type": "custom_tool_call_output", "call_id": "c1", "output": "done"}
+        post(pool, key, [*conversation, *returned, result], **include)
+
+        last = requests_of(upstream)[-1]
+        assert last.body is not None
+        assert [item["type"] for item in last.body["input"]] == ["custom_tool_call_output"]
+
     @pytest.mark.parametrize("path", ["/v1/responses", "/backend-api/codex/responses"])
     def test_usage_windows(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str, path: str) -> None:
         """Those of the event are the account's; the event itself is for Codex alone."""
