@@ -33,9 +33,10 @@ TOKEN_NAMES = ("id_token", "access_token", "refresh_token", "account_id")
 NAME_FIELDS = ("name", "alias", "label", "email")  # an item's own name, in order of preference
 # Settings that other programs store with a sign-in and that have no counterpart here.
 UNUSED_SETTINGS = (
-    *("priority", "prefix", "proxy_url", "proxy_key", "headers", "excluded_models", "model_aliases"),
-    *("api_model_mappings", "concurrency", "rate_multiplier"),
+    *("priority", "prefix", "proxy_key", "excluded_models", "api_model_mappings", "concurrency"),
+    "rate_multiplier",
 )
+SETTINGS = ("proxy_url", "headers", "model_aliases")  # that an account has here as well, unchecked
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.@+-]+")
 
 
@@ -53,6 +54,7 @@ class FoundAccount:
     weight: int = 1
     is_disabled: bool = False
     unused: tuple[str, ...] = ()  # settings in the file that have no counterpart
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of SETTINGS, as in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ def _found(
         weight=weight if type(weight) is int and 1 <= weight <= MAX_WEIGHT else 1,
         is_disabled=about.get("disabled") is True,
         unused=tuple(each for each in UNUSED_SETTINGS if about.get(each)),
+        settings={each: about[each] for each in SETTINGS if about.get(each)},
     )
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypedDict
+from typing import Any, TypedDict
+
+from marshmallow import ValidationError
 
 from app.accounts.accounts import AccountRepository
+from app.accounts.new_account import changed_account
 from app.accounts.oauth_tokens import Tokens
 from app.accounts.sign_in_files import FoundAccount, Item, RejectedItem, clean_name
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
 from app.operations.account_rules import KIND_RULES
-from app.operations.accounts import AccountOperations
+from app.operations.accounts import AccountOperations, check_limits_hold
 from app.operations.sign_ins import SameSignIn, SignInOperations
 from app.stores.records.accounts import AccountState
 from app.stores.records.sign_in_flows import SignInMethod
 from schemas.accounts import AccountInput
+from schemas.validation_errors import first_error_path
 
+_SECRET_HEADER = re.compile(r"auth|cookie|key|password|secret|token", re.IGNORECASE)
 API_KEY_KIND = "openai"
 MAX_NUMBER = 1000  # of accounts whose names differ by a number alone
 
@@ -82,8 +89,8 @@ class AccountImport:
             return self._renew(pool, same, tokens)
         name = self._free_name(pool, name)
         self._sign_ins.sign_in(pool, name, tokens, way=SignInMethod.IMPORT)
-        self._apply_settings(pool, name, item)
-        return ImportResult(ImportOutcome.IMPORTED, name, _describe(item, tokens.plan))
+        refused = self._apply_settings(pool, name, item)
+        return ImportResult(ImportOutcome.IMPORTED, name, _describe(item, tokens.plan, refused))
 
     def _renew(self, pool: str, same: SameSignIn, tokens: Tokens) -> ImportResult:
         name = same.account.name
@@ -106,14 +113,28 @@ class AccountImport:
         name = self._free_name(pool, name)
         fields = AccountInput(KIND_RULES).load({"kind": API_KEY_KIND, "name": name})
         self._accounts.add(pool, fields, credential=item.api_key)
-        self._apply_settings(pool, name, item)
-        return ImportResult(ImportOutcome.IMPORTED, name, _describe(item, "an API key"))
+        refused = self._apply_settings(pool, name, item)
+        return ImportResult(ImportOutcome.IMPORTED, name, _describe(item, "an API key", refused))
 
-    def _apply_settings(self, pool: str, name: str, item: FoundAccount) -> None:
-        if item.weight != 1:
-            self._accounts.change(pool, name, {"weight": item.weight})
+    def _apply_settings(self, pool: str, name: str, item: FoundAccount) -> list[str]:
+        """Apply the settings in *item*, and return those that cannot be, with the reason."""
+        changes: dict[str, Any] = {} if item.weight == 1 else {"weight": item.weight}
+        refused = []
+        for setting, value in item.settings.items():
+            try:
+                fields = SETTINGS[setting](value)
+                loaded = AccountInput(KIND_RULES).load(fields, partial=True)
+                check_limits_hold(loaded)
+                changed_account(self._stored.find(pool, name), loaded)
+            except (ValidationError, InvalidRequest) as error:
+                refused.append(f"{setting} ({_reason(error)})")
+            else:
+                changes |= loaded
+        if changes:
+            self._accounts.change(pool, name, changes)
         if item.is_disabled:
             self._accounts.pause(pool, name)
+        return refused
 
     def _free_name(self, pool: str, name: str) -> str:
         """Return *name*, with a number where an account of *pool* has it already."""
@@ -132,7 +153,41 @@ def is_older(tokens: Tokens, than: Tokens) -> bool:
     return bool(tokens.expires_at and than.expires_at) and tokens.expires_at < than.expires_at
 
 
-def _describe(item: FoundAccount, what: str) -> str:
+def _describe(item: FoundAccount, what: str, refused: Sequence[str]) -> str:
     parts = [what, "paused, as it is disabled in the file" if item.is_disabled else ""]
-    parts.append(f"not applied: {', '.join(item.unused)}" if item.unused else "")
+    not_applied = ", ".join((*item.unused, *refused))
+    parts.append(f"not applied: {not_applied}" if not_applied else "")
     return "; ".join(filter(None, parts))
+
+
+def _reason(error: ValidationError | InvalidRequest) -> str:
+    return error.message if isinstance(error, InvalidRequest) else " ".join(first_error_path(error)).strip()
+
+
+def _headers(value: Any) -> dict[str, Any]:
+    """Return the fields of an account for the headers of a file; values that may be secrets are such."""
+    if not isinstance(value, dict):
+        raise InvalidRequest("must be an object")
+    if any(isinstance(text, str) and text.startswith("$") for text in value.values()):
+        raise InvalidRequest("a value of the caller's request cannot be sent on")
+    is_secret = {name: _SECRET_HEADER.search(name) is not None for name in value}
+    return {
+        "headers": {name: text for name, text in value.items() if not is_secret[name]},
+        "secret_headers": {name: text for name, text in value.items() if is_secret[name]},
+    }
+
+
+def _aliases(value: Any) -> dict[str, Any]:
+    """Return the field of an account for `{alias: model}`, or a list of `{"alias": …, "name": model}`."""
+    if isinstance(value, list):
+        if not all(isinstance(each, dict) and isinstance(each.get("alias"), str) for each in value):
+            raise InvalidRequest("must be a list of objects with alias and name")
+        value = {each["alias"]: each.get("name") for each in value}
+    return {"model_names": value}
+
+
+SETTINGS: Mapping[str, Callable[[Any], dict[str, Any]]] = {  # by the names in sign_in_files.SETTINGS
+    "proxy_url": lambda value: {"proxy": value},
+    "headers": _headers,
+    "model_aliases": _aliases,
+}

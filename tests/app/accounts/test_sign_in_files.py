@@ -97,10 +97,20 @@ def test_an_api_key(content):
 def test_settings_of_cliproxyapi():
     """A weight and a disabled account have a counterpart; the rest is listed, in both spellings."""
     (item,) = read(
-        {"type": "codex", **TOKENS, "weight": 3, "disabled": True, "proxy-url": "http://p", "note": "n"}
+        {
+            "type": "codex",
+            **TOKENS,
+            "weight": 3,
+            "disabled": True,
+            "proxy-url": "http://p",
+            "note": "n",
+            "prefix": "x",
+        }
     )
 
-    assert (item.weight, item.is_disabled, item.unused) == (3, True, ("proxy_url",))
+    assert (item.weight, item.is_disabled, item.unused) == (3, True, ("prefix",))
+    assert item.settings == {"proxy_url": "http://p"}
+    assert "http://p" not in repr(item)
 
 
 @pytest.mark.parametrize("weight", [0, 1001, -1, "7", True, 1.5])

@@ -155,6 +155,49 @@ class TestImport:
         assert "paused, as it is disabled in the file; not applied: prefix" in result.stdout
         assert services.accounts.all("default")[0].state == "paused"
 
+    def test_settings_of_cliproxyapi(self, poolgate, services, issuer):
+        """A proxy, headers and names of models are those of the account; secrets are stored as such."""
+        _, tokens = issuer.sign_in(email="ann@example.com")
+        file = {
+            **{"type": "codex", **orjson.loads(tokens.auth_json())["tokens"]},
+            **{"proxy_url": "socks5://ann:pass-1@proxy:1080", "priority": 3},
+            "headers": {"X-Tenant": "lab", "X-Token": "header-secret"},
+            "model_aliases": [{"name": "gpt-5.2-codex", "alias": "codex"}],
+        }
+
+        result = poolgate("account import -", stdin=orjson.dumps(file))
+
+        assert "not applied: priority\n" in result.stdout
+        assert not {"pass-1", "header-secret"} & set(result.output.replace(":", " ").split())
+        settings = services.accounts.find("default", "ann@example.com").settings
+        assert settings.proxy.full_url == "socks5://ann:pass-1@proxy:1080"
+        assert settings.headers == {"X-Tenant": "lab"}
+        assert settings.secret_headers == {"X-Token": "header-secret"}
+        assert settings.model_names == {"codex": "gpt-5.2-codex"}
+
+    @pytest.mark.parametrize(
+        ("settings", "reason"),
+        [
+            ({"proxy_url": "ftp://p"}, "proxy_url (proxy must be"),
+            ({"proxy_url": 7}, "proxy_url (proxy must be a string"),
+            ({"headers": {"Host": "x"}}, "headers (headers.Host is set by the gateway itself"),
+            ({"headers": {"X-From": "$X-From"}}, "headers (a value of the caller's request cannot"),
+            ({"headers": [1]}, "headers (must be an object)"),
+            ({"model_aliases": [1]}, "model_aliases (must be a list of objects"),
+            ({"model_aliases": {"a*": "b"}}, "model_aliases (model_names.a* must be a name"),
+            ({"model_aliases": "x"}, "model_aliases (model_names must be an object"),
+        ],
+    )
+    def test_settings_that_cannot_be_applied(self, poolgate, services, issuer, settings, reason):
+        """The account is imported without them, and the report has the reason."""
+        _, tokens = issuer.sign_in(email="ann@example.com")
+        file = {"type": "codex", **orjson.loads(tokens.auth_json())["tokens"], **settings}
+
+        result = poolgate("account import -", stdin=orjson.dumps(file))
+
+        assert f"not applied: {reason}" in result.stdout
+        assert services.accounts.find("default", "ann@example.com").signed_in
+
     def test_a_sign_in_of_another_pool(self, poolgate, folder):
         poolgate("account import", str(folder))
 
