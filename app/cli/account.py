@@ -208,6 +208,7 @@ def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
         "poolgate account set gpu1 --stream-upstream never",
         "poolgate account set gpu1 --header X-Tenant=lab --header-env X-Token=GPU_TOKEN",
         "poolgate account set azure1 --map gpt-5=my-deployment --map gpt-5-mini=small",
+        "poolgate account set main --websocket on",
         "poolgate account set gpu1 --drop reasoning_effort --set temperature=0.2",
         "poolgate account set gpu1 --timeout 300 --first-token-timeout 90",
         "poolgate account set gpu1 --ca-file lab-ca.pem",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -405,6 +406,28 @@ class TestLeaving:
         assert last.method == "WEBSOCKET"
         assert last.body is not None
         assert len(last.body["input"]) == 2
+
+
+def test_no_connection_is_left(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+    """Whatever ends a response, its connection is closed, or serves the next request of the conversation."""
+    (worker,) = pool.gateway.children()
+    post(pool, key, [user("hi")])
+    before = len(os.listdir(f"/proc/{worker}/fd"))
+    broken = [{"close": True}], [{"reset": True}], [close_step(1011), {"close": True}]
+    error = {"play": "http_error", "status": 400, "body": {"error": {"message": "no"}}}
+    for place in ("start", "1"):
+        for end in broken:
+            upstream.script({"play": "text", "deltas": 2, "at": {place: end}})
+            pool.post("/v1/responses", turn([user("hi")]), key)
+        upstream.script({"play": "text", "deltas": 2, "at": {place: [{"stall": True}]}})
+        with send_request(pool, "/v1/responses", turn([user("hi")]), key):
+            upstream.wait_for(end=None, path="/responses")
+    for play in (error, {"play": "incomplete"}, {"play": "text"}):
+        upstream.script(play)
+        pool.post("/v1/responses", turn([user("hi")]), key)
+
+    assert eventually(lambda: len(os.listdir(f"/proc/{worker}/fd")) <= before + 1)
+    assert eventually(lambda: pool.open_leases() == 0)
 
 
 class TestChatGpt:
