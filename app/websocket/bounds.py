@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MIB = 1024 * 1024
-MAX_BYTES = 512 * MIB  # of the messages that arrive or wait, on all connections of a process
+MAX_BYTES = 256 * MIB  # of the messages that arrive or wait, on all connections of a process
 
 
 class MessageBudget:

@@ -154,10 +154,15 @@ class WebSocketConnection:
         with suppress(OSError):
             plain.shutdown(socket.SHUT_RDWR)
 
-    def run(self, handler: Handler) -> None:
-        """Read until the connection ends, then end what *handler* runs."""
+    def run(self, handler: Handler, early: bytes = b"") -> None:
+        """
+        Read until the connection ends, then end what *handler* runs.
+
+        *early* is what the client sent before it had the response to its handshake.
+        """
         try:
-            while self._read(handler):
+            goes_on = not early or self._receive(early, handler)
+            while goes_on and self._read(handler):
                 pass
         except Exception:
             self.close(CloseReason.INTERNAL_ERROR)

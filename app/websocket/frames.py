@@ -34,6 +34,7 @@ class Create:
 
     `fields` and `items` are JSON: the body without its input, and the items of the input without brackets.
     `items` is None where there is no valid input (such as `messages`): then `fields` has everything.
+    `text` is an input that is text, which is sent as such where nothing precedes it.
     """
 
     lane: str
@@ -42,6 +43,7 @@ class Create:
     previous_response_id: str | None
     generates: bool
     headers: Mapping[str, str]
+    text: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -72,16 +74,17 @@ def create_of(message: JsonObject, size: int) -> Create:
     body = {name: value for name, value in message.items() if name not in _OWN_FIELDS}
     body.pop("background", None)
     body["stream"] = True
-    items = _items_of(body, previous)
+    items, text = _items_of(body, previous, size)
     if items is not None:
         body.pop("input", None)
     return Create(
         lane,
         b"".join(write_json(body, size)),
-        None if items is None else b"".join(write_json(items, size))[1:-1],
+        items,
         previous,
         generate is not False,
         _headers_of(message.get("client_metadata")),
+        text,
     )
 
 
@@ -92,18 +95,19 @@ def _previous_of(message: JsonObject) -> str | None:
     raise InvalidRequest("previous_response_id must be the id of a response", param="previous_response_id")
 
 
-def _items_of(body: JsonObject, previous: str | None) -> list[Any] | None:
-    """Return the items of the input of *body*, None where it has none that another could precede."""
+def _items_of(body: JsonObject, previous: str | None, size: int) -> tuple[bytes | None, bytes | None]:
+    """Return the items of the input of *body*, None where nothing can precede them, and its text."""
     given = body.get("input")
     if type(given) is list:
-        return given
+        return b"".join(write_json(given, size))[1:-1], None
     if type(given) is str:
-        return [{"type": "message", "role": "user", "content": given}]
+        text = b"".join(write_json(given, size))
+        return b'{"type":"message","role":"user","content":%b}' % text, text
     if previous is None:
-        return None
+        return None, None
     if given is not None or body.get("messages"):
         raise InvalidRequest("input must be text or an array to follow a previous response", param="input")
-    return []
+    return b"", None
 
 
 def _headers_of(metadata: Any) -> dict[str, str]:
@@ -138,6 +142,8 @@ def body_of(create: Create, earlier: tuple[bytes, ...] = ()) -> tuple[bytes, tup
     if create.items is None:
         return create.fields, None
     pieces = tuple(piece for piece in (*earlier, create.items) if piece)
+    if create.text is not None and not earlier:
+        return b'{"input":%b,%b' % (create.text, create.fields[1:]), pieces
     return b'{"input":[%b],%b' % (b",".join(pieces), create.fields[1:]), pieces
 
 

@@ -107,7 +107,7 @@ class WebSockets:
         try:
             with suppress(OSError):
                 connection.send(response)
-            connection.run(session)
+            connection.run(session, _early(environ))
         except Exception as error:
             log.exception("unhandled_error", kind=type(error).__name__)
         finally:
@@ -128,3 +128,10 @@ class WebSockets:
         self._is_stopping = True
         for session in tuple(self._sessions):
             gevent.spawn(session.drain)
+
+
+def _early(environ: Environ) -> bytes:
+    """Return what gunicorn has read beyond the head of the handshake."""
+    unreader = getattr(getattr(environ["wsgi.input"], "reader", None), "unreader", None)
+    buffered: bytes = unreader.take_buffered() if unreader is not None else b""
+    return buffered

@@ -38,7 +38,7 @@ class SocketResponse:
     The response to one message of the lane *lane*.
 
     `finish` is the type of the last event, "" before it; nothing is sent after that. `items` are the output
-    items by their index, as JSON.
+    items by their index.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class SocketResponse:
         self.is_cancelled = False
         self.finish = ""
         self.response_id = ""
-        self.items: dict[int, bytes] = {}
+        self.items: dict[int, Any] = {}
         self._encode = encode
         self._on_gone: Callable[[], None] | None = None
         self._sequence_number = -1
@@ -168,18 +168,34 @@ class SocketResponse:
     def _keep_item(self, payload: dict[str, Any]) -> None:
         index, item = payload.get("output_index"), payload.get("item")
         if isinstance(item, dict):
-            self.items[index if type(index) is int else len(self.items)] = orjson.dumps(item)
+            self.items[index if type(index) is int else len(self.items)] = item
 
     def _end(self, payload: dict[str, Any]) -> None:
         """Take the output from the final response where no event had an item."""
         response = payload.get("response")
         output = response.get("output") if isinstance(response, dict) else None
         if not self.items and isinstance(output, list):
-            self.items = {index: orjson.dumps(item) for index, item in enumerate(output)}
+            self.items = dict(enumerate(output))
 
     def output(self) -> tuple[bytes, ...]:
-        """Return the output items as JSON, in their order."""
-        return tuple(self.items[index] for index in sorted(self.items))
+        """
+        Return the output items as the next request can have them, as JSON, in their order.
+
+        A reasoning item that only its server could look up is left out. The API refuses the ids of
+        others then: they belong to that item.
+        """
+        items = [self.items[index] for index in sorted(self.items)]
+        readable = [item for item in items if not _is_reference(item)]
+        if len(readable) < len(items):
+            readable = [{name: value for name, value in item.items() if name != "id"} for item in readable]
+        return tuple(orjson.dumps(item) for item in readable)
+
+
+def _is_reference(item: Any) -> bool:
+    """Return whether *item* is reasoning without any content: responses are not stored."""
+    if not isinstance(item, dict) or item.get("type") != "reasoning":
+        return not isinstance(item, dict)
+    return not item.get("encrypted_content") and not item.get("content")
 
 
 NO_USAGE: JsonObject = {

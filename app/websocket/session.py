@@ -48,7 +48,7 @@ log = structlog.get_logger()
 MAX_RUNNING = 16  # responses at a time
 MAX_LANES = 32  # with a name
 MAX_WAITING = 64  # messages, which wait for their lane
-MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 20, 300  # with pings and pongs
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 100, 500  # with pings and pongs
 NORMAL, RESTART, VIOLATION = 1000, 1012, 1008  # codes of a Close
 
 
@@ -222,13 +222,12 @@ class Session:
     def _run(self, create: Create, response: SocketResponse) -> None:
         try:
             self._respond(create, response)
-        except OSError:
-            pass  # the client left; the reader notices as well
         except GatewayError as error:
             self._connection.send_text(error_frame(error, create.lane))
         except Exception as error:
-            log.exception("unhandled_error", kind=type(error).__name__)
-            self._connection.send_text(error_frame(internal_error(), create.lane))
+            if self._connection.is_open:  # else the client left, which the reader notices as well
+                log.exception("unhandled_error", kind=type(error).__name__)
+                self._connection.send_text(error_frame(internal_error(), create.lane))
         finally:
             del self._running[create.lane]
             self._budget.give(create.size)
