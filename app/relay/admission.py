@@ -24,8 +24,11 @@ from app.relay.progress import RequestProgress
 from app.relay.refusals import RequestFacts, admission_of, refusal_error
 from app.relay.timing import Timing
 from app.relay.waiting import (
+    RECHECK_SECONDS,
+    EarlierModelsDue,
     WaitingRequests,
     WaitOutcome,
+    could_serve_soon,
     keepalive_seconds,
     longest_wait,
     observe_wait,
@@ -102,22 +105,34 @@ class Admission:
         while True:
             reply = self._admit_once()
             if isinstance(reply, Selection):
+                if progress.leave_queue is not None:
+                    self._end_interrupted_wait(progress)
                 return reply
             if self._accept_other_accounts(reply):
                 continue
             if services.waiting.is_full or self._seconds_to_wait(reply, progress) is None:
-                raise self.error_for(reply)
+                raise self._refuse(reply, progress)
             return (yield from self._wait_in_queue(progress))
 
     def _wait_in_queue(self, progress: RequestProgress) -> Generator[None, None, Selection]:
-        """Return the account that is selected when it is the turn of this request. Raises GatewayError."""
+        """
+        Return the account that is selected when it is the turn of this request.
+
+        Raises GatewayError, and EarlierModelsDue, after which the wait goes on with the same place.
+        """
         waiting, clock = self._services.waiting, self._services.timing.monotonic
         began, outcome = clock(), WaitOutcome.LEFT
+        if progress.leave_queue is not None:
+            began -= progress.queued_seconds
+            progress.leave_queue = None
         try:
             with waiting.track(self._context):
                 selection = yield from self._take_turn(progress)
             outcome = WaitOutcome.ADMITTED
             return selection
+        except EarlierModelsDue:
+            progress.leave_queue = self._leave_queue
+            raise
         except GatewayError as error:
             outcome = WaitOutcome.LEFT if isinstance(error, ClientGone) else WaitOutcome.REFUSED
             error.admission = {**error.admission, "queued_ms": round((clock() - began) * 1000)}
@@ -125,15 +140,35 @@ class Admission:
         finally:
             seconds = clock() - began
             self.queued_ms = round(seconds * 1000)
-            observe_wait(outcome, seconds)
-            if outcome is not WaitOutcome.ADMITTED:
-                self._leave_queue()
+            if progress.leave_queue is None:
+                observe_wait(outcome, seconds)
+                if outcome is not WaitOutcome.ADMITTED:
+                    self._leave_queue()
+
+    def _end_interrupted_wait(self, progress: RequestProgress) -> None:
+        """Count the wait of a request that is admitted between two tries of its last model."""
+        assert progress.leave_queue is not None
+        progress.leave_queue()
+        progress.leave_queue = None
+        self.queued_ms = round(progress.queued_seconds * 1000)
+        observe_wait(WaitOutcome.ADMITTED, progress.queued_seconds)
+
+    def _refuse(self, refusal: Refusal, progress: RequestProgress) -> GatewayError:
+        """Return the error for *refusal*; note whether it is worth another try while a later model waits."""
+        if could_serve_soon(refusal.accounts):
+            progress.passed_over = (*progress.passed_over, self._context)
+        if progress.leave_queue is not None and not progress.fallbacks_left:
+            progress.leave_queue()
+            progress.leave_queue = None
+        return self.error_for(refusal)
 
     def _take_turn(self, progress: RequestProgress) -> Generator[None, None, Selection]:
         """Try to be admitted, with a place in the queue, until an account is free or the time is over."""
         clock, context = self._services.timing.monotonic, self._context
         length = settings_from(context.caller.key.settings).queue_length
         began = clock() - progress.queued_seconds
+        recheck_at = began + progress.queued_seconds + RECHECK_SECONDS
+        may_recheck = progress.passed_over and not progress.fallbacks_left
         while True:
             self._request = replace(self._request, deadline_ms=self._deadline_ms(), queue_length=length)
             reply = self._admit_once()
@@ -142,7 +177,9 @@ class Admission:
             progress.queued_seconds = clock() - began
             wait = self._seconds_to_wait(reply, progress)
             if wait is None or reply.accounts is None or reply.accounts.waiting_before is None:
-                raise self.error_for(reply)
+                raise self._refuse(reply, progress)
+            if may_recheck and clock() >= recheck_at:
+                raise EarlierModelsDue
             left = seconds_left(progress, self._longest_wait(), clock())
             keepalive = keepalive_seconds(self._plan.time_limits.keepalive, left)
             yield from pause(wait, context, progress, keepalive, clock)

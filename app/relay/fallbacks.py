@@ -8,7 +8,7 @@ caller opted in; if none can, the first failure is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -25,6 +25,7 @@ from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
 from app.relay.response_cache import ResponseCache
 from app.relay.retry_policy import MAX_ATTEMPTS
+from app.relay.waiting import EarlierModelsDue
 from app.stores.records.admission import LimitStanding
 from app.stores.records.ledger import LedgerRow
 from app.streaming.events import EventBatches
@@ -68,6 +69,7 @@ class FallbackChain:
         self._progress = progress
         self._relay = stream
         self._cache = cache
+        self._due: Sequence[RequestContext] = ()  # to try again while the last one is waited for
 
     @property
     def context(self) -> RequestContext:
@@ -130,15 +132,21 @@ class FallbackChain:
         Yield what `Relay.stream` yields, of the first model that answers.
 
         After a stream broke off a fallback may continue, if its response begins with what was delivered.
+        While the last model is waited for, those that were passed over are tried again.
         """
         first: GatewayError | None = None
-        for context in chain((self._context,), self._context.fallbacks):
+        fallbacks = self._context.fallbacks
+        contexts = chain((self._context,), fallbacks, self._to_recheck()) if fallbacks else (self._context,)
+        for context in contexts:
             self._context, self._record = context, RequestRecord()
             self._progress.fallbacks_left -= first is not None
             try:
                 yield from self._named(self._stream_model())
                 self.refused = None
                 return
+            except EarlierModelsDue:
+                self._due = (*self._progress.passed_over, context)
+                self._progress.passed_over = ()
             except GatewayError as error:
                 if isinstance(error, ResponsesDiffer):
                     raise
@@ -149,6 +157,14 @@ class FallbackChain:
                     break
         if first is not None:
             raise first
+
+    def _to_recheck(self) -> Iterator[RequestContext]:
+        """Yield the models that were passed over, and then the one that is waited for, as often as needed."""
+        while self._due:
+            context, *due = self._due
+            self._due = due
+            self._progress.fallbacks_left = len(due) + 1  # `events` counts this one
+            yield context
 
     def _may_continue(self) -> bool:
         """Return whether another model may still answer, and note that it is about to."""

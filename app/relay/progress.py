@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.relay.context import RequestContext
@@ -22,6 +23,8 @@ class RequestProgress:
     waited_seconds: float = 0.0  # for resting accounts, and between attempts
     queued_seconds: float = 0.0  # before admission, until an account was free
     fallbacks_left: int = 0  # models that may still follow
+    passed_over: tuple[RequestContext, ...] = ()  # requests to models that could serve soon
+    leave_queue: Callable[[], None] | None = None  # gives up the place of a wait that is interrupted
     continued_after_stall: bool = False
 
     def may_continue(self, *, stalled: bool) -> bool:

@@ -25,12 +25,17 @@ WITH_FALLBACKS_SECONDS = 2.5  # for the first model, where the caller names fall
 POLL_SECONDS = 0.05  # between two tries of the first in the queue; of the second twice as long, and so on
 POLL_MAX_SECONDS = 1.0
 RENEW_SECONDS = 2.0  # a place is lost after 5 s without a try
+RECHECK_SECONDS = 1.0  # of a wait for the last model, before those that were passed over are tried again
 WAIT_BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 600)  # seconds
 
 WAITING = Gauge("poolgate_requests_waiting", "Requests that wait for an account.")
 WAITED = Histogram(
     "poolgate_queue_seconds", "How long requests waited for an account.", ("outcome",), WAIT_BUCKETS
 )
+
+
+class EarlierModelsDue(Exception):
+    """Interrupts the wait for the last model: others that were passed over may be able to serve now."""
 
 
 class WaitOutcome(StrEnum):
@@ -118,6 +123,11 @@ def seconds_left(progress: RequestProgress, longest: float, now: float) -> float
 def keepalive_seconds(usual: float, left: float) -> float:
     """Return the interval of keep-alives: none just before the end, so that a refusal is an HTTP status."""
     return inf if left <= RENEW_SECONDS else usual
+
+
+def could_serve_soon(refused: AccountsRefusal | None) -> bool:
+    """Return whether an account is only busy, or rests until a known time."""
+    return refused is not None and (refused.busy > 0 or refused.rest_ms is not None)
 
 
 def poll_seconds(waiting_before: int, random: Random) -> float:

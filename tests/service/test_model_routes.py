@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+import requests
 
 from app.accounts.model_routes import PoolRoutes
 from app.limits.limit_syntax import parse_limit
@@ -15,6 +17,7 @@ from tests.service.test_fallbacks import REFUSED, TOO_LONG
 from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.service.test_refusals import recorded
 from tests.support.gateway import PoolOfTest
+from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
 
 
@@ -383,3 +386,34 @@ def test_a_changed_route_applies_to_the_next_request(pool: PoolOfTest, upstream:
     pool.post(PATHS["chat"], body_of("chat"), key)
 
     assert models_of(upstream) == ["m", "n", "fast"]
+
+
+def test_an_earlier_step_answers_while_the_last_waits(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """The account of the first step is free again before that of the last."""
+    first = pool.account("first", upstream.base_url("first"), cap=1)
+    last = pool.account("last", upstream.base_url("last"), cap=1)
+    set_route(pool, "chain", target("large", first), target("small", last))
+    set_route(pool, "one", target("large", first))
+    set_route(pool, "other", target("small", last))
+    for name in ("first", "last"):
+        upstream.script({"play": "text", "at": {"0": [{"gate": name}]}}, {"play": "text"}, account=name)
+    key = pool.key()
+
+    def send(name: str) -> requests.Response:
+        return pool.post(PATHS["chat"], body_of("chat", name, stream=True), key)
+
+    with ThreadPoolExecutor(3) as clients:
+        busy = [clients.submit(send, name) for name in ("one", "other")]
+        upstream.wait_for(1, account="first", gate="first")
+        upstream.wait_for(1, account="last", gate="last")
+        waiting = clients.submit(send, "chain")
+        assert eventually(lambda: pool.waiting() == 1)
+        upstream.release("first")
+        response = waiting.result()
+        upstream.release("last")
+        assert [each.result().status_code for each in busy] == [200, 200]
+
+    assert (response.status_code, response.headers["x-poolgate-model"]) == (200, "large")
+    (row,) = [row for row in pool.wait_for_rows(3) if row.get("queued_ms")]
+    assert row["model"] == "large"
+    assert pool.waiting() == pool.in_flight() == 0

@@ -28,7 +28,7 @@ from app.relay.admission import Admission, AdmissionServices, RequestPlan
 from app.relay.endpoint_types import MODEL
 from app.relay.progress import RequestProgress
 from app.relay.timing import Timing
-from app.relay.waiting import WaitingRequests
+from app.relay.waiting import EarlierModelsDue, WaitingRequests
 from app.stores.calendar import Calendar
 from app.stores.records.admission import (
     AccountsRefusal,
@@ -253,6 +253,69 @@ def test_another_calendar_is_admitted_again() -> None:
 
     assert admit(one) is SELECTED
     assert store.admitted[0].calendar != store.admitted[1].calendar == one.calendar
+
+
+class TestInterruptedWait:
+    """The wait for the last model is interrupted to try those that were passed over."""
+
+    OTHER = make_request(request_id="other")
+
+    def progress(self, fallbacks_left: int = 0) -> RequestProgress:
+        return RequestProgress(0.0, 600.0, 0.0, fallbacks_left=fallbacks_left, passed_over=(self.OTHER,))
+
+    def interrupt(self, one: Admission, progress: RequestProgress) -> None:
+        with pytest.raises(EarlierModelsDue):
+            list(one.admit(progress))
+
+    def test_it_goes_on_with_the_same_place(self) -> None:
+        store, progress = Store(BUSY, *[WAITS] * 1000), self.progress()
+        self.interrupt(admission(store), progress)
+        assert 1 <= progress.queued_seconds < 2.5
+        assert store.left == []
+
+        again = admission(Store(BUSY, WAITS, SELECTED))
+        counted = waits_counted("admitted")
+        list(again.admit(progress))
+
+        assert again.queued_ms > 1000
+        assert waits_counted("admitted") == counted + 1
+        assert progress.leave_queue is None
+
+    def test_another_model_is_admitted_meanwhile(self) -> None:
+        store, progress = Store(BUSY, *[WAITS] * 1000), self.progress()
+        self.interrupt(admission(store), progress)
+        progress.fallbacks_left = 1
+        other = admission(Store(SELECTED))
+        counted = waits_counted("admitted")
+        list(other.admit(progress))
+
+        assert store.left == [store.admitted[0].id]
+        assert other.queued_ms > 1000
+        assert waits_counted("admitted") == counted + 1
+
+    def test_the_place_is_given_up_at_the_end(self) -> None:
+        store, progress = Store(BUSY, *[WAITS] * 1000), self.progress()
+        self.interrupt(admission(store), progress)
+        progress.queued_seconds = 10.0
+
+        with pytest.raises(PoolLimited):
+            list(admission(Store(BUSY)).admit(progress))
+        assert store.left
+
+    def test_models_that_are_passed_over(self) -> None:
+        progress = RequestProgress(0.0, 600.0, 0.0, fallbacks_left=2)
+        for reply in (BUSY, UNOFFERED):
+            with pytest.raises((ModelNotFound, PoolLimited)):
+                list(admission(Store(reply)).admit(progress))
+
+        assert len(progress.passed_over) == 1
+
+    def test_no_model_was_passed_over(self) -> None:
+        progress = RequestProgress(0.0, 600.0, 0.0)
+
+        with pytest.raises(PoolLimited):
+            list(admission(Store(BUSY, *[WAITS] * 1000)).admit(progress))
+        assert progress.queued_seconds >= 9.9
 
 
 class TestUnreadable:

@@ -25,6 +25,7 @@ from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain, may_fall_back
 from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
+from app.relay.waiting import EarlierModelsDue
 from app.stores.records.admission import Selection
 from app.streaming.events import Event
 from tests.support.relay import FakeAttempt, make_request
@@ -126,6 +127,28 @@ class TestChain:
         assert models.tried == ["m", "n"]
         assert (served.context.request.model, served.served_by().account_name) == ("n", "n")
         assert served.refused is None
+
+    def test_models_that_were_passed_over_are_tried_again_while_the_last_waits(self) -> None:
+        tried: list[tuple[str, int]] = []
+
+        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+            tried.append((context.request.model, progress.fallbacks_left))
+            if len(tried) == 7:
+                yield RESPONSE
+                return
+            if progress.fallbacks_left:
+                if context.request.model == "m":
+                    progress.passed_over = (*progress.passed_over, context)
+                raise NoAccounts("x")
+            raise EarlierModelsDue
+
+        names = ("n", "o")
+        context = make_request(fallbacks=tuple(make_request(model=name) for name in names))
+        served = FallbackChain(context, stream, RequestProgress(0.0, 600.0, 0.0, fallbacks_left=2))
+
+        assert list(served.events()) == [RESPONSE]
+        assert tried == [("m", 2), ("n", 1), ("o", 0), *[("m", 1), ("o", 0)] * 2]
+        assert served.context.request.model == "o"
 
     def test_the_first_failure_is_reported(self) -> None:
         first = NoAccounts("first")
