@@ -14,6 +14,7 @@ from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
 from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, Removals, with_proxy
 from app.cli.clock import moment, utc_option
+from app.cli.listing import listing, natural, show_table
 from app.cli.options import (
     Decorator,
     Group,
@@ -26,9 +27,9 @@ from app.cli.options import (
     with_store,
     yes_option,
 )
-from app.cli.output import REFUSED, Figure, report, show_json, show_list, table
+from app.cli.output import REFUSED, amount, report, show_json, show_list
 from app.cli.progress import waiting
-from app.formatting import count, names_or_all
+from app.formatting import names_or_all
 from app.operations.account_check import SECONDS
 from app.operations.account_rules import KIND_RULES
 from app.operations.diagnostic import pool_option
@@ -154,6 +155,7 @@ def show_first_listing(pool: str, name: str, listing: FirstListing) -> None:
 
 @account_group.command("list", epilog=example("poolgate account list", "poolgate account list --json"))
 @utc_option
+@listing
 @in_pool
 @with_store
 def list_accounts(services: Services, as_json: bool, pool: str) -> None:
@@ -166,16 +168,15 @@ def list_accounts(services: Services, as_json: bool, pool: str) -> None:
     accounts = services.accounts.all(pool)
     if as_json:
         show_list([account.public() for account in accounts])
-    elif accounts:
-        now = services.clock.now()
-        click.echo(table(HEADS, [_row(account, now) for account in accounts]))
-    else:
-        click.echo(f"No accounts in pool '{pool}' yet: see poolgate account add --help", err=True)
+        return
+    now = services.clock.now()
+    rows = [_row(account, now) for account in sorted(accounts, key=lambda account: natural(account.name))]
+    show_table(HEADS, rows, f"No accounts in pool '{pool}' yet: see poolgate account add --help")
 
 
 def _row(account: Account, now: float) -> tuple[object, ...]:
     load = (account.in_flight, account.cap, account.weight, account.group)
-    attempts = map(Figure, map(count, (account.attempts, account.failed_attempts, account.rescues)))
+    attempts = map(amount, (account.attempts, account.failed_attempts, account.rescues))
     return (
         account.name,
         account.kind,

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from app.cli.listing import listing, show_table
 from app.cli.options import Command, example, pool_name, with_store
-from app.cli.output import show_json, table
+from app.cli.output import show_json
 from app.formatting import moment
 from app.presentation.audit import describe_changes
 from app.stores.records.audit import AuditFilter
@@ -34,6 +35,7 @@ MAX_CHARS = 60
     type=click.IntRange(1, 1000),
     help="Maximum number of entries.",
 )
+@listing
 @with_store
 def audit(
     services: Services, as_json: bool, who: str, action: str, pool: str | None, max_entries: int
@@ -48,10 +50,8 @@ def audit(
             break
     if as_json:
         show_json({"object": "list", "data": entries})
-    elif entries:
-        click.echo(table(HEADS, [_row(entry) for entry in entries]))
     else:
-        click.echo("No changes found.", err=True)
+        show_table(HEADS, [_row(entry) for entry in entries], "No changes found.")
 
 
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ import click
 
 from app.cli import complete
 from app.cli.clock import moment, utc_option
+from app.cli.listing import listing, natural, show_table
 from app.cli.options import (
     Decorator,
     Group,
@@ -21,7 +22,7 @@ from app.cli.options import (
     with_store,
     yes_option,
 )
-from app.cli.output import report, show_json, show_list, table
+from app.cli.output import report, show_json, show_list
 from app.durations import parse_duration
 from app.formatting import names_or_all
 from app.limits.limit_syntax import format_limit, parse_limit
@@ -172,6 +173,7 @@ def _show_secret(as_json: bool, key: ApiKey, secret: str, heading: str) -> None:
     help="Only with this label, of this value or of any. May be repeated.",
 )
 @utc_option
+@listing
 @in_pool
 @with_store
 def list_keys(
@@ -183,13 +185,11 @@ def list_keys(
     api_keys = chosen.select(services.api_keys.all(pool))
     if as_json:
         show_list([key.public() for key in api_keys])
-    elif api_keys:
-        names, now = services.accounts.names_by_id(pool), time.time()
-        click.echo(table(HEADS, [_row(KeyView(key, names, now)) for key in api_keys]))
-    elif chosen != KeyFilter():
-        click.echo(f"No key in pool '{pool}' matches.", err=True)
-    else:
-        click.echo(f"No keys in pool '{pool}' yet: see poolgate key create --help", err=True)
+        return
+    names, now = services.accounts.names_by_id(pool), time.time()
+    rows = [_row(KeyView(key, names, now)) for key in sorted(api_keys, key=lambda key: natural(key.name))]
+    empty = f"No keys in pool '{pool}' yet: see poolgate key create --help"
+    show_table(HEADS, rows, empty if chosen == KeyFilter() else f"No key in pool '{pool}' matches.")
 
 
 def _row(view: KeyView) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -10,8 +11,10 @@ import click
 
 from app.cli import complete
 from app.cli.clock import moment, utc_option
+from app.cli.listing import listing, show_table
 from app.cli.options import Decorator, Group, checked, example, in_pool, operations, with_store
-from app.cli.output import Figure, report, show_list, table
+from app.cli.output import Figure, report, show_list
+from app.formatting import MICRO_DOLLARS
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import same_limits
 from app.presentation.limits import serialize_limit_status
@@ -78,7 +81,7 @@ def limit_group(owner: str) -> click.Group:
     commands = _LimitCommands(owner)
     change = (limit_argument, model_option, mode_option)
     commands.register("add", "'1000000 total_tokens/day'", _add, *change)
-    commands.register("list", "", _list, utc_option)
+    commands.register("list", "", _list, utc_option, listing)
     commands.register("set", "lim_1a2b3c '2000000 total_tokens/day'", _set, id_argument, *change)
     commands.register("remove", "lim_1a2b3c", _remove, id_argument)
     return commands.group
@@ -105,10 +108,8 @@ def _list(services: Services, as_json: bool, pool: str, key: str | None, team: s
     statuses = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, owner))
     if as_json:
         show_list([serialize_limit_status(status) for status in statuses])
-    elif statuses:
-        click.echo(table(HEADS, [_row(status) for status in statuses]))
     else:
-        click.echo("No limits.", err=True)
+        show_table(HEADS, [_row(status) for status in statuses], "No limits.")
 
 
 def _set(
@@ -142,7 +143,10 @@ def _owner(services: Services, pool: str, key: str | None, team: str | None) -> 
 
 def _row(status: LimitStatus) -> tuple[object, ...]:
     limit, numbers = status.limit, (status.settled, status.held, status.remaining)
-    amounts = [Figure(limit.unit.amount(number)) for number in numbers]
+    amounts = [
+        Figure(limit.unit.amount(number), Decimal(number) / MICRO_DOLLARS if limit.unit.is_money else number)
+        for number in numbers
+    ]
     resets = moment(status.resets_at) if status.resets_at else "never"
     return limit.id, format_limit(limit), *amounts, resets
 

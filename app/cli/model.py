@@ -6,8 +6,9 @@ import click
 
 from app.accounts.route_syntax import format_fields, parse_fields, parse_step
 from app.cli import complete
+from app.cli.listing import listing, show_table
 from app.cli.options import Group, confirm, example, in_pool, operations, with_store, yes_option
-from app.cli.output import report, show_json, show_list, table
+from app.cli.output import report, show_json, show_list
 from app.presentation.model_routes import RouteView, resolve, serialize_route, step_texts
 from app.wiring import Services
 from schemas.model_routes import ROUTE_INPUT
@@ -89,6 +90,7 @@ def set_route(
 
 
 @model_group.command("list", epilog=example("poolgate model list", "poolgate model list --json"))
+@listing
 @in_pool
 @with_store
 def list_routes(services: Services, as_json: bool, pool: str) -> None:
@@ -98,10 +100,9 @@ def list_routes(services: Services, as_json: bool, pool: str) -> None:
     views = [serialize_route(route, names) for route in services.routes.all(pool).values()]
     if as_json:
         show_list(views)
-    elif views:
-        click.echo(table(HEADS, [_row(view) for view in views]))
     else:
-        click.echo("There are no model routes: see poolgate model set --help", err=True)
+        empty = "There are no model routes: see poolgate model set --help"
+        show_table(HEADS, [_row(view) for view in views], empty)
 
 
 def _row(view: RouteView) -> tuple[str, ...]:

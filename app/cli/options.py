@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 from app.accounts.pools import DEFAULT, checked_name
 from app.cli import complete
 from app.cli.clock import use_zone
+from app.cli.listing import check_listing
 from app.cli.output import name_store, report_failures
 from app.config import Settings
 from app.errors import InvalidRequest
@@ -157,6 +158,7 @@ def with_store(run: Callable[..., None]) -> Callable[..., None]:
     @json_option
     @wraps(run)
     def command(redis_url: str | None, **options: Any) -> None:
+        check_listing(click.get_current_context(), as_json=options["as_json"])
         services = connect(redis_url, os.environ)
         if options.get("pool"):
             use_zone(services, options["pool"])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import click
 import orjson
 from marshmallow import ValidationError
 
+from app import formatting
 from app.config import ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
 from app.stores import failures
@@ -17,32 +22,69 @@ from app.stores.private_server import PrivateServerError
 from app.stores.secrets import UnreadableSecret
 from schemas.validation_errors import first_error
 
+Number = int | float | Decimal
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "
 MAX_MESSAGE_CHARS = 2000
 REFUSED_BY_STORE = (
     "The store rejected a command and changed nothing. This is a bug in Poolgate, please report it ({})"
 )
+_DIGITS = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?")
 STORE = "poolgate.store"  # in click's meta: the address of the store
 
 
 class Figure(str):
-    """A formatted number, which tables align to the right."""
+    """A formatted number, which tables align to the right; `value` is the exact one, where it is known."""
+
+    value: Number | None
+
+    def __new__(cls, text: str, value: Number | None = None) -> Figure:
+        figure = super().__new__(cls, text)
+        figure.value = value
+        return figure
+
+    @property
+    def number(self) -> float | None:
+        """The number to sort by, read from the text where there is no exact one."""
+        if self.value is not None:
+            return float(self.value)
+        digits = _DIGITS.search(self)
+        return float(digits[0].replace(",", "")) if digits else None
+
+
+def amount(number: float) -> Figure:
+    """Return a whole number as a cell of a table."""
+    return Figure(formatting.count(number), number)
+
+
+def cost(micro_dollars: int) -> Figure:
+    """Return money as a cell of a table."""
+    return Figure(formatting.dollars(micro_dollars), Decimal(micro_dollars) / formatting.MICRO_DOLLARS)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return *rows* under *heads* in aligned columns; columns of numbers are aligned to the right."""
     cells = [[printable(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [all(isinstance(cell, int | Figure) for cell in column) for column in zip(*rows, strict=True)]
-    lines = (
-        GAP.join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(line, widths, right, strict=True)
-        )
-        for line in cells
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    widths, right = column_widths(cells), is_right_aligned(rows)
+    return "\n".join(GAP.join(join_columns(line, widths, right)).rstrip() for line in cells)
+
+
+def column_widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width of each column of *cells*, the heads included."""
+    return [max(map(len, column)) for column in zip(*cells, strict=True)]
+
+
+def is_right_aligned(rows: Sequence[Sequence[object]]) -> list[bool]:
+    """Return which columns of *rows* are aligned to the right: those of numbers alone."""
+    return [all(isinstance(cell, int | Figure) for cell in column) for column in zip(*rows, strict=True)]
+
+
+def join_columns(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
+    """Return the cells of *line*, each as wide as its column."""
+    return [
+        cell.rjust(width) if to_right else cell.ljust(width)
+        for cell, width, to_right in zip(line, widths, right, strict=True)
+    ]
 
 
 def printable(cell: object) -> str:
@@ -129,5 +171,10 @@ def _fail(error: GatewayError, exit_code: int, as_json: bool) -> NoReturn:
     message = error.message  # it may quote an option, of any length
     if len(message) > MAX_MESSAGE_CHARS:
         error.message = f"{message[: MAX_MESSAGE_CHARS // 2]} … {message[-MAX_MESSAGE_CHARS // 2 :]}"
-    click.echo(orjson.dumps(error.envelope()) if as_json else f"Error: {error.message}", err=True)
+    click.echo(orjson.dumps(error.envelope()) if as_json else f"{_error_word()} {error.message}", err=True)
     raise click.exceptions.Exit(exit_code)
+
+
+def _error_word() -> str:
+    has_colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    return click.style("Error:", fg="red") if has_colours else "Error:"

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from app.cli.listing import listing, natural, show_table
 from app.cli.options import Decorator, Group, example, in_pool, operations, with_store
-from app.cli.output import report, show_list, table
+from app.cli.output import report, show_list
 from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
@@ -49,6 +50,7 @@ def price_group() -> None:
     "list", epilog=example("poolgate price list", "poolgate price list --model gpt-5 --json")
 )
 @click.option("--model", metavar="MODEL", help="Only models whose names start with this.")
+@listing
 @in_pool
 @with_store
 def list_prices(services: Services, as_json: bool, pool: str, model: str | None) -> None:
@@ -59,10 +61,9 @@ def list_prices(services: Services, as_json: bool, pool: str, model: str | None)
         rows = {name: row for name, row in rows.items() if name.startswith(model)}
     if as_json:
         show_list([{"model": name, **row} for name, row in sorted(rows.items())])
-    elif rows:
-        click.echo(table(HEADS, [_row(name, row) for name, row in sorted(rows.items())]))
     else:
-        click.echo("No matching model has a price: see poolgate price set --help", err=True)
+        lines = [_row(name, row) for name, row in sorted(rows.items(), key=lambda item: natural(item[0]))]
+        show_table(HEADS, lines, "No matching model has a price: see poolgate price set --help")
 
 
 def _row(model: str, row: dict[str, Any]) -> tuple[object, ...]:

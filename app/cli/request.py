@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import click
 
 from app.cli.clock import moment, utc_option
+from app.cli.listing import listing, show_table
 from app.cli.options import Group, example, in_pool, with_store
-from app.cli.output import Figure, show_json, show_list, table
-from app.formatting import count, name_or_id
+from app.cli.output import Figure, amount, show_json, show_list, table
+from app.formatting import name_or_id
 from app.ledger.explain import Candidate, Choice, Unavailable
 from app.presentation.accounts import reason_label, state_label
 from app.presentation.names import Names
@@ -103,6 +104,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     help="Maximum number of rows.",
 )
 @utc_option
+@listing
 @in_pool
 @with_store
 def list_requests(
@@ -135,16 +137,14 @@ def list_requests(
             break
     if as_json:
         show_list([serialize_entry(entry, names) for entry in entries])
-    elif entries:
-        click.echo(table(ROWS, [_row(RequestView(entry, names)) for entry in entries]))
     else:
-        click.echo("No requests found.", err=True)
+        show_table(ROWS, [_row(RequestView(entry, names)) for entry in entries], "No requests found.")
 
 
 def _row(view: RequestView) -> tuple[object, ...]:
     entry = view.entry
     input_tokens, output_tokens, total_ms = (
-        Figure(count(view.number(name) or 0)) for name in ("input_tokens", "output_tokens", "total_ms")
+        amount(view.number(name) or 0) for name in ("input_tokens", "output_tokens", "total_ms")
     )
     return (
         *(moment(entry.ended_at), view.key, view.account, entry.model, entry.status, view.error),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from app.cli import complete
+from app.cli.listing import listing, show_table
 from app.cli.options import Group, checked, confirm, example, in_pool, operations, with_store, yes_option
-from app.cli.output import report, show_json, show_list, table
+from app.cli.output import report, show_json, show_list
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.presentation.limits import serialize_limit_status
 from app.presentation.teams import keys_by_team
@@ -67,6 +68,7 @@ def create_team(
 
 
 @team_group.command("list", epilog=example("poolgate team list", "poolgate team list --json"))
+@listing
 @in_pool
 @with_store
 def list_teams(services: Services, as_json: bool, pool: str) -> None:
@@ -75,10 +77,9 @@ def list_teams(services: Services, as_json: bool, pool: str) -> None:
     teams, members = services.teams.all(pool), keys_by_team(services.api_keys.all(pool))
     if as_json:
         show_list([{**team.public(), "keys": members.get(team.name, [])} for team in teams])
-    elif teams:
-        click.echo(table(HEADS, [_row(team, len(members.get(team.name, ()))) for team in teams]))
-    else:
-        click.echo(f"No teams in pool '{pool}' yet: see poolgate team create --help", err=True)
+        return
+    rows = [_row(team, len(members.get(team.name, ()))) for team in teams]
+    show_table(HEADS, rows, f"No teams in pool '{pool}' yet: see poolgate team create --help")
 
 
 @team_group.command("show", epilog=example("poolgate team show research"))

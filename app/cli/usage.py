@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import click
 
 from app.cli import complete
+from app.cli.listing import listing, natural, show_table
 from app.cli.options import Command, example, in_pool, with_store
-from app.cli.output import Figure, show_json, show_list, table
-from app.formatting import count, dollars
+from app.cli.output import amount, cost, show_json, show_list
 from app.ledger.series import Span
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
@@ -29,6 +31,7 @@ from schemas.key_labels import is_label_grouping, label_filters
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
 HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
+TOTAL = "TOTAL"
 NONE = "-"  # keys without an owner or the label, and removed ones
 OF_ACCOUNTS = {"attempts": "ATTEMPTS", "failed_attempts": "FAILED", "rescues": "RESCUED"}
 
@@ -87,6 +90,7 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
     metavar="[key|team|account|model|owner|label:NAME]",
     help="How to group usage. Owners and labels are those that keys have now.",
 )
+@listing
 @in_pool
 @with_store
 def usage(
@@ -119,7 +123,8 @@ def usage(
     else:
         used = sum_by_group(services.ledger.usage.since(pool, since, UsageBy.KEY, key_ids), groups)
     names = Names.read(pool, services.api_keys, services.accounts).of(by)
-    lines = sorted((names.get(who, who), who, figures) for who, figures in used.items())
+    lines = [(names.get(who, who), who, figures) for who, figures in used.items()]
+    lines.sort(key=lambda line: (natural(line[0]), line[1]))
     if as_json:
         show_list(
             [
@@ -131,10 +136,8 @@ def usage(
                 for name, who, figures in lines
             ]
         )
-    elif lines:
-        click.echo(table(_heads(by), [_row(name or NONE, figures, by) for name, _, figures in lines]))
-    else:
-        click.echo("No usage.", err=True)
+        return
+    _show(by, [(name or NONE, figures) for name, _, figures in lines])
 
 
 def _selected_keys(services: Services, pool: str, name: str | None, key_filter: KeyFilter) -> set[str] | None:
@@ -151,12 +154,18 @@ def _show_series(services: Services, as_json: bool, pool: str, span: str, by: st
     totals = series.totals()
     if as_json:
         show_json(serialize_series(series, span, by, names, len(totals)))
-    elif totals:
-        labels = names.of(by)
-        lines = [_row(labels.get(who, who) or NONE, totals[who], by) for who in busiest(totals, len(totals))]
-        click.echo(table(_heads(by), lines))
-    else:
-        click.echo("No usage.", err=True)
+        return
+    labels = names.of(by)
+    _show(by, [(labels.get(who, who) or NONE, totals[who]) for who in busiest(totals, len(totals))])
+
+
+def _show(by: str, lines: Sequence[tuple[str, Mapping[str, int]]]) -> None:
+    sums = Counter[str]()
+    for _, figures in lines:
+        sums.update(figures)
+    show_table(
+        _heads(by), [_row(name, figures, by) for name, figures in lines], "No usage.", _row(TOTAL, sums, by)
+    )
 
 
 def _extra_figures(by: str) -> tuple[str, ...]:
@@ -168,7 +177,7 @@ def _heads(by: str) -> tuple[str, ...]:
     return by.removeprefix(BY_LABEL).upper(), *HEADS, *(OF_ACCOUNTS[figure] for figure in _extra_figures(by))
 
 
-def _row(name: str, figures: dict[str, int], by: str) -> tuple[object, ...]:
-    counts = [Figure(count(figures.get(figure, 0))) for figure in FIGURES[:-1]]
-    more = [Figure(count(figures.get(figure, 0))) for figure in _extra_figures(by)]
-    return name, *counts, Figure(dollars(figures.get("cost", 0))), *more
+def _row(name: str, figures: Mapping[str, int], by: str) -> tuple[object, ...]:
+    counts = [amount(figures.get(figure, 0)) for figure in FIGURES[:-1]]
+    more = [amount(figures.get(figure, 0)) for figure in _extra_figures(by)]
+    return name, *counts, cost(figures.get("cost", 0)), *more

@@ -1,0 +1,230 @@
+"""
+Lists: --sort, --top and --csv of commands, and tables that fit a terminal.
+
+A table that is piped is as wide as its texts and has neither colours nor totals.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from app.cli.output import GAP, Figure, column_widths, is_right_aligned, join_columns, printable
+
+LISTING = "poolgate.listing"  # in click's meta: the options of this command by name
+MAX_TOP = 10_000
+MIN_CHARS = 8  # to which a column of texts is shortened
+NEEDED = ("NAME", "ID")  # the heads of columns that commands take
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for one. Source: OWASP, CSV injection
+NOTHING = "-"
+COLOURS = {
+    "active": "green",
+    "credential refused": "red",
+    "disabled": "bright_black",
+    "expired": "bright_black",
+    "paused": "bright_black",
+}
+
+Row = Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    sort: str
+    top: int | None
+    as_csv: bool
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    context.meta.setdefault(LISTING, {})[parameter.name] = value
+
+
+def listing(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --sort, --top and --csv to a command that prints with `show_table`."""
+    options = (
+        click.option(
+            "--sort",
+            metavar="COLUMN",
+            default="",
+            expose_value=False,
+            callback=_keep,
+            help="Sort by this column: numbers from the largest, texts from A; -COLUMN reverses the order.",
+        ),
+        click.option(
+            "--top",
+            metavar="N",
+            type=click.IntRange(1, MAX_TOP),
+            expose_value=False,
+            callback=_keep,
+            help="Print only the first N rows.",
+        ),
+        click.option(
+            "--csv",
+            "as_csv",
+            is_flag=True,
+            expose_value=False,
+            callback=_keep,
+            help="Print CSV with exact numbers, for spreadsheets.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def check_listing(context: click.Context, *, as_json: bool) -> None:
+    """Raise click.UsageError if --json is combined with an option of `listing`."""
+    if as_json and any((context.meta.get(LISTING) or {}).values()):
+        raise click.UsageError("--json cannot be combined with --sort, --top or --csv", context)
+
+
+def _options() -> _Options:
+    context = click.get_current_context(silent=True)
+    given = context.meta.get(LISTING) or {} if context is not None else {}
+    return _Options(given.get("sort") or "", given.get("top"), bool(given.get("as_csv")))
+
+
+def show_table(heads: Sequence[str], rows: Sequence[Row], empty: str, total: Row | None = None) -> None:
+    """
+    Print *rows* under *heads* as the options of the command require, or *empty* to standard error.
+
+    *total*, with '' where there is none, is printed below several rows on a terminal. Raises
+    click.UsageError for an unknown column to sort by.
+    """
+    options = _options()
+    if options.sort:
+        rows = _sorted(heads, rows, options.sort)
+    rows = rows[: options.top]
+    if options.as_csv:
+        click.echo(to_csv(heads, rows), nl=False)
+    elif not rows:
+        click.echo(empty, err=True)
+    else:
+        width = terminal_width()
+        more = [total] if total is not None and width is not None and len(rows) > 1 else []
+        click.echo(fitted(heads, rows, more, width))
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Return the key to sort *text* by, with numbers in it by size: key-2 before key-10."""
+    parts = re.split(r"([0-9]+)", text.lower())
+    # digits of other alphabets are text; the bound is that of int()
+    return [(0, int(part[:400]), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts)]
+
+
+def _sorted(heads: Sequence[str], rows: Sequence[Row], column: str) -> list[Row]:
+    names = [column_name(head) for head in heads]
+    column_to_sort = column_name(column.removeprefix("-"))
+    if column_to_sort not in names:
+        shown = ", ".join(name for name in names if name)
+        raise click.UsageError(f"There is no column '{column[:40]}' to sort by; these can be: {shown}")
+    index = names.index(column_to_sort)
+    ordered = sorted(rows, key=lambda row: _order(row[index]))
+    return ordered[::-1] if column.startswith("-") else ordered
+
+
+def column_name(head: str) -> str:
+    """Return the name of a column as an option takes it: `in-flight`."""
+    return head.strip().lower().replace(" ", "-").replace("_", "-")
+
+
+def _order(cell: object) -> tuple[int, float, list[tuple[int, int, str]]]:
+    number = _number(cell)
+    if number is not None:
+        return 0, -number, []
+    text = str(cell)
+    return (2, 0, []) if text in ("", NOTHING) else (1, 0, natural(text))
+
+
+def _number(cell: object) -> float | None:
+    if isinstance(cell, Figure):
+        return cell.number
+    return float(cell) if isinstance(cell, int | float) else None
+
+
+def to_csv(heads: Sequence[str], rows: Sequence[Row]) -> str:
+    """Return CSV in which numbers are exact, and no text is taken for a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column_name(head) for head in heads])
+    writer.writerows([_csv_cell(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _csv_cell(cell: object) -> str:
+    if isinstance(cell, Figure) and cell.value is not None:
+        return str(cell.value)
+    if isinstance(cell, int | float):
+        return str(cell)
+    text = printable(cell)
+    if text == NOTHING:
+        return ""
+    return f"'{text}" if str(cell).startswith(FORMULA) else text
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is, None if it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def has_colours() -> bool:
+    """Return whether to print colours: on a terminal, without NO_COLOR (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def fitted(heads: Sequence[str], rows: Sequence[Row], totals: Sequence[Row], width: int | None) -> str:
+    """Return a table of at most *width* columns, if texts that can be shortened are long enough."""
+    cells = [list(map(printable, row)) for row in (heads, *rows)]
+    cells += [[printable(cell) if cell != "" else "" for cell in row] for row in totals]
+    widths = column_widths(cells)
+    right = is_right_aligned(rows)
+    if width is not None:
+        fixed = [to_right or head in NEEDED for head, to_right in zip(heads, right, strict=True)]
+        fixed[0] = True
+        widths = _narrowed(widths, fixed, width - len(GAP) * (len(widths) - 1))
+        cells = [[_cut(cell, size) for cell, size in zip(row, widths, strict=True)] for row in cells]
+    colours = has_colours()
+    lines = []
+    for number, row in enumerate(cells):
+        line = join_columns(row, widths, right)
+        if colours and (number == 0 or number > len(rows)):
+            line = [click.style(cell, bold=True) for cell in line]
+        elif colours:
+            line = [_coloured(*pair) for pair in zip(heads, line, strict=True)]
+        lines.append(GAP.join(line).rstrip())
+    return "\n".join(lines)
+
+
+def _narrowed(widths: Sequence[int], fixed: Sequence[bool], room: int) -> list[int]:
+    """Return *widths* with the widest that are not *fixed* made smaller, until their sum is *room*."""
+    narrowed = list(widths)
+    free = [index for index, is_fixed in enumerate(fixed) if not is_fixed]
+    for _ in range(sum(narrowed) - room):
+        widest = max(free, key=lambda index: narrowed[index], default=None)
+        if widest is None or narrowed[widest] <= MIN_CHARS:
+            break
+        narrowed[widest] -= 1
+    return narrowed
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _coloured(head: str, cell: str) -> str:
+    text = cell.strip()
+    if head == "STATUS" and text.isdigit():
+        return click.style(cell, fg="red" if text >= "500" else "yellow" if text >= "400" else "green")
+    if head == "STATE":
+        known = (colour for word, colour in COLOURS.items() if text.startswith(word))
+        return click.style(cell, fg=next(known, "yellow"))
+    return click.style(cell, fg="red") if head == "ERROR" and text != NOTHING else cell
