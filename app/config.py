@@ -6,7 +6,6 @@ The settings, read once from environment variables and passed down.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,6 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+
+from schemas.bounds import parse_integer, parse_number
 
 MIB = 1024 * 1024
 # What a small Redis can spare: eight API keys at their bound, or some 80,000 short responses in ten minutes.
@@ -278,11 +279,8 @@ class _Reader:
 
     def number(self, field_name: str, default: float, minimum: float, maximum: float) -> float:
         value = self.text(field_name, str(default))
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not minimum <= number <= maximum:
+        number = parse_number(value)
+        if number is None or not minimum <= number <= maximum:
             raise ConfigError(NAMES[field_name], value, f"a number from {minimum:g} to {maximum:g}")
         return number
 
@@ -331,7 +329,8 @@ class _Reader:
 
 def _digits(text: str) -> int:
     """Return the number that *text* is, -1 for any other text."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+    number = parse_integer(text)
+    return -1 if number is None else number
 
 
 def _is_host(text: str) -> bool:

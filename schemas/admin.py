@@ -10,7 +10,7 @@ from marshmallow.validate import OneOf, Range
 
 from schemas.accounts import AccountInput
 from schemas.api_keys import Expiry
-from schemas.bounds import POOL_NUMBERS
+from schemas.bounds import POOL_NUMBERS, parse_integer
 from schemas.fields import NOT_EMPTY, Flag, Integer, Number, Object, Text
 from schemas.key_labels import is_label_grouping
 from schemas.names import AdminSchema, Name
@@ -31,9 +31,9 @@ class Digits(Text):
         self.allowed = range(min_value, max_value + 1)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
-        text = super()._deserialize(value, attr, data)
-        if text.isascii() and text.isdigit() and len(text) < 16 and int(text) in self.allowed:
-            return int(text)
+        number = parse_integer(super()._deserialize(value, attr, data))
+        if number is not None and number in self.allowed:
+            return number
         raise invalid(f"must be a whole number from {self.allowed[0]} to {self.allowed[-1]}")
 
 

@@ -9,6 +9,7 @@ value, which is then treated as absent.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 MAX_TOKENS = 10**12  # thousands of times any context window; sums of a year stay below 2**53
@@ -68,15 +69,38 @@ def name_error(name: str) -> str:
     return "" if name.isprintable() else "must not have unprintable characters"
 
 
+_INTEGER = re.compile(r"[0-9]{1,15}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+
+def parse_integer(text: str) -> int | None:
+    """
+    Return the whole number that *text* is, of up to 15 ASCII digits, else None.
+
+    Python's `int` takes more, which no one means as a number: `1_0`, ` 1`, and digits of any script.
+    """
+    return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def parse_number(text: str) -> float | None:
+    """Return the finite decimal number that *text* is, else None: also for `1_0`, ` 1`, `inf` and `nan`."""
+    if len(text) > MAX_NUMBER_CHARS or not _NUMBER.fullmatch(text):
+        return None
+    parsed = float(text)
+    return parsed if math.isfinite(parsed) else None
+
+
 def number(value: Any) -> float | None:
     """Return a finite, non-negative number, parsed from a number or a short string; else None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, str) and len(value) > MAX_NUMBER_CHARS:
-        return None
+    if isinstance(value, str):
+        value = value.strip(" \t")
+        if len(value) > MAX_NUMBER_CHARS or not _NUMBER.fullmatch(value):
+            return None
     try:
         parsed = float(value)
-    except (ValueError, OverflowError):
+    except OverflowError:
         return None
     return parsed if math.isfinite(parsed) and parsed >= 0 else None
 

@@ -13,7 +13,7 @@ import orjson
 from app.accounts.request_settings import RequestSettings
 from app.cli.options import Decorator, read_secret
 from schemas.account_settings import RESPONSE_MODELS, WEBSOCKET
-from schemas.bounds import MAX_CERTIFICATE_CHARS
+from schemas.bounds import MAX_CERTIFICATE_CHARS, parse_number
 
 DEFAULT = "default"  # takes a setting back
 
@@ -97,10 +97,9 @@ def _or_zero(_context: click.Context, option: click.Parameter, text: str | None)
     """Return the seconds of *text*, 0 for DEFAULT."""
     if text is None or text == DEFAULT:
         return None if text is None else 0
-    try:
-        return float(text)
-    except ValueError:
-        raise click.BadParameter(f"takes a number of seconds, or {DEFAULT}", param=option) from None
+    if (seconds := parse_number(text)) is None:
+        raise click.BadParameter(f"takes a number of seconds, or {DEFAULT}", param=option)
+    return seconds
 
 
 def _or_default(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:

@@ -32,6 +32,7 @@ from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.stores.records.limits import Limit
 from app.wiring import Services
 from schemas.api_keys import KeyChange, KeyInput
+from schemas.bounds import parse_integer
 from schemas.key_labels import label_filters
 
 owner_option = click.option("--owner", metavar="TEXT", help="Who is responsible for it; '' for none.")
@@ -291,9 +292,9 @@ def _seconds_or_default(text: str) -> int | None:
     """Return a whole number of seconds, None for `default`. Raises click.BadParameter."""
     if text == "default":
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    if (seconds := parse_integer(text)) is None:
         raise click.BadParameter("--queue-seconds must be a whole number of seconds, or `default`")
-    return int(text)
+    return seconds
 
 
 def overlap(text: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +21,7 @@ from app.accounts.settings import (
 from app.cli.options import Group, checked, example, in_pool, operations, pool_name, with_store
 from app.cli.output import show_json, show_list, table
 from app.wiring import Services
-from schemas.bounds import POOL_NUMBERS
+from schemas.bounds import POOL_NUMBERS, parse_number
 
 
 @click.group("pool", cls=Group)
@@ -67,12 +66,9 @@ def time_limit(text: str) -> TimeLimit:
     """Read `idle=30`, `gpt-5*:idle=default`. Raises click.BadParameter."""
     what, _, value = text.rpartition("=")
     pattern, _, name = what.rpartition(":")
-    try:
-        seconds = None if value == "default" else float(value)
-    except ValueError:
-        raise click.BadParameter("must be like idle=30 or gpt-5*:idle=default") from None
-    if seconds is not None and not math.isfinite(seconds):
-        raise click.BadParameter("the seconds must be a number")
+    seconds = parse_number(value)
+    if seconds is None and value != "default":
+        raise click.BadParameter("must be like idle=30 or gpt-5*:idle=default")
     parsed = TimeLimit(pattern or EVERY_MODEL, name, seconds)
     checked(parsed.apply)("")
     return parsed

@@ -15,16 +15,17 @@ from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
 from app.wiring import Services
 from schemas.admin import MAX_MODEL_TOKENS
+from schemas.bounds import parse_number
 
 HEADS = ("MODEL", "INPUT", "CACHED", "OUTPUT", "CONTEXT", "MAX OUTPUT", "SINCE", "LIST")
 
 
 def dollars(text: str) -> int:
     """Read US dollars for a million tokens as micro-dollars."""
+    if parse_number(text) is None:
+        raise click.BadParameter("a price must be a number of US dollars, such as 1.25")
     try:
         return micro_dollars(Decimal(text))
-    except ArithmeticError:
-        raise click.BadParameter("a price must be a number of US dollars, such as 1.25") from None
     except InvalidRequest as error:
         raise click.BadParameter(error.message) from None
 

@@ -21,6 +21,7 @@ from app.limits.references import EXTENDING, adding_field, passed_adding, passed
 from app.limits.token_estimates import BYTES_PER_TOKEN
 from app.records import record
 from app.streaming.usage import Usage
+from schemas.bounds import parse_integer
 
 REQUEST_OVERHEAD_TOKENS = 64  # what an upstream wraps around a request, its tools and its format
 MAX_TOKENS = 10**13  # more than any limit
@@ -201,7 +202,7 @@ def _choices(body: dict[str, Any]) -> int:
     for name in ("n", "best_of"):
         count = body.get(name)
         if isinstance(count, str):  # a field of a form
-            count = int(count) if count.isascii() and count.isdigit() and len(count) < 16 else None
+            count = parse_integer(count)
         if type(count) is int and count > choices:
             choices = count
     return choices

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from app.errors import InvalidRequest
 from app.formatting import MICRO_DOLLARS, count, exact_dollars
 from app.patterns import pattern_error
 from app.stores.records.limits import Limit, LimitMode, LimitUnit, Period
+from schemas.bounds import parse_number
 
 UNITS = {name: unit for unit in LimitUnit for name in (unit.value, *unit.traits.aliases)}
 PERIODS = tuple(period for period in Period if period is not Period.NONE)
@@ -86,11 +87,10 @@ def _parse_mode(name: str) -> LimitMode:
 
 
 def _parse_amount(text: str, unit: LimitUnit, period: Period) -> int:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise _invalid(f"'{text[:40]}' is not a number") from None
-    if not number.is_finite() or number <= 0:
+    if parse_number(text) is None:
+        raise _invalid(f"'{text[:40]}' is not a number")
+    number = Decimal(text)
+    if number <= 0:
         raise _invalid(f"A limit must be above zero, not {text[:40]}")
     maximum = MAX_ROLLING if period.is_rolling else MAX_AMOUNT
     if number > maximum:

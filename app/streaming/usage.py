@@ -231,6 +231,5 @@ def _tokens(value: Any) -> int | None:
 
 def _number(value: Any) -> Any:
     """Return the number that a text of digits is, other values unchanged."""
-    if type(value) is str and len(value) <= bounds.MAX_NUMBER_CHARS and value.isascii() and value.isdigit():
-        return int(value)
-    return value
+    number = bounds.parse_integer(value) if type(value) is str else None
+    return value if number is None else number

@@ -92,8 +92,6 @@ class FinalResponse(HTTPResponse):
 
 def _length(text: str | None) -> int | None:
     """Return the Content-Length in *text*, None where it is none."""
-    try:
-        length = int(text) if text else -1
-    except ValueError:
-        return None
-    return length if length >= 0 else None
+    text = text.strip(" \t") if text else ""
+    is_integer = text.isascii() and text.isdigit() and len(text) < 16  # as `parse_integer`, without a call
+    return int(text) if is_integer else None

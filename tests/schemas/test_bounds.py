@@ -44,6 +44,30 @@ header_values = st.one_of(
 )
 
 
+@pytest.mark.parametrize(
+    "text", ["1_0", "٣", "²", " 1", "1 ", "", "0x1", "1" * 65, "one", "1,5", "--1", "1e", "."]
+)
+def test_texts_that_are_no_numbers(text):
+    """Also those that Python reads as numbers."""
+    assert (bounds.parse_integer(text), bounds.parse_number(text)) == (None, None)
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-Infinity", "1e999"])
+def test_texts_that_are_no_finite_numbers(text):
+    assert (bounds.parse_number(text), bounds.number(text)) == (None, None)
+
+
+def test_texts_that_are_numbers():
+    assert (bounds.parse_integer("0012"), bounds.parse_integer("9" * 15), bounds.parse_integer("9" * 16)) == (
+        12,
+        10**15 - 1,
+        None,
+    )
+    for text in ("0", "1.5", ".5", "5.", "+2", "-2", "1e3", "1E-3"):
+        assert bounds.parse_number(text) == float(text)
+    assert (bounds.number(" 2.5\t"), bounds.number("-2")) == (2.5, None)
+
+
 @given(odd)
 def test_every_function_bounds_everything(value):
     for read, most in (

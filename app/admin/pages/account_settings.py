@@ -10,6 +10,7 @@ import orjson
 from app.accounts.request_settings import NO_SETTINGS, OFF, ON, REQUESTED, TIMEOUTS, UPSTREAM, RequestSettings
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest
+from schemas.bounds import parse_number
 
 INPUTS = (
     "headers",
@@ -88,10 +89,8 @@ def _json(text: str) -> Any:
 
 def _seconds(text: str) -> float | str:
     """Return the number of *text*, 0 where it is empty, or the text if it is none, for a schema to refuse."""
-    try:
-        return float(text or 0)
-    except ValueError:
-        return text
+    seconds = parse_number(text or "0")
+    return text if seconds is None else seconds
 
 
 def _pair(line: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
 from app.errors import GatewayError, InvalidRequest, NotFound
+from schemas.bounds import parse_integer
 
 
 class Form:
@@ -48,7 +49,8 @@ class Form:
     def integer(self, name: str) -> int | str:
         """Return the number in a field, or its text if it is none, for a schema to refuse."""
         text = self[name].strip()
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else text
+        number = parse_integer(text)
+        return text if number is None else number
 
     def redirect_errors(self, name: str, field: str) -> None:
         """Show errors of *name* at *field* from now on."""

@@ -17,6 +17,7 @@ from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
 from schemas.admin import MAX_MODEL_TOKENS
+from schemas.bounds import parse_number
 
 MAX_ROWS = 100  # on one page
 MONEY = ("input", "cached_input", "output")
@@ -116,10 +117,10 @@ def _change(form: Form) -> str:
 
 
 def _price(form: Form, name: str) -> int:
-    try:
-        return micro_dollars(Decimal(form[name].strip()), name)
-    except (ArithmeticError, ValueError):
-        raise InvalidRequest("must be a number of US dollars, such as 1.25", param=name) from None
+    text = form[name].strip()
+    if parse_number(text) is None:
+        raise InvalidRequest("must be a number of US dollars, such as 1.25", param=name)
+    return micro_dollars(Decimal(text), name)
 
 
 def _tokens(form: Form, name: str) -> int:

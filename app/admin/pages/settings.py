@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -27,7 +26,7 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.prices import is_own
 from app.admin.services import services
 from app.config import TimeLimits
-from schemas.bounds import POOL_NUMBERS
+from schemas.bounds import POOL_NUMBERS, parse_number
 
 DAY = 86400.0  # the longest time limit, in seconds
 STREAMING = (
@@ -156,8 +155,5 @@ def _steps(form: Form, of: str, current: Mapping[str, float]) -> Iterator[Callab
 
 
 def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and 0 < seconds <= DAY else None
+    seconds = parse_number(text)
+    return seconds if seconds is not None and 0 < seconds <= DAY else None

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from app.errors import InvalidRequest
 from app.translation.requests.field_support import MAX_IGNORED_NAMES, is_nameable
+from schemas.bounds import parse_integer
 
 Fields = Mapping[str, Any]  # of a JSON body, or of a form, whose values are texts
 
@@ -174,9 +175,8 @@ def _has_effect(name: str, value: Any) -> bool:
 
 def _number(value: Any) -> Any:
     """Return the integer that *value* is as a text in a form, any other value as it is."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
-        return int(value)
-    return value
+    number = parse_integer(value) if isinstance(value, str) else None
+    return value if number is None else number
 
 
 def _plain(name: str) -> str:

@@ -88,7 +88,7 @@ def test_without_a_header_it_waits_as_its_key_allows() -> None:
     assert context_of().caller.queue_seconds is None
 
 
-@pytest.mark.parametrize("text", ["", "-1", "600.1", "nan", "inf", "soon", "1" * 65, "1,5"])
+@pytest.mark.parametrize("text", ["", "-1", "600.1", "nan", "inf", "soon", "1" * 65, "1,5", "1_0", "٣"])
 def test_a_wait_that_cannot_be(text: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         context_of(headers={"x-poolgate-queue-seconds": text})

@@ -247,7 +247,7 @@ class TestTimeouts:
         ("option", "message"),
         [
             ("--timeout soon", "takes a number of seconds, or default"),
-            ("--timeout nan", "timeout_seconds must be 0.1 to 86400 seconds"),
+            ("--timeout nan", "takes a number of seconds, or default"),
             ("--timeout=-1", "timeout_seconds must be 0.1 to 86400 seconds"),
             ("--first-token-timeout 86401", "first_token_timeout_seconds must be 0.1 to 86400 seconds"),
             ("--connect-timeout 61", "connect_timeout_seconds must be 0.1 to 60 seconds"),
