@@ -14,11 +14,11 @@ LIMIT = 100_000
 
 def pair() -> tuple[Connection, Connection]:
     """Return a client and our side."""
-    ours, theirs = BoundedDeflate(LIMIT), PerMessageDeflate()
-    agreed = ours.accept(theirs.name)
+    bounded, theirs = BoundedDeflate(LIMIT), PerMessageDeflate()
+    agreed = bounded.accept(theirs.name)
     assert isinstance(agreed, str)
     theirs.finalize(f"{theirs.name}; {agreed}")
-    return Connection(ConnectionType.CLIENT, [theirs]), Connection(ConnectionType.SERVER, [ours])
+    return Connection(ConnectionType.CLIENT, [theirs]), Connection(ConnectionType.SERVER, [bounded])
 
 
 def received(connection: Connection, data: bytes, step: int = 4096) -> tuple[str, list[int]]:
