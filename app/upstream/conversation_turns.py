@@ -9,6 +9,7 @@ other requests are sent in full.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -116,7 +117,11 @@ def _metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _written(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+    """Return *value* as JSON; what has none, such as an integer of 65 bits, is equal to nothing."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return os.urandom(16)
 
 
 def _significant(item: Any) -> Any:

@@ -82,6 +82,13 @@ def test_metadata_may_differ() -> None:
     assert Input(other, latest(ANSWER, client_metadata={"turn_id": "t1"})).new_items == [MORE]
 
 
+def test_what_has_no_json() -> None:
+    """The next request is sent in full; a response that an upstream fills with such does no harm."""
+    large = {**ANSWER, "number": 2**70}
+
+    assert Input(turn(QUESTION, large, MORE), latest(large)).new_items is None
+
+
 def test_a_chain_of_turns() -> None:
     """What is remembered after a continuation is the same as after all of it at once."""
     everything = (QUESTION, ANSWER, MORE)
