@@ -133,13 +133,20 @@ def unfold_response(payload: Payload) -> list[Event]:
     Raises UpstreamProtocolError for another object, and for a response that is not finished.
     """
     if not isinstance(payload.get("output"), list):
-        raise _not_a_response()
+        payload = with_empty_output(payload)
     kind = terminal_event_type(payload.get("status"))
     begun = {**payload, "status": "in_progress", "output": [], "usage": None}
     return [
         Event({"type": "response.created", "sequence_number": 0, "response": begun}),
         Event({"type": kind, "sequence_number": 1, "response": payload}),
     ]
+
+
+def with_empty_output(payload: Payload) -> Payload:
+    """Return *payload*, a completed response whose output is null. Raises UpstreamProtocolError for others."""
+    if payload.get("output", "") is None and payload.get("status") == "completed":
+        return {**payload, "output": []}
+    raise _not_a_response()
 
 
 def terminal_event_type(status: Any) -> str:

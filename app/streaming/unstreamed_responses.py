@@ -24,6 +24,7 @@ from app.streaming.unfold import (
     number_choices,
     object_in,
     terminal_event_type,
+    with_empty_output,
     with_numbered_calls,
 )
 
@@ -91,7 +92,7 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader, identi
         reader.observe(error)
         return error
     if not isinstance(payload.get("output"), list):
-        raise UpstreamProtocolError(NOT_A_RESPONSE)
+        payload, data = with_empty_output(payload), None
     status = "failed" if payload.get("error") else payload.get("status")
     end = Event({"type": terminal_event_type(status), "response": payload})
     reader.observe(end)

@@ -147,6 +147,14 @@ def test_response():
     assert reader.usage is not None
 
 
+def test_an_output_that_is_null():
+    body = response(error=None)
+
+    assert unfold_response({**body, "output": None})[1].payload["response"] == body
+    with pytest.raises(UpstreamProtocolError):
+        unfold_response({**body, "output": None, "status": "failed"})
+
+
 def test_response_for_a_chat_client():
     chunks = ResponsesToChat("c", 1, "m", include_usage=True).translate(
         unfold_response(response(MESSAGE, FUNCTION_CALL))

@@ -165,6 +165,18 @@ def test_fields_that_every_response_has(lacked: str) -> None:
     assert orjson.loads(event.encoded()) == {**RESPONSE, "error": None, lacked: expected}
 
 
+def test_an_output_that_is_null() -> None:
+    """It is empty where the response was completed, and no response otherwise."""
+    reader = ResponsesReader()
+    event = unstreamed_response({**RESPONSE, "output": None}, b"{}", reader, identity)
+
+    assert orjson.loads(event.encoded()) == {**RESPONSE, "output": [], "error": None}
+    assert reader.finish == "completed"
+    for other in ({"output": None, "status": "incomplete"}, {"output": {}}, {"output": "text"}):
+        with pytest.raises(UpstreamProtocolError):
+            unstreamed_response({**RESPONSE, **other}, None, ResponsesReader(), identity)
+
+
 @pytest.mark.parametrize(
     "payload",
     [
