@@ -143,7 +143,7 @@ def unfold_response(payload: Payload) -> list[Event]:
 
 
 def with_empty_output(payload: Payload) -> Payload:
-    """Return *payload*, a completed response whose output is null. Raises UpstreamProtocolError for others."""
+    """Return *payload*, completed with the output null, with an empty one. Raises UpstreamProtocolError."""
     if payload.get("output", "") is None and payload.get("status") == "completed":
         return {**payload, "output": []}
     raise _not_a_response()
