@@ -45,6 +45,25 @@ def test_a_refused_field_is_left_out_once_and_from_then_on(
     assert stored.version > account.version
 
 
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+def test_a_choice_of_allowed_tools(pool: PoolOfTest, upstream: ScriptedUpstream, wire: str) -> None:
+    """A server without it is sent these tools alone, which means the same; nothing is ignored."""
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
+    tools = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in "ab"]
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "b"}]}
+    upstream.script(refusal("Input should be 'none', 'auto' or 'required': tool_choice", 422), TEXT)
+    key, body = pool.key(), {**BODIES["responses"], "tools": tools, "tool_choice": choice}
+
+    for _ in range(2):
+        response = pool.post(PATHS["responses"], body, key)
+        assert response.status_code == 200, response.text
+        assert "x-poolgate-ignored" not in response.headers
+
+    first, *later = sent_bodies(upstream)
+    assert first["tool_choice"]["type"] == "allowed_tools"
+    assert [(len(sent["tools"]), sent["tool_choice"]) for sent in later] == [(1, "auto")] * 2
+
+
 def test_what_was_refused_can_be_forgotten(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     body = {**BODIES["chat"], "prompt_cache_key": "k"}

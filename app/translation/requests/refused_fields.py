@@ -2,8 +2,9 @@
 Fields that a server refuses: those that its error names, and the same request without them.
 
 Only a field that the gateway added or translated is left out, or one of the client's that does not change the
-response: it is then named as ignored. The two names of chat's output length replace each other. Of any other
-field the client receives the refusal. State that a server misses gets a placeholder, see `missing_state`.
+response: it is then named as ignored. The two names of chat's output length replace each other, and a choice
+of allowed tools is replaced by a request with these tools alone. Of any other field the client receives the
+refusal. State that a server misses gets a placeholder, see `missing_state`.
 
 The words are those of the OpenAI API, Azure, Groq, Cerebras, Mistral, Gemini, Fireworks, vLLM and the ChatGPT
 backend.
@@ -15,6 +16,7 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from app.translation.requests.allowed_tools import ALLOWED_TOOLS, has_allowed_tools, with_only_allowed
 from app.translation.requests.field_support import ApiProtocol, has_effect
 from app.translation.requests.missing_state import STATES, lacks_state, missing_state, with_placeholders
 from app.translation.requests.upstream_request import UpstreamRequest
@@ -93,6 +95,8 @@ def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
         return [DEVELOPER]
     if state := missing_state(refusal.message, sent):
         return [state]
+    if _is_about_allowed_tools(refusal, sent):
+        return [ALLOWED_TOOLS]
     if refusal.code in _OF_VALUES or not (
         _REFUSING.search(refusal.message) or refusal.code in ("unsupported_parameter", "unknown_parameter")
     ):
@@ -108,6 +112,11 @@ def _is_about_streaming(refusal: Refusal) -> bool:
 def _is_about_developer(refusal: Refusal, sent: Body) -> bool:
     words = f"{refusal.param or ''} {refusal.message}"
     return _has_developer(sent) and "developer" in words and _ABOUT_ROLES.search(words) is not None
+
+
+def _is_about_allowed_tools(refusal: Refusal, sent: Body) -> bool:
+    words = f"{refusal.param or ''} {refusal.message}"
+    return has_allowed_tools(sent) and (ALLOWED_TOOLS in words or "tool_choice" in words)
 
 
 def _has_developer(body: Body) -> bool:
@@ -138,6 +147,8 @@ def without_refused(
     for field in refused:
         if field == DEVELOPER and _has_developer(body):
             body["messages"] = _with_system_role(body["messages"])
+        elif field == ALLOWED_TOOLS and has_allowed_tools(body):
+            body = with_only_allowed(body)
         elif field in STATES and request.protocol == "chat":
             body = with_placeholders(body, field)
         if field not in body or not _may_lack(field, body[field], is_native, client_body):
@@ -158,6 +169,8 @@ def may_lack(request: UpstreamRequest, field: str, client_protocol: ApiProtocol,
     """Return whether *request* may be sent without *field*, or with its twin."""
     if field in (STREAMED, UNSTREAMED, DEVELOPER):
         return True
+    if field == ALLOWED_TOOLS:
+        return has_allowed_tools(request.body)
     if field in STATES:
         return request.protocol == "chat" and lacks_state(request.body, field)
     is_native = client_protocol == request.protocol
