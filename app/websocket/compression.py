@@ -24,6 +24,19 @@ class BoundedDeflate(PerMessageDeflate):
         self._max_bytes = max_message_bytes
         self._inflated = 0  # bytes of the current message
 
+    def frame_inbound_header(
+        self,
+        proto: FrameDecoder | FrameProtocol,
+        opcode: Opcode,
+        rsv: RsvBits,
+        payload_length: int,
+    ) -> CloseReason | RsvBits:
+        compressed = self._inbound_compressed
+        result = super().frame_inbound_header(proto, opcode, rsv, payload_length)
+        if opcode.iscontrol():  # it is no part of a message, and may come between two fragments of one
+            self._inbound_compressed = compressed
+        return result
+
     def frame_inbound_payload_data(
         self, proto: FrameDecoder | FrameProtocol, data: bytes
     ) -> bytes | CloseReason:
@@ -46,7 +59,7 @@ class BoundedDeflate(PerMessageDeflate):
     def frame_inbound_complete(
         self, proto: FrameDecoder | FrameProtocol, fin: bool
     ) -> bytes | CloseReason | None:
-        if not fin or not self._inbound_is_compressible:  # a control frame may come between two fragments
+        if not fin or not self._inbound_is_compressible:
             return None
         if not self._inbound_compressed:
             self._inbound_compressed = None
