@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
@@ -17,6 +19,7 @@ from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.guide import page
 from tests.support.ports import free_port, wait_for
 from tests.support.upstream_client import ScriptedUpstream
+from tests.support.websocket import socket_of, text_in
 
 PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
 STREAM = {**BODIES["chat"], "stream": True}
@@ -55,22 +58,33 @@ def snippet(gateway_port: str, port: int) -> str:
 
 @pytest.fixture(scope="module")
 def direct(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(redis_url, tmp_path_factory.mktemp("home"), workers=1) as running:
+    home = tmp_path_factory.mktemp("home")
+    with running_gateway(redis_url, home, workers=1, POOLGATE_WEBSOCKET="on") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def gateway(direct: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """The same service, by way of nginx."""
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    with behind_nginx(direct, tmp_path_factory.mktemp("nginx")) as gateway:
+        yield gateway
+
+
+@contextmanager
+def behind_nginx(direct: Gateway, folder: Path, read_timeout: str = "600s") -> Iterator[Gateway]:
+    port = free_port()
     config = folder / "nginx.conf"
     user = "user root;" if os.getuid() == 0 else ""  # or its workers may not write into our folder
     shown = snippet(direct.url.rpartition(":")[2], port)
+    assert "proxy_read_timeout 600s;" in shown
+    shown = shown.replace("proxy_read_timeout 600s;", f"proxy_read_timeout {read_timeout};")
     config.write_text(AROUND.format(user=user, folder=folder, snippet=shown))
     with subprocess.Popen([str(PROGRAM), "-p", str(folder), "-c", str(config)]) as process:
-        wait_for(port)
-        yield Gateway(f"http://127.0.0.1:{port}", direct.services, direct.process)
-        process.terminate()
+        try:
+            wait_for(port)
+            yield Gateway(f"http://127.0.0.1:{port}", direct.services, direct.process)
+        finally:
+            process.terminate()
 
 
 @pytest.fixture
@@ -135,3 +149,45 @@ def test_one_over_the_limit_is_not(pool: PoolOfTest, upstream: ScriptedUpstream)
 
     assert response.status_code == 413
     assert upstream.log() == []
+
+
+class TestWebSocket:
+    def test_messages_arrive_at_once(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
+        with socket_of(pool, pool.key()) as client:
+            client.create()
+            while client.receive()["type"] != "response.output_text.delta":
+                pass
+
+            upstream.release("go")
+
+            assert client.until_end()[-1]["type"] == "response.completed"
+
+    def test_a_client_that_leaves_reaches_the_service(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"stall": True}]}})
+        with socket_of(pool, pool.key()) as client:
+            client.create()
+            while client.receive()["type"] != "response.output_text.delta":
+                pass
+
+        upstream.wait_for(1, end="client_closed", timeout_seconds=5)
+        (row,) = pool.wait_for_rows(1)
+        assert row["error"] == "client_gone"
+
+    def test_a_silent_connection_lives(
+        self, redis_url: str, upstream: ScriptedUpstream, tmp_path: Path
+    ) -> None:
+        """Pings keep it, at intervals shorter than the timeout of nginx."""
+        pinging = {"app": "tests.support.frequent_pings:app", "POOLGATE_WEBSOCKET": "on"}
+        with (
+            running_gateway(redis_url, tmp_path, workers=1, **pinging) as direct,
+            behind_nginx(direct, tmp_path, read_timeout="2s") as gateway,
+        ):
+            pool = gateway.pool()
+            pool.account("a", upstream.base_url())
+            upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"sleep": 5}]}})
+            with socket_of(pool, pool.key()) as client:
+                time.sleep(5)
+                assert text_in(client.respond()) == "one two"
