@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import gevent
@@ -38,9 +38,9 @@ class ConnectionLimits:
 
     max_message_bytes: int
     slow_client_seconds: float  # that one send may take
-    budget: MessageBudget  # of the process
     ping_seconds: float = 20.0  # proxies close what is silent for a minute
     silent_seconds: float = 65.0  # without a byte, not even the answer to a ping
+    budget: MessageBudget = field(default_factory=MessageBudget)  # of the process
 
 
 class Handler(Protocol):
@@ -168,6 +168,8 @@ class WebSocketConnection:
             self.close(CloseReason.INTERNAL_ERROR)
             raise
         finally:
+            if not self.is_closing:
+                self.hang_up()  # a greenlet may be sending to a client that has left
             self._gone = True
             self._drop_message()
             if self.code is None:

@@ -87,7 +87,7 @@ class WebSockets:
         connection = WebSocketConnection(
             sock,
             extensions,
-            ConnectionLimits(max_bytes, settings.slow_client_seconds, self.memory.messages),
+            ConnectionLimits(max_bytes, settings.slow_client_seconds, budget=self.memory.messages),
         )
         session = Session(
             connection,
