@@ -60,9 +60,11 @@ class Route(NamedTuple):
             )
         )
 
-    def get(self, headers: Mapping[str, str], seconds: float) -> BaseHTTPResponse:
+    def get(
+        self, headers: Mapping[str, str], seconds: float, connect_seconds: float | None = None
+    ) -> BaseHTTPResponse:
         """Return the head of a response; the body is not read yet."""
-        timeout = Timeout(connect=seconds, read=seconds)
+        timeout = Timeout(connect=connect_seconds or seconds, read=seconds)
         return on_live_connection(
             lambda: self.pool.urlopen(
                 "GET",

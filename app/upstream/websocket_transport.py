@@ -10,7 +10,8 @@ in full where the connection, or the memory of the upstream, was lost:
     a reused one is closed before it took the request  once more in full, over a new connection
     it no longer knows the latest response             the same
     a message is too large                             HTTP
-    anything else after the request was sent           as over HTTP: the relay decides
+    anything else after the request was sent           as over HTTP: the relay decides; the next requests
+                                                       go over HTTP if the connection was a new one
 
 Source: https://platform.openai.com/docs/guides/websocket-mode
 """
@@ -146,13 +147,16 @@ class WebSocketTransport:
         except _NotProcessed as refusal:
             self._avoid(request.account_id, refusal.why)
             return None
+        except (UpstreamUnreachable, UpstreamProtocolError) as error:
+            self._avoid(request.account_id, error.message)  # its next requests do not fail in the same way
+            raise
 
     def _open(self, route: Route, request: WebSocketRequest) -> WebSocket | None:
         """Return a new connection; None where the upstream answers, but does not open one."""
         headers, key = handshake_headers(request.headers)
-        seconds = min(HANDSHAKE_SECONDS, request.connect_seconds)
+        seconds = min(HANDSHAKE_SECONDS, request.read_seconds)
         try:
-            response = route.get(headers, seconds)
+            response = route.get(headers, seconds, request.connect_seconds)
         except ReadTimeoutError:
             self._avoid(request.account_id, "no answer to the handshake")
             return None

@@ -258,6 +258,21 @@ class TestRefused:
 
         assert [seen.method for seen in requests_of(upstream)] == ["WEBSOCKET", "POST"]
 
+    @pytest.mark.parametrize(
+        "end", [{"close": True}, {"raw_b64": b64encode(b"\x82\x01x").decode()}], ids=["end", "bytes"]
+    )
+    def test_a_new_connection_that_breaks(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str, end: Json
+    ) -> None:
+        """The request may have been billed, so it is not repeated; later ones are sent over HTTP."""
+        upstream.script({"status": 200, "before": [end]}, {"play": "text"})
+
+        first = pool.post("/v1/responses", turn([user("hi")]), key)
+        post(pool, key, [user("hi")])
+
+        assert first.status_code == 502
+        assert [seen.method for seen in requests_of(upstream)] == ["WEBSOCKET", "POST"]
+
     def test_the_upstream_has_forgotten(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
         """The request is sent once more, in full, over a new connection."""
         error = {"code": "previous_response_not_found", "message": "no", "type": "invalid_request_error"}
