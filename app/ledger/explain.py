@@ -65,7 +65,7 @@ class Choice(TypedDict, total=False):
 
 
 class RequestExplanation(TypedDict, total=False):
-    """How a request was routed: see `RequestExplainer.explain`. A refused request alone has the last four."""
+    """How a request was routed: see `RequestExplainer.explain`. Only some states have the last five."""
 
     id: str
     state: str
@@ -88,6 +88,7 @@ class RequestExplanation(TypedDict, total=False):
     param: str | None
     limit: Json | None
     accounts: Json | None
+    before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +125,12 @@ class RequestExplainer:
         """
         Return how *request_id*, open or settled, was routed.
 
-        {id, state: open | expired | settled | refused, at (Unix seconds), key, team, owner, labels (of the
-        key at the time; None: it had none; owner and labels of an open request are those of now), model,
-        requested_model (None: the same), endpoint, status, error, queued_ms (how long it waited for an
+        {id, state: waiting | open | expired | settled | refused, at (Unix seconds), key, team, owner, labels
+        (of the key at the time; None: it had none; owner and labels of an open request are those of now),
+        model, requested_model (None: the same), endpoint, status, error, queued_ms (how long it waited for an
         account; None: it did not, or is still open), outcome, charged, usage, choices}; a refused one has
-        message, param, limit and accounts as well. outcome is a sentence; charged one about
+        message, param, limit and accounts as well, one that waits for an account `before`: how many requests
+        wait before it. outcome is a sentence; charged one about
         usage that was not reported, or empty; usage has the figures of the ledger, none while it is open. A
         choice is {attempt, at, by: policy | affinity | asked again | None,
         policy, account (None: none was available), in_flight, cap, spare, why, candidates: [{account, score,
@@ -141,6 +143,7 @@ class RequestExplainer:
         """
         request = (
             self._open(pool, request_id)
+            or self._waiting(pool, request_id)
             or self._refused(pool, request_id)
             or self._settled(pool, request_id, entry_id, max_entries)
         )
@@ -175,6 +178,29 @@ class RequestExplainer:
             "usage": {},
         }
         return _Request(summary, orjson.loads(f"[{stored.decisions}]"), [])
+
+    def _waiting(self, pool: str, request_id: str) -> _Request | None:
+        """Return a request that no account has been chosen for yet."""
+        stored = self._ledger.waiting_request(pool, request_id)
+        if stored is None:
+            return None
+        summary: Json = {
+            "id": request_id,
+            "state": "waiting",
+            "at": stored.since_ms / 1000,
+            "key": stored.key_id,
+            "team": stored.team or None,
+            **_attribution(stored.attribution),
+            "model": stored.model,
+            "requested_model": stored.requested_model or None,
+            "endpoint": stored.endpoint,
+            "status": None,
+            "error": None,
+            "queued_ms": None,
+            "before": stored.before,
+            "usage": {},
+        }
+        return _Request(summary, [], [])
 
     def _refused(self, pool: str, request_id: str) -> _Request | None:
         """Return a refusal that is stored in full; its one choice had no account to choose."""

@@ -51,6 +51,10 @@ OUTCOMES = {
 
 def outcome(row: Json) -> str:
     """Return what the caller of a request received; *row* is its summary, as `explain` returns it."""
+    if row["state"] == "waiting":
+        before = row["before"]
+        others = f"{count(before)} other{'s wait' if before > 1 else ' waits'}" if before else "none waits"
+        return f"It waits for an account; {others} before it."
     if row["state"] == "open":
         return "It is still running."
     if row["state"] == "expired":

@@ -117,6 +117,11 @@ def leases(name: str) -> str:
     return root(name) + "leases"
 
 
+def queue_places(name: str) -> str:
+    """Hash: id of a request that waits for an account -> JSON [place, flow, share, line, facts]."""
+    return root(name) + "queue:places"
+
+
 def queue(name: str) -> str:
     """Sorted set: place of a request that waits for an account -> its start tag."""
     return root(name) + "queue"

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import orjson
+
 from app.stores import keys
 from app.stores.records.api_keys import ATTRIBUTION, read_attribution
-from app.stores.records.ledger import EVER, LedgerEntry, OpenRequest, StoredEntry, StoredTotal, Total
+from app.stores.records.ledger import (
+    EVER,
+    LedgerEntry,
+    OpenRequest,
+    StoredEntry,
+    StoredTotal,
+    Total,
+    WaitingRequest,
+)
 from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
 
@@ -78,6 +88,29 @@ class LedgerRepository:
             requested_model=stored.get("requested", ""),
             is_expired="expired" in stored,
             team=stored.get("team", ""),
+            attribution=read_attribution(dict(zip(ATTRIBUTION, owned, strict=True))),
+        )
+
+    def waiting_request(self, pool: str, request_id: str) -> WaitingRequest | None:
+        """Return the request that waits for an account, None where there is none. Two round trips."""
+        stored = self._client.hget(keys.queue_places(pool), request_id)
+        place, *_, facts = orjson.loads(stored) if stored else ("", None)
+        if not isinstance(facts, dict):  # of an older version
+            return None
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.zrank(keys.queue(pool), place)
+        pipeline.hmget(keys.api_key(pool, facts["key"]), "team", *ATTRIBUTION)
+        before, (team, *owned) = pipeline.execute()
+        if before is None:
+            return None
+        return WaitingRequest(
+            key_id=facts["key"],
+            model=facts["model"],
+            endpoint=facts["endpoint"],
+            since_ms=int(facts["since_ms"]),
+            before=before,
+            requested_model=facts.get("asked", ""),
+            team=team or "",
             attribution=read_attribution(dict(zip(ATTRIBUTION, owned, strict=True))),
         )
 

@@ -212,7 +212,10 @@ local function wait_for_turn(turn, request, refusal, now)
   end
   redis.call('ZADD', QUEUE, tag_text(turn.tag), place)
   redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place)
-  redis.call('HSET', QUEUE_PLACES, request.id, cjson.encode({ place, turn.flow, tag_text(turn.share), turn.line }))
+  local facts = turn.facts -- for explanations alone
+    or { key = request.key, model = request.model, asked = request.requested, endpoint = request.endpoint, since_ms = now }
+  local stored = cjson.encode({ place, turn.flow, tag_text(turn.share), turn.line, facts })
+  redis.call('HSET', QUEUE_PLACES, request.id, stored)
   redis.call('SET', queue_class_key(turn.class), turn.class_text, 'PX', TAGS_MS)
   redis.call('HSET', POOL, 'queue', 1)
   expire_queue()
@@ -247,8 +250,8 @@ local function turn_of(request, now) -- rare
   local tag = place and redis.call('ZSCORE', QUEUE, place)
   local turn, ahead
   if tag then
-    local _, flow, share = unpack(cjson.decode(stored))
-    turn = { place = place, flow = flow, line = line, share = tonumber(share), tag = tonumber(tag) }
+    local _, flow, share, _, facts = unpack(cjson.decode(stored))
+    turn = { place = place, flow = flow, line = line, share = tonumber(share), tag = tonumber(tag), facts = facts }
     local rank = redis.call('ZRANK', QUEUE, place)
     ahead = rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
   else

@@ -216,6 +216,20 @@ class OpenRequest:
     attribution: Attribution = field(default_factory=Attribution)  # of its key now
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingRequest:
+    """A request that waits for an account since `since_ms`; `before` others of its pool wait before it."""
+
+    key_id: str
+    model: str
+    endpoint: str
+    since_ms: int
+    before: int
+    requested_model: str = ""  # as the client named it; empty: `model`
+    team: str = ""  # of its key now
+    attribution: Attribution = field(default_factory=Attribution)  # of its key now
+
+
 class Total(NamedTuple):
     """One hash of totals: of an hour or a day (`start` in Unix seconds), or of all an API key has used."""
 

@@ -74,6 +74,22 @@ def test_a_wait_for_an_account(poolgate: Run, services: Services) -> None:
     assert "It waited" not in poolgate(f"request explain {at_once}").stdout
 
 
+def test_one_that_waits(poolgate: Run, services: Services) -> None:
+    services.pools.ensure("default")
+    services.accounts.add("default", Account("", "east", "openai", "http://x", credential="sk", cap=1))
+    key = services.api_keys.create("default", "ann")[0]
+    admission: dict[str, Any] = {"key": key.id, "model": "m", "endpoint": "/v1/responses", "wire": ""}
+    admission |= {"demo": False, "affinity": "", "pin": "", "ttl_ms": 30_000, "sticky_ms": 1, "calendar": {}}
+    admission |= {"bounds": BOUNDS, "estimates": BOUNDS, "wait": 10}
+    for request_id in ("r1", "r2", "r3"):
+        services.scripts.run_json("admit", "default", admission | {"id": request_id})
+
+    assert "It waits for an account; none waits before it." in poolgate("request explain r2").stdout
+    explanation = json.loads(poolgate("request explain r3 --json").stdout)
+    assert (explanation["state"], explanation["before"], explanation["key"]["name"]) == ("waiting", 1, "ann")
+    assert "1 other waits before it" in explanation["outcome"]
+
+
 def test_for_scripts(poolgate: Run, settled: str) -> None:
     explanation = json.loads(poolgate(f"request explain {settled} --json").stdout)
 

@@ -94,6 +94,28 @@ class TestOpenRequest:
         assert row.items() >= owned.items()
 
 
+class TestWaitingRequest:
+    def test_waiting(self, store: StoreOfTest, ledger: LedgerRepository) -> None:
+        """Its facts are those of its first try, and its place is that among all that wait."""
+        store.key("k", owner="Ann", labels='{"env":"prod"}')
+        store.account("a", cap=1)
+        store.admit("r1")
+        for request_id in ("r2", "r3", "r3"):
+            assert store.admit(request_id, wait=10, requested="fast")["refused"] == "no_accounts"
+
+        second, third = (ledger.waiting_request(store.pool, name) for name in ("r2", "r3"))
+
+        assert second is not None
+        assert third is not None
+        assert (second.before, third.before) == (0, 1)
+        assert (third.key_id, third.model, third.requested_model) == ("k", "m", "fast")
+        assert third.attribution == {"owner": "Ann", "labels": {"env": "prod"}}
+        assert ledger.waiting_request(store.pool, "r1") is None
+        store.settle("r1")
+        store.admit("r2", wait=10)
+        assert ledger.waiting_request(store.pool, "r2") is None
+
+
 class TestTotals:
     def test_read_with_the_newest_entry(self, store: StoreOfTest, ledger: LedgerRepository) -> None:
         settle(store, "r1")
