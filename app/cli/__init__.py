@@ -26,6 +26,7 @@ from app.cli.request import request_group
 from app.cli.settings import settings
 from app.cli.setup import apply, dump
 from app.cli.show import show_account, show_key
+from app.cli.snippet import snippet
 from app.cli.status import status
 from app.cli.team import team_group
 from app.cli.up import up
@@ -41,6 +42,7 @@ def main() -> None:
 
 main.add_command(up)
 main.add_command(status)
+main.add_command(snippet)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(apply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -22,6 +23,7 @@ from app.errors import (
     UpstreamRejected,
 )
 from app.records import public_fields
+from app.stores.records.accounts import AccountState
 from app.streaming.body_decoder import ObjectDecoder, decoder_for, not_a_stream
 from app.streaming.chat_protocol import ChatReader
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
@@ -175,11 +177,33 @@ def _known_models(account: Account) -> list[str]:
 def model_for(account: Account) -> str:
     """Return a model to test *account* with. Raises InvalidRequest when none is known."""
     known = _known_models(account)
-    texts = [name for name in known if not any(part in name for part in NOT_FOR_TEXT)] or known
-    if not texts:
+    if not known:
         raise InvalidRequest("Name a model to test with: this account has listed none yet", param="model")
+    return _cheapest(known)
+
+
+def _cheapest(names: list[str]) -> str:
+    """Return the one of *names*, at least one, that is probably the cheapest for text."""
+    texts = [name for name in names if not any(part in name for part in NOT_FOR_TEXT)] or names
     cheap = [name for name in texts if any(part in name for part in CHEAP)]
     return min(cheap or texts, key=lambda name: (len(name), name))
+
+
+def example_model(accounts: Iterable[Account], may_use: Callable[[str], bool] = lambda _: True) -> str | None:
+    """
+    Return a model for an example, which *may_use* allows and one of *accounts* has; None: there is none.
+
+    Accounts in use come first, and those of real upstreams.
+    """
+
+    def rank(account: Account) -> tuple[bool, bool]:
+        return account.state != AccountState.ACTIVE, kind_of(account).is_simulated
+
+    for account in sorted(accounts, key=rank):
+        allowed = [name for name in _known_models(account) if may_use(name)]
+        if allowed:
+            return _cheapest(allowed)
+    return None
 
 
 def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float) -> None:

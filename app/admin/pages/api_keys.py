@@ -14,11 +14,12 @@ from app.admin.guard import operations
 from app.admin.pages import usage_summary
 from app.admin.pages.forms import Form, confirmation
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
-from app.admin.pages.snippets import snippets
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
+from app.operations.account_check import example_model
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyFilter, KeyView, key_views, label_texts
+from app.presentation.snippets import snippets
 from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
@@ -104,14 +105,8 @@ def _shared_limits(key: ApiKey) -> list[Limit]:
 
 
 def _model(key: ApiKey) -> str:
-    """Return a model for examples: one that this key may use, and an account has."""
-    listed = [
-        model
-        for account in services().accounts.all(g.pool)
-        for model in (*account.offered_models, *account.listed)
-    ]
-    may = [model for model in listed if key.may_use(model)]
-    return next(iter(key.models), may[0] if may else "gpt-5.2")
+    """Return a model for examples: one that this key may use, and an account in use has."""
+    return next(iter(key.models), example_model(services().accounts.all(g.pool), key.may_use) or "gpt-5.2")
 
 
 @bp.route("/create", methods=["GET", "POST"])

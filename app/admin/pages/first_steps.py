@@ -11,8 +11,8 @@ from app.accounts.account import Account
 from app.admin.pages import self_test
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, page_blueprint
-from app.admin.pages.snippets import snippets
 from app.admin.services import services
+from app.presentation.snippets import snippets
 
 bp = page_blueprint("start", "/start")
 
@@ -50,7 +50,7 @@ def show() -> Any:
         steps=steps,
         result=result,
         models=models,
-        line=snippets(base_url(), form["model"])[1].text,
+        line=next(one.text for one in snippets(base_url(), form["model"]) if one.client == "curl"),
     ), form.status
 
 

@@ -4,8 +4,9 @@ import shlex
 import tomllib
 
 import orjson
+import yaml
 
-from app.admin.pages.snippets import snippets
+from app.presentation.snippets import CLIENTS, snippets
 
 BASE_URL = "http://127.0.0.1:8000/v1"
 ODD = 'it\'s "odd" $(x)'
@@ -35,3 +36,30 @@ def test_a_shell_reads_the_question_as_one_word() -> None:
     words = shlex.split(by_name(ODD)["curl"])
 
     assert orjson.loads(words[words.index("-d") + 1])["model"] == ODD
+
+
+def test_yaml_files_can_be_read_back() -> None:
+    by_client = by_name(ODD)
+
+    (model,) = yaml.safe_load(by_client["llm"])
+    assert (model["model_name"], model["api_base"]) == (ODD, BASE_URL)
+    (model,) = yaml.safe_load(by_client["Continue"])["models"]
+    assert (model["model"], model["apiBase"], model["apiKey"]) == (
+        ODD,
+        BASE_URL,
+        "${{ secrets.POOLGATE_KEY }}",
+    )
+
+
+def test_programs_in_the_shell() -> None:
+    by_client = by_name(ODD)
+
+    assert shlex.split(by_client["Aider"])[-1] == f"openai/{ODD}"
+    assert shlex.split(by_client["Open WebUI"])[0] == f"OPENAI_API_BASE_URL={BASE_URL}"
+    compile(by_client["LangChain"], "snippet", "exec")
+
+
+def test_every_client_has_a_name_for_commands() -> None:
+    assert CLIENTS[0] == "env"
+    assert {"curl", "python", "node", "codex", "opencode", "vercel-ai", "cline"} <= set(CLIENTS)
+    assert len(set(CLIENTS)) == len(CLIENTS)
