@@ -34,7 +34,7 @@ def test_from_the_root_to_a_section(browser: Browser) -> None:
     assert browser.path.startswith("/admin/")
 
     browser.driver.get(browser.gateway.url + "/docs")
-    browser.fill(q="idempotency-key ten minutes")
+    browser.fill(q="idempotency-key ten minutes replayed")
     browser.press("Search", within="header")
     browser.shows("1 section with")
     browser.find("main section a").click()

@@ -54,7 +54,7 @@ def test_anchors_of_a_page_differ() -> None:
 
 class TestSearch:
     def test_all_words_are_in_a_section(self) -> None:
-        hits = search("idempotency-key ten minutes", iter(ALL))
+        hits = search("idempotency-key ten minutes replayed", iter(ALL))
 
         assert [hit.section.anchor for hit in hits] == ["repeats-of-a-request"]
 
