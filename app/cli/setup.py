@@ -14,7 +14,6 @@ from app.cli.output import printable, show_json
 from app.cli.yaml_files import read_yaml
 from app.errors import InvalidRequest
 from app.operations.setup.changes import (
-    Action,
     MadeChange,
     PlannedChange,
     make_changes,
@@ -130,7 +129,7 @@ def _show(made: MadeChange) -> None:
     change = made.change
     for note in change.notes:
         click.echo(f"Note: {title(change)}: {note}", err=True)
-    if change.action is Action.UNCHANGED:
+    if not change.is_change:
         return
     click.echo(printable(f"{change.action} {title(change)}"))
     for line in describe(change, "->"):

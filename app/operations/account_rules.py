@@ -10,3 +10,8 @@ KIND_RULES = {
     for kind in KINDS.values()
     if kind.setup is not None
 }
+SIMULATED_RULES = {  # of accounts that a document may name, and never adds
+    kind.name: KindRules(needs_base_url=False, protocols=kind.protocols)
+    for kind in KINDS.values()
+    if kind.is_simulated
+}

@@ -96,7 +96,7 @@ def apply_plan(pool: str, plan: SetupPlan, *, dry_run: bool, **extra: Any) -> Re
         for each in make_changes(plan.changes, dry_run=dry_run):
             made.append(each.public())
     except GatewayError as error:
-        if not any(change["action"] != "unchanged" for change in made):
+        if not any(change.is_change for change in plan.changes[: len(made)]):
             raise
         return json_response({**error.envelope(), **body}, error.status)
     if not dry_run:

@@ -17,7 +17,7 @@ from app.admin.pages.layout import page_blueprint
 from app.admin.pages.sealed_forms import seal, unseal
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.operations.setup.changes import Action, MadeChange, make_changes, summary
+from app.operations.setup.changes import MadeChange, make_changes, summary
 from app.operations.setup.descriptions import describe, title
 from app.operations.setup.dump import dump_setup
 from app.operations.setup.keys import key_warnings
@@ -145,7 +145,7 @@ def _plan(document: Any, secrets: Mapping[str, str]) -> SetupPlan:
 def _preview(form: Form, staged: Staged, remarks: Sequence[Remark] = ()) -> tuple[str, int]:
     """Return the page that shows what *staged* would change, and a form that applies it."""
     plan = _plan(staged.document, staged.secrets)
-    changed = [change for change in plan.changes if change.action is not Action.UNCHANGED]
+    changed = [change for change in plan.changes if change.is_change]
     sealed = seal(
         services().vault,
         g.pool,
@@ -203,7 +203,8 @@ def _made(plan: SetupPlan) -> tuple[str, int]:
     with form.collect_errors():
         pairs = key_warnings(operations().api_keys, services().api_keys, g.pool, [one.change for one in made])
         warnings = [f"Key {name}: {text}." for name, text in pairs]
-    changed = [one for one in made if one.change.action is not Action.UNCHANGED]
+    warnings += [f"{title(one.change)}: {note}." for one in made for note in one.change.notes]
+    changed = [one for one in made if one.change.is_change]
     return _page(
         "settings/setup_made.html",
         form,

@@ -17,7 +17,7 @@ from app.accounts.own_proxy import proxy_of
 from app.config import Settings
 from app.errors import CredentialUnreadable, InvalidRequest
 from app.operations.accounts import AccountOperations, check_limits_hold
-from app.operations.setup.changes import HIDDEN, PlannedChange, errors_at, planned
+from app.operations.setup.changes import HIDDEN, PlannedChange, errors_at, planned, skipped
 from app.operations.setup.secrets import Variables
 from app.stores.records.accounts import AccountState
 from schemas.accounts import ProxyUrl
@@ -62,10 +62,12 @@ class AccountPlanner:
 
     def _plan_new(self, entry: Entry, path: str, variables: Variables) -> PlannedChange:
         kind = KINDS[entry["kind"]]
+        if kind.is_simulated:
+            return skipped("accounts", entry["name"], "a simulated account, which poolgate up --demo adds")
         if kind.has_sign_in:
-            raise InvalidRequest(
-                f"'{entry['name']}' has to be signed in first: poolgate account login --name {entry['name']}"
-            )
+            command = f"poolgate account login --name {entry['name']}"
+            note = f"it has to be signed in first ({command}); then apply the document again"
+            return skipped("accounts", entry["name"], note)
         name = entry.get("api_key_env", "")
         credential = variables.require(name, f"{path}.api_key_env") if name else ""
         headers = {

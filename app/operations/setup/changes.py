@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,6 +30,7 @@ class Action(StrEnum):
     ADD = "add"
     CHANGE = "change"
     UNCHANGED = "unchanged"
+    SKIPPED = "skipped"  # its account is not there yet; a note has the remedy
 
 
 class DifferenceJson(TypedDict):
@@ -67,6 +68,11 @@ class PlannedChange:
     differences: Mapping[str, DifferenceJson] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     apply: Callable[[], str] = _nothing
+
+    @property
+    def is_change(self) -> bool:
+        """Whether *apply* changes something."""
+        return self.action in (Action.ADD, Action.CHANGE)
 
     @property
     def secret_name(self) -> str:
@@ -109,6 +115,29 @@ def planned(
     return PlannedChange(section, name, action, changed, notes, apply)
 
 
+def skipped(section: str, name: str, note: str) -> PlannedChange:
+    """Return that an object is left as it is, for the reason in *note*."""
+    return PlannedChange(section, name, Action.SKIPPED, notes=(note,))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAccounts:
+    """Names of accounts: those *present* when the changes are made, and *absent* ones of the document."""
+
+    present: Collection[str]
+    absent: Collection[str]
+
+    def select(self, names: Iterable[str]) -> list[str]:
+        """Return those of *names* that are not absent. Raises InvalidRequest for an unknown one."""
+        selected = []
+        for name in names:
+            if name not in self.present and name not in self.absent:
+                raise InvalidRequest(f"there is no account named '{name[:64]}'")
+            if name in self.present:
+                selected.append(name)
+        return selected
+
+
 @contextmanager
 def errors_at(path: str) -> Iterator[None]:
     """Raise the errors of the block as InvalidRequest with *path* in front. The store's stay as they are."""
@@ -140,14 +169,16 @@ class MadeChange:
 def make_changes(changes: Iterable[PlannedChange], *, dry_run: bool) -> Iterator[MadeChange]:
     """Make each of *changes*, or nothing in a *dry_run*, and yield what was made."""
     for change in changes:
-        is_made = not dry_run and change.action is not Action.UNCHANGED
-        yield MadeChange(change, change.apply() if is_made else "")
+        yield MadeChange(change, change.apply() if change.is_change and not dry_run else "")
 
 
 def summary(changes: Sequence[PlannedChange], *, dry_run: bool) -> str:
     """Return how many of *changes* there are of each kind, as a sentence."""
     counts = Counter(change.action for change in changes)
     added, changed, unchanged = (counts[action] for action in (Action.ADD, Action.CHANGE, Action.UNCHANGED))
+    rest = f"{unchanged} unchanged"
+    if skipped := counts[Action.SKIPPED]:
+        rest += f", {skipped} skipped"
     if dry_run:
-        return f"Would add {added} and change {changed}; {unchanged} unchanged. Nothing was changed."
-    return f"Added {added} and changed {changed}; {unchanged} unchanged."
+        return f"Would add {added} and change {changed}; {rest}. Nothing was changed."
+    return f"Added {added} and changed {changed}; {rest}."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.accounts.account import Account
 from app.accounts.kinds import KINDS
 from app.accounts.new_account import new_account
+from app.accounts.route_syntax import is_group
 from app.config import Settings
 from app.errors import CredentialUnreadable
 from app.operations.setup.accounts import OWN
@@ -19,9 +21,10 @@ from app.operations.setup.plan import SetupStores
 from app.operations.setup.pools import current_settings
 from app.operations.setup.teams import team_entry
 from app.operations.setup.webhooks import webhook_entry
-from app.presentation.model_routes import serialize_route
+from app.presentation.model_routes import RouteView, serialize_route
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
+from app.stores.records.model_routes import ModelRoute
 from app.stores.records.teams import Team
 from app.stores.records.webhooks import Webhook
 from schemas.setup_document import VERSION, AccountEntry, KeyEntry
@@ -37,31 +40,59 @@ def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
     Return *pool* as a document, which makes the same of an empty pool.
 
     Secrets are names of environment variables; API keys have none, and are made again. Values that are
-    the default, and simulated accounts, are left out.
+    the default are left out, and so are accounts that were removed, with what is for them alone, and
+    simulated accounts, unless a route or a key names them.
     """
-    names = stores.accounts.names_by_id(pool)
     defaults = current_settings(None)
     settings = current_settings(stores.find_pool(pool))
-    accounts = [_read(account, pool, stores) for account in stores.accounts.all(pool)]
+    accounts = [account for account in stores.accounts.all(pool) if account.kind in KINDS]
+    names = {account.id: account.name for account in accounts}
+    routes = {name: _route(route, names) for name, route in stores.routes.all(pool).items()}
+    keys = [key for key in stores.api_keys.all(pool) if not key.accounts or set(key.accounts) & names.keys()]
     variables = _Variables()
+    used = _used_accounts(routes, keys, names)
     document: dict[str, Any] = {
         "settings": {name: value for name, value in settings.items() if value != defaults[name]},
         "limits": limit_texts(stores.limits.all(pool)),
         "prices": {model: price_entry(row) for model, row in sorted(stores.prices.own(pool).items())},
         "accounts": [
-            _account(account, stores.settings, variables)
+            _account(_read(account, pool, stores), stores.settings, variables)
             for account in accounts
-            if account.kind in KINDS and KINDS[account.kind].setup is not None
+            if KINDS[account.kind].setup is not None or account.name in used
         ],
         "models": {
-            name: {key: value for key, value in route_entry(serialize_route(route, names)).items() if value}
-            for name, route in stores.routes.all(pool).items()
+            name: {field: value for field, value in route_entry(view).items() if value}
+            for name, view in routes.items()
+            if view["steps"]
         },
         "teams": [_team(team) for team in stores.teams.all(pool)],
-        "keys": [_key(key, names) for key in stores.api_keys.all(pool)],
+        "keys": [_key(key, names) for key in keys],
         "webhooks": [_webhook(webhook, variables) for webhook in stores.webhooks.all(pool)],
     }
     return {"version": VERSION} | {name: section for name, section in document.items() if section}
+
+
+def _route(route: ModelRoute, names: Mapping[str, str]) -> RouteView:
+    """Return *route* without accounts that were removed, and without targets for these alone."""
+    steps = []
+    for step in route.steps:
+        targets = []
+        for target in step:
+            known = tuple(each for each in target.accounts if each in names or is_group(each))
+            if known or not target.accounts:
+                targets.append(replace(target, accounts=known))
+        if targets:
+            steps.append(tuple(targets))
+    return serialize_route(replace(route, steps=tuple(steps)), names)
+
+
+def _used_accounts(
+    routes: Mapping[str, RouteView], keys: Sequence[ApiKey], names: Mapping[str, str]
+) -> set[str]:
+    """Return the names of accounts that *routes* or *keys* name."""
+    in_keys = {names[each] for key in keys for each in key.accounts if each in names}
+    steps = (step for route in routes.values() for step in route["steps"])
+    return in_keys | {account for step in steps for target in step for account in target["accounts"]}
 
 
 def _read(account: Account, pool: str, stores: SetupStores) -> Account:
@@ -90,6 +121,8 @@ class _Variables:
 
 
 def _account(account: Account, settings: Settings, variables: _Variables) -> dict[str, Any]:
+    if KINDS[account.kind].setup is None:
+        return {"name": account.name, "kind": account.kind}
     public: Mapping[str, Any] = account.public()
     given = {"kind": account.kind, "name": account.name, "base_url": account.base_url}
     default: Mapping[str, Any] = new_account(
@@ -134,6 +167,7 @@ def _webhook(webhook: Webhook, variables: _Variables) -> dict[str, Any]:
 def _key(key: ApiKey, account_names: Mapping[str, str]) -> dict[str, Any]:
     default = key_entry(ApiKey("", key.name, ""), {})
     shown = key_entry(key, account_names)
+    shown["accounts"] = [account_names[each] for each in key.accounts if each in account_names]
     changed = {
         name: shown[name] for name in _KEY_FIELDS if name in shown and shown[name] != default.get(name)
     }

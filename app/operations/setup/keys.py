@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from app.errors import InvalidRequest
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.limits import LimitOperations
-from app.operations.setup.changes import Action, PlannedChange, errors_at, planned
+from app.operations.setup.changes import KnownAccounts, PlannedChange, errors_at, planned, skipped
 from app.operations.setup.limits import limit_changes, limit_texts, parse_limits
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import FOREIGN_POOL, ApiKey, KeyState
@@ -47,19 +47,17 @@ def written_date(seconds: float | None) -> str | None:
 class Known:
     """Names of what will exist when the keys are changed."""
 
-    accounts: Collection[str]
+    accounts: KnownAccounts
     teams: Collection[str]
 
-    def check(self, entry: Entry, path: str) -> None:
-        """Raise InvalidRequest when *entry* names something else."""
-        for account in entry.get("accounts", ()):
-            if account not in self.accounts:
-                raise InvalidRequest(
-                    f"{path}.accounts: there is no account named '{account[:64]}'", param=f"{path}.accounts"
-                )
+    def check(self, entry: Entry, path: str) -> Sequence[str]:
+        """Return the accounts of *entry* that are present. Raises InvalidRequest for an unknown name."""
+        with errors_at(f"{path}.accounts"):
+            present = self.accounts.select(entry.get("accounts", ()))
         team = entry.get("team")
         if team and team not in self.teams:
             raise InvalidRequest(f"{path}.team: there is no team named '{team[:64]}'", param=f"{path}.team")
+        return present
 
 
 class KeyPlanner:
@@ -83,7 +81,15 @@ class KeyPlanner:
         stored = {key.name: key for key in self._api_keys.all(self._pool)}
         for index, entry in enumerate(entries):
             path = f"keys[{index}]"
-            known.check(entry, path)
+            present = known.check(entry, path)
+            absent = set(entry.get("accounts", ())) - set(present)
+            if absent and not present:
+                yield skipped(
+                    "keys", entry["name"], f"it may use {_listed(absent)} alone, which is not there yet"
+                )
+                continue
+            if absent:
+                entry = {**entry, "accounts": present}
             limits = parse_limits(entry.get("limits", ()), f"{path}.limits")
             after: dict[str, Any] = {name: entry[name] for name in entry if name not in OWN}
             for name in ("models", "accounts"):
@@ -99,7 +105,9 @@ class KeyPlanner:
                 after["team"] = entry["team"] or ""
             with errors_at(path):
                 key = stored.get(entry["name"])
-                yield self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)
+                plan = self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)
+            notes = (f"without {_listed(absent)}, which is not there yet",) if absent else ()
+            yield replace(plan, notes=notes)
 
     def _plan_new(self, entry: Entry, after: Mapping[str, Any]) -> PlannedChange:
         if "sha256" in entry and self._pool != FOREIGN_POOL:
@@ -142,9 +150,13 @@ def key_warnings(
 ) -> Iterator[tuple[str, str]]:
     """Yield what is probably a mistake in keys that were added or changed: the name, and a sentence."""
     for change in changes:
-        if change.section == "keys" and change.action is not Action.UNCHANGED:
+        if change.section == "keys" and change.is_change:
             key = api_keys.find(pool, change.name)
             yield from ((key.name, warning) for warning in operations.find_warnings(pool, key))
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(names)[:20])
 
 
 def _differs(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> bool:

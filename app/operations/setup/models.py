@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ from app.limits.pool_prices import PoolPrices
 from app.limits.prices import MILLION, STANDARD
 from app.operations.model_routes import ModelRouteOperations
 from app.operations.prices import RATES, PriceOperations, micro_dollars, price_row
-from app.operations.setup.changes import PlannedChange, errors_at, planned
+from app.operations.setup.changes import KnownAccounts, PlannedChange, errors_at, planned, skipped
 from app.patterns import pattern_error
 from app.presentation.model_routes import serialize_route
 from app.stores.records.prices import PriceRow
@@ -75,10 +75,8 @@ class RoutePlanner:
         self._account_names = account_names
         self._pool = pool
 
-    def plan(
-        self, entries: Mapping[str, Mapping[str, Any]], known_accounts: Collection[str]
-    ) -> Iterator[PlannedChange]:
-        """Yield the change of each route of *entries*; *known_accounts* will exist when it is made."""
+    def plan(self, entries: Mapping[str, Mapping[str, Any]], known: KnownAccounts) -> Iterator[PlannedChange]:
+        """Yield the change of each route of *entries*."""
         stored = self._routes.all(self._pool)
         if len(stored.keys() | entries.keys()) > MAX_ROUTES:
             raise InvalidRequest(f"models: a pool has at most {MAX_ROUTES} model routes", param="models")
@@ -87,7 +85,11 @@ class RoutePlanner:
                 if error := pattern_error(name):
                     raise InvalidRequest(f"the name of a model route {error}")
                 fields = ROUTE_INPUT.load({**entry, "steps": [_parsed(step) for step in entry["steps"]]})
-                _check_accounts(fields["steps"], known_accounts)
+                fields["steps"], absent = _select_accounts(fields["steps"], known)
+            listed = ", ".join(f"'{each}'" for each in sorted(absent)[:20])
+            if not fields["steps"]:
+                yield skipped("models", name, f"it leads to {listed} alone, which is not there yet")
+                continue
 
             def apply(name: str = name, fields: Mapping[str, Any] = fields) -> str:
                 self._operations.set(self._pool, name, fields)
@@ -96,7 +98,8 @@ class RoutePlanner:
             before = None
             if name in stored:
                 before = route_entry(serialize_route(stored[name], self._account_names))
-            yield planned("models", name, before, route_entry(fields), apply)
+            notes = (f"without {listed}, which is not there yet",) if absent else ()
+            yield planned("models", name, before, route_entry(fields), apply, notes=notes)
 
 
 def route_entry(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,9 +129,22 @@ def _ordered(accounts: Sequence[str]) -> list[str]:
     return sorted(dict.fromkeys(accounts), key=is_group)
 
 
-def _check_accounts(steps: Steps, known: Collection[str]) -> None:
+def _select_accounts(steps: Steps, known: KnownAccounts) -> tuple[list[list[dict[str, Any]]], set[str]]:
+    """Return *steps* without accounts that are absent, and the names of these. Raises InvalidRequest."""
+    absent: set[str] = set()
+    selected = []
     for step in steps:
+        targets = []
         for target in step:
-            for account in target["accounts"]:
-                if account not in known and not is_group(account):
-                    raise InvalidRequest(f"there is no account named '{account[:64]}'", param="steps")
+            groups = [account for account in target["accounts"] if is_group(account)]
+            named = [account for account in target["accounts"] if not is_group(account)]
+            try:
+                present = known.select(named)
+            except InvalidRequest as error:
+                raise InvalidRequest(error.message, param="steps") from None
+            absent |= set(named) - set(present)
+            if present or groups or not named:  # without its accounts, any could serve it
+                targets.append({**target, "accounts": [*present, *groups]})
+        if targets:
+            selected.append(targets)
+    return selected, absent

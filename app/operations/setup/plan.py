@@ -14,10 +14,10 @@ from app.accounts.pools import Pool, PoolRepository
 from app.config import Settings
 from app.errors import InvalidRequest
 from app.limits.pool_prices import PoolPrices
-from app.operations.account_rules import KIND_RULES
+from app.operations.account_rules import KIND_RULES, SIMULATED_RULES
 from app.operations.service import AdminOperations
 from app.operations.setup.accounts import AccountPlanner
-from app.operations.setup.changes import PlannedChange
+from app.operations.setup.changes import Action, KnownAccounts, PlannedChange
 from app.operations.setup.keys import KeyPlanner, Known
 from app.operations.setup.limits import plan_limits
 from app.operations.setup.models import RoutePlanner, plan_prices
@@ -79,7 +79,7 @@ def plan_document(
     param is the path in the document, None for the document itself.
     """
     try:
-        document = SetupDocument(KIND_RULES).load(content)
+        document = SetupDocument(KIND_RULES | SIMULATED_RULES).load(content)
     except ValidationError as error:
         path, message = first_error_path(error)
         text = f"{path} {message}" if path else "must be a mapping of sections, such as accounts and keys"
@@ -98,7 +98,6 @@ def _plan(
 ) -> Sequence[PlannedChange]:
     names = stores.accounts.names_by_id(pool)
     accounts = document.get("accounts", ())
-    known = {*names.values(), *(entry["name"] for entry in accounts)}
     changes: list[PlannedChange] = []
     if "settings" in document:
         changes += plan_settings(operations.pools, pool, stores.find_pool(pool), document["settings"])
@@ -106,7 +105,11 @@ def _plan(
         changes += plan_limits(operations.limits, pool, stores.limits.all(pool), document["limits"])
     changes += plan_prices(operations.prices, stores.prices, pool, document.get("prices", {}))
     account_planner = AccountPlanner(operations.accounts, stores.accounts, stores.settings, pool)
-    changes += account_planner.plan(accounts, variables)
+    account_changes = list(account_planner.plan(accounts, variables))
+    changes += account_changes
+    absent = {change.name for change in account_changes if change.action is Action.SKIPPED}
+    present = {*names.values(), *(entry["name"] for entry in accounts)} - absent
+    known = KnownAccounts(present, absent)
     webhooks = {webhook.name: webhook for webhook in stores.webhooks.all(pool)}
     webhook_planner = WebhookPlanner(operations.webhooks, pool, variables)
     webhook_changes = list(webhook_planner.plan(document.get("webhooks", ()), webhooks))

@@ -314,8 +314,7 @@ class TestFaults:
                 "accounts[0].proxy_env must not be there with proxy",
             ),
             ("accounts: [{name: a, kind: openai}]", "accounts[0]: An account of kind openai needs a cred"),
-            ("accounts: [{name: a, kind: chatgpt}]", "accounts[0]: 'a' has to be signed in first"),
-            ("accounts: [{name: a, kind: demo}]", "accounts[0].kind must be"),
+            ("accounts: [{name: a, kind: other}]", "accounts[0].kind must be"),
             ("keys: [{name: a, limits: [x]}]", "keys[0].limits[0]: 'x' is not a limit"),
             ("keys: [{name: a, accounts: [b]}]", "keys[0].accounts: there is no account named 'b'"),
             ("keys: [{name: a, team: b}]", "keys[0].team: there is no team named 'b'"),
@@ -426,6 +425,38 @@ class TestDump:
 
     def test_an_empty_pool(self, poolgate):
         assert poolgate("dump").stdout == "version: 1\n"
+
+    def test_accounts_that_cannot_be_added(self, poolgate, services, setup):
+        """They are skipped with the remedy; what names them is made without them, or skipped as well."""
+        document = """
+accounts:
+  - {name: ann, kind: chatgpt, cap: 3}
+  - {name: demo, kind: demo}
+  - {name: gpu1, kind: compatible, base_url: "http://h/v1"}
+models:
+  fast: {steps: ["m@demo", "a@ann,gpu1"]}
+  slow: {steps: ["a@ann"]}
+keys:
+  - {name: one, accounts: [ann]}
+  - {name: two, accounts: [ann, gpu1]}
+"""
+        result = poolgate("apply", setup(document))
+
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout.endswith("Added 3 and changed 0; 0 unchanged, 4 skipped.\n")
+        assert (
+            "account 'ann': it has to be signed in first (poolgate account login --name ann)" in result.stderr
+        )
+        assert "API key 'one': it may use 'ann' alone, which is not there yet" in result.stderr
+        assert "model route 'fast': without 'ann', 'demo', which is not there yet" in result.stderr
+        assert [key.name for key in services.api_keys.all("default")] == ["two"]
+        assert "a@gpu1" in poolgate("model list").stdout
+        ann = services.accounts.add(
+            "default", Account("", "ann", "chatgpt", "https://h/", chatgpt_account_id="acc-1")
+        )
+        again = poolgate("apply", setup(document))
+        assert again.stdout.endswith("Added 2 and changed 3; 1 unchanged, 1 skipped.\n")
+        assert services.api_keys.find("default", "one").accounts == (ann.id,)
 
     def test_simulated_accounts_are_left_out(self, poolgate, services):
         services.pools.ensure("default")

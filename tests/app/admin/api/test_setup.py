@@ -198,7 +198,7 @@ class TestFaults:
             ({"document": {}, "more": 1}, "more"),
             ({"document": {"users": []}}, "users"),
             ({"document": {"accounts": [{"name": "a", "kind": "openai", "cap": "x"}]}}, "accounts[0].cap"),
-            ({"document": {"accounts": [{"name": "a", "kind": "chatgpt"}]}}, "accounts[0]"),
+            ({"document": {"accounts": [{"name": "a", "kind": "other"}]}}, "accounts[0].kind"),
             ({"document": {"accounts": [{"name": "a", "kind": "openai"}]}}, "accounts[0].api_key_env"),
             (
                 {"document": {"accounts": [{"name": "a", "kind": "compatible", "base_url": "ftp://h"}]}},
