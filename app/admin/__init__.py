@@ -21,6 +21,7 @@ def create_admin_app(services: Services) -> Flask:
     app = Flask("app.admin", static_url_path="/admin/static")
     app.url_map.merge_slashes = app.url_map.strict_slashes = False  # no redirects by werkzeug
     app.extensions[EXTENSION] = services
+    app.jinja_env.globals["guide"] = "/docs" if services.settings.admin_port is None else ""
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
     sessions.prepare(app, services.operator_stores.cookie_keys)
     guard.prepare(app)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.admin import create_admin_app
 from app.admin.client_timeouts import ANONYMOUS_BYTES
+from app.wiring import Services
 from tests.support.admin import Visitor, admin_app, services_on
 from tests.support.ports import free_port
 
@@ -120,3 +122,13 @@ def _announced(visitor: Visitor, path: str, size: int):
         data={"x": "1"},
         environ_overrides={"CONTENT_LENGTH": str(size)},
     )
+
+
+@pytest.mark.parametrize(("admin", "has_link"), [("on", True), ("127.0.0.1:9000", False)])
+def test_the_link_to_the_guide(services: Services, ann: str, admin: str, has_link: bool) -> None:
+    """The guide is on the port of the gateway."""
+    services = replace(services, settings=replace(services.settings, admin=admin))
+    visitor = Visitor(admin_app(services))
+    visitor.sign_in()
+
+    assert ('href="/docs"' in visitor.get("/admin/p/default/").text) is has_link
