@@ -9,6 +9,7 @@ from app.cli.admin import admin_group
 from app.cli.alert import alert_group
 from app.cli.audit import audit
 from app.cli.backup import backup, restore
+from app.cli.chat import chat
 from app.cli.complete import completion
 from app.cli.doctor import doctor
 from app.cli.import_setup import import_group
@@ -43,6 +44,7 @@ def main() -> None:
 main.add_command(up)
 main.add_command(status)
 main.add_command(snippet)
+main.add_command(chat)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(apply)
