@@ -16,16 +16,9 @@ import orjson
 from marshmallow import ValidationError
 
 from app.backup.encrypted_file import UnreadableFile
-from app.backup.stored_values import (
-    LARGEST,
-    PoolContents,
-    Unfit,
-    check_integer,
-    check_record,
-    check_text,
-    integer_in,
-    is_position,
-)
+from app.backup.pool_contents import PoolContents
+from app.backup.stored_values import check_record
+from app.backup.value_checks import LARGEST, Unfit, check_integer, check_text, integer_in, is_position
 from app.errors import InvalidRequest
 from app.stores import dump, keys
 from schemas.validation_errors import first_error

@@ -125,7 +125,8 @@ def lines(store: StoreOfTest) -> list[bytes]:
     for number in range(3):
         admitted = store.admit(key=key.id, output_tokens=5)
         attempts = [{"account": one.id, "failure": "reset"}, {"account": one.id}] if number == 2 else []
-        store.settle(admitted["id"], key=key.id, account=one.id, input_tokens=5, cost=3, attempts=attempts)
+        row = {"owner": "Ann", "labels": {"env": "prod"}, "attempts": attempts}
+        store.settle(admitted["id"], key=key.id, account=one.id, input_tokens=5, cost=3, **row)
     store.admit("open", key=key.id, output_tokens=5)
     refusal = orjson.dumps(
         {"id": "no", "at_ms": 1, "account": "", "model": "m", "status": 429, "refused": True}
@@ -167,6 +168,7 @@ def read_everything(store: StoreOfTest) -> None:
         WebhookRepository(scripts, VAULT).all(pool)
         PriceRepository(scripts).read(pool)
         LedgerSearch(ledger, refusals).search(pool, LedgerQuery())
+        LedgerSearch(ledger, refusals).search(pool, LedgerQuery(labels={"env": "prod"}))
     OperatorRepository(scripts, VAULT).all()
     AdminTokenRepository(scripts).all()
     AuditLog(scripts).page()

@@ -1,0 +1,45 @@
+"""What the operators, admin tokens and audit entries of a backup may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.backup.pool_contents import PoolContents
+from app.backup.value_checks import DIGEST, LATEST_MS, Unfit, check_integer, check_json, check_text
+from app.stores.records.operators import TokenScope, is_name
+
+
+def check_audit(_pool: PoolContents, _suffix: str, entries: Any) -> None:
+    for _, fields in entries:
+        entry = check_json(fields["entry"], "entry", dict)
+        check_text(entry["action"], "action")
+
+
+def check_operators(_pool: PoolContents, _suffix: str, names: list[str]) -> None:
+    if not all(map(is_name, names)):
+        raise Unfit("must be names of operators")
+
+
+def check_operator(_pool: PoolContents, name: str, fields: Mapping[str, str]) -> None:
+    if fields["name"] != name or not is_name(name):
+        raise Unfit("must have the name of its operator")
+    for moment in ("created_ms", "password_ms"):
+        check_integer(int(fields[moment]), moment, 0, LATEST_MS)
+    check_text(fields["password"], "password")
+
+
+def check_admin_token(_pool: PoolContents, digest: str, fields: Mapping[str, str]) -> None:
+    if DIGEST.fullmatch(digest) is None or not is_name(fields["name"]):
+        raise Unfit("must have a name, and be named by a SHA-256")
+    TokenScope(fields.get("scope", TokenScope.FULL))
+    for moment in ("created_ms", "expires_ms"):
+        check_integer(int(fields[moment]), moment, 0, LATEST_MS)
+    for name in ("by", "operator"):
+        check_text(fields.get(name, ""), name, min_chars=0)
+
+
+def check_admin_tokens(_pool: PoolContents, _suffix: str, names: Mapping[str, str]) -> None:
+    for name, digest in names.items():
+        if not is_name(name) or DIGEST.fullmatch(digest) is None:
+            raise Unfit("must be names of admin tokens")
