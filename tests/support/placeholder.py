@@ -41,6 +41,7 @@ app.services = SimpleNamespace(  # type: ignore[attr-defined]
     tracing=None,
     ledger=SimpleNamespace(settlements=NoSettlements(), refusal_log=SimpleNamespace(flush=lambda: None)),
     feeds=SimpleNamespace(stop=lambda: None),
+    websockets=SimpleNamespace(stop=lambda: None),
 )
 app.trust = lambda proxies: None  # type: ignore[attr-defined]
 
