@@ -34,7 +34,8 @@ class ChatReader:
     the latest report; some servers send one with every chunk.
 
     A finish reason that comes while the arguments of a call are cut inside their JSON waits for the
-    end of the stream, since some servers send the rest after it: without the rest it is `length`.
+    end of the stream, since some servers send the rest after it: without the rest it is `length`. Calls
+    that begin after `stop` make the end `tool_calls`.
 
     MiniMax ends a stream with an object of another type, `chat.completion`, that repeats the response:
     what it repeats is not passed on. Only that type, and a `message` after deltas, show a repetition;
@@ -141,6 +142,10 @@ class ChatReader:
 
     def held_end(self) -> Event | None:
         """Return, once, the chunk of finish reasons that waited for the end of the stream, if any did."""
+        if self.has_calls and not self._is_call_forced:
+            for index, reason in self._reasons.items():
+                if reason == "stop" and self._repair.has_calls(index):  # they began after it
+                    self._reasons[index] = self._held_ends[index] = "tool_calls"
         if not self._held_ends:
             return None
         choices: list[dict[str, Any]] = []

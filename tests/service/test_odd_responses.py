@@ -51,6 +51,29 @@ def test_response_goes_on(
     assert len(upstream.log()) == 1
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "usage", ["", 'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n']
+)
+def test_a_call_after_stop(pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool, usage: str) -> None:
+    """Clients run the call, because its end is the last one."""
+    pool.account("a", upstream.base_url(), protocols=("chat",))
+    call = '{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}'
+    late = f'data: {{"id":"c","choices":[{{"index":0,"delta":{{"tool_calls":[{call}]}}}}]}}\n\n'
+    stop, done = STOP.split("data: [DONE]")
+    upstream.script({"headers": SSE, "steps": [{"send": f"{stop}{late}{usage}data: [DONE]{done}"}]})
+
+    response = pool.post(PATHS["chat"], {**CHAT, "stream": stream}, pool.key())
+
+    if stream:
+        events = events_of(response.text)
+        assert events[-1] == "[DONE]"
+        reasons = [choice.get("finish_reason") for event in events[:-1] for choice in event["choices"]]
+        assert [reason for reason in reasons if reason][-1] == "tool_calls"
+    else:
+        assert response.json()["choices"][0]["finish_reason"] == "tool_calls"
+
+
 @pytest.mark.parametrize("filler", ['"keepalive"', "[]", "5", "null"])
 def test_values_without_meaning_are_ignored(
     pool: PoolOfTest, upstream: ScriptedUpstream, filler: str

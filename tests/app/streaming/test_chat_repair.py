@@ -349,6 +349,16 @@ class TestCutCalls:
 
         assert reader.held_end().payload["choices"][0]["finish_reason"] == reader.finish == "tool_calls"
 
+    def test_a_call_after_stop(self):
+        """The end that the client received is followed by that of the call."""
+        call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        chunks = chunk({"content": "Hi"}), chunk({}, "stop"), chunk({"tool_calls": [call]})
+        reader, events = observed(*chunks)
+
+        assert events[1].payload["choices"][0]["finish_reason"] == "stop"
+        assert reader.held_end().payload["choices"][0]["finish_reason"] == reader.finish == "tool_calls"
+        assert reader.held_end() is None
+
     def test_with_usage(self):
         usage = {"prompt_tokens": 1, "completion_tokens": 1}
         _, events = observed(
