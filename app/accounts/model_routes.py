@@ -3,8 +3,8 @@ Model routes: which models and accounts may serve a name that a caller uses.
 
 A name means, in this order: the route with exactly this name; the route whose pattern matches it and has
 the most characters besides `*`; the model with this name. Targets of routes are models, never routes, so
-there are no loops. Authentication returns the version of a pool's routes with the API key, so a process
-reads them once per change, of the routes or of the pool's accounts: a target may name a group of accounts.
+there are no loops. A process reads the routes of a pool once per change of its routes or its accounts: a
+target may name a group of accounts.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from app.errors import NotFound
 from app.patterns import STAR, matches
 from app.stores.accounts import AccountHashes
 from app.stores.model_routes import ModelRouteRepository
+from app.stores.pool_tables import PoolTables
 from app.stores.records.model_routes import ModelRoute, RouteTarget
-from app.stores.records.versions import NONE_SET
-
-MAX_POOLS = 1024  # whose routes one process retains
 
 
 class RouteTable:
@@ -48,28 +46,13 @@ class RouteTable:
         return found if exact is None else [exact, *found]
 
 
-class PoolRoutes:
-    """Route tables by pool, cached in this process."""
+class PoolRoutes(PoolTables[RouteTable]):
+    """Route tables by pool, cached in this process. One round trip for each change, three with groups."""
 
     def __init__(self, routes: ModelRouteRepository, accounts: AccountHashes) -> None:
+        super().__init__(NO_ROUTES)
         self._routes = routes
         self._accounts = accounts
-        self._tables: dict[str, tuple[str, RouteTable]] = {}
-
-    def table(self, pool: str, version: str) -> RouteTable:
-        """Return the routes of *pool*, as of *version* or newer. One or three round trips per change."""
-        if version == NONE_SET:
-            return NO_ROUTES
-        known = self._tables.get(pool)
-        if known is None or int(known[0]) < int(version):
-            if len(self._tables) >= MAX_POOLS:
-                self._tables.clear()
-            known = self._tables[pool] = self._read(pool)
-        return known[1]
-
-    def current(self, pool: str) -> RouteTable:
-        """Return the current routes of *pool*. One round trip, three with groups."""
-        return self._read(pool)[1]
 
     def all(self, pool: str) -> Mapping[str, ModelRoute]:
         """Return the routes of *pool* by name, sorted. One round trip."""

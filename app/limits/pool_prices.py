@@ -1,9 +1,4 @@
-"""
-Prices of a pool: the shipped table, overridden by the rows that the pool sets.
-
-Authentication returns the version of a pool's rows with the API key, so a process reads the rows once
-per change, and a request does not wait for them.
-"""
+"""Prices of a pool: the shipped table, overridden by the rows that the pool sets."""
 
 from __future__ import annotations
 
@@ -11,32 +6,18 @@ from collections.abc import Mapping
 
 from app.errors import InvalidRequest
 from app.limits.prices import PriceTable, load_shipped_prices
+from app.stores.pool_tables import PoolTables
 from app.stores.prices import PriceRepository
 from app.stores.records.prices import PriceRow
-from app.stores.records.versions import NONE_SET
 from schemas.bounds import MAX_OWN_PRICES
 
 
-class PoolPrices:
-    """Price tables by pool, cached in this process."""
+class PoolPrices(PoolTables[PriceTable]):
+    """Price tables by pool, cached in this process. One round trip for each change."""
 
     def __init__(self, prices: PriceRepository) -> None:
+        super().__init__(load_shipped_prices())
         self._prices = prices
-        self._shipped = load_shipped_prices()
-        self._tables: dict[str, tuple[str, PriceTable]] = {}
-
-    def table(self, pool: str, version: str) -> PriceTable:
-        """Return the prices of *pool*, as of *version* or newer."""
-        if version == NONE_SET:
-            return self._shipped
-        known = self._tables.get(pool)
-        if known is None or int(known[0]) < int(version):
-            known = self._tables[pool] = self._read(pool)
-        return known[1]
-
-    def current(self, pool: str) -> PriceTable:
-        """Return the current prices of *pool*. One round trip."""
-        return self._read(pool)[1]
 
     def own(self, pool: str) -> Mapping[str, PriceRow]:
         """Return the rows that *pool* sets itself, by model. One round trip."""
@@ -58,4 +39,4 @@ class PoolPrices:
 
     def _read(self, pool: str) -> tuple[str, PriceTable]:
         stored = self._prices.read(pool)
-        return stored.version, self._shipped.with_overrides(stored.rows, f"pool-{stored.version}")
+        return stored.version, self._unset.with_overrides(stored.rows, f"pool-{stored.version}")

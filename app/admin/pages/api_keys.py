@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import g, render_template, request, url_for
+from flask import g, render_template, request
 
 from app.admin.guard import operations
 from app.admin.pages import usage_summary
-from app.admin.pages.forms import Form, confirmation
+from app.admin.pages.confirmations import ConfirmedChange, confirm
+from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
@@ -36,6 +37,20 @@ FIELDS = (
 _EMPTY = {"expires_at": None, "output_tokens": 0, "team": None, "queue_seconds": None, "weight": 1}
 
 MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
+DISABLE = ConfirmedChange(
+    "Disable",
+    "key",
+    "It is refused from now on. Requests in progress continue, and its usage stays in the ledger.",
+    section="api_keys.show",
+    then="api_keys.detail",
+)
+REMOVE = ConfirmedChange(
+    "Remove",
+    "key",
+    "It is refused from now on, and its limits are deleted. Its usage stays in the ledger.",
+    section="api_keys.show",
+    then="api_keys.show",
+)
 
 bp = page_blueprint("api_keys", "/keys")
 
@@ -254,25 +269,11 @@ def enable(name: str) -> Any:
 def disable(name: str) -> Any:
     """Disable a key, after a confirmation."""
     services().api_keys.find(g.pool, name)
-    form = Form(request.form)
-    if request.method == "POST":
-        with form.collect_errors():
-            operations().api_keys.disable(g.pool, name)
-            return redirect_with_notice(f"Key {name} was disabled.", "api_keys.detail", name=name)
-    text = "It is refused from now on. Requests in progress continue, and its usage stays in the ledger."
-    back = url_for("api_keys.detail", name=name)
-    return confirmation(form, f"Disable key {name}?", text, "Disable", section="api_keys.show", back=back)
+    return confirm(DISABLE, name, operations().api_keys.disable, "api_keys.detail")
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
     """Remove a key, after a confirmation."""
     services().api_keys.find(g.pool, name)
-    form = Form(request.form)
-    if request.method == "POST":
-        with form.collect_errors():
-            operations().api_keys.remove(g.pool, name)
-            return redirect_with_notice(f"Key {name} was removed.", "api_keys.show")
-    text = "It is refused from now on, and its limits are deleted. Its usage stays in the ledger."
-    back = url_for("api_keys.detail", name=name)
-    return confirmation(form, f"Remove key {name}?", text, "Remove", section="api_keys.show", back=back)
+    return confirm(REMOVE, name, operations().api_keys.remove, "api_keys.detail")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g, render_template, request, url_for
+from flask import g, render_template, request
 
 from app.admin.guard import operations
 from app.admin.pages import usage_summary
-from app.admin.pages.forms import Form, confirmation
+from app.admin.pages.confirmations import ConfirmedChange, confirm
+from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.presentation.teams import keys_by_team, team_views
@@ -16,6 +17,16 @@ from app.stores.records.usage import UsageBy
 from schemas.teams import TeamChange, TeamInput
 
 SECTION = "api_keys.show"
+DISABLE = ConfirmedChange(
+    "Disable",
+    "team",
+    "All of its keys are refused from now on. Requests in progress continue.",
+    SECTION,
+    then="teams.detail",
+)
+REMOVE = ConfirmedChange(
+    "Remove", "team", "Its limits are deleted. Its usage stays in the ledger.", SECTION, then="teams.show"
+)
 
 bp = page_blueprint("teams", "/teams")
 
@@ -87,25 +98,11 @@ def enable(name: str) -> Any:
 def disable(name: str) -> Any:
     """Disable a team, after a confirmation."""
     services().teams.find(g.pool, name)
-    form = Form(request.form)
-    if request.method == "POST":
-        with form.collect_errors():
-            operations().teams.disable(g.pool, name)
-            return redirect_with_notice(f"Team {name} was disabled.", "teams.detail", name=name)
-    text = "All of its keys are refused from now on. Requests in progress continue."
-    back = url_for("teams.detail", name=name)
-    return confirmation(form, f"Disable team {name}?", text, "Disable", section=SECTION, back=back)
+    return confirm(DISABLE, name, operations().teams.disable, "teams.detail")
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
     """Remove a team without keys, after a confirmation."""
     services().teams.find(g.pool, name)
-    form = Form(request.form)
-    if request.method == "POST":
-        with form.collect_errors():
-            operations().teams.remove(g.pool, name)
-            return redirect_with_notice(f"Team {name} was removed.", "teams.show")
-    text = "Its limits are deleted. Its usage stays in the ledger."
-    back = url_for("teams.detail", name=name)
-    return confirmation(form, f"Remove team {name}?", text, "Remove", section=SECTION, back=back)
+    return confirm(REMOVE, name, operations().teams.remove, "teams.detail")
