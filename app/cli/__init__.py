@@ -18,6 +18,7 @@ from app.cli.ledger import ledger_group
 from app.cli.limit import limit_group
 from app.cli.login import export_account, import_account, login
 from app.cli.model import model_group
+from app.cli.open_pages import open_pages
 from app.cli.ops import ops
 from app.cli.options import Group
 from app.cli.pool import pool_group
@@ -30,6 +31,7 @@ from app.cli.show import show_account, show_key
 from app.cli.snippet import snippet
 from app.cli.status import status
 from app.cli.team import team_group
+from app.cli.top import top
 from app.cli.up import up
 from app.cli.usage import usage
 from app.config import package_version
@@ -45,6 +47,8 @@ main.add_command(up)
 main.add_command(status)
 main.add_command(snippet)
 main.add_command(chat)
+main.add_command(open_pages)
+main.add_command(top)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(apply)

@@ -27,7 +27,7 @@ from tests.support.redis_server import RedisServer
 
 PASSWORD = "hunter2-in-the-url"
 # print something of their own, or work on a file: they need no store
-WITHOUT_STORE = {"chat", "completion", "ops grafana", "ops alerts", "ops unit", "replay"}
+WITHOUT_STORE = {"chat", "open", "completion", "ops grafana", "ops alerts", "ops unit", "replay"}
 VALUES = {
     "name": "main",
     "text": "5 requests/day",

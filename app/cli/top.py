@@ -1,0 +1,203 @@
+"""`poolgate top`: the load of a pool now, by API key, account and model."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import click
+
+from app.cli.clock import current_zone, utc_option
+from app.cli.listing import fitted, terminal_width
+from app.cli.options import Command, example, in_pool, with_store
+from app.cli.output import Figure, amount, show_json, store_failure
+from app.errors import StoreUnavailable
+from app.formatting import count, moment
+from app.presentation.accounts import state_label
+from app.presentation.names import Names
+from app.stores.health import HealthRepository
+from app.stores.records.ledger import LedgerEntry
+from app.wiring import Services
+
+SPAN_SECONDS = 60
+REFRESH_SECONDS = 2.0
+MAX_ENTRIES = 5000  # of the span; on a busier pool the newest are a sample
+MAX_ROWS = 10  # of each table
+HEADS = ("REQUESTS", "FAILED", "TOKENS IN/S", "TOKENS OUT/S")
+HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+
+GROUPS = {"key": attrgetter("key_id"), "account": attrgetter("account_id"), "model": attrgetter("model")}
+
+
+@dataclass(slots=True)
+class Load:
+    """What requests of one key, account or model that ended in the span came to."""
+
+    requests: int = 0
+    failed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def add(self, entry: LedgerEntry) -> None:
+        self.requests += 1
+        self.failed += entry.status >= 400
+        self.input_tokens += int(entry.row.get("input_tokens") or 0)
+        self.output_tokens += int(entry.row.get("output_tokens") or 0)
+
+    def cells(self) -> tuple[object, ...]:
+        rates = (self.input_tokens / SPAN_SECONDS, self.output_tokens / SPAN_SECONDS)
+        return amount(self.requests), amount(self.failed), *(Figure(f"{rate:,.1f}", rate) for rate in rates)
+
+    def public(self) -> dict[str, Any]:
+        return {
+            "requests": self.requests,
+            "failed": self.failed,
+            "input_tokens_per_second": self.input_tokens / SPAN_SECONDS,
+            "output_tokens_per_second": self.output_tokens / SPAN_SECONDS,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A pool at `now`, Unix seconds: its open requests, and the loads of the last minute by name."""
+
+    pool: str
+    now: float
+    open_requests: int
+    waiting_requests: int
+    total: Load
+    loads: Mapping[str, Mapping[str, Load]]  # by `key`, `account` and `model`, the busiest first
+    in_flight: Mapping[str, tuple[int, int, str]]  # of accounts by name: requests, cap and state
+    refused: Mapping[str, int]  # by code
+
+
+@click.command("top", cls=Command, epilog=example("poolgate top", "poolgate top --once"))
+@click.option("--once", is_flag=True, help="Print the load once; so does a pipe.")
+@utc_option
+@in_pool
+@with_store
+def top(services: Services, as_json: bool, pool: str, once: bool) -> None:
+    """
+    Show the load of a pool, again every two seconds until Ctrl-C.
+
+    Requests are those that ended in the last minute; open ones hold an account, or wait for one.
+    """
+    services.pools.check(pool)
+    if as_json:
+        show_json(_public(look(services, pool)))
+    elif once or terminal_width() is None:
+        click.echo("\n".join(lines(look(services, pool))))
+    else:
+        try:
+            _refresh(services, pool)
+        except KeyboardInterrupt:
+            click.echo()
+
+
+def _refresh(services: Services, pool: str) -> None:
+    click.clear()
+    while True:
+        try:
+            shown = lines(look(services, pool))
+        except StoreUnavailable as error:
+            shown = iter([store_failure(error)])
+        height = max(2, shutil.get_terminal_size().lines - 1)
+        text = f"{CLEAR_LINE}\n".join(list(shown)[:height])
+        click.echo(f"{HOME}{text}{CLEAR_LINE}{CLEAR_BELOW}", nl=False)
+        sys.stdout.flush()
+        time.sleep(REFRESH_SECONDS)
+
+
+def look(services: Services, pool: str) -> Picture:
+    """Return what happens in *pool* now. Six round trips."""
+    health, names = HealthRepository(services.scripts), Names.read(pool, services.api_keys, services.accounts)
+    now = health.now()
+    since_ms = int((now - SPAN_SECONDS) * 1000)
+    stored = services.ledger.entries.read_backwards(pool, MAX_ENTRIES, oldest=str(since_ms))
+    entries = list(map(LedgerEntry.parse, stored))
+    total, (open_requests, waiting) = Load(), health.count_requests(pool)
+    for entry in entries:
+        total.add(entry)
+    loads = {noun: _loads(entries, noun, names) for noun in GROUPS}
+    accounts = services.accounts.snapshot(pool)
+    in_flight = {one.name: (one.in_flight, one.cap, state_label(one.state)) for one in accounts}
+    refused = Counter(_refused_since(services, pool, since_ms / 1000))
+    return Picture(pool, now, open_requests, waiting, total, loads, in_flight, refused)
+
+
+def _loads(entries: Iterable[LedgerEntry], noun: str, names: Names) -> dict[str, Load]:
+    loads: dict[str, Load] = defaultdict(Load)
+    for entry in entries:
+        loads[GROUPS[noun](entry)].add(entry)
+    busiest = sorted(loads.items(), key=lambda item: (-item[1].requests, item[0]))
+    named = noun in ("key", "account")
+    return {names.label(noun, one) if named else one: load for one, load in busiest}
+
+
+def _refused_since(services: Services, pool: str, since: float) -> Iterator[str]:
+    """Yield the codes of requests that were refused since *since*, of those that are stored in full."""
+    for refusal in services.ledger.refusals.entries(pool):
+        if refusal.entry.ended_at < since:
+            return
+        yield str(refusal.entry.row.get("error") or "")
+
+
+def lines(picture: Picture) -> Iterator[str]:
+    """Yield the lines that show *picture*."""
+    total, width = picture.total, terminal_width()
+    at = moment(picture.now, current_zone())
+    waiting = f"{count(picture.open_requests)} open, {count(picture.waiting_requests)} waiting"
+    yield f"Pool {picture.pool}, {at}: {waiting}"
+    ended = f"{count(total.requests)} requests, {count(total.failed)} failed"
+    rates = (total.input_tokens / SPAN_SECONDS, total.output_tokens / SPAN_SECONDS)
+    tokens = f"{rates[0]:,.1f} tokens/s in, {rates[1]:,.1f} out"
+    refused = ", ".join(f"{count(number)} {code}" for code, number in picture.refused.items()) or "none"
+    yield f"Last minute: {ended}, {tokens}; refused: {refused}"
+    for noun, loads in picture.loads.items():
+        heads, rows = _rows(noun, loads, picture.in_flight)
+        if rows:
+            yield ""
+            yield from fitted(heads, rows[:MAX_ROWS], [], width).splitlines()
+        if len(rows) > MAX_ROWS:
+            yield f"and {len(rows) - MAX_ROWS} more"
+
+
+def _rows(
+    noun: str, loads: Mapping[str, Load], in_flight: Mapping[str, tuple[int, int, str]]
+) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Return the heads and rows of one table; accounts have those without requests too."""
+    if noun != "account":
+        return (noun.upper(), *HEADS), [(name, *load.cells()) for name, load in loads.items()]
+    rows: list[tuple[object, ...]] = []
+    for name, (open_requests, cap, state) in in_flight.items():
+        rows.append((name, *loads.get(name, Load()).cells(), amount(open_requests), amount(cap), state))
+    rows.sort(key=lambda row: -loads.get(str(row[0]), Load()).requests)
+    return (noun.upper(), *HEADS, "OPEN", "CAP", "STATE"), rows
+
+
+def _public(picture: Picture) -> dict[str, Any]:
+    loads = {
+        noun: [{noun: name, **load.public()} for name, load in by_name.items()]
+        for noun, by_name in picture.loads.items()
+    }
+    accounts = [
+        {"account": name, "in_flight": open_requests, "cap": cap, "state": state}
+        for name, (open_requests, cap, state) in picture.in_flight.items()
+    ]
+    return {
+        "pool": picture.pool,
+        "at": picture.now,
+        "seconds": SPAN_SECONDS,
+        "open_requests": picture.open_requests,
+        "waiting_requests": picture.waiting_requests,
+        "total": picture.total.public(),
+        "by": loads,
+        "accounts": accounts,
+        "refused": dict(picture.refused),
+    }

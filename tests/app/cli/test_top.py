@@ -1,0 +1,111 @@
+"""`poolgate top`, on a real store."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+
+import pytest
+
+from app.accounts.account import Account
+from app.errors import StoreUnavailable
+from app.stores import keys
+from app.stores.records.refusals import Refusal
+from app.wiring import Services
+from tests.app.cli.conftest import Run
+from tests.support.ledger_rows import record_request
+
+MODULE = importlib.import_module("app.cli.top")  # the name in the package is the command
+
+
+@pytest.fixture
+def load(services: Services, redis_client: object) -> None:
+    """Two requests and a failure of ann and of a removed key, two open ones, one that waits."""
+    services.pools.ensure("default")
+    account = services.accounts.add("default", Account("", "main", "openai", "http://x", cap=7))
+    services.accounts.add("default", Account("", "idle", "openai", "http://x"))
+    ann, _ = services.api_keys.create("default", "ann")
+    now = time.time()
+    for _ in range(2):
+        record_request(
+            services.scripts,
+            "default",
+            now,
+            key=ann.id,
+            account=account.id,
+            input_tokens=600,
+            output_tokens=60,
+        )
+    record_request(services.scripts, "default", now, account=account.id, status=502, output_tokens=0)
+    redis_client.zadd(keys.leases("default"), {"req_1": 4e15, "req_2": 4e15})
+    redis_client.zadd(keys.queue("default"), {"req_3": 1})
+
+
+def test_once(poolgate: Run, load: None) -> None:
+    """A pipe gets it once without the option, too."""
+    result = poolgate("top --once")
+
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].endswith(": 2 open, 1 waiting")
+    assert ["ann", "2", "0", "20.0", "2.0"] in rows
+    assert ["main", "3", "1", "20.2", "2.0", "0", "7", "active"] in rows
+    assert ["idle", "0", "0", "0.0", "0.0", "0", "100", "active"] in rows
+    assert ["gpt-5", "3", "1", "20.2", "2.0"] in rows
+    assert len(poolgate("top").stdout.splitlines()) == len(rows)
+
+
+def test_json(poolgate: Run, load: None) -> None:
+    shown = json.loads(poolgate("top --json").stdout)
+
+    assert (shown["open_requests"], shown["waiting_requests"]) == (2, 1)
+    assert shown["by"]["key"][0] == {
+        "key": "ann",
+        "requests": 2,
+        "failed": 0,
+        "input_tokens_per_second": 20.0,
+        "output_tokens_per_second": 2.0,
+    }
+
+
+def test_refusals_of_the_last_minute(poolgate: Run, services: Services) -> None:
+    services.pools.ensure("default")
+    key, _ = services.api_keys.create("default", "ann")
+    at, code = int(time.time() * 1000), "rate_limit_exceeded"
+    refusal = Refusal("req_9", at, "m", "/v1/responses", 429, code, "no", pool="default", key=key.id)
+    services.ledger.refusal_log.add(refusal)
+    services.ledger.refusal_log.flush()
+
+    assert "refused: 1 rate_limit_exceeded" in poolgate("top --once").stdout
+
+
+def test_no_such_pool(poolgate: Run, services: Services) -> None:
+    assert poolgate("top --pool nowhere").exit_code == 1
+
+
+def test_refreshes_on_a_terminal(poolgate: Run, load: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place, also after the store was away, until Ctrl-C."""
+    look, failures = MODULE.look, iter([None, StoreUnavailable("away"), None])
+    waits: list[float] = []
+
+    def look_or_fail(services: Services, pool: str) -> object:
+        if (error := next(failures)) is not None:
+            raise error
+        return look(services, pool)
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(MODULE, "look", look_or_fail)
+    monkeypatch.setattr(MODULE, "terminal_width", lambda: 100)
+    monkeypatch.setattr(MODULE.time, "sleep", wait)
+
+    result = poolgate("top")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("2 open, 1 waiting") == 2
+    assert "The store at" in result.stdout
+    assert waits == [MODULE.REFRESH_SECONDS] * 3
