@@ -28,6 +28,19 @@ class Load:
     window_seconds: float = 0.0  # for paced streams: watch so long from when all are open
 
 
+@dataclass
+class SocketLoad:
+    """Connections that are idle, and others with one response after another."""
+
+    port: int
+    key: str
+    active_key: str  # of accounts whose responses are slow
+    model: str
+    idle: int
+    active: int
+    seconds: float
+
+
 class Running:
     """Running clients; `moments` are their progress reports."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench import profiling
+from tests.bench import profiling, websocket
 from tests.bench.report import ROWS, table
 from tests.bench.scenarios import TINY, everything
 from tests.bench.stage import stage
@@ -15,6 +15,7 @@ def test_every_figure_is_there():
     """A run of a few requests has whole responses only, and a number in every row of the table."""
     with stage() as standing:
         figures = everything(standing, TINY)
+        sockets = websocket.measured(standing.one, idle=5, active=2, seconds=0.5)
 
     reply = table(figures)
 
@@ -23,6 +24,8 @@ def test_every_figure_is_there():
         assert row.words in reply
     assert figures["store"]["round_trips"] == 3
     assert figures["memory"]["idle_worker_mib"] > 0
+    assert sockets["lag_p99_ms"] >= sockets["lag_p50_ms"] > 0
+    assert sockets["events_per_second"] > 0
 
 
 def test_a_profile_ranks_functions_by_what_they_cost():
