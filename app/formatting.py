@@ -39,6 +39,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 key`, `1,234 keys`; *plural* is *singular* with an s by default."""
+    return f"{count(number)} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 def dollars(micro_dollars: float) -> str:
     """Return money for tables: cents from one dollar up, four decimals below: `$1.50`, `$0.0125`."""
     amount = Decimal(int(micro_dollars)) / MICRO_DOLLARS

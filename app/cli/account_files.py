@@ -18,6 +18,7 @@ from app.cli.files import new_file, read_file
 from app.cli.options import operations
 from app.cli.output import printable, show_json, show_list
 from app.errors import InvalidRequest
+from app.formatting import counted
 from app.operations.account_import import ImportOutcome, ImportResult
 from app.wiring import Services
 
@@ -70,10 +71,14 @@ def export_all(services: Services, as_json: bool, pool: str, path: Path) -> None
     if str(path) != STDIN and as_json:
         show_json({"file": str(path), "accounts": signed_in})
     elif str(path) != STDIN:
-        click.echo(f"Wrote {len(signed_in)} sign-ins of pool '{pool}' to {path}.")
+        click.echo(f"Wrote {counted(len(signed_in), 'sign-in')} of pool '{pool}' to {path}.")
     if len(signed_in) < len(accounts):
-        left = len(accounts) - len(signed_in)
-        click.echo(f"{left} accounts without a sign-in were left out: see poolgate backup --help", err=True)
+        left = counted(
+            len(accounts) - len(signed_in),
+            "account without a sign-in was",
+            "accounts without a sign-in were",
+        )
+        click.echo(f"{left} left out: see poolgate backup --help", err=True)
 
 
 @contextmanager

@@ -27,6 +27,8 @@ def read_pairs(
         name, equals, value = text.partition("=")
         if not (name and equals and value):
             raise click.BadParameter("takes NAME=VALUE", param=option)
+        if name.strip() in pairs:
+            raise click.BadParameter(f"names '{name.strip()}' twice", param=option)
         pairs[name.strip()] = value.strip()
     return pairs or None
 
@@ -230,11 +232,31 @@ class Removals:
     unset: tuple[str, ...]
     removed_ca_file: bool
 
+    def _check_known(self, read_settings: Callable[[], RequestSettings]) -> None:
+        """Raise click.BadParameter for a name that the account does not have."""
+        names = {
+            "--remove-header": (self.removed_headers, ("headers", "secret_headers")),
+            "--unmap": (self.unmapped, ("model_names",)),
+            "--undrop": (self.undropped, ("drop_fields",)),
+            "--unset": (self.unset, ("set_fields",)),
+        }
+        if not any(removed for removed, _ in names.values()):
+            return
+        settings = read_settings()
+        for option, (removed, fields) in names.items():
+            stored = {name for each in fields for name in getattr(settings, each)}
+            if "headers" in fields:  # upper and lower case are the same
+                stored |= {name for name in removed if name.lower() in {each.lower() for each in stored}}
+            for name in removed:
+                if name not in stored:
+                    raise click.BadParameter(f"the account has no '{name}'", param_hint=option)
+
     def apply(
         self, fields: Mapping[str, Any], read_settings: Callable[[], RequestSettings]
     ) -> dict[str, Any]:
         """Return *fields*, those of the other options, which also take back what is named here."""
         changed = dict(fields)
+        self._check_known(read_settings)
         for name, removed in (
             ("headers", self.removed_headers),
             ("secret_headers", self.removed_headers),

@@ -19,6 +19,7 @@ from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.config import package_version
 from app.errors import InvalidRequest, NotFound
+from app.formatting import counted
 from app.stores import keys
 from app.stores.client import make_client
 from app.stores.scripts import Scripts
@@ -160,7 +161,8 @@ def _report(contents: Contents, done: Sequence[Restored], as_json: bool) -> None
             click.echo(f"{_label(restored.name)}: restored already, unchanged.", err=True)
         elif restored.differences:
             pool = "" if restored.name == "default" else f" --pool {restored.name}"
-            note = f"{len(restored.differences)} totals differ: see poolgate ledger verify{pool}"
+            differences = counted(len(restored.differences), "total differs", "totals differ")
+            note = f"{differences}: see poolgate ledger verify{pool}"
             click.echo(f"{restored.name}: {note}.", err=True)
         elif restored.name != keys.SYSTEM:
             click.echo(f"{restored.name}: the ledger balances.", err=True)

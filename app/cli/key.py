@@ -46,8 +46,27 @@ def label(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def _labels_once(
+    _context: click.Context, option: click.Parameter, labels: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return *labels*. Raises click.BadParameter for one that is named twice."""
+    names = [name for name, _ in labels]
+    for name in names:
+        if names.count(name) > 1:
+            raise click.BadParameter(f"names '{name}' twice", param=option)
+    return labels
+
+
 def label_option(help_text: str) -> Decorator:
-    return click.option("--label", "labels", type=label, multiple=True, metavar="NAME=VALUE", help=help_text)
+    return click.option(
+        "--label",
+        "labels",
+        type=label,
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_labels_once,
+        help=help_text,
+    )
 
 
 ON_CUT = click.Choice([policy.value for policy in CutPolicy])

@@ -11,7 +11,7 @@ from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.cli.replay import exported
-from app.formatting import moment
+from app.formatting import counted, moment
 from app.ledger.verify import Difference, Verification
 from app.stores.records.ledger import EVER, Total
 from app.stores.rollups import HOUR
@@ -47,13 +47,14 @@ def verify(services: Services, as_json: bool, pool: str) -> None:
         if differences:
             click.echo(table(HEADS, [tuple(_public(difference).values()) for difference in differences]))
         skipped = (
-            f"; {verification.skipped} totals older than the oldest entry were skipped"
+            f"; {counted(verification.skipped, 'total')} older than the oldest entry skipped"
             if verification.skipped
             else ""
         )
-        outcome = f"{len(differences)} differences" if differences else "The ledger balances"
+        outcome = counted(len(differences), "difference") if differences else "The ledger balances"
         click.echo(
-            f"{outcome}: {verification.rows} entries, {verification.totals} totals{skipped}.",
+            f"{outcome}: {counted(verification.rows, 'entry', 'entries')}, "
+            f"{counted(verification.totals, 'total')}{skipped}.",
             err=bool(differences),
         )
     if differences:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import click
+from marshmallow import ValidationError
 
 from app.accounts.route_syntax import format_fields, parse_fields, parse_step
 from app.cli import complete
@@ -12,6 +16,7 @@ from app.cli.output import report, show_json, show_list
 from app.presentation.model_routes import RouteView, resolve, serialize_route, step_texts
 from app.wiring import Services
 from schemas.model_routes import ROUTE_INPUT
+from schemas.validation_errors import first_error_path
 
 HEADS = ("NAME", "STEPS", "DEFAULTS", "OVERRIDES")
 RULES = {
@@ -77,16 +82,37 @@ def set_route(
 
     A NAME with `*` is a pattern. Of several routes the exact name applies, then the longest pattern.
     """
-    fields = ROUTE_INPUT.load(
-        {
-            "steps": [parse_step(step) for step in (first, *others)],
-            "defaults": parse_fields(defaults, "defaults"),
-            "overrides": parse_fields(overrides, "overrides"),
-        }
-    )
+    steps = (first, *others)
+    try:
+        fields = ROUTE_INPUT.load(
+            {
+                "steps": list(map(parse_step, steps)),
+                "defaults": parse_fields(defaults, "defaults"),
+                "overrides": parse_fields(overrides, "overrides"),
+            }
+        )
+    except ValidationError as error:
+        raise click.UsageError(_in_words(*first_error_path(error), steps)) from None
     route = operations(services).routes.set(pool, name, fields)
     view = serialize_route(route, services.accounts.names_by_id(pool))
     report(as_json, view, f"'{name}' leads to {', then '.join(step_texts(view['steps']))}.")
+
+
+def _in_words(path: str, message: str, steps: Sequence[str]) -> str:
+    """Return the error at *path* of a route, with its option: `--then 'a=0': the weight of 'a' must be …`."""
+    if path.startswith(("defaults.", "overrides.")):
+        option, _, field = path.partition(".")
+        return f"--{option.removesuffix('s')}: {field} {message}"
+    numbers = list(map(int, re.findall(r"\[(\d+)\]", path)))
+    if not numbers:
+        return f"--to and --then {message}"
+    step = steps[numbers[0]]
+    place = f"{'--then' if numbers[0] else '--to'} '{step[:64]}'"
+    if len(numbers) == 1:
+        return f"{place}: the step {message}"
+    model = parse_step(step)[numbers[1]]["model"]
+    field = path.rpartition(".")[2] if "." in path else ""
+    return f"{place}: the {field or 'target'} of '{model[:64]}' {message}"
 
 
 @model_group.command("list", epilog=example("poolgate model list", "poolgate model list --json"))

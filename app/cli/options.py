@@ -21,6 +21,7 @@ from app.cli.listing import check_listing
 from app.cli.output import name_store, report_failures
 from app.config import Settings
 from app.errors import InvalidRequest
+from app.formatting import counted
 from app.operations.service import AdminOperations
 from app.stores import failures, private_server
 from app.stores.records.audit import Actor, Via
@@ -66,7 +67,7 @@ class Command(_ReportingCommand):
         # click would print them, and one may be a pasted key
         if rest and not ctx.resilient_parsing:
             raise click.UsageError(
-                f"{len(rest)} unexpected arguments; secrets are never passed as arguments", ctx
+                f"{counted(len(rest), 'unexpected argument')}; secrets are never passed as arguments", ctx
             )
         return rest
 

@@ -22,6 +22,7 @@ from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
 from app.cli.replay_chart import draw_chart
+from app.formatting import counted
 from app.stores import private_server
 from app.stores.client import make_client
 from app.stores.records.ledger import LedgerEntry
@@ -179,5 +180,5 @@ def _row(outcome: ReplayResult, names: Mapping[str, str]) -> tuple[object, ...]:
 
 
 def _draw(outcome: ReplayResult, requests: list[Request], names: Mapping[str, str]) -> str:
-    title = f"{outcome.policy}: {len(requests)} requests, {outcome.refused} refused"
+    title = f"{outcome.policy}: {counted(len(requests), 'request')}, {outcome.refused} refused"
     return draw_chart(title, [request.at_ms for request in requests], outcome.chosen, names)

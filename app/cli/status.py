@@ -23,7 +23,7 @@ from app.cli.options import (
 )
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
 from app.cli.running import Gateway, running
-from app.formatting import count
+from app.formatting import count, counted
 from app.operations.diagnostic import Diagnostic, Level
 from app.presentation.accounts import state_label
 from app.stores import failures, private_server
@@ -79,7 +79,7 @@ def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
         lines = [*_gateway_lines(gateways), ("Store", problems[-1].what if store_failed else store)]
         lines += [line for one in pools for line in _pool_lines(one)]
         if len(names) > MAX_POOLS and pool is None:
-            lines.append(("", f"and {len(names) - MAX_POOLS} more pools: see --pool"))
+            lines.append(("", f"and {counted(len(names) - MAX_POOLS, 'more pool')}: see --pool"))
         lines.append(("Problems", _problem_text(problems, wrong)))
         click.echo(pairs(lines))
     if store_failed:

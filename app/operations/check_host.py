@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.formatting import moment
+from app.formatting import counted, moment
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.spool import Spool
 from app.operations.diagnostic import Diagnostic, Level
@@ -49,7 +49,8 @@ def check_repairs(home: Path, now: float) -> Iterator[Diagnostic]:
 def check_spool(folder: Path) -> Iterator[Diagnostic]:
     """Yield whether *folder* has settlements of an earlier process."""
     if files := Spool(folder).files():
-        what = f"{len(files)} files of settlements are not in the ledger yet"
+        settlements = counted(len(files), "file of settlements is", "files of settlements are")
+        what = f"{settlements} not in the ledger yet"
         yield Diagnostic(
             Level.NOTE, "ledger", what, "the next start of a web process on this machine writes them"
         )
@@ -59,7 +60,8 @@ def check_dead_letters(home: Path) -> Iterator[Diagnostic]:
     """Yield whether settlements were rejected, or came too late, and are in a file under *home*."""
     letters = DeadLetters(home)
     if count := letters.count():
-        what = f"the store rejected {count} settlements; their requests were charged at their upper bound"
+        settlements = counted(count, "settlement; its request was", "settlements; their requests were")
+        what = f"the store rejected {settlements} charged at the upper bound"
         remedy = (
             f"report it with the lines of {letters.path}, which have the actual amounts; then remove the file"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from app.formatting import counted
 from app.operations.diagnostic import Diagnostic, Level
 from app.stores.health import HealthRepository
 from app.stores.records.health import ServerInfo
@@ -46,7 +47,7 @@ def _check_memory(info: ServerInfo) -> Iterator[Diagnostic]:
         what = f"over {FULL_SHARE:.0%} of its memory is in use"
         yield Diagnostic(Level.WRONG, WHERE, what, "give it more memory")
     if info.evicted_keys:
-        what = f"it has evicted {info.evicted_keys} keys since it was started"
+        what = f"it has evicted {counted(info.evicted_keys, 'key')} since it was started"
         remedy = "set maxmemory-policy noeviction, then poolgate ledger verify and poolgate restore"
         yield Diagnostic(Level.WRONG, WHERE, what, remedy)
 

@@ -23,7 +23,7 @@ class TeamOperations(AuditedOperations):
     def create(self, pool: str, fields: Mapping[str, Any]) -> Team:
         """Create the team that *fields*, those of a valid TeamInput, describe. Raises InvalidRequest."""
         name = fields["name"]
-        limits = [parse_limit(text) for text in fields.get("limits", ())]
+        limits = _parsed(fields.get("limits", ()), "limits")
         key_limits = _checked_texts(fields.get("key_limits", ()))
         self._audit.ensure_pool(pool)
         with self._audit.change("team.create", pool, name) as change:
@@ -71,6 +71,13 @@ class TeamOperations(AuditedOperations):
 
 
 def _checked_texts(texts: Sequence[str]) -> list[str]:
-    """Return the limits in *texts*, each in its common form. Raises InvalidRequest."""
-    limits: Sequence[Limit] = checked_limits([parse_limit(text) for text in texts])
-    return [format_limit(limit) for limit in limits]
+    """Return the limits of new keys in *texts*, each in its common form. Raises InvalidRequest."""
+    return [format_limit(limit) for limit in _parsed(texts, "key_limits")]
+
+
+def _parsed(texts: Sequence[str], param: str) -> Sequence[Limit]:
+    """Return the limits in *texts*. Raises InvalidRequest with *param*."""
+    try:
+        return checked_limits([parse_limit(text) for text in texts])
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message, param=param) from None

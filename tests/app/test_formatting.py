@@ -35,3 +35,16 @@ def test_exact_dollars(micro_dollars: int, text: str) -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert formatting.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "nouns", "text"),
+    [
+        (0, ("key",), "0 keys"),
+        (1, ("key",), "1 key"),
+        (1234, ("key",), "1,234 keys"),
+        (2, ("entry", "entries"), "2 entries"),
+    ],
+)
+def test_a_number_with_its_noun(number, nouns, text):
+    assert formatting.counted(number, *nouns) == text

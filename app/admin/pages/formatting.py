@@ -118,6 +118,7 @@ Formatter = Callable[[float | None], str]
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
+    "counted": formatting.counted,
     "short": short,
     "dollars": dollars,
     "millis": millis,

@@ -271,7 +271,7 @@ class TestExportAll:
         result = poolgate("account export --all", str(out))
 
         assert result.stdout == f"Wrote 2 sign-ins of pool 'default' to {out}.\n"
-        assert "1 accounts without a sign-in were left out" in result.stderr
+        assert "1 account without a sign-in was left out" in result.stderr
         assert stat.S_IMODE(out.stat().st_mode) == 0o600
         redis_client.flushall()
         result = poolgate("account import", str(out))

@@ -142,6 +142,11 @@ class TestModelNames:
         ("option", "message"),
         [
             ("--map gpt-5", "takes NAME=VALUE"),
+            ("--map gpt-5=a --map gpt-5=b", "'--map': names 'gpt-5' twice"),
+            ("--unmap gone", "--unmap: the account has no 'gone'"),
+            ("--undrop gone", "--undrop: the account has no 'gone'"),
+            ("--unset gone", "--unset: the account has no 'gone'"),
+            ("--remove-header X-Gone", "--remove-header: the account has no 'X-Gone'"),
             ("--map gpt-*=dep", "model_names.gpt-* must be a name, not a pattern"),
             (f"--map gpt-5={'x' * 257}", "model_names.gpt-5 must have 1 to 256 characters"),
             ("--response-model other", "is not one of 'requested', 'upstream'"),

@@ -392,3 +392,11 @@ class TestOwnerAndLabels:
         assert (refused.exit_code, len(refused.stderr.splitlines()) < 5) == (2, True), refused.stderr
         assert options[0].strip("-") in refused.stderr
         assert services.api_keys.all("default") == []
+
+
+@pytest.mark.parametrize("command", ["key create --name ann", "key set ann"])
+def test_a_label_that_is_named_twice(poolgate, command):
+    result = poolgate(f"{command} --label env=prod --label env=test")
+
+    assert result.exit_code == 2
+    assert "names 'env' twice" in result.stderr

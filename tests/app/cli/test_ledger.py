@@ -33,7 +33,7 @@ def entry(services):
 def test_balanced(poolgate, entry):
     result = poolgate("ledger verify")
 
-    assert (result.exit_code, result.stdout) == (0, "The ledger balances: 1 entries, 3 totals.\n")
+    assert (result.exit_code, result.stdout) == (0, "The ledger balances: 1 entry, 3 totals.\n")
 
 
 def test_difference(poolgate, entry, services):

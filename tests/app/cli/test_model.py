@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from app.accounts.account import Account
 
 
@@ -55,9 +57,32 @@ def test_what_cannot_be(poolgate):
         ("--to m --override temperature=inf", "temperature must be a number from 0 to 100"),
         (f"--to m --override temperature={'9' * 40}", "temperature must be a number from 0 to 100"),
         ("--to m --override max_tokens=5 --override max_tokens=6", "'max_tokens' is given twice"),
-        ("--to a=0,b=1", "weight must be an integer"),
+        ("--to a=0,b=1", "must be an integer"),
         ("--to a=0.9,b=0.1", "A weight must be a whole number from 1, not '0.9'"),
         ("--to gpt-*", "must be the name of a model, not a pattern"),
         ("--to a,", "must have the name of a model"),
     ):
         assert why in poolgate(f"model set fast {options}").stderr, options
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--to", "a=0,b=1"), "the weight of 'a' must be an integer"),
+        (
+            ("--to", "m", "--then", "a=1,b=99999999"),
+            "--then 'a=1,b=99999999': the weight of 'b' must be",
+        ),
+        (("--to", "gpt-*"), "--to 'gpt-*': the model of 'gpt-*' must be the name of a model, not a pattern"),
+        (("--to", "m", *("--then", "n") * 16), "--to and --then must have 1 to 16 steps"),
+        (("--to", ",".join(f"m{n}" for n in range(17))), "the step must have 1 to 16 targets"),
+        (("--to", "m", "--default", "max_tokens=0"), "--default: max_tokens must be"),
+    ],
+)
+def test_faults_name_the_option(poolgate, options, message):
+    """A path such as steps[0][0].weight means nothing on a command line."""
+    result = poolgate("model set fast", *options)
+
+    assert result.exit_code != 0
+    assert message in result.stderr
+    assert "steps[" not in result.stderr

@@ -93,7 +93,7 @@ def test_settlements_that_wait(tmp_path: Path) -> None:
 
     (one,) = check_host.check_spool(tmp_path / "spool")
 
-    assert one.what == "1 files of settlements are not in the ledger yet"
+    assert one.what == "1 file of settlements is not in the ledger yet"
 
 
 def test_repairs_of_the_private_server(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_one_that_may_throw_away_keys_and_one_that_did(server: RedisServer) -> N
     client.config_set("maxmemory-policy", "noeviction")
 
     assert [what[:35] for _, what in may] == ["maxmemory-policy is allkeys-random:"]
-    assert found(server) == [(Level.WRONG, "it has evicted 1 keys since it was started")]
+    assert found(server) == [(Level.WRONG, "it has evicted 1 key since it was started")]
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,9 @@ def test_a_life(call, services):
         ({}, "name"),
         ({"name": "a b"}, "name"),
         ({"name": "x" * 65}, "name"),
-        ({"name": "red", "limits": ["many"]}, "limit"),
+        ({"name": "red", "limits": ["many"]}, "limits"),
         ({"name": "red", "limits": ["9 requests/day"] * 65}, "limits"),
-        ({"name": "red", "key_limits": ["many"]}, "limit"),
+        ({"name": "red", "key_limits": ["many"]}, "key_limits"),
         ({"name": "red", "colour": "red"}, "colour"),
     ],
 )

@@ -368,7 +368,7 @@ class TestFailures:
 
         page = inside.get(f"{HOME}/bad").text
         assert "bad_gateway, rescued by another account" in page
-        assert "1 attempts, 1 failed (100\u202f%), 1 rescued by another account" in page
+        assert "1 attempt, 1 failed (100\u202f%), 1 rescued by another account" in page
         assert "1 server error" in page
         assert "bad_gateway" in inside.get(HOME).text
         assert "rescued" not in inside.get(f"{HOME}/good").text.partition("Recent errors")[2]
