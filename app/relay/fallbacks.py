@@ -156,6 +156,8 @@ class FallbackChain:
                 if not may_fall_back(error) or not self._may_continue():
                     break
         if first is not None:
+            if waited := self._progress.queued_seconds:
+                first.admission = {**first.admission, "queued_ms": round(waited * 1000)}
             raise first
 
     def _to_recheck(self) -> Iterator[RequestContext]:

@@ -66,6 +66,8 @@ def _unavailable_error(refused: AccountsRefusal, now_ms: float) -> GatewayError:
         return NoAccounts(stopped)
     if usable.get(Obstacle.BUSY) and not usable.get(Obstacle.FAILING):
         message = "No upstream account has room for this model just now"
+        if refused.is_queue_full:
+            message += ", and as many requests as may wait for one do so already"
         return PoolLimited(message, retry_after_seconds=BUSY_RETRY_SECONDS)
     if usable.get(Obstacle.LIMITED) and not usable.get(Obstacle.FAILING):
         message = "Every upstream account is at its rate limit for this model"

@@ -208,6 +208,7 @@ class AccountsRefusal:
     busy: int = 0  # accounts that are at their cap
     candidates: Sequence[Any] = ()  # what admission noted of each account
     waiting_before: int | None = None  # requests that wait before this one; None: it does not wait
+    is_queue_full: bool = False  # why it does not: as many as may wait do so already
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,4 +348,5 @@ def _accounts_refusal(reply: Mapping[str, Any]) -> AccountsRefusal:
         busy=reply.get("busy") or 0,
         candidates=reply.get("seen") or (),
         waiting_before=reply.get("queued"),
+        is_queue_full=reply.get("queue_full", False),
     )

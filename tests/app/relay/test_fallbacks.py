@@ -158,6 +158,19 @@ class TestChain:
             list(served.events())
         assert caught.value is first
 
+    def test_a_refusal_has_the_wait_for_any_model(self) -> None:
+        first = NoAccounts("first")
+        first.admission = {"accounts": {}}
+
+        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+            progress.queued_seconds = 2.5
+            raise first
+            yield
+
+        with pytest.raises(NoAccounts):
+            list(FallbackChain(make_request(), stream, RequestProgress(0.0, 600.0, 0.0)).events())
+        assert first.admission == {"accounts": {}, "queued_ms": 2500}
+
     def test_a_failure_of_the_request_ends_it(self) -> None:
         models = Models(m=InvalidRequest("x"))
 

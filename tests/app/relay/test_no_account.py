@@ -125,3 +125,11 @@ class TestForAWhile:
         assert error.message == (
             "This model is overloaded or failing at every upstream account; try again in 4 s"
         )
+
+
+def test_a_full_queue() -> None:
+    error = error_of({"busy": 1}, is_queue_full=True)
+
+    assert isinstance(error, PoolLimited)
+    assert error.message.endswith("just now, and as many requests as may wait for one do so already")
+    assert error.retry_after_seconds == BUSY_RETRY_SECONDS
