@@ -17,7 +17,6 @@ from dataclasses import replace
 import gevent
 import structlog
 from gevent.event import Event
-from prometheus_client import Counter
 
 from app.errors import (
     IdempotencyKeyReused,
@@ -27,6 +26,7 @@ from app.errors import (
     StoreError,
     StoreUnavailable,
 )
+from app.process_metrics import Counter
 from app.stores.recordings import RecordingRepository
 from app.stores.records.recordings import RecordedPieces, RecordingId, RecordingState
 from app.upstream.cancellation import Cancellation
@@ -43,11 +43,10 @@ POLL_SECONDS, POLL_MAX_SECONDS = 0.02, 0.5  # between two reads of a repeat, gro
 POLL_GROWTH = 1.5
 
 UNSTORED = Counter(
-    "poolgate_unstored_responses", "Responses that were not stored for their Idempotency-Key.", ["reason"]
+    "poolgate_unstored_responses", "Responses that were not stored for their Idempotency-Key.", ("reason",)
 )
-_COUNTS = {  # the first value of each opens a file, which may not be possible later
-    reason: UNSTORED.labels(reason) for reason in ("too_large", "key_full", "pool_full")
-}
+for _reason in ("too_large", "key_full", "pool_full"):
+    UNSTORED.inc((_reason,), 0)
 
 RUNNING, STORED, TOO_LARGE = RecordingState.RUNNING, RecordingState.STORED, RecordingState.TOO_LARGE
 RELEASED, LOST = RecordingState.RELEASED, RecordingState.LOST
@@ -84,7 +83,7 @@ class ResponseRecorder:
         if self._bytes > MAX_RESPONSE_BYTES:
             self._state = TOO_LARGE
             self._pieces.clear()
-            _COUNTS["too_large"].inc()
+            UNSTORED.inc(("too_large",))
         elif len(piece) <= PIECE_BYTES:
             self._pieces.append(piece)
         else:
@@ -145,7 +144,7 @@ class ResponseRecorder:
             log.warning("recording_lost", pool=self._request.pool, key=self._request.key)
         if recorded in (TOO_LARGE, POOL_FULL):
             if self._state in (RUNNING, STORED):
-                _COUNTS["pool_full" if recorded is POOL_FULL else "key_full"].inc()
+                UNSTORED.inc(("pool_full" if recorded is POOL_FULL else "key_full",))
             recorded = TOO_LARGE
         if recorded is LOST or (recorded is TOO_LARGE and self._state is not RELEASED):
             self._state = recorded
