@@ -74,6 +74,8 @@ def create_of(message: JsonObject, size: int) -> Create:
     body = {name: value for name, value in message.items() if name not in _OWN_FIELDS}
     body.pop("background", None)
     body["stream"] = True
+    if generate is False:
+        body.setdefault("instructions", "")  # of Codex, whose first items have them: they come later
     items, text = _items_of(body, previous, size)
     if items is not None:
         body.pop("input", None)

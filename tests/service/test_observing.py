@@ -125,6 +125,35 @@ def test_the_readme_names_every_metric_and_label(pool: PoolOfTest, upstream: Scr
     assert eventually(lambda: found() == reply, 10), (found(), reply)
 
 
+def test_a_websocket(pool: PoolOfTest, upstream: ScriptedUpstream, log_file: Path) -> None:
+    """Each of its requests has a line, and so has its end."""
+    pool.account("a", upstream.base_url())
+    key = pool.key()
+    key_id = pool.gateway.services.api_keys.find(pool.name, "k").id
+    with socket_of(pool, key) as client:
+        client.respond(SECRET_WORDS)
+        assert eventually(lambda: metrics(pool.gateway)["poolgate_websockets_open"] >= 1, 5)
+
+    def ends() -> list[dict[str, Any]]:
+        found = [
+            orjson.loads(line) for line in log_file.read_bytes().splitlines() if b"websocket_ended" in line
+        ]
+        return [line for line in found if line["key"] == key_id]
+
+    assert eventually(lambda: len(ends()) == 1, 5)
+    (end,) = ends()
+    assert (end["code"], end["received"], end["responses"]) == (1000, 1, 1)
+    assert end["sent"] > 2
+    (row,) = pool.wait_for_rows(1)
+    request = next(line for line in lines(log_file) if line.get("poolgate_request_id") == row["id"])
+    assert (request["transport"], request["method"], request["endpoint"]) == (
+        "websocket",
+        "POST",
+        "/v1/responses",
+    )
+    assert SECRET_WORDS.encode() not in log_file.read_bytes()
+
+
 def test_accounts_are_counted_by_state_and_leases_while_they_are_held(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:

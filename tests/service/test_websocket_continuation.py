@@ -119,6 +119,17 @@ class TestWarmUps:
         (seen,) = upstream.wait_for(1)
         assert texts(seen.body) == ["Hello"]
 
+    def test_a_warm_up_of_codex(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Its instructions are in the items that follow."""
+        pool.account("a", upstream.base_url())
+        items = [{"role": "developer", "content": "Be brief"}, {"role": "user", "content": "Hello"}]
+        with socket_of(pool, pool.key(), "/backend-api/codex/responses") as client:
+            warm_up = id_of(client.respond([], generate=False))
+            id_of(client.respond(items, previous_response_id=warm_up))
+
+        (seen,) = upstream.wait_for(1)
+        assert texts(seen.body) == ["Be brief", "Hello"]
+
     def test_an_invalid_warm_up(self, client: SocketClient) -> None:
         (event,) = client.respond([], generate=False, instructions=1)
 
