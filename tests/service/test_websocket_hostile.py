@@ -7,11 +7,12 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.bench.processes import resident_mib
 from tests.support import raw_http
@@ -36,7 +37,8 @@ def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "POOLGATE_SLOW_CLIENT_SECONDS": str(SLOW_SECONDS),
         "POOLGATE_WEBSOCKET_IDLE_SECONDS": str(IDLE_SECONDS),
     }
-    with running_gateway(redis_url, home, workers=1, **settings) as running:
+    app = "tests.support.counted_greenlets:app"
+    with running_gateway(redis_url, home, workers=1, app=app, **settings) as running:
         yield running
 
 
@@ -253,21 +255,59 @@ def sockets_of(worker: int) -> int:
     return count
 
 
-def test_clients_that_leave_after_the_handshake(pool: PoolOfTest) -> None:
-    """Nothing of them is left, however many they were."""
-    (worker,) = pool.gateway.children()
+def greenlets_of(gateway: Gateway) -> int:
+    return int(requests.get(gateway.url + "/_greenlets", timeout=10).text)
+
+
+def reset(client: RawSocket) -> None:
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+CREATE = frame(TEXT, b'{"type":"response.create","model":"m","input":"Hello"}')
+BEGINNINGS: dict[str, bytes] = {
+    "nothing": b"",
+    "a response": CREATE,
+    "half a frame": CREATE[:-5],
+    "half a message": frame(TEXT, b"{", final=False),
+    "a response, and another that waits": CREATE + CREATE,
+    "what is no request": frame(TEXT, b"{") * 5,
+}
+ENDS: dict[str, Callable[[RawSocket], object]] = {
+    "no Close": lambda client: None,
+    "a reset": reset,
+    "Close": lambda client: client.send(frame(CLOSE, struct.pack("!H", 1000))),
+    "Close, and its answer": lambda client: (client.send(frame(CLOSE)), client.frames()),
+    "no frame": lambda client: client.send(b"GET / HTTP/1.1\r\n\r\n"),
+    "a violation": lambda client: (client.send(frame(3)), client.frames()),
+    "half of a Close": lambda client: client.sock.shutdown(socket.SHUT_WR),
+}
+ROUNDS = 2  # of each beginning with each end
+
+
+def test_connections_that_end_in_every_way(
+    pool: PoolOfTest, gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    """No lease, greenlet or socket is left of them."""
+    (worker,) = gateway.children()
     key = pool.key()
     with socket_of(pool, key) as client:
         client.respond()
-    before = sockets_of(worker)
-    for number in range(300):
-        with RawSocket(pool, key) as client:
-            if number % 3 == 1:  # the client resets the connection
-                client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            elif number % 3 == 2:
-                client.send(frame(TEXT, b"{", final=False)[:-1])
+    assert eventually(lambda: pool.open_leases() == 0)
+    sockets, greenlets = sockets_of(worker), greenlets_of(gateway)
+    slow = {"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"stall": True}]}}
+    upstream.script({"before": [{"stall": True}]}, slow, {"play": "text"}, repeat="cycle")
+    for _ in range(ROUNDS):
+        for beginning in BEGINNINGS.values():
+            for end in ENDS.values():
+                with RawSocket(pool, key) as raw:
+                    raw.send(beginning)
+                    end(raw)
 
-    assert eventually(lambda: sockets_of(worker) <= before, seconds=10)
+    assert eventually(lambda: pool.open_leases() == 0 and pool.in_flight() == 0, seconds=20)
+    assert eventually(lambda: sockets_of(worker) <= sockets + 2, seconds=20)  # those to upstreams stay open
+    assert eventually(lambda: greenlets_of(gateway) <= greenlets + 2, seconds=20)
+    rows = pool.rows()
+    assert len({row["id"] for row in rows}) == len(rows)
 
 
 def test_many_at_once(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
