@@ -24,14 +24,18 @@ def data(max_bytes: int = MAX_BYTES) -> bytes:
     return sent
 
 
-def body(schema: Schema, max_bytes: int = MAX_BYTES) -> Any:
-    """Return the JSON body, validated by *schema*; empty as `{}`. Raises NotJson, InvalidRequest."""
+def payload(max_bytes: int = MAX_BYTES) -> Any:
+    """Return the content of the JSON body; empty as `{}`. Raises NotJson, InvalidRequest."""
     sent = data(max_bytes)
     try:
-        payload = orjson.loads(sent) if sent else {}
+        return orjson.loads(sent) if sent else {}
     except orjson.JSONDecodeError as error:
         raise NotJson(error.msg, position=error.pos) from None
-    return schema.load(payload)
+
+
+def body(schema: Schema, max_bytes: int = MAX_BYTES) -> Any:
+    """Return the JSON body, validated by *schema*. Raises NotJson, InvalidRequest, ValidationError."""
+    return schema.load(payload(max_bytes))
 
 
 def query(schema: Schema) -> Any:

@@ -11,7 +11,7 @@ from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response
 from app.admin.guard import operations
 from app.admin.services import services
-from app.errors import GatewayError, InvalidRequest
+from app.errors import GatewayError, InvalidRequest, NotJson
 from app.operations.setup.changes import make_changes
 from app.operations.setup.dump import dump_setup
 from app.operations.setup.keys import key_warnings
@@ -33,17 +33,14 @@ def apply() -> Response:
     """
     Make a pool as a document describes it. With `dry_run=true`, only list the changes.
 
-    `document` is an object, or a text in YAML; the body may also be the document itself, as
+    `document` is an object, or a text in YAML; the body may also be the document itself, in JSON or as
     `application/yaml`. `secrets` has the values of the environment variables that the document names:
     those of the server are never read. New secrets are returned once. `missing_secrets` of a dry run are
     needed to apply the document.
     """
     params = inputs.query(APPLY_QUERY)
     pool = checked_pool(params["pool"], must_exist=False)
-    if request.mimetype in YAML_TYPES:
-        fields: Mapping[str, Any] = {"document": inputs.data(), "secrets": {}}
-    else:
-        fields = inputs.body(APPLY_INPUT)
+    fields = _fields()
     plan = plan_for(pool, read_content(fields["document"], "document"), fields["secrets"])
     return apply_plan(pool, plan, dry_run=params["dry_run"] in TRUE)
 
@@ -56,6 +53,20 @@ def dump() -> Response:
     if params["format"] == "yaml":
         return Response(write_yaml(document), mimetype=YAML)
     return json_response(document)
+
+
+def _fields() -> Mapping[str, Any]:
+    """Return the document and the secrets in the body, which may be the document alone."""
+    if request.mimetype in YAML_TYPES:
+        return {"document": inputs.data(), "secrets": {}}
+    try:
+        payload = inputs.payload()
+    except NotJson as error:
+        raise InvalidRequest(f"{error.message}; send a document in YAML as {YAML}") from None
+    if isinstance(payload, dict) and payload and not payload.keys() & APPLY_INPUT.fields.keys():
+        return {"document": payload, "secrets": {}}
+    fields: Mapping[str, Any] = APPLY_INPUT.load(payload)
+    return fields
 
 
 def read_content(content: Any, param: str) -> Any:

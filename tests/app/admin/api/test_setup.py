@@ -83,6 +83,24 @@ class TestApply:
         assert response.json["data"][0]["differences"]["limits"]["after"] == ["5 usd/day"]
         assert len(services.limits.all("default")) == 1
 
+    def test_the_document_as_the_body(self, call, services):
+        """What `/dump` returns can be sent as it is."""
+        call("POST", "/apply", {"document": {"limits": ["5 usd/day"]}})
+
+        response = call("POST", "/apply?pool=team", call("GET", "/dump").json)
+
+        assert response.status_code == 200
+        assert len(services.limits.all("team")) == 1
+
+    def test_yaml_that_is_sent_as_a_form(self, call):
+        """As curl does without a header."""
+        kind = "application/x-www-form-urlencoded"
+
+        response = call("POST", "/apply", data=b"limits: [5 usd/day]", content_type=kind)
+
+        assert response.status_code == 400
+        assert "send a document in YAML as application/yaml" in response.json["error"]["message"]
+
     def test_yaml_as_the_document(self, call, services):
         call("POST", "/apply?pool=team", {"document": yaml.safe_dump(DOCUMENT), "secrets": SECRETS})
 
