@@ -106,7 +106,7 @@ class Admission:
             reply = self._admit_once()
             if isinstance(reply, Selection):
                 if progress.leave_queue is not None:
-                    self._end_interrupted_wait(progress)
+                    self._end_interrupted_wait(progress, WaitOutcome.ADMITTED)
                 return reply
             if self._accept_other_accounts(reply):
                 continue
@@ -145,21 +145,20 @@ class Admission:
                 if outcome is not WaitOutcome.ADMITTED:
                     self._leave_queue()
 
-    def _end_interrupted_wait(self, progress: RequestProgress) -> None:
-        """Count the wait of a request that is admitted between two tries of its last model."""
+    def _end_interrupted_wait(self, progress: RequestProgress, outcome: WaitOutcome) -> None:
+        """Give up the place of a request whose wait ends between two tries of its last model; count it."""
         assert progress.leave_queue is not None
         progress.leave_queue()
         progress.leave_queue = None
         self.queued_ms = round(progress.queued_seconds * 1000)
-        observe_wait(WaitOutcome.ADMITTED, progress.queued_seconds)
+        observe_wait(outcome, progress.queued_seconds)
 
     def _refuse(self, refusal: Refusal, progress: RequestProgress) -> GatewayError:
         """Return the error for *refusal*; note whether it is worth another try while a later model waits."""
         if could_serve_soon(refusal.accounts):
             progress.passed_over = (*progress.passed_over, self._context)
         if progress.leave_queue is not None and not progress.fallbacks_left:
-            progress.leave_queue()
-            progress.leave_queue = None
+            self._end_interrupted_wait(progress, WaitOutcome.REFUSED)
         return self.error_for(refusal)
 
     def _take_turn(self, progress: RequestProgress) -> Generator[None, None, Selection]:

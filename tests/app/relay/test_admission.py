@@ -297,10 +297,12 @@ class TestInterruptedWait:
         store, progress = Store(BUSY, *[WAITS] * 1000), self.progress()
         self.interrupt(admission(store), progress)
         progress.queued_seconds = 10.0
+        counted = waits_counted("refused")
 
         with pytest.raises(PoolLimited):
             list(admission(Store(BUSY)).admit(progress))
         assert store.left
+        assert waits_counted("refused") == counted + 1
 
     def test_models_that_are_passed_over(self) -> None:
         progress = RequestProgress(0.0, 600.0, 0.0, fallbacks_left=2)
