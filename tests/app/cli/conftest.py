@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,11 @@ VAULT_KEY = Fernet.generate_key().decode()
 
 
 @pytest.fixture
-def environ(redis_client: Any, redis_url: str) -> dict[str, str]:
-    """What the service and the command line share; the store is empty."""
+def environ(redis_client: Any, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    """What the service and the command line share; the store and the home are empty."""
     return {
         "REDIS_URL": redis_url,
+        "POOLGATE_HOME": str(tmp_path / "home"),
         "POOLGATE_SECRET_KEYS": VAULT_KEY,
         "POOLGATE_STORE_TIMEOUT_MS": "5000",
     }
