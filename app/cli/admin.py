@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from app.cli.listing import listing, show_table
 from app.cli.options import Group, actor, example, read_secret, with_store
-from app.cli.output import report, show_json, show_list, table
+from app.cli.output import report, show_json, show_list
 from app.errors import InvalidRequest
 from app.formatting import moment
 from app.operations.operators import OperatorOperations
@@ -38,14 +39,13 @@ def _password_options(run: Any) -> Any:
 
 
 @admin_group.command("list", epilog=example("poolgate admin list"))
+@listing
 @with_store
 def list_operators(services: Services, as_json: bool) -> None:
     """List operators."""
     operators = services.operator_stores.operators.all()
     if as_json:
         return show_list([operator.public() for operator in operators])
-    if not operators:
-        return click.echo("No operators yet: see poolgate admin invite --help", err=True)
     heads = ("NAME", "SECOND FACTOR", "RECOVERY CODES", "PASSWORD SET", "SESSIONS")
     rows = [
         (
@@ -57,7 +57,7 @@ def list_operators(services: Services, as_json: bool) -> None:
         )
         for operator in operators
     ]
-    return click.echo(table(heads, rows))
+    return show_table(heads, rows, "No operators yet: see poolgate admin invite --help")
 
 
 @admin_group.command("invite", epilog=example("poolgate admin invite"))
@@ -129,6 +129,7 @@ def remove(services: Services, as_json: bool, name: str) -> None:
 
 @admin_group.command("sessions", epilog=example("poolgate admin sessions ann"))
 @click.argument("name", type=normalize_name)
+@listing
 @with_store
 def sessions(services: Services, as_json: bool, name: str) -> None:
     """List the sessions of NAME."""
@@ -136,13 +137,12 @@ def sessions(services: Services, as_json: bool, name: str) -> None:
     sessions_of_operator = services.operator_stores.sessions.all(name)
     if as_json:
         return show_list([session.public() for session in sessions_of_operator])
-    if not sessions_of_operator:
-        return click.echo(f"'{name}' has no sessions.", err=True)
     rows = [
         (session.id, session.address, moment(session.opened_at), moment(session.seen_at), session.agent)
         for session in sessions_of_operator
     ]
-    return click.echo(table(("ID", "ADDRESS", "SIGNED IN", "LAST USED", "BROWSER"), rows))
+    heads = ("ID", "ADDRESS", "SIGNED IN", "LAST USED", "BROWSER")
+    return show_table(heads, rows, f"'{name}' has no sessions.")
 
 
 @admin_group.command("sign-out", epilog=example("poolgate admin sign-out ann"))
@@ -195,14 +195,13 @@ def create_token(services: Services, as_json: bool, name: str, expires: str | No
 
 
 @token_group.command("list", epilog=example("poolgate admin token list"))
+@listing
 @with_store
 def list_tokens(services: Services, as_json: bool) -> None:
     """List admin tokens. The tokens themselves are never shown."""
     tokens = services.operator_stores.admin_tokens.all()
     if as_json:
         return show_list([token.public() for token in tokens])
-    if not tokens:
-        return click.echo("No admin tokens yet: see poolgate admin token create --help", err=True)
     rows = [
         (
             token.name,
@@ -213,7 +212,8 @@ def list_tokens(services: Services, as_json: bool) -> None:
         )
         for token in tokens
     ]
-    return click.echo(table(("NAME", "SCOPE", "CREATED BY", "CREATED", "EXPIRES"), rows))
+    heads = ("NAME", "SCOPE", "CREATED BY", "CREATED", "EXPIRES")
+    return show_table(heads, rows, "No admin tokens yet: see poolgate admin token create --help")
 
 
 @token_group.command("revoke", epilog=example("poolgate admin token revoke ci"))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.cli import complete
+from app.cli.listing import listing, show_table
 from app.cli.options import (
     Decorator,
     Group,
@@ -19,7 +20,7 @@ from app.cli.options import (
     with_store,
     yes_option,
 )
-from app.cli.output import REFUSED, report, show_json, show_list, table
+from app.cli.output import REFUSED, report, show_json, show_list
 from app.formatting import moment
 from app.presentation.webhooks import WebhookView, webhook_settings, webhook_views
 from app.wiring import Services
@@ -130,6 +131,7 @@ def set_webhook(
 
 
 @alert_group.command("list", epilog=example("poolgate alert list", "poolgate alert list --json"))
+@listing
 @in_pool
 @with_store
 def list_webhooks(services: Services, as_json: bool, pool: str) -> None:
@@ -138,10 +140,9 @@ def list_webhooks(services: Services, as_json: bool, pool: str) -> None:
     views = webhook_views(services.alerting.alerts, pool, services.alerting.webhooks.all(pool))
     if as_json:
         show_list(views)
-    elif views:
-        click.echo(table(HEADS, [_row(view) for view in views]))
-    else:
-        click.echo("There are no webhooks: see poolgate alert add --help", err=True)
+        return
+    empty = "There are no webhooks: see poolgate alert add --help"
+    show_table(HEADS, [_row(view) for view in views], empty)
 
 
 def _row(view: WebhookView) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from app.cli.listing import has_colours, terminal_width
 from app.cli.options import (
     Command,
     connect,
@@ -15,7 +16,7 @@ from app.cli.options import (
     redis_url_option,
     settings_for,
 )
-from app.cli.output import REFUSED, STORE_UNAVAILABLE, show_json, show_list, store_failure, table
+from app.cli.output import REFUSED, STORE_UNAVAILABLE, printable, show_json, show_list, store_failure, table
 from app.cli.policy_tables import RULES
 from app.errors import StoreUnavailable
 from app.operations.diagnostic import Diagnostic, Level
@@ -41,6 +42,8 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
     findings, store_failed = find_problems(redis_url, pool)
     if as_json:
         show_list([finding.public() for finding in findings])
+    elif findings and terminal_width() is not None:
+        click.echo("\n".join(map(_block, findings)))
     elif findings:
         rows = [(finding.level, finding.where, finding.what, finding.remedy) for finding in findings]
         click.echo(table(("", "WHERE", "WHAT", "REMEDY"), rows))
@@ -50,6 +53,16 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
         raise click.exceptions.Exit(STORE_UNAVAILABLE)
     if any(finding.level == Level.WRONG for finding in findings):
         raise click.exceptions.Exit(REFUSED)
+
+
+def _block(finding: Diagnostic) -> str:
+    """Return *finding* as lines for a terminal, which wraps them: the remedy has a command to copy."""
+    level, where, what = map(printable, (finding.level, finding.where, finding.what))
+    if has_colours():
+        level = click.style(level, fg="red" if finding.level is Level.WRONG else "yellow")
+        where = click.style(where, bold=True)
+    lines = [f"{level}  {where}", f"  {what}"]
+    return "\n".join([*lines, *([f"  Remedy: {printable(finding.remedy)}"] if finding.remedy else [])])
 
 
 def find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Diagnostic], bool]:

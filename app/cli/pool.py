@@ -18,8 +18,9 @@ from app.accounts.settings import (
     with_number,
     with_time_limit,
 )
+from app.cli.listing import listing, show_table
 from app.cli.options import Group, checked, example, in_pool, operations, pool_name, with_store
-from app.cli.output import show_json, show_list, table
+from app.cli.output import show_json, show_list
 from app.wiring import Services
 from schemas.bounds import POOL_NUMBERS, parse_number
 
@@ -31,6 +32,7 @@ def pool_group() -> None:
 
 @pool_group.command("list", epilog=example("poolgate pool list"))
 @click.option("--pool", type=pool_name, metavar="POOL", help="Only this pool.")
+@listing
 @with_store
 def list_pools(services: Services, as_json: bool, pool: str | None) -> None:
     """List pools with their numbers of accounts and keys."""
@@ -40,14 +42,11 @@ def list_pools(services: Services, as_json: bool, pool: str | None) -> None:
         pools = [pool_entry for pool_entry in pools if pool_entry.name == pool]
     if as_json:
         show_list([pool_entry.public() for pool_entry in pools])
-    elif pools:
-        rows = [
-            (pool_entry.name, pool_entry.accounts, pool_entry.keys, pool_entry.policy, pool_entry.zone)
-            for pool_entry in pools
-        ]
-        click.echo(table(("NAME", "ACCOUNTS", "KEYS", "POLICY", "TIME ZONE"), rows))
-    else:
-        click.echo("No pools yet: `poolgate account add` creates the first.", err=True)
+        return
+    rows = [(one.name, one.accounts, one.keys, one.policy, one.zone) for one in pools]
+    total = ("TOTAL", sum(one.accounts for one in pools), sum(one.keys for one in pools), "", "")
+    empty = "No pools yet: `poolgate account add` creates the first."
+    show_table(("NAME", "ACCOUNTS", "KEYS", "POLICY", "TIME ZONE"), rows, empty, total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from typing import Any
@@ -148,3 +149,18 @@ def test_durations_of_verdicts(poolgate: Run) -> None:
     durations = {row["for"] for row in json.loads(poolgate("doctor states --json").stdout)["data"]}
 
     assert {"as the upstream specifies, else 10 min", "2 s, doubling; then one test"} <= durations
+
+
+def test_on_a_terminal(
+    poolgate: Run, healthy: Account, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each finding is a block, whose remedy is not cut."""
+    dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
+    services.accounts.observe("default", healthy.id, {}, outcome=dead)
+    monkeypatch.setattr(importlib.import_module("app.cli.doctor"), "terminal_width", lambda: 20)
+
+    lines = poolgate("doctor").stdout.splitlines()
+
+    assert "wrong  default/main" in lines
+    assert "  its credential is refused (invalid_api_key)" in lines
+    assert any(line.startswith("  Remedy: ") and "poolgate account" in line for line in lines)

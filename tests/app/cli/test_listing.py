@@ -175,3 +175,15 @@ class TestCommands:
         rows = list(csv.DictReader(io.StringIO(poolgate("pool limit list --csv").stdout)))
 
         assert [row["remaining"] for row in rows] == ["5", "2000000"]
+
+    @pytest.mark.parametrize(
+        "command", ["pool list", "alert list", "admin list", "admin token list", "team list", "model list"]
+    )
+    def test_lists_without_rows(self, poolgate: Run, services: Services, command: str) -> None:
+        """As a table a sentence, as CSV the heads."""
+        services.pools.ensure("default")
+
+        result = poolgate(f"{command} --csv")
+
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.startswith("name,")
