@@ -15,6 +15,8 @@ from http import HTTPStatus, client
 from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPMessage, HTTPResponse, UnknownProtocol
 from typing import Any
 
+from schemas.bounds import parse_integer
+
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e]*)\r\n")
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
@@ -92,6 +94,6 @@ class FinalResponse(HTTPResponse):
 
 def _length(text: str | None) -> int | None:
     """Return the Content-Length in *text*, None where it is none."""
-    text = text.strip(" \t") if text else ""
-    is_integer = text.isascii() and text.isdigit() and len(text) < 16  # as `parse_integer`, without a call
-    return int(text) if is_integer else None
+    if text and len(text) < 16 and text.isdigit() and text.isascii():
+        return int(text)  # nearly all are
+    return parse_integer(text.strip(" \t")) if text else None

@@ -1,9 +1,9 @@
 -- Record a piece of the response to a request that holds an Idempotency-Key, renew its claim, or end it.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {key, digest, run, at, state, ended, lease_ms, retention_ms, max_bytes, max_pool_bytes}: `at` is the number
---          of pieces before this one; `state` is running, stored, too_large (no piece is retained) or released (the request may be
---          repeated); `ended` whether the response is complete; max_bytes bounds all recordings of the key together,
---          max_pool_bytes those of the pool, each with RECORDING_OVERHEAD
+-- ARGV[1]  JSON {key, digest, run, at, state, ended, lease_ms, retention_ms, max_bytes, max_pool_bytes}: `at` is the
+--          number of pieces before this one; `state` is running, stored, too_large (no piece is retained) or released
+--          (the request may be repeated); `ended` whether the response is complete; max_bytes bounds all recordings
+--          of the key together, max_pool_bytes those of the pool, each with RECORDING_OVERHEAD
 -- ARGV[2]  the sealed piece; '' for none
 -- Returns  the state that is recorded: too_large also where evicting others of the key did not make room, pool_full (recorded
 --          as too_large) where the pool has none: other keys lose nothing; 'lost' where the request does not hold the
