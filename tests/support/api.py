@@ -47,6 +47,7 @@ class FakeServices:
         )
         self.upstream = SimpleNamespace(metadata=SimpleNamespace(get=lambda pool, what, ids: []))
         self.readiness = SimpleNamespace(reason=lambda: "")
+        self.websockets = SimpleNamespace(is_on=False)
         self._response = response
 
     def _authenticate(self, presented: str) -> ApiKey:
