@@ -9,6 +9,7 @@ import structlog
 from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from app.api import metrics
 from app.api.context import request_globals
@@ -28,6 +29,10 @@ def register(app: Flask) -> None:
     """Handle every error of *app*."""
     app.register_error_handler(GatewayError, error_response)
     app.register_error_handler(ValidationError, _invalid)
+    app.register_error_handler(
+        WebsocketMismatch,
+        lambda _: error_response(InvalidRequest("This address does not speak WebSocket; /v1/responses does")),
+    )
     app.register_error_handler(
         HTTPException, lambda error: error_response(error_for_status(error.code, error.description))
     )

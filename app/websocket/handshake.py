@@ -15,7 +15,7 @@ from wsproto.extensions import Extension
 from wsproto.handshake import server_extensions_handshake
 from wsproto.utilities import generate_accept_token
 
-from app.errors import InvalidRequest, UpgradeRefused
+from app.errors import InvalidRequest, MethodNotAllowed, UpgradeRefused
 from app.websocket.compression import BoundedDeflate
 
 VERSION = "13"
@@ -25,7 +25,15 @@ MAX_OFFERS = 16  # of extensions; browsers send one, some libraries three
 
 
 def check(environ: dict[str, Any]) -> None:
-    """Check the headers. Raises InvalidRequest, UpgradeRefused for another version of the protocol."""
+    """Check the request. Raises InvalidRequest, MethodNotAllowed, UpgradeRefused for other versions."""
+    if environ["REQUEST_METHOD"] != "GET":
+        raise MethodNotAllowed("A WebSocket handshake is a GET request")
+    if environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+        raise UpgradeRefused(
+            "A WebSocket needs HTTP/1.1, also of a proxy in between; send POST requests otherwise"
+        )
+    if environ.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+        raise InvalidRequest("A WebSocket handshake has no body")
     version = environ.get("HTTP_SEC_WEBSOCKET_VERSION")
     if version is None:
         raise InvalidRequest("A WebSocket handshake needs the header Sec-WebSocket-Version: 13")

@@ -184,6 +184,32 @@ class TestHandshakes:
         assert response.json()["error"]["message"]
         assert (response.headers.get("sec-websocket-version") == "13") == (status == 426)
 
+    @pytest.mark.parametrize(
+        ("method", "path", "status", "message"),
+        [
+            ("HEAD", "/v1/responses", 405, ""),
+            ("GET", "/v1/models", 400, "This address does not speak WebSocket; /v1/responses does"),
+        ],
+    )
+    def test_what_is_no_handshake(
+        self, pool: PoolOfTest, method: str, path: str, status: int, message: str
+    ) -> None:
+        sent = {**HANDSHAKE, "Authorization": f"Bearer {pool.key()}"}
+
+        response = requests.request(method, pool.gateway.url + path, headers=sent, timeout=10)
+
+        assert response.status_code == status
+        assert not message or response.json()["error"]["message"] == message
+
+    def test_a_body_is_not_read_as_messages(self, pool: PoolOfTest) -> None:
+        """Also chunked, where bytes after the head belong to a request and not to a connection."""
+        sent = {**HANDSHAKE, "Authorization": f"Bearer {pool.key()}"}
+        for body in (b"hello", iter([b"hello"])):
+            response = requests.get(pool.gateway.url + "/v1/responses", data=body, headers=sent, timeout=10)
+
+            assert response.status_code == 400
+            assert response.json()["error"]["message"] == "A WebSocket handshake has no body"
+
     def test_switched_off(self, redis_url: str, tmp_path: Path) -> None:
         """The status after which the Codex CLI uses HTTP at once."""
         with running_gateway(redis_url, tmp_path, workers=1, POOLGATE_WEBSOCKET="off") as gateway:

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from app.errors import InvalidRequest, UpgradeRefused
+from app.errors import GatewayError, InvalidRequest, MethodNotAllowed, UpgradeRefused
 from app.websocket import handshake
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 def environ(**more: str) -> dict[str, Any]:
-    return {"HTTP_SEC_WEBSOCKET_VERSION": "13", "HTTP_SEC_WEBSOCKET_KEY": KEY, **more}
+    request = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
+    return {**request, "HTTP_SEC_WEBSOCKET_VERSION": "13", "HTTP_SEC_WEBSOCKET_KEY": KEY, **more}
 
 
 def accepted(offer: str) -> str:
@@ -41,6 +42,25 @@ def test_the_response() -> None:
 def test_keys_that_are_none(key: str) -> None:
     with pytest.raises(InvalidRequest):
         handshake.check(environ(HTTP_SEC_WEBSOCKET_KEY=key))
+
+
+@pytest.mark.parametrize(
+    ("request_is", "error"),
+    [
+        ({"REQUEST_METHOD": "HEAD"}, MethodNotAllowed),
+        ({"SERVER_PROTOCOL": "HTTP/1.0"}, UpgradeRefused),
+        ({"CONTENT_LENGTH": "5"}, InvalidRequest),
+        ({"HTTP_TRANSFER_ENCODING": "chunked"}, InvalidRequest),
+    ],
+)
+def test_requests_that_are_no_handshake(request_is: dict[str, str], error: type[GatewayError]) -> None:
+    """The body of one would be read as messages; what sends HTTP/1.0 is a proxy that cannot upgrade."""
+    with pytest.raises(error):
+        handshake.check(environ(**request_is))
+
+
+def test_a_body_of_no_length() -> None:
+    handshake.check(environ(CONTENT_LENGTH="0"))
 
 
 def test_other_versions() -> None:
