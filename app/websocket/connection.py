@@ -22,6 +22,7 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from app.websocket.bounds import MessageBudget
+from app.websocket.compression import COMPRESS_FROM_BYTES
 from app.yielding import end_turn
 
 RECEIVE_BYTES = 64 * 1024
@@ -41,6 +42,20 @@ class ConnectionLimits:
     ping_seconds: float = 20.0  # proxies close what is silent for a minute
     silent_seconds: float = 65.0  # without a byte, not even the answer to a ping
     budget: MessageBudget = field(default_factory=MessageBudget)  # of the process
+
+
+def _text_frame(text: bytes) -> bytes:
+    """
+    Return one frame with *text*, uncompressed; wsproto takes 25 µs for it, as long as an event otherwise.
+
+    Source: https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+    """
+    size = len(text)
+    if size < 126:
+        return b"\x81%c%b" % (size, text)
+    if size < 65_536:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2), text)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8), text)
 
 
 class Handler(Protocol):
@@ -97,10 +112,12 @@ class WebSocketConnection:
 
     def encode(self, text: bytes) -> bytes:
         """Return the frame of a message, *text* in UTF-8; b"" where no more can be sent."""
-        if not self.is_open:
+        if self.is_closing or self._gone:
             return b""
         self.sent += 1
-        return self._protocol.send(TextMessage(text.decode()))
+        if self._extensions and len(text) >= COMPRESS_FROM_BYTES:
+            return self._protocol.send(TextMessage(text.decode()))
+        return _text_frame(text)
 
     def send(self, data: bytes) -> None:
         """Send frames. Raises OSError when the client is gone or too slow."""

@@ -135,6 +135,19 @@ def test_messages_and_their_fragments() -> None:
         assert (it.connection.received, it.connection.sent) == (4, 4)
 
 
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536, 200_000])
+def test_the_length_of_a_message(size: int) -> None:
+    with served(max_message_bytes=300_000, max_bytes=300_000) as it:
+        it.client.send(TextMessage("x" * size))
+        received = ""
+        while True:
+            event = it.client.receive()
+            received += text(event)
+            if isinstance(event, TextMessage) and event.message_finished:
+                break
+        assert received == "x" * size
+
+
 def test_what_came_with_the_handshake() -> None:
     early = Connection(ConnectionType.CLIENT).send(TextMessage("early"))
 
