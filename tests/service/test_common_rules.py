@@ -295,8 +295,10 @@ class TestAddresses:
         assert pool.get("/v1/models/", pool.key()).json() == {"object": "list", "data": []}
 
     @pytest.mark.parametrize("path", ["/v1/responses", "/v1/responses/"])
-    def test_web_sockets_are_refused_in_favour_of_http(self, pool: PoolOfTest, path: str) -> None:
-        reply = head("GET", path, Authorization=f"Bearer {pool.key()}", **HANDSHAKE)
+    def test_unknown_web_sockets_are_refused_in_favour_of_http(self, pool: PoolOfTest, path: str) -> None:
+        """Connections of the known version are accepted: see `test_websocket`."""
+        other = {**HANDSHAKE, "Sec-WebSocket-Version": "14"}
+        reply = head("GET", path, Authorization=f"Bearer {pool.key()}", **other)
 
         response = send(pool.gateway.url, reply, method="GET")
 
