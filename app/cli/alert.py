@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.cli import complete
+from app.cli.clock import moment, utc_option
 from app.cli.listing import listing, show_table
 from app.cli.options import (
     Decorator,
@@ -21,7 +22,6 @@ from app.cli.options import (
     yes_option,
 )
 from app.cli.output import REFUSED, report, show_json, show_list
-from app.formatting import moment
 from app.presentation.webhooks import WebhookView, webhook_settings, webhook_views
 from app.wiring import Services
 from schemas.bounds import MAX_REMINDER_HOURS
@@ -131,6 +131,7 @@ def set_webhook(
 
 
 @alert_group.command("list", epilog=example("poolgate alert list", "poolgate alert list --json"))
+@utc_option
 @listing
 @in_pool
 @with_store
