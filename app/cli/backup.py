@@ -102,7 +102,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
 @passphrase_option
 @pool_option
 @click.option("--replace", is_flag=True, help="Replace existing data.")
-@click.option("--yes", is_flag=True, help="Do not ask before replacing data.")
+@click.option("--yes", is_flag=True, help="Replace data without a confirmation.")
 @with_store
 def restore(
     services: Services,

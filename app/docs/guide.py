@@ -23,7 +23,7 @@ GROUPS = {
     "First steps": ("getting-started", "clients"),
     "Set up": ("accounts", "keys", "model-routes", "setup-files"),
     "Operate": ("deploy", "administration", "monitoring", "alerts", "security", "sizing"),
-    "Reference": ("endpoints", "reliability", "errors", "settings"),
+    "Reference": ("endpoints", "reliability", "errors", "settings", "cli"),
 }
 MAX_QUERY_CHARS = 100
 MAX_HITS = 30
