@@ -84,12 +84,26 @@ BODIES: dict[str, Json] = {
         "defaults": {"temperature": 0.5},
         "overrides": {"max_tokens": 9},
     },
+    "POST /teams": {"name": "new", "limits": ["90 usd/month"], "key_limits": ["5 requests/minute"]},
+    "PATCH /teams/{name}": {"key_limits": ["5 requests/minute"]},
+    "POST /teams/{name}/limits": {"limit": "90 usd/month", "model": "gpt-*", "mode": "strict"},
+    "PATCH /teams/{name}/limits/{limit_id}": {"limit": "1000 requests/day", "mode": "balanced"},
+    "POST /apply": {"document": {"teams": [{"name": "new"}]}, "secrets": {"VARIABLE": "value"}},
+    "POST /import/accounts": {"content": {"tokens": TOKENS, "last_refresh": "2026-01-31"}, "name": "new"},
+    "POST /import/litellm": {
+        "config": {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/gpt-5"}}]},
+        "keys": {"keys": []},
+        "teams": [],
+        "secrets": {"OPENAI_API_KEY": "sk-other"},
+    },
 }
 QUERIES = {
     **{"pool": "@POOL@", "force": "true", "model": "m", "span": "24h", "by": "key", "top": "5", "key": "k"},
     **{"account": "a", "status": "200", "refused": "true", "since": "2026-01-31", "until": "2030-01-31"},
-    **{"limit": "10", "who": "ann", "action": "key.create"},
+    **{"limit": "10", "who": "ann", "action": "key.create", "team": "a", "owner": "Ann", "label": "a=b"},
+    **{"dry_run": "true", "format": "yaml"},
 }
+DOCUMENT = "document"  # errors name the place in it
 PLACES = {"pool": "@POOL@", "limit_id": "@LIMIT@", "model": "gpt-x", "request_id": "r", "flow": "f"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE")
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -139,7 +153,9 @@ def operations_of(document: Json) -> list[Operation]:
             schema = next(iter(content.values()), {}).get("schema", {})
             parameters = tuple(one["name"] for one in operation["parameters"] if one["in"] == "query")
             template = f"{method.upper()} {path.removeprefix(API)}"
-            found.append(Operation(template, tuple(schema.get("properties", {})), parameters))
+            fields = tuple(schema.get("properties", {}))
+            assert not fields or template in BODIES, template
+            found.append(Operation(template, fields, parameters))
     return found
 
 
@@ -179,7 +195,7 @@ def _body(chance: Random, operation: Operation) -> tuple[bytes, str]:
         value = odd(chance, strict=True)
         text = json.dumps(body)
         text = f"{text[:-1]}{', ' if body else ''}{json.dumps(field)}: {value}}}"
-        return text.encode("utf-8", "surrogatepass"), field
+        return text.encode("utf-8", "surrogatepass"), "?" if field == DOCUMENT else field
     if kind < 0.9:
         return written(body, chance, chance.randrange(1, 3)).encode("utf-8", "surrogatepass"), "?"
     if kind < 0.95:
