@@ -158,12 +158,8 @@ class ConnectionLimitReached(InvalidRequest):
 
     code = "websocket_connection_limit_reached"
 
-    def __init__(self, age_seconds: float) -> None:
-        minutes = max(1, round(age_seconds / 60))
-        super().__init__(
-            f"Responses websocket connection limit reached ({minutes} minutes)."
-            " Create a new websocket connection to continue."
-        )
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}. Create a new websocket connection to continue.")
 
 
 class NotAnObject(InvalidRequest):

@@ -21,6 +21,7 @@ from gevent.event import Event
 from app.errors import (
     ConnectionLimitReached,
     GatewayError,
+    InvalidApiKey,
     InvalidRequest,
     LaneUnusable,
     Overloaded,
@@ -177,7 +178,7 @@ class Session:
 
     def _create(self, create: Create) -> None:
         if self._is_over():
-            raise self._limit_reached()
+            raise self._end_reason()
         if create.lane and create.lane not in self._lanes:
             if len(self._lanes) >= MAX_LANES:
                 raise LaneUnusable(
@@ -238,7 +239,7 @@ class Session:
         """Start what waits, after a response has ended, or close the connection."""
         if self._is_over():
             for create in self._take_waiting():
-                self._connection.send_text(error_frame(self._limit_reached(), create.lane))
+                self._connection.send_text(error_frame(self._end_reason(), create.lane))
         elif self._connection.is_open:
             self._start_waiting()
         if not self._running:
@@ -267,8 +268,14 @@ class Session:
         age = time.monotonic() - self._connection.opened_at
         return self._is_revoked or self._is_draining or age >= self._limits.age_seconds
 
-    def _limit_reached(self) -> ConnectionLimitReached:
-        return ConnectionLimitReached(self._limits.age_seconds)
+    def _end_reason(self) -> GatewayError:
+        """Return why the connection takes no more requests."""
+        if self._is_revoked:
+            return InvalidApiKey("The API key of this connection is not valid any more")
+        if self._is_draining:
+            return ConnectionLimitReached("This gateway process is restarting")
+        minutes = max(1, round(self._limits.age_seconds / 60))
+        return ConnectionLimitReached(f"Responses websocket connection limit reached ({minutes} minutes)")
 
     def _respond(self, create: Create, response: SocketResponse) -> None:
         """Run the request that *create* is, and send its events."""

@@ -132,7 +132,7 @@ class TestEnds:
         assert client.close_code() == 1003
 
     def test_a_worker_that_stops(self, redis_url: str, tmp_path: Path, upstream: ScriptedUpstream) -> None:
-        """An idle connection is closed at once, another after its response."""
+        """An idle connection is closed at once, another after its response; what waits for it is refused."""
         with running_gateway(redis_url, tmp_path, workers=1) as gateway:
             pool = gateway.pool()
             pool.account("a", upstream.base_url())
@@ -141,10 +141,14 @@ class TestEnds:
             with socket_of(pool, key) as idle, socket_of(pool, key) as busy:
                 busy.create()
                 upstream.wait_for(gate="go")
+                busy.create()
                 gateway.process.send_signal(signal.SIGTERM)
                 assert idle.close_code() == 1012
                 upstream.release("go")
                 assert busy.until_end()[-1]["type"] == "response.completed"
+                refused = busy.receive()
+                assert refused["error"]["code"] == "websocket_connection_limit_reached"
+                assert "restarting" in refused["error"]["message"]
                 assert busy.close_code() == 1012
             gateway.process.wait(20)
 
