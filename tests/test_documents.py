@@ -95,3 +95,16 @@ def test_the_readme_links_to_every_page_of_the_guide() -> None:
     linked = re.findall(r"\]\((app/docs/[\w-]+\.md)\)", (ROOT / "README.md").read_text())
 
     assert sorted(linked) == sorted(str(page.relative_to(ROOT)) for page in GUIDE)
+
+
+@pytest.mark.parametrize("script", ["run", "quick"])
+def test_the_tests_that_scripts_name_exist(script: str) -> None:
+    text = (ROOT / ".ci" / script).read_text()
+    named = [
+        begin + each + end
+        for begin, middle, end in re.findall(r"\b(tests/[\w/]*)(?:\{([\w,]+)\})?([\w/.]*)", text)
+        for each in middle.split(",")
+    ]
+
+    assert len(named) >= 3
+    assert [name for name in named if not (ROOT / name).exists()] == []
