@@ -17,7 +17,7 @@ from app.errors import NotFound
 from app.formatting import NamedId, name_or_id
 from app.ledger import explanations
 from app.stores.ledger import LedgerRepository
-from app.stores.records.ledger import FIGURES, UNREPORTED, StoredEntry
+from app.stores.records.ledger import FIGURES, UNREPORTED, OpenRequest, StoredEntry, WaitingRequest
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
@@ -162,21 +162,8 @@ class RequestExplainer:
         stored = self._ledger.open_request(pool, request_id)
         if stored is None:
             return None
-        summary: Json = {
-            "id": request_id,
-            "state": "expired" if stored.is_expired else "open",
-            "at": stored.started_ms / 1000,
-            "key": stored.key_id,
-            "team": stored.team or None,
-            **_attribution(stored.attribution),
-            "model": stored.model,
-            "requested_model": stored.requested_model or None,
-            "endpoint": stored.endpoint,
-            "status": None,
-            "error": None,
-            "queued_ms": None,
-            "usage": {},
-        }
+        state = "expired" if stored.is_expired else "open"
+        summary = _unfinished(request_id, state, stored.started_ms, stored)
         return _Request(summary, orjson.loads(f"[{stored.decisions}]"), [])
 
     def _waiting(self, pool: str, request_id: str) -> _Request | None:
@@ -184,22 +171,7 @@ class RequestExplainer:
         stored = self._ledger.waiting_request(pool, request_id)
         if stored is None:
             return None
-        summary: Json = {
-            "id": request_id,
-            "state": "waiting",
-            "at": stored.since_ms / 1000,
-            "key": stored.key_id,
-            "team": stored.team or None,
-            **_attribution(stored.attribution),
-            "model": stored.model,
-            "requested_model": stored.requested_model or None,
-            "endpoint": stored.endpoint,
-            "status": None,
-            "error": None,
-            "queued_ms": None,
-            "before": stored.before,
-            "usage": {},
-        }
+        summary = _unfinished(request_id, "waiting", stored.since_ms, stored) | {"before": stored.before}
         return _Request(summary, [], [])
 
     def _refused(self, pool: str, request_id: str) -> _Request | None:
@@ -287,6 +259,25 @@ def _attempts_by_choice(request: _Request) -> Iterator[list[Json]]:
         ):
             attempts.append(remaining.pop(0))
         yield attempts
+
+
+def _unfinished(request_id: str, state: str, since_ms: int, stored: OpenRequest | WaitingRequest) -> Json:
+    """Return the summary of a request that has no row in the ledger yet."""
+    return {
+        "id": request_id,
+        "state": state,
+        "at": since_ms / 1000,
+        "key": stored.key_id,
+        "team": stored.team or None,
+        **_attribution(stored.attribution),
+        "model": stored.model,
+        "requested_model": stored.requested_model or None,
+        "endpoint": stored.endpoint,
+        "status": None,
+        "error": None,
+        "queued_ms": None,
+        "usage": {},
+    }
 
 
 def _choices(request: _Request, names: Mapping[str, str]) -> list[Choice]:
