@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import gevent
 import structlog
+from wsproto.extensions import Extension
 
 from app import descriptors
 from app.config import Settings
@@ -80,28 +80,9 @@ class WebSockets:
         parse: Callable[[bytes], JsonObject],
     ) -> ConnectionSummary:
         """Accept the handshake of *environ*, which was checked, and serve the connection until it ends."""
-        sock: Any = environ["gunicorn.socket"]
-        settings = self._settings
-        max_bytes = settings.max_responses_body_bytes
-        response, extensions = handshake.accept(environ, max_bytes, headers)
-        connection = WebSocketConnection(
-            sock,
-            extensions,
-            ConnectionLimits(max_bytes, settings.slow_client_seconds, budget=self.memory.messages),
-        )
-        session = Session(
-            connection,
-            application,
-            environ,
-            parse,
-            SessionLimits(
-                max_bytes,
-                WAITING_MESSAGES * max_bytes,
-                settings.websocket_idle_seconds,
-                settings.websocket_age_seconds,
-            ),
-            self.memory,
-        )
+        response, extensions = handshake.accept(environ, self._settings.max_responses_body_bytes, headers)
+        connection = self._connection(environ, extensions)
+        session = Session(connection, application, environ, parse, self._session_limits(), self.memory)
         self._sessions.add(session)
         self._by_key[key_id] += 1
         try:
@@ -121,6 +102,22 @@ class WebSockets:
             connection.received,
             connection.sent,
             session.responses,
+        )
+
+    def _connection(self, environ: Environ, extensions: list[Extension]) -> WebSocketConnection:
+        settings = self._settings
+        limits = ConnectionLimits(
+            settings.max_responses_body_bytes, settings.slow_client_seconds, budget=self.memory.messages
+        )
+        return WebSocketConnection(environ["gunicorn.socket"], extensions, limits)
+
+    def _session_limits(self) -> SessionLimits:
+        settings = self._settings
+        return SessionLimits(
+            settings.max_responses_body_bytes,
+            WAITING_MESSAGES * settings.max_responses_body_bytes,
+            settings.websocket_idle_seconds,
+            settings.websocket_age_seconds,
         )
 
     def stop(self) -> None:
