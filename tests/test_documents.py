@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.docs.guide import anchor_of
 from app.stores import keys
 from app.stores.scripts import PARTS
 
@@ -79,7 +80,7 @@ def anchors(page: Path) -> set[str]:
     """Return the anchors of the headings of *page*, as forges make them."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    return set(map(anchor_of, headings))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -13,6 +13,7 @@ from prometheus_client.exposition import generate_latest
 
 from app import process_metrics
 from app.process_metrics import Counter, Gauge, Histogram, Merge, ProcessMetrics, SharedFile, end_process
+from tests.support.metrics import sample
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +26,6 @@ def none_yet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     process_metrics.shared_file.cache_clear()
 
 
-def sample(folder: Path | None, name: str, **labels: str) -> float | None:
-    registry = CollectorRegistry()
-    registry.register(ProcessMetrics(folder))
-    return registry.get_sample_value(name, labels)
-
-
 def other_process(folder: Path, pid: int, content: dict[str, Any]) -> None:
     (folder / f"{pid}-1.json").write_bytes(orjson.dumps(content))
 
@@ -41,9 +36,9 @@ def test_counter() -> None:
     counter.inc(("a",), 2)
     counter.inc(("b",), 0)
 
-    assert sample(None, "c_total", kind="a") == 3
-    assert sample(None, "c_total", kind="b") == 0
-    assert sample(None, "c_total", kind="c") is None
+    assert sample("c_total", kind="a") == 3
+    assert sample("c_total", kind="b") == 0
+    assert sample("c_total", kind="c") is None
 
 
 def test_histogram() -> None:
@@ -53,12 +48,12 @@ def test_histogram() -> None:
     for value in (0.1, 0.5, 1, 7):
         histogram.observe(value, ("/",))
 
-    assert sample(None, "h_bucket", path="/", le="0.1") == 1
-    assert sample(None, "h_bucket", path="/", le="1.0") == 3
-    assert sample(None, "h_bucket", path="/", le="+Inf") == 4
-    assert sample(None, "h_count", path="/") == 4
-    assert sample(None, "h_sum", path="/") == pytest.approx(8.6)
-    assert sample(None, "h_count", path="/empty") == 0
+    assert sample("h_bucket", path="/", le="0.1") == 1
+    assert sample("h_bucket", path="/", le="1.0") == 3
+    assert sample("h_bucket", path="/", le="+Inf") == 4
+    assert sample("h_count", path="/") == 4
+    assert sample("h_sum", path="/") == pytest.approx(8.6)
+    assert sample("h_count", path="/empty") == 0
 
 
 def test_sums_over_processes(tmp_path: Path) -> None:
@@ -71,12 +66,12 @@ def test_sums_over_processes(tmp_path: Path) -> None:
     other_process(tmp_path, 4, {"series": series, "gauges": {"open": 3, "lag": 0.5}})
     other_process(tmp_path, 5, {"series": {}, "gauges": {}})
 
-    assert sample(tmp_path, "c_total", kind="a") == 11
-    assert sample(tmp_path, "c_total", kind="b") == 5
-    assert sample(tmp_path, "h_count") == 4
-    assert sample(tmp_path, "h_sum") == 9.5
-    assert sample(tmp_path, "open") == 5
-    assert sample(tmp_path, "lag") == 0.5
+    assert sample("c_total", tmp_path, kind="a") == 11
+    assert sample("c_total", tmp_path, kind="b") == 5
+    assert sample("h_count", tmp_path) == 4
+    assert sample("h_sum", tmp_path) == 9.5
+    assert sample("open", tmp_path) == 5
+    assert sample("lag", tmp_path) == 0.5
 
 
 def test_a_process_that_has_ended(tmp_path: Path) -> None:
@@ -87,8 +82,8 @@ def test_a_process_that_has_ended(tmp_path: Path) -> None:
     end_process(tmp_path, 4)
     end_process(tmp_path, 40)  # it has written nothing
 
-    assert sample(tmp_path, "c_total") == 7
-    assert sample(tmp_path, "open") == 0
+    assert sample("c_total", tmp_path) == 7
+    assert sample("open", tmp_path) == 0
 
 
 def test_the_file_is_replaced_when_something_changed(tmp_path: Path) -> None:
@@ -106,7 +101,7 @@ def test_the_file_is_replaced_when_something_changed(tmp_path: Path) -> None:
 
     assert file.stat().st_ino != first.st_ino
     assert list(tmp_path.iterdir()) == [file]
-    assert sample(tmp_path, "c_total") == 4  # of this file, and of that of the scrape
+    assert sample("c_total", tmp_path) == 4  # of this file, and of that of the scrape
 
 
 def test_processes_with_one_number_have_a_file_each(tmp_path: Path) -> None:

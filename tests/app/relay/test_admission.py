@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from app.accounts.account import Account
 from app.config import Settings, TimeLimits
@@ -23,7 +22,6 @@ from app.errors import (
     StoreUnavailable,
 )
 from app.limits.bounds import Bounds
-from app.process_metrics import ProcessMetrics
 from app.relay.admission import Admission, AdmissionServices, RequestPlan
 from app.relay.endpoint_types import MODEL
 from app.relay.progress import RequestProgress
@@ -41,6 +39,7 @@ from app.stores.records.admission import (
 )
 from app.stores.records.api_keys import ApiKey
 from app.translation.requests.field_support import AccountRequirements
+from tests.support.metrics import sample
 from tests.support.relay import make_request
 
 SELECTED = Selection("a", 1, 1, 1000)
@@ -141,13 +140,7 @@ def admit(one: Admission, *, deadline: float = 600.0) -> Selection:
 
 
 def waits_counted(outcome: str) -> float:
-    return metric("poolgate_queue_seconds_count", outcome=outcome)
-
-
-def metric(name: str, **labels: str) -> float:
-    registry = CollectorRegistry()
-    registry.register(ProcessMetrics(None))
-    return registry.get_sample_value(name, labels) or 0.0
+    return sample("poolgate_queue_seconds_count", outcome=outcome) or 0.0
 
 
 def test_a_busy_account_is_waited_for() -> None:
@@ -226,12 +219,12 @@ class TestQueue:
         ticks = one.admit(RequestProgress(0.0, 600.0, 0.0))
         before = waits_counted("left")
         next(ticks)
-        assert metric("poolgate_requests_waiting") == 1
+        assert sample("poolgate_requests_waiting") == 1
         ticks.close()
 
         assert store.left
         assert waits_counted("left") == before + 1
-        assert metric("poolgate_requests_waiting") == 0
+        assert sample("poolgate_requests_waiting") == 0
 
     def test_a_store_that_is_away_lets_the_place_expire(self) -> None:
         class Away(Store):
