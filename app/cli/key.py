@@ -17,6 +17,7 @@ from app.cli.options import (
     confirm,
     example,
     in_pool,
+    key_filters,
     names_option,
     operations,
     with_store,
@@ -184,24 +185,17 @@ def _show_secret(as_json: bool, key: ApiKey, secret: str, heading: str) -> None:
     ),
 )
 @click.option("--team", metavar="TEAM", default="", shell_complete=complete.teams, help="Only of this team.")
-@click.option("--owner", metavar="TEXT", default="", help="Only with this owner.")
-@click.option(
-    "--label",
-    "labels",
-    metavar="NAME[=VALUE]",
-    multiple=True,
-    help="Only with this label, of this value or of any. May be repeated.",
-)
+@key_filters("with")
 @utc_option
 @listing
 @in_pool
 @with_store
 def list_keys(
-    services: Services, as_json: bool, pool: str, team: str, owner: str, labels: tuple[str, ...]
+    services: Services, as_json: bool, pool: str, team: str, owner: str | None, labels: tuple[str, ...]
 ) -> None:
     """List API keys and their permissions. The keys themselves are never shown."""
     services.pools.check(pool)
-    chosen = KeyFilter(team=team, owner=owner, labels=label_filters(list(labels)))
+    chosen = KeyFilter(team=team, owner=owner or "", labels=label_filters(list(labels)))
     api_keys = chosen.select(services.api_keys.all(pool))
     if as_json:
         show_list([key.public() for key in api_keys])

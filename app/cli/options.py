@@ -122,6 +122,27 @@ in_pool = click.option(
 )
 
 
+def key_filters(before: str, after: str = "") -> Callable[..., Any]:
+    """
+    Add --owner, None without it, and --label, as `labels`, which choose by the keys' own.
+
+    *before* and *after* surround "this owner" and "this label" in the help: `of keys that had`, ` then`.
+    """
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        label = click.option(
+            "--label",
+            "labels",
+            metavar="NAME[=VALUE]",
+            multiple=True,
+            help=f"Only {before} this label{after}, of this value or of any. May be repeated.",
+        )
+        owner = click.option("--owner", metavar="TEXT", help=f"Only {before} this owner{after}.")
+        return owner(label(command))
+
+    return add
+
+
 def example(*lines: str) -> str:
     """Return the example section of a help text, with *lines* as command lines."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

@@ -8,7 +8,7 @@ import click
 
 from app.cli.clock import moment, utc_option
 from app.cli.listing import listing, show_table
-from app.cli.options import Group, example, in_pool, with_store
+from app.cli.options import Group, example, in_pool, key_filters, with_store
 from app.cli.output import Figure, amount, show_json, show_list, table
 from app.formatting import name_or_id
 from app.ledger.explain import Candidate, Choice, Unavailable
@@ -82,14 +82,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
 @click.option("--account", metavar="NAME", help="Only served by this account; or the ID of one.")
 @click.option("--model", metavar="MODEL", help="Only for this model.")
 @click.option("--team", metavar="NAME", help="Only of keys that were in this team then.")
-@click.option("--owner", metavar="TEXT", help="Only of keys that had this owner then.")
-@click.option(
-    "--label",
-    "labels",
-    metavar="NAME[=VALUE]",
-    multiple=True,
-    help="Only of keys that had this label then, of this value or of any. May be repeated.",
-)
+@key_filters("of keys that had", " then")
 @click.option("--status", metavar="STATUS", help="ok, failed, a class such as 5xx, or a number.")
 @click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
 @click.option("--since", metavar="DATE", help="Ended at or after: 2026-11-20, or a date with a time.")

@@ -11,7 +11,7 @@ import click
 
 from app.cli import complete
 from app.cli.listing import listing, natural, show_table
-from app.cli.options import Command, example, in_pool, with_store
+from app.cli.options import Command, example, in_pool, key_filters, with_store
 from app.cli.output import amount, cost, show_json, show_list
 from app.ledger.series import Span
 from app.presentation.api_keys import KeyFilter
@@ -68,14 +68,7 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
     ),
 )
 @click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Only this API key.")
-@click.option("--owner", metavar="TEXT", help="Only API keys that have this owner now.")
-@click.option(
-    "--label",
-    "labels",
-    metavar="NAME[=VALUE]",
-    multiple=True,
-    help="Only API keys that have this label now, of this value or of any. May be repeated.",
-)
+@key_filters("API keys that have", " now")
 @click.option("--since", type=day, metavar="DATE", help="First day; the first of this month by default.")
 @click.option(
     "--span",
