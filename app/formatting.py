@@ -7,6 +7,7 @@ Pure. Headers and JSON fields do not use it: they carry exact numbers.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -77,3 +78,10 @@ def moment(unix_seconds: float, zone: tzinfo = UTC) -> str:
         return at.strftime("%Y-%m-%d %H:%MZ")
     # zones without an abbreviation have their offset for a name, such as +03
     return f"{at:%Y-%m-%d %H:%M} {'UTC' if name[:1] in '+-' else ''}{name}"
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Return the key to sort *text* by, with numbers in it by size: key-2 before key-10."""
+    parts = re.split(r"([0-9]+)", text.lower())
+    # digits of other alphabets are text; the bound is that of int()
+    return [(0, int(part[:400]), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts)]

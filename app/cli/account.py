@@ -14,7 +14,7 @@ from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
 from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, Removals, with_proxy
 from app.cli.clock import moment, utc_option
-from app.cli.listing import listing, natural, show_table
+from app.cli.listing import listing, show_table
 from app.cli.options import (
     Decorator,
     Group,
@@ -29,7 +29,7 @@ from app.cli.options import (
 )
 from app.cli.output import REFUSED, amount, report, show_json, show_list
 from app.cli.progress import waiting
-from app.formatting import names_or_all
+from app.formatting import names_or_all, natural
 from app.operations.account_check import SECONDS
 from app.operations.account_rules import KIND_RULES
 from app.operations.diagnostic import pool_option

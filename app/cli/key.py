@@ -9,7 +9,7 @@ import click
 
 from app.cli import complete
 from app.cli.clock import moment, utc_option
-from app.cli.listing import listing, natural, show_table
+from app.cli.listing import listing, show_table
 from app.cli.options import (
     Decorator,
     Group,
@@ -25,7 +25,7 @@ from app.cli.options import (
 )
 from app.cli.output import report, show_json, show_list
 from app.durations import parse_duration
-from app.formatting import names_or_all
+from app.formatting import names_or_all, natural
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyFilter, KeyView, label_texts

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 import click
 
 from app.cli.output import GAP, Figure, column_widths, is_right_aligned, join_columns, printable
+from app.formatting import natural
 
 LISTING = "poolgate.listing"  # in click's meta: the options of this command by name
 MAX_TOP = 10_000
@@ -112,13 +112,6 @@ def show_table(heads: Sequence[str], rows: Sequence[Row], empty: str, total: Row
         width = terminal_width()
         more = [total] if total is not None and width is not None and len(rows) > 1 else []
         click.echo(fitted(heads, rows, more, width))
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """Return the key to sort *text* by, with numbers in it by size: key-2 before key-10."""
-    parts = re.split(r"([0-9]+)", text.lower())
-    # digits of other alphabets are text; the bound is that of int()
-    return [(0, int(part[:400]), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts)]
 
 
 def _sorted(heads: Sequence[str], rows: Sequence[Row], column: str) -> list[Row]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from app.cli.listing import listing, natural, show_table
+from app.cli.listing import listing, show_table
 from app.cli.options import Decorator, Group, example, in_pool, operations, with_store
 from app.cli.output import report, show_list
 from app.errors import InvalidRequest
+from app.formatting import natural
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
 from app.wiring import Services

@@ -48,3 +48,9 @@ def test_duration(seconds: float, text: str) -> None:
 )
 def test_a_number_with_its_noun(number, nouns, text):
     assert formatting.counted(number, *nouns) == text
+
+
+def test_natural_order() -> None:
+    names = ["key-10", "key-2", "Key-1", "key", "²", "9" * 5000]
+
+    assert sorted(names, key=formatting.natural) == ["9" * 5000, "key", "Key-1", "key-2", "key-10", "²"]

@@ -13,7 +13,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.cli import listing
-from app.cli.listing import fitted, natural, to_csv
+from app.cli.listing import fitted, to_csv
 from app.cli.output import Figure, amount, cost
 from app.wiring import Services
 from tests.app.cli.conftest import Run
@@ -97,12 +97,6 @@ class TestCsv:
         ((_, _), row) = csv.reader(io.StringIO(to_csv(("A", "B"), [('a,"b"', "-")])))
 
         assert row == ['a,"b"', ""]
-
-
-def test_natural_order() -> None:
-    names = ["key-10", "key-2", "Key-1", "key", "²", "9" * 5000]
-
-    assert sorted(names, key=natural) == ["9" * 5000, "key", "Key-1", "key-2", "key-10", "²"]
 
 
 class TestCommands:
