@@ -70,14 +70,14 @@ def duration(seconds: float) -> str:
     return " ".join(parts) or "0 s"
 
 
-def moment(unix_seconds: float, zone: tzinfo = UTC) -> str:
+def moment(unix_seconds: float, zone: tzinfo | None = UTC, *, seconds: bool = False) -> str:
     """Return a point in time with its zone: `2027-01-31 18:00Z`, `2027-01-31 19:00 CET`."""
     at = datetime.fromtimestamp(unix_seconds, zone)
-    name = at.tzname() or ""
+    name, text = at.tzname() or "", at.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
     if name == "UTC":
-        return at.strftime("%Y-%m-%d %H:%MZ")
+        return f"{text}Z"
     # zones without an abbreviation have their offset for a name, such as +03
-    return f"{at:%Y-%m-%d %H:%M} {'UTC' if name[:1] in '+-' else ''}{name}"
+    return f"{text} {'UTC' if name[:1] in '+-' else ''}{name}"
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -40,7 +40,7 @@ def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: Sc
 
     plain.open("/requests")
     plain.shows("not live")
-    assert "UTC" in plain.find("#requests tbody time").text
+    assert "Z" in plain.find("#requests tbody time").text
     plain.find("main details summary").click()
     plain.fill(owner="Ann", labels="env=prod")
     plain.press("Find")

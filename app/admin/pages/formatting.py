@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
 
 from app import formatting
+from app.admin.pages import clock
 from app.limits.limit_syntax import format_limit
 from app.presentation.accounts import reason_label, state_label
 from app.stores.records.accounts import AccountState
@@ -96,19 +96,6 @@ def percent(share: float | None) -> str:
     )
 
 
-def moment(unix_seconds: float | None, *, seconds: bool = False) -> Markup:
-    """Return a `<time>` element in UTC, which the script converts to the viewer's time zone."""
-    if not unix_seconds:
-        return Markup("–")
-    try:
-        at = datetime.fromtimestamp(unix_seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return Markup("far in the future")
-    text = at.strftime("%Y-%m-%d %H:%M" + (":%S" if seconds else "") + " UTC")
-    mark = Markup(" data-seconds") if seconds else ""
-    return Markup('<time datetime="{}"{}>{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), mark, text)
-
-
 def badge(state: State) -> Markup:
     """Return *state* as an HTML badge."""
     return Markup('<span class="state {}">{}</span>').format(state.shape, state.word)
@@ -124,7 +111,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "millis": millis,
     "span": span,
     "percent": percent,
-    "moment": moment,
+    "moment": clock.moment,
+    "input_moment": clock.input_moment,
     "amount": lambda number, unit: unit.amount(number),
     "limit": format_limit,
     "names": formatting.names_or_all,

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import g, redirect, render_template, request, url_for
-from marshmallow import ValidationError
 
+from app.admin.pages.clock import parse_moment
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
-from app.errors import InvalidRequest
 from app.ledger.search import LedgerPage, LedgerQuery
 from app.presentation.names import Names
 from app.presentation.requests import RequestView
 from app.stores.records.ledger import is_entry_id
-from schemas.api_keys import seconds_at
 from schemas.key_labels import label_filters
 
 SEARCH_FIELDS = ("key", "account", "model", "team", "owner", "labels", "status", "refused", "since", "until")
@@ -39,13 +36,12 @@ def show() -> Any:
     """List the newest requests, or those that match a search."""
     app_services = services()
     form = Form(request.args, *SEARCH_FIELDS, under={"label": "labels"})
-    zone = app_services.clock.zone_name(g.pool)
     names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
     cursor, page = request.args.get("cursor"), LedgerPage([], None, 0)
     ledger = app_services.ledger
     newest = ledger.entries.newest_id(g.pool)
     with form.collect_errors():
-        page = ledger.search.search(g.pool, _ledger_query(form, names, zone), cursor)
+        page = ledger.search.search(g.pool, _ledger_query(form, names), cursor)
     filters: dict[str, Any] = {**form.filled(*SEARCH_FIELDS)}
     return render_template(
         "requests/show.html",
@@ -57,7 +53,6 @@ def show() -> Any:
         newest=newest,
         statuses=STATUSES,
         kinds=KINDS,
-        zone=zone,
         key_names=sorted(names.key.values())[:200],
         account_names=sorted(names.account.values())[:200],
         looked_at=page.scanned,
@@ -66,7 +61,7 @@ def show() -> Any:
     ), form.status
 
 
-def _ledger_query(form: Form, names: Names, zone: str) -> LedgerQuery:
+def _ledger_query(form: Form, names: Names) -> LedgerQuery:
     """Return the query in *form*. Raises InvalidRequest, which names the field."""
     return LedgerQuery(
         key=names.id_of("key", form["key"].strip()),
@@ -76,20 +71,10 @@ def _ledger_query(form: Form, names: Names, zone: str) -> LedgerQuery:
         owner=form["owner"].strip(),
         labels=label_filters(form.lines("labels")),
         status=form["status"].strip(),
-        since=_parse_time(form, "since", zone),
-        until=_parse_time(form, "until", zone),
+        since=parse_moment(form["since"], "since"),
+        until=parse_moment(form["until"], "until"),
         refused=form["refused"] == "true",
     )
-
-
-def _parse_time(form: Form, field: str, zone: str) -> float | None:
-    text = form[field].strip()
-    if not text:
-        return None
-    try:
-        return seconds_at(text, ZoneInfo(zone))
-    except ValidationError as error:
-        raise InvalidRequest(error.messages[0], param=field) from None
 
 
 @bp.get("/find")

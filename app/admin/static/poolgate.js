@@ -1,7 +1,11 @@
 // Enhancements of the pages. Everything but live updates works without scripts.
 "use strict";
 
-// Converts times from UTC to the time zone of the viewer.
+// Names the time zone of the viewer to the server, which shows and reads times in it.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `poolgate_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
+// Shortens times, and converts those of live updates and of the first page to the time zone of the viewer.
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);

@@ -47,19 +47,6 @@ def test_span(seconds: float, expected: str) -> None:
     assert formatting.span(seconds).replace("\u202f", " ") == expected
 
 
-def test_a_moment_is_for_the_viewer_to_place() -> None:
-    """Without scripts the time is shown in UTC and labelled so."""
-    assert (
-        formatting.moment(1_795_264_850)
-        == '<time datetime="2026-11-21T12:40:50Z">2026-11-21 12:40 UTC</time>'
-    )
-
-
-def test_moments_that_are_none() -> None:
-    assert formatting.moment(None) == "–"
-    assert formatting.moment(1e18) == "far in the future"
-
-
 def test_every_state_is_a_word_and_a_shape() -> None:
     assert formatting.FILTERS["state"]("active") == '<span class="state ok">active</span>'
     assert formatting.FILTERS["state"]("<b>new_one") == '<span class="state wait">&lt;b&gt;new one</span>'

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.admin.pages.clock import COOKIE
 from app.stores import keys
 from app.stores.records.refusals import Refusal
 from app.wiring import Services
@@ -89,8 +90,8 @@ class TestSearch:
             assert found(page) == ids, query
             assert "data-live-rows" not in page
 
-    def test_by_time_in_the_pools_zone(self, inside: Visitor, services: Services, rows: LedgerRows) -> None:
-        services.pools.change(POOL, zone="Asia/Tokyo")
+    def test_by_time_in_the_zone_of_the_viewer(self, inside: Visitor, rows: LedgerRows) -> None:
+        inside.client.set_cookie(COOKIE, "Asia/Tokyo", domain="gate.test")
         for hour in (1, 2, 3):
             rows.row(f"r{hour}", at=datetime(2026, 11, 1, hour, 30, tzinfo=UTC).timestamp())
 
