@@ -11,7 +11,7 @@ from typing import Any
 from flask import g, render_template, request
 
 from app.admin.guard import operations
-from app.admin.pages import usage_summary
+from app.admin.pages import choices, usage_summary
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
@@ -173,17 +173,16 @@ def _labels(form: Form) -> dict[str, str]:
 
 
 def _key_form(form: Form, name: str = "") -> Any:
-    app_services = services()
-    accounts = app_services.accounts.all(g.pool)
-    models = sorted({model for account in accounts for model in (*account.offered_models, *account.listed)})
+    accounts = services().accounts.all(g.pool)
     return render_template(
         "keys/form.html",
         section="api_keys.show",
         form=form,
         name=name,
-        models=models[:200],
-        accounts=[account.name for account in accounts],
-        teams=[team.name for team in app_services.teams.all(g.pool)],
+        models=choices.model_choices(accounts),
+        accounts=choices.account_choices(accounts),
+        teams=choices.team_choices(),
+        owners=choices.owner_choices(services().api_keys.all(g.pool)),
     ), form.status
 
 
