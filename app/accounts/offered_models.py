@@ -1,0 +1,79 @@
+"""The models and model routes that an API key may use, as the accounts of its pool offer them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from app.accounts.account import Account, demo_serves
+from app.accounts.kinds import kind_of
+from app.patterns import matches
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.model_routes import ModelRoute, RouteTarget
+
+OWNER = "poolgate"  # of model routes
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedModel:
+    """A name that requests may use; `created` is in Unix seconds, `route` set where it is a model route."""
+
+    name: str
+    owned_by: str
+    created: int = 0
+    metadata: Mapping[str, Any] | None = None
+    route: ModelRoute | None = None
+
+
+def offered_models(
+    key: ApiKey, accounts: Sequence[Account], routes: Mapping[str, ModelRoute], *, demo: bool
+) -> list[OfferedModel]:
+    """
+    Return what *accounts*, all of the pool, offer to *key*, by name; the first account determines the owner.
+
+    *routes* are the model routes with exact names: patterns are no names. *demo* is whether demo accounts
+    answer.
+    """
+    usable = _usable(key, accounts, demo=demo)
+    offered = {model.name: model for model in _of_routes(key, usable, routes)}
+    offered |= {model.name: model for model in _of_accounts(key, usable, routes)}
+    return [offered[name] for name in sorted(offered)]
+
+
+def _of_accounts(
+    key: ApiKey, usable: Sequence[Account], routes: Mapping[str, ModelRoute]
+) -> Iterator[OfferedModel]:
+    """Yield the models of each account, those of the first account last."""
+    for account in reversed(usable):
+        for name in filter(key.may_use, account.offered_models):
+            metadata = account.metadata_of(name)
+            yield OfferedModel(name, account.owned_by, account.created_at, metadata, routes.get(name))
+
+
+def _of_routes(
+    key: ApiKey, usable: Sequence[Account], routes: Mapping[str, ModelRoute]
+) -> Iterator[OfferedModel]:
+    for name in filter(key.may_use, routes):
+        targets = chain(*routes[name].steps)
+        if any(_offers(account, target) for target in targets for account in usable):
+            yield OfferedModel(name, OWNER, route=routes[name])
+
+
+def _usable(key: ApiKey, accounts: Sequence[Account], *, demo: bool) -> list[Account]:
+    """Return those of *accounts* that may serve *key*, whatever their states."""
+    demo = demo and demo_serves(accounts)
+    return [
+        account
+        for account in accounts
+        if (demo or not kind_of(account).is_simulated) and (not key.accounts or account.id in key.accounts)
+    ]
+
+
+def _offers(account: Account, target: RouteTarget) -> bool:
+    """Return whether *account* may serve *target*: it offers its model, or its models are not known."""
+    if target.accounts and account.id not in target.accounts:
+        return False
+    offered = account.offered_models
+    return not offered or any(matches(name, target.model) for name in offered)

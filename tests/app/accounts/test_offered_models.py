@@ -1,0 +1,60 @@
+"""What an API key may use: models of accounts, and model routes with an exact name."""
+
+from __future__ import annotations
+
+from app.accounts.account import Account
+from app.accounts.offered_models import offered_models
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.model_routes import ModelRoute, RouteTarget
+
+
+def account(name: str, *models: str, kind: str = "openai") -> Account:
+    return Account(f"acct_{name}", name, kind, "http://127.0.0.1:1/v1", models=models)
+
+
+def route(name: str, model: str, *accounts: str) -> ModelRoute:
+    return ModelRoute(name, ((RouteTarget(model, accounts=accounts),),))
+
+
+def names(key: ApiKey, accounts: list[Account], *routes: ModelRoute, demo: bool = False) -> list[str]:
+    by_name = {one.name: one for one in routes}
+    return [model.name for model in offered_models(key, accounts, by_name, demo=demo)]
+
+
+ALL = ApiKey("key_1", "ann", "default")
+MAIN, SPARE = account("main", "m1", "m2"), account("spare", "m3")
+
+
+def test_models_of_all_accounts_by_name() -> None:
+    assert names(ALL, [SPARE, MAIN]) == ["m1", "m2", "m3"]
+
+
+def test_only_models_and_accounts_that_the_key_may_use() -> None:
+    assert names(ApiKey("key_1", "ann", "default", models=("m2", "m9")), [MAIN, SPARE]) == ["m2"]
+    assert names(ApiKey("key_1", "ann", "default", accounts=("acct_spare",)), [MAIN, SPARE]) == ["m3"]
+
+
+def test_a_route_is_offered_where_an_account_offers_its_target() -> None:
+    fast, gone = route("fast", "m1"), route("gone", "m9")
+
+    assert names(ALL, [MAIN], fast, gone) == ["fast", "m1", "m2"]
+    assert names(ALL, [MAIN, SPARE], route("fast", "m1", "acct_spare")) == ["m1", "m2", "m3"]
+
+
+def test_a_route_that_has_the_name_of_a_model() -> None:
+    """The model of the account is listed, and known to be routed."""
+    m1 = route("m1", "m2")
+
+    offered = offered_models(ALL, [MAIN], {"m1": m1}, demo=False)
+
+    assert [(model.name, model.owned_by, model.route) for model in offered] == [
+        ("m1", "openai", m1),
+        ("m2", "openai", None),
+    ]
+
+
+def test_simulated_models_only_where_they_answer() -> None:
+    demo = account("demo", "demo", kind="demo")
+
+    assert names(ALL, [demo]) == []
+    assert names(ALL, [demo], demo=True) == ["demo"]
