@@ -2,7 +2,8 @@
 Authentication by API key: every blueprint of the gateway calls it before it reads the body.
 
 Of several keys the first that looks like one of this gateway is used: that of `Authorization`, then those
-of `KEY_HEADERS`; if none does, the first that was sent.
+of `KEY_HEADERS`; if none does, the first that was sent. Requests that this process sends to itself name
+their key: see `app.server.internal_requests`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from flask import request
 
 from app.api.context import current_request, request_globals, services
 from app.errors import InvalidApiKey
+from app.server import internal_requests
 from app.stores.records.api_keys import PREFIX, ApiKey
 
 KEY_HEADERS = ("x-api-key", "api-key", "x-bf-vk")  # other services' names for it, in order of precedence
@@ -18,6 +20,9 @@ KEY_HEADERS = ("x-api-key", "api-key", "x-bf-vk")  # other services' names for i
 
 def authenticate() -> None:
     """Put the key of a Bearer token, or of a header of its own, into `g.api_key`. Raises InvalidApiKey."""
+    if (own_key := internal_requests.key_of(current_request().environ)) is not None:
+        request_globals().api_key = services().api_keys.authorize(*own_key)
+        return
     scheme, presented = _authorization()
     if scheme != "bearer" or not presented.startswith(PREFIX):
         if own := _key_of_own_header(_bearer(scheme, presented)):

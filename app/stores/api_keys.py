@@ -53,29 +53,35 @@ class ApiKeyRepository:
             pool = pool_of_foreign(presented)
             if pool is None:
                 raise InvalidApiKey(NOT_OF_THIS_GATEWAY)
-        digest = digest_of(presented)
-        now_ms, _, flat, (settings, zone, pool_limits, prices, routes) = self._scripts.run(
-            "authenticate", pool, digest
-        )
         try:
-            key = ApiKey(
-                **_cached_fields(tuple(flat), digest, pool, pool_limits or "[]"),
-                now=now_ms / 1000,
-                looked_up_at=time.monotonic(),
-                zone=zone or "UTC",
-                prices=prices or "0",
-                routes=routes or "0",
-                settings=settings or "",
-            )
+            key = self._read(pool, digest_of(presented))
         except InvalidApiKey:
             if presented.startswith(PREFIX):
                 raise
             raise InvalidApiKey(NOT_OF_THIS_GATEWAY) from None
-        if key.state != KeyState.ACTIVE:
-            raise InvalidApiKey("This API key has been disabled")
-        if key.expires_at is not None and key.expires_at <= key.now:
-            raise InvalidApiKey("This API key has expired")
-        return key
+        return _checked(key)
+
+    def authorize(self, pool: str, key_id: str) -> ApiKey:
+        """
+        Return the key with *key_id* as `authenticate` does, for a caller who was authenticated otherwise.
+
+        Raises InvalidApiKey and TeamDisabled, as that does. One round trip.
+        """
+        return _checked(self._read(pool, "", key_id))
+
+    def _read(self, pool: str, digest: str, *key_id: str) -> ApiKey:
+        now_ms, _, flat, (settings, zone, pool_limits, prices, routes) = self._scripts.run(
+            "authenticate", pool, digest, *key_id
+        )
+        return ApiKey(
+            **_cached_fields(tuple(flat), digest, pool, pool_limits or "[]"),
+            now=now_ms / 1000,
+            looked_up_at=time.monotonic(),
+            zone=zone or "UTC",
+            prices=prices or "0",
+            routes=routes or "0",
+            settings=settings or "",
+        )
 
     def create(
         self, pool: str, name: str, *, foreign_digest: str = "", **fields: Unpack[KeyFields]
@@ -188,6 +194,15 @@ def _new_secret(pool: str) -> str:
     return f"{PREFIX}{pool}-{''.join(secrets.choice(_LETTERS) for _ in range(43))}"
 
 
+def _checked(key: ApiKey) -> ApiKey:
+    """Return *key*. Raises InvalidApiKey unless it is active."""
+    if key.state != KeyState.ACTIVE:
+        raise InvalidApiKey("This API key has been disabled")
+    if key.expires_at is not None and key.expires_at <= key.now:
+        raise InvalidApiKey("This API key has expired")
+    return key
+
+
 def _not_found(pool: str, name: str) -> NotFound:
     return NotFound(f"There is no key named '{name}' in pool '{pool}'", param="name")
 
@@ -197,10 +212,11 @@ def _cached_fields(flat: tuple[str, ...], digest: str, pool: str, pool_limits: s
     """
     Return the fields of *flat*, [field, value, …] as Redis returns a hash; parsed once per content.
 
-    Raises InvalidApiKey when it is not the record of the key with *digest*, TeamDisabled (never cached).
+    Raises InvalidApiKey when it is not the record of the key with *digest*, of any where that is '';
+    TeamDisabled (never cached).
     """
     stored = dict(zip(flat[::2], flat[1::2], strict=True))
-    if not stored or digest not in (stored.get("digest", digest), stored.get("former")):
+    if not stored or (digest and digest not in (stored.get("digest", digest), stored.get("former"))):
         raise InvalidApiKey("This API key is not known here")
     fields = read_stored_key(stored, pool, stored.get("team_limits", "[]"), pool_limits)
     is_refused = fields["team"] and stored.get("team_state") != TeamState.ACTIVE

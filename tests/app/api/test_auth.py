@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from app.api.auth import presented_key
+from app.server.internal_requests import VARIABLE, KeyReference
 from tests.support.api import SECRET, FakeServices
 
 APP = Flask(__name__)
@@ -79,3 +80,15 @@ def test_other_values_are_refused(path: str, headers: dict[str, str]) -> None:
     response = client.get(path, headers=headers) if "chat" not in path else client.post(path, headers=headers)
 
     assert response.status_code == 401
+
+
+def test_a_key_that_this_process_names() -> None:
+    """Only the WSGI environment names it; a header of the same name is a header like any other."""
+    services = FakeServices()
+    services.api_keys.authorize = lambda pool, key_id: services.key if key_id == "key_1" else None
+    client = services.client()
+
+    named = client.get("/v1/models", environ_base={VARIABLE: KeyReference("default", "key_1")})
+    sent = client.get("/v1/models", headers={VARIABLE: "default,key_1", "poolgate_key": "key_1"})
+
+    assert (named.status_code, sent.status_code) == (200, 401)

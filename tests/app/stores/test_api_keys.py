@@ -241,6 +241,34 @@ class TestAuthenticate:
         assert key.limits == (own, shared)
 
 
+class TestAuthorize:
+    """A key is read by its id, for a caller who was authenticated otherwise."""
+
+    def test_as_authenticate_reads_it(self, repository):
+        key, secret = repository.create(POOL, "ann", limits=(parse_limit("9 requests/day"),))
+
+        found, presented = repository.authorize(POOL, key.id), repository.authenticate(secret)
+
+        moment = {"now": 0.0, "looked_up_at": 0.0}
+        assert replace(found, **moment) == replace(presented, **moment)
+
+    @pytest.mark.parametrize("key_id", ["", "key_0", "*"])
+    def test_unknown(self, repository, key_id):
+        repository.create(POOL, "ann")
+
+        with pytest.raises(InvalidApiKey, match="is not known here"):
+            repository.authorize(POOL, key_id)
+
+    def test_disabled_and_expired(self, repository):
+        disabled, expired = (repository.create(POOL, name)[0] for name in ("ann", "bob"))
+        repository.disable(POOL, "ann")
+        repository.change(POOL, "bob", expires_at=1_700_000_000)
+
+        for key, message in ((disabled, "has been disabled"), (expired, "has expired")):
+            with pytest.raises(InvalidApiKey, match=message):
+                repository.authorize(POOL, key.id)
+
+
 class TestModels:
     def test_none_named_is_all(self, repository):
         assert repository.create(POOL, "ann")[0].may_use("gpt-5")

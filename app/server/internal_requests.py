@@ -1,0 +1,55 @@
+"""
+Requests that this process sends to its own gateway, on behalf of an API key whose secret it does not have.
+
+The key is named in the WSGI environment, where no client can write: variables of headers begin with HTTP_.
+There is no credential that could leak, and everything after the authentication is as for a client.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from app.server.client_address import CLIENT_OF
+
+VARIABLE = "poolgate.key"  # in the WSGI environment
+USER_AGENT = "poolgate-playground"
+
+Environ = dict[str, Any]
+
+# Of the request that causes it: where it came from, and the socket of the client that waits for the response.
+_INHERITED = (
+    *("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "REMOTE_ADDR", "REMOTE_PORT"),
+    *("HTTP_HOST", "HTTP_X_FORWARDED_FOR", "gunicorn.socket", CLIENT_OF),
+)
+
+
+class KeyReference(NamedTuple):
+    """The API key on whose behalf a request is sent."""
+
+    pool: str
+    key_id: str
+
+
+def environ_of(cause: Mapping[str, Any], key: KeyReference, path: str, body: bytes) -> Environ:
+    """Return the environment of a POST of *body*, JSON, to *path* by *key*; *cause* is behind it."""
+    inherited = {name: cause[name] for name in cause if name in _INHERITED or name.startswith("wsgi.")}
+    return {
+        **inherited,
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_USER_AGENT": USER_AGENT,
+        "wsgi.input": io.BytesIO(body),
+        VARIABLE: key,
+    }
+
+
+def key_of(environ: Mapping[str, Any]) -> KeyReference | None:
+    """Return the key on whose behalf this process sends the request, None for a request of a client."""
+    key: KeyReference | None = environ.get(VARIABLE)
+    return key
