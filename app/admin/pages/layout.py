@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Flask, flash, g, redirect, request, session, url_for
 
 from app.accounts.pools import DEFAULT
-from app.admin.pages import charts, clock, formatting
+from app.admin.pages import charts, clock, formatting, lists
 from app.admin.services import services
 from app.errors import NotFound
 
@@ -36,7 +36,12 @@ def register_layout(app: Flask) -> None:
     app.context_processor(_layout_context)
     app.url_defaults(_add_pool)
     app.jinja_env.filters.update(formatting.FILTERS, bar=charts.bar)
-    app.jinja_env.globals["zone_name"] = clock.zone_name
+    app.jinja_env.globals.update(
+        zone_name=clock.zone_name,
+        list_url=lists.list_url,
+        active_filters=lists.active_filters,
+        without_filters=lists.without_filters,
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 

@@ -88,10 +88,40 @@ document.addEventListener("DOMContentLoaded", () => {
 });
 
 // One menu at a time, and Escape closes it.
+const MENUS = "details.switch[open], details.menu[open], .sections .more details[open]";
 document.addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details.switch[open]")) if (!menu.contains(event.target)) menu.open = false;
+  for (const menu of document.querySelectorAll(MENUS)) if (!menu.contains(event.target)) menu.open = false;
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const menu of document.querySelectorAll("details.switch[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
+  if (event.key === "Escape") {
+    for (const menu of document.querySelectorAll(MENUS)) { menu.open = false; menu.querySelector("summary").focus(); }
+  } else if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, select, textarea")) {
+    const search = document.querySelector("[data-search]");
+    if (search) { event.preventDefault(); search.focus(); search.select(); }
+  }
 });
+
+// Lists: filters apply when they are changed, and rows are selected together.
+document.addEventListener("change", (event) => {
+  const field = event.target;
+  if (field.matches("[data-submit]") && !field.closest(".filters")) field.form.requestSubmit();
+  const form = field.matches("[data-select-all]") ? document.getElementById(field.dataset.selectAll) : field.form;
+  if (form && form.matches(".bulk")) select(form, field);
+});
+document.addEventListener("submit", (event) => { // so that addresses have only the filters that are set
+  if (!event.target.matches(".toolbar")) return;
+  for (const field of event.target.elements) if (field.name && !field.value) field.disabled = true;
+});
+window.addEventListener("pageshow", () => {
+  for (const field of document.querySelectorAll(".toolbar :disabled")) field.disabled = false;
+  for (const form of document.querySelectorAll(".bulk")) select(form);
+});
+
+function select(form, changed) {
+  const rows = [...form.elements].filter((field) => field.name === "name" && field.type === "checkbox");
+  const every = document.querySelector(`[data-select-all="${CSS.escape(form.id)}"]`);
+  if (changed && changed === every) for (const row of rows) row.checked = every.checked;
+  const number = rows.filter((row) => row.checked).length;
+  if (every) { every.checked = number > 0 && number === rows.length; every.indeterminate = number > 0 && number < rows.length; }
+  form.querySelector("[data-selected]").textContent = `${number} selected`;
+}

@@ -1,0 +1,151 @@
+"""The state of a list page, which is in its address: filters, order and page. `lists.html` draws it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+from urllib.parse import quote, urlencode
+
+from flask import request
+
+PAGE_SIZE = 50
+MAX_PAGE_DIGITS = 7
+MAX_OPTIONS = 200
+MAX_CHIP = 60  # characters of a value that are shown
+_POSITION = ("page", "cursor")  # parameters that a change of filters or order resets
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """
+    A filter of a list by the parameter *name* of its address.
+
+    Options are values, or pairs of a value and its text. With `free`, other values can be typed and the
+    options are suggestions.
+    """
+
+    name: str
+    label: str
+    options: Sequence[str | tuple[str, str]] = ()
+    free: bool = False
+
+    @property
+    def choices(self) -> list[tuple[str, str]]:
+        """Return the first options as (value, text)."""
+        pairs = [(one, one) if isinstance(one, str) else one for one in self.options[:MAX_OPTIONS]]
+        return [pair for pair in pairs if pair[0]]
+
+    @property
+    def values(self) -> list[str]:
+        return [value for value, _ in self.choices]
+
+    def text_of(self, value: str) -> str:
+        """Return the text of the option *value*."""
+        return dict(self.choices).get(value, value)
+
+
+class Chip(NamedTuple):
+    """An active filter, and the address without it."""
+
+    label: str
+    value: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """The order of a list: by `column`, ascending or descending. As text: `cost`, `-cost`."""
+
+    column: str
+    descending: bool = False
+
+    def __str__(self) -> str:
+        return f"-{self.column}" if self.descending else self.column
+
+    def next(self, column: str, descending_first: bool = False) -> str:
+        """Return the order that a click on the header of *column* leads to."""
+        descending = not self.descending if column == self.column else descending_first
+        return str(Sort(column, descending))
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Page `page` of a list of `total` entries, `size` on each page."""
+
+    page: int
+    total: int
+    size: int = PAGE_SIZE
+
+    @property
+    def count(self) -> int:
+        """The number of pages, at least one."""
+        return max(1, math.ceil(self.total / self.size))
+
+    @property
+    def first(self) -> int:
+        """The position of the first entry on this page, from 1; 0: there is none."""
+        return min((self.page - 1) * self.size + 1, self.total)
+
+    @property
+    def last(self) -> int:
+        return min(self.page * self.size, self.total)
+
+    @property
+    def near(self) -> list[int | None]:
+        """Return the pages to link: the first, the last and those around this one; None is a gap."""
+        shown = sorted({1, *range(max(1, self.page - 1), min(self.count, self.page + 1) + 1), self.count})
+        links: list[int | None] = []
+        for number in shown:
+            if links and number != (links[-1] or 0) + 1:
+                links.append(None)
+            links.append(number)
+        return links
+
+
+def parse_sort(text: str | None, columns: Collection[str], default: str) -> Sort:
+    """Return the order *text* if it is one of *columns*, else *default*; both as `column` or `-column`."""
+    for candidate in (text or "", default):
+        column = candidate.removeprefix("-")
+        if column in columns:
+            return Sort(column, candidate.startswith("-"))
+    return Sort(default.removeprefix("-"), default.startswith("-"))
+
+
+def paginate(entries: Sequence[T], page: str | None, size: int = PAGE_SIZE) -> tuple[Sequence[T], Pages]:
+    """Return the entries on *page*, as in the address, and the pages; a page out of range is the nearest."""
+    requested = (
+        int(page) if page and page.isascii() and page.isdigit() and len(page) <= MAX_PAGE_DIGITS else 1
+    )
+    pages = Pages(1, len(entries), size)
+    pages = Pages(min(max(requested, 1), pages.count), len(entries), size)
+    return entries[(pages.page - 1) * size : pages.page * size], pages
+
+
+def list_url(**changes: object) -> str:
+    """Return the address of this page with *changes* to its query; None or "" removes a parameter."""
+    reset = () if not changes or "page" in changes else _POSITION
+    query = [
+        (name, value)
+        for name, value in request.args.items(multi=True)
+        if name not in changes and name not in reset
+    ]
+    query += [(name, str(value)) for name, value in changes.items() if value not in (None, "")]
+    return quote(request.path) + (f"?{urlencode(query)}" if query else "")
+
+
+def active_filters(filters: Iterable[Filter], extra: Iterable[tuple[str, str]] = ()) -> list[Chip]:
+    """Return the active ones of *filters*, and of *extra* (name, label), with the links that remove them."""
+    known = (*filters, *(Filter(name, label) for name, label in extra))
+    return [
+        Chip(one.label, one.text_of(value)[:MAX_CHIP], list_url(**{one.name: None}))
+        for one in known
+        if (value := request.args.get(one.name, "").strip())
+    ]
+
+
+def without_filters(names: Iterable[str]) -> str:
+    """Return the address of this page without the filters *names*."""
+    return list_url(**dict.fromkeys(names))
