@@ -17,6 +17,7 @@ Every failure that a client can receive, with its HTTP status, type and code.
     ├── NotSignedIn                401  the admin pages and API need a session or an admin token
     ├── ForgedRequest              403  cross-site: the request did not come from an admin page
     ├── ReadOnlyToken              403  an admin token of scope `read` tried to change something
+    ├── RoleNotAllowed             403  the role of an operator does not include a page or call
     ├── TooManyAttempts            429  sign-ins; see `retry_after_seconds`
     ├── ModelNotAllowed            403
     ├── TeamDisabled               403  the team of the API key
@@ -226,6 +227,13 @@ class ForgedRequest(GatewayError):
     """A form or script request lacks the proof that it came from an admin page (CSRF)."""
 
     status, type, code = 403, "invalid_request_error", "forged_request"
+    retryable = False
+
+
+class RoleNotAllowed(GatewayError):
+    """The role of the operator, or of the operator of an admin token, does not include this."""
+
+    status, type, code = 403, "invalid_request_error", "role_not_allowed"
     retryable = False
 
 

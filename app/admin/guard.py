@@ -4,42 +4,76 @@ Authentication of the admin application and protection against forged requests.
     protect(blueprint)             pages: requires a session, else redirects to the sign-in page
     protect(blueprint, json=True)  the Via.API: requires a session, or an admin token as Bearer
 
-A token of scope `read` may use safe methods only; a test checks that those views return no secret.
+Every view requires a role, see `required_role`. A token has the role of its operator, and of scope
+`read` may use safe methods only; a test checks that those views return no secret.
 A session is a cookie, so requests that change something must also carry its CSRF token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
-from flask import Blueprint, Flask, g, redirect, request
+from flask import Blueprint, Flask, current_app, g, redirect, request
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from markupsafe import Markup
 
 from app.admin import sessions
 from app.admin.services import services
-from app.errors import ForgedRequest, InvalidRequest, NotSignedIn, ReadOnlyToken
+from app.errors import ForgedRequest, InvalidRequest, NotSignedIn, ReadOnlyToken, RoleNotAllowed
 from app.operations.service import AdminOperations
 from app.stores.records.audit import Actor, Via
-from app.stores.records.operators import Session, TokenScope
+from app.stores.records.operators import ActiveSession, Role, Session, TokenScope
 
 HOME, SIGN_IN, API_ROOT = "/admin/", "/admin/sign-in", "/admin/api"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 OWN_SITES = frozenset(("same-origin", "none"))  # Sec-Fetch-Site of our pages, and of typed addresses
 
 _csrf = CSRFProtect()
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """The roles that a view requires."""
+
+    to_read: Role
+    to_change: Role
+
+
+def requires(role: Role, *, to_read: Role | None = None) -> Callable[[View], View]:
+    """Declare the *role* that a view requires, and the one *to_read* it, in place of the rule by methods."""
+
+    def declare(view: View) -> View:
+        view.__dict__["roles"] = _Roles(to_read or role, role)
+        return view
+
+    return declare
+
+
+def required_role(endpoint: str, methods: Collection[str], method: str) -> Role:
+    """
+    Return the role that *method* of the view at *endpoint*, which takes *methods*, requires.
+
+    What a view does not declare follows from its methods: one that only reads is for viewers, one that
+    changes something for admins, and so is its form.
+    """
+    declared: _Roles | None = getattr(current_app.view_functions[endpoint], "roles", None)
+    if declared is not None:
+        return declared.to_read if method in SAFE_METHODS else declared.to_change
+    return Role.VIEWER if SAFE_METHODS.issuperset(methods) else Role.ADMIN
 
 
 def prepare(app: Flask) -> None:
-    """Give the templates of *app* `csrf_token()`, `csrf_field()` and `signed_in_as`."""
+    """Give the templates of *app* `csrf_token()`, `csrf_field()` and what is known of the caller."""
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # checked in `check_form`, after authentication
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # valid as long as its session
     app.config["WTF_CSRF_SSL_STRICT"] = False  # it compares with the Host header, which a proxy may change
     _csrf.init_app(app)
     app.jinja_env.globals["csrf_field"] = csrf_field
-    app.context_processor(lambda: {"signed_in_as": g.actor.name if "actor" in g else ""})
+    app.context_processor(_caller_context)
     app.before_request(_require_content_length)
 
 
@@ -110,44 +144,65 @@ def local_path(target: str | None) -> str:
     return HOME if path.startswith((SIGN_IN, API_ROOT + "/")) else target
 
 
+def _caller_context() -> dict[str, object]:
+    role: Role | None = g.get("role")
+    return {
+        "signed_in_as": g.actor.name if "actor" in g else "",
+        "may_change": role is not None and role.includes(Role.ADMIN),
+        "is_owner": role is Role.OWNER,
+    }
+
+
 def _require_session() -> Any:
-    session = sessions.current()
-    if session is None:
+    active = sessions.current()
+    if active is None:
         return redirect(_sign_in_address(), 303)
-    _set_caller(session, Via.PAGE)
+    _set_caller(active, Via.PAGE)
     check_form()
+    _check_role()
     return None
 
 
 def _require_session_or_token() -> None:
     if "Authorization" in request.headers:
         _authenticate_token()
-    elif (session := sessions.current()) is not None:
-        _set_caller(session, Via.API)
+    elif (active := sessions.current()) is not None:
+        _set_caller(active, Via.API)
         check_form()
     else:
         raise NotSignedIn("Sign in, or send an admin token as 'Authorization: Bearer pgadm-…'")
+    _check_role()
+
+
+def _check_role() -> None:
+    """Raise RoleNotAllowed when the caller's role does not include the requested view."""
+    if request.endpoint is None or request.url_rule is None:
+        return  # there is no such view: routing has failed
+    required = required_role(request.endpoint, request.url_rule.methods or (), request.method)
+    if not g.role.includes(required):
+        raise RoleNotAllowed(f"Your role is {g.role}; this requires the role {required}")
 
 
 def _authenticate_token() -> None:
     scheme, _, presented = request.headers["Authorization"].strip().partition(" ")
-    token = (
+    active = (
         services().operator_stores.admin_tokens.authenticate(presented.strip())
         if scheme.lower() == "bearer"
         else None
     )
-    if token is None:
+    if active is None:
         raise NotSignedIn("The admin token is not valid: admin tokens begin with pgadm-")
+    token = active.token
     if token.scope is not TokenScope.FULL and request.method not in SAFE_METHODS:
         raise ReadOnlyToken(
             f"The admin token '{token.name}' is read-only: this call changes something, or returns a secret"
         )
-    g.actor = Actor(f"token:{token.name}", Via.API, sessions.address())
+    g.actor, g.role = Actor(f"token:{token.name}", Via.API, sessions.address()), active.role
 
 
-def _set_caller(session: Session, via: Via) -> None:
-    g.session = session
-    g.actor = Actor(session.operator, via, sessions.address())
+def _set_caller(active: ActiveSession, via: Via) -> None:
+    g.session, g.role = active.session, active.role
+    g.actor = Actor(active.session.operator, via, sessions.address())
 
 
 def _sign_in_address() -> str:

@@ -8,20 +8,32 @@ from flask import Blueprint, abort, flash, g, redirect, render_template, request
 from markupsafe import Markup
 
 from app.admin import sessions
-from app.admin.guard import actor, operator
+from app.admin.guard import actor, operator, requires
 from app.admin.pages.forms import Form
 from app.admin.services import services
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, RoleNotAllowed
 from app.operations.operators import OperatorOperations
 from app.operators import totp
 from app.operators.stores import OperatorStores
-from app.stores.records.operators import TokenScope, checked_scope, normalize_name
+from app.stores.records.operators import (
+    AdminToken,
+    Role,
+    TokenScope,
+    checked_role,
+    checked_scope,
+    normalize_name,
+)
 from schemas.api_keys import AdminTokenInput
 
 HOME = "/admin/security"
 SCOPE_LABELS = (
     (TokenScope.FULL, "full: all of your permissions"),
     (TokenScope.READ, "read: read-only, without secrets"),
+)
+ROLE_LABELS = (
+    (Role.VIEWER, "viewer: sees everything but secrets, changes nothing"),
+    (Role.ADMIN, "admin: changes everything but operators"),
+    (Role.OWNER, "owner: everything, also operators"),
 )
 SETTINGS = "settings.show"  # the section of the navigation
 
@@ -30,7 +42,7 @@ bp = Blueprint("security", __name__, url_prefix=HOME)
 
 @bp.get("")
 def show() -> Any:
-    """List sessions, operators and admin tokens."""
+    """List one's sessions and admin tokens; owners see all operators and tokens."""
     operator_stores, name = _operator_stores(), operator()
     return _page(
         "show",
@@ -38,11 +50,12 @@ def show() -> Any:
         sessions=operator_stores.sessions.all(name),
         this=g.session.id,
         operators=operator_stores.operators.all(),
-        tokens=operator_stores.admin_tokens.all(),
+        tokens=[token for token in operator_stores.admin_tokens.all() if _may_revoke(token)],
     )
 
 
 @bp.route("/password", methods=["GET", "POST"])
+@requires(Role.VIEWER)
 def password() -> Any:
     """Change the password of the signed-in operator; their other sessions end."""
     form = Form(request.form, "password", "new_password", "new_password_again")
@@ -58,6 +71,7 @@ def password() -> Any:
 
 
 @bp.route("/second-factor", methods=["GET", "POST"])
+@requires(Role.VIEWER)
 def factor() -> Any:
     """Turn the second factor on, in two steps, or off."""
     me, form = _operator_stores().operators.find(operator()), Form(request.form, "password", "code")
@@ -77,6 +91,7 @@ def factor() -> Any:
 
 
 @bp.post("/sessions")
+@requires(Role.VIEWER)
 def end_sessions() -> Any:
     """End one session, or with `all` every session of the operator, including this one."""
     if "all" in request.form:
@@ -88,20 +103,37 @@ def end_sessions() -> Any:
 
 
 @bp.route("/operators", methods=["GET", "POST"])
+@requires(Role.OWNER)
 def add_operator() -> Any:
     """Add an operator."""
-    form = Form(request.form, "name", "new_password", "password")
+    form = Form(request.form or {"role": Role.VIEWER}, "name", "role", "new_password", "password")
     if request.method == "POST":
         name, chosen = normalize_name(form["name"]), form["new_password"]
         _check_rules(form, name)
         if not form.errors and _check_password(form):
             with form.collect_errors():
-                _operator_operations().create_operator(name, chosen)
+                _operator_operations().create_operator(name, chosen, checked_role(form["role"]))
                 return _done(f"{name} was added as an operator.")
-    return _page("operator", form=form), form.status
+    return _page("operator", form=form, roles=ROLE_LABELS), form.status
+
+
+@bp.route("/operators/<name>/role", methods=["GET", "POST"])
+@requires(Role.OWNER)
+def change_role(name: str) -> Any:
+    """Give an operator another role."""
+    name = normalize_name(name)
+    former = _operator_stores().operators.find(name)
+    form = Form(request.form or {"role": former.role}, "role", "password")
+    if request.method == "POST" and _check_password(form):
+        with form.collect_errors():
+            role = checked_role(form["role"])
+            _operator_operations().set_role(name, role)
+            return _done(f"{name} has the role {role} now.")
+    return _page("role", form=form, name=name, roles=ROLE_LABELS), form.status
 
 
 @bp.route("/operators/<name>/remove", methods=["GET", "POST"])
+@requires(Role.OWNER)
 def remove_operator(name: str) -> Any:
     """Remove an operator."""
     name, form = normalize_name(name), Form(request.form, "password")
@@ -133,9 +165,15 @@ def add_token() -> Any:
 
 @bp.post("/tokens/<name>/revoke")
 def revoke_token(name: str) -> Any:
-    """Revoke an admin token."""
+    """Revoke an admin token: of one's own, or as an owner any."""
+    if not _may_revoke(_operator_stores().admin_tokens.find(normalize_name(name))):
+        raise RoleNotAllowed("The admin token is another operator's; this requires the role owner")
     _operator_operations().revoke_token(normalize_name(name))
     return _done(f"The admin token {normalize_name(name)} was revoked.")
+
+
+def _may_revoke(token: AdminToken) -> bool:
+    return g.role.includes(Role.OWNER) or operator() in (token.operator, token.created_by)
 
 
 def _enrollment(form: Form, secret: str | None) -> Any:

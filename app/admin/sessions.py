@@ -15,7 +15,7 @@ from flask.sessions import SecureCookieSessionInterface
 
 from app.admin.services import services
 from app.server.client_address import ADDRESS
-from app.stores.records.operators import Session
+from app.stores.records.operators import ActiveSession
 from app.stores.sessions import LIFE_SECONDS
 
 COOKIE, SECURE_COOKIE = "poolgate", "__Secure-poolgate"
@@ -60,7 +60,7 @@ def secret() -> str:
     return value if isinstance(value, str) else ""
 
 
-def current() -> Session | None:
+def current() -> ActiveSession | None:
     """Return the session of this request, and extend its lifetime."""
     session_id = secret()
     return services().operator_stores.sessions.touch(session_id) if session_id else None

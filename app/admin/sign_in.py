@@ -47,10 +47,11 @@ def sign_in() -> Any:
 def sign_out() -> Any:
     """End this session, here and in the store."""
     check_form()
-    session = sessions.current()
-    if session is not None:
-        actor = Actor(session.operator, Via.PAGE, sessions.address())
-        services().audit.note(actor, "session.close", "", session.operator)
+    active = sessions.current()
+    if active is not None:
+        operator = active.session.operator
+        actor = Actor(operator, Via.PAGE, sessions.address())
+        services().audit.note(actor, "session.close", "", operator)
     sessions.sign_out()
     return redirect(SIGN_IN, 303)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.backup.pool_contents import PoolContents
 from app.backup.value_checks import DIGEST, LATEST_MS, Unfit, check_integer, check_json, check_text
-from app.stores.records.operators import TokenScope, is_name
+from app.stores.records.operators import Role, TokenScope, is_name
 
 
 def check_audit(_pool: PoolContents, _suffix: str, entries: Any) -> None:
@@ -27,6 +27,7 @@ def check_operator(_pool: PoolContents, name: str, fields: Mapping[str, str]) ->
     for moment in ("created_ms", "password_ms"):
         check_integer(int(fields[moment]), moment, 0, LATEST_MS)
     check_text(fields["password"], "password")
+    Role(fields.get("role", Role.OWNER))
 
 
 def check_admin_token(_pool: PoolContents, digest: str, fields: Mapping[str, str]) -> None:

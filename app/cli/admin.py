@@ -14,7 +14,7 @@ from app.errors import InvalidRequest
 from app.formatting import moment
 from app.operations.operators import OperatorOperations
 from app.operators.operators import FIRST_START
-from app.stores.records.operators import TokenScope, normalize_name
+from app.stores.records.operators import Role, TokenScope, normalize_name
 from app.wiring import Services
 from schemas.api_keys import AdminTokenInput
 
@@ -46,10 +46,11 @@ def list_operators(services: Services, as_json: bool) -> None:
     operators = services.operator_stores.operators.all()
     if as_json:
         return show_list([operator.public() for operator in operators])
-    heads = ("NAME", "SECOND FACTOR", "RECOVERY CODES", "PASSWORD SET", "SESSIONS")
+    heads = ("NAME", "ROLE", "SECOND FACTOR", "RECOVERY CODES", "PASSWORD SET", "SESSIONS")
     rows = [
         (
             operator.name,
+            operator.role,
             "on" if operator.second_factor else "off",
             operator.recovery_codes,
             moment(operator.password_at),
@@ -82,12 +83,32 @@ def invite(services: Services, as_json: bool) -> None:
     "create", epilog=example("poolgate admin create ann", "poolgate admin create ann --password-env PASSWORD")
 )
 @click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.OWNER.value,
+    show_default=True,
+    help="viewer: read-only, without secrets; admin: everything but operators; owner: everything.",
+)
 @_password_options
 @with_store
-def create(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
+def create(
+    services: Services, as_json: bool, name: str, role: str, variable: str | None, from_stdin: bool
+) -> None:
     """Create the operator NAME, with a password of at least 12 characters."""
-    created = _operator_operations(services).create_operator(name, _password(variable, from_stdin))
+    password = _password(variable, from_stdin)
+    created = _operator_operations(services).create_operator(name, password, Role(role))
     report(as_json, created.public(), f"Created operator '{created.name}'.")
+
+
+@admin_group.command("role", epilog=example("poolgate admin role ann viewer"))
+@click.argument("name", type=normalize_name)
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@with_store
+def change_role(services: Services, as_json: bool, name: str, role: str) -> None:
+    """Give the operator NAME another role, from their next request on. The last owner stays one."""
+    changed = _operator_operations(services).set_role(name, Role(role))
+    report(as_json, changed.public(), f"'{changed.name}' has the role {changed.role} now.")
 
 
 @admin_group.command("password", epilog=example("poolgate admin password ann"))
@@ -122,7 +143,7 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 @click.argument("name", type=normalize_name)
 @with_store
 def remove(services: Services, as_json: bool, name: str) -> None:
-    """Remove the operator NAME, their sessions and admin tokens. The last operator cannot be removed."""
+    """Remove the operator NAME, their sessions and admin tokens. The last owner cannot be removed."""
     _operator_operations(services).remove_operator(name)
     report(as_json, {"name": name, "removed": True}, f"Removed operator '{name}'.")
 

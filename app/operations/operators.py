@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from app.operators.stores import OperatorStores
 from app.stores.audit import AuditLog
 from app.stores.records.audit import Actor, Change, Via
-from app.stores.records.operators import AdminToken, NewAdminToken, Operator, TokenScope, checked_name
+from app.stores.records.operators import AdminToken, NewAdminToken, Operator, Role, TokenScope, checked_name
 
 
 class OperatorOperations:
@@ -28,10 +28,10 @@ class OperatorOperations:
             change.object, change.after = created.name, created.public()
         return created
 
-    def create_operator(self, name: str, password: str) -> Operator:
+    def create_operator(self, name: str, password: str, role: Role = Role.OWNER) -> Operator:
         """Create an operator. Raises InvalidRequest."""
         with self._change("operator.create", name) as change:
-            created = self._operators.create(name, password)
+            created = self._operators.create(name, password, role)
             change.object, change.after = created.name, created.public()
         return created
 
@@ -40,6 +40,15 @@ class OperatorOperations:
         with self._change("operator.remove", name) as change:
             change.before = self._operators.find(name).public()
             self._operators.remove(name)
+
+    def set_role(self, name: str, role: Role) -> Operator:
+        """Give an operator another role, from their next request on. Raises NotFound, InvalidRequest."""
+        with self._change("operator.role", name) as change:
+            change.before = self._operators.find(name).public()
+            self._operators.set_role(name, role)
+            changed = self._operators.find(name)
+            change.after = changed.public()
+        return changed
 
     def set_password(self, name: str, password: str, *, but: str = "") -> int:
         """

@@ -1,8 +1,8 @@
 """
 Create operators, change their passwords and second factors, and verify sign-ins.
 
-Every operator may do everything in the admin pages. The first one is created with a token that
-`poolgate up` prints; it works once and expires.
+What an operator may do depends on their role. The first one is created with a token that `poolgate up`
+prints, works once and expires; it is an owner, and there is always one.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from app.stores.operators import (
     CreateResult,
     OperatorRepository,
     RemoveResult,
+    RoleResult,
     SecondFactor,
     unknown_operator,
 )
-from app.stores.records.operators import Operator, checked_name, is_name
+from app.stores.records.operators import Operator, Role, checked_name, is_name
 from app.stores.secrets import digest_of
 
 FIRST_START = "/admin/first-start"  # the page that creates the first operator
@@ -66,9 +67,9 @@ class Operators:
             )
         return self.find(checked_name(name))
 
-    def create(self, name: str, password: str) -> Operator:
+    def create(self, name: str, password: str, role: Role = Role.OWNER) -> Operator:
         """Create an operator. Raises InvalidRequest when the name is taken or a rule is broken."""
-        if self._create(name, password) is not CreateResult.MADE:
+        if self._create(name, password, role=role) is not CreateResult.MADE:
             raise InvalidRequest("is another operator's", param="name")
         return self.find(checked_name(name))
 
@@ -77,20 +78,32 @@ class Operators:
         """Raise InvalidRequest when *name* cannot name an operator, or *password* breaks a rule."""
         passwords.checked_password(password, checked_name(name))
 
-    def _create(self, name: str, password: str, start_token_digest: str = "") -> CreateResult:
+    def _create(
+        self, name: str, password: str, start_token_digest: str = "", role: Role = Role.OWNER
+    ) -> CreateResult:
         name = checked_name(name)
         if start_token_digest and not self._repository.is_start_token(start_token_digest):
             return CreateResult.CLOSED  # before it costs a hash; the script checks again
         password_hash = passwords.hash_password(passwords.checked_password(password, name))
-        return self._repository.create(name, password_hash, start_token_digest)
+        return self._repository.create(name, password_hash, start_token_digest, role)
 
     def remove(self, name: str) -> None:
-        """Remove an operator, and end their sessions. Raises NotFound, or InvalidRequest for the last one."""
+        """Remove an operator, and end their sessions. Raises NotFound; InvalidRequest for the last owner."""
         outcome = self._repository.remove(name)
         if outcome is RemoveResult.UNKNOWN:
             raise unknown_operator(name)
         if outcome is RemoveResult.LAST:
-            raise InvalidRequest("is the last operator: no one could sign in", param="name")
+            raise InvalidRequest("is the last owner: no one else could manage operators", param="name")
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Give *name* another role. Raises NotFound; InvalidRequest for the last owner."""
+        outcome = self._repository.set_role(name, role)
+        if outcome is RoleResult.UNKNOWN:
+            raise unknown_operator(name)
+        if outcome is RoleResult.LAST:
+            raise InvalidRequest(
+                "is that of the last owner: make another operator an owner first", param="role"
+            )
 
     def set_password(self, name: str, password: str) -> None:
         """Give *name* another password. Raises InvalidRequest, NotFound."""

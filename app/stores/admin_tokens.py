@@ -15,7 +15,7 @@ from app.errors import InvalidRequest, NotFound
 from app.stores import keys
 from app.stores.audit import AuditLog
 from app.stores.records.audit import AuditFilter, Via
-from app.stores.records.operators import AdminToken, NewAdminToken, TokenScope
+from app.stores.records.operators import ActiveToken, AdminToken, NewAdminToken, Role, TokenScope
 from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
 
@@ -50,7 +50,7 @@ class AdminTokenRepository:
             raise InvalidRequest("The token would have expired already", param="expires_at")
         return self.find(token.name), secret
 
-    def authenticate(self, presented: str) -> AdminToken | None:
+    def authenticate(self, presented: str) -> ActiveToken | None:
         """
         Return the token with the secret *presented*. One round trip.
 
@@ -59,16 +59,18 @@ class AdminTokenRepository:
         if _TOKEN.fullmatch(presented) is None:
             return None
         digest = digest_of(presented)
-        token = self._read(digest)
-        if token is not None and token.operator is None:
-            operator = self._find_operator(token)
+        active = self._read(digest)
+        if active is not None and active.token.operator is None:
+            operator = self._find_operator(active.token)
             self._scripts.client.hset(keys.admin_token(digest), "operator", operator)
-            token = self._read(digest)
-        return token
+            active = self._read(digest)
+        return active
 
-    def _read(self, digest: str) -> AdminToken | None:
+    def _read(self, digest: str) -> ActiveToken | None:
         flat = self._scripts.run("touch_admin_token", keys.SYSTEM, digest)
-        return _token_from(dict(zip(flat[::2], flat[1::2], strict=True)))
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        token = _token_from(fields)
+        return ActiveToken(token, Role(fields["role"])) if token else None
 
     def _find_operator(self, token: AdminToken) -> str:
         """

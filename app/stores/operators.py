@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from app.errors import NotFound
 from app.stores import keys
-from app.stores.records.operators import Operator
+from app.stores.records.operators import Operator, Role
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
@@ -27,12 +27,20 @@ class CreateResult(StrEnum):
     CLOSED = "closed"  # the start token is not valid
 
 
+class RoleResult(StrEnum):
+    """Outcome of giving an operator another role, see lua/set_role.lua."""
+
+    CHANGED = "changed"
+    UNKNOWN = "unknown"
+    LAST = "last"  # the last owner stays one
+
+
 class RemoveResult(StrEnum):
     """Outcome of removing an operator, see lua/remove_operator.lua."""
 
     REMOVED = "removed"
     UNKNOWN = "unknown"
-    LAST = "last"  # the last operator stays
+    LAST = "last"  # the last owner stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +83,16 @@ class OperatorRepository:
     def is_start_token(self, digest: str) -> bool:
         return bool(self._scripts.client.get(keys.start_token()) == digest)
 
-    def create(self, name: str, password_hash: str, start_token_digest: str = "") -> CreateResult:
+    def create(
+        self, name: str, password_hash: str, start_token_digest: str = "", role: Role = Role.OWNER
+    ) -> CreateResult:
         """Store a new operator; with a start token only if it is valid, and it is used up."""
-        reply = self._scripts.run("put_operator", keys.SYSTEM, name, password_hash, start_token_digest)
+        reply = self._scripts.run("put_operator", keys.SYSTEM, name, password_hash, start_token_digest, role)
         return CreateResult(reply)
+
+    def set_role(self, name: str, role: Role) -> RoleResult:
+        """Give an operator another role; the last owner stays one."""
+        return RoleResult(self._scripts.run("set_role", keys.SYSTEM, name, role))
 
     def remove(self, name: str) -> RemoveResult:
         """Remove an operator, and end their sessions and admin tokens."""
@@ -145,6 +159,7 @@ def unknown_operator(name: str) -> NotFound:
 def _operator_from(fields: dict[str, str]) -> Operator:
     return Operator(
         name=fields["name"],
+        role=Role(fields.get("role", Role.OWNER)),  # an earlier version had no roles
         created_at=int(fields["created_ms"]) / 1000,
         password_at=int(fields["password_ms"]) / 1000,
         second_factor="totp" in fields,

@@ -74,6 +74,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "put_operator": _OPERATORS,
     "set_operator": _OPERATORS,
     "remove_operator": _OPERATORS,
+    "set_role": _OPERATORS,
     "use_code": _OPERATORS,
     "put_admin_token": _OPERATORS,
     "touch_admin_token": _OPERATORS,

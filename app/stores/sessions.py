@@ -11,7 +11,7 @@ import secrets
 
 from app.errors import NotFound
 from app.stores import keys
-from app.stores.records.operators import Session
+from app.stores.records.operators import ActiveSession, Role, Session
 from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
 
@@ -42,10 +42,12 @@ class SessionRepository:
             raise NotFound(f"There is no operator named '{operator}'")
         return secret
 
-    def touch(self, secret: str) -> Session | None:
+    def touch(self, secret: str) -> ActiveSession | None:
         """Return the session with *secret*, used from now on; None when it has ended. One round trip."""
         flat = self._scripts.run("touch_session", keys.SYSTEM, digest_of(secret), IDLE_SECONDS * 1000)
-        return _session_from(dict(zip(flat[::2], flat[1::2], strict=True)))
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        session = _session_from(fields)
+        return ActiveSession(session, Role(fields["role"])) if session else None
 
     def all(self, operator: str) -> list[Session]:
         """Return the sessions of *operator*, the one used last first."""
@@ -58,7 +60,7 @@ class SessionRepository:
 
     def end(self, operator: str, session_id: str) -> bool:
         """End one session by its public id; return whether it existed."""
-        return self._end(operator, session_id) > 0
+        return bool(session_id) and self._end(operator, session_id) > 0  # without an id all would end
 
     def end_all(self, operator: str, *, but: str = "") -> int:
         """End every session of *operator* except the one with the secret *but*; return their number."""
@@ -66,9 +68,9 @@ class SessionRepository:
 
     def end_by_secret(self, secret: str) -> None:
         """End the session with *secret*, if it exists."""
-        session = self.touch(secret)
-        if session is not None:
-            self.end(session.operator, session.id)
+        active = self.touch(secret)
+        if active is not None:
+            self.end(active.session.operator, active.session.id)
 
     def _end(self, operator: str, session_id: str, but: str = "") -> int:
         return int(self._scripts.run("end_sessions", keys.SYSTEM, operator, session_id, but))

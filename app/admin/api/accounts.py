@@ -8,12 +8,13 @@ from flask import Blueprint, Response
 from app.accounts.account import Account
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
-from app.admin.guard import operations
+from app.admin.guard import operations, requires
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing, FirstListingJson
 from app.presentation.accounts import ListedAccountJson, serialize_account
+from app.stores.records.operators import Role
 from schemas.admin import (
     AccountChange,
     AuthJson,
@@ -135,6 +136,7 @@ def test(name: str) -> Response:
 
 
 @bp.post("/<name>/export")
+@requires(Role.OWNER)
 def export(name: str) -> Response:
     """Export the sign-in of an account as Codex's auth.json, a secret."""
     inputs.body(NOTHING)

@@ -7,18 +7,20 @@ from typing import Any
 from flask import g, render_template, request
 
 from app.accounts.route_syntax import format_fields, parse_fields, parse_step
-from app.admin.guard import operations
+from app.admin.guard import operations, requires
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.presentation.model_routes import RouteView, serialize_route, step_texts
+from app.stores.records.operators import Role
 from schemas.model_routes import ROUTE_INPUT
 
 bp = page_blueprint("routes", "/settings/models")
 
 
 @bp.route("", methods=["GET", "POST"])
+@requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
     """List the routes of the pool, and set or remove one."""
     names = services().accounts.names_by_id(g.pool)

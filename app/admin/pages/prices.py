@@ -9,13 +9,14 @@ from typing import Any
 
 from flask import g, render_template, request
 
-from app.admin.guard import operations
+from app.admin.guard import operations, requires
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
+from app.stores.records.operators import Role
 from schemas.admin import MAX_MODEL_TOKENS
 from schemas.bounds import parse_number
 
@@ -43,6 +44,7 @@ class PriceView:
 
 
 @bp.route("", methods=["GET", "POST"])
+@requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
     """List prices, and set or remove a price of the pool."""
     rows = services().prices.current(g.pool).rows()

@@ -20,12 +20,13 @@ from app.accounts.settings import (
     with_number,
     with_time_limit,
 )
-from app.admin.guard import operations
+from app.admin.guard import operations, requires
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.prices import is_own
 from app.admin.services import services
 from app.config import TimeLimits
+from app.stores.records.operators import Role
 from schemas.bounds import POOL_NUMBERS, parse_number
 
 DAY = 86400.0  # the longest time limit, in seconds
@@ -42,6 +43,7 @@ bp = page_blueprint("settings", "/settings")
 
 
 @bp.route("", methods=["GET", "POST"])
+@requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
     """Show the settings of the pool, and create another pool."""
     form = Form(request.form, "name", under={"pool": "name"})
@@ -74,6 +76,7 @@ def _pool() -> Pool:
 
 
 @bp.route("/routing", methods=["GET", "POST"])
+@requires(Role.ADMIN, to_read=Role.VIEWER)
 def routing() -> Any:
     """Change policy, time zone, flags and numbers of the pool."""
     pool = _pool()
@@ -116,6 +119,7 @@ def routing() -> Any:
 
 
 @bp.route("/time-limits", methods=["GET", "POST"])
+@requires(Role.ADMIN, to_read=Role.VIEWER)
 def time_limits() -> Any:
     """Change the time limits of every model, or of a pattern."""
     stored = dict(_pool().effective.time_limits)

@@ -7,12 +7,13 @@ from typing import Any
 from flask import g, render_template, request
 from markupsafe import Markup
 
-from app.admin.guard import operations
+from app.admin.guard import operations, requires
 from app.admin.pages import formatting
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.presentation.webhooks import WebhookView, webhook_views
+from app.stores.records.operators import Role
 from app.stores.records.webhooks import DEFAULT_REMINDER_HOURS, AlertKind, Webhook
 from schemas.webhooks import FORMATS, WEBHOOK_CHANGE, WEBHOOK_INPUT
 
@@ -30,6 +31,7 @@ FIELDS = ("name", "url", "format", "secret", "private", "remind_hours", *KIND_LA
 
 
 @bp.route("", methods=["GET", "POST"])
+@requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
     """List the webhooks of the pool; add, change, test and remove one."""
     views = {view["name"]: view for view in _views()}

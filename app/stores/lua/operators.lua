@@ -9,6 +9,25 @@ local function attempts_key(what) return root .. 'try:' .. what end
 local TOKENS = root .. 'admin-tokens' -- hash: name of an admin token -> digest
 local function token_key(digest) return root .. 'adm:' .. digest end
 
+-- Returns the role of an operator; one that an earlier version created is an owner.
+local function role_of(name) return redis.call('HGET', operator_key(name), 'role') or 'owner' end
+
+-- Returns whether `name` is the only owner: then no one else could manage operators.
+local function is_last_owner(name)
+  if role_of(name) ~= 'owner' then return false end
+  for _, other in ipairs(redis.call('SMEMBERS', OPERATORS)) do
+    if other ~= name and role_of(other) == 'owner' then return false end
+  end
+  return true
+end
+
+-- Appends a field to a flat reply of HGETALL; returns it.
+local function with_field(flat, field, value)
+  flat[#flat + 1] = field
+  flat[#flat + 1] = value
+  return flat
+end
+
 -- Removes an admin token, and its name unless another token has it by now.
 local function remove_token(name, digest)
   redis.call('DEL', token_key(digest))

@@ -1,10 +1,10 @@
 -- Remove an operator, and end their sessions and the admin tokens that they made.
 -- KEYS[1]  root of the system keys
 -- ARGV     name
--- Returns  'removed', 'unknown', or 'last': the last operator cannot be removed.
+-- Returns  'removed', 'unknown', or 'last': the last owner cannot be removed.
 local name = ARGV[1]
 if redis.call('SISMEMBER', OPERATORS, name) == 0 then return 'unknown' end
-if redis.call('SCARD', OPERATORS) == 1 then return 'last' end
+if is_last_owner(name) then return 'last' end
 end_sessions(name, function() return true end)
 local tokens = redis.call('HGETALL', TOKENS)
 for i = 1, #tokens, 2 do

@@ -1,8 +1,9 @@
 -- Read an admin token that is being used.
 -- KEYS[1]  root of the system keys
 -- ARGV     SHA-256 of its secret (hex)
--- Returns  {field, value, …} of the token; empty when there is none, or when its operator is gone, or is another one
---          of the same name, created later: then the token is removed.
+-- Returns  {field, value, …} of the token, and `role`: that of its operator, `owner` without one; empty when there is
+--          none, or when its operator is gone, or is another one of the same name, created later: then the token is
+--          removed.
 -- A token of an earlier version has no `operator`: the caller determines it.
 local digest = ARGV[1]
 local flat = redis.call('HGETALL', token_key(digest))
@@ -15,4 +16,4 @@ if values[1] and values[1] ~= '' then
     return {}
   end
 end
-return flat
+return with_field(flat, 'role', role_of(values[1] or ''))

@@ -1,7 +1,8 @@
 -- Read a session that is being used, and extend it.
 -- KEYS[1]  root of the system keys
 -- ARGV     SHA-256 of its secret id (hex), its idle time (ms)
--- Returns  {field, value, …} of the session; empty when there is none, or its operator is gone.
+-- Returns  {field, value, …} of the session, and `role`: that of its operator; empty when there is none, or its
+--          operator is gone.
 local key, now, idle_ms = session_key(ARGV[1]), clock(), number_argument(ARGV[2], 'idle time')
 local flat = redis.call('HGETALL', key)
 if #flat == 0 then return {} end
@@ -13,4 +14,4 @@ if left <= 0 or redis.call('EXISTS', operator_key(values[1])) == 0 then
 end
 redis.call('HSET', key, 'seen_ms', now)
 redis.call('PEXPIRE', key, math.floor(math.min(left, idle_ms)))
-return flat
+return with_field(flat, 'role', role_of(values[1]))

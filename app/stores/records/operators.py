@@ -19,10 +19,24 @@ class TokenScope(StrEnum):
     FULL = "full"
 
 
+class Role(StrEnum):
+    """What an operator may do, from the least to everything."""
+
+    VIEWER = "viewer"  # reads pages and exports, without secrets; changes the own sign-in only
+    ADMIN = "admin"  # changes everything but operators and what belongs to them
+    OWNER = "owner"
+
+    def includes(self, other: Role) -> bool:
+        """Return whether this role may do everything that *other* may do."""
+        ranks = tuple(Role)
+        return ranks.index(self) >= ranks.index(other)
+
+
 class OperatorJson(TypedDict):
     """An Operator, by its public names."""
 
     name: str
+    role: Role
     created_at: float
     password_at: float
     second_factor: bool
@@ -34,6 +48,7 @@ class Operator:
     """Times are Unix seconds; `recovery_codes` is the number of unused ones."""
 
     name: str
+    role: Role
     created_at: float
     password_at: float
     second_factor: bool
@@ -71,6 +86,14 @@ class Session:
         return public_fields(self, SessionJson)
 
 
+@dataclass(frozen=True, slots=True)
+class ActiveSession:
+    """A session that is being used, with the present role of its operator."""
+
+    session: Session
+    role: Role
+
+
 class AdminTokenJson(TypedDict):
     """An AdminToken, by its public names."""
 
@@ -103,6 +126,14 @@ class AdminToken:
 
 
 @dataclass(frozen=True, slots=True)
+class ActiveToken:
+    """An admin token that is being used; `role` is the present one of its operator, OWNER without one."""
+
+    token: AdminToken
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class NewAdminToken:
     """`name` is a result of `checked_name`; the other fields are as in AdminToken."""
 
@@ -111,6 +142,14 @@ class NewAdminToken:
     operator: str = ""
     scope: TokenScope = TokenScope.FULL
     expires_at: float | None = None
+
+
+def checked_role(text: str) -> Role:
+    """Raises InvalidRequest."""
+    try:
+        return Role(text)
+    except ValueError:
+        raise InvalidRequest("must be owner, admin or viewer", param="role") from None
 
 
 def checked_scope(text: str) -> TokenScope:

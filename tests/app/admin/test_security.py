@@ -140,7 +140,7 @@ class TestSecondFactor:
 
 class TestOthers:
     def test_an_operator_is_added_and_removed(self, app, inside, services):
-        form = {"name": "Bea", "new_password": NEW, "password": PASSWORD}
+        form = {"name": "Bea", "role": "admin", "new_password": NEW, "password": PASSWORD}
         assert inside.send(f"{AT}/operators", form).status_code == 303
         bea = Visitor(app)
         bea.sign_in("bea", NEW)
@@ -156,12 +156,13 @@ class TestOthers:
         [
             ({"name": "a b"}, "name"),
             ({"name": "ann"}, "name"),
+            ({"role": "king"}, "role"),
             ({"new_password": "short"}, "new_password"),
             ({"password": "not mine at all"}, "password"),
         ],
     )
     def test_bad_input(self, inside, services, change, field):
-        form = {"name": "bea", "new_password": NEW, "password": PASSWORD} | change
+        form = {"name": "bea", "role": "viewer", "new_password": NEW, "password": PASSWORD} | change
 
         response = inside.send(f"{AT}/operators", form)
 

@@ -75,7 +75,7 @@ class TestOperators:
         result = poolgate("admin remove ann")
 
         assert result.exit_code == 1
-        assert "last operator" in result.stderr
+        assert "last owner" in result.stderr
         assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     def test_the_list(self, poolgate, ann):
@@ -101,7 +101,7 @@ class TestSessions:
         assert {one["address"] for one in listed} == {"192.0.2.1", "192.0.2.2"}
         assert first not in poolgate("admin sessions ann").stdout
 
-        assert poolgate("admin sign-out ann --session", sessions.touch(first).id).stdout.startswith(
+        assert poolgate("admin sign-out ann --session", sessions.touch(first).session.id).stdout.startswith(
             "Ended 1 session of"
         )
         assert sessions.touch(first) is None
@@ -136,7 +136,7 @@ class TestTokens:
         secret = poolgate("admin token create ci --expires 2127-01-01").stdout.strip()
 
         assert TOKEN.fullmatch(secret)
-        assert services.operator_stores.admin_tokens.authenticate(secret).name == "ci"
+        assert services.operator_stores.admin_tokens.authenticate(secret).token.name == "ci"
         assert secret not in everything_stored(redis_client)
         assert secret not in poolgate("admin token list --json").stdout
 

@@ -10,7 +10,7 @@ import pytest
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
 from app.stores.admin_tokens import PREFIX, AdminTokenRepository
-from app.stores.records.operators import NewAdminToken, TokenScope
+from app.stores.records.operators import ActiveToken, NewAdminToken, Role, TokenScope
 from app.stores.scripts import Scripts
 
 
@@ -23,7 +23,8 @@ def test_created(tokens: AdminTokenRepository, redis_client: Any) -> None:
     token, secret = tokens.create(NewAdminToken("deploy", "cli", scope=TokenScope.READ))
 
     assert secret.startswith(PREFIX)
-    assert tokens.authenticate(secret) == token == tokens.find("deploy")
+    assert tokens.authenticate(secret) == ActiveToken(token, Role.OWNER)
+    assert token == tokens.find("deploy")
     assert (token.scope, token.operator, token.expires_at) == (TokenScope.READ, "", None)
     for key in redis_client.scan_iter("*"):
         assert secret not in key
@@ -96,10 +97,10 @@ class TestWithoutOperator:
         redis_client.hset(keys.operator("ann"), mapping={"name": "ann", "created_ms": 0})
         secret = self.old_token(tokens, redis_client)
 
-        token = tokens.authenticate(secret)
+        active = tokens.authenticate(secret)
 
-        assert token is not None
-        assert token.operator == "ann"
+        assert active is not None
+        assert active.token.operator == "ann"
         assert tokens.find("deploy").operator == "ann"
 
     def test_its_creator_was_removed(self, tokens: AdminTokenRepository, redis_client: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,7 +10,15 @@ from cryptography.fernet import Fernet
 
 from app.errors import NotFound
 from app.stores import keys
-from app.stores.operators import START_SECONDS, CreateResult, OperatorRepository, RemoveResult, SecondFactor
+from app.stores.operators import (
+    START_SECONDS,
+    CreateResult,
+    OperatorRepository,
+    RemoveResult,
+    RoleResult,
+    SecondFactor,
+)
+from app.stores.records.operators import Role
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
@@ -132,3 +141,39 @@ def test_unknown_operators(operators: OperatorRepository) -> None:
     with pytest.raises(NotFound) as error:
         operators.find("x" * 1000)
     assert len(error.value.message) < 100
+
+
+class TestRoles:
+    def test_changed(self, operators: OperatorRepository) -> None:
+        operators.create("ann", "hash")
+        operators.create("bea", "hash", role=Role.VIEWER)
+        assert [operator.role for operator in operators.all()] == [Role.OWNER, Role.VIEWER]
+
+        assert operators.set_role("bea", Role.ADMIN) is RoleResult.CHANGED
+        assert operators.find("bea").role is Role.ADMIN
+        assert operators.set_role("eve", Role.ADMIN) is RoleResult.UNKNOWN
+        assert not operators.has("eve")
+
+    def test_the_last_owner_stays_one(self, operators: OperatorRepository) -> None:
+        operators.create("ann", "hash")
+        operators.create("bea", "hash", role=Role.ADMIN)
+
+        assert operators.set_role("ann", Role.ADMIN) is RoleResult.LAST
+        assert operators.set_role("ann", Role.OWNER) is RoleResult.CHANGED
+        assert operators.remove("ann") is RemoveResult.LAST
+        assert operators.remove("bea") is RemoveResult.REMOVED
+
+    def test_owners_who_remove_each_other_at_once(self, operators: OperatorRepository) -> None:
+        """One of them stays, however many race."""
+        names = [f"owner-{number}" for number in range(20)]
+        for name in names:
+            operators.create(name, "hash")
+
+        def leave(number: int) -> object:
+            name = names[number]
+            return operators.remove(name) if number % 2 else operators.set_role(name, Role.VIEWER)
+
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(leave, range(len(names))))
+
+        assert len([one for one in operators.all() if one.role is Role.OWNER]) == 1

@@ -26,6 +26,7 @@ NAMES_ALONE = {
     "end_sessions",
     "use_code",
     "put_operator",
+    "set_role",
 }
 MARKS: list[dict[str, Any]] = [
     {"ok": True, "windows": [[5, START_MS + 60_000, 300], None]},
@@ -39,7 +40,7 @@ FIELDS = {"offer": "c:openai:any", "weight": 1, "cap": 5, "group": 0, "name": "b
 
 
 def _session(store: StoreOfTest) -> None:
-    store.scripts.run("put_operator", keys.SYSTEM, "ann", "hash", "")
+    store.scripts.run("put_operator", keys.SYSTEM, "ann", "hash", "", "owner")
     store.scripts.run_raw("open_session", keys.SYSTEM, _OPEN_SESSION)
 
 

@@ -25,8 +25,9 @@ def opened(sessions: SessionRepository, name: str = "ann", address: str = "192.0
 
 class TestOpen:
     def test_its_fields(self, sessions):
-        session = sessions.touch(opened(sessions))
+        active = sessions.touch(opened(sessions))
 
+        session = active.session
         assert (session.operator, session.address) == ("ann", "192.0.2.1")
         assert len(session.agent) == 200
         assert session.ends_at - session.opened_at == LIFE_SECONDS
@@ -90,11 +91,12 @@ class TestEnd:
     def test_one(self, sessions):
         first, second = opened(sessions), opened(sessions)
 
-        assert sessions.end("ann", sessions.touch(first).id)
+        assert sessions.end("ann", sessions.touch(first).session.id)
 
         assert sessions.touch(first) is None
-        assert [one.id for one in sessions.all("ann")] == [sessions.touch(second).id]
+        assert [one.id for one in sessions.all("ann")] == [sessions.touch(second).session.id]
         assert not sessions.end("ann", "nothing")
+        assert not sessions.end("ann", "")
 
     def test_all_but_one(self, sessions):
         current, *others = [opened(sessions) for _ in range(3)]
