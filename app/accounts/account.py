@@ -18,6 +18,7 @@ from app.records import public_fields
 from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, REFUSED_PREFIX, AccountState
 
 POOL_SETTING = "pool"  # in place of a setting of its own
+MIN_SUSPICIONS = 2  # failures in a row that are evidence against an account; a single one is none
 MIN_STREAK = 5  # failures in a row of an account that no failure takes out, such as a 404
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
@@ -98,6 +99,7 @@ class Account:
     rescues: int = 0  # of those, the ones after which another account answered
     failures: dict[str, int] = field(default_factory=dict)  # by `Failure`, the request's own too
     failures_in_a_row: int = 0  # how many of its newest attempts failed
+    suspicions: int = 0  # how many of its newest attempts were a reason to suspect it; 0 while it is tested
     latest_failure: str = ""  # the `Failure` of the newest one
     refused: tuple[RefusedField, ...] = ()  # learned from its server's errors
     unknown_usage: tuple[str, ...] = ()  # the names in a usage of its server that is not understood
@@ -112,6 +114,11 @@ class Account:
         """The `Failure` of its newest attempts while it stays in use, '' unless there are MIN_STREAK."""
         is_failing = self.state == AccountState.ACTIVE and self.failures_in_a_row >= MIN_STREAK
         return self.latest_failure if is_failing else ""
+
+    @property
+    def stays_in_use(self) -> bool:
+        """Whether it would be out of use for its failures, were there others that could take its place."""
+        return self.state == AccountState.ACTIVE and self.suspicions >= MIN_SUSPICIONS
 
     @property
     def owned_by(self) -> str:
@@ -194,6 +201,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         rescues=integer("rescues"),
         failures=_failures(fields),
         failures_in_a_row=failures_in_a_row(fields),
+        suspicions=0 if fields.get("probe", "0") != "0" else integer("errors"),
         latest_failure=fields.get("streak_of", ""),
         refused=_refused_fields(fields),
         unknown_usage=tuple(orjson.loads(fields.get("unknown_usage") or "[]")),

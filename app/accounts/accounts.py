@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
 from app.accounts.account import Account, account_from
-from app.accounts.oauth_tokens import Tokens, tokens_from
+from app.accounts.oauth_tokens import SignInIdentity, Tokens, tokens_from
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountHashes
@@ -160,6 +161,15 @@ class AccountRepository:
     def all(self, pool: str) -> list[Account]:
         """Return every account by name, credentials left sealed."""
         return [account_from(fields, lambda _: "") for fields in self._store.read_all(pool)]
+
+    def identities(self, pool: str) -> dict[str, SignInIdentity]:
+        """Return the plan and the e-mail address of each sign-in that can be read here, by account id."""
+        found = {}
+        for fields in self._store.read_some(pool, ("id", "sign_in")):
+            with suppress(CredentialUnreadable):
+                if sign_in := fields.get("sign_in"):
+                    found[fields["id"]] = self.open_tokens(sign_in).identity
+        return found
 
     def pause(self, pool: str, name: str, reason: str = "paused by an administrator") -> None:
         self._store.set_state(pool, self._id(pool, name), AccountState.PAUSED, reason)

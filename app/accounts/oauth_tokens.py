@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 import orjson
@@ -21,6 +21,16 @@ from schemas import bounds
 
 AUTH_CLAIM = "https://api.openai.com/auth"
 PROFILE_CLAIM = "https://api.openai.com/profile"
+
+
+class SignInIdentity(NamedTuple):
+    """The plan and the e-mail address of a sign-in, '' where its tokens do not name them."""
+
+    plan: str
+    email: str
+
+
+NO_IDENTITY = SignInIdentity("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,10 @@ class Tokens:
     account_id: str
     plan: str = ""
     email: str = ""
+
+    @property
+    def identity(self) -> SignInIdentity:
+        return SignInIdentity(self.plan, self.email)
 
     def dumps(self) -> str:
         return orjson.dumps(asdict(self)).decode()

@@ -14,7 +14,6 @@ from app.presentation.accounts import certificates_in, failure_label
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 
-MIN_FAILURES = 2  # in a row; a single one is no evidence
 SOON_SECONDS = 30 * 86_400  # before a certificate expires
 MAX_SUBJECT_CHARS = 200
 MAX_REFUSED = 10  # fields that are listed
@@ -149,8 +148,7 @@ def _describe_state(account: Account) -> Diagnostic:
 
 def _check_failures(record: StoredAccount) -> Iterator[Diagnostic]:
     """Yield whether an account fails but stays in use, because too few others can replace it."""
-    streak, is_tested = int(record.fields.get("errors") or 0), record.fields.get("probe", "0") != "0"
-    if record.account.state == AccountState.ACTIVE and streak >= MIN_FAILURES and not is_tested:
+    if record.account.stays_in_use:
         what = "its latest attempts failed; it stays in use because too few others could take its place"
         yield _note(what, "poolgate account test NAME")
     elif failure := record.account.persistent_failure:

@@ -14,6 +14,7 @@ from app.accounts.kinds import kind_of
 from app.formatting import duration
 from app.stores.records.accounts import AccountState
 
+HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, from which its gauge warns
 LABELS: Mapping[str, str] = {AccountState.CREDENTIAL_DEAD: "credential refused"}
 FAILURES: Mapping[str, str] = {
     Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
@@ -46,6 +47,11 @@ class WindowView:
     resets_at: float | None  # Unix seconds
     over: bool  # it has ended since it was reported
 
+    @property
+    def level(self) -> str:
+        """How full it is: `normal`, `high` or `full`; the CSS class of its gauge."""
+        return "full" if self.used >= FULL_PERCENT else "high" if self.used >= HIGH_PERCENT else "normal"
+
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
@@ -63,6 +69,8 @@ class AccountView:
         """Why it is out of use, or how its latest attempts failed while it stays in use."""
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
+        if self.account.stays_in_use:
+            return f"{self.account.suspicions} failures in a row; in use as too few others could replace it"
         if not (failure := self.account.persistent_failure):
             return ""
         return f"{self.account.failures_in_a_row} failures in a row, {failure_label(failure)}"

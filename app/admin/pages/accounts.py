@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,17 +12,18 @@ from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.admin.guard import operations
 from app.admin.pages import account_settings, usage_summary
+from app.admin.pages.account_rows import read_rows
 from app.admin.pages.forms import Form, confirmation
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
+from app.presentation.account_list import DEFAULT_COLUMN, sort_rows
 from app.presentation.accounts import AccountView
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, recent_errors
 from schemas.accounts import AccountInput
 
-MAX_ERRORS = 3
 NUMBERS = ("cap", "weight", "group")
 STREAMING = ((POOL_SETTING, "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
 # the kinds of account that the form adds, with their titles: first those whose address is known
@@ -37,14 +37,9 @@ bp = page_blueprint("accounts", "/accounts")
 
 @bp.get("")
 def show() -> Any:
-    """List the accounts of the pool, with their recent errors."""
-    app_services = services()
-    now = app_services.clock.now()
-    views = [AccountView(account, now) for account in app_services.accounts.snapshot(g.pool)]
-    errors = {account_id: rows[:MAX_ERRORS] for account_id, rows in _recent_errors().items()}
-    return render_template(
-        "accounts/show.html", section="accounts.show", views=views, errors=defaultdict(list, errors)
-    )
+    """List the accounts of the pool."""
+    rows = sort_rows(read_rows(services(), g.pool), DEFAULT_COLUMN)
+    return render_template("accounts/show.html", section="accounts.show", rows=rows)
 
 
 @bp.get("/<name>")

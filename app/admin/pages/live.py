@@ -54,6 +54,7 @@ class _Renderer:
 
     def __init__(self, templates: Any, names: Callable[[], Names], address: str) -> None:
         self._account = templates.get_template("parts/account.html")
+        self._account_row = templates.get_template("parts/account_row.html").module
         self._row = templates.get_template("parts/request_row.html")
         self._names = names
         self._address = address
@@ -62,11 +63,8 @@ class _Renderer:
         """Yield the server-sent events of *update*."""
         if update.accounts:
             now = time.time()
-            rendered = {
-                account.id: self._account.render(view=AccountView(account, now))
-                for account in update.accounts
-            }
-            yield _frame("accounts", rendered)
+            views = [AccountView(account, now) for account in update.accounts]
+            yield _frame("accounts", {name: html for view in views for name, html in self._parts(view)})
         if update.entries:
             names = self._names()
             rendered_rows = [
@@ -77,6 +75,14 @@ class _Renderer:
                 for entry in update.entries
             ]
             yield _frame("requests", rendered_rows, update.entries[-1].id)
+
+    def _parts(self, view: AccountView) -> Iterator[tuple[str, str]]:
+        """Yield what pages show of an account, by its `data-live-id`."""
+        account_id, row = view.account.id, self._account_row
+        yield account_id, self._account.render(view=view)
+        yield f"{account_id}:state", row.state(view)
+        yield f"{account_id}:windows", row.windows(view)
+        yield f"{account_id}:load", row.load(view)
 
     def _href(self, entry: LedgerEntry) -> str:
         return self._address.replace("ID", quote(entry.request_id, safe="")) + f"?entry={entry.id}"

@@ -18,6 +18,7 @@ def test_accounts(redis_client: Any) -> None:
     store.set_state("a", "paused")
     store.key("k")
     store.admit()
+    redis_client.hset(keys.account(store.pool, "b"), "errors", "2")
     for name in ("a", "b"):
         secret = {"base_url": "http://x/v1", "wires": "chat", "credential": "sealed", "sign_in": "sealed"}
         redis_client.hset(keys.account(store.pool, name), mapping=secret)
@@ -26,6 +27,7 @@ def test_accounts(redis_client: Any) -> None:
 
     assert (a.name, a.state, a.in_flight) == ("a", "paused", 0)
     assert (b.name, b.state, b.in_flight, b.cap) == ("b", "active", 1, 3)
+    assert (b.suspicions, b.stays_in_use, a.stays_in_use) == (2, True, False)
     assert b.protocols == ("chat",)
     assert [(each.models, each.credential, each.signed_in) for each in (a, b)] == [((), "", False)] * 2
 

@@ -52,6 +52,23 @@ def test_an_active_account_that_only_fails(streak: int, state: AccountState, rea
     assert AccountView(account, now=1.0).reason == reason
 
 
+def test_an_active_account_that_no_other_could_replace() -> None:
+    account = Account("acct_1", "a", "openai", "https://up.test", suspicions=3)
+
+    assert (
+        AccountView(account, 1.0).reason == "3 failures in a row; in use as too few others could replace it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("used", "level"), [(79.9, "normal"), (80, "high"), (94, "high"), (95, "full"), (100, "full")]
+)
+def test_how_full_a_window_is(used: float, level: str) -> None:
+    account = Account("acct_1", "a", "chatgpt", "https://up.test", used=(used, None))
+
+    assert AccountView(account, now=1.0).windows[0].level == level
+
+
 def test_json_has_the_values_of_states():
     account = Account("acct_1", "a", "openai", "https://up.test", state=AccountState.PAUSED)
 

@@ -17,6 +17,7 @@ from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
 
 PATH = f"/admin/p/{POOL}/live"
+PARTS = ("state", "windows", "load")  # of a row
 MARKUP = "<script>alert(1)</script>"
 
 
@@ -49,13 +50,14 @@ def test_what_changes(inside: Visitor, services: Services, pool: Furnished) -> N
     stream = events(response.iter_encoded())
 
     name, drawn, _ = next(stream)
-    assert (name, list(drawn)) == ("accounts", [account.id])
+    assert (name, list(drawn)) == ("accounts", [account.id, *(f"{account.id}:{part}" for part in PARTS)])
     next(stream)  # the feed's own first look
 
     services.accounts.pause(POOL, "main", MARKUP)
     drawn = next(data for name, data, _ in stream if name == "accounts")
-    assert "paused" in drawn[account.id]
-    assert MARKUP not in drawn[account.id]
+    for name in (account.id, f"{account.id}:state"):
+        assert "paused" in drawn[name]
+        assert MARKUP not in drawn[name]
 
     entry_id = record_request(services, "r1", MARKUP)
     _, rows, event_id = next(one for one in stream if one[0] == "requests")

@@ -1,0 +1,136 @@
+"""The list of accounts: what a row shows, and how rows are filtered and sorted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from app.accounts.account import Account
+from app.accounts.oauth_tokens import NO_IDENTITY, SignInIdentity
+from app.accounts.request_settings import ON
+from app.formatting import natural
+from app.presentation.accounts import AccountView
+from app.stores.records.accounts import AccountState
+
+Figures = Mapping[str, int]  # of today: requests, errors, attempts, failed_attempts, rescues, cost, …
+
+# the worst first
+_STATES = (
+    *(AccountState.CREDENTIAL_DEAD, AccountState.CREDENTIAL_EXPIRED, AccountState.WINDOW_SPENT),
+    *(AccountState.BURST_LIMITED, AccountState.SUSPECTED, AccountState.ACTIVE, AccountState.PAUSED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LastUse:
+    """When an account last served: `at` in Unix seconds, only its day where `is_exact` is False."""
+
+    at: float
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account, with what it did today."""
+
+    view: AccountView
+    today: Figures
+    last_use: LastUse | None = None  # None: not in the last 30 days
+    identity: SignInIdentity = NO_IDENTITY
+
+    @property
+    def account(self) -> Account:
+        return self.view.account
+
+    @property
+    def marks(self) -> list[str]:
+        """What is unusual about how it is reached."""
+        settings = self.account.settings
+        proxied = ["proxy"] if settings.proxy.url else []
+        return [*proxied, *(["WebSocket"] if settings.websocket == ON else [])]
+
+    @property
+    def masked_email(self) -> str:
+        """The e-mail address of its sign-in, shortened: `an…@example.com`."""
+        name, at, host = self.identity.email.partition("@")
+        return f"{name[:2]}…@{host}" if at else ""
+
+    @property
+    def used_percent(self) -> float | None:
+        """The share of its fullest usage window."""
+        return max((window.used for window in self.view.windows), default=None)
+
+    @property
+    def resets_at(self) -> float | None:
+        """When its first usage window resets, in Unix seconds."""
+        windows = self.view.windows
+        return min(
+            (window.resets_at for window in windows if window.resets_at and not window.over), default=None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFilter:
+    """Which accounts to list; '' matches all. `q` is a part of the name, base URL, plan or e-mail address."""
+
+    q: str = ""
+    kind: str = ""
+    state: str = ""
+    plan: str = ""
+    model: str = ""
+
+    @classmethod
+    def from_query(cls, args: Mapping[str, str]) -> AccountFilter:
+        """Return the filter in the query *args* of a page."""
+        return cls(**{field.name: args.get(field.name, "").strip() for field in fields(cls)})
+
+    def matches(self, row: AccountRow) -> bool:
+        account = row.account
+        texts = (account.name, account.base_url, row.identity.plan, row.identity.email)
+        return (
+            any(self.q.lower() in text.lower() for text in texts)
+            and self.kind in ("", account.kind)
+            and self.state in ("", account.state)
+            and self.plan in ("", row.identity.plan)
+            and (not self.model or _may_serve(account, self.model))
+        )
+
+
+def _may_serve(account: Account, model: str) -> bool:
+    """Return whether *account* may serve *model*: its upstream lists it, or no list is known."""
+    return model in account.offered_models or not account.offered_models
+
+
+# of each column: the value to sort by; None sorts last
+COLUMNS: Mapping[str, Callable[[AccountRow], Any]] = {
+    "name": lambda row: natural(row.account.name),
+    "kind": lambda row: (row.account.kind, row.identity.plan),
+    "state": lambda row: (_STATES.index(row.account.state), not row.view.reason),
+    "used": lambda row: row.used_percent,
+    "reset": lambda row: row.resets_at,
+    "in_flight": lambda row: row.account.in_flight,
+    "attempts": lambda row: row.today.get("attempts", 0),
+    "failed": lambda row: row.today.get("failed_attempts", 0),
+    "rescued": lambda row: row.today.get("rescues", 0),
+    "errors": lambda row: row.today.get("errors", 0),
+    "cost": lambda row: row.today.get("cost", 0),
+    "last_use": lambda row: row.last_use.at if row.last_use else None,
+}
+DEFAULT_COLUMN = "name"
+
+
+def sort_rows(rows: Iterable[AccountRow], column: str, *, descending: bool = False) -> list[AccountRow]:
+    """Return *rows* by *column*, one of COLUMNS: those of the same value by name, unknown values last."""
+    value = COLUMNS[column]
+    by_name = sorted(rows, key=COLUMNS[DEFAULT_COLUMN])
+    known = [row for row in by_name if value(row) is not None]
+    return [
+        *sorted(known, key=value, reverse=descending),
+        *(row for row in by_name if value(row) is None),
+    ]
+
+
+def models_of(rows: Sequence[AccountRow]) -> list[str]:
+    """Return the models that the accounts of *rows* offer, in order."""
+    return sorted({model for row in rows for model in row.account.offered_models}, key=natural)
