@@ -1,27 +1,39 @@
 """
-Charts as SVG: columns over time, and the bar of a limit. Pure.
+Charts as SVG: stacked columns and lines over time. Pure.
 
-The drawing stretches with the page and therefore contains no text; the page adds a scale, a legend
-and a table with the same numbers.
+A drawing stretches with the page: its shapes are in a view box of their own, and its texts at percentages.
+Each point has an area with its values as a title, which the script shows on hover and to the keyboard. The
+page adds a legend and a table with the same numbers. `sparks.py` has small drawings, for rows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from enum import StrEnum
 
 from markupsafe import Markup
 
+from app.admin.pages import time_axis
+
 COLUMN = 10  # units of width for each point in time
 HEIGHT = 100
-GAP = 1.5  # units left free between columns
-STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
+GAP = 2  # units left free between columns
+STEPS = (1, 2, 2.5, 5, 10)
+INTERVALS = 4  # between grid lines, at most
+SHADES = ("series-1", "series-2", "series-3", "series-4", "series-5", "series-6")
+
+
+class Shape(StrEnum):
+    COLUMNS = "columns"  # on top of each other
+    LINES = "lines"
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One figure over time. `shade` is its CSS class; a point is None where it is unknown."""
+    """One figure over time. Its CSS class is one of SHADES, or `series-bad`; unknown points are None."""
 
     label: str
     shade: str
@@ -30,28 +42,33 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Series on top of each other, one column for each of `starts` (Unix seconds)."""
+    """Series over time: a point for each of `starts` (Unix seconds), which lasts until the next one."""
 
     name: str  # unique on its page
     title: str
     starts: Sequence[int]
     series: Sequence[Series]
-    format_value: Callable[[float | None], str] = str  # formats its numbers
-    until: int = 0  # end of the last column, Unix seconds
+    format_value: Callable[[float | None], str] = str  # of tables and of what is shown on hover
+    until: int = 0  # end of the last point, Unix seconds
+    shape: Shape = Shape.COLUMNS
+    zone: tzinfo = UTC  # of the time axis
+    format_axis: Callable[[float | None], str] | None = None  # of the value axis; None: `format_value`
 
     @property
     def empty(self) -> bool:
         return not any(point for series in self.series for point in series.points)
 
     @property
-    def top(self) -> float:
-        """The value at the upper edge."""
-        sums = [sum(series.points[n] or 0 for series in self.series) for n in range(len(self.starts))]
-        return nice_top(max(sums, default=0))
+    def scale(self) -> list[float]:
+        """The values of the grid lines, from the top down to 0."""
+        points = [[series.points[n] or 0 for series in self.series] for n in range(len(self.starts))]
+        reach = sum if self.shape is Shape.COLUMNS else max
+        integers = all(value == int(value) for each in points for value in each)
+        return nice_scale(max((reach(each) for each in points if each), default=0), integers=integers)
 
-    @property
-    def scale(self) -> str:
-        return self.format_value(self.top)
+    def axis(self) -> list[str]:
+        """Return the labels of the grid lines, from the top down."""
+        return [(self.format_axis or self.format_value)(value) for value in self.scale]
 
     def rows(self) -> list[tuple[int, list[str]]]:
         """Return the same data as a table: (start, a number for each series), newest first."""
@@ -64,22 +81,55 @@ class Chart:
     def svg(self) -> Markup:
         """Return the chart as an SVG element."""
         width = max(len(self.starts), 1) * COLUMN
-        parts = [_rule(width, level) for level in (0.5, HEIGHT / 2)]
+        scale = self.scale
+        shapes = self._columns(scale[0]) if self.shape is Shape.COLUMNS else self._lines(scale[0])
+        grid = [_rule(width, HEIGHT * n / (len(scale) - 1)) for n in range(len(scale) - 1)]
+        area = Markup('<svg class="area" viewBox="0 0 {} {}" preserveAspectRatio="none">{}</svg>').format(
+            width, HEIGHT, Markup("").join((*grid, *shapes, _rule(width, HEIGHT, "base")))
+        )
+        return Markup(
+            '<svg class="plot" role="img" aria-labelledby="{0}-title {0}-desc">'
+            '<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>{3}<g>{4}</g><g>{5}</g></svg>'
+        ).format(
+            *(self.name, self.title, self._described(), area),
+            *(Markup("").join(self._ticks()), Markup("").join(self._points())),
+        )
+
+    def _columns(self, top: float) -> Iterator[Markup]:
         for n in range(len(self.starts)):
             floor = float(HEIGHT)
             for series in self.series:
-                tall = HEIGHT * (series.points[n] or 0) / self.top
+                tall = HEIGHT * (series.points[n] or 0) / top
                 floor -= tall
                 if tall > 0:
-                    parts.append(_rect(series.shade, n * COLUMN + GAP / 2, floor, COLUMN - GAP, tall))
-        parts.append(_rule(width, HEIGHT, "base"))
-        return Markup(
-            '<svg class="plot" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none"'
-            ' aria-labelledby="{}-title {}-desc"><title id="{}-title">{}</title>'
-            '<desc id="{}-desc">{}</desc>{}</svg>'
-        ).format(
-            width, HEIGHT, *[self.name] * 3, self.title, self.name, self._described(), Markup("").join(parts)
-        )
+                    yield _rect(series.shade, n * COLUMN + GAP / 2, floor, COLUMN - GAP, tall)
+
+    def _lines(self, top: float) -> Iterator[Markup]:
+        for series in self.series:
+            yield Markup('<path class="line {}" d="{}"/>').format(series.shade, line(series.points, top))
+
+    def _ticks(self) -> Iterator[Markup]:
+        share = 100 / max(len(self.starts), 1)
+        found = time_axis.labels(self.starts, self.until, self.zone)
+        for number, (index, text) in enumerate(found):
+            at = (index + 0.5) * share
+            anchor = "start" if at < 4 else "end" if at > 96 else "middle"
+            spare = " spare" if number % 2 else ""  # left out on phones
+            yield Markup('<text class="{}{}" x="{:.2f}%" y="100%">{}</text>').format(anchor, spare, at, text)
+
+    def _points(self) -> Iterator[Markup]:
+        share = 100 / max(len(self.starts), 1)
+        for n in range(len(self.starts)):
+            yield Markup('<rect class="point" x="{:.3f}%" width="{:.3f}%"><title>{}</title></rect>').format(
+                n * share, share, "\n".join(self._values(n))
+            )
+
+    def _values(self, n: int) -> Iterator[str]:
+        """Yield the period of a point, and its values, line by line."""
+        end = self.starts[n + 1] if n + 1 < len(self.starts) else self.until
+        yield time_axis.period(self.starts[n], max(end, self.starts[n]), self.zone)
+        for series in self.series:
+            yield f"{series.label}: {self.format_value(series.points[n])}"
 
     def _described(self) -> str:
         if self.empty:
@@ -88,31 +138,35 @@ class Chart:
             f"{series.label} at most {self.format_value(max(point or 0 for point in series.points))}"
             for series in self.series
         )
-        return f"{len(self.starts)} columns; {maxima}. The table below has every number."
+        return f"{len(self.starts)} points; {maxima}. The table below has every number."
 
 
-def nice_top(maximum: float) -> float:
-    """Return the smallest round number that is at least *maximum*."""
-    if maximum <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(maximum))
-    return next(step * power for step in STEPS if step * power >= maximum * 0.999999)
-
-
-def bar(settled: float, held: float, maximum: float) -> Markup:
-    """Return a bar of *maximum*: the settled part, then the part reserved by running requests."""
-    maximum = max(maximum, 1e-9)
-    first = min(settled / maximum, 1.0) * 100
-    second = min(held / maximum * 100, 100 - first)
-    shade = "full" if settled >= maximum else "settled"
-    parts = [
-        Markup('<rect class="{}" x="{:.2f}" width="{:.2f}" height="6"/>').format(name, at, wide)
-        for name, at, wide in ((shade, 0.0, first), ("held", first, second))
-        if wide > 0
+def nice_scale(maximum: float, *, integers: bool = False) -> list[float]:
+    """Return round values from at least *maximum* down to 0; with `integers`, without fractions."""
+    step = max(maximum, 0.0) / INTERVALS
+    if step <= 0:
+        return [1.0, 0.0]
+    power = 10.0 ** math.floor(math.log10(step))
+    steps = [
+        one * power for one in STEPS if not integers or (one * power >= 1 and (one * power).is_integer())
     ]
-    return Markup(
-        '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
-    ).format(Markup("").join(parts))
+    step = next((one for one in steps if one >= step * 0.999999), 1.0)
+    number = max(1, math.ceil(maximum / step - 1e-6))
+    return [step * n for n in range(number, -1, -1)]
+
+
+def line(points: Sequence[float | None], top: float, height: float = HEIGHT) -> str:
+    """Return the path of *points*, with gaps where they are unknown; one alone is a dot."""
+    parts, is_open = list[str](), False
+    for n, point in enumerate(points):
+        if point is None:
+            is_open = False
+            continue
+        x, y = (n + 0.5) * COLUMN, height - height * min(point / top, 1.0)
+        alone = not is_open and (n + 1 == len(points) or points[n + 1] is None)
+        parts.append(f"{'L' if is_open else 'M'}{x:g} {y:.2f}{'h.01' if alone else ''}")
+        is_open = True
+    return "".join(parts)
 
 
 def _rule(width: float, level: float, shade: str = "rule") -> Markup:

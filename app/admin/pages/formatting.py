@@ -73,6 +73,14 @@ def dollars(micro_dollars: float | None) -> str:
     return "–" if micro_dollars is None else formatting.dollars(micro_dollars)
 
 
+def short_dollars(micro_dollars: float | None) -> str:
+    """Return money in few characters, for axes: $0.25, $15, $1.2k."""
+    if micro_dollars is None:
+        return "–"
+    amount = micro_dollars / formatting.MICRO_DOLLARS
+    return f"${short(amount)}" if amount >= 100 or amount == 0 else f"${amount:.3g}"
+
+
 def millis(ms: float | None) -> str:
     """Return a duration."""
     if ms is None:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Flask, flash, g, redirect, request, session, url_for
 
 from app.accounts.pools import DEFAULT
-from app.admin.pages import charts, clock, formatting, lists
+from app.admin.pages import clock, formatting, lists, sparks
 from app.admin.services import services
 from app.errors import NotFound
 
@@ -35,7 +35,9 @@ def register_layout(app: Flask) -> None:
     """Register the template context, filters and URL defaults of the pages on *app*."""
     app.context_processor(_layout_context)
     app.url_defaults(_add_pool)
-    app.jinja_env.filters.update(formatting.FILTERS, bar=charts.bar)
+    app.jinja_env.filters.update(
+        formatting.FILTERS, bar=sparks.bar, share=sparks.share, sparkline=sparks.sparkline
+    )
     app.jinja_env.globals.update(
         zone_name=clock.zone_name,
         list_url=lists.list_url,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.admin.pages import formatting
+from app.admin.pages import clock, formatting
 from app.admin.pages.charts import Chart, Series
 from app.wiring import Services
 
@@ -107,7 +107,9 @@ class UsageSummary:
     def _chart(
         self, name: str, title: str, *series: Series, format_value: formatting.Formatter = formatting.short
     ) -> Chart:
-        return Chart(name, title, self.starts, series, format_value, until=self.until)
+        axis = formatting.short_dollars if format_value is formatting.dollars else None
+        zone = clock.viewer_zone()
+        return Chart(name, title, self.starts, series, format_value, self.until, zone=zone, format_axis=axis)
 
     def _of(self, name: str) -> list[float | None]:
         return [point.get(name, 0) for point in self.points]

@@ -87,6 +87,54 @@ document.addEventListener("DOMContentLoaded", () => {
   if (box && "EventSource" in window) watch(box);
 });
 
+// Charts: the values of a point, on hover and by the arrow keys. Without scripts, they are titles.
+function chart(box) {
+  const plot = box.querySelector("svg.plot");
+  const points = [...plot.querySelectorAll(".point")];
+  const texts = points.map((point) => point.querySelector("title").textContent.split("\n"));
+  const shades = box.dataset.shades.split(" ");
+  const values = document.createElement("div");
+  let at = -1;
+  values.className = "values";
+  values.hidden = true;
+  values.setAttribute("role", "status");
+  box.append(values);
+  for (const point of points) point.querySelector("title").remove();
+  const show = (index) => {
+    if (at >= 0) points[at].classList.remove("shown");
+    at = index;
+    values.hidden = at < 0;
+    if (at < 0) return;
+    points[at].classList.add("shown");
+    values.replaceChildren(...texts[at].map((text, n) => {
+      const line = document.createElement(n ? "span" : "strong");
+      line.textContent = text;
+      if (n && shades.length > 1) line.className = shades[n - 1];
+      return line;
+    }));
+    const place = points[at].getBoundingClientRect(), frame = box.getBoundingClientRect(), gap = 8;
+    const right = place.right - frame.left + gap, left = place.left - frame.left - gap - values.offsetWidth;
+    values.style.left = `${Math.max(0, right + values.offsetWidth > frame.width ? left : right)}px`;
+  };
+  plot.tabIndex = 0;
+  plot.addEventListener("pointermove", (event) => show(points.indexOf(event.target)));
+  plot.addEventListener("pointerleave", () => show(-1));
+  plot.addEventListener("focus", () => { if (plot.matches(":focus-visible")) show(points.length - 1); });
+  plot.addEventListener("blur", () => show(-1));
+  plot.addEventListener("keydown", (event) => {
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: points.length - 1, Escape: -1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    show(event.key === "Escape" ? -1 : Math.min(Math.max(to, 0), points.length - 1));
+  });
+}
+
+function charts(root) {
+  for (const box of root.querySelectorAll("[data-chart]")) chart(box);
+}
+
+document.addEventListener("DOMContentLoaded", () => charts(document));
+
 // One menu at a time, and Escape closes it.
 const MENUS = "details.switch[open], details.menu[open], .sections .more details[open]";
 document.addEventListener("click", (event) => {

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.admin.pages.charts import Chart, Series, bar, nice_top
+from app.admin.pages.charts import Chart, Series, Shape, nice_scale
 
 
 def chart(*series: Series, title: str = "Requests") -> Chart:
-    return Chart("c", title, [0, 3600, 7200], series, lambda number: f"{number:g}")
+    return Chart("c", title, [0, 3600, 7200], series, shown, until=10800)
+
+
+def shown(number: float | None) -> str:
+    return "–" if number is None else f"{number:g}"
+
+
+def columns(root: ElementTree.Element) -> list[ElementTree.Element]:
+    return [one for one in root.iter("rect") if one.get("class") != "point"]
 
 
 def drawn(one: Chart) -> ElementTree.Element:
@@ -20,11 +29,10 @@ class TestChart:
         """The first series stands on the ground, the next on it; the highest column reaches the top."""
         root = drawn(chart(Series("fine", "series-1", [1, 0, 6]), Series("bad", "series-bad", [1, None, 4])))
 
-        columns = [
-            (one.get("class"), float(one.attrib["y"]), float(one.attrib["height"]))
-            for one in root.iter("rect")
+        found = [
+            (one.get("class"), float(one.attrib["y"]), float(one.attrib["height"])) for one in columns(root)
         ]
-        assert columns == [
+        assert found == [
             ("series-1", 90, 10),
             ("series-bad", 80, 10),
             ("series-1", 40, 60),
@@ -41,14 +49,43 @@ class TestChart:
         assert root.get("aria-labelledby") == f"{title.get('id')} {desc.get('id')}"
         assert (title.text, desc.text) == (
             "Requests",
-            "3 columns; fine at most 6. The table below has every number.",
+            "3 points; fine at most 6. The table below has every number.",
         )
+
+    def test_lines_have_gaps_where_values_are_unknown(self) -> None:
+        series = (Series("p50", "series-1", [5, 10, None]), Series("p95", "series-2", [10, None, 20]))
+        root = drawn(Chart("c", "First token", [0, 3600, 7200], series, shown, 10800, Shape.LINES))
+
+        lines = [
+            (one.get("class"), one.get("d")) for one in root.iter("path") if "line" in one.get("class", "")
+        ]
+        assert lines == [
+            ("line series-1", "M5 75.00L15 50.00"),
+            ("line series-2", "M5 50.00h.01M25 0.00h.01"),
+        ]
+
+    def test_each_point_has_its_values(self) -> None:
+        """In the time zone of the viewer."""
+        series = (Series("fine", "series-1", [1, 0, 6]), Series("bad", "series-bad", [0, None, 4]))
+        one = Chart("c", "R", [0, 3600, 7200], series, shown, until=10800, zone=ZoneInfo("Asia/Tokyo"))
+
+        titles = [title.text for point in drawn(one).iter("rect") for title in point.iter("title")]
+        assert titles[0] == "Jan 1, 09:00–10:00\nfine: 1\nbad: 0"
+        assert titles[1] == "Jan 1, 10:00–11:00\nfine: 0\nbad: –"
+        assert titles[2] == "Jan 1, 11:00–12:00\nfine: 6\nbad: 4"
+
+    def test_both_axes_have_labels(self) -> None:
+        one = chart(Series("fine", "series-1", [1, 0, 6]))
+
+        assert one.axis() == ["6", "4", "2", "0"]
+        labels = [(text.text, text.get("x")) for text in drawn(one).iter("text")]
+        assert labels == [("Jan 1", "16.67%"), ("01:00", "50.00%"), ("02:00", "83.33%")]
 
     def test_nothing_to_draw(self) -> None:
         one = chart(Series("fine", "series-1", [0, None, 0]))
 
         assert one.empty
-        assert list(drawn(one).iter("rect")) == []
+        assert columns(drawn(one)) == []
 
     def test_no_points_at_all(self) -> None:
         one = Chart("c", "Requests", [], [Series("fine", "series-1", [])])
@@ -69,29 +106,20 @@ class TestChart:
         assert "<b>" not in svg
 
 
-class TestBar:
-    def test_settled_then_held(self) -> None:
-        assert widths(bar(50, 25, 100)) == [("settled", 0, 50), ("held", 50, 25)]
-
-    def test_it_never_leaves_its_frame(self) -> None:
-        assert widths(bar(90, 50, 100)) == [("settled", 0, 90), ("held", 90, 10)]
-        assert widths(bar(300, 5, 100)) == [("full", 0, 100)]
-
-    def test_empty(self) -> None:
-        assert widths(bar(0, 0, 100)) == []
-        assert widths(bar(0, 0, 0)) == []
-
-
-def widths(svg: str) -> list[tuple[str | None, float, float]]:
-    return [
-        (one.get("class"), float(one.attrib["x"]), float(one.attrib["width"]))
-        for one in ElementTree.fromstring(svg).iter("rect")
-    ]
-
-
 @pytest.mark.parametrize(
-    ("most", "top"),
-    [(0, 1), (-3, 1), (1, 1), (7, 8), (10, 10), (101, 150), (0.003, 0.003), (2.9, 3), (1e12, 1e12)],
+    ("most", "integers", "scale"),
+    [
+        (0, False, [1, 0]),
+        (-3, False, [1, 0]),
+        (1, True, [1, 0]),
+        (3, True, [3, 2, 1, 0]),
+        (7, True, [8, 6, 4, 2, 0]),
+        (10, True, [10, 5, 0]),
+        (10, False, [10, 7.5, 5, 2.5, 0]),
+        (101, True, [150, 100, 50, 0]),
+        (0.003, False, [0.003, 0.002, 0.001, 0]),
+        (1e12, False, [1e12, 7.5e11, 5e11, 2.5e11, 0]),
+    ],
 )
-def test_nice_top(most: float, top: float) -> None:
-    assert nice_top(most) == pytest.approx(top)
+def test_nice_scale(most: float, integers: bool, scale: list[float]) -> None:
+    assert nice_scale(most, integers=integers) == pytest.approx(scale)
