@@ -34,19 +34,34 @@ def parse_limit(text: str, *, model: str | None = None, mode: str = LimitMode.ST
     """
     match = _PATTERN.fullmatch(" ".join(text.split()))
     if match is None:
-        raise _invalid(f"'{text[:60]}' is not a limit: write it like {_EXAMPLES}")
-    unit = _parse_unit(match["unit"])
-    period = _parse_period(unit, match["period"])
-    pattern = match["model"] or model
-    if pattern and (error := pattern_error(pattern)):
-        raise _invalid(f"A pattern of models {error}")
+        raise _invalid("limit", f"'{text[:60]}' is not a limit: write it like {_EXAMPLES}")
+    try:
+        return limit_of_parts(
+            match["amount"], match["unit"], match["period"], match["model"] or model, match["mode"] or mode
+        )
+    except InvalidRequest as error:
+        raise _invalid("limit", error.message) from None
+
+
+def limit_of_parts(
+    amount: str, unit: str, period: str | None, model: str | None, mode: str = LimitMode.STRICT
+) -> Limit:
+    """
+    Return the limit with these parts of its text, with a new id.
+
+    Raises InvalidRequest, whose param is `amount`, `unit`, `period`, `model` or `mode`.
+    """
+    counted = _parse_unit(unit)
+    window = _parse_period(counted, period)
+    if model and (error := pattern_error(model)):
+        raise _invalid("model", f"A pattern of models {error}")
     return Limit(
         id=f"lim_{secrets.token_hex(6)}",
-        unit=unit,
-        period=period,
-        max=_parse_amount(match["amount"], unit, period),
-        mode=_parse_mode(match["mode"] or mode),
-        model=pattern or None,
+        unit=counted,
+        period=window,
+        max=_parse_amount(amount, counted, window),
+        mode=_parse_mode(mode),
+        model=model or None,
     )
 
 
@@ -65,44 +80,46 @@ def format_limit(limit: Limit) -> str:
 
 def _parse_unit(name: str) -> LimitUnit:
     if name not in UNITS:
-        raise _invalid(f"'{name}' cannot be limited; these can: {', '.join(UNITS)}")
+        raise _invalid("unit", f"'{name}' cannot be limited; these can: {', '.join(UNITS)}")
     return UNITS[name]
 
 
 def _parse_period(unit: LimitUnit, name: str | None) -> Period:
     if unit.is_concurrent:
         if name:
-            raise _invalid(f"{unit} are counted at one moment: leave out '/{name}'")
+            raise _invalid("period", f"{unit} are counted at one moment: leave out '/{name}'")
         return Period.NONE
     if name not in PERIODS:
         problem = f"'/{name}' is no period" if name else "The period is missing"
-        raise _invalid(f"{problem}; a limit is per {', '.join(PERIODS[:-1])} or {PERIODS[-1]}, like '/day'")
+        raise _invalid(
+            "period", f"{problem}; a limit is per {', '.join(PERIODS[:-1])} or {PERIODS[-1]}, like '/day'"
+        )
     return Period(name)
 
 
 def _parse_mode(name: str) -> LimitMode:
     if name not in list(LimitMode):
-        raise _invalid(f"A limit is {' or '.join(LimitMode)}, not '{name[:20]}'")
+        raise _invalid("mode", f"A limit is {' or '.join(LimitMode)}, not '{name[:20]}'")
     return LimitMode(name)
 
 
 def _parse_amount(text: str, unit: LimitUnit, period: Period) -> int:
     if parse_number(text) is None:
-        raise _invalid(f"'{text[:40]}' is not a number")
+        raise _invalid("amount", f"'{text[:40]}' is not a number")
     number = Decimal(text)
     if number <= 0:
-        raise _invalid(f"A limit must be above zero, not {text[:40]}")
+        raise _invalid("amount", f"A limit must be above zero, not {text[:40]}")
     maximum = MAX_ROLLING if period.is_rolling else MAX_AMOUNT
     if number > maximum:
-        raise _invalid(f"A limit per {period} of more than {count(maximum)} is not a limit")
+        raise _invalid("amount", f"A limit per {period} of more than {count(maximum)} is not a limit")
     amount = number * MICRO_DOLLARS if unit.is_money else number
     if amount != int(amount) or amount < 1:  # a tiny one becomes zero
         finest = "millionths of a dollar" if unit.is_money else "whole numbers"
-        raise _invalid(f"{unit} are counted in {finest}: {text[:40]} is too fine")
+        raise _invalid("amount", f"{unit} are counted in {finest}: {text[:40]} is too fine")
     if amount > maximum:
-        raise _invalid(f"A limit per {period} of more than {exact_dollars(maximum)} is not a limit")
+        raise _invalid("amount", f"A limit per {period} of more than {exact_dollars(maximum)} is not a limit")
     return int(amount)
 
 
-def _invalid(message: str) -> InvalidRequest:
-    return InvalidRequest(message, param="limit")
+def _invalid(part: str, message: str) -> InvalidRequest:
+    return InvalidRequest(message, param=part)

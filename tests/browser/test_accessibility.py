@@ -58,14 +58,14 @@ def test_the_sign_in_pages(look: str, path: str, browser: Browser) -> None:
 def test_a_form_with_faults(inside: Browser) -> None:
     """The message is next to its field, and read with it; the typed text is still there."""
     inside.open("/keys/create")
-    inside.fill(name="ann", limits="much")
+    inside.fill(name="ann", limit_1_amount="much")
     inside.find("#models").send_keys("gpt-5")
     inside.press("Create key")
 
-    fault = inside.find("#limits-error")
-    assert "is not a limit" in fault.text
-    assert inside.find("#limits").get_attribute("aria-invalid") == "true"
-    assert "limits-error" in (inside.find("#limits").get_attribute("aria-describedby") or "")
+    amount = inside.find("#limit_1_amount")
+    assert "is not a number" in inside.find("#limit_1_amount-error").text
+    assert amount.get_attribute("aria-invalid") == "true"
+    assert "limit_1_amount-error" in (amount.get_attribute("aria-describedby") or "")
     assert inside.find("input[name=models]").get_attribute("value") == "gpt-5"
     assert inside.gateway.services.api_keys.all("default") == []
     assert grave_faults(inside) == []

@@ -57,7 +57,7 @@ def test_accounts_by_mouse(form: Browser) -> None:
     form.find("#accounts").click()
 
     assert (chosen(form, "accounts"), suggested(form, "accounts")) == ("main", ["spare"])
-    form.find(".chips button[aria-label='Remove main']").click()
+    form.find(".picker-chips button[aria-label='Remove main']").click()
     assert chosen(form, "accounts") == ""
 
 
@@ -77,3 +77,27 @@ def test_an_open_list_is_accessible(form: Browser) -> None:
     form.find("#team").click()
     assert suggested(form, "team") == ["research"]
     assert grave_faults(form) == []
+
+
+def test_rows_of_limits(form: Browser) -> None:
+    """A sentence says what a limit means while it is typed, and a button adds a row."""
+    rows = [row for row in form.all(".limit-row") if row.is_displayed()]
+    assert len(rows) == 1
+    form.fill(name="ann", limit_1_amount="5", limit_1_model="gpt-5*", limit_1_mode="balanced")
+    form.shows(
+        "At most 5 US dollars per calendar month, for gpt-5*: a request is refused unless its estimate fits"
+    )
+    form.shows("As text: 5 usd/month for gpt-5* balanced")
+    form.fill(limit_1_unit="parallel_requests")
+    form.shows("As text: 5 parallel_requests for gpt-5* balanced")
+    form.find("[data-rows=limit] > button").click()
+    form.fill(limit_2_amount="10", limit_2_unit="requests", limit_2_period="minute")
+    form.fill(label_1_name="env", label_1_value="prod", expires_in="30")
+    form.press("Create key")
+
+    key = form.gateway.services.api_keys.find("default", "ann")
+    assert [limit.label for limit in key.limits] == [
+        "5 parallel requests for gpt-5*",
+        "10 requests per minute",
+    ]
+    assert (key.labels, key.expires_at is None) == ((("env", "prod"),), False)

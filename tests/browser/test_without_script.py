@@ -31,8 +31,17 @@ def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: Sc
     plain.shows("Account gpu1 was added: reachable")
 
     plain.open("/keys/create")
-    plain.fill(name="ci", owner="Ann", labels="env=prod")
+    plain.fill(name="ci", owner="Ann", models="m", accounts="gpu1", label_1_name="env", label_1_value="prod")
+    plain.fill(
+        limit_1_amount="5",
+        limit_1_unit="requests",
+        limit_3_amount="9",
+        limit_3_unit="requests",
+        limit_3_period="minute",
+    )
     plain.press("Create key")
+    key = plain.gateway.services.api_keys.find("default", "ci")
+    assert [limit.label for limit in key.limits] == ["5 requests per month", "9 requests per minute"]
     secret = plain.find("#secret").text
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     assert pool.post("/v1/chat/completions", body, secret).status_code == 200

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import g, render_template, request
 
 from app.admin.guard import operations
-from app.admin.pages import choices, usage_summary
+from app.admin.pages import usage_summary
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
+from app.admin.pages.key_form import KeyForm, new_values, values_of
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
 from app.admin.services import services
-from app.limits.limit_syntax import parse_limit
 from app.operations.account_check import example_model
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyFilter, KeyView, key_views, label_texts
@@ -25,17 +24,10 @@ from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 from schemas.admin import MAX_OVERLAP_SECONDS
-from schemas.api_keys import KeyInput
 from schemas.key_labels import label_filters
 
 PAGE = 50  # keys on one page
 FILTERS = ("q", "team", "owner", "labels")
-FIELDS = (
-    *("name", "team", "owner", "labels", "limits", "models", "accounts", "expires"),
-    *("output_tokens", "on_cut", "raw", "queue_seconds", "weight"),
-)
-_EMPTY = {"expires_at": None, "output_tokens": 0, "team": None, "queue_seconds": None, "weight": 1}
-
 MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
 DISABLE = ConfirmedChange(
     "Disable",
@@ -127,63 +119,19 @@ def _model(key: ApiKey) -> str:
 @bp.route("/create", methods=["GET", "POST"])
 def create() -> Any:
     """Create a key and show it, once."""
-    guided = "guided" in request.args
-    form = Form(request.form or {"on_cut": "fail", "team": request.args.get("team", "")}, *FIELDS)
+    key_form = KeyForm(request.form or new_values(request.args.get("team", "")))
     if request.method == "POST":
-        with form.collect_errors():
-            changes = KeyInput().load(_fields(form) | form.filled("name", "team"))
-        limits = _limits(form)
-        if not form.errors:
-            with form.collect_errors():
+        changes, limits = key_form.read()
+        if not key_form.form.errors:
+            with key_form.form.collect_errors():
                 key, secret = operations().api_keys.create(g.pool, changes, limits)
                 warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, key))
-                return _show_secret(key, secret, warnings, guided=guided)
-    return _key_form(form)
+                return _show_secret(key, secret, warnings, guided="guided" in request.args)
+    return key_form.render()
 
 
 def _join_warnings(warnings: list[str]) -> str:
     return " ".join(f"Note: {warning}." for warning in warnings)
-
-
-def _limits(form: Form) -> tuple[Limit, ...]:
-    form.redirect_errors("limit", "limits")
-    with form.collect_errors():
-        return tuple(parse_limit(line) for line in form["limits"].splitlines() if line.strip())
-    return ()
-
-
-def _fields(form: Form) -> dict[str, object]:
-    fields: dict[str, object] = {**form.filled("expires", "on_cut")}
-    for name in ("output_tokens", "queue_seconds", "weight"):
-        if form[name].strip():
-            fields[name] = form.integer(name)
-    return fields | {
-        "owner": form["owner"].strip(),
-        "labels": _labels(form),
-        "models": form.lines("models"),
-        "accounts": form.lines("accounts"),
-        "raw": bool(form["raw"]),
-    }
-
-
-def _labels(form: Form) -> dict[str, str]:
-    """Return the labels in *form*, `name=value`; one without a value has '', which the schema refuses."""
-    parts = (line.partition("=") for line in form.lines("labels"))
-    return {name.strip(): value.strip() for name, _, value in parts}
-
-
-def _key_form(form: Form, name: str = "") -> Any:
-    accounts = services().accounts.all(g.pool)
-    return render_template(
-        "keys/form.html",
-        section="api_keys.show",
-        form=form,
-        name=name,
-        models=choices.model_choices(accounts),
-        accounts=choices.account_choices(accounts),
-        teams=choices.team_choices(),
-        owners=choices.owner_choices(services().api_keys.all(g.pool)),
-    ), form.status
 
 
 def _show_secret(key: ApiKey, secret: str, note: str = "", *, guided: bool = False) -> Any:
@@ -202,37 +150,16 @@ def _show_secret(key: ApiKey, secret: str, note: str = "", *, guided: bool = Fal
 def edit(name: str) -> Any:
     """Change the permissions of a key."""
     key = services().api_keys.find(g.pool, name)
-    form = Form(request.form if request.method == "POST" else _form_values(key), *FIELDS)
+    key_form = KeyForm(request.form if request.method == "POST" else values_of(key), key)
     if request.method == "POST":
-        with form.collect_errors():
-            fields = KeyInput().load(_fields(form) | form.filled("team"), partial=True)
-            changes = _EMPTY | fields
-            changed = operations().api_keys.change(g.pool, name, changes)
-            warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, changed))
-            return redirect_with_notice(
-                f"Key {name} was changed. {warnings}".rstrip(), "api_keys.detail", name=name
-            )
-    return _key_form(form, name)
-
-
-def _form_values(key: ApiKey) -> dict[str, str]:
-    """Return what the form holds before anybody typed: what *key* is now."""
-    expires = (
-        datetime.fromtimestamp(key.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if key.expires_at else ""
-    )
-    return {
-        "team": key.team,
-        "owner": key.owner,
-        "labels": ", ".join(label_texts(key)),
-        "models": ", ".join(key.models),
-        "accounts": ", ".join(_views([key])[0].accounts),
-        "expires": expires,
-        "output_tokens": str(key.output_tokens or ""),
-        "on_cut": key.on_cut,
-        "queue_seconds": "" if key.queue_seconds is None else str(key.queue_seconds),
-        "weight": str(key.weight),
-        "raw": "yes" if key.raw else "",
-    }
+        changes, _ = key_form.read()
+        if not key_form.form.errors:
+            with key_form.form.collect_errors():
+                changed = operations().api_keys.change(g.pool, name, changes)
+                warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, changed))
+                notice = f"Key {name} was changed. {warnings}".rstrip()
+                return redirect_with_notice(notice, "api_keys.detail", name=name)
+    return key_form.render()
 
 
 @bp.route("/<name>/rotate", methods=["GET", "POST"])

@@ -10,6 +10,7 @@ from app.admin.pages import (
     api_keys,
     audit,
     first_steps,
+    limit_rows,
     limits,
     live,
     model_routes,
@@ -34,6 +35,7 @@ BLUEPRINTS = (
 def register(app: Flask) -> None:
     """Register every page on *app*, behind authentication."""
     register_layout(app)
+    app.jinja_env.globals.update(limit_rows.GLOBALS)
     for blueprint in (*BLUEPRINTS, overview.home_bp):
         protect(blueprint)
         app.register_blueprint(blueprint)

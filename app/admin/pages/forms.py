@@ -34,6 +34,11 @@ class Form:
         return self._typed.get(name, "")
 
     @property
+    def typed(self) -> Mapping[str, str]:
+        """All submitted texts by field."""
+        return self._typed
+
+    @property
     def status(self) -> int:
         """The status of the response that shows this form."""
         return 400 if self.errors else 200

@@ -8,10 +8,13 @@ from typing import Any
 from flask import g, render_template, request, url_for
 
 from app.admin.guard import operations
+from app.admin.pages import choices, limit_rows
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
-from app.limits.limit_syntax import format_limit, parse_limit
+from app.errors import NotFound
+from app.limits.limit_syntax import format_limit
+from app.operations.key_warnings import same_limits
 from app.stores.limits import FOR_POOL, for_team
 
 bp = page_blueprint("limits", "/limits")
@@ -53,11 +56,11 @@ def of_pool() -> Any:
 
 
 def _page(title: str, owner: _Owner, back: str) -> Any:
-    form = Form(request.form or {"mode": "strict"}, "limit", "mode", "changed")
+    form = Form({**limit_rows.row_values(), **request.form}, *limit_rows.row_fields(1), "changed")
     if request.method == "POST":
         with form.collect_errors():
-            message = _change(form, owner)
-            return redirect_with_notice(message, str(request.endpoint), **(request.view_args or {}))
+            if message := _change(form, owner):
+                return redirect_with_notice(message, str(request.endpoint), **(request.view_args or {}))
     limits = services().limits.all(g.pool, owner.id)
     return render_template(
         "limits.html",
@@ -66,21 +69,38 @@ def _page(title: str, owner: _Owner, back: str) -> Any:
         back=back,
         form=form,
         gauges=services().ledger.usage.limit_statuses(g.pool, limits),
+        models=choices.model_choices(),
+        limit_parts=limit_rows.limit_parts,
+        units=dict(limit_rows.UNITS),
     ), form.status
 
 
 def _change(form: Form, owner: _Owner) -> str:
-    """Make the change requested by *form*, and return a notice."""
+    """Make the change requested by *form*, and return a notice; '' after an error, which *form* has then."""
     do, limit_id = form["do"], form["id"]
     if do == "remove":
         operations().limits.remove(g.pool, limit_id, key=owner.key, team=owner.team)
         return "The limit and its counted usage were removed."
     if do == "set":
-        form.redirect_errors("limit", "changed")
-        edited = operations().limits.change(
-            g.pool, limit_id, parse_limit(form["changed"]), key=owner.key, team=owner.team
-        )
-        return f"Saved: {format_limit(edited)}."
-    limit = parse_limit(form["limit"], mode=form["mode"])
-    added = operations().limits.add(g.pool, limit, key=owner.key, team=owner.team)
-    return f"Added: {format_limit(added)}."
+        return _change_amount(form, owner, limit_id)
+    limits = limit_rows.read_limits(form, 1)
+    if not limits:
+        form.add_error("limit_1_amount", "An amount is missing")
+        return ""
+    added = operations().limits.add(g.pool, limits[0], key=owner.key, team=owner.team)
+    warnings = same_limits(services().limits.all(g.pool, owner.id), added)
+    return " ".join((f"Added: {format_limit(added)}.", *(f"Note: {warning}." for warning in warnings)))
+
+
+def _change_amount(form: Form, owner: _Owner, limit_id: str) -> str:
+    """Give a limit the amount and mode in *form*; what it counts stays."""
+    form.redirect_errors("limit", "changed")
+    form.redirect_errors("amount", "changed")
+    before = next((one for one in services().limits.all(g.pool, owner.id) if one.id == limit_id), None)
+    if before is None:
+        raise NotFound(f"There is no limit '{limit_id[:40]}' here")
+    parts = limit_rows.limit_parts(before)
+    period = None if before.unit.is_concurrent else parts["period"]
+    changed = limit_rows.limit_of(form["changed"], parts["unit"], period, before.model, form["changed_mode"])
+    edited = operations().limits.change(g.pool, limit_id, changed, key=owner.key, team=owner.team)
+    return f"Saved: {format_limit(edited)}."

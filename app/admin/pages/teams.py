@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import g, render_template, request
 
 from app.admin.guard import operations
-from app.admin.pages import usage_summary
+from app.admin.pages import choices, usage_summary
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.pages.limit_rows import count_rows, read_limits, row_fields, row_values
 from app.admin.services import services
+from app.limits.limit_syntax import format_limit, parse_limit
 from app.presentation.teams import keys_by_team, team_views
 from app.stores.records.usage import UsageBy
-from schemas.teams import TeamChange, TeamInput
+from schemas.teams import TeamInput
 
 SECTION = "api_keys.show"
+KEY_LIMIT = "key_limit"  # prefix of the rows of the limits of new keys
 DISABLE = ConfirmedChange(
     "Disable",
     "team",
@@ -61,30 +65,51 @@ def detail(name: str) -> Any:
 @bp.route("/create", methods=["GET", "POST"])
 def create() -> Any:
     """Create a team."""
-    form = Form(request.form, "name", "limits", "key_limits", under={"limit": "limits"})
+    form = _form(request.form or {**row_values(), **row_values((), KEY_LIMIT)})
     if request.method == "POST":
+        limits, key_limits = _read_limits(form, "limit"), _read_limits(form, KEY_LIMIT)
         with form.collect_errors():
-            fields = TeamInput().load({**form.filled("name"), **_limits(form, "limits", "key_limits")})
-            team = operations().teams.create(g.pool, fields)
-            return redirect_with_notice(f"Team {team.name} was created.", "teams.detail", name=team.name)
-    return render_template("teams/form.html", section=SECTION, form=form, name=""), form.status
+            fields = TeamInput().load({**form.filled("name"), "limits": limits, "key_limits": key_limits})
+            if not form.errors:
+                team = operations().teams.create(g.pool, fields)
+                return redirect_with_notice(f"Team {team.name} was created.", "teams.detail", name=team.name)
+    return _team_form(form)
 
 
 @bp.route("/<name>/edit", methods=["GET", "POST"])
 def edit(name: str) -> Any:
     """Change the limits that new keys of a team get."""
-    before = {"key_limits": "\n".join(services().teams.find(g.pool, name).key_limits)}
-    form = Form(request.form or before, "key_limits", under={"limit": "key_limits"})
+    before = map(parse_limit, services().teams.find(g.pool, name).key_limits)
+    form = _form(request.form or row_values(before, KEY_LIMIT))
     if request.method == "POST":
+        key_limits = _read_limits(form, KEY_LIMIT)
         with form.collect_errors():
-            operations().teams.change(g.pool, name, TeamChange().load(_limits(form, "key_limits")))
-            return redirect_with_notice(f"Team {name} was changed.", "teams.detail", name=name)
-    return render_template("teams/form.html", section=SECTION, form=form, name=name), form.status
+            if not form.errors:
+                operations().teams.change(g.pool, name, {"key_limits": key_limits})
+                return redirect_with_notice(f"Team {name} was changed.", "teams.detail", name=name)
+    return _team_form(form, name)
 
 
-def _limits(form: Form, *fields: str) -> dict[str, list[str]]:
-    """Return the limits in *fields*, one a line, as texts."""
-    return {field: [line.strip() for line in form[field].splitlines() if line.strip()] for field in fields}
+def _form(typed: Mapping[str, str]) -> Form:
+    rows = {prefix: row_fields(count_rows(typed, prefix), prefix) for prefix in ("limit", KEY_LIMIT)}
+    return Form(typed, "name", *rows["limit"], *rows[KEY_LIMIT])
+
+
+def _read_limits(form: Form, prefix: str) -> list[str]:
+    """Return the limits in the rows of *form* as texts."""
+    return [format_limit(limit) for limit in read_limits(form, count_rows(request.form, prefix), prefix)]
+
+
+def _team_form(form: Form, name: str = "") -> Any:
+    return render_template(
+        "teams/form.html",
+        section=SECTION,
+        form=form,
+        name=name,
+        models=choices.model_choices(),
+        limit_count=count_rows(form.typed),
+        key_limit_count=count_rows(form.typed, KEY_LIMIT),
+    ), form.status
 
 
 @bp.post("/<name>/enable")

@@ -32,7 +32,7 @@ class Picker {
     this.input.required = false;
     this.input.value = "";
     this.chips = document.createElement("ul");
-    this.chips.className = "chips";
+    this.chips.className = "picker-chips";
     this.chips.setAttribute("aria-label", `Chosen: ${this.label}`);
     this.frame.prepend(this.chips);
     this.frame.append(this.sent);

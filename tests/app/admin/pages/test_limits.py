@@ -11,6 +11,12 @@ OF_KEY = f"/admin/p/{POOL}/limits/of-key/ann"
 OF_POOL = f"/admin/p/{POOL}/limits/of-pool"
 
 
+def row(amount: str, unit: str = "usd", period: str = "month", mode: str = "strict") -> dict[str, str]:
+    """Return the fields of a limit to add."""
+    parts = {"amount": amount, "unit": unit, "period": period, "mode": mode}
+    return {f"limit_1_{part}": text for part, text in parts.items()}
+
+
 def limits(services: Services) -> list[str]:
     key_id = services.api_keys.find(POOL, "ann").id
     return [format_limit(limit) for limit in services.limits.all(POOL, key_id)]
@@ -20,39 +26,46 @@ class TestOfAKey:
     def test_add_change_remove(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.key("ann")
 
-        inside.send(OF_KEY, {"do": "add", "limit": "5 usd/month", "mode": "balanced"})
+        inside.send(OF_KEY, {"do": "add", **row("5", "usd", "month", "balanced")})
         assert limits(services) == ["5 usd/month balanced"]
 
         limit_id = services.api_keys.find(POOL, "ann").limits[0].id
-        inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "7.5 usd/month"})
+        inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "$7.5"})
         assert limits(services) == ["7.5 usd/month"]
 
-        inside.send(OF_KEY, {"do": "remove", "id": limit_id, "changed": "7.5 usd/month"})
+        inside.send(OF_KEY, {"do": "remove", "id": limit_id, "changed": "7.5"})
         assert limits(services) == []
 
     def test_what_is_no_limit(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.key("ann")
 
-        response = inside.send(OF_KEY, {"do": "add", "limit": "a <b>lot", "mode": "strict"})
+        response = inside.send(OF_KEY, {"do": "add", **row("a <b>lot")})
 
         assert response.status_code == 400
-        assert 'id="limit-error"' in response.text
+        assert 'id="limit_1_amount-error"' in response.text
         assert 'value="a &lt;b&gt;lot"' in response.text
+        assert inside.send(OF_KEY, {"do": "add", **row("")}).status_code == 400
         assert limits(services) == []
 
-    def test_another_kind_is_another_limit(
+    def test_an_error_is_shown_next_to_the_limit_that_was_to_be_changed(
         self, inside: Visitor, services: Services, pool: Furnished
     ) -> None:
-        """The message is shown next to the limit that was to be changed."""
         pool.key("ann", limits=(parse_limit("5 usd/month"), parse_limit("9 requests/day")))
         limit_id = services.api_keys.find(POOL, "ann").limits[1].id
 
-        response = inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "9 usd/day"})
+        response = inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "9.5"})
 
         assert response.status_code == 400
         assert response.text.count('id="changed-error"') == 1
-        assert 'value="9 usd/day"' in response.text
+        assert 'value="9.5"' in response.text
         assert limits(services) == ["5 usd/month", "9 requests/day"]
+
+    def test_a_limit_that_counts_the_same(self, inside: Visitor, pool: Furnished) -> None:
+        pool.key("ann", limits=(parse_limit("5 usd/month"),))
+
+        inside.send(OF_KEY, {"do": "add", **row("9", "usd", "month")})
+
+        assert "these limits count the same" in inside.get(OF_KEY).text
 
     def test_one_that_is_gone(self, inside: Visitor, pool: Furnished) -> None:
         pool.key("ann")
@@ -64,7 +77,7 @@ class TestOfAKey:
 
 
 def test_of_the_pool(inside: Visitor, services: Services, pool: Furnished) -> None:
-    inside.send(OF_POOL, {"do": "add", "limit": "100 parallel_requests", "mode": "strict"})
+    inside.send(OF_POOL, {"do": "add", **row("100", "parallel_requests")})
 
     assert [format_limit(limit) for limit in services.limits.all(POOL)] == ["100 parallel_requests"]
     pool.key("ann")

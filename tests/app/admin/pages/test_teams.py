@@ -13,16 +13,23 @@ HOME = f"/admin/p/{POOL}/teams"
 KEYS = f"/admin/p/{POOL}/keys"
 
 
+def row(start: str, amount: str, unit: str = "usd", period: str = "month") -> dict[str, str]:
+    """Return the fields of a limit in a form."""
+    return {f"{start}_amount": amount, f"{start}_unit": unit, f"{start}_period": period}
+
+
 def create(services: Services, name: str, *texts: str) -> None:
     services.teams.create(POOL, name, [parse_limit(text) for text in texts])
 
 
 class TestChanging:
     def test_create_and_edit(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        form = {"name": "red", "limits": "500 usd/month\n\n9 requests/minute", "key_limits": "5 usd/day"}
+        limits = row("limit_1", "500") | row("limit_3", "9", "requests", "minute")
+        form = {"name": "red", **limits, **row("key_limit_1", "5", period="day")}
         assert inside.send(f"{HOME}/create", form).status_code == 303
-        assert ">5 usd/day</textarea>" in inside.get(f"{HOME}/red/edit").text
-        assert inside.send(f"{HOME}/red/edit", {"key_limits": "1 usd/day\n2 usd/week"}).status_code == 303
+        assert 'name="key_limit_1_amount" type="text" value="5"' in inside.get(f"{HOME}/red/edit").text
+        form = row("key_limit_1", "1", period="day") | row("key_limit_2", "2", period="week")
+        assert inside.send(f"{HOME}/red/edit", form).status_code == 303
 
         team = services.teams.find(POOL, "red")
         assert [format_limit(limit) for limit in team.limits] == ["500 usd/month", "9 requests/minute"]
@@ -31,14 +38,15 @@ class TestChanging:
     def test_key_limits_can_be_emptied(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         services.teams.create(POOL, "red", (), ["5 usd/day"])
 
-        inside.send(f"{HOME}/red/edit", {"key_limits": ""})
+        inside.send(f"{HOME}/red/edit", row("key_limit_1", ""))
 
         assert services.teams.find(POOL, "red").key_limits == ()
 
     def test_errors_are_shown_next_to_their_field(self, inside: Visitor, services: Services) -> None:
         for form, field in (
             ({"name": "a b"}, "name"),
-            ({"name": "red", "limits": "much"}, "limits"),
+            ({"name": "red", **row("limit_1", "much")}, "limit_1_amount"),
+            ({"name": "red", **row("key_limit_5", "0")}, "key_limit_5_amount"),
         ):
             response = inside.send(f"{HOME}/create", form)
             assert (response.status_code, f'id="{field}-error"' in response.text) == (400, True)
@@ -49,8 +57,8 @@ class TestChanging:
         page = f"/admin/p/{POOL}/limits/of-team/red"
         (limit,) = services.teams.find(POOL, "red").limits
 
-        inside.send(page, {"do": "add", "limit": "9 requests/day", "mode": "strict"})
-        inside.send(page, {"do": "set", "id": limit.id, "changed": "7 usd/month"})
+        inside.send(page, {"do": "add", **row("limit_1", "9", "requests", "day")})
+        inside.send(page, {"do": "set", "id": limit.id, "changed": "7"})
         texts = [format_limit(limit) for limit in services.teams.find(POOL, "red").limits]
         assert texts == ["7 usd/month", "9 requests/day"]
         inside.send(page, {"do": "remove", "id": limit.id, "changed": ""})

@@ -1,0 +1,181 @@
+"""The form that creates or changes an API key: its fields, and what they mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from flask import g, render_template
+
+from app.admin.pages import choices, limit_rows
+from app.admin.pages.clock import input_moment, parse_moment
+from app.admin.pages.forms import Form
+from app.admin.services import services
+from app.formatting import natural
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit
+from schemas.api_keys import KeyInput
+from schemas.key_labels import MAX_LABELS, NAME, NAME_ERROR, value_error
+
+SECTION = "api_keys.show"
+PLAIN_FIELDS = (
+    *("name", "team", "owner", "labels", "models", "accounts", "expires", "expires_in"),
+    *("output_tokens", "on_cut", "raw", "queue_seconds", "weight"),
+)
+FOLDED = (("output_tokens", ""), ("queue_seconds", ""), ("weight", "1"), ("on_cut", "fail"), ("raw", ""))
+EXPIRIES = (
+    ("", "on a date, or never"),
+    ("7", "in 7 days"),
+    ("30", "in 30 days"),
+    ("90", "in 90 days"),
+)
+DAY_SECONDS = 86_400
+LABEL_ROWS = 4
+_EMPTY = {"expires_at": None, "output_tokens": 0, "team": None, "queue_seconds": None, "weight": 1}
+
+
+class KeyForm:
+    """A submitted or a new form; *key* is the key to change, None for one to create."""
+
+    def __init__(self, typed: Mapping[str, str], key: ApiKey | None = None) -> None:
+        self.key = key
+        self.limit_rows = 0 if key else limit_rows.count_rows(typed)
+        self.label_rows = _label_rows(typed)
+        self.form = Form(
+            typed,
+            *PLAIN_FIELDS,
+            *limit_rows.row_fields(self.limit_rows),
+            *(f"label_{n}_{part}" for n in range(1, self.label_rows + 1) for part in ("name", "value")),
+        )
+
+    def read(self) -> tuple[dict[str, Any], list[Limit]]:
+        """Return the fields of a KeyInput and the limits; every fault is recorded at its field."""
+        form, changes = self.form, dict[str, Any]()
+        expires_at = self._expires_at()
+        labels = self._labels()
+        with form.collect_errors():
+            changes = KeyInput().load(self._texts(labels), partial=self.key is not None)
+        if expires_at is not None:
+            changes["expires_at"] = expires_at
+        limits = limit_rows.read_limits(form, self.limit_rows)
+        self._check_names()
+        return (_EMPTY | changes if self.key else changes), limits
+
+    def _texts(self, labels: Mapping[str, str]) -> dict[str, object]:
+        form = self.form
+        fields: dict[str, object] = {**form.filled("on_cut", "team")}
+        if self.key is None:
+            fields |= form.filled("name")
+        for name in ("output_tokens", "queue_seconds", "weight"):
+            if form[name].strip():
+                fields[name] = form.integer(name)
+        return fields | {
+            "owner": form["owner"].strip(),
+            "labels": labels,
+            "models": form.lines("models"),
+            "accounts": form.lines("accounts"),
+            "raw": bool(form["raw"]),
+        }
+
+    def _expires_at(self) -> float | None:
+        """Return when the key expires, Unix seconds; None: never. A time in the past is a warning later."""
+        form = self.form
+        if days := form["expires_in"]:
+            if days not in dict(EXPIRIES):
+                form.add_error("expires_in", "is not one of the choices")
+                return None
+            return math.floor(services().clock.now()) + int(days) * DAY_SECONDS
+        if self.key and form["expires"] == input_moment(self.key.expires_at):
+            return self.key.expires_at  # it may have seconds, which the field has not
+        with form.collect_errors():
+            return parse_moment(form["expires"], "expires")
+        return None
+
+    def _labels(self) -> dict[str, str]:
+        form, labels = self.form, dict[str, str]()
+        for number in range(1, self.label_rows + 1):
+            name_field, value_field = f"label_{number}_name", f"label_{number}_value"
+            name, value = form[name_field].strip(), form[value_field].strip()
+            if not name and not value:
+                continue
+            if NAME.match(name) is None:
+                form.add_error(name_field, NAME_ERROR)
+            elif name in labels:
+                form.add_error(name_field, f"There is another label '{name}'")
+            elif error := value_error(value):
+                form.add_error(value_field, error)
+            else:
+                labels[name] = value
+        return labels
+
+    def _check_names(self) -> None:
+        """Record names that do not exist, or exist already, together with the other faults."""
+        form, app_services = self.form, services()
+        known = {account.name for account in app_services.accounts.all(g.pool)}
+        if unknown := [name for name in form.lines("accounts") if name not in known]:
+            form.add_error("accounts", f"There is no account named '{unknown[0][:64]}'")
+        team = form["team"].strip()
+        if team and team not in choices.team_choices():
+            form.add_error("team", f"There is no team named '{team[:64]}'")
+        if not self.key and form["name"].strip() in app_services.api_keys.names_by_id(g.pool).values():
+            form.add_error("name", "Another key has this name")
+
+    def _has_more(self) -> bool:
+        """Return whether a field of the settings that are folded has a value or an error."""
+        return any(self.form[name] not in ("", usual) or name in self.form.errors for name, usual in FOLDED)
+
+    def render(self) -> tuple[str, int]:
+        """Return the page with the form, and its status."""
+        accounts, api_keys = services().accounts.all(g.pool), services().api_keys.all(g.pool)
+        return render_template(
+            "keys/form.html",
+            section=SECTION,
+            form=self.form,
+            name=self.key.name if self.key else "",
+            limit_rows=self.limit_rows,
+            label_rows=self.label_rows,
+            expiries=EXPIRIES,
+            more_open=self._has_more(),
+            models=choices.model_choices(accounts),
+            accounts=choices.account_choices(accounts),
+            teams=choices.team_choices(),
+            owners=choices.owner_choices(api_keys),
+            label_names=sorted({name for key in api_keys for name, _ in key.labels}, key=natural),
+        ), self.form.status
+
+
+def new_values(team: str = "") -> dict[str, str]:
+    """Return the values of the form of a new key."""
+    return {"on_cut": "fail", "team": team, **limit_rows.row_values()}
+
+
+def values_of(key: ApiKey) -> dict[str, str]:
+    """Return the values of the form of *key*."""
+    labels = dict[str, str]()
+    for number, (name, value) in enumerate(key.labels, 1):
+        labels |= {f"label_{number}_name": name, f"label_{number}_value": value}
+    return {
+        **labels,
+        "team": key.team,
+        "owner": key.owner,
+        "models": ", ".join(key.models),
+        "accounts": ", ".join(_account_names(key)),
+        "expires": input_moment(key.expires_at),
+        "output_tokens": str(key.output_tokens or ""),
+        "on_cut": key.on_cut,
+        "queue_seconds": "" if key.queue_seconds is None else str(key.queue_seconds),
+        "weight": str(key.weight),
+        "raw": "yes" if key.raw else "",
+    }
+
+
+def _account_names(key: ApiKey) -> list[str]:
+    names = services().accounts.names_by_id(g.pool)
+    return [names.get(account_id, account_id) for account_id in key.accounts]
+
+
+def _label_rows(typed: Mapping[str, str]) -> int:
+    known = range(MAX_LABELS, 0, -1)
+    used = next((number for number in known if f"label_{number}_name" in typed), 0)
+    return max(LABEL_ROWS, min(MAX_LABELS, used + 2))

@@ -1,0 +1,139 @@
+"""
+Limits as rows of a form: amount, unit, period, model and mode. `limit_rows.html` draws them.
+
+The fields of row 2 are `limit_2_amount`, `limit_2_unit` and so on; a form may have rows of another prefix.
+A row without an amount and a model is blank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from app.admin.pages.forms import Form
+from app.errors import InvalidRequest
+from app.formatting import MICRO_DOLLARS
+from app.limits.limit_syntax import limit_of_parts
+from app.patterns import pattern_error
+from app.stores.records.limits import Limit, LimitMode, LimitUnit, Period
+from schemas.bounds import MAX_LIMITS
+
+ROWS = 5  # of a form without limits
+BLANK_ROWS = 2  # after the limits of a form that has some
+PARTS = ("amount", "unit", "period", "model", "mode")
+DOLLARS = "usd"
+UNITS = (
+    (DOLLARS, "US dollars"),
+    (LimitUnit.REQUESTS.value, "requests"),
+    (LimitUnit.TOTAL_TOKENS.value, "tokens, input and output"),
+    (LimitUnit.INPUT_TOKENS.value, "input tokens"),
+    (LimitUnit.OUTPUT_TOKENS.value, "output tokens"),
+    (LimitUnit.PARALLEL_REQUESTS.value, "requests at the same time"),
+)
+PERIODS = (
+    (Period.SECOND.value, "per second, sliding"),
+    (Period.MINUTE.value, "per minute, sliding"),
+    (Period.HOUR.value, "per hour"),
+    (Period.DAY.value, "per calendar day"),
+    (Period.WEEK.value, "per calendar week"),
+    (Period.MONTH.value, "per calendar month"),
+    (Period.EVER.value, "in all"),
+)
+MODES = ((LimitMode.STRICT.value, "strict"), (LimitMode.BALANCED.value, "balanced"))
+EFFECTS = {
+    LimitMode.STRICT.value: "a request is refused unless its maximum fits",
+    LimitMode.BALANCED.value: "a request is refused unless its estimate fits",
+}
+_BLANK = {"unit": DOLLARS, "period": Period.MONTH.value, "mode": LimitMode.STRICT.value}
+
+
+def count_rows(typed: Mapping[str, str], prefix: str = "limit") -> int:
+    """Return how many rows the form has that *typed* was submitted with, or that begins with *typed*."""
+    known = range(MAX_LIMITS, 0, -1)
+    return max(ROWS, next((number for number in known if f"{prefix}_{number}_amount" in typed), 0))
+
+
+def row_fields(rows: int, prefix: str = "limit") -> list[str]:
+    """Return the names of the fields of all rows."""
+    return [f"{prefix}_{number}_{part}" for number in range(1, rows + 1) for part in PARTS]
+
+
+def row_values(limits: Iterable[Limit] = (), prefix: str = "limit") -> dict[str, str]:
+    """Return the values of a form with *limits* and blank rows below them."""
+    parts = [limit_parts(limit) for limit in limits]
+    blank = max(ROWS - len(parts), min(BLANK_ROWS, MAX_LIMITS - len(parts)))
+    rows = [*parts, *([{"amount": "", "model": "", **_BLANK}] * blank)]
+    return {f"{prefix}_{n}_{part}": text for n, row in enumerate(rows, 1) for part, text in row.items()}
+
+
+def limit_parts(limit: Limit) -> dict[str, str]:
+    """Return the values of the fields of one limit, by part."""
+    money, concurrent = limit.unit.is_money, limit.unit.is_concurrent
+    return {
+        "amount": f"{Decimal(limit.max) / MICRO_DOLLARS:f}" if money else str(limit.max),
+        "unit": DOLLARS if money else limit.unit.value,
+        "period": _BLANK["period"] if concurrent else limit.period.value,
+        "model": limit.model or "",
+        "mode": limit.mode.value,
+    }
+
+
+def read_limits(form: Form, rows: int, prefix: str = "limit") -> list[Limit]:
+    """Return the limits in the rows of *form*, which records the errors of each at its field."""
+    found = (_read_row(form, f"{prefix}_{number}_") for number in range(1, rows + 1))
+    return [limit for limit in found if limit is not None]
+
+
+def _read_row(form: Form, start: str) -> Limit | None:
+    amount, model = form[start + "amount"].strip(), form[start + "model"].strip()
+    if not amount and not model:
+        return None
+    error = pattern_error(model) if model else ""
+    if error:
+        form.add_error(start + "model", f"A pattern of models {error}")
+    if not amount:
+        form.add_error(start + "amount", "An amount is missing")
+        return None
+    unit = form[start + "unit"] or DOLLARS
+    period = None if unit == LimitUnit.PARALLEL_REQUESTS else form[start + "period"] or _BLANK["period"]
+    try:
+        return limit_of(amount, unit, period, None if error else model, form[start + "mode"])
+    except InvalidRequest as fault:
+        form.add_error(start + (fault.param or "amount"), fault.message)
+        return None
+
+
+def limit_of(amount: str, unit: str, period: str | None, model: str | None, mode: str) -> Limit:
+    """
+    Return the limit with these parts, as `limit_of_parts`; no *mode* is strict.
+
+    *amount* may have the sign of the currency and separators of thousands, as people type them.
+    """
+    for separator in (",", " ", "_"):
+        amount = amount.replace(separator, "")
+    return limit_of_parts(amount.removeprefix("$"), unit, period, model, mode or LimitMode.STRICT)
+
+
+def meaning(form: Form, start: str) -> str:
+    """Return what the row means whose fields begin with *start*, in words and as text; '' for a blank row."""
+    amount, model = form[start + "amount"].strip(), form[start + "model"].strip()
+    unit, period, mode = form[start + "unit"], form[start + "period"], form[start + "mode"]
+    if not amount:
+        return ""
+    concurrent = unit == LimitUnit.PARALLEL_REQUESTS
+    words = [f"At most {amount} {dict(UNITS).get(unit, unit)}"]
+    words += [] if concurrent else [dict(PERIODS).get(period, period)]
+    text = f"{amount} {unit}" if concurrent else f"{amount} {unit}/{period}"
+    text += f" for {model}" if model else ""
+    text += f" {mode}" if mode == LimitMode.BALANCED else ""
+    effect = EFFECTS.get(mode, EFFECTS[LimitMode.STRICT])
+    return f"{' '.join(words)}, for {model or 'all models'}: {effect}. As text: {text}"
+
+
+# what `limit_rows.html` needs in every template that imports it
+GLOBALS = {
+    "limit_units": UNITS,
+    "limit_periods": PERIODS,
+    "limit_modes": MODES,
+    "limit_meaning": meaning,
+}
