@@ -27,6 +27,7 @@ MAX_SHOWN_CHARS = 200  # of a value, in its error
 LOOPBACK = "127.0.0.1"
 ANY_ORIGIN = "*"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("auto", "text", "json")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 
 # a scheme, a host and perhaps a port, nothing else. Source: https://html.spec.whatwg.org/#origin
@@ -95,6 +96,7 @@ class Settings:
     originator: str = "poolgate"  # header that identifies the client to the ChatGPT backend
     user_agent: str = "poolgate"
     log_level: str = "info"
+    log_format: str = "auto"  # text on a terminal, else json
     max_body_bytes: int = 32 * MIB  # of a request; four times that for /v1/responses
     admin: str = "on"  # on; off; or host:port, a separate address for the admin pages
     slow_client_seconds: float = 60.0  # a client that reads and sends nothing for so long is disconnected
@@ -175,6 +177,7 @@ class Settings:
             originator=reader.header("originator", default.originator),
             user_agent=reader.header("user_agent", f"poolgate/{package_version()}"),
             log_level=reader.choice("log_level", default.log_level, LOG_LEVELS),
+            log_format=reader.choice("log_format", default.log_format, LOG_FORMATS),
             max_body_bytes=reader.integer("max_body_bytes", 32, 1, 1024) * MIB,
             admin=reader.switch_or_address("admin", default.admin),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
@@ -209,6 +212,7 @@ NAMES = {
     "originator": "POOLGATE_ORIGINATOR",
     "user_agent": "POOLGATE_USER_AGENT",
     "log_level": "POOLGATE_LOG_LEVEL",
+    "log_format": "POOLGATE_LOG_FORMAT",
     "max_body_bytes": "POOLGATE_MAX_BODY_MIB",
     "admin": "POOLGATE_ADMIN",
     "slow_client_seconds": "POOLGATE_SLOW_CLIENT_SECONDS",

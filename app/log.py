@@ -1,5 +1,5 @@
 """
-Logs: one JSON object per line on stderr.
+Logs on stderr: one JSON object per line, or on a terminal one line of text (`app/log_text.py`).
 
     {"event":"request_ended","request_id":"…","status":200,"level":"info","timestamp":"…Z"}
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -26,33 +27,42 @@ import orjson
 import structlog
 from structlog.typing import EventDict
 
+from app import log_text
+
+AUTO, TEXT = "auto", "text"  # forms; any other is JSON
 ROOT = str(Path(__file__).parents[1]) + "/"
 
 
-def configure(level: str) -> None:
-    """Send log lines of this project from *level* up, and those of libraries, to stderr."""
+def configure(level: str, form: str = AUTO) -> None:
+    """Send log lines of this project from *level* up, and those of libraries, to stderr in *form*."""
+    json_renderer = structlog.processors.JSONRenderer(serializer=orjson.dumps, default=_type_name)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_exception_fields,
-            structlog.processors.JSONRenderer(serializer=orjson.dumps, default=_type_name),
+            _render_text if is_text(form) else json_renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    logging.config.dictConfig(library_config(level))
+    logging.config.dictConfig(library_config(level, form))
 
 
-def library_config(level: str) -> dict[str, Any]:
+def is_text(form: str) -> bool:
+    """Return whether lines of *form* are text; `auto` is text on a terminal."""
+    return form == TEXT or (form == AUTO and sys.stderr.isatty())
+
+
+def library_config(level: str, form: str = AUTO) -> dict[str, Any]:
     """Return the `logging` configuration of libraries: gunicorn from *level* up, others from WARNING."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonLine}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "formatters": {"line": {"()": TextLine if is_text(form) else JsonLine}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"level": "ERROR" if level == "error" else "WARNING", "handlers": ["stderr"]},
         "loggers": {"gunicorn.error": {"level": level.upper(), "handlers": ["stderr"], "propagate": False}},
     }
@@ -63,12 +73,33 @@ class JsonLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return *record* as one line of JSON."""
-        line: dict[str, Any] = {"event": record.name, "message": record.getMessage()}
-        if record.exc_info and record.exc_info[1]:
-            line |= _exception_fields(record.exc_info[1])
-        line["level"] = record.levelname.lower()
-        line["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
-        return orjson.dumps(line).decode()
+        return orjson.dumps(_library_fields(record)).decode()
+
+
+class TextLine(logging.Formatter):
+    """Formats a library's log record as text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return *record* as one line."""
+        return log_text.render(_library_fields(record), _has_colours())
+
+
+def _library_fields(record: logging.LogRecord) -> dict[str, Any]:
+    line: dict[str, Any] = {"event": record.name, "message": record.getMessage()}
+    if record.exc_info and record.exc_info[1]:
+        line |= _exception_fields(record.exc_info[1])
+    line["level"] = record.levelname.lower()
+    line["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+    return line
+
+
+def _render_text(_logger: object, _method: str, event: EventDict) -> bytes:
+    return log_text.render(event, _has_colours()).encode("utf-8", "replace")
+
+
+def _has_colours() -> bool:
+    """Return whether stderr shows colours, unless NO_COLOR forbids them. Source: https://no-color.org"""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _add_exception_fields(_logger: object, _method: str, event: EventDict) -> EventDict:

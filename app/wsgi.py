@@ -14,7 +14,7 @@ from app.tracing import tracing_for
 from app.wiring import build
 
 settings = Settings.from_environment(os.environ)
-configure(settings.log_level)
+configure(settings.log_level, settings.log_format)
 try:
     services = build(
         settings,

@@ -45,7 +45,7 @@ JOBS = (
 
 def main() -> None:
     settings = Settings.from_environment(os.environ)
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.log_format)
     descriptors.raise_limit()
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

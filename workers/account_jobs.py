@@ -67,6 +67,7 @@ def _run_for_account(services: Services, pool: str, account: Account, now: float
                 job=job.name,
                 pool=pool,
                 account=account.id,
+                account_name=account.name,
                 result=result.code,
             )
         services.accounts.observe(pool, account.id, {f"look_{job.name}": result.to_json()})

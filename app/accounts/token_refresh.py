@@ -148,7 +148,13 @@ class TokenRefresher:
             tokens = tokens_from_response(response, self._clock(), lease.tokens)
         except UpstreamError as error:
             return self._failed(pool, account, lease, error, refused)
-        log.info("tokens_renewed", pool=pool, account=account.id, rotation=lease.rotation + 1)
+        log.info(
+            "tokens_renewed",
+            pool=pool,
+            account=account.id,
+            account_name=account.name,
+            rotation=lease.rotation + 1,
+        )
         return self._keep(pool, account, lease, tokens)
 
     def _keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | LeaseResult:
@@ -162,6 +168,7 @@ class TokenRefresher:
                     former_event="tokens_wait_for_store",
                     pool=pool,
                     account=account.id,
+                    account_name=account.name,
                 )
                 gevent.sleep(STORE_RETRY_SECONDS)
                 continue
@@ -171,6 +178,7 @@ class TokenRefresher:
                     former_event="tokens_came_late",
                     pool=pool,
                     account=account.id,
+                    account_name=account.name,
                     fence=lease.fence,
                 )
             return stored or LeaseResult.HELD
@@ -179,7 +187,14 @@ class TokenRefresher:
         self, pool: str, account: Account, lease: Lease, error: UpstreamError, refused: bool
     ) -> LeaseResult:
         dead = is_permanent(error)
-        log.warning("token_refresh_failed", pool=pool, account=account.id, code=error.code, dead=dead)
+        log.warning(
+            "token_refresh_failed",
+            pool=pool,
+            account=account.id,
+            account_name=account.name,
+            code=error.code,
+            dead=dead,
+        )
         failed = FailedExchange(
             reason=error.code or "upstream_error",
             is_permanent=dead,

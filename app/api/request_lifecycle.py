@@ -127,7 +127,7 @@ class RequestScope:
         if SOCKET_RESPONSE in request.environ:
             self._log_fields["transport"] = "websocket"
         if "api_key" in state:
-            self._log_fields["key"] = state.api_key.id
+            self._log_fields |= {"key": state.api_key.id, "key_name": state.api_key.name}
         if self.is_replay:
             self._log_fields["replayed"] = True
         if self.recorder is not None:
@@ -164,9 +164,12 @@ class RequestScope:
         if row:
             fields |= {"outcome": row["status"], "attempts": len(row["attempts"])}
             fields["poolgate_request_id"] = fields.pop("id")
-        log.info("request_ended", **fields)
+        if self.chain is not None and (account := self.chain.served_by().account_name):
+            fields["account_name"] = account
         if refusal := self._refusal or self._admission_refusal():
             self._refusals.add(refusal)
+            fields |= {"code": refusal.code, "model": refusal.model, "poolgate_request_id": refusal.id}
+        log.info("request_ended", **fields)
         if self.trace is not None:
             self.trace.end(
                 self._log_fields["method"],

@@ -54,7 +54,7 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     }
     environ = os.environ | {NAMES[name]: value for name, value in overrides.items() if value is not None}
     settings = Settings.from_environment(environ)
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.log_format)
     descriptors.raise_limit()
     _check_port(settings.bind, settings.port, "--port")
     if settings.admin_port is not None:

@@ -81,6 +81,7 @@ class ProtocolAttempt:
             "upstream_usage_not_understood",
             request_id=self.context.request_id,
             account=self.account.id,
+            account_name=self.account.name,
             fields=names,
         )
         if self.inputs.learn_usage is not None:
@@ -219,6 +220,7 @@ class ModelAttempt(ProtocolAttempt):
                 "upstream_event_not_understood",
                 request_id=self.context.request_id,
                 account=self.account.id,
+                account_name=self.account.name,
                 place=protocol_error.location,
             )
             raise protocol_error from error

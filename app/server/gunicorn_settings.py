@@ -56,7 +56,7 @@ limit_request_line = 8190  # gunicorn's maximum; list queries carry filters and 
 limit_request_fields = 100
 limit_request_field_size = 16380  # coding agents put a turn's metadata into one header
 logger_class = "app.server.gunicorn_worker.Log"  # no access log: the gateway logs each request itself
-logconfig_dict = library_config(settings.log_level)
+logconfig_dict = library_config(settings.log_level, settings.log_format)
 # forwarded_allow_ips stays unset: gunicorn then takes FORWARDED_ALLOW_IPS, else this machine alone
 
 # New objects per collection: a prompt of 200 kB is some thousands, none of which is garbage before the

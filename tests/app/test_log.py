@@ -1,4 +1,4 @@
-"""Log lines are JSON, and hold no content."""
+"""Log lines are JSON, on a terminal text, and hold no content."""
 
 from __future__ import annotations
 
@@ -111,3 +111,47 @@ class TestLibraries:
         (line,) = lines()
         assert line["error"] == "ValueError"
         assert "sk-secret" not in json.dumps(line)
+
+
+class TestForms:
+    @pytest.mark.parametrize(
+        ("form", "on_terminal", "is_text"),
+        [
+            ("auto", False, False),
+            ("auto", True, True),
+            ("json", True, False),
+            ("text", False, True),
+        ],
+    )
+    def test_a_terminal_gets_text_unless_the_form_is_set(
+        self, form: str, on_terminal: bool, is_text: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stderr.isatty", lambda: on_terminal, raising=False)
+
+        assert log.is_text(form) is is_text
+
+    def test_text_of_the_project_and_of_libraries(self, capfd):
+        log.configure("info", "text")
+
+        structlog.get_logger().info("request_settled", status=200)
+        logging.getLogger("gunicorn.error").info("Listening")
+
+        first, second = capfd.readouterr().err.splitlines()
+        assert first[8:] == " info    request_settled status=200"
+        assert second[8:] == " info    gunicorn.error: Listening"
+
+    @pytest.mark.parametrize(("no_color", "has_colours"), [("", True), ("1", False)])
+    def test_no_color(
+        self,
+        no_color: str,
+        has_colours: bool,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+        monkeypatch.setenv("NO_COLOR", no_color)
+        log.configure("info", "text")
+
+        structlog.get_logger().warning("loud")
+
+        assert ("\x1b[" in capfd.readouterr().err) is has_colours
