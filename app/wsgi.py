@@ -23,6 +23,5 @@ try:
     )
 except ConfigError as error:
     sys.exit(str(error))
-app = Dispatcher(
-    services, create_app(services), None if settings.admin == "off" else create_admin_app(services)
-)
+gateway = create_app(services)
+app = Dispatcher(services, gateway, None if settings.admin == "off" else create_admin_app(services, gateway))

@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
+    from app.server.dispatch import Application
     from app.wiring import Services
 
 
-def create_admin_app(services: Services) -> Flask:
-    """Return the WSGI application for `/admin`."""
+def create_admin_app(services: Services, gateway: Application) -> Flask:
+    """Return the WSGI application for `/admin`, whose playground sends requests to *gateway*."""
     from flask import Flask
 
-    from app.admin import api, client_timeouts, errors, guard, headers, security, sessions, sign_in
+    from app.admin import (
+        api,
+        client_timeouts,
+        errors,
+        gateway_requests,
+        guard,
+        headers,
+        security,
+        sessions,
+        sign_in,
+    )
     from app.admin.pages import blueprint
     from app.admin.services import EXTENSION
 
@@ -26,6 +37,7 @@ def create_admin_app(services: Services) -> Flask:
     sessions.prepare(app, services.operator_stores.cookie_keys)
     guard.prepare(app)
     headers.register(app)
+    gateway_requests.register(app, gateway)
     client_timeouts.register(app, services.settings.slow_client_seconds)
     errors.register(app)
     app.register_blueprint(sign_in.bp)

@@ -11,8 +11,6 @@ import io
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from app.server.client_address import CLIENT_OF
-
 VARIABLE = "poolgate.key"  # in the WSGI environment
 USER_AGENT = "poolgate-playground"
 
@@ -21,7 +19,7 @@ Environ = dict[str, Any]
 # Of the request that causes it: where it came from, and the socket of the client that waits for the response.
 _INHERITED = (
     *("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "REMOTE_ADDR", "REMOTE_PORT"),
-    *("HTTP_HOST", "HTTP_X_FORWARDED_FOR", "gunicorn.socket", CLIENT_OF),
+    *("HTTP_HOST", "HTTP_X_FORWARDED_FOR", "gunicorn.socket"),
 )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from app import create_app
 from app.admin import create_admin_app
 from app.stores.records.operators import NewAdminToken
 from app.wiring import Services
@@ -53,7 +54,7 @@ def main() -> None:
 
 
 def measured(services: Services, known: tuple[Known, Known]) -> Figures:
-    app = create_admin_app(services)
+    app = create_admin_app(services, create_app(services))
     services.operator_stores.operators.create("ann", PASSWORD)
     _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("bench", "ann"))
     client, visitor = app.test_client(), Visitor(app)

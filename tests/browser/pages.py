@@ -35,6 +35,7 @@ PAGES = {
     "requests": "/requests",
     "a search": "/requests?status=failed",
     "a request": "/requests/ID",
+    "playground": "/playground",
     "settings": "/settings",
     "routing": "/settings/routing",
     "time limits": "/settings/time-limits",

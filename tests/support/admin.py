@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from flask import Blueprint, Flask
 from werkzeug.test import TestResponse
 
+from app import create_app
 from app.admin import create_admin_app
 from app.admin.guard import actor, protect
 from app.config import Settings
@@ -29,7 +30,7 @@ def services_on(redis_url: str, home: Path) -> Services:
 
 def admin_app(services: Services) -> Flask:
     """Return the application with two additional views: a page and an API call."""
-    app = create_admin_app(services)
+    app = create_admin_app(services, create_app(services))
     for name, path, json in (("a_page", "/admin/a-page", False), ("a_call", "/admin/api/a-call", True)):
         blueprint = Blueprint(name, __name__)
         blueprint.add_url_rule(path, "show", _report, methods=["GET", "POST"])

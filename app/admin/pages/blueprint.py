@@ -15,6 +15,7 @@ from app.admin.pages import (
     live,
     model_routes,
     overview,
+    playground,
     prices,
     requests,
     settings,
@@ -28,7 +29,7 @@ from app.admin.pages.layout import register_layout
 BLUEPRINTS = (
     *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, limits.bp),
     *(requests.bp, settings.bp, setup_files.bp, prices.bp, model_routes.bp, webhooks.bp, audit.bp),
-    *(first_steps.bp, live.bp),
+    *(first_steps.bp, playground.bp, live.bp),
 )
 
 

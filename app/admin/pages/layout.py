@@ -17,6 +17,7 @@ SECTIONS = (
     ("accounts.show", "Accounts"),
     ("api_keys.show", "Keys"),
     ("requests.show", "Requests"),
+    ("playground.show", "Playground"),
     ("settings.show", "Settings"),
 )
 _pool_blueprints: set[str] = set()  # names of the blueprints whose URLs contain the pool

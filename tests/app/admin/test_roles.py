@@ -31,6 +31,7 @@ FORMS_FOR_VIEWERS = {  # they show what is set, besides the form that changes it
     "webhooks.show",
     "routes.show",
     "prices.show",
+    "playground.show",
 }
 
 

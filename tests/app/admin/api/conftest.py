@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app import create_app
 from app.admin import create_admin_app
 from app.config import Settings
 from app.stores.records.operators import NewAdminToken
@@ -35,7 +36,7 @@ def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> 
 
 @pytest.fixture
 def app(services: Services) -> Flask:
-    return create_admin_app(services)
+    return create_admin_app(services, create_app(services))
 
 
 @pytest.fixture
