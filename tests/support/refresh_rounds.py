@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,14 @@ def refreshing(environ: dict[str, str], **requested: Any) -> Iterator[subprocess
         env={"PATH": os.environ["PATH"], **environ},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        start_new_session=True,
     )
     with process:
         try:
             yield process
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its forks too, where a test ends before them
 
 
 def start_refresh(process: subprocess.Popen[bytes]) -> None:
