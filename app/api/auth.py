@@ -8,18 +8,29 @@ their key: see `app.server.internal_requests`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import request
 
 from app.api.context import current_request, request_globals, services
+from app.api.headers import IDEMPOTENCY_KEY, variable_of
 from app.errors import InvalidApiKey
 from app.server import internal_requests
 from app.stores.records.api_keys import PREFIX, ApiKey
+from app.websocket.response import VARIABLE as SOCKET_RESPONSE
 
+MAX_RETAINED_BYTES = 65_536  # of a body; for larger ones a read of the key is a small part of the cost
+_IDEMPOTENCY_VARIABLE = variable_of(IDEMPOTENCY_KEY)
 KEY_HEADERS = ("x-api-key", "api-key", "x-bf-vk")  # other services' names for it, in order of precedence
 
 
-def authenticate() -> None:
-    """Put the key of a Bearer token, or of a header of its own, into `g.api_key`. Raises InvalidApiKey."""
+def authenticate(*, is_admitted: bool = False) -> None:
+    """
+    Put the key of a Bearer token, or of a header of its own, into `g.api_key`. Raises InvalidApiKey.
+
+    *is_admitted* is whether the view has no effect but by admission, which compares the key's record: then
+    it may be the one that an earlier request read.
+    """
     if (own_key := internal_requests.key_of(current_request().environ)) is not None:
         request_globals().api_key = services().api_keys.authorize(*own_key)
         return
@@ -31,26 +42,27 @@ def authenticate() -> None:
             raise InvalidApiKey("No API key was given: send it as 'Authorization: Bearer sk-pg-…'")
         elif scheme != "bearer":
             raise InvalidApiKey("The Authorization header must carry the API key as a Bearer token")
-    _authenticate(presented)
+    _authenticate(presented, is_admitted=is_admitted)
 
 
-def authenticate_basic() -> None:
+def authenticate_basic(*, is_admitted: bool = False) -> None:
     """
     Put the key of a Basic user name or password, or of a header of its own, into `g.api_key`.
 
-    Raises InvalidApiKey. Source: https://www.rfc-editor.org/rfc/rfc7617
+    *is_admitted* is as for `authenticate`. Raises InvalidApiKey. Source: https://www.rfc-editor.org/rfc/rfc7617
     """
     given = _basic()
     if not given.startswith(PREFIX):
         given = _key_of_own_header(given) or given
     if not given:
         raise InvalidApiKey("Send the API key by HTTP Basic, as password or as user name")
-    _authenticate(given)
+    _authenticate(given, is_admitted=is_admitted)
 
 
-def authenticate_any() -> None:
+def authenticate_any(*, is_admitted: bool = False) -> None:
     """Put the key into `g.api_key`, sent as Bearer, as Basic, or in a header of its own."""
-    return authenticate_basic() if _authorization()[0] == "basic" else authenticate()
+    way = authenticate_basic if _authorization()[0] == "basic" else authenticate
+    way(is_admitted=is_admitted)
 
 
 def presented_key() -> str:
@@ -101,5 +113,31 @@ def _key_of_own_header(given: str) -> str:
     return key or ("" if given or not sent else sent[0])
 
 
-def _authenticate(presented: str) -> None:
-    request_globals().api_key = services().api_keys.authenticate(presented.strip())
+def renew_caller() -> bool:
+    """
+    Read the key of this request again if an earlier request had read it; return whether it has changed.
+
+    Raises InvalidApiKey and TeamDisabled, as authentication does.
+    """
+    state = request_globals()
+    former: ApiKey | None = state.get("api_key")
+    if former is None or not former.fingerprint:
+        return False
+    state.api_key = key = services().api_keys.authenticate(state.presented)
+    as_then = replace(key, now=former.now, looked_up_at=former.looked_up_at, fingerprint=former.fingerprint)
+    return as_then != former
+
+
+def _authenticate(presented: str, *, is_admitted: bool) -> None:
+    state, api_keys = request_globals(), services().api_keys
+    state.presented = presented = presented.strip()
+    known = api_keys.known(presented) if is_admitted and _can_run_again() else None
+    state.api_key = known or api_keys.authenticate(presented)
+
+
+def _can_run_again() -> bool:
+    """Return whether the view can begin again with another record: see `Gateway.dispatch_request`."""
+    environ, size = current_request().environ, current_request().content_length
+    if size is None or size > MAX_RETAINED_BYTES:
+        return False
+    return _IDEMPOTENCY_VARIABLE not in environ and SOCKET_RESPONSE not in environ

@@ -31,7 +31,7 @@ UNPROCESSABLE = 422
 @bp.before_request
 def admit_caller() -> None:
     check_size(services().settings.max_body_bytes)
-    authenticate_basic()
+    authenticate_basic(is_admitted=True)
 
 
 @bp.post("/chat/completions", strict_slashes=False)

@@ -34,7 +34,7 @@ RAW_HEADERS = {"raw_request": "x-bf-send-back-raw-request", "raw_response": "x-b
 @bp.before_request
 def admit_caller() -> None:
     check_size(services().settings.max_body_bytes)
-    authenticate_any()
+    authenticate_any(is_admitted=True)
 
 
 @bp.post("/v1/chat/completions", strict_slashes=False)

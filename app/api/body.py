@@ -18,7 +18,7 @@ from flask import Request, g
 from gunicorn.http.errors import LimitRequestHeaders, ParseException
 
 from app.api import idempotency, json_body
-from app.api.context import current_request
+from app.api.context import current_request, request_globals
 from app.errors import BodyTimeout, InvalidRequest, NotAnObject, PayloadTooLarge
 from app.server.capacity import BYTES_PER_VALUE, WIDE_COPIES
 from app.yielding import SMALL_BYTES, end_turn, give_way
@@ -73,12 +73,17 @@ def read_bytes(limit_bytes: int) -> bytes:
 
     A request with an `Idempotency-Key` may end here: see `idempotency.begin`.
     """
-    request = current_request()
+    request, state = current_request(), request_globals()
+    if (retained := state.get("body")) is not None:
+        data: bytes = retained
+        return data
     data = _receive(request, limit_bytes)
     for encoding in reversed(_encodings(request)):
         data = _DECOMPRESSORS[encoding](data, limit_bytes)
     if idempotency.VARIABLE in request.environ:
         idempotency.begin(data)
+    if (key := state.get("api_key")) is not None and key.fingerprint:
+        state.body = data  # the view may begin again
     return data
 
 

@@ -20,7 +20,7 @@ bp.after_request(add_windows)
 @bp.before_request
 def admit_caller() -> None:
     check_size(services().settings.max_body_bytes)
-    authenticate()
+    authenticate(is_admitted=True)
 
 
 @bp.post("/chat/completions", strict_slashes=False)

@@ -8,10 +8,15 @@ from typing import Any
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
+from marshmallow import ValidationError
 from werkzeug.datastructures import Headers
 from werkzeug.routing import MapAdapter
 
+from app.api.auth import renew_caller
+from app.api.context import request_globals
 from app.api.headers import GatewayRequest
+from app.errors import GatewayError, StoreError
+from app.relay.admission import CallerChanged
 
 HOST = "gateway"  # nothing is routed by host, and no address is built
 _NO_SESSION = NullSession()
@@ -46,6 +51,25 @@ class Gateway(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return *func*: none is a coroutine, and Flask would check that in every request."""
         return func
+
+    def dispatch_request(self) -> Any:
+        """
+        Return what the view returns, with the key as it is.
+
+        It may have begun with a record of the key that an earlier request read: if that has changed it begins
+        again, unless admission has found it current.
+        """
+        try:
+            return super().dispatch_request()
+        except CallerChanged:
+            renew_caller()
+        except StoreError:
+            raise
+        except (GatewayError, ValidationError):
+            chain = request_globals().scope.chain
+            if (chain is not None and chain.is_caller_current) or not renew_caller():
+                raise
+        return super().dispatch_request()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Match paths alone: finding the host name costs as much as matching."""

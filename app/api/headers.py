@@ -11,6 +11,7 @@ from werkzeug.datastructures import EnvironHeaders
 
 from app.relay.context import ModelRequest
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 _WITHOUT_PREFIX = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 

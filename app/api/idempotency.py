@@ -20,7 +20,7 @@ from flask import Flask, Request, Response
 from app.api import metrics
 from app.api.auth import caller
 from app.api.context import current_request, request_globals, services
-from app.api.headers import variable_of
+from app.api.headers import IDEMPOTENCY_KEY, variable_of
 from app.errors import ClientGone, GatewayError, InvalidRequest, ModelNotAllowed, WorkerStopping
 from app.relay.fallbacks import FallbackChain
 from app.relay.recordings import RecordedResponse, RecordingLost, ResponseRecorder
@@ -29,7 +29,7 @@ from app.stores.records.api_keys import ApiKey
 from app.upstream.cancellation import Cancellation
 from app.yielding import give_way
 
-HEADER = "Idempotency-Key"
+HEADER = IDEMPOTENCY_KEY
 VARIABLE = variable_of(HEADER)
 REPLAYED = "idempotent-replayed"  # header of a response that another request received first
 MAX_CHARS = 255

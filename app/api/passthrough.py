@@ -39,7 +39,7 @@ PieceBatches = Iterator[list[bytes] | None]  # None when a keep-alive is due
 @bp.before_request
 def admit_caller() -> None:
     check_size(services().settings.max_body_bytes)
-    authenticate()
+    authenticate(is_admitted=True)
 
 
 def create(endpoint: str) -> Response:

@@ -23,7 +23,7 @@ bp.after_request(add_windows)
 @bp.before_request
 def admit_caller() -> None:
     check_size(services().settings.max_responses_body_bytes)
-    authenticate()
+    authenticate(is_admitted=True)
 
 
 @bp.post("/responses", strict_slashes=False)

@@ -52,6 +52,10 @@ log = structlog.get_logger()
 _NO_REPORT = AttemptReport(0)
 
 
+class CallerChanged(Exception):
+    """The API key, its team or its pool is not as the request assumes, which has had no effect yet."""
+
+
 @record
 class RequestPlan:
     """What follows from a request before an account is selected."""
@@ -82,12 +86,20 @@ class AdmissionServices:
 class Admission:
     """The admission of one request, and the selection of an account for each further attempt."""
 
-    def __init__(self, services: AdmissionServices, context: RequestContext, plan: RequestPlan) -> None:
+    def __init__(
+        self,
+        services: AdmissionServices,
+        context: RequestContext,
+        plan: RequestPlan,
+        *,
+        is_caller_current: bool = False,
+    ) -> None:
+        """*is_caller_current* is whether the key was compared with the store's when the request began."""
         self._services = services
         self._context = context
         self._plan = plan
         self._pool = context.caller.key.pool
-        self._request = self._admit_request()
+        self._request = self._admit_request("" if is_caller_current else context.caller.key.fingerprint)
         self.queued_ms = 0  # how long the request waited for an account before it was admitted
 
     @property
@@ -99,11 +111,12 @@ class Admission:
         """
         Return the selected account, after a wait in the queue where one is available within seconds.
 
-        Raises GatewayError where the request is refused.
+        Raises GatewayError where the request is refused, CallerChanged where it has to begin again.
         """
         services = self._services
         while True:
             reply = self._admit_once()
+            progress.is_caller_current = True
             if isinstance(reply, Selection):
                 if progress.leave_queue is not None:
                     self._end_interrupted_wait(progress, WaitOutcome.ADMITTED)
@@ -169,7 +182,9 @@ class Admission:
         recheck_at = began + progress.queued_seconds + RECHECK_SECONDS
         may_recheck = progress.passed_over and not progress.fallbacks_left
         while True:
-            self._request = replace(self._request, deadline_ms=self._deadline_ms(), queue_length=length)
+            self._request = replace(
+                self._request, deadline_ms=self._deadline_ms(), queue_length=length, fingerprint=""
+            )
             reply = self._admit_once()
             if isinstance(reply, Selection):
                 return reply
@@ -240,7 +255,7 @@ class Admission:
         """Return whether accounts without the preferred protocol may serve the request from now on."""
         if not self._plan.fit.is_preference or not self._request.protocol or refusal.accounts is None:
             return False
-        self._request = replace(self._request, protocol="")
+        self._request = replace(self._request, protocol="", fingerprint="")
         return True
 
     def _seconds_to_wait(self, refusal: Refusal, progress: RequestProgress) -> float | None:
@@ -260,6 +275,8 @@ class Admission:
             calendar = services.calendar.windows(self._context.caller.key.zone, reply.now_ms / 1000)
             self._request = replace(self._request, calendar=calendar)
             reply = services.admissions.admit(self._pool, self._request)
+        if isinstance(reply, Refusal) and reply.kind is RefusalKind.CHANGED:
+            raise CallerChanged
         return reply
 
     def _unknown_model_error(self, refusal: Refusal) -> GatewayError | None:
@@ -291,7 +308,7 @@ class Admission:
         key = self._context.caller.key
         return key.now + self._services.timing.monotonic() - key.looked_up_at
 
-    def _admit_request(self) -> AdmitRequest:
+    def _admit_request(self, fingerprint: str) -> AdmitRequest:
         context, plan, services = self._context, self._plan, self._services
         key, routing = context.caller.key, context.routing
         sticky_ms = settings_from(key.settings).affinity_minutes * 60_000
@@ -319,6 +336,7 @@ class Admission:
             unenforced_bounds=plan.bounds.unenforced,
             is_stored=plan.is_stored,
             unreadable=services.accounts.unreadable(self._pool),
+            fingerprint=fingerprint,
         )
 
 

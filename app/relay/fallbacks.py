@@ -82,6 +82,11 @@ class FallbackChain:
         return self._record.row
 
     @property
+    def is_caller_current(self) -> bool:
+        """Whether admission has compared the key with the store's."""
+        return self._progress.is_caller_current
+
+    @property
     def has_delivered(self) -> bool:
         """Whether the client received a part of a response."""
         return self._record.first_ms is not None or self._progress.committed

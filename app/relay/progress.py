@@ -26,6 +26,7 @@ class RequestProgress:
     passed_over: tuple[RequestContext, ...] = ()  # requests to models that could serve soon
     leave_queue: Callable[[], None] | None = None  # gives up the place of a wait that is interrupted
     continued_after_stall: bool = False
+    is_caller_current: bool = False  # whether the key was compared with the store's
 
     def may_continue(self, *, stalled: bool) -> bool:
         """

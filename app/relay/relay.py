@@ -110,13 +110,15 @@ class Relay:
         Yield batches of the client's events as they arrive, and None when a keep-alive is due.
 
         *record* is filled on the way. Raises GatewayError; before the first batch it can still become
-        an HTTP status.
+        an HTTP status. Raises CallerChanged before anything has happened.
         """
         if self._clock() >= progress.deadline:
             raise UpstreamTimeout("The request took longer than this gateway allows")
         plan = self._plan(context, record)
         started = self._clock()
-        admission = Admission(self._admission_services, context, plan)
+        admission = Admission(
+            self._admission_services, context, plan, is_caller_current=progress.is_caller_current
+        )
         selection = yield from admission.admit(progress)
         record.admit(selection, admission.queued_ms)
         try:

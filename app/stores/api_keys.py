@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import replace
 from functools import lru_cache
 from typing import Unpack
 
@@ -31,6 +32,8 @@ from app.stores.teams import team_not_found
 
 NOT_OF_THIS_GATEWAY = "This is not an API key of this gateway: they begin with sk-pg-"
 MAX_CACHED_KEYS = 1024  # parsed records, some kilobytes each
+KNOWN_SECONDS = 10.0  # how long a record is used for further requests, whose admissions compare it
+CLOCK_SECONDS = 0.1  # how late `now` of such a record may be
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -39,6 +42,26 @@ class ApiKeyRepository:
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
+        self._known: dict[str, tuple[float, ApiKey]] = {}  # digest of its secret -> when it was read, key
+
+    def known(self, presented: str) -> ApiKey | None:
+        """
+        Return the key with the secret *presented* as it was a few seconds ago; None if it was not read then.
+
+        Its `fingerprint` has to be compared with the store before it has any effect.
+        """
+        digest = digest_of(presented)
+        read_at, key = self._known.get(digest, (0.0, None))
+        if key is None:
+            return None
+        now = time.monotonic()
+        if now - read_at > KNOWN_SECONDS:
+            self._known.pop(digest, None)
+            return None
+        if now - key.looked_up_at > CLOCK_SECONDS:
+            key = replace(key, now=key.now + now - key.looked_up_at, looked_up_at=now)
+            self._known[digest] = read_at, key
+        return key
 
     def authenticate(self, presented: str) -> ApiKey:
         """
@@ -53,13 +76,17 @@ class ApiKeyRepository:
             pool = pool_of_foreign(presented)
             if pool is None:
                 raise InvalidApiKey(NOT_OF_THIS_GATEWAY)
+        digest = digest_of(presented)
+        self._known.pop(digest, None)
         try:
-            key = self._read(pool, digest_of(presented))
+            key, fingerprint = self._read(pool, digest)
         except InvalidApiKey:
             if presented.startswith(PREFIX):
                 raise
             raise InvalidApiKey(NOT_OF_THIS_GATEWAY) from None
-        return _checked(key)
+        if _checked(key).former_until is None:  # else its former secret ends by time, without a change
+            self._remember(digest, replace(key, fingerprint=fingerprint))
+        return key
 
     def authorize(self, pool: str, key_id: str) -> ApiKey:
         """
@@ -67,13 +94,19 @@ class ApiKeyRepository:
 
         Raises InvalidApiKey and TeamDisabled, as that does. One round trip.
         """
-        return _checked(self._read(pool, "", key_id))
+        return _checked(self._read(pool, "", key_id)[0])
 
-    def _read(self, pool: str, digest: str, *key_id: str) -> ApiKey:
-        now_ms, _, flat, (settings, zone, pool_limits, prices, routes) = self._scripts.run(
+    def _remember(self, digest: str, key: ApiKey) -> None:
+        if len(self._known) >= MAX_CACHED_KEYS:
+            self._known.pop(next(iter(self._known)))
+        self._known[digest] = key.looked_up_at, key
+
+    def _read(self, pool: str, digest: str, *key_id: str) -> tuple[ApiKey, str]:
+        """Return the key with *digest* or *key_id*, and the fingerprint of its record."""
+        now_ms, _, flat, (settings, zone, pool_limits, prices, routes), fingerprint = self._scripts.run(
             "authenticate", pool, digest, *key_id
         )
-        return ApiKey(
+        key = ApiKey(
             **_cached_fields(tuple(flat), digest, pool, pool_limits or "[]"),
             now=now_ms / 1000,
             looked_up_at=time.monotonic(),
@@ -82,6 +115,7 @@ class ApiKeyRepository:
             routes=routes or "0",
             settings=settings or "",
         )
+        return key, fingerprint
 
     def create(
         self, pool: str, name: str, *, foreign_digest: str = "", **fields: Unpack[KeyFields]

@@ -35,7 +35,7 @@ _OPERATORS = (*_BASE, "operators")
 PARTS: dict[str, tuple[str, ...]] = {
     "ensure_pool": _BASE,
     "set_pool": _ACCOUNTS,
-    "authenticate": _BASE,
+    "authenticate": (*_BASE, "callers"),
     "create_key": _BASE,
     "rotate_key": _BASE,
     "change_key": _BASE,
@@ -44,7 +44,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "change_team": _BASE,
     "remove_team": _BASE,
     "close_audit": _BASE,
-    "admit": (*_RESERVATIONS, "availability", "queue"),
+    "admit": (*_RESERVATIONS, "callers", "availability", "queue"),
     "leave_queue": (*_REQUESTS, "queue"),
     "report": _RESERVATIONS,
     "settle": _REQUESTS,

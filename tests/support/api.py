@@ -39,7 +39,7 @@ class FakeServices:
         self.refusals: list[Any] = []
         self.tracing = None
         self.demo = False
-        self.api_keys = SimpleNamespace(authenticate=self._authenticate)
+        self.api_keys = SimpleNamespace(authenticate=self._authenticate, known=lambda _: None)
         self.accounts = SimpleNamespace(all=lambda pool: [ACCOUNT], ids=lambda pool, names: ("acct_1",))
         self.ledger = SimpleNamespace(
             refusal_log=SimpleNamespace(add=self.refusals.append),

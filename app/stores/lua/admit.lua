@@ -6,11 +6,12 @@
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
 --          see reservations.lua; by_ms, if present, is the time when the client gives up; stored: the response comes from
 --          the cache, so it needs no account (account is ''), and only limits on requests apply; wait: if no account is
---          free, the request waits for one, unless so many wait already: see queue.lua. A key with a team is
+--          free, the request waits for one, unless so many wait already: see queue.lua; fingerprint, if present: that of
+--          the key as the worker knows it, see authenticate.lua. A key with a team is
 --          checked against the limits of its team as well, and refused while that is disabled
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
---          {refused: key | team | limit | no_accounts | conversation | calendar | settled | late, …}; where no account
---          is free: rest_ms until the first that could serve returns (absent: unknown), and the number that are busy;
+--          {refused: changed | key | team | limit | no_accounts | conversation | calendar | settled | late, …}; where no
+--          account is free: rest_ms until the first that could serve returns (absent: unknown), and the number that are busy;
 --          of one that waits now, queued: how many are before it, or queue_full. unenforced: which of the two bounds
 --          is reserved or, with a limit, does not fit: accounts for the smaller are out.
 -- A conversation without an owner is claimed by this key until its request is settled, for an hour at most.
@@ -20,7 +21,7 @@ local request, now = cjson.decode(ARGV[1]), clock()
 check_request(request)
 if request.tried ~= nil then check_texts(request.tried, 'tried') end
 if request.wait ~= nil and not is_count(request.wait) then refuse('wait') end
-local pool = redis.call('HMGET', POOL, 'policy', 'limits', 'queue')
+local pool = redis.call('HMGET', POOL, 'policy', 'queue')
 local policy = pool[1] or 'balanced'
 
 local earlier = redis.call('HGET', request_key(request.id), 'choice')
@@ -28,17 +29,18 @@ if earlier then return earlier end
 if redis.call('EXISTS', settled_key(request.id)) == 1 then return cjson.encode({ refused = 'settled', now = now }) end
 if request.by_ms and now > request.by_ms then return cjson.encode({ refused = 'late', now = now }) end
 
-local key = redis.call('HMGET', api_key_key(request.key), 'state', 'expires_ms', 'limits', 'accounts', 'team')
-if not key[1] or key[1] ~= 'active' then return cjson.encode({ refused = 'key', why = key[1] or 'unknown', now = now }) end
-local expires = tonumber(key[2]) or 0
+local record, settings = read_caller(request.key)
+if request.fingerprint and caller_fingerprint(record, settings) ~= request.fingerprint then
+  return cjson.encode({ refused = 'changed', now = now })
+end
+local key = {}
+for i = 1, #record, 2 do key[record[i]] = record[i + 1] end
+if key.state ~= 'active' then return cjson.encode({ refused = 'key', why = key.state or 'unknown', now = now }) end
+local expires = tonumber(key.expires_ms) or 0
 if expires > 0 and expires <= now then return cjson.encode({ refused = 'key', why = 'expired', now = now }) end
-local team_name, team_limits = key[5], nil
-if team_name and team_name ~= '' then
-  local team = redis.call('HMGET', team_key(team_name), 'state', 'limits')
-  if team[1] ~= 'active' then
-    return cjson.encode({ refused = 'team', why = team_name, now = now })
-  end
-  team_limits, request.team = team[2] or '[]', team_name
+if key.team_state then
+  if key.team_state ~= 'active' then return cjson.encode({ refused = 'team', why = key.team, now = now }) end
+  request.team = key.team
 end
 
 if request.conversation and request.conversation ~= '' then
@@ -50,16 +52,16 @@ sweep(now, policy, SWEEP)
 wake_due(now, policy)
 
 round_amounts(request)
-local limits = limits_for(key[3], team_limits, pool[2], request.model, request.stored)
+local limits = limits_for(key.limits, key.team_limits, settings[3], request.model, request.stored)
 local gauges = read_gauges(limits, now, request.calendar)
 if not gauges then return cjson.encode({ refused = 'calendar', now = now }) end
 local refusal = refusal_of(limits, gauges, request, nil, now)
 if refusal then return cjson.encode(refusal) end
 local larger = request.unenforced_bounds and refusal_of(limits, gauges, request, true, now)
 
-request.allowed = allowed_accounts(key[4], request.accounts)
+request.allowed = allowed_accounts(key.accounts, request.accounts)
 request.enforcing_only = larger and true
-local turn = (pool[3] or request.wait) and not request.stored and turn_of(request, now)
+local turn = (pool[2] or request.wait) and not request.stored and turn_of(request, now)
 local seen = {}
 local id, by
 if request.stored then
@@ -93,7 +95,7 @@ redis.call('HSET', request_key(request.id), 'key', request.key, 'account', id, '
   'day_ms', calendar_window('day', now, request.calendar) or now - now % 86400000,
   'bounds', cjson.encode(selection.unenforced and request.unenforced_bounds or request.bounds),
   'unenforced', selection.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', reason, 'choice', reply)
-if team_limits then redis.call('HSET', request_key(request.id), 'team', team_name) end
+if request.team then redis.call('HSET', request_key(request.id), 'team', request.team) end
 if request.requested then redis.call('HSET', request_key(request.id), 'requested', request.requested) end
 redis.call('ZADD', LEASES, now + request.ttl_ms, request.id)
 if turn then turn:finish(request) end

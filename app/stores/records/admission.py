@@ -43,6 +43,7 @@ class AdmitArguments(TypedDict, total=False):
     unenforced_bounds: Amounts
     unreadable: Sequence[str]
     wait: int
+    fingerprint: str
 
 
 class ReportArguments(TypedDict, total=False):
@@ -88,6 +89,7 @@ class AdmitRequest:
     unreadable: Sequence[str]  # accounts whose credential this process cannot read
     requested: str = ""  # the model as the client named it, where that is not `model`
     queue_length: int = 0  # it waits for an account unless so many requests do already; 0: it does not wait
+    fingerprint: str = ""  # of the key as it is assumed to be; empty: it was just read
 
     def arguments(self) -> AdmitArguments:
         """Return the script's JSON argument; what does not apply is absent."""
@@ -124,6 +126,8 @@ class AdmitRequest:
             arguments["unreadable"] = self.unreadable
         if self.queue_length:
             arguments["wait"] = self.queue_length
+        if self.fingerprint:
+            arguments["fingerprint"] = self.fingerprint
         return arguments
 
 
@@ -154,6 +158,7 @@ class Selection:
 class RefusalKind(StrEnum):
     """Why the store selected no account."""
 
+    CHANGED = "changed"  # the key, its team or its pool is not as this process knows it
     KEY = "key"
     TEAM = "team"  # it is disabled
     LIMIT = "limit"

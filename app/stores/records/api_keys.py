@@ -99,6 +99,7 @@ class ApiKey:
     routes: str = "0"  # the version of the pool's model routes; 0: it has none
     now: float = 0.0  # when the key was read, on the store's clock
     looked_up_at: float = 0.0  # the same moment on this process's monotonic clock
+    fingerprint: str = ""  # of one that an earlier request read: admission compares it
 
     def may_use(self, model: str) -> bool:
         return not self.models or model in self.models

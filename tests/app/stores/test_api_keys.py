@@ -6,6 +6,7 @@ import hashlib
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -14,11 +15,13 @@ import pytest
 from app.accounts.pools import PoolRepository
 from app.errors import InvalidApiKey, InvalidRequest, NotFound
 from app.limits.limit_syntax import parse_limit
-from app.stores import keys
+from app.stores import api_keys, keys
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.limits import LimitScope
+from app.stores.records.teams import TeamState
 from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
+from app.stores.teams import TeamRepository
 from schemas.bounds import MAX_LIMITS
 from tests.support.store_contents import everything_in
 
@@ -267,6 +270,105 @@ class TestAuthorize:
         for key, message in ((disabled, "has been disabled"), (expired, "has expired")):
             with pytest.raises(InvalidApiKey, match=message):
                 repository.authorize(POOL, key.id)
+
+
+class Monotonic:
+    """The monotonic clock of this process, which a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class TestKnown:
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Monotonic:
+        clock = Monotonic()
+        monkeypatch.setattr(api_keys, "time", clock)
+        return clock
+
+    def test_one_that_was_not_read(self, repository):
+        _, secret = repository.create(POOL, "ann")
+
+        assert repository.known(secret) is None
+
+    def test_as_it_was_read(self, repository, clock):
+        """It has a fingerprint, and `now` moves on."""
+        _, secret = repository.create(POOL, "ann", models=("m",))
+        read = repository.authenticate(secret)
+
+        clock.now += 2
+        known = repository.known(secret)
+
+        assert read.fingerprint == ""
+        assert len(known.fingerprint) == 40
+        assert known.models == ("m",)
+        assert known.now == pytest.approx(read.now + 2)
+
+    def test_for_seconds(self, repository, clock):
+        """Use does not prolong it."""
+        _, secret = repository.create(POOL, "ann")
+        repository.authenticate(secret)
+        for _ in range(10):
+            clock.now += 1
+            assert repository.known(secret) is not None
+
+        clock.now += 1
+
+        assert repository.known(secret) is None
+
+    def test_not_after_it_was_refused(self, repository):
+        _, secret = repository.create(POOL, "ann")
+        repository.authenticate(secret)
+        repository.disable(POOL, "ann")
+
+        with pytest.raises(InvalidApiKey):
+            repository.authenticate(secret)
+
+        assert repository.known(secret) is None
+
+    def test_not_while_a_former_secret_is_valid(self, repository):
+        _, former = repository.create(POOL, "ann")
+        _, secret = repository.rotate(POOL, "ann", overlap_seconds=60)
+
+        for each in (former, secret):
+            repository.authenticate(each)
+            assert repository.known(each) is None
+
+    def test_a_bounded_number(self, repository, monkeypatch):
+        """The oldest is forgotten."""
+        monkeypatch.setattr(api_keys, "MAX_CACHED_KEYS", 2)
+        secrets = [repository.create(POOL, name)[1] for name in ("ann", "bob", "eve")]
+        for secret in secrets:
+            repository.authenticate(secret)
+
+        assert [repository.known(secret) is None for secret in secrets] == [True, False, False]
+
+    def test_its_fingerprint_changes_with_all_of_it(self, repository, scripts):
+        """With the key, its team and its pool."""
+        TeamRepository(scripts).create(POOL, "red")
+        _, secret = repository.create(POOL, "ann", team="red")
+        changes = (
+            lambda: repository.change(POOL, "ann", owner="Ann"),
+            lambda: TeamRepository(scripts).set_state(POOL, "red", TeamState.DISABLED),
+            lambda: TeamRepository(scripts).set_state(POOL, "red", TeamState.ACTIVE),
+            lambda: PoolRepository(scripts).change(POOL, zone="Asia/Tokyo"),
+            lambda: scripts.client.hincrby(keys.pool(POOL), "prices", 1),
+        )
+        found = [fingerprint_of(scripts, secret)]
+        for change in changes:
+            change()
+            found.append(fingerprint_of(scripts, secret))
+
+        assert all(one != next_one for one, next_one in pairwise(found))
+        assert fingerprint_of(scripts, secret) == found[-1]
+
+
+def fingerprint_of(scripts: Scripts, secret: str) -> str:
+    fingerprint: str = scripts.run("authenticate", POOL, digest_of(secret))[-1]
+    return fingerprint
 
 
 class TestModels:
