@@ -14,25 +14,40 @@ from app.stores.usage import UsageRepository
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """Which keys to list; '' matches any. `name` is a part of the name; a label's value '' is any value."""
+    """
+    Which keys to list; '' matches any.
 
-    name: str = ""
+    `text` is a part of the name, team, owner or a label; a label's value '' is any value; `model` is one
+    that a key may use.
+    """
+
+    text: str = ""
     team: str = ""
     owner: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
+    model: str = ""
+    is_unlimited: bool = False  # only keys without a limit of their own
 
-    def select(self, api_keys: Iterable[ApiKey]) -> list[ApiKey]:
-        """Return those of *api_keys* that match everything."""
-        return [key for key in api_keys if self._matches(key)]
+    def select(self, api_keys: Iterable[ApiKey], now: float = 0.0) -> list[ApiKey]:
+        """Return those of *api_keys* that match everything; a `state` is that at *now*, in Unix seconds."""
+        return [key for key in api_keys if self._matches(key, now)]
 
-    def _matches(self, key: ApiKey) -> bool:
+    def _matches(self, key: ApiKey, now: float) -> bool:
         labels = dict(key.labels)
         return (
-            self.name.lower() in key.name.lower()
-            and self.team in ("", key.team)
+            self.team in ("", key.team)
             and self.owner in ("", key.owner)
+            and self.state in ("", key.state_at(now))
+            and not (self.is_unlimited and key.limits)
             and all(name in labels and value in ("", labels[name]) for name, value in self.labels.items())
+            and (not self.model or key.may_use(self.model))
+            and (not self.text or self._has_text(key))
         )
+
+    def _has_text(self, key: ApiKey) -> bool:
+        text = self.text.lower()
+        return any(text in one.lower() for one in (key.name, key.team, key.owner, *label_texts(key)))
 
 
 def label_texts(key: ApiKey) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from app.stores import keys
 from app.stores.calendar import Calendar
 from app.stores.pool_clock import UTC, PoolClock
 from app.stores.records.api_keys import ApiKey
@@ -72,6 +73,13 @@ class UsageRepository:
             request["calendar"] = self._calendar.windows(zone, reply["now"] / 1000)
             reply = self._scripts.run_json("usage_report", pool, request)
         return reply
+
+    def used_keys(self, pool: str, key_ids: Sequence[str]) -> set[str]:
+        """Return those of *key_ids* that have ever had a request. One round trip."""
+        pipeline = self._scripts.client.pipeline(transaction=False)
+        for key_id in key_ids:
+            pipeline.exists(keys.used(pool, key_id))
+        return {key_id for key_id, exists in zip(key_ids, pipeline.execute(), strict=True) if exists}
 
     def since(
         self, pool: str, day: date | None, by: UsageBy | str, key_ids: Collection[str] | None = None

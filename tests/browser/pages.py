@@ -20,6 +20,7 @@ PAGES = {
     "sign in by a browser": "/sign-ins/browser",
     "sign in by a file": "/sign-ins/file",
     "keys": "/keys",
+    "keys by cost": "/keys?sort=-cost&state=active&team=research&span=7d",
     "a key": "/keys/ann",
     "make a key": "/keys/create",
     "edit a key": "/keys/ann/edit",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from flask import g, render_template, request
 
 from app.admin.guard import operations
-from app.admin.pages import usage_summary
+from app.admin.pages import key_filters, key_rows, lists, usage_summary
+from app.admin.pages.bulk_actions import ACTIONS
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.key_form import KeyForm, new_values, values_of
@@ -18,16 +18,15 @@ from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notic
 from app.admin.services import services
 from app.operations.account_check import example_model
 from app.operations.key_warnings import rotation_warnings
-from app.presentation.api_keys import KeyFilter, KeyView, key_views, label_texts
+from app.presentation.api_keys import KeyView, key_views
+from app.presentation.key_list import DEFAULT_COLUMN, KEY_COLUMNS, sort_rows, totals
 from app.presentation.snippets import snippets
 from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 from schemas.admin import MAX_OVERLAP_SECONDS
-from schemas.key_labels import label_filters
 
-PAGE = 50  # keys on one page
-FILTERS = ("q", "team", "owner", "labels")
+BULK_ACTIONS = [(do, one.verb, "danger" if one.is_grave else "quiet") for do, one in ACTIONS.items()]
 MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
 DISABLE = ConfirmedChange(
     "Disable",
@@ -49,35 +48,36 @@ bp = page_blueprint("api_keys", "/keys")
 
 @bp.get("")
 def show() -> Any:
-    """List the keys of the pool whose names contain `q`, of one `team`, `owner` and with `labels`."""
-    at = max(request.args.get("at", 1, int), 1)
-    form, matches = Form(request.args, *FILTERS, under={"label": "labels"}), list[ApiKey]()
-    api_keys = services().api_keys.all(g.pool)
-    filters = form.filled(*FILTERS)
-    with form.collect_errors():
-        matches = _key_filter(form).select(api_keys)
-    pages = max(1, math.ceil(len(matches) / PAGE))
-    at = min(at, pages)
-    views = _views(matches[(at - 1) * PAGE : at * PAGE])
+    """List the keys of the pool that match the filters in the query, with their usage in a time span."""
+    app_services, span = services(), usage_summary.span_of(request.args)
+    everything = app_services.api_keys.all(g.pool)
+    chosen, errors = key_filters.parse(request.args)
+    matching = chosen.select(everything, app_services.clock.now())
+    rows = key_rows.read_rows(app_services, g.pool, matching, span)
+    if request.args.get("use") == "never":
+        rows = [row for row in rows if not row.is_used]
+    sort = lists.parse_sort(request.args.get("sort"), KEY_COLUMNS, DEFAULT_COLUMN)
+    by_limit = sort.column == "nearest"
+    if by_limit:
+        rows = key_rows.with_limits(app_services, g.pool, rows)
+    rows = sort_rows(rows, KEY_COLUMNS, sort.column, descending=sort.descending)
+    shown, pages = lists.paginate(rows, request.args.get("page"))
     return render_template(
         "keys/show.html",
         section="api_keys.show",
-        views=views,
-        form=form,
-        filters=filters,
-        owners=sorted({key.owner for key in api_keys if key.owner})[:200],
-        labels=sorted({text for key in api_keys for text in label_texts(key)})[:200],
-        teams=sorted({key.team for key in api_keys if key.team}),
-        at=at,
+        rows=shown if by_limit else key_rows.with_limits(app_services, g.pool, shown),
+        totals=totals(rows),
         pages=pages,
-        total=len(matches),
-    ), form.status
-
-
-def _key_filter(form: Form) -> KeyFilter:
-    """Return the filter in *form*. Raises ValidationError."""
-    labels = label_filters(form.lines("labels"))
-    return KeyFilter(form["q"].strip(), form["team"].strip(), form["owner"].strip(), labels)
+        sort=sort,
+        span=span,
+        spans=usage_summary.SPANS,
+        now=app_services.clock.now(),
+        errors=errors,
+        is_empty=not everything,
+        bulk_actions=BULK_ACTIONS,
+        filters=key_filters.filters(everything),
+        more_filters=key_filters.more_filters(everything),
+    ), 400 if errors else 200
 
 
 def _views(api_keys: Sequence[ApiKey], shared: Sequence[Limit] = ()) -> list[KeyView]:

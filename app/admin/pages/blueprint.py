@@ -9,6 +9,7 @@ from app.admin.pages import (
     accounts,
     api_keys,
     audit,
+    bulk_keys,
     first_steps,
     limit_rows,
     limits,
@@ -27,7 +28,7 @@ from app.admin.pages import (
 from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
-    *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, limits.bp),
+    *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, bulk_keys.bp, teams.bp, limits.bp),
     *(requests.bp, settings.bp, setup_files.bp, prices.bp, model_routes.bp, webhooks.bp, audit.bp),
     *(first_steps.bp, playground.bp, live.bp),
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from flask import g, render_template
 
 from app.admin.pages import choices, limit_rows
-from app.admin.pages.clock import input_moment, parse_moment
+from app.admin.pages.clock import input_moment
 from app.admin.pages.forms import Form
+from app.admin.pages.key_expiry import EXPIRIES, read_expiry
 from app.admin.services import services
 from app.formatting import natural
 from app.stores.records.api_keys import ApiKey
@@ -24,13 +24,6 @@ PLAIN_FIELDS = (
     *("output_tokens", "on_cut", "raw", "queue_seconds", "weight"),
 )
 FOLDED = (("output_tokens", ""), ("queue_seconds", ""), ("weight", "1"), ("on_cut", "fail"), ("raw", ""))
-EXPIRIES = (
-    ("", "on a date, or never"),
-    ("7", "in 7 days"),
-    ("30", "in 30 days"),
-    ("90", "in 90 days"),
-)
-DAY_SECONDS = 86_400
 LABEL_ROWS = 4
 _EMPTY = {"expires_at": None, "output_tokens": 0, "team": None, "queue_seconds": None, "weight": 1}
 
@@ -52,7 +45,7 @@ class KeyForm:
     def read(self) -> tuple[dict[str, Any], list[Limit]]:
         """Return the fields of a KeyInput and the limits; every fault is recorded at its field."""
         form, changes = self.form, dict[str, Any]()
-        expires_at = self._expires_at()
+        expires_at = read_expiry(self.form, self.key.expires_at if self.key else None)
         labels = self._labels()
         with form.collect_errors():
             changes = KeyInput().load(self._texts(labels), partial=self.key is not None)
@@ -77,20 +70,6 @@ class KeyForm:
             "accounts": form.lines("accounts"),
             "raw": bool(form["raw"]),
         }
-
-    def _expires_at(self) -> float | None:
-        """Return when the key expires, Unix seconds; None: never. A time in the past is a warning later."""
-        form = self.form
-        if days := form["expires_in"]:
-            if days not in dict(EXPIRIES):
-                form.add_error("expires_in", "is not one of the choices")
-                return None
-            return math.floor(services().clock.now()) + int(days) * DAY_SECONDS
-        if self.key and form["expires"] == input_moment(self.key.expires_at):
-            return self.key.expires_at  # it may have seconds, which the field has not
-        with form.collect_errors():
-            return parse_moment(form["expires"], "expires")
-        return None
 
     def _labels(self) -> dict[str, str]:
         form, labels = self.form, dict[str, str]()

@@ -8,14 +8,16 @@ from typing import Any
 from flask import g, render_template, request
 
 from app.admin.guard import operations
-from app.admin.pages import choices, usage_summary
+from app.admin.pages import choices, lists, usage_summary
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.limit_rows import count_rows, read_limits, row_fields, row_values
 from app.admin.services import services
 from app.limits.limit_syntax import format_limit, parse_limit
+from app.presentation.key_list import DEFAULT_COLUMN, TEAM_COLUMNS, TeamRow, sort_rows
 from app.presentation.teams import keys_by_team, team_views
+from app.stores.records.teams import TeamState
 from app.stores.records.usage import UsageBy
 from schemas.teams import TeamInput
 
@@ -37,11 +39,29 @@ bp = page_blueprint("teams", "/teams")
 
 @bp.get("")
 def show() -> Any:
-    """List the teams of the pool with what each used this month."""
-    usage, members = services().ledger.usage, keys_by_team(services().api_keys.all(g.pool))
-    views = team_views(usage, g.pool, services().teams.all(g.pool), members)
-    used = usage.since(g.pool, None, UsageBy.TEAM) if views else {}
-    return render_template("teams/show.html", section=SECTION, views=views, used=used)
+    """List the teams of the pool that match the filters in the query, with what each used this month."""
+    app_services, args = services(), request.args
+    usage, members = app_services.ledger.usage, keys_by_team(app_services.api_keys.all(g.pool))
+    everything = app_services.teams.all(g.pool)
+    text, state = args.get("q", "").strip().lower(), args.get("state", "").strip()
+    matching = [team for team in everything if text in team.name.lower() and state in ("", team.state)]
+    used = usage.since(g.pool, None, UsageBy.TEAM) if matching else {}
+    views = team_views(usage, g.pool, matching, members)
+    sort = lists.parse_sort(args.get("sort"), TEAM_COLUMNS, DEFAULT_COLUMN)
+    rows = [TeamRow(view, used.get(view.team.name, {})) for view in views]
+    rows = sort_rows(rows, TEAM_COLUMNS, sort.column, descending=sort.descending)
+    shown, pages = lists.paginate(rows, args.get("page"))
+    states = [one.value for one in TeamState]
+    return render_template(
+        "teams/show.html",
+        section=SECTION,
+        rows=shown,
+        pages=pages,
+        sort=sort,
+        cost=sum(row.figures.get("cost", 0) for row in rows),
+        is_empty=not everything,
+        filters=[lists.Filter("state", "State", states)],
+    )
 
 
 @bp.get("/<name>")

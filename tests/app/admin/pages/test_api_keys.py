@@ -8,6 +8,7 @@ from app.limits.limit_syntax import parse_limit
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
+from tests.support.ledger_rows import record_request
 
 HOME = f"/admin/p/{POOL}/keys"
 
@@ -204,23 +205,67 @@ class TestShowing:
         for number in range(53):
             pool.key(f"key{number:02}", limits=(parse_limit("5 requests/day"),))
 
-        first, last = inside.get(HOME).text, inside.get(f"{HOME}?at=2").text
+        first, last = inside.get(HOME).text, inside.get(f"{HOME}?page=2").text
 
         assert ("key00" in first, "key52" in first) == (True, False)
         assert ("key00" in last, "key52" in last) == (False, True)
         assert "key17" in inside.get(f"{HOME}?q=Y17").text
-        assert inside.get(f"{HOME}?at=99").status_code == 200
-        assert inside.get(f"{HOME}?at=x&q=%00").status_code == 200
+        assert inside.get(f"{HOME}?page=99").status_code == 200
+        assert inside.get(f"{HOME}?page=x&q=%00&sort=x").status_code == 200
 
-    def test_filters(self, inside: Visitor, pool: Furnished) -> None:
-        pool.key("ann", owner="Ann <a@b>", labels={"env": "prod"})
-        pool.key("bob", labels={"env": "test"})
+    def test_order_and_figures(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        """Numbers in names count, and what is unknown is last in either order."""
+        now = services.clock.now()
+        limits = (parse_limit("4 requests/day"),)
+        for name, more in (("k2", {"limits": limits}), ("k10", {"expires_at": now + 60}), ("k1", {})):
+            pool.key(name, **more)
+        for name, requests in (("k10", 1), ("k2", 3)):
+            key_id = services.api_keys.find(POOL, name).id
+            for _ in range(requests):
+                record_request(services.scripts, POOL, now, key=key_id, cost=1_100_000, status=502)
 
-        for query, shown in (("owner=Ann+<a@b>", "ann"), ("labels=env%3Dtest", "bob"), ("q=A", "ann")):
+        expected = {
+            "name": ["k1", "k2", "k10"],
+            "-name": ["k10", "k2", "k1"],
+            "-cost": ["k2", "k10", "k1"],
+            "requests": ["k1", "k10", "k2"],
+            "-errors": ["k2", "k10", "k1"],
+            "-last_used": ["k2", "k10", "k1"],
+            "-nearest": ["k2", "k1", "k10"],
+            "expires": ["k10", "k1", "k2"],
+        }
+        for sort, order in expected.items():
+            page = inside.get(f"{HOME}?sort={sort}").text
+            assert re.findall(r'name="name" value="(\w+)"', page) == order, sort
+        page = inside.get(HOME).text
+        assert "In 24 h: 4 requests, 4 errors, 0 refused, $4.40" in page
+        assert "never</td>" in page
+
+    def test_filters(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.key("ann", owner="Ann <a@b>", labels={"env": "prod"}, limits=(parse_limit("5 usd/day"),))
+        pool.key("bob", labels={"env": "test"}, models=("gpt-5",), expires_at=1_000_000_000)
+        record_request(
+            services.scripts, POOL, services.clock.now(), key=services.api_keys.find(POOL, "ann").id
+        )
+
+        queries = {
+            "owner=Ann+<a@b>": ["ann"],
+            "labels=env%3Dtest": ["bob"],
+            "labels=env": ["ann", "bob"],
+            "q=a@B": ["ann"],
+            "q=env%3Dtest": ["bob"],
+            "state=expired": ["bob"],
+            "state=active&limits=none": [],
+            "limits=none": ["bob"],
+            "model=gpt-5": ["ann", "bob"],
+            "model=gpt-4o": ["ann"],
+            "use=never": ["bob"],
+        }
+        for query, shown in queries.items():
             page = inside.get(f"{HOME}?{query}").text
-            assert [name for name in ("ann", "bob") if f"keys/{name}" in page] == [shown]
+            assert [name for name in ("ann", "bob") if f"keys/{name}" in page] == shown, query
         page = inside.get(f"{HOME}?labels=a+b")
-        assert (page.status_code, 'id="labels-error"' in page.text) == (400, True)
+        assert (page.status_code, "is not a label" in page.text) == (400, True)
         page = inside.get(f"{HOME}/ann").text
         assert ("Ann &lt;a@b&gt;" in page, "env=prod" in page) == (True, True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.stores.records.teams import TeamState
 from app.wiring import Services
@@ -106,6 +108,24 @@ class TestShowing:
         for span in ("1h", "24h", "7d", "30d", "x"):
             page = inside.get(f"{HOME}/red?span={span}").text
             assert ("$3.21" in page, ">ann</a>" in page) == (True, True)
+
+    def test_order_and_search(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        for name in ("t10", "t2", "blue"):
+            create(services, name)
+        pool.key("ann", team="t10")
+        record_request(services.scripts, POOL, services.clock.now(), team="t2", cost=1_000_000)
+        services.teams.set_state(POOL, "blue", TeamState.DISABLED)
+
+        for query, order in (
+            ("", ["blue", "t2", "t10"]),
+            ("sort=-cost", ["t2", "blue", "t10"]),
+            ("sort=-keys", ["t10", "blue", "t2"]),
+            ("q=T1", ["t10"]),
+            ("state=disabled", ["blue"]),
+            ("q=x", []),
+        ):
+            page = inside.get(f"{HOME}?{query}").text
+            assert re.findall(r'scope="row"><a href="[^"]*/teams/(\w+)"', page) == order, query
 
     def test_keys_of_a_team(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         create(services, "red", "5000 usd/month")

@@ -1,0 +1,59 @@
+"""Reads the rows of the list of keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.ledger.series import Series
+from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Grouping
+from app.presentation.account_list import LastUse
+from app.presentation.api_keys import KeyView, key_views
+from app.presentation.key_list import KeyRow
+from app.presentation.requests import NEWEST
+from app.stores.records.api_keys import ApiKey
+from app.wiring import Services
+
+_REQUESTS = SUMMARY_FIGURES.index("requests")
+
+
+def read_rows(services: Services, pool: str, api_keys: Sequence[ApiKey], span: str) -> list[KeyRow]:
+    """Return a row for each of *api_keys* of *pool*, with its figures in *span*, but not yet its limits."""
+    now, names = services.clock.now(), services.accounts.names_by_id(pool)
+    series = services.ledger.series.series(pool, span, Grouping.KEY)
+    figures = series.totals()
+    last_times = {entry.key_id: entry.ended_at for entry in services.ledger.entries.newest(pool, NEWEST)}
+    refused = Counter[str]()
+    for (key_id, _), count in services.ledger.refusals.counts(pool, span).counts.items():
+        refused[key_id] += count
+    used = services.ledger.usage.used_keys(pool, [key.id for key in api_keys])
+    return [
+        KeyRow(
+            KeyView(key, names, now),
+            figures.get(key.id, {}),
+            refused[key.id],
+            _last_use(key.id, last_times.get(key.id), series),
+            key.id in used,
+        )
+        for key in api_keys
+    ]
+
+
+def with_limits(services: Services, pool: str, rows: Sequence[KeyRow]) -> list[KeyRow]:
+    """Return *rows* with the usage of their limits, in two round trips."""
+    if not rows:
+        return []
+    first = rows[0].view
+    views = key_views(
+        services.ledger.usage, pool, [row.key for row in rows], first.account_names, now=first.now
+    )
+    return [replace(row, view=view) for row, view in zip(rows, views, strict=True)]
+
+
+def _last_use(key_id: str, exact: float | None, series: Series) -> LastUse | None:
+    if exact is not None:
+        return LastUse(exact, is_exact=True)
+    points: list[Amounts] = series.lines.get(key_id, [])
+    used = [start for start, amounts in zip(series.starts, points, strict=False) if amounts[_REQUESTS]]
+    return LastUse(used[-1], is_exact=False) if used else None

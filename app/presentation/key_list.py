@@ -1,0 +1,108 @@
+"""The lists of keys and teams: what a row shows, and how rows are sorted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from app.formatting import natural
+from app.presentation.account_list import LastUse
+from app.presentation.api_keys import KeyView
+from app.presentation.teams import TeamView
+from app.stores.records.api_keys import ApiKey, KeyState
+
+Figures = Mapping[str, int]  # requests, errors, cost, …
+Columns = Mapping[str, Callable[[Any], Any]]
+Row = TypeVar("Row")
+
+_STATES = (KeyState.EXPIRED, KeyState.ACTIVE, KeyState.DISABLED)
+EARLIER = 0.0  # sorts before every time
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One key, with what it did in a time span."""
+
+    view: KeyView
+    figures: Figures = field(default_factory=dict)
+    refused: int = 0
+    last_use: LastUse | None = None  # in the span, or among the newest requests
+    is_used: bool = False  # ever
+
+    @property
+    def key(self) -> ApiKey:
+        return self.view.key
+
+    @property
+    def nearest_percent(self) -> float | None:
+        """How much of its nearest limit is used."""
+        nearest = self.view.nearest
+        return nearest.used_percent if nearest else None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRow:
+    """One team, with what it did this month."""
+
+    view: TeamView
+    figures: Figures = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> int:
+        return self.figures.get("input_tokens", 0) + self.figures.get("output_tokens", 0)
+
+    @property
+    def nearest_percent(self) -> float | None:
+        """How much of its nearest limit is used."""
+        nearest = self.view.nearest
+        return nearest.used_percent if nearest else None
+
+
+# of each column: the value to sort by; None sorts last
+KEY_COLUMNS: Mapping[str, Callable[[KeyRow], Any]] = {
+    "name": lambda row: natural(row.key.name),
+    "team": lambda row: natural(row.key.team) if row.key.team else None,
+    "owner": lambda row: natural(row.key.owner) if row.key.owner else None,
+    "state": lambda row: _STATES.index(row.view.state),
+    "requests": lambda row: row.figures.get("requests", 0),
+    "errors": lambda row: row.figures.get("errors", 0),
+    "refused": lambda row: row.refused,
+    "cost": lambda row: row.figures.get("cost", 0),
+    "nearest": lambda row: row.nearest_percent,
+    "last_used": lambda row: row.last_use.at if row.last_use else EARLIER if row.is_used else None,
+    "expires": lambda row: row.key.expires_at,
+}
+TEAM_COLUMNS: Mapping[str, Callable[[TeamRow], Any]] = {
+    "name": lambda row: natural(row.view.team.name),
+    "state": lambda row: row.view.team.state,
+    "keys": lambda row: len(row.view.keys),
+    "nearest": lambda row: row.nearest_percent,
+    "requests": lambda row: row.figures.get("requests", 0),
+    "tokens": lambda row: row.tokens,
+    "cost": lambda row: row.figures.get("cost", 0),
+}
+DEFAULT_COLUMN = "name"
+
+
+def sort_rows(rows: Iterable[Row], columns: Columns, column: str, *, descending: bool = False) -> list[Row]:
+    """Return *rows* by *column*, one of *columns*: those of the same value by name, unknown values last."""
+    value, unknown = columns[column], list[Row]()
+    known = list[tuple[Any, Row]]()
+    for row in sorted(rows, key=columns[DEFAULT_COLUMN]):
+        if (sorted_by := value(row)) is None:
+            unknown.append(row)
+        else:
+            known.append((sorted_by, row))
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    return [row for _, row in known] + unknown
+
+
+def totals(rows: Iterable[KeyRow]) -> dict[str, int]:
+    """Return the sums of *rows*: requests, errors, refused and cost."""
+    sums = dict.fromkeys(("requests", "errors", "refused", "cost"), 0)
+    for row in rows:
+        sums["refused"] += row.refused
+        for name in ("requests", "errors", "cost"):
+            sums[name] += row.figures.get(name, 0)
+    return sums
