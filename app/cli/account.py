@@ -38,6 +38,7 @@ from app.presentation.accounts import AccountView, state_label
 from app.wiring import Services
 from schemas.accounts import STREAM_UPSTREAM, AccountInput
 
+MAX_TEST_SECONDS = 600
 HEADS = (
     *("NAME", "KIND", "STATE", "IN FLIGHT", "CAP", "WEIGHT", "GROUP"),
     *("ATTEMPTS", "FAILED", "RESCUED", "MODELS", "BASE URL"),
@@ -324,12 +325,20 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 @click.option(
     "--model", default="", metavar="MODEL", help="Model to request; the cheapest known one by default."
 )
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(1, MAX_TEST_SECONDS),
+    default=SECONDS,
+    show_default=True,
+    help="Seconds to wait for the response.",
+)
 @in_pool
 @with_store
-def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
-    """Send a small request to the account NAME in any state, for at most a minute. Status 1 if it fails."""
-    with waiting("Waiting for the upstream's response", SECONDS):
-        result = operations(services).accounts.test(pool, name, model)
+def test_account(services: Services, as_json: bool, pool: str, name: str, model: str, seconds: float) -> None:
+    """Send a small request to the account NAME in any state. Status 1 if it fails."""
+    with waiting("Waiting for the upstream's response", seconds):
+        result = operations(services).accounts.test(pool, name, model, seconds)
     if as_json:
         show_json(result.public())
     elif result.error is None:

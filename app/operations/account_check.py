@@ -36,7 +36,7 @@ from app.upstream.client import RequestContent, UpstreamClient
 from app.upstream.echoed_secrets import hide_secrets, secrets_of
 from app.upstream.responses import UpstreamResponse, content_type_of
 
-SECONDS = 60.0
+SECONDS = 30.0  # for the whole response, unless the operator waits longer
 QUESTION = "Answer with the one word: ok"
 CHEAP = ("nano", "mini", "small", "flash")  # preferred where the account may serve many models
 NOT_FOR_TEXT = (
@@ -91,9 +91,9 @@ class AccountChecker:
         self._upstream = upstream
         self._refresher = refresher
 
-    def check(self, pool: str, account: Account, model: str) -> AccountCheck:
+    def check(self, pool: str, account: Account, model: str, seconds: float = SECONDS) -> AccountCheck:
         """
-        Send a request for *model* to *account* and return the result.
+        Send a request for *model* to *account* and return the result, after *seconds* at the latest.
 
         Without a *model*, the probably cheapest of its known models is used. Raises InvalidRequest when
         none is known.
@@ -110,10 +110,10 @@ class AccountChecker:
             return int(1000 * (time.monotonic() - started_at))
 
         try:
-            response = self._send_renewing(pool, account, prepared)
+            response = self._send_renewing(pool, account, prepared, seconds)
             head_ms = elapsed_ms()
             try:
-                _read(response, prepared, started_at + SECONDS)
+                _read(response, prepared, started_at, seconds)
             finally:
                 response.body.close()
         except GatewayError as error:
@@ -122,30 +122,32 @@ class AccountChecker:
             return _failed_check(error, account, model, head_ms, elapsed_ms())
         return AccountCheck(True, model, response.status, head_ms, elapsed_ms())
 
-    def _send_renewing(self, pool: str, account: Account, prepared: UpstreamRequest) -> UpstreamResponse:
+    def _send_renewing(
+        self, pool: str, account: Account, prepared: UpstreamRequest, seconds: float
+    ) -> UpstreamResponse:
         """Send the request; renew the sign-in once when the upstream refuses its token."""
         try:
-            return self._send(account, prepared)
+            return self._send(account, prepared, seconds)
         except UpstreamRejected as error:
             if error.upstream_status != 401 or not account.signed_in:
                 raise
             renewed = self._refresher.refresh_after_401(pool, account)
             if renewed is None:
                 raise
-            return self._send(renewed, prepared)
+            return self._send(renewed, prepared, seconds)
 
-    def _send(self, account: Account, prepared: UpstreamRequest) -> UpstreamResponse:
+    def _send(self, account: Account, prepared: UpstreamRequest, seconds: float) -> UpstreamResponse:
         sending = self._upstream.post(
             account,
             prepared.protocol,
             RequestContent([orjson.dumps(prepared.body)]),
-            headers_timeout_seconds=SECONDS,
+            headers_timeout_seconds=seconds,
             cancellation=Cancellation(),
         )
-        response = sending.wait(SECONDS)
+        response = sending.wait(seconds)
         if response is None:
             sending.abandon()
-            raise StreamIdleTimeout(f"The upstream did not answer within {SECONDS:g} s")
+            raise StreamIdleTimeout(f"The upstream did not answer within {seconds:g} s")
         return response
 
 
@@ -206,15 +208,16 @@ def example_model(accounts: Iterable[Account], may_use: Callable[[str], bool] = 
     return None
 
 
-def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float) -> None:
+def _read(response: UpstreamResponse, prepared: UpstreamRequest, started_at: float, seconds: float) -> None:
     """Read the response to its end. Raises GatewayError when it ends early."""
     content_type = content_type_of(response)
     reader: Any = ChatReader() if prepared.protocol == "chat" else ResponsesReader()
     decoder: EventDecoder | ObjectDecoder | None = None
+    deadline = started_at + seconds
     while True:
         data = response.body.read(deadline - time.monotonic())
         if data is None or time.monotonic() > deadline:
-            raise StreamIdleTimeout(f"The upstream did not end its response within {SECONDS:g} s")
+            raise StreamIdleTimeout(f"The upstream did not end its response within {seconds:g} s")
         decoder = decoder or decoder_for(prepared.protocol, content_type, data)
         if decoder is None:
             if not data:

@@ -15,7 +15,7 @@ from app.accounts.own_proxy import proxy_of
 from app.config import Settings
 from app.errors import CredentialUnreadable, InvalidRequest
 from app.limits.own_fields import check_model_names, check_own_fields
-from app.operations.account_check import AccountCheck, AccountChecker, knows_model
+from app.operations.account_check import SECONDS, AccountCheck, AccountChecker, knows_model
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.first_listing import AccountLister, FirstListing
 from schemas.bounds import name_error
@@ -68,6 +68,12 @@ class AccountOperations(AuditedOperations):
         Returns the result or what went wrong; the account stays in both cases.
         """
         return self._lister.fetch(pool, self._accounts.read(pool, account.id))
+
+    def list_models(self, pool: str, name: str) -> FirstListing:
+        """List the models and the usage of the account *name* as they are now, as `fetch_listing` does."""
+        listing = self.fetch_listing(pool, self._accounts.find(pool, name))
+        self._audit.note("account.list_models", pool, name, ok=listing.ok)
+        return listing
 
     def add_if_reachable(
         self, pool: str, fields: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
@@ -181,13 +187,13 @@ class AccountOperations(AuditedOperations):
             change.before, change.after = _state_fields(before), _state_fields(after)
         return after
 
-    def test(self, pool: str, name: str, model: str = "") -> AccountCheck:
+    def test(self, pool: str, name: str, model: str = "", seconds: float = SECONDS) -> AccountCheck:
         """
         Send a tiny request to the account *name*, whatever its state; return the result.
 
-        The request is not in the ledger. Without a *model*, one that the account serves is chosen, and
-        its models are listed first when none is known. Raises InvalidRequest with the reason when the
-        list brings none, or is no name of a model.
+        The request takes up to *seconds*, and is not in the ledger. Without a *model*, one that the account
+        serves is chosen, and its models are listed first when none is known. Raises InvalidRequest with the
+        reason when the list brings none, or is no name of a model.
         """
         if model and (error := name_error(model)):
             raise InvalidRequest(f"model {error}", param="model")
@@ -201,7 +207,7 @@ class AccountOperations(AuditedOperations):
                     "Name a model to test it anyway",
                     param="model",
                 )
-        result = self._checker.check(pool, account, model)
+        result = self._checker.check(pool, account, model, seconds)
         if result.ok:  # the account may be out of use because of its credential
             self._accounts.observe(pool, account.id, {}, accepted=True)
         self._audit.note("account.test", pool, name, model=result.model, ok=result.ok)

@@ -9,12 +9,13 @@ from typing import Any
 from app.accounts.account import Account
 from app.accounts.oauth_tokens import NO_IDENTITY, SignInIdentity
 from app.accounts.request_settings import ON
-from app.formatting import natural
+from app.formatting import duration, natural
 from app.presentation.accounts import AccountView
 from app.stores.records.accounts import AccountState
 
 Figures = Mapping[str, int]  # of today: requests, errors, attempts, failed_attempts, rescues, cost, …
 
+MINUTE_SECONDS, DAY_SECONDS = 60, 86_400
 # the worst first
 _STATES = (
     *(AccountState.CREDENTIAL_DEAD, AccountState.CREDENTIAL_EXPIRED, AccountState.WINDOW_SPENT),
@@ -57,6 +58,21 @@ class AccountRow:
         return f"{name[:2]}…@{host}" if at else ""
 
     @property
+    def first_reset(self) -> str:
+        """How soon its first usage window resets, in one unit: `in 2 h`."""
+        return f"in {_rough(self.resets_at - self.view.now)}" if self.resets_at else ""
+
+    @property
+    def last_used(self) -> str:
+        """How long ago it last served, in one unit: `5 min ago`; `today` where only the day is known."""
+        if self.last_use is None:
+            return "–"
+        seconds = self.view.now - self.last_use.at
+        if seconds < MINUTE_SECONDS or (not self.last_use.is_exact and seconds < DAY_SECONDS):
+            return "now" if self.last_use.is_exact else "today"
+        return f"{_rough(seconds)} ago"
+
+    @property
     def used_percent(self) -> float | None:
         """The share of its fullest usage window."""
         return max((window.used for window in self.view.windows), default=None)
@@ -68,6 +84,11 @@ class AccountRow:
         return min(
             (window.resets_at for window in windows if window.resets_at and not window.over), default=None
         )
+
+
+def _rough(seconds: float) -> str:
+    """Return a duration in its largest unit."""
+    return " ".join(duration(seconds).split()[:2])
 
 
 @dataclass(frozen=True, slots=True)

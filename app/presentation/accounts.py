@@ -70,7 +70,7 @@ class AccountView:
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
         if self.account.stays_in_use:
-            return f"{self.account.suspicions} failures in a row; in use as too few others could replace it"
+            return f"{self.account.suspicions} failures in a row, too few others to replace it"
         if not (failure := self.account.persistent_failure):
             return ""
         return f"{self.account.failures_in_a_row} failures in a row, {failure_label(failure)}"

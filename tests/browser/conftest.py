@@ -65,5 +65,15 @@ def inside(browser: Browser) -> Browser:
 
 
 @pytest.fixture
+def plain(browser: Browser, tmp_path: Path) -> Iterator[Browser]:
+    """A browser with a session, that runs no scripts of pages."""
+    browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
+    with chromium(tmp_path, scripts=False) as driver:
+        made = Browser(driver, browser.gateway)
+        made.sign_in(NAME, PASSWORD)
+        yield made
+
+
+@pytest.fixture
 def pool(browser: Browser) -> PoolOfTest:
     return PoolOfTest(browser.gateway, "default")

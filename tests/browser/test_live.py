@@ -71,14 +71,14 @@ class TestAccounts:
         pool.account("main", upstream.base_url(), kind="compatible", cap=5)
         upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
         inside.open("/accounts")
-        inside.shows("0 of 5 in flight")
+        inside.shows("0 of 5")
 
         body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
         with pool.post("/v1/chat/completions", body, pool.key("ann"), stream=True) as response:
-            inside.shows("1 of 5 in flight")
+            inside.shows("1 of 5")
             upstream.release("go")
             assert response.text.endswith("data: [DONE]\n\n")
-        inside.shows("0 of 5 in flight")
+        inside.shows("0 of 5")
 
         inside.gateway.services.accounts.pause(pool.name, "main", "on <b>holiday</b>")
 
@@ -91,11 +91,13 @@ class TestAccounts:
         pool.account("main", upstream.base_url(), kind="compatible")
         inside.open("/accounts")
 
-        inside.press("Pause")
+        inside.find("td summary").click()
+        inside.press("Pause", within="td .menu")
         inside.shows("Account main was paused")
         assert pool.states() == {"main": "paused"}
 
-        inside.press("Resume")
+        inside.find("td summary").click()
+        inside.press("Resume", within="td .menu")
         inside.shows("Account main was resumed")
         assert pool.states() == {"main": "active"}
 

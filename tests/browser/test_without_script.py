@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.browser.chromium import Browser, chromium
-from tests.browser.conftest import NAME, PASSWORD
+from tests.browser.chromium import Browser
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def plain(browser: Browser, tmp_path: Path) -> Iterator[Browser]:
-    browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
-    with chromium(tmp_path, scripts=False) as driver:
-        made = Browser(driver, browser.gateway)
-        made.sign_in(NAME, PASSWORD)
-        yield made
 
 
 def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

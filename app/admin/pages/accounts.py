@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,16 +16,28 @@ from app.admin.pages import account_settings, usage_summary
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.forms import Form, confirmation
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.pages.lists import Filter, parse_sort
 from app.admin.services import services
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
-from app.presentation.account_list import DEFAULT_COLUMN, sort_rows
-from app.presentation.accounts import AccountView
+from app.presentation.account_list import (
+    COLUMNS,
+    DEFAULT_COLUMN,
+    AccountFilter,
+    AccountRow,
+    models_of,
+    sort_rows,
+)
+from app.presentation.accounts import AccountView, state_label
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, recent_errors
 from schemas.accounts import AccountInput
 
 NUMBERS = ("cap", "weight", "group")
+BULK_BUTTONS = (
+    *(("pause", "Pause"), ("resume", "Resume"), ("test", "Test"), ("models", "Refresh models")),
+    *(("numbers", "Weight, group, cap"), ("remove", "Remove", "danger")),
+)
 STREAMING = ((POOL_SETTING, "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
 # the kinds of account that the form adds, with their titles: first those whose address is known
 KINDS_BY_FORM = sorted(
@@ -38,8 +51,32 @@ bp = page_blueprint("accounts", "/accounts")
 @bp.get("")
 def show() -> Any:
     """List the accounts of the pool."""
-    rows = sort_rows(read_rows(services(), g.pool), DEFAULT_COLUMN)
-    return render_template("accounts/show.html", section="accounts.show", rows=rows)
+    every = read_rows(services(), g.pool)
+    matching = AccountFilter.from_query(request.args)
+    sort = parse_sort(request.args.get("sort"), COLUMNS, DEFAULT_COLUMN)
+    rows = sort_rows(filter(matching.matches, every), sort.column, descending=sort.descending)
+    return render_template(
+        "accounts/show.html",
+        section="accounts.show",
+        rows=rows,
+        total=len(every),
+        sort=sort,
+        filters=_filters(every),
+        changes=BULK_BUTTONS,
+    )
+
+
+def _filters(rows: Sequence[AccountRow]) -> list[Filter]:
+    """Return the filters of the list, with the values that occur in *rows*."""
+    states = sorted({row.account.state for row in rows})
+    plans = sorted({row.identity.plan for row in rows if row.identity.plan})
+    filters = [
+        Filter("kind", "Kind", sorted({row.account.kind for row in rows})),
+        Filter("state", "State", [(state, state_label(state)) for state in states]),
+        Filter("plan", "Plan", plans),
+        Filter("model", "Model", models_of(rows), free=True),
+    ]
+    return [one for one in filters if one.options]
 
 
 @bp.get("/<name>")

@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.admin.guard import protect
 from app.admin.pages import (
+    account_bulk,
     accounts,
     api_keys,
     audit,
@@ -28,9 +29,9 @@ from app.admin.pages import (
 from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
-    *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, bulk_keys.bp, teams.bp, limits.bp),
-    *(requests.bp, settings.bp, setup_files.bp, prices.bp, model_routes.bp, webhooks.bp, audit.bp),
-    *(first_steps.bp, playground.bp, live.bp),
+    *(overview.bp, accounts.bp, account_bulk.bp, sign_ins.bp, api_keys.bp, bulk_keys.bp, teams.bp),
+    *(limits.bp, requests.bp, settings.bp, setup_files.bp, prices.bp, model_routes.bp, webhooks.bp),
+    *(audit.bp, first_steps.bp, playground.bp, live.bp),
 )
 
 

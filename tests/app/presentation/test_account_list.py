@@ -14,7 +14,7 @@ from app.presentation.account_list import COLUMNS, AccountFilter, AccountRow, La
 from app.presentation.accounts import AccountView
 from app.stores.records.accounts import AccountState
 
-NOW = 1000.0
+NOW, NOW_LATE = 1000.0, 1_000_000.0
 
 
 def row(
@@ -130,6 +130,21 @@ class TestRow:
     )
     def test_an_address_is_masked(self, email: str, shown: str) -> None:
         assert row("a", identity=SignInIdentity("", email)).masked_email == shown
+
+    @pytest.mark.parametrize(
+        ("last_use", "text"),
+        [
+            (None, "–"),
+            (LastUse(NOW_LATE - 5, is_exact=True), "now"),
+            (LastUse(NOW_LATE - 7300, is_exact=True), "2 h ago"),
+            (LastUse(NOW_LATE - 7300, is_exact=False), "today"),
+            (LastUse(NOW_LATE - 200_000, is_exact=False), "2 d ago"),
+        ],
+    )
+    def test_last_used(self, last_use: LastUse | None, text: str) -> None:
+        account = Account("acct_1", "a", "openai", "https://up.test/v1")
+
+        assert AccountRow(AccountView(account, NOW_LATE), {}, last_use).last_used == text
 
     def test_models_of_all(self) -> None:
         rows = [row("a", listed=("m-10", "m-2")), row("b", models=("m-2", "x"))]

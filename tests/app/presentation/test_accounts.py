@@ -55,9 +55,7 @@ def test_an_active_account_that_only_fails(streak: int, state: AccountState, rea
 def test_an_active_account_that_no_other_could_replace() -> None:
     account = Account("acct_1", "a", "openai", "https://up.test", suspicions=3)
 
-    assert (
-        AccountView(account, 1.0).reason == "3 failures in a row; in use as too few others could replace it"
-    )
+    assert AccountView(account, 1.0).reason == "3 failures in a row, too few others to replace it"
 
 
 @pytest.mark.parametrize(

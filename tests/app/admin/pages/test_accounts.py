@@ -10,6 +10,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.accounts.kinds.kind import CHAT
+from app.accounts.oauth_tokens import Tokens
 from app.presentation.accounts import AccountView
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
@@ -371,5 +372,36 @@ class TestFailures:
         assert "bad_gateway, rescued by another account" in page
         assert "1 attempt, 1 failed (100\u202f%), 1 rescued by another account" in page
         assert "1 server error" in page
-        assert '<td data-label="Rescued" class="number">1</td>' in inside.get(HOME).text
+        assert '<td data-label="Rescued" class="number roomy">1</td>' in inside.get(HOME).text
         assert "rescued" not in inside.get(f"{HOME}/good").text.partition("Recent errors")[2]
+
+
+class TestList:
+    def test_filters_and_order_are_in_the_address(self, inside: Visitor, pool: Furnished) -> None:
+        for name in ("account-10", "account-2"):
+            pool.account(name)
+        pool.account("gpu", kind="compatible")
+
+        def names(query: str) -> list[str]:
+            return re.findall(
+                r'<th scope="row"><a href="[^"]*accounts/([\w-]+)">', inside.get(f"{HOME}{query}").text
+            )
+
+        assert names("") == ["account-2", "account-10", "gpu"]
+        assert names("?sort=-name") == ["gpu", "account-10", "account-2"]
+        assert names("?kind=compatible") == ["gpu"]
+        assert names("?q=ACCOUNT&sort=nonsense") == ["account-2", "account-10"]
+        assert names("?state=active&model=m") == ["account-2", "account-10", "gpu"]
+        assert "No account matches" in inside.get(f"{HOME}?q=zzz").text
+
+    def test_the_identity_of_a_sign_in(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        """By its plan and a part of its address."""
+        tokens = Tokens("a", "r", "", 0, 0, "acc", "plus", "ann.miller@example.com")
+        services.accounts.add(POOL, Account("", "one", "chatgpt", "http://127.0.0.1:9"), tokens)
+
+        page = inside.get(HOME).text
+
+        assert 'chatgpt <span class="muted">plus</span>' in page
+        assert "an…@example.com" in page
+        assert "ann.miller" not in page
+        assert ">plus</option>" in page
