@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from app.accounts.settings import EVERY_MODEL
-from app.formatting import exact_dollars, moment
+from app.formatting import duration, exact_dollars, moment
 from app.limits.limit_syntax import format_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD
 from app.stores.records.limits import Limit
@@ -32,6 +32,17 @@ def describe_changes(entry: Mapping[str, Any], arrow: str) -> Iterator[str]:
                 yield f"{name}: {_describe(name, value)}"
         elif before.get(name) != after.get(name):
             yield f"{name}: {_describe(name, before.get(name))} {arrow} {_describe(name, after.get(name))}"
+
+
+def action_label(action: str) -> str:
+    """Return an action such as `account.forget_refused` in words: `account: forget refused`."""
+    noun, _, verb = action.replace("_", " ").partition(".")
+    return f"{noun}: {verb}" if verb else noun
+
+
+def field_label(name: str) -> str:
+    """Return the name of a field in words: `until_ms` is `until`."""
+    return name.removesuffix("_ms").replace("_", " ")
 
 
 def _flat(fields: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -58,6 +69,10 @@ def _in_words(name: str, value: object) -> str | None:
         return "; ".join(filter(None, map(_describe_time_limits, (value or {}).items()))) or "none"
     if name.endswith(("_at", "_until")) and isinstance(value, int | float) and value > 0:
         return moment(value)
+    if name.endswith("_ms") and isinstance(value, int | float):
+        return moment(value / 1000) if value > 0 else "none"
+    if name.endswith("_seconds") and isinstance(value, int | float) and value > 0:
+        return duration(value)
     return None
 
 
@@ -83,4 +98,13 @@ def _seconds(value: object) -> str:
 
 
 def _as_stored(value: object) -> str:
+    """Return *value* as text without the signs of JSON: `yes`, `a, b`, `name=value, other=value`."""
+    if value in _EMPTY:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={_as_stored(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_as_stored, value))
     return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()

@@ -60,16 +60,23 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries to return; '' matches all. `action` may be a noun alone, such as `key`."""
+    """
+    Which entries to return; '' matches all. `action` may be a noun alone, such as `key`.
+
+    `object_part` is a part of the name of the object.
+    """
 
     who: str = ""
     action: str = ""
     pool: str = ""
+    object_part: str = ""
 
     def matches(self, entry: Mapping[str, Any]) -> bool:
         if self.who and entry.get("who") != self.who:
             return False
         if self.pool and entry.get("pool") != self.pool:
+            return False
+        if self.object_part.lower() not in str(entry["object"]).lower():
             return False
         return not self.action or self.action in (entry["action"], entry["action"].partition(".")[0])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.presentation.audit import describe_changes
+from app.presentation.audit import action_label, describe_changes, field_label
 
 COST = {"id": "lim_1", "what": "cost", "per": "month", "max": 5_000_000, "mode": "strict", "scope": "key"}
 RATES = {"input": 1_500_000, "output": 3_000_000}
@@ -20,10 +20,18 @@ def described(before: Any, after: Any) -> list[str]:
     ("name", "value", "text"),
     [
         ("limits", [COST], "5 usd/month"),
-        ("limits", [{"what": "a unit that is gone"}], '{"what":"a unit that is gone"}'),
+        ("limits", [{"what": "a unit that is gone"}], "what=a unit that is gone"),
         ("standard", RATES, "input $1.50, output $3.00 per million tokens"),
         ("expires_at", 1_798_761_600.0, "2027-01-01 00:00Z"),
         ("weight", 2, "2"),
+        ("weight", 0, "0"),
+        ("until_ms", 1_798_761_600_000, "2027-01-01 00:00Z"),
+        ("until_ms", 0, "none"),
+        ("overlap_seconds", 7200, "2 h"),
+        ("timeout_seconds", 0, "0"),
+        ("names_accounts", False, "no"),
+        ("on", ["account", "pool"], "account, pool"),
+        ("headers", {"X-A": "1", "X-B": "2"}, "X-A=1, X-B=2"),
         ("name", "ann", "ann"),
     ],
 )
@@ -34,7 +42,7 @@ def test_values_in_words(name: str, value: object, text: str) -> None:
 def test_a_change() -> None:
     """A field of which one side is empty is shown with both."""
     assert described({"expires_at": None}, {"expires_at": 1_798_761_600.0}) == [
-        "expires_at: null -> 2027-01-01 00:00Z"
+        "expires_at: none -> 2027-01-01 00:00Z"
     ]
 
 
@@ -47,7 +55,7 @@ def test_a_change() -> None:
             "total 300 s, first event 0.5 s; idle 20 s for gpt-5*",
         ),
         ({"*": {}}, "none"),
-        ({"*": 7}, '{"*":7}'),
+        ({"*": 7}, "*=7"),
         ({"*": {"total": "x"}}, "total x"),
     ],
 )
@@ -75,3 +83,9 @@ def test_what_was_created_or_removed() -> None:
 
 def test_an_action_that_changed_nothing_stored() -> None:
     assert described(None, None) == []
+
+
+def test_labels() -> None:
+    assert action_label("account.forget_refused") == "account: forget refused"
+    assert action_label("admin_token.create") == "admin token: create"
+    assert (field_label("until_ms"), field_label("base_url")) == ("until", "base url")

@@ -116,6 +116,7 @@ class TestPage:
         assert found(action="key") == ["b", "a"]
         assert found(action="key.rotate") == ["b"]
         assert found(pool="q") == ["c"]
+        assert found(object_part="C") == ["c"]
         assert found(who="eve") == []
 
     @pytest.mark.parametrize("cursor", ["x", "1", "0-0", "1-1)", "+"])

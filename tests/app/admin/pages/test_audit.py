@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import io
+import re
+
+import pytest
+
+from app.stores.records.audit import Actor, Via
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -16,12 +24,35 @@ def test_who_changed_what(inside: Visitor, services: Services, pool: Furnished) 
 
     page = inside.get(HOME).text
 
-    assert "key.create" in page
-    assert "state: active → disabled" in page
+    assert "key: create" in page
+    assert '<span class="muted">state:</span> active → disabled' in page
     assert "192.0.2.2" in page
     found = inside.get(f"{HOME}?action=key.disable").text
-    assert ("key.disable" in found, "key.create" in found.partition("<table")[2]) == (True, False)
+    assert ("key: disable" in found, "key: create" in found) == (True, False)
+    assert inside.get(f"{HOME}?q=ANN").text.count("<tr>") == 4  # with the head and the sign-in of ann
+    assert inside.get(f"{HOME}?q=nothing").text.count("<tr>") == 0
     assert inside.get(f"{HOME}?who=nobody").text.count("<tr>") == 0
+
+
+def test_pages_and_export(
+    inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The export has what the filters show, on all pages; no text is taken for a formula."""
+    for name in ("READ_ENTRIES", "MAX_READ"):
+        monkeypatch.setattr(f"app.stores.audit.{name}", 2)
+    for name in ("a", "b", "c"):
+        services.audit.note(Actor("=ann", Via.CLI), "account.test", POOL, name)
+
+    first = inside.get(f"{HOME}?action=account").text
+    assert "cursor=" in first
+    older = html.unescape(re.findall(r'href="([^"]*cursor=[^"]*)"', first)[0])
+    assert "Newest" in inside.get(older).text
+
+    response = inside.get(f"{HOME}/export.csv?action=account")
+    rows = list(csv.reader(io.StringIO(response.text)))
+    assert response.mimetype == "text/csv"
+    assert [row[5] for row in rows] == ["object", "c", "b", "a"]
+    assert rows[1][1] == "'=ann"
 
 
 def test_other_pools_have_their_own(inside: Visitor, services: Services, pool: Furnished) -> None:
