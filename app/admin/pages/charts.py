@@ -113,9 +113,8 @@ class Chart:
         found = time_axis.labels(self.starts, self.until, self.zone)
         for number, (index, text) in enumerate(found):
             at = (index + 0.5) * share
-            anchor = "start" if at < 4 else "end" if at > 96 else "middle"
-            spare = " spare" if number % 2 else ""  # left out on phones
-            yield Markup('<text class="{}{}" x="{:.2f}%" y="100%">{}</text>').format(anchor, spare, at, text)
+            shade = ("end" if at > 96 else "middle") + (" spare" if number % 2 else "")  # left out if narrow
+            yield Markup('<text class="{}" x="{:.2f}%" y="100%">{}</text>').format(shade, at, text)
 
     def _points(self) -> Iterator[Markup]:
         share = 100 / max(len(self.starts), 1)

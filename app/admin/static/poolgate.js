@@ -10,10 +10,11 @@ function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    const today = at.toDateString() === new Date().toDateString();
+    const now = new Date();
     const shape = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     if (time.dataset.seconds !== undefined) shape.second = "2-digit";
-    if (!today || time.dataset.day !== undefined) Object.assign(shape, { year: "numeric", month: "short", day: "numeric" });
+    if (at.toDateString() !== now.toDateString()) Object.assign(shape, { month: "short", day: "numeric" });
+    if (at.getFullYear() !== now.getFullYear()) shape.year = "numeric";
     time.textContent = at.toLocaleString(undefined, shape);
     time.title = at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
   }
@@ -60,9 +61,43 @@ function watch(box) {
       localTimes(place);
     }
   });
+  if ("refresh" in box.dataset) source.addEventListener("requests", refreshSoon);
   if ("liveRows" in box.dataset) source.addEventListener("requests", (event) => addRows(box, JSON.parse(event.data)));
   window.addEventListener("pagehide", () => source.close(), { once: true });
 }
+
+// Parts of a page that requests change: taken from the page as it would be now, at most every REFRESH_MS.
+const REFRESH_MS = 3000;
+const drawn = new Map([...document.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part.innerHTML]));
+let refreshed = 0, waiting = 0;
+
+function refreshSoon() {
+  if (waiting) return;
+  waiting = setTimeout(async () => {
+    await refresh().catch(() => {});
+    refreshed = Date.now();
+    waiting = 0;
+  }, Math.max(0, refreshed + REFRESH_MS - Date.now()));
+}
+
+async function refresh() {
+  if (document.hidden) return;
+  const response = await fetch(location.href);
+  if (!response.ok || response.redirected) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-part]")) {
+    const name = part.dataset.part, made = page.querySelector(`[data-part="${CSS.escape(name)}"]`);
+    const used = part.querySelector("details[open], .values:not([hidden])") || part.contains(document.activeElement);
+    if (!made || used || drawn.get(name) === made.innerHTML) continue;
+    drawn.set(name, made.innerHTML);
+    part.className = made.className;
+    part.innerHTML = made.innerHTML;
+    localTimes(part);
+    charts(part);
+  }
+}
+
+document.addEventListener("visibilitychange", () => { if (document.querySelector("[data-refresh]")) refreshSoon(); });
 
 const MAX_ROWS = 200;
 

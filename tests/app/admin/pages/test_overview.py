@@ -16,6 +16,7 @@ from app.stores import keys
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
+from tests.support.ledger_rows import record_request
 
 HOME = f"/admin/p/{POOL}/"
 
@@ -141,3 +142,56 @@ def test_a_switcher_where_there_are_more_pools(inside: Visitor, services: Servic
     services.pools.ensure("team-b")
 
     assert "/admin/p/team-b/" in inside.get(HOME).text
+
+
+class TestAnswers:
+    def test_who_uses_what(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        """The most expensive keys, models and accounts, with links."""
+        account, key = pool.account("main"), services.api_keys.create(POOL, "ann")[0]
+        record_request(services.scripts, POOL, services.clock.now() - 1, account=account.id, key=key.id)
+
+        page = html.unescape(inside.get(f"{HOME}?span=1h").text)
+        for part, link in (
+            ("top-key", f'href="/admin/p/{POOL}/keys/ann">ann'),
+            ("top-model", f'href="/admin/p/{POOL}/requests?model=gpt-5">gpt-5'),
+            ("top-account", f'href="/admin/p/{POOL}/accounts/main">main'),
+        ):
+            assert link in section(page, part)
+            assert "1 request" in section(page, part)
+
+    def test_what_will_run_out(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        account, limit = pool.account("main", kind="chatgpt"), parse_limit("5 requests/ever")
+        soon = int((services.clock.now() + 3600) * 1000)
+        services.accounts.observe(POOL, account.id, {}, outcome={"windows": [[25, soon, 18_000]]})
+        pool.key("ann", limits=(limit,))
+        services.scripts.client.hset(keys.limit(POOL, limit.id), mapping={"b": 0, "s": 2})
+
+        page = inside.get(HOME).text
+        assert "75\u202f% left" in section(page, "capacity")
+        assert "lasts until it resets" in section(page, "capacity")
+        assert "40\u202f%" in section(page, "limits")
+        assert f'href="/admin/p/{POOL}/keys/ann"' in section(page, "limits")
+
+    def test_whether_it_is_healthy(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        account, key = pool.account("main"), services.api_keys.create(POOL, "ann")[0]
+        pool.account("spare")
+        services.accounts.pause(POOL, "spare")
+        record_request(services.scripts, POOL, services.clock.now() - 1, account=account.id, key=key.id)
+
+        health = section(inside.get(HOME).text, "health")
+        assert f'href="/admin/p/{POOL}/accounts?state=paused"' in health
+        assert "of 100" in health
+        assert "<strong>100\u202fms</strong>" in health
+
+    def test_nothing_to_show(self, inside: Visitor, services: Services) -> None:
+        services.pools.ensure(POOL)
+
+        page = inside.get(HOME).text
+        assert "No requests in the last 15 minutes" in page
+        assert 'data-part="capacity"' not in page
+        assert 'data-part="limits"' not in page
+        assert "Continue with the first steps" in page
+
+
+def section(page: str, part: str) -> str:
+    return page.partition(f'data-part="{part}"')[2].partition("</section>")[0]

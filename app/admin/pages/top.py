@@ -1,0 +1,69 @@
+"""The keys, models, accounts and teams that cost the most in a span."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import url_for
+
+from app.ledger.summaries import SUMMARY_FIGURES, Grouping
+from app.presentation.names import Names
+from app.wiring import Services
+
+NUMBER = 5
+_COST = SUMMARY_FIGURES.index("cost")
+_REQUESTS = SUMMARY_FIGURES.index("requests")
+
+
+@dataclass(frozen=True, slots=True)
+class TopRow:
+    """`cost` is in micro-dollars; `href` is '' where there is no page."""
+
+    name: str
+    href: str
+    cost: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopList:
+    """The first rows of a grouping by cost, or by requests where nothing has a price."""
+
+    by: str
+    title: str
+    rows: Sequence[TopRow]
+    total: int  # cost of all
+    number: int  # of all rows
+
+
+def top_lists(services: Services, pool: str, span: str, names: Names) -> list[TopList]:
+    """Return the lists of keys, models, accounts and teams that were used in *span*."""
+    groups: tuple[tuple[Grouping, str, Callable[[str], tuple[str, str]]], ...] = (
+        (Grouping.KEY, "Keys", _link("api_keys.detail", names.key)),
+        (Grouping.MODEL, "Models", lambda model: (model, url_for("requests.show", model=model))),
+        (Grouping.ACCOUNT, "Accounts", _link("accounts.detail", names.account)),
+        (Grouping.TEAM, "Teams", lambda team: (team, url_for("teams.detail", name=team))),
+    )
+    lists = []
+    for by, title, link in groups:
+        lines = services.ledger.series.series(pool, span, by).lines
+        rows = [
+            (sum(point[_COST] for point in points), sum(point[_REQUESTS] for point in points), one)
+            for one, points in lines.items()
+            if one
+        ]
+        rows.sort(key=lambda row: (-row[0], -row[1], row[2]))
+        top = [TopRow(*link(one), cost, requests) for cost, requests, one in rows[:NUMBER]]
+        lists.append(TopList(by, title, top, sum(row[0] for row in rows), len(rows)))
+    return lists
+
+
+def _link(endpoint: str, names: Mapping[str, str]) -> Callable[[str], tuple[str, str]]:
+    """Return a function from an id to the name and the page of what has it."""
+
+    def link(object_id: str) -> tuple[str, str]:
+        name = names.get(object_id)
+        return (name, url_for(endpoint, name=name)) if name else (f"{object_id} (removed)", "")
+
+    return link

@@ -1,0 +1,119 @@
+"""What runs out when, at the present rate: usage windows of accounts, and limits. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.formatting import duration
+from app.presentation.accounts import AccountView
+from app.stores.records.accounts import OUT_OF_USE
+from app.stores.records.limits import Limit, LimitStatus
+
+MIN_WINDOW_SECONDS = 3600  # shorter ones limit the rate of requests, not their amount
+MIN_ELAPSED_SECONDS = 60.0  # of a window, before a rate is computed
+
+
+@dataclass(frozen=True, slots=True)
+class PoolWindow:
+    """
+    One usage window of all accounts of a kind and plan that are in use, as if it were one.
+
+    `used` is in percent of all; `first_reset` and `last_reset` are those of its accounts. `spent_at` is when
+    all is used at the present rate, None: not before the last reset. All times are in Unix seconds.
+    """
+
+    kind: str
+    plan: str
+    label: str
+    accounts: int
+    used: float
+    first_reset: float | None
+    last_reset: float | None
+    spent_at: float | None
+
+    @property
+    def left(self) -> float:
+        return max(0.0, 100 - self.used)
+
+
+def pool_windows(views: Iterable[AccountView], plans: Mapping[str, str]) -> list[PoolWindow]:
+    """Return the usage windows of accounts, grouped; *plans* are by account id. The fullest comes first."""
+    groups: dict[tuple[str, str, int], list[_Window]] = defaultdict(list)
+    now = 0.0
+    for view in views:
+        account, now = view.account, view.now
+        if account.state in OUT_OF_USE:
+            continue
+        for used, resets_ms, seconds in zip(
+            account.used, account.resets_ms, account.window_seconds, strict=True
+        ):
+            if used is not None and seconds >= MIN_WINDOW_SECONDS:
+                is_over = bool(resets_ms) and resets_ms <= now * 1000
+                window = _Window(0.0, None) if is_over else _Window(used, resets_ms / 1000 or None)
+                groups[account.kind, plans.get(account.id, ""), seconds].append(window)
+    found = [_pool_window(*group, windows, now) for group, windows in groups.items()]
+    return sorted(found, key=lambda window: (window.left, window.kind, window.label))
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    used: float  # percent
+    resets_at: float | None  # None: unknown, or it begins with the next request
+
+
+def _pool_window(kind: str, plan: str, seconds: int, windows: Sequence[_Window], now: float) -> PoolWindow:
+    resets = [window.resets_at for window in windows if window.resets_at]
+    used = sum(window.used for window in windows)
+    rate = sum(
+        window.used / max(seconds - (window.resets_at - now), MIN_ELAPSED_SECONDS)
+        for window in windows
+        if window.resets_at
+    )
+    left = 100 * len(windows) - used
+    spent_at = now + left / rate if rate > 0 else None
+    last = max(resets, default=None)
+    if spent_at and last and spent_at >= last:
+        spent_at = None
+    label = f"{duration(seconds)} window"
+    return PoolWindow(
+        kind, plan, label, len(windows), used / len(windows), min(resets, default=None), last, spent_at
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOutlook:
+    """A limit of a key, a team or (with the name '') the pool; `full_at` as in PoolWindow."""
+
+    owner: str
+    status: LimitStatus
+    full_at: float | None
+
+    @property
+    def limit(self) -> Limit:
+        return self.status.limit
+
+
+def limits_by_use(
+    owned: Sequence[tuple[str, LimitStatus]], starts: Mapping[str, float], now: float
+) -> list[LimitOutlook]:
+    """
+    Return the limits of (owner, status) that count amounts over a calendar period or for ever.
+
+    The one that is used the most comes first. *starts* are of the current period by its name, Unix seconds.
+    """
+    found = [
+        LimitOutlook(owner, status, _full_at(status, starts.get(status.limit.period), now))
+        for owner, status in owned
+        if not (status.limit.unit.is_concurrent or status.limit.period.is_rolling)
+    ]
+    return sorted(found, key=lambda one: -one.status.used_percent)
+
+
+def _full_at(status: LimitStatus, start: float | None, now: float) -> float | None:
+    used = status.settled + status.held
+    if start is None or not used:
+        return None
+    at = now + status.remaining * max(now - start, MIN_ELAPSED_SECONDS) / used
+    return at if status.resets_at is None or at < status.resets_at else None

@@ -1,0 +1,115 @@
+"""The overview: charts show their values, figures follow the requests, and it works without scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from tests.browser.chromium import WIDE, Browser, chromium
+from tests.browser.conftest import NAME, PASSWORD
+from tests.browser.test_live import live, send_request
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+pytestmark = pytest.mark.browser
+CHART = "[data-part=chart-requests]"
+
+
+@pytest.fixture
+def used(inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
+    """A pool with one request; returns the key."""
+    pool.account("main", upstream.base_url(), kind="compatible")
+    key = pool.key("ann")
+    assert send_request(pool, key) == 200
+    pool.wait_for_rows(1, 30)
+    return key
+
+
+class TestChart:
+    def test_values_on_hover(self, inside: Browser, used: str) -> None:
+        inside.look(WIDE)
+        inside.open("/")
+        points = inside.all(f"{CHART} .point")
+        assert len(points) == 24
+
+        ActionChains(inside.driver).move_to_element(points[-1]).perform()
+        values = inside.find(f"{CHART} .values")
+        assert values.text.split("\n")[1:] == ["answered: 1", "errors: 0"]
+
+        ActionChains(inside.driver).move_to_element(points[3]).perform()
+        assert "answered: 0" in values.text
+        ActionChains(inside.driver).move_to_element(inside.find("h1")).perform()
+        assert not values.is_displayed()
+
+    def test_values_by_the_keyboard(self, inside: Browser, used: str) -> None:
+        inside.open("/")
+        plot = inside.find(f"{CHART} svg.plot")
+        inside.run("arguments[0].focus()", plot)
+        values = inside.find(f"{CHART} .values")
+
+        plot.send_keys(Keys.END)
+        newest = values.text
+        assert "answered: 1" in newest
+        plot.send_keys(Keys.ARROW_LEFT)
+        assert "answered: 0" in values.text
+        plot.send_keys(Keys.ARROW_RIGHT)
+        assert values.text == newest
+        assert values.get_attribute("role") == "status"
+        plot.send_keys(Keys.ESCAPE)
+        assert not values.is_displayed()
+
+
+class TestLive:
+    def test_figures_follow_the_requests(self, inside: Browser, pool: PoolOfTest, used: str) -> None:
+        """Tiles, charts and lists; nothing else on the page moves."""
+        inside.open("/")
+        live(inside)
+        requests = "[data-part=totals] dd"
+        assert inside.find(requests).text == "1"
+        before = inside.run("return document.querySelector('#accounts').getBoundingClientRect().top")
+
+        assert send_request(pool, used) == 200
+
+        inside.until(lambda: inside.find(requests).text == "2", "the second request")
+        assert "2 requests" in inside.find("[data-part=top-key]").text
+        ActionChains(inside.driver).move_to_element(inside.all(f"{CHART} .point")[-1]).perform()
+        assert "answered: 2" in inside.find(f"{CHART} .values").text
+        after = inside.run("return document.querySelector('#accounts').getBoundingClientRect().top")
+        assert after == before
+
+
+def test_without_scripts(
+    browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
+    pool.account("main", upstream.base_url(), kind="compatible")
+    assert send_request(pool, pool.key("ann")) == 200
+    pool.wait_for_rows(1, 30)
+    with chromium(tmp_path, scripts=False) as driver:
+        plain = Browser(driver, browser.gateway)
+        plain.sign_in(NAME, PASSWORD)
+        plain.open("/")
+
+        plain.shows("not live")
+        titles = [one.get_attribute("textContent") for one in plain.all(f"{CHART} .point title")]
+        assert "answered: 1" in (titles[-1] or "")
+        plain.find(f"{CHART} details summary").click()
+        plain.shows("Requests, newest first")
+        assert "ann" in plain.find("[data-part=top-key]").text
+
+
+class TestNavigation:
+    def test_the_menu_of_a_phone(self, inside: Browser) -> None:
+        """Sections beyond the first four are in a menu, which needs no script."""
+        inside.look((360, 740))
+        inside.open("/accounts")
+        shown = [one.text for one in inside.all(".sections > ul > li > a") if one.is_displayed()]
+        assert len(shown) == 4
+        inside.find(".sections .more summary").click()
+
+        inside.press("Settings", within=".sections .more")
+        assert inside.path.endswith("/settings")
+        assert "here" in (inside.find(".sections .more").get_attribute("class") or "")
