@@ -17,6 +17,7 @@ from app.backup.reseal import Reseal
 from app.config import Settings
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.explain import RequestExplainer
+from app.ledger.index import LedgerIndex
 from app.ledger.refusal_log import RefusalLog
 from app.ledger.retention import Retention
 from app.ledger.search import LedgerSearch
@@ -64,6 +65,7 @@ from app.stores.cached_responses import CachedResponseRepository
 from app.stores.client import make_client
 from app.stores.health import HealthRepository
 from app.stores.ledger import LedgerRepository
+from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.limits import LimitRepository
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.pool_clock import PoolClock
@@ -94,6 +96,7 @@ class LedgerServices:
     usage: UsageRepository
     series: UsageSeries
     entries: LedgerRepository
+    index: LedgerIndex
     search: LedgerSearch
     explainer: RequestExplainer
     refusals: RefusalRepository
@@ -354,13 +357,15 @@ def _build_alerting(
 def _build_ledger(settings: Settings, stores: _Stores) -> LedgerServices:
     scripts = stores.scripts
     entries, refusals = LedgerRepository(scripts), RefusalRepository(scripts)
+    index = LedgerIndex(entries, LedgerIndexRepository(scripts))
     spool, dead_letters = Spool(settings.home / "spool"), DeadLetters(settings.home)
     return LedgerServices(
         settlements=SettlementWriter(SettlementRepository(scripts), spool, dead_letters),
         usage=UsageRepository(scripts),
         series=UsageSeries(scripts),
         entries=entries,
-        search=LedgerSearch(entries, refusals),
+        index=index,
+        search=LedgerSearch(entries, refusals, index),
         explainer=RequestExplainer(entries, refusals, stores.accounts.names_by_id, stores.api_keys.name_of),
         refusals=refusals,
         refusal_log=RefusalLog(refusals),

@@ -18,6 +18,7 @@ from schemas.validation_errors import invalid
 
 MAX_OVERLAP_SECONDS = 90 * 86400
 MAX_DOLLARS = 100_000  # for a million tokens
+MAX_MINIMUM = 10**12  # milliseconds, or micro-dollars
 MAX_MODEL_TOKENS = 100_000_000  # the size of a model: a hundred times the largest
 SPANS = ("1h", "24h", "7d", "30d")
 BY = ("all", "key", "account", "model", "team", "owner")
@@ -37,12 +38,19 @@ class Digits(Text):
         raise invalid(f"must be a whole number from {self.allowed[0]} to {self.allowed[-1]}")
 
 
+class BooleanText(Text):
+    """`true` or `false` in a query string."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(validate=OneOf(("true", "false"), error="must be true or false"), **more)
+
+
 class PoolQuery(AdminSchema):
     pool = Text(load_default="default")
 
 
 class RemoveAccountQuery(PoolQuery):
-    force = Text(validate=OneOf(("true", "false"), error="must be true or false"))
+    force = BooleanText()
 
 
 class PricesQuery(PoolQuery):
@@ -86,12 +94,20 @@ class KeysQuery(PoolQuery):
 class RequestsQuery(PoolQuery):
     key = Text()
     account = Text()
+    tried = Text()  # an account of any attempt
     model = Text()
+    requested = Text()  # the model as the client named it
     team = Text()
     owner = Text()
     label = Text()  # name=value or name, several separated by commas
-    status = Text()
-    refused = Text(validate=OneOf(("true", "false"), error="must be true or false"))
+    endpoint = Text()
+    status = Text()  # several separated by commas
+    error = Text()
+    retried = BooleanText()
+    cached = BooleanText()
+    min_ms = Digits(0, MAX_MINIMUM)
+    min_cost = Digits(0, MAX_MINIMUM)  # micro-dollars
+    refused = BooleanText()
     since = Expiry()
     until = Expiry()
     cursor = Text()

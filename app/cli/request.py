@@ -17,7 +17,7 @@ from app.presentation.names import Names
 from app.presentation.requests import RequestView, ledger_query, serialize_entry
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
-from schemas.admin import RequestsQuery
+from schemas.admin import MAX_MINIMUM, RequestsQuery
 
 CANDIDATES = ("CANDIDATE", "SCORE", "RESULT")
 ROWS = ("ENDED", "KEY", "ACCOUNT", "MODEL", "STATUS", "ERROR", "INPUT", "OUTPUT", "MS", "ID")
@@ -76,14 +76,31 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
         "poolgate request list --team research --status failed",
         "poolgate request list --owner ann@example.com --label project=x",
         "poolgate request list --key ann --model gpt-5 --limit 200 --json",
+        "poolgate request list --tried gpu2 --retried --status ok,5xx --csv",
     ),
 )
 @click.option("--key", metavar="NAME", help="Only this API key; or the ID of one that was removed.")
 @click.option("--account", metavar="NAME", help="Only served by this account; or the ID of one.")
+@click.option("--tried", metavar="NAME", help="Only if this account was tried, whichever served it.")
 @click.option("--model", metavar="MODEL", help="Only for this model.")
+@click.option("--requested", metavar="MODEL", help="Only if the client named this model or model route.")
 @click.option("--team", metavar="NAME", help="Only of keys that were in this team then.")
 @key_filters("of keys that had", " then")
-@click.option("--status", metavar="STATUS", help="ok, failed, a class such as 5xx, or a number.")
+@click.option("--endpoint", metavar="PATH", help="Only of this endpoint: /v1/responses.")
+@click.option(
+    "--status", metavar="STATUS", help="ok, failed, a class such as 5xx, a number; or several, as in 429,5xx."
+)
+@click.option("--error", metavar="CODE", help="Only with this error code.")
+@click.option(
+    "--retried/--not-retried", default=None, help="Only with several attempts, or with one at most."
+)
+@click.option("--cached/--not-cached", default=None, help="Only answered from the response cache, or not.")
+@click.option(
+    "--min-seconds", type=click.FloatRange(0, MAX_MINIMUM / 1000), help="Only if it took at least so long."
+)
+@click.option(
+    "--min-cost", type=click.FloatRange(0, MAX_MINIMUM / 1e6), help="Only if it cost so many dollars or more."
+)
 @click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
 @click.option("--since", metavar="DATE", help="Ended at or after: 2026-11-20, or a date with a time.")
 @click.option("--until", metavar="DATE", help="Ended before.")
@@ -105,9 +122,10 @@ def list_requests(
     as_json: bool,
     pool: str,
     max_rows: int,
-    refused: bool,
     labels: tuple[str, ...],
-    **fields: str | None,
+    min_seconds: float | None,
+    min_cost: float | None,
+    **fields: str | bool | None,
 ) -> None:
     """
     List completed requests, newest first, including the newest refused ones.
@@ -117,9 +135,10 @@ def list_requests(
     """
     services.pools.check(pool)
     names = Names.read(pool, services.api_keys, services.accounts)
-    params = {name: text for name, text in fields.items() if text is not None}
-    params |= {"refused": "true"} if refused else {}
+    params = {name: _param(value) for name, value in fields.items() if value is not None}
     params |= {"label": ",".join(labels)} if labels else {}
+    params |= {"min_ms": str(round(min_seconds * 1000))} if min_seconds is not None else {}
+    params |= {"min_cost": str(round(min_cost * 1e6))} if min_cost is not None else {}
     query = ledger_query(names, RequestsQuery().load(params))
     entries: list[LedgerEntry] = []
     cursor = None
@@ -132,6 +151,10 @@ def list_requests(
         show_list([serialize_entry(entry, names) for entry in entries])
     else:
         show_table(ROWS, [_row(RequestView(entry, names)) for entry in entries], "No requests found.")
+
+
+def _param(value: str | bool) -> str:
+    return value if isinstance(value, str) else str(value).lower()
 
 
 def _row(view: RequestView) -> tuple[object, ...]:

@@ -1,79 +1,32 @@
 """
 Search the ledger and the refusal log together, newest first.
 
-One call scans a bounded number of entries, so a rare match takes more than one call. Times are when
-requests ended, which is the order of both.
+Indexed entries are found by the index. The others are scanned, of which one call reads a bounded number:
+while a large ledger is being indexed, a rare match takes more than one call. Times are when requests ended,
+which is the order of both.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from app.errors import InvalidRequest
+from app.ledger.index import BlockMissing, IndexLookup, LedgerIndex
+from app.ledger.query import LedgerQuery
 from app.stores.ledger import LedgerRepository
+from app.stores.ledger_index import IndexBlock
 from app.stores.records.ledger import LedgerEntry, StoredEntry, is_entry_id, position_of
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # entries read at a time
 MAX_SCANNED = 5000  # entries that one call scans: some 50 ms
-_STATUS = re.compile(r"ok|failed|[1-5]xx|[1-5]\d\d")
+MAX_BLOCKS = 4096  # that one call looks at: some 16 million entries
 _PLAIN = re.compile(r"[ !#-.0-\[\]-~]+")  # what no JSON writer escapes: ASCII but for " / and \
 
-
-@dataclass(frozen=True, slots=True)
-class LedgerQuery:
-    """
-    Which entries to search for; '' and None match any. *key* and *account* are ids.
-
-    Team, owner and labels are those of the key at the time of the request; a label's value '' is any.
-
-    *status* is `ok` (below 400), `failed`, a class such as `5xx`, or a number; *since* and *until*
-    are Unix seconds.
-    """
-
-    key: str = ""
-    account: str = ""
-    model: str = ""
-    team: str = ""
-    owner: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    status: str = ""
-    since: float | None = None
-    until: float | None = None
-    refused: bool = False  # only requests that were refused before an account was tried
-
-    def check(self) -> None:
-        """Raise InvalidRequest for an unknown status."""
-        if self.status and _STATUS.fullmatch(self.status) is None:
-            raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
-
-    @property
-    def exact(self) -> dict[str, str]:
-        """Return the fields of a row that must equal a text."""
-        return {name: value for name in _EXACT if (value := getattr(self, name))}
-
-    def matches(self, entry: LedgerEntry) -> bool:
-        """Return whether *entry*'s row matches; times are not compared."""
-        return (
-            all(entry.row.get(name) == value for name, value in self.exact.items())
-            and _has_status(entry.status, self.status)
-            and (not self.labels or self._has_labels(entry))
-        )
-
-    def _has_labels(self, entry: LedgerEntry) -> bool:
-        labels = entry.row.get("labels") or {}
-        return all(name in labels and value in ("", labels[name]) for name, value in self.labels.items())
-
-    def is_in_time(self, entry: LedgerEntry) -> bool:
-        ended_ms = entry.position[0]
-        return (self.since is None or ended_ms >= int(self.since * 1000)) and (
-            self.until is None or ended_ms <= int(self.until * 1000)
-        )
-
-
-_EXACT = ("key", "account", "model", "team", "owner")
+Position = tuple[int, int]  # (Unix ms, number) of an entry's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +35,48 @@ class LedgerPage:
 
     entries: list[LedgerEntry]
     cursor: str | None
-    scanned: int
+    scanned: int  # entries that were read
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Entries from *since* on, and before *before*; None: all."""
+
+    since: Position
+    before: Position | None
+
+    @classmethod
+    def of(cls, query: LedgerQuery, cursor: str) -> _Window:
+        since = (0 if query.since is None else int(query.since * 1000), 0)
+        if cursor:
+            return cls(since, position_of(cursor))
+        return cls(since, None if query.until is None else (int(query.until * 1000) + 1, 0))
+
+    def after(self, position: Position) -> _Window:
+        """Return the window of its entries that are newer than *position*."""
+        return _Window(max(self.since, _next(position)), self.before)
+
+    def within(self, block: IndexBlock) -> _Window:
+        """Return the window of its entries that are in *block*."""
+        before = _next(position_of(block.last))
+        since = max(self.since, position_of(block.first))
+        return _Window(since, before if self.before is None else min(before, self.before))
+
+    def overlaps(self, block: IndexBlock) -> bool:
+        is_before = self.before is None or position_of(block.first) < self.before
+        return is_before and position_of(block.last) >= self.since
+
+    def contains(self, position: Position) -> bool:
+        return position >= self.since and (self.before is None or position < self.before)
 
 
 class LedgerSearch:
     """Searches the ledger and the refusal log of a pool."""
 
-    def __init__(self, ledger: LedgerRepository, refusals: RefusalRepository) -> None:
+    def __init__(self, ledger: LedgerRepository, refusals: RefusalRepository, index: LedgerIndex) -> None:
         self._ledger = ledger
         self._refusals = refusals
+        self._index = index
 
     def search(
         self, pool: str, query: LedgerQuery, cursor: str | None = None, page_size: int = 50
@@ -104,7 +90,7 @@ class LedgerSearch:
         cursor = checked_entry(cursor or "", "cursor")
         settled = LedgerPage([], None, 0)
         if not query.refused:
-            settled = self._search_ledger(pool, query, cursor, page_size)
+            settled = _LedgerSearchRun(self._ledger, self._index, pool, query, page_size).run(cursor)
         refused = self._search_refusals(pool, query, cursor)
         if settled.cursor is not None:  # older ones belong to a later page
             end = position_of(settled.cursor)
@@ -118,26 +104,8 @@ class LedgerSearch:
         has_more = len(page) < len(entries) or settled.cursor is not None
         return LedgerPage(page, last.id if has_more else None, scanned)
 
-    def _search_ledger(self, pool: str, query: LedgerQuery, cursor: str, page_size: int) -> LedgerPage:
-        newest, oldest = _bounds(query, cursor)
-        match = _matcher(query)
-        matches: list[LedgerEntry] = []
-        scanned = 0
-        while scanned < MAX_SCANNED:
-            stored = self._ledger.read_backwards(pool, PAGE, newest=newest, oldest=oldest)
-            for candidate in stored:
-                scanned += 1
-                newest = f"({candidate.id}"
-                if (entry := match(candidate)) is not None:
-                    matches.append(entry)
-                    if len(matches) == page_size:
-                        return LedgerPage(matches, entry.id, scanned)
-            if len(stored) < PAGE:
-                return LedgerPage(matches, None, scanned)
-        return LedgerPage(matches, newest.removeprefix("("), scanned)
-
     def _search_refusals(self, pool: str, query: LedgerQuery, cursor: str) -> list[LedgerEntry]:
-        if query.account or query.status == "ok":
+        if query.account or query.tried or query.status == "ok":
             return []
         before = position_of(cursor) if cursor else None
         return [
@@ -149,6 +117,71 @@ class LedgerSearch:
         ]
 
 
+class _LedgerSearchRun:
+    """One search of the ledger for one page."""
+
+    def __init__(
+        self, ledger: LedgerRepository, index: LedgerIndex, pool: str, query: LedgerQuery, page_size: int
+    ) -> None:
+        self._ledger = ledger
+        self._index = index
+        self._pool = pool
+        self._query = query
+        self._page_size = page_size
+        self._scanned = 0
+        self._stopped_at: str | None = None  # the id at which the bound on work was reached
+
+    def run(self, cursor: str) -> LedgerPage:
+        match, read = _matcher(self._query), 0
+        matches: list[LedgerEntry] = []
+        for stored in self._candidates(_Window.of(self._query, cursor)):
+            read += 1
+            if (entry := match(stored)) is not None:
+                if len(matches) == self._page_size:
+                    return LedgerPage(matches, matches[-1].id, read)
+                matches.append(entry)
+        return LedgerPage(matches, self._stopped_at, read)
+
+    def _candidates(self, window: _Window) -> Iterator[StoredEntry]:
+        """Yield entries in *window*, newest first, without most of those that cannot match."""
+        lookup = IndexLookup.of_query(self._query)
+        blocks: Sequence[IndexBlock] = self._index.blocks(self._pool)[::-1] if lookup else ()
+        yield from self._scan(window.after(position_of(blocks[0].last)) if blocks else window)
+        blocks = [block for block in blocks if window.overlaps(block)]
+        while blocks and self._stopped_at is None:
+            blocks = yield from self._look_up(window, lookup, blocks)
+
+    def _scan(self, window: _Window) -> Iterator[StoredEntry]:
+        newest, oldest = "+" if window.before is None else f"({_id(window.before)}", _id(window.since)
+        if window.before is not None and window.before <= window.since:
+            return
+        while self._scanned < MAX_SCANNED:
+            stored = self._ledger.read_backwards(self._pool, PAGE, newest=newest, oldest=oldest)
+            yield from stored
+            if len(stored) < PAGE:
+                return
+            newest = f"({stored[-1].id}"
+            self._scanned += PAGE
+        self._stopped_at = newest.removeprefix("(")
+
+    def _look_up(
+        self, window: _Window, lookup: IndexLookup, blocks: Sequence[IndexBlock]
+    ) -> Generator[StoredEntry, None, Sequence[IndexBlock]]:
+        """Yield what the index finds in *blocks*, newest first; return the blocks that were not looked at."""
+        page = self._page_size + 1
+        try:
+            for found in self._index.find(self._pool, lookup, blocks[:MAX_BLOCKS], page):
+                ids = (_id(position) for position in found if window.contains(position))
+                while some := list(islice(ids, page)):
+                    yield from self._ledger.read(self._pool, some)
+        except BlockMissing as missing:
+            yield from self._scan(window.within(missing.block))
+            return blocks[blocks.index(missing.block) + 1 :]
+        if len(blocks) > MAX_BLOCKS:
+            self._stopped_at = blocks[MAX_BLOCKS - 1].first
+        return ()
+
+
 def checked_entry(text: str, param: str = "entry") -> str:
     """Return *text* when it is '' or the id of an entry. Raises InvalidRequest."""
     if text and not is_entry_id(text):
@@ -156,15 +189,14 @@ def checked_entry(text: str, param: str = "entry") -> str:
     return text
 
 
-def _bounds(query: LedgerQuery, cursor: str) -> tuple[str, str]:
-    until = "+" if query.until is None else f"{int(query.until * 1000)}"
-    oldest = "-" if query.since is None else f"{int(query.since * 1000)}"
-    return f"({cursor}" if cursor else until, oldest
-
-
 def _matcher(query: LedgerQuery) -> Callable[[StoredEntry], LedgerEntry | None]:
     """Return a function that parses an entry if it matches; a look at the text is cheaper than a parse."""
-    values = (*query.exact.values(), *query.labels, *filter(None, query.labels.values()))
+    values = (
+        *query.texts.values(),
+        *(query.requested, query.tried),
+        *query.labels,
+        *query.labels.values(),
+    )
     texts = [f'"{value}"' for value in values if _PLAIN.fullmatch(value)]  # others may be escaped
 
     def match(stored: StoredEntry) -> LedgerEntry | None:
@@ -176,12 +208,10 @@ def _matcher(query: LedgerQuery) -> Callable[[StoredEntry], LedgerEntry | None]:
     return match
 
 
-def _has_status(status: int, pattern: str) -> bool:
-    match pattern:
-        case "":
-            return True
-        case "ok":
-            return status < 400
-        case "failed":
-            return status >= 400
-    return str(status)[0] == pattern[0] if pattern.endswith("xx") else str(status) == pattern
+def _id(position: Position) -> str:
+    return f"{position[0]}-{position[1]}"
+
+
+def _next(position: Position) -> Position:
+    """Return the first position after *position*."""
+    return position[0], position[1] + 1

@@ -29,16 +29,16 @@ class Names:
         """Return {id: name} of *noun*, `key` or `account`; nothing else has names."""
         return {"key": self.key, "account": self.account}.get(noun, {})
 
-    def id_of(self, noun: str, text: str) -> str:
+    def id_of(self, noun: str, text: str, *, param: str = "") -> str:
         """
         Return the id of the *noun* (`key` or `account`) that *text* names; an id or '' is returned as it is.
 
-        Raises InvalidRequest with the param *noun*.
+        Raises InvalidRequest with *param*, or else *noun*.
         """
         named_id = next((object_id for object_id, name in self.of(noun).items() if name == text), None)
         if named_id is not None or not text or text.startswith(_PREFIXES[noun]):
             return named_id or text
-        raise InvalidRequest(f"There is no {noun} named '{text[:64]}'", param=noun)
+        raise InvalidRequest(f"There is no {noun} named '{text[:64]}'", param=param or noun)
 
     def named(self, noun: str, object_id: str) -> NamedId:
         """Return the id and the name of the *noun* with *object_id*."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.ledger.search import LedgerQuery
+from app.ledger.query import LedgerQuery
 from app.presentation.names import Names
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import AttemptEntry, LedgerEntry
@@ -22,15 +22,27 @@ def ledger_query(names: Names, params: Mapping[str, Any]) -> LedgerQuery:
     return LedgerQuery(
         key=names.id_of("key", params.get("key", "")),
         account=names.id_of("account", params.get("account", "")),
+        tried=names.id_of("account", params.get("tried", ""), param="tried"),
         model=params.get("model", ""),
+        requested=params.get("requested", ""),
         team=params.get("team", ""),
         owner=params.get("owner", ""),
         labels=parse_label_filters(params.get("label", "")),
+        endpoint=params.get("endpoint", ""),
         status=params.get("status", ""),
+        error=params.get("error", ""),
+        retried=_flag(params, "retried"),
+        cached=_flag(params, "cached"),
+        min_ms=params.get("min_ms", 0),
+        min_cost=params.get("min_cost", 0),
         since=params.get("since"),
         until=params.get("until"),
         refused=params.get("refused") == "true",
     )
+
+
+def _flag(params: Mapping[str, Any], name: str) -> bool | None:
+    return {"true": True, "false": False}.get(params.get(name, ""))
 
 
 def serialize_entry(entry: LedgerEntry, names: Names) -> dict[str, Any]:

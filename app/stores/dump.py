@@ -54,6 +54,7 @@ EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interru
     *("look:", "aff:", "absent:", "ans:", "idem:", "done:", "ses:", "op-ses:", "try:", "start"),
     *("audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
+    *("ledgerindex", "ledgerindex:"),
     *("alerts:", "alerts-out:", "alerts-sent:"),
     *("restore:", "restore-old:", "restore-by"),
 )

@@ -192,6 +192,16 @@ def ledger(name: str) -> str:
     return root(name) + "ledger"
 
 
+def ledger_index(name: str) -> str:
+    """List: `<first id> <last id> <entries> <block>` of each block of the ledger's index, oldest first."""
+    return root(name) + "ledgerindex"
+
+
+def index_block(name: str, block: str) -> str:
+    """Hash: digest of a field's value -> the entries of the block that have it; columns; the entries' ids."""
+    return f"{root(name)}ledgerindex:{block}"
+
+
 def refusals(name: str) -> str:
     """Stream: refused requests: key (id), row (JSON), out (JSON: accounts that were unavailable)."""
     return root(name) + "refusals"

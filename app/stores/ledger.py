@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -51,6 +51,13 @@ class LedgerRepository:
         """Return up to *count* entries from *oldest* on to *newest*, as in `read_backwards`."""
         entries = self._client.xrange(keys.ledger(pool), oldest, newest, count=count)
         return [_entry(entry_id, fields) for entry_id, fields in entries]
+
+    def read(self, pool: str, entry_ids: Sequence[str]) -> list[StoredEntry]:
+        """Return the entries *entry_ids*, without those that have been removed. One round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for entry_id in entry_ids:
+            pipeline.xrange(keys.ledger(pool), entry_id, entry_id)
+        return [_entry(entry_id, fields) for entries in pipeline.execute() for entry_id, fields in entries]
 
     def read_all(
         self, pool: str, page: int, *, after: str = "", newest: str = "+"

@@ -58,6 +58,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "snapshot": _BASE,
     "restore_swap": (*_REQUESTS, "capability_index"),
     "store_summary": _BASE,
+    "add_index_block": _BASE,
     "usage_report": (*_BASE, "windows"),
     "put_account": (*_ACCOUNTS, "capability_index"),
     "remove_account": (*_BASE, "capability_index"),

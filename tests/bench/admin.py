@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import orjson
 
 from app import create_app
 from app.admin import create_admin_app
+from app.stores import keys
 from app.stores.records.operators import NewAdminToken
 from app.wiring import Services
 from tests.bench.ledger_history import POOL, Known, fill
@@ -44,28 +46,48 @@ def main() -> None:
         loaded = time.monotonic()
         made = services.ledger.series.make(POOL)
         prepared = {"load_s": loaded - began, "summaries": made, "summaries_s": time.monotonic() - loaded}
-        figures = measured(services, known)
+        figures, index = measured(services, known)
     print(table(figures))
     machine = {"cpus": os.cpu_count(), "load": os.getloadavg()}
-    reply = {"prepared": prepared, "machine": machine}
+    reply = {"prepared": prepared, "index": index, "machine": machine}
     print(orjson.dumps(reply).decode())
     if options.out:
         options.out.write_bytes(orjson.dumps({**reply, "calls": figures}, option=orjson.OPT_INDENT_2))
 
 
-def measured(services: Services, known: tuple[Known, Known]) -> Figures:
+def measured(services: Services, known: tuple[Known, Known]) -> tuple[Figures, dict[str, float]]:
+    """Return the figures of all calls, of searches also before the ledger is indexed; and of the index."""
     app = create_admin_app(services, create_app(services))
     services.operator_stores.operators.create("ann", PASSWORD)
     _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("bench", "ann"))
     client, visitor = app.test_client(), Visitor(app)
     assert visitor.sign_in().status_code == 303
     bearer = {"Authorization": f"Bearer {secret}"}
-    figures = {}
-    for path in calls(*known):
-        figures[path] = _timed(lambda path=path: client.get(f"/admin/api{path}", headers=bearer))  # type: ignore[misc]
-    for path in pages(*known):
-        figures[path] = _timed(lambda path=path: visitor.get(path))  # type: ignore[misc]
-    return figures
+
+    def timed_calls(paths: Iterable[str], mark: str = "") -> Figures:
+        return {
+            mark + path: _timed(partial(client.get, f"/admin/api{path}", headers=bearer)) for path in paths
+        }
+
+    figures = timed_calls(searches(), "not indexed: ")
+    index = indexed(services)
+    figures |= timed_calls([*calls(*known), *searches()])
+    figures |= {path: _timed(partial(visitor.get, path)) for path in pages(*known)}
+    return figures, index
+
+
+def indexed(services: Services) -> dict[str, float]:
+    """Index the ledger; return how long that takes, and the memory of the ledger and of its index."""
+    began = time.monotonic()
+    blocks = services.ledger.index.extend(POOL)
+    took, client = time.monotonic() - began, services.scripts.client
+    hashes = client.scan_iter(keys.index_block(POOL, "*"), count=1000)
+    return {
+        "blocks": blocks,
+        "index_s": took,
+        "ledger_mb": client.memory_usage(keys.ledger(POOL), samples=0) / 1e6,
+        "index_mb": sum(client.memory_usage(name, samples=0) for name in hashes) / 1e6,
+    }
 
 
 def calls(oldest: Known, newest: Known) -> Iterator[str]:
@@ -73,10 +95,16 @@ def calls(oldest: Known, newest: Known) -> Iterator[str]:
     for span in SPANS:
         yield from (f"/usage/series?span={span}&by={by}" for by in ("all", "key", "account", "model"))
     yield from ("/requests", "/requests?status=failed&limit=200")
-    yield from ("/requests?key=key-199", "/requests?model=none")
     yield f"/requests?until={time.strftime('%Y-%m-%d', time.gmtime(time.time() - 20 * 86400))}"
     yield from (f"/requests/{one}" for one in (newest[0], oldest[0], "?entry=".join(oldest), "req_none"))
     yield from ("/prices", "/settings", "/audit", "/audit?who=nobody", "/health", "/openapi.json")
+
+
+def searches() -> Iterator[str]:
+    """Yield searches for rare entries: of a key, of a frequent key with a rare status, and so on."""
+    yield from ("/requests?key=key-199", "/requests?key=key-0&status=599", "/requests?model=none")
+    yield from ("/requests?status=599&until=2000-01-01", "/requests?account=account-1&status=599,502")
+    yield from ("/requests?min_ms=8999", "/requests?retried=true", "/requests?key=key-0&min_cost=17998")
 
 
 def pages(oldest: Known, newest: Known) -> Iterator[str]:

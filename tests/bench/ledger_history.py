@@ -78,7 +78,7 @@ def _row(
     number: int, ended_ms: int, key: str, account: str, model: str, chance: random.Random
 ) -> dict[str, Any]:
     took = chance.randrange(400, 9000)
-    status = 503 if number % 97 == 0 else 200
+    status = 599 if number % 50_000 == 7 else 503 if number % 97 == 0 else 200
     return {
         "id": f"req_{number:032x}",
         "at_ms": ended_ms - took,

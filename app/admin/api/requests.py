@@ -20,13 +20,16 @@ REQUESTS_QUERY, REQUEST_QUERY = RequestsQuery(), RequestQuery()
 @bp.get("")
 def index() -> Response:
     """
-    List completed requests, newest first. `key` and `account` are names, or ids of removed ones.
-    `team`, `owner` and `label` (`name=value` or `name`, several separated by commas) are those of the key
-    at the time of the request.
+    List completed requests, newest first. `key`, `account` and `tried` (an account of any attempt) are
+    names, or ids of removed ones. `team`, `owner` and `label` (`name=value` or `name`, several separated by
+    commas) are those of the key at the time of the request. `requested` is the model as the client named it.
+    `status` is `ok`, `failed`, a class such as `5xx` or a number; several are separated by commas.
+    `min_ms` is a total duration in milliseconds, `min_cost` an amount in micro-dollars.
 
     The newest refused requests are included, with `refused` and `message`; `refused=true`: only those.
 
-    A call scans a bounded number of entries: a page may be short and still have a `cursor`.
+    A call scans a bounded number of entries that are not indexed yet: a page may be short and still have a
+    `cursor`.
     """
     params = inputs.query(REQUESTS_QUERY)
     app_services, pool = services(), checked_pool(params["pool"])

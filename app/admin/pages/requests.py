@@ -10,7 +10,8 @@ from app.admin.pages.clock import parse_moment
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
-from app.ledger.search import LedgerPage, LedgerQuery
+from app.ledger.query import LedgerQuery
+from app.ledger.search import LedgerPage
 from app.presentation.names import Names
 from app.presentation.requests import RequestView
 from app.stores.records.ledger import is_entry_id

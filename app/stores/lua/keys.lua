@@ -13,6 +13,7 @@ local QUEUE_UNTIL = root .. 'queue:until' -- zset: place -> when it is lost, Uni
 local QUEUE_PLACES = root .. 'queue:places' -- hash: request id -> JSON [place, flow, share, line, facts], see queue.lua
 local QUEUE_TAGS = root .. 'queue:tags' -- hash: flow -> its finish tag; virtual times; arrivals
 local LEDGER = root .. 'ledger'
+local LEDGER_INDEX = root .. 'ledgerindex' -- list: '<first id> <last id> <entries> <block>' of each block
 local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
 local REFUSED_CREDENTIAL = root .. 'refused-at' -- '<account id> <Unix ms>': the last credential that took its account out
 local NAMES = root .. 'accounts'
@@ -54,6 +55,7 @@ local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
 local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- short-lived, see availability.lua
 local function affinity_key(hash) return root .. 'aff:' .. hash end
+local function index_block_key(block) return root .. 'ledgerindex:' .. block end
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end
 local function refusal_batch_key(id) return root .. 'refused-batch:' .. id end
 local function alerts_key(name) return root .. 'alerts:' .. name end

@@ -76,8 +76,17 @@ local function reset_account(id, policy)
   index_account(account, policy)
 end
 
+-- Deletes the index of the replaced ledger, with blocks that were added after the names were read.
+local function drop_ledger_index()
+  for _, block in ipairs(redis.call('LRANGE', LEDGER_INDEX, 0, -1)) do
+    redis.call('UNLINK', index_block_key(string.match(block, '%S+$')))
+  end
+  redis.call('DEL', LEDGER_INDEX)
+end
+
 if is_occupied() and not args.replace then return 'occupied' end
 drop_newest()
+drop_ledger_index()
 for _, name in ipairs(redis.call('SMEMBERS', old)) do redis.call('DEL', root .. name) end
 for _, name in ipairs(redis.call('SMEMBERS', staged)) do
   local key = staged .. ':' .. name

@@ -21,13 +21,16 @@ from app.backup.checked_lines import CheckedLines
 from app.backup.encrypted_file import UnreadableFile
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Progress, Restore
-from app.ledger.search import LedgerQuery, LedgerSearch
+from app.ledger.index import LedgerIndex
+from app.ledger.query import LedgerQuery
+from app.ledger.search import LedgerSearch
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from app.stores.admin_tokens import AdminTokenRepository
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.audit import AuditLog
 from app.stores.ledger import LedgerRepository
+from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.limits import LimitRepository
 from app.stores.operators import OperatorRepository
 from app.stores.prices import PriceRepository
@@ -167,8 +170,11 @@ def read_everything(store: StoreOfTest) -> None:
         TeamRepository(scripts).all(pool)
         WebhookRepository(scripts, VAULT).all(pool)
         PriceRepository(scripts).read(pool)
-        LedgerSearch(ledger, refusals).search(pool, LedgerQuery())
-        LedgerSearch(ledger, refusals).search(pool, LedgerQuery(labels={"env": "prod"}))
+        index = LedgerIndex(ledger, LedgerIndexRepository(scripts))
+        index.extend(pool, block_entries=1)
+        search = LedgerSearch(ledger, refusals, index)
+        search.search(pool, LedgerQuery())
+        search.search(pool, LedgerQuery(labels={"env": "prod"}))
     OperatorRepository(scripts, VAULT).all()
     AdminTokenRepository(scripts).all()
     AuditLog(scripts).page()

@@ -8,10 +8,13 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.ledger import search as searching
+from app.ledger.index import LedgerIndex
+from app.ledger.query import LedgerQuery
 from app.ledger.refusal_log import RefusalLog
-from app.ledger.search import LedgerQuery, LedgerSearch
+from app.ledger.search import LedgerSearch
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
+from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.records.refusals import Refusal
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
@@ -33,9 +36,10 @@ def recorded(redis_client):
 @pytest.fixture
 def find(redis_client):
     def do(cursor=None, page_size=50, **query):
-        search = LedgerSearch(
-            LedgerRepository(Scripts(redis_client)), RefusalRepository(Scripts(redis_client))
-        )
+        scripts = Scripts(redis_client)
+        ledger = LedgerRepository(scripts)
+        index = LedgerIndex(ledger, LedgerIndexRepository(scripts))
+        search = LedgerSearch(ledger, RefusalRepository(scripts), index)
         page = search.search(POOL, LedgerQuery(**query), cursor, page_size)
         return [entry.request_id for entry in page.entries], page
 

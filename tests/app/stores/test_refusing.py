@@ -104,6 +104,9 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "close_audit": ["entry", "done", "{}"],
         "set_pool": [{"fields": {"policy": "ordered", "zone": "UTC", "settings": "{}"}, "was": ""}],
         "restore_swap": [{"run": "run", "backup": "b", "last_id": "0-0", "replace": True}],
+        "add_index_block": [
+            {"block": "b", "first": "1-1", "last": "2-1", "count": 2, "after": "", "restored": ""}
+        ],
         "store_summary": ["h", "1774742400", "token", {"all": "{}"}],
         "put_account": ["b", "b", FIELDS, ["m"]],
         "set_account_state": ["a", ("active", "paused")[index % 2], "why"],
