@@ -136,6 +136,10 @@ class Account:
         """The models in lists: those that it may serve or, where that is any, those that are known."""
         return self.served_models or tuple(dict.fromkeys((*self.listed, *self.settings.model_names)))
 
+    def may_have(self, model: str) -> bool:
+        """Return whether it may serve *model*; where its models are not known yet, that is any."""
+        return model in self.offered_models or not (self.models or self.listed)
+
     def metadata_of(self, model: str) -> Any:
         """Return what the upstream reports of *model*, a name of callers; None: nothing."""
         return self.metadata.get(self.settings.model_names.get(model, model))

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from app.accounts.account import Account, account_from
-from app.accounts.oauth_tokens import SignInIdentity, Tokens, tokens_from
+from app.accounts.oauth_tokens import NO_IDENTITY, SignInIdentity, Tokens, tokens_from
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountHashes
@@ -163,13 +163,19 @@ class AccountRepository:
         return [account_from(fields, lambda _: "") for fields in self._store.read_all(pool)]
 
     def identities(self, pool: str) -> dict[str, SignInIdentity]:
-        """Return the plan and the e-mail address of each sign-in that can be read here, by account id."""
-        found = {}
-        for fields in self._store.read_some(pool, ("id", "sign_in")):
-            with suppress(CredentialUnreadable):
-                if sign_in := fields.get("sign_in"):
-                    found[fields["id"]] = self.open_tokens(sign_in).identity
-        return found
+        """Return the plan and the e-mail address of each account by id, empty where none can be read."""
+        stored = self._store.read_some(pool, ("id", "sign_in"))
+        return {fields["id"]: self._identity_in(fields) for fields in stored}
+
+    def identity(self, pool: str, account_id: str) -> SignInIdentity:
+        """Return the plan and the e-mail address of one sign-in, as `identities` does."""
+        return self._identity_in(self._store.read(pool, account_id))
+
+    def _identity_in(self, fields: Mapping[str, str]) -> SignInIdentity:
+        with suppress(CredentialUnreadable):
+            if sign_in := fields.get("sign_in"):
+                return self.open_tokens(sign_in).identity
+        return NO_IDENTITY
 
     def pause(self, pool: str, name: str, reason: str = "paused by an administrator") -> None:
         self._store.set_state(pool, self._id(pool, name), AccountState.PAUSED, reason)

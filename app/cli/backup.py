@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 from collections.abc import Sequence
@@ -176,10 +177,15 @@ def _chosen_pools(contents: Contents, pool: str | None) -> list[str]:
 
 def _describe_data(replaced: dict[str, dict[str, int]]) -> str:
     parts = [
-        f"{_label(pool)} ({', '.join(f'{count} {name}' for name, count in counts.items())})"
+        f"{_label(pool)} ({', '.join(_counted(count, name) for name, count in counts.items())})"
         for pool, counts in replaced.items()
     ]
     return f"Not empty: {', '.join(parts)}"
+
+
+def _counted(number: int, plural: str) -> str:
+    """Return *number* with its noun, whose *plural* is known: `1 key`, `2 ledger entries`."""
+    return counted(number, re.sub("ies$", "y", plural).removesuffix("s"), plural)
 
 
 def _label(pool: str) -> str:

@@ -22,7 +22,7 @@ from app.operations.setup.changes import (
 from app.operations.setup.descriptions import describe, title
 from app.operations.setup.dump import dump_setup
 from app.operations.setup.keys import key_warnings
-from app.operations.setup.plan import plan_document
+from app.operations.setup.plan import SetupPlan, plan_document
 from app.operations.setup.yaml_text import write_yaml
 from app.wiring import Services
 
@@ -87,7 +87,10 @@ def dump(services: Services, as_json: bool, pool: str) -> None:
 
 def apply_document(services: Services, as_json: bool, pool: str, source: Source, *, dry_run: bool) -> None:
     """Apply the document of *source* to *pool*, and print each change. A *dry_run* only prints."""
-    changes = _plan(services, pool, source)
+    plan = _plan(services, pool, source)
+    if plan.missing and not dry_run:
+        raise _missing(source, plan)
+    changes = plan.changes
     reports: list[dict[str, Any]] = []
     try:
         for made in make_changes(changes, dry_run=dry_run):
@@ -100,6 +103,8 @@ def apply_document(services: Services, as_json: bool, pool: str, source: Source,
             show_json({"object": "list", "data": reports, **source.extra})
     if not as_json:
         click.echo(summary(changes, dry_run=dry_run))
+    if plan.missing:
+        raise _missing(source, plan)
     if not dry_run:
         _warn_of_keys(services, pool, changes)
 
@@ -111,18 +116,19 @@ def _warn_of_keys(services: Services, pool: str, changes: Sequence[PlannedChange
         click.echo(f"Warning: key '{name}': {warning}.", err=True)
 
 
-def _plan(services: Services, pool: str, source: Source) -> Sequence[PlannedChange]:
+def _plan(services: Services, pool: str, source: Source) -> SetupPlan:
     environ = {**os.environ, **source.secrets}
     try:
-        plan = plan_document(source.document, pool, operations(services), services.setup_stores(), environ)
+        return plan_document(source.document, pool, operations(services), services.setup_stores(), environ)
     except InvalidRequest as error:
         raise InvalidRequest(f"{source.name}: {error.message}", param=error.param) from None
-    if plan.missing:
-        raise InvalidRequest(
-            f"{source.name}: These environment variables are not set: {plan.listed_missing()}",
-            param="environment",
-        )
-    return plan.changes
+
+
+def _missing(source: Source, plan: SetupPlan) -> InvalidRequest:
+    return InvalidRequest(
+        f"{source.name}: These environment variables are not set: {plan.listed_missing()}",
+        param="environment",
+    )
 
 
 def _show(made: MadeChange) -> None:

@@ -39,13 +39,8 @@ def _expiry(key: ApiKey, now: float) -> list[str]:
 def _models(key: ApiKey, accounts: Sequence[Account], routes: RouteTable) -> list[str]:
     allowed = [account for account in accounts if not key.accounts or account.id in key.accounts]
     models = [name for name in key.models if routes.find(name) is None]
-    missing = [model for model in models if not any(_may_have(account, model) for account in allowed)]
+    missing = [model for model in models if not any(account.may_have(model) for account in allowed)]
     return [f"no account lists {', '.join(missing)}"] if missing and allowed else []
-
-
-def _may_have(account: Account, model: str) -> bool:
-    """Return whether *account* may serve *model*; its models may not be known yet."""
-    return model in account.offered_models or not (account.models or account.listed)
 
 
 def same_limits(limits: Sequence[Limit], added: Limit | None = None) -> list[str]:

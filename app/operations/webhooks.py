@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,10 +18,11 @@ from app.stores.pool_clock import PoolClock
 from app.stores.records.alerts import AlertMessage, DeliveryOutcome
 from app.stores.records.webhooks import AlertKind, Webhook, WebhookFormat
 from app.stores.webhooks import WebhookRepository
-from app.upstream.webhooks import WebhookClient
+from app.upstream.webhooks import TIMEOUT_SECONDS, WebhookClient
 from schemas.webhooks import SECRET_PREFIX
 
 SECRET_BYTES = 32
+TEST_SECONDS = TIMEOUT_SECONDS + 0.5  # a little later than the client's own timeout
 OVERLAP_SECONDS = 86_400  # for receivers to get a new secret
 
 
@@ -84,11 +86,30 @@ class WebhookOperations(AuditedOperations):
         """Send a test to a webhook, and return how that ended. Raises NotFound."""
         webhook, now = self._webhooks.find(pool, name), self._clock.now()
         message = AlertMessage(f"msg_{secrets.token_hex(12)}", int(now))
-        attempt = send_message(self._client, pool, webhook, message, now)
+        attempt = self._send_within(TEST_SECONDS, pool, webhook, message)
         outcome = DeliveryOutcome.DELIVERED if attempt.is_delivered else DeliveryOutcome.FAILED
         self._alerts.record(pool, name, message.id, outcome, error=attempt.error)
         self._audit.note("alert.test", pool, name, result=attempt.error or "delivered")
         return attempt
+
+    def _send_within(self, seconds: float, pool: str, webhook: Webhook, message: AlertMessage) -> Attempt:
+        """
+        Post *message*, for up to *seconds*; the thread ends with its connection.
+
+        The client's own timeout needs greenlets, which commands do not have: a receiver that sends its
+        response byte by byte would hold them up.
+        """
+        attempts: list[Attempt] = []
+
+        def send() -> None:
+            attempts.append(send_message(self._client, pool, webhook, message, message.at))
+
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        return (
+            attempts[0] if attempts else Attempt(0, "The receiver did not answer in time", is_temporary=True)
+        )
 
 
 def _changed(webhook: Webhook, fields: Mapping[str, Any]) -> Webhook:

@@ -114,13 +114,8 @@ class AccountFilter:
             and self.kind in ("", account.kind)
             and self.state in ("", account.state)
             and self.plan in ("", row.identity.plan)
-            and (not self.model or _may_serve(account, self.model))
+            and (not self.model or account.may_have(self.model))
         )
-
-
-def _may_serve(account: Account, model: str) -> bool:
-    """Return whether *account* may serve *model*: its upstream lists it, or no list is known."""
-    return model in account.offered_models or not account.offered_models
 
 
 # of each column: the value to sort by; None sorts last

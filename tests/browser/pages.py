@@ -13,6 +13,8 @@ PAGES = {
     "accounts": "/accounts",
     "an account": "/accounts/main",
     "add an account": "/accounts/add",
+    "add an account by a key": "/accounts/add?kind=compatible",
+    "accounts, sorted and filtered": "/accounts?sort=-cost&state=paused",
     "edit an account": "/accounts/main/edit",
     "test an account": "/accounts/main/test",
     "remove an account": "/accounts/main/remove",

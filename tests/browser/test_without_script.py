@@ -13,7 +13,8 @@ pytestmark = pytest.mark.browser
 
 def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     plain.open("/accounts/add")
-    plain.fill(kind="compatible", name="gpu1", base_url=upstream.base_url())
+    plain.press("OpenAI-compatible server, such as vLLM or Ollama")
+    plain.fill(name="gpu1", base_url=upstream.base_url())
     plain.press("Add account")
     plain.shows("Account gpu1 was added: reachable")
 

@@ -49,7 +49,14 @@ def input_texts(settings: RequestSettings) -> dict[str, str]:
 
 
 def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict[str, Any]:
-    """Return the fields of an AccountInput that make *settings* those of *form*."""
+    """
+    Return the fields of an AccountInput that make *settings* those of *form*.
+
+    JSON that cannot be read becomes an error of *form*.
+    """
+    set_fields: dict[str, Any] = {}
+    with form.collect_errors():
+        set_fields = {name: _json(text) for name, text in map(_pair, _lines(form, "set_fields"))}
     removed = dict.fromkeys(settings.headers)
     return {
         "headers": removed | dict(_pair(line) for line in _lines(form, "headers")),
@@ -58,8 +65,7 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
         "model_names": dict.fromkeys(settings.model_names) | dict(map(_pair, _lines(form, "model_names"))),
         **form.filled("response_model", "websocket"),
         "drop_fields": form.lines("drop_fields"),
-        "set_fields": dict.fromkeys(settings.set_fields)
-        | {name: _json(text) for name, text in map(_pair, _lines(form, "set_fields"))},
+        "set_fields": dict.fromkeys(settings.set_fields) | set_fields,
         "ca_certificates": form["ca_certificates"],
         "proxy": form["proxy"].strip(),
         **{name: _seconds(form[name].strip()) for name in TIMEOUTS},

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import g, render_template, request, url_for
 
-from app.accounts.account import POOL_SETTING
-from app.accounts.kinds import KINDS
-from app.accounts.kinds.kind import CHAT, RESPONSES
+from app.accounts.account import POOL_SETTING, Account
+from app.accounts.kinds import KINDS, kind_of
+from app.accounts.kinds.kind import CHAT, RESPONSES, Kind
 from app.admin.guard import operations
-from app.admin.pages import account_settings, usage_summary
+from app.admin.pages import account_settings, choices, formatting, usage_summary
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.forms import Form, confirmation
-from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.pages.lists import Filter, parse_sort
 from app.admin.services import services
+from app.formatting import natural
+from app.ledger.series import Span
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from app.presentation.account_list import (
@@ -40,11 +43,15 @@ BULK_BUTTONS = (
 )
 STREAMING = ((POOL_SETTING, "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
 # the kinds of account that the form adds, with their titles: first those whose address is known
-KINDS_BY_FORM = sorted(
-    ((kind.name, kind.setup.title) for kind in KINDS.values() if kind.setup and kind.setup.title),
+KIND_CHOICES = sorted(
+    (
+        (kind.name, kind.setup.title, kind.setup.summary)
+        for kind in KINDS.values()
+        if kind.setup and kind.setup.title
+    ),
     key=lambda choice: KIND_RULES[choice[0]].needs_base_url,
 )
-
+KIND_TITLES = {name: title for name, title, _ in KIND_CHOICES}
 bp = page_blueprint("accounts", "/accounts")
 
 
@@ -85,17 +92,46 @@ def detail(name: str) -> Any:
     app_services, span = services(), usage_summary.span_of(request.args)
     account = app_services.accounts.find_without_credential(g.pool, name)
     used = usage_summary.summarize_usage(app_services, g.pool, span, account_id=account.id)
+    month = usage_summary.summarize_usage(app_services, g.pool, Span.MONTH, account_id=account.id)
     return render_template(
         "accounts/detail.html",
         section="accounts.show",
         view=AccountView(account, app_services.clock.now()),
         span=span,
         spans=usage_summary.SPANS,
+        tiles=_tiles(month.points),
+        identity=app_services.accounts.identity(g.pool, account.id),
+        models=_models_with_prices(account),
+        has_websocket=kind_of(account).websocket_headers is not None,
         totals=used.account_totals(),
         charts=used.charts(),
         failures=sorted(account.failures.items(), key=lambda item: (-item[1], item[0])),
         errors=_recent_errors().get(account.id, [])[:10],
     )
+
+
+def _tiles(days: Sequence[Mapping[str, int]]) -> list[tuple[str, str, str]]:
+    """Return (label, figure of today, figure of the last 30 days) of *days*, the last of which is today."""
+    totals = {name: sum(day.get(name, 0) for day in days) for name in days[-1]}
+    return [
+        (label, shown(days[-1].get(name, 0)), shown(totals.get(name, 0)))
+        for label, name, shown in (
+            ("Requests", "requests", formatting.short),
+            ("Errors", "errors", formatting.short),
+            ("Attempts", "attempts", formatting.short),
+            ("Failed attempts", "failed_attempts", formatting.short),
+            ("Rescued", "rescues", formatting.short),
+            ("Tokens in", "input_tokens", formatting.short),
+            ("Tokens out", "output_tokens", formatting.short),
+            ("Cost", "cost", formatting.dollars),
+        )
+    ]
+
+
+def _models_with_prices(account: Account) -> list[tuple[str, bool]]:
+    """Return the models that *account* may serve, and whether each has a price."""
+    prices = services().prices.current(g.pool)
+    return [(model, prices.find(model) is not None) for model in sorted(account.offered_models, key=natural)]
 
 
 def _recent_errors() -> dict[str, list[RequestView]]:
@@ -106,38 +142,69 @@ def _recent_errors() -> dict[str, list[RequestView]]:
 
 @bp.route("/add", methods=["GET", "POST"])
 def add() -> Any:
-    """Add an account by an API key."""
-    own = ("kind", "name", "credential", "base_url", "models", "stream_upstream", *NUMBERS)
-    inputs = (*own, *account_settings.INPUTS)
-    form = Form(request.form or {"kind": KINDS_BY_FORM[0][0], "stream_upstream": POOL_SETTING}, *inputs)
-    if request.method == "POST":
-        fields: dict[str, Any] = {**form.filled("kind", "name", "base_url", "stream_upstream")}
-        fields |= {name: form.integer(name) for name in form.filled(*NUMBERS)}
-        fields |= {"models": form.lines("models")} if form["models"].strip() else {}
-        protocols = [protocol for protocol in (CHAT, RESPONSES) if form[f"wire_{protocol}"]]
-        fields |= {"wires": protocols} if protocols else {}
-        with form.collect_errors():
-            fields |= account_settings.settings_fields(form)
-            added = operations().accounts.add(
-                g.pool, AccountInput(KIND_RULES).load(fields), credential=form["credential"].strip()
-            )
-            listing = operations().accounts.fetch_listing(g.pool, added)
-            message = first_listing_message(f"Account {added.name} was added", listing)
-            return redirect_with_notice(message, "accounts.detail", name=added.name)
+    """Show the kinds of account or, of one kind, the form that adds an account by an API key."""
+    kind_name = request.form.get("kind") or request.args.get("kind", "")
+    if kind_name not in KIND_TITLES:
+        return render_template("accounts/kinds.html", section="accounts.show", kinds=KIND_CHOICES)
+    kind, own = KINDS[kind_name], ("kind", "name", "credential", "base_url", "models", "stream_upstream")
+    form = Form(
+        request.form or {"stream_upstream": POOL_SETTING}, *own, *NUMBERS, "wires", *account_settings.INPUTS
+    )
+    if request.method == "POST" and (response := _add(form, kind)):
+        return response
     return render_template(
         "accounts/add.html",
         section="accounts.show",
         form=form,
-        kinds=KINDS_BY_FORM,
+        kind=kind,
+        title=KIND_TITLES[kind_name],
+        needs_base_url=KIND_RULES[kind_name].needs_base_url,
+        example_url=_example_url(kind),
+        models=choices.model_choices(),
         streaming=STREAMING,
         response_model=account_settings.RESPONSE_MODEL,
         websocket=account_settings.WEBSOCKET,
+        has_websocket=kind.websocket_headers is not None,
     ), form.status
 
 
-def first_listing_message(outcome: str, listing: FirstListing) -> str:
-    """Return the notice after an account was added or signed in, with the result of its first listing."""
-    return f"{outcome}: {listing.sentence()}." if listing.ok else f"{outcome}, but: {listing.sentence()}"
+def _example_url(kind: Kind) -> str:
+    """Return the base URL in the example of *kind*."""
+    found = re.search(r"--base-url (\S+)", kind.setup.example if kind.setup else "")
+    return found[1] if found else "https://host/v1"
+
+
+def _add(form: Form, kind: Kind) -> Any:
+    """Add the account of *kind* in *form*, and return the redirect to its page; None if *form* has errors."""
+    fields: dict[str, Any] = {"kind": kind.name, **form.filled("name", "base_url", "stream_upstream")}
+    fields |= {name: form.integer(name) for name in form.filled(*NUMBERS)}
+    fields |= {"models": form.lines("models")} if form["models"].strip() else {}
+    protocols = [protocol for protocol in (CHAT, RESPONSES) if form[f"wire_{protocol}"]]
+    fields |= {"wires": protocols} if protocols else {}
+    fields |= account_settings.settings_fields(form)
+    _require(form, kind)
+    with form.collect_errors():
+        changes = AccountInput(KIND_RULES).load(fields)
+        if not form.errors:
+            added = operations().accounts.add(g.pool, changes, credential=form["credential"].strip())
+            listing = operations().accounts.fetch_listing(g.pool, added)
+            return redirect_with_listing(f"Account {added.name} was added", listing, added.name)
+    return None
+
+
+def _require(form: Form, kind: Kind) -> None:
+    """Record what an account of *kind* needs and *form* lacks, which the schema checks last."""
+    if KIND_RULES[kind.name].needs_base_url and not form["base_url"].strip():
+        form.add_error("base_url", "is required")
+    if kind.setup and kind.setup.needs_credential and not form["credential"].strip():
+        form.add_error("credential", "is required")
+
+
+def redirect_with_listing(outcome: str, listing: FirstListing, name: str) -> Any:
+    """Redirect to the page of the account *name*, with *outcome* and the result of listing its models."""
+    if listing.ok:
+        return redirect_with_notice(f"{outcome}: {listing.sentence()}.", "accounts.detail", name=name)
+    return redirect_with_warning(f"{outcome}, but: {listing.sentence()}", "accounts.detail", name=name)
 
 
 @bp.route("/<name>/edit", methods=["GET", "POST"])
@@ -151,17 +218,20 @@ def edit(name: str) -> Any:
     if request.method == "POST":
         fields: dict[str, Any] = {field: form.integer(field) for field in NUMBERS}
         fields |= form.filled("stream_upstream")
+        fields |= account_settings.settings_fields(form, account.settings)
         with form.collect_errors():
-            fields |= account_settings.settings_fields(form, account.settings)
             changes = AccountInput().load(fields | {"models": form.lines("models")}, partial=True)
-            operations().accounts.change(g.pool, name, changes, credential=form["credential"].strip())
-            return redirect_with_notice(f"Account {name} was changed.", "accounts.detail", name=name)
+            if not form.errors:
+                operations().accounts.change(g.pool, name, changes, credential=form["credential"].strip())
+                listing = operations().accounts.list_models(g.pool, name)
+                return redirect_with_listing(f"Account {name} was changed", listing, name)
     return render_template(
         "accounts/edit.html",
         section="accounts.show",
         account=account,
         form=form,
-        models=account.listed,
+        models=choices.model_choices([account]),
+        has_websocket=kind_of(account).websocket_headers is not None,
         streaming=STREAMING,
         response_model=account_settings.RESPONSE_MODEL,
         websocket=account_settings.WEBSOCKET,

@@ -54,6 +54,12 @@ def redirect_with_notice(message: str, endpoint: str, **values: Any) -> Any:
     return redirect(url_for(endpoint, **values), 303)
 
 
+def redirect_with_warning(message: str, endpoint: str, **values: Any) -> Any:
+    """Redirect to *endpoint*, which shows *message* once, as a warning."""
+    flash(message, "caution")
+    return redirect(url_for(endpoint, **values), 303)
+
+
 def base_url() -> str:
     """Return the base URL of the gateway: on the port of these pages, unless they have their own."""
     settings = services().settings

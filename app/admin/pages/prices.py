@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,8 +12,12 @@ from flask import g, render_template, request
 from app.admin.guard import operations, requires
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.pages.lists import paginate, parse_sort
 from app.admin.services import services
 from app.errors import InvalidRequest
+from app.formatting import natural
+from app.ledger.series import Span
+from app.ledger.summaries import Grouping
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
 from app.stores.records.operators import Role
@@ -25,6 +29,7 @@ MONEY = ("input", "cached_input", "output")
 REQUIRED = ("input", "output")
 SIZES = ("context", "max_output")
 MAX_NAME = 200
+MAX_UNPRICED = 50
 
 bp = page_blueprint("prices", "/settings/prices")
 
@@ -43,6 +48,17 @@ class PriceView:
     own: bool
 
 
+SORT_KEYS: Mapping[str, Callable[[PriceView], Any]] = {
+    "": lambda view: 0,  # the pool's own prices first, then by name
+    "model": lambda view: natural(view.model),
+    "input": lambda view: float(view.input),
+    "cached": lambda view: float(view.cached),
+    "output": lambda view: float(view.output),
+    "context": lambda view: view.context or 0,
+    "max_output": lambda view: view.max_output or 0,
+}
+
+
 @bp.route("", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
@@ -59,15 +75,31 @@ def show() -> Any:
         with form.collect_errors():
             message = _change(form)
             return redirect_with_notice(message, "prices.show", q=q or None)
-    matches = [_view(name, row) for name, row in sorted(rows.items(), key=_own_first) if name.startswith(q)]
+    sort = parse_sort(request.args.get("sort"), SORT_KEYS, "")
+    matches = [
+        _view(name, row) for name, row in sorted(rows.items(), key=_own_first) if q.lower() in name.lower()
+    ]
+    if sort.column:
+        matches.sort(key=SORT_KEYS[sort.column], reverse=sort.descending)
+    shown, pages = paginate(matches, request.args.get("page"), MAX_ROWS)
     return render_template(
         "settings/prices.html",
         section="settings.show",
         form=form,
-        q=q,
-        rows=matches[:MAX_ROWS],
-        cut=len(matches) > MAX_ROWS,
+        unpriced=_unpriced() if not q else [],
+        rows=shown,
+        pages=pages,
+        sort=sort,
     ), form.status
+
+
+def _unpriced() -> list[tuple[str, int]]:
+    """Return the models without a price that served requests in the last 30 days: (model, requests)."""
+    totals = services().ledger.series.series(g.pool, Span.MONTH, Grouping.MODEL).totals()
+    prices = services().prices.current(g.pool)
+    used = [(model, figures["requests"]) for model, figures in totals.items() if figures["requests"]]
+    found = [(model, number) for model, number in used if model and prices.find(model) is None]
+    return sorted(found, key=lambda item: (-item[1], natural(item[0])))[:MAX_UNPRICED]
 
 
 def is_own(row: Mapping[str, Any]) -> bool:

@@ -9,9 +9,9 @@ from flask import g, render_template, request
 from app.accounts.account import Account
 from app.accounts.kinds import SIGN_IN_KIND
 from app.admin.guard import operations
-from app.admin.pages.accounts import first_listing_message
+from app.admin.pages.accounts import redirect_with_listing
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
 from app.operations.account_rules import KIND_RULES
 from app.stores.records.sign_in_flows import SignInFlow, SignInMethod
@@ -82,7 +82,5 @@ def _flow(form: Form, way: SignInMethod) -> SignInFlow:
 
 def _signed_in(account: Account) -> Any:
     listing = operations().accounts.fetch_listing(g.pool, account)
-    message = first_listing_message(
-        f"Account {account.name} is signed in and is refreshed automatically", listing
-    )
-    return redirect_with_notice(message, "accounts.detail", name=account.name)
+    outcome = f"Account {account.name} is signed in and is refreshed automatically"
+    return redirect_with_listing(outcome, listing, account.name)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from app.admin.guard import operations, requires
 from app.admin.pages import formatting
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.services import services
 from app.presentation.webhooks import WebhookView, webhook_views
 from app.stores.records.operators import Role
@@ -42,7 +42,7 @@ def show() -> Any:
     if request.method == "POST":
         with form.collect_errors():
             if form["do"]:
-                return redirect_with_notice(_act(form["do"], form["name"]), "webhooks.show")
+                return _act(form["do"], form["name"])
             if edited:
                 operations().webhooks.change(g.pool, edited["name"], WEBHOOK_CHANGE.load(_fields(form)))
                 return redirect_with_notice(f"{edited['name']} was changed.", "webhooks.show")
@@ -82,15 +82,17 @@ def _form_values(view: WebhookView | None) -> dict[str, str]:
     }
 
 
-def _act(action: str, name: str) -> str:
-    """Test or remove the webhook *name*, and return a notice."""
+def _act(action: str, name: str) -> Any:
+    """Test or remove the webhook *name*, and return to the page with the result."""
     if action == "remove":
         operations().webhooks.remove(g.pool, name)
-        return f"No alerts are sent to {name} any more."
+        return redirect_with_notice(f"No alerts are sent to {name} any more.", "webhooks.show")
     attempt = operations().webhooks.test(g.pool, name)
     if attempt.is_delivered:
-        return f"{name} accepted a test message."
-    return f"{name} did not accept a test message: {attempt.error}."
+        message = f"{name} accepted a test message, with status {attempt.status}."
+        return redirect_with_notice(message, "webhooks.show")
+    message = f"{name} did not accept a test message: {attempt.error}."
+    return redirect_with_warning(message, "webhooks.show")
 
 
 def _fields(form: Form) -> dict[str, Any]:
@@ -108,5 +110,5 @@ def _state(view: WebhookView) -> Markup:
     if view["error"]:
         return formatting.badge(formatting.State("failing", "bad"))
     if view["delivered_at"]:
-        return formatting.badge(formatting.State("delivered", "good"))
+        return formatting.badge(formatting.State("delivered", "ok"))
     return formatting.badge(formatting.State("nothing sent yet", "off"))

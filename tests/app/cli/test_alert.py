@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -91,3 +95,39 @@ def test_test(poolgate, services):
         assert (as_json.exit_code, json.loads(as_json.stdout)["delivered"]) == (1, False)
         assert "status 500" in poolgate("alert list").stdout
     assert receiver.received[0].headers["webhook-signature"].startswith("v1,")
+
+
+def test_a_receiver_that_trickles(poolgate, services, monkeypatch):
+    """Each byte of its response comes in time, but the test ends."""
+    monkeypatch.setattr("app.operations.webhooks.TEST_SECONDS", 0.3)
+    with trickling_server() as port:
+        poolgate(f"alert add slow http://127.0.0.1:{port}/ --private")
+        began = time.monotonic()
+
+        done = poolgate("alert test slow")
+
+    assert done.exit_code == 1
+    assert "did not answer in time" in done.stderr
+    assert time.monotonic() - began < 4
+
+
+@contextmanager
+def trickling_server():
+    """Yield the port of a server that sends a header forever, byte by byte."""
+    stopped = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not stopped.wait(0.05):
+                    connection.sendall(b"x")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            stopped.set()
+            thread.join(5)

@@ -189,7 +189,7 @@ class TestNothingChanges:
         result = restore(poolgate, there, file)
 
         assert result.exit_code == 1
-        assert result.stderr.startswith("Error: Not empty: default (1 keys); use --replace ")
+        assert result.stderr.startswith("Error: Not empty: default (1 key); use --replace ")
         assert everything(there) == before
 
     def test_not_confirmed(self, poolgate: Run, there: Services, file: Path) -> None:

@@ -86,3 +86,16 @@ def test_faults_name_the_option(poolgate, options, message):
     assert result.exit_code != 0
     assert message in result.stderr
     assert "steps[" not in result.stderr
+
+
+def test_targets_that_no_account_lists(poolgate, services):
+    """A warning: the account may list them later. Accounts whose models are unknown may have any."""
+    services.pools.ensure("default")
+    main = services.accounts.add("default", Account("", "main", "openai", "http://up.test", credential="sk"))
+    assert "Warning" not in poolgate("model set fast --to gpt-9").stderr
+
+    services.accounts.list_models("default", main.id, ["gpt-5"])
+
+    done = poolgate("model set fast --to gpt-5 --then gpt-9 --then gpt-8@main")
+    assert done.exit_code == 0
+    assert "Warning: no account that the route may use lists gpt-9, gpt-8.\n" in done.stderr

@@ -189,6 +189,15 @@ class TestApply:
         assert result.exit_code == 0
         assert "account 'main': MAIN_KEY is not set, so the stored secret stays" in result.stderr
 
+    def test_a_dry_run_names_all_missing_variables(self, poolgate, services, setup):
+        """It shows the changes first."""
+        result = poolgate("apply --dry-run", setup(DOCUMENT))
+
+        assert result.exit_code == 1
+        assert "add account 'main'" in result.stdout
+        assert "not set: MAIN_KEY (accounts[0].api_key_env), GPU_TOKEN (accounts[1]." in result.stderr
+        assert services.accounts.all("default") == []
+
     def test_from_json_on_standard_input(self, poolgate, services):
         result = poolgate("apply - --json --pool team", stdin=orjson.dumps({"keys": [{"name": "ann"}]}))
 

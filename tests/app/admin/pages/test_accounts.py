@@ -40,8 +40,38 @@ class TestAdding:
         assert "Account main was added, but: " in inside.get(response.location).text
         assert "Account main was added." not in inside.get(response.location).text
 
+    def test_a_kind_is_chosen_first(self, inside: Visitor, pool: Furnished) -> None:
+        """Its form has the fields of that kind alone."""
+        page = inside.get(f"{HOME}/add").text
+        openai = inside.get(f"{HOME}/add?kind=openai").text
+        compatible = inside.get(f"{HOME}/add?kind=compatible").text
+
+        assert page.count("/accounts/add?kind=") == 3
+        assert "/accounts/add?kind=" in inside.get(f"{HOME}/add?kind=demo").text
+        assert 'name="websocket"' in openai
+        assert 'name="websocket"' not in compatible
+        assert re.search(r'name="base_url"[^>]* required', compatible)
+        assert not re.search(r'name="base_url"[^>]* required', openai)
+        assert re.search(r'name="credential"[^>]* required', openai)
+        assert not re.search(r'name="credential"[^>]* required', compatible)
+
+    def test_all_faults_at_once(self, inside: Visitor, services: Services) -> None:
+        """Those of the settings of requests as well."""
+        form = {
+            "kind": "compatible",
+            "name": "my server",
+            "cap": "x",
+            "set_fields": "a=b",
+            "proxy": "nowhere",
+        }
+
+        page = inside.send(f"{HOME}/add", form).text
+
+        for field in ("name", "cap", "base_url", "set_fields", "proxy"):
+            assert f'id="{field}-error"' in page, field
+
     def test_whether_its_server_streams(self, inside: Visitor, services: Services) -> None:
-        assert '<option value="pool" selected>' in inside.get(f"{HOME}/add").text
+        assert '<option value="pool" selected>' in inside.get(f"{HOME}/add?kind=openai").text
         form = {"kind": "openai", "credential": "sk-secret", "cap": "", "weight": "", "group": ""}
 
         inside.send(f"{HOME}/add", form | {"name": "one", "stream_upstream": "never"})
@@ -269,7 +299,7 @@ class TestHeaders:
         typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
 
         inside.send(f"{HOME}/main/edit", typed | {"websocket": "on"})
-        assert "<dt>WebSocket</dt><dd>on</dd>" in inside.get(f"{HOME}/main").text
+        assert "<dt>WebSocket to its server</dt><dd>on</dd>" in inside.get(f"{HOME}/main").text
 
         inside.send(f"{HOME}/main/edit", typed)
         assert services.accounts.find(POOL, "main").settings.websocket == "on"
@@ -324,13 +354,13 @@ class TestHeaders:
         pool.account("main")
         typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
 
-        inside.send(f"{HOME}/main/edit", typed | {"proxy": "http://ann:t-secret@10.0.0.9:3128"})
+        inside.send(f"{HOME}/main/edit", typed | {"proxy": "http://ann:t-secret@127.0.0.1:9"})
         pages = inside.get(f"{HOME}/main").text + inside.get(f"{HOME}/main/edit").text
-        assert 'value="http://ann@10.0.0.9:3128"' in pages
+        assert 'value="http://ann@127.0.0.1:9"' in pages
         assert "t-secret" not in pages
-        inside.send(f"{HOME}/main/edit", typed | {"proxy": "http://ann@10.0.0.9:3128"})
+        inside.send(f"{HOME}/main/edit", typed | {"proxy": "http://ann@127.0.0.1:9"})
         proxy = services.accounts.find(POOL, "main").settings.proxy
-        assert proxy.full_url == "http://ann:t-secret@10.0.0.9:3128"
+        assert proxy.full_url == "http://ann:t-secret@127.0.0.1:9"
 
         refused = inside.send(f"{HOME}/main/edit", typed | {"proxy": "10.0.0.9"})
         assert 'id="proxy-error"' in refused.text
@@ -405,3 +435,35 @@ class TestList:
         assert "an…@example.com" in page
         assert "ann.miller" not in page
         assert ">plus</option>" in page
+
+
+class TestDetail:
+    def test_today_and_the_last_30_days(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        account = pool.account("main")
+        for days in (0, 0, 5):
+            at = time.time() - days * 86_400
+            record_request(services.scripts, POOL, at, account=account.id, cost=2_000_000)
+
+        tiles = re.sub("<[^>]+>", " ", inside.get(f"{HOME}/main").text.partition('<dl class="figures">')[2])
+
+        assert "Requests  2  today; 30 days: 3" in tiles
+        assert "Cost  $4.00  today; 30 days: $6.00" in tiles
+
+    def test_models_without_a_price(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        account = pool.account("main")
+        services.accounts.list_models(POOL, account.id, ["gpt-5", "own-7b"])
+
+        page = inside.get(f"{HOME}/main").text
+
+        assert "2 models, 1 without a price" in page
+        assert page.count("no price</a>") == 1
+
+    def test_a_sign_in(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        tokens = Tokens("a", "r", "", 0, 0, "acc", "plus", "ann@example.com")
+        services.accounts.add(POOL, Account("", "one", "chatgpt", "http://127.0.0.1:9"), tokens)
+
+        page = inside.get(f"{HOME}/one").text
+
+        assert "<dt>Plan</dt><dd>plus</dd>" in page
+        assert "<dt>WebSocket to its server</dt><dd>off</dd>" in page
+        assert "ann@example.com" in page

@@ -45,3 +45,15 @@ def test_what_cannot_be(inside: Visitor, services: Services, pool: Furnished, fi
     assert response.status_code == 400
     assert f'id="{field}-error"' in response.text
     assert services.routes.all(POOL) == {}
+
+
+def test_targets_that_no_account_lists(inside: Visitor, services: Services, pool: Furnished) -> None:
+    """The route is set; the notice and the list name them."""
+    account = pool.account("main")
+    services.accounts.list_models(POOL, account.id, ["gpt-5-mini"])
+
+    inside.send(HOME, FORM)
+
+    page = inside.get(HOME).text
+    assert "but no account that it may use lists a, b." in page
+    assert "no account lists a, b</span>" in page

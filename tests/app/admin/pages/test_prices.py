@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import pytest
 
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
+from tests.support.ledger_rows import record_request
 
 HOME = f"/admin/p/{POOL}/settings/prices"
 
@@ -57,3 +61,28 @@ def test_found_by_their_beginning(inside: Visitor, pool: Furnished) -> None:
 def test_the_form_begins_with_the_price_of_now(inside: Visitor, pool: Furnished) -> None:
     assert 'value="gpt-5"' in inside.get(f"{HOME}?model=gpt-5").text
     assert 'value="&lt;x&gt;"' in inside.get(f"{HOME}?model=<x>").text
+
+
+class TestList:
+    def test_models_in_use_without_a_price_come_first(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        for model in ("llama-4", "llama-4", "own-7b", "gpt-5"):
+            record_request(services.scripts, POOL, time.time(), model=model)
+
+        page = inside.get(HOME).text
+        assert "2 models in use without a price" in page
+        assert page.index("llama-4 <") < page.index("own-7b <")
+        assert "2 requests" in page
+
+        inside.send(HOME, {"model": "llama-4", "input": "1", "output": "2"})
+        assert "1 model in use without a price" in inside.get(HOME).text
+
+    def test_search_and_order(self, inside: Visitor, pool: Furnished) -> None:
+        page = inside.get(f"{HOME}?q=MINI&sort=-output").text
+
+        outputs = [float(text) for text in re.findall(r'data-label="Output">([\d.]+)<', page)]
+        assert len(outputs) > 1
+        assert outputs == sorted(outputs, reverse=True)
+        assert all("mini" in name for name in re.findall(r'<th scope="row"><a [^>]*>([^<]*)', page))
+        assert "No price matches" in inside.get(f"{HOME}?q=zzzz").text
