@@ -7,7 +7,7 @@ Source: https://spec.openapis.org/oas/v3.1.0
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from apispec import APISpec
 from marshmallow import Schema
 
 from schemas.json_schema import OPENAPI, schema_of
+from schemas.reference.merge import merge
 
 ERROR = {
     "type": "object",
@@ -24,11 +25,11 @@ ERROR = {
             "type": "object",
             "required": ["message", "type", "code"],
             "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "code": {"type": ["string", "null"]},
-                "param": {"type": "string"},
-                "resets_at": {"type": "integer"},
+                "message": {"type": "string", "description": "What happened, and what helps."},
+                "type": {"type": "string", "description": "The class of the error, as in the OpenAI API."},
+                "code": {"type": ["string", "null"], "description": "The error; the guide explains each."},
+                "param": {"type": "string", "description": "The field or header at fault."},
+                "resets_at": {"type": "integer", "description": "When a limit resets, in Unix seconds."},
             },
         }
     },
@@ -48,16 +49,28 @@ class Route:
     operation: Json
 
 
-def document(title: str, version: str, security: dict[str, Json], routes: Iterable[Route]) -> Json:
-    """Return an OpenAPI document; *version* is the product's, *security* has its schemes by name."""
-    spec = APISpec(title, version, OPENAPI)
+def document(
+    title: str, version: str, description: str, security: dict[str, Json], routes: Iterable[Route]
+) -> Json:
+    """
+    Return an OpenAPI document of the server that has it.
+
+    *version* is the product's, *security* has its schemes by name. Paths are in the order of *routes*.
+    """
+    info = {"description": description, "license": {"name": "MIT", "identifier": "MIT"}}
+    spec = APISpec(title, version, OPENAPI, info=info, servers=[{"url": "/"}])
     spec.components.schema("Error", ERROR)
     for name, scheme in security.items():
         spec.components.security_scheme(name, scheme)
     for route in routes:
         methods = [method.lower() for method in METHODS if method in route.methods]
-        spec.path(address(route.rule), operations=dict.fromkeys(methods, route.operation))
+        spec.path(address(route.rule), operations={method: dict(route.operation) for method in methods})
     return spec.to_dict()
+
+
+def tags(groups: Iterable[tuple[str, str]]) -> list[Json]:
+    """Return the tags of a document, of (name, description)."""
+    return [{"name": name, "description": description} for name, description in groups]
 
 
 def address(rule: str) -> str:
@@ -66,19 +79,21 @@ def address(rule: str) -> str:
 
 
 def in_path(names: Iterable[str]) -> list[Json]:
-    return [
-        {"name": name, "in": "path", "schema": {"type": "string", "minLength": 1}} for name in sorted(names)
-    ]
+    schema = {"type": "string", "minLength": 1}
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in sorted(names)]
 
 
-def body_of(schema: Schema, media_type: str = "application/json") -> Json:
-    described = schema_of(schema)
+def body_of(
+    schema: Schema, media_type: str = "application/json", fields: Mapping[str, Json] | None = None
+) -> Json:
+    """Return a request body of *schema*; *fields* are the descriptions of its fields."""
+    described = merge(schema_of(schema), fields or {})
     return {"required": "required" in described, "content": {media_type: {"schema": described}}}
 
 
-def json_of(schema: Json | str) -> Json:
+def json_of(schema: Json | str, description: str = "The result.") -> Json:
     """Return a response in JSON; *schema* may name a component."""
-    return {"description": "", "content": {"application/json": {"schema": schema}}}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def first_line(text: str | None) -> str:

@@ -15,14 +15,25 @@ ADMIN = "/admin/"
 POLICY = "; ".join(
     (
         "default-src 'none'",
-        "style-src 'unsafe-inline'",
+        "style-src 'self'",
+        "script-src 'self'",  # of the API reference alone
+        "connect-src 'self'",
+        "img-src 'self' data:",
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
     )
 )
 
-bp = Blueprint("guide", __name__, template_folder="templates")
+ASSETS = f"{ROOT}/static"
+
+bp = Blueprint(
+    "guide",
+    __name__,
+    template_folder=str(guide.FOLDER / "templates"),
+    static_folder=str(guide.FOLDER / "static"),
+    static_url_path=ASSETS,
+)
 
 
 @bp.after_request
@@ -64,7 +75,8 @@ def search() -> str:
 
 def render(template: str, **values: object) -> str:
     """Return the HTML of *template* in the layout of the guide."""
-    return render_template(template, root=ROOT, groups=guide.GROUPS, pages=guide.pages(ROOT), **values)
+    shared = {"root": ROOT, "assets": ASSETS, "groups": guide.GROUPS, "pages": guide.pages(ROOT)}
+    return render_template(template, **shared, **values)
 
 
 def _sections() -> Iterator[guide.Section]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
+from markupsafe import escape
 from marshmallow import Schema
 from werkzeug.routing import Rule
 
-from app.api import guide, idempotency
+from app.api import guide, idempotency, operation_examples
 from app.api.json import json_response
+from app.api.operation_texts import ALIASES, DESCRIPTIONS, GROUPS, ORDER, SUMMARIES, TAGS
 from app.config import package_version
+from app.docs import reference
+from app.docs.code_samples import ORIGIN
+from app.docs.reference import ALIAS_OF
 from app.relay.content_types import EVENTS
 from schemas import response_schemas
 from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
@@ -21,13 +27,15 @@ from schemas.compact import COMPACT_REQUEST
 from schemas.openapi import (
     Json,
     Route,
+    address,
     body_of,
     document,
-    first_line,
     in_path,
     json_of,
+    tags,
 )
 from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
+from schemas.reference import chat, other_requests, responses
 from schemas.responses import RESPONSES_REQUEST
 
 T = TypeVar("T")
@@ -36,7 +44,7 @@ bp = Blueprint("openapi", __name__)
 bp.after_request(guide.add_headers)
 
 OPEN = ("health", "metrics", "openapi")  # blueprints without authentication
-ALIAS = "codex_v1_"
+ALIAS, ALIAS_PREFIX = "codex_v1_", "/backend-api/codex/v1"
 BODIES: dict[str, Schema] = {
     "basic_chat.create": LEGACY_CHAT_REQUEST,
     "chat.create": CHAT_REQUEST,
@@ -79,33 +87,26 @@ IDEMPOTENCY_KEY = {
     " not billed. It may be sent while the first runs, and for ten minutes after.",
     "schema": {"type": "string", "minLength": 1, "maxLength": idempotency.MAX_CHARS},
 }
-SUMMARIES = {
-    "basic_chat.create": "Create a chat completion, with the key as HTTP Basic",
-    "chat.create": "Create a chat completion",
-    "codex.catalogue": "List models in the format of the Codex CLI",
-    "codex.compact": "Compact a conversation",
-    "codex.images_edits": "Edit an image",
-    "codex.images_generations": "Generate an image",
-    "codex.create": "Create a response for the Codex CLI, always as a stream",
-    "codex_usage.show": "Show how much of the pool's upstream usage windows is used",
-    "extended_chat.create": "Create a chat completion, with provider/model names",
-    "health.live": "Check that this process answers",
-    "health.ready": "Check that requests can be served",
-    "metrics.metrics": "Show totals over all web processes, for Prometheus",
-    "models.index": "List the models that this key may use",
-    "models.show": "Show a model",
-    "openapi.document": "Get this document",
-    "openapi.page": "Browse this document",
-    "plain.audio_speech": "Create speech",
-    "plain.audio_transcriptions": "Transcribe audio",
-    "plain.completions": "Create a completion",
-    "plain.embeddings": "Create embeddings",
-    "plain.images_edits": "Edit an image",
-    "plain.images_generations": "Generate an image",
-    "plain.moderations": "Classify whether text is harmful",
-    "responses.compact": "Compact a conversation",
-    "responses.create": "Create a response",
-    "usage.show": "Show the usage and the limits of this key",
+FIELDS: dict[str, dict[str, Json]] = {  # what the reference adds to the fields of BODIES
+    "chat.create": chat.FIELDS,
+    "basic_chat.create": chat.FIELDS,
+    "extended_chat.create": chat.FIELDS | chat.EXTENDED_FIELDS,
+    "responses.create": responses.FIELDS,
+    "codex.create": responses.FIELDS,
+    "responses.compact": responses.COMPACT_FIELDS,
+    "codex.compact": responses.COMPACT_FIELDS,
+    "codex.images_edits": other_requests.FIELDS["images/edits"],
+    "codex.images_generations": other_requests.FIELDS["images/generations"],
+    **{f"plain.{path.replace('/', '_')}": fields for path, fields in other_requests.FIELDS.items()},
+}
+ABOUT = (
+    "One OpenAI-compatible endpoint in front of a pool of upstream accounts. Requests carry an API key as"
+    " `Authorization: Bearer sk-pg-…`, or as `x-api-key`. Every failure is an error object; the"
+    " header `Link` leads to its `code` in the guide."
+)
+SECURITY = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key: sk-pg-…"},
+    "basic": {"type": "http", "scheme": "basic", "description": "An API key as password or user name."},
 }
 
 
@@ -116,7 +117,20 @@ def show() -> Response:
 
 @bp.get("/docs/api", strict_slashes=False)
 def page() -> str:
-    return _once("openapi.page", lambda: guide.render("guide/api.html", document=build_document()))
+    """Show the reference, with the address by which the browser reached it in its examples."""
+    origin = str(escape(request.host_url.rstrip("/")))
+    return _once("openapi.page", _render).replace(ORIGIN, origin)
+
+
+def _render() -> str:
+    described = build_document()
+    return guide.render(
+        "guide/api.html",
+        about=ABOUT,
+        reference=reference.groups(described),
+        security=SECURITY,
+        credential="An API key",
+    )
 
 
 def _once(name: str, make: Callable[[], T]) -> T:
@@ -130,35 +144,50 @@ def _once(name: str, make: Callable[[], T]) -> T:
 
 def build_document() -> Json:
     """Return the OpenAPI document of the application at hand. Source: https://spec.openapis.org/oas/v3.1.0"""
-    security = {"key": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
     described = (Route(rule.rule, rule.methods or (), _operation(rule)) for rule in routes())
-    return document("Poolgate", package_version(), security, described)
+    built = document("Poolgate", package_version(), ABOUT, SECURITY, described)
+    return {**built, "tags": tags((group.name, group.description) for group in GROUPS)}
 
 
 def routes() -> Iterator[Rule]:
-    """Yield the routes to describe: no WebSocket handshakes, no pages, no unsupported endpoints."""
+    """
+    Yield the routes to describe, in the order of the reference.
+
+    Without WebSocket handshakes, pages, and endpoints that are not supported.
+    """
     rules = (
         rule
         for rule in current_app.url_map.iter_rules()
         if not rule.websocket and not rule.endpoint.startswith(("not_served.", "guide."))
     )
-    return iter(sorted(rules, key=lambda rule: rule.rule))
+    return iter(sorted(rules, key=_place))
+
+
+def _place(rule: Rule) -> tuple[bool, int, str]:
+    endpoint = rule.endpoint.removeprefix(ALIAS)
+    return rule.endpoint.startswith(ALIAS), ORDER[endpoint], rule.rule
 
 
 def _operation(rule: Rule) -> Json:
     endpoint = rule.endpoint.removeprefix(ALIAS)
     blueprint = endpoint.partition(".")[0]
-    error = response_schemas.ERROR_WITH_DETAIL if blueprint == "basic_chat" else "Error"
+    is_detailed = blueprint == "basic_chat"
     operation: Json = {
-        "summary": SUMMARIES.get(endpoint) or first_line(current_app.view_functions[rule.endpoint].__doc__),
-        "operationId": f"{rule.endpoint}_{rule.rule.strip('/').replace('/', '_')}",
-        "responses": {"200": _response(endpoint), "default": json_of(error)},
+        "tags": [ALIASES if rule.endpoint.startswith(ALIAS) else TAGS[endpoint]],
+        "summary": SUMMARIES[endpoint],
+        "operationId": re.sub(r"\W+", "_", f"{rule.endpoint}_{rule.rule.strip('/<>')}"),
+        "responses": {"200": _response(endpoint), "default": _error(is_detailed)},
     }
+    if rule.endpoint.startswith(ALIAS):
+        operation[ALIAS_OF] = address(f"/v1{rule.rule.removeprefix(ALIAS_PREFIX)}")
+    if endpoint in DESCRIPTIONS:
+        operation["description"] = DESCRIPTIONS[endpoint]
     if blueprint not in OPEN:
         operation["security"] = [{"basic": []} if blueprint == "basic_chat" else {"key": []}]
     if endpoint in BODIES:
         kind = "multipart/form-data" if endpoint in FORMS else "application/json"
-        operation["requestBody"] = body_of(BODIES[endpoint], kind)
+        operation["requestBody"] = body_of(BODIES[endpoint], kind, FIELDS[endpoint])
+        operation["requestBody"]["content"][kind]["example"] = operation_examples.REQUESTS[endpoint]
         operation["parameters"] = [IDEMPOTENCY_KEY]
     if rule.arguments:
         operation["parameters"] = in_path(rule.arguments)
@@ -168,10 +197,19 @@ def _operation(rule: Rule) -> Json:
 def _response(endpoint: str) -> Json:
     if endpoint in KINDS:
         schema = response_schemas.EVENT if KINDS[endpoint] == EVENTS else response_schemas.TEXT
-        return {"description": "", "content": {KINDS[endpoint]: {"schema": schema}}}
+        return {"description": "The result.", "content": {KINDS[endpoint]: {"schema": schema}}}
     response = json_of(RESPONSES.get(endpoint, response_schemas.PASSTHROUGH))
+    if endpoint in operation_examples.RESPONSES:
+        response["content"]["application/json"]["example"] = operation_examples.RESPONSES[endpoint]
     if endpoint in BINARY:
         response["content"]["*/*"] = {"schema": {}}
     if endpoint in BODIES:
         response["content"][EVENTS] = {"schema": response_schemas.EVENT}
+    return response
+
+
+def _error(is_detailed: bool) -> Json:
+    response = json_of(response_schemas.ERROR_WITH_DETAIL if is_detailed else "Error", "The failure.")
+    example = operation_examples.ERROR_WITH_DETAIL if is_detailed else operation_examples.ERROR
+    response["content"]["application/json"]["example"] = example
     return response

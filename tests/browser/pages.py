@@ -54,6 +54,7 @@ PAGES = {
     "password": "/admin/security/password",
     "second factor": "/admin/security/second-factor",
     "add an operator": "/admin/security/operators",
+    "reference of the admin API": "/admin/reference",
     "create an admin token": "/admin/security/tokens",
 }
 

@@ -8,6 +8,7 @@ from app.docs.guide import pages
 from tests.browser.axe import grave_faults
 from tests.browser.chromium import Browser
 from tests.browser.test_accessibility import LOOKS, refused_by_policy
+from tests.support.gateway import PoolOfTest
 
 pytestmark = pytest.mark.browser
 ADDRESSES = ["/docs", *(f"/docs/{name}" for name in pages("/docs")), "/docs/api", "/docs/search?q=redis"]
@@ -41,3 +42,27 @@ def test_from_the_root_to_a_section(browser: Browser) -> None:
 
     assert browser.run("return location.pathname + location.hash") == "/docs/reliability#repeats-of-a-request"
     assert browser.find(":target").text == "Repeats of a request"
+
+
+def test_an_operation_is_tried_from_the_reference(browser: Browser, pool: PoolOfTest) -> None:
+    """The response appears in the page, and the key is stored nowhere."""
+    browser.driver.get(browser.gateway.url + "/docs/api#usage_show_v1_usage")
+    assert browser.run("return document.querySelector('#usage_show_v1_usage').open")
+
+    browser.run("document.querySelector('#credential').value = arguments[0]", pool.key())
+    browser.run("document.querySelector('#usage_show_v1_usage .try details').open = true")
+    browser.press("Send GET", within="#usage_show_v1_usage")
+
+    browser.shows("200 OK")
+    browser.shows('"request_count": 0')
+    assert browser.run("return localStorage.length + sessionStorage.length + document.cookie.length") == 0
+
+
+def test_operations_are_found_by_a_field(browser: Browser) -> None:
+    browser.driver.get(browser.gateway.url + "/docs/api")
+    browser.find("#filter").send_keys("encoding_format")
+
+    browser.shows("1 of ")
+    assert [each.text.split()[1] for each in browser.all(".operation") if each.is_displayed()] == [
+        "/v1/embeddings"
+    ]

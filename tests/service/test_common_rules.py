@@ -29,7 +29,8 @@ TAKEN = {
     "/v1/models/m": ("GET", "HEAD", "OPTIONS"),
 }
 OPEN = {"/health", "/health/live", "/health/ready", "/health/startup", "/metrics"}  # for observers
-OPEN |= {"/", "/docs", "/docs/<name>", "/docs/api", "/docs/search", "/openapi.json"}
+OPEN |= {"/", "/docs", "/docs/<name>", "/docs/api", "/docs/search", "/docs/static/<path:filename>"}
+OPEN |= {"/openapi.json"}
 HANDSHAKE = {
     "Connection": "Upgrade",
     "Upgrade": "WebSocket",

@@ -29,7 +29,7 @@ from app.admin.api import (
 from app.admin.api.inputs import json_response
 from app.config import package_version
 from schemas.json_schema import parameters_of
-from schemas.openapi import Json, Route, body_of, document, first_line, in_path, json_of
+from schemas.openapi import Json, Route, body_of, document, first_line, in_path, json_of, tags
 
 bp = Blueprint("openapi", __name__)
 
@@ -82,6 +82,27 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.setup.dump": setup.DUMP_QUERY,
     "api.imports.litellm": imports.IMPORT_QUERY,
 }
+ABOUT = "The API of operators: everything that the pages and commands show and change."
+GROUPS = {  # by blueprint, in the order of the reference
+    "accounts": "The upstream accounts of a pool.",
+    "sign_ins": "Signing in to ChatGPT accounts.",
+    "keys": "The API keys of a pool.",
+    "teams": "Teams of API keys.",
+    "limits": "The limits of keys, teams and pools.",
+    "routes": "Names for models, and which accounts serve them.",
+    "resolution": "Where a model name leads.",
+    "prices": "What models cost.",
+    "usage": "Usage by time, key, account and model.",
+    "requests": "The ledger of requests.",
+    "pools": "Pools and their settings.",
+    "webhooks": "Where alerts are sent.",
+    "setup": "Declarative set-ups.",
+    "imports": "Importing from other gateways and programs.",
+    "settings": "The settings of this installation.",
+    "audit": "Who changed what.",
+    "health": "What is wrong, and how to fix it.",
+    "openapi": "This description.",
+}
 TOKEN = {"type": "http", "scheme": "bearer", "description": "An admin token: pgadm-…"}
 SESSION = {
     "type": "apiKey",
@@ -101,19 +122,25 @@ def build_document() -> Json:
     """Return the OpenAPI document of the current application."""
     cookie = {"name": str(current_app.config["SESSION_COOKIE_NAME"])}
     described = (Route(rule.rule, rule.methods or (), _operation(rule)) for rule in routes())
-    return document(
-        "Poolgate, for operators", package_version(), {"token": TOKEN, "session": SESSION | cookie}, described
-    )
+    security = {"token": TOKEN, "session": SESSION | cookie}
+    built = document("Poolgate, for operators", package_version(), ABOUT, security, described)
+    return {**built, "tags": tags(GROUPS.items())}
 
 
 def routes() -> Iterator[Rule]:
     rules = (rule for rule in current_app.url_map.iter_rules() if rule.endpoint.startswith("api."))
-    return iter(sorted(rules, key=lambda rule: rule.rule))
+    places = {name: place for place, name in enumerate(GROUPS)}
+    return iter(sorted(rules, key=lambda rule: (places[_group(rule)], rule.rule)))
+
+
+def _group(rule: Rule) -> str:
+    return str(rule.endpoint.split(".")[1])
 
 
 def _operation(rule: Rule) -> Json:
     lines = current_app.view_functions[rule.endpoint].__doc__
     operation: Json = {
+        "tags": [_group(rule)],
         "summary": first_line(lines),
         "operationId": rule.endpoint.removeprefix("api.").replace(".", "_"),
         "security": [{"token": []}, {"session": []}],
