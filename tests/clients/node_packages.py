@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("openai", "ws", "@openai/codex", "opencode-ai")
+PACKAGES = ("openai", "ws", "ai", "@ai-sdk/openai-compatible", "@openai/codex", "opencode-ai")
 CACHE = Path(tempfile.gettempdir()) / "poolgate-npm"
 
 
