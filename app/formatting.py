@@ -85,3 +85,8 @@ def natural(text: str) -> list[tuple[int, int, str]]:
     parts = re.split(r"([0-9]+)", text.lower())
     # digits of other alphabets are text; the bound is that of int()
     return [(0, int(part[:400]), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts)]
+
+
+def is_formula(text: str) -> bool:
+    """Return whether a spreadsheet takes *text* in a CSV file for a formula. Source: OWASP, CSV injection."""
+    return text.startswith(("=", "+", "-", "@", "\t", "\r"))

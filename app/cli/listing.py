@@ -18,13 +18,12 @@ from typing import Any
 import click
 
 from app.cli.output import GAP, Figure, column_widths, is_right_aligned, join_columns, printable
-from app.formatting import natural
+from app.formatting import is_formula, natural
 
 LISTING = "poolgate.listing"  # in click's meta: the options of this command by name
 MAX_TOP = 10_000
 MIN_CHARS = 8  # to which a column of texts is shortened
 NEEDED = ("NAME", "ID")  # the heads of columns that commands take
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for one. Source: OWASP, CSV injection
 NOTHING = "-"
 COLOURS = {
     "active": "green",
@@ -161,7 +160,7 @@ def _csv_cell(cell: object) -> str:
     text = printable(cell)
     if text == NOTHING:
         return ""
-    return f"'{text}" if str(cell).startswith(FORMULA) else text
+    return f"'{text}" if is_formula(str(cell)) else text
 
 
 def terminal_width() -> int | None:

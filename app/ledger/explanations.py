@@ -104,7 +104,9 @@ def candidate(chosen: bool, reason: str, score: float | None, chosen_score: floa
         return {"tried": "already tried for this request"}.get(reason, reason)
     if score is not None and score == chosen_score:
         return "same score; the chosen account came first"
-    return "higher score"
+    if score is None or chosen_score is None:
+        return "higher score"
+    return f"its score is higher by {score - chosen_score:.3g}, and the lowest is chosen"
 
 
 def attempt(stored: Json, account: str, following: str) -> str:

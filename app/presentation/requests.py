@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.ledger.query import LedgerQuery
+from app.ledger.query import LedgerQuery, is_cached
 from app.presentation.names import Names
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import AttemptEntry, LedgerEntry
@@ -75,6 +75,29 @@ class RequestView:
         if self.entry.is_refused:
             return "refused"
         return self.names.label("account", self.entry.account_id)
+
+    @property
+    def key_filter(self) -> str:
+        """The name of the key, or its id once it is removed: what the filter `key` takes."""
+        return self.names.key.get(self.entry.key_id, self.entry.key_id)
+
+    @property
+    def account_filter(self) -> str:
+        """Likewise for the filter `account`; '' without an account."""
+        return self.names.account.get(self.entry.account_id, self.entry.account_id)
+
+    @property
+    def team(self) -> str:
+        return str(self.entry.row.get("team") or "")
+
+    @property
+    def endpoint(self) -> str:
+        return str(self.entry.row.get("endpoint") or "")
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether it was answered from the response cache."""
+        return is_cached(self.entry.row)
 
     @property
     def requested_model(self) -> str:

@@ -37,6 +37,7 @@ PAGES = {
     "limits of the pool": "/limits/of-pool",
     "requests": "/requests",
     "a search": "/requests?status=failed",
+    "a search with many filters": "/requests?status=ok&key=ann&min_seconds=0.001&since=2026-01-01",
     "a request": "/requests/ID",
     "playground": "/playground",
     "settings": "/settings",

@@ -7,20 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 import orjson
-from flask import Response, current_app, g, request, url_for
+from flask import Response, current_app, g, request
 from gevent.queue import Empty
 
+from app.admin.pages import request_filters
 from app.admin.pages.layout import page_blueprint
+from app.admin.pages.request_filters import RequestLinks
 from app.admin.services import services
 from app.errors import StoreUnavailable
+from app.ledger.query import LedgerQuery
 from app.operations.live_feed import FeedUpdate, LiveFeed
 from app.presentation.accounts import AccountView
 from app.presentation.names import Names
 from app.presentation.requests import RequestView
-from app.stores.records.ledger import LedgerEntry
 
 LIFE_SECONDS = 60.0  # then the browser reconnects, and its session is checked again
 HEARTBEAT_SECONDS = 5.0  # a comment after this silence, to detect disconnected browsers
@@ -32,15 +33,23 @@ bp = page_blueprint("live", "/live")
 
 @bp.get("")
 def stream() -> Response:
-    """Stream changes since the ledger entry in Last-Event-ID, else since `after`, that of the page."""
+    """
+    Stream changes since the ledger entry in Last-Event-ID, else since `after`, that of the page.
+
+    Only requests that match the filters of the page are streamed.
+    """
     seen = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     after = seen if _ENTRY_ID.fullmatch(seen) else ""
     pool, app_services = g.pool, services()
-    renderer = _Renderer(
-        current_app.jinja_env,
-        lambda: Names.read(pool, app_services.api_keys, app_services.accounts),
-        url_for("requests.detail", request_id="ID"),
-    )
+
+    def names() -> Names:
+        return Names.read(pool, app_services.api_keys, app_services.accounts)
+
+    form = request_filters.read_form(request.args)
+    query = request_filters.parse_query(form, names())
+    query.check()
+    links = RequestLinks.with_filters(form.filled(*request_filters.FIELDS))
+    renderer = _Renderer(current_app.jinja_env, names, query, links)
     events = _events(app_services.feeds.of(pool), renderer, after, time.monotonic() + LIFE_SECONDS)
     return Response(
         events,
@@ -52,12 +61,15 @@ def stream() -> Response:
 class _Renderer:
     """Renders updates with the same templates as the pages."""
 
-    def __init__(self, templates: Any, names: Callable[[], Names], address: str) -> None:
+    def __init__(
+        self, templates: Any, names: Callable[[], Names], query: LedgerQuery, links: RequestLinks
+    ) -> None:
         self._account = templates.get_template("parts/account.html")
         self._account_row = templates.get_template("parts/account_row.html").module
         self._row = templates.get_template("parts/request_row.html")
         self._names = names
-        self._address = address
+        self._query = query
+        self._links = links
 
     def frames(self, update: FeedUpdate) -> Iterator[bytes]:
         """Yield the server-sent events of *update*."""
@@ -65,16 +77,18 @@ class _Renderer:
             now = time.time()
             views = [AccountView(account, now) for account in update.accounts]
             yield _frame("accounts", {name: html for view in views for name, html in self._parts(view)})
-        if update.entries:
+        query = self._query
+        entries = [entry for entry in update.entries if query.matches(entry) and query.is_in_time(entry)]
+        if entries:
             names = self._names()
             rendered_rows = [
                 {
                     "id": entry.request_id,
-                    "html": self._row.render(row=RequestView(entry, names), href=self._href(entry)),
+                    "html": self._row.render(row=RequestView(entry, names), links=self._links),
                 }
-                for entry in update.entries
+                for entry in entries
             ]
-            yield _frame("requests", rendered_rows, update.entries[-1].id)
+            yield _frame("requests", rendered_rows, entries[-1].id)
 
     def _parts(self, view: AccountView) -> Iterator[tuple[str, str]]:
         """Yield what pages show of an account, by its `data-live-id`."""
@@ -83,9 +97,6 @@ class _Renderer:
         yield f"{account_id}:state", row.state(view)
         yield f"{account_id}:windows", row.windows(view)
         yield f"{account_id}:load", row.load(view)
-
-    def _href(self, entry: LedgerEntry) -> str:
-        return self._address.replace("ID", quote(entry.request_id, safe="")) + f"?entry={entry.id}"
 
 
 def _events(feed: LiveFeed, renderer: _Renderer, after: str, until: float) -> Iterator[bytes]:

@@ -1,33 +1,34 @@
-"""Pages of requests: the newest ones live, a search of the ledger, and explanations."""
+"""Pages of requests: the newest ones live, a search of the ledger, its export, and explanations."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from flask import g, redirect, render_template, request, url_for
+from flask import Response, g, redirect, render_template, request, url_for
 
-from app.admin.pages.clock import parse_moment
-from app.admin.pages.forms import Form
+from app.admin.pages import request_filters
+from app.admin.pages.clock import zone_name
 from app.admin.pages.layout import page_blueprint
+from app.admin.pages.lists import list_url
+from app.admin.pages.request_filters import RequestLinks, address
 from app.admin.services import services
 from app.ledger.query import LedgerQuery
-from app.ledger.search import LedgerPage
+from app.ledger.search import LedgerPage, LedgerSearch
 from app.presentation.names import Names
+from app.presentation.request_export import csv_head, to_csv, to_json_lines
 from app.presentation.requests import RequestView
 from app.stores.records.ledger import is_entry_id
-from schemas.key_labels import label_filters
 
-SEARCH_FIELDS = ("key", "account", "model", "team", "owner", "labels", "status", "refused", "since", "until")
-STATUSES = (
-    ("", "any"),
-    ("ok", "answered"),
-    ("failed", "failed"),
-    ("429", "429: limited"),
-    ("499", "499: caller disconnected"),
-    ("5xx", "500 and above"),
+INPUTS = (
+    ("labels", "Labels (env=prod, tier)", "text"),
+    ("min_seconds", "Took at least (seconds)", "text"),
+    ("min_dollars", "Cost at least (dollars)", "text"),
+    ("since", "From", "datetime-local"),
+    ("until", "To", "datetime-local"),
 )
-KINDS = (("", "all"), ("true", "refused before an account was tried"))
 MAX_SCANNED = 10_000  # newest entries, for an id that is not indexed any more
+EXPORT_PAGE, MAX_EXPORTED = 500, 100_000  # requests
 
 bp = page_blueprint("requests", "/requests")
 
@@ -35,47 +36,72 @@ bp = page_blueprint("requests", "/requests")
 @bp.get("")
 def show() -> Any:
     """List the newest requests, or those that match a search."""
-    app_services = services()
-    form = Form(request.args, *SEARCH_FIELDS, under={"label": "labels"})
-    names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
+    ledger, names = services().ledger, _names()
+    form = request_filters.read_form(request.args)
     cursor, page = request.args.get("cursor"), LedgerPage([], None, 0)
-    ledger = app_services.ledger
     newest = ledger.entries.newest_id(g.pool)
     with form.collect_errors():
-        page = ledger.search.search(g.pool, _ledger_query(form, names), cursor)
-    filters: dict[str, Any] = {**form.filled(*SEARCH_FIELDS)}
+        page = ledger.search.search(g.pool, request_filters.parse_query(form, names), cursor)
+    active = form.filled(*request_filters.FIELDS)
+    filters, more = request_filters.toolbar_filters(names)
+    is_live = not (cursor or form.errors or form["refused"] or form["until"])
     return render_template(
         "requests/show.html",
         section="requests.show",
         form=form,
         rows=[RequestView(entry, names) for entry in page.entries],
-        searched=bool(filters),
-        live=not filters and not cursor,
-        newest=newest,
-        statuses=STATUSES,
-        kinds=KINDS,
-        key_names=sorted(names.key.values())[:200],
-        account_names=sorted(names.account.values())[:200],
-        looked_at=page.scanned,
-        older=url_for("requests.show", cursor=page.cursor, **filters) if page.cursor else "",
-        start=url_for("requests.show", **filters) if cursor else "",
+        links=RequestLinks.with_filters(active),
+        searched=bool(active),
+        live=address("live.stream", {"after": newest, **active}) if is_live else "",
+        zone=zone_name(),
+        filters=filters,
+        more=more,
+        extra=request_filters.EXTRA,
+        inputs=INPUTS,
+        labels={one.name: one.label for one in (*filters, *more)} | dict(request_filters.EXTRA),
+        exports={each: address("requests.export", {"format": each, **active}) for each in ("csv", "jsonl")},
+        older=list_url(cursor=page.cursor) if page.cursor else "",
+        newest=list_url(cursor=None) if cursor else "",
     ), form.status
 
 
-def _ledger_query(form: Form, names: Names) -> LedgerQuery:
-    """Return the query in *form*. Raises InvalidRequest, which names the field."""
-    return LedgerQuery(
-        key=names.id_of("key", form["key"].strip()),
-        account=names.id_of("account", form["account"].strip()),
-        model=form["model"].strip(),
-        team=form["team"].strip(),
-        owner=form["owner"].strip(),
-        labels=label_filters(form.lines("labels")),
-        status=form["status"].strip(),
-        since=parse_moment(form["since"], "since"),
-        until=parse_moment(form["until"], "until"),
-        refused=form["refused"] == "true",
+@bp.get("/export")
+def export() -> Any:
+    """Stream the requests that match a search as CSV or JSON Lines, MAX_EXPORTED at most."""
+    names, form = _names(), request_filters.read_form(request.args)
+    with form.collect_errors():
+        query = request_filters.parse_query(form, names)
+        query.check()
+    if form.errors:
+        return redirect(address("requests.show", form.filled(*request_filters.FIELDS)))
+    as_csv = request.args.get("format") != "jsonl"
+    pieces = _exported(services().ledger.search, g.pool, query, names, as_csv=as_csv)
+    name = f"requests-{g.pool}.{'csv' if as_csv else 'jsonl'}"
+    return Response(
+        pieces,
+        mimetype="text/csv" if as_csv else "application/x-ndjson",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
     )
+
+
+def _exported(
+    search: LedgerSearch, pool: str, query: LedgerQuery, names: Names, *, as_csv: bool
+) -> Iterator[str]:
+    """Yield the export of what matches *query*, a page at a time."""
+    if as_csv:
+        yield csv_head()
+    write, cursor, count = to_csv if as_csv else to_json_lines, "", 0
+    while count < MAX_EXPORTED:
+        page = search.search(pool, query, cursor, min(EXPORT_PAGE, MAX_EXPORTED - count))
+        yield write(page.entries, names)
+        count += len(page.entries)
+        if page.cursor is None:
+            return
+        cursor = page.cursor
+
+
+def _names() -> Names:
+    return Names.read(g.pool, services().api_keys, services().accounts)
 
 
 @bp.get("/find")
@@ -94,4 +120,9 @@ def detail(request_id: str) -> Any:
         entry_id=entry_id if is_entry_id(entry_id) else "",
         max_entries=MAX_SCANNED,
     )
-    return render_template("requests/detail.html", section="requests.show", explanation=explanation)
+    return render_template(
+        "requests/detail.html",
+        section="requests.show",
+        explanation=explanation,
+        links=RequestLinks.with_filters({}),
+    )

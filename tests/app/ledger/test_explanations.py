@@ -60,8 +60,9 @@ def test_charged(usage: dict[str, Any], text: str) -> None:
     [
         ((True, "", 1.0, 1.0), "chosen"),
         ((False, "higher score", 1.0, 1.0), "same score; the chosen account came first"),
-        ((False, "higher score", 2.0, 1.0), "higher score"),
-        ((False, "", 2.0, 1.0), "higher score"),
+        ((False, "higher score", 2.0, 1.0), "its score is higher by 1, and the lowest is chosen"),
+        ((False, "", 2.25, 1.0), "its score is higher by 1.25, and the lowest is chosen"),
+        ((False, "", 2.0, None), "higher score"),
         ((False, "tried", 1.0, 2.0), "already tried for this request"),
         ((False, "overloaded", 1.0, 2.0), "overloaded"),
     ],

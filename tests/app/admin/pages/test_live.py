@@ -77,6 +77,19 @@ def test_it_goes_on_where_the_browser_was(inside: Visitor, services: Services, p
         response.close()
 
 
+def test_only_what_matches_the_filters(inside: Visitor, services: Services, pool: Furnished) -> None:
+    first = record_request(services, "r1")
+    for number, model in ((2, "a"), (3, "b"), (4, "a")):
+        record_request(services, f"r{number}", model)
+
+    response = inside.get(f"{PATH}?after={first}&model=a", buffered=False)
+    _, rows, _ = next(one for one in events(response.iter_encoded()) if one[0] == "requests")
+    assert [row["id"] for row in rows] == ["r2", "r4"]
+    assert "/requests?model=a&amp;status=200" in rows[0]["html"]
+    response.close()
+    assert inside.get(f"{PATH}?key=nobody").status_code == 400
+
+
 def test_it_ends_without_watchers(
     inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:

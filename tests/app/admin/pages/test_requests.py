@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from app.admin.pages import requests
 from app.admin.pages.clock import COOKIE
 from app.stores import keys
 from app.stores.records.refusals import Refusal
@@ -71,7 +74,9 @@ class TestSearch:
         rows.row("r1", key=rows.keys["bob"], status=502, error="upstream_error")
         rows.row("r2", account=rows.accounts["spare"], model="o3", status=429)
 
-        rows.row("r3", status=503, owner="Ann <a@b>", labels={"env": "prod"})
+        attempts = [{"account": rows.accounts["spare"]}, {"account": rows.accounts["main"]}]
+        rows.row("r3", status=503, owner="Ann <a@b>", labels={"env": "prod"}, attempts=attempts)
+        rows.row("r4", endpoint="/v1/embeddings", asked="alias", total_ms=1500, cost=2_000_000)
 
         for query, ids in {
             "owner=Ann+<a@b>": ["r3"],
@@ -83,12 +88,22 @@ class TestSearch:
             "model=o3": ["r2"],
             "status=failed": ["r3", "r2", "r1"],
             "status=5xx": ["r3", "r1"],
-            "status=ok&key=ann": ["r0"],
+            "status=ok&key=ann": ["r4", "r0"],
             "model=o3&key=bob": [],
+            "status=429,502": ["r2", "r1"],
+            "tried=spare": ["r3", "r2"],
+            "retried=true": ["r3"],
+            "error=upstream_error": ["r1"],
+            "endpoint=/v1/embeddings": ["r4"],
+            "requested=alias": ["r4"],
+            "min_seconds=1.5": ["r4"],
+            "min_seconds=1.6": [],
+            "min_dollars=2": ["r4"],
+            "cached=true": [],
         }.items():
             page = inside.get(f"{HOME}?{query}").text
             assert found(page) == ids, query
-            assert "data-live-rows" not in page
+            assert 'class="chip"' in page
 
     def test_by_time_in_the_zone_of_the_viewer(self, inside: Visitor, rows: LedgerRows) -> None:
         inside.client.set_cookie(COOKIE, "Asia/Tokyo", domain="gate.test")
@@ -109,6 +124,10 @@ class TestSearch:
             ("status", "7"),
             ("until", "9999"),
             ("labels", "a b"),
+            ("tried", "nobody"),
+            ("min_seconds", "x"),
+            ("min_dollars", "-1"),
+            ("min_seconds", "nan"),
         ],
     )
     def test_what_cannot_be_searched_for(
@@ -119,6 +138,27 @@ class TestSearch:
         assert response.status_code == 400
         assert f'id="{field}-error"' in response.text
         assert found(response.text) == []
+
+    def test_live_rows_respect_the_filters(self, inside: Visitor, rows: LedgerRows) -> None:
+        """The stream of a search has its filters; pages that no new request can be on have no stream."""
+        rows.row("r0")
+
+        page = inside.get(f"{HOME}?key=ann&status=ok").text
+        stream = page.partition('data-live="')[2].partition('"')[0]
+        assert "key=ann" in stream
+        assert "status=ok" in stream
+        for query in ("until=2026-11-01", "refused=true", "cursor=1795000000000-0", "status=7"):
+            assert "data-live-rows" not in inside.get(f"{HOME}?{query}").text
+
+    def test_cells_lead_to_filters(self, inside: Visitor, rows: LedgerRows) -> None:
+        """They are added to those that are active; a removed key is found by its id."""
+        rows.row("r0", status=502, error="upstream_error", key="key_gone")
+
+        page = inside.get(f"{HOME}?model=gpt-5").text
+        values = {"status": "502", "error": "upstream_error", "key": "key_gone", "account": "main"}
+        for name, value in values.items():
+            assert f"?model=gpt-5&amp;{name}={value}" in page
+            assert found(inside.get(f"{HOME}?model=gpt-5&{name}={value}").text) == ["r0"]
 
     def test_a_broken_cursor(self, inside: Visitor, rows: LedgerRows) -> None:
         assert inside.get(f"{HOME}?cursor=x").status_code == 400
@@ -140,6 +180,39 @@ class TestSearch:
             page = inside.get(path).text
             assert MARKUP not in page
             assert "&lt;script&gt;alert(1)" in page or path.endswith("accounts")
+
+
+class TestExport:
+    def test_csv(self, inside: Visitor, rows: LedgerRows) -> None:
+        """What matches, with exact numbers; no text is taken for a formula."""
+        rows.row("r0", key=rows.keys["bob"])
+        rows.row("r1", cost=1_234_567, owner="=HYPERLINK(1)", labels={"env": "prod"}, status=502)
+
+        response = inside.get(f"{HOME}/export?format=csv&key=ann")
+        (line,) = csv.DictReader(io.StringIO(response.text))
+
+        assert response.headers["Content-Disposition"] == 'attachment; filename="requests-default.csv"'
+        assert line["id"] == "r1"
+        assert line["ended_at"] == "2026-11-18T11:06:40.000+00:00"
+        assert (line["cost_dollars"], line["owner"]) == ("1.234567", "'=HYPERLINK(1)")
+        assert (line["key"], line["account"], line["labels"]) == ("ann", "main", "env=prod")
+
+    def test_json_lines(self, inside: Visitor, rows: LedgerRows, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All pages up to the maximum, the newest first."""
+        monkeypatch.setattr(requests, "EXPORT_PAGE", 2)
+        monkeypatch.setattr(requests, "MAX_EXPORTED", 5)
+        for number in range(7):
+            rows.row(f"r{number}", at=1_795_000_000 + number)
+
+        response = inside.get(f"{HOME}/export?format=jsonl")
+
+        lines = [orjson.loads(line) for line in response.text.splitlines()]
+        assert [line["id"] for line in lines] == ["r6", "r5", "r4", "r3", "r2"]
+        assert lines[0]["key"]["name"] == "ann"
+
+    def test_filters_that_do_not_fit(self, inside: Visitor, rows: LedgerRows) -> None:
+        """The list explains them."""
+        assert inside.get(f"{HOME}/export?key=nobody").location == f"{HOME}?key=nobody"
 
 
 class TestOne:

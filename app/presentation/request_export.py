@@ -1,0 +1,71 @@
+"""Exports of requests: CSV for spreadsheets and JSON Lines, with exact numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import orjson
+
+from app.formatting import is_formula
+from app.presentation.names import Names
+from app.presentation.requests import RequestView, serialize_entry
+from app.stores.records.ledger import LedgerEntry
+
+COLUMNS = (
+    *("ended_at", "id", "status", "error", "key", "team", "owner", "labels", "account", "attempts"),
+    *("model", "requested_model", "endpoint", "source", "input_tokens", "cached_tokens", "output_tokens"),
+    *("reasoning_tokens", "cost_dollars", "queued_ms", "first_ms", "total_ms", "message"),
+)
+_MICRO = 1_000_000
+
+
+def csv_head() -> str:
+    return _csv_text([COLUMNS])
+
+
+def to_csv(entries: Iterable[LedgerEntry], names: Names) -> str:
+    """Return a line of CSV for each of *entries*."""
+    return _csv_text(_cells(RequestView(entry, names)) for entry in entries)
+
+
+def to_json_lines(entries: Iterable[LedgerEntry], names: Names) -> str:
+    """Return a line of JSON for each of *entries*, as the admin API has them."""
+    return "".join(orjson.dumps(serialize_entry(entry, names)).decode() + "\n" for entry in entries)
+
+
+def _cells(view: RequestView) -> Sequence[object]:
+    row = view.entry.row
+    labels = ", ".join(f"{name}={value}" for name, value in (row.get("labels") or {}).items())
+    cost = row.get("cost")
+    given = {
+        "ended_at": datetime.fromtimestamp(view.entry.ended_at, UTC).isoformat(timespec="milliseconds"),
+        "key": view.key,
+        "labels": labels,
+        "account": view.account,
+        "attempts": view.tries,
+        "requested_model": view.requested_model,
+    }
+    cells = {name: _cell(given.get(name, row.get(name))) for name in COLUMNS}
+    return list((cells | {"cost_dollars": "" if cost is None else _dollars(int(cost))}).values())
+
+
+def _cell(value: object) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    return f"'{text}" if is_formula(text) else text
+
+
+def _dollars(micro_dollars: int) -> str:
+    """Return an amount exactly, in decimals."""
+    sign, amount = "-" if micro_dollars < 0 else "", abs(micro_dollars)
+    return f"{sign}{amount // _MICRO}.{amount % _MICRO:06d}"
+
+
+def _csv_text(rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
