@@ -366,7 +366,9 @@ def _build_ledger(settings: Settings, stores: _Stores) -> LedgerServices:
         entries=entries,
         index=index,
         search=LedgerSearch(entries, refusals, index),
-        explainer=RequestExplainer(entries, refusals, stores.accounts.names_by_id, stores.api_keys.name_of),
+        explainer=RequestExplainer(
+            entries, index, refusals, stores.accounts.names_by_id, stores.api_keys.name_of
+        ),
         refusals=refusals,
         refusal_log=RefusalLog(refusals),
         retention=Retention(entries),

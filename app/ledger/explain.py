@@ -16,6 +16,7 @@ import orjson
 from app.errors import NotFound
 from app.formatting import NamedId, name_or_id
 from app.ledger import explanations
+from app.ledger.index import BlockMissing, IndexLookup, LedgerIndex
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import FIGURES, UNREPORTED, OpenRequest, StoredEntry, WaitingRequest
 from app.stores.refusals import RefusalRepository
@@ -110,11 +111,13 @@ class RequestExplainer:
     def __init__(
         self,
         ledger: LedgerRepository,
+        index: LedgerIndex,
         refusals: RefusalRepository,
         account_names: Callable[[str], Mapping[str, str]],
         key_name: Callable[[str, str], str | None],
     ) -> None:
         self._ledger = ledger
+        self._index = index
         self._refusals = refusals
         self._account_names = account_names
         self._key_name = key_name
@@ -139,7 +142,7 @@ class RequestExplainer:
         score is None where it was not compared.
 
         *entry_id* is the id of its ledger entry, where that is known; else *max_entries* limits how many
-        of the newest entries are scanned. Raises NotFound.
+        entries that are not indexed are scanned. Raises NotFound.
         """
         request = (
             self._open(pool, request_id)
@@ -219,13 +222,26 @@ class RequestExplainer:
     def _candidates(
         self, pool: str, request_id: str, entry_id: str, max_entries: int | None
     ) -> Iterator[StoredEntry]:
-        """Yield the entry of *request_id* if its id is known, else entries that name it, newest first."""
+        """Yield the entry of *request_id* if its id is known, else entries that may be it, newest first."""
         if (known := self._ledger.find(pool, request_id, entry_id)) is not None:
             yield known
             return
-        newest, scanned = "+", 0
+        blocks = self._index.blocks(pool)[::-1]
+        oldest = f"({blocks[0].last}" if blocks else "-"
+        yield from self._scan(pool, request_id, oldest=oldest, max_entries=max_entries)
+        try:
+            for positions in self._index.find(pool, IndexLookup.of_request(request_id), blocks, 1):
+                yield from self._ledger.read(pool, [f"{ms}-{number}" for ms, number in positions])
+        except BlockMissing as missing:
+            yield from self._scan(pool, request_id, newest=missing.block.last, max_entries=max_entries)
+
+    def _scan(
+        self, pool: str, request_id: str, *, newest: str = "+", oldest: str = "-", max_entries: int | None
+    ) -> Iterator[StoredEntry]:
+        """Yield entries that name *request_id* among the newest *max_entries*, newest first."""
+        scanned = 0
         while max_entries is None or scanned < max_entries:
-            entries = self._ledger.read_backwards(pool, PAGE, newest=newest)
+            entries = self._ledger.read_backwards(pool, PAGE, newest=newest, oldest=oldest)
             yield from (entry for entry in entries if request_id in entry.row)
             if len(entries) < PAGE:
                 return

@@ -8,10 +8,11 @@ import pytest
 
 from app.errors import NotFound
 from app.ledger.explain import RequestExplainer
+from app.ledger.index import LedgerIndex
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
+from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.refusals import RefusalRepository
-from app.stores.scripts import Scripts
 from tests.support.store import START_MS, StoreOfTest
 
 SPENT = {
@@ -42,9 +43,17 @@ def explain(store: StoreOfTest, request_id: str, **options: Any) -> dict[str, An
         return name
 
     explainer = RequestExplainer(
-        LedgerRepository(Scripts(store.client)), RefusalRepository(store.scripts), account_names, key_name
+        LedgerRepository(store.scripts),
+        ledger_index(store),
+        RefusalRepository(store.scripts),
+        account_names,
+        key_name,
     )
     return explainer.explain(store.pool, request_id, **options)
+
+
+def ledger_index(store: StoreOfTest) -> LedgerIndex:
+    return LedgerIndex(LedgerRepository(store.scripts), LedgerIndexRepository(store.scripts))
 
 
 def named(name: str | None, account_id: str | None = None) -> dict[str, Any]:
@@ -235,6 +244,23 @@ def test_found_long_after(store: StoreOfTest) -> None:
             store.settle(store.admit("r1")["id"])
     store.client.delete(keys.settled(store.pool, "r1"))
 
+    assert explain(store, "r1")["id"] == "r1"
+
+
+def test_found_by_the_index(store: StoreOfTest) -> None:
+    """However many entries came after it; a missing block is scanned."""
+    store.settle(store.admit("r1")["id"])
+    for number in range(20):
+        store.client.xadd(keys.ledger(store.pool), {"row": f'{{"id":"other{number}"}}', "why": "[]"})
+    store.client.delete(keys.settled(store.pool, "r1"))
+    index = ledger_index(store)
+    assert index.extend(store.pool, 5) == 4
+
+    assert explain(store, "r1", max_entries=1)["id"] == "r1"
+    with pytest.raises(NotFound):
+        explain(store, "r2", max_entries=1)
+
+    store.client.delete(keys.index_block(store.pool, index.blocks(store.pool)[0].name))
     assert explain(store, "r1")["id"] == "r1"
 
 

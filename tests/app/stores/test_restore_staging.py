@@ -6,6 +6,7 @@ import pytest
 
 from app.stores import keys
 from app.stores.dump import Record
+from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.restore_staging import Staging, count_contents, restored_backup
 from app.stores.scripts import Scripts
 from tests.support.store import POOL, StoreOfTest
@@ -83,7 +84,7 @@ def test_a_pool_that_was_filled_meanwhile(scripts: Scripts, redis_client: Any) -
 
 
 def test_what_comes_while_it_is_staged_goes_with_the_rest(scripts: Scripts, redis_client: Any) -> None:
-    """Rows, totals, open requests, accounts and keys that were made after the names were looked up."""
+    """Rows and their index, totals, open requests, accounts and keys made after the names were looked up."""
     store = StoreOfTest(redis_client)
     redis_client.delete(keys.root(POOL) + "test-clock")
     store.scripts = scripts
@@ -97,6 +98,9 @@ def test_what_comes_while_it_is_staged_goes_with_the_rest(scripts: Scripts, redi
     store.settle("ended", input_tokens=5)
     hour = store.now // 3_600_000 * 3600
     redis_client.hset(keys.summary(POOL, "h", hour), "all", "[]")
+    index = LedgerIndexRepository(scripts)
+    block = index.write(POOL, "1-0", "1-0", 1, {b"n": b"1"})
+    assert index.add(POOL, block, after="", restored_by="")
 
     assert staging.finish("b", replace=True) == "done"
 
