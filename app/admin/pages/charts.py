@@ -96,13 +96,17 @@ class Chart:
         )
 
     def _columns(self, top: float) -> Iterator[Markup]:
-        for n in range(len(self.starts)):
-            floor = float(HEIGHT)
-            for series in self.series:
-                tall = HEIGHT * (series.points[n] or 0) / top
-                floor -= tall
-                if tall > 0:
-                    yield _rect(series.shade, n * COLUMN + GAP / 2, floor, COLUMN - GAP, tall)
+        """Yield a path for each series: a rectangle for each point, on that of the series before."""
+        floors = [float(HEIGHT)] * len(self.starts)
+        for series in self.series:
+            parts = []
+            for n, point in enumerate(series.points):
+                if point and point > 0:
+                    x, tall = n * COLUMN + GAP // 2, HEIGHT * point / top
+                    floors[n] -= tall
+                    parts.append(f"M{x} {floors[n]:.2f}h{COLUMN - GAP}v{tall:.2f}H{x}z")
+            if parts:
+                yield Markup('<path class="{}" d="{}"/>').format(series.shade, "".join(parts))
 
     def _lines(self, top: float) -> Iterator[Markup]:
         for series in self.series:
@@ -170,9 +174,3 @@ def line(points: Sequence[float | None], top: float, height: float = HEIGHT) -> 
 
 def _rule(width: float, level: float, shade: str = "rule") -> Markup:
     return Markup('<path class="{}" d="M0 {:g}H{:g}"/>').format(shade, level, width)
-
-
-def _rect(shade: str, x: float, y: float, width: float, height: float) -> Markup:
-    return Markup('<rect class="{}" x="{:g}" y="{:.3f}" width="{:g}" height="{:.3f}"/>').format(
-        shade, x, y, width, height
-    )
