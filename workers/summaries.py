@@ -1,4 +1,4 @@
-"""Prepares summaries of past hours, so that charts of a busy pool load at once."""
+"""Prepares summaries and measurements of past minutes, hours and days, so that charts load at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ EVERY_SECONDS = 30.0
 
 
 def run(services: Services, now: float) -> None:
-    """Make the summaries that are missing, in every pool; by the store's clock."""
+    """Make what is missing, in every pool; by the store's clock."""
     for pool in services.pools.names():
         services.ledger.series.make(pool)

@@ -21,6 +21,10 @@ from app.backup.value_checks import (
     integer_in,
     integral,
 )
+from app.ledger.histograms import LARGEST as LARGEST_VALUE
+from app.ledger.histograms import bucket_of
+from app.ledger.measurements import ENDPOINT_USAGE, Measure
+from app.ledger.summaries import SUMMARY_FIGURES
 from app.stores.records.ledger import FIGURES, UNREPORTED
 from app.stores.records.limits import LimitUnit, Period
 
@@ -38,6 +42,38 @@ def check_rollup(pool: PoolContents, suffix: str, fields: Mapping[str, str]) -> 
     if any(name.count("|") < 3 for name in fields):
         raise Unfit("must have figures of keys, accounts and models")
     check_figures(pool, suffix, fields)
+
+
+def check_measured(_pool: PoolContents, suffix: str, parts: Mapping[str, str]) -> None:
+    """Check the measurements of a day: `parts` as app/ledger/measurements.py stores them."""
+    if integer_in(suffix) is None:
+        raise Unfit("must be named by a day")
+    for name, text in parts.items():
+        for numbers in check_json(text, name, dict).values() if name != "requests" else ():
+            _check_numbers(numbers, name)
+    check_integer(integer_in(parts.get("requests", "0")), "requests", 0, LARGEST)
+
+
+def _check_numbers(numbers: Any, name: str) -> None:
+    """Check that *numbers* are usage, or histograms: each is bucket, number, bucket, number, …"""
+    if name == ENDPOINT_USAGE:
+        _check_amounts(numbers, name, len(SUMMARY_FIGURES), -LARGEST_TOTAL, LARGEST_TOTAL)
+        return
+    if not isinstance(numbers, list) or len(numbers) != len(Measure):
+        raise Unfit(f"'{name[:80]}' must have {len(Measure)} histograms of each id")
+    for histogram in numbers:
+        if not isinstance(histogram, list):
+            raise Unfit(f"'{name[:80]}' must have lists of numbers")
+        buckets, counts = histogram[::2], histogram[1::2]
+        _check_amounts(buckets, name, len(counts), 0, bucket_of(LARGEST_VALUE))
+        _check_amounts(counts, name, len(buckets), 0, LARGEST)
+
+
+def _check_amounts(amounts: Any, name: str, length: int, min_amount: int, max_amount: int) -> None:
+    if not isinstance(amounts, list) or len(amounts) != length:
+        raise Unfit(f"'{name[:80]}' must have lists of numbers")
+    for amount in amounts:
+        check_integer(integral(amount), name, min_amount, max_amount)
 
 
 def check_leases(pool: PoolContents, _suffix: str, leases: Mapping[str, str]) -> None:

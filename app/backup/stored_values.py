@@ -33,6 +33,7 @@ from app.backup.pool_contents import PoolContents, check_limits
 from app.backup.request_values import (
     check_figures,
     check_leases,
+    check_measured,
     check_refusals,
     check_refused,
     check_request,
@@ -215,6 +216,7 @@ FAMILIES: dict[str, Family] = {
     "refused:": Family("hash", check_refused),
     "roll:": Family("hash", check_rollup),
     "teamroll:": Family("hash", check_rollup),
+    "measured:d:": Family("hash", check_measured),
     "audit": Family("stream", check_audit),
     "operators": Family("set", check_operators),
     "op:": Family("hash", check_operator),

@@ -14,7 +14,7 @@ from app.cli.listing import listing, show_table
 from app.cli.options import Command, example, in_pool, key_filters, with_store
 from app.cli.output import amount, cost, show_json, show_list
 from app.formatting import natural
-from app.ledger.series import Span
+from app.ledger.ranges import Span
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
 from app.presentation.usage import (

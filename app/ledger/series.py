@@ -1,14 +1,26 @@
-"""Usage over the last hour, day, week or month, point by point."""
+"""Usage over a range of time, point by point."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from operator import add
 from zoneinfo import ZoneInfo
 
+from app.ledger.measured import MeasuredUsage
+from app.ledger.measurements import ENDPOINT_USAGE, Times, add_times, no_times, parse_times, parse_usage
+from app.ledger.ranges import (
+    DAY_SECONDS,
+    HOUR_SECONDS,
+    Range,
+    Span,
+    Step,
+    day_start_of,
+    in_days,
+    range_between,
+    range_of_span,
+)
 from app.ledger.summaries import (
     DAY,
     HOUR,
@@ -21,22 +33,17 @@ from app.ledger.summaries import (
     Sums,
 )
 from app.stores.ledger import LedgerRepository
+from app.stores.measurements import MeasurementRepository
 from app.stores.pool_clock import PoolClock
 from app.stores.records.ledger import position_of
 from app.stores.scripts import Scripts
 from app.stores.summaries import MINUTE, SummaryRepository
 
-DAYS = 30
-_MINUTES, _HOURS, _WEEK_HOURS = 60, 24, 7 * 24
-WEEK_STEP_SECONDS = 4 * 3600
 HALF_DAY_SECONDS = 43_200
-
-
-class Span(StrEnum):
-    HOUR = "1h"
-    DAY = "24h"
-    WEEK = "7d"
-    MONTH = "30d"
+MINUTES_MADE = 60  # how far back summaries are prepared
+HOURS_MADE = 31 * 24
+DAYS_MADE = 800
+MAX_MADE = 200  # by one run of the job, of each sort; the newest come first
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +51,14 @@ class Series:
     """
     Amounts by id (`""` for all) at each point: `lines[id][point]`, in the order of SUMMARY_FIGURES.
 
-    A point lasts from its start to the next one's, the last one until `until`, which is now. All in
-    Unix seconds.
+    A point lasts from its start to the next one's, the last one until `until`. All in Unix seconds.
     """
 
-    starts: list[int]
+    starts: Sequence[int]
     until: int
     lines: Mapping[str, list[Amounts]]
+    step: Step = Step.HOUR
+    unprepared: int = 0  # hours or days that are left out: their summaries are still being made
 
     def points(self, line: str = "") -> list[dict[str, int]]:
         """Return the figures of one line by name, zeros where nothing was used."""
@@ -65,32 +73,88 @@ class Series:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class TimesSeries:
+    """How long the requests that ended at each point took, by id: `lines[id][point]`."""
+
+    starts: Sequence[int]
+    until: int
+    lines: Mapping[str, list[Times]]
+
+    def totals(self) -> dict[str, Times]:
+        """Return the times of each line over all points."""
+        totals: dict[str, Times] = {}
+        for line, points in self.lines.items():
+            total = totals[line] = no_times()
+            for times in points:
+                add_times(total, times)
+        return totals
+
+
 class UsageSeries:
-    """Usage over time. The last hour goes by when requests ended, the other spans by when they began."""
+    """
+    Usage over time.
+
+    The last hour counts requests by when they ended, as times and endpoints always do; everything else
+    by when they began.
+    """
 
     def __init__(self, scripts: Scripts) -> None:
         self._ledger = LedgerRepository(scripts)
         self._clock = PoolClock(scripts)
         self._summaries = Summaries(self._ledger, SummaryRepository(scripts))
+        self._measured = MeasuredUsage(self._ledger, MeasurementRepository(scripts))
+
+    def range_of(self, pool: str, span: str) -> Range:
+        """Return the range of *span*, a Span, up to now."""
+        return range_of_span(Span(span), *self._now(pool))
+
+    def range_between(self, pool: str, since: float, until: float) -> Range:
+        """
+        Return the range between two moments (Unix seconds), in days where its hours are not retained.
+
+        Raises InvalidRequest with the param `from` or `to`.
+        """
+        now, zone = self._now(pool)
+        requested = range_between(since, until, now, zone)
+        hours = self._ledger.rollups.starts(pool, HOUR)
+        if requested.step is Step.HOUR and (not hours or requested.since < hours[0]):
+            days = self._ledger.rollups.starts(pool, DAY)
+            if days and (not hours or days[0] < hours[0] - DAY_SECONDS):
+                return in_days(requested, now, zone)
+        return requested
 
     def series(self, pool: str, span: str, by: str = Grouping.ALL) -> Series:
         """Return the usage of *pool* in *span*, a Span, grouped by a Grouping."""
+        return self.read(pool, self.range_of(pool, span), by)
+
+    def read(self, pool: str, within: Range, by: str = Grouping.ALL) -> Series:
+        """Return the usage of *pool* in the range *within*, grouped by a Grouping."""
         now, zone = self._now(pool)
-        match span:
-            case Span.HOUR:
-                starts = _last(MINUTE, _MINUTES, now)
-                parts = self._minutes(pool, starts, by, now)
-            case Span.DAY:
-                starts = _last(HOUR, _HOURS, now)
-                parts = self._hours(pool, starts, by, now)
-            case Span.WEEK:
-                hours = _last(HOUR, _WEEK_HOURS, now)
-                starts = sorted({hour - hour % WEEK_STEP_SECONDS for hour in hours})
-                parts = self._hours(pool, hours, by, now)
-            case _:
-                starts = _days(now, zone)
-                parts = self._days(pool, starts, by, now)
-        return _added(starts, parts, now)
+        if by == Grouping.ENDPOINT:
+            texts = self._measured.read(pool, within, ENDPOINT_USAGE, now, zone)
+            return _added(within, ((at, parse_usage(text)) for at, text in texts))
+        parts: Iterable[tuple[int, Sums | None]]
+        if within.step is Step.MINUTE:
+            parts = self._minutes(pool, within.starts, by, now)
+        elif within.step.is_days:
+            parts = self._days(pool, within, by, now, zone)
+        else:
+            parts = self._hours(pool, within.since, within.until, by, now)
+        return _added(within, parts)
+
+    def times(self, pool: str, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
+        """Return how long requests took, grouped by a Grouping; with *ids* only those lines."""
+        now, zone = self._now(pool)
+        wanted = None if ids is None else frozenset(ids)
+        lines: dict[str, list[Times]] = {}
+        for at, text in self._measured.read(pool, within, by, now, zone):
+            point = bisect_right(within.starts, at) - 1
+            for line, times in parse_times(text, wanted).items():
+                if line not in lines:
+                    lines[line] = [no_times() for _ in within.starts]
+                add_times(lines[line][point], times)
+        return TimesSeries(within.starts, within.until, lines)
 
     def newest_minutes(self, pool: str, number: int) -> dict[str, int]:
         """Return the sums of the *number* newest minutes that are over, by figure; {} without requests."""
@@ -98,44 +162,61 @@ class UsageSeries:
         over = _over(MINUTE, now)
         starts = [over - SECONDS[MINUTE] * back for back in range(number, 0, -1)]
         parts = self._minutes(pool, starts, Grouping.ALL, now)
-        return _added([starts[0]], parts, now).totals().get("", {})
+        return _added(Range(Step.MINUTE, (starts[0],), over), parts).totals().get("", {})
 
     def make(self, pool: str) -> int:
-        """Make the missing summaries that `series` will read; return how many those were."""
+        """
+        Make summaries and measurements that `read` and `times` will read; return how many those were.
+
+        It makes the newest first, a bounded number in each call.
+        """
         now, zone = self._now(pool)
         made = 0
-        if self._newest(pool) >= now - 3600:
-            minutes = _last(MINUTE, _MINUTES, now)
+        if self._newest(pool) >= now - HOUR_SECONDS:
             over = _over(MINUTE, now)
-            made += self._summaries.make(pool, MINUTE, [minute for minute in minutes if minute < over])
-        hours = self._known(pool, HOUR, _last(HOUR, _WEEK_HOURS, now)[0], now)
+            minutes = range(over - MINUTES_MADE * SECONDS[MINUTE], over, SECONDS[MINUTE])
+            made += self._summaries.make(pool, MINUTE, minutes[::-1], MAX_MADE)
         over = _over(HOUR, now)
-        made += self._summaries.make(pool, HOUR, [hour for hour in hours if hour < over])
-        days = _days(now, zone)
-        return made + self._summaries.make(pool, DAY, self._known(pool, DAY, days[0], days[-1]))
+        hours = self._known(pool, HOUR, over - HOURS_MADE * HOUR_SECONDS, over)
+        made += self._summaries.make(pool, HOUR, hours[::-1], MAX_MADE)
+        today = day_start_of(now, zone)
+        days = self._known(pool, DAY, today - DAYS_MADE * DAY_SECONDS, today)
+        made += self._summaries.make(pool, DAY, days[::-1], MAX_MADE)
+        return made + self._measured.make(pool, now, zone, MAX_MADE)
 
-    def _minutes(self, pool: str, starts: list[int], by: str, now: int) -> Iterator[tuple[int, Sums]]:
+    def _minutes(self, pool: str, starts: Sequence[int], by: str, now: int) -> Iterator[tuple[int, Sums]]:
         if self._newest(pool) >= starts[0]:
             over = _over(MINUTE, now)
-            yield from zip(starts, self._summaries.read(pool, MINUTE, starts, by, over=over), strict=True)
+            for start, sums in zip(
+                starts, self._summaries.read(pool, MINUTE, starts, by, over=over), strict=True
+            ):
+                yield start, sums or {}
 
-    def _hours(self, pool: str, starts: list[int], by: str, now: int) -> Iterator[tuple[int, Sums]]:
-        known = self._known(pool, HOUR, starts[0], now + 3600)
+    def _hours(
+        self, pool: str, since: int, until: int, by: str, now: int
+    ) -> Iterator[tuple[int, Sums | None]]:
+        known = self._known(pool, HOUR, since, until)
         over = _over(HOUR, now)
         yield from zip(known, self._summaries.read(pool, HOUR, known, by, over=over), strict=True)
 
-    def _days(self, pool: str, days: list[int], by: str, now: int) -> Iterator[tuple[int, Sums]]:
+    def _days(
+        self, pool: str, within: Range, by: str, now: int, zone: ZoneInfo
+    ) -> Iterator[tuple[int, Sums | None]]:
         """
         Yield the days that are over, and today hour by hour: its roll-up is the largest, and not stored.
 
         Where the pool's days begin within an hour, today includes all of that hour.
         """
-        known = self._known(pool, DAY, days[0] - HALF_DAY_SECONDS, days[-1] - HALF_DAY_SECONDS)
-        by_day = self._summaries.read(pool, DAY, known, by, over=days[-1])
+        today = day_start_of(now, zone)
+        until = min(within.until, today)
+        known = self._known(pool, DAY, within.since - HALF_DAY_SECONDS, until - HALF_DAY_SECONDS)
+        by_day = self._summaries.read(pool, DAY, known, by, over=today)
         # a day from before the pool's time zone changed counts for the day with the larger part
         yield from ((start + HALF_DAY_SECONDS, sums) for start, sums in zip(known, by_day, strict=True))
-        today = range(days[-1] - days[-1] % 3600, now + 3600, 3600)
-        yield from ((max(start, days[-1]), sums) for start, sums in self._hours(pool, list(today), by, now))
+        if within.until > today:
+            first_hour = today - today % HOUR_SECONDS
+            hours = self._hours(pool, first_hour, within.until, by, now)
+            yield from ((max(start, today), sums) for start, sums in hours)
 
     def _known(self, pool: str, span: str, first: int, before: int) -> list[int]:
         return [start for start in self._ledger.rollups.starts(pool, span) if first <= start < before]
@@ -149,32 +230,24 @@ class UsageSeries:
         return position_of(newest_id)[0] // 1000 if newest_id != "0" else 0
 
 
-def _added(starts: list[int], parts: Iterator[tuple[int, Sums]], now: int) -> Series:
+def _added(within: Range, parts: Iterable[tuple[int, Sums | None]]) -> Series:
     lines: dict[str, list[Amounts]] = {}
+    unprepared = 0
     for at, sums in parts:
-        index = bisect_right(starts, at) - 1
+        index = bisect_right(within.starts, at) - 1
+        if sums is None:
+            unprepared += 1
+            continue
         if index < 0:
             continue
         for name, amounts in sums.items():
             line = lines.get(name)
             if line is None:
-                line = lines[name] = [[0] * len(SUMMARY_FIGURES) for _ in starts]
-            line[index] = [total + amount for total, amount in zip(line[index], amounts, strict=True)]
-    return Series(starts, now, lines)
-
-
-def _last(span: str, number: int, now: int) -> list[int]:
-    length = SECONDS[span]
-    current = now - now % length
-    return [current - length * back for back in reversed(range(number))]
+                line = lines[name] = [[0] * len(SUMMARY_FIGURES) for _ in within.starts]
+            line[index] = list(map(add, line[index], amounts))
+    return Series(within.starts, within.until, lines, within.step, unprepared)
 
 
 def _over(span: str, now: int) -> int:
     """Return the start of the first minute or hour that is not over."""
     return (now - SETTLE_SECONDS) // SECONDS[span] * SECONDS[span]
-
-
-def _days(now: int, zone: ZoneInfo) -> list[int]:
-    today = datetime.fromtimestamp(now, zone).date()
-    dates = (today - timedelta(days=back) for back in reversed(range(DAYS)))
-    return [int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) for day in dates]

@@ -26,6 +26,7 @@ HOUR, DAY = rollups.HOUR, rollups.DAY
 SECONDS = {MINUTE: 60, HOUR: 3600}
 SETTLE_SECONDS = 5  # after the end of a minute or an hour, until it is considered over
 PAGE = 1000  # ledger entries read at a time
+MAX_AT_ONCE = 200  # summaries that one call adds up; the background job makes the others
 
 
 class Grouping(StrEnum):
@@ -36,8 +37,10 @@ class Grouping(StrEnum):
     ACCOUNT = "account"
     MODEL = "model"
     TEAM = "team"
+    ENDPOINT = "endpoint"  # only in measurements: roll-ups do not have it
 
 
+ROLLED = (Grouping.ALL, Grouping.KEY, Grouping.ACCOUNT, Grouping.MODEL, Grouping.TEAM)
 SUMMARY_FIGURES = ("requests", "errors", *FIGURES, "attempts", FAILED, RESCUES)
 _POSITIONS: dict[str, tuple[int, ...]] = {name: (index,) for index, name in enumerate(SUMMARY_FIGURES)}
 _POSITIONS["requests"] += _POSITIONS["attempts"]
@@ -57,30 +60,31 @@ class Summaries:
 
     def read(
         self, pool: str, span: str, starts: Sequence[int], by: Grouping | str, *, over: int
-    ) -> list[Sums]:
+    ) -> list[Sums | None]:
         """
-        Return the sums of each span that began at *starts*.
+        Return the sums of each span that began at *starts*, None where too many have to be added up first.
 
         Those that began before *over* (Unix seconds) are over: they are stored once added up.
         """
         stored = self._summaries.read(pool, span, starts, by)
-        return [
-            _parse(text) if text else self._make(pool, span, start, store=start < over)[by]
-            for start, text in zip(starts, stored, strict=True)
-        ]
-
-    def make(self, pool: str, span: str, starts: Sequence[int]) -> int:
-        """Make and store the missing summaries of *starts*, all over; return how many those were."""
-        stored = self._summaries.read(pool, span, starts, Grouping.ALL)
         missing = [start for start, text in zip(starts, stored, strict=True) if not text]
+        made = {
+            start: self._make(pool, span, start, store=start < over)[by] for start in missing[-MAX_AT_ONCE:]
+        }
+        return [_parse(text) if text else made.get(start) for start, text in zip(starts, stored, strict=True)]
+
+    def make(self, pool: str, span: str, starts: Sequence[int], max_made: int) -> int:
+        """Make the first *max_made* missing summaries of *starts*, all over; return how many those were."""
+        stored = self._summaries.read(pool, span, starts, Grouping.ALL)
+        missing = [start for start, text in zip(starts, stored, strict=True) if not text][:max_made]
         for start in missing:
             self._make(pool, span, start, store=True)
         return len(missing)
 
     def _make(self, pool: str, span: str, start: int, *, store: bool) -> Summary:
         if span == MINUTE:
-            rows = list(self._rows_of_minute(pool, start))
-            figures = (figure for row in rows for figure in _figures(row))
+            rows = list(rows_between(self._ledger, pool, start, start + SECONDS[MINUTE]))
+            figures = (figure for row in rows for figure in row_figures(row))
             of_teams = (figure for row in rows if row.get("team") for figure in _team_figures(row))
             summary = summarize(figures, of_teams)
             if store:
@@ -93,18 +97,20 @@ class Summaries:
             self._summaries.put(pool, span, start, token, _texts(summary))
         return summary
 
-    def _rows_of_minute(self, pool: str, start: int) -> Iterator[Row]:
-        oldest, newest = f"{start * 1000}", f"{start * 1000 + 59_999}"
-        while True:
-            entries = self._ledger.read_forwards(pool, PAGE, oldest=oldest, newest=newest)
-            for entry in entries:
-                yield orjson.loads(entry.row)
-            if len(entries) < PAGE:
-                return
-            oldest = f"({entries[-1].id}"
+
+def rows_between(ledger: LedgerRepository, pool: str, since: int, until: int) -> Iterator[Row]:
+    """Yield the rows of the requests that ended from *since* on and before *until*, in Unix seconds."""
+    oldest, newest = f"{since * 1000}", f"{until * 1000 - 1}"
+    while True:
+        entries = ledger.read_forwards(pool, PAGE, oldest=oldest, newest=newest)
+        for entry in entries:
+            yield orjson.loads(entry.row)
+        if len(entries) < PAGE:
+            return
+        oldest = f"({entries[-1].id}"
 
 
-def _figures(row: Row) -> Iterator[Figure]:
+def row_figures(row: Row) -> Iterator[Figure]:
     """Yield the figures of a ledger entry, as the roll-ups have them."""
     model = str(row.get("counted_as", row["model"]))
     for account, figures in shares(row):
@@ -136,8 +142,8 @@ def _parse(text: str) -> Sums:
 
 def summarize(figures: Iterable[Figure], of_teams: Iterable[Figure] = ()) -> Summary:
     """Return the sums of *figures* by every grouping; the keys of *of_teams* are teams."""
-    summary: Summary = {by: defaultdict(lambda: [0] * len(SUMMARY_FIGURES)) for by in Grouping}
-    total, by_key, by_account, by_model, by_team = (summary[by] for by in Grouping)
+    summary: Summary = {by: defaultdict(lambda: [0] * len(SUMMARY_FIGURES)) for by in ROLLED}
+    total, by_key, by_account, by_model, by_team = (summary[by] for by in ROLLED)
     for key, account, model, name, amount in figures:
         for index in _POSITIONS.get(name, ()):
             total[""][index] += amount
@@ -148,6 +154,13 @@ def summarize(figures: Iterable[Figure], of_teams: Iterable[Figure] = ()) -> Sum
         for index in _POSITIONS.get(name, ()):
             by_team[team][index] += amount
     return summary
+
+
+def count_figures(amounts: Amounts, figures: Iterable[Figure]) -> None:
+    """Add *figures* to *amounts*."""
+    for figure in figures:
+        for index in _POSITIONS.get(figure.name, ()):
+            amounts[index] += figure.amount
 
 
 def _texts(summary: Summary) -> dict[str, str]:

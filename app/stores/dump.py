@@ -55,6 +55,7 @@ EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interru
     *("audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("ledgerindex", "ledgerindex:"),
+    *("measured:m:", "measured:h:"),  # made again of the ledger
     *("alerts:", "alerts-out:", "alerts-sent:"),
     *("restore:", "restore-old:", "restore-by"),
 )

@@ -257,6 +257,11 @@ def summary(name: str, span: str, start_seconds: int) -> str:
     return f"{root(name)}sum:{span}:{start_seconds}"
 
 
+def measured(name: str, span: str, start_seconds: int) -> str:
+    """Hash: times and usage by endpoint of the requests that ended in a minute (`m`), hour or day."""
+    return f"{root(name)}measured:{span}:{start_seconds}"
+
+
 def audit() -> str:
     """Stream: one entry per change that an operator made."""
     return root(SYSTEM) + "audit"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
 import orjson
 
+from app.stores import keys
 from app.stores.scripts import Scripts
+from tests.support.store import CLOCK
 
 LATE_SECONDS = 86_000.0  # a little less than a day
 _numbers = count(1)
@@ -33,6 +36,20 @@ def record_request(scripts: Scripts, pool: str, at: float, **more: Any) -> dict[
     } | more
     settlement = orjson.dumps({"id": row["id"], "mark": {}, "calendar": {}, "row": row})
     if at < time.time() - LATE_SECONDS:  # such a settlement would come too late, were it not settled then
-        scripts = Scripts(scripts.client, clock=f"local function clock() return {row['at_ms']} end")
+        scripts.client.set(keys.root(pool) + "test-clock", row["at_ms"])
+        scripts = _at_test_clock(scripts.client)
     scripts.run("settle", pool, settlement)
     return row
+
+
+@lru_cache(maxsize=1)
+def _at_test_clock(client: Any) -> Scripts:
+    """Return scripts that run at the time in `test-clock`: to make them for each row takes long."""
+    return Scripts(client, clock=CLOCK)
+
+
+def add_entries(scripts: Scripts, pool: str, rows: list[dict[str, Any]]) -> None:
+    """Write *rows* to the ledger alone, as requests that ended at their `at_ms`; the oldest first."""
+    for row in sorted(rows, key=lambda each: each["at_ms"]):
+        entry = {"row": orjson.dumps(row).decode(), "why": "[]"}
+        scripts.client.xadd(keys.ledger(pool), entry, id=f"{row['at_ms']}-*")

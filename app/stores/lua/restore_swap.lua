@@ -39,11 +39,19 @@ local function drop_newest()
   end
   for _, span in ipairs({ 'h', 'd' }) do
     for _, start in ipairs(redis.call('ZRANGE', rollup_starts_key(span), 0, -1)) do
-      if tonumber(start) then redis.call('DEL', summary_key(span, start * 1000)) end
+      if tonumber(start) then
+        redis.call('DEL', summary_key(span, start * 1000), root .. 'measured:' .. span .. ':' .. start)
+      end
     end
     redis.call('DEL', rollup_starts_key(span))
   end
-  for minutes = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - minutes * 60000)) end -- they live two hours
+  for back = 0, 180 do -- minutes; they live two hours
+    local minute = now - now % 60000 - back * 60000
+    redis.call('DEL', summary_key('m', minute), string.format('%smeasured:m:%.0f', root, minute / 1000))
+  end
+  for back = 0, 32 * 24 do -- hours
+    redis.call('DEL', string.format('%smeasured:h:%.0f', root, (now - now % HOUR_MS) / 1000 - back * 3600))
+  end
   for _, name in ipairs(redis.call('SMEMBERS', TEAMS)) do redis.call('DEL', team_key(name)) end
   redis.call('DEL', POOL, NAMES, KEY_NAMES, TEAMS, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, WEBHOOKS,
     root .. 'prices', root .. 'routes')

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from app.ledger.series import Span, UsageSeries
+from app.ledger.ranges import Span
+from app.ledger.series import UsageSeries
 from app.stores import keys, rollups
 from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
@@ -50,7 +51,8 @@ class TestSeries:
         ]
         if beforehand:
             assert series.make(POOL) > 0
-            assert series.make(POOL) == 0
+            while series.make(POOL):
+                pass
 
         for _ in range(2):  # the second time from the stored summaries
             for by in ("key", "account", "model"):
