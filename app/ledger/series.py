@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import add
 from zoneinfo import ZoneInfo
 
+from app.errors import InvalidRequest
 from app.ledger.measured import MeasuredUsage
 from app.ledger.measurements import ENDPOINT_USAGE, Times, add_times, no_times, parse_times, parse_usage
 from app.ledger.ranges import (
@@ -22,6 +23,7 @@ from app.ledger.ranges import (
     range_of_span,
 )
 from app.ledger.summaries import (
+    BREAKDOWN_SECONDS,
     DAY,
     HOUR,
     SECONDS,
@@ -29,6 +31,7 @@ from app.ledger.summaries import (
     SUMMARY_FIGURES,
     Amounts,
     Grouping,
+    Only,
     Summaries,
     Sums,
 )
@@ -128,8 +131,15 @@ class UsageSeries:
         """Return the usage of *pool* in *span*, a Span, grouped by a Grouping."""
         return self.read(pool, self.range_of(pool, span), by)
 
-    def read(self, pool: str, within: Range, by: str = Grouping.ALL) -> Series:
-        """Return the usage of *pool* in the range *within*, grouped by a Grouping."""
+    def read(self, pool: str, within: Range, by: str = Grouping.ALL, only: Only | None = None) -> Series:
+        """
+        Return the usage of *pool* in the range *within*, grouped by a Grouping; that of *only*.
+
+        With *only* the points may be days where those of *within* are hours. Raises InvalidRequest, with
+        the param `by`, `span` or `from`, where what is stored cannot answer.
+        """
+        if only is not None:
+            return self._read_only(pool, within, by, only)
         now, zone = self._now(pool)
         if by == Grouping.ENDPOINT:
             texts = self._measured.read(pool, within, ENDPOINT_USAGE, now, zone)
@@ -142,6 +152,19 @@ class UsageSeries:
         else:
             parts = self._hours(pool, within.since, within.until, by, now)
         return _added(within, parts)
+
+    def _read_only(self, pool: str, within: Range, by: str, only: Only) -> Series:
+        if by in (Grouping.ALL, only.noun):
+            series = self.read(pool, within, only.noun)
+            line = "" if by == Grouping.ALL else only.id
+            return replace(series, lines={line: series.lines[only.id]} if only.id in series.lines else {})
+        now, zone = self._now(pool)
+        _check_breakdown(within, by, only, now)
+        if within.step is Step.FOUR_HOURS or within.since < now - BREAKDOWN_SECONDS[HOUR]:
+            within = in_days(within, now, zone)
+        if within.step.is_days:
+            return _added(within, self._days(pool, within, by, now, zone, only))
+        return _added(within, self._hours(pool, within.since, within.until, by, now, only))
 
     def times(self, pool: str, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
         """Return how long requests took, grouped by a Grouping; with *ids* only those lines."""
@@ -175,13 +198,13 @@ class UsageSeries:
         if self._newest(pool) >= now - HOUR_SECONDS:
             over = _over(MINUTE, now)
             minutes = range(over - MINUTES_MADE * SECONDS[MINUTE], over, SECONDS[MINUTE])
-            made += self._summaries.make(pool, MINUTE, minutes[::-1], MAX_MADE)
+            made += self._summaries.make(pool, MINUTE, minutes[::-1], over, MAX_MADE)
         over = _over(HOUR, now)
         hours = self._known(pool, HOUR, over - HOURS_MADE * HOUR_SECONDS, over)
-        made += self._summaries.make(pool, HOUR, hours[::-1], MAX_MADE)
+        made += self._summaries.make(pool, HOUR, hours[::-1], over, MAX_MADE)
         today = day_start_of(now, zone)
         days = self._known(pool, DAY, today - DAYS_MADE * DAY_SECONDS, today)
-        made += self._summaries.make(pool, DAY, days[::-1], MAX_MADE)
+        made += self._summaries.make(pool, DAY, days[::-1], today, MAX_MADE)
         return made + self._measured.make(pool, now, zone, MAX_MADE)
 
     def _minutes(self, pool: str, starts: Sequence[int], by: str, now: int) -> Iterator[tuple[int, Sums]]:
@@ -193,14 +216,20 @@ class UsageSeries:
                 yield start, sums or {}
 
     def _hours(
-        self, pool: str, since: int, until: int, by: str, now: int
+        self, pool: str, since: int, until: int, by: str, now: int, only: Only | None = None
     ) -> Iterator[tuple[int, Sums | None]]:
         known = self._known(pool, HOUR, since, until)
-        over = _over(HOUR, now)
-        yield from zip(known, self._summaries.read(pool, HOUR, known, by, over=over), strict=True)
+        yield from zip(known, self._sums(pool, HOUR, known, by, _over(HOUR, now), only), strict=True)
+
+    def _sums(
+        self, pool: str, span: str, starts: Sequence[int], by: str, over: int, only: Only | None
+    ) -> list[Sums | None]:
+        if only is None:
+            return self._summaries.read(pool, span, starts, by, over=over)
+        return self._summaries.read_breakdowns(pool, span, starts, only, by, over=over)
 
     def _days(
-        self, pool: str, within: Range, by: str, now: int, zone: ZoneInfo
+        self, pool: str, within: Range, by: str, now: int, zone: ZoneInfo, only: Only | None = None
     ) -> Iterator[tuple[int, Sums | None]]:
         """
         Yield the days that are over, and today hour by hour: its roll-up is the largest, and not stored.
@@ -210,12 +239,12 @@ class UsageSeries:
         today = day_start_of(now, zone)
         until = min(within.until, today)
         known = self._known(pool, DAY, within.since - HALF_DAY_SECONDS, until - HALF_DAY_SECONDS)
-        by_day = self._summaries.read(pool, DAY, known, by, over=today)
+        by_day = self._sums(pool, DAY, known, by, today, only)
         # a day from before the pool's time zone changed counts for the day with the larger part
         yield from ((start + HALF_DAY_SECONDS, sums) for start, sums in zip(known, by_day, strict=True))
         if within.until > today:
             first_hour = today - today % HOUR_SECONDS
-            hours = self._hours(pool, first_hour, within.until, by, now)
+            hours = self._hours(pool, first_hour, within.until, by, now, only)
             yield from ((max(start, today), sums) for start, sums in hours)
 
     def _known(self, pool: str, span: str, first: int, before: int) -> list[int]:
@@ -246,6 +275,21 @@ def _added(within: Range, parts: Iterable[tuple[int, Sums | None]]) -> Series:
                 line = lines[name] = [[0] * len(SUMMARY_FIGURES) for _ in within.starts]
             line[index] = list(map(add, line[index], amounts))
     return Series(within.starts, within.until, lines, within.step, unprepared)
+
+
+def _check_breakdown(within: Range, by: str, only: Only, now: int) -> None:
+    if by not in only.groupings:
+        allowed = ", ".join(("all", *only.groupings))
+        raise InvalidRequest(
+            f"The usage of one {only.noun} cannot be grouped by {by[:64]}; it can be by {allowed}", param="by"
+        )
+    if within.step is Step.MINUTE:
+        message = f"The last hour of one {only.noun} cannot be grouped by {by}; choose 24h or more"
+        raise InvalidRequest(message, param="span")
+    if within.since < now - BREAKDOWN_SECONDS[DAY]:
+        days = BREAKDOWN_SECONDS[DAY] // DAY_SECONDS
+        message = f"The usage of one {only.noun} by {by} is stored for {days} days; choose a later date"
+        raise InvalidRequest(message, param="from")
 
 
 def _over(span: str, now: int) -> int:

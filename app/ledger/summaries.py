@@ -2,14 +2,16 @@
 Summaries: the usage of a minute, an hour or a day by API key, by account, by model and in all.
 
 A roll-up has a number for every key at every account with every model, too many to add up whenever a
-chart is shown. So each is added up once it is over, and stored. A background job does that ahead of
-time. Minutes are read from the ledger, whose entries are in the order in which requests ended.
+chart is shown. So each is added up once it is over, and stored; recent ones with breakdowns, the usage of
+one key, account, model or team by another of these. A background job does that ahead of time. Minutes are
+read from the ledger, whose entries are in the order in which requests ended.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import orjson
@@ -20,13 +22,15 @@ from app.stores import rollups
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import EXTRA, FAILED, FIGURES, RESCUES, Row
 from app.stores.rollups import Figure
-from app.stores.summaries import MINUTE, SummaryRepository
+from app.stores.summaries import MADE, MINUTE, SummaryRepository
 
 HOUR, DAY = rollups.HOUR, rollups.DAY
 SECONDS = {MINUTE: 60, HOUR: 3600}
+BREAKDOWN_SECONDS = {HOUR: 2 * 86400, DAY: 100 * 86400}  # how far back breakdowns are stored
 SETTLE_SECONDS = 5  # after the end of a minute or an hour, until it is considered over
 PAGE = 1000  # ledger entries read at a time
 MAX_AT_ONCE = 200  # summaries that one call adds up; the background job makes the others
+MAX_BREAKDOWNS_AT_ONCE = 5
 
 
 class Grouping(StrEnum):
@@ -42,13 +46,34 @@ class Grouping(StrEnum):
 
 ROLLED = (Grouping.ALL, Grouping.KEY, Grouping.ACCOUNT, Grouping.MODEL, Grouping.TEAM)
 SUMMARY_FIGURES = ("requests", "errors", *FIGURES, "attempts", FAILED, RESCUES)
-_POSITIONS: dict[str, tuple[int, ...]] = {name: (index,) for index, name in enumerate(SUMMARY_FIGURES)}
-_POSITIONS["requests"] += _POSITIONS["attempts"]
-_POSITIONS[EXTRA] = _POSITIONS["attempts"]
+POSITIONS: dict[str, tuple[int, ...]] = {name: (index,) for index, name in enumerate(SUMMARY_FIGURES)}
+POSITIONS["requests"] += POSITIONS["attempts"]
+POSITIONS[EXTRA] = POSITIONS["attempts"]
 
 Amounts = list[int]  # in the order of SUMMARY_FIGURES
 Sums = dict[str, Amounts]  # id (or model; '' for all) -> amounts
 Summary = dict[str, Sums]  # by grouping
+Breakdowns = dict[str, Summary]  # by the field of an Only
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Selects the usage of one key, account, model or team: `noun` is its Grouping, `id` an id or a name."""
+
+    noun: Grouping
+    id: str
+
+    @property
+    def field(self) -> str:
+        """Where its breakdowns are stored."""
+        return f"{self.noun}={self.id}"
+
+    @property
+    def groupings(self) -> tuple[Grouping, ...]:
+        """What its usage can be grouped by: roll-ups by team do not have keys."""
+        if self.noun is Grouping.TEAM:
+            return Grouping.ACCOUNT, Grouping.MODEL
+        return tuple(by for by in (Grouping.KEY, Grouping.ACCOUNT, Grouping.MODEL) if by is not self.noun)
 
 
 class Summaries:
@@ -68,34 +93,64 @@ class Summaries:
         """
         stored = self._summaries.read(pool, span, starts, by)
         missing = [start for start, text in zip(starts, stored, strict=True) if not text]
-        made = {
-            start: self._make(pool, span, start, store=start < over)[by] for start in missing[-MAX_AT_ONCE:]
-        }
+        made = {start: self._make(pool, span, start, over)[by] for start in missing[-MAX_AT_ONCE:]}
         return [_parse(text) if text else made.get(start) for start, text in zip(starts, stored, strict=True)]
 
-    def make(self, pool: str, span: str, starts: Sequence[int], max_made: int) -> int:
-        """Make the first *max_made* missing summaries of *starts*, all over; return how many those were."""
-        stored = self._summaries.read(pool, span, starts, Grouping.ALL)
+    def read_breakdowns(
+        self, pool: str, span: str, starts: Sequence[int], only: Only, by: str, *, over: int
+    ) -> list[Sums | None]:
+        """Return the sums of what *only* selects at each of *starts*, grouped by *by*; None as in `read`."""
+        stored = self._summaries.read_breakdowns(pool, span, starts, only.field)
+        missing = [start for start, text in zip(starts, stored, strict=True) if text is None and start < over]
+        for start in missing[-MAX_BREAKDOWNS_AT_ONCE:]:
+            self._make(pool, span, start, over)
+        again = self._summaries.read_breakdowns(pool, span, missing, only.field)
+        texts = dict(zip(starts, stored, strict=True)) | dict(zip(missing, again, strict=True))
+        current = {start: self._scan(pool, span, start)[1] for start in starts if start >= over}
+        return [
+            current[start].get(only.field, {}).get(by, {}) if start in current else _part_of(texts[start], by)
+            for start in starts
+        ]
+
+    def make(self, pool: str, span: str, starts: Sequence[int], over: int, max_made: int) -> int:
+        """
+        Make and store the first *max_made* missing summaries of *starts*; return how many those were.
+
+        All began before *over*, Unix seconds.
+        """
+        stored = self._summaries.read(pool, span, starts, Grouping.ALL if span == MINUTE else MADE)
         missing = [start for start, text in zip(starts, stored, strict=True) if not text][:max_made]
         for start in missing:
-            self._make(pool, span, start, store=True)
+            self._make(pool, span, start, over)
         return len(missing)
 
-    def _make(self, pool: str, span: str, start: int, *, store: bool) -> Summary:
+    def _make(self, pool: str, span: str, start: int, over: int) -> Summary:
+        """Return the summary of *start*, with its breakdowns stored where it began before *over*."""
         if span == MINUTE:
-            rows = list(rows_between(self._ledger, pool, start, start + SECONDS[MINUTE]))
-            figures = (figure for row in rows for figure in row_figures(row))
-            of_teams = (figure for row in rows if row.get("team") for figure in _team_figures(row))
-            summary = summarize(figures, of_teams)
-            if store:
-                self._summaries.put_minute(pool, start, _texts(summary))
-            return summary
-        token = self._summaries.begin(pool, span, start) if store else ""
-        scan = self._ledger.rollups.scan
-        summary = summarize(scan(pool, span, start), scan(pool, span, start, by_team=True))
-        if store:
-            self._summaries.put(pool, span, start, token, _texts(summary))
+            return self._make_minute(pool, start, store=start < over)
+        if start >= over:
+            return self._scan(pool, span, start)[0]
+        token = self._summaries.begin(pool, span, start)
+        summary, breakdowns = self._scan(pool, span, start)
+        if start >= over - BREAKDOWN_SECONDS[span]:
+            texts = {field: orjson.dumps(sums).decode() for field, sums in breakdowns.items()}
+            self._summaries.put_breakdowns(pool, span, start, token, texts, BREAKDOWN_SECONDS[span])
+        self._summaries.put(pool, span, start, token, _texts(summary) | {MADE: token})
         return summary
+
+    def _make_minute(self, pool: str, start: int, *, store: bool) -> Summary:
+        rows = list(rows_between(self._ledger, pool, start, start + SECONDS[MINUTE]))
+        figures = (figure for row in rows for figure in row_figures(row))
+        of_teams = (figure for row in rows if row.get("team") for figure in _team_figures(row))
+        summary = summarize(figures, of_teams)
+        if store:
+            self._summaries.put_minute(pool, start, _texts(summary))
+        return summary
+
+    def _scan(self, pool: str, span: str, start: int) -> tuple[Summary, Breakdowns]:
+        scan = self._ledger.rollups.scan
+        figures, of_teams = scan(pool, span, start), scan(pool, span, start, by_team=True)
+        return summarize(figures, of_teams), break_down(figures, of_teams)
 
 
 def rows_between(ledger: LedgerRepository, pool: str, since: int, until: int) -> Iterator[Row]:
@@ -145,21 +200,55 @@ def summarize(figures: Iterable[Figure], of_teams: Iterable[Figure] = ()) -> Sum
     summary: Summary = {by: defaultdict(lambda: [0] * len(SUMMARY_FIGURES)) for by in ROLLED}
     total, by_key, by_account, by_model, by_team = (summary[by] for by in ROLLED)
     for key, account, model, name, amount in figures:
-        for index in _POSITIONS.get(name, ()):
+        for index in POSITIONS.get(name, ()):
             total[""][index] += amount
             by_key[key][index] += amount
             by_account[account][index] += amount
             by_model[model][index] += amount
     for team, _, _, name, amount in of_teams:
-        for index in _POSITIONS.get(name, ()):
+        for index in POSITIONS.get(name, ()):
             by_team[team][index] += amount
     return summary
+
+
+def break_down(figures: Iterable[Figure], of_teams: Iterable[Figure]) -> Breakdowns:
+    """Return the sums of each key, account, model and team by each other noun that `Only` allows."""
+    breakdowns: Breakdowns = defaultdict(lambda: defaultdict(dict))
+    for noun, each in (
+        *((Grouping.KEY, figure) for figure in figures),
+        *((Grouping.TEAM, figure) for figure in of_teams),
+    ):
+        _add_to_breakdowns(breakdowns, noun, each)
+    return breakdowns
+
+
+def _add_to_breakdowns(breakdowns: Breakdowns, noun: Grouping, figure: Figure) -> None:
+    positions = POSITIONS.get(figure.name)
+    if not positions:
+        return
+    ids = {noun: figure.key, Grouping.ACCOUNT: figure.account, Grouping.MODEL: figure.model}
+    pairs = [(noun, Grouping.ACCOUNT), (noun, Grouping.MODEL)]
+    if noun is Grouping.KEY:
+        pairs += [(Grouping.ACCOUNT, by) for by in (Grouping.KEY, Grouping.MODEL)]
+        pairs += [(Grouping.MODEL, by) for by in (Grouping.KEY, Grouping.ACCOUNT)]
+    for of, by in pairs:
+        amounts = breakdowns[f"{of}={ids[of]}"][by.value].setdefault(ids[by], [0] * len(SUMMARY_FIGURES))
+        for index in positions:
+            amounts[index] += figure.amount
+
+
+def _part_of(text: str | None, by: str) -> Sums | None:
+    """Return one part of stored breakdowns; None where these are missing."""
+    if text is None:
+        return None
+    parts: Summary = orjson.loads(text)
+    return parts.get(by, {})
 
 
 def count_figures(amounts: Amounts, figures: Iterable[Figure]) -> None:
     """Add *figures* to *amounts*."""
     for figure in figures:
-        for index in _POSITIONS.get(figure.name, ()):
+        for index in POSITIONS.get(figure.name, ()):
             amounts[index] += figure.amount
 
 

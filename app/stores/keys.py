@@ -262,6 +262,11 @@ def measured(name: str, span: str, start_seconds: int) -> str:
     return f"{root(name)}measured:{span}:{start_seconds}"
 
 
+def breakdown(name: str, span: str, start_seconds: int) -> str:
+    """Hash: the usage of each key, account, model and team in an hour or a day, by another of them."""
+    return f"{root(name)}breakdown:{span}:{start_seconds}"
+
+
 def audit() -> str:
     """Stream: one entry per change that an operator made."""
     return root(SYSTEM) + "audit"

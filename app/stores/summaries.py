@@ -1,14 +1,14 @@
 """
 Summaries in Redis: a minute, an hour or a day that is over, added up by API key, account and model.
 
-A late entry removes the summary of its hour and day (lua/requests.lua, `add_to_rollup`); those of
-minutes expire.
+A late entry removes the summary of its hour and day (lua/requests.lua, `add_to_rollup`), and so makes its
+breakdowns invalid, which have the same mark; those of minutes expire.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
@@ -16,6 +16,8 @@ from app.stores import keys
 from app.stores.scripts import Scripts
 
 MINUTE = "m"
+MADE = "made"  # the field with the mark of a summary and its breakdowns
+FIELDS_AT_ONCE = 500
 MINUTE_RETAINED_SECONDS = 7200
 
 
@@ -49,4 +51,29 @@ class SummaryRepository:
         pipeline = self._scripts.client.pipeline(transaction=True)
         pipeline.hset(key, mapping=texts)
         pipeline.expire(key, MINUTE_RETAINED_SECONDS)
+        pipeline.execute()
+
+    def read_breakdowns(self, pool: str, span: str, starts: Sequence[int], field: str) -> list[str | None]:
+        """Return the stored JSON of *field* at each of *starts*; None where it is missing or out of date."""
+        pipeline = self._scripts.client.pipeline(transaction=False)
+        for start in starts:
+            pipeline.hget(keys.summary(pool, span, start), MADE)
+            pipeline.hmget(keys.breakdown(pool, span, start), MADE, field)
+        replies = pipeline.execute()
+        return [
+            (text or "{}") if made and made == made_with else None
+            for made, (made_with, text) in zip(replies[::2], replies[1::2], strict=True)
+        ]
+
+    def put_breakdowns(
+        self, pool: str, span: str, start: int, token: str, texts: Mapping[str, str], retained_seconds: int
+    ) -> None:
+        """Store the breakdowns of *start*, which are valid once its summary has the mark *token*."""
+        key, fields = keys.breakdown(pool, span, start), list(texts.items())
+        pipeline = self._scripts.client.pipeline(transaction=False)
+        pipeline.unlink(key)
+        for first in range(0, len(fields), FIELDS_AT_ONCE):
+            pipeline.hset(key, mapping=dict(fields[first : first + FIELDS_AT_ONCE]))
+        pipeline.hset(key, MADE, token)
+        pipeline.expire(key, retained_seconds)
         pipeline.execute()
