@@ -57,7 +57,7 @@ class Series:
     A point lasts from its start to the next one's, the last one until `until`. All in Unix seconds.
     """
 
-    starts: Sequence[int]
+    starts: list[int]
     until: int
     lines: Mapping[str, list[Amounts]]
     step: Step = Step.HOUR
@@ -107,6 +107,10 @@ class UsageSeries:
         self._clock = PoolClock(scripts)
         self._summaries = Summaries(self._ledger, SummaryRepository(scripts))
         self._measured = MeasuredUsage(self._ledger, MeasurementRepository(scripts))
+
+    def now(self) -> float:
+        """Return the time on the store's clock, Unix seconds."""
+        return self._clock.now()
 
     def range_of(self, pool: str, span: str) -> Range:
         """Return the range of *span*, a Span, up to now."""
@@ -274,7 +278,7 @@ def _added(within: Range, parts: Iterable[tuple[int, Sums | None]]) -> Series:
             if line is None:
                 line = lines[name] = [[0] * len(SUMMARY_FIGURES) for _ in within.starts]
             line[index] = list(map(add, line[index], amounts))
-    return Series(within.starts, within.until, lines, within.step, unprepared)
+    return Series(list(within.starts), within.until, lines, within.step, unprepared)
 
 
 def _check_breakdown(within: Range, by: str, only: Only, now: int) -> None:
