@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.accounts.oauth_tokens import NO_IDENTITY
-from app.ledger.series import Span
+from app.ledger.ranges import Span
 from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Grouping
 from app.presentation.account_list import AccountRow, LastUse
 from app.presentation.accounts import AccountView
