@@ -20,7 +20,7 @@ from app.stores.records.ledger import Row, UsageSource
 
 MAX_IDS = 1000  # of one grouping that have times of their own
 OTHER = "(other)"  # the id of all others
-MIN_OUTPUT_MS = 50  # after the first token; a response that comes as a whole has no speed
+MIN_OUTPUT_MS = 50  # after the first token; a response in one piece has no speed
 ENDPOINT_USAGE = "usage:endpoint"  # the part that has usage; the others have times
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -56,6 +57,10 @@ class Range:
     @property
     def since(self) -> int:
         return self.starts[0]
+
+    def point_at(self, at: int) -> int:
+        """Return the index of the point that *at* (Unix seconds) is in; 0 if it is before the first."""
+        return max(0, bisect_right(self.starts, at) - 1)
 
 
 def range_of_span(span: Span, now: int, zone: ZoneInfo) -> Range:

@@ -173,11 +173,11 @@ class UsageSeries:
     def times(self, pool: str, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
         """Return how long requests took, grouped by a Grouping; with *ids* only those lines."""
         now, zone = self._now(pool)
-        wanted = None if ids is None else frozenset(ids)
+        only_ids = None if ids is None else frozenset(ids)
         lines: dict[str, list[Times]] = {}
         for at, text in self._measured.read(pool, within, by, now, zone):
             point = bisect_right(within.starts, at) - 1
-            for line, times in parse_times(text, wanted).items():
+            for line, times in parse_times(text, only_ids).items():
                 if line not in lines:
                     lines[line] = [no_times() for _ in within.starts]
                 add_times(lines[line][point], times)

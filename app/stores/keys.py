@@ -263,7 +263,7 @@ def measured(name: str, span: str, start_seconds: int) -> str:
 
 
 def breakdown(name: str, span: str, start_seconds: int) -> str:
-    """Hash: the usage of each key, account, model and team in an hour or a day, by another of them."""
+    """Hash: the usage of each key, account, model and team in an hour or a day, by key, account or model."""
     return f"{root(name)}breakdown:{span}:{start_seconds}"
 
 

@@ -15,6 +15,7 @@ from app.stores.records.refusals import RefusalCounts, RefusalEntry, RefusalGrou
 from app.stores.scripts import Scripts
 
 HOUR_SECONDS = 3600
+RETAINED_HOURS = 31 * 24  # as in lua/record_refusals.lua
 SPAN_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 
@@ -59,6 +60,26 @@ class RefusalRepository:
                 key, _, code = name.partition("|")
                 counts[key, code] += int(count)
         return RefusalCounts(hours[-1], counts)
+
+    def counts_between(self, pool: str, since: int, until: int) -> tuple[int, list[tuple[int, str, int]]]:
+        """
+        Return (start of an hour, key id, count) of the hours from *since* to *until*, in Unix seconds.
+
+        First comes the start of the first hour that was read: counts are stored for RETAINED_HOURS.
+        """
+        now = int(self._clock.now())
+        first = max(since, now - RETAINED_HOURS * HOUR_SECONDS)
+        first -= first % HOUR_SECONDS
+        hours = range(first, until, HOUR_SECONDS)
+        pipeline = self._client.pipeline(transaction=False)
+        for start in hours:
+            pipeline.hgetall(keys.refused(pool, start))
+        counts = [
+            (start, name.partition("|")[0], int(count))
+            for start, fields in zip(hours, pipeline.execute(), strict=True)
+            for name, count in fields.items()
+        ]
+        return first, counts
 
     def trim(self, pool: str, since: int) -> None:
         """Remove refusals from before *since*, Unix seconds; counts by hour expire by themselves."""

@@ -18,6 +18,9 @@ local function is_occupied()
     + redis.call('SCARD', root .. 'operators') + redis.call('HLEN', root .. 'admin-tokens') > 0
 end
 
+-- Returns the name of the measurements of a span that began at *start*, Unix seconds.
+local function measured_key(span, start) return string.format('%smeasured:%s:%.0f', root, span, start) end
+
 -- Deletes what was created after the names were read: totals of newer entries, and indexed keys.
 local function drop_newest()
   for _, item in ipairs(redis.call('XRANGE', LEDGER, '(' .. args.last_id, '+')) do
@@ -40,17 +43,17 @@ local function drop_newest()
   for _, span in ipairs({ 'h', 'd' }) do
     for _, start in ipairs(redis.call('ZRANGE', rollup_starts_key(span), 0, -1)) do
       if tonumber(start) then
-        redis.call('DEL', summary_key(span, start * 1000), root .. 'measured:' .. span .. ':' .. start)
+        redis.call('DEL', summary_key(span, start * 1000), measured_key(span, start))
       end
     end
     redis.call('DEL', rollup_starts_key(span))
   end
   for back = 0, 180 do -- minutes; they live two hours
     local minute = now - now % 60000 - back * 60000
-    redis.call('DEL', summary_key('m', minute), string.format('%smeasured:m:%.0f', root, minute / 1000))
+    redis.call('DEL', summary_key('m', minute), measured_key('m', minute / 1000))
   end
   for back = 0, 32 * 24 do -- hours
-    redis.call('DEL', string.format('%smeasured:h:%.0f', root, (now - now % HOUR_MS) / 1000 - back * 3600))
+    redis.call('DEL', measured_key('h', (now - now % HOUR_MS) / 1000 - back * 3600))
   end
   for _, name in ipairs(redis.call('SMEMBERS', TEAMS)) do redis.call('DEL', team_key(name)) end
   redis.call('DEL', POOL, NAMES, KEY_NAMES, TEAMS, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, WEBHOOKS,

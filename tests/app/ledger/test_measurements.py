@@ -51,7 +51,7 @@ class TestValues:
         """20 tokens in the 200 ms after the first one are 100 per second."""
         assert dict(measured_values(row())) == {Measure.FIRST: 100, Measure.TOTAL: 300, Measure.SPEED: 100}
 
-    def test_a_response_that_comes_as_a_whole_has_no_speed(self) -> None:
+    def test_a_response_in_one_piece_has_no_speed(self) -> None:
         assert dict(measured_values(row(first_ms=299))) == {Measure.FIRST: 299, Measure.TOTAL: 300}
 
     @pytest.mark.parametrize(
