@@ -20,8 +20,10 @@ MAX_OVERLAP_SECONDS = 90 * 86400
 MAX_DOLLARS = 100_000  # for a million tokens
 MAX_MINIMUM = 10**12  # milliseconds, or micro-dollars
 MAX_MODEL_TOKENS = 100_000_000  # the size of a model: a hundred times the largest
-SPANS = ("1h", "24h", "7d", "30d")
-BY = ("all", "key", "account", "model", "team", "owner")
+SPANS = ("1h", "24h", "7d", "30d", "90d")
+REFUSAL_SPANS = SPANS[:-1]
+BY = ("all", "key", "account", "model", "team", "endpoint", "owner")
+ONE_OF_SPANS = f"must be one of {', '.join(SPANS)}"
 
 
 class Digits(Text):
@@ -72,13 +74,27 @@ class Grouping(Text):
 
 
 class SeriesQuery(PoolQuery):
-    span = Text(load_default="24h", validate=OneOf(SPANS, error=f"must be one of {', '.join(SPANS)}"))
+    """
+    The range is `span`, or `from` one date `to` another.
+
+    Dates without an offset are in the pool's time zone. At most one of `key`, `team`, `account` and `model`.
+    """
+
+    span = Text(validate=OneOf(SPANS, error=ONE_OF_SPANS))
+    since = Text(data_key="from", validate=NOT_EMPTY)
+    until = Text(data_key="to", validate=NOT_EMPTY)
     by = Grouping(load_default="all")
+    key = Text(validate=NOT_EMPTY)
+    team = Text(validate=NOT_EMPTY)
+    account = Text(validate=NOT_EMPTY)
+    model = Text(validate=NOT_EMPTY)
     top = Digits(1, 1000, load_default=20)  # series, those with the highest request counts
 
 
 class RefusalsQuery(PoolQuery):
-    span = Text(load_default="24h", validate=OneOf(SPANS, error=f"must be one of {', '.join(SPANS)}"))
+    span = Text(
+        load_default="24h", validate=OneOf(REFUSAL_SPANS, error=f"must be one of {', '.join(REFUSAL_SPANS)}")
+    )
     key = Text()
     team = Text()
     owner = Text()

@@ -1,17 +1,15 @@
-"""Usage over time, and refused requests, as JSON for operators; times in Unix seconds, ids with names."""
+"""Refused requests as JSON for operators, and usage by what keys are labelled with."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import add
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from app.formatting import NamedId
-from app.ledger.series import Series, UsageSeries
-from app.ledger.summaries import SUMMARY_FIGURES
+from app.ledger.series import Series
 from app.presentation.names import Names
-from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.refusals import RefusalCounts
 
@@ -34,26 +32,6 @@ class RefusalsJson(TypedDict):
     data: list[RefusalCountJson]
 
 
-class SeriesLineJson(TypedDict):
-    """Usage of one line, by figure: in total, and from each start on."""
-
-    id: str
-    name: str | None
-    total: Mapping[str, int]
-    points: Sequence[Any]
-
-
-class SeriesJson(TypedDict):
-    object: str
-    span: str
-    by: str
-    figures: Sequence[str]
-    starts: Sequence[float]
-    until: float
-    lines: int
-    data: list[SeriesLineJson]
-
-
 def serialize_refusals(
     refusals: RefusalCounts, span: str, names: Names, key_ids: Collection[str] | None = None
 ) -> RefusalsJson:
@@ -67,33 +45,6 @@ def serialize_refusals(
         "total": sum(count for _, count in counts),
         "data": [
             {"key": names.named("key", key), "code": code, "count": count} for (key, code), count in counts
-        ],
-    }
-
-
-def serialize_series(series: Series, span: str, by: str, names: Names, top: int) -> SeriesJson:
-    """
-    Return the usage of the *top* lines with the most requests.
-
-    `points[n]` of a line is its usage from `starts[n]` on, in the order of `figures`; `lines` is the
-    number of lines before the cut.
-    """
-    totals = series.totals()
-    return {
-        "object": "usage.series",
-        "span": span,
-        "by": by,
-        "figures": SUMMARY_FIGURES,
-        "starts": series.starts,
-        "until": series.until,
-        "lines": len(totals),
-        "data": [
-            {
-                **names.named(by, line_id),
-                "total": totals[line_id],
-                "points": series.lines[line_id],
-            }
-            for line_id in busiest(totals, top)
         ],
     }
 
@@ -112,12 +63,8 @@ def key_groups(by: str, api_keys: Iterable[ApiKey]) -> dict[str, str] | None:
     return None
 
 
-def grouped_series(usage: UsageSeries, api_keys: ApiKeyRepository, pool: str, span: str, by: str) -> Series:
-    """Return the usage of *pool* in *span*, grouped by *by*, which may be as in `key_groups`."""
-    if by != BY_OWNER and not by.startswith(BY_LABEL):
-        return usage.series(pool, span, by)
-    series = usage.series(pool, span, "key")
-    groups = key_groups(by, api_keys.all(pool)) or {}
+def add_groups(series: Series, groups: Mapping[str, str]) -> Series:
+    """Return *series*, whose lines are keys, with the sums of each group of keys as its lines."""
     lines: dict[str, list[list[int]]] = {}
     for key_id, points in series.lines.items():
         group = groups.get(key_id, "")
@@ -140,8 +87,3 @@ def sum_by_group(
         for name, amount in figures.items():
             group[name] = group.get(name, 0) + amount
     return sums
-
-
-def busiest(totals: Mapping[str, Mapping[str, int]], top: int) -> Iterable[str]:
-    """Return the ids of the *top* lines with the most requests."""
-    return sorted(totals, key=lambda line_id: (-totals[line_id]["requests"], line_id))[:top]

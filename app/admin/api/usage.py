@@ -9,7 +9,10 @@ from app.admin.api.inputs import checked_pool, json_response
 from app.admin.services import services
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
-from app.presentation.usage import grouped_series, serialize_refusals, serialize_series
+from app.presentation.usage import serialize_refusals
+from app.presentation.usage_json import serialize_report
+from app.presentation.usage_range import read_range
+from app.presentation.usage_report import UsageReporter, read_only
 from schemas.admin import RefusalsQuery, SeriesQuery
 from schemas.key_labels import parse_label_filters
 
@@ -21,18 +24,28 @@ SERIES_QUERY, REFUSALS_QUERY = SeriesQuery(), RefusalsQuery()
 @bp.get("/series")
 def series() -> Response:
     """
-    Get the usage in `span`, by key, team, account, model or in total.
+    Get the usage in a range, by key, team, account, model, endpoint or in total.
 
-    `by` may also be `owner` or `label:NAME`: what the keys have now, '' without one.
+    The range is `span`, or `from` one date `to` another, both included; without `to` it ends now. Up to
+    five days are divided into hours, up to 120 days into days of the pool's time zone, and more into
+    weeks. `by` may also be `owner` or `label:NAME`: what the keys have now, '' without one. `key`,
+    `team`, `account` or `model` selects one, by its name or id, whose usage `by` breaks down.
 
     `points[n]` is the usage from `starts[n]` on, in the order of `figures`. Only the `top` lines with
-    the most requests are returned; `lines` is their total number.
+    the most requests are returned; `lines` is their total number. Percentiles in `times` are off by at
+    most 4.5 %; they are those of answered requests, by when these ended. `refusals` is null where they
+    are not counted: they are by key, and since `refusals_since`. `unprepared` hours or days are missing
+    from the figures, because the worker still adds them up.
     """
     params = inputs.query(SERIES_QUERY)
     app_services, pool, by = services(), checked_pool(params["pool"]), params["by"]
-    series = grouped_series(app_services.ledger.series, app_services.api_keys, pool, params["span"], by)
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
-    return json_response(serialize_series(series, params["span"], by, names, params["top"]))
+    usage, zone = app_services.ledger.series, app_services.clock.zone(pool)
+    span, since, until = (params.get(name, "") for name in ("span", "since", "until"))
+    within = read_range(usage, pool, span, since, until, zone)
+    reporter = UsageReporter(usage, app_services.ledger.refusals, app_services.api_keys)
+    report = reporter.report(pool, within, by, read_only(params, names))
+    return json_response(serialize_report(report, within, str(zone), names, params["top"]))
 
 
 @bp.get("/refusals")

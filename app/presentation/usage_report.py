@@ -1,0 +1,226 @@
+"""A usage report: what each key, team, account, model or endpoint used in a range, and how long it took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from app.errors import InvalidRequest
+from app.ledger.histograms import percentile
+from app.ledger.measurements import Measure, Times, add_times, no_times
+from app.ledger.ranges import Range
+from app.ledger.series import Series, TimesSeries, UsageSeries
+from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
+from app.presentation.names import Names
+from app.presentation.usage import add_groups, key_groups
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.refusals import RefusalRepository
+
+ONLY = (Grouping.KEY, Grouping.TEAM, Grouping.ACCOUNT, Grouping.MODEL)
+MAX_TIMED = 100  # lines, those with the most requests, that have times
+
+
+class Metric(StrEnum):
+    """A figure of a report; the order is that of its columns."""
+
+    REQUESTS = "requests"
+    ERRORS = "errors"
+    REFUSALS = "refusals"
+    TOKENS = "tokens"
+    COST = "cost"
+    FIRST_P50 = "first_p50"
+    FIRST_P95 = "first_p95"
+    TOTAL_P50 = "total_p50"
+    TOTAL_P95 = "total_p95"
+    SPEED = "speed"
+
+    @property
+    def is_of_times(self) -> bool:
+        """Whether it is a percentile, which does not add up."""
+        return self in TIMED
+
+
+TIMED: Mapping[Metric, tuple[Measure, float]] = {
+    Metric.FIRST_P50: (Measure.FIRST, 50),
+    Metric.FIRST_P95: (Measure.FIRST, 95),
+    Metric.TOTAL_P50: (Measure.TOTAL, 50),
+    Metric.TOTAL_P95: (Measure.TOTAL, 95),
+    Metric.SPEED: (Measure.SPEED, 50),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """The totals of one line; `figures` as in SUMMARY_FIGURES. None: not known, or not counted."""
+
+    id: str
+    figures: Mapping[str, int]
+    refusals: int | None
+    times: Times | None
+
+    def value(self, metric: Metric) -> float | None:
+        """Return *metric*: a count, micro-dollars, ms, or tokens per second."""
+        if metric is Metric.REFUSALS:
+            return self.refusals
+        if metric in TIMED:
+            return timed(self.times, metric)
+        return counted(self.figures, metric)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """
+    Usage of a pool in a range, by `by` (a Grouping, `owner` or `label:NAME`); of `only`, if given.
+
+    `lines` has the most requests first. Refusals are counted from `refused_since` on, in hours.
+    """
+
+    by: str
+    only: Only | None
+    within: Range
+    series: Series
+    times: TimesSeries
+    lines: Sequence[ReportLine]
+    refusals: Mapping[str, Sequence[int]]  # by line, at each point; of keys and of all alone
+    refused_since: int
+
+    def points(self, line: str, metric: Metric) -> list[float | None]:
+        """Return *metric* of *line* at each point."""
+        if metric is Metric.REFUSALS:
+            return list(self.refusals.get(line, [0] * len(self.series.starts)))
+        if metric in TIMED:
+            times = self.times.lines.get(line)
+            return [timed(each, metric) for each in times] if times else [None] * len(self.series.starts)
+        return [counted(point, metric) for point in self.series.points(line)]
+
+    def total(self) -> ReportLine:
+        """Return the sums of all lines."""
+        sums, times = Counter[str](), no_times()
+        for line in self.lines:
+            sums.update(line.figures)
+            if line.times is not None:
+                add_times(times, line.times)
+        refused = [line.refusals for line in self.lines if line.refusals is not None]
+        return ReportLine("", sums, sum(refused) if refused else None, times)
+
+
+def read_only(params: Mapping[str, str], names: Names) -> Only | None:
+    """
+    Return what the parameters `key`, `team`, `account` and `model` select, by name or id; None for nothing.
+
+    Raises InvalidRequest, which names the parameter.
+    """
+    chosen = [noun for noun in ONLY if params.get(noun)]
+    if len(chosen) > 1:
+        raise InvalidRequest(f"{chosen[1]} cannot be combined with {chosen[0]}", param=chosen[1])
+    if not chosen:
+        return None
+    noun, text = chosen[0], params[chosen[0]]
+    return Only(noun, names.id_of(noun, text) if noun in (Grouping.KEY, Grouping.ACCOUNT) else text)
+
+
+def timed(times: Times | None, metric: Metric) -> float | None:
+    """Return the percentile *metric* of *times*."""
+    measure, percent = TIMED[metric]
+    return None if times is None else percentile(times[measure], percent)
+
+
+def counted(figures: Mapping[str, int], metric: Metric) -> int:
+    """Return the sum *metric* of *figures*."""
+    if metric is Metric.TOKENS:
+        return figures.get("input_tokens", 0) + figures.get("output_tokens", 0)
+    return figures.get(metric, 0)
+
+
+class UsageReporter:
+    """Makes the usage reports that the API, the pages and the commands show."""
+
+    def __init__(self, usage: UsageSeries, refusals: RefusalRepository, api_keys: ApiKeyRepository) -> None:
+        self._usage = usage
+        self._refusals = refusals
+        self._api_keys = api_keys
+
+    def report(self, pool: str, within: Range, by: str, only: Only | None = None) -> UsageReport:
+        """
+        Return the usage of *pool* in *within* by *by*: a Grouping, `owner` or `label:NAME`.
+
+        Raises InvalidRequest, as `UsageSeries.read` does.
+        """
+        groups = key_groups(by, self._api_keys.all(pool))
+        stored_by = by if groups is None else Grouping.KEY
+        series = self._usage.read(pool, within, stored_by, only)
+        shown = Range(series.step, tuple(series.starts), series.until, within.span)
+        times = self._times(pool, shown, stored_by, only, series)
+        refusals, since = self._refused(pool, shown, stored_by, only)
+        if groups is not None:
+            series, times = add_groups(series, groups), _grouped_times(times, groups)
+            refusals = _grouped_refusals(refusals, groups)
+        return UsageReport(
+            by, only, shown, series, times, _lines(series, times, refusals, stored_by, only), refusals, since
+        )
+
+    def _times(self, pool: str, within: Range, by: str, only: Only | None, series: Series) -> TimesSeries:
+        if only is None:
+            return self._usage.times(pool, within, by, _busiest(series, MAX_TIMED))
+        if by not in (Grouping.ALL, only.noun):
+            return TimesSeries(within.starts, within.until, {})
+        times = self._usage.times(pool, within, only.noun, [only.id])
+        line = "" if by == Grouping.ALL else only.id
+        return replace(times, lines={line: times.lines[only.id]} if only.id in times.lines else {})
+
+    def _refused(
+        self, pool: str, within: Range, by: str, only: Only | None
+    ) -> tuple[dict[str, list[int]], int]:
+        """Return the refusals of each line at each point; {} where they are not counted."""
+        own_key = only.id if only is not None and only.noun is Grouping.KEY else None
+        if by not in (Grouping.ALL, Grouping.KEY) or (only is not None and own_key is None):
+            return {}, 0
+        line_of: Callable[[str], str] = (lambda key: "") if by == Grouping.ALL else str
+        points: dict[str, list[int]] = {}
+        since, counts = self._refusals.counts_between(pool, within.since, within.until)
+        for hour, key, count in counts:
+            if own_key in (None, key):
+                of_line = points.setdefault(line_of(key), [0] * len(within.starts))
+                of_line[within.point_at(hour)] += count
+        return points, since
+
+
+def _lines(
+    series: Series, times: TimesSeries, refusals: Mapping[str, Sequence[int]], by: str, only: Only | None
+) -> list[ReportLine]:
+    totals, total_times = series.totals(), times.totals()
+    counts_refusals = by in (Grouping.ALL, Grouping.KEY) and (only is None or only.noun is Grouping.KEY)
+    lines = [
+        ReportLine(
+            line,
+            totals.get(line, dict.fromkeys(SUMMARY_FIGURES, 0)),
+            sum(refusals.get(line, ())) if counts_refusals else None,
+            total_times.get(line),
+        )
+        for line in totals.keys() | refusals.keys()
+    ]
+    return sorted(lines, key=lambda line: (-line.figures["requests"], line.id))
+
+
+def _busiest(series: Series, top: int) -> list[str]:
+    requests = {line: sum(point[0] for point in points) for line, points in series.lines.items()}
+    return sorted(requests, key=lambda line: -requests[line])[:top]
+
+
+def _grouped_times(times: TimesSeries, groups: Mapping[str, str]) -> TimesSeries:
+    lines: dict[str, list[Times]] = {}
+    for key, points in times.lines.items():
+        own = lines.setdefault(groups.get(key, ""), [no_times() for _ in times.starts])
+        for total, more in zip(own, points, strict=True):
+            add_times(total, more)
+    return replace(times, lines=lines)
+
+
+def _grouped_refusals(refusals: Mapping[str, list[int]], groups: Mapping[str, str]) -> dict[str, list[int]]:
+    lines: dict[str, list[int]] = {}
+    for key, points in refusals.items():
+        group = groups.get(key, "")
+        lines[group] = list(map(sum, zip(lines.get(group, [0] * len(points)), points, strict=True)))
+    return lines
