@@ -60,6 +60,16 @@ def exact_dollars(micro_dollars: float) -> str:
     return f"${integer}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
+def milliseconds(ms: float) -> str:
+    """Return a short time with three digits: `840 ms`, `1.24 s`."""
+    return f"{ms:.0f} ms" if ms < 999.5 else f"{decimal(ms / 1000)} s"
+
+
+def decimal(number: float) -> str:
+    """Return a number with three digits: `1.24`, `56.1`, `1,240`."""
+    return f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
+
+
 def duration(seconds: float) -> str:
     """Return a duration in its largest one or two units: `12 h 8 min`, `2 d 3 h`, `4 s`."""
     left, parts = max(0, math.ceil(seconds)), list[str]()

@@ -12,29 +12,23 @@ import click
 from app.cli import complete
 from app.cli.listing import listing, show_table
 from app.cli.options import Command, example, in_pool, key_filters, with_store
-from app.cli.output import amount, cost, show_json, show_list
+from app.cli.output import amount, cost, show_list
+from app.cli.usage_report import NONE, OF_ACCOUNTS, TOTAL, show_report
+from app.errors import InvalidRequest
 from app.formatting import natural
 from app.ledger.ranges import Span
+from app.ledger.summaries import Grouping, Only
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
-from app.presentation.usage import (
-    BY_LABEL,
-    BY_OWNER,
-    busiest,
-    grouped_series,
-    key_groups,
-    serialize_series,
-    sum_by_group,
-)
+from app.presentation.usage import BY_LABEL, BY_OWNER, key_groups, sum_by_group
+from app.presentation.usage_range import read_range
+from app.presentation.usage_report import UsageReporter
 from app.stores.records.usage import UsageBy
 from app.wiring import Services
 from schemas.key_labels import is_label_grouping, label_filters
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
 HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
-TOTAL = "TOTAL"
-NONE = "-"  # keys without an owner or the label, and removed ones
-OF_ACCOUNTS = {"attempts": "ATTEMPTS", "failed_attempts": "FAILED", "rescues": "RESCUED"}
 
 
 def day(text: str) -> date:
@@ -65,6 +59,8 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
         "poolgate usage --by model --since 2026-11-01",
         "poolgate usage --by team",
         "poolgate usage --by label:env --span 30d",
+        "poolgate usage --by endpoint --from 2026-10-01 --to 2026-10-31",
+        "poolgate usage --key ann --by model --span 7d",
         "poolgate usage --by model --owner ann@example.com --label env=prod",
     ),
 )
@@ -74,14 +70,16 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
 @click.option(
     "--span",
     type=click.Choice([span.value for span in Span]),
-    help="Time span to show instead; with --json as a time series.",
+    help="Time span to show instead, with percentiles of times; with --json as a time series.",
 )
+@click.option("--from", "first", metavar="DATE", help="First day or moment to show, as with --span.")
+@click.option("--to", "last", metavar="DATE", help="Last day or moment; now by default.")
 @click.option(
     "--by",
-    type=_By([*(by.value for by in UsageBy), BY_OWNER]),
+    type=_By([*(by.value for by in UsageBy), Grouping.ENDPOINT.value, BY_OWNER]),
     default=UsageBy.KEY.value,
     show_default=True,
-    metavar="[key|team|account|model|owner|label:NAME]",
+    metavar="[key|team|account|model|endpoint|owner|label:NAME]",
     help="How to group usage. Owners and labels are those that keys have now.",
 )
 @listing
@@ -96,15 +94,24 @@ def usage(
     labels: tuple[str, ...],
     since: date | None,
     span: str | None,
+    first: str | None,
+    last: str | None,
     by: str,
 ) -> None:
-    """Show usage: requests, tokens and cost. Days are in the pool's time zone."""
+    """
+    Show usage: requests, tokens and cost. Days are in the pool's time zone.
+
+    With --span or --from it also shows the 50th and the 95th percentile of the time to the first token
+    and of the total time, and the median of output tokens per second.
+    """
     services.pools.check(pool)
-    if span is not None:
-        if key is not None or owner is not None or labels or since is not None:
-            raise click.UsageError("--span cannot be combined with --key, --owner, --label or --since")
-        _show_series(services, as_json, pool, span, by)
+    if span or first or last:
+        if owner is not None or labels or since is not None:
+            raise click.UsageError("--span and --from cannot be combined with --owner, --label or --since")
+        _show_report(services, as_json, pool, (span or "", first or "", last or ""), by, key)
         return
+    if by == Grouping.ENDPOINT:
+        raise click.UsageError("--by endpoint needs --span or --from")
     key_ids = _selected_keys(
         services, pool, key, KeyFilter(owner=owner or "", labels=label_filters([*labels]))
     )
@@ -142,15 +149,20 @@ def _selected_keys(services: Services, pool: str, name: str | None, key_filter: 
     return {key.id for key in key_filter.select(api_keys)}
 
 
-def _show_series(services: Services, as_json: bool, pool: str, span: str, by: str) -> None:
-    series = grouped_series(services.ledger.series, services.api_keys, pool, span, by)
+def _show_report(
+    services: Services, as_json: bool, pool: str, chosen: tuple[str, str, str], by: str, key: str | None
+) -> None:
+    """Print the usage of a range: *chosen* is its span, its first and its last moment."""
+    usage, zone = services.ledger.series, services.clock.zone(pool)
+    only = Only(Grouping.KEY, services.api_keys.find(pool, key).id) if key is not None else None
+    reporter = UsageReporter(usage, services.ledger.refusals, services.api_keys)
+    try:
+        within = read_range(usage, pool, *chosen, zone)
+        report = reporter.report(pool, within, by, only)
+    except InvalidRequest as error:
+        raise click.UsageError(error.message) from None
     names = Names.read(pool, services.api_keys, services.accounts)
-    totals = series.totals()
-    if as_json:
-        show_json(serialize_series(series, span, by, names, len(totals)))
-        return
-    labels = names.of(by)
-    _show(by, [(labels.get(who, who) or NONE, totals[who]) for who in busiest(totals, len(totals))])
+    show_report(report, within, str(zone), names, as_json=as_json)
 
 
 def _show(by: str, lines: Sequence[tuple[str, Mapping[str, int]]]) -> None:
