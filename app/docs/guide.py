@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 GROUPS = {
     "First steps": ("getting-started", "clients"),
     "Set up": ("accounts", "keys", "model-routes", "setup-files"),
-    "Operate": ("deploy", "administration", "monitoring", "alerts", "security", "sizing"),
+    "Operate": ("deploy", "administration", "usage", "monitoring", "alerts", "security", "sizing"),
     "Reference": ("endpoints", "reliability", "errors", "settings", "cli"),
 }
 MAX_QUERY_CHARS = 100

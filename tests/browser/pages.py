@@ -10,6 +10,9 @@ from tests.support.upstream_client import ScriptedUpstream
 PAGES = {
     "overview": "/",
     "overview of an hour": "/?span=1h",
+    "usage": "/usage",
+    "usage by endpoint, times": "/usage?by=endpoint&span=1h&metric=first_p95",
+    "usage of dates": "/usage?from=2026-01-01&to=2026-03-01&by=model",
     "accounts": "/accounts",
     "an account": "/accounts/main",
     "add an account": "/accounts/add",

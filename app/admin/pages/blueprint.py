@@ -25,12 +25,13 @@ from app.admin.pages import (
     setup_files,
     sign_ins,
     teams,
+    usage,
     webhooks,
 )
 from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
-    *(overview.bp, accounts.bp, account_bulk.bp, sign_ins.bp, api_keys.bp, bulk_keys.bp, teams.bp),
+    *(overview.bp, usage.bp, accounts.bp, account_bulk.bp, sign_ins.bp, api_keys.bp, bulk_keys.bp, teams.bp),
     *(limits.bp, requests.bp, settings.bp, setup_files.bp, prices.bp, model_routes.bp, webhooks.bp),
     *(audit.bp, first_steps.bp, playground.bp, live.bp, reference.bp),
 )

@@ -14,6 +14,7 @@ from app.errors import NotFound
 PREFIX = "/admin/p/<pool>"
 SECTIONS = (
     ("overview.show", "Overview"),
+    ("usage.show", "Usage"),
     ("accounts.show", "Accounts"),
     ("api_keys.show", "Keys"),
     ("requests.show", "Requests"),

@@ -1,0 +1,259 @@
+"""The page of usage: by key, team, model, account or endpoint, in any range, as chart, table and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, g, render_template, request, url_for
+
+from app.admin.pages import clock, formatting
+from app.admin.pages.charts import SHADES, Chart, Series, Shape
+from app.admin.pages.forms import Form
+from app.admin.pages.layout import page_blueprint
+from app.admin.pages.lists import Filter, Sort, list_url, paginate, parse_sort
+from app.admin.services import services
+from app.csv_text import csv_text
+from app.errors import InvalidRequest
+from app.formatting import natural
+from app.ledger.measurements import OTHER
+from app.ledger.ranges import Range, Span
+from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
+from app.presentation.names import Names
+from app.presentation.usage_json import value_of
+from app.presentation.usage_range import describe_range, read_range
+from app.presentation.usage_report import Metric, ReportLine, UsageReport, UsageReporter, read_only
+
+GROUPINGS: Mapping[str, str] = {
+    Grouping.KEY: "Key",
+    Grouping.TEAM: "Team",
+    Grouping.MODEL: "Model",
+    Grouping.ACCOUNT: "Account",
+    Grouping.ENDPOINT: "Endpoint",
+    Grouping.ALL: "All",
+}
+SPANS = {Span.HOUR: "1 h", Span.DAY: "24 h", Span.WEEK: "7 d", Span.MONTH: "30 d", Span.QUARTER: "90 d"}
+ONLY = (Grouping.KEY, Grouping.TEAM, Grouping.ACCOUNT, Grouping.MODEL)
+FIELDS = ("span", "from", "to", "by", *ONLY)
+METRICS: Mapping[Metric, tuple[str, formatting.Formatter]] = {
+    Metric.COST: ("Cost", formatting.dollars),
+    Metric.TOKENS: ("Tokens", formatting.short),
+    Metric.REQUESTS: ("Requests", formatting.short),
+    Metric.ERRORS: ("Errors", formatting.short),
+    Metric.REFUSALS: ("Refused", formatting.short),
+    Metric.FIRST_P50: ("First token p50", formatting.millis),
+    Metric.FIRST_P95: ("First token p95", formatting.millis),
+    Metric.TOTAL_P50: ("Total time p50", formatting.millis),
+    Metric.TOTAL_P95: ("Total time p95", formatting.millis),
+    Metric.SPEED: ("Tokens/s", formatting.short),
+}
+SHORT_LABELS = {
+    Metric.FIRST_P50: "First p50",
+    Metric.FIRST_P95: "First p95",
+    Metric.TOTAL_P50: "Total p50",
+    Metric.TOTAL_P95: "Total p95",
+}
+ROOMY = (Metric.FIRST_P50, Metric.TOTAL_P50, Metric.SPEED)  # left out where the screen is narrow
+CHARTED = 5  # lines; all others are one more
+
+bp = page_blueprint("usage", "/usage")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table: its name, where it leads to, and its figures by metric."""
+
+    line: ReportLine
+    name: str
+    href: str
+    requests_href: str
+    only_href: str
+    shown: Mapping[str, str]
+    part: float  # of the chosen metric, where that adds up
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the address selects."""
+
+    within: Range
+    by: str
+    only: Only | None
+
+
+@bp.get("")
+def show() -> Any:
+    """Show the usage in a range, or download it as CSV."""
+    app_services = services()
+    form = Form(request.args, *FIELDS)
+    names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
+    selection, report = _read(form, names)
+    metric = _metric(request.args.get("metric", ""))
+    if request.args.get("format") == "csv" and not form.errors:
+        return _csv(report, names)
+    sort = parse_sort(request.args.get("sort"), ["name", *Metric], f"-{metric}")
+    rows, pages = paginate(_rows(report, names, metric, sort), request.args.get("page"))
+    span = selection.within.span
+    return render_template(
+        "usage/show.html",
+        section="usage.show",
+        form=form,
+        report=report,
+        groupings=[(label, list_url(by=by)) for by, label in _groupings(selection.only)],
+        grouping=GROUPINGS[report.by],
+        spans=[(label, list_url(span=one, **{"from": None, "to": None})) for one, label in SPANS.items()],
+        span=SPANS[span] if span else "",
+        metrics=[(label, list_url(metric=one)) for one, (label, _) in METRICS.items()],
+        metric=metric,
+        metric_label=METRICS[metric][0],
+        columns=[
+            (one, SHORT_LABELS.get(one, label), "roomy" if one in ROOMY else "")
+            for one, (label, _) in METRICS.items()
+        ],
+        chart=_chart(report, names, metric),
+        filters=_filters(names),
+        range_text=describe_range(selection.within, clock.viewer_zone(), app_services.clock.zone(g.pool)),
+        rows=rows,
+        pages=pages,
+        sort=sort,
+        total=_shown(report.total()),
+        metric_total=report.total().value(metric) or 0,
+        csv_url=list_url(format="csv"),
+    ), form.status
+
+
+def _read(form: Form, names: Names) -> tuple[Selection, UsageReport]:
+    """Return the report that *form* requests; that of the last day by key where it has errors."""
+    app_services = services()
+    usage = app_services.ledger.series
+    reporter = UsageReporter(usage, app_services.ledger.refusals, app_services.api_keys)
+    with form.collect_errors():
+        span, since, until = (form[name].strip() for name in ("span", "from", "to"))
+        within = read_range(usage, g.pool, span, since, until, clock.viewer_zone())
+        only = read_only(form.filled(*ONLY), names)
+        by = form["by"].strip() or (_groupings(only)[-1] if only else _groupings(only)[0])[0]
+        if by not in GROUPINGS:
+            raise InvalidRequest(f"by must be one of {', '.join(GROUPINGS)}", param="by")
+        report = reporter.report(g.pool, within, by, only)
+        return Selection(report.within, by, only), report
+    within = usage.range_of(g.pool, Span.DAY)
+    return Selection(within, Grouping.KEY, None), reporter.report(g.pool, within, Grouping.KEY)
+
+
+def _metric(text: str) -> Metric:
+    return Metric(text) if text in list(Metric) else Metric.COST
+
+
+def _groupings(only: Only | None) -> list[tuple[str, str]]:
+    """Return (value, label) of what usage can be grouped by."""
+    if only is None:
+        return list(GROUPINGS.items())
+    return [(by, GROUPINGS[by]) for by in (Grouping.ALL, *only.groupings)]
+
+
+def _filters(names: Names) -> list[Filter]:
+    app_services = services()
+    models = {model for account in app_services.accounts.snapshot(g.pool) for model in account.models}
+    return [
+        Filter("key", "Key", _ordered(names.key.values()), free=True),
+        Filter("team", "Team", _ordered(team.name for team in app_services.teams.all(g.pool)), free=True),
+        Filter("account", "Account", _ordered(names.account.values()), free=True),
+        Filter("model", "Model", _ordered(models), free=True),
+    ]
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=natural)
+
+
+def _name(report: UsageReport, names: Names, line_id: str) -> str:
+    if line_id and line_id != OTHER:
+        return names.label(report.by, line_id) if report.by in (Grouping.KEY, Grouping.ACCOUNT) else line_id
+    return line_id or ("All" if report.by == Grouping.ALL else "none")
+
+
+def _chart(report: UsageReport, names: Names, metric: Metric) -> Chart:
+    """Return the chart of the lines with the highest values; where these add up, with all others."""
+    label, format_value = METRICS[metric]
+    lines = sorted(report.lines, key=lambda line: -(line.value(metric) or 0))
+    if metric.is_of_times:
+        lines = sorted(report.lines, key=lambda line: -line.figures["requests"])
+    lines = [line for line in lines if line.value(metric)]
+    series = [
+        Series(_name(report, names, line.id), shade, report.points(line.id, metric))
+        for line, shade in zip(lines[:CHARTED], SHADES[:CHARTED], strict=False)
+    ]
+    if len(lines) > CHARTED and not metric.is_of_times:
+        others = [report.points(line.id, metric) for line in lines[CHARTED:]]
+        sums = [sum(value or 0 for value in values) for values in zip(*others, strict=True)]
+        series.append(Series(f"{len(others)} others", SHADES[CHARTED], sums))
+    return Chart(
+        "usage",
+        label,
+        report.series.starts,
+        series,
+        format_value,
+        report.series.until,
+        shape=Shape.LINES if metric.is_of_times else Shape.COLUMNS,
+        zone=clock.viewer_zone(),
+        format_axis=formatting.short_dollars if metric is Metric.COST else None,
+    )
+
+
+def _rows(report: UsageReport, names: Names, metric: Metric, sort: Sort) -> list[Row]:
+    """Return the lines in the order *sort*; those without a value come last."""
+    rows = [_row(report, names, line, metric) for line in report.lines]
+    if sort.column == "name":
+        return sorted(rows, key=lambda row: natural(row.name), reverse=sort.descending)
+    column = Metric(sort.column)
+    known = [row for row in rows if row.line.value(column) is not None]
+    known.sort(key=lambda row: row.line.value(column) or 0, reverse=sort.descending)
+    return known + [row for row in rows if row.line.value(column) is None]
+
+
+def _row(report: UsageReport, names: Names, line: ReportLine, metric: Metric) -> Row:
+    by, name = report.by, names.of(report.by).get(line.id, line.id)
+    is_one = by in ONLY and line.id not in ("", OTHER)
+    only: dict[str, Any] = dict.fromkeys(ONLY) | {by: name, "by": None, "sort": None}
+    search: dict[str, Any] = {by: name}
+    return Row(
+        line,
+        _name(report, names, line.id),
+        _detail_url(by, line.id, name, names) if is_one else "",
+        url_for("requests.show", **search) if is_one else "",
+        list_url(**only) if is_one and report.only is None else "",
+        _shown(line),
+        0 if metric.is_of_times else line.value(metric) or 0,
+    )
+
+
+def _detail_url(by: str, line_id: str, name: str, names: Names) -> str:
+    """Return the address of the page of a key, an account or a team; '' where there is none."""
+    if by == Grouping.TEAM:
+        return url_for("teams.detail", name=name)
+    if line_id not in names.of(by):
+        return ""
+    return url_for("api_keys.detail" if by == Grouping.KEY else "accounts.detail", name=name)
+
+
+def _shown(line: ReportLine) -> dict[str, str]:
+    return {one: format_value(line.value(one)) for one, (_, format_value) in METRICS.items()}
+
+
+def _csv(report: UsageReport, names: Names) -> Response:
+    """Return exact numbers: cost in micro-dollars, times in ms."""
+    metrics = [Metric.REFUSALS, *(one for one in Metric if one.is_of_times)]
+    heads = [report.by, "id", *SUMMARY_FIGURES, *metrics]
+    rows = (
+        [
+            _name(report, names, line.id),
+            line.id,
+            *(line.figures.get(name, 0) for name in SUMMARY_FIGURES),
+            *(value_of(line, one) for one in metrics),
+        ]
+        for line in report.lines
+    )
+    response = Response(csv_text(heads, rows), mimetype="text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="usage.csv"'
+    return response
