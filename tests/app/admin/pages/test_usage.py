@@ -1,0 +1,114 @@
+"""The page Usage: chart, table, links, errors and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+
+import pytest
+
+from app.wiring import Services
+from tests.support.admin import Visitor
+from tests.support.ledger_rows import record_request
+
+PAGE = "/admin/p/default/usage"
+
+
+@pytest.fixture
+def key_ids(services: Services) -> dict[str, str]:
+    """Three keys that used two models."""
+    services.pools.ensure("default")
+    ids = {name: services.api_keys.create("default", name)[0].id for name in ("ann", "bob", "@cmd")}
+    for number, key_id in enumerate(ids.values()):
+        for model in ("gpt-5", "o3"):
+            record_request(
+                services.scripts, "default", time.time(), key=key_id, model=model, cost=1000 * (number + 1)
+            )
+    return ids
+
+
+def text(visitor: Visitor, query: str = "", status: int = 200) -> str:
+    response = visitor.get(PAGE + query)
+    assert response.status_code == status
+    return str(response.get_data(as_text=True))
+
+
+def test_lines_in_order(inside: Visitor, key_ids: dict[str, str]) -> None:
+    """The chosen figure decides the order, unless one is given."""
+    page = text(inside)
+    assert page.index("keys/@cmd") < page.index("keys/bob") < page.index("keys/ann")
+
+    page = text(inside, "?sort=name")
+    assert page.index("keys/ann") < page.index("keys/bob")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?by=team",
+        "?by=model&span=1h&metric=refusals",
+        "?by=account&span=7d&metric=speed",
+        "?by=endpoint&span=30d&metric=first_p50",
+        "?by=all&span=90d&metric=total_p95",
+        "?from=2026-01-01&to=2026-02-01",
+        "?by=zzz&metric=zzz&sort=zzz&page=zzz&format=zzz&span=",
+        "?key=ann&by=all",
+    ],
+)
+def test_choices(inside: Visitor, key_ids: dict[str, str], query: str) -> None:
+    assert text(inside, query, 400 if "zzz" in query else 200)
+
+
+def test_breakdown(inside: Visitor, key_ids: dict[str, str]) -> None:
+    """One key by model; its rows lead to requests of that model."""
+    page = text(inside, "?key=ann&by=model")
+
+    assert "requests?model=gpt-5" in page
+    assert 'href="/admin/p/default/usage?key=ann&amp;by=account"' in page
+    assert "by=endpoint" not in page  # what is not stored is not offered
+
+
+def test_links_lead_on(inside: Visitor, key_ids: dict[str, str]) -> None:
+    page = text(inside, "?span=7d")
+
+    assert 'href="/admin/p/default/keys/ann"' in page
+    assert "requests?key=ann" in page
+    assert "usage?span=7d&amp;key=ann" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("?span=2h", "span must be one of"),
+        ("?from=soon", "must be a date"),
+        ("?from=2026-02-01&to=2026-01-01", "to must be after from"),
+        ("?key=nobody", "There is no key named"),
+        ("?team=red&by=key", "cannot be grouped by key"),
+        ("?key=ann&model=o3", "cannot be combined"),
+    ],
+)
+def test_errors_are_explained(inside: Visitor, key_ids: dict[str, str], query: str, message: str) -> None:
+    assert message in text(inside, query, 400)
+
+
+def test_csv(inside: Visitor, key_ids: dict[str, str]) -> None:
+    """Exact numbers, and no name that a spreadsheet takes for a formula."""
+    response = inside.get(PAGE + "?by=key&format=csv")
+
+    assert response.mimetype == "text/csv"
+    rows = list(csv.DictReader(io.StringIO(response.get_data(as_text=True))))
+    assert {row["key"]: row["cost"] for row in rows} == {"ann": "2000", "bob": "4000", "'@cmd": "6000"}
+
+
+def test_unprepared_days_are_named(inside: Visitor, services: Services, key_ids: dict[str, str]) -> None:
+    for back in range(1, 12):
+        record_request(services.scripts, "default", time.time() - back * 86400, key=key_ids["ann"])
+
+    assert "hours or days are missing" in text(inside, "?span=30d&by=model&key=ann")
+
+
+def test_nothing(inside: Visitor, services: Services) -> None:
+    services.pools.ensure("default")
+
+    assert "No usage in this range." in text(inside)
