@@ -55,7 +55,6 @@ EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interru
     *("audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("ledgerindex", "ledgerindex:"),
-    *("measured:m:", "measured:h:"),  # made again of the ledger
     *("measured:m:", "measured:h:", "breakdown:"),  # made again of the ledger and the roll-ups
     *("alerts:", "alerts-out:", "alerts-sent:"),
     *("restore:", "restore-old:", "restore-by"),

@@ -28,6 +28,7 @@ from tests.support.redis import private_redis, short_folder
 TARGET_MS = 300
 ROUNDS = 5
 SPANS = ("1h", "24h", "7d", "30d")
+BY = ("all", "key", "account", "model", "endpoint")
 
 Figures = dict[str, dict[str, Any]]
 
@@ -44,7 +45,7 @@ def main() -> None:
         began = time.monotonic()
         known = fill(services, rows=options.rows, accounts=options.accounts, api_keys=options.keys)
         loaded = time.monotonic()
-        made = services.ledger.series.make(POOL)
+        made = sum(iter(lambda: services.ledger.series.make(POOL), 0))
         prepared = {"load_s": loaded - began, "summaries": made, "summaries_s": time.monotonic() - loaded}
         figures, index = measured(services, known)
     print(table(figures))
@@ -92,10 +93,13 @@ def indexed(services: Services) -> dict[str, float]:
 
 def calls(oldest: Known, newest: Known) -> Iterator[str]:
     yield from ("/pools", "/pools/default", "/accounts", "/accounts/account-1", "/keys", "/keys/key-1")
-    for span in SPANS:
-        yield from (f"/usage/series?span={span}&by={by}" for by in ("all", "key", "account", "model"))
+    for span in (*SPANS, "90d"):
+        yield from (f"/usage/series?span={span}&by={by}" for by in BY)
+    yield from (f"/usage/series?span={span}&by=model&key=key-1" for span in SPANS[1:])
+    first, last = (_day(back) for back in (12, 9))
+    yield from (f"/usage/series?from={first}&to={last}&by=key", f"/usage/series?from={_day(600)}&by=key")
     yield from ("/requests", "/requests?status=failed&limit=200")
-    yield f"/requests?until={time.strftime('%Y-%m-%d', time.gmtime(time.time() - 20 * 86400))}"
+    yield f"/requests?until={_day(20)}"
     yield from (f"/requests/{one}" for one in (newest[0], oldest[0], "?entry=".join(oldest), "req_none"))
     yield from ("/prices", "/settings", "/audit", "/audit?who=nobody", "/health", "/openapi.json")
 
@@ -107,10 +111,17 @@ def searches() -> Iterator[str]:
     yield from ("/requests?min_ms=8999", "/requests?retried=true", "/requests?key=key-0&min_cost=17998")
 
 
+def _day(days_ago: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(time.time() - days_ago * 86400))
+
+
 def pages(oldest: Known, newest: Known) -> Iterator[str]:
     pool = f"/admin/p/{POOL}"
     for span in SPANS:
         yield from (f"{pool}/{place}?span={span}" for place in ("", "keys/key-1", "accounts/account-1"))
+    for span in (*SPANS, "90d"):
+        yield from (f"{pool}/usage?span={span}", f"{pool}/usage?span={span}&by=account&metric=first_p95")
+    yield from (f"{pool}/usage?span=30d&key=key-1&by=model", f"{pool}/usage?span=30d&format=csv")
     yield from (f"{pool}/accounts", f"{pool}/keys", f"{pool}/requests", f"{pool}/requests?key=key-199")
     yield from (f"{pool}/requests?model=none", f"{pool}/requests/{newest[0]}", f"{pool}/requests/{oldest[0]}")
     yield from (f"{pool}/settings", f"{pool}/settings/prices", "/admin/security")

@@ -101,13 +101,18 @@ QUERIES = {
     **{"pool": "@POOL@", "force": "true", "model": "m", "span": "24h", "by": "key", "top": "5", "key": "k"},
     **{"account": "a", "status": "200", "refused": "true", "since": "2026-01-31", "until": "2030-01-31"},
     **{"limit": "10", "who": "ann", "action": "key.create", "team": "a", "owner": "Ann", "label": "a=b"},
-    **{"dry_run": "true", "format": "yaml"},
+    **{"dry_run": "true", "format": "yaml", "from": "2026-01-31", "to": "2026-02-28"},
 }
 DOCUMENT = "document"  # errors name the place in it
 PLACES = {"pool": "@POOL@", "limit_id": "@LIMIT@", "model": "gpt-x", "request_id": "r", "flow": "f"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE")
 SAFE = ("GET", "HEAD", "OPTIONS")
-DERIVED = ("}:rolls:", "}:sum:")  # indexes and sums that a reader of the ledger leaves for the next reader
+DERIVED = (
+    "}:rolls:",
+    "}:sum:",
+    "}:breakdown:",
+    "}:measured:",
+)  # indexes and sums that a reader of the ledger leaves for the next reader
 NEEDS_UPSTREAM = ("/test", "/sign-ins/")  # what answers with an upstream's failure
 SHOWN = {  # what a change is read back at, and the fields that are shown as they were sent
     "POST /keys": ("/keys/{name}", ("models", "raw", "output_tokens", "on_cut", "weight")),

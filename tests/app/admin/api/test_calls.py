@@ -121,6 +121,42 @@ class TestUsageAndLedger:
         assert call("GET", "/usage/series?by=account&top=1").json["data"][0]["name"] == "main"
         assert call("GET", "/usage/series").json["data"][0]["total"]["errors"] == 1
 
+    def test_times_and_refusals(self, call, ids):
+        (line, _) = call("GET", "/usage/series?by=key").json["data"]
+        assert line["times"]["total_ms"]["p95"] == pytest.approx(300, rel=0.05)
+        assert line["refusals"] == 0
+        (line,) = call("GET", "/usage/series?by=endpoint").json["data"]
+        assert (line["id"], line["total"]["requests"], line["refusals"]) == ("/v1/responses", 4, None)
+
+    def test_dates(self, call, ids):
+        """The pool's days that both dates are in."""
+        series = call("GET", "/usage/series?from=2026-01-01&to=2026-01-31").json
+        assert (series["span"], series["step"], series["zone"]) == (None, "day", "UTC")
+        assert (len(series["starts"]), series["until"] - series["starts"][0]) == (31, 31 * 86400)
+
+    def test_a_breakdown(self, call, ids):
+        (line,) = call("GET", "/usage/series?key=ann&by=model").json["data"]
+        assert (line["id"], line["total"]["requests"], line["times"]) == ("gpt-5", 3, None)
+
+    @pytest.mark.parametrize(
+        ("query", "param"),
+        [
+            ("from=2026-01-01&span=24h", "span"),
+            ("to=2026-01-01", "from"),
+            ("from=soon", "from"),
+            ("from=2026-01-02&to=2026-01-01", "to"),
+            ("from=2019-01-01", "from"),
+            ("team=red&by=key", "by"),
+            ("key=ann&by=endpoint", "by"),
+            ("key=ann&by=model&span=1h", "span"),
+            ("key=nobody", "key"),
+            ("key=ann&model=m", "model"),
+            ("model=", "model"),
+        ],
+    )
+    def test_impossible_series(self, call, refused, ids, query, param):
+        assert refused("GET", f"/usage/series?{query}") == (400, param)
+
     @pytest.mark.parametrize("query", ["span=2h", "by=who", "top=0", "top=x"])
     def test_no_such_series(self, refused, query):
         assert refused("GET", f"/usage/series?{query}") == (400, query.partition("=")[0])
@@ -234,7 +270,7 @@ class TestDocument:
         query = {
             one["name"]: one for one in document["paths"]["/admin/api/usage/series"]["get"]["parameters"]
         }
-        assert query["span"]["schema"]["enum"] == ["1h", "24h", "7d", "30d"]
+        assert query["span"]["schema"]["enum"] == ["1h", "24h", "7d", "30d", "90d"]
         assert (
             "null"
             in orjson.dumps(document["paths"]["/admin/api/keys/{name}"]["patch"]["requestBody"]).decode()
