@@ -1,5 +1,5 @@
 """
-When a limit or a usage window is exhausted at the present rate. Pure.
+When a usage window of an account is exhausted at the present rate. Pure.
 
 The rate is that of the last hour. Upstreams report how much of a usage window is used in percent, and no
 history of that is stored: so the percent of a window is related to what the account used since it began.
@@ -19,19 +19,14 @@ RECENT_SECONDS = 3600
 @dataclass(frozen=True, slots=True)
 class Projection:
     """
-    What is left until `resets_at` (None: it does not reset), at `rate` per second.
+    When what is left is exhausted at `rate` per second.
 
-    `exhausted_at` is None where it lasts until its reset, or nothing is used. All times in Unix seconds.
+    `exhausted_at` is None where it lasts until `resets_at`, or nothing is used. All times in Unix seconds.
     """
 
     rate: float
     exhausted_at: float | None
-    resets_at: float | None
-
-    @property
-    def is_exhausted_early(self) -> bool:
-        """Whether it is exhausted before its reset."""
-        return self.exhausted_at is not None
+    resets_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class Usage:
         return total
 
 
-def project(used: float, maximum: float, rate: float, now: float, resets_at: float | None) -> Projection:
+def project(used: float, maximum: float, rate: float, now: float, resets_at: float) -> Projection:
     """Return when *used* reaches *maximum* at *rate* per second."""
     remaining = maximum - used
     if remaining <= 0:
@@ -61,24 +56,16 @@ def project(used: float, maximum: float, rate: float, now: float, resets_at: flo
     if rate <= 0:
         return Projection(rate, None, resets_at)
     exhausted_at = now + remaining / rate
-    is_late = resets_at is not None and exhausted_at >= resets_at
-    return Projection(rate, None if is_late else exhausted_at, resets_at)
-
-
-def project_limit(
-    used: float, maximum: float, usage: Usage, now: float, resets_at: float | None
-) -> Projection:
-    """Return when a limit is exhausted, whose unit is that of *usage*, at the rate of the last hour."""
-    return project(used, maximum, recent_rate(usage, now), now, resets_at)
+    return Projection(rate, exhausted_at if exhausted_at < resets_at else None, resets_at)
 
 
 def project_window(
-    used_percent: float, window_seconds: float, usage: Usage, now: float, resets_at: float
+    used_percent: float, window_seconds: float, usage: Usage, rate: float, now: float, resets_at: float
 ) -> Projection | None:
     """
     Return when a usage window of an account is exhausted; None where that cannot be projected.
 
-    *usage* is the account's, in any unit, since the window began or as far as it is known.
+    *usage* is the account's, in any unit, as far back as it is known; *rate* is in this unit per second.
     """
     if used_percent >= 100:
         return Projection(0.0, now, resets_at)
@@ -86,13 +73,10 @@ def project_window(
         return Projection(0.0, None, resets_at)
     if window_seconds <= 0 or resets_at <= now:
         return None
-    began_at = resets_at - window_seconds
-    known = usage.between(began_at, now)
+    known = usage.between(resets_at - window_seconds, now)
     if known <= 0:
         return None
-    percent_of_unit = used_percent / known
-    rate = usage.between(max(began_at, now - RECENT_SECONDS), now) / min(RECENT_SECONDS, now - began_at)
-    return project(used_percent, 100.0, percent_of_unit * rate, now, resets_at)
+    return project(used_percent, 100.0, used_percent / known * rate, now, resets_at)
 
 
 def recent_rate(usage: Usage, now: float) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import checked_pool, json_response
+from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.services import services
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
+from app.presentation.projections import project_accounts
 from app.presentation.usage import serialize_refusals
 from app.presentation.usage_json import serialize_report
 from app.presentation.usage_range import read_range
@@ -46,6 +47,21 @@ def series() -> Response:
     reporter = UsageReporter(usage, app_services.ledger.refusals, app_services.api_keys)
     report = reporter.report(pool, within, by, read_only(params, names))
     return json_response(serialize_report(report, within, str(zone), names, params["top"]))
+
+
+@bp.get("/projection")
+def projection() -> Response:
+    """
+    List when the usage windows of accounts are exhausted, at the rate of the last hour.
+
+    `exhausted_at` is null where a window lasts until its reset, and `projected` is false where that is
+    unknown: the window began elsewhere, or the account has used nothing since it began. Upstreams report
+    percentages alone, so `percent_per_hour` is what the percent of a window is per token used here.
+    """
+    pool = inputs.pool()
+    app_services = services()
+    accounts = app_services.accounts.snapshot(pool)
+    return list_response(project_accounts(app_services.ledger.series, pool, accounts))
 
 
 @bp.get("/refusals")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ledger.projection import Projection, Usage, project, project_limit, project_window
+from app.ledger.projection import Projection, Usage, project, project_window, recent_rate
 
 NOW = 1_000_000.0
 HOUR = 3600.0
@@ -34,16 +34,12 @@ class TestProject:
         projection = project(60, 100, 2, NOW, NOW + 15)
 
         assert projection.exhausted_at is None
-        assert not projection.is_exhausted_early
-
-    def test_does_not_reset(self) -> None:
-        assert project(0, 100, 1, NOW, None).exhausted_at == NOW + 100
 
     def test_exhausted_now(self) -> None:
-        assert project(100, 100, 0, NOW, None).exhausted_at == NOW
+        assert project(100, 100, 0, NOW, NOW + 5).exhausted_at == NOW
 
     def test_unused(self) -> None:
-        assert project(0, 100, 0, NOW, None).exhausted_at is None
+        assert project(0, 100, 0, NOW, NOW + 5).exhausted_at is None
 
     @given(st.floats(0, 99), st.floats(1e-6, 1e6), st.floats(1, 1e9))
     def test_a_higher_rate_is_never_later(self, used: float, rate: float, left: float) -> None:
@@ -52,36 +48,36 @@ class TestProject:
         assert (fast.exhausted_at or NOW + left) <= (slow.exhausted_at or NOW + left)
 
 
-class TestLimit:
-    def test_at_the_rate_of_the_last_hour(self) -> None:
-        assert project_limit(40, 100, hours(5, 30), NOW, None).exhausted_at == NOW + 2 * HOUR
-
-
 class TestWindow:
     def test_a_steady_load(self) -> None:
         """40 % in two hours of equal load: the remaining 60 % last three more."""
-        projection = project_window(40, 6 * HOUR, hours(70, 70), NOW, NOW + 4 * HOUR)
+        usage = hours(70, 70)
+
+        projection = project_window(40, 6 * HOUR, usage, recent_rate(usage, NOW), NOW, NOW + 4 * HOUR)
 
         assert projection is not None
         assert projection.exhausted_at == pytest.approx(NOW + 3 * HOUR)
 
     def test_a_load_that_has_stopped(self) -> None:
-        projection = project_window(40, 5 * HOUR, hours(70, 0), NOW, NOW + 3 * HOUR)
+        projection = project_window(40, 5 * HOUR, hours(70, 0), 0, NOW, NOW + 3 * HOUR)
 
         assert projection == Projection(0.0, None, NOW + 3 * HOUR)
 
-    def test_a_window_that_began_within_the_hour(self) -> None:
-        """Only what was used since then counts: 10 % in a quarter of an hour."""
-        projection = project_window(10, 5 * HOUR, hours(900, 40), NOW, NOW + 4.75 * HOUR)
+    def test_usage_before_the_window_does_not_count(self) -> None:
+        """10 % were 10 units of the last quarter of an hour, so 90 units are left."""
+        projection = project_window(10, 5 * HOUR, hours(900, 40), 90 / HOUR, NOW, NOW + 4.75 * HOUR)
 
         assert projection is not None
-        assert projection.exhausted_at == pytest.approx(NOW + 9 * 0.25 * HOUR)
+        assert projection.exhausted_at == pytest.approx(NOW + HOUR)
 
     def test_spent(self) -> None:
-        projection = project_window(100, 5 * HOUR, hours(1), NOW, NOW + HOUR)
+        projection = project_window(100, 5 * HOUR, hours(1), 1, NOW, NOW + HOUR)
 
         assert projection is not None
         assert projection.exhausted_at == NOW
+
+    def test_unused(self) -> None:
+        assert project_window(0, 5 * HOUR, hours(1), 1, NOW, NOW + HOUR) == Projection(0.0, None, NOW + HOUR)
 
     @pytest.mark.parametrize(
         ("usage", "length", "resets_at"),
@@ -89,4 +85,4 @@ class TestWindow:
         ids=["nothing known", "unknown length", "over"],
     )
     def test_not_projected(self, usage: Usage, length: float, resets_at: float) -> None:
-        assert project_window(40, length, usage, NOW, resets_at) is None
+        assert project_window(40, length, usage, 1, NOW, resets_at) is None

@@ -10,6 +10,7 @@ import pytest
 from marshmallow import ValidationError
 
 from app.admin.api.openapi import BODIES, QUERIES
+from app.stores import keys
 from tests.support.ledger_rows import record_request
 
 
@@ -133,6 +134,18 @@ class TestUsageAndLedger:
         series = call("GET", "/usage/series?from=2026-01-01&to=2026-01-31").json
         assert (series["span"], series["step"], series["zone"]) == (None, "day", "UTC")
         assert (len(series["starts"]), series["until"] - series["starts"][0]) == (31, 31 * 86400)
+
+    def test_a_projection(self, call, ids, services):
+        """The window began before what the account used in the last hour, 50 % of it."""
+        now = time.time()
+        window = {"used_1": 50, "reset_1": int(1000 * (now + 4 * 3600)), "length_1": 5 * 3600}
+        services.scripts.client.hset(keys.account("default", ids["account"]), mapping=window)
+
+        (line,) = call("GET", "/usage/projection").json["data"]
+
+        assert (line["account"]["name"], line["projected"], line["used_percent"]) == ("main", True, 50)
+        assert line["exhausted_at"] is None or now < line["exhausted_at"] < now + 4 * 3600
+        assert line["percent_per_hour"] > 0
 
     def test_a_breakdown(self, call, ids):
         (line,) = call("GET", "/usage/series?key=ann&by=model").json["data"]
