@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from operator import add
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from app.errors import InvalidRequest
 from app.ledger.measured import MeasuredUsage
 from app.ledger.measurements import ENDPOINT_USAGE, Times, add_times, no_times, parse_times, parse_usage
+from app.ledger.points import Series, TimesSeries, add_parts
 from app.ledger.ranges import (
     DAY_SECONDS,
     HOUR_SECONDS,
@@ -28,8 +28,6 @@ from app.ledger.summaries import (
     HOUR,
     SECONDS,
     SETTLE_SECONDS,
-    SUMMARY_FIGURES,
-    Amounts,
     Grouping,
     Only,
     Summaries,
@@ -47,51 +45,6 @@ MINUTES_MADE = 60  # how far back summaries are prepared
 HOURS_MADE = 31 * 24
 DAYS_MADE = 800
 MAX_MADE = 200  # by one run of the job, of each sort; the newest come first
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """
-    Amounts by id (`""` for all) at each point: `lines[id][point]`, in the order of SUMMARY_FIGURES.
-
-    A point lasts from its start to the next one's, the last one until `until`. All in Unix seconds.
-    """
-
-    starts: list[int]
-    until: int
-    lines: Mapping[str, list[Amounts]]
-    step: Step = Step.HOUR
-    unprepared: int = 0  # hours or days that are left out: their summaries are still being made
-
-    def points(self, line: str = "") -> list[dict[str, int]]:
-        """Return the figures of one line by name, zeros where nothing was used."""
-        nothing = [[0] * len(SUMMARY_FIGURES)] * len(self.starts)
-        return [dict(zip(SUMMARY_FIGURES, point, strict=True)) for point in self.lines.get(line, nothing)]
-
-    def totals(self) -> dict[str, dict[str, int]]:
-        """Return the sums of each line by figure."""
-        return {
-            line: dict(zip(SUMMARY_FIGURES, map(sum, zip(*points, strict=True)), strict=True))
-            for line, points in self.lines.items()
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class TimesSeries:
-    """How long the requests that ended at each point took, by id: `lines[id][point]`."""
-
-    starts: Sequence[int]
-    until: int
-    lines: Mapping[str, list[Times]]
-
-    def totals(self) -> dict[str, Times]:
-        """Return the times of each line over all points."""
-        totals: dict[str, Times] = {}
-        for line, points in self.lines.items():
-            total = totals[line] = no_times()
-            for times in points:
-                add_times(total, times)
-        return totals
 
 
 class UsageSeries:
@@ -147,7 +100,7 @@ class UsageSeries:
         now, zone = self._now(pool)
         if by == Grouping.ENDPOINT:
             texts = self._measured.read(pool, within, ENDPOINT_USAGE, now, zone)
-            return _added(within, ((at, parse_usage(text)) for at, text in texts))
+            return add_parts(within, ((at, parse_usage(text)) for at, text in texts))
         parts: Iterable[tuple[int, Sums | None]]
         if within.step is Step.MINUTE:
             parts = self._minutes(pool, within.starts, by, now)
@@ -155,7 +108,7 @@ class UsageSeries:
             parts = self._days(pool, within, by, now, zone)
         else:
             parts = self._hours(pool, within.since, within.until, by, now)
-        return _added(within, parts)
+        return add_parts(within, parts)
 
     def _read_only(self, pool: str, within: Range, by: str, only: Only) -> Series:
         if by in (Grouping.ALL, only.noun):
@@ -167,8 +120,8 @@ class UsageSeries:
         if within.step is Step.FOUR_HOURS or within.since < now - BREAKDOWN_SECONDS[HOUR]:
             within = in_days(within, now, zone)
         if within.step.is_days:
-            return _added(within, self._days(pool, within, by, now, zone, only))
-        return _added(within, self._hours(pool, within.since, within.until, by, now, only))
+            return add_parts(within, self._days(pool, within, by, now, zone, only))
+        return add_parts(within, self._hours(pool, within.since, within.until, by, now, only))
 
     def times(self, pool: str, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
         """Return how long requests took, grouped by a Grouping; with *ids* only those lines."""
@@ -189,7 +142,7 @@ class UsageSeries:
         over = _over(MINUTE, now)
         starts = [over - SECONDS[MINUTE] * back for back in range(number, 0, -1)]
         parts = self._minutes(pool, starts, Grouping.ALL, now)
-        return _added(Range(Step.MINUTE, (starts[0],), over), parts).totals().get("", {})
+        return add_parts(Range(Step.MINUTE, (starts[0],), over), parts).totals().get("", {})
 
     def make(self, pool: str) -> int:
         """
@@ -261,24 +214,6 @@ class UsageSeries:
         """Return when the newest request ended, Unix seconds; 0: there is none."""
         newest_id = self._ledger.newest_id(pool)
         return position_of(newest_id)[0] // 1000 if newest_id != "0" else 0
-
-
-def _added(within: Range, parts: Iterable[tuple[int, Sums | None]]) -> Series:
-    lines: dict[str, list[Amounts]] = {}
-    unprepared = 0
-    for at, sums in parts:
-        index = bisect_right(within.starts, at) - 1
-        if sums is None:
-            unprepared += 1
-            continue
-        if index < 0:
-            continue
-        for name, amounts in sums.items():
-            line = lines.get(name)
-            if line is None:
-                line = lines[name] = [[0] * len(SUMMARY_FIGURES) for _ in within.starts]
-            line[index] = list(map(add, line[index], amounts))
-    return Series(list(within.starts), within.until, lines, within.step, unprepared)
 
 
 def _check_breakdown(within: Range, by: str, only: Only, now: int) -> None:

@@ -7,9 +7,10 @@ from typing import TypedDict
 
 from app.accounts.account import Account
 from app.formatting import NamedId
+from app.ledger.points import Series
 from app.ledger.projection import Projection, Usage, project_window, recent_rate
 from app.ledger.ranges import Span
-from app.ledger.series import Series, UsageSeries
+from app.ledger.series import UsageSeries
 from app.ledger.summaries import Grouping
 
 

@@ -8,7 +8,7 @@ from operator import add
 from typing import TypedDict
 
 from app.formatting import NamedId
-from app.ledger.series import Series
+from app.ledger.points import Series
 from app.presentation.names import Names
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.refusals import RefusalCounts

@@ -10,8 +10,9 @@ from enum import StrEnum
 from app.errors import InvalidRequest
 from app.ledger.histograms import percentile
 from app.ledger.measurements import Measure, Times, add_times, no_times
+from app.ledger.points import Series, TimesSeries
 from app.ledger.ranges import Range
-from app.ledger.series import Series, TimesSeries, UsageSeries
+from app.ledger.series import UsageSeries
 from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
 from app.presentation.names import Names
 from app.presentation.usage import add_groups, key_groups

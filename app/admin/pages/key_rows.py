@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.ledger.series import Series
+from app.ledger.points import Series
 from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Grouping
 from app.presentation.account_list import LastUse
 from app.presentation.api_keys import KeyView, key_views
