@@ -20,7 +20,7 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirec
 from app.admin.pages.lists import Filter, parse_sort
 from app.admin.services import services
 from app.formatting import natural
-from app.ledger.series import Span
+from app.ledger.ranges import Span
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from app.presentation.account_list import (

@@ -16,7 +16,7 @@ from app.admin.pages.lists import paginate, parse_sort
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.formatting import natural
-from app.ledger.series import Span
+from app.ledger.ranges import Span
 from app.ledger.summaries import Grouping
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
