@@ -99,6 +99,7 @@ class Settings:
     log_format: str = "auto"  # text on a terminal, else json
     max_body_bytes: int = 32 * MIB  # of a request; four times that for /v1/responses
     admin: str = "on"  # on; off; or host:port, a separate address for the admin pages
+    key_page: str = "on"  # on or off: the page of a key's holder, /my
     slow_client_seconds: float = 60.0  # a client that reads and sends nothing for so long is disconnected
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
     # off: the header Idempotency-Key is ignored; or MiB that the responses stored for it may take in a pool
@@ -180,6 +181,7 @@ class Settings:
             log_format=reader.choice("log_format", default.log_format, LOG_FORMATS),
             max_body_bytes=reader.integer("max_body_bytes", 32, 1, 1024) * MIB,
             admin=reader.switch_or_address("admin", default.admin),
+            key_page=reader.choice("key_page", default.key_page, ("on", "off")),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
             metrics_token=reader.header("metrics_token", ""),
             idempotency=reader.switch_or_mib("idempotency", default.idempotency),
@@ -215,6 +217,7 @@ NAMES = {
     "log_format": "POOLGATE_LOG_FORMAT",
     "max_body_bytes": "POOLGATE_MAX_BODY_MIB",
     "admin": "POOLGATE_ADMIN",
+    "key_page": "POOLGATE_KEY_PAGE",
     "slow_client_seconds": "POOLGATE_SLOW_CLIENT_SECONDS",
     "metrics_token": "POOLGATE_METRICS_TOKEN",
     "idempotency": "POOLGATE_IDEMPOTENCY",

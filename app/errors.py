@@ -237,6 +237,16 @@ class RoleNotAllowed(GatewayError):
     retryable = False
 
 
+class RotationNotAllowed(GatewayError):
+    """The pool does not let the holders of keys rotate them."""
+
+    status, type, code = 403, "invalid_request_error", "rotation_not_allowed"
+    retryable = False
+
+    def __init__(self) -> None:
+        super().__init__("In this pool, the holder of a key may not rotate it; an operator can")
+
+
 class TooManyAttempts(GatewayError):
     """Too many failed sign-ins; see `retry_after_seconds`."""
 

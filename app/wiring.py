@@ -64,6 +64,7 @@ from app.stores.audit import AuditLog
 from app.stores.cached_responses import CachedResponseRepository
 from app.stores.client import make_client
 from app.stores.health import HealthRepository
+from app.stores.key_sessions import KeySessionRepository
 from app.stores.ledger import LedgerRepository
 from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.limits import LimitRepository
@@ -140,6 +141,7 @@ class Services:
     accounts: AccountRepository
     credentials: CredentialRepository
     api_keys: ApiKeyRepository
+    key_sessions: KeySessionRepository
     limits: LimitRepository
     teams: TeamRepository
     clock: PoolClock
@@ -233,6 +235,7 @@ def build(
         accounts=stores.accounts,
         credentials=stores.credentials,
         api_keys=stores.api_keys,
+        key_sessions=KeySessionRepository(scripts),
         limits=stores.limits,
         teams=stores.teams,
         prices=stores.prices,

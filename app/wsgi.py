@@ -8,6 +8,7 @@ import sys
 from app import create_app
 from app.admin import create_admin_app
 from app.config import ConfigError, Settings
+from app.holders import create_holder_app
 from app.log import configure
 from app.server.dispatch import Dispatcher
 from app.tracing import tracing_for
@@ -24,4 +25,9 @@ try:
 except ConfigError as error:
     sys.exit(str(error))
 gateway = create_app(services)
-app = Dispatcher(services, gateway, None if settings.admin == "off" else create_admin_app(services, gateway))
+app = Dispatcher(
+    services,
+    gateway,
+    None if settings.admin == "off" else create_admin_app(services, gateway),
+    None if settings.key_page == "off" else create_holder_app(services),
+)

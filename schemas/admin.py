@@ -175,6 +175,7 @@ class PoolChange(AdminSchema):
     zone = Text()
     names_accounts = Flag()
     tells_windows = Flag()
+    holders_rotate = Flag()
     stream_upstream = Text()
     affinity_minutes = Integer(*POOL_NUMBERS["affinity_minutes"])
     keep_days = Integer(*POOL_NUMBERS["keep_days"])

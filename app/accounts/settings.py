@@ -16,7 +16,7 @@ from schemas.bounds import MAX_TIME_LIMIT_PATTERNS, POOL_NUMBERS
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
-FLAGS = ("names_accounts", "tells_windows")  # see PoolSettings
+FLAGS = ("names_accounts", "tells_windows", "holders_rotate")  # see PoolSettings
 CHOICES = {  # the values of each; the first is the default
     "stream_upstream": ("auto", "always", "never"),
 }
@@ -30,6 +30,7 @@ class PoolSettings:
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
     names_accounts: bool = True  # whether responses name their account
     tells_windows: bool = True  # whether callers see the used part of the pool's upstream windows
+    holders_rotate: bool = True  # whether the holders of keys may rotate them on their page
     stream_upstream: str = "auto"  # whether upstreams are to stream their responses
     affinity_minutes: int = 30  # how long after its last turn a conversation stays at its account; 0: no time
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go

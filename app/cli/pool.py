@@ -110,6 +110,12 @@ def time_limit(text: str) -> TimeLimit:
     "codex.rate_limits events, at /v1/usage and at /api/codex/usage.",
 )
 @click.option(
+    "--holders-rotate/--no-holders-rotate",
+    "holders_rotate",
+    default=None,
+    help="Whether the holders of keys may rotate them on their page, /my.",
+)
+@click.option(
     "--stream-upstream",
     type=click.Choice(CHOICES["stream_upstream"]),
     help="Whether upstreams are to stream responses: auto [default], where the caller or the gateway needs "
@@ -162,11 +168,16 @@ def set_pool(
     time_limits: tuple[TimeLimit, ...],
     names_accounts: bool | None,
     tells_windows: bool | None,
+    holders_rotate: bool | None,
     stream_upstream: str | None,
     **numbers: int | None,
 ) -> None:
     """Change the settings of a pool, from the next request."""
-    flags = {"names_accounts": names_accounts, "tells_windows": tells_windows}
+    flags = {
+        "names_accounts": names_accounts,
+        "tells_windows": tells_windows,
+        "holders_rotate": holders_rotate,
+    }
     if {policy, zone, stream_upstream, *flags.values(), *numbers.values()} == {None} and not time_limits:
         raise click.UsageError("Nothing to change: give at least one option")
     steps = [limit.apply for limit in time_limits]

@@ -10,7 +10,17 @@ from app.accounts.pools import POLICIES
 from app.config import Settings, package_version
 
 READABLE_SETTINGS = (
-    *("bind", "port", "web_concurrency", "admin", "log_level", "log_format", "originator", "user_agent"),
+    *(
+        "bind",
+        "port",
+        "web_concurrency",
+        "admin",
+        "key_page",
+        "log_level",
+        "log_format",
+        "originator",
+        "user_agent",
+    ),
     *("openai_base_url", "chatgpt_base_url", "oauth_issuer"),
     *("max_body_bytes", "max_responses_body_bytes", "store_timeout_seconds"),
     *("graceful_timeout_seconds", "slow_client_seconds", "idempotency", "max_recorded_bytes", "cors_origins"),

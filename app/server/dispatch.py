@@ -1,4 +1,4 @@
-"""Dispatch requests to the gateway, or to the admin application under `/admin`."""
+"""Dispatch requests to the gateway, to `/admin` (pages of operators), or to `/my` (pages of key holders)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.config import Settings
 from app.server.client_address import ADDRESS, CLIENT_OF, Proxies
 
 Application = Callable[..., Iterable[bytes]]
-ADMIN = "/admin"
+ADMIN, HOLDERS = "/admin", "/my"
 
 
 class ProcessServices(Protocol):
@@ -24,13 +24,21 @@ class Dispatcher:
     The WSGI application of a process.
 
     With a port of its own the admin application serves every path of that port, and no other; without
-    one it serves `/admin`. If it is None, `/admin` is an unknown path of the gateway.
+    one it serves `/admin`. The holders' application serves `/my` on the port of the gateway. The path of one
+    that is None is an unknown path of the gateway.
     """
 
-    def __init__(self, services: ProcessServices, gateway: Application, admin: Application | None) -> None:
+    def __init__(
+        self,
+        services: ProcessServices,
+        gateway: Application,
+        admin: Application | None,
+        holders: Application | None = None,
+    ) -> None:
         self.services = services
         self._gateway = gateway
         self._admin = admin
+        self._holders = holders
         port = services.settings.admin_port
         self._admin_port = None if port is None else str(port)
         self.trust(())
@@ -41,15 +49,24 @@ class Dispatcher:
         self._client_of = self._proxies.client_of
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        admin = self._admin
-        if admin is None or not self._is_for_admin(environ):
+        pages = self._pages(environ)
+        if pages is None:
             environ[CLIENT_OF] = self._client_of
             return self._gateway(environ, start_response)
         environ[ADDRESS] = self._proxies.client_of(environ)
-        return admin(environ, start_response)
+        return pages(environ, start_response)
+
+    def _pages(self, environ: dict[str, Any]) -> Application | None:
+        """Return the application of pages that serves *environ*, None for the gateway."""
+        if self._admin is not None and self._is_for_admin(environ):
+            return self._admin
+        return self._holders if _is_under(HOLDERS, environ["PATH_INFO"]) else None
 
     def _is_for_admin(self, environ: dict[str, Any]) -> bool:
         if self._admin_port is not None:
             return bool(environ["SERVER_PORT"] == self._admin_port)  # of our socket, not of the Host header
-        path: str = environ["PATH_INFO"]
-        return path.startswith(ADMIN) and path[len(ADMIN) :][:1] in ("", "/")
+        return _is_under(ADMIN, environ["PATH_INFO"])
+
+
+def _is_under(root: str, path: str) -> bool:
+    return path.startswith(root) and path[len(root) :][:1] in ("", "/")

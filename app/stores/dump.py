@@ -51,7 +51,7 @@ EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interru
     ),
     "overloaded",  # of earlier versions
     *("queue", "queue:"),  # of requests that wait for an account
-    *("look:", "aff:", "absent:", "ans:", "idem:", "done:", "ses:", "op-ses:", "try:", "start"),
+    *("look:", "aff:", "absent:", "ans:", "idem:", "done:", "ses:", "op-ses:", "holders:", "try:", "start"),
     *("audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("ledgerindex", "ledgerindex:"),

@@ -67,6 +67,11 @@ def team(name: str, team_name: str) -> str:
     return f"{root(name)}t:{team_name}"
 
 
+def key_sessions(name: str, key_id: str) -> str:
+    """Sorted set: session of the key's holder, by the SHA-256 (hex) of its secret id -> its end, Unix ms."""
+    return f"{root(name)}holders:{key_id}"
+
+
 def secret(name: str, digest: str) -> str:
     """String: SHA-256 (hex) of an API key -> key id."""
     return f"{root(name)}s:{digest}"

@@ -40,6 +40,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "rotate_key": _BASE,
     "change_key": _BASE,
     "remove_key": _BASE,
+    "open_key_session": _BASE,
     "create_team": _BASE,
     "change_team": _BASE,
     "remove_team": _BASE,

@@ -40,6 +40,7 @@ BODIES: dict[str, Json] = {
     "POST /pools": {"name": "@POOL@-x", "policy": "ordered", "zone": "UTC"},
     "PATCH /pools/{pool}": {
         **{"policy": "balanced", "zone": "Europe/Rome", "names_accounts": False, "tells_windows": False},
+        **{"holders_rotate": False},
         **{"stream_upstream": "always", "affinity_minutes": 5, "keep_days": 9, "assumed_output_tokens": 100},
         **{
             "assumed_context_tokens": 1000,

@@ -37,15 +37,20 @@ def register_layout(app: Flask) -> None:
     """Register the template context, filters and URL defaults of the pages on *app*."""
     app.context_processor(_layout_context)
     app.url_defaults(_add_pool)
-    app.jinja_env.filters.update(
-        formatting.FILTERS, bar=sparks.bar, share=sparks.share, sparkline=sparks.sparkline
-    )
     app.jinja_env.globals.update(
-        zone_name=clock.zone_name,
         list_url=lists.list_url,
         active_filters=lists.active_filters,
         without_filters=lists.without_filters,
     )
+    register_formatting(app)
+
+
+def register_formatting(app: Flask) -> None:
+    """Register the filters of templates that operators and holders of keys see."""
+    app.jinja_env.filters.update(
+        formatting.FILTERS, bar=sparks.bar, share=sparks.share, sparkline=sparks.sparkline
+    )
+    app.jinja_env.globals.update(zone_name=clock.zone_name)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 

@@ -2,6 +2,7 @@
 -- KEYS[1]  root of the pool
 -- ARGV     key id, JSON {field: value}
 -- Returns  1 changed, 0 when there is no such key, -1 when its new team does not exist.
+-- Sessions of the holder of a disabled key end.
 -- A key that changes its team takes what is in flight along: that settles under the limits it was admitted by.
 local fields = cjson.decode(ARGV[2])
 check(fields, {})
@@ -10,4 +11,5 @@ local key = api_key_key(ARGV[1])
 if redis.call('EXISTS', key) == 0 then return 0 end
 if fields.team and fields.team ~= '' and redis.call('EXISTS', team_key(fields.team)) == 0 then return -1 end
 for field, value in pairs(fields) do redis.call('HSET', key, field, storable(value)) end
+if fields.state == 'disabled' then redis.call('DEL', key_sessions_key(ARGV[1])) end
 return 1

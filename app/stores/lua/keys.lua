@@ -27,6 +27,7 @@ local function account_key(id) return root .. 'a:' .. id end
 local function api_key_key(id) return root .. 'k:' .. id end
 local function team_key(name) return root .. 't:' .. name end
 local function secret_key(digest) return root .. 's:' .. digest end
+local function key_sessions_key(id) return root .. 'holders:' .. id end -- zset: session digest -> end, Unix ms
 local function ready_key(offer) return root .. 'ready:' .. offer end
 local function offering_key(model) return root .. 'offering:' .. model end
 local function members_key(offer) return root .. 'members:' .. offer end

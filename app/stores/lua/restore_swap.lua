@@ -38,7 +38,7 @@ local function drop_newest()
     for _, digest in ipairs(redis.call('HMGET', api_key_key(id), 'digest', 'former')) do
       if digest then redis.call('DEL', secret_key(digest)) end
     end
-    redis.call('DEL', api_key_key(id))
+    redis.call('DEL', api_key_key(id), key_sessions_key(id))
   end
   for _, span in ipairs({ 'h', 'd' }) do
     for _, start in ipairs(redis.call('ZRANGE', rollup_starts_key(span), 0, -1)) do

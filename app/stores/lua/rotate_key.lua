@@ -2,7 +2,7 @@
 -- KEYS[1]  root of the pool
 -- ARGV     key id, SHA-256 of the new secret (hex), how long the old one stays valid (ms)
 -- Returns  {1, until when the old secret is valid (ms; 0: not any more)}, or {0} when there is no such key.
--- At most two secrets of a key are valid: an even older one ends now.
+-- At most two secrets of a key are valid: an even older one ends now. Sessions of the key's holder end.
 local id, digest, overlap, now = ARGV[1], ARGV[2], number_argument(ARGV[3], 'overlap'), clock()
 local key = api_key_key(id)
 if redis.call('EXISTS', key) == 0 then return { 0 } end
@@ -19,6 +19,7 @@ else
   if current then redis.call('DEL', secret_key(current)) end
   redis.call('HDEL', key, 'former')
 end
+redis.call('DEL', key_sessions_key(id))
 redis.call('SET', secret_key(digest), id)
 redis.call('HSET', key, 'digest', digest, 'former_until_ms', ends, 'rotated_ms', now)
 return { 1, ends }

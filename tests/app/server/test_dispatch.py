@@ -23,6 +23,7 @@ def front_of(admin: str, seen: dict[str, Any] | None = None) -> Dispatcher:
         services,  # type: ignore[arg-type]
         application("gateway"),
         None if admin == "off" else application("admin"),
+        application("holders"),
     )
 
 
@@ -36,7 +37,7 @@ def test_admin_answers_under_its_own_address(path: str) -> None:
     assert answered_by(path) == "admin"
 
 
-@pytest.mark.parametrize("path", ["/", "", "/administration", "/v1/models", "/v1/admin/"])
+@pytest.mark.parametrize("path", ["/", "", "/administration", "/mystery", "/v1/models", "/v1/admin/"])
 def test_the_gateway_answers_all_else(path: str) -> None:
     assert answered_by(path) == "gateway"
 
@@ -44,6 +45,14 @@ def test_the_gateway_answers_all_else(path: str) -> None:
 @pytest.mark.parametrize("path", ["/admin", "/admin/api/keys", "/v1/models"])
 def test_switched_off_the_gateway_answers_everything(path: str) -> None:
     assert answered_by(path, "off") == "gateway"
+
+
+@pytest.mark.parametrize("path", ["/my", "/my/", "/my/requests"])
+def test_holders_of_keys_are_answered_at_the_port_of_the_gateway(path: str) -> None:
+    assert answered_by(path) == "holders"
+    assert answered_by(path, "off") == "holders"
+    assert answered_by(path, "127.0.0.1:9000", "8000") == "holders"
+    assert answered_by(path, "127.0.0.1:9000", "9000") == "admin"
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/v1/models", "/"])

@@ -119,6 +119,7 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "store_tokens": [sign_in | {"account": "s", "fence": 1, "rotation": 0}],
         "replace_tokens": [sign_in],
         "open_session": [_OPEN_SESSION],
+        "open_key_session": ["k", "secret-digest", "session", "5000", "3"],
         "touch_session": ["d", "5000"],
         "set_operator": [{"name": "ann", "fields": {"password": "x", "recovery": ""}}],
         "put_admin_token": [
@@ -169,6 +170,7 @@ def _filled(client: Any) -> StoreOfTest:
         limit("parallel", "parallel_requests", "none", 9),
         team="red",
     )
+    client.set(keys.secret(store.pool, "secret-digest"), "k")
     store.admit("open", output_tokens=10, cost=10, affinity="aff")
     _session(store)
     for digest in ("ended", "claimed"):

@@ -1,0 +1,47 @@
+"""Pages of a key's holder need a session, and may read what belongs to its key alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, g, redirect, url_for
+
+from app.admin.guard import check_form
+from app.admin.services import services
+from app.admin.sessions import address
+from app.holders import sessions
+from app.operations.service import AdminOperations
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.audit import Actor, Via
+
+SIGN_IN = "sign_in.show"
+
+
+def protect(blueprint: Blueprint) -> None:
+    """Require a session before any other hook of *blueprint*."""
+    blueprint.before_request_funcs.setdefault(None, []).insert(0, _require_session)
+
+
+def holder() -> ApiKey:
+    """Return the key of the session, with its limits and those of its team and pool."""
+    key: ApiKey = g.holder
+    return key
+
+
+def actor(key: ApiKey) -> Actor:
+    """Return who changes something, for the audit log: the holder of *key*."""
+    return Actor(f"key:{key.name}", Via.PAGE, address())
+
+
+def operations() -> AdminOperations:
+    """Return the audited operations of the holder; a view makes those that holders may make."""
+    return services().operations(actor(holder()))
+
+
+def _require_session() -> Any:
+    key = sessions.current()
+    if key is None:
+        return redirect(url_for(SIGN_IN), 303)
+    g.holder, g.pool = key, key.pool
+    check_form()
+    return None
