@@ -72,7 +72,7 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
             prepared = prepare(build(patient_settings), upstream, openai_api_key)
             supervisor.wait_until(lambda: _is_ready(settings, upstream), READY_SECONDS)
             model = "demo" if demo else "gpt-5.2"
-            click.echo(_build_greeting(settings, prepared, model))
+            click.echo(build_greeting(settings, prepared, model))
             with announced(settings.home, _gateway(settings, prepared)):
                 supervisor.run(lambda: _watch(settings), private_server.WATCH_SECONDS)
     except Stopped:
@@ -154,18 +154,20 @@ def _reachable(bind: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
 
 
-def _build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
+def build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
     """Return the text to print once everything is ready, with a curl command."""
     url = f"{_origin(settings.bind, settings.port)}/v1"
     key, bearer = f"{prepared.key}  (shown only once)", f"'Authorization: Bearer {prepared.key}'"
     if prepared.key is None:
-        key = f"'{prepared.key_name}' was shown when it was created; new key: poolgate key create --name NAME"
+        another = "export POOLGATE_KEY=$(poolgate key create --name NAME)"
+        key = f"'{prepared.key_name}' was shown when it was created; another: {another}"
         bearer = '"Authorization: Bearer $POOLGATE_KEY"'
     question = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
     lines = [
         "Poolgate is ready.",
         "",
         f"  url  {url}",
+        *_bind_line(settings),
         f"  key  {key}",
         *_admin_line(settings, prepared.start_token),
         *([] if prepared.has_accounts else ["  next add an account: poolgate account add --help"]),
@@ -174,6 +176,13 @@ def _build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
         f" -d '{orjson.dumps(question).decode()}'",
     ]
     return "\n".join(lines)
+
+
+def _bind_line(settings: Settings) -> list[str]:
+    """Return a line that names the address which is listened on, unless the URL shows it."""
+    if _reachable(settings.bind) == settings.bind:
+        return []
+    return [f"  on   {settings.bind}: other machines reach it too; {NAMES['bind']}=127.0.0.1 prevents that"]
 
 
 def _gateway(settings: Settings, prepared: Prepared) -> Gateway:

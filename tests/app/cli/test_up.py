@@ -21,6 +21,9 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import main
+from app.cli.initial_setup import Prepared
+from app.cli.up import build_greeting
+from app.config import Settings
 from app.stores.private_server_supervisor import pid_of_server
 from tests.support.ports import free_port
 from tests.support.processes import eventually, is_alive, with_argument
@@ -221,3 +224,13 @@ class TestRefusals:
 
         assert result.exit_code == 2
         assert result.stderr == "Error: WEB_CONCURRENCY='none' does not work: a whole number from 1 to 256\n"
+
+
+class TestGreeting:
+    @pytest.mark.parametrize(("bind", "is_open"), [("0.0.0.0", True), ("::", True), ("127.0.0.1", False)])
+    def test_it_names_an_address_that_other_machines_reach(self, bind: str, is_open: bool) -> None:
+        settings = Settings(bind=bind, port=9000, admin="off")
+
+        lines = build_greeting(settings, Prepared("demo", "sk-pg-default-x", True, None), "demo").splitlines()
+
+        assert any(line.startswith(f"  on   {bind}: ") for line in lines) is is_open
