@@ -20,7 +20,7 @@ from tests.support.gateway import PoolOfTest
 from tests.support.guide import page
 
 MODEL = "gpt-5.2"
-REPLY = "simulated model"  # in every reply of the demo upstream
+REPLY = "poolgate-demo"  # in every reply of the demo upstream, also where it calls a tool
 TRIED = ("env", "curl", "python", "node", "codex", "opencode", "langchain", "vercel-ai", "aider", "llm")
 UNTRIED = {
     "open-webui": "a web application of several gigabytes",
