@@ -133,7 +133,8 @@ def _contents(document: Json, shown: dict[bytes, Link], link: Link, content: Jso
     for media_type, described in content.items():
         schema, example = described["schema"], _pretty(described.get("example"))
         variants = _variants(document, schema, 0)
-        same_as = shown.setdefault(orjson.dumps(schema), link) if variants else link
+        is_long = sum(len(variant.fields) for variant in variants) > 2
+        same_as = shown.setdefault(orjson.dumps(schema), link) if is_long else link
         if same_as is link:
             yield Content(media_type, type_of(document, schema), variants, example)
         else:
@@ -230,11 +231,15 @@ def _facts(schema: Json) -> Iterator[str]:
             yield f"at most {at_most:,}{unit}"
     values = schema.get("enum") or schema.get("items", {}).get("enum")
     if values and "type" in schema:
-        yield "one of " + ", ".join(str(value) for value in values if value is not None)
+        yield "one of " + ", ".join(_value(value) for value in values if value is not None)
     if schema.get("examples"):
         yield "such as " + ", ".join(map(str, schema["examples"]))
     if "pattern" in schema:
         yield f"matches {schema['pattern']}"
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _resolved(document: Json, schema: Json) -> Json:

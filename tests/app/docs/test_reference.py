@@ -23,6 +23,7 @@ BODY = {
         "count": {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63, "default": 3},
         "size": {"type": "integer", "minimum": 1, "maximum": 10, "description": "How large."},
         "mode": {"type": "string", "enum": ["a", "b", None]},
+        "store": {"type": "boolean", "enum": [False, None]},
         "seed": {"type": "integer", "x-passed-through": True},
     },
 }
@@ -72,6 +73,7 @@ class TestFields:
         assert fields["count"].facts == ("default 3",)
         assert (fields["size"].facts, fields["size"].description) == (("1 to 10",), "How large.")
         assert fields["mode"].facts == ("one of a, b",)
+        assert fields["store"].facts == ("one of false",)
 
     def test_what_passes_through(self, fields: Any) -> None:
         assert [name for name, field in fields.items() if field.is_passed_through] == ["seed"]
