@@ -50,9 +50,10 @@ bp = page_blueprint("api_keys", "/keys")
 def show() -> Any:
     """List the keys of the pool that match the filters in the query, with their usage in a time span."""
     app_services, span = services(), usage_summary.span_of(request.args)
+    now = app_services.clock.now()
     everything = app_services.api_keys.all(g.pool)
     chosen, errors = key_filters.parse(request.args)
-    matching = chosen.select(everything, app_services.clock.now())
+    matching = chosen.select(everything, now)
     rows = key_rows.read_rows(app_services, g.pool, matching, span)
     if request.args.get("use") == "never":
         rows = [row for row in rows if not row.is_used]
@@ -71,7 +72,8 @@ def show() -> Any:
         sort=sort,
         span=span,
         spans=usage_summary.SPANS,
-        now=app_services.clock.now(),
+        now=now,
+        distance=lambda at: key_rows.rounded(abs(at - now)),
         errors=errors,
         is_empty=not everything,
         bulk_actions=BULK_ACTIONS,

@@ -57,3 +57,9 @@ def _last_use(key_id: str, exact: float | None, series: Series) -> LastUse | Non
     points: list[Amounts] = series.lines.get(key_id, [])
     used = [start for start, amounts in zip(series.starts, points, strict=False) if amounts[_REQUESTS]]
     return LastUse(used[-1], is_exact=False) if used else None
+
+
+def rounded(seconds: float) -> float:
+    """Return a length of time in whole days, hours or minutes, for one short unit in a list."""
+    unit = next((length for length in (86_400, 3600, 60) if seconds >= length), 1)
+    return seconds // unit * unit
