@@ -101,10 +101,17 @@ class RefusalsQuery(PoolQuery):
     label = Text()  # name=value or name, several separated by commas
 
 
+KEY_STATES = ("active", "disabled", "expired")
+
+
 class KeysQuery(PoolQuery):
     team = Text()
     owner = Text()
     label = Text()  # name=value or name, several separated by commas
+    state = Text(
+        validate=OneOf(("active", "disabled", "expired"), error="must be active, disabled or expired")
+    )
+    model = Text()  # that the keys may use
 
 
 class RequestsQuery(PoolQuery):

@@ -9,7 +9,8 @@ from typing import Any
 
 from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
-from app.patterns import matches
+from app.accounts.model_routes import RouteTable
+from app.patterns import STAR, matches
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 
@@ -28,13 +29,13 @@ class OfferedModel:
 
 
 def offered_models(
-    key: ApiKey, accounts: Sequence[Account], routes: Mapping[str, ModelRoute], *, demo: bool
+    key: ApiKey, accounts: Sequence[Account], routes: RouteTable, *, demo: bool
 ) -> list[OfferedModel]:
     """
     Return what *accounts*, all of the pool, offer to *key*, by name; the first account determines the owner.
 
-    *routes* are the model routes with exact names: patterns are no names. *demo* is whether demo accounts
-    answer.
+    A model route whose name is a pattern offers the names that *key* is given and that it matches: a pattern
+    is no name. *demo* is whether demo accounts answer.
     """
     usable = _usable(key, accounts, demo=demo)
     offered = {model.name: model for model in _of_routes(key, usable, routes)}
@@ -42,23 +43,20 @@ def offered_models(
     return [offered[name] for name in sorted(offered)]
 
 
-def _of_accounts(
-    key: ApiKey, usable: Sequence[Account], routes: Mapping[str, ModelRoute]
-) -> Iterator[OfferedModel]:
+def _of_accounts(key: ApiKey, usable: Sequence[Account], routes: RouteTable) -> Iterator[OfferedModel]:
     """Yield the models of each account, those of the first account last."""
     for account in reversed(usable):
         for name in filter(key.may_use, account.offered_models):
             metadata = account.metadata_of(name)
-            yield OfferedModel(name, account.owned_by, account.created_at, metadata, routes.get(name))
+            yield OfferedModel(name, account.owned_by, account.created_at, metadata, routes.exact.get(name))
 
 
-def _of_routes(
-    key: ApiKey, usable: Sequence[Account], routes: Mapping[str, ModelRoute]
-) -> Iterator[OfferedModel]:
-    for name in filter(key.may_use, routes):
-        targets = chain(*routes[name].steps)
-        if any(_offers(account, target) for target in targets for account in usable):
-            yield OfferedModel(name, OWNER, route=routes[name])
+def _of_routes(key: ApiKey, usable: Sequence[Account], routes: RouteTable) -> Iterator[OfferedModel]:
+    named = [*filter(key.may_use, routes.exact), *(name for name in key.models if STAR not in name)]
+    for name in dict.fromkeys(named):
+        route = routes.find(name)
+        if route and any(_offers(account, target) for target in chain(*route.steps) for account in usable):
+            yield OfferedModel(name, OWNER, route=route)
 
 
 def _usable(key: ApiKey, accounts: Sequence[Account], *, demo: bool) -> list[Account]:

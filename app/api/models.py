@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from app.accounts.kinds import kind_of
+from app.accounts.model_routes import NO_ROUTES
 from app.accounts.offered_models import OfferedModel, offered_models
 from app.api.auth import authenticate, caller
 from app.api.codex_catalogue import catalogue_of
@@ -45,7 +46,7 @@ def catalogue() -> Response:
 
 def _offered() -> list[JsonObject]:
     key, current = caller(), services()
-    routes = {} if key.routes == NONE_SET else current.routes.table(key.pool, key.routes).exact
+    routes = NO_ROUTES if key.routes == NONE_SET else current.routes.table(key.pool, key.routes)
     return [
         _entry(model)
         for model in offered_models(key, current.accounts.all(key.pool), routes, demo=current.demo)

@@ -16,6 +16,8 @@ from app.operations.check_requests import check_missing_models
 from app.operations.check_stores import CheckStores
 from app.operations.check_webhooks import check_webhooks
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics, pool_option
+from app.operations.key_warnings import lists_model, routes_match
+from app.patterns import matches
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey, KeyState
 from app.stores.secrets import Vault
@@ -152,9 +154,9 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTa
         )
         return
     for model in key.models:
-        if routes.find(model) is not None:
+        if routes_match(routes, model):
             continue
-        offering = [account for account in allowed if model in account.served_models or not account.models]
+        offering = [account for account in allowed if not account.models or _serves(account, model)]
         if not offering:
             what = f"no account it may use offers {model}"
             remedy = f"poolgate key set NAME{pool_option(pool)} --models, or poolgate account set --models"
@@ -164,5 +166,10 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTa
             yield Diagnostic(Level.NOTE, pool, what, "look at poolgate account list", *of_key)
 
 
+def _serves(account: Account, name: str) -> bool:
+    """Return whether *account* is given *name*, or a model that it matches as a pattern."""
+    return any(matches(name, model) for model in account.served_models)
+
+
 def _may_have(account: Account, model: str) -> bool:
-    return not account.listed or model in account.offered_models
+    return not account.listed or lists_model(account, model)

@@ -8,6 +8,7 @@ from typing import Any
 from app.accounts.account import Account
 from app.accounts.model_routes import NO_ROUTES, RouteTable
 from app.formatting import moment
+from app.patterns import matches
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 
@@ -38,9 +39,21 @@ def _expiry(key: ApiKey, now: float) -> list[str]:
 
 def _models(key: ApiKey, accounts: Sequence[Account], routes: RouteTable) -> list[str]:
     allowed = [account for account in accounts if not key.accounts or account.id in key.accounts]
-    models = [name for name in key.models if routes.find(name) is None]
-    missing = [model for model in models if not any(account.may_have(model) for account in allowed)]
+    models = [name for name in key.models if not routes_match(routes, name)]
+    missing = [
+        name for name in models if not any(one.may_have(name) or lists_model(one, name) for one in allowed)
+    ]
     return [f"no account lists {', '.join(missing)}"] if missing and allowed else []
+
+
+def routes_match(routes: RouteTable, name: str) -> bool:
+    """Return whether a model route applies to *name*, or to a name that it matches as a pattern."""
+    return routes.find(name) is not None or any(matches(name, exact) for exact in routes.exact)
+
+
+def lists_model(account: Account, name: str) -> bool:
+    """Return whether *account* offers *name*, or a model that it matches as a pattern."""
+    return any(matches(name, model) for model in account.offered_models)
 
 
 def same_limits(limits: Sequence[Limit], added: Limit | None = None) -> list[str]:

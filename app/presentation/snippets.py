@@ -63,7 +63,7 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     yield Snippet(
         "codex",
         "Codex CLI",
-        "~/.codex/config.toml",
+        "~/.codex/config.toml; with supports_websockets = true it uses one connection for a session",
         f'model = {_text(model)}\nmodel_provider = "poolgate"\n\n'
         '[model_providers.poolgate]\nname = "Poolgate"\n'
         f'base_url = "{base_url}"\nenv_key = "{VARIABLE}"\nwire_api = "responses"',

@@ -31,13 +31,15 @@ def index() -> Response:
     """
     List keys by name, with the usage of their limits.
 
-    `team` and `owner` are filters, and `label`: `name=value` or `name`, several separated by commas.
+    `team`, `owner` and `state` are filters, `model` is one that the keys may use, and `label` is `name=value`
+    or `name`, several separated by commas.
     """
     params = inputs.query(KEYS_QUERY)
     pool = checked_pool(params["pool"])
     labels = parse_label_filters(params.get("label", ""))
-    key_filter = KeyFilter(team=params.get("team", ""), owner=params.get("owner", ""), labels=labels)
-    return list_response(_serialize(pool, key_filter.select(services().api_keys.all(pool))))
+    texts = {name: params.get(name, "") for name in ("team", "owner", "state", "model")}
+    matching = KeyFilter(**texts, labels=labels).select(services().api_keys.all(pool), services().clock.now())
+    return list_response(_serialize(pool, matching))
 
 
 @bp.post("")

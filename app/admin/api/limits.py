@@ -12,6 +12,7 @@ from app.admin.api.inputs import checked_pool, deleted_response, json_response, 
 from app.admin.guard import operations
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
+from app.operations.key_warnings import same_limits
 from app.presentation.limits import LimitStatusJson, serialize_limit_status
 from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit
@@ -42,7 +43,7 @@ def of_pool(pool: str) -> Response:
 
 @bp.post("/keys/<name>/limits")
 def add_to_key(name: str) -> Response:
-    """Add a limit to a key. Usage earlier in the current window counts."""
+    """Add a limit to a key. Usage earlier in the current window counts. `warnings` are sentences."""
     return _add(inputs.pool(), name)
 
 
@@ -98,11 +99,15 @@ def remove_of_pool(pool: str, limit_id: str) -> Response:
 
 
 def _list_response(pool: str, key: str | None, team: str | None = None) -> Response:
-    app_services = services()
-    owner = FOR_POOL if key is None else app_services.api_keys.find(pool, key).id
+    limits = services().limits.all(pool, _owner_id(pool, key, team))
+    return list_response(serialize_limits(pool, limits))
+
+
+def _owner_id(pool: str, key: str | None, team: str | None = None) -> str:
+    """Return what `LimitRepository` takes for a key or a team, else for the pool. Raises NotFound."""
     if team is not None:
-        owner = for_team(app_services.teams.find(pool, team).name)
-    return list_response(serialize_limits(pool, app_services.limits.all(pool, owner)))
+        return for_team(services().teams.find(pool, team).name)
+    return FOR_POOL if key is None else services().api_keys.find(pool, key).id
 
 
 def serialize_limits(pool: str, limits: Sequence[Limit]) -> list[LimitStatusJson]:
@@ -117,7 +122,8 @@ def _read_limit() -> Limit:
 
 def _add(pool: str, key: str | None, team: str | None = None) -> Response:
     added = operations().limits.add(pool, _read_limit(), key=key, team=team)
-    return json_response(serialize_limits(pool, [added])[0], 201)
+    warnings = same_limits(services().limits.all(pool, _owner_id(pool, key, team)), added)
+    return json_response({**serialize_limits(pool, [added])[0], "warnings": warnings}, 201)
 
 
 def _edit(pool: str, key: str | None, limit_id: str, team: str | None = None) -> Response:

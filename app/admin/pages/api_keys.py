@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from flask import g, render_template, request
+from markupsafe import Markup
 
 from app.admin.guard import operations
 from app.admin.pages import key_filters, key_rows, lists, usage_summary
 from app.admin.pages.bulk_actions import ACTIONS
+from app.admin.pages.clock import moment
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
+from app.admin.pages.key_activity import read_activity
 from app.admin.pages.key_form import KeyForm, new_values, values_of
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.operations.account_check import example_model
 from app.operations.key_warnings import rotation_warnings
+from app.patterns import STAR
 from app.presentation.api_keys import KeyView, key_views
 from app.presentation.key_list import DEFAULT_COLUMN, KEY_COLUMNS, sort_rows, totals
 from app.presentation.snippets import snippets
@@ -28,6 +31,13 @@ from schemas.admin import MAX_OVERLAP_SECONDS
 
 BULK_ACTIONS = [(do, one.verb, "danger" if one.is_grave else "quiet") for do, one in ACTIONS.items()]
 MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
+OVERLAPS = (
+    ("0", "it becomes invalid immediately"),
+    ("1", "one hour"),
+    ("24", "one day"),
+    ("168", "one week"),
+    ("720", "30 days"),
+)
 DISABLE = ConfirmedChange(
     "Disable",
     "key",
@@ -103,6 +113,7 @@ def detail(name: str) -> Any:
         spans=usage_summary.SPANS,
         totals=used.totals(),
         charts=used.charts(),
+        activity=read_activity(app_services, key),
         clients=snippets(base_url(), _model(key)),
     )
 
@@ -114,8 +125,9 @@ def _shared_limits(key: ApiKey) -> list[Limit]:
 
 
 def _model(key: ApiKey) -> str:
-    """Return a model for examples: one that this key may use, and an account in use has."""
-    return next(iter(key.models), example_model(services().accounts.all(g.pool), key.may_use) or "gpt-5.2")
+    """Return a model for examples: one that this key may use and an account in use lists, if there is one."""
+    listed = example_model(services().accounts.all(g.pool), key.may_use)
+    return listed or next((name for name in key.models if STAR not in name), "gpt-5.2")
 
 
 @bp.route("/create", methods=["GET", "POST"])
@@ -167,7 +179,7 @@ def edit(name: str) -> Any:
 @bp.route("/<name>/rotate", methods=["GET", "POST"])
 def rotate(name: str) -> Any:
     """Give a key a new secret and show it, once."""
-    before = services().api_keys.find(g.pool, name)
+    before, now = services().api_keys.find(g.pool, name), services().clock.now()
     form = Form(request.form or {"hours": "24"}, "hours")
     if request.method == "POST":
         hours = form.integer("hours")
@@ -176,14 +188,23 @@ def rotate(name: str) -> Any:
         else:
             with form.collect_errors():
                 key, secret = operations().api_keys.rotate(g.pool, name, overlap_seconds=hours * 3600)
-                note = (
-                    f"The old secret stays valid for {hours} hour{'' if hours == 1 else 's'}."
-                    if hours
-                    else "The old secret is no longer valid."
-                )
-                note = " ".join((note, _join_warnings(rotation_warnings(before, time.time())))).rstrip()
-                return _show_secret(key, secret, note)
-    return render_template("keys/rotate.html", section="api_keys.show", form=form, name=name), form.status
+                return _show_secret(key, secret, _overlap_note(key, before, now))
+    return render_template(
+        "keys/rotate.html",
+        section="api_keys.show",
+        form=form,
+        name=name,
+        overlaps=OVERLAPS,
+        former_until=before.former_until if rotation_warnings(before, now) else None,
+    ), form.status
+
+
+def _overlap_note(key: ApiKey, before: ApiKey, now: float) -> Markup:
+    """Return how long the secret before the rotation stays valid, and what the rotation ended early."""
+    until = key.former_until
+    note = Markup("The old secret stays valid until {}.").format(moment(until)) if until else None
+    warnings = _join_warnings(rotation_warnings(before, now))
+    return Markup(" ").join(filter(None, (note or "The old secret is no longer valid.", warnings)))
 
 
 @bp.post("/<name>/enable")

@@ -18,7 +18,6 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, page_blueprint
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, documented_codes
-from app.patterns import STAR
 from app.presentation.names import Names
 from app.presentation.playground import PlaygroundRequest, reply_text, request_snippets, to_text
 from app.presentation.requests import RequestView
@@ -250,8 +249,5 @@ def _origin() -> str:
 
 def _models(key: ApiKey) -> list[str]:
     current = services()
-    routes = current.routes.all(g.pool)
-    exact = {name: route for name, route in routes.items() if STAR not in name}
-    return [
-        model.name for model in offered_models(key, current.accounts.all(g.pool), exact, demo=current.demo)
-    ]
+    accounts, routes = current.accounts.all(g.pool), current.routes.current(g.pool)
+    return [model.name for model in offered_models(key, accounts, routes, demo=current.demo)]

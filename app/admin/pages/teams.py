@@ -8,20 +8,21 @@ from typing import Any
 from flask import g, render_template, request
 
 from app.admin.guard import operations
-from app.admin.pages import choices, lists, usage_summary
+from app.admin.pages import choices, key_rows, lists, usage_summary
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.limit_rows import count_rows, read_limits, row_fields, row_values
 from app.admin.services import services
 from app.limits.limit_syntax import format_limit, parse_limit
-from app.presentation.key_list import DEFAULT_COLUMN, TEAM_COLUMNS, TeamRow, sort_rows
+from app.presentation.key_list import DEFAULT_COLUMN, KEY_COLUMNS, TEAM_COLUMNS, TeamRow, sort_rows
 from app.presentation.teams import keys_by_team, team_views
 from app.stores.records.teams import TeamState
 from app.stores.records.usage import UsageBy
 from schemas.teams import TeamInput
 
 SECTION = "api_keys.show"
+MAX_MEMBERS = 20  # keys on the page of a team: those that cost the most
 KEY_LIMIT = "key_limit"  # prefix of the rows of the limits of new keys
 DISABLE = ConfirmedChange(
     "Disable",
@@ -69,12 +70,15 @@ def detail(name: str) -> Any:
     """Show one team: keys, limits and usage."""
     app_services, span = services(), usage_summary.span_of(request.args)
     team = app_services.teams.find(g.pool, name)
-    members = keys_by_team(app_services.api_keys.all(g.pool))
+    api_keys = [key for key in app_services.api_keys.all(g.pool) if key.team == name]
+    members = key_rows.read_rows(app_services, g.pool, api_keys, span)
+    members = sort_rows(members, KEY_COLUMNS, "cost", descending=True)[:MAX_MEMBERS]
     used = usage_summary.summarize_usage(app_services, g.pool, span, team=name)
     return render_template(
         "teams/detail.html",
         section=SECTION,
-        view=team_views(app_services.ledger.usage, g.pool, [team], members)[0],
+        view=team_views(app_services.ledger.usage, g.pool, [team], keys_by_team(api_keys))[0],
+        members=key_rows.with_limits(app_services, g.pool, members),
         span=span,
         spans=usage_summary.SPANS,
         totals=used.team_totals(),

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, render_template
 
+from app.accounts.model_routes import NO_ROUTES
 from app.accounts.offered_models import OfferedModel, offered_models
 from app.admin.services import services
 from app.holders.guard import holder
@@ -44,7 +45,7 @@ class ModelView:
 def models_of(key: ApiKey) -> list[OfferedModel]:
     """Return the models and model routes that *key* may use, by name."""
     current = services()
-    routes = {} if key.routes == NONE_SET else current.routes.table(key.pool, key.routes).exact
+    routes = NO_ROUTES if key.routes == NONE_SET else current.routes.table(key.pool, key.routes)
     return offered_models(key, current.accounts.all(key.pool), routes, demo=current.demo)
 
 

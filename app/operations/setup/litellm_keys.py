@@ -135,9 +135,6 @@ class KeyConverter:
         if not valid or len(valid) > MAX_KEY_MODELS:
             self._remarks.skipped(path, "the key: none of its models can be named, or too many")
             return None
-        patterns = [name for name in valid if "*" in name]
-        if patterns:
-            self._remarks.changed(path, f"{patterns[0][:64]} allows the model route of that name alone")
         return valid
 
     def _limits(self, item: Item, path: str) -> list[str] | None:

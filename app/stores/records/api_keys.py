@@ -10,6 +10,7 @@ from typing import NotRequired, TypedDict
 
 import orjson
 
+from app.patterns import STAR, matches
 from app.records import public_fields, record
 from app.stores import keys
 from app.stores.records.limits import Limit, limits_from_json, limits_to_json
@@ -71,7 +72,8 @@ class ApiKey:
     """
     A caller's API key, with the settings of its pool that a request needs.
 
-    Empty `models` or `accounts` (ids) allow all. Points in time are Unix seconds.
+    `models` are names or patterns with `*`. Empty `models` or `accounts` (ids) allow all. Points in time are
+    Unix seconds.
     """
 
     id: str
@@ -102,7 +104,12 @@ class ApiKey:
     fingerprint: str = ""  # of one that an earlier request read: admission compares it
 
     def may_use(self, model: str) -> bool:
-        return not self.models or model in self.models
+        """Return whether it may use *model*, one of its names or one that a pattern among them matches."""
+        return (
+            not self.models
+            or model in self.models
+            or any(STAR in name and matches(name, model) for name in self.models)
+        )
 
     def state_at(self, now: float) -> KeyState:
         """Return its state at *now*, in Unix seconds."""

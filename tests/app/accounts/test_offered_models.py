@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.accounts.account import Account
+from app.accounts.model_routes import RouteTable
 from app.accounts.offered_models import offered_models
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
@@ -17,8 +18,7 @@ def route(name: str, model: str, *accounts: str) -> ModelRoute:
 
 
 def names(key: ApiKey, accounts: list[Account], *routes: ModelRoute, demo: bool = False) -> list[str]:
-    by_name = {one.name: one for one in routes}
-    return [model.name for model in offered_models(key, accounts, by_name, demo=demo)]
+    return [model.name for model in offered_models(key, accounts, RouteTable(routes), demo=demo)]
 
 
 ALL = ApiKey("key_1", "ann", "default")
@@ -41,11 +41,26 @@ def test_a_route_is_offered_where_an_account_offers_its_target() -> None:
     assert names(ALL, [MAIN, SPARE], route("fast", "m1", "acct_spare")) == ["m1", "m2", "m3"]
 
 
+def test_a_name_of_the_key_that_a_pattern_routes() -> None:
+    """Only what the key is given has a name; where nothing offers the target, it is not listed."""
+    key = ApiKey("key_1", "ann", "default", models=("gpt-4o", "gpt-4*", "m2"))
+
+    assert names(key, [MAIN], route("gpt-4*", "m1")) == ["gpt-4o", "m2"]
+    assert names(key, [MAIN], route("gpt-4*", "m9")) == ["m2"]
+    assert names(ALL, [MAIN], route("gpt-4*", "m1")) == ["m1", "m2"]
+
+
+def test_patterns_of_the_key() -> None:
+    key = ApiKey("key_1", "ann", "default", models=("*1", "fa*"))
+
+    assert names(key, [MAIN, SPARE], route("fast", "m3")) == ["fast", "m1"]
+
+
 def test_a_route_that_has_the_name_of_a_model() -> None:
     """The model of the account is listed, and known to be routed."""
     m1 = route("m1", "m2")
 
-    offered = offered_models(ALL, [MAIN], {"m1": m1}, demo=False)
+    offered = offered_models(ALL, [MAIN], RouteTable([m1]), demo=False)
 
     assert [(model.name, model.owned_by, model.route) for model in offered] == [
         ("m1", "openai", m1),

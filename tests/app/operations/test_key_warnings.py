@@ -57,6 +57,14 @@ def test_names_of_routes() -> None:
     assert key_warnings(key, [FIXED], NOW, routes) == ["no account lists m3"]
 
 
+def test_patterns() -> None:
+    """A pattern that matches no listed model and no model route is probably a typing error."""
+    routes = RouteTable([ModelRoute("fast", ((RouteTarget("m1"),),))])
+    key = replace(KEY, models=("m*", "f*t", "gpt-*"))
+
+    assert key_warnings(key, [LISTED], NOW, routes) == ["no account lists gpt-*"]
+
+
 def test_limits_given_twice() -> None:
     """A different period or model is another limit."""
     first, second = parse_limit("5 usd/month"), parse_limit("10 usd/month")

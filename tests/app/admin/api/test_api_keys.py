@@ -62,6 +62,8 @@ class TestKeys:
             ["ann"],
         )
         assert (names("label=env%3Dnone"), names("team=red")) == ([], [])
+        assert names("state=disabled&model=gpt-5") == []
+        assert call("GET", "/keys?state=gone").json["error"]["param"] == "state"
         assert call("GET", "/keys?label=a%20b").json["error"]["param"] == "label"
         assert call("GET", "/keys?colour=red").status_code == 400
         changed = call("PATCH", "/keys/ann", {"labels": {"tier": "2"}, "owner": ""}).json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from app.limits.limit_syntax import parse_limit
+from app.stores.records.refusals import Refusal, RefusalGroup
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -173,7 +174,11 @@ class TestChanging:
 
         for secret in (former, secret_on(response.text)):
             assert services.api_keys.authenticate(secret).name == "ann"
-        assert "valid for 1 hour" in response.text
+        assert "The old secret stays valid until <time" in response.text
+        page = inside.get(f"{HOME}/ann/rotate").text
+        assert "The secret before the last rotation is still valid" in page
+        again = inside.send(f"{HOME}/ann/rotate", {"hours": "0"}).text
+        assert "The old secret is no longer valid. Note: the secret that an earlier rotation left" in again
 
     def test_rotate_with_the_longest_overlap(self, inside: Visitor, pool: Furnished) -> None:
         """90 days, as on the command line and in the API."""
@@ -268,6 +273,35 @@ class TestShowing:
         assert (page.status_code, "is not a label" in page.text) == (400, True)
         page = inside.get(f"{HOME}/ann").text
         assert ("Ann &lt;a@b&gt;" in page, "env=prod" in page) == (True, True)
+
+    def test_what_a_key_did_lately(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.key("ann")
+        key, now = services.api_keys.find(POOL, "ann"), services.clock.now()
+        for model in ("gpt-5", "gpt-5", "o4"):
+            record_request(services.scripts, POOL, now, key=key.id, model=model)
+        record_request(services.scripts, POOL, now, key="key_2", model="other")
+        refusal = Refusal(
+            "req_x", int(now * 1000), "gpt-9", "/v1/responses", 429, "rate_limit", "No", key=key.id
+        )
+        group = RefusalGroup(key.id, "", "rate_limit", 3, False, [refusal.row().decode()])
+        services.ledger.refusals.record(POOL, [group])
+
+        page = inside.get(f"{HOME}/ann").text
+
+        assert "<dt>rate limit</dt><dd>3 requests</dd>" in page
+        assert re.search(r'key=ann&amp;model=gpt-5">gpt-5</a></dt><dd>2 of 4</dd>', page)
+        assert 'href="/admin/p/default/requests/req_x"' in page
+        assert "other" not in page
+
+    def test_snippets_use_a_model_that_an_active_account_lists(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        pool.account("main", models=("gpt-5-mini", "o4"))
+        pool.account("spare", models=("gpt-4",))
+        services.accounts.pause(POOL, "spare")
+        pool.key("ann", models=("gpt-4", "gpt-5*"))
+
+        assert "openai/gpt-5-mini" in inside.get(f"{HOME}/ann").text
 
     def test_snippets_name_this_gateway(self, inside: Visitor, pool: Furnished) -> None:
         pool.key("ann", models=("gpt-5-mini",))

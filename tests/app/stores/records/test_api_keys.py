@@ -30,6 +30,21 @@ def test_pool_of(presented: str, pool: str | None) -> None:
     assert pool_of(presented) == pool
 
 
+@pytest.mark.parametrize(
+    ("models", "model", "allowed"),
+    [
+        ((), "gpt-5", True),
+        (("gpt-5",), "gpt-5", True),
+        (("gpt-5",), "gpt-5-mini", False),
+        (("o4", "gpt-*"), "gpt-5-mini", True),
+        (("gpt-*",), "gpt-*", True),  # the model route of that name
+        (("gpt-*",), "o4", False),
+    ],
+)
+def test_models_that_it_may_use(models: tuple[str, ...], model: str, allowed: bool) -> None:
+    assert ApiKey("key_1", "ann", "default", models=models).may_use(model) is allowed
+
+
 def test_stored_form() -> None:
     fields = write_stored_key({"models": ("m",), "limits": (LIMIT,), "expires_at": 1.5, "raw": True})
 
