@@ -39,8 +39,12 @@ class Converter(OpenAPIConverter):
 
     def field2length(self, field: Field[Any], **others: Any) -> JsonSchema:
         bounds: JsonSchema = super().field2length(field)
-        if "minLength" in bounds and "array" in others["ret"].get("type", ()):
-            bounds["minItems"] = bounds["minLength"]
+        if "array" in others["ret"].get("type", ()):
+            return bounds | {
+                name.replace("Length", "Items"): value
+                for name, value in bounds.items()
+                if name.endswith("Length")
+            }
         return bounds
 
     def field2pattern(self, field: Field[Any], **_: Any) -> JsonSchema:

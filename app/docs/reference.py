@@ -221,6 +221,8 @@ def _facts(schema: Json) -> Iterator[str]:
         ("minLength", "maxLength", " characters"),
         ("minItems", "maxItems", " items"),
     ):
+        if unit == " characters" and "array" in schema.get("type", ()) and "string" not in schema["type"]:
+            continue  # they are of its items
         at_least, at_most = schema.get(low), schema.get(high)
         if at_least is not None and abs(at_least) < EXACT and (at_least or at_most is None):
             if at_most is not None and at_most < EXACT:

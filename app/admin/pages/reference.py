@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
+from markupsafe import escape
 
 from app.admin.api.openapi import ABOUT, build_document
 from app.docs import guide, reference
+from app.docs.code_samples import ORIGIN
 
 PAGE = "/admin/reference"
 
@@ -22,7 +24,7 @@ bp = Blueprint(
 def show() -> str:
     """Show every operation with its fields and examples."""
     document = build_document()
-    return render_template(
+    page = render_template(
         "guide/admin_api.html",
         about=ABOUT,
         assets=f"{PAGE}/static",
@@ -30,3 +32,4 @@ def show() -> str:
         security=document["components"]["securitySchemes"],
         credential="An admin token",
     )
+    return page.replace(ORIGIN, str(escape(request.host_url.rstrip("/"))))

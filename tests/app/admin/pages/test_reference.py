@@ -18,6 +18,7 @@ def test_every_operation_is_on_the_page(app: Any, inside: Any) -> None:
     assert all(path in page for path in paths)
     assert "POOLGATE_TOKEN" in page
     assert "data-csrf=" in page
+    assert "gateway.example.com" not in page
 
 
 def test_its_document_is_valid(app: Any) -> None:
