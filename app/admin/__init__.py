@@ -22,6 +22,8 @@ def create_admin_app(services: Services, gateway: Application) -> Flask:
         gateway_requests,
         guard,
         headers,
+        invitations,
+        people,
         security,
         sessions,
         sign_in,
@@ -41,8 +43,10 @@ def create_admin_app(services: Services, gateway: Application) -> Flask:
     client_timeouts.register(app, services.settings.slow_client_seconds)
     errors.register(app)
     app.register_blueprint(sign_in.bp)
-    guard.protect(security.bp)
-    app.register_blueprint(security.bp)
+    app.register_blueprint(invitations.bp)
+    for own in (security.bp, people.bp):
+        guard.protect(own)
+        app.register_blueprint(own)
     api.register(app)
     blueprint.register(app)
     return app

@@ -15,7 +15,7 @@ from flask.sessions import SecureCookieSessionInterface
 
 from app.admin.services import services
 from app.server.client_address import ADDRESS
-from app.stores.records.operators import ActiveSession
+from app.stores.records.operators import ActiveSession, SignInMethod
 from app.stores.sessions import LIFE_SECONDS
 
 COOKIE, SECURE_COOKIE = "poolgate", "__Secure-poolgate"
@@ -66,11 +66,11 @@ def current() -> ActiveSession | None:
     return services().operator_stores.sessions.touch(session_id) if session_id else None
 
 
-def sign_in(operator: str) -> None:
-    """Sign *operator* in with a new session and CSRF token."""
+def sign_in(operator: str, method: SignInMethod) -> None:
+    """Sign *operator* in, who was verified by *method*, with a new session and CSRF token."""
     sign_out()
     session[SECRET] = services().operator_stores.sessions.open(
-        operator, address=address(), agent=request.headers.get("User-Agent", "")
+        operator, address=address(), agent=request.headers.get("User-Agent", ""), method=method
     )
 
 

@@ -11,12 +11,13 @@ from app.admin import sessions
 from app.admin.client_timeouts import limit_anonymous_bodies
 from app.admin.guard import HOME, SIGN_IN, check_form, local_path
 from app.admin.pages.forms import Form
+from app.admin.retry_after import with_retry_after
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
 from app.operators.operators import FIRST_START
 from app.operators.sign_in_throttle import Locked, SignInAttempt
 from app.stores.records.audit import Actor, Via
-from app.stores.records.operators import normalize_name
+from app.stores.records.operators import SignInMethod, normalize_name
 
 WRONG = "The name, password or code is incorrect."
 
@@ -71,14 +72,14 @@ def first_start() -> Any:
             f"start from {sessions.address()}", sessions.address()
         )
     except Locked as error:
-        return _with_retry_after(
+        return with_retry_after(
             make_response(render_template("first_start.html", form=form, message=error.message)), error
         )
     operator = _make_first(form)
     if operator is None:
         return render_template("first_start.html", form=form), form.status
     services().operator_stores.sign_in_throttle.succeed(attempt)
-    sessions.sign_in(operator)
+    sessions.sign_in(operator, SignInMethod.PASSWORD)
     return redirect(HOME, 303)
 
 
@@ -116,7 +117,7 @@ def _authenticate(name: str) -> bool:
         _audit("session.refuse", name)
         return False
     operator_stores.sign_in_throttle.succeed(attempt)
-    sessions.sign_in(name)
+    sessions.sign_in(name, SignInMethod.PASSWORD)
     _audit("session.open", name)
     return True
 
@@ -133,10 +134,4 @@ def _sign_in_page(
     form = Form({"name": typed.get("name", "")}, "name", "password", "code")  # a code cannot be used twice
     message = error.message if error else ""
     page = make_response(render_template("sign_in.html", form=form, next=next_path, message=message), status)
-    return page if error is None or error.retry_after_seconds is None else _with_retry_after(page, error)
-
-
-def _with_retry_after(page: Response, error: GatewayError) -> Response:
-    page.status_code = error.status
-    page.headers["Retry-After"] = str(max(1, round(error.retry_after_seconds or 1)))
-    return page
+    return page if error is None or error.retry_after_seconds is None else with_retry_after(page, error)

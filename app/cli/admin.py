@@ -10,13 +10,16 @@ import click
 from app.cli.listing import listing, show_table
 from app.cli.options import Group, actor, example, read_secret, with_store
 from app.cli.output import report, show_json, show_list
+from app.durations import parse_duration
 from app.errors import InvalidRequest
 from app.formatting import moment
 from app.operations.operators import OperatorOperations
-from app.operators.operators import FIRST_START
+from app.operators.operators import FIRST_START, INVITATION
 from app.stores.records.operators import Role, TokenScope, normalize_name
 from app.wiring import Services
 from schemas.api_keys import AdminTokenInput
+
+ROLE = click.Choice([role.value for role in Role])
 
 
 @click.group("admin", cls=Group)
@@ -46,14 +49,15 @@ def list_operators(services: Services, as_json: bool) -> None:
     operators = services.operator_stores.operators.all()
     if as_json:
         return show_list([operator.public() for operator in operators])
-    heads = ("NAME", "ROLE", "SECOND FACTOR", "RECOVERY CODES", "PASSWORD SET", "SESSIONS")
+    heads = ("NAME", "ROLE", "SECOND FACTOR", "RECOVERY CODES", "LAST SIGN-IN", "BY", "SESSIONS")
     rows = [
         (
             operator.name,
             operator.role,
             "on" if operator.second_factor else "off",
             operator.recovery_codes,
-            moment(operator.password_at),
+            moment(operator.signed_in_at) if operator.signed_in_at else "never",
+            ", ".join(operator.methods),
             len(services.operator_stores.sessions.all(operator.name)),
         )
         for operator in operators
@@ -61,22 +65,75 @@ def list_operators(services: Services, as_json: bool) -> None:
     return show_table(heads, rows, "No operators yet: see poolgate admin invite --help")
 
 
-@admin_group.command("invite", epilog=example("poolgate admin invite"))
+@admin_group.command(
+    "invite",
+    epilog=example(
+        "poolgate admin invite", "poolgate admin invite --role admin --expires 12h --label bea@example.com"
+    ),
+)
+@click.option(
+    "--role", type=ROLE, default=Role.VIEWER.value, show_default=True, help="The role of the new operator."
+)
+@click.option("--expires", default="3d", show_default=True, metavar="DURATION", help="From 1h to 30d.")
+@click.option("--label", default="", metavar="TEXT", help="A note, such as an e-mail address.")
 @with_store
-def invite(services: Services, as_json: bool) -> None:
+def invite(services: Services, as_json: bool, role: str, expires: str, label: str) -> None:
     """
-    Print a one-time token that creates the first operator, valid for a day.
+    Print a one-time link with which a person becomes an operator.
 
-    It replaces the one that `poolgate up` printed.
+    Without operators it creates the first one, an owner, is valid for a day, and replaces the one that
+    `poolgate up` printed.
     """
+    if not services.operator_stores.operators.exist():
+        return _invite_first(services, as_json)
+    invitation, secret = _operator_operations(services).invite(Role(role), parse_duration(expires), label)
+    path = f"{INVITATION}?token={secret}"
+    if as_json:
+        return show_json({**invitation.public(), "token": secret, "path": path})
+    until = moment(invitation.expires_at)
+    click.echo(f"For a new {role}, valid once, until {until}; after the address of the gateway:", err=True)
+    return click.echo(path)
+
+
+def _invite_first(services: Services, as_json: bool) -> None:
     token = services.operator_stores.operators.new_start_token()
     if token is None:
-        raise InvalidRequest("There is an operator already: see poolgate admin create, or password")
+        raise InvalidRequest("The first operator was created meanwhile: run the command again")
     services.audit.note(actor(), "operator.invite", "", "")
     if as_json:
         return show_json({"token": token, "path": f"{FIRST_START}?token={token}"})
     click.echo(f"For {FIRST_START}, valid once, for a day:", err=True)
     return click.echo(token)
+
+
+@admin_group.group("invitation", cls=Group)
+def invitation_group() -> None:
+    """Manage open invitations; `poolgate admin invite` creates one."""
+
+
+@invitation_group.command("list", epilog=example("poolgate admin invitation list"))
+@listing
+@with_store
+def list_invitations(services: Services, as_json: bool) -> None:
+    """List open invitations. Their links are never shown again."""
+    invitations = services.operator_stores.invitations.all()
+    if as_json:
+        return show_list([invitation.public() for invitation in invitations])
+    rows = [
+        (one.id, one.role, one.label, one.created_by, moment(one.created_at), moment(one.expires_at))
+        for one in invitations
+    ]
+    heads = ("ID", "ROLE", "LABEL", "CREATED BY", "CREATED", "EXPIRES")
+    return show_table(heads, rows, "No open invitations: see poolgate admin invite --help")
+
+
+@invitation_group.command("revoke", epilog=example("poolgate admin invitation revoke 0123456789ab"))
+@click.argument("id")
+@with_store
+def revoke_invitation(services: Services, as_json: bool, id: str) -> None:
+    """Revoke the open invitation ID."""
+    _operator_operations(services).revoke_invitation(id)
+    report(as_json, {"id": id, "revoked": True}, f"Revoked invitation {id}.")
 
 
 @admin_group.command(
@@ -85,7 +142,7 @@ def invite(services: Services, as_json: bool) -> None:
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice([role.value for role in Role]),
+    type=ROLE,
     default=Role.OWNER.value,
     show_default=True,
     help="viewer: read-only, without secrets; admin: everything but operators; owner: everything.",
@@ -103,7 +160,7 @@ def create(
 
 @admin_group.command("role", epilog=example("poolgate admin role ann viewer"))
 @click.argument("name", type=normalize_name)
-@click.argument("role", type=click.Choice([role.value for role in Role]))
+@click.argument("role", type=ROLE)
 @with_store
 def change_role(services: Services, as_json: bool, name: str, role: str) -> None:
     """Give the operator NAME another role, from their next request on. The last owner stays one."""
@@ -230,10 +287,11 @@ def list_tokens(services: Services, as_json: bool) -> None:
             token.created_by,
             moment(token.created_at),
             moment(token.expires_at) if token.expires_at else "never",
+            moment(token.used_at) if token.used_at else "never",
         )
         for token in tokens
     ]
-    heads = ("NAME", "SCOPE", "CREATED BY", "CREATED", "EXPIRES")
+    heads = ("NAME", "SCOPE", "CREATED BY", "CREATED", "EXPIRES", "LAST USED")
     return show_table(heads, rows, "No admin tokens yet: see poolgate admin token create --help")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
+from app.errors import InvalidRequest
+from app.operators.operators import NOT_OPEN
 from app.operators.stores import OperatorStores
 from app.stores.audit import AuditLog
 from app.stores.records.audit import Actor, Change, Via
+from app.stores.records.invitations import Invitation, NewInvitation, checked_label, checked_lifetime
 from app.stores.records.operators import AdminToken, NewAdminToken, Operator, Role, TokenScope, checked_name
 
 
@@ -15,6 +18,7 @@ class OperatorOperations:
 
     def __init__(self, operator_stores: OperatorStores, audit: AuditLog, actor: Actor) -> None:
         self._operators = operator_stores.operators
+        self._invitations = operator_stores.invitations
         self._sessions = operator_stores.sessions
         self._admin_tokens = operator_stores.admin_tokens
         self._sign_in_throttle = operator_stores.sign_in_throttle
@@ -33,6 +37,36 @@ class OperatorOperations:
         with self._change("operator.create", name) as change:
             created = self._operators.create(name, password, role)
             change.object, change.after = created.name, created.public()
+        return created
+
+    def invite(self, role: Role, seconds: float | None, label: str = "") -> tuple[Invitation, str]:
+        """
+        Return a new invitation, valid for *seconds*, and its secret. Raises InvalidRequest, RoleNotAllowed.
+
+        It ends with the ownership of the operator who creates it; one from the command line with none.
+        """
+        operator = "" if self._actor.via == Via.CLI else self._actor.name
+        new = NewInvitation(role, self._actor.name, operator, checked_label(label), checked_lifetime(seconds))
+        with self._change("invitation.create", "") as change:
+            invitation, secret = self._invitations.create(new)
+            change.object, change.after = invitation.id, invitation.public()
+        return invitation, secret
+
+    def revoke_invitation(self, invitation_id: str) -> None:
+        """Raises NotFound."""
+        with self._change("invitation.revoke", invitation_id) as change:
+            change.before = self._invitations.find(invitation_id).public()
+            self._invitations.revoke(invitation_id)
+
+    def accept_invitation(self, secret: str, name: str, password: str) -> Operator:
+        """Create an operator by an invitation, which is used up. Raises InvalidRequest."""
+        invitation = self._invitations.open(secret)
+        if invitation is None:
+            raise InvalidRequest(NOT_OPEN, param="token")
+        with self._change("operator.create", name) as change:
+            created = self._operators.accept(secret, name, password)
+            change.object, change.after = created.name, created.public()
+            change.extra = {"invitation": invitation.id, "invited_by": invitation.created_by}
         return created
 
     def remove_operator(self, name: str) -> None:

@@ -8,6 +8,7 @@ prints, works once and expires; it is an owner, and there is always one.
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from app.errors import InvalidRequest
 from app.operators import passwords, totp
@@ -20,10 +21,12 @@ from app.stores.operators import (
     SecondFactor,
     unknown_operator,
 )
-from app.stores.records.operators import Operator, Role, checked_name, is_name
+from app.stores.records.operators import NewOperator, Operator, Role, checked_name, is_name
 from app.stores.secrets import digest_of
 
 FIRST_START = "/admin/first-start"  # the page that creates the first operator
+INVITATION = "/admin/invitation"  # the page on which an invited person becomes an operator
+NOT_OPEN = "has been used or revoked, or is too old: an owner can create another"
 
 
 class Operators:
@@ -59,33 +62,46 @@ class Operators:
 
     def create_first(self, token: str, name: str, password: str) -> Operator:
         """Create the first operator with a start *token*. Raises InvalidRequest."""
-        if self._create(name, password, digest_of(token.strip())) is not CreateResult.MADE:
+        digest = digest_of(token.strip())
+        name = checked_name(name)
+        is_valid = self._repository.is_start_token(digest)  # before it costs a hash; the script checks again
+        if not is_valid or self._create(name, password, start_digest=digest) is not CreateResult.MADE:
             raise InvalidRequest(
                 "is not the one that was printed, has been used, or is too old: "
                 "`poolgate admin invite` prints another",
                 param="token",
             )
-        return self.find(checked_name(name))
+        return self.find(name)
 
     def create(self, name: str, password: str, role: Role = Role.OWNER) -> Operator:
         """Create an operator. Raises InvalidRequest when the name is taken or a rule is broken."""
+        name = checked_name(name)
         if self._create(name, password, role=role) is not CreateResult.MADE:
-            raise InvalidRequest("is another operator's", param="name")
-        return self.find(checked_name(name))
+            raise _taken()
+        return self.find(name)
+
+    def accept(self, secret: str, name: str, password: str) -> Operator:
+        """
+        Create an operator by the invitation with *secret*, which is used up. Raises InvalidRequest.
+
+        The caller has checked that it is open, before this costs a hash.
+        """
+        name = checked_name(name)
+        outcome = self._create(name, password, invitation_digest=digest_of(secret))
+        if outcome is CreateResult.CLOSED:
+            raise InvalidRequest(NOT_OPEN, param="token")
+        if outcome is not CreateResult.MADE:
+            raise _taken()
+        return self.find(name)
 
     @staticmethod
     def check_rules(name: str, password: str) -> None:
         """Raise InvalidRequest when *name* cannot name an operator, or *password* breaks a rule."""
         passwords.checked_password(password, checked_name(name))
 
-    def _create(
-        self, name: str, password: str, start_token_digest: str = "", role: Role = Role.OWNER
-    ) -> CreateResult:
-        name = checked_name(name)
-        if start_token_digest and not self._repository.is_start_token(start_token_digest):
-            return CreateResult.CLOSED  # before it costs a hash; the script checks again
+    def _create(self, name: str, password: str, **fields: Any) -> CreateResult:
         password_hash = passwords.hash_password(passwords.checked_password(password, name))
-        return self._repository.create(name, password_hash, start_token_digest, role)
+        return self._repository.create(NewOperator(name, password_hash=password_hash, **fields))
 
     def remove(self, name: str) -> None:
         """Remove an operator, and end their sessions. Raises NotFound; InvalidRequest for the last owner."""
@@ -109,6 +125,10 @@ class Operators:
         """Give *name* another password. Raises InvalidRequest, NotFound."""
         password_hash = passwords.hash_password(passwords.checked_password(password, name))
         self._repository.set_password_hash(name, password_hash)
+
+    def uses_password(self, name: str) -> bool:
+        """Return whether *name* has a password; one who signs in by another service may have none."""
+        return self._repository.password_hash(name) is not None
 
     def has_password(self, name: str, password: str, priority: Priority = OPERATOR) -> bool:
         """Return whether *password* is that of *name*; an unknown name takes as long."""
@@ -155,3 +175,7 @@ class Operators:
     def remove_second_factor(self, name: str) -> None:
         """Let *name* sign in with the password alone. Raises NotFound."""
         self._repository.remove_second_factor(name)
+
+
+def _taken() -> InvalidRequest:
+    return InvalidRequest("is another operator's", param="name")

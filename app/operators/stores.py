@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from app.operators.operators import Operators
 from app.operators.sign_in_throttle import SignInThrottle
 from app.stores.admin_tokens import AdminTokenRepository
+from app.stores.invitations import InvitationRepository
 from app.stores.operators import OperatorRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
@@ -17,6 +18,7 @@ from app.stores.sign_in_attempts import SignInAttemptRepository
 @dataclass(frozen=True, slots=True)
 class OperatorStores:
     operators: Operators
+    invitations: InvitationRepository
     sessions: SessionRepository
     admin_tokens: AdminTokenRepository
     sign_in_throttle: SignInThrottle
@@ -26,6 +28,7 @@ class OperatorStores:
     def build(cls, scripts: Scripts, vault: Vault) -> OperatorStores:
         return cls(
             operators=Operators(OperatorRepository(scripts, vault)),
+            invitations=InvitationRepository(scripts),
             sessions=SessionRepository(scripts),
             admin_tokens=AdminTokenRepository(scripts),
             sign_in_throttle=SignInThrottle(SignInAttemptRepository(scripts)),

@@ -129,4 +129,5 @@ def _token_from(fields: dict[str, str]) -> AdminToken | None:
         created_by=fields["by"],
         created_at=int(fields["created_ms"]) / 1000,
         expires_at=expires_ms / 1000 if expires_ms else None,
+        used_at=int(fields["used_ms"]) / 1000 if "used_ms" in fields else None,
     )

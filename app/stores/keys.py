@@ -297,6 +297,21 @@ def start_token() -> str:
     return root(SYSTEM) + "start"
 
 
+def invitation(digest: str) -> str:
+    """Hash: an open invitation, by the SHA-256 (hex) of its secret; expires when it does."""
+    return f"{root(SYSTEM)}inv:{digest}"
+
+
+def invitations() -> str:
+    """Hash: public id of an open invitation -> digest."""
+    return root(SYSTEM) + "invitations"
+
+
+def identity(digest: str) -> str:
+    """String: name of the operator with an identity that another service verifies, by its SHA-256 (hex)."""
+    return f"{root(SYSTEM)}ident:{digest}"
+
+
 def session(digest: str) -> str:
     """Hash: an operator's session, by the SHA-256 (hex) of its secret id; expires."""
     return f"{root(SYSTEM)}ses:{digest}"

@@ -12,7 +12,13 @@ from enum import StrEnum
 
 from app.errors import NotFound
 from app.stores import keys
-from app.stores.records.operators import Operator, Role
+from app.stores.records.operators import (
+    Identity,
+    NewOperator,
+    Operator,
+    Role,
+    SignInMethod,
+)
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
@@ -24,7 +30,8 @@ class CreateResult(StrEnum):
 
     MADE = "made"
     TAKEN = "taken"
-    CLOSED = "closed"  # the start token is not valid
+    LINKED = "linked"  # the identity is another operator's
+    CLOSED = "closed"  # the start token or invitation is not valid
 
 
 class RoleResult(StrEnum):
@@ -83,12 +90,25 @@ class OperatorRepository:
     def is_start_token(self, digest: str) -> bool:
         return bool(self._scripts.client.get(keys.start_token()) == digest)
 
-    def create(
-        self, name: str, password_hash: str, start_token_digest: str = "", role: Role = Role.OWNER
-    ) -> CreateResult:
-        """Store a new operator; with a start token only if it is valid, and it is used up."""
-        reply = self._scripts.run("put_operator", keys.SYSTEM, name, password_hash, start_token_digest, role)
-        return CreateResult(reply)
+    def create(self, operator: NewOperator) -> CreateResult:
+        """Store a new operator; a start token or invitation has to be valid, and is used up."""
+        identity = operator.identity
+        fields = {
+            "name": operator.name,
+            "role": operator.role,
+            "password": operator.password_hash,
+            "start": operator.start_digest,
+            "invitation": operator.invitation_digest,
+            "identity": identity.digest if identity else "",
+            "method": identity.method if identity else SignInMethod.PASSWORD,
+            "by_rules": operator.role_by_rules,
+        }
+        return CreateResult(self._scripts.run_raw("put_operator", keys.SYSTEM, fields))
+
+    def name_of(self, identity: Identity) -> str | None:
+        """Return the name of the operator with *identity*, None when there is none."""
+        name: str | None = self._scripts.client.get(keys.identity(identity.digest))
+        return name
 
     def set_role(self, name: str, role: Role) -> RoleResult:
         """Give an operator another role; the last owner stays one."""
@@ -161,7 +181,19 @@ def _operator_from(fields: dict[str, str]) -> Operator:
         name=fields["name"],
         role=Role(fields.get("role", Role.OWNER)),  # an earlier version had no roles
         created_at=int(fields["created_ms"]) / 1000,
-        password_at=int(fields["password_ms"]) / 1000,
+        password_at=_seconds(fields.get("password_ms")),
+        signed_in_at=_seconds(fields.get("signed_in_ms")),
+        methods=_methods(fields),
+        role_by_rules=fields.get("by_rules") == "1",
         second_factor="totp" in fields,
         recovery_codes=len(fields.get("recovery", "").split()),
     )
+
+
+def _methods(fields: dict[str, str]) -> tuple[SignInMethod, ...]:
+    own = (SignInMethod.PASSWORD,) if "password" in fields else ()
+    return (*own, SignInMethod(fields["method"])) if "identity" in fields else own
+
+
+def _seconds(milliseconds: str | None) -> float | None:
+    return int(milliseconds) / 1000 if milliseconds else None

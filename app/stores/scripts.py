@@ -77,6 +77,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "set_operator": _OPERATORS,
     "remove_operator": _OPERATORS,
     "set_role": _OPERATORS,
+    "put_invitation": _OPERATORS,
+    "revoke_invitation": _OPERATORS,
     "use_code": _OPERATORS,
     "put_admin_token": _OPERATORS,
     "touch_admin_token": _OPERATORS,

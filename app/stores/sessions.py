@@ -11,7 +11,7 @@ import secrets
 
 from app.errors import NotFound
 from app.stores import keys
-from app.stores.records.operators import ActiveSession, Role, Session
+from app.stores.records.operators import ActiveSession, Role, Session, SignInMethod
 from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
 
@@ -25,7 +25,9 @@ class SessionRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    def open(self, operator: str, *, address: str, agent: str) -> str:
+    def open(
+        self, operator: str, *, address: str, agent: str, method: SignInMethod = SignInMethod.PASSWORD
+    ) -> str:
         """Return the secret of a new session. Raises NotFound when there is no such operator."""
         secret = secrets.token_urlsafe(32)
         session = {
@@ -34,6 +36,7 @@ class SessionRepository:
             "operator": operator,
             "address": address,
             "agent": agent[:MAX_AGENT_CHARS],
+            "method": method,
             "idle_ms": IDLE_SECONDS * 1000,
             "life_ms": LIFE_SECONDS * 1000,
             "most": MAX_SESSIONS,
@@ -82,6 +85,7 @@ def _session_from(fields: dict[str, str]) -> Session | None:
     return Session(
         id=fields["id"],
         operator=fields["operator"],
+        method=SignInMethod(fields.get("method", SignInMethod.PASSWORD)),
         address=fields["address"],
         agent=fields["agent"],
         opened_at=int(fields["opened_ms"]) / 1000,

@@ -57,8 +57,9 @@ PAGES = {
     "security": "/admin/security",
     "password": "/admin/security/password",
     "second factor": "/admin/security/second-factor",
-    "add an operator": "/admin/security/operators",
     "reference of the admin API": "/admin/reference",
+    "operators": "/admin/security/operators",
+    "invite an operator": "/admin/security/operators/invite",
     "create an admin token": "/admin/security/tokens",
 }
 

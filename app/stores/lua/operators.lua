@@ -28,6 +28,24 @@ local function with_field(flat, field, value)
   return flat
 end
 
+local INVITATIONS = root .. 'invitations' -- hash: public id of an invitation -> digest
+local function invitation_key(digest) return root .. 'inv:' .. digest end
+local function identity_key(digest) return root .. 'ident:' .. digest end -- string: name of an operator
+
+local function remove_invitation(digest)
+  local id = redis.call('HGET', invitation_key(digest), 'id')
+  redis.call('DEL', invitation_key(digest))
+  if id then redis.call('HDEL', INVITATIONS, id) end
+end
+
+-- Removes the invitations that an operator created: only owners invite.
+local function remove_invitations_by(operator)
+  local open = redis.call('HGETALL', INVITATIONS)
+  for i = 2, #open, 2 do
+    if redis.call('HGET', invitation_key(open[i]), 'operator') == operator then remove_invitation(open[i]) end
+  end
+end
+
 -- Removes an admin token, and its name unless another token has it by now.
 local function remove_token(name, digest)
   redis.call('DEL', token_key(digest))

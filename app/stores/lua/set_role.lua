@@ -1,4 +1,4 @@
--- Give an operator another role.
+-- Give an operator another role. The invitations of one who is no owner any more end.
 -- KEYS[1]  root of the system keys
 -- ARGV     name, role (owner | admin | viewer)
 -- Returns  'changed', 'unknown', or 'last': the last owner stays one.
@@ -6,4 +6,5 @@ local name, role = ARGV[1], ARGV[2]
 if redis.call('SISMEMBER', OPERATORS, name) == 0 then return 'unknown' end
 if role ~= 'owner' and is_last_owner(name) then return 'last' end
 redis.call('HSET', operator_key(name), 'role', role)
+if role ~= 'owner' then remove_invitations_by(name) end
 return 'changed'

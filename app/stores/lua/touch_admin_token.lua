@@ -16,4 +16,5 @@ if values[1] and values[1] ~= '' then
     return {}
   end
 end
+redis.call('HSET', token_key(digest), 'used_ms', clock())
 return with_field(flat, 'role', role_of(values[1] or ''))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -32,25 +33,41 @@ class Role(StrEnum):
         return ranks.index(self) >= ranks.index(other)
 
 
+class SignInMethod(StrEnum):
+    PASSWORD = "password"
+    OIDC = "oidc"  # an OpenID Connect issuer
+    HEADER = "header"  # a header of a trusted proxy
+
+
 class OperatorJson(TypedDict):
     """An Operator, by its public names."""
 
     name: str
     role: Role
     created_at: float
-    password_at: float
+    password_at: float | None
+    signed_in_at: float | None
+    methods: tuple[SignInMethod, ...]
+    role_by_rules: bool
     second_factor: bool
     recovery_codes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Times are Unix seconds; `recovery_codes` is the number of unused ones."""
+    """
+    Times are Unix seconds, None for never; `recovery_codes` is the number of unused ones.
+
+    With `role_by_rules` each sign-in assigns the role, by the rules of the settings.
+    """
 
     name: str
     role: Role
     created_at: float
-    password_at: float
+    password_at: float | None
+    signed_in_at: float | None
+    methods: tuple[SignInMethod, ...]
+    role_by_rules: bool
     second_factor: bool
     recovery_codes: int
 
@@ -58,11 +75,47 @@ class Operator:
         return public_fields(self, OperatorJson)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """
+    Who an operator is at another service, which verifies it.
+
+    `issuer` and `subject` identify them; `digest` is what the store has of both.
+    """
+
+    method: SignInMethod
+    issuer: str
+    subject: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(f"{self.method}\0{self.issuer}\0{self.subject}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class NewOperator:
+    """
+    An operator to be created, with a password or an `identity`.
+
+    `start_digest` is the SHA-256 (hex) of a start token, `invitation_digest` that of an invitation, whose
+    role replaces `role`.
+    """
+
+    name: str
+    role: Role = Role.OWNER
+    password_hash: str = ""
+    identity: Identity | None = None
+    role_by_rules: bool = False
+    start_digest: str = ""
+    invitation_digest: str = ""
+
+
 class SessionJson(TypedDict):
     """A Session, by its public names."""
 
     id: str
     operator: str
+    method: SignInMethod
     address: str
     agent: str
     opened_at: float
@@ -76,6 +129,7 @@ class Session:
 
     id: str
     operator: str
+    method: SignInMethod
     address: str
     agent: str
     opened_at: float
@@ -103,12 +157,13 @@ class AdminTokenJson(TypedDict):
     created_by: str
     created_at: float
     expires_at: float | None
+    used_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class AdminToken:
     """
-    Times are Unix seconds; `expires_at` is None for a token that does not expire.
+    Times are Unix seconds, None for never.
 
     `operator` is the operator whose removal revokes it: '' for none, None for a token stored by a
     version that did not record it.
@@ -120,6 +175,7 @@ class AdminToken:
     created_by: str
     created_at: float
     expires_at: float | None
+    used_at: float | None = None
 
     def public(self) -> AdminTokenJson:
         return public_fields(self, AdminTokenJson)

@@ -12,7 +12,7 @@ from app.stores.records.operators import NewAdminToken
 from app.wiring import Services
 from tests.support.admin import everything_stored, turn_on_second_factor
 
-OPEN_ENDPOINTS = {"static", "sign_in.sign_in", "sign_in.first_start"}
+OPEN_ENDPOINTS = {"static", "invitation.accept", "sign_in.sign_in", "sign_in.first_start"}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 ENDLESS = {"live.stream"}
 PARAMS = (

@@ -10,7 +10,7 @@ from app.admin.guard import HOME, local_path
 from app.stores.records.operators import NewAdminToken
 from tests.support.admin import Visitor
 
-OPEN_ENDPOINTS = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out"}
+OPEN_ENDPOINTS = {"static", "invitation.accept", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out"}
 
 
 class TestEveryView:

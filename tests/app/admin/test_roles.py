@@ -14,13 +14,17 @@ from app.stores.records.operators import NewAdminToken, Role, TokenScope
 from app.wiring import Services
 from tests.support.admin import PASSWORD, Visitor
 
-WITHOUT_ROLE = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out"}
+WITHOUT_ROLE = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out", "invitation.accept"}
 ENDLESS = {"live.stream"}
 READS = {"GET", "HEAD", "OPTIONS"}
 OF_OWNERS = {
-    "security.add_operator",
-    "security.change_role",
-    "security.remove_operator",
+    "people.show",
+    "people.invite",
+    "people.revoke_invitation",
+    "people.change_role",
+    "people.reset_second_factor",
+    "people.end_sessions",
+    "people.remove",
     "api.accounts.export",  # returns the sign-in of an account
 }
 OF_ONESELF = {"security.password", "security.factor", "security.end_sessions"}
@@ -164,29 +168,3 @@ class TestSecurityPage:
             path = f"/admin/security/tokens/{name}/revoke"
             assert visitor.send(path, {}, shown_at="/admin/security").status_code == status
         assert [token.name for token in tokens.all()] == ["anns-ci", "machines"]
-
-
-class TestChangingARole:
-    def test_by_an_owner(self, inside, staff, services):
-        response = inside.send("/admin/security/operators/vera/role", {"role": "admin", "password": PASSWORD})
-
-        assert response.status_code == 303
-        assert services.operator_stores.operators.find("vera").role is Role.ADMIN
-        entry = services.audit.page().entries[0]
-        assert (entry["action"], entry["object"]) == ("operator.role", "vera")
-        assert (entry["before"], entry["after"]) == ({"role": "viewer"}, {"role": "admin"})
-
-    @pytest.mark.parametrize(
-        ("form", "message"),
-        [
-            ({"role": "king", "password": PASSWORD}, "must be owner, admin or viewer"),
-            ({"role": "admin", "password": "wrong"}, "is not your password"),
-            ({"role": "viewer", "password": PASSWORD}, "is that of the last owner"),
-        ],
-    )
-    def test_refused(self, inside, ann, services, form, message):
-        response = inside.send("/admin/security/operators/ann/role", form)
-
-        assert response.status_code == 400
-        assert message in response.text
-        assert services.operator_stores.operators.find(ann).role is Role.OWNER

@@ -138,45 +138,6 @@ class TestSecondFactor:
         assert response.status_code == 404
 
 
-class TestOthers:
-    def test_an_operator_is_added_and_removed(self, app, inside, services):
-        form = {"name": "Bea", "role": "admin", "new_password": NEW, "password": PASSWORD}
-        assert inside.send(f"{AT}/operators", form).status_code == 303
-        bea = Visitor(app)
-        bea.sign_in("bea", NEW)
-        assert bea.is_signed_in()
-
-        inside.send(f"{AT}/operators/bea/remove", {"password": PASSWORD})
-
-        assert not bea.is_signed_in()
-        assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
-
-    @pytest.mark.parametrize(
-        ("change", "field"),
-        [
-            ({"name": "a b"}, "name"),
-            ({"name": "ann"}, "name"),
-            ({"role": "king"}, "role"),
-            ({"new_password": "short"}, "new_password"),
-            ({"password": "not mine at all"}, "password"),
-        ],
-    )
-    def test_bad_input(self, inside, services, change, field):
-        form = {"name": "bea", "role": "viewer", "new_password": NEW, "password": PASSWORD} | change
-
-        response = inside.send(f"{AT}/operators", form)
-
-        assert response.status_code == 400
-        assert f'id="{field}-error"' in response.text
-        assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
-
-    def test_the_last_one_stays(self, inside, services):
-        response = inside.send(f"{AT}/operators/ann/remove", {"password": PASSWORD})
-
-        assert response.status_code == 400
-        assert services.operator_stores.operators.exist()
-
-
 class TestTokens:
     def test_one_is_shown_once_works_and_is_revoked(self, app, inside, redis_client):
         form = {"name": "ci", "expires": "2127-01-31", "password": PASSWORD}

@@ -34,7 +34,7 @@ from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.limits import LimitRepository
 from app.stores.operators import OperatorRepository
 from app.stores.prices import PriceRepository
-from app.stores.records.operators import NewAdminToken
+from app.stores.records.operators import NewAdminToken, NewOperator
 from app.stores.records.webhooks import Webhook
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
@@ -139,7 +139,7 @@ def lines(store: StoreOfTest) -> list[bytes]:
     client.set(keys.root(POOL) + "own:conversation", one.id, px=60_000)
     client.set(keys.upstream_metadata(POOL, one.id, "usage"), "{}")
     operators, tokens = OperatorRepository(scripts, VAULT), AdminTokenRepository(scripts)
-    operators.create("root", "$argon2id$")
+    operators.create(NewOperator("root", password_hash="$argon2id$"))
     operators.put_pending_secret("root", "JBSW")
     tokens.create(NewAdminToken("ci", "root"))
     client.xadd(keys.audit(), {"entry": '{"action": "pool.change", "pool": "t", "object": "t"}'}, id="5-0")

@@ -18,7 +18,7 @@ from app.stores.operators import (
     RoleResult,
     SecondFactor,
 )
-from app.stores.records.operators import Role
+from app.stores.records.operators import NewOperator, Role
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
@@ -34,8 +34,8 @@ class TestCreating:
     def test_by_name(self, operators: OperatorRepository) -> None:
         assert not operators.exist()
 
-        assert operators.create("bea", "hash-b") is CreateResult.MADE
-        assert operators.create("ann", "hash-a") is CreateResult.MADE
+        assert operators.create(NewOperator("bea", password_hash="hash-b")) is CreateResult.MADE
+        assert operators.create(NewOperator("ann", password_hash="hash-a")) is CreateResult.MADE
 
         assert operators.exist()
         assert [operator.name for operator in operators.all()] == ["ann", "bea"]
@@ -44,21 +44,30 @@ class TestCreating:
 
     def test_a_taken_name(self, operators: OperatorRepository) -> None:
         """The existing password stays; a repeated call creates no second operator."""
-        operators.create("ann", "hash-a")
+        operators.create(NewOperator("ann", password_hash="hash-a"))
 
-        assert operators.create("ann", "other") is CreateResult.TAKEN
-        assert operators.create("ann", "hash-a") is CreateResult.MADE
+        assert operators.create(NewOperator("ann", password_hash="other")) is CreateResult.TAKEN
+        assert operators.create(NewOperator("ann", password_hash="hash-a")) is CreateResult.MADE
         assert operators.password_hash("ann") == "hash-a"
 
     def test_a_start_token_works_once(self, operators: OperatorRepository, redis_client: Any) -> None:
         operators.put_start_token("right")
         assert 0 < redis_client.ttl(keys.start_token()) <= START_SECONDS
 
-        assert operators.create("eve", "hash", "wrong") is CreateResult.CLOSED
+        assert (
+            operators.create(NewOperator("eve", password_hash="hash", start_digest="wrong"))
+            is CreateResult.CLOSED
+        )
         assert operators.is_start_token("right")
-        assert operators.create("ann", "hash", "right") is CreateResult.MADE
+        assert (
+            operators.create(NewOperator("ann", password_hash="hash", start_digest="right"))
+            is CreateResult.MADE
+        )
         assert not operators.is_start_token("right")
-        assert operators.create("bea", "hash", "right") is CreateResult.CLOSED
+        assert (
+            operators.create(NewOperator("bea", password_hash="hash", start_digest="right"))
+            is CreateResult.CLOSED
+        )
 
     def test_a_new_start_token_replaces_the_one_before(self, operators: OperatorRepository) -> None:
         operators.put_start_token("old")
@@ -69,8 +78,8 @@ class TestCreating:
 
 class TestRemoving:
     def test_the_last_one_stays(self, operators: OperatorRepository) -> None:
-        operators.create("ann", "hash")
-        operators.create("bea", "hash")
+        operators.create(NewOperator("ann", password_hash="hash"))
+        operators.create(NewOperator("bea", password_hash="hash"))
 
         assert operators.remove("eve") is RemoveResult.UNKNOWN
         assert operators.remove("bea") is RemoveResult.REMOVED
@@ -80,7 +89,7 @@ class TestRemoving:
 
 class TestSecondFactor:
     def test_pending_until_it_is_confirmed(self, operators: OperatorRepository) -> None:
-        operators.create("ann", "hash")
+        operators.create(NewOperator("ann", password_hash="hash"))
         operators.put_pending_secret("ann", "PENDING")
         assert (operators.pending_secret("ann"), operators.second_factor_secret("ann")) == ("PENDING", None)
 
@@ -92,7 +101,7 @@ class TestSecondFactor:
         assert (ann.second_factor, ann.recovery_codes) == (True, 2)
 
     def test_secrets_are_sealed(self, operators: OperatorRepository, redis_client: Any) -> None:
-        operators.create("ann", "hash")
+        operators.create(NewOperator("ann", password_hash="hash"))
         operators.put_second_factor("ann", FACTOR)
         operators.put_pending_secret("ann", "PENDING")
 
@@ -101,7 +110,7 @@ class TestSecondFactor:
 
     def test_a_code_is_used_once(self, operators: OperatorRepository) -> None:
         """Nor is the code of an earlier time step, or a recovery code a second time."""
-        operators.create("ann", "hash")
+        operators.create(NewOperator("ann", password_hash="hash"))
         operators.put_second_factor("ann", FACTOR)
 
         steps = [operators.spend_code("ann", step=step, recovery_digest="") for step in (10, 11, 11, 9)]
@@ -112,7 +121,7 @@ class TestSecondFactor:
         assert operators.find("ann").recovery_codes == 1
 
     def test_removed(self, operators: OperatorRepository) -> None:
-        operators.create("ann", "hash")
+        operators.create(NewOperator("ann", password_hash="hash"))
         operators.put_second_factor("ann", FACTOR)
 
         operators.remove_second_factor("ann")
@@ -145,8 +154,8 @@ def test_unknown_operators(operators: OperatorRepository) -> None:
 
 class TestRoles:
     def test_changed(self, operators: OperatorRepository) -> None:
-        operators.create("ann", "hash")
-        operators.create("bea", "hash", role=Role.VIEWER)
+        operators.create(NewOperator("ann", password_hash="hash"))
+        operators.create(NewOperator("bea", Role.VIEWER, "hash"))
         assert [operator.role for operator in operators.all()] == [Role.OWNER, Role.VIEWER]
 
         assert operators.set_role("bea", Role.ADMIN) is RoleResult.CHANGED
@@ -155,8 +164,8 @@ class TestRoles:
         assert not operators.has("eve")
 
     def test_the_last_owner_stays_one(self, operators: OperatorRepository) -> None:
-        operators.create("ann", "hash")
-        operators.create("bea", "hash", role=Role.ADMIN)
+        operators.create(NewOperator("ann", password_hash="hash"))
+        operators.create(NewOperator("bea", Role.ADMIN, "hash"))
 
         assert operators.set_role("ann", Role.ADMIN) is RoleResult.LAST
         assert operators.set_role("ann", Role.OWNER) is RoleResult.CHANGED
@@ -167,7 +176,7 @@ class TestRoles:
         """One of them stays, however many race."""
         names = [f"owner-{number}" for number in range(20)]
         for name in names:
-            operators.create(name, "hash")
+            operators.create(NewOperator(name, password_hash="hash"))
 
         def leave(number: int) -> object:
             name = names[number]

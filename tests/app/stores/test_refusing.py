@@ -25,8 +25,8 @@ NAMES_ALONE = {
     "remove_account",
     "end_sessions",
     "use_code",
-    "put_operator",
     "set_role",
+    "revoke_invitation",
 }
 MARKS: list[dict[str, Any]] = [
     {"ok": True, "windows": [[5, START_MS + 60_000, 300], None]},
@@ -40,11 +40,22 @@ FIELDS = {"offer": "c:openai:any", "weight": 1, "cap": 5, "group": 0, "name": "b
 
 
 def _session(store: StoreOfTest) -> None:
-    store.scripts.run("put_operator", keys.SYSTEM, "ann", "hash", "", "owner")
+    store.scripts.run_raw("put_operator", keys.SYSTEM, _OPERATOR)
     store.scripts.run_raw("open_session", keys.SYSTEM, _OPEN_SESSION)
 
 
-_OPEN_SESSION = {"digest": "d", "id": "s", "operator": "ann", "address": "::1", "agent": "x"}
+_OPERATOR = {"name": "ann", "role": "owner", "password": "hash", "start": "", "invitation": ""}
+_OPERATOR |= {"identity": "", "method": "password", "by_rules": False}
+_INVITATION = {"digest": "i", "id": "i", "role": "viewer", "label": "", "by": "ann", "operator": "ann"}
+_INVITATION |= {"life_ms": 3_600_000, "most": 3}
+_OPEN_SESSION = {
+    "digest": "d",
+    "id": "s",
+    "operator": "ann",
+    "address": "::1",
+    "agent": "x",
+    "method": "oidc",
+}
 _OPEN_SESSION |= {"idle_ms": 3_600_000, "life_ms": 7_200_000, "most": 3}
 
 
@@ -120,6 +131,8 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "replace_tokens": [sign_in],
         "open_session": [_OPEN_SESSION],
         "open_key_session": ["k", "secret-digest", "session", "5000", "3"],
+        "put_operator": [_OPERATOR | {"name": "bea", "identity": "d" * (index % 2)}],
+        "put_invitation": [_INVITATION],
         "touch_session": ["d", "5000"],
         "set_operator": [{"name": "ann", "fields": {"password": "x", "recovery": ""}}],
         "put_admin_token": [
@@ -148,6 +161,8 @@ SYSTEM = {
     "open_session",
     "touch_session",
     "set_operator",
+    "put_operator",
+    "put_invitation",
     "put_admin_token",
     "throttle_sign_in",
     "close_audit",

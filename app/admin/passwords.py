@@ -1,0 +1,35 @@
+"""Passwords in forms: a new one of an operator, and the own one, which risky changes require again."""
+
+from __future__ import annotations
+
+from app.admin import sessions
+from app.admin.guard import operator
+from app.admin.pages.forms import Form
+from app.admin.services import services
+from app.errors import InvalidRequest
+
+
+def check_rules(form: Form, name: str) -> None:
+    """Record errors of *name* or the new password at their fields."""
+    try:
+        services().operator_stores.operators.check_rules(name, form["new_password"])
+    except InvalidRequest as error:
+        form.add_error("new_password" if error.param == "password" else "name", error.message)
+
+
+def check_password(form: Form) -> bool:
+    """
+    Return whether the form has the operator's password, required again in case a browser was left open.
+
+    Operators without a password need none. Records an error otherwise. Raises Locked after too many
+    attempts.
+    """
+    operator_stores = services().operator_stores
+    if not operator_stores.operators.uses_password(operator()):
+        return True
+    attempt = operator_stores.sign_in_throttle.begin(operator(), sessions.address())
+    if not operator_stores.operators.has_password(operator(), form["password"]):
+        form.add_error("password", "is not your password")
+        return False
+    operator_stores.sign_in_throttle.succeed(attempt)
+    return True

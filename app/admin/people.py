@@ -1,0 +1,131 @@
+"""Pages of owners: operators, their roles, second factors and sessions, and invitations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+
+from app.admin.guard import actor, requires
+from app.admin.pages.forms import Form
+from app.admin.passwords import check_password
+from app.admin.services import services
+from app.durations import parse_duration
+from app.formatting import counted
+from app.operations.operators import OperatorOperations
+from app.operators.operators import INVITATION
+from app.operators.stores import OperatorStores
+from app.stores.records.operators import Operator, Role, checked_role, normalize_name
+
+ROLE_LABELS = (
+    (Role.VIEWER, "viewer: sees everything but secrets, changes nothing"),
+    (Role.ADMIN, "admin: changes everything but operators"),
+    (Role.OWNER, "owner: everything, also operators"),
+)
+LIFETIMES = (("1h", "an hour"), ("1d", "a day"), ("3d", "3 days"), ("7d", "a week"), ("30d", "30 days"))
+SECTION = "settings.show"  # of the navigation
+
+bp = Blueprint("people", __name__, url_prefix="/admin/security/operators")
+
+
+@bp.get("")
+@requires(Role.OWNER)
+def show() -> Any:
+    """List operators and open invitations."""
+    operator_stores = _operator_stores()
+    return _page(
+        "show",
+        operators=operator_stores.operators.all(),
+        invitations=operator_stores.invitations.all(),
+    )
+
+
+@bp.route("/invite", methods=["GET", "POST"])
+@requires(Role.OWNER)
+def invite() -> Any:
+    """Create an invitation and show its link, once."""
+    initial = {"role": Role.VIEWER, "expires": "3d"}
+    form = Form(request.form or initial, "role", "expires", "label", "password")
+    if request.method == "POST" and check_password(form):
+        with form.collect_errors():
+            role, seconds = checked_role(form["role"]), parse_duration(form["expires"])
+            invitation, secret = _operations().invite(role, seconds, form["label"])
+            link = f"{request.host_url.rstrip('/')}{INVITATION}?token={secret}"
+            return _page("invited", invitation=invitation, link=link)
+    return _page("invite", form=form, roles=ROLE_LABELS, lifetimes=LIFETIMES), form.status
+
+
+@bp.post("/invitations/<invitation_id>/revoke")
+@requires(Role.OWNER)
+def revoke_invitation(invitation_id: str) -> Any:
+    """Revoke an open invitation."""
+    _operations().revoke_invitation(invitation_id)
+    return _done("The invitation was revoked.")
+
+
+@bp.route("/<name>/role", methods=["GET", "POST"])
+@requires(Role.OWNER)
+def change_role(name: str) -> Any:
+    """Give an operator another role."""
+    operator = _find(name)
+    form = Form(request.form or {"role": operator.role}, "role", "password")
+    if request.method == "POST" and check_password(form):
+        with form.collect_errors():
+            role = checked_role(form["role"])
+            _operations().set_role(operator.name, role)
+            return _done(f"{operator.name} has the role {role} now.")
+    return _page("role", form=form, operator=operator, roles=ROLE_LABELS), form.status
+
+
+@bp.route("/<name>/second-factor", methods=["GET", "POST"])
+@requires(Role.OWNER)
+def reset_second_factor(name: str) -> Any:
+    """Turn off the second factor of an operator who lost it."""
+    operator, form = _find(name), Form(request.form, "password")
+    if request.method == "POST" and check_password(form):
+        with form.collect_errors():
+            _operations().remove_second_factor(operator.name)
+            return _done(f"The second factor of {operator.name} was turned off.")
+    return _page("second_factor", form=form, operator=operator), form.status
+
+
+@bp.post("/<name>/sessions")
+@requires(Role.OWNER)
+def end_sessions(name: str) -> Any:
+    """End every session of an operator."""
+    operator = _find(name)
+    ended = _operations().end_sessions(operator.name)
+    return _done(f"{counted(ended, 'session')} of {operator.name} ended.")
+
+
+@bp.route("/<name>/remove", methods=["GET", "POST"])
+@requires(Role.OWNER)
+def remove(name: str) -> Any:
+    """Remove an operator."""
+    operator, form = _find(name), Form(request.form, "password")
+    if request.method == "POST" and check_password(form):
+        with form.collect_errors():
+            _operations().remove_operator(operator.name)
+            return _done(f"{operator.name} was removed.")
+    return _page("remove", form=form, operator=operator), form.status
+
+
+def _find(name: str) -> Operator:
+    return _operator_stores().operators.find(normalize_name(name))
+
+
+def _page(template: str, /, **context: Any) -> str:
+    return render_template(f"people/{template}.html", section=SECTION, **context)
+
+
+def _done(message: str) -> Any:
+    flash(message)
+    return redirect(url_for("people.show"), 303)
+
+
+def _operator_stores() -> OperatorStores:
+    return services().operator_stores
+
+
+def _operations() -> OperatorOperations:
+    return services().operator_operations(actor())
