@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,12 +27,17 @@ MAX_SETTING_CHARS = 65_536  # hundreds of secret keys
 MAX_SHOWN_CHARS = 200  # of a value, in its error
 LOOPBACK = "127.0.0.1"
 ANY_ORIGIN = "*"
+ANY_PERSON = "*"
+ROLES = ("owner", "admin", "viewer")
+RULE_KINDS = ("group", "domain", "email")
+UNIX = "unix"  # the peer of a Unix socket, which has no address
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "text", "json")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 
 # a scheme, a host and perhaps a port, nothing else. Source: https://html.spec.whatwg.org/#origin
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _IPV6 = re.compile(r"\[[0-9a-f:.]+\]")
 
 
@@ -77,6 +83,15 @@ class TimeLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleRule:
+    """The role of an operator whom another service signs in, if *kind* (group, domain, email or *) fits."""
+
+    role: str
+    kind: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings. Units are in the field names or in their comments."""
 
@@ -101,6 +116,17 @@ class Settings:
     admin: str = "on"  # on; off; or host:port, a separate address for the admin pages
     key_page: str = "on"  # on or off: the page of a key's holder, /my
     slow_client_seconds: float = 60.0  # a client that reads and sends nothing for so long is disconnected
+    # an OpenID Connect issuer that signs operators in; empty: none does
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_scopes: str = "openid email profile"
+    oidc_groups_claim: str = "groups"
+    user_header: str = ""  # header in which a proxy names the operator that it has verified; empty: none does
+    groups_header: str = ""
+    user_header_from: tuple[str, ...] = ()  # networks of that proxy, `unix` for a socket
+    roles: tuple[RoleRule, ...] = ()  # of operators whom the issuer or the proxy signs in
+    sign_out_url: str = ""  # where the sign-in at the issuer or the proxy ends
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
     # off: the header Idempotency-Key is ignored; or MiB that the responses stored for it may take in a pool
     idempotency: str = "on"
@@ -128,6 +154,11 @@ class Settings:
             )
         if self.admin_port == self.port:
             raise ConfigError(NAMES["admin"], self.admin, f"a port other than {NAMES['port']}, or `on`")
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ConfigError(NAMES["oidc_client_id"], "", "the client id that the issuer has assigned")
+        if self.user_header and not self.user_header_from:
+            accepted = "the networks of the proxy that sets the header, or everyone could set it"
+            raise ConfigError(NAMES["user_header_from"], "", accepted)
 
     @property
     def max_responses_body_bytes(self) -> int:
@@ -183,6 +214,16 @@ class Settings:
             admin=reader.switch_or_address("admin", default.admin),
             key_page=reader.choice("key_page", default.key_page, ("on", "off")),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
+            oidc_issuer=reader.url("oidc_issuer", ""),
+            oidc_client_id=reader.header("oidc_client_id", ""),
+            oidc_client_secret=reader.secret("oidc_client_secret"),
+            oidc_scopes=reader.header("oidc_scopes", default.oidc_scopes),
+            oidc_groups_claim=reader.text("oidc_groups_claim", default.oidc_groups_claim),
+            user_header=reader.header_name("user_header"),
+            groups_header=reader.header_name("groups_header"),
+            user_header_from=reader.networks("user_header_from"),
+            roles=reader.role_rules("roles"),
+            sign_out_url=reader.url("sign_out_url", ""),
             metrics_token=reader.header("metrics_token", ""),
             idempotency=reader.switch_or_mib("idempotency", default.idempotency),
             cors_origins=reader.origins("cors_origins", default.cors_origins),
@@ -219,6 +260,16 @@ NAMES = {
     "admin": "POOLGATE_ADMIN",
     "key_page": "POOLGATE_KEY_PAGE",
     "slow_client_seconds": "POOLGATE_SLOW_CLIENT_SECONDS",
+    "oidc_issuer": "POOLGATE_OIDC_ISSUER",
+    "oidc_client_id": "POOLGATE_OIDC_CLIENT_ID",
+    "oidc_client_secret": "POOLGATE_OIDC_CLIENT_SECRET",
+    "oidc_scopes": "POOLGATE_OIDC_SCOPES",
+    "oidc_groups_claim": "POOLGATE_OIDC_GROUPS_CLAIM",
+    "user_header": "POOLGATE_USER_HEADER",
+    "groups_header": "POOLGATE_GROUPS_HEADER",
+    "user_header_from": "POOLGATE_USER_HEADER_FROM",
+    "roles": "POOLGATE_ROLES",
+    "sign_out_url": "POOLGATE_SIGN_OUT_URL",
     "metrics_token": "POOLGATE_METRICS_TOKEN",
     "idempotency": "POOLGATE_IDEMPOTENCY",
     "cors_origins": "POOLGATE_CORS_ORIGINS",
@@ -321,6 +372,35 @@ class _Reader:
             raise ConfigError(NAMES[field_name], value, "printable ASCII, it goes into an HTTP header")
         return value
 
+    def secret(self, field_name: str) -> str:
+        """Return printable ASCII; its error does not contain it."""
+        value = self.text(field_name, "")
+        if not value.isascii():
+            raise ConfigError(NAMES[field_name], "…", "printable ASCII")
+        return value
+
+    def header_name(self, field_name: str) -> str:
+        value = self.text(field_name, "")
+        if value and not _HEADER_NAME.fullmatch(value):
+            raise ConfigError(NAMES[field_name], value, "the name of a header, such as X-Forwarded-User")
+        return value
+
+    def networks(self, field_name: str) -> tuple[str, ...]:
+        """Return the networks of a comma-separated list; `unix` is a socket."""
+        networks = tuple(each.strip() for each in self.text(field_name, "").split(",") if each.strip())
+        for network in networks:
+            try:
+                _ = network == UNIX or ip_network(network)
+            except ValueError:
+                accepted = "addresses or networks such as 10.0.0.0/24, or `unix`, separated by commas"
+                raise ConfigError(NAMES[field_name], network, accepted) from None
+        return networks
+
+    def role_rules(self, field_name: str) -> tuple[RoleRule, ...]:
+        """Return the rules of a list such as `owner=group:ops; viewer=domain:example.com`."""
+        texts = (each.strip() for each in self.text(field_name, "").split(";"))
+        return tuple(_role_rule(NAMES[field_name], text) for text in texts if text)
+
     def fernet_keys(self, field_name: str) -> tuple[str, ...]:
         """Return the keys of a comma-separated list; error messages do not contain them."""
         keys = tuple(key.strip() for key in self.text(field_name, "").split(",") if key.strip())
@@ -332,6 +412,19 @@ class _Reader:
                 accepted = "Fernet keys (32 bytes, URL-safe base64), newest first, separated by commas"
                 raise ConfigError(NAMES[field_name], f"key {position} of {len(keys)}", accepted) from None
         return keys
+
+
+def _role_rule(variable: str, text: str) -> RoleRule:
+    role, _, condition = (part.strip() for part in text.partition("="))
+    kind, _, value = (part.strip() for part in condition.partition(":"))
+    is_rule = value != "" if kind in RULE_KINDS else condition == ANY_PERSON
+    if role not in ROLES or not is_rule:
+        accepted = (
+            "rules such as `owner=group:ops; admin=email:ann@example.com; viewer=domain:example.com;"
+            " viewer=*`, for the roles owner, admin and viewer"
+        )
+        raise ConfigError(variable, text, accepted)
+    return RoleRule(role, kind, value)
 
 
 def _digits(text: str) -> int:

@@ -18,6 +18,7 @@ Every failure that a client can receive, with its HTTP status, type and code.
     ├── ForgedRequest              403  cross-site: the request did not come from an admin page
     ├── ReadOnlyToken              403  an admin token of scope `read` tried to change something
     ├── RoleNotAllowed             403  the role of an operator does not include a page or call
+    ├── SignInRefused              403  another service verified a person, who may not sign in here
     ├── TooManyAttempts            429  sign-ins; see `retry_after_seconds`
     ├── ModelNotAllowed            403
     ├── TeamDisabled               403  the team of the API key
@@ -245,6 +246,13 @@ class RotationNotAllowed(GatewayError):
 
     def __init__(self) -> None:
         super().__init__("In this pool, the holder of a key may not rotate it; an operator can")
+
+
+class SignInRefused(GatewayError):
+    """An operator could not sign in by another service, for the reason in the message."""
+
+    status, type, code = 403, "authentication_error", "sign_in_refused"
+    retryable = False
 
 
 class TooManyAttempts(GatewayError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.accounts.accounts import AccountRepository
 from app.accounts.chatgpt_identity import KnownAccounts
@@ -34,6 +35,7 @@ from app.operations.api_keys import ApiKeyOperations
 from app.operations.audit_trail import AuditTrail
 from app.operations.check_stores import CheckStores
 from app.operations.doctor import Doctor
+from app.operations.external_sign_in import ExternalSignIn
 from app.operations.first_listing import AccountLister
 from app.operations.limits import LimitOperations
 from app.operations.live_feed import FeedSource, LiveFeeds
@@ -85,8 +87,12 @@ from app.stores.webhooks import WebhookRepository
 from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
+from app.upstream.oidc import OidcHttp
 from app.upstream.webhooks import WebhookClient
 from app.websocket.registry import WebSockets
+
+if TYPE_CHECKING:
+    from app.operators.oidc import OidcClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,7 @@ class Services:
     cache: ResponseCache
     recordings: Recordings | None  # None: the header Idempotency-Key is ignored
     operator_stores: OperatorStores
+    oidc: OidcClient | None  # None: no issuer is set
     audit: AuditLog
     sign_in_flows: SignInFlowRepository
     feeds: LiveFeeds
@@ -205,6 +212,10 @@ class Services:
             self.alerting.webhooks,
         )
 
+    def external_sign_in(self, address: str) -> ExternalSignIn:
+        """Return the sign-in of people whom another service has verified, from *address*."""
+        return ExternalSignIn(self.operator_stores, self.audit, self.settings.roles, address)
+
     def operator_operations(self, actor: Actor) -> OperatorOperations:
         """Return the changes of operators, sessions and admin tokens that *actor* may make."""
         return OperatorOperations(self.operator_stores, self.audit, actor)
@@ -249,6 +260,7 @@ def build(
         cache=ResponseCache(CachedResponseRepository(scripts, stores.vault)),
         recordings=_build_recordings(settings, stores),
         operator_stores=OperatorStores.build(scripts, stores.vault),
+        oidc=_build_oidc(settings),
         audit=AuditLog(scripts),
         sign_in_flows=SignInFlowRepository(scripts, stores.vault),
         feeds=LiveFeeds(FeedSource(ledger.entries, lambda pool: read_current_accounts(scripts, pool))),
@@ -258,6 +270,14 @@ def build(
         tracing=tracing,
         demo=demo,
     )
+
+
+def _build_oidc(settings: Settings) -> OidcClient | None:
+    if not settings.oidc_issuer:
+        return None
+    from app.operators.oidc import OidcClient  # authlib takes a tenth of a second, and memory
+
+    return OidcClient(settings, OidcHttp(user_agent=settings.user_agent))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def create_admin_app(services: Services, gateway: Application) -> Flask:
         security,
         sessions,
         sign_in,
+        single_sign_on,
     )
     from app.admin.pages import blueprint
     from app.admin.services import EXTENSION
@@ -44,9 +45,10 @@ def create_admin_app(services: Services, gateway: Application) -> Flask:
     errors.register(app)
     app.register_blueprint(sign_in.bp)
     app.register_blueprint(invitations.bp)
-    for own in (security.bp, people.bp):
+    for own in (security.bp, people.bp, single_sign_on.link_bp):
         guard.protect(own)
         app.register_blueprint(own)
+    app.register_blueprint(single_sign_on.bp)
     api.register(app)
     blueprint.register(app)
     return app

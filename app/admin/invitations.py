@@ -58,5 +58,11 @@ def _accept(form: Form) -> str | None:
 
 def _page(form: Form, message: str = "") -> Response:
     invitation = services().operator_stores.invitations.open(form["token"].strip())
-    page = render_template("invitation.html", form=form, invitation=invitation, message=message)
+    page = render_template(
+        "invitation.html",
+        form=form,
+        invitation=invitation,
+        message=message,
+        has_oidc=services().oidc is not None,
+    )
     return make_response(page, form.status if invitation else 404)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from app.admin import sessions
 from app.admin.guard import actor, operator, requires
+from app.admin.header_sign_in import header_user
 from app.admin.pages.forms import Form
 from app.admin.passwords import check_password, check_rules
 from app.admin.services import services
@@ -44,6 +45,7 @@ def show() -> Any:
         me=operator_stores.operators.find(name),
         sessions=operator_stores.sessions.all(name),
         this=g.session.id,
+        can_link=services().oidc is not None or header_user() is not None,
         tokens=[token for token in operator_stores.admin_tokens.all() if _may_revoke(token)],
     )
 

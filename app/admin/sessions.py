@@ -13,13 +13,14 @@ from typing import cast
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
+from app.admin.header_sign_in import header_mark
 from app.admin.services import services
 from app.server.client_address import ADDRESS
 from app.stores.records.operators import ActiveSession, SignInMethod
 from app.stores.sessions import LIFE_SECONDS
 
 COOKIE, SECURE_COOKIE = "poolgate", "__Secure-poolgate"
-SECRET = "sid"
+SECRET, HEADER_MARK = "sid", "by"
 
 
 class _Cookie(SecureCookieSessionInterface):
@@ -63,7 +64,9 @@ def secret() -> str:
 def current() -> ActiveSession | None:
     """Return the session of this request, and extend its lifetime."""
     session_id = secret()
-    return services().operator_stores.sessions.touch(session_id) if session_id else None
+    if not session_id or session.get(HEADER_MARK, "") not in ("", header_mark()):
+        return None
+    return services().operator_stores.sessions.touch(session_id)
 
 
 def sign_in(operator: str, method: SignInMethod) -> None:
@@ -72,6 +75,8 @@ def sign_in(operator: str, method: SignInMethod) -> None:
     session[SECRET] = services().operator_stores.sessions.open(
         operator, address=address(), agent=request.headers.get("User-Agent", ""), method=method
     )
+    if method is SignInMethod.HEADER:
+        session[HEADER_MARK] = header_mark()
 
 
 def sign_out() -> None:

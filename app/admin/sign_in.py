@@ -10,15 +10,18 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from app.admin import sessions
 from app.admin.client_timeouts import limit_anonymous_bodies
 from app.admin.guard import HOME, SIGN_IN, check_form, local_path
+from app.admin.header_sign_in import header_user
 from app.admin.pages.forms import Form
 from app.admin.retry_after import with_retry_after
 from app.admin.services import services
+from app.admin.single_sign_on import sign_in_verified
 from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
 from app.operators.operators import FIRST_START
 from app.operators.sign_in_throttle import Locked, SignInAttempt
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import SignInMethod, normalize_name
 
+SIGNED_OUT = "/admin/signed-out"
 WRONG = "The name, password or code is incorrect."
 
 bp = Blueprint("sign_in", __name__)
@@ -34,6 +37,8 @@ def sign_in() -> Any:
         return redirect(FIRST_START, 303)
     next_path = local_path(request.values.get("next"))
     if request.method == "GET":
+        if sessions.current() is None and (user := header_user()) is not None:
+            sign_in_verified(user)
         return redirect(next_path, 303) if sessions.current() else _sign_in_page({}, next_path)
     name = normalize_name(request.form.get("name", ""))
     try:
@@ -54,7 +59,14 @@ def sign_out() -> Any:
         actor = Actor(operator, Via.PAGE, sessions.address())
         services().audit.note(actor, "session.close", "", operator)
     sessions.sign_out()
-    return redirect(SIGN_IN, 303)
+    leads_back = services().settings.sign_out_url or (active and active.session.method is SignInMethod.HEADER)
+    return redirect(SIGNED_OUT if leads_back else SIGN_IN, 303)
+
+
+@bp.get(SIGNED_OUT)
+def signed_out() -> Any:
+    """Report that the session has ended, with the way out of the sign-in service."""
+    return render_template("signed_out.html", sign_out_url=services().settings.sign_out_url)
 
 
 @bp.route(FIRST_START, methods=["GET", "POST"])
@@ -133,5 +145,10 @@ def _sign_in_page(
 ) -> Response:
     form = Form({"name": typed.get("name", "")}, "name", "password", "code")  # a code cannot be used twice
     message = error.message if error else ""
-    page = make_response(render_template("sign_in.html", form=form, next=next_path, message=message), status)
+    page = make_response(
+        render_template(
+            "sign_in.html", form=form, next=next_path, message=message, has_oidc=services().oidc is not None
+        ),
+        status,
+    )
     return page if error is None or error.retry_after_seconds is None else with_retry_after(page, error)

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.backup.pool_contents import PoolContents
 from app.backup.value_checks import DIGEST, LATEST_MS, Unfit, check_integer, check_json, check_text
-from app.stores.records.operators import Role, TokenScope, is_name
+from app.stores.records.operators import Role, SignInMethod, TokenScope, is_name
 
 
 def check_audit(_pool: PoolContents, _suffix: str, entries: Any) -> None:
@@ -24,18 +24,33 @@ def check_operators(_pool: PoolContents, _suffix: str, names: list[str]) -> None
 def check_operator(_pool: PoolContents, name: str, fields: Mapping[str, str]) -> None:
     if fields["name"] != name or not is_name(name):
         raise Unfit("must have the name of its operator")
-    for moment in ("created_ms", "password_ms"):
-        check_integer(int(fields[moment]), moment, 0, LATEST_MS)
-    check_text(fields["password"], "password")
+    for moment in ("created_ms", "password_ms", "signed_in_ms"):
+        check_integer(int(fields.get(moment, "0")), moment, 0, LATEST_MS)
+    if "identity" in fields:
+        check_digest(fields["identity"])
+        SignInMethod(fields["method"])
+    else:
+        check_text(fields["password"], "password")
     Role(fields.get("role", Role.OWNER))
+
+
+def check_identity(_pool: PoolContents, digest: str, name: str) -> None:
+    check_digest(digest)
+    if not is_name(name):
+        raise Unfit("must have the name of an operator")
+
+
+def check_digest(text: str) -> None:
+    if DIGEST.fullmatch(text) is None:
+        raise Unfit("must be a SHA-256")
 
 
 def check_admin_token(_pool: PoolContents, digest: str, fields: Mapping[str, str]) -> None:
     if DIGEST.fullmatch(digest) is None or not is_name(fields["name"]):
         raise Unfit("must have a name, and be named by a SHA-256")
     TokenScope(fields.get("scope", TokenScope.FULL))
-    for moment in ("created_ms", "expires_ms"):
-        check_integer(int(fields[moment]), moment, 0, LATEST_MS)
+    for moment in ("created_ms", "expires_ms", "used_ms"):
+        check_integer(int(fields.get(moment, "0")), moment, 0, LATEST_MS)
     for name in ("by", "operator"):
         check_text(fields.get(name, ""), name, min_chars=0)
 

@@ -26,6 +26,7 @@ from app.backup.operator_values import (
     check_admin_token,
     check_admin_tokens,
     check_audit,
+    check_identity,
     check_operator,
     check_operators,
 )
@@ -220,6 +221,7 @@ FAMILIES: dict[str, Family] = {
     "audit": Family("stream", check_audit),
     "operators": Family("set", check_operators),
     "op:": Family("hash", check_operator),
+    "ident:": Family("string", check_identity),
     "adm:": Family("hash", check_admin_token),
     "admin-tokens": Family("hash", check_admin_tokens),
     "virtual-clock": Family("string", _check_words),

@@ -10,18 +10,26 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, SignInRefused
 from app.operators import passwords, totp
 from app.operators.hashing_queue import OPERATOR, Priority
 from app.stores.operators import (
     CreateResult,
+    LinkResult,
     OperatorRepository,
     RemoveResult,
     RoleResult,
     SecondFactor,
     unknown_operator,
 )
-from app.stores.records.operators import NewOperator, Operator, Role, checked_name, is_name
+from app.stores.records.operators import (
+    Identity,
+    NewOperator,
+    Operator,
+    Role,
+    checked_name,
+    is_name,
+)
 from app.stores.secrets import digest_of
 
 FIRST_START = "/admin/first-start"  # the page that creates the first operator
@@ -102,6 +110,30 @@ class Operators:
     def _create(self, name: str, password: str, **fields: Any) -> CreateResult:
         password_hash = passwords.hash_password(passwords.checked_password(password, name))
         return self._repository.create(NewOperator(name, password_hash=password_hash, **fields))
+
+    def name_of(self, identity: Identity) -> str | None:
+        """Return the name of the operator with *identity*, None when there is none."""
+        return self._repository.name_of(identity)
+
+    def create_verified(self, operator: NewOperator) -> Operator:
+        """Create an operator whose identity another service has verified. Raises SignInRefused."""
+        outcome = self._repository.create(operator)
+        if outcome is CreateResult.CLOSED:
+            raise SignInRefused(f"The invitation {NOT_OPEN}")
+        if outcome is not CreateResult.MADE:
+            raise SignInRefused(
+                f"There is an operator named '{operator.name}', who signs in another way. If that is you,"
+                " sign in that way and connect this one on the page Security"
+            )
+        return self.find(operator.name)
+
+    def link(self, name: str, identity: Identity) -> None:
+        """Let *name* sign in with *identity* as well. Raises SignInRefused, NotFound."""
+        outcome = self._repository.link(name, identity)
+        if outcome is LinkResult.UNKNOWN:
+            raise unknown_operator(name)
+        if outcome is LinkResult.TAKEN:
+            raise SignInRefused("This sign-in is connected to another operator")
 
     def remove(self, name: str) -> None:
         """Remove an operator, and end their sessions. Raises NotFound; InvalidRequest for the last owner."""

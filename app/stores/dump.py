@@ -52,6 +52,7 @@ EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interru
     "overloaded",  # of earlier versions
     *("queue", "queue:"),  # of requests that wait for an account
     *("look:", "aff:", "absent:", "ans:", "idem:", "done:", "ses:", "op-ses:", "holders:", "try:", "start"),
+    *("inv:", "invitations"),  # a link that was sent long ago would work again
     *("audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("ledgerindex", "ledgerindex:"),

@@ -42,6 +42,14 @@ class RoleResult(StrEnum):
     LAST = "last"  # the last owner stays one
 
 
+class LinkResult(StrEnum):
+    """Outcome of linking an identity to an operator, see lua/link_identity.lua."""
+
+    LINKED = "linked"
+    TAKEN = "taken"  # it is another operator's
+    UNKNOWN = "unknown"
+
+
 class RemoveResult(StrEnum):
     """Outcome of removing an operator, see lua/remove_operator.lua."""
 
@@ -109,6 +117,11 @@ class OperatorRepository:
         """Return the name of the operator with *identity*, None when there is none."""
         name: str | None = self._scripts.client.get(keys.identity(identity.digest))
         return name
+
+    def link(self, name: str, identity: Identity) -> LinkResult:
+        """Link *identity* to an operator, in place of the one before."""
+        arguments = (name, identity.digest, identity.method)
+        return LinkResult(self._scripts.run("link_identity", keys.SYSTEM, *arguments))
 
     def set_role(self, name: str, role: Role) -> RoleResult:
         """Give an operator another role; the last owner stays one."""

@@ -77,6 +77,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "set_operator": _OPERATORS,
     "remove_operator": _OPERATORS,
     "set_role": _OPERATORS,
+    "link_identity": _OPERATORS,
     "put_invitation": _OPERATORS,
     "revoke_invitation": _OPERATORS,
     "use_code": _OPERATORS,

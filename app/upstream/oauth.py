@@ -12,7 +12,6 @@ import base64
 import hashlib
 import re
 import secrets
-import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -22,17 +21,15 @@ import requests
 
 from app.errors import StreamIdleTimeout, UpstreamProtocolError, UpstreamRedirected, UpstreamRejected
 from app.streaming.lenient_json import loads
+from app.upstream.bounded_body import RESPONSE_SECONDS, read_bounded
 from app.upstream.errors import from_exception
 from schemas import bounds
 
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"  # public: the one that ChatGPT sign-ins are issued to
 SCOPE = "openid profile email offline_access"
-RESPONSE_SECONDS = 8.0
 LATE_SECONDS = 1.0  # after the limits of connecting and reading, whose errors are more precise
 DEVICE_SECONDS = 900.0  # how long a user code is good for
 INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0  # of polls; a longer one would miss the code
-MAX_RESPONSE_BYTES = 256 * 1024  # decompressed: three tokens of MAX_TOKEN_CHARS, five times over
-PIECE_BYTES = 16 * 1024  # read, and decompressed, at once
 MAX_TOKEN_CHARS = 16_384  # of one value in a response: a JWT has two thousand, and headers end at this
 _PENDING = (403, 404)  # of a device poll: the code has not been entered yet
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -161,7 +158,7 @@ class OAuth:
                     **body,
                 ) as response,
             ):
-                return _Response(response.status_code, _bounded(response))
+                return _Response(response.status_code, read_bounded(response))
         except requests.RequestException as error:
             raise from_exception(error) from None  # its text may show the address with its query
 
@@ -177,24 +174,6 @@ class OAuth:
         if response.status != 200 or not isinstance(payload, dict):
             raise UpstreamProtocolError("The sign-in service's response has an unexpected form")
         return payload
-
-
-def _bounded(response: requests.Response) -> bytes:
-    """
-    Return the body, decompressed, of at most MAX_ANSWER_BYTES; nothing of a longer error: its status will do.
-
-    Raises UpstreamProtocolError, and what requests raises of a body that breaks off.
-    """
-    body, until = b"", time.monotonic() + RESPONSE_SECONDS
-    for piece in response.iter_content(PIECE_BYTES):
-        body += piece
-        if len(body) > MAX_RESPONSE_BYTES:
-            if response.status_code >= 300:
-                return b""
-            raise UpstreamProtocolError("The sign-in service's response is too long")
-        if time.monotonic() > until:
-            raise StreamIdleTimeout("The sign-in service did not answer in time")
-    return body
 
 
 def _refusal(status: int, payload: Any) -> UpstreamRejected:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import MIB, NAMES, ConfigError, Settings, TimeLimits
+from app.config import MIB, NAMES, ConfigError, RoleRule, Settings, TimeLimits
 
 # the same in every xdist worker, which must collect tests of the same names
 KEY, OLDER = (base64.urlsafe_b64encode(letter * 32).decode() for letter in (b"a", b"b"))
@@ -130,6 +130,13 @@ def test_unset_and_empty_both_mean_the_default(environ):
         ("POOLGATE_ADMIN", "a b:9000", "on, off, PORT or HOST:PORT"),
         ("POOLGATE_ADMIN", "8000", "a port other than PORT"),
         ("POOLGATE_KEY_PAGE", "maybe", "one of on, off"),
+        ("POOLGATE_ROLES", "king=*", "rules such as"),
+        ("POOLGATE_ROLES", "owner=group:", "rules such as"),
+        ("POOLGATE_ROLES", "owner=*; viewer", "rules such as"),
+        ("POOLGATE_USER_HEADER", "X_User", "the name of a header"),
+        ("POOLGATE_USER_HEADER_FROM", "10.0.0.0/33", "addresses or networks"),
+        ("POOLGATE_USER_HEADER_FROM", "proxy", "addresses or networks"),
+        ("POOLGATE_OIDC_ISSUER", "accounts.example.com", "a URL"),
         ("POOLGATE_REQUEST_TIMEOUT", "nan", "a number"),
         ("POOLGATE_REQUEST_TIMEOUT", "2", "5 seconds of connecting"),
     ],
@@ -146,7 +153,7 @@ def test_every_variable_is_a_field():
     fields = {field.name for kind in (Settings, TimeLimits) for field in dataclasses.fields(kind)}
 
     assert set(NAMES) <= fields
-    assert len(NAMES) <= 28
+    assert len(NAMES) <= 38  # a third of them is about single sign-on, which is off by default
 
 
 class TestBind:
@@ -197,3 +204,29 @@ class TestRelations:
     def test_times_that_contradict_each_other_are_refused(self, kind, values):
         with pytest.raises(ConfigError):
             kind(**values)
+
+
+class TestSingleSignOn:
+    def test_rules(self):
+        """A group may have any character but a semicolon: names of LDAP have commas and equals signs."""
+        text = "owner=group:cn=ops,dc=example; viewer = domain:example.com ;admin=email:a@b.test;viewer=*;"
+
+        assert Settings.from_environment({"POOLGATE_ROLES": text}).roles == (
+            RoleRule("owner", "group", "cn=ops,dc=example"),
+            RoleRule("viewer", "domain", "example.com"),
+            RoleRule("admin", "email", "a@b.test"),
+            RoleRule("viewer", "*"),
+        )
+
+    def test_an_issuer_needs_a_client(self):
+        with pytest.raises(ConfigError, match="POOLGATE_OIDC_CLIENT_ID"):
+            Settings.from_environment({"POOLGATE_OIDC_ISSUER": "https://id.example.com"})
+
+    def test_a_header_needs_the_networks_of_its_proxy(self):
+        with pytest.raises(ConfigError, match="POOLGATE_USER_HEADER_FROM"):
+            Settings.from_environment({"POOLGATE_USER_HEADER": "X-Forwarded-User"})
+
+    def test_the_secret_is_not_in_the_error(self):
+        with pytest.raises(ConfigError) as error:
+            Settings.from_environment({"POOLGATE_OIDC_CLIENT_SECRET": "sécret"})
+        assert "cret" not in str(error.value).replace("SECRET", "")

@@ -331,9 +331,18 @@ class TestWhatComesAlong:
         """Operators and the audit log are restored, sessions are not; newer audit entries are retained."""
         root = keys.root(keys.SYSTEM)
         store.client.sadd(root + "operators", "ann")
-        operator = {"name": "ann", "created_ms": 1, "password_ms": 1, "password": "$argon2id$"}
+        operator = {
+            "name": "ann",
+            "created_ms": 1,
+            "password_ms": 1,
+            "password": "$argon2id$",
+            "role": "viewer",
+        }
         store.client.hset(root + "op:ann", mapping=operator | {"totp": VAULT.seal("JBSW")})
         store.client.hset(root + "ses:abc", "operator", "ann")
+        store.client.hset(root + "inv:abc", "role", "owner")
+        store.client.hset(root + "invitations", "id", "abc")
+        store.client.set(root + f"ident:{'a' * 64}", "ann")
         store.client.xadd(keys.audit(), {"entry": '{"action": "pool.change"}'}, id="5-0")
         elsewhere.client.xadd(keys.audit(), {"entry": '{"newer": 1}'}, id="9-0")
 
@@ -341,5 +350,6 @@ class TestWhatComesAlong:
 
         assert elsewhere.client.smembers(root + "operators") == {"ann"}
         assert OTHER_VAULT.open(elsewhere.client.hget(root + "op:ann", "totp")) == "JBSW"
-        assert not elsewhere.client.exists(root + "ses:abc")
+        assert not elsewhere.client.exists(root + "ses:abc", root + "inv:abc", root + "invitations")
+        assert elsewhere.client.get(root + f"ident:{'a' * 64}") == "ann"
         assert [entry_id for entry_id, _ in elsewhere.client.xrange(keys.audit())] == ["5-0", "9-0"]

@@ -27,6 +27,7 @@ NAMES_ALONE = {
     "use_code",
     "set_role",
     "revoke_invitation",
+    "link_identity",
 }
 MARKS: list[dict[str, Any]] = [
     {"ok": True, "windows": [[5, START_MS + 60_000, 300], None]},

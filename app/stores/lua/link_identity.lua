@@ -1,0 +1,13 @@
+-- Link an identity to an existing operator, in place of the one before.
+-- KEYS[1]  root of the system keys
+-- ARGV     name, identity (SHA-256 (hex)), method
+-- Returns  'linked', 'taken' when it is another operator's, or 'unknown'.
+local name, identity, method = ARGV[1], ARGV[2], ARGV[3]
+if redis.call('SISMEMBER', OPERATORS, name) == 0 then return 'unknown' end
+local owner = redis.call('GET', identity_key(identity))
+if owner and owner ~= name then return 'taken' end
+local former = redis.call('HGET', operator_key(name), 'identity')
+if former then redis.call('DEL', identity_key(former)) end
+redis.call('SET', identity_key(identity), name)
+redis.call('HSET', operator_key(name), 'identity', identity, 'method', method, 'by_rules', '0')
+return 'linked'
