@@ -25,7 +25,7 @@ from app.admin.services import services
 from app.errors import ForgedRequest, InvalidRequest, NotSignedIn, ReadOnlyToken, RoleNotAllowed
 from app.operations.service import AdminOperations
 from app.stores.records.audit import Actor, Via
-from app.stores.records.operators import ActiveSession, Role, Session, TokenScope
+from app.stores.records.operators import ActiveSession, Role, TokenScope
 
 HOME, SIGN_IN, API_ROOT = "/admin/", "/admin/sign-in", "/admin/api"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -103,9 +103,9 @@ def operations() -> AdminOperations:
 
 
 def operator() -> str:
-    """Return the name of the signed-in operator. Only in protected pages."""
-    session: Session = g.session
-    return session.operator
+    """Return the name of the caller, or of the operator of the caller's token: '' for one of the machine."""
+    name: str = g.operator
+    return name
 
 
 def csrf_token() -> str:
@@ -198,10 +198,11 @@ def _authenticate_token() -> None:
             f"The admin token '{token.name}' is read-only: this call changes something, or returns a secret"
         )
     g.actor, g.role = Actor(f"token:{token.name}", Via.API, sessions.address()), active.role
+    g.operator = token.operator or ""
 
 
 def _set_caller(active: ActiveSession, via: Via) -> None:
-    g.session, g.role = active.session, active.role
+    g.session, g.role, g.operator = active.session, active.role, active.session.operator
     g.actor = Actor(active.session.operator, via, sessions.address())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
-from app.admin.guard import actor, requires
+from app.admin.guard import actor, operator, requires
 from app.admin.pages.forms import Form
 from app.admin.passwords import check_password
 from app.admin.services import services
@@ -49,7 +49,7 @@ def invite() -> Any:
     if request.method == "POST" and check_password(form):
         with form.collect_errors():
             role, seconds = checked_role(form["role"]), parse_duration(form["expires"])
-            invitation, secret = _operations().invite(role, seconds, form["label"])
+            invitation, secret = _operations().invite(role, seconds, form["label"], owner=operator())
             link = f"{request.host_url.rstrip('/')}{INVITATION}?token={secret}"
             return _page("invited", invitation=invitation, link=link)
     return _page("invite", form=form, roles=ROLE_LABELS, lifetimes=LIFETIMES), form.status
@@ -67,47 +67,47 @@ def revoke_invitation(invitation_id: str) -> Any:
 @requires(Role.OWNER)
 def change_role(name: str) -> Any:
     """Give an operator another role."""
-    operator = _find(name)
-    form = Form(request.form or {"role": operator.role}, "role", "password")
+    found = _find(name)
+    form = Form(request.form or {"role": found.role}, "role", "password")
     if request.method == "POST" and check_password(form):
         with form.collect_errors():
             role = checked_role(form["role"])
-            _operations().set_role(operator.name, role)
-            return _done(f"{operator.name} has the role {role} now.")
-    return _page("role", form=form, operator=operator, roles=ROLE_LABELS), form.status
+            _operations().set_role(found.name, role)
+            return _done(f"{found.name} has the role {role} now.")
+    return _page("role", form=form, operator=found, roles=ROLE_LABELS), form.status
 
 
 @bp.route("/<name>/second-factor", methods=["GET", "POST"])
 @requires(Role.OWNER)
 def reset_second_factor(name: str) -> Any:
     """Turn off the second factor of an operator who lost it."""
-    operator, form = _find(name), Form(request.form, "password")
+    found, form = _find(name), Form(request.form, "password")
     if request.method == "POST" and check_password(form):
         with form.collect_errors():
-            _operations().remove_second_factor(operator.name)
-            return _done(f"The second factor of {operator.name} was turned off.")
-    return _page("second_factor", form=form, operator=operator), form.status
+            _operations().remove_second_factor(found.name)
+            return _done(f"The second factor of {found.name} was turned off.")
+    return _page("second_factor", form=form, operator=found), form.status
 
 
 @bp.post("/<name>/sessions")
 @requires(Role.OWNER)
 def end_sessions(name: str) -> Any:
     """End every session of an operator."""
-    operator = _find(name)
-    ended = _operations().end_sessions(operator.name)
-    return _done(f"{counted(ended, 'session')} of {operator.name} ended.")
+    found = _find(name)
+    ended = _operations().end_sessions(found.name)
+    return _done(f"{counted(ended, 'session')} of {found.name} ended.")
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 @requires(Role.OWNER)
 def remove(name: str) -> Any:
     """Remove an operator."""
-    operator, form = _find(name), Form(request.form, "password")
+    found, form = _find(name), Form(request.form, "password")
     if request.method == "POST" and check_password(form):
         with form.collect_errors():
-            _operations().remove_operator(operator.name)
-            return _done(f"{operator.name} was removed.")
-    return _page("remove", form=form, operator=operator), form.status
+            _operations().remove_operator(found.name)
+            return _done(f"{found.name} was removed.")
+    return _page("remove", form=form, operator=found), form.status
 
 
 def _find(name: str) -> Operator:

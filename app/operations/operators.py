@@ -39,14 +39,15 @@ class OperatorOperations:
             change.object, change.after = created.name, created.public()
         return created
 
-    def invite(self, role: Role, seconds: float | None, label: str = "") -> tuple[Invitation, str]:
+    def invite(
+        self, role: Role, seconds: float | None, label: str = "", *, owner: str = ""
+    ) -> tuple[Invitation, str]:
         """
         Return a new invitation, valid for *seconds*, and its secret. Raises InvalidRequest, RoleNotAllowed.
 
-        It ends with the ownership of the operator who creates it; one from the command line with none.
+        It ends when *owner* is no owner any more; '' for one that belongs to the machine.
         """
-        operator = "" if self._actor.via == Via.CLI else self._actor.name
-        new = NewInvitation(role, self._actor.name, operator, checked_label(label), checked_lifetime(seconds))
+        new = NewInvitation(role, self._actor.name, owner, checked_label(label), checked_lifetime(seconds))
         with self._change("invitation.create", "") as change:
             invitation, secret = self._invitations.create(new)
             change.object, change.after = invitation.id, invitation.public()

@@ -89,6 +89,8 @@ BODIES: dict[str, Json] = {
     "PATCH /teams/{name}": {"key_limits": ["5 requests/minute"]},
     "POST /teams/{name}/limits": {"limit": "90 usd/month", "model": "gpt-*", "mode": "strict"},
     "PATCH /teams/{name}/limits/{limit_id}": {"limit": "1000 requests/day", "mode": "balanced"},
+    "PATCH /operators/{name}": {"role": "viewer"},
+    "POST /invitations": {"role": "viewer", "expires": "1h", "label": "bea"},
     "POST /apply": {"document": {"teams": [{"name": "new"}]}, "secrets": {"VARIABLE": "value"}},
     "POST /import/accounts": {"content": {"tokens": TOKENS, "last_refresh": "2026-01-31"}, "name": "new"},
     "POST /import/litellm": {
@@ -105,15 +107,18 @@ QUERIES = {
     **{"dry_run": "true", "format": "yaml", "from": "2026-01-31", "to": "2026-02-28"},
 }
 DOCUMENT = "document"  # errors name the place in it
-PLACES = {"pool": "@POOL@", "limit_id": "@LIMIT@", "model": "gpt-x", "request_id": "r", "flow": "f"}
+PLACES = {
+    "pool": "@POOL@",
+    "limit_id": "@LIMIT@",
+    "model": "gpt-x",
+    "request_id": "r",
+    "flow": "f",
+    "invitation_id": "i",
+}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE")
 SAFE = ("GET", "HEAD", "OPTIONS")
-DERIVED = (
-    "}:rolls:",
-    "}:sum:",
-    "}:breakdown:",
-    "}:measured:",
-)  # indexes and sums that a reader of the ledger leaves for the next reader
+# indexes and sums that a reader of the ledger leaves for the next reader, and when a token was last used
+DERIVED = ("}:rolls:", "}:sum:", "}:breakdown:", "}:measured:", "}:adm:")
 NEEDS_UPSTREAM = ("/test", "/sign-ins/")  # what answers with an upstream's failure
 SHOWN = {  # what a change is read back at, and the fields that are shown as they were sent
     "POST /keys": ("/keys/{name}", ("models", "raw", "output_tokens", "on_cut", "weight")),

@@ -19,6 +19,10 @@ from app.operators import totp
 from app.stores import keys
 from app.wiring import Services, build
 
+OPEN_ENDPOINTS = {  # they need no authentication
+    *("static", "sign_in.sign_in", "sign_in.first_start", "sign_in.signed_out", "invitation.accept"),
+    *("single_sign_on.begin", "single_sign_on.finish"),
+}
 PASSWORD = "correct horse battery"
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 

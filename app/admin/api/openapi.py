@@ -17,6 +17,7 @@ from app.admin.api import (
     inputs,
     limits,
     model_routes,
+    operators,
     pools,
     prices,
     requests,
@@ -62,6 +63,8 @@ BODIES: dict[str, Schema] = {
     "api.setup.apply": setup.APPLY_INPUT,
     "api.imports.litellm": imports.LITELLM_INPUT,
     "api.imports.import_accounts": imports.SIGN_INS_INPUT,
+    "api.operators.change": operators.OPERATOR_CHANGE,
+    "api.invitations.invite": operators.INVITATION_INPUT,
 }
 QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     **{f"api.pools.{name}": inputs.NO_QUERY for name in ("index", "create", "show", "change")},
@@ -78,6 +81,9 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.audit.index": audit.AUDIT_QUERY,
     "api.health.show": health.HEALTH_QUERY,
     "api.openapi.show": inputs.NO_QUERY,
+    **{f"api.operators.{name}": inputs.NO_QUERY for name in ("index", "show", "change", "remove")},
+    **{f"api.operators.{name}": inputs.NO_QUERY for name in ("sessions", "end_sessions")},
+    **{f"api.invitations.{name}": inputs.NO_QUERY for name in ("open_invitations", "invite", "revoke")},
     "api.setup.apply": setup.APPLY_QUERY,
     "api.setup.dump": setup.DUMP_QUERY,
     "api.imports.litellm": imports.IMPORT_QUERY,

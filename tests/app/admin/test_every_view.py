@@ -10,9 +10,8 @@ from flask import Flask
 from app.accounts.account import Account
 from app.stores.records.operators import NewAdminToken
 from app.wiring import Services
-from tests.support.admin import everything_stored, turn_on_second_factor
+from tests.support.admin import OPEN_ENDPOINTS, everything_stored, turn_on_second_factor
 
-OPEN_ENDPOINTS = {"static", "invitation.accept", "sign_in.sign_in", "sign_in.first_start"}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 ENDLESS = {"live.stream"}
 PARAMS = (

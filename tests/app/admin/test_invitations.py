@@ -16,7 +16,7 @@ AT = "/admin/invitation"
 
 @pytest.fixture
 def secret(services, ann):
-    return services.operator_operations(Actor(ann, Via.PAGE)).invite(Role.VIEWER, 3600.0, "bea")[1]
+    return services.operator_operations(Actor(ann, Via.PAGE)).invite(Role.VIEWER, 3600.0, "bea", owner=ann)[1]
 
 
 def accept(visitor, secret, **change):

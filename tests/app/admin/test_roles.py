@@ -14,7 +14,16 @@ from app.stores.records.operators import NewAdminToken, Role, TokenScope
 from app.wiring import Services
 from tests.support.admin import PASSWORD, Visitor
 
-WITHOUT_ROLE = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out", "invitation.accept"}
+WITHOUT_ROLE = {
+    "static",
+    "sign_in.sign_in",
+    "sign_in.first_start",
+    "sign_in.sign_out",
+    "invitation.accept",
+    "sign_in.signed_out",
+    "single_sign_on.begin",
+    "single_sign_on.finish",
+}
 ENDLESS = {"live.stream"}
 READS = {"GET", "HEAD", "OPTIONS"}
 OF_OWNERS = {
@@ -25,9 +34,18 @@ OF_OWNERS = {
     "people.reset_second_factor",
     "people.end_sessions",
     "people.remove",
+    "api.operators.index",
+    "api.operators.show",
+    "api.operators.change",
+    "api.operators.remove",
+    "api.operators.sessions",
+    "api.operators.end_sessions",
+    "api.invitations.open_invitations",
+    "api.invitations.invite",
+    "api.invitations.revoke",
     "api.accounts.export",  # returns the sign-in of an account
 }
-OF_ONESELF = {"security.password", "security.factor", "security.end_sessions"}
+OF_ONESELF = {"link.link", "security.password", "security.factor", "security.end_sessions"}
 FORMS_FOR_VIEWERS = {  # they show what is set, besides the form that changes it
     "settings.show",
     "settings.routing",

@@ -228,7 +228,7 @@ class TestInvitations:
     def test_accepted_by_single_sign_on(self, app, services, issuer):
         issuer.person = {"sub": "person-7", "preferred_username": "Bea B."}  # no rule fits
         actor = Actor("root", Via.PAGE)
-        _, secret = services.operator_operations(actor).invite(Role.ADMIN, 3600.0)
+        _, secret = services.operator_operations(actor).invite(Role.ADMIN, 3600.0, owner="root")
         visitor = Visitor(app)
 
         assert sign_in(visitor, invitation=secret).status_code == 303
