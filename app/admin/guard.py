@@ -144,12 +144,17 @@ def local_path(target: str | None) -> str:
     return HOME if path.startswith((SIGN_IN, API_ROOT + "/")) else target
 
 
-def _caller_context() -> dict[str, object]:
+def may_change() -> bool:
+    """Return whether the caller's role includes changes of what is not their own."""
     role: Role | None = g.get("role")
+    return role is not None and role.includes(Role.ADMIN)
+
+
+def _caller_context() -> dict[str, object]:
     return {
         "signed_in_as": g.actor.name if "actor" in g else "",
-        "may_change": role is not None and role.includes(Role.ADMIN),
-        "is_owner": role is Role.OWNER,
+        "may_change": may_change(),
+        "is_owner": g.get("role") is Role.OWNER,
     }
 
 

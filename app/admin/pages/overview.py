@@ -10,6 +10,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 
 from app.accounts.account import Account
 from app.accounts.pools import DEFAULT
+from app.admin.guard import may_change
 from app.admin.pages import usage_summary
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.findings import list_findings
@@ -94,7 +95,7 @@ def show_home() -> Any:
     if pool not in names:
         pool = names[0] if names else DEFAULT
     ready = bool(app_services.accounts.snapshot(pool)) and bool(app_services.api_keys.all(pool))
-    return redirect(url_for("overview.show" if ready else "start.show", pool=pool))
+    return redirect(url_for("overview.show" if ready or not may_change() else "start.show", pool=pool))
 
 
 home_bp = Blueprint("home", __name__, url_prefix="/admin")

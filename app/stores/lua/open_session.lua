@@ -4,8 +4,8 @@
 --          method (how they signed in)}
 -- Returns  1 opened, 0 when there is no such operator. Of more than `most` sessions the oldest end.
 local args, now = cjson.decode(ARGV[1]), clock()
-check(args, { digest = 'text', id = 'text', operator = 'text', address = 'text', agent = 'text', method = 'text', idle_ms = 'count',
-  life_ms = 'count', most = 'count' })
+check(args, { digest = 'text', id = 'text', operator = 'text', address = 'text', agent = 'text', method = 'text',
+  idle_ms = 'count', life_ms = 'count', most = 'count' })
 if redis.call('EXISTS', operator_key(args.operator)) == 0 then return 0 end
 local ends = now + args.life_ms
 redis.call('HSET', session_key(args.digest), 'id', args.id, 'operator', args.operator, 'address', args.address,

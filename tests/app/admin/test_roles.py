@@ -12,18 +12,9 @@ from werkzeug.test import TestResponse
 from app.stores import keys
 from app.stores.records.operators import NewAdminToken, Role, TokenScope
 from app.wiring import Services
-from tests.support.admin import PASSWORD, Visitor
+from tests.support.admin import OPEN_ENDPOINTS, PASSWORD, Visitor
 
-WITHOUT_ROLE = {
-    "static",
-    "sign_in.sign_in",
-    "sign_in.first_start",
-    "sign_in.sign_out",
-    "invitation.accept",
-    "sign_in.signed_out",
-    "single_sign_on.begin",
-    "single_sign_on.finish",
-}
+WITHOUT_ROLE = OPEN_ENDPOINTS | {"sign_in.sign_out"}
 ENDLESS = {"live.stream"}
 READS = {"GET", "HEAD", "OPTIONS"}
 OF_OWNERS = {
@@ -158,6 +149,19 @@ def test_operators_of_an_earlier_version_are_owners(services, ann, redis_client)
     assert services.operator_stores.operators.find(ann).role is Role.OWNER
     secret = services.operator_stores.sessions.open(ann, address="", agent="")
     assert services.operator_stores.sessions.touch(secret).role is Role.OWNER
+
+
+def test_home_of_a_viewer(app, staff):
+    """The first steps of an empty pool are for those who can take them."""
+    homes = {}
+    for role, name in staff.items():
+        visitor = Visitor(app)
+        visitor.sign_in(name)
+        homes[role] = visitor.get("/admin/").location
+
+    assert homes[Role.VIEWER].endswith("/p/default/")
+    assert homes[Role.ADMIN] == homes[Role.OWNER]
+    assert homes[Role.OWNER].endswith("/p/default/start")
 
 
 class TestSecurityPage:

@@ -139,7 +139,7 @@ class TestByRules:
         assert not visitor.is_signed_in()
         assert [one.name for one in services.operator_stores.operators.all()] == ["root"]
 
-    def test_whom_no_rule_fits_any_more(self, app, services, issuer):
+    def test_an_operator_without_a_rule_left(self, app, services, issuer):
         sign_in(Visitor(app))
         issuer.person["email"] = "ann@example.org"
 
@@ -216,7 +216,7 @@ class TestLinking:
 
         assert sign_in(Visitor(app)).status_code == 403
 
-    def test_a_password_cannot_be_set_beside_it(self, app, services, issuer):
+    def test_no_password_can_be_set(self, app, services, issuer):
         visitor = Visitor(app)
         sign_in(visitor)
 

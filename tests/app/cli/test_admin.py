@@ -124,11 +124,23 @@ class TestInvitation:
             services.operator_stores.operators.create_first(old, "ann", PASSWORD)
         assert services.operator_stores.operators.create_first(new, "ann", PASSWORD)
 
-    def test_no_invitation_when_an_operator_exists(self, poolgate, ann):
-        result = poolgate("admin invite")
+    def test_of_others_when_an_operator_exists(self, poolgate, services, ann):
+        path = poolgate("admin invite --role admin --expires 12h --label bea@example.com").stdout.strip()
 
-        assert result.exit_code == 1
-        assert "poolgate admin create" in result.stderr
+        invitation = services.operator_stores.invitations.open(path.partition("?token=")[2])
+        assert (invitation.role, invitation.label) == ("admin", "bea@example.com")
+        assert invitation.expires_at - invitation.created_at == 12 * 3600
+        (listed,) = json.loads(poolgate("admin invitation list --json").stdout)["data"]
+        assert listed["id"] == invitation.id
+
+        assert poolgate("admin invitation revoke", invitation.id).exit_code == 0
+        assert services.operator_stores.invitations.all() == []
+
+    @pytest.mark.parametrize("expires", ["59m", "31d", "soon"])
+    def test_a_lifetime_that_is_refused(self, poolgate, ann, expires):
+        result = poolgate("admin invite --expires", expires)
+
+        assert (result.exit_code, "from 1h to 30d" in result.stderr) == (1, True)
 
 
 class TestTokens:
