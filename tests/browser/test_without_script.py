@@ -38,16 +38,17 @@ def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: Sc
     plain.open("/requests")
     plain.shows("not live")
     assert "Z" in plain.find("#requests tbody time").text
-    plain.find("main details summary").click()
+    plain.find(".toolbar details summary").click()
     plain.fill(owner="Ann", labels="env=prod")
-    plain.press("Find")
+    plain.press("Apply", within=".filters")
     assert len(plain.all("#requests tbody tr")) == 1
     plain.find("#requests tbody a").click()
     plain.find("dd a[href$='labels=env%3Dprod']").click()  # an address to keep
     assert len(plain.all("#requests tbody tr")) == 1
-    assert plain.find("#labels").get_attribute("value") == "env=prod"
+    assert plain.find("[name=labels]").get_attribute("value") == "env=prod"
+    plain.find(".toolbar details summary").click()
     plain.fill(labels="env=test")
-    plain.press("Find")
+    plain.press("Apply", within=".filters")
     plain.shows("No requests found.")
 
     plain.open("/")

@@ -97,6 +97,8 @@ GROUPS = {  # by blueprint, in the order of the reference
     "limits": "The limits of keys, teams and pools.",
     "routes": "Names for models, and which accounts serve them.",
     "resolution": "Where a model name leads.",
+    "operators": "People who may sign in to the pages, their roles and sessions.",
+    "invitations": "Links by which people become operators.",
     "prices": "What models cost.",
     "usage": "Usage by time, key, account and model.",
     "requests": "The ledger of requests.",
