@@ -4,7 +4,8 @@
 -- Returns  {field, value, …} of the token, and `role`: that of its operator, `owner` without one; empty when there is
 --          none, or when its operator is gone, or is another one of the same name, created later: then the token is
 --          removed.
--- A token of an earlier version has no `operator`: the caller determines it.
+-- A token of an earlier version has no `operator`: the caller determines it. Its last use is stored once a minute.
+local USED_MS = 60000
 local digest = ARGV[1]
 local flat = redis.call('HGETALL', token_key(digest))
 if #flat == 0 then return {} end
@@ -16,5 +17,8 @@ if values[1] and values[1] ~= '' then
     return {}
   end
 end
-redis.call('HSET', token_key(digest), 'used_ms', clock())
+local now = clock()
+if now - (tonumber(redis.call('HGET', token_key(digest), 'used_ms') or nil) or 0) >= USED_MS then
+  redis.pcall('HSET', token_key(digest), 'used_ms', now) -- a full store can still be read
+end
 return with_field(flat, 'role', role_of(values[1] or ''))

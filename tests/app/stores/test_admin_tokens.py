@@ -23,8 +23,8 @@ def test_created(tokens: AdminTokenRepository, redis_client: Any) -> None:
     token, secret = tokens.create(NewAdminToken("deploy", "cli", scope=TokenScope.READ))
 
     assert secret.startswith(PREFIX)
-    assert tokens.authenticate(secret) == ActiveToken(token, Role.OWNER)
     assert token == tokens.find("deploy")
+    assert tokens.authenticate(secret) == ActiveToken(token, Role.OWNER)
     assert (token.scope, token.operator, token.expires_at) == (TokenScope.READ, "", None)
     for key in redis_client.scan_iter("*"):
         assert secret not in key

@@ -12,7 +12,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.errors import BodyShape, UpstreamProtocolError, UpstreamRejected
-from app.upstream import oauth
+from app.upstream import bounded_body, oauth
 from app.upstream.body import Body
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
@@ -129,7 +129,7 @@ class TestTokens:
 
     @ENCODINGS
     def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
-        most = oauth.MAX_RESPONSE_BYTES
+        most = bounded_body.MAX_RESPONSE_BYTES
         assert len(self.refresh(base_url, most, encoding)["refresh_token"]) == most - len(BEGIN) - len(END)
         with pytest.raises(UpstreamProtocolError, match="too long"):
             self.refresh(base_url, most + 1, encoding)
@@ -138,7 +138,7 @@ class TestTokens:
     def test_of_a_refusal(self, base_url: str, more: int, code: str) -> None:
         """A body that is too long is still a refusal, by its status."""
         with pytest.raises(UpstreamRejected) as raised:
-            self.refresh(base_url, oauth.MAX_RESPONSE_BYTES + more, "gzip", 400)
+            self.refresh(base_url, bounded_body.MAX_RESPONSE_BYTES + more, "gzip", 400)
         assert raised.value.code == code
 
     def test_a_bomb_does_not_go_off(self, base_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +154,5 @@ class TestTokens:
         with pytest.raises(UpstreamProtocolError, match="too long"):
             self.refresh(base_url, BOMB_BYTES, "gzip")
 
-        assert max(pieces) <= oauth.PIECE_BYTES
-        assert sum(pieces) <= oauth.MAX_RESPONSE_BYTES + oauth.PIECE_BYTES
+        assert max(pieces) <= bounded_body.PIECE_BYTES
+        assert sum(pieces) <= bounded_body.MAX_RESPONSE_BYTES + bounded_body.PIECE_BYTES
