@@ -1,18 +1,49 @@
-"""What runs out when, at the present rate: usage windows of accounts, and limits. Pure."""
+"""
+What runs out when, at the present rate: usage windows of accounts, and limits. Pure.
+
+The rate is the mean since the window or the period began. Where the load of the last hours is twice as
+high, what is left lasts half as long.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from app.formatting import duration
+from app.limits.limit_syntax import format_limit
 from app.presentation.accounts import AccountView
 from app.stores.records.accounts import OUT_OF_USE
 from app.stores.records.limits import Limit, LimitStatus
 
 MIN_WINDOW_SECONDS = 3600  # shorter ones limit the rate of requests, not their amount
 MIN_ELAPSED_SECONDS = 60.0  # of a window, before a rate is computed
+
+
+class WindowJson(TypedDict):
+    """A PoolWindow; `exhausted_at` is its `spent_at`."""
+
+    kind: str
+    plan: str
+    window: str
+    accounts: int
+    used_percent: float
+    first_reset: float | None
+    last_reset: float | None
+    exhausted_at: float | None
+
+
+class LimitOutlookJson(TypedDict):
+    """A LimitOutlook; `owner` is the name of its key or team, '' for the pool."""
+
+    scope: str
+    owner: str
+    limit: str
+    used_percent: float
+    resets_at: int | None
+    exhausted_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +67,18 @@ class PoolWindow:
     @property
     def left(self) -> float:
         return max(0.0, 100 - self.used)
+
+    def to_json(self) -> WindowJson:
+        return {
+            "kind": self.kind,
+            "plan": self.plan,
+            "window": self.label,
+            "accounts": self.accounts,
+            "used_percent": round(self.used, 2),
+            "first_reset": self.first_reset,
+            "last_reset": self.last_reset,
+            "exhausted_at": self.spent_at,
+        }
 
 
 def pool_windows(views: Iterable[AccountView], plans: Mapping[str, str]) -> list[PoolWindow]:
@@ -93,6 +136,16 @@ class LimitOutlook:
     @property
     def limit(self) -> Limit:
         return self.status.limit
+
+    def to_json(self) -> LimitOutlookJson:
+        return {
+            "scope": self.limit.scope,
+            "owner": self.owner,
+            "limit": format_limit(self.limit),
+            "used_percent": round(self.status.used_percent, 2),
+            "resets_at": self.status.resets_at,
+            "exhausted_at": self.full_at,
+        }
 
 
 def limits_by_use(

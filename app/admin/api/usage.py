@@ -5,11 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import checked_pool, json_response, list_response
+from app.admin.api.inputs import checked_pool, json_response
+from app.admin.outlook import read_limits
 from app.admin.services import services
+from app.presentation.accounts import AccountView
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
-from app.presentation.projections import project_accounts
+from app.presentation.outlook import pool_windows
 from app.presentation.usage import serialize_refusals
 from app.presentation.usage_json import serialize_report
 from app.presentation.usage_range import read_range
@@ -49,19 +51,24 @@ def series() -> Response:
     return json_response(serialize_report(report, within, str(zone), names, params["top"]))
 
 
-@bp.get("/projection")
-def projection() -> Response:
+@bp.get("/outlook")
+def outlook() -> Response:
     """
-    List when the usage windows of accounts are exhausted, at the rate of the last hour.
+    Get what runs out when: usage windows of accounts, and limits, those that are used the most first.
 
-    `exhausted_at` is null where a window lasts until its reset, and `projected` is false where that is
-    unknown: the window began elsewhere, or the account has used nothing since it began. Upstreams report
-    percentages alone, so `percent_per_hour` is what the percent of a window is per token used here.
+    `windows` are those of an hour or more, of all accounts of a kind and plan as if they were one.
+    `exhausted_at` is when nothing is left at the mean rate since the window or the period began; null where
+    it lasts until its reset.
     """
     pool = inputs.pool()
     app_services = services()
-    accounts = app_services.accounts.snapshot(pool)
-    return list_response(project_accounts(app_services.ledger.series, pool, accounts))
+    accounts, now = app_services.accounts, app_services.clock.now()
+    plans = {account_id: identity.plan for account_id, identity in accounts.identities(pool).items()}
+    windows = pool_windows([AccountView(account, now) for account in accounts.all(pool)], plans)
+    limits = read_limits(app_services, pool, app_services.api_keys.all(pool), now)
+    return json_response(
+        {"windows": [one.to_json() for one in windows], "limits": [one.to_json() for one in limits]}
+    )
 
 
 @bp.get("/refusals")

@@ -11,6 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from app.accounts.account import Account
 from app.accounts.pools import DEFAULT
 from app.admin.guard import may_change
+from app.admin.outlook import read_limits
 from app.admin.pages import usage_summary
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.findings import list_findings
@@ -19,15 +20,11 @@ from app.admin.pages.top import top_lists
 from app.admin.services import services
 from app.presentation.account_list import DEFAULT_COLUMN, sort_rows
 from app.presentation.names import Names
-from app.presentation.outlook import LimitOutlook, limits_by_use, pool_windows
+from app.presentation.outlook import pool_windows
 from app.presentation.recent import MAX_ENTRIES, summarize_recent
-from app.stores.calendar import Calendar
-from app.stores.records.api_keys import ApiKey, KeyState
-from app.wiring import Services
 
 NEAREST_LIMITS = 5
 ACCOUNTS = 50  # rows; the others are in the list of accounts
-_calendar = Calendar()
 
 bp = page_blueprint("overview")
 
@@ -52,7 +49,11 @@ def show() -> Any:
         room=sum(row.account.cap for row in rows if row.account.state == "active"),
         recent=summarize_recent(app_services.ledger.entries.newest(pool, MAX_ENTRIES), now),
         windows=pool_windows([row.view for row in rows], {row.account.id: row.identity.plan for row in rows}),
-        limits=_nearest_limits(app_services, pool, api_keys, now),
+        limits=[
+            one
+            for one in read_limits(app_services, pool, api_keys, now)[:NEAREST_LIMITS]
+            if one.status.used_percent
+        ],
         totals=usage.totals(),
         charts=usage.charts(),
         tops=top_lists(app_services, pool, span, names),
@@ -66,25 +67,6 @@ def show() -> Any:
 def _states(accounts: Sequence[Account]) -> list[tuple[str, int]]:
     """Return (state, number of accounts), the most frequent first."""
     return Counter(str(account.state) for account in accounts).most_common()
-
-
-def _nearest_limits(
-    app_services: Services, pool: str, api_keys: Sequence[ApiKey], now: float
-) -> list[LimitOutlook]:
-    """Return the limits of the pool, its teams and its keys that are used the most."""
-    active = [key for key in api_keys if key.state_at(now) is KeyState.ACTIVE]
-    owned = [("", limit) for limit in app_services.limits.all(pool)]
-    owned += [(team.name, limit) for team in app_services.teams.all(pool) for limit in team.limits]
-    owned += [(key.name, limit) for key in active for limit in key.limits]
-    statuses = app_services.ledger.usage.limit_statuses(pool, [limit for _, limit in owned])
-    starts = {
-        period: window[0] / 1000
-        for period, window in _calendar.windows(app_services.clock.zone_name(pool), now).items()
-    }
-    with_status = [(owner, status) for (owner, _), status in zip(owned, statuses, strict=True)]
-    return [
-        one for one in limits_by_use(with_status, starts, now)[:NEAREST_LIMITS] if one.status.used_percent
-    ]
 
 
 def show_home() -> Any:

@@ -10,6 +10,7 @@ import pytest
 from marshmallow import ValidationError
 
 from app.admin.api.openapi import BODIES, QUERIES
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from tests.support.ledger_rows import record_request
 
@@ -135,17 +136,21 @@ class TestUsageAndLedger:
         assert (series["span"], series["step"], series["zone"]) == (None, "day", "UTC")
         assert (len(series["starts"]), series["until"] - series["starts"][0]) == (31, 31 * 86400)
 
-    def test_a_projection(self, call, ids, services):
-        """The window began before what the account used in the last hour, 50 % of it."""
+    def test_what_runs_out(self, call, ids, services):
+        """Half of a window was used in one hour, so the other half lasts another."""
         now = time.time()
         window = {"used_1": 50, "reset_1": int(1000 * (now + 4 * 3600)), "length_1": 5 * 3600}
         services.scripts.client.hset(keys.account("default", ids["account"]), mapping=window)
+        services.limits.add("default", parse_limit("300 requests/day"))
 
-        (line,) = call("GET", "/usage/projection").json["data"]
+        found = call("GET", "/usage/outlook").json
 
-        assert (line["account"]["name"], line["projected"], line["used_percent"]) == ("main", True, 50)
-        assert line["exhausted_at"] is None or now < line["exhausted_at"] < now + 4 * 3600
-        assert line["percent_per_hour"] > 0
+        (line,) = found["windows"]
+        assert (line["window"], line["accounts"], line["used_percent"]) == ("5 h window", 1, 50)
+        assert line["exhausted_at"] == pytest.approx(now + 3600, abs=30)
+        assert {(one["scope"], one["owner"], one["limit"]) for one in found["limits"]} >= {
+            ("pool", "", "300 requests/day")
+        }
 
     def test_a_breakdown(self, call, ids):
         (line,) = call("GET", "/usage/series?key=ann&by=model").json["data"]
