@@ -128,7 +128,11 @@ class MeasuredUsage:
             if text:
                 yield start, text
             elif start > now - 2 * DAY_SECONDS:
-                hours = [hour for hour in _hours_of(start, next_day(start, zone)) if hour < within.until]
+                hours = _hours_of(start, next_day(start, zone))
+                if (
+                    next_day(start, zone) > now
+                ):  # the hour in which the next day will begin is still part of it
+                    hours = range(hours.start, within.until, HOUR_SECONDS)
                 yield from ((max(at, start), own) for at, own in self._hours(pool, hours, part, now, newest))
 
     def _oldest(self, pool: str) -> int:
