@@ -128,12 +128,15 @@ class UsageSeries:
         now, zone = self._now(pool)
         only_ids = None if ids is None else frozenset(ids)
         lines: dict[str, list[Times]] = {}
+        nothing = no_times()  # shared: a point without times is replaced, not added to
         for at, text in self._measured.read(pool, within, by, now, zone):
             point = bisect_right(within.starts, at) - 1
             for line, times in parse_times(text, only_ids).items():
-                if line not in lines:
-                    lines[line] = [no_times() for _ in within.starts]
-                add_times(lines[line][point], times)
+                points = lines.setdefault(line, [nothing] * len(within.starts))
+                if points[point] is nothing:
+                    points[point] = times
+                else:
+                    add_times(points[point], times)
         return TimesSeries(within.starts, within.until, lines)
 
     def newest_minutes(self, pool: str, number: int) -> dict[str, int]:

@@ -20,7 +20,7 @@ from app.stores.api_keys import ApiKeyRepository
 from app.stores.refusals import RefusalRepository
 
 ONLY = (Grouping.KEY, Grouping.TEAM, Grouping.ACCOUNT, Grouping.MODEL)
-MAX_TIMED = 100  # lines, those with the most requests, that have times
+MAX_TIMED = 50  # lines, those with the most requests, that have times
 
 
 class Metric(StrEnum):

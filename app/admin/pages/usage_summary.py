@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.admin.pages import clock, formatting
-from app.admin.pages.charts import Chart, Series
+from app.admin.pages.charts import Chart, Series, Shape
+from app.ledger.measurements import Times, add_times, no_times
+from app.presentation.usage_report import Metric, timed
 from app.wiring import Services
 
-SPANS = (("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"))
+SPANS = (("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"), ("90d", "90 d"))
 DEFAULT_SPAN = "24h"
 MAX_CODES = 3  # refusal codes shown next to their total
 
@@ -24,6 +26,7 @@ class UsageSummary:
     points: Sequence[Figures]
     until: int
     refused: Sequence[tuple[str, int]] = ()  # (code, count), the most frequent first
+    times: Sequence[Times] = ()  # of each point
 
     def total(self, name: str) -> int:
         """Return the sum of the figure *name*."""
@@ -50,8 +53,8 @@ class UsageSummary:
             ("Cost", formatting.dollars(self.total("cost")), ""),
             (
                 "First token",
-                formatting.millis(self._mean(self.total("first_ms"), requests, errors)),
-                "on average",
+                self._percentile(Metric.FIRST_P50),
+                f"p95 {self._percentile(Metric.FIRST_P95)}",
             ),
         ]
 
@@ -98,32 +101,38 @@ class UsageSummary:
             ),
             self._chart(
                 "first",
-                "First token, mean",
-                Series("mean", "series-1", self._first()),
+                "First token",
+                Series("p50", "series-1", self._percentiles(Metric.FIRST_P50)),
+                Series("p95", "series-2", self._percentiles(Metric.FIRST_P95)),
                 format_value=formatting.millis,
+                shape=Shape.LINES,
             ),
         ]
 
     def _chart(
-        self, name: str, title: str, *series: Series, format_value: formatting.Formatter = formatting.short
+        self,
+        name: str,
+        title: str,
+        *series: Series,
+        format_value: formatting.Formatter = formatting.short,
+        shape: Shape = Shape.COLUMNS,
     ) -> Chart:
         axis = formatting.short_dollars if format_value is formatting.dollars else None
         zone = clock.viewer_zone()
-        return Chart(name, title, self.starts, series, format_value, self.until, zone=zone, format_axis=axis)
+        return Chart(name, title, self.starts, series, format_value, self.until, shape, zone, axis)
 
     def _of(self, name: str) -> list[float | None]:
         return [point.get(name, 0) for point in self.points]
 
-    def _first(self) -> list[float | None]:
-        return [
-            self._mean(point.get("first_ms", 0), point.get("requests", 0), point.get("errors", 0))
-            for point in self.points
-        ]
+    def _percentiles(self, metric: Metric) -> list[float | None]:
+        return [timed(times, metric) for times in self.times] or [None] * len(self.starts)
 
-    @staticmethod
-    def _mean(first_ms: int, requests: int, errors: int) -> float | None:
-        answered = requests - errors
-        return first_ms / answered if answered > 0 and first_ms else None
+    def _percentile(self, metric: Metric) -> str:
+        """Return the percentile of the whole span."""
+        every = no_times()
+        for times in self.times:
+            add_times(every, times)
+        return formatting.millis(timed(every, metric))
 
 
 def span_of(args: Mapping[str, str]) -> str:
@@ -137,8 +146,11 @@ def summarize_usage(
 ) -> UsageSummary:
     """Return the usage of *pool* in *span*, or that of one key, account or team."""
     by = "key" if key_id else "account" if account_id else "team" if team else "all"
-    series = services.ledger.series.series(pool, span, by)
+    usage, line = services.ledger.series, key_id or account_id or team
+    within = usage.range_of(pool, span)
+    series = usage.read(pool, within, by)
+    times = usage.times(pool, within, by, [line]).lines.get(line, ())
     refused = (
         [] if account_id or team else services.ledger.refusals.counts(pool, span).by_code(key_id or None)
     )
-    return UsageSummary(series.starts, series.points(key_id or account_id or team), series.until, refused)
+    return UsageSummary(series.starts, series.points(line), series.until, refused, times)
