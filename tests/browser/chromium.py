@@ -75,9 +75,9 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
     def open(self, path: str) -> None:
-        """Open a page of the pool, or one of no pool where *path* begins with /admin."""
+        """Open a page of the pool, or one of no pool where *path* begins with /admin or /my."""
         self.driver.get(
-            self.gateway.url + (path if path.startswith("/admin") else f"/admin/p/{self.pool}{path}")
+            self.gateway.url + (path if path.startswith(("/admin", "/my")) else f"/admin/p/{self.pool}{path}")
         )
 
     @property
