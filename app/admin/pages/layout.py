@@ -43,6 +43,7 @@ def register_layout(app: Flask) -> None:
         without_filters=lists.without_filters,
     )
     register_formatting(app)
+    app.jinja_env.globals.update(holder_page=holder_page)
 
 
 def register_formatting(app: Flask) -> None:
@@ -72,6 +73,11 @@ def base_url() -> str:
     if settings.admin_port is None:
         return f"{request.host_url}v1"
     return f"{request.scheme}://{request.host.rpartition(':')[0] or request.host}:{settings.port}/v1"
+
+
+def holder_page() -> str:
+    """Return the address of the page of a key's holder, '' where it is off."""
+    return "" if services().settings.key_page == "off" else f"{base_url().removesuffix('/v1')}/my"
 
 
 def _take_pool(endpoint: str | None, values: dict[str, Any] | None) -> None:

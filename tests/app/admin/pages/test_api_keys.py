@@ -316,3 +316,9 @@ class TestShowing:
 
         for span in ("1h", "24h", "7d", "30d", "x"):
             assert inside.get(f"{HOME}/ann?span={span}").status_code == 200
+
+
+def test_the_page_of_its_holder_is_named(inside: Visitor, services: Services) -> None:
+    services.api_keys.create(POOL, "ann")
+
+    assert "http://gate.test/my" in inside.get("/admin/p/default/keys/ann").text
