@@ -111,6 +111,8 @@ class Chart:
     def _lines(self, top: float) -> Iterator[Markup]:
         for series in self.series:
             yield Markup('<path class="line {}" d="{}"/>').format(series.shade, line(series.points, top))
+            if lone := dots(series.points, top):
+                yield Markup('<path class="line dot {}" d="{}"/>').format(series.shade, lone)
 
     def _ticks(self) -> Iterator[Markup]:
         share = 100 / max(len(self.starts), 1)
@@ -165,11 +167,28 @@ def line(points: Sequence[float | None], top: float, height: float = HEIGHT) -> 
         if point is None:
             is_open = False
             continue
-        x, y = (n + 0.5) * COLUMN, height - height * min(point / top, 1.0)
-        alone = not is_open and (n + 1 == len(points) or points[n + 1] is None)
-        parts.append(f"{'L' if is_open else 'M'}{x:g} {y:.2f}{'h.01' if alone else ''}")
+        parts.append(f"{'L' if is_open else 'M'}{_place(n, point, top, height)}")
+        if _is_alone(points, n):
+            parts.append("h.01")
         is_open = True
     return "".join(parts)
+
+
+def dots(points: Sequence[float | None], top: float) -> str:
+    """Return the path of those of *points* that have no neighbour, to be drawn with a wide stroke."""
+    return "".join(
+        f"M{_place(n, point, top, HEIGHT)}h.01"
+        for n, point in enumerate(points)
+        if point is not None and _is_alone(points, n)
+    )
+
+
+def _place(n: int, point: float, top: float, height: float) -> str:
+    return f"{(n + 0.5) * COLUMN:g} {height - height * min(point / top, 1.0):.2f}"
+
+
+def _is_alone(points: Sequence[float | None], n: int) -> bool:
+    return not any(point is not None for point in (*points[max(n - 1, 0) : n], *points[n + 1 : n + 2]))
 
 
 def _rule(width: float, level: float, shade: str = "rule") -> Markup:

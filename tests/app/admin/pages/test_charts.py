@@ -59,6 +59,7 @@ class TestChart:
         assert lines == [
             ("line series-1", "M5 75.00L15 50.00"),
             ("line series-2", "M5 50.00h.01M25 0.00h.01"),
+            ("line dot series-2", "M5 50.00h.01M25 0.00h.01"),
         ]
 
     def test_each_point_has_its_values(self) -> None:
