@@ -23,13 +23,14 @@ def test_from_the_token_to_a_response(browser: Browser, upstream: ScriptedUpstre
 
     browser.shows("First steps")
     browser.press("Add an account")
-    browser.fill(kind="compatible", name="gpu1", base_url=upstream.base_url())
+    browser.find(".kinds a[href$='kind=compatible']").click()
+    browser.fill(name="gpu1", base_url=upstream.base_url())
     browser.press("Add account")
     browser.shows("Account gpu1 was added: reachable")
 
     browser.open("/admin/p/default/start")
     browser.press("Create a key")
-    browser.fill(name="ann", limits="100 requests/day")
+    browser.fill(name="ann", limit_1_amount="100", limit_1_unit="requests", limit_1_period="day")
     browser.press("Create key")
     secret = browser.find("#secret").text
     assert secret.startswith("sk-pg-default-")

@@ -107,7 +107,7 @@ class TestLimits:
         """The bar is full, and the overview has an alert."""
         pool.account("main", upstream.base_url(), kind="compatible")
         inside.open("/keys/create")
-        inside.fill(name="ann", limits="2 requests/day")
+        inside.fill(name="ann", limit_1_amount="2", limit_1_unit="requests", limit_1_period="day")
         inside.press("Create key")
         secret = inside.find("#secret").text
 
