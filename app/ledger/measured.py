@@ -129,9 +129,7 @@ class MeasuredUsage:
                 yield start, text
             elif start > now - 2 * DAY_SECONDS:
                 hours = _hours_of(start, next_day(start, zone))
-                if (
-                    next_day(start, zone) > now
-                ):  # the hour in which the next day will begin is still part of it
+                if next_day(start, zone) > now:  # the hour in which the next day begins still counts here
                     hours = range(hours.start, within.until, HOUR_SECONDS)
                 yield from ((max(at, start), own) for at, own in self._hours(pool, hours, part, now, newest))
 

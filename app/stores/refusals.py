@@ -16,7 +16,7 @@ from app.stores.scripts import Scripts
 
 HOUR_SECONDS = 3600
 RETAINED_HOURS = 31 * 24  # as in lua/record_refusals.lua
-SPAN_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": RETAINED_HOURS}  # what is left of it
+SPAN_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": RETAINED_HOURS}  # 90d: what is stored
 
 
 class RefusalRepository:
