@@ -21,6 +21,7 @@ Every failure that a client can receive, with its HTTP status, type and code.
     ├── SignInRefused              403  another service verified a person, who may not sign in here
     ├── TooManyAttempts            429  sign-ins; see `retry_after_seconds`
     ├── ModelNotAllowed            403
+    ├── RotationNotAllowed         403  a key's holder may not rotate it
     ├── TeamDisabled               403  the team of the API key
     ├── NotFound                   404
     │   └── ModelNotFound

@@ -22,7 +22,7 @@ def test_every_figure_is_there():
     for row in ROWS:
         assert figures[f"{row.scenario} w1"][row.figure] is not None, row.words
         assert row.words in reply
-    assert figures["store"]["round_trips"] == 3
+    assert figures["store"]["round_trips"] == 2
     assert figures["memory"]["idle_worker_mib"] > 0
     assert sockets["lag_p99_ms"] >= sockets["lag_p50_ms"] > 0
     assert sockets["events_per_second"] > 0

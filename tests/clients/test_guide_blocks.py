@@ -51,6 +51,7 @@ BEFORE = {  # what a page expects of the pages before it
     "model-routes": "poolgate key create --name ann\n"
     "poolgate account add compatible --name gpu1 --base-url DEMO\n"
     "poolgate account add compatible --name gpu2 --base-url DEMO",
+    "usage": "poolgate key create --name ann",
 }
 MODEL = "gpt-5.5"
 SHELL = [one for one in blocks() if one.language == "sh" and (one.page, one.title) not in WAYS]

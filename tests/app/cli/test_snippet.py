@@ -31,7 +31,7 @@ def test_a_model_of_an_account_in_use(poolgate: Run, accounts: None) -> None:
     result = poolgate("snippet codex")
 
     assert tomllib.loads(result.stdout)["model"] == "gpt-5-mini"
-    assert result.stderr == "Codex CLI: for ~/.codex/config.toml\n"
+    assert result.stderr.startswith("Codex CLI: for ~/.codex/config.toml; with supports_websockets = true")
 
 
 def test_the_running_gateway(poolgate: Run, accounts: None, tmp_path: Path) -> None:
