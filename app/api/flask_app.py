@@ -62,13 +62,15 @@ class Gateway(Flask):
         try:
             return super().dispatch_request()
         except CallerChanged:
+            request_globals().scope.chain = None  # it was never sent, and a refusal is recorded as such
             renew_caller()
         except StoreError:
             raise
         except (GatewayError, ValidationError):
-            chain = request_globals().scope.chain
-            if (chain is not None and chain.is_caller_current) or not renew_caller():
+            scope = request_globals().scope
+            if (scope.chain is not None and scope.chain.is_caller_current) or not renew_caller():
                 raise
+            scope.chain = None
         return super().dispatch_request()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:

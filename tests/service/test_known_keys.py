@@ -11,6 +11,7 @@ from app.limits.limit_syntax import parse_limit
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.stores.records.teams import TeamState
 from app.wiring import Services
+from tests.service.test_refusals import recorded
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -56,6 +57,16 @@ class TestRefused:
 
         assert [response.status_code for response in responses] == [status] * TIMES
         assert words in responses[0].json()["error"]["message"]
+
+    def test_each_refusal_is_recorded(self, pool: PoolOfTest, ann: str, name: str) -> None:
+        change, status, _ = REFUSALS[name]
+        change(pool.gateway.services, pool.name)
+
+        responses = [pool.post(PATH, CHAT, ann) for _ in range(TIMES)]
+
+        if status != 401:  # of unknown callers none is
+            for response in responses:
+                assert recorded(pool, response).entry.status == status
 
     def test_before_its_body_is_judged(self, pool: PoolOfTest, ann: str, name: str) -> None:
         """What is wrong with a request is not reported to a key that is not valid any more."""
