@@ -9,7 +9,7 @@ from flask import Response, g, render_template, request, url_for
 
 from app.admin.pages.clock import viewer_zone
 from app.admin.pages.layout import page_blueprint
-from app.admin.pages.lists import Filter
+from app.admin.pages.lists import Filter, cursor_links
 from app.admin.services import services
 from app.csv_text import csv_text
 from app.formatting import moment
@@ -43,8 +43,7 @@ def show() -> Any:
             Filter("who", "Who", [one.name for one in services().operator_stores.operators.all()], free=True),
         ],
         rows=[_view(entry) for entry in page.entries if entry["pool"] in ("", g.pool)],
-        newest=url_for("audit.show", **query) if request.args.get("cursor") else "",
-        older=url_for("audit.show", cursor=page.cursor, **query) if page.cursor else "",
+        pages=cursor_links(page.cursor),
         export=url_for("audit.export", **query),
     )
 

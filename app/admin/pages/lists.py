@@ -14,7 +14,8 @@ PAGE_SIZE = 50
 MAX_PAGE_DIGITS = 7
 MAX_OPTIONS = 200
 MAX_CHIP = 60  # characters of a value that are shown
-_POSITION = ("page", "cursor")  # parameters that a change of filters or order resets
+MAX_TRAIL = 50  # newer pages that the address of a page has
+_POSITION = ("page", "cursor", "trail")  # parameters that a change of filters or order resets
 T = TypeVar("T")
 
 
@@ -105,6 +106,15 @@ class Pages:
         return links
 
 
+@dataclass(frozen=True, slots=True)
+class CursorLinks:
+    """The addresses of other pages of a list that continues at a cursor; '' where there is none."""
+
+    newest: str
+    newer: str
+    older: str
+
+
 def parse_sort(text: str | None, columns: Collection[str], default: str) -> Sort:
     """Return the order *text* if it is one of *columns*, else *default*; both as `column` or `-column`."""
     for candidate in (text or "", default):
@@ -134,6 +144,22 @@ def list_url(**changes: object) -> str:
     ]
     query += [(name, str(value)) for name, value in changes.items() if value not in (None, "")]
     return quote(request.path) + (f"?{urlencode(query)}" if query else "")
+
+
+def cursor_links(older: str | None) -> CursorLinks:
+    """
+    Return the links of this page, where *older* is the cursor of the next one, None at the end.
+
+    A cursor leads only to older entries, so the address has those of the newer pages as `trail`.
+    """
+    cursor = request.args.get("cursor", "")
+    trail = [one for one in request.args.get("trail", "").split(",") if one]
+    longer = ",".join([*trail, cursor][-MAX_TRAIL:])
+    return CursorLinks(
+        newest=list_url(cursor=None) if cursor else "",
+        newer=list_url(cursor=trail[-1], trail=",".join(trail[:-1])) if cursor and trail else "",
+        older=list_url(cursor=older, trail=longer) if older else "",
+    )
 
 
 def active_filters(filters: Iterable[Filter], extra: Iterable[tuple[str, str]] = ()) -> list[Chip]:

@@ -10,7 +10,7 @@ from flask import Response, g, redirect, render_template, request, url_for
 from app.admin.pages import request_filters
 from app.admin.pages.clock import zone_name
 from app.admin.pages.layout import page_blueprint
-from app.admin.pages.lists import list_url
+from app.admin.pages.lists import cursor_links
 from app.admin.pages.request_filters import RequestLinks, address
 from app.admin.services import services
 from app.ledger.query import LedgerQuery
@@ -60,8 +60,7 @@ def show() -> Any:
         inputs=INPUTS,
         labels={one.name: one.label for one in (*filters, *more)} | dict(request_filters.EXTRA),
         exports={each: address("requests.export", {"format": each, **active}) for each in ("csv", "jsonl")},
-        older=list_url(cursor=page.cursor) if page.cursor else "",
-        newest=list_url(cursor=None) if cursor else "",
+        pages=cursor_links(page.cursor),
     ), form.status
 
 

@@ -16,7 +16,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 ENDLESS = {"live.stream"}
 PARAMS = (
     *("since", "until", "cursor", "status", "key", "account", "model", "refused", "span", "by", "q", "id"),
-    *("entry", "who", "action", "pool", "next", "kind", "name", "limit", "top", "after", "at", "of"),
+    *("entry", "who", "action", "pool", "next", "kind", "name", "limit", "top", "after", "at", "of", "trail"),
 )
 ODD_PARAMS = (
     *(

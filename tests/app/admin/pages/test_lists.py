@@ -7,7 +7,17 @@ from flask import Flask, render_template_string
 
 from app.admin.pages import lists
 from app.admin.pages.layout import register_layout
-from app.admin.pages.lists import Filter, Pages, Sort, active_filters, list_url, paginate, parse_sort
+from app.admin.pages.lists import (
+    CursorLinks,
+    Filter,
+    Pages,
+    Sort,
+    active_filters,
+    cursor_links,
+    list_url,
+    paginate,
+    parse_sort,
+)
 
 STATE = Filter("state", "State", [("active", "in use"), ("paused", "paused")])
 TEAM = Filter("team", "Team", ["research", "support"], free=True)
@@ -48,6 +58,27 @@ class TestAddress:
             (chip,) = active_filters([TEAM])
 
         assert chip.value == "x" * lists.MAX_CHIP
+
+
+class TestCursorLinks:
+    def test_the_address_has_the_newer_pages(self, app: Flask) -> None:
+        with app.test_request_context("/requests?key=ann&cursor=7&trail=9,8"):
+            links = cursor_links("6")
+
+        assert links.newest == "/requests?key=ann"
+        assert links.newer == "/requests?key=ann&cursor=8&trail=9"
+        assert links.older == "/requests?key=ann&cursor=6&trail=9%2C8%2C7"
+
+    def test_at_the_ends(self, app: Flask) -> None:
+        with app.test_request_context("/requests?trail=9"):
+            assert cursor_links(None) == CursorLinks("", "", "")
+        with app.test_request_context("/requests?cursor=7"):
+            assert cursor_links(None) == CursorLinks("/requests", "", "")
+
+    def test_the_address_is_bounded(self, app: Flask) -> None:
+        trail = ",".join(map(str, range(200)))
+        with app.test_request_context(f"/requests?cursor=7&trail={trail}"):
+            assert cursor_links("6").older.count("%2C") == lists.MAX_TRAIL - 1
 
 
 class TestSort:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +58,11 @@ def rows(services: Services, pool: Furnished) -> LedgerRows:
 
 def found(page: str) -> list[str]:
     return [part.partition('"')[0] for part in page.split('<tr id="row-')[1:]]
+
+
+def linked(page: str, text: str) -> str:
+    """Return the address of the link *text*."""
+    return html.unescape(page.partition(f">{text}</a>")[0].rpartition('href="')[2].partition('"')[0])
 
 
 class TestSearch:
@@ -168,10 +174,26 @@ class TestSearch:
             rows.row(f"r{number}", at=1_795_000_000 + number)
 
         first = inside.get(HOME).text
-        older = first.partition(">Older")[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
-        second = inside.get(older).text
+        second = inside.get(linked(first, "Older")).text
 
         assert found(first) + found(second) == [f"r{number}" for number in reversed(range(60))]
+
+    def test_back_to_newer_pages(self, inside: Visitor, rows: LedgerRows) -> None:
+        """Each page leads to the one before it; a change of the filters begins at the newest."""
+        for number in range(160):
+            rows.row(f"r{number}", at=1_795_000_000 + number)
+
+        pages = [inside.get(f"{HOME}?key=ann").text]
+        while 'rel="next"' in pages[-1]:
+            pages.append(inside.get(linked(pages[-1], "Older")).text)
+
+        assert [len(found(page)) for page in pages] == [50, 50, 50, 10]
+        assert found(inside.get(linked(pages[3], "Newer")).text) == found(pages[2])
+        third = inside.get(linked(pages[3], "Newer")).text
+        assert found(inside.get(linked(third, "Newer")).text) == found(pages[1])
+        assert found(inside.get(linked(third, "Newest")).text) == found(pages[0])
+        assert "trail" not in third.partition('class="chip"')[2].partition(">")[0]
+        assert ">Newer" not in pages[0] + pages[1]
 
     def test_stored_markup_stays_text(self, inside: Visitor, rows: LedgerRows) -> None:
         rows.row("r0", model=MARKUP, error=MARKUP, status=502)
