@@ -22,15 +22,20 @@ Choice = tuple[str, str]  # a value, and a note about it
 
 def model_choices(accounts: Iterable[Account] | None = None) -> list[Choice]:
     """Return the model routes of the pool, then the models that *accounts*, else all of the pool, list."""
-    app_services = services()
-    routes = [(name, "model route") for name in app_services.routes.all(g.pool)]
+    routes = [(name, "model route") for name in services().routes.all(g.pool)]
+    return [*routes, *listed_models(accounts)][:MAX_CHOICES]
+
+
+def listed_models(accounts: Iterable[Account] | None = None) -> list[Choice]:
+    """Return the models that *accounts*, else all of the pool, list, with the names of these accounts."""
     listing: dict[str, list[str]] = {}
-    for account in app_services.accounts.all(g.pool) if accounts is None else accounts:
+    for account in services().accounts.all(g.pool) if accounts is None else accounts:
         for model in account.offered_models:
             if STAR not in model:
                 listing.setdefault(model, []).append(account.name)
-    models = [(model, _shortened(names)) for model, names in sorted(listing.items(), key=_by_name)]
-    return [*routes, *models][:MAX_CHOICES]
+    return [(model, _shortened(names)) for model, names in sorted(listing.items(), key=_by_name)][
+        :MAX_CHOICES
+    ]
 
 
 def account_choices(accounts: Iterable[Account] | None = None) -> list[Choice]:

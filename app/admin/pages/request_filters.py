@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import url_for
+from flask import g, url_for
 
+from app.admin.pages import choices
 from app.admin.pages.clock import parse_moment
 from app.admin.pages.forms import Form
 from app.admin.pages.lists import Filter
+from app.admin.services import services
 from app.errors import InvalidRequest
 from app.ledger.query import MAX_MINIMUM, LedgerQuery
 from app.presentation.names import Names
@@ -77,24 +79,26 @@ def _minimum(form: Form, name: str, scale: int) -> int:
 
 
 def toolbar_filters(names: Names) -> tuple[list[Filter], list[Filter]]:
-    """Return the filters that are always shown, and those in a menu."""
+    """Return the filters that are always shown, and those in a menu, with suggestions from the pool."""
     keys, accounts = (sorted(each.values()) for each in (names.key, names.account))
+    models = [name for name, _ in choices.listed_models()]
+    routes = list(services().routes.all(g.pool))
     yes_or_no = (("true", "yes"), ("false", "no"))
     shown = [
         Filter("key", "Key", keys, free=True),
         Filter("account", "Account", accounts, free=True),
-        Filter("model", "Model", free=True),
+        Filter("model", "Model", models, free=True),
         Filter("status", "Status", STATUSES),
         Filter("refused", "Requests", [("true", "refused before an account was tried")]),
     ]
     more = [
         Filter("tried", "Any attempt at account", accounts, free=True),
-        Filter("requested", "Requested model or route", free=True),
+        Filter("requested", "Requested model or route", [*routes, *models], free=True),
         Filter("endpoint", "Endpoint", ENDPOINTS, free=True),
         Filter("error", "Error code", free=True),
         Filter("retried", "Several attempts", yes_or_no),
         Filter("cached", "From the response cache", yes_or_no),
-        Filter("team", "Team", free=True),
+        Filter("team", "Team", choices.team_choices(), free=True),
         Filter("owner", "Owner", free=True),
     ]
     return shown, more

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, g, redirect, render_template, request, url_for
 
+from app.accounts.model_routes import RouteTable
 from app.admin.pages import request_filters
 from app.admin.pages.clock import zone_name
 from app.admin.pages.layout import page_blueprint
@@ -123,5 +124,14 @@ def detail(request_id: str) -> Any:
         "requests/detail.html",
         section="requests.show",
         explanation=explanation,
+        route=_route_name(explanation["requested_model"]),
         links=RequestLinks.with_filters({}),
     )
+
+
+def _route_name(requested_model: str | None) -> str:
+    """Return the name of the model route that applies to *requested_model* now, '' for none."""
+    if not requested_model:
+        return ""
+    route = RouteTable(services().routes.all(g.pool).values()).find(requested_model)
+    return route.name if route else ""

@@ -65,6 +65,17 @@ def linked(page: str, text: str) -> str:
     return html.unescape(page.partition(f">{text}</a>")[0].rpartition('href="')[2].partition('"')[0])
 
 
+def set_route(inside: Visitor, name: str) -> None:
+    assert (
+        inside.send(f"/admin/p/{POOL}/settings/models", {"name": name, "steps": "gpt-5"}).status_code == 303
+    )
+
+
+def suggested(page: str, name: str) -> list[str]:
+    options = page.partition(f'<datalist id="filter-{name}-options">')[2].partition("</datalist>")[0]
+    return [part.partition('"')[0] for part in options.split('value="')[1:]]
+
+
 class TestSearch:
     def test_newest_first(self, inside: Visitor, rows: LedgerRows) -> None:
         for number in range(3):
@@ -166,6 +177,20 @@ class TestSearch:
             assert f"?model=gpt-5&amp;{name}={value}" in page
             assert found(inside.get(f"{HOME}?model=gpt-5&{name}={value}").text) == ["r0"]
 
+    def test_suggestions(
+        self, inside: Visitor, services: Services, rows: LedgerRows, pool: Furnished
+    ) -> None:
+        """Models that accounts list, model routes and teams of the pool."""
+        pool.account("third", models=("gpt-5", "o*"))
+        set_route(inside, "fast")
+        services.teams.create(POOL, "research")
+
+        page = inside.get(HOME).text
+
+        assert suggested(page, "model") == ["gpt-5"]
+        assert suggested(page, "requested") == ["fast", "gpt-5"]
+        assert suggested(page, "team") == ["research"]
+
     def test_a_broken_cursor(self, inside: Visitor, rows: LedgerRows) -> None:
         assert inside.get(f"{HOME}?cursor=x").status_code == 400
 
@@ -260,6 +285,18 @@ class TestOne:
 
         assert "<dt>Waited for an account</dt><dd>3" in inside.get(f"{HOME}/r-1").text
         assert "Waited for an account" not in inside.get(f"{HOME}/r-2").text
+
+    def test_its_model_route(self, inside: Visitor, rows: LedgerRows) -> None:
+        """The one that applies now; where it was removed, there is no link."""
+        rows.row("r0", asked="fast-2")
+        rows.row("r1")
+        route = f'href="/admin/p/{POOL}/settings/models?name=fast-*"'
+        assert "Model route" not in inside.get(f"{HOME}/r0").text
+
+        set_route(inside, "fast-*")
+
+        assert route in inside.get(f"{HOME}/r0").text
+        assert "Model route" not in inside.get(f"{HOME}/r1").text
 
     def test_nothing_of_that_id(self, inside: Visitor, rows: LedgerRows) -> None:
         response = inside.get(f"{HOME}/{MARKUP.replace('/', '')}")
