@@ -6,7 +6,8 @@ Authentication of the admin application and protection against forged requests.
 
 Every view requires a role, see `required_role`. A token has the role of its operator, and of scope
 `read` may use safe methods only; a test checks that those views return no secret.
-A session is a cookie, so requests that change something must also carry its CSRF token.
+A session is a cookie, so requests that change something must also carry its CSRF token. Their callers are
+authenticated before the body is received, and again after it.
 """
 
 from __future__ import annotations
@@ -159,21 +160,38 @@ def _caller_context() -> dict[str, object]:
 
 
 def _require_session() -> Any:
+    refused = _refuse_stranger()
+    if refused is None and request.method not in SAFE_METHODS:
+        check_form()  # receives the body, which may take until the session has ended or the role has changed
+        refused = _refuse_stranger()
+    return refused
+
+
+def _refuse_stranger() -> Any:
+    """Return the way to the sign-in page, None for a session whose role includes the view."""
     active = sessions.current()
     if active is None:
         return redirect(_sign_in_address(), 303)
     _set_caller(active, Via.PAGE)
-    check_form()
     _check_role()
     return None
 
 
 def _require_session_or_token() -> None:
+    _authenticate()
+    if request.method not in SAFE_METHODS:
+        request.get_data()  # as in `_require_session`
+        if "Authorization" not in request.headers:
+            check_form()
+        _authenticate()
+
+
+def _authenticate() -> None:
+    """Set the caller of a call. Raises NotSignedIn, RoleNotAllowed, ReadOnlyToken."""
     if "Authorization" in request.headers:
         _authenticate_token()
     elif (active := sessions.current()) is not None:
         _set_caller(active, Via.API)
-        check_form()
     else:
         raise NotSignedIn("Sign in, or send an admin token as 'Authorization: Bearer pgadm-…'")
     _check_role()

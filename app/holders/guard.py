@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, g, redirect, url_for
+from flask import Blueprint, g, redirect, request, url_for
 
-from app.admin.guard import check_form
+from app.admin.guard import SAFE_METHODS, check_form
 from app.admin.services import services
 from app.admin.sessions import address
 from app.holders import sessions
@@ -40,8 +40,10 @@ def operations() -> AdminOperations:
 
 def _require_session() -> Any:
     key = sessions.current()
+    if key is not None and request.method not in SAFE_METHODS:
+        check_form()  # receives the body, which may take until the session has ended
+        key = sessions.current()
     if key is None:
         return redirect(url_for(SIGN_IN), 303)
     g.holder, g.pool = key, key.pool
-    check_form()
     return None

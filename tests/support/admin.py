@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pyotp
 from cryptography.fernet import Fernet
@@ -48,6 +51,26 @@ def _report() -> dict[str, str]:
     return {"name": who.name, "via": who.via, "address": who.address}
 
 
+class SlowBody(BytesIO):
+    """A request body before whose arrival *event* happens."""
+
+    def __init__(self, body: bytes, event: Callable[[], object]) -> None:
+        super().__init__(body)
+        self._event = event
+        self._has_happened = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if not self._has_happened:
+            self._has_happened = True
+            self._event()
+        return super().read(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
 class Visitor:
     """A browser with cookies of its own, at an address of its own."""
 
@@ -69,6 +92,18 @@ class Visitor:
     def send(self, path: str, form: dict[str, str], *, shown_at: str | None = None) -> TestResponse:
         """Send *form* as the page at *shown_at* (else *path*) would."""
         return self.post(path, {"csrf_token": self.csrf_token(shown_at or path), **form})
+
+    def send_slowly(
+        self, path: str, form: dict[str, str], event: Callable[[], object], *, shown_at: str | None = None
+    ) -> TestResponse:
+        """Send *form* as `send` does; *event* happens after its head and before its body has arrived."""
+        body = urlencode({"csrf_token": self.csrf_token(shown_at or path), **form}).encode()
+        return self.post(
+            path,
+            input_stream=SlowBody(body, event),
+            content_length=len(body),
+            content_type="application/x-www-form-urlencoded",
+        )
 
     def csrf_token(self, path: str) -> str:
         found = _TOKEN.search(self.get(path).text)

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.admin.guard import HOME, local_path
-from app.stores.records.operators import NewAdminToken
-from tests.support.admin import OPEN_ENDPOINTS, Visitor
+from app.stores.records.operators import NewAdminToken, Role
+from tests.support.admin import OPEN_ENDPOINTS, SlowBody, Visitor
 
 
 class TestEveryView:
@@ -163,3 +163,44 @@ class TestLocalPath:
     )
     def test_anything_else_is_the_first_page(self, path):
         assert local_path(path) == HOME
+
+
+class TestBodies:
+    """Who holds a body back uses no right that ended meanwhile."""
+
+    @pytest.mark.parametrize("path", ["/admin/a-page", "/admin/api/a-call"])
+    def test_a_session_that_ends(self, inside, services, path):
+        response = inside.send_slowly(
+            path,
+            {},
+            lambda: services.operator_stores.sessions.end_all("ann"),
+            shown_at="/admin/security",
+        )
+
+        assert response.status_code == (401 if "api" in path else 303)
+
+    @pytest.mark.parametrize("path", ["/admin/a-page", "/admin/api/a-call"])
+    def test_a_role_that_changes(self, inside, services, path):
+        operators = services.operator_stores.operators
+        operators.create("bea", "correct horse battery")
+
+        response = inside.send_slowly(
+            path, {}, lambda: operators.set_role("ann", Role.VIEWER), shown_at="/admin/security"
+        )
+
+        assert response.status_code == 403
+        assert "Your role is viewer" in response.text
+
+    def test_a_token_that_is_revoked(self, visitor, services):
+        tokens = services.operator_stores.admin_tokens
+        _, secret = tokens.create(NewAdminToken("ci", "ann"))
+        body = SlowBody(b"{}", lambda: tokens.revoke("ci"))
+
+        response = visitor.post(
+            "/admin/api/a-call",
+            input_stream=body,
+            content_length=2,
+            headers={"Authorization": f"Bearer {secret}"},
+        )
+
+        assert response.status_code == 401

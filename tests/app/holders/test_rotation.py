@@ -108,3 +108,16 @@ class TestPoolThatForbidsIt:
         assert response.status_code == 403
         assert "may not rotate" in response.text
         assert services.api_keys.authenticate(secret).name == "ann"
+
+
+def test_a_form_that_arrives_after_an_operator_has_rotated_the_key(ann: Holder, services: Services) -> None:
+    """A thief could otherwise hold one back, and take the key again after each rotation."""
+    secrets: list[str] = []
+
+    response = ann.send_slowly(
+        "/my/rotate", {"hours": "0"}, lambda: secrets.append(services.api_keys.rotate(POOL, "ann")[1])
+    )
+
+    assert response.status_code == 303
+    assert not ann.is_inside()
+    assert services.api_keys.authenticate(secrets[0]).name == "ann"
