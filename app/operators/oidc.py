@@ -78,7 +78,7 @@ class OidcClient:
             raise SignInRefused("The sign-in service did not sign you in: begin again")
         tokens = self._exchange(pending, response["code"])
         claims = self._verified(tokens, pending.nonce)
-        return self._user({**self._userinfo(tokens, claims), **claims})
+        return self._user(claims, self._userinfo(tokens, claims))
 
     def _exchange(self, pending: PendingSignIn, code: str) -> dict[str, Any]:
         client, secret = self._settings.oidc_client_id, self._settings.oidc_client_secret
@@ -144,12 +144,15 @@ class OidcClient:
             raise SignInRefused(f"{UNUSABLE}: its claims are about another person")
         return found
 
-    def _user(self, claims: Mapping[str, Any]) -> ExternalUser:
-        subject = claims["sub"]
-        if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARS:
+    def _user(self, verified: Mapping[str, Any], userinfo: Mapping[str, Any]) -> ExternalUser:
+        """Return the person of the *verified* claims of the ID token, and of those of *userinfo* it lacks."""
+        claims = {**userinfo, **verified}
+        subject, email = claims["sub"], claims.get("email")
+        if not _is_subject(subject):
             raise SignInRefused(f"{UNUSABLE}: its subject is not valid")
-        email = claims.get("email")
-        is_verified = isinstance(email, str) and claims.get("email_verified") in (True, "true")
+        # of one source: an address of the token is not verified by what the other has about its own
+        source = verified if "email" in verified else userinfo
+        is_verified = isinstance(email, str) and source.get("email_verified") in (True, "true")
         groups = claims.get(self._settings.oidc_groups_claim)
         names = (claims.get("preferred_username"), email, subject)
         return ExternalUser(
@@ -196,6 +199,10 @@ def _key_set(found: Mapping[str, Any]) -> KeySet:
         return KeySet.import_key_set({"keys": [key for key in usable if key.get("use", "sig") == "sig"]})
     except (JoseError, ValueError, TypeError, KeyError):
         raise UpstreamProtocolError("The sign-in service's keys have an unexpected form") from None
+
+
+def _is_subject(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT_CHARS and value.isprintable()
 
 
 def _groups(value: Any) -> frozenset[str]:

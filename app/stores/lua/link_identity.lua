@@ -1,4 +1,5 @@
--- Link an identity to an existing operator, in place of the one before.
+-- Link an identity to an existing operator, in place of the one before. Rules that assign the role go on doing so: an
+-- operator could escape them otherwise.
 -- KEYS[1]  root of the system keys
 -- ARGV     name, identity (SHA-256 (hex)), method
 -- Returns  'linked', 'taken' when it is another operator's, or 'unknown'.
@@ -9,5 +10,5 @@ if owner and owner ~= name then return 'taken' end
 local former = redis.call('HGET', operator_key(name), 'identity')
 if former then redis.call('DEL', identity_key(former)) end
 redis.call('SET', identity_key(identity), name)
-redis.call('HSET', operator_key(name), 'identity', identity, 'method', method, 'by_rules', '0')
+redis.call('HSET', operator_key(name), 'identity', identity, 'method', method)
 return 'linked'

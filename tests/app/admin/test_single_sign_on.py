@@ -153,6 +153,25 @@ class TestByRules:
 
         assert services.operator_stores.operators.find("ann@example.com").role is Role.OWNER
 
+    def test_the_userinfo_endpoint_verifies_no_address_of_the_token(self, app, services, issuer):
+        issuer.person = {"sub": "person-1", "email": "bea@example.com"}
+        issuer.userinfo = {"email": "x@y.test", "email_verified": True}
+
+        assert sign_in(Visitor(app)).status_code == 403
+
+    def test_who_connects_a_sign_in_is_not_free_of_the_rules(self, app, services, issuer):
+        issuer.person["groups"] = ["ops"]
+        visitor = Visitor(app)
+        sign_in(visitor)
+        assert visitor.send("/admin/security/link", {}, shown_at="/admin/security").status_code == 200
+        assert sign_in(visitor, link="yes").location == "/admin/security"
+        issuer.person["groups"] = []
+
+        sign_in(Visitor(app))
+
+        ann = services.operator_stores.operators.find("ann@example.com")
+        assert (ann.role, ann.role_by_rules) == (Role.VIEWER, True)
+
     def test_the_last_owner_stays_one(self, app, services, issuer):
         issuer.person["groups"] = ["ops"]
         sign_in(Visitor(app))
@@ -266,6 +285,7 @@ class TestHostileResponses:
             {"sub": ""},
             {"sub": 7},
             {"sub": "x" * 256},
+            {"sub": "a\x00b"},
             {"at_hash": "wrong"},
         ],
     )
