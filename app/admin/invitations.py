@@ -26,7 +26,7 @@ def accept() -> Any:
     """Create an operator with the role of an invitation, which is used up."""
     check_form()
     form = Form(request.form or request.args, "token", "name", "password", "password_again")
-    if request.method == "GET":
+    if request.method != "POST":
         return _page(form)
     throttle = services().operator_stores.sign_in_throttle
     try:

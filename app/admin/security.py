@@ -56,7 +56,7 @@ def password() -> Any:
     """Change the password of the signed-in operator; their other sessions end."""
     _require_own_password()
     form = Form(request.form, "password", "new_password", "new_password_again")
-    if request.method == "GET":
+    if request.method != "POST":
         return _page("password", form=form)
     if form["new_password"] != form["new_password_again"]:
         form.add_error("new_password_again", "does not match the new password")

@@ -36,7 +36,7 @@ def sign_in() -> Any:
     if not services().operator_stores.operators.exist():
         return redirect(FIRST_START, 303)
     next_path = local_path(request.values.get("next"))
-    if request.method == "GET":
+    if request.method != "POST":
         if sessions.current() is None and (user := header_user()) is not None:
             sign_in_verified(user)
         return redirect(next_path, 303) if sessions.current() else _sign_in_page({}, next_path)
@@ -76,7 +76,7 @@ def first_start() -> Any:
     if services().operator_stores.operators.exist():
         raise NotFound("There is nothing at this address")
     form = Form(request.form or request.args, "token", "name", "password", "password_again")
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("first_start.html", form=form)
     try:
         # per address: the token cannot be guessed, and no other client may lock its owner out

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 def show() -> Any:
     """Sign in with the secret of a key, which is sent in a form, compared by its hash, and not stored."""
     check_form()
-    if request.method == "GET":
+    if request.method != "POST":
         return redirect(url_for(HOME), 303) if sessions.current() else _page()
     try:
         _authenticate(request.form.get("key", "").strip())

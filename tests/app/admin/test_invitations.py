@@ -129,3 +129,13 @@ def test_without_a_csrf_token(app, services, secret):
 
     assert response.status_code == 403
     assert names(services) == ["ann"]
+
+
+def test_a_request_for_the_head_alone_accepts_nothing(app, services, secret):
+    """It needs no CSRF token."""
+    query = {"token": secret, "name": "bea", "password": PASSWORD, "password_again": PASSWORD}
+
+    response = Visitor(app).client.head(AT, query_string=query)
+
+    assert response.status_code == 200
+    assert names(services) == ["ann"]
