@@ -72,6 +72,7 @@ class TestStream:
 
         playground.until(lambda: texts(playground)[2:] == ["Two", "two"], "the second response")
         assert playground.driver.title.startswith("Playground")
+        playground.until(lambda: playground.all("#outcome details summary"), "the outcome")
         playground.find("#outcome details summary").click()
         playground.until(lambda: "let a = 1;" in playground.find("#outcome pre").text, "the request as JSON")
 
