@@ -202,6 +202,7 @@ class TestSearch:
         second = inside.get(linked(first, "Older")).text
 
         assert found(first) + found(second) == [f"r{number}" for number in reversed(range(60))]
+        assert ("Latest requests" in first, "Older requests" in second) == (True, True)
 
     def test_back_to_newer_pages(self, inside: Visitor, rows: LedgerRows) -> None:
         """Each page leads to the one before it; a change of the filters begins at the newest."""
