@@ -57,8 +57,12 @@ class TimesSeries:
         return totals
 
 
-def add_parts(within: Range, parts: Iterable[tuple[int, Sums | None]]) -> Series:
-    """Return the sums of *parts*, (start in Unix seconds, sums or None), at the points of *within*."""
+def add_parts(within: Range, parts: Iterable[tuple[int, Sums | None]], only: str | None = None) -> Series:
+    """
+    Return the sums of *parts*, (start in Unix seconds, sums or None), at the points of *within*.
+
+    With *only*, an id, those of the other lines are left out.
+    """
     lines: dict[str, list[Amounts]] = {}
     unprepared = 0
     for at, sums in parts:
@@ -68,6 +72,8 @@ def add_parts(within: Range, parts: Iterable[tuple[int, Sums | None]]) -> Series
             continue
         if index < 0:
             continue
+        if only is not None:
+            sums = {only: sums[only]} if only in sums else {}
         for name, amounts in sums.items():
             line = lines.get(name)
             if line is None:

@@ -97,10 +97,14 @@ class UsageSeries:
         """
         if only is not None:
             return self._read_only(pool, within, by, only)
+        return self._read(pool, within, by)
+
+    def _read(self, pool: str, within: Range, by: str, line: str | None = None) -> Series:
+        """Return the usage grouped by *by*; with *line*, an id, of that alone."""
         now, zone = self._now(pool)
         if by == Grouping.ENDPOINT:
             texts = self._measured.read(pool, within, ENDPOINT_USAGE, now, zone)
-            return add_parts(within, ((at, parse_usage(text)) for at, text in texts))
+            return add_parts(within, ((at, parse_usage(text)) for at, text in texts), line)
         parts: Iterable[tuple[int, Sums | None]]
         if within.step is Step.MINUTE:
             parts = self._minutes(pool, within.starts, by, now)
@@ -108,11 +112,11 @@ class UsageSeries:
             parts = self._days(pool, within, by, now, zone)
         else:
             parts = self._hours(pool, within.since, within.until, by, now)
-        return add_parts(within, parts)
+        return add_parts(within, parts, line)
 
     def _read_only(self, pool: str, within: Range, by: str, only: Only) -> Series:
         if by in (Grouping.ALL, only.noun):
-            series = self.read(pool, within, only.noun)
+            series = self._read(pool, within, only.noun, only.id)
             line = "" if by == Grouping.ALL else only.id
             return replace(series, lines={line: series.lines[only.id]} if only.id in series.lines else {})
         now, zone = self._now(pool)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.admin.pages import clock, formatting
 from app.admin.pages.charts import Chart, Series, Shape
 from app.ledger.measurements import Times, add_times, no_times
+from app.ledger.summaries import Grouping, Only
 from app.presentation.usage_report import Metric, timed
 from app.wiring import Services
 
@@ -148,7 +149,7 @@ def summarize_usage(
     by = "key" if key_id else "account" if account_id else "team" if team else "all"
     usage, line = services.ledger.series, key_id or account_id or team
     within = usage.range_of(pool, span)
-    series = usage.read(pool, within, by)
+    series = usage.read(pool, within, by, Only(Grouping(by), line) if line else None)
     times = usage.times(pool, within, by, [line]).lines.get(line, ())
     refused = (
         [] if account_id or team else services.ledger.refusals.counts(pool, span).by_code(key_id or None)
