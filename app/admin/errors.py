@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import orjson
 import structlog
@@ -20,20 +21,35 @@ log = structlog.get_logger()
 
 def register(app: Flask) -> None:
     """Register JSON and page responses for every failure on *app*."""
-    app.register_error_handler(GatewayError, error_response)
-    app.register_error_handler(ValidationError, lambda error: error_response(_invalid(error)))
-    app.register_error_handler(HTTPException, lambda error: error_response(_from_werkzeug(error)))
+    register_handlers(app, error_response)
     app.register_error_handler(UnreadableSecret, lambda error: error_response(GatewayError(str(error))))
-    app.register_error_handler(Exception, _unhandled)
+
+
+def register_handlers(app: Flask, respond: Callable[[GatewayError], Response]) -> None:
+    """Let *respond* answer every failure on *app*, as an error of ours."""
+
+    def unhandled(error: Exception) -> Response:
+        log.exception("unhandled_error", path=request.path, kind=type(error).__name__)
+        return respond(internal_error())
+
+    app.register_error_handler(GatewayError, respond)
+    app.register_error_handler(ValidationError, lambda error: respond(_invalid(error)))
+    app.register_error_handler(HTTPException, lambda error: respond(_from_werkzeug(error)))
+    app.register_error_handler(Exception, unhandled)
 
 
 def error_response(error: GatewayError) -> Response:
     """Return *error* as JSON or as a page, depending on the path."""
     response = envelope(error) if request.path.startswith(f"{API_ROOT}/") else _page(error)
     response.status_code = error.status
+    add_retry_after(response, error)
+    return response
+
+
+def add_retry_after(response: Response, error: GatewayError) -> None:
+    """Add when another try may succeed, if that is known."""
     if error.retryable and error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
-    return response
 
 
 def envelope(error: GatewayError) -> Response:
@@ -53,8 +69,3 @@ def _from_werkzeug(error: HTTPException) -> GatewayError:
     if error.code is not None and error.code < 400:
         return NotFound("There is nothing at this address")  # werkzeug's redirects contain the Host header
     return error_for_status(error.code, error.description)
-
-
-def _unhandled(error: Exception) -> Response:
-    log.exception("unhandled_error", path=request.path, kind=type(error).__name__)
-    return error_response(internal_error())
