@@ -21,6 +21,7 @@ from app.admin.pages.lists import Filter, parse_sort
 from app.admin.services import services
 from app.formatting import natural
 from app.ledger.ranges import Span
+from app.ledger.summaries import Grouping, Only
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from app.presentation.account_list import (
@@ -91,8 +92,9 @@ def detail(name: str) -> Any:
     """Show one account: state, usage and recent errors."""
     app_services, span = services(), usage_summary.span_of(request.args)
     account = app_services.accounts.find_without_credential(g.pool, name)
-    used = usage_summary.summarize_usage(app_services, g.pool, span, account_id=account.id)
-    month = usage_summary.summarize_usage(app_services, g.pool, Span.MONTH, account_id=account.id)
+    only = Only(Grouping.ACCOUNT, account.id)
+    used = usage_summary.summarize_usage(app_services, g.pool, span, only)
+    month = usage_summary.summarize_usage(app_services, g.pool, Span.MONTH, only)
     return render_template(
         "accounts/detail.html",
         section="accounts.show",

@@ -18,6 +18,7 @@ from app.admin.pages.key_activity import read_activity
 from app.admin.pages.key_form import KeyForm, new_values, values_of
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
 from app.admin.services import services
+from app.ledger.summaries import Grouping, Only
 from app.operations.account_check import example_model
 from app.operations.key_warnings import rotation_warnings
 from app.patterns import STAR
@@ -103,7 +104,7 @@ def detail(name: str) -> Any:
     """Show one key: permissions, limits, usage and client snippets."""
     app_services, span = services(), usage_summary.span_of(request.args)
     key = app_services.api_keys.find(g.pool, name)
-    used = usage_summary.summarize_usage(app_services, g.pool, span, key_id=key.id)
+    used = usage_summary.summarize_usage(app_services, g.pool, span, Only(Grouping.KEY, key.id))
     return render_template(
         "keys/detail.html",
         section="api_keys.show",

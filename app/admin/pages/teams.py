@@ -14,6 +14,7 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.limit_rows import count_rows, read_limits, row_fields, row_values
 from app.admin.services import services
+from app.ledger.summaries import Grouping, Only
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.presentation.key_list import DEFAULT_COLUMN, KEY_COLUMNS, TEAM_COLUMNS, TeamRow, sort_rows
 from app.presentation.teams import keys_by_team, team_views
@@ -73,7 +74,7 @@ def detail(name: str) -> Any:
     api_keys = [key for key in app_services.api_keys.all(g.pool) if key.team == name]
     members = key_rows.read_rows(app_services, g.pool, api_keys, span)
     members = sort_rows(members, KEY_COLUMNS, "cost", descending=True)[:MAX_MEMBERS]
-    used = usage_summary.summarize_usage(app_services, g.pool, span, team=name)
+    used = usage_summary.summarize_usage(app_services, g.pool, span, Only(Grouping.TEAM, name))
     return render_template(
         "teams/detail.html",
         section=SECTION,

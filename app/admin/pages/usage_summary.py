@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.admin.pages import clock, formatting
 from app.admin.pages.charts import Chart, Series, Shape
-from app.ledger.measurements import Times, add_times, no_times
+from app.ledger.measurements import Times
 from app.ledger.summaries import Grouping, Only
 from app.presentation.usage_report import Metric, timed
 from app.wiring import Services
@@ -28,6 +28,7 @@ class UsageSummary:
     until: int
     refused: Sequence[tuple[str, int]] = ()  # (code, count), the most frequent first
     times: Sequence[Times] = ()  # of each point
+    all_times: Times | None = None
 
     def total(self, name: str) -> int:
         """Return the sum of the figure *name*."""
@@ -54,8 +55,8 @@ class UsageSummary:
             ("Cost", formatting.dollars(self.total("cost")), ""),
             (
                 "First token",
-                self._percentile(Metric.FIRST_P50),
-                f"p95 {self._percentile(Metric.FIRST_P95)}",
+                formatting.millis(timed(self.all_times, Metric.FIRST_P50)),
+                f"p95 {formatting.millis(timed(self.all_times, Metric.FIRST_P95))}",
             ),
         ]
 
@@ -128,13 +129,6 @@ class UsageSummary:
     def _percentiles(self, metric: Metric) -> list[float | None]:
         return [timed(times, metric) for times in self.times] or [None] * len(self.starts)
 
-    def _percentile(self, metric: Metric) -> str:
-        """Return the percentile of the whole span."""
-        every = no_times()
-        for times in self.times:
-            add_times(every, times)
-        return formatting.millis(timed(every, metric))
-
 
 def span_of(args: Mapping[str, str]) -> str:
     """Return the valid `span` in the query *args*, or the default one."""
@@ -142,16 +136,19 @@ def span_of(args: Mapping[str, str]) -> str:
     return span if span in dict(SPANS) else DEFAULT_SPAN
 
 
-def summarize_usage(
-    services: Services, pool: str, span: str, *, key_id: str = "", account_id: str = "", team: str = ""
-) -> UsageSummary:
+def summarize_usage(services: Services, pool: str, span: str, only: Only | None = None) -> UsageSummary:
     """Return the usage of *pool* in *span*, or that of one key, account or team."""
-    by = "key" if key_id else "account" if account_id else "team" if team else "all"
-    usage, line = services.ledger.series, key_id or account_id or team
-    within = usage.range_of(pool, span)
-    series = usage.read(pool, within, by, Only(Grouping(by), line) if line else None)
-    times = usage.times(pool, within, by, [line]).lines.get(line, ())
-    refused = (
-        [] if account_id or team else services.ledger.refusals.counts(pool, span).by_code(key_id or None)
+    usage, within = services.ledger.series, services.ledger.series.range_of(pool, span)
+    by, line = (only.noun, only.id) if only else (Grouping.ALL, "")
+    series, times = usage.read(pool, within, by, only), usage.times(pool, within, by, [line])
+    refused: Sequence[tuple[str, int]] = ()
+    if by in (Grouping.ALL, Grouping.KEY):
+        refused = services.ledger.refusals.counts(pool, span).by_code(line or None)
+    return UsageSummary(
+        series.starts,
+        series.points(line),
+        series.until,
+        refused,
+        times.lines.get(line, ()),
+        times.totals().get(line),
     )
-    return UsageSummary(series.starts, series.points(line), series.until, refused, times)

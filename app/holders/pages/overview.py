@@ -11,6 +11,7 @@ from app.admin.pages.usage_summary import SPANS, UsageSummary, span_of, summariz
 from app.admin.services import services
 from app.holders.guard import holder
 from app.holders.pages.requests import newest_requests
+from app.ledger.summaries import Grouping, Only
 from app.stores.records.api_keys import ApiKey
 
 NEWEST = 5  # requests
@@ -41,4 +42,4 @@ def show() -> Any:
 
 
 def _usage(key: ApiKey, span: str) -> UsageSummary:
-    return summarize_usage(services(), key.pool, span, key_id=key.id)
+    return summarize_usage(services(), key.pool, span, Only(Grouping.KEY, key.id))
