@@ -11,12 +11,12 @@ from datetime import UTC, datetime, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from flask import g, has_request_context, request, session
+from flask import g, has_request_context, request
 from markupsafe import Markup
 from marshmallow import ValidationError
 
 from app import formatting
-from app.accounts.pools import DEFAULT
+from app.admin.current_pool import current_pool
 from app.admin.services import services
 from app.errors import InvalidRequest
 from schemas.api_keys import seconds_at
@@ -30,7 +30,7 @@ def viewer_zone() -> tzinfo:
         return UTC  # as in live updates, whose times the script converts
     if "zone" not in g:
         name = request.cookies.get(COOKIE, "")
-        g.zone = ZoneInfo(name) if name in _zones() else services().clock.zone(_pool())
+        g.zone = ZoneInfo(name) if name in _zones() else services().clock.zone(current_pool())
     zone: tzinfo = g.zone
     return zone
 
@@ -90,9 +90,3 @@ def _date(unix_seconds: float | None) -> datetime | None:
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
-
-
-def _pool() -> str:
-    """Return the pool of this page, or of a page without one, the pool viewed last."""
-    pool: str = g.get("pool") or session.get("pool") or DEFAULT
-    return pool

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Flask, flash, g, redirect, request, session, url_for
 
 from app.accounts.pools import DEFAULT
+from app.admin.current_pool import current_pool
 from app.admin.pages import clock, formatting, lists, sparks
 from app.admin.services import services
 from app.errors import NotFound
@@ -91,12 +92,6 @@ def _find_pool() -> None:
         raise NotFound(f"There is no pool named '{name[:40]}'")
     if session.get("pool") != g.pool:
         session["pool"] = g.pool
-
-
-def current_pool() -> str:
-    """Return the pool of this page, or of a page without one, the pool viewed last."""
-    pool: str = g.get("pool") or session.get("pool") or DEFAULT
-    return pool
 
 
 def _add_pool(endpoint: str, values: dict[str, Any]) -> None:

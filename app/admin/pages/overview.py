@@ -10,12 +10,13 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 
 from app.accounts.account import Account
 from app.accounts.pools import DEFAULT
+from app.admin.current_pool import current_pool
 from app.admin.guard import may_change
 from app.admin.outlook import read_limits
 from app.admin.pages import usage_summary
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.findings import list_findings
-from app.admin.pages.layout import current_pool, page_blueprint
+from app.admin.pages.layout import page_blueprint
 from app.admin.pages.top import top_lists
 from app.admin.services import services
 from app.presentation.account_list import DEFAULT_COLUMN, sort_rows
