@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -133,18 +133,6 @@ COLUMNS: Mapping[str, Callable[[AccountRow], Any]] = {
     "cost": lambda row: row.today.get("cost", 0),
     "last_use": lambda row: row.last_use.at if row.last_use else None,
 }
-DEFAULT_COLUMN = "name"
-
-
-def sort_rows(rows: Iterable[AccountRow], column: str, *, descending: bool = False) -> list[AccountRow]:
-    """Return *rows* by *column*, one of COLUMNS: those of the same value by name, unknown values last."""
-    value = COLUMNS[column]
-    by_name = sorted(rows, key=COLUMNS[DEFAULT_COLUMN])
-    known = [row for row in by_name if value(row) is not None]
-    return [
-        *sorted(known, key=value, reverse=descending),
-        *(row for row in by_name if value(row) is None),
-    ]
 
 
 def models_of(rows: Sequence[AccountRow]) -> list[str]:

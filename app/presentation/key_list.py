@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from app.formatting import natural
 from app.presentation.account_list import LastUse
@@ -13,8 +13,6 @@ from app.presentation.teams import TeamView
 from app.stores.records.api_keys import ApiKey, KeyState
 
 Figures = Mapping[str, int]  # requests, errors, cost, …
-Columns = Mapping[str, Callable[[Any], Any]]
-Row = TypeVar("Row")
 
 _STATES = (KeyState.EXPIRED, KeyState.ACTIVE, KeyState.DISABLED)
 EARLIER = 0.0  # sorts before every time
@@ -82,20 +80,6 @@ TEAM_COLUMNS: Mapping[str, Callable[[TeamRow], Any]] = {
     "tokens": lambda row: row.tokens,
     "cost": lambda row: row.figures.get("cost", 0),
 }
-DEFAULT_COLUMN = "name"
-
-
-def sort_rows(rows: Iterable[Row], columns: Columns, column: str, *, descending: bool = False) -> list[Row]:
-    """Return *rows* by *column*, one of *columns*: those of the same value by name, unknown values last."""
-    value, unknown = columns[column], list[Row]()
-    known = list[tuple[Any, Row]]()
-    for row in sorted(rows, key=columns[DEFAULT_COLUMN]):
-        if (sorted_by := value(row)) is None:
-            unknown.append(row)
-        else:
-            known.append((sorted_by, row))
-    known.sort(key=lambda pair: pair[0], reverse=descending)
-    return [row for _, row in known] + unknown
 
 
 def totals(rows: Iterable[KeyRow]) -> dict[str, int]:

@@ -26,15 +26,14 @@ from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from app.presentation.account_list import (
     COLUMNS,
-    DEFAULT_COLUMN,
     AccountFilter,
     AccountRow,
     models_of,
-    sort_rows,
 )
 from app.presentation.accounts import AccountView, state_label
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, recent_errors
+from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 from schemas.accounts import AccountInput
 
 NUMBERS = ("cap", "weight", "group")
@@ -62,7 +61,7 @@ def show() -> Any:
     every = read_rows(services(), g.pool)
     matching = AccountFilter.from_query(request.args)
     sort = parse_sort(request.args.get("sort"), COLUMNS, DEFAULT_COLUMN)
-    rows = sort_rows(filter(matching.matches, every), sort.column, descending=sort.descending)
+    rows = sort_rows(filter(matching.matches, every), COLUMNS, sort.column, descending=sort.descending)
     return render_template(
         "accounts/show.html",
         section="accounts.show",

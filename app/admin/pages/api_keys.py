@@ -23,7 +23,8 @@ from app.operations.account_check import example_model
 from app.operations.key_warnings import rotation_warnings
 from app.patterns import STAR
 from app.presentation.api_keys import KeyView, key_views
-from app.presentation.key_list import DEFAULT_COLUMN, KEY_COLUMNS, sort_rows, totals
+from app.presentation.key_list import KEY_COLUMNS, totals
+from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 from app.presentation.snippets import snippets
 from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey

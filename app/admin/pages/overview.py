@@ -19,10 +19,11 @@ from app.admin.pages.findings import list_findings
 from app.admin.pages.layout import page_blueprint
 from app.admin.pages.top import top_lists
 from app.admin.services import services
-from app.presentation.account_list import DEFAULT_COLUMN, sort_rows
+from app.presentation.account_list import COLUMNS
 from app.presentation.names import Names
 from app.presentation.outlook import pool_windows
 from app.presentation.recent import MAX_ENTRIES, summarize_recent
+from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 
 NEAREST_LIMITS = 5
 ACCOUNTS = 50  # rows; the others are in the list of accounts
@@ -35,7 +36,7 @@ def show() -> Any:
     """Show findings, health, capacity, usage and accounts of the pool."""
     app_services, pool, span = services(), g.pool, usage_summary.span_of(request.args)
     api_keys, now = app_services.api_keys.all(pool), app_services.clock.now()
-    rows = sort_rows(read_rows(app_services, pool), DEFAULT_COLUMN)
+    rows = sort_rows(read_rows(app_services, pool), COLUMNS, DEFAULT_COLUMN)
     usage = usage_summary.summarize_usage(app_services, pool, span)
     names = Names({key.id: key.name for key in api_keys}, {row.account.id: row.account.name for row in rows})
     return render_template(

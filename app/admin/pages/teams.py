@@ -16,7 +16,8 @@ from app.admin.pages.limit_rows import count_rows, read_limits, row_fields, row_
 from app.admin.services import services
 from app.ledger.summaries import Grouping, Only
 from app.limits.limit_syntax import format_limit, parse_limit
-from app.presentation.key_list import DEFAULT_COLUMN, KEY_COLUMNS, TEAM_COLUMNS, TeamRow, sort_rows
+from app.presentation.key_list import KEY_COLUMNS, TEAM_COLUMNS, TeamRow
+from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 from app.presentation.teams import keys_by_team, team_views
 from app.stores.records.teams import TeamState
 from app.stores.records.usage import UsageBy

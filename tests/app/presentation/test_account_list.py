@@ -10,8 +10,9 @@ from app.accounts.account import Account
 from app.accounts.oauth_tokens import SignInIdentity
 from app.accounts.own_proxy import OwnProxy
 from app.accounts.request_settings import RequestSettings
-from app.presentation.account_list import COLUMNS, AccountFilter, AccountRow, LastUse, models_of, sort_rows
+from app.presentation.account_list import COLUMNS, AccountFilter, AccountRow, LastUse, models_of
 from app.presentation.accounts import AccountView
+from app.presentation.row_order import sort_rows
 from app.stores.records.accounts import AccountState
 
 NOW, NOW_LATE = 1000.0, 1_000_000.0
@@ -33,26 +34,30 @@ class TestSorting:
     def test_names_with_numbers(self) -> None:
         rows = [row("account-10"), row("account-2"), row("account-1")]
 
-        assert names(sort_rows(rows, "name")) == ["account-1", "account-2", "account-10"]
-        assert names(sort_rows(rows, "name", descending=True)) == ["account-10", "account-2", "account-1"]
+        assert names(sort_rows(rows, COLUMNS, "name")) == ["account-1", "account-2", "account-10"]
+        assert names(sort_rows(rows, COLUMNS, "name", descending=True)) == [
+            "account-10",
+            "account-2",
+            "account-1",
+        ]
 
     def test_the_worst_state_comes_first(self) -> None:
         rows = [row("a", state=AccountState.PAUSED), row("b"), row("c", state=AccountState.CREDENTIAL_DEAD)]
         rows.append(row("d", suspicions=2))
 
-        assert names(sort_rows(rows, "state")) == ["c", "d", "b", "a"]
+        assert names(sort_rows(rows, COLUMNS, "state")) == ["c", "d", "b", "a"]
 
     @pytest.mark.parametrize("descending", [False, True])
     def test_unknown_values_come_last(self, descending: bool) -> None:
         rows = [row("a"), row("b", used=(10.0, 70.0)), row("c", used=(20.0, None))]
 
         known = ["b", "c"] if descending else ["c", "b"]
-        assert names(sort_rows(rows, "used", descending=descending)) == [*known, "a"]
+        assert names(sort_rows(rows, COLUMNS, "used", descending=descending)) == [*known, "a"]
 
     def test_rows_of_the_same_value_are_in_the_order_of_their_names(self) -> None:
         rows = [row("b", {"cost": 1}), row("a", {"cost": 1}), row("c", {"cost": 5})]
 
-        assert names(sort_rows(rows, "cost", descending=True)) == ["c", "a", "b"]
+        assert names(sort_rows(rows, COLUMNS, "cost", descending=True)) == ["c", "a", "b"]
 
     def test_when_the_first_window_resets(self) -> None:
         """One that has reset already does not count."""
@@ -61,13 +66,13 @@ class TestSorting:
             row("b", used=(1.0, None), resets_ms=(2_000_000, 0)),
         ]
 
-        assert names(sort_rows(rows, "reset")) == ["b", "a"]
+        assert names(sort_rows(rows, COLUMNS, "reset")) == ["b", "a"]
 
     @pytest.mark.parametrize("column", COLUMNS)
     def test_every_column(self, column: str) -> None:
         rows = [row("a", {"cost": 3}, LastUse(5.0, is_exact=True), used=(3.0, None)), row("b")]
 
-        assert sorted(names(sort_rows(rows, column))) == ["a", "b"]
+        assert sorted(names(sort_rows(rows, COLUMNS, column))) == ["a", "b"]
 
 
 class TestFilter:
