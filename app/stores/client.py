@@ -9,6 +9,7 @@ Make a Redis client from a URL. Its commands raise StoreUnavailable or StoreRefu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -19,12 +20,18 @@ from redis.client import Pipeline
 from redis.cluster import ClusterPipeline, RedisCluster
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.sentinel import (
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
 from app.config import NAMES, ConfigError
 from app.stores.errors import REDIS_ERRORS, store_error
 
 MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
+MASTER_CHECK_SECONDS = 1.0
 RECONNECTS = 2  # a restarted server is reached at once; a dead one costs 15 ms of waiting, no more
 
 
@@ -149,6 +156,33 @@ class _TlsConnection(_Connection, SentinelManagedSSLConnection):
     pass
 
 
+class _MasterPool(SentinelConnectionPool):
+    """
+    Connections to the master that the sentinels name; every second a caller checks that it still is.
+
+    redis-py queries the sentinels only when it opens a connection. A master that was replaced while it did
+    not answer, and that answers again, accepts writes for about ten seconds until a sentinel makes it a
+    replica, and then loses them. A process whose connections to it are open would not notice.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._check_at = 0.0
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        now = time.monotonic()
+        if now >= self._check_at:
+            self._check_at = now + MASTER_CHECK_SECONDS  # before the query: others do not wait for its reply
+            self._close_those_of_a_former_master()
+        return super().get_connection(*args, **options)
+
+    def _close_those_of_a_former_master(self) -> None:
+        try:
+            self.get_master_address()  # type: ignore[no-untyped-call]
+        except REDIS_ERRORS:  # no sentinel answers: the connections that are open may still be right
+            return
+
+
 def _from_sentinels(netloc: str, path: str, query: dict[str, str], options: dict[str, Any]) -> Any:
     credentials, _, hosts = netloc.rpartition("@")
     addresses = [_host_and_port(host) for host in hosts.split(",")]
@@ -160,6 +194,7 @@ def _from_sentinels(netloc: str, path: str, query: dict[str, str], options: dict
     return sentinel.master_for(
         service,
         redis_class=StoreClient,
+        connection_pool_class=_MasterPool,
         db=int(database or 0),
         username=username or None,
         password=password or None,

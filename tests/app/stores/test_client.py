@@ -15,6 +15,7 @@ from app.stores.client import make_client
 from app.stores.errors import REDIS_ERRORS, is_script_error
 from app.stores.scripts import Scripts
 from tests.support.cluster import running_cluster
+from tests.support.processes import eventually
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
 from tests.support.replicated import Replicated
@@ -49,6 +50,21 @@ def test_a_late_reply_is_nobodys(server: RedisServer | Replicated) -> None:
 
         assert replies <= {"2"}
         assert [client.get(name) for name in ("one", "two", "one")] == ["1", "2", "1"]
+
+
+def test_a_former_master_that_answers_again_is_left() -> None:
+    with short_folder() as folder:
+        store = Replicated(folder)
+        with closing(make_client(store.url, TIMEOUT_SECONDS)) as client:
+            client.set("before", "1")  # its connection stays open while the master stands still
+            former = store.master()
+            store.cut_off()
+            reply: Any = former.client().info("replication")
+            assert reply["role"] == "master", "the sentinel was faster than the test"
+
+            assert eventually(lambda: client.set("after", "1") and store.master().client().get("after"), 5.0)
+            assert former.client().info("replication")["role"] == "master"
+        store.stop()
 
 
 class TestOfTheScript:
