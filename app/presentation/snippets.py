@@ -114,9 +114,11 @@ def _of_programs(base_url: str, model: str) -> Iterator[Snippet]:
     yield Snippet(
         "cline",
         "Cline, Roo Code",
-        "the settings of the extension",
-        f"API Provider  OpenAI Compatible\nBase URL      {base_url}\n"
-        f"API Key       the value of {VARIABLE}\nModel ID      {model}",
+        "the shell for Cline's command; the comments are for the settings of the extensions",
+        f"cline auth --provider openai-compatible --baseurl {base_url} --apikey {key}"
+        f" --modelid {_quoted(model)}\n\n"
+        f"# API Provider  OpenAI Compatible\n# Base URL      {base_url}\n"
+        f"# API Key       the value of {VARIABLE}\n# Model ID      {_one_line(model)}",
     )
     yield Snippet(
         "aider",
@@ -143,6 +145,10 @@ def _of_programs(base_url: str, model: str) -> Iterator[Snippet]:
 
 def _text(value: str) -> str:
     return orjson.dumps(value).decode()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _quoted(text: str) -> str:

@@ -6,11 +6,11 @@ Every configuration that `poolgate snippet` and the page of a key show, used by 
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from app.presentation.snippets import CLIENTS, snippets
 from tests.clients.agents import Codex
@@ -21,12 +21,21 @@ from tests.support.guide import page
 
 MODEL = "gpt-5.2"
 REPLY = "poolgate-demo"  # in every reply of the demo upstream, also where it calls a tool
-TRIED = ("env", "curl", "python", "node", "codex", "opencode", "langchain", "vercel-ai", "aider", "llm")
-UNTRIED = {
-    "open-webui": "a web application of several gigabytes",
-    "cline": "an extension of an editor",
-    "continue": "an extension of an editor; its file is read as YAML",
-}
+TRIED = (
+    "env",
+    "curl",
+    "python",
+    "node",
+    "codex",
+    "opencode",
+    "langchain",
+    "vercel-ai",
+    "aider",
+    "llm",
+    "cline",
+    "continue",
+)
+UNTRIED = {"open-webui": "a web application of several gigabytes"}
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -51,11 +60,6 @@ class TestWithoutInstallation:
 
     def test_python(self, served: PoolOfTest, tmp_path: Path) -> None:
         assert REPLY in run([sys.executable, "-c", text_of("python", served)], tmp_path, served.key())
-
-    def test_continue_is_yaml(self, pool: PoolOfTest) -> None:
-        (model,) = yaml.safe_load(text_of("continue", pool))["models"]
-
-        assert model["apiBase"] == f"{pool.gateway.url}/v1"
 
 
 @pytest.mark.node
@@ -115,6 +119,23 @@ class TestInstalled:
         printed = run(["bash", "-euc", f"{text_of('aider', served)} {options}"], tmp_path, served.key(), path)
 
         assert REPLY in " ".join(printed.split())
+
+    def test_cline(self, served: PoolOfTest, tmp_path: Path) -> None:
+        cline, secret = program("node", "cline"), served.key()
+        path = {"PATH": f"{Path(cline).parent}:{os.environ['PATH']}"}
+        run(["bash", "-euc", text_of("cline", served)], tmp_path, secret, path)
+
+        assert REPLY in run(
+            [cline, "--provider", "openai-compatible", "--json", "Hello there"], tmp_path, secret
+        )
+
+    def test_continue(self, served: PoolOfTest, tmp_path: Path) -> None:
+        folder = tmp_path / ".continue"
+        folder.mkdir()
+        (folder / "config.yaml").write_text(text_of("continue", served))
+        command = [program("node", "cn"), "--config", str(folder / "config.yaml"), "--print", "Hello"]
+
+        assert REPLY in run(command, tmp_path, served.key())
 
 
 @pytest.mark.installed
