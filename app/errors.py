@@ -442,18 +442,25 @@ class ClientGone(GatewayError):
 
 
 class UpstreamError(GatewayError):
-    """The upstream failed; the base class has no more specific code."""
+    """
+    The upstream failed; the base class has no more specific code.
+
+    `upstream_status` is the HTTP status of the upstream, None without one and if the error came inside
+    a stream; `upstream_code` is the code, else the type, that it reported, of at most 64 letters, digits
+    and `_.:-`, else ''.
+    """
 
     status, type = 502, "server_error"
     code: str | None = "upstream_error"
+    upstream_status: int | None = None
+    upstream_code: str = ""
 
 
 class UpstreamRejected(UpstreamError):
     """
     The upstream answered with its own error.
 
-    `status`, `type` and `code` are for the client; `upstream_status` is the upstream's HTTP
-    status, or None if the error came inside a stream.
+    `status`, `type` and `code` are for the client.
     """
 
     def __init__(
@@ -557,6 +564,7 @@ class UpstreamRedirected(UpstreamError):
         super().__init__(
             f"The upstream redirected to another address (status {status}); check the account's base URL"
         )
+        self.upstream_status = status
 
 
 def internal_error() -> GatewayError:

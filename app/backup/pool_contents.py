@@ -100,8 +100,10 @@ def check_entry(row: Any) -> None:
     for listed in ("attempts", "charges"):
         for attempt in row.get(listed) or ():
             parsed = AttemptEntry.from_json(attempt)
-            for text in (parsed.account, parsed.failure, parsed.scope, parsed.error):
+            for text in (parsed.account, parsed.failure, parsed.scope, parsed.error, parsed.upstream_code):
                 check_text(text, listed, min_chars=0)
+            if parsed.upstream_status is not None:
+                check_integer(integral(parsed.upstream_status), "upstream_status", 0, 999)
             for name in (*FIGURES, *UNREPORTED, "ceiling_cost"):
                 check_figure(attempt, name)
     if row.get("attempts_counted") and not row["attempts"]:

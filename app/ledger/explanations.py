@@ -114,8 +114,9 @@ def attempt(stored: Json, account: str, following: str) -> str:
     if "failure" not in stored:
         return f"{account} answered over its {stored['wire']} API."
     failed = FAILURES.get(stored["failure"], stored["failure"].replace("_", " "))
-    code = f" ({stored['error']})" if stored.get("error") else ""
-    return f"{account} {failed}{code}. {following}"
+    status = f"status {stored['upstream_status']}" if stored.get("upstream_status") else ""
+    details = ", ".join(filter(None, (status, stored.get("upstream_code") or stored.get("error"))))
+    return f"{account} {failed}{f' ({details})' if details else ''}. {following}"
 
 
 def after_failure(stored: Json, *, again: bool, next_account: str, last: bool) -> str:

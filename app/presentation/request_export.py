@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import orjson
@@ -18,6 +18,7 @@ COLUMNS = (
     *("ended_at", "id", "status", "error", "key", "team", "owner", "labels", "account", "attempts"),
     *("model", "requested_model", "endpoint", "source", "input_tokens", "cached_tokens", "output_tokens"),
     *("reasoning_tokens", "cost_dollars", "queued_ms", "first_ms", "total_ms", "message"),
+    "failures",  # of attempts: `main: upstream 503 server_is_overloaded; …`
 )
 _MICRO = 1_000_000
 
@@ -47,9 +48,17 @@ def _cells(view: RequestView) -> Sequence[object]:
         "account": view.account,
         "attempts": view.tries,
         "requested_model": view.requested_model,
+        "failures": "; ".join(_failures(view)),
     }
     cells = {name: _cell(given.get(name, row.get(name))) for name in COLUMNS}
     return list((cells | {"cost_dollars": "" if cost is None else _dollars(int(cost))}).values())
+
+
+def _failures(view: RequestView) -> Iterator[str]:
+    """Yield how each failed attempt of a request failed, with its account."""
+    for attempt in view.entry.attempts:
+        if attempt.failure:
+            yield f"{view.names.label('account', attempt.account)}: {attempt.reason}"
 
 
 def _cell(value: object) -> object:

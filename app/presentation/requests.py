@@ -116,8 +116,7 @@ class RequestView:
     @property
     def failure(self) -> str:
         """The failure, and whether another account answered after it."""
-        attempt = self.attempt
-        what = (attempt and (attempt.error or attempt.failure)) or self.error
+        what = (self.attempt and self.attempt.reason) or self.error
         return f"{what}, rescued by another account" if self.entry.status < 400 else what
 
     @property

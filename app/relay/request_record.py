@@ -113,6 +113,10 @@ class RequestRecord:
         """Record how the newest attempt failed, and what it may have cost."""
         fields = self.attempts[-1]
         fields["error"] = error.code
+        if error.upstream_status is not None:
+            fields["upstream_status"] = error.upstream_status
+        if error.upstream_code:
+            fields["upstream_code"] = error.upstream_code
         if isinstance(error, UpstreamUnreachable) and error.sent:
             fields["maybe_billed"] = True  # the upstream may have served a request it did not answer
         attempt, self._is_running = self.last, False

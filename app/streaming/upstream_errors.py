@@ -91,6 +91,7 @@ _CONTEXT_WORDS = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)  # the messages of DashScope begin with `<400> `
+_CODE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
 
 
@@ -291,6 +292,7 @@ def _rejection(
     kind, code = _short_text(error.get("type")), _short_text(error.get("code"))
     if kind in ("error", "response.failed"):  # the type of the event, not of the error
         kind = None
+    reported = code or kind
     if kind is None and code is None:
         code = default_code
     default_message = (
@@ -299,7 +301,7 @@ def _rejection(
         else f"The upstream answered with status {upstream_status}"
     )
     seconds, resets_at = parse_wait(error, headers)
-    return UpstreamRejected(
+    rejection = UpstreamRejected(
         _message(error.get("message")) or default_message,
         status=status,
         type=kind or default_type,
@@ -310,6 +312,13 @@ def _rejection(
         resets_at=resets_at,
         extra=_extra(error),
     )
+    rejection.upstream_code = _recorded(reported)
+    return rejection
+
+
+def _recorded(name: str | None) -> str:
+    """Return *name* if it may be recorded as a code, which is no text and no secret; else ''."""
+    return name if name and _CODE.fullmatch(name) and not _SECRET.search(name) else ""
 
 
 def _message(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from app.accounts.account import Account
 from app.errors import UpstreamError
 
 HIDDEN = "[hidden]"
-_TEXTS = ("message", "type", "code", "param")
+_TEXTS = ("message", "type", "code", "upstream_code", "param")
 MIN_CHARS = 8  # shorter ones are also words, or parts of other texts
 
 

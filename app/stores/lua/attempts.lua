@@ -17,6 +17,8 @@ local function check_attempts(attempts)
     if type(attempt) ~= 'table' or type(attempt.account) ~= 'string' or failure and type(failure) ~= 'string' then
       refuse('attempts')
     end
+    local status, code = attempt.upstream_status, attempt.upstream_code
+    if status ~= nil and type(status) ~= 'number' or code ~= nil and type(code) ~= 'string' then refuse('attempts') end
   end
 end
 

@@ -72,7 +72,9 @@ class AttemptRow(Figures, total=False):
 
     account: Required[str]
     wire: str  # the protocol
-    error: str | None
+    error: str | None  # the code that a client gets
+    upstream_status: int  # of HTTP; absent: none arrived, or the failure came in the stream
+    upstream_code: str  # the code, else the type, that the upstream reported
     failure: str
     action: str
     scope: str
@@ -185,6 +187,8 @@ class AttemptEntry:
     failure: str = ""
     scope: str = ""  # what the failure concerns: the account, a model, the request
     error: str = ""
+    upstream_status: int | None = None
+    upstream_code: str = ""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> AttemptEntry:
@@ -193,7 +197,15 @@ class AttemptEntry:
             failure=stored.get("failure", ""),
             scope=stored.get("scope", ""),
             error=stored.get("error") or "",
+            upstream_status=stored.get("upstream_status"),
+            upstream_code=stored.get("upstream_code", ""),
         )
+
+    @property
+    def reason(self) -> str:
+        """How it failed: `upstream 503 overloaded_error`, its status and code, else the failure."""
+        status = "" if self.upstream_status is None else f"upstream {self.upstream_status}"
+        return " ".join(filter(None, (status, self.upstream_code or self.error or self.failure)))
 
     @property
     def is_failure_of_account(self) -> bool:

@@ -127,7 +127,8 @@ def lines(store: StoreOfTest) -> list[bytes]:
     store.client.hset(keys.routes(POOL), "fast", '{"steps":[[{"model":"m"}]]}')
     for number in range(3):
         admitted = store.admit(key=key.id, output_tokens=5)
-        attempts = [{"account": one.id, "failure": "reset"}, {"account": one.id}] if number == 2 else []
+        failed = {"account": one.id, "failure": "overloaded", "upstream_status": 503, "upstream_code": "busy"}
+        attempts = [failed, {"account": one.id}] if number == 2 else []
         row = {"owner": "Ann", "labels": {"env": "prod"}, "attempts": attempts}
         store.settle(admitted["id"], key=key.id, account=one.id, input_tokens=5, cost=3, **row)
     store.admit("open", key=key.id, output_tokens=5)

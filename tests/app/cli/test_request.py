@@ -15,7 +15,8 @@ from tests.app.cli.conftest import Run
 from tests.support.ledger_rows import record_request
 
 ATTEMPTS = [
-    {"wire": "chat", "error": "bad_gateway", "failure": "server_error", "action": "other"},
+    {"wire": "chat", "error": "bad_gateway", "failure": "server_error", "action": "other"}
+    | {"upstream_status": 503, "upstream_code": "overloaded_error"},
     {"wire": "chat"},
 ]
 BOUNDS = {"input_tokens": 1, "output_tokens": 1, "cost": 1}
@@ -60,7 +61,9 @@ def test_for_people(poolgate: Run, settled: str) -> None:
     )
     assert "(lowest score of the policy 'balanced'; 1 of 100 parallel requests)" in explanation
     assert "spare        paused  on holiday  needs attention" in explanation
-    assert "answered with a server error (bad_gateway). The next attempt went to" in explanation
+    assert (
+        "answered with a server error (status 503, overloaded_error). The next attempt went to" in explanation
+    )
     assert explanation.count("  chosen\n") == 2
     assert "acct_" not in explanation
 

@@ -1,4 +1,11 @@
+from __future__ import annotations
+
+import csv
+import io
+from typing import ClassVar
+
 from app.presentation.names import Names
+from app.presentation.request_export import csv_head, to_csv
 from app.presentation.requests import RequestView, serialize_entry
 from app.stores.records.ledger import AttemptEntry, LedgerEntry
 
@@ -38,3 +45,28 @@ def test_an_attempt_after_which_another_account_answered():
 
     view = RequestView(LedgerEntry("2000-0", ROW), NAMES, attempt)
     assert view.failure == "slow, rescued by another account"
+
+
+class TestFailedAttempts:
+    STORED: ClassVar = {"account": "acct_1", "error": "rate_limit_exceeded", "failure": "burst_limited"}
+    REPORTED: ClassVar = {"upstream_status": 429, "upstream_code": "slow_down"}
+
+    def test_status_and_code_of_the_upstream(self):
+        attempt = AttemptEntry.from_json(self.STORED | self.REPORTED)
+
+        assert (attempt.upstream_status, attempt.upstream_code) == (429, "slow_down")
+        assert attempt.reason == "upstream 429 slow_down"
+
+    def test_an_entry_that_was_written_without_them(self):
+        attempt = AttemptEntry.from_json(self.STORED)
+
+        assert (attempt.upstream_status, attempt.reason) == (None, "rate_limit_exceeded")
+
+    def test_in_a_spreadsheet(self):
+        attempts = [self.STORED | self.REPORTED, self.STORED | {"account": "acct_2"}, {"account": "acct_1"}]
+
+        (line,) = csv.DictReader(
+            io.StringIO(csv_head() + to_csv([LedgerEntry("2000-0", ROW | {"attempts": attempts})], NAMES))
+        )
+
+        assert line["failures"] == ("main: upstream 429 slow_down; acct_2 (removed): rate_limit_exceeded")

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from app.accounts.account import Account
-from app.errors import UpstreamError
+from app.errors import UpstreamError, UpstreamRedirected, UpstreamUnreachable
 from app.limits.bounds import Bounds
 from app.limits.prices import PriceTable, load_shipped_prices
 from app.relay.request_record import CLIENT_CLOSED, RequestRecord
 from app.stores.records.admission import Selection
 from app.stores.records.api_keys import ApiKey
+from app.streaming.upstream_errors import rejection_from_body, rejection_from_event
 from app.streaming.usage import Usage
 from schemas.bounds import MAX_COST
 from tests.support.relay import FakeAttempt, FakeReader, make_request
@@ -132,3 +134,41 @@ class TestCost:
             charged = [attempt.get(name, 0) for attempt in row["attempts"]]
             assert sum(charged) == row.get(name, 0) <= MAX_COST
         assert row["cost"] == row["unreported_cost"] == MAX_COST
+
+
+class TestFailedAttempt:
+    def failed(self, error: UpstreamError) -> dict[str, Any]:
+        """The row of an attempt that failed with *error*."""
+        record, context = RequestRecord(), make_request(key=ApiKey("key_1", "k", "p", now=1.0))
+        account = Account("acct_1", "main", "compatible", "http://127.0.0.1:1/v1")
+        record.start_attempt(FakeAttempt(account, context=context, reader=FakeReader()), Selection("acct_1"))
+        record.fail_attempt(error)
+        return dict(record.settle(context, 1.0, {}).row["attempts"][0])
+
+    def test_a_response_of_the_upstream(self) -> None:
+        """Its status and its code; no text."""
+        body = b'{"error": {"message": "Ann\'s prompt was refused", "code": "slow_down", "type": "t"}}'
+
+        row = self.failed(rejection_from_body(503, body, {}))
+
+        assert (row["upstream_status"], row["upstream_code"]) == (503, "slow_down")
+        assert "prompt" not in str(row)
+
+    def test_an_error_in_its_stream(self) -> None:
+        row = self.failed(rejection_from_event({"error": {"message": "x", "type": "overloaded_error"}}))
+
+        assert ("upstream_status" in row, row["upstream_code"]) == (False, "overloaded_error")
+
+    @pytest.mark.parametrize("code", ["two words", "x" * 65, "sk-secret", "<b>", "ключ", "", 5, None])
+    def test_what_is_no_code(self, code: object) -> None:
+        body = orjson.dumps({"error": {"message": "x", "code": code}})
+
+        assert "upstream_code" not in self.failed(rejection_from_body(500, body, {}))
+
+    def test_a_redirect(self) -> None:
+        assert self.failed(UpstreamRedirected(302))["upstream_status"] == 302
+
+    def test_no_response(self) -> None:
+        row = self.failed(UpstreamUnreachable("The connection was refused"))
+
+        assert row.keys().isdisjoint({"upstream_status", "upstream_code"})

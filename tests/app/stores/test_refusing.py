@@ -69,9 +69,9 @@ _RECORDING_STATES = ("running", "stored", "too_large", "released")
 def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
     """What each script takes; an argument that is no string goes as JSON."""
     admission, mark = store.admission("new", affinity="aff"), MARKS[index % len(MARKS)]
-    row = store.row(
-        "open", output_tokens=5, cost=7, cached_tokens=1, reasoning_tokens=2, total_ms=3, attempts=[]
-    )
+    failed = {"account": "a", "failure": "overloaded", "upstream_status": 503, "upstream_code": "busy"}
+    figures = {"output_tokens": 5, "cost": 7, "cached_tokens": 1, "reasoning_tokens": 2, "total_ms": 3}
+    row = store.row("open", **figures, attempts=[failed] if index % 2 else [])
     sign_in = {"account": "a", "sign_in": "sealed", "expires_ms": START_MS + 1000}
     return {
         "admit": [admission],

@@ -29,8 +29,10 @@ def test_hidden(secret: str) -> None:
     """In each text, also more than once; a header's value also without its scheme."""
     error = UpstreamRejected(f"{secret}, {secret}", status=400, type=secret, code=secret, param=f"-{secret}")
 
+    error.upstream_code = secret
     hide_secrets(error, secrets_of(ACCOUNT))
 
+    assert error.upstream_code == HIDDEN
     assert (error.message, error.type, error.code) == (f"{HIDDEN}, {HIDDEN}", HIDDEN, HIDDEN)
     assert error.param == f"-{HIDDEN}"
 
