@@ -1,40 +1,90 @@
-"""The command line interface, `poolgate`."""
+"""The command line interface, `poolgate`: each command is imported only when it is called."""
 
 from __future__ import annotations
 
 import click
 
-from app.cli.account import account_group
-from app.cli.admin import admin_group
-from app.cli.alert import alert_group
-from app.cli.audit import audit
-from app.cli.backup import backup, restore
-from app.cli.chat import chat
-from app.cli.complete import completion
-from app.cli.doctor import doctor
-from app.cli.import_setup import import_group
-from app.cli.key import key_group
-from app.cli.ledger import ledger_group
-from app.cli.limit import limit_group
-from app.cli.login import export_account, import_account, login
-from app.cli.model import model_group
-from app.cli.open_pages import open_pages
-from app.cli.ops import ops
-from app.cli.options import Group
-from app.cli.pool import pool_group
-from app.cli.price import price_group
-from app.cli.replay import replay
-from app.cli.request import request_group
-from app.cli.settings import settings
-from app.cli.setup import apply, dump
-from app.cli.show import show_account, show_key
-from app.cli.snippet import snippet
-from app.cli.status import status
-from app.cli.team import team_group
-from app.cli.top import top
-from app.cli.up import up
-from app.cli.usage import usage
+from app.cli.command import Group, LazyCommand
 from app.config import package_version
+
+COMMANDS = (
+    ("account", "app.cli.account:account_group", "Manage accounts, the upstream identities of a pool."),
+    (
+        "admin",
+        "app.cli.admin:admin_group",
+        "Manage the operators of the admin pages, and tokens for scripts that call the admin API.",
+    ),
+    ("alert", "app.cli.alert:alert_group", "Send alerts to webhooks, such as those of Slack."),
+    (
+        "apply",
+        "app.cli.setup:apply",
+        "Make a pool as FILE describes it, a YAML or JSON document; - reads standard input.",
+    ),
+    ("audit", "app.cli.audit:audit", "Show who changed what, newest first."),
+    (
+        "backup",
+        "app.cli.backup:backup",
+        "Write accounts, keys, settings, prices, limits, operators and ledgers to the new FILE.",
+    ),
+    (
+        "chat",
+        "app.cli.chat:chat",
+        "Send TEXT to MODEL and print the response while it comes; with - TEXT is read from standard input.",
+    ),
+    (
+        "completion",
+        "app.cli.complete:completion",
+        "Print a script with which SHELL completes commands, options and names.",
+    ),
+    ("doctor", "app.cli.doctor:doctor", "Report problems and how to fix them."),
+    ("dump", "app.cli.setup:dump", "Print a pool as a YAML document for `poolgate apply`."),
+    ("import", "app.cli.import_setup:import_group", "Import the configuration of another gateway."),
+    ("key", "app.cli.key:key_group", "Manage API keys, which callers present."),
+    (
+        "ledger",
+        "app.cli.ledger:ledger_group",
+        "Verify and export the ledger, which has an entry for every completed request.",
+    ),
+    (
+        "model",
+        "app.cli.model:model_group",
+        "Manage model routes: names that callers use, each for ordered models.",
+    ),
+    (
+        "open",
+        "app.cli.open_pages:open_pages",
+        "Open the admin pages of the gateway that runs on this machine, and print their address.",
+    ),
+    ("ops", "app.cli.ops:ops", "Print files for operating Poolgate, and rotate secret keys."),
+    ("pool", "app.cli.pool:pool_group", "Manage pools."),
+    ("price", "app.cli.price:price_group", "Manage model prices: the public list and a pool's own."),
+    (
+        "replay",
+        "app.cli.replay:replay",
+        "Replay the traffic in LEDGER, a file of `poolgate ledger export` or `-` for the pool's own.",
+    ),
+    ("request", "app.cli.request:request_group", "List requests, and explain what happened to one and why."),
+    ("restore", "app.cli.backup:restore", "Restore FILE and verify the ledgers."),
+    (
+        "settings",
+        "app.cli.settings:settings",
+        "Show the settings of this environment, without secrets, and those of a pool.",
+    ),
+    (
+        "snippet",
+        "app.cli.snippet:snippet",
+        "Print the configuration of CLIENT for this gateway; where it belongs goes to standard error.",
+    ),
+    (
+        "status",
+        "app.cli.status:status",
+        "Show what runs: the gateways of this machine, the store, accounts, requests and alerts.",
+    ),
+    ("team", "app.cli.team:team_group", "Manage teams: API keys that share limits."),
+    ("top", "app.cli.top:top", "Show the load of a pool, again every two seconds until Ctrl-C."),
+    ("up", "app.cli.up:up", "Run the gateway on this machine until Ctrl-C."),
+    ("usage", "app.cli.usage:usage", "Show usage: requests, tokens and cost."),
+)
 
 
 @click.group(cls=Group)
@@ -43,38 +93,5 @@ def main() -> None:
     """One OpenAI-compatible endpoint in front of a pool of upstream accounts."""
 
 
-main.add_command(up)
-main.add_command(status)
-main.add_command(snippet)
-main.add_command(chat)
-main.add_command(open_pages)
-main.add_command(top)
-main.add_command(backup)
-main.add_command(restore)
-main.add_command(apply)
-main.add_command(dump)
-main.add_command(import_group)
-main.add_command(account_group)
-main.add_command(admin_group)
-main.add_command(alert_group)
-main.add_command(audit)
-main.add_command(key_group)
-main.add_command(team_group)
-main.add_command(pool_group)
-main.add_command(price_group)
-main.add_command(model_group)
-main.add_command(doctor)
-main.add_command(completion)
-main.add_command(request_group)
-main.add_command(settings)
-main.add_command(replay)
-main.add_command(usage)
-main.add_command(ledger_group)
-main.add_command(ops)
-key_group.add_command(limit_group("key"))
-team_group.add_command(limit_group("team"))
-pool_group.add_command(limit_group("pool"))
-key_group.add_command(show_key)
-account_group.add_command(show_account)
-for command in (login, import_account, export_account):
-    account_group.add_command(command)
+for command in COMMANDS:
+    main.add_command(LazyCommand(*command))

@@ -14,12 +14,11 @@ from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
 from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, Removals, with_proxy
 from app.cli.clock import moment, utc_option
+from app.cli.command import Group, LazyCommand, example
 from app.cli.listing import listing, show_table
 from app.cli.options import (
     Decorator,
-    Group,
     confirm,
-    example,
     in_pool,
     names_option,
     operations,
@@ -42,6 +41,20 @@ MAX_TEST_SECONDS = 600
 HEADS = (
     *("NAME", "KIND", "STATE", "IN FLIGHT", "CAP", "WEIGHT", "GROUP"),
     *("ATTEMPTS", "FAILED", "RESCUED", "MODELS", "BASE URL"),
+)
+LAZY_COMMANDS = (
+    (
+        "show",
+        "app.cli.show:show_account",
+        "Show the account NAME: state, usage windows, settings, the usage of today and recent errors.",
+    ),
+    ("login", "app.cli.login:login", "Sign in to a ChatGPT account."),
+    (
+        "import",
+        "app.cli.login:import_account",
+        "Import the ChatGPT sign-ins, and API keys of OpenAI, in FILES; - reads standard input.",
+    ),
+    ("export", "app.cli.login:export_account", "Print the sign-in of the account NAME as Codex's auth.json."),
 )
 
 
@@ -353,3 +366,7 @@ def test_account(services: Services, as_json: bool, pool: str, name: str, model:
         )
     if not result.ok:
         raise click.exceptions.Exit(REFUSED)
+
+
+for lazy in LAZY_COMMANDS:
+    account_group.add_command(LazyCommand(*lazy))

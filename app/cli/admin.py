@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
-from app.cli.options import Group, actor, example, read_secret, with_store
+from app.cli.options import actor, read_secret, with_store
 from app.cli.output import report, show_json, show_list
 from app.durations import parse_duration
 from app.errors import InvalidRequest

@@ -8,12 +8,11 @@ import click
 
 from app.cli import complete
 from app.cli.clock import moment, utc_option
+from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import (
     Decorator,
-    Group,
     confirm,
-    example,
     in_pool,
     names_option,
     operations,

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from app.cli.command import Command, example
 from app.cli.listing import listing, show_table
-from app.cli.options import Command, example, pool_name, with_store
+from app.cli.options import pool_name, with_store
 from app.cli.output import show_json
 from app.formatting import moment
 from app.presentation.audit import describe_changes

@@ -14,8 +14,9 @@ from app.accounts.kinds import SCRIPT_KINDS
 from app.backup.encrypted_file import EncryptedWriter
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Contents, Restore, Restored
+from app.cli.command import Command, example
 from app.cli.files import new_file, open_file
-from app.cli.options import Command, actor, example, pool_name, read_secret, with_store
+from app.cli.options import actor, pool_name, read_secret, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.config import package_version

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import click
 import orjson
 
-from app.cli.options import Command, connect, example, read_secret, redis_url_option, settings_for
+from app.cli.command import Command, example
+from app.cli.options import connect, read_secret, redis_url_option, settings_for
 from app.cli.output import printable
 from app.cli.running import running
 from app.cli.snippet import gateway_url, url_option

@@ -6,16 +6,9 @@ import os
 
 import click
 
+from app.cli.command import Command, example
 from app.cli.listing import has_colours, terminal_width
-from app.cli.options import (
-    Command,
-    connect,
-    example,
-    json_option,
-    pool_name,
-    redis_url_option,
-    settings_for,
-)
+from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, printable, show_json, show_list, store_failure, table
 from app.cli.policy_tables import RULES
 from app.errors import StoreUnavailable

@@ -10,8 +10,9 @@ from typing import Any
 import click
 import orjson
 
+from app.cli.command import Group, example
 from app.cli.files import read_file
-from app.cli.options import Group, example, in_pool, with_store
+from app.cli.options import in_pool, with_store
 from app.cli.output import printable
 from app.cli.setup import Source, apply_document
 from app.cli.yaml_files import read_yaml

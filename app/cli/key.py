@@ -9,13 +9,13 @@ import click
 
 from app.cli import complete
 from app.cli.clock import moment, utc_option
+from app.cli.command import Group, LazyCommand, example
+from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
 from app.cli.options import (
     Decorator,
-    Group,
     checked,
     confirm,
-    example,
     in_pool,
     key_filters,
     names_option,
@@ -377,3 +377,11 @@ def remove_key(services: Services, as_json: bool, pool: str, name: str, yes: boo
     confirm(f"Remove key '{name}' from pool '{pool}'? Its secret cannot be recovered.", yes)
     operations(services).api_keys.remove(pool, name)
     report(as_json, {"name": name, "deleted": True}, f"Removed key '{name}' from pool '{pool}'.")
+
+
+key_group.add_command(limit_group("key"))
+key_group.add_command(
+    LazyCommand(
+        "show", "app.cli.show:show_key", "Show the key NAME: permissions, limits, and the usage of today."
+    )
+)

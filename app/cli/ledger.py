@@ -7,7 +7,8 @@ from typing import TypedDict
 import click
 import orjson
 
-from app.cli.options import Group, example, in_pool, with_store
+from app.cli.command import Group, example
+from app.cli.options import in_pool, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.cli.replay import exported

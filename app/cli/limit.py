@@ -11,8 +11,9 @@ import click
 
 from app.cli import complete
 from app.cli.clock import moment, utc_option
+from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
-from app.cli.options import Decorator, Group, checked, example, in_pool, operations, with_store
+from app.cli.options import Decorator, checked, in_pool, operations, with_store
 from app.cli.output import Figure, report, show_list
 from app.formatting import MICRO_DOLLARS
 from app.limits.limit_syntax import format_limit, parse_limit

@@ -12,9 +12,10 @@ from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
 from app.cli.account import show_first_listing
 from app.cli.account_files import MAX_FILE_BYTES, export_all, import_files
+from app.cli.command import Command, example
 from app.cli.files import read_file
 from app.cli.oauth_sign_in import sign_in_with_browser, sign_in_with_code
-from app.cli.options import Command, example, in_pool, operations, with_store
+from app.cli.options import in_pool, operations, with_store
 from app.cli.output import REFUSED, show_json
 from app.operations.account_import import ImportOutcome
 from app.operations.account_rules import KIND_RULES

@@ -10,8 +10,9 @@ from marshmallow import ValidationError
 
 from app.accounts.route_syntax import format_fields, parse_fields, parse_step
 from app.cli import complete
+from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
-from app.cli.options import Group, confirm, example, in_pool, operations, with_store, yes_option
+from app.cli.options import confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import report, show_json, show_list
 from app.operations.model_routes import unlisted_targets
 from app.presentation.model_routes import RouteView, resolve, serialize_route, step_texts

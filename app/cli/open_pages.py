@@ -8,7 +8,8 @@ import webbrowser
 
 import click
 
-from app.cli.options import Command, example, json_option, settings_for
+from app.cli.command import Command, example
+from app.cli.options import json_option, settings_for
 from app.cli.output import show_json
 from app.cli.running import running
 from app.errors import InvalidRequest

@@ -8,7 +8,8 @@ from importlib import resources
 import click
 
 from app.backup.reseal import Reseal, SealedCounts
-from app.cli.options import Group, actor, example, with_store
+from app.cli.command import Group, example
+from app.cli.options import actor, with_store
 from app.cli.output import REFUSED, show_json
 from app.cli.progress import progress
 from app.wiring import Services

@@ -18,10 +18,9 @@ from app.accounts.pools import DEFAULT, checked_name
 from app.cli import complete
 from app.cli.clock import use_zone
 from app.cli.listing import check_listing
-from app.cli.output import name_store, report_failures
+from app.cli.output import name_store
 from app.config import Settings
 from app.errors import InvalidRequest
-from app.formatting import counted
 from app.operations.service import AdminOperations
 from app.stores import failures, private_server
 from app.stores.records.audit import Actor, Via
@@ -29,7 +28,6 @@ from app.wiring import Services, build
 
 START_SECONDS = 3.0  # for the first reply of the store, so that every command ends within five seconds
 STORE_TIMEOUT_SECONDS = 2.0  # for one reply; requests of callers wait less
-AS_JSON = "poolgate.as_json"  # in click's meta, because failures may occur before options are parsed
 MAX_SECRET_BYTES = 65536
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -38,45 +36,6 @@ _NAMED = re.compile(r"[A-Z_][A-Z0-9_]{0,39}")
 T = TypeVar("T")
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
-
-
-class _ReportingCommand(click.Command):
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        as_json = "--json" in args
-        with report_failures(as_json=as_json):
-            context = super().make_context(info_name, args, parent, **extra)
-        context.meta[AS_JSON] = as_json
-        return context
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with report_failures(as_json=ctx.meta[AS_JSON]):
-            return super().invoke(ctx)
-
-
-class Command(_ReportingCommand):
-    """A command that prints expected failures as one line on stderr, or with --json as the error envelope."""
-
-    allow_extra_args = True
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not all(arg.isprintable() for arg in args):
-            raise click.UsageError("an argument contains unprintable characters", ctx)
-        rest = super().parse_args(ctx, args)
-        # click would print them, and one may be a pasted key
-        if rest and not ctx.resilient_parsing:
-            raise click.UsageError(
-                f"{counted(len(rest), 'unexpected argument')}; secrets are never passed as arguments", ctx
-            )
-        return rest
-
-
-class Group(_ReportingCommand, click.Group):
-    """A group of such commands."""
-
-    command_class = Command
-    group_class = type  # its own class
 
 
 def checked(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -141,11 +100,6 @@ def key_filters(before: str, after: str = "") -> Callable[..., Any]:
         return owner(label(command))
 
     return add
-
-
-def example(*lines: str) -> str:
-    """Return the example section of a help text, with *lines* as command lines."""
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 redis_url_option = click.option(

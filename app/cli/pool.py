@@ -18,8 +18,10 @@ from app.accounts.settings import (
     with_number,
     with_time_limit,
 )
+from app.cli.command import Group, example
+from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
-from app.cli.options import Group, checked, example, in_pool, operations, pool_name, with_store
+from app.cli.options import checked, in_pool, operations, pool_name, with_store
 from app.cli.output import show_json, show_list
 from app.wiring import Services
 from schemas.bounds import POOL_NUMBERS, parse_number
@@ -195,3 +197,6 @@ def set_pool(
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+pool_group.add_command(limit_group("pool"))

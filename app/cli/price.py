@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
-from app.cli.options import Decorator, Group, example, in_pool, operations, with_store
+from app.cli.options import Decorator, in_pool, operations, with_store
 from app.cli.output import report, show_list
 from app.errors import InvalidRequest
 from app.formatting import natural

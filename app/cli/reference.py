@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import click
 
 from app.cli import main
+from app.cli.command import subcommands
 
 PROGRAM = "poolgate"
 COMMON = ("--pool", "--redis-url", "--json", "--help")  # of nearly all commands
@@ -35,7 +36,7 @@ def reference() -> str:
     """Return the Markdown of the page."""
     context = click.Context(main, info_name=PROGRAM)
     parts = [INTRODUCTION]
-    for name, command in _children(main, context):
+    for name, command in _children(main):
         parts.append(f"## {name}")
         parts += _described(command, click.Context(command, context, info_name=name))
     return "\n\n".join(parts) + "\n"
@@ -45,7 +46,7 @@ def _described(command: click.Command, context: click.Context) -> Iterator[str]:
     path = context.command_path
     if isinstance(command, click.Group):
         yield from _paragraphs(command.help)
-        for name, child in _children(command, context):
+        for name, child in _children(command):
             yield f"### {path.removeprefix(PROGRAM).strip()} {name}"
             yield from _described(child, click.Context(child, context, info_name=name))
         return
@@ -58,11 +59,8 @@ def _described(command: click.Command, context: click.Context) -> Iterator[str]:
     yield from _examples(command.epilog)
 
 
-def _children(group: click.Group, context: click.Context) -> Iterator[tuple[str, click.Command]]:
-    for name in group.list_commands(context):
-        child = group.get_command(context, name)
-        if child is not None and not child.hidden:
-            yield name, child
+def _children(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    return ((name, child) for name, child in subcommands(group) if not child.hidden)
 
 
 def _paragraphs(text: str | None) -> Iterator[str]:

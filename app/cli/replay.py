@@ -17,8 +17,9 @@ import orjson
 from app.accounts.account import Account
 from app.accounts.pools import POLICIES
 from app.accounts.replay import Member, Replay, ReplayResult, Request, Window, requests_from_ledger
+from app.cli.command import Command, example
 from app.cli.files import read_lines
-from app.cli.options import Command, example, in_pool, with_store
+from app.cli.options import in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
 from app.cli.replay_chart import draw_chart

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import click
 
 from app.cli.clock import moment, utc_option
+from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
-from app.cli.options import Group, example, in_pool, key_filters, with_store
+from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import Figure, amount, show_json, show_list, table
 from app.formatting import name_or_id
 from app.ledger.explain import Candidate, Choice, Unavailable

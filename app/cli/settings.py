@@ -9,7 +9,8 @@ from typing import Any
 import click
 import orjson
 
-from app.cli.options import Command, example, in_pool, with_store
+from app.cli.command import Command, example
+from app.cli.options import in_pool, with_store
 from app.cli.output import show_json, table
 from app.config import NAMES
 from app.operations.effective_settings import serialize_settings

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from app.cli.options import Command, example, in_pool, operations, with_store
+from app.cli.command import Command, example
+from app.cli.options import in_pool, operations, with_store
 from app.cli.output import printable, show_json
 from app.cli.yaml_files import read_yaml
 from app.errors import InvalidRequest

@@ -11,7 +11,8 @@ import orjson
 
 from app.cli import complete
 from app.cli.clock import moment, utc_option
-from app.cli.options import Command, example, in_pool, with_store
+from app.cli.command import Command, example
+from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, pairs, show_json, table
 from app.formatting import count, dollars, names_or_all
 from app.limits.limit_syntax import format_limit

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.cli.options import Command, example, in_pool, with_store
+from app.cli.command import Command, example
+from app.cli.options import in_pool, with_store
 from app.cli.output import show_json
 from app.cli.running import running
 from app.config import Settings

@@ -11,16 +11,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from app.cli.command import Command, example
 from app.cli.doctor import find_problems
-from app.cli.options import (
-    Command,
-    connect,
-    example,
-    json_option,
-    pool_name,
-    redis_url_option,
-    settings_for,
-)
+from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
 from app.cli.running import Gateway, running
 from app.formatting import count, counted

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from app.cli import complete
+from app.cli.command import Group, example
+from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
-from app.cli.options import Group, checked, confirm, example, in_pool, operations, with_store, yes_option
+from app.cli.options import checked, confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import report, show_json, show_list
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.presentation.limits import serialize_limit_status
@@ -173,3 +175,6 @@ def _texts(limits: tuple[Limit, ...]) -> list[str]:
 def _row(team: Team, members: int) -> tuple[object, ...]:
     limits = "; ".join(map(format_limit, team.limits)) or "none"
     return team.name, team.state, members, limits, "; ".join(team.key_limits) or "none"
+
+
+team_group.add_command(limit_group("team"))

@@ -14,8 +14,9 @@ from typing import Any
 import click
 
 from app.cli.clock import current_zone, utc_option
+from app.cli.command import Command, example
 from app.cli.listing import fitted, terminal_width
-from app.cli.options import Command, example, in_pool, with_store
+from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, amount, show_json, store_failure
 from app.errors import StoreUnavailable
 from app.formatting import count, moment

@@ -18,6 +18,7 @@ import structlog
 
 from app import descriptors, log
 from app.cli import options
+from app.cli.command import example
 from app.cli.initial_setup import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
 from app.cli.running import Gateway, announced
@@ -33,7 +34,7 @@ STOP_MARGIN_SECONDS = 5.0  # after gunicorn's own graceful_timeout
 DEMO_KEY = "POOLGATE_DEMO_KEY"  # key of the simulated upstream, which also enables it in the web process
 
 
-@click.command(epilog=options.example("poolgate up --demo", "poolgate up --port 9000"))
+@click.command(epilog=example("poolgate up --demo", "poolgate up --port 9000"))
 @click.option("--demo", is_flag=True, help="Add a simulated upstream, to try the gateway without an account.")
 @click.option("--host", help=f"Address to listen on [{NAMES['bind']}, 127.0.0.1].")
 @click.option("--port", help=f"Port to listen on [{NAMES['port']}, 8000].")

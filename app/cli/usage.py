@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from app.cli import complete
+from app.cli.command import Command, example
 from app.cli.listing import listing, show_table
-from app.cli.options import Command, example, in_pool, key_filters, with_store
+from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import amount, cost, show_list
 from app.cli.usage_report import NONE, OF_ACCOUNTS, TOTAL, show_report
 from app.errors import InvalidRequest

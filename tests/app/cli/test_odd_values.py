@@ -11,6 +11,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.cli import main
+from app.cli.command import subcommands
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 
@@ -69,7 +70,7 @@ NEEDED = {
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    for name, command in subcommands(group):
         full = f"{path} {name}".strip()
         if full in LEFT_OUT:
             continue

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from app.cli import main
-from app.cli.options import Command
+from app.cli.command import Command, subcommands
 from app.stores import keys
 from tests.support.ports import free_port
 from tests.support.redis import short_folder
@@ -24,7 +24,7 @@ PASTED = "sk-pasted-0123456789"
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, Command]]:
-    for name, command in group.commands.items():
+    for name, command in subcommands(group):
         if isinstance(command, click.Group):
             yield from commands(command, f"{path}{name} ")
         elif isinstance(command, Command):

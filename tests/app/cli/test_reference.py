@@ -7,6 +7,7 @@ import re
 import click
 
 from app.cli import main
+from app.cli.command import subcommands
 from app.cli.reference import reference
 from tests.support.guide import page
 
@@ -24,7 +25,7 @@ def test_every_command_is_in_it() -> None:
 
 def commands(group: click.Group, path: str = "") -> list[str]:
     found = []
-    for name, command in group.commands.items():
+    for name, command in subcommands(group):
         if command.hidden:
             continue
         if isinstance(command, click.Group):

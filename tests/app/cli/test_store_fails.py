@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
 from app.cli import complete, main, options
+from app.cli.command import subcommands
 from app.stores import private_server
 from app.stores.private_server_supervisor import pid_of_server
 from tests.support.ports import free_port
@@ -62,7 +63,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 
     def walk(command: click.Command, path: list[str]) -> Iterator[tuple[str, list[str]]]:
         if isinstance(command, click.Group):
-            for name, child in command.commands.items():
+            for name, child in subcommands(command):
                 yield from walk(child, [*path, name])
         elif " ".join(path) not in WITHOUT_STORE:
             yield " ".join(path), arguments(command, " ".join(path))
