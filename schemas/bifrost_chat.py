@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import ValidationError, post_load, validates_schema
+from marshmallow import ValidationError
 from marshmallow.fields import Nested
 from marshmallow.validate import OneOf, Range
 
@@ -41,13 +41,12 @@ class BifrostChatRequest(ChatRequest):
     reasoning_effort = _effort()
     cache_control = Object()
 
-    @validates_schema
-    def check_efforts(self, body: dict[str, Any], **_: Any) -> None:
+    def check(self, body: dict[str, Any]) -> None:
+        super().check(body)
         if "reasoning_effort" in body and "effort" in body.get("reasoning", {}):
             raise ValidationError("must not be given together with reasoning.effort", "reasoning_effort")
 
-    @post_load
-    def merge_effort(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
         """Move `reasoning.effort` to `reasoning_effort`; other fields of `reasoning` stay."""
         reasoning = dict(body.pop("reasoning", {}))
         if "effort" in reasoning:

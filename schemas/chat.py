@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError
 from marshmallow.fields import Nested
 
 from schemas.bounds import MAX_TIER_CHARS
@@ -83,8 +83,7 @@ class ChatRequest(WideSchema):
     prompt_cache_key = Unread()
     metadata = Unread()
 
-    @validates_schema
-    def check_together(self, body: dict[str, Any], **_: Any) -> None:
+    def check(self, body: dict[str, Any]) -> None:
         if "top_logprobs" in body and body.get("logprobs") is not True:
             raise ValidationError("needs logprobs to be true", "top_logprobs")
         if "response_format" in body and "format" in body.get("text", {}):

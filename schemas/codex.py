@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError
 
 from schemas.responses import ResponsesRequest
 from schemas.tools import ResponsesTools
@@ -25,8 +25,8 @@ class CodexRequest(ResponsesRequest):
 
     tools = CodexTools()
 
-    @validates_schema
-    def check_instructions(self, body: dict[str, Any], **_: Any) -> None:
+    def check(self, body: dict[str, Any]) -> None:
+        super().check(body)
         items = body.get("input")
         if "instructions" not in body and type(items) is list and not any(map(_is_leading, items)):
             raise ValidationError("is required", "instructions")

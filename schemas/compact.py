@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import post_load, pre_load
+from marshmallow import pre_load
 
 from schemas.responses import ResponsesRequest
 
@@ -22,8 +22,7 @@ class CompactRequest(ResponsesRequest):
             data = {name: data[name] for name in RETAINED_FIELDS if name in data}
         return super().without_nulls(data, **more)
 
-    @post_load
-    def with_defaults(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
         return {name: body[name] for name in RETAINED_FIELDS if name in body}
 
 

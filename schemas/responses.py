@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, pre_load, validates_schema
+from marshmallow import ValidationError, pre_load
 from marshmallow.fields import Nested
 from marshmallow.validate import Equal
 
@@ -104,8 +104,7 @@ class ResponsesRequest(WideSchema):
             del body["input"]
         return body
 
-    @validates_schema
-    def check_together(self, body: dict[str, Any], **_: Any) -> None:
+    def check(self, body: dict[str, Any]) -> None:
         if "input" in body and "messages" in body:
             raise ValidationError("must not be given together with input", "messages")
         if "input" not in body and "messages" not in body:
