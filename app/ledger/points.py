@@ -1,69 +1,102 @@
-"""Usage and times at the points of a range. Pure."""
+"""
+Usage and times at the points of a range. Pure.
+
+A point is made of parts, the hours or days that are stored. Parts are added up when they are read: most
+lines are read in total, and only those of a chart at each point.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import add
 
-from app.ledger.measurements import Times, add_times, no_times
+from app.ledger.histograms import merged
+from app.ledger.measurements import Times, TimesById
 from app.ledger.ranges import Range, Step
 from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Sums
+
+Parts = Sequence[tuple[int, Amounts]]  # (index of the point, amounts in the order of SUMMARY_FIGURES)
+TimesParts = Sequence[tuple[int, Times]]
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     """
-    Amounts by id (`""` for all) at each point: `lines[id][point]`, in the order of SUMMARY_FIGURES.
+    Usage by id (`""` for all).
 
     A point lasts from its start to the next one's, the last one until `until`. All in Unix seconds.
     """
 
-    starts: list[int]
+    starts: Sequence[int]
     until: int
-    lines: Mapping[str, list[Amounts]]
+    lines: Mapping[str, Parts]
     step: Step = Step.HOUR
     unprepared: int = 0  # hours or days that are left out: their summaries are still being made
 
+    def amounts(self, line: str = "") -> list[Amounts]:
+        """Return the amounts of one line at each point, in the order of SUMMARY_FIGURES."""
+        points = [[0] * len(SUMMARY_FIGURES) for _ in self.starts]
+        for index, amounts in self.lines.get(line, ()):
+            points[index] = list(map(add, points[index], amounts))
+        return points
+
     def points(self, line: str = "") -> list[dict[str, int]]:
         """Return the figures of one line by name, zeros where nothing was used."""
-        nothing = [[0] * len(SUMMARY_FIGURES)] * len(self.starts)
-        return [dict(zip(SUMMARY_FIGURES, point, strict=True)) for point in self.lines.get(line, nothing)]
+        return [dict(zip(SUMMARY_FIGURES, amounts, strict=True)) for amounts in self.amounts(line)]
+
+    def sums(self, lines: Iterable[str], figures: Iterable[str]) -> list[int]:
+        """Return the sum of *figures* of all *lines* at each point."""
+        points, positions = [0] * len(self.starts), [*map(SUMMARY_FIGURES.index, figures)]
+        for line in lines:
+            for index, amounts in self.lines.get(line, ()):
+                for position in positions:
+                    points[index] += amounts[position]
+        return points
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Return the sums of each line by figure."""
-        return {
-            line: dict(zip(SUMMARY_FIGURES, map(sum, zip(*points, strict=True)), strict=True))
-            for line, points in self.lines.items()
-        }
+        totals = {}
+        for line, parts in self.lines.items():
+            columns = zip(*(amounts for _, amounts in parts), strict=True)
+            totals[line] = dict(zip(SUMMARY_FIGURES, map(sum, columns), strict=True))
+        return totals
 
 
 @dataclass(frozen=True, slots=True)
 class TimesSeries:
-    """How long the requests that ended at each point took, by id: `lines[id][point]`."""
+    """How long the requests took that ended at each point, by id."""
 
     starts: Sequence[int]
     until: int
-    lines: Mapping[str, list[Times]]
+    lines: Mapping[str, TimesParts]
+
+    def points(self, line: str) -> list[Times]:
+        """Return the times of one line at each point."""
+        parts = defaultdict[int, list[Times]](list)
+        for index, times in self.lines.get(line, ()):
+            parts[index].append(times)
+        return [_merge(parts[index]) for index in range(len(self.starts))]
 
     def totals(self) -> dict[str, Times]:
         """Return the times of each line over all points."""
-        totals: dict[str, Times] = {}
-        for line, points in self.lines.items():
-            total = totals[line] = no_times()
-            for times in points:
-                add_times(total, times)
-        return totals
+        return {line: _merge([times for _, times in parts]) for line, parts in self.lines.items()}
 
 
-def add_parts(within: Range, parts: Iterable[tuple[int, Sums | None]], only: str | None = None) -> Series:
+def _merge(parts: Iterable[Times]) -> Times:
+    first, total, speed = ([times[measure] for times in parts] for measure in range(3))
+    return merged(first), merged(total), merged(speed)
+
+
+def make_series(within: Range, parts: Iterable[tuple[int, Sums | None]], only: str | None = None) -> Series:
     """
     Return the sums of *parts*, (start in Unix seconds, sums or None), at the points of *within*.
 
     With *only*, an id, those of the other lines are left out.
     """
-    lines: dict[str, list[Amounts]] = {}
+    lines: dict[str, list[tuple[int, Amounts]]] = defaultdict(list)
     unprepared = 0
     for at, sums in parts:
         index = bisect_right(within.starts, at) - 1
@@ -74,9 +107,16 @@ def add_parts(within: Range, parts: Iterable[tuple[int, Sums | None]], only: str
             continue
         if only is not None:
             sums = {only: sums[only]} if only in sums else {}
-        for name, amounts in sums.items():
-            line = lines.get(name)
-            if line is None:
-                line = lines[name] = [[0] * len(SUMMARY_FIGURES) for _ in within.starts]
-            line[index] = list(map(add, line[index], amounts))
-    return Series(list(within.starts), within.until, lines, within.step, unprepared)
+        for line, amounts in sums.items():
+            lines[line].append((index, amounts))
+    return Series(within.starts, within.until, dict(lines), within.step, unprepared)
+
+
+def make_times(within: Range, parts: Iterable[tuple[int, TimesById]]) -> TimesSeries:
+    """Return the times of *parts*, (start in Unix seconds, times by id), at the points of *within*."""
+    lines: dict[str, list[tuple[int, Times]]] = defaultdict(list)
+    for at, by_id in parts:
+        index = within.point_at(at)
+        for line, times in by_id.items():
+            lines[line].append((index, times))
+    return TimesSeries(within.starts, within.until, dict(lines))

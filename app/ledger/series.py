@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from app.errors import InvalidRequest
 from app.ledger.measured import MeasuredUsage
-from app.ledger.measurements import ENDPOINT_USAGE, Times, add_times, no_times, parse_times, parse_usage
-from app.ledger.points import Series, TimesSeries, add_parts
+from app.ledger.measurements import ENDPOINT_USAGE, parse_times, parse_usage
+from app.ledger.points import Series, TimesSeries, make_series, make_times
 from app.ledger.ranges import (
     DAY_SECONDS,
     HOUR_SECONDS,
@@ -104,7 +103,7 @@ class UsageSeries:
         now, zone = self._now(pool)
         if by == Grouping.ENDPOINT:
             texts = self._measured.read(pool, within, ENDPOINT_USAGE, now, zone)
-            return add_parts(within, ((at, parse_usage(text)) for at, text in texts), line)
+            return make_series(within, ((at, parse_usage(text)) for at, text in texts), line)
         parts: Iterable[tuple[int, Sums | None]]
         if within.step is Step.MINUTE:
             parts = self._minutes(pool, within.starts, by, now)
@@ -112,7 +111,7 @@ class UsageSeries:
             parts = self._days(pool, within, by, now, zone)
         else:
             parts = self._hours(pool, within.since, within.until, by, now)
-        return add_parts(within, parts, line)
+        return make_series(within, parts, line)
 
     def _read_only(self, pool: str, within: Range, by: str, only: Only) -> Series:
         if by in (Grouping.ALL, only.noun):
@@ -124,24 +123,15 @@ class UsageSeries:
         if within.step is Step.FOUR_HOURS or within.since < now - BREAKDOWN_SECONDS[HOUR]:
             within = in_days(within, now, zone)
         if within.step.is_days:
-            return add_parts(within, self._days(pool, within, by, now, zone, only))
-        return add_parts(within, self._hours(pool, within.since, within.until, by, now, only))
+            return make_series(within, self._days(pool, within, by, now, zone, only))
+        return make_series(within, self._hours(pool, within.since, within.until, by, now, only))
 
     def times(self, pool: str, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
         """Return how long requests took, grouped by a Grouping; with *ids* only those lines."""
         now, zone = self._now(pool)
         only_ids = None if ids is None else frozenset(ids)
-        lines: dict[str, list[Times]] = {}
-        nothing = no_times()  # shared: a point without times is replaced, not added to
-        for at, text in self._measured.read(pool, within, by, now, zone):
-            point = bisect_right(within.starts, at) - 1
-            for line, times in parse_times(text, only_ids).items():
-                points = lines.setdefault(line, [nothing] * len(within.starts))
-                if points[point] is nothing:
-                    points[point] = times
-                else:
-                    add_times(points[point], times)
-        return TimesSeries(within.starts, within.until, lines)
+        texts = self._measured.read(pool, within, by, now, zone)
+        return make_times(within, ((at, parse_times(text, only_ids)) for at, text in texts))
 
     def newest_minutes(self, pool: str, number: int) -> dict[str, int]:
         """Return the sums of the *number* newest minutes that are over, by figure; {} without requests."""
@@ -149,7 +139,7 @@ class UsageSeries:
         over = _over(MINUTE, now)
         starts = [over - SECONDS[MINUTE] * back for back in range(number, 0, -1)]
         parts = self._minutes(pool, starts, Grouping.ALL, now)
-        return add_parts(Range(Step.MINUTE, (starts[0],), over), parts).totals().get("", {})
+        return make_series(Range(Step.MINUTE, (starts[0],), over), parts).totals().get("", {})
 
     def make(self, pool: str) -> int:
         """

@@ -106,7 +106,7 @@ class Summaries:
             self._make(pool, span, start, over)
         again = self._summaries.read_breakdowns(pool, span, missing, only.field)
         texts = dict(zip(starts, stored, strict=True)) | dict(zip(missing, again, strict=True))
-        current = {start: self._scan(pool, span, start)[1] for start in starts if start >= over}
+        current = {start: break_down(*self._scan(pool, span, start)) for start in starts if start >= over}
         return [
             current[start].get(only.field, {}).get(by, {}) if start in current else _part_of(texts[start], by)
             for start in starts
@@ -129,10 +129,12 @@ class Summaries:
         if span == MINUTE:
             return self._make_minute(pool, start, store=start < over)
         if start >= over:
-            return self._scan(pool, span, start)[0]
+            return summarize(*self._scan(pool, span, start))
         token = self._summaries.begin(pool, span, start)
-        summary, breakdowns = self._scan(pool, span, start)
+        figures, of_teams = self._scan(pool, span, start)
+        summary = summarize(figures, of_teams)
         if start >= over - BREAKDOWN_SECONDS[span]:
+            breakdowns = break_down(figures, of_teams)
             texts = {field: orjson.dumps(sums).decode() for field, sums in breakdowns.items()}
             self._summaries.put_breakdowns(pool, span, start, token, texts, BREAKDOWN_SECONDS[span])
         self._summaries.put(pool, span, start, token, _texts(summary) | {MADE: token})
@@ -147,10 +149,10 @@ class Summaries:
             self._summaries.put_minute(pool, start, _texts(summary))
         return summary
 
-    def _scan(self, pool: str, span: str, start: int) -> tuple[Summary, Breakdowns]:
+    def _scan(self, pool: str, span: str, start: int) -> tuple[list[Figure], list[Figure]]:
+        """Return the figures of a roll-up, by key and by team."""
         scan = self._ledger.rollups.scan
-        figures, of_teams = scan(pool, span, start), scan(pool, span, start, by_team=True)
-        return summarize(figures, of_teams), break_down(figures, of_teams)
+        return scan(pool, span, start), scan(pool, span, start, by_team=True)
 
 
 def rows_between(ledger: LedgerRepository, pool: str, since: int, until: int) -> Iterator[Row]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from operator import add
 from typing import TypedDict
 
 from app.formatting import NamedId
 from app.ledger.points import Series
+from app.ledger.summaries import Amounts
 from app.presentation.names import Names
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.refusals import RefusalCounts
@@ -65,16 +66,10 @@ def key_groups(by: str, api_keys: Iterable[ApiKey]) -> dict[str, str] | None:
 
 def add_groups(series: Series, groups: Mapping[str, str]) -> Series:
     """Return *series*, whose lines are keys, with the sums of each group of keys as its lines."""
-    lines: dict[str, list[list[int]]] = {}
-    for key_id, points in series.lines.items():
-        group = groups.get(key_id, "")
-        added = lines.get(group)
-        lines[group] = list(points) if added is None else list(map(_sum_amounts, added, points))
-    return replace(series, lines=lines)
-
-
-def _sum_amounts(one: Sequence[int], other: Sequence[int]) -> list[int]:
-    return list(map(add, one, other))
+    lines: dict[str, list[tuple[int, Amounts]]] = defaultdict(list)
+    for key_id, parts in series.lines.items():
+        lines[groups.get(key_id, "")].extend(parts)
+    return replace(series, lines=dict(lines))
 
 
 def sum_by_group(

@@ -58,7 +58,6 @@ def serialize_report(report: UsageReport, within: Range, zone: str, names: Names
     `points[n]` of a line is its usage from `starts[n]` on, in the order of `figures`; `lines` is the
     number of lines before the cut.
     """
-    nothing = [[0] * len(SUMMARY_FIGURES)] * len(report.series.starts)
     return {
         "object": "usage.series",
         "span": within.span,
@@ -77,7 +76,7 @@ def serialize_report(report: UsageReport, within: Range, zone: str, names: Names
                 "total": line.figures,
                 "refusals": line.refusals,
                 "times": serialize_times(line.times),
-                "points": report.series.lines.get(line.id, nothing),
+                "points": report.series.amounts(line.id),
             }
             for line in report.lines[:top]
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -67,7 +67,7 @@ class ReportLine:
             return self.refusals
         if metric in TIMED:
             return timed(self.times, metric)
-        return counted(self.figures, metric)
+        return sum(self.figures.get(name, 0) for name in _figures(metric))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,16 @@ class UsageReport:
 
     def points(self, line: str, metric: Metric) -> list[float | None]:
         """Return *metric* of *line* at each point."""
-        if metric is Metric.REFUSALS:
-            return list(self.refusals.get(line, [0] * len(self.series.starts)))
         if metric in TIMED:
-            times = self.times.lines.get(line)
-            return [timed(each, metric) for each in times] if times else [None] * len(self.series.starts)
-        return [counted(point, metric) for point in self.series.points(line)]
+            return [timed(each, metric) for each in self.times.points(line)]
+        return [*self.sums([line], metric)]
+
+    def sums(self, lines: Sequence[str], metric: Metric) -> list[int]:
+        """Return the sum of *metric*, which must add up, of all *lines* at each point."""
+        if metric is Metric.REFUSALS:
+            refused = [self.refusals[line] for line in lines if line in self.refusals]
+            return [sum(counts) for counts in zip([0] * len(self.series.starts), *refused, strict=True)]
+        return self.series.sums(lines, _figures(metric))
 
     def total(self) -> ReportLine:
         """Return the sums of all lines."""
@@ -128,11 +132,9 @@ def timed(times: Times | None, metric: Metric) -> float | None:
     return None if times is None else percentile(times[measure], percent)
 
 
-def counted(figures: Mapping[str, int], metric: Metric) -> int:
-    """Return the sum *metric* of *figures*."""
-    if metric is Metric.TOKENS:
-        return figures.get("input_tokens", 0) + figures.get("output_tokens", 0)
-    return figures.get(metric, 0)
+def _figures(metric: Metric) -> tuple[str, ...]:
+    """Return the figures whose sum is *metric*."""
+    return ("input_tokens", "output_tokens") if metric is Metric.TOKENS else (metric,)
 
 
 class UsageReporter:
@@ -206,17 +208,15 @@ def _lines(
 
 
 def _busiest(series: Series, top: int) -> list[str]:
-    requests = {line: sum(point[0] for point in points) for line, points in series.lines.items()}
+    requests = {line: sum(amounts[0] for _, amounts in parts) for line, parts in series.lines.items()}
     return sorted(requests, key=lambda line: -requests[line])[:top]
 
 
 def _grouped_times(times: TimesSeries, groups: Mapping[str, str]) -> TimesSeries:
-    lines: dict[str, list[Times]] = {}
-    for key, points in times.lines.items():
-        own = lines.setdefault(groups.get(key, ""), [no_times() for _ in times.starts])
-        for total, more in zip(own, points, strict=True):
-            add_times(total, more)
-    return replace(times, lines=lines)
+    lines: dict[str, list[tuple[int, Times]]] = defaultdict(list)
+    for key, parts in times.lines.items():
+        lines[groups.get(key, "")].extend(parts)
+    return replace(times, lines=dict(lines))
 
 
 def _grouped_refusals(refusals: Mapping[str, list[int]], groups: Mapping[str, str]) -> dict[str, list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from app.accounts.oauth_tokens import NO_IDENTITY
 from app.ledger.ranges import Span
@@ -20,10 +20,9 @@ def read_rows(services: Services, pool: str) -> list[AccountRow]:
     series = services.ledger.series.series(pool, Span.MONTH, Grouping.ACCOUNT)
     last_times = _last_times(services.ledger.entries.newest(pool, NEWEST))
     identities = services.accounts.identities(pool)
-    nothing = [[0] * len(SUMMARY_FIGURES)] * len(series.starts)
     rows = []
     for account in services.accounts.all(pool):
-        days = series.lines.get(account.id, nothing)
+        days = series.amounts(account.id)
         last_time = last_times.get(account.id)
         rows.append(
             AccountRow(
@@ -45,7 +44,7 @@ def _last_times(entries: Iterable[LedgerEntry]) -> dict[str, float]:
     }
 
 
-def _last_day(starts: list[int], days: list[Amounts]) -> LastUse | None:
+def _last_day(starts: Sequence[int], days: list[Amounts]) -> LastUse | None:
     """Return the last of *days*, which began at *starts*, on which anything was counted."""
     used = [start for start, amounts in zip(starts, days, strict=True) if any(amounts)]
     return LastUse(used[-1], is_exact=False) if used else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.ledger.points import Series
-from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Grouping
+from app.ledger.summaries import SUMMARY_FIGURES, Grouping
 from app.presentation.account_list import LastUse
 from app.presentation.api_keys import KeyView, key_views
 from app.presentation.key_list import KeyRow
@@ -54,9 +54,8 @@ def with_limits(services: Services, pool: str, rows: Sequence[KeyRow]) -> list[K
 def _last_use(key_id: str, exact: float | None, series: Series) -> LastUse | None:
     if exact is not None:
         return LastUse(exact, is_exact=True)
-    points: list[Amounts] = series.lines.get(key_id, [])
-    used = [start for start, amounts in zip(series.starts, points, strict=False) if amounts[_REQUESTS]]
-    return LastUse(used[-1], is_exact=False) if used else None
+    used = [index for index, amounts in series.lines.get(key_id, ()) if amounts[_REQUESTS]]
+    return LastUse(series.starts[max(used)], is_exact=False) if used else None
 
 
 def rounded(seconds: float) -> float:

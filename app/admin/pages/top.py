@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from app.ledger.summaries import SUMMARY_FIGURES, Grouping
+from app.ledger.summaries import Grouping
 from app.presentation.names import Names
 from app.wiring import Services
 
 NUMBER = 5
-_COST = SUMMARY_FIGURES.index("cost")
-_REQUESTS = SUMMARY_FIGURES.index("requests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,8 @@ def top_lists(services: Services, pool: str, span: str, names: Names) -> list[To
     )
     lists = []
     for by, title, link in groups:
-        lines = services.ledger.series.series(pool, span, by).lines
-        rows = [
-            (sum(point[_COST] for point in points), sum(point[_REQUESTS] for point in points), one)
-            for one, points in lines.items()
-            if one
-        ]
+        totals = services.ledger.series.series(pool, span, by).totals()
+        rows = [(figures["cost"], figures["requests"], one) for one, figures in totals.items() if one]
         rows.sort(key=lambda row: (-row[0], -row[1], row[2]))
         top = [TopRow(*link(one), cost, requests) for cost, requests, one in rows[:NUMBER]]
         lists.append(TopList(by, title, top, sum(row[0] for row in rows), len(rows)))

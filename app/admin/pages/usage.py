@@ -185,9 +185,8 @@ def _chart(report: UsageReport, names: Names, metric: Metric) -> Chart:
         for line, shade in zip(lines[:CHARTED], SHADES[:CHARTED], strict=False)
     ]
     if len(lines) > CHARTED and not metric.is_of_times:
-        others = [report.points(line.id, metric) for line in lines[CHARTED:]]
-        sums = [sum(value or 0 for value in values) for values in zip(*others, strict=True)]
-        series.append(Series(f"{len(others)} others", SHADES[CHARTED], sums))
+        others = [line.id for line in lines[CHARTED:]]
+        series.append(Series(f"{len(others)} others", SHADES[CHARTED], report.sums(others, metric)))
     return Chart(
         "usage",
         label,

@@ -127,7 +127,7 @@ class UsageSummary:
         return [point.get(name, 0) for point in self.points]
 
     def _percentiles(self, metric: Metric) -> list[float | None]:
-        return [timed(times, metric) for times in self.times] or [None] * len(self.starts)
+        return [timed(times, metric) for times in self.times]
 
 
 def span_of(args: Mapping[str, str]) -> str:
@@ -149,6 +149,6 @@ def summarize_usage(services: Services, pool: str, span: str, only: Only | None 
         series.points(line),
         series.until,
         refused,
-        times.lines.get(line, ()),
+        times.points(line),
         times.totals().get(line),
     )

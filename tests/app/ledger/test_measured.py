@@ -97,7 +97,7 @@ class TestTimes:
         add_entries(scripts, POOL, [row(time.time() - 5 * HOUR)])
         make_all(series)
 
-        points = series.times(POOL, series.range_of(POOL, "24h"), "all").lines[""]
+        points = series.times(POOL, series.range_of(POOL, "24h"), "all").points("")
 
         assert [bool(times[Measure.TOTAL]) for times in points].index(True) in (17, 18)
 
