@@ -15,7 +15,7 @@ from app.admin.services import services
 from app.operators.operators import INVITATION
 from app.operators.sign_in_throttle import Locked
 from app.stores.records.audit import Actor, Via
-from app.stores.records.operators import SignInMethod, normalize_name
+from app.stores.records.operators import normalize_name
 
 bp = Blueprint("invitation", __name__)
 limit_anonymous_bodies(bp)
@@ -37,7 +37,7 @@ def accept() -> Any:
     if name is None:
         return _page(form)
     throttle.succeed(attempt)
-    sessions.sign_in(name, SignInMethod.PASSWORD)
+    sessions.sign_in(name)
     return redirect(HOME, 303)
 
 

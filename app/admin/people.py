@@ -89,6 +89,20 @@ def reset_second_factor(name: str) -> Any:
     return _page("second_factor", form=form, operator=found), form.status
 
 
+@bp.route("/<name>/unlink", methods=["GET", "POST"])
+@requires(Role.OWNER)
+def unlink(name: str) -> Any:
+    """Disconnect an operator from single sign-on."""
+    found, form = _find(name), Form(request.form, "password")
+    if request.method == "POST" and check_password(form):
+        with form.collect_errors():
+            ended = _operations().unlink(found.name)
+            return _done(
+                f"{found.name} was disconnected from single sign-on. {counted(ended, 'session')} ended."
+            )
+    return _page("unlink", form=form, operator=found), form.status
+
+
 @bp.post("/<name>/sessions")
 @requires(Role.OWNER)
 def end_sessions(name: str) -> Any:

@@ -16,7 +16,7 @@ from flask.sessions import SecureCookieSessionInterface
 from app.admin.header_sign_in import header_mark
 from app.admin.services import services
 from app.server.client_address import ADDRESS
-from app.stores.records.operators import ActiveSession, SignInMethod
+from app.stores.records.operators import ActiveSession, Identity, SignInMethod
 from app.stores.sessions import LIFE_SECONDS
 
 COOKIE, SECURE_COOKIE = "poolgate", "__Secure-poolgate"
@@ -69,13 +69,13 @@ def current() -> ActiveSession | None:
     return services().operator_stores.sessions.touch(session_id)
 
 
-def sign_in(operator: str, method: SignInMethod) -> None:
-    """Sign *operator* in, who was verified by *method*, with a new session and CSRF token."""
+def sign_in(operator: str, identity: Identity | None = None) -> None:
+    """Sign *operator* in, by *identity* or else a password, with a new session and CSRF token."""
     sign_out()
     session[SECRET] = services().operator_stores.sessions.open(
-        operator, address=address(), agent=request.headers.get("User-Agent", ""), method=method
+        operator, address=address(), agent=request.headers.get("User-Agent", ""), identity=identity
     )
-    if method is SignInMethod.HEADER:
+    if identity is not None and identity.method is SignInMethod.HEADER:
         session[HEADER_MARK] = header_mark()
 
 

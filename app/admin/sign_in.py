@@ -91,7 +91,7 @@ def first_start() -> Any:
     if operator is None:
         return render_template("first_start.html", form=form), form.status
     services().operator_stores.sign_in_throttle.succeed(attempt)
-    sessions.sign_in(operator, SignInMethod.PASSWORD)
+    sessions.sign_in(operator)
     return redirect(HOME, 303)
 
 
@@ -129,7 +129,7 @@ def _authenticate(name: str) -> bool:
         _audit("session.refuse", name)
         return False
     operator_stores.sign_in_throttle.succeed(attempt)
-    sessions.sign_in(name, SignInMethod.PASSWORD)
+    sessions.sign_in(name)
     _audit("session.open", name)
     return True
 

@@ -4,6 +4,7 @@ Sign-in by an OpenID Connect issuer. The browser that begins it has its state, e
     GET /admin/oidc            to the issuer: to sign in, or with `invitation` to accept it
     GET /admin/oidc/callback   back from the issuer
     POST /admin/security/link  connect the sign-in at the issuer, or of the proxy, to the own operator
+    POST /admin/security/unlink  disconnect it
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
-from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, session, url_for
 
 from app.admin import sessions
-from app.admin.guard import local_path, operator, requires
+from app.admin.guard import actor, local_path, operator, requires
 from app.admin.header_sign_in import header_user
 from app.admin.pages.forms import Form
 from app.admin.passwords import check_password
 from app.admin.services import services
-from app.errors import GatewayError, NotFound, SignInRefused
+from app.errors import GatewayError, NotFound, RoleNotAllowed, SignInRefused
 from app.operators.external_users import ExternalUser, PendingSignIn
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import Role, SignInMethod
@@ -92,11 +93,32 @@ def link() -> Any:
     return page, form.status
 
 
+@link_bp.route(f"{SECURITY}/unlink", methods=["GET", "POST"])
+@requires(Role.VIEWER)
+def unlink() -> Any:
+    """Disconnect the operator who is signed in from single sign-on; sessions that began by it end."""
+    _require_free_role()
+    form = Form(request.form, "password")
+    if request.method == "POST" and check_password(form):
+        with form.collect_errors():
+            services().operator_operations(actor()).unlink(operator())
+            flash("Single sign-on was disconnected.")
+            return redirect(SECURITY, 303)
+    return render_template("security/unlink.html", section="settings.show", form=form), form.status
+
+
+def _require_free_role() -> None:
+    """Raise RoleNotAllowed for an operator whose role rules assign: it would be a way around them."""
+    me = services().operator_stores.operators.find(operator())
+    if me.role_by_rules and g.role is not Role.OWNER:
+        raise RoleNotAllowed("Rules assign your role at single sign-on: only an owner can disconnect it")
+
+
 def sign_in_verified(user: ExternalUser, invitation: str = "") -> None:
     """Sign in a verified person, and audit it. Raises SignInRefused."""
     address = sessions.address()
     signed_in = services().external_sign_in(address).sign_in(user, invitation)
-    sessions.sign_in(signed_in.name, user.identity.method)
+    sessions.sign_in(signed_in.name, user.identity)
     services().audit.note(Actor(signed_in.name, Via.PAGE, address), "session.open", "", signed_in.name)
 
 
@@ -111,7 +133,7 @@ def _link(user: ExternalUser, name: str) -> str:
     active = sessions.current()
     if active is None or active.session.operator != name:
         raise SignInRefused("You are not signed in any more as the operator to be connected: begin again")
-    services().external_sign_in(sessions.address()).link(name, user)
+    services().external_sign_in(sessions.address()).link(name, user, but=sessions.secret())
     flash("Your sign-in was connected.")
     return SECURITY
 

@@ -13,7 +13,7 @@ from app.cli.options import actor, read_secret, with_store
 from app.cli.output import report, show_json, show_list
 from app.durations import parse_duration
 from app.errors import InvalidRequest
-from app.formatting import moment
+from app.formatting import counted, moment
 from app.operations.operators import OperatorOperations
 from app.operators.operators import FIRST_START, INVITATION
 from app.stores.records.operators import Role, TokenScope, normalize_name
@@ -194,6 +194,19 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
         as_json,
         services.operator_stores.operators.find(name).public(),
         f"Turned off the second factor of '{name}'.",
+    )
+
+
+@admin_group.command("disconnect", epilog=example("poolgate admin disconnect ann"))
+@click.argument("name", type=normalize_name)
+@with_store
+def disconnect(services: Services, as_json: bool, name: str) -> None:
+    """Disconnect NAME from single sign-on, and end the sessions that began by it. They need a password."""
+    ended = _operator_operations(services).unlink(name)
+    report(
+        as_json,
+        {"name": name, "sessions_ended": ended},
+        f"Disconnected '{name}' from single sign-on; ended {counted(ended, 'session')}.",
     )
 
 

@@ -42,11 +42,15 @@ class ExternalSignIn:
         operator = self._operators.find(name)
         return self._with_current_role(operator, user) if operator.role_by_rules else operator
 
-    def link(self, name: str, user: ExternalUser) -> None:
-        """Let the operator *name* sign in as *user* as well. Raises SignInRefused."""
+    def link(self, name: str, user: ExternalUser, *, but: str = "") -> None:
+        """
+        Let the operator *name* sign in as *user* as well. Raises SignInRefused.
+
+        Sessions by another identity end, except the one with the secret *but*.
+        """
         with self._audit.change(self._actor(name), "operator.link", "", name) as change:
             change.before = self._operators.find(name).public()
-            self._operators.link(name, user.identity)
+            self._operators.link(name, user.identity, but=but)
             change.after = self._operators.find(name).public()
 
     def _invited(self, user: ExternalUser, secret: str) -> Operator:

@@ -85,6 +85,19 @@ class OperatorOperations:
             change.after = changed.public()
         return changed
 
+    def unlink(self, name: str) -> int:
+        """
+        Disconnect *name* from single sign-on; return how many sessions that began by it ended.
+
+        Raises NotFound; InvalidRequest when it is not connected, or the only way to sign in.
+        """
+        with self._change("operator.unlink", name) as change:
+            change.before = self._operators.find(name).public()
+            ended = self._operators.unlink(name)
+            change.after = self._operators.find(name).public()
+            change.extra = {"sessions_ended": ended}
+        return ended
+
     def set_password(self, name: str, password: str, *, but: str = "") -> int:
         """
         Give *name* another password and end their sessions, except the one with the secret *but*.

@@ -20,6 +20,7 @@ from app.stores.operators import (
     RemoveResult,
     RoleResult,
     SecondFactor,
+    UnlinkRefusal,
     unknown_operator,
 )
 from app.stores.records.operators import (
@@ -127,13 +128,36 @@ class Operators:
             )
         return self.find(operator.name)
 
-    def link(self, name: str, identity: Identity) -> None:
-        """Let *name* sign in with *identity* as well. Raises SignInRefused, NotFound."""
-        outcome = self._repository.link(name, identity)
+    def link(self, name: str, identity: Identity, *, but: str = "") -> None:
+        """
+        Let *name* sign in with *identity* as well, in place of the one before.
+
+        Sessions that began by the one before end, except the one with the secret *but*. Raises
+        SignInRefused, NotFound.
+        """
+        outcome = self._repository.link(name, identity, but=but)
         if outcome is LinkResult.UNKNOWN:
             raise unknown_operator(name)
         if outcome is LinkResult.TAKEN:
             raise SignInRefused("This sign-in is connected to another operator")
+
+    def unlink(self, name: str) -> int:
+        """
+        Disconnect the identity of *name*; return how many sessions that began by it ended.
+
+        Raises NotFound; InvalidRequest when none is connected, or it is the only way to sign in.
+        """
+        outcome = self._repository.unlink(name)
+        if outcome is UnlinkRefusal.UNKNOWN:
+            raise unknown_operator(name)
+        if outcome is UnlinkRefusal.NONE:
+            raise InvalidRequest(f"'{name}' is not connected to single sign-on")
+        if outcome is UnlinkRefusal.LAST:
+            raise InvalidRequest(
+                f"Single sign-on is the only way in which '{name}' can sign in. Set a password with"
+                " `poolgate admin password` first, or remove the operator"
+            )
+        return outcome
 
     def remove(self, name: str) -> None:
         """Remove an operator, and end their sessions. Raises NotFound; InvalidRequest for the last owner."""

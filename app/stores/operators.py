@@ -20,7 +20,7 @@ from app.stores.records.operators import (
     SignInMethod,
 )
 from app.stores.scripts import Scripts
-from app.stores.secrets import Vault
+from app.stores.secrets import Vault, digest_of
 
 START_SECONDS = 24 * 3600  # how long a start token is valid
 
@@ -48,6 +48,14 @@ class LinkResult(StrEnum):
     LINKED = "linked"
     TAKEN = "taken"  # it is another operator's
     UNKNOWN = "unknown"
+
+
+class UnlinkRefusal(StrEnum):
+    """Why an operator cannot be disconnected from an identity, see lua/unlink_identity.lua."""
+
+    UNKNOWN = "unknown"
+    NONE = "none"  # no identity is connected
+    LAST = "last"  # there is no other way to sign in
 
 
 class RemoveResult(StrEnum):
@@ -118,10 +126,19 @@ class OperatorRepository:
         name: str | None = self._scripts.client.get(keys.identity(identity.digest))
         return name
 
-    def link(self, name: str, identity: Identity) -> LinkResult:
-        """Link *identity* to an operator, in place of the one before."""
-        arguments = (name, identity.digest, identity.method)
+    def link(self, name: str, identity: Identity, *, but: str = "") -> LinkResult:
+        """
+        Link *identity* to an operator, in place of the one before.
+
+        Sessions that began by the one before end, except the one with the secret *but*.
+        """
+        arguments = (name, identity.digest, identity.method, digest_of(but) if but else "")
         return LinkResult(self._scripts.run("link_identity", keys.SYSTEM, *arguments))
+
+    def unlink(self, name: str) -> int | UnlinkRefusal:
+        """Disconnect an operator from their identity; return how many sessions that began by it ended."""
+        outcome = self._scripts.run("unlink_identity", keys.SYSTEM, name)
+        return outcome if isinstance(outcome, int) else UnlinkRefusal(outcome)
 
     def set_role(self, name: str, role: Role) -> RoleResult:
         """Give an operator another role; the last owner stays one."""

@@ -78,6 +78,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "remove_operator": _OPERATORS,
     "set_role": _OPERATORS,
     "link_identity": _OPERATORS,
+    "unlink_identity": _OPERATORS,
     "put_invitation": _OPERATORS,
     "revoke_invitation": _OPERATORS,
     "use_code": _OPERATORS,

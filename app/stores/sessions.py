@@ -11,7 +11,7 @@ import secrets
 
 from app.errors import NotFound
 from app.stores import keys
-from app.stores.records.operators import ActiveSession, Role, Session, SignInMethod
+from app.stores.records.operators import ActiveSession, Identity, Role, Session, SignInMethod
 from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
 
@@ -25,10 +25,12 @@ class SessionRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    def open(
-        self, operator: str, *, address: str, agent: str, method: SignInMethod = SignInMethod.PASSWORD
-    ) -> str:
-        """Return the secret of a new session. Raises NotFound when there is no such operator."""
+    def open(self, operator: str, *, address: str, agent: str, identity: Identity | None = None) -> str:
+        """
+        Return the secret of a new session, which began by *identity*, or with a password.
+
+        Raises NotFound when there is no such operator, or the identity is no longer theirs.
+        """
         secret = secrets.token_urlsafe(32)
         session = {
             "digest": digest_of(secret),
@@ -36,7 +38,8 @@ class SessionRepository:
             "operator": operator,
             "address": address,
             "agent": agent[:MAX_AGENT_CHARS],
-            "method": method,
+            "method": identity.method if identity else SignInMethod.PASSWORD,
+            "identity": identity.digest if identity else "",
             "idle_ms": IDLE_SECONDS * 1000,
             "life_ms": LIFE_SECONDS * 1000,
             "most": MAX_SESSIONS,

@@ -58,6 +58,7 @@ PAGES = {
     "password": "/admin/security/password",
     "second factor": "/admin/security/second-factor",
     "reference of the admin API": "/admin/reference",
+    "disconnect single sign-on": "/admin/security/unlink",
     "operators": "/admin/security/operators",
     "invite an operator": "/admin/security/operators/invite",
     "create an admin token": "/admin/security/tokens",

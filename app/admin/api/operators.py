@@ -54,6 +54,15 @@ def remove(name: str) -> Response:
     return deleted_response(name)
 
 
+@bp.delete("/<name>/identity")
+@requires(Role.OWNER)
+def unlink(name: str) -> Response:
+    """Disconnect an operator from single sign-on; sessions that began by it end. They need a password."""
+    inputs.query(inputs.NO_QUERY)
+    normalized = normalize_name(name)
+    return json_response({"name": normalized, "sessions_ended": _operations().unlink(normalized)})
+
+
 @bp.get("/<name>/sessions")
 @requires(Role.OWNER)
 def sessions(name: str) -> Response:

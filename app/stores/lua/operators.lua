@@ -67,3 +67,11 @@ local function end_sessions(operator, which)
   end
   return ended
 end
+
+-- Ends the sessions of an operator that began by the sign-in at another service, except the one of `spared`.
+local function end_external_sessions(operator, spared)
+  return end_sessions(operator, function(digest)
+    local method = redis.call('HGET', session_key(digest), 'method') or 'password'
+    return digest ~= spared and method ~= 'password'
+  end)
+end

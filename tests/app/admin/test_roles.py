@@ -24,11 +24,13 @@ OF_OWNERS = {
     "people.change_role",
     "people.reset_second_factor",
     "people.end_sessions",
+    "people.unlink",
     "people.remove",
     "api.operators.index",
     "api.operators.show",
     "api.operators.change",
     "api.operators.remove",
+    "api.operators.unlink",
     "api.operators.sessions",
     "api.operators.end_sessions",
     "api.invitations.open_invitations",
@@ -36,7 +38,7 @@ OF_OWNERS = {
     "api.invitations.revoke",
     "api.accounts.export",  # returns the sign-in of an account
 }
-OF_ONESELF = {"link.link", "security.password", "security.factor", "security.end_sessions"}
+OF_ONESELF = {"link.link", "link.unlink", "security.password", "security.factor", "security.end_sessions"}
 FORMS_FOR_VIEWERS = {  # they show what is set, besides the form that changes it
     "settings.show",
     "settings.routing",

@@ -11,6 +11,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from app.config import RoleRule, Settings
+from app.operations.external_sign_in import ExternalSignIn
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import Role
 from app.upstream import bounded_body, oidc
@@ -241,6 +242,124 @@ class TestLinking:
 
         assert visitor.get("/admin/security/password").status_code == 403
         assert visitor.get("/admin/security/second-factor").status_code == 403
+
+
+class TestDisconnecting:
+    """Root is connected to person-9 and signed in twice: with the password, and by the issuer."""
+
+    AT = "/admin/security/unlink"
+
+    @pytest.fixture
+    def by_password(self, app, issuer):
+        issuer.person = {"sub": "person-9"}
+        visitor = Visitor(app)
+        visitor.sign_in("root")
+        visitor.send("/admin/security/link", {"password": PASSWORD})
+        sign_in(visitor, link="yes")
+        return visitor
+
+    @pytest.fixture
+    def by_issuer(self, app, by_password):
+        visitor = Visitor(app)
+        assert sign_in(visitor).status_code == 303
+        return visitor
+
+    def test_sessions_that_began_by_it_end(self, app, services, by_password, by_issuer):
+        assert "unlink" in by_password.get("/admin/security").text
+
+        assert by_password.send(self.AT, {"password": PASSWORD}).location == "/admin/security"
+
+        assert (by_password.is_signed_in(), by_issuer.is_signed_in()) == (True, False)
+        assert services.operator_stores.operators.find("root").methods == ("password",)
+        assert "unlink" not in by_password.get("/admin/security").text
+        entry = audited(services)[-1]
+        assert (entry["action"], entry["object"], entry["sessions_ended"]) == ("operator.unlink", "root", 1)
+        assert sign_in(Visitor(app)).status_code == 403  # a stranger again
+
+    def test_in_the_session_that_it_began(self, by_issuer):
+        assert by_issuer.send(self.AT, {"password": PASSWORD}).status_code == 303
+        assert not by_issuer.is_signed_in()
+
+    def test_the_password_is_required(self, services, by_password):
+        assert by_password.send(self.AT, {"password": "wrong"}).status_code == 400
+        assert by_password.client.head(self.AT, base_url="http://gate.test").status_code == 200
+        assert by_password.post(self.AT, {"password": PASSWORD}).status_code == 403  # without a CSRF token
+
+        assert services.operator_stores.operators.find("root").methods == ("password", "oidc")
+
+    def test_what_is_not_connected(self, app, services):
+        visitor = Visitor(app)
+        visitor.sign_in("root")
+
+        response = visitor.send(self.AT, {"password": PASSWORD})
+
+        assert (response.status_code, "is not connected" in response.text) == (400, True)
+
+    def test_the_only_way_to_sign_in_stays(self, app, services, issuer):
+        issuer.person["groups"] = ["ops"]
+        visitor = Visitor(app)
+        sign_in(visitor)
+        assert "unlink" not in visitor.get("/admin/security").text
+
+        response = visitor.send(self.AT, {})
+
+        assert (response.status_code, "the only way" in response.text) == (400, True)
+        assert visitor.is_signed_in()
+
+    def test_rules_cannot_be_escaped(self, app, services, issuer):
+        """An operator with both a password and a role by rules would have that role forever."""
+        sign_in(Visitor(app))
+        services.operator_stores.operators.set_password("ann@example.com", PASSWORD)
+        visitor = Visitor(app)
+        visitor.sign_in("ann@example.com")
+
+        response = visitor.send(self.AT, {"password": PASSWORD}, shown_at="/admin/security")
+
+        assert (response.status_code, "only an owner" in response.text) == (403, True)
+        owner = Visitor(app)
+        owner.sign_in("root")
+        of_ann = "/admin/security/operators/ann@example.com/unlink"
+        assert owner.send(of_ann, {"password": PASSWORD}).status_code == 303
+        ann = services.operator_stores.operators.find("ann@example.com")
+        assert (ann.methods, ann.role_by_rules) == (("password",), False)
+
+    def test_by_an_owner_for_another(self, app, services, by_password, by_issuer):
+        services.operator_stores.operators.create("bea", PASSWORD)
+        owner = Visitor(app)
+        owner.sign_in("bea")
+        of_root = "/admin/security/operators/root/unlink"
+        assert of_root in owner.get("/admin/security/operators").text
+        assert owner.send(of_root, {"password": "wrong"}).status_code == 400
+
+        assert owner.send(of_root, {"password": PASSWORD}).status_code == 303
+
+        assert not by_issuer.is_signed_in()
+
+    def test_between_the_sign_in_and_its_session(self, app, services, by_password, monkeypatch):
+        """An identity that was disconnected meanwhile begins no session."""
+        sign_in_of = ExternalSignIn.sign_in
+
+        def disconnect(self, user, invitation_secret=""):
+            operator = sign_in_of(self, user, invitation_secret)
+            services.operator_stores.operators.unlink(operator.name)
+            return operator
+
+        monkeypatch.setattr(ExternalSignIn, "sign_in", disconnect)
+        visitor = Visitor(app)
+
+        assert sign_in(visitor).status_code == 404
+        assert not visitor.is_signed_in()
+
+    def test_another_identity_in_its_place(self, app, services, issuer, by_password, by_issuer):
+        """Sessions that the former one began end; the one that connects the other remains."""
+        second = Visitor(app)
+        sign_in(second)
+        issuer.person = {"sub": "person-10"}
+        second.send("/admin/security/link", {"password": PASSWORD})
+
+        assert sign_in(second, link="yes").status_code == 303
+
+        assert [one.is_signed_in() for one in (by_password, by_issuer, second)] == [True, False, True]
 
 
 class TestInvitations:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.stores.records.operators import Identity, SignInMethod
 from tests.support.admin import PASSWORD, audited, everything_stored, turn_on_second_factor
 
 TOKEN = re.compile(r"pgadm-[0-9A-Za-z_-]{43}")
@@ -67,6 +68,14 @@ class TestOperators:
         assert poolgate("admin totp-off ann").exit_code == 0
 
         assert services.operator_stores.operators.authenticate("ann", PASSWORD, "")
+
+    def test_single_sign_on_is_disconnected(self, poolgate, services, ann):
+        services.operator_stores.operators.link(ann, Identity(SignInMethod.OIDC, "https://id", "person-1"))
+
+        result = poolgate("admin disconnect ann")
+
+        assert result.stdout == "Disconnected 'ann' from single sign-on; ended 0 sessions.\n"
+        assert "is not connected" in poolgate("admin disconnect ann").stderr
 
     def test_the_last_one_stays(self, poolgate, services, ann):
         services.operator_stores.operators.create("bea", PASSWORD)

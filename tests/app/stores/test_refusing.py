@@ -28,6 +28,7 @@ NAMES_ALONE = {
     "set_role",
     "revoke_invitation",
     "link_identity",
+    "unlink_identity",
 }
 MARKS: list[dict[str, Any]] = [
     {"ok": True, "windows": [[5, START_MS + 60_000, 300], None]},
@@ -56,6 +57,7 @@ _OPEN_SESSION = {
     "address": "::1",
     "agent": "x",
     "method": "oidc",
+    "identity": "",
 }
 _OPEN_SESSION |= {"idle_ms": 3_600_000, "life_ms": 7_200_000, "most": 3}
 

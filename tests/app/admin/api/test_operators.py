@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.stores.records.operators import Role
+from app.stores.records.operators import Identity, Role, SignInMethod
 from tests.support.admin import PASSWORD
 
 
@@ -37,6 +37,19 @@ def test_sessions(call, bea):
 def test_removed(call, bea):
     assert call("DELETE", "/operators/bea").json == {"name": "bea", "deleted": True}
     assert call("GET", "/operators/bea").status_code == 404
+
+
+def test_disconnected(call, services, bea):
+    identity = Identity(SignInMethod.OIDC, "https://id.example.com", "person-1")
+    services.operator_stores.operators.link("bea", identity)
+    services.operator_stores.sessions.open("bea", address="", agent="", identity=identity)
+    services.operator_stores.sessions.open("bea", address="", agent="")
+
+    assert call("DELETE", "/operators/Bea/identity").json == {"name": "bea", "sessions_ended": 1}
+
+    assert call("GET", "/operators/bea").json["methods"] == ["password"]
+    assert call("DELETE", "/operators/bea/identity").status_code == 400
+    assert call("DELETE", "/operators/eve/identity").status_code == 404
 
 
 def test_refused(refused, bea):
