@@ -20,7 +20,6 @@ import orjson
 from app.cli.command import Command, example
 from app.cli.options import connect, read_secret, redis_url_option, settings_for
 from app.cli.output import printable
-from app.cli.running import running
 from app.cli.snippet import gateway_url, url_option
 from app.config import package_version
 from app.errors import GatewayError, StoreError
@@ -30,6 +29,7 @@ from app.stores.private_server import PrivateServerError
 from app.stores.records.api_keys import pool_of, pool_of_foreign
 from app.streaming.events import DONE, Event
 from app.streaming.sse import EventDecoder
+from app.supervision.running import running
 
 MAX_TEXT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 65_536

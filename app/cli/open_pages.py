@@ -11,8 +11,8 @@ import click
 from app.cli.command import Command, example
 from app.cli.options import json_option, settings_for
 from app.cli.output import show_json
-from app.cli.running import running
 from app.errors import InvalidRequest
+from app.supervision.running import running
 
 
 @click.command("open", cls=Command, epilog=example("poolgate open", "poolgate open --print"))

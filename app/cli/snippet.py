@@ -9,10 +9,10 @@ import click
 from app.cli.command import Command, example
 from app.cli.options import in_pool, with_store
 from app.cli.output import show_json
-from app.cli.running import running
 from app.config import Settings
 from app.operations.account_check import example_model
 from app.presentation.snippets import CLIENTS, VARIABLE, snippets
+from app.supervision.running import running
 from app.wiring import Services
 
 NO_MODEL = "gpt-5.2"

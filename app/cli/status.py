@@ -15,13 +15,13 @@ from app.cli.command import Command, example
 from app.cli.doctor import find_problems
 from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
-from app.cli.running import Gateway, running
 from app.formatting import count, counted
 from app.operations.diagnostic import Diagnostic, Level
 from app.presentation.accounts import state_label
 from app.stores import failures, private_server
 from app.stores.health import HealthRepository
 from app.stores.records.webhooks import AlertKind
+from app.supervision.running import Gateway, running
 from app.wiring import Services
 
 PROBE_SECONDS = 1.0

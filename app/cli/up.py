@@ -1,36 +1,28 @@
-"""`poolgate up`: run the gateway, the worker and a private store on one machine."""
+"""`poolgate up`: prepare a private store and a first key, then run the gateway on one machine."""
 
 from __future__ import annotations
 
-import http.client
 import os
 import secrets
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import click
 import orjson
-import structlog
 
 from app import descriptors, log
 from app.cli import options
 from app.cli.command import example
 from app.cli.initial_setup import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
-from app.cli.running import Gateway, announced
-from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
-from app.config import NAMES, ConfigError, Settings
+from app.config import NAMES, Settings
 from app.stores import failures, private_server
-from app.stores.private_server import PrivateServerError
+from app.supervision.handover import Handover, become_supervisor
+from app.supervision.readiness import reachable
+from app.supervision.running import Gateway
 from app.wiring import build
 
-ROOT = Path(__file__).parents[2]  # the folder of `app` and `workers`
-READY_SECONDS = 60.0  # loading a large append-only file takes time
-STOP_MARGIN_SECONDS = 5.0  # after gunicorn's own graceful_timeout
 DEMO_KEY = "POOLGATE_DEMO_KEY"  # key of the simulated upstream, which also enables it in the web process
 
 
@@ -63,60 +55,31 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     name_store(settings.redis_url or private_server.url(settings.home))
     failures.check_writable(private_server.redis_url(settings, options.START_SECONDS), options.START_SECONDS)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
-    supervisor = Supervisor(
-        _stages(_children_environ(environ, settings), upstream),
-        settings.graceful_timeout_seconds + STOP_MARGIN_SECONDS,
+    patient_settings = replace(settings, store_timeout_seconds=5.0)  # a private server is just starting
+    prepared = prepare(build(patient_settings), upstream, openai_api_key)
+    become_supervisor(
+        Handover(
+            greeting=build_greeting(settings, prepared, "demo" if demo else "gpt-5.2"),
+            gateway=_gateway(settings, prepared),
+            demo_port=upstream.port if upstream is not None else None,
+            owner=private_server.owner_of(settings.home),
+        ),
+        _children_environ(environ, settings, upstream),
     )
-    try:
-        with supervisor:
-            patient_settings = replace(settings, store_timeout_seconds=5.0)  # everything is starting
-            prepared = prepare(build(patient_settings), upstream, openai_api_key)
-            supervisor.wait_until(lambda: _is_ready(settings, upstream), READY_SECONDS)
-            model = "demo" if demo else "gpt-5.2"
-            click.echo(build_greeting(settings, prepared, model))
-            with announced(settings.home, _gateway(settings, prepared)):
-                supervisor.run(lambda: _watch(settings), private_server.WATCH_SECONDS)
-    except Stopped:
-        click.echo("Stopped.")
-    except ChildFailed as error:
-        raise click.ClickException(str(error)) from None
-    finally:
-        _watch(settings)  # else a server whose supervisor was just killed would outlive this process
 
 
-def _watch(settings: Settings) -> None:
-    if settings.redis_url:
-        return
-    try:
-        private_server.watch(settings.home, settings.redis_server)
-    except (OSError, subprocess.SubprocessError, ConfigError, PrivateServerError) as error:
-        structlog.get_logger().warning("private_server_unwatched", reason=str(error))  # retried soon
-
-
-def _children_environ(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+def _children_environ(
+    environ: Mapping[str, str], settings: Settings, demo: DemoUpstream | None
+) -> dict[str, str]:
     """Return *environ* with the effective settings, and without the variables of this command."""
     decided = {
         NAMES["home"]: str(settings.home),
         NAMES["bind"]: settings.bind,
         NAMES["port"]: str(settings.port),
     }
-    return {name: value for name, value in environ.items() if name != "OPENAI_API_KEY"} | decided
-
-
-def _stages(environ: dict[str, str], demo: DemoUpstream | None) -> list[list[Child]]:
     if demo is not None:
-        environ = environ | {DEMO_KEY: demo.key}
-
-    def child(name: str, *arguments: str) -> Child:
-        return Child(name, [sys.executable, "-m", *arguments], environ, ROOT)
-
-    serving = [
-        child("web", "gunicorn", "-c", "python:app.server.gunicorn_settings"),
-        child("worker", "workers"),
-    ]
-    if demo is None:
-        return [serving]
-    return [[child("demo", "app.demo", "--port", str(demo.port), "--until-stdin-closes")], serving]
+        decided[DEMO_KEY] = demo.key
+    return {name: value for name, value in environ.items() if name != "OPENAI_API_KEY"} | decided
 
 
 def _check_port(host: str, port: int, set_by: str) -> None:
@@ -136,23 +99,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _is_ready(settings: Settings, demo: DemoUpstream | None) -> bool:
-    try:
-        if demo is not None:
-            socket.create_connection(("127.0.0.1", demo.port), timeout=1.0).close()
-        connection = http.client.HTTPConnection(_reachable(settings.bind), settings.port, timeout=5.0)
-        connection.request("GET", "/health/ready")
-        status = connection.getresponse().status
-        connection.close()
-    except OSError:
-        return False
-    return status == 200
-
-
-def _reachable(bind: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
 
 
 def build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
@@ -181,7 +127,7 @@ def build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
 
 def _bind_line(settings: Settings) -> list[str]:
     """Return a line that names the address which is listened on, unless the URL shows it."""
-    if _reachable(settings.bind) == settings.bind:
+    if reachable(settings.bind) == settings.bind:
         return []
     return [f"  on   {settings.bind}: other machines reach it too; {NAMES['bind']}=127.0.0.1 prevents that"]
 
@@ -209,5 +155,5 @@ def _pages_origin(settings: Settings) -> str:
 
 
 def _origin(host: str, port: int) -> str:
-    host = _reachable(host)
+    host = reachable(host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

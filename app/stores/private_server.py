@@ -86,6 +86,17 @@ def ensure(home: Path, server: str = "", start_seconds: float = START_SECONDS) -
     return url(home)
 
 
+def owner_of(home: Path) -> int | None:
+    """Return the descriptor by which this process owns the server under *home*, None if it does not."""
+    return _owned.get(home / "redis")
+
+
+def take_over(home: Path, owner: int) -> None:
+    """Own the server under *home* by the descriptor *owner*, which the program before this one left open."""
+    os.set_inheritable(owner, False)  # else children that leave would not release the server
+    _owned[home / "redis"] = owner
+
+
 def watch(home: Path, server: str = "") -> None:
     """
     Start the supervisor under *home* again if it was killed, continue it if it was stopped.

@@ -36,6 +36,14 @@ def _schedules(pid: int) -> Iterator[tuple[int, int]]:
             yield int(ran), int(waited)
 
 
+def proportional_mib(pid: int) -> float:
+    """Return the memory of one process, with its share of the pages that others have as well."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def resident_mib(pid: int) -> float:
     """Return the resident memory of one process, shared pages included."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])

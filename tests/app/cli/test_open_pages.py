@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from app.cli.running import Gateway, announced
+from app.supervision.running import Gateway, announced
 
 PAGES = "http://127.0.0.1:8000/admin/"
 

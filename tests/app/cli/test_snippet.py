@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.accounts.account import Account
-from app.cli.running import Gateway, announced
 from app.presentation.snippets import CLIENTS
+from app.supervision.running import Gateway, announced
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.accounts.account import Account
-from app.cli.running import Gateway, announced
 from app.operations import check_host, check_redis
 from app.stores import keys
+from app.supervision.running import Gateway, announced
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.app.cli.test_doctor import ran

@@ -25,12 +25,15 @@ from app.cli.initial_setup import Prepared
 from app.cli.up import build_greeting
 from app.config import Settings
 from app.stores.private_server_supervisor import pid_of_server
+from tests.bench.processes import proportional_mib, tree
 from tests.support.ports import free_port
 from tests.support.processes import eventually, is_alive, with_argument
 from tests.support.redis import short_folder
 
 RUN = "from app.cli import main; main()"
 ROOT = Path(__file__).parents[3]
+# PSS with one web worker: measured 12 and 165, where only the dependencies of Poolgate are installed
+MAX_SUPERVISOR_MIB, MAX_IDLE_MIB = 20, 210
 
 
 class Up:
@@ -152,7 +155,7 @@ def test_the_private_server_and_its_supervisor_come_back_under_requests(up):
     """Whichever is killed, in either order; and after Ctrl-C right after a kill nothing is left."""
     started = up()
     key = started.key.split()[0]
-    home = Path(os.fsdecode(environ_of(started.process.pid)["POOLGATE_HOME"]))
+    home = home_of(started)
     stopping = threading.Event()
     client = threading.Thread(target=lambda: [responses(started, key) for _ in iter(stopping.is_set, True)])
     client.start()
@@ -170,6 +173,21 @@ def test_the_private_server_and_its_supervisor_come_back_under_requests(up):
     started.process.send_signal(signal.SIGINT)
     assert started.process.wait(40) == 0
     assert eventually(lambda: not with_argument(home / "redis"))
+
+
+def test_an_idle_gateway_is_small(up):
+    """What supervises it is tiny, and its processes share the memory of their code."""
+    started = up()
+    private_processes = private(home_of(started)).values()
+
+    processes = {pid: proportional_mib(pid) for pid in (*tree(started.process.pid), *private_processes)}
+
+    assert processes[started.process.pid] < MAX_SUPERVISOR_MIB
+    assert sum(processes.values()) < MAX_IDLE_MIB
+
+
+def home_of(started: Up) -> Path:
+    return Path(os.fsdecode(environ_of(started.process.pid)["POOLGATE_HOME"]))
 
 
 def environ_of(pid: int) -> dict[str, bytes]:

@@ -22,7 +22,18 @@ from app.stores import private_server, private_server_supervisor
 from tests.support.processes import eventually, is_alive, with_argument
 from tests.support.redis import short_folder
 
-OWNER = """
+TAKING_OVER = """
+import subprocess, sys
+from pathlib import Path
+from app.stores import private_server
+private_server.take_over(Path(sys.argv[1]), int(sys.argv[2]))
+null = subprocess.DEVNULL
+child = subprocess.Popen(["sleep", "60"], close_fds=False, stdin=null, stdout=null, stderr=null)
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+OWNER = f"""
+TAKING_OVER = {TAKING_OVER!r}
 import os, signal, sys, threading
 from pathlib import Path
 from app.config import Settings
@@ -36,6 +47,10 @@ if sys.argv[3:] == ["fork"]:
     if not child:
         signal.pause()
     print(child, flush=True)
+if sys.argv[3:] == ["exec"]:
+    descriptor = private_server.owner_of(Path(sys.argv[1]))
+    os.set_inheritable(descriptor, True)
+    os.execv(sys.executable, [sys.executable, "-c", TAKING_OVER, sys.argv[1], str(descriptor)])
 sys.stdin.read()
 """
 SERVER = os.environ.get("REDIS_SERVER", "")
@@ -185,6 +200,18 @@ class TestOneOwner:
         assert responses(home)
         os.kill(child, signal.SIGKILL)
         assert eventually(lambda: not processes_of(home))
+
+    def test_owns_it_after_another_program_took_its_place(self, home, owners):
+        """Until that ends: its children, which have their own descriptors, do not own it."""
+        owner = owners.start("exec")
+        url_of(owner)
+        child = int(owner.stdout.readline())
+        assert responses(home)
+
+        kill(owner.pid)
+
+        assert eventually(lambda: not processes_of(home))
+        kill(child)
 
 
 class TestManyOwners:

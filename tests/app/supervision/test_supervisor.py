@@ -12,21 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.supervisor import Child, ChildFailed, Supervisor
+from app.supervision.supervisor import Child, ChildFailed, Supervisor
 from tests.support.processes import eventually, is_alive
 
 ROOT = Path(__file__).parents[3]
 SUPERVISE = """
 import json, os, sys
 from pathlib import Path
-from app.cli.supervisor import *
+from app.supervision.supervisor import *
 
 stages = [
     [Child(name, ["sh", "-c", script], os.environ, Path.cwd()) for name, script in stage.items()]
     for stage in json.loads(sys.argv[1])
 ]
 try:
-    with Supervisor(stages, float(sys.argv[2])) as supervisor:
+    with Supervisor(stages, float(sys.argv[2]), lambda event, **fields: None) as supervisor:
         supervisor.run()
 except Stopped:
     print("stopped", flush=True)
@@ -125,12 +125,12 @@ class TestStarting:
     def test_a_child_that_dies_before_all_is_ready_ends_it(self, tmp_path, monkeypatch):
         """An invalid setting is reported, not retried for ever."""
         quiet, _ = pipe = os.pipe()
-        monkeypatch.setattr("app.cli.supervisor._signals", lambda: quiet)
+        monkeypatch.setattr("app.supervision.supervisor._signals", lambda: quiet)
         child = Child("web", ["sh", "-c", "exit 3"], os.environ, tmp_path)
 
         with (
             pytest.raises(ChildFailed, match="web ended with status 3"),
-            Supervisor([[child]], 1) as supervisor,
+            Supervisor([[child]], 1, lambda event, **fields: None) as supervisor,
         ):
             supervisor.wait_until(lambda: False, 20)
 

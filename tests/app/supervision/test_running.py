@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.cli.running import FOLDER, Gateway, announced, running
+from app.supervision.running import FOLDER, Gateway, announced, running
 
 GATEWAY = Gateway("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/admin/", "first")
 
@@ -24,7 +24,7 @@ def test_one_that_was_killed(tmp_path: Path) -> None:
     """Its file is left, and removed by the next command."""
     program = f"""
 import os, pathlib
-from app.cli.running import Gateway, announced
+from app.supervision.running import Gateway, announced
 with announced(pathlib.Path({str(tmp_path)!r}), Gateway("u", "", "k")):
     os.kill(os.getpid(), 9)
 """

@@ -19,13 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-import structlog
-
-log = structlog.get_logger()
-
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0  # before a dead child is started again
 STEADY_SECONDS = 30.0  # a child that ran this long had not failed at its start
 PR_SET_PDEATHSIG = 1  # prctl(2)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -74,7 +71,6 @@ class Child:
 
     def restart(self) -> None:
         """Start the dead process again, and double the wait before the next restart."""
-        log.warning("child_restarted", child=self.name, status=self.process.returncode)
         self.close()
         self.wait_seconds = min(self.wait_seconds * 2, LONGEST_WAIT_SECONDS)
         self.start()
@@ -89,11 +85,14 @@ class Supervisor:
     """
     Supervises *stages* of children inside its `with` block.
 
-    They start in order. At the end each stage has *stop_seconds* to finish, the last one first.
+    They start in order. At the end each stage has *stop_seconds* to finish, the last one first. *warn* logs
+    a warning, with the name of the event and its fields.
     """
 
-    def __init__(self, stages: Sequence[Sequence[Child]], stop_seconds: float) -> None:
-        self.stages, self.stop_seconds = stages, stop_seconds
+    def __init__(
+        self, stages: Sequence[Sequence[Child]], stop_seconds: float, warn: Callable[..., None]
+    ) -> None:
+        self.stages, self.stop_seconds, self.warn = stages, stop_seconds, warn
         self.children = [child for stage in stages for child in stage]
         self.started: list[Child] = []
 
@@ -135,6 +134,7 @@ class Supervisor:
             now = time.monotonic()
             for child, at in due.items():
                 if at <= now:
+                    self.warn("child_restarted", child=child.name, status=child.process.returncode)
                     child.restart()
             waits = [at - now for at in due.values() if at > now]
             self._pause(min([*waits, watch_seconds]))
@@ -168,9 +168,10 @@ def _signals() -> int:
     """Return a descriptor from which the numbers of received signals can be read."""
     read, write = os.pipe()
     os.set_blocking(write, False)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+    for number in (*STOP_SIGNALS, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)  # only a handled signal reaches the descriptor
     signal.set_wakeup_fd(write)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # `become_supervisor` blocks them
     return read
 
 

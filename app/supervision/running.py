@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import orjson
 
 FOLDER = "gateways"
 
@@ -39,7 +38,7 @@ def announced(home: Path, gateway: Gateway) -> Iterator[None]:
             file = stack.enter_context(path.open("wb"))
             stack.callback(_remove, path)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.write(orjson.dumps(asdict(gateway)))
+            file.write(json.dumps(asdict(gateway)).encode())
             file.flush()
         yield
 
@@ -56,7 +55,7 @@ def _read(path: Path) -> Gateway | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return Gateway(**orjson.loads(file.read()))
+                return Gateway(**json.loads(file.read()))
             _remove(path)
     except (OSError, ValueError, TypeError):  # just removed, or not written yet
         pass
