@@ -22,6 +22,7 @@ from tests.support.audit import amount, counter_mismatches, ledger, overshots, u
 
 BROKEN_SECONDS = 5.0  # within these of its worker's death a connection may break
 LOSS_SECONDS = 2.0  # what a failover may lose, according to the guide
+VERIFIED_SECONDS = 10.0  # a worker writes again what a failover lost, unless it is killed before that
 STOOD_STILL_SECONDS = 1.0  # a master that fails had been slow to write before that
 UNSERVED_SECONDS = 45.0  # the longest time without a served request
 LONG_RUN_SECONDS = 600.0
@@ -84,13 +85,14 @@ def unbooked(history: History, rows: list[Json]) -> Iterable[str]:
     known = {each["number"]: each["id"] for each in history.of("heard") if each["id"]}
     finished = {each["number"] for each in history.of("heard") if each["finished"]}
     reached = {each["number"] for each in history.of("upstream")}
-    for number in sorted(finished | (reached & known.keys())):
+    doubly_lost = _doubly_lost(history)
+    for number in sorted((finished | (reached & known.keys())) - doubly_lost):
         if known.get(number) not in recorded:
             yield f"request {number}: no row for {known.get(number)}"
     losses = _losses(history)
     sure = [
         number
-        for number in finished | reached
+        for number in (finished | reached) - doubly_lost
         if number in known or not _within(sent[number]["at"], losses, LOSS_SECONDS)
     ]
     needed = Counter(sent[number]["model"] for number in sure)
@@ -164,6 +166,17 @@ def _sure(history: History) -> set[int]:
         each["number"] for each in history.of("upstream") if _within(each["began"], losses, LOSS_SECONDS)
     }
     return {number for number, at in sent.items() if not _within(at, losses, LOSS_SECONDS)} - unsure
+
+
+def _doubly_lost(history: History) -> set[int]:
+    """Requests that ended shortly before a failover, and a worker was killed that may have verified them."""
+    losses, kills = _losses(history), history.moments("kill_worker")
+    return {
+        heard["number"]
+        for heard in history.of("heard")
+        if _within(heard["at"], losses, LOSS_SECONDS)
+        and any(heard["at"] <= began <= heard["at"] + VERIFIED_SECONDS for began, _ in kills)
+    }
 
 
 def forgotten(history: History, rows: list[Json]) -> Iterable[str]:

@@ -145,6 +145,21 @@ def test_a_failover_may_forget_what_was_last(run: Doctored, failed_at: float, wr
 
 
 @pytest.mark.parametrize(
+    ("failed_at", "killed_at", "wrong"),
+    [(6.0, 9.0, False), (6.0, 20.0, True), (6.0, 5.0, True), (30.0, 9.0, True), (None, 9.0, True)],
+)
+def test_a_worker_that_is_killed_cannot_write_again_what_a_failover_lost(
+    run: Doctored, failed_at: float | None, killed_at: float, wrong: bool
+) -> None:
+    del run.rows[5]
+    if failed_at is not None:
+        run.trouble("fail_over", failed_at, failed_at)
+    run.trouble("kill_worker", killed_at, killed_at)
+
+    assert ("request 5: no row for req_5" in run.faults()) == wrong
+
+
+@pytest.mark.parametrize(
     ("billed", "row", "wrong"),
     [
         (2, {}, True),
