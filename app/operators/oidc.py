@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -18,27 +17,18 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
 
 from app.config import Settings
-from app.errors import SignInRefused, UpstreamProtocolError, UpstreamRejected
+from app.errors import SignInRefused, UpstreamRejected
 from app.operators.external_users import ExternalUser, PendingSignIn
+from app.operators.oidc_issuer import OidcIssuer
 from app.stores.records.operators import Identity, SignInMethod
 from app.upstream.oidc import OidcHttp
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-METADATA_SECONDS = 3600.0  # how long the issuer's addresses and keys are used
 LEEWAY_SECONDS = 60  # between its clock and ours
-MAX_SUBJECT_CHARS, MAX_KEYS, MAX_GROUPS = 255, 100, 2000
-ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+MAX_SUBJECT_CHARS, MAX_GROUPS = 255, 2000
 UNUSABLE = "The response of the sign-in service could not be accepted"
-
-
-@dataclass(frozen=True, slots=True)
-class _Metadata:
-    fields: Mapping[str, Any]
-    keys: KeySet
-    until: float
 
 
 class OidcClient:
@@ -46,10 +36,9 @@ class OidcClient:
 
     def __init__(self, settings: Settings, http: OidcHttp, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
-        self._issuer = settings.oidc_issuer
+        self._issuer = OidcIssuer(settings.oidc_issuer, http, clock)
         self._http = http
         self._clock = clock
-        self._metadata: _Metadata | None = None
 
     def begin(self, redirect_uri: str) -> tuple[str, PendingSignIn]:
         """Return the page of the issuer, and what `finish` needs."""
@@ -65,14 +54,14 @@ class OidcClient:
             "code_challenge": create_s256_code_challenge(pending.verifier),
             "code_challenge_method": "S256",
         }
-        page = self._current().fields["authorization_endpoint"]
+        page = self._issuer.current().fields["authorization_endpoint"]
         return f"{page}{'&' if urlsplit(page).query else '?'}{urlencode(query)}", pending
 
     def finish(self, pending: PendingSignIn, response: Mapping[str, str]) -> ExternalUser:
         """Return the person whom the issuer verified, from the query of its *response*."""
         if not secrets.compare_digest(response.get("state", "").encode(), pending.state.encode()):
             raise SignInRefused("This sign-in was begun in another browser, or too long ago: begin again")
-        if response.get("iss", self._issuer).rstrip("/") != self._issuer:
+        if response.get("iss", self._issuer.url).rstrip("/") != self._issuer.url:
             raise SignInRefused(f"{UNUSABLE}: it is from another issuer")
         if not response.get("code"):
             raise SignInRefused("The sign-in service did not sign you in: begin again")
@@ -82,7 +71,7 @@ class OidcClient:
 
     def _exchange(self, pending: PendingSignIn, code: str) -> dict[str, Any]:
         client, secret = self._settings.oidc_client_id, self._settings.oidc_client_secret
-        fields = self._current().fields
+        fields = self._issuer.current().fields
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -127,19 +116,19 @@ class OidcClient:
         return dict(claims)
 
     def _decode(self, id_token: str) -> jwt.Token:
+        metadata = self._issuer.current()
         try:
-            return jwt.decode(id_token, self._current().keys, algorithms=ALGORITHMS)
+            return jwt.decode(id_token, metadata.keys, algorithms=ALGORITHMS)
         except InvalidKeyIdError:  # the issuer may have new keys
-            self._metadata = None
-            return jwt.decode(id_token, self._current().keys, algorithms=ALGORITHMS)
+            return jwt.decode(id_token, self._issuer.newer(metadata).keys, algorithms=ALGORITHMS)
 
     def _userinfo(self, tokens: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]:
         """Return the claims that the ID token lacks: some issuers send groups and addresses only there."""
-        address, token = self._current().fields.get("userinfo_endpoint"), tokens.get("access_token")
+        address, token = self._issuer.current().fields.get("userinfo_endpoint"), tokens.get("access_token")
         is_complete = "email" in claims and self._settings.oidc_groups_claim in claims
         if is_complete or not isinstance(address, str) or not isinstance(token, str):
             return {}
-        found = self._http.get(self._checked_address(address), token)
+        found = self._http.get(self._issuer.checked_address(address), token)
         if found.get("sub") != claims["sub"]:
             raise SignInRefused(f"{UNUSABLE}: its claims are about another person")
         return found
@@ -156,49 +145,15 @@ class OidcClient:
         groups = claims.get(self._settings.oidc_groups_claim)
         names = (claims.get("preferred_username"), email, subject)
         return ExternalUser(
-            identity=Identity(SignInMethod.OIDC, self._issuer, subject),
+            identity=Identity(SignInMethod.OIDC, self._issuer.url, subject),
             name=next(name for name in names if isinstance(name, str) and name),
             email=str(email) if is_verified else "",
             groups=_groups(groups),
         )
 
     def _issued_by(self) -> str:
-        issuer: str = self._current().fields["issuer"]
+        issuer: str = self._issuer.current().fields["issuer"]
         return issuer
-
-    def _current(self) -> _Metadata:
-        """Return the issuer's addresses and keys, which are read again after `METADATA_SECONDS`."""
-        if self._metadata is None or self._metadata.until < self._clock():
-            self._metadata = self._discover()
-        return self._metadata
-
-    def _discover(self) -> _Metadata:
-        fields = self._http.get(f"{self._issuer}/.well-known/openid-configuration")
-        if str(fields.get("issuer", "")).rstrip("/") != self._issuer:
-            raise UpstreamProtocolError("The sign-in service names another issuer than the settings do")
-        for name in ENDPOINTS:
-            self._checked_address(fields.get(name))
-        found = self._http.get(fields["jwks_uri"])
-        return _Metadata(fields, _key_set(found), self._clock() + METADATA_SECONDS)
-
-    def _checked_address(self, address: Any) -> str:
-        """Return *address* if tokens may be sent there: by https, as long as the issuer has it."""
-        scheme = urlsplit(address).scheme if isinstance(address, str) else ""
-        if not scheme or scheme not in ("https", urlsplit(self._issuer).scheme):
-            raise UpstreamProtocolError("The sign-in service has an address without https")
-        return str(address)
-
-
-def _key_set(found: Mapping[str, Any]) -> KeySet:
-    """Return the public keys for signatures; those of unknown kinds are left out."""
-    listed = found.get("keys")
-    if not isinstance(listed, list) or len(listed) > MAX_KEYS:
-        raise UpstreamProtocolError("The sign-in service's keys have an unexpected form")
-    usable = [key for key in listed if isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP")]
-    try:
-        return KeySet.import_key_set({"keys": [key for key in usable if key.get("use", "sig") == "sig"]})
-    except (JoseError, ValueError, TypeError, KeyError):
-        raise UpstreamProtocolError("The sign-in service's keys have an unexpected form") from None
 
 
 def _is_subject(value: Any) -> bool:

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 
 from app.config import RoleRule, Settings
 from app.operations.external_sign_in import ExternalSignIn
+from app.operators import oidc_issuer
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import Role
 from app.upstream import bounded_body, oidc
@@ -547,8 +548,9 @@ class TestHostileResponses:
         assert [one.name for one in services.operator_stores.operators.all()] == ["root"]
 
 
-def test_new_keys_of_the_issuer(app, services, issuer):
+def test_new_keys_of_the_issuer(app, services, issuer, monkeypatch):
     """A key that is not known yet is looked up once."""
+    monkeypatch.setattr(oidc_issuer, "RETRY_SECONDS", 0.0)
     sign_in(Visitor(app))
     issuer.keys.append(type(issuer.keys[0]).generate_key(2048, {"kid": "second", "use": "sig"}))
 

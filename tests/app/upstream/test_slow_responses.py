@@ -17,7 +17,8 @@ import gevent
 from gevent.server import StreamServer
 from app.errors import UpstreamError
 from app.accounts.account import Account
-from app.upstream import client, oauth, responses
+from app.operators.oidc_issuer import OidcIssuer
+from app.upstream import client, oauth, oidc, responses
 
 OK = b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\n"
 BUSY = OK.replace(b"200 OK", b"503 Busy")
@@ -38,12 +39,15 @@ def serve(sock, address):
 server = StreamServer(("127.0.0.1", 0), serve)
 server.start()
 url = f"http://127.0.0.1:{server.server_port}"
-client.LATE_SECONDS = oauth.LATE_SECONDS = 0.1
+client.LATE_SECONDS = oauth.LATE_SECONDS = oidc.LATE_SECONDS = 0.1
 responses.ERROR_BODY_SECONDS, oauth.RESPONSE_SECONDS = 0.3, 0.3
+oidc.CONNECT_SECONDS = oidc.RESPONSE_SECONDS = 0.2
 names = {"connect_timeout_seconds": 0.3, "originator": "o", "user_agent": "u"}
 account = Account("a", "a", "compatible", url, protocols=("chat",))
 if sys.argv[2] == "list":
     query = lambda: client.UpstreamClient(**names).get_json(account, "/models", 0.3)
+elif sys.argv[2] == "issuer":
+    query = OidcIssuer(url, oidc.OidcHttp(user_agent="u")).current
 else:
     query = lambda: oauth.OAuth(url, **names).refresh("r", "why")
 found = "answered"
@@ -56,7 +60,7 @@ with gevent.Timeout(20, False):
 """
 
 
-@pytest.mark.parametrize("what", ["list", "tokens"])
+@pytest.mark.parametrize("what", ["list", "tokens", "issuer"])
 @pytest.mark.parametrize("drops", ["head", "body", "error"])
 def test_drop_by_drop(what: str, drops: str) -> None:
     """As a worker has it, where sockets are gevent's; without an end the program prints nothing."""
