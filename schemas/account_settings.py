@@ -52,6 +52,11 @@ def header_error(name: str) -> str:
     return "is set by the gateway itself" if name.lower() in OWN_HEADERS else ""
 
 
+def field_error(name: str) -> str:
+    """Return why *name* is no field of a request's body that can be set, as a predicate; '' if it is."""
+    return "" if _FIELD.fullmatch(name) else _FIELD_ERROR
+
+
 class Headers(Object):
     """`{name: value, or null to remove it}`, of at most *max_chars* each."""
 
@@ -66,7 +71,7 @@ class Headers(Object):
             raise invalid("must name each header once, in upper or lower case")
         for name, text in headers.items():
             if error := header_error(name):
-                raise invalid(error, name[:64])
+                raise invalid(error, name)
             if text is not None:
                 self._check_value(name, text)
         return headers
@@ -108,7 +113,7 @@ class UpstreamNames(Object):
             raise invalid(f"must have at most {MAX_MODEL_NAMES} names")
         for name, upstream_name in names.items():
             if error := name_error(name) or ("must be a name, not a pattern" if "*" in name else ""):
-                raise invalid(error, name[:64])
+                raise invalid(error, name)
             if upstream_name is None:
                 continue
             if type(upstream_name) is not str:
@@ -126,8 +131,8 @@ class FieldNames(Texts):
         if len(names) > MAX_OWN_FIELDS:
             raise invalid(f"must have at most {MAX_OWN_FIELDS} names")
         for index, name in enumerate(names):
-            if _FIELD.fullmatch(name) is None:
-                raise invalid(_FIELD_ERROR, index)
+            if error := field_error(name):
+                raise invalid(error, index)
         return names
 
 
@@ -139,8 +144,8 @@ class FieldValues(Object):
         if len(fields) > MAX_OWN_FIELDS:
             raise invalid(f"must have at most {MAX_OWN_FIELDS} fields")
         for name, field_value in fields.items():
-            if _FIELD.fullmatch(name) is None:
-                raise invalid(_FIELD_ERROR, name[:64])
+            if error := field_error(name):
+                raise invalid(error, name)
             if not _is_within(field_value, MAX_OWN_FIELD_LEVELS):
                 raise invalid(
                     f"must have at most {MAX_OWN_FIELD_LEVELS} levels, and numbers of 64 bits", name

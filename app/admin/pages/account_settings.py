@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from app.accounts.request_settings import NO_SETTINGS, OFF, ON, REQUESTED, TIMEOUTS, UPSTREAM, RequestSettings
 from app.admin.pages.forms import Form
-from app.errors import InvalidRequest
-from schemas.bounds import parse_number
+from app.admin.pages.pair_rows import Pair, PairRows
+from schemas.account_settings import field_error, header_error
+from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_MODEL_NAMES, MAX_OWN_FIELDS, name_error, parse_number
 
+HEADERS = PairRows("header", MAX_ACCOUNT_HEADERS, is_exact=False)
+SECRET_HEADERS = PairRows("secret_header", MAX_ACCOUNT_HEADERS, is_exact=False)
+MODEL_NAMES = PairRows("model_name", MAX_MODEL_NAMES)
+SET_FIELDS = PairRows("field", MAX_OWN_FIELDS)
+ROWS = {
+    "headers": HEADERS,
+    "secret_headers": SECRET_HEADERS,
+    "model_names": MODEL_NAMES,
+    "set_fields": SET_FIELDS,
+}
+NAME_ERRORS: Mapping[str, Callable[[str], str]] = {
+    "headers": header_error,
+    "secret_headers": header_error,
+    "model_names": name_error,
+    "set_fields": field_error,
+}
+MAX_ROWS = {name: rows.most for name, rows in ROWS.items()}
 INPUTS = (
-    "headers",
-    "secret_headers",
+    *ROWS,
     "auth_header",
-    "model_names",
     "response_model",
     "websocket",
     "drop_fields",
-    "set_fields",
     *TIMEOUTS,
     "ca_certificates",
     "proxy",
@@ -30,18 +45,28 @@ RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name of the
 WEBSOCKET = ((OFF, "off"), (ON, "on: send only what is new of a conversation"))
 
 
+def input_names(typed: Mapping[str, str]) -> list[str]:
+    """Return the names of all inputs of the form that begins with *typed*, or was submitted with it."""
+    return [*INPUTS, *(name for rows in ROWS.values() for name in rows.fields(typed))]
+
+
+def row_counts(form: Form) -> dict[str, int]:
+    """Return how many rows *form* has, by the name of the setting."""
+    return {name: rows.count(form.typed) for name, rows in ROWS.items()}
+
+
 def input_texts(settings: RequestSettings) -> dict[str, str]:
     """Return what the form shows of *settings*; values of secret headers are never shown."""
+    fields = {name: orjson.dumps(value).decode() for name, value in settings.set_fields.items()}
     return {
-        "headers": _shown_pairs(settings.headers),
+        **HEADERS.values(settings.headers.items()),
+        **SECRET_HEADERS.values((name, "") for name in settings.secret_headers),
+        **MODEL_NAMES.values(settings.model_names.items()),
+        **SET_FIELDS.values(fields.items()),
         "auth_header": settings.auth_header,
-        "model_names": _shown_pairs(settings.model_names),
         "response_model": settings.response_model,
         "websocket": settings.websocket,
         "drop_fields": ", ".join(settings.drop_fields),
-        "set_fields": _shown_pairs(
-            {name: orjson.dumps(value).decode() for name, value in settings.set_fields.items()}
-        ),
         "ca_certificates": settings.ca_certificates,
         "proxy": settings.proxy.url,
         **{name: f"{seconds:g}" for name in TIMEOUTS if (seconds := getattr(settings, name))},
@@ -52,53 +77,59 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
     """
     Return the fields of an AccountInput that make *settings* those of *form*.
 
-    JSON that cannot be read becomes an error of *form*.
+    Errors of rows are recorded at their fields, also those that the schema will find.
     """
-    set_fields: dict[str, Any] = {}
-    with form.collect_errors():
-        set_fields = {name: _json(text) for name, text in map(_pair, _lines(form, "set_fields"))}
-    removed = dict.fromkeys(settings.headers)
     return {
-        "headers": removed | dict(_pair(line) for line in _lines(form, "headers")),
-        "secret_headers": {name: value or None for name, value in map(_pair, _lines(form, "secret_headers"))},
+        "headers": dict.fromkeys(settings.headers) | _values(form, "headers"),
+        "secret_headers": _secret_headers(form, settings),
         "auth_header": form["auth_header"].strip(),
-        "model_names": dict.fromkeys(settings.model_names) | dict(map(_pair, _lines(form, "model_names"))),
+        "model_names": dict.fromkeys(settings.model_names) | _values(form, "model_names"),
         **form.filled("response_model", "websocket"),
         "drop_fields": form.lines("drop_fields"),
-        "set_fields": dict.fromkeys(settings.set_fields) | set_fields,
+        "set_fields": dict.fromkeys(settings.set_fields) | _set_fields(form),
         "ca_certificates": form["ca_certificates"],
         "proxy": form["proxy"].strip(),
         **{name: _seconds(form[name].strip()) for name in TIMEOUTS},
     }
 
 
-def _shown_pairs(values: Mapping[str, str]) -> str:
-    return "\n".join(f"{name}={value}" for name, value in values.items())
+def _pairs(form: Form, setting: str) -> list[Pair]:
+    """Return the rows of *setting* that are filled in; errors of each are shown there from now on."""
+    pairs = list(ROWS[setting].read(form))
+    for pair in pairs:
+        is_named = not NAME_ERRORS[setting](pair.name)
+        form.redirect_errors((setting, pair.name), pair.value_field if is_named else pair.name_field)
+    return pairs
 
 
-def _lines(form: Form, name: str) -> list[str]:
-    return [line.strip() for line in form[name].splitlines() if line.strip()]
+def _values(form: Form, setting: str) -> dict[str, str]:
+    return {pair.name: pair.value for pair in _pairs(form, setting)}
 
 
-def _json(text: str) -> Any:
-    """Return the value of *text*. Raises InvalidRequest, which names the input."""
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise InvalidRequest(
-            "must be lines of FIELD=JSON, such as temperature=0.2", param="set_fields"
-        ) from None
-    if value is None:
-        raise InvalidRequest("must have other values than null", param="set_fields")
-    return value
+def _secret_headers(form: Form, settings: RequestSettings) -> dict[str, str | None]:
+    """Return the changed secret headers: without a value, one that is stored stays as it is."""
+    pairs = _pairs(form, "secret_headers")
+    removed = settings.secret_headers.keys() - {pair.name for pair in pairs}
+    given = {
+        pair.name: pair.value for pair in pairs if pair.value or pair.name not in settings.secret_headers
+    }
+    return {**dict.fromkeys(removed), **given}
+
+
+def _set_fields(form: Form) -> dict[str, Any]:
+    fields = {}
+    for pair in _pairs(form, "set_fields"):
+        try:
+            fields[pair.name] = orjson.loads(pair.value)
+        except orjson.JSONDecodeError:
+            form.add_error(pair.value_field, 'must be JSON, such as 0.2, true or "low" with its quotes')
+            continue
+        if fields[pair.name] is None:
+            form.add_error(pair.value_field, "must not be null")
+    return fields
 
 
 def _seconds(text: str) -> float | str:
     """Return the number of *text*, 0 where it is empty, or the text if it is none, for a schema to refuse."""
     seconds = parse_number(text or "0")
     return text if seconds is None else seconds
-
-
-def _pair(line: str) -> tuple[str, str]:
-    name, _, value = line.partition("=")
-    return name.strip(), value.strip()

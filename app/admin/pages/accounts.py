@@ -148,9 +148,8 @@ def add() -> Any:
     if kind_name not in KIND_TITLES:
         return render_template("accounts/kinds.html", section="accounts.show", kinds=KIND_CHOICES)
     kind, own = KINDS[kind_name], ("kind", "name", "credential", "base_url", "models", "stream_upstream")
-    form = Form(
-        request.form or {"stream_upstream": POOL_SETTING}, *own, *NUMBERS, "wires", *account_settings.INPUTS
-    )
+    typed = request.form or {"stream_upstream": POOL_SETTING}
+    form = Form(typed, *own, *NUMBERS, "wires", *account_settings.input_names(typed))
     if request.method == "POST" and (response := _add(form, kind)):
         return response
     return render_template(
@@ -165,6 +164,8 @@ def add() -> Any:
         streaming=STREAMING,
         response_model=account_settings.RESPONSE_MODEL,
         websocket=account_settings.WEBSOCKET,
+        rows=account_settings.row_counts(form),
+        limits=account_settings.MAX_ROWS,
         has_websocket=kind.websocket_headers is not None,
     ), form.status
 
@@ -214,8 +215,9 @@ def edit(name: str) -> Any:
     account = services().accounts.find_without_credential(g.pool, name)
     now = {field: str(getattr(account, field)) for field in (*NUMBERS, "stream_upstream")}
     now |= {"models": ", ".join(account.models), **account_settings.input_texts(account.settings)}
-    inputs = ("models", "credential", "stream_upstream", *NUMBERS, *account_settings.INPUTS)
-    form = Form(request.form or now, *inputs)
+    typed = request.form or now
+    inputs = ("models", "credential", "stream_upstream", *NUMBERS, *account_settings.input_names(typed))
+    form = Form(typed, *inputs)
     if request.method == "POST":
         fields: dict[str, Any] = {field: form.integer(field) for field in NUMBERS}
         fields |= form.filled("stream_upstream")
@@ -236,6 +238,8 @@ def edit(name: str) -> Any:
         streaming=STREAMING,
         response_model=account_settings.RESPONSE_MODEL,
         websocket=account_settings.WEBSOCKET,
+        rows=account_settings.row_counts(form),
+        limits=account_settings.MAX_ROWS,
     ), form.status
 
 

@@ -13,6 +13,8 @@ from marshmallow.exceptions import SCHEMA
 from app.errors import GatewayError, InvalidRequest, NotFound
 from schemas.bounds import parse_integer
 
+ErrorPath = tuple[str | int, ...]  # of an item in what a form was read to: ("headers", "Host")
+
 
 class Form:
     """
@@ -27,7 +29,8 @@ class Form:
     ) -> None:
         self._typed = {name: value for name, value in typed.items() if isinstance(value, str)}
         self._fields = fields
-        self._under = dict(under or {})
+        self._under: dict[str | ErrorPath, str] = {}
+        self._under.update(under or {})
         self.errors: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
@@ -57,8 +60,8 @@ class Form:
         number = parse_integer(text)
         return text if number is None else number
 
-    def redirect_errors(self, name: str, field: str) -> None:
-        """Show errors of *name* at *field* from now on."""
+    def redirect_errors(self, name: str | ErrorPath, field: str) -> None:
+        """Show errors of *name*, or of the item at this path, at *field* from now on."""
         self._under[name] = field
 
     def add_error(self, name: str, message: str) -> None:
@@ -74,21 +77,26 @@ class Form:
         try:
             yield
         except ValidationError as error:
-            for name, message in _flatten(error.messages):
-                self.add_error(name, message)
+            for path, message in _flatten(error.messages):
+                self.add_error(self._field_at(path), message)
         except GatewayError as error:
             named = isinstance(error, InvalidRequest | NotFound)
             self.add_error(error.param or "" if named else "", error.message)
 
+    def _field_at(self, path: ErrorPath) -> str:
+        """Return the field of the innermost item on *path* that has one, else the name of the whole."""
+        found = (self._under.get(path[:length]) for length in range(len(path), 1, -1))
+        return next((field for field in found if field), str(path[0]) if path else "")
 
-def _flatten(messages: Any, name: str = "") -> Iterator[tuple[str, str]]:
+
+def _flatten(messages: Any, path: ErrorPath = ()) -> Iterator[tuple[ErrorPath, str]]:
     if isinstance(messages, dict):
         for key, inner in messages.items():
-            yield from _flatten(inner, name or ("" if key == SCHEMA else str(key)))
+            yield from _flatten(inner, path if key == SCHEMA else (*path, key))
     elif isinstance(messages, list):
-        yield from ((name, str(message)) for message in messages[:1])
+        yield from ((path, str(message)) for message in messages[:1])
     else:
-        yield name, str(messages)
+        yield path, str(messages)
 
 
 def confirmation(form: Form, question: str, text: str, yes: str, **page: Any) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from app.admin.pages import choices, limit_rows
 from app.admin.pages.clock import input_moment
 from app.admin.pages.forms import Form
 from app.admin.pages.key_expiry import EXPIRIES, read_expiry
+from app.admin.pages.pair_rows import PairRows
 from app.admin.services import services
 from app.formatting import natural
 from app.stores.records.api_keys import ApiKey
@@ -24,7 +25,7 @@ PLAIN_FIELDS = (
     *("output_tokens", "on_cut", "raw", "queue_seconds", "weight"),
 )
 FOLDED = (("output_tokens", ""), ("queue_seconds", ""), ("weight", "1"), ("on_cut", "fail"), ("raw", ""))
-LABEL_ROWS = 4
+LABELS = PairRows("label", MAX_LABELS, least=4)
 _EMPTY = {"expires_at": None, "output_tokens": 0, "team": None, "queue_seconds": None, "weight": 1}
 
 
@@ -34,12 +35,11 @@ class KeyForm:
     def __init__(self, typed: Mapping[str, str], key: ApiKey | None = None) -> None:
         self.key = key
         self.limit_rows = 0 if key else limit_rows.count_rows(typed)
-        self.label_rows = _label_rows(typed)
         self.form = Form(
             typed,
             *PLAIN_FIELDS,
             *limit_rows.row_fields(self.limit_rows),
-            *(f"label_{n}_{part}" for n in range(1, self.label_rows + 1) for part in ("name", "value")),
+            *LABELS.fields(typed),
         )
 
     def read(self) -> tuple[dict[str, Any], list[Limit]]:
@@ -73,15 +73,9 @@ class KeyForm:
 
     def _labels(self) -> dict[str, str]:
         form, labels = self.form, dict[str, str]()
-        for number in range(1, self.label_rows + 1):
-            name_field, value_field = f"label_{number}_name", f"label_{number}_value"
-            name, value = form[name_field].strip(), form[value_field].strip()
-            if not name and not value:
-                continue
+        for name, value, name_field, value_field in LABELS.read(form):
             if NAME.match(name) is None:
                 form.add_error(name_field, NAME_ERROR)
-            elif name in labels:
-                form.add_error(name_field, f"There is another label '{name}'")
             elif error := value_error(value):
                 form.add_error(value_field, error)
             else:
@@ -113,7 +107,8 @@ class KeyForm:
             form=self.form,
             name=self.key.name if self.key else "",
             limit_rows=self.limit_rows,
-            label_rows=self.label_rows,
+            label_rows=LABELS.count(self.form.typed),
+            max_labels=MAX_LABELS,
             expiries=EXPIRIES,
             more_open=self._has_more(),
             models=choices.model_choices(accounts),
@@ -131,11 +126,8 @@ def new_values(team: str = "") -> dict[str, str]:
 
 def values_of(key: ApiKey) -> dict[str, str]:
     """Return the values of the form of *key*."""
-    labels = dict[str, str]()
-    for number, (name, value) in enumerate(key.labels, 1):
-        labels |= {f"label_{number}_name": name, f"label_{number}_value": value}
     return {
-        **labels,
+        **LABELS.values(key.labels),
         "team": key.team,
         "owner": key.owner,
         "models": ", ".join(key.models),
@@ -152,9 +144,3 @@ def values_of(key: ApiKey) -> dict[str, str]:
 def _account_names(key: ApiKey) -> list[str]:
     names = services().accounts.names_by_id(g.pool)
     return [names.get(account_id, account_id) for account_id in key.accounts]
-
-
-def _label_rows(typed: Mapping[str, str]) -> int:
-    known = range(MAX_LABELS, 0, -1)
-    used = next((number for number in known if f"label_{number}_name" in typed), 0)
-    return max(LABEL_ROWS, min(MAX_LABELS, used + 2))

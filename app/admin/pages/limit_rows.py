@@ -136,4 +136,5 @@ GLOBALS = {
     "limit_periods": PERIODS,
     "limit_modes": MODES,
     "limit_meaning": meaning,
+    "max_limits": MAX_LIMITS,
 }

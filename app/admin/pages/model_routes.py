@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import g, render_template, request
 
-from app.accounts.route_syntax import format_fields, parse_fields, parse_step
+from app.accounts.route_syntax import format_fields, parse_fields
 from app.admin.guard import operations, requires
-from app.admin.pages import choices
+from app.admin.pages import choices, route_rows
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
+from app.admin.pages.pair_rows import PairRows
 from app.admin.services import services
-from app.errors import InvalidRequest
 from app.operations.model_routes import unlisted_targets
 from app.presentation.model_routes import RouteView, serialize_route, step_texts
 from app.stores.records.operators import Role
-from schemas.model_routes import ROUTE_INPUT
+from schemas.model_routes import ROUTE_FIELDS, ROUTE_INPUT
+
+FIELD_ROWS = {
+    "defaults": PairRows("default", len(ROUTE_FIELDS), least=1),
+    "overrides": PairRows("override", len(ROUTE_FIELDS), least=1),
+}
 
 bp = page_blueprint("routes", "/settings/models")
 
@@ -29,13 +35,9 @@ def show() -> Any:
     routes = services().routes.all(g.pool)
     views = [serialize_route(route, names) for route in routes.values()]
     chosen = next((view for view in views if view["name"] == request.args.get("name")), None)
-    form = Form(
-        request.form if request.method == "POST" else _form_values(chosen),
-        *("name", "steps", "defaults", "overrides"),
-    )
-    if request.method == "POST":
-        with form.collect_errors():
-            return _change(form)
+    form = _form(request.form if request.method == "POST" else _form_values(chosen))
+    if request.method == "POST" and (response := _change(form)):
+        return response
     accounts = services().accounts.all(g.pool)
     rows = [
         (view, step_texts(view["steps"]), _fields_of(view), unlisted_targets(routes[view["name"]], accounts))
@@ -46,8 +48,19 @@ def show() -> Any:
         section="settings.show",
         form=form,
         rows=rows,
-        models=choices.model_choices(),
+        models=choices.listed_models(accounts),
+        accounts=choices.account_choices(accounts),
+        fields=ROUTE_FIELDS,
+        field_rows={name: rows.count(form.typed) for name, rows in FIELD_ROWS.items()},
+        target_rows=route_rows.count_rows(form.typed),
+        max_targets=route_rows.MAX_ROWS,
+        orders=route_rows.ORDERS,
     ), form.status
+
+
+def _form(typed: Mapping[str, str]) -> Form:
+    pairs = (name for rows in FIELD_ROWS.values() for name in rows.fields(typed))
+    return Form(typed, "name", "steps", *FIELD_ROWS, *route_rows.row_fields(typed), *pairs)
 
 
 def _fields_of(view: RouteView) -> str:
@@ -62,33 +75,49 @@ def _form_values(view: RouteView | None) -> dict[str, str]:
     """Return the initial form: the current route."""
     if view is None:
         return {}
+    pairs = {"defaults": view["defaults"], "overrides": view["overrides"]}
     return {
         "name": view["name"],
-        "steps": "\n".join(step_texts(view["steps"])),
-        "defaults": "\n".join(format_fields(view["defaults"])),
-        "overrides": "\n".join(format_fields(view["overrides"])),
+        **route_rows.row_values(view["steps"]),
+        **{
+            field: text
+            for setting, fields in pairs.items()
+            for field, text in FIELD_ROWS[setting].values((n, str(v)) for n, v in fields.items()).items()
+        },
     }
 
 
 def _change(form: Form) -> Any:
-    """Make the change requested by *form*, and return to the page with its result."""
+    """Make the change requested by *form*, and return to the page with its result; None after an error."""
     name = form["name"].strip()
-    if form["do"] == "remove":
-        operations().routes.remove(g.pool, name)
-        return redirect_with_notice(f"{name} is no model route any more.", "routes.show")
-    steps = [line.strip() for line in form["steps"].splitlines() if line.strip()]
-    if not steps:
-        raise InvalidRequest("must have a step: the name of a model", param="steps")
-    fields = ROUTE_INPUT.load(
-        {
-            "steps": list(map(parse_step, steps)),
-            "defaults": parse_fields(form.lines("defaults"), "defaults"),
-            "overrides": parse_fields(form.lines("overrides"), "overrides"),
-        }
-    )
-    route = operations().routes.set(g.pool, name, fields)
-    outcome = f"{name} leads to {', then '.join(steps)}, from the next request"
+    with form.collect_errors():
+        if form["do"] == "remove":
+            operations().routes.remove(g.pool, name)
+            return redirect_with_notice(f"{name} is no model route any more.", "routes.show")
+        steps = route_rows.read_steps(form, set(services().accounts.names_by_id(g.pool).values()))
+        if not steps:
+            form.add_error("target_1_model", "must have a step: the name of a model")
+        fields = {"steps": steps, **{setting: _read_fields(form, setting) for setting in FIELD_ROWS}}
+        changes = ROUTE_INPUT.load(fields)
+        if not form.errors:
+            return _set(name, changes)
+    return None
+
+
+def _set(name: str, changes: Mapping[str, Any]) -> Any:
+    route = operations().routes.set(g.pool, name, changes)
+    outcome = f"{name} leads to {', then '.join(step_texts(changes['steps']))}, from the next request"
     if missing := unlisted_targets(route, services().accounts.all(g.pool)):
         message = f"{outcome}, but no account that it may use lists {', '.join(missing)}."
         return redirect_with_warning(message, "routes.show")
     return redirect_with_notice(f"{outcome}.", "routes.show")
+
+
+def _read_fields(form: Form, setting: str) -> dict[str, Any]:
+    """Return the fields of *setting*; errors of each are shown at its row from now on."""
+    fields: dict[str, Any] = {}
+    for pair in FIELD_ROWS[setting].read(form):
+        is_known = pair.name in ROUTE_FIELDS
+        form.redirect_errors((setting, pair.name), pair.value_field if is_known else pair.name_field)
+        fields |= parse_fields([f"{pair.name}={pair.value}"], setting)
+    return fields

@@ -1,26 +1,62 @@
-// Rows of a form: hides the blank ones but for the first, which a button shows one by one; and shows what a limit means.
+// Rows of a form: hides the blank ones but for the first, adds rows one by one, gives each a button that removes it,
+// and shows what a limit means.
 "use strict";
 
 function isBlank(row) {
   return ![...row.querySelectorAll("input")].some((input) => input.value.trim()) && !row.querySelector(".error");
 }
 
-function growing(box) {
-  const rows = [...box.querySelectorAll("[data-row]")];
-  rows.filter(isBlank).slice(1).forEach((row) => { row.hidden = true; });
-  const add = document.createElement("button");
-  add.type = "button";
-  add.className = "quiet";
-  add.textContent = `Add a ${box.dataset.rows}`;
-  const update = () => { add.hidden = !rows.some((row) => row.hidden); };
-  add.addEventListener("click", () => {
-    const next = rows.find((row) => row.hidden);
-    next.hidden = false;
-    next.querySelector("input").focus();
-    update();
-  });
-  box.append(add);
-  update();
+class Rows {
+  constructor(box) {
+    this.box = box;
+    this.template = box.querySelector("template");
+    this.add = document.createElement("button");
+    this.add.type = "button";
+    this.add.className = "quiet";
+    this.add.textContent = `Add a ${box.dataset.rows}`;
+    this.add.addEventListener("click", () => this.addRow());
+    this.all.filter(isBlank).slice(1).forEach((row) => { row.hidden = true; });
+    this.all.forEach((row) => this.addRemoval(row));
+    box.append(this.add);
+  }
+
+  get all() { return [...this.box.querySelectorAll("[data-row]")]; }
+
+  addRow() {
+    const row = this.all.find((one) => one.hidden) || this.newRow();
+    row.hidden = false;
+    row.querySelector("input").focus();
+    this.add.hidden = this.all.length >= Number(this.box.dataset.most) && !this.all.some((one) => one.hidden);
+  }
+
+  newRow() {
+    const made = document.createElement("template");
+    made.innerHTML = this.template.innerHTML.replaceAll("__row__", this.all.length + 1);
+    const row = made.content.firstElementChild;
+    this.template.before(row);
+    row.querySelectorAll("[data-picker]").forEach((one) => new Picker(one)); // of pickers.js
+    row.querySelectorAll("[data-meaning]").forEach(explain);
+    this.addRemoval(row);
+    return row;
+  }
+
+  addRemoval(row) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "quiet remove";
+    button.textContent = "Remove";
+    button.setAttribute("aria-label", `Remove ${row.getAttribute("aria-label")}`);
+    button.addEventListener("click", () => {
+      row.querySelectorAll(".picker-chips button").forEach((chip) => chip.click());
+      row.querySelectorAll("input").forEach((input) => { input.value = ""; });
+      row.querySelectorAll(".error").forEach((error) => error.remove());
+      row.dispatchEvent(new Event("change", { bubbles: true }));
+      row.hidden = true;
+      this.add.hidden = false;
+      this.add.focus();
+    });
+    row.insertBefore(button, row.querySelector("[data-meaning]"));
+  }
 }
 
 const EFFECTS = {
@@ -41,16 +77,18 @@ function meaning(row) {
   return `${words} As text: ${written}`;
 }
 
+function explain(hint) {
+  const row = hint.parentElement;
+  const show = () => {
+    hint.textContent = meaning(row);
+    row.querySelector('[name$="_period"]').disabled = row.querySelector('[name$="_unit"]').value === "parallel_requests";
+  };
+  row.addEventListener("input", show);
+  row.addEventListener("change", show);
+  show();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
-  for (const box of document.querySelectorAll("[data-rows]")) growing(box);
-  for (const hint of document.querySelectorAll("[data-meaning]")) {
-    const row = hint.parentElement;
-    const show = () => {
-      hint.textContent = meaning(row);
-      row.querySelector('[name$="_period"]').disabled = row.querySelector('[name$="_unit"]').value === "parallel_requests";
-    };
-    row.addEventListener("input", show);
-    row.addEventListener("change", show);
-    show();
-  }
+  for (const box of document.querySelectorAll("[data-rows]")) new Rows(box);
+  for (const hint of document.querySelectorAll("[data-meaning]")) explain(hint);
 });

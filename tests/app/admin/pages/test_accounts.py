@@ -61,13 +61,14 @@ class TestAdding:
             "kind": "compatible",
             "name": "my server",
             "cap": "x",
-            "set_fields": "a=b",
+            "field_1_name": "a",
+            "field_1_value": "b",
             "proxy": "nowhere",
         }
 
         page = inside.send(f"{HOME}/add", form).text
 
-        for field in ("name", "cap", "base_url", "set_fields", "proxy"):
+        for field in ("name", "cap", "base_url", "field_1_value", "proxy"):
             assert f'id="{field}-error"' in page, field
 
     def test_whether_its_server_streams(self, inside: Visitor, services: Services) -> None:
@@ -255,41 +256,57 @@ class TestShowing:
             assert "sk-main" not in inside.get(HOME + path).text
 
 
+TOP_K = {"field_1_name": "top_k", "field_1_value": "5"}
+
+
 class TestHeaders:
     def test_changed_in_the_form(self, inside: Visitor, pool: Furnished, services: Services) -> None:
-        """A secret value is stored, listed by its name, and removed by an empty line."""
+        """A secret value is listed by its name, stays without a value, and is removed with its name."""
         pool.account("main")
         typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
 
         inside.send(
-            f"{HOME}/main/edit", typed | {"headers": "X-A=1\nX-B=2", "secret_headers": "X-S=t-secret"}
+            f"{HOME}/main/edit",
+            typed
+            | {"header_1_name": "X-A", "header_1_value": "1", "header_5_name": "X-B", "header_5_value": "2"}
+            | {"secret_header_1_name": "X-S", "secret_header_1_value": "t-secret"},
         )
-        assert "X-A=1" in inside.get(f"{HOME}/main/edit").text
+        edited = inside.get(f"{HOME}/main/edit").text
+        assert 'name="header_1_name" value="X-A"' in edited
+        assert 'name="secret_header_1_name" value="X-S"' in edited
         page = inside.get(f"{HOME}/main").text + inside.get(f"{HOME}/main/edit").text
         assert "X-S" in page
         assert "t-secret" not in page
 
         inside.send(
             f"{HOME}/main/edit",
-            typed | {"headers": "X-B=3", "secret_headers": "X-S=", "auth_header": "api-key"},
+            typed
+            | {"header_1_name": "X-B", "header_1_value": "3", "auth_header": "api-key"}
+            | {"secret_header_1_name": "X-S", "secret_header_1_value": ""},
         )
         settings = services.accounts.find(POOL, "main").settings
-        assert (settings.headers, settings.secret_headers) == ({"X-B": "3"}, {})
+        assert (settings.headers, settings.secret_headers) == ({"X-B": "3"}, {"X-S": "t-secret"})
+        inside.send(f"{HOME}/main/edit", typed | {"auth_header": "api-key"})
+        settings = services.accounts.find(POOL, "main").settings
+        assert (settings.headers, settings.secret_headers) == ({}, {})
         assert settings.auth_header == "api-key"
 
     def test_names_of_models(self, inside: Visitor, pool: Furnished, services: Services) -> None:
-        """Each line is one; what is no longer there is removed."""
+        """Each row is one; what is no longer there is removed."""
         pool.account("main")
         typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
 
         inside.send(
             f"{HOME}/main/edit",
-            typed | {"model_names": "gpt-5=dep\no3=dep-2", "response_model": "upstream"},
+            typed
+            | {"model_name_1_name": "gpt-5", "model_name_1_value": "dep", "response_model": "upstream"}
+            | {"model_name_2_name": "o3", "model_name_2_value": "dep-2"},
         )
         assert "gpt-5=dep" in inside.get(f"{HOME}/main").text
-        assert "o3=dep-2" in inside.get(f"{HOME}/main/edit").text
+        assert 'value="dep-2"' in inside.get(f"{HOME}/main/edit").text
 
-        inside.send(f"{HOME}/main/edit", typed | {"model_names": "o3=x", "response_model": "requested"})
+        renamed = {"model_name_1_name": "o3", "model_name_1_value": "x", "response_model": "requested"}
+        inside.send(f"{HOME}/main/edit", typed | renamed)
         settings = services.accounts.find(POOL, "main").settings
         assert (settings.model_names, settings.response_model) == ({"o3": "x"}, "requested")
 
@@ -312,12 +329,14 @@ class TestHeaders:
 
         inside.send(
             f"{HOME}/main/edit",
-            typed | {"drop_fields": "user, top_p", "set_fields": 'top_k=4\nstop_words=["a"]'},
+            typed
+            | {"drop_fields": "user, top_p", "field_1_name": "top_k", "field_1_value": "4"}
+            | {"field_2_name": "stop_words", "field_2_value": '["a"]'},
         )
         assert 'stop_words=["a"]' in inside.get(f"{HOME}/main").text
         assert "user, top_p" in inside.get(f"{HOME}/main/edit").text
 
-        inside.send(f"{HOME}/main/edit", typed | {"drop_fields": "user", "set_fields": "top_k=5"})
+        inside.send(f"{HOME}/main/edit", typed | {"drop_fields": "user"} | TOP_K)
         settings = services.accounts.find(POOL, "main").settings
         assert (settings.drop_fields, settings.set_fields) == (("user",), {"top_k": 5})
 
@@ -365,24 +384,56 @@ class TestHeaders:
         refused = inside.send(f"{HOME}/main/edit", typed | {"proxy": "10.0.0.9"})
         assert 'id="proxy-error"' in refused.text
 
-    @pytest.mark.parametrize("text", ["temperature=warm", "temperature=null", "n=2"])
-    def test_refused_fields(self, inside: Visitor, pool: Furnished, text: str) -> None:
+    @pytest.mark.parametrize(
+        ("rows", "field", "message"),
+        [
+            ({"field_1_name": "temperature", "field_1_value": "warm"}, "field_1_value", "must be JSON"),
+            ({"field_1_name": "temperature", "field_1_value": "null"}, "field_1_value", "must not be null"),
+            ({"field_2_name": "a.b", "field_2_value": "2"}, "field_2_name", "the name of a field"),
+            (TOP_K | {"field_2_name": "n", "field_2_value": "2"}, "set_fields", "n"),
+            ({"header_2_name": "Host", "header_2_value": "x"}, "header_2_name", "is set by the gateway"),
+            ({"header_1_name": "X-A", "header_1_value": ""}, "header_1_value", "must be one line"),
+            ({"header_1_value": "1"}, "header_1_name", "A name is missing"),
+            ({"header_1_name": "Cookie", "header_1_value": "1"}, "header_1_value", "holds a secret"),
+            (
+                {
+                    "header_1_name": "X-A",
+                    "header_1_value": "1",
+                    "header_2_name": "x-a",
+                    "header_2_value": "2",
+                },
+                "header_2_name",
+                "There is another header",
+            ),
+            ({"secret_header_1_name": "X-S"}, "secret_header_1_value", "must be one line"),
+            (
+                {"model_name_1_name": "gpt-*", "model_name_1_value": "x"},
+                "model_name_1_value",
+                "not a pattern",
+            ),
+            ({"header_1_name": "X" * 300, "header_1_value": "1"}, "header_1_name", "at most 64"),
+        ],
+    )
+    def test_errors_are_at_their_row(
+        self, inside: Visitor, pool: Furnished, rows: dict[str, str], field: str, message: str
+    ) -> None:
         pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0"}
 
-        response = inside.send(
-            f"{HOME}/main/edit", {"cap": "1", "weight": "1", "group": "0", "set_fields": text}
-        )
+        response = inside.send(f"{HOME}/main/edit", typed | rows)
 
         assert response.status_code == 400
-        assert 'id="set_fields-error"' in response.text
+        found = re.search(rf'id="{field}-error">([^<]*)', response.text)
+        assert message in (found[1] if found else "")
 
-    def test_refused(self, inside: Visitor, pool: Furnished) -> None:
+    def test_more_rows_than_there_may_be(self, inside: Visitor, pool: Furnished, services: Services) -> None:
+        """Rows that scripts never add mean nothing."""
         pool.account("main")
+        rows = {"header_33_name": "X-A", "header_33_value": "1", "header_99999999_name": "X-B"}
 
-        response = inside.send(f"{HOME}/main/edit", {"cap": "1", "weight": "1", "headers": "Host=x"})
+        inside.send(f"{HOME}/main/edit", {"cap": "1", "weight": "1", "group": "0"} | rows)
 
-        assert response.status_code == 400
-        assert 'id="headers-error"' in response.text
+        assert services.accounts.find(POOL, "main").settings.headers == {}
 
 
 class TestFailures:

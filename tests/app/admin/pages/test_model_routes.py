@@ -9,7 +9,17 @@ from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
 
 HOME = f"/admin/p/{POOL}/settings/models"
-FORM = {"name": "fast", "steps": "gpt-5-mini\na=90,b=10", "defaults": "temperature=0.5", "overrides": ""}
+FORM = {
+    "name": "fast",
+    "target_1_model": "gpt-5-mini",
+    "target_2_model": "a",
+    "target_2_weight": "90",
+    "target_3_model": "b",
+    "target_3_weight": "10",
+    "target_3_order": "shared",
+    "default_1_name": "temperature",
+    "default_1_value": "0.5",
+}
 
 
 def test_set_change_and_remove(inside: Visitor, services: Services, pool: Furnished) -> None:
@@ -21,7 +31,8 @@ def test_set_change_and_remove(inside: Visitor, services: Services, pool: Furnis
     assert route.defaults == {"temperature": 0.5}
     page = inside.get(f"{HOME}?name=fast").text
     assert "gpt-5-mini, then a=90,b=10" in page
-    assert "gpt-5-mini\na=90,b=10</textarea>" in page
+    assert 'name="target_2_weight" type="text" value="90"' in page
+    assert page.count('<option value="shared" selected>') == 1
     assert "default temperature=0.5" in page
 
     assert inside.send(HOME, {"do": "remove", "name": "fast"}).status_code == 303
@@ -29,22 +40,41 @@ def test_set_change_and_remove(inside: Visitor, services: Services, pool: Furnis
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("typed", "field"),
     [
-        ("name", " "),
-        ("steps", ""),
-        ("steps", "m@nowhere"),
-        ("steps", "a,"),
-        ("defaults", "temperature"),
-        ("overrides", "max_tokens=0"),
+        ({"name": " "}, "name"),
+        (dict.fromkeys(FORM, "") | {"name": "fast"}, "target_1_model"),
+        ({"target_3_accounts": "nowhere"}, "target_3_accounts"),
+        ({"target_3_model": "", "target_3_accounts": "group:2"}, "target_3_model"),
+        ({"target_2_model": "a*"}, "target_2_model"),
+        ({"target_3_weight": "0"}, "target_3_weight"),
+        ({"target_3_weight": "half"}, "target_3_weight"),
+        ({"default_1_value": "warm"}, "default_1_value"),
+        ({"default_2_name": "temperature", "default_2_value": "1"}, "default_2_name"),
+        ({"default_1_name": "top_p"}, "default_1_name"),
+        ({"override_1_name": "max_tokens", "override_1_value": "0"}, "override_1_value"),
     ],
 )
-def test_what_cannot_be(inside: Visitor, services: Services, pool: Furnished, field: str, value: str) -> None:
-    response = inside.send(HOME, FORM | {field: value})
+def test_errors_are_at_their_row(
+    inside: Visitor, services: Services, pool: Furnished, typed: dict[str, str], field: str
+) -> None:
+    response = inside.send(HOME, FORM | typed)
 
     assert response.status_code == 400
     assert f'id="{field}-error"' in response.text
     assert services.routes.all(POOL) == {}
+
+
+def test_accounts_of_a_target(inside: Visitor, services: Services, pool: Furnished) -> None:
+    """Names and groups; the first row shares with no other."""
+    account = pool.account("main")
+    targets = {"target_1_model": "m", "target_1_accounts": "main, group:2", "target_1_order": "shared"}
+
+    inside.send(HOME, {"name": "fast"} | targets)
+
+    ((target,),) = services.routes.find(POOL, "fast").steps
+    assert target.accounts == (account.id, "group:2")
+    assert 'value="main, group:2"' in inside.get(f"{HOME}?name=fast").text
 
 
 def test_targets_that_no_account_lists(inside: Visitor, services: Services, pool: Furnished) -> None:

@@ -1,0 +1,73 @@
+"""Pairs of a name and a value as rows of a form: headers, labels, fields. `pair_rows.html` draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.admin.pages.forms import Form
+
+BLANK_ROWS = 2  # after those that are filled in
+
+
+class Pair(NamedTuple):
+    """A row that is filled in: its texts, and the names of their fields."""
+
+    name: str
+    value: str
+    name_field: str
+    value_field: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairRows:
+    """
+    Rows of which a form has at most `most`, and at least `least`.
+
+    The fields of row 2 are `<noun>_2_name` and `<noun>_2_value`. Unless `is_exact`, a name in upper case is
+    the same as in lower case.
+    """
+
+    noun: str
+    most: int
+    least: int = BLANK_ROWS
+    is_exact: bool = True
+
+    def count(self, typed: Mapping[str, str]) -> int:
+        """Return how many rows the form has that begins with *typed*, or that *typed* was submitted with."""
+        known = range(self.most, 0, -1)
+        used = next((number for number in known if f"{self.noun}_{number}_name" in typed), 0)
+        return max(self.least, min(self.most, used + BLANK_ROWS))
+
+    def fields(self, typed: Mapping[str, str]) -> list[str]:
+        """Return the names of the fields of all rows."""
+        numbers = range(1, self.count(typed) + 1)
+        return [f"{self.noun}_{number}_{part}" for number in numbers for part in ("name", "value")]
+
+    def values(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Return the values of a form with *pairs*."""
+        return {
+            f"{self.noun}_{number}_{part}": text
+            for number, pair in enumerate(pairs, 1)
+            for part, text in zip(("name", "value"), pair, strict=True)
+        }
+
+    def read(self, form: Form) -> Iterator[Pair]:
+        """Yield the rows of *form* that are filled in; missing and repeated names become errors."""
+        seen = set[str]()
+        for number in range(1, self.count(form.typed) + 1):
+            name_field, value_field = f"{self.noun}_{number}_name", f"{self.noun}_{number}_value"
+            pair = Pair(form[name_field].strip(), form[value_field].strip(), name_field, value_field)
+            known_as = pair.name if self.is_exact else pair.name.lower()
+            if not pair.name and not pair.value:
+                continue
+            if not pair.name:
+                form.add_error(name_field, "A name is missing")
+            elif known_as in seen:
+                form.add_error(
+                    name_field, f"There is another {self.noun.replace('_', ' ')} '{pair.name[:64]}'"
+                )
+            else:
+                seen.add(known_as)
+                yield pair

@@ -1,0 +1,79 @@
+"""
+The targets of a model route as rows of a form, which `settings/model_routes.html` draws.
+
+The fields of row 2 are `target_2_model`, `target_2_accounts`, `target_2_weight` and `target_2_order`: a
+target is tried next, or shares the conversations of the row above. A row without a model and accounts is
+blank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.accounts.route_syntax import is_group
+from app.admin.pages.forms import Form
+from schemas.bounds import MAX_ROUTE_STEPS, MAX_ROUTE_TARGETS
+
+MAX_ROWS = MAX_ROUTE_STEPS * MAX_ROUTE_TARGETS
+LEAST_ROWS = 3
+BLANK_ROWS = 2  # after those that are filled in
+NEXT, SHARED = "next", "shared"
+ORDERS = ((NEXT, "next"), (SHARED, "together with the row above"))
+PARTS = ("model", "accounts", "weight", "order")
+
+Target = dict[str, Any]  # model, accounts (names), weight
+
+
+def count_rows(typed: Mapping[str, str]) -> int:
+    """Return how many rows the form has that begins with *typed*, or that *typed* was submitted with."""
+    known = range(MAX_ROWS, 0, -1)
+    used = next((number for number in known if f"target_{number}_model" in typed), 0)
+    return max(LEAST_ROWS, min(MAX_ROWS, used + BLANK_ROWS))
+
+
+def row_fields(typed: Mapping[str, str]) -> list[str]:
+    """Return the names of the fields of all rows."""
+    return [f"target_{n}_{part}" for n in range(1, count_rows(typed) + 1) for part in PARTS]
+
+
+def row_values(steps: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, str]:
+    """Return the values of a form with *steps*, those of a RouteView."""
+    values: dict[str, str] = {}
+    targets = [(target, index) for step in steps for index, target in enumerate(step)]
+    for number, (target, index) in enumerate(targets, 1):
+        values |= {
+            f"target_{number}_model": target["model"],
+            f"target_{number}_accounts": ", ".join(target["accounts"]),
+            f"target_{number}_weight": str(target["weight"]) if target["weight"] != 1 else "",
+            f"target_{number}_order": SHARED if index else NEXT,
+        }
+    return values
+
+
+def read_steps(form: Form, known: set[str]) -> list[list[Target]]:
+    """
+    Return the steps in the rows of *form*, as a RouteInput has them.
+
+    Errors of each row are recorded at its fields: accounts that are not among *known*, and those that the
+    schema will find.
+    """
+    steps: list[list[Target]] = []
+    for number in range(1, count_rows(form.typed) + 1):
+        start = f"target_{number}_"
+        model, accounts = form[start + "model"].strip(), form.lines(start + "accounts")
+        if not model and not accounts:
+            continue
+        if not steps or form[start + "order"] != SHARED:
+            steps.append([])
+        target: Target = {"model": model, "accounts": accounts}
+        if form[start + "weight"].strip():
+            target["weight"] = form.integer(start + "weight")
+        for part in ("model", "accounts", "weight"):
+            form.redirect_errors(("steps", len(steps) - 1, len(steps[-1]), part), start + part)
+        if not model:
+            form.add_error(start + "model", "A model is missing")
+        if unknown := [name for name in accounts if name not in known and not is_group(name)]:
+            form.add_error(start + "accounts", f"There is no account named '{unknown[0][:64]}'")
+        steps[-1].append(target)
+    return steps
