@@ -18,6 +18,7 @@ from typing import Any
 from urllib3 import BaseHTTPResponse
 
 from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.receiver import Receiver
 from app.streaming.chunked import ChunkedDecoder
 from app.yielding import end_turn
 
@@ -51,6 +52,7 @@ class Body:
         self.complete = self._left == 0
         self._socket: Any = None if http.fp is None else http.fp.raw._sock
         self._early = b"" if http.fp is None else self._buffered(http.fp)
+        self._receiver: Receiver | None = None  # from the first read that may have to wait
 
     def _buffered(self, file: Any) -> bytes:
         """Take over what http.client had already read past the headers, and what came with it."""
@@ -92,12 +94,10 @@ class Body:
     def _receive(self, timeout_seconds: float) -> bytes | None:
         if self._broken:
             raise StreamIncomplete(BROKEN)
-        self._socket.settimeout(max(timeout_seconds, 0.001))
+        if self._receiver is None:
+            self._receiver = Receiver(self._socket)
         try:
-            data: bytes = self._socket.recv(READ_BYTES)
-            return data
-        except TimeoutError:
-            return None
+            return self._receiver.receive(READ_BYTES, timeout_seconds)
         except OSError as error:
             raise StreamIncomplete(BROKEN) from error
 
@@ -140,6 +140,7 @@ class Body:
             while reads and not self.complete and self.read(grace_seconds) is not None:
                 reads -= 1
         if self._keep_alive and self.complete:
+            self._end_receiving()
             self._http.close()
             self._raw.release_conn()
         else:
@@ -147,7 +148,13 @@ class Body:
 
     def close(self) -> None:
         """Close the connection, so that the upstream stops producing."""
+        self._end_receiving()
         self._raw.close()
+
+    def _end_receiving(self) -> None:
+        if self._receiver is not None:
+            self._receiver.close()
+            self._receiver = None
 
 
 def _decompressor(encoding: str) -> Any:

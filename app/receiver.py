@@ -1,0 +1,107 @@
+"""
+Receive from a socket of gevent, at the cost of little more than the system call.
+
+gevent's own `recv` first tries to read, which fails while nothing has arrived, and then makes a timeout: an
+object, a timer of the event loop and an exception for each read. Where most reads have to wait for the next
+bytes, waiting first saves the failed try, and one timer serves many waits.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from time import monotonic
+from typing import Any
+
+from greenlet import getcurrent  # type: ignore[import-untyped]
+
+_READ = 1  # the event of a watcher
+_CLOSED = OSError(errno.EBADF, "The socket was closed while it was read")
+
+
+class _Late(BaseException):
+    """Thrown into the greenlet whose wait has taken too long."""
+
+
+class Receiver:
+    """
+    Receives what arrives on *sock*, for one greenlet at a time; its `close` comes before that of the socket.
+
+    Sockets that are not gevent's are read by their own means.
+    """
+
+    __slots__ = ("_fires_at", "_hub", "_is_drained", "_readable", "_sock", "_timer", "_until", "_waiting")
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._hub: Any = _hub_of(sock)
+        self._readable = None if self._hub is None else self._hub.loop.io(sock.fileno(), _READ)
+        self._is_drained = False  # whether the last read took all that had arrived
+        self._timer: Any = None
+        self._fires_at = self._until = 0.0  # monotonic seconds: when the timer does, and when the wait ends
+        self._waiting: Any = None
+
+    def receive(self, size: int, seconds: float) -> bytes | None:
+        """Return at most *size* bytes, b"" at the end, None after *seconds* without any. Raises OSError."""
+        if self._is_drained and self._hub is not None and not self._wait(seconds):
+            return None
+        self._sock.settimeout(max(seconds, 0.001))
+        try:
+            data: bytes = self._sock.recv(size)
+        except TimeoutError:
+            return None
+        self._is_drained = len(data) < size
+        return data
+
+    def _wait(self, seconds: float) -> bool:
+        """Return whether there is something to read within *seconds*."""
+        self._until = monotonic() + seconds
+        if self._timer is None or self._fires_at > self._until:
+            self._start_timer(seconds)
+        self._waiting = getcurrent()
+        try:
+            self._hub.wait(self._readable)
+        except _Late:
+            return False
+        finally:
+            self._waiting = None
+        return True
+
+    def _start_timer(self, seconds: float) -> None:
+        self._stop_timer()
+        self._fires_at = monotonic() + seconds
+        self._timer = self._hub.loop.timer(max(seconds, 0.0))
+        self._timer.start(self._end_wait)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    def _end_wait(self) -> None:
+        """End the wait if it has taken too long; another one may have begun since the timer was started."""
+        self._stop_timer()
+        if self._waiting is None:
+            return
+        left = self._until - monotonic()
+        if left > 0:
+            self._start_timer(left)
+        else:
+            self._waiting.throw(_Late)
+
+    def close(self) -> None:
+        """Stop watching the socket, and end a wait for it. It may be called more than once."""
+        self._stop_timer()
+        if self._hub is not None:
+            self._hub.cancel_wait(self._readable, _CLOSED, close_watcher=True)
+
+
+def _hub_of(sock: Any) -> Any:
+    """Return the hub whose greenlets read *sock*, None where it is no socket of gevent."""
+    module = sys.modules.get("gevent.socket")
+    if module is None or not isinstance(sock, module.socket):
+        return None
+    from gevent import get_hub  # not at the top: a command without greenlets does not load it
+
+    return get_hub()
