@@ -33,14 +33,14 @@ from app.operations.account_check import SECONDS
 from app.operations.account_rules import KIND_RULES
 from app.operations.diagnostic import pool_option
 from app.operations.first_listing import FirstListing
-from app.presentation.accounts import AccountView, state_label
+from app.presentation.accounts import AccountView, state_label, websocket_label
 from app.wiring import Services
 from schemas.accounts import STREAM_UPSTREAM, AccountInput
 
 MAX_TEST_SECONDS = 600
 HEADS = (
     *("NAME", "KIND", "STATE", "IN FLIGHT", "CAP", "WEIGHT", "GROUP"),
-    *("ATTEMPTS", "FAILED", "RESCUED", "MODELS", "BASE URL"),
+    *("ATTEMPTS", "FAILED", "RESCUED", "WEBSOCKET", "MODELS", "BASE URL"),
 )
 LAZY_COMMANDS = (
     (
@@ -197,6 +197,7 @@ def _row(account: Account, now: float) -> tuple[object, ...]:
         _state(account, now),
         *load,
         *attempts,
+        websocket_label(account),
         names_or_all(account.served_models),
         account.base_url,
     )

@@ -22,6 +22,7 @@ from app.presentation.accounts import (
     failure_label,
     serialize_account,
     state_label,
+    websocket_label,
 )
 from app.presentation.api_keys import KeyView, key_views, label_texts
 from app.presentation.names import Names
@@ -34,7 +35,7 @@ from app.wiring import Services
 
 MAX_ERRORS = 10
 LIMITS = ("LIMIT", "USED", "RESERVED", "REMAINING", "RESETS", "OF")
-WINDOWS = ("WINDOW", "USED", "RESETS")
+WINDOWS = ("WINDOW", "USED", "RESETS", "USED UP AT THIS RATE")
 ERRORS = ("WHEN", "STATUS", "FAILURE", "MODEL", "REQUEST")
 REFUSAL_SPAN = "24h"
 USAGE = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
@@ -125,7 +126,7 @@ def show_account(services: Services, as_json: bool, pool: str, name: str) -> Non
     if as_json:
         today = {figure: used.get(figure, 0) for figure in (*USAGE, *OF_ACCOUNTS)}
         rows = [serialize_entry(error.entry, names) | {"failure": error.failure} for error in errors]
-        show_json({**serialize_account(account), "usage_today": today, "recent_errors": rows})
+        show_json({**serialize_account(account, view.now), "usage_today": today, "recent_errors": rows})
         return
     click.echo(pairs([*_state_facts(view), *_account_facts(view), *_setting_facts(view)]))
     if view.windows:
@@ -155,6 +156,7 @@ def _account_facts(view: AccountView) -> Iterator[Pair]:
     yield "Listed models", ", ".join(account.listed) or "none"
     yield "Weight, group", f"{account.weight}, {account.group}"
     yield "Streams responses", account.stream_upstream
+    yield "WebSocket to its server", websocket_label(account)
     if account.signed_in:
         yield "Sign-in valid until", f"{moment(account.expires_at)}, refreshed automatically"
     refused = ", ".join(f"{one.field} ({one.protocol}, {one.model})" for one in account.refused[:20])
@@ -189,7 +191,10 @@ def _seconds(seconds: float) -> str:
 
 def _window_row(window: WindowView) -> tuple[object, ...]:
     resets = moment(window.resets_at) if window.resets_at else "unknown"
-    return window.label, Figure(f"{window.used:.0f}%"), "reset since" if window.over else resets
+    end = moment(window.exhausted_at) if window.exhausted_at else "not before its reset"
+    if window.over:
+        return window.label, Figure("0%"), "reset since", ""
+    return window.label, Figure(f"{window.used:.0f}%"), resets, end if window.resets_at else "unknown"
 
 
 def _error_row(error: RequestView) -> tuple[object, ...]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from app.accounts.account import Account, account_from
 from app.accounts.job_results import FAILED, JobResult
+from app.accounts.kinds.kind import RESPONSES
+from app.accounts.request_settings import ON
 from app.formatting import moment
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
@@ -96,6 +98,9 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
         what = "its server reports usage in a form that is not understood, so usage is estimated"
         detail = f"{', '.join(account.unknown_usage)}; last new at {moment(account.unknown_usage_at)}"
         yield _note(what, "to check it again: poolgate account forget-refused NAME", detail)
+    if account.settings.websocket == ON and RESPONSES not in account.protocols:
+        what = "WebSocket is on but never used, because the account does not support the Responses API"
+        yield _note(what, "poolgate account set NAME --websocket off")
     yield from _check_certificates(account, now)
     if account.state != AccountState.ACTIVE:
         yield _describe_state(account)

@@ -12,6 +12,7 @@ from app.accounts.account import Account, AccountJson
 from app.accounts.failures import Failure
 from app.accounts.kinds import kind_of
 from app.formatting import duration
+from app.presentation.projection import exhausted_at, mean_rate
 from app.stores.records.accounts import AccountState
 
 HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, from which its gauge warns
@@ -38,6 +39,11 @@ def reason_label(reason: str) -> str:
     return REASONS.get(reason) or reason.replace("_", " ")
 
 
+def websocket_label(account: Account) -> str:
+    """Return whether conversations use WebSocket at *account*: `on` or `off`; `none`: its kind cannot."""
+    return "none" if kind_of(account).websocket_headers is None else account.settings.websocket
+
+
 @dataclass(frozen=True, slots=True)
 class WindowView:
     """A usage window of an account."""
@@ -46,6 +52,7 @@ class WindowView:
     used: float  # percent
     resets_at: float | None  # Unix seconds
     over: bool  # it has ended since it was reported
+    exhausted_at: float | None = None  # Unix seconds, at the present rate; None: not before its reset
 
     @property
     def level(self) -> str:
@@ -98,7 +105,17 @@ class AccountView:
                 continue
             over = bool(resets_ms) and resets_ms <= self.now * 1000
             shown = f"{duration(seconds)} window" if seconds else label
-            yield WindowView(shown, 0.0 if over else used, resets_ms / 1000 or None, over)
+            resets_at = resets_ms / 1000 or None
+            end = None if over or not seconds else _exhausted_at(used, resets_at, seconds, self.now)
+            yield WindowView(shown, 0.0 if over else used, resets_at, over, end)
+
+
+def _exhausted_at(used: float, resets_at: float | None, seconds: int, now: float) -> float | None:
+    """Return when a window of *seconds* is used up at its present rate; None: not before its reset."""
+    if resets_at is None:
+        return None
+    rate = mean_rate(used, seconds - (resets_at - now))
+    return exhausted_at(max(0.0, 100 - used), rate, resets_at, now)
 
 
 class Certificate(NamedTuple):
@@ -118,11 +135,17 @@ def certificates_in(pem: str) -> list[Certificate]:
 
 
 class WindowJson(TypedDict):
-    """`resets_at` is in Unix seconds, `seconds` the length; None: unknown."""
+    """
+    `resets_at` is in Unix seconds, `seconds` the length; None: unknown.
+
+    `exhausted_at` is when nothing is left at the mean rate since the window began; None: not before its
+    reset.
+    """
 
     used_percent: float
     resets_at: int | None
     seconds: int | None
+    exhausted_at: int | None
 
 
 class ListedAccountJson(AccountJson):
@@ -134,12 +157,18 @@ class ListedAccountJson(AccountJson):
     listed_models: tuple[str, ...]
 
 
-def serialize_account(account: Account) -> ListedAccountJson:
-    """Return *account* as JSON."""
-    used, resets, lengths = account.used, account.resets_ms, account.window_seconds
+def serialize_account(account: Account, now: float) -> ListedAccountJson:
+    """Return *account* as JSON, as it is at *now*, Unix seconds."""
+    reported = zip(account.used, account.resets_ms, account.window_seconds, strict=True)
+    ends = iter(view.exhausted_at for view in AccountView(account, now).windows)
     windows: list[WindowJson] = [
-        {"used_percent": percent, "resets_at": reset // 1000 or None, "seconds": seconds or None}
-        for percent, reset, seconds in zip(used, resets, lengths, strict=True)
+        {
+            "used_percent": percent,
+            "resets_at": reset // 1000 or None,
+            "seconds": seconds or None,
+            "exhausted_at": round(end) if (end := next(ends)) else None,
+        }
+        for percent, reset, seconds in reported
         if percent is not None
     ]
     return {

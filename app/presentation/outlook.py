@@ -15,11 +15,11 @@ from typing import TypedDict
 from app.formatting import duration
 from app.limits.limit_syntax import format_limit
 from app.presentation.accounts import AccountView
+from app.presentation.projection import exhausted_at, mean_rate
 from app.stores.records.accounts import OUT_OF_USE
 from app.stores.records.limits import Limit, LimitStatus
 
 MIN_WINDOW_SECONDS = 3600  # shorter ones limit the rate of requests, not their amount
-MIN_ELAPSED_SECONDS = 60.0  # of a window, before a rate is computed
 
 
 class WindowJson(TypedDict):
@@ -110,15 +110,10 @@ def _pool_window(kind: str, plan: str, seconds: int, windows: Sequence[_Window],
     resets = [window.resets_at for window in windows if window.resets_at]
     used = sum(window.used for window in windows)
     rate = sum(
-        window.used / max(seconds - (window.resets_at - now), MIN_ELAPSED_SECONDS)
-        for window in windows
-        if window.resets_at
+        mean_rate(window.used, seconds - (window.resets_at - now)) for window in windows if window.resets_at
     )
-    left = 100 * len(windows) - used
-    spent_at = now + left / rate if rate > 0 else None
     last = max(resets, default=None)
-    if spent_at and last and spent_at >= last:
-        spent_at = None
+    spent_at = exhausted_at(100 * len(windows) - used, rate, last, now)
     label = f"{duration(seconds)} window"
     return PoolWindow(
         kind, plan, label, len(windows), used / len(windows), min(resets, default=None), last, spent_at
@@ -168,5 +163,4 @@ def _full_at(status: LimitStatus, start: float | None, now: float) -> float | No
     used = status.settled + status.held
     if start is None or not used:
         return None
-    at = now + status.remaining * max(now - start, MIN_ELAPSED_SECONDS) / used
-    return at if status.resets_at is None or at < status.resets_at else None
+    return exhausted_at(status.remaining, mean_rate(used, now - start), status.resets_at, now)

@@ -33,7 +33,8 @@ TRIAL_INPUT, NOTHING, REMOVE_QUERY = TrialInput(), Nothing(), RemoveAccountQuery
 @bp.get("")
 def index() -> Response:
     """List accounts by name, with their settings and state."""
-    return list_response([serialize_account(account) for account in services().accounts.all(inputs.pool())])
+    accounts, now = services().accounts.all(inputs.pool()), services().clock.now()
+    return list_response([serialize_account(account, now) for account in accounts])
 
 
 @bp.post("")
@@ -78,13 +79,13 @@ class NewAccountJson(ListedAccountJson):
 def serialize_new_account(pool: str, account: Account, listing: FirstListing) -> NewAccountJson:
     """Return the JSON of an account that was just added, with the result of its first model listing."""
     stored = services().accounts.find_without_credential(pool, account.name)
-    return {**serialize_account(stored), "first_look": listing.public()}
+    return {**_serialize(stored), "first_look": listing.public()}
 
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
     """Get an account."""
-    return json_response(serialize_account(services().accounts.find_without_credential(inputs.pool(), name)))
+    return json_response(_serialize(services().accounts.find_without_credential(inputs.pool(), name)))
 
 
 @bp.patch("/<name>")
@@ -93,7 +94,7 @@ def change(name: str) -> Response:
     fields = inputs.body(ACCOUNT_CHANGE)
     credential = fields.pop("credential", "")
     return json_response(
-        serialize_account(operations().accounts.change(inputs.pool(), name, fields, credential=credential))
+        _serialize(operations().accounts.change(inputs.pool(), name, fields, credential=credential))
     )
 
 
@@ -111,21 +112,21 @@ def remove(name: str) -> Response:
 def pause(name: str) -> Response:
     """Pause an account: it gets no new requests."""
     inputs.body(NOTHING)
-    return json_response(serialize_account(operations().accounts.pause(inputs.pool(), name)))
+    return json_response(_serialize(operations().accounts.pause(inputs.pool(), name)))
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Response:
     """Make an account available again, whatever made it unavailable."""
     inputs.body(NOTHING)
-    return json_response(serialize_account(operations().accounts.resume(inputs.pool(), name)))
+    return json_response(_serialize(operations().accounts.resume(inputs.pool(), name)))
 
 
 @bp.post("/<name>/forget-refused")
 def forget_refused(name: str) -> Response:
     """Send an account again the fields that its server has refused."""
     inputs.body(NOTHING)
-    return json_response(serialize_account(operations().accounts.forget_refused(inputs.pool(), name)))
+    return json_response(_serialize(operations().accounts.forget_refused(inputs.pool(), name)))
 
 
 @bp.post("/<name>/test")
@@ -141,3 +142,7 @@ def export(name: str) -> Response:
     """Export the sign-in of an account as Codex's auth.json, a secret."""
     inputs.body(NOTHING)
     return Response(operations().sign_ins.export_auth_json(inputs.pool(), name), mimetype="application/json")
+
+
+def _serialize(account: Account) -> ListedAccountJson:
+    return serialize_account(account, services().clock.now())

@@ -206,11 +206,11 @@ class TestList:
 
         assert poolgate("account list").stdout.splitlines() == [
             "NAME         KIND    STATE                           "
-            "IN FLIGHT  CAP  WEIGHT  GROUP  ATTEMPTS  FAILED  RESCUED  MODELS  BASE URL",
+            "IN FLIGHT  CAP  WEIGHT  GROUP  ATTEMPTS  FAILED  RESCUED  WEBSOCKET  MODELS  BASE URL",
             "a            openai  paused (paused by an operator)  "
-            "        0  100       1      0         0       0        0  gpt-5   https://api.openai.com/v1",
+            "        0  100       1      0         0       0        0  off        gpt-5   https://api.openai.com/v1",
             "longer-name  openai  active                          "
-            "        0    5       1      0         0       0        0  all     https://api.openai.com/v1",
+            "        0    5       1      0         0       0        0  off        all     https://api.openai.com/v1",
         ]
 
     def test_when_an_account_is_back(self, poolgate, services, redis_client):

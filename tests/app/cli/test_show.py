@@ -111,6 +111,7 @@ class TestAccount:
 
         assert row.split("  ")[0] == "5 h window"
         assert " 42%" in row
+        assert row.endswith("not before its reset")
 
     def test_recent_errors_and_usage(self, poolgate: Run, services: Services, main: Account) -> None:
         record_request(services.scripts, "default", time.time(), account=main.id)

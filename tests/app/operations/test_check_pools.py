@@ -186,6 +186,15 @@ class TestAccountsForAPerson:
         assert (where, remedy) == ("team/main", "poolgate account set main --pool team --ca-file FILE")
         assert what.startswith("the certificate CN=somewhere.example, with which its server is verified, exp")
 
+    def test_a_websocket_that_is_never_used(self, services: Services) -> None:
+        settings = RequestSettings(websocket="on")
+        account(services, "main", base_url="https://x", settings=settings, protocols=("chat",))
+        account(services, "spare", base_url="https://x", settings=settings)
+
+        assert [(where, remedy) for _, where, _, remedy in found(services)] == [
+            ("team/main", "poolgate account set main --pool team --websocket off")
+        ]
+
     def test_one_that_never_answered(self, services: Services) -> None:
         """Other than one whose list of models fails now: that one is a note."""
         look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unavailable"}).decode()

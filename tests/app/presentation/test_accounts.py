@@ -1,7 +1,14 @@
 import pytest
 
 from app.accounts.account import MIN_STREAK, Account
-from app.presentation.accounts import AccountView, reason_label, serialize_account, state_label
+from app.accounts.request_settings import RequestSettings
+from app.presentation.accounts import (
+    AccountView,
+    reason_label,
+    serialize_account,
+    state_label,
+    websocket_label,
+)
 from app.stores.records.accounts import AccountState
 
 
@@ -70,4 +77,40 @@ def test_how_full_a_window_is(used: float, level: str) -> None:
 def test_json_has_the_values_of_states():
     account = Account("acct_1", "a", "openai", "https://up.test", state=AccountState.PAUSED)
 
-    assert serialize_account(account)["state"] == "paused"
+    assert serialize_account(account, now=1.0)["state"] == "paused"
+
+
+class TestProjection:
+    """Of a window of five hours, of which one is over at *now*."""
+
+    HOUR, NOW = 3600.0, 1_000_000.0
+
+    def account(self, used: float, *, seconds: int = 18_000) -> Account:
+        resets_ms = round((self.NOW + 4 * self.HOUR) * 1000)
+        windows = {"used": (None, used), "resets_ms": (0, resets_ms), "window_seconds": (0, seconds)}
+        return Account("acct_1", "a", "chatgpt", "https://up.test", **windows)
+
+    @pytest.mark.parametrize(("used", "hours"), [(50, 1), (25, 3), (20, None), (0, None), (100, 0)])
+    def test_at_the_mean_rate(self, used: float, hours: float | None) -> None:
+        """None: it lasts until its reset."""
+        (window,) = AccountView(self.account(used), self.NOW).windows
+        (as_json,) = serialize_account(self.account(used), self.NOW)["windows"]
+
+        expected = None if hours is None else self.NOW + hours * self.HOUR
+        assert window.exhausted_at == as_json["exhausted_at"] == expected
+
+    def test_a_window_that_is_over_or_of_unknown_length(self) -> None:
+        later = self.NOW + 5 * self.HOUR
+
+        assert AccountView(self.account(50), later).windows[0].exhausted_at is None
+        assert AccountView(self.account(50, seconds=0), self.NOW).windows[0].exhausted_at is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "websocket", "label"),
+    [("openai", "off", "off"), ("chatgpt", "on", "on"), ("compatible", "off", "none")],
+)
+def test_websocket(kind: str, websocket: str, label: str) -> None:
+    settings = RequestSettings(websocket=websocket)
+
+    assert websocket_label(Account("acct_1", "a", kind, "https://up.test", settings=settings)) == label
