@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any
 
 import click
@@ -120,7 +121,7 @@ def usage(
         raise click.UsageError(
             "--by team cannot be combined with --key, --owner or --label: a key may have had several teams"
         )
-    if (groups := key_groups(by, services.api_keys.all(pool))) is None:
+    if (groups := key_groups(by, partial(services.api_keys.all, pool))) is None:
         used = services.ledger.usage.since(pool, since, by, key_ids)
     else:
         used = sum_by_group(services.ledger.usage.since(pool, since, UsageBy.KEY, key_ids), groups)

@@ -12,7 +12,16 @@ from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from app.ledger.measurements import Measurements
-from app.ledger.ranges import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS, Range, Step, day_start_of, next_day
+from app.ledger.ranges import (
+    DAY_SECONDS,
+    HOUR_SECONDS,
+    MINUTE_SECONDS,
+    Range,
+    Step,
+    day_start_of,
+    full_days,
+    next_day,
+)
 from app.ledger.summaries import SETTLE_SECONDS, rows_between
 from app.stores.ledger import LedgerRepository
 from app.stores.measurements import MeasurementRepository
@@ -34,18 +43,22 @@ class MeasuredUsage:
 
     def read(self, pool: str, within: Range, part: str, now: int, zone: ZoneInfo) -> Iterator[Part]:
         """Yield (start, text) of every stored *part* that is in *within*."""
-        newest = self._newest(pool)
+        newest = self._ledger.newest_at(pool)
         if within.step is Step.MINUTE:
-            yield from self._minutes(pool, [start for start in within.starts if start <= newest], part, now)
+            minutes = range(within.since, min(within.until, newest) + 1, MINUTE_SECONDS)
+            yield from self._minutes(pool, minutes, part, now)
         elif within.step.is_days:
             yield from self._days(pool, within, part, now, zone)
         else:
             hours = range(within.since - within.since % HOUR_SECONDS, within.until, HOUR_SECONDS)
-            yield from self._hours(pool, hours, part, now, newest)
+            days = dict(self._full_days(pool, within, part, zone)) if within.is_one_point else {}
+            yield from days.items()
+            covered = {hour for start in days for hour in _hours_of(start, next_day(start, zone))}
+            yield from self._hours(pool, [hour for hour in hours if hour not in covered], part, now, newest)
 
     def make(self, pool: str, now: int, zone: ZoneInfo, max_made: int) -> int:
         """Make up to *max_made* hours and as many days, and the minutes of the last hour; return how many."""
-        oldest, newest = self._oldest(pool), self._newest(pool)
+        oldest, newest = self._oldest(pool), self._ledger.newest_at(pool)
         if not newest:
             return 0
         over = (now - SETTLE_SECONDS) // MINUTE_SECONDS * MINUTE_SECONDS
@@ -118,12 +131,19 @@ class MeasuredUsage:
                 minutes = range(start, min(start + HOUR_SECONDS, newest + 1), MINUTE_SECONDS)
                 yield from self._minutes(pool, minutes, part, now)
 
+    def _full_days(self, pool: str, within: Range, part: str, zone: ZoneInfo) -> Iterator[Part]:
+        """Yield the days that are completely in *within*, as far as they have been made of their hours."""
+        starts = [start for start, _ in full_days(within, zone)]
+        for start, text in zip(starts, self._measurements.read(pool, DAY, starts, part), strict=True):
+            if text:
+                yield start, text
+
     def _days(self, pool: str, within: Range, part: str, now: int, zone: ZoneInfo) -> Iterator[Part]:
         """Yield the days of *within*; today, and yesterday until it is made, hour by hour."""
         days = [day_start_of(within.since, zone)]
         while (start := next_day(days[-1], zone)) < within.until:
             days.append(start)
-        newest = self._newest(pool)
+        newest = self._ledger.newest_at(pool)
         for start, text in zip(days, self._measurements.read(pool, DAY, days, part), strict=True):
             if text:
                 yield start, text
@@ -136,10 +156,6 @@ class MeasuredUsage:
     def _oldest(self, pool: str) -> int:
         entries = self._ledger.read_forwards(pool, 1)
         return position_of(entries[0].id)[0] // 1000 if entries else 0
-
-    def _newest(self, pool: str) -> int:
-        newest_id = self._ledger.newest_id(pool)
-        return position_of(newest_id)[0] // 1000 if newest_id != "0" else 0
 
 
 def _hours_of(start: int, until: int) -> range:

@@ -9,13 +9,14 @@ their hours.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 
 import orjson
 
 from app.ledger.histograms import Histogram, add, bucket_of, flatten, unflatten
-from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Grouping, Sums, count_figures, row_figures
+from app.ledger.json_members import parse_members
+from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Sums, count_figures, row_figures
 from app.stores.records.ledger import Row, UsageSource
 
 MAX_IDS = 1000  # of one grouping that have times of their own
@@ -105,18 +106,14 @@ def measured_values(row: Row) -> Iterable[tuple[Measure, float]]:
     return values
 
 
-def parse_times(text: str, ids: Container[str] | None = None) -> TimesById:
+def parse_times(text: str, ids: Collection[str] | None = None) -> TimesById:
     """Return the times in the stored *text*; with *ids* only theirs."""
-    stored = orjson.loads(text)
-    return {
-        own_id: _times(histograms) for own_id, histograms in stored.items() if ids is None or own_id in ids
-    }
+    return {own_id: _times(histograms) for own_id, histograms in parse_members(text, ids).items()}
 
 
-def parse_usage(text: str) -> dict[str, Amounts]:
-    """Return the usage by endpoint in the stored *text*."""
-    usage: dict[str, Amounts] = orjson.loads(text)
-    return usage
+def parse_usage(text: str, endpoints: Collection[str] | None = None) -> Sums:
+    """Return the usage by endpoint in the stored *text*; with *endpoints* only theirs."""
+    return parse_members(text, endpoints)
 
 
 def _times(histograms: list[list[int]]) -> Times:

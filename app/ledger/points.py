@@ -90,12 +90,8 @@ def _merge(parts: Iterable[Times]) -> Times:
     return merged(first), merged(total), merged(speed)
 
 
-def make_series(within: Range, parts: Iterable[tuple[int, Sums | None]], only: str | None = None) -> Series:
-    """
-    Return the sums of *parts*, (start in Unix seconds, sums or None), at the points of *within*.
-
-    With *only*, an id, those of the other lines are left out.
-    """
+def make_series(within: Range, parts: Iterable[tuple[int, Sums | None]]) -> Series:
+    """Return the sums of *parts*, (start in Unix seconds, sums or None), at the points of *within*."""
     lines: dict[str, list[tuple[int, Amounts]]] = defaultdict(list)
     unprepared = 0
     for at, sums in parts:
@@ -105,8 +101,6 @@ def make_series(within: Range, parts: Iterable[tuple[int, Sums | None]], only: s
             continue
         if index < 0:
             continue
-        if only is not None:
-            sums = {only: sums[only]} if only in sums else {}
         for line, amounts in sums.items():
             lines[line].append((index, amounts))
     return Series(within.starts, within.until, dict(lines), within.step, unprepared)

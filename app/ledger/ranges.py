@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -57,6 +58,15 @@ class Range:
     @property
     def since(self) -> int:
         return self.starts[0]
+
+    @property
+    def is_one_point(self) -> bool:
+        return len(self.starts) == 1
+
+    @property
+    def as_one_point(self) -> Range:
+        """The same time, not divided: it is read in days where hours are not needed."""
+        return replace(self, starts=self.starts[:1])
 
     def point_at(self, at: int) -> int:
         """Return the index of the point that *at* (Unix seconds) is in; 0 if it is before the first."""
@@ -134,6 +144,16 @@ def day_start_of(at: int, zone: ZoneInfo) -> int:
 def next_day(start: int, zone: ZoneInfo) -> int:
     """Return when the day after the one that begins at *start* begins."""
     return day_start(datetime.fromtimestamp(start, zone).date() + timedelta(days=1), zone)
+
+
+def full_days(within: Range, zone: ZoneInfo) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each day of *zone* that is completely in *within*."""
+    start = day_start_of(within.since, zone)
+    if start < within.since:
+        start = next_day(start, zone)
+    while (end := next_day(start, zone)) <= within.until:
+        yield start, end
+        start = end
 
 
 def _days(first: date, last: date, zone: ZoneInfo) -> tuple[int, ...]:

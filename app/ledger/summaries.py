@@ -10,13 +10,14 @@ read from the ledger, whose entries are in the order in which requests ended.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import orjson
 
 from app.ledger.attempts import attempt_figures
+from app.ledger.json_members import parse_members
 from app.ledger.verify import shares
 from app.stores import rollups
 from app.stores.ledger import LedgerRepository
@@ -77,24 +78,37 @@ class Only:
 
 
 class Summaries:
-    """Reads summaries, and makes those that are missing."""
+    """Reads summaries, and makes those that are missing; adds up what is not over once."""
 
     def __init__(self, ledger: LedgerRepository, summaries: SummaryRepository) -> None:
         self._ledger = ledger
         self._summaries = summaries
+        self._running: dict[tuple[str, str, int], Summary] = {}
 
     def read(
-        self, pool: str, span: str, starts: Sequence[int], by: Grouping | str, *, over: int
+        self,
+        pool: str,
+        span: str,
+        starts: Sequence[int],
+        by: Grouping | str,
+        ids: Collection[str] | None = None,
+        *,
+        over: int,
     ) -> list[Sums | None]:
         """
         Return the sums of each span that began at *starts*, None where too many have to be added up first.
 
-        Those that began before *over* (Unix seconds) are over: they are stored once added up.
+        With *ids*, only theirs. Those that began before *over* (Unix seconds) are over: they are stored once
+        added up.
         """
         stored = self._summaries.read(pool, span, starts, by)
         missing = [start for start, text in zip(starts, stored, strict=True) if not text]
         made = {start: self._make(pool, span, start, over)[by] for start in missing[-MAX_AT_ONCE:]}
-        return [_parse(text) if text else made.get(start) for start, text in zip(starts, stored, strict=True)]
+        if ids is not None:
+            made = {start: {one: sums[one] for one in ids if one in sums} for start, sums in made.items()}
+        return [
+            _parse(text, ids) if text else made.get(start) for start, text in zip(starts, stored, strict=True)
+        ]
 
     def read_breakdowns(
         self, pool: str, span: str, starts: Sequence[int], only: Only, by: str, *, over: int
@@ -126,10 +140,19 @@ class Summaries:
 
     def _make(self, pool: str, span: str, start: int, over: int) -> Summary:
         """Return the summary of *start*, with its breakdowns stored where it began before *over*."""
-        if span == MINUTE:
-            return self._make_minute(pool, start, store=start < over)
         if start >= over:
-            return summarize(*self._scan(pool, span, start))
+            running = pool, span, start
+            if running not in self._running:
+                self._running[running] = (
+                    self._add_minute(pool, start)
+                    if span == MINUTE
+                    else summarize(*self._scan(pool, span, start))
+                )
+            return self._running[running]
+        if span == MINUTE:
+            summary = self._add_minute(pool, start)
+            self._summaries.put_minute(pool, start, _texts(summary))
+            return summary
         token = self._summaries.begin(pool, span, start)
         figures, of_teams = self._scan(pool, span, start)
         summary = summarize(figures, of_teams)
@@ -140,19 +163,21 @@ class Summaries:
         self._summaries.put(pool, span, start, token, _texts(summary) | {MADE: token})
         return summary
 
-    def _make_minute(self, pool: str, start: int, *, store: bool) -> Summary:
+    def _add_minute(self, pool: str, start: int) -> Summary:
         rows = list(rows_between(self._ledger, pool, start, start + SECONDS[MINUTE]))
         figures = (figure for row in rows for figure in row_figures(row))
         of_teams = (figure for row in rows if row.get("team") for figure in _team_figures(row))
-        summary = summarize(figures, of_teams)
-        if store:
-            self._summaries.put_minute(pool, start, _texts(summary))
-        return summary
+        return summarize(figures, of_teams)
 
     def _scan(self, pool: str, span: str, start: int) -> tuple[list[Figure], list[Figure]]:
         """Return the figures of a roll-up, by key and by team."""
         scan = self._ledger.rollups.scan
         return scan(pool, span, start), scan(pool, span, start, by_team=True)
+
+
+def start_of_running(span: str, now: int) -> int:
+    """Return the start of the first minute or hour that is not over."""
+    return (now - SETTLE_SECONDS) // SECONDS[span] * SECONDS[span]
 
 
 def rows_between(ledger: LedgerRepository, pool: str, since: int, until: int) -> Iterator[Row]:
@@ -188,9 +213,9 @@ def _team_figures(row: Row) -> Iterator[Figure]:
                 yield Figure(row["team"], account, model, name, amount)
 
 
-def _parse(text: str) -> Sums:
+def _parse(text: str, ids: Collection[str] | None) -> Sums:
     """Parse a stored summary; one from before attempts were counted has one for each request."""
-    sums: Sums = orjson.loads(text)
+    sums: Sums = parse_members(text, ids)
     for amounts in sums.values():
         if len(amounts) < len(SUMMARY_FIGURES):
             amounts += [amounts[0], 0, 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TypedDict
 
@@ -50,17 +50,17 @@ def serialize_refusals(
     }
 
 
-def key_groups(by: str, api_keys: Iterable[ApiKey]) -> dict[str, str] | None:
+def key_groups(by: str, api_keys: Callable[[], Iterable[ApiKey]]) -> dict[str, str] | None:
     """
-    Return the group of each key, by its id: its owner, or the value of its label; '' where it has none.
+    Return the group of each of *api_keys*, by its id: its owner, or the value of its label, '' without one.
 
     *by* is `owner` or `label:NAME`; None for anything else, which the store groups itself.
     """
     if by == BY_OWNER:
-        return {key.id: key.owner for key in api_keys}
+        return {key.id: key.owner for key in api_keys()}
     if by.startswith(BY_LABEL):
         name = by.removeprefix(BY_LABEL)
-        return {key.id: dict(key.labels).get(name, "") for key in api_keys}
+        return {key.id: dict(key.labels).get(name, "") for key in api_keys()}
     return None
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from app.errors import InvalidRequest
 from app.ledger.histograms import percentile
@@ -14,6 +15,7 @@ from app.ledger.points import Series, TimesSeries
 from app.ledger.ranges import Range
 from app.ledger.series import UsageSeries
 from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
+from app.ledger.usage_reading import UsageReading
 from app.presentation.names import Names
 from app.presentation.usage import add_groups, key_groups
 from app.stores.api_keys import ApiKeyRepository
@@ -145,17 +147,21 @@ class UsageReporter:
         self._refusals = refusals
         self._api_keys = api_keys
 
-    def report(self, pool: str, within: Range, by: str, only: Only | None = None) -> UsageReport:
+    def report(
+        self, pool: str, within: Range, by: str, only: Only | None = None, *, times_at_points: bool = False
+    ) -> UsageReport:
         """
         Return the usage of *pool* in *within* by *by*: a Grouping, `owner` or `label:NAME`.
 
-        Raises InvalidRequest, as `UsageSeries.read` does.
+        Times are those of the range in all, or with *times_at_points* of each point. Raises InvalidRequest,
+        as `UsageReading.read` does.
         """
-        groups = key_groups(by, self._api_keys.all(pool))
+        groups, usage = key_groups(by, partial(self._api_keys.all, pool)), self._usage.at_once(pool)
         stored_by = by if groups is None else Grouping.KEY
-        series = self._usage.read(pool, within, stored_by, only)
+        series = usage.read(within, stored_by, only)
         shown = Range(series.step, tuple(series.starts), series.until, within.span)
-        times = self._times(pool, shown, stored_by, only, series)
+        timed_range = shown if times_at_points else shown.as_one_point
+        times = _read_times(usage, timed_range, stored_by, only, series)
         refusals, since = self._refused(pool, shown, stored_by, only)
         if groups is not None:
             series, times = add_groups(series, groups), _grouped_times(times, groups)
@@ -163,15 +169,6 @@ class UsageReporter:
         return UsageReport(
             by, only, shown, series, times, _lines(series, times, refusals, stored_by, only), refusals, since
         )
-
-    def _times(self, pool: str, within: Range, by: str, only: Only | None, series: Series) -> TimesSeries:
-        if only is None:
-            return self._usage.times(pool, within, by, _busiest(series, MAX_TIMED))
-        if by not in (Grouping.ALL, only.noun):
-            return TimesSeries(within.starts, within.until, {})
-        times = self._usage.times(pool, within, only.noun, [only.id])
-        line = "" if by == Grouping.ALL else only.id
-        return replace(times, lines={line: times.lines[only.id]} if only.id in times.lines else {})
 
     def _refused(
         self, pool: str, within: Range, by: str, only: Only | None
@@ -188,6 +185,18 @@ class UsageReporter:
                 of_line = points.setdefault(line_of(key), [0] * len(within.starts))
                 of_line[within.point_at(hour)] += count
         return points, since
+
+
+def _read_times(
+    usage: UsageReading, within: Range, by: str, only: Only | None, series: Series
+) -> TimesSeries:
+    if only is None:
+        return usage.times(within, by, _busiest(series, MAX_TIMED))
+    if by not in (Grouping.ALL, only.noun):
+        return TimesSeries(within.starts, within.until, {})
+    times = usage.times(within, only.noun, [only.id])
+    line = "" if by == Grouping.ALL else only.id
+    return replace(times, lines={line: times.lines[only.id]} if only.id in times.lines else {})
 
 
 def _lines(

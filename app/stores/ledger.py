@@ -16,6 +16,7 @@ from app.stores.records.ledger import (
     StoredTotal,
     Total,
     WaitingRequest,
+    position_of,
 )
 from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
@@ -32,6 +33,11 @@ class LedgerRepository:
         """Return the id of the newest entry, "0" where there is none."""
         entries = self._client.xrevrange(keys.ledger(pool), count=1)
         return str(entries[0][0]) if entries else "0"
+
+    def newest_at(self, pool: str) -> int:
+        """Return when the newest request ended, Unix seconds; 0: there is none."""
+        newest_id = self.newest_id(pool)
+        return position_of(newest_id)[0] // 1000 if newest_id != "0" else 0
 
     def newest(self, pool: str, count: int, after: str = "") -> list[LedgerEntry]:
         """Return the newest *count* entries that came after the entry *after* ("": all), oldest first."""

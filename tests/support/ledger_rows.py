@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from app.stores import keys
+from app.stores.calendar import Calendar
 from app.stores.scripts import Scripts
 from tests.support.store import CLOCK
 
@@ -17,8 +18,14 @@ LATE_SECONDS = 86_000.0  # a little less than a day
 _numbers = count(1)
 
 
-def record_request(scripts: Scripts, pool: str, at: float, **more: Any) -> dict[str, Any]:
-    """Book a request that began *at* (Unix seconds) and ends now, or on that day; return its row."""
+def record_request(
+    scripts: Scripts, pool: str, at: float, *, zone: str = "UTC", **more: Any
+) -> dict[str, Any]:
+    """
+    Book a request that began *at* (Unix seconds) and ends now, or on that day; return its row.
+
+    Its day is that of *zone*.
+    """
     row = {
         "id": f"req_{next(_numbers)}",
         "at_ms": int(at * 1000),
@@ -34,8 +41,10 @@ def record_request(scripts: Scripts, pool: str, at: float, **more: Any) -> dict[
         "first_ms": 100,
         "total_ms": 300,
     } | more
-    settlement = orjson.dumps({"id": row["id"], "mark": {}, "calendar": {}, "row": row})
-    if at < time.time() - LATE_SECONDS:  # such a settlement would come too late, were it not settled then
+    is_late = at < time.time() - LATE_SECONDS
+    calendar = Calendar().windows(zone, at if is_late else time.time()) if zone != "UTC" else {}
+    settlement = orjson.dumps({"id": row["id"], "mark": {}, "calendar": calendar, "row": row})
+    if is_late:  # such a settlement would come too late, were it not settled then
         scripts.client.set(keys.root(pool) + "test-clock", row["at_ms"])
         scripts = _at_test_clock(scripts.client)
     scripts.run("settle", pool, settlement)

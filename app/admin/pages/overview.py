@@ -37,7 +37,8 @@ def show() -> Any:
     app_services, pool, span = services(), g.pool, usage_summary.span_of(request.args)
     api_keys, now = app_services.api_keys.all(pool), app_services.clock.now()
     rows = sort_rows(read_rows(app_services, pool), COLUMNS, DEFAULT_COLUMN)
-    usage = usage_summary.summarize_usage(app_services, pool, span)
+    usage = app_services.ledger.series.at_once(pool)
+    summary = usage_summary.summarize_reading(app_services, pool, usage, span)
     names = Names({key.id: key.name for key in api_keys}, {row.account.id: row.account.name for row in rows})
     return render_template(
         "overview.html",
@@ -56,9 +57,9 @@ def show() -> Any:
             for one in read_limits(app_services, pool, api_keys, now)[:NEAREST_LIMITS]
             if one.status.used_percent
         ],
-        totals=usage.totals(),
-        charts=usage.charts(),
-        tops=top_lists(app_services, pool, span, names),
+        totals=summary.totals(),
+        charts=summary.charts(),
+        tops=top_lists(usage, span, names),
         rows=rows[:ACCOUNTS],
         accounts=len(rows),
         newest=app_services.ledger.entries.newest_id(pool),

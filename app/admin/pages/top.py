@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from flask import url_for
 
 from app.ledger.summaries import Grouping
+from app.ledger.usage_reading import UsageReading
 from app.presentation.names import Names
-from app.wiring import Services
 
 NUMBER = 5
 
@@ -35,7 +35,7 @@ class TopList:
     number: int  # of all rows
 
 
-def top_lists(services: Services, pool: str, span: str, names: Names) -> list[TopList]:
+def top_lists(usage: UsageReading, span: str, names: Names) -> list[TopList]:
     """Return the lists of keys, models, accounts and teams that were used in *span*."""
     groups: tuple[tuple[Grouping, str, Callable[[str], tuple[str, str]]], ...] = (
         (Grouping.KEY, "Keys", _link("api_keys.detail", names.key)),
@@ -43,9 +43,9 @@ def top_lists(services: Services, pool: str, span: str, names: Names) -> list[To
         (Grouping.ACCOUNT, "Accounts", _link("accounts.detail", names.account)),
         (Grouping.TEAM, "Teams", lambda team: (team, url_for("teams.detail", name=team))),
     )
-    lists = []
+    lists, within = [], usage.range_of(span).as_one_point
     for by, title, link in groups:
-        totals = services.ledger.series.series(pool, span, by).totals()
+        totals = usage.read(within, by).totals()
         rows = [(figures["cost"], figures["requests"], one) for one, figures in totals.items() if one]
         rows.sort(key=lambda row: (-row[0], -row[1], row[2]))
         top = [TopRow(*link(one), cost, requests) for cost, requests, one in rows[:NUMBER]]

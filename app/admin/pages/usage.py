@@ -88,13 +88,13 @@ def show() -> Any:
     app_services = services()
     form = Form(request.args, *FIELDS)
     names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
-    selection, report = _read(form, names)
     metric = _metric(request.args.get("metric", ""))
+    selection, report = _read(form, names, metric)
     if request.args.get("format") == "csv" and not form.errors:
         return _csv(report, names)
     sort = parse_sort(request.args.get("sort"), ["name", *Metric], f"-{metric}")
-    rows, pages = paginate(_rows(report, names, metric, sort), request.args.get("page"))
-    span = selection.within.span
+    lines, pages = paginate(_sorted(report, names, sort), request.args.get("page"))
+    span, total = selection.within.span, report.total()
     return render_template(
         "usage/show.html",
         section="usage.show",
@@ -114,16 +114,16 @@ def show() -> Any:
         chart=_chart(report, names, metric),
         filters=_filters(names),
         range_text=describe_range(selection.within, clock.viewer_zone(), app_services.clock.zone(g.pool)),
-        rows=rows,
+        rows=[_row(report, names, line, metric) for line in lines],
         pages=pages,
         sort=sort,
-        total=_shown(report.total()),
-        metric_total=report.total().value(metric) or 0,
+        total=_shown(total),
+        metric_total=total.value(metric) or 0,
         csv_url=list_url(format="csv"),
     ), form.status
 
 
-def _read(form: Form, names: Names) -> tuple[Selection, UsageReport]:
+def _read(form: Form, names: Names, metric: Metric) -> tuple[Selection, UsageReport]:
     """Return the report that *form* requests; that of the last day by key where it has errors."""
     app_services = services()
     usage = app_services.ledger.series
@@ -135,10 +135,11 @@ def _read(form: Form, names: Names) -> tuple[Selection, UsageReport]:
         by = form["by"].strip() or (_groupings(only)[-1] if only else _groupings(only)[0])[0]
         if by not in GROUPINGS:
             raise InvalidRequest(f"by must be one of {', '.join(GROUPINGS)}", param="by")
-        report = reporter.report(g.pool, within, by, only)
+        report = reporter.report(g.pool, within, by, only, times_at_points=metric.is_of_times)
         return Selection(report.within, by, only), report
     within = usage.range_of(g.pool, Span.DAY)
-    return Selection(within, Grouping.KEY, None), reporter.report(g.pool, within, Grouping.KEY)
+    report = reporter.report(g.pool, within, Grouping.KEY, times_at_points=metric.is_of_times)
+    return Selection(within, Grouping.KEY, None), report
 
 
 def _metric(text: str) -> Metric:
@@ -200,15 +201,16 @@ def _chart(report: UsageReport, names: Names, metric: Metric) -> Chart:
     )
 
 
-def _rows(report: UsageReport, names: Names, metric: Metric, sort: Sort) -> list[Row]:
+def _sorted(report: UsageReport, names: Names, sort: Sort) -> list[ReportLine]:
     """Return the lines in the order *sort*; those without a value come last."""
-    rows = [_row(report, names, line, metric) for line in report.lines]
     if sort.column == "name":
-        return sorted(rows, key=lambda row: natural(row.name), reverse=sort.descending)
+        return sorted(
+            report.lines, key=lambda line: natural(_name(report, names, line.id)), reverse=sort.descending
+        )
     column = Metric(sort.column)
-    known = [row for row in rows if row.line.value(column) is not None]
-    known.sort(key=lambda row: row.line.value(column) or 0, reverse=sort.descending)
-    return known + [row for row in rows if row.line.value(column) is None]
+    known = [line for line in report.lines if line.value(column) is not None]
+    known.sort(key=lambda line: line.value(column) or 0, reverse=sort.descending)
+    return known + [line for line in report.lines if line.value(column) is None]
 
 
 def _row(report: UsageReport, names: Names, line: ReportLine, metric: Metric) -> Row:

@@ -9,6 +9,7 @@ from app.admin.pages import clock, formatting
 from app.admin.pages.charts import Chart, Series, Shape
 from app.ledger.measurements import Times
 from app.ledger.summaries import Grouping, Only
+from app.ledger.usage_reading import UsageReading
 from app.presentation.usage_report import Metric, timed
 from app.wiring import Services
 
@@ -138,9 +139,16 @@ def span_of(args: Mapping[str, str]) -> str:
 
 def summarize_usage(services: Services, pool: str, span: str, only: Only | None = None) -> UsageSummary:
     """Return the usage of *pool* in *span*, or that of one key, account or team."""
-    usage, within = services.ledger.series, services.ledger.series.range_of(pool, span)
+    return summarize_reading(services, pool, services.ledger.series.at_once(pool), span, only)
+
+
+def summarize_reading(
+    services: Services, pool: str, usage: UsageReading, span: str, only: Only | None = None
+) -> UsageSummary:
+    """Return the same of *usage*, from which the page has more."""
+    within = usage.range_of(span)
     by, line = (only.noun, only.id) if only else (Grouping.ALL, "")
-    series, times = usage.read(pool, within, by, only), usage.times(pool, within, by, [line])
+    series, times = usage.read(within, by, only), usage.times(within, by, [line])
     refused: Sequence[tuple[str, int]] = ()
     if by in (Grouping.ALL, Grouping.KEY):
         refused = services.ledger.refusals.counts(pool, span).by_code(line or None)

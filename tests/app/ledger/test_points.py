@@ -44,14 +44,6 @@ def test_sums_of_several_lines(parts: list[tuple[int, Sums]], lines: list[str], 
     ]
 
 
-@given(st.lists(st.tuples(AT, SUMS)), IDS)
-def test_only_one_line(parts: list[tuple[int, Sums]], line: str) -> None:
-    every, one = make_series(WITHIN, parts), make_series(WITHIN, parts, line)
-
-    assert one.points(line) == every.points(line)
-    assert set(one.lines) <= {line}
-
-
 @given(st.lists(st.tuples(AT, st.dictionaries(IDS, st.tuples(HISTOGRAMS, HISTOGRAMS, HISTOGRAMS)))))
 def test_times_in_all_are_those_of_the_points(parts: list[tuple[int, Any]]) -> None:
     times = make_times(WITHIN, parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -236,6 +237,9 @@ class TestErrors:
         class Later:
             def now(self) -> float:
                 return float(minute + 70)
+
+            def zone(self, pool: str) -> ZoneInfo:
+                return ZoneInfo("UTC")
 
         series._clock = Later()  # type: ignore[assignment]
         figures = series.newest_minutes(POOL, ERROR_MINUTES)

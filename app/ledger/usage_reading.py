@@ -1,0 +1,201 @@
+"""Reads the usage and the times of a pool as of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from app.errors import InvalidRequest
+from app.ledger.measured import MeasuredUsage
+from app.ledger.measurements import ENDPOINT_USAGE, parse_times, parse_usage
+from app.ledger.points import Series, TimesSeries, make_series, make_times
+from app.ledger.ranges import (
+    DAY_SECONDS,
+    HOUR_SECONDS,
+    MINUTE_SECONDS,
+    Range,
+    Span,
+    Step,
+    day_start_of,
+    full_days,
+    in_days,
+    range_of_span,
+)
+from app.ledger.summaries import (
+    BREAKDOWN_SECONDS,
+    DAY,
+    HOUR,
+    Grouping,
+    Only,
+    Summaries,
+    Sums,
+    start_of_running,
+)
+from app.stores.ledger import LedgerRepository
+from app.stores.summaries import MINUTE
+
+HALF_DAY_SECONDS = 43_200
+
+Ids = Collection[str] | None
+Parts = Iterator[tuple[int, Sums | None]]  # start in Unix seconds, sums
+
+
+class UsageReading:
+    """
+    The usage of *pool* at *now*, Unix seconds.
+
+    The hour that is running is added up once, however often it is read: what a page shows is of one moment.
+    """
+
+    def __init__(
+        self,
+        pool: str,
+        now: int,
+        zone: ZoneInfo,
+        ledger: LedgerRepository,
+        summaries: Summaries,
+        measured: MeasuredUsage,
+    ) -> None:
+        self.now = now
+        self._pool = pool
+        self._zone = zone
+        self._ledger = ledger
+        self._summaries = summaries
+        self._measured = measured
+        self._starts: dict[str, list[int]] = {}
+
+    def range_of(self, span: str) -> Range:
+        """Return the range of *span*, a Span, up to now."""
+        return range_of_span(Span(span), self.now, self._zone)
+
+    def read(self, within: Range, by: str = Grouping.ALL, only: Only | None = None) -> Series:
+        """
+        Return the usage in the range *within*, grouped by a Grouping; that of *only*.
+
+        With *only* the points may be days where those of *within* are hours. Raises InvalidRequest, with
+        the param `by`, `span` or `from`, where what is stored cannot answer.
+        """
+        if only is None:
+            return self._read(within, by)
+        if by in (Grouping.ALL, only.noun):
+            series = self._read(within, only.noun, [only.id])
+            line = "" if by == Grouping.ALL else only.id
+            return replace(series, lines={line: series.lines[only.id]} if only.id in series.lines else {})
+        _check_breakdown(within, by, only, self.now)
+        if within.step is Step.FOUR_HOURS or within.since < self.now - BREAKDOWN_SECONDS[HOUR]:
+            within = in_days(within, self.now, self._zone)
+        if within.step.is_days:
+            return make_series(within, self._days(within, by, only=only))
+        return make_series(within, self._hours(within.since, within.until, by, only=only))
+
+    def times(self, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
+        """Return how long requests took, grouped by a Grouping; with *ids* only those lines."""
+        only_ids = None if ids is None else frozenset(ids)
+        texts = self._measured.read(self._pool, within, by, self.now, self._zone)
+        return make_times(within, ((at, parse_times(text, only_ids)) for at, text in texts))
+
+    def _read(self, within: Range, by: str, ids: Ids = None) -> Series:
+        """Return the usage grouped by *by*; with *ids* only theirs."""
+        if by == Grouping.ENDPOINT:
+            texts = self._measured.read(self._pool, within, ENDPOINT_USAGE, self.now, self._zone)
+            return make_series(within, ((at, parse_usage(text, ids)) for at, text in texts))
+        if within.step is Step.MINUTE:
+            parts = self._minutes(within, by, ids)
+        elif within.step.is_days:
+            parts = self._days(within, by, ids)
+        elif within.is_one_point:
+            parts = self._days_and_hours(within, by, ids)
+        else:
+            parts = self._hours(within.since, within.until, by, ids)
+        return make_series(within, parts)
+
+    def _minutes(self, within: Range, by: str, ids: Ids) -> Parts:
+        if self._ledger.newest_at(self._pool) >= within.since:
+            starts = range(within.since, within.until + 1, MINUTE_SECONDS)
+            for start, sums in zip(starts, self._sums(MINUTE, starts, by, ids), strict=True):
+                yield start, sums or {}
+
+    def _hours(self, since: int, until: int, by: str, ids: Ids = None, only: Only | None = None) -> Parts:
+        known = self._known(HOUR, since, until)
+        yield from zip(known, self._sums(HOUR, known, by, ids, only), strict=True)
+
+    def _days_and_hours(self, within: Range, by: str, ids: Ids) -> Parts:
+        """Yield the days of *within* that have the sums of their hours, and all other hours."""
+        days = [day for day in full_days(within, self._zone) if self._has_sums_of_hours(*day)]
+        starts = [start for start, _ in days]
+        hours = [
+            hour
+            for hour in self._known(HOUR, within.since, within.until)
+            if not any(start <= hour < until for start, until in days)
+        ]
+        yield from zip(starts, self._sums(DAY, starts, by, ids), strict=True)
+        yield from zip(hours, self._sums(HOUR, hours, by, ids), strict=True)
+
+    def _has_sums_of_hours(self, start: int, until: int) -> bool:
+        """
+        Return whether the roll-up of a day has the requests of its hours, and of no others.
+
+        It has not where a day begins within an hour, where the pool's time zone has changed, so that days
+        overlap, and where hours are no longer stored.
+        """
+        before = day_start_of(start - 1, self._zone)
+        near = {day for day in self._starts_of(DAY) if start - DAY_SECONDS - 2 * HOUR_SECONDS < day < until}
+        hours = self._starts_of(HOUR)
+        return (
+            near - {before} == {start}
+            and start % HOUR_SECONDS == until % HOUR_SECONDS == 0
+            and bool(hours)
+            and hours[0] <= start
+        )
+
+    def _days(self, within: Range, by: str, ids: Ids = None, only: Only | None = None) -> Parts:
+        """
+        Yield the days that are over, and today hour by hour: its roll-up is the largest, and not stored.
+
+        Where the pool's days begin within an hour, today includes all of that hour.
+        """
+        today = self._today
+        until = min(within.until, today)
+        known = self._known(DAY, within.since - HALF_DAY_SECONDS, until - HALF_DAY_SECONDS)
+        by_day = self._sums(DAY, known, by, ids, only)
+        # a day from before the pool's time zone changed counts for the day with the larger part
+        yield from ((start + HALF_DAY_SECONDS, sums) for start, sums in zip(known, by_day, strict=True))
+        if within.until > today:
+            hours = self._hours(today - today % HOUR_SECONDS, within.until, by, ids, only)
+            yield from ((max(start, today), sums) for start, sums in hours)
+
+    def _sums(
+        self, span: str, starts: Sequence[int], by: str, ids: Ids, only: Only | None = None
+    ) -> list[Sums | None]:
+        over = self._today if span == DAY else start_of_running(span, self.now)
+        if only is None:
+            return self._summaries.read(self._pool, span, starts, by, ids, over=over)
+        return self._summaries.read_breakdowns(self._pool, span, starts, only, by, over=over)
+
+    def _known(self, span: str, first: int, before: int) -> list[int]:
+        return [start for start in self._starts_of(span) if first <= start < before]
+
+    def _starts_of(self, span: str) -> list[int]:
+        if span not in self._starts:
+            self._starts[span] = self._ledger.rollups.starts(self._pool, span)
+        return self._starts[span]
+
+    @property
+    def _today(self) -> int:
+        return day_start_of(self.now, self._zone)
+
+
+def _check_breakdown(within: Range, by: str, only: Only, now: int) -> None:
+    if by not in only.groupings:
+        allowed = ", ".join(("all", *only.groupings))
+        raise InvalidRequest(
+            f"The usage of one {only.noun} cannot be grouped by {by[:64]}; it can be by {allowed}", param="by"
+        )
+    if within.step is Step.MINUTE:
+        message = f"The last hour of one {only.noun} cannot be grouped by {by}; choose 24h or more"
+        raise InvalidRequest(message, param="span")
+    if within.since < now - BREAKDOWN_SECONDS[DAY]:
+        days = BREAKDOWN_SECONDS[DAY] // DAY_SECONDS
+        message = f"The usage of one {only.noun} by {by} is stored for {days} days; choose a later date"
+        raise InvalidRequest(message, param="from")
