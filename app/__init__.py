@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.wiring import Services
+    from app.web_wiring import WebServices
 
 
-def create_app(services: Services) -> Flask:
+def create_app(services: WebServices) -> Flask:
     """Return the WSGI application: registers blueprints, no more."""
     from app.api import (
         basic_auth_chat,

@@ -1,18 +1,19 @@
-"""Construct the services of a process: web, worker and command line all start here."""
+"""
+Construct the services of a process: web, worker and command line all start here.
+
+What only web processes use is in `app/web_wiring.py`, so that commands and jobs do not import it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from app.accounts.accounts import AccountRepository
 from app.accounts.chatgpt_identity import KnownAccounts
 from app.accounts.credentials import CredentialRepository
 from app.accounts.kinds import SCRIPT_KINDS
-from app.accounts.known_models import KnownModels
 from app.accounts.model_routes import PoolRoutes
 from app.accounts.pools import PoolRepository
-from app.accounts.snapshot import read_current_accounts
 from app.accounts.token_refresh import TokenRefresher
 from app.backup.reseal import Reseal
 from app.config import Settings
@@ -27,43 +28,18 @@ from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
 from app.limits.pool_prices import PoolPrices
 from app.operations.account_check import AccountChecker
-from app.operations.account_import import AccountImport
-from app.operations.accounts import AccountOperations
 from app.operations.alert_conditions import AlertConditions
 from app.operations.alert_delivery import AlertDelivery
-from app.operations.api_keys import ApiKeyOperations
-from app.operations.audit_trail import AuditTrail
 from app.operations.check_stores import CheckStores
 from app.operations.doctor import Doctor
-from app.operations.external_sign_in import ExternalSignIn
 from app.operations.first_listing import AccountLister
-from app.operations.limits import LimitOperations
-from app.operations.live_feed import FeedSource, LiveFeeds
-from app.operations.model_routes import ModelRouteOperations
-from app.operations.operators import OperatorOperations
-from app.operations.pools import PoolOperations
-from app.operations.prices import PriceOperations
-from app.operations.readiness import Readiness
-from app.operations.service import AdminOperations
-from app.operations.setup.plan import SetupStores
-from app.operations.sign_ins import SignInOperations, SignInStores
-from app.operations.teams import TeamOperations
 from app.operations.upstream_lists import UpstreamLists
-from app.operations.webhooks import WebhookOperations
 from app.operators.stores import OperatorStores
-from app.relay.active_requests import ActiveRequests
-from app.relay.context import RequestContext
-from app.relay.fallbacks import FallbackChain
-from app.relay.recordings import Recordings
-from app.relay.relay import Relay, RelayServices
-from app.relay.response_cache import ResponseCache
 from app.stores import private_server
 from app.stores.accounts import AccountHashes
-from app.stores.admissions import AdmissionRepository
 from app.stores.alerts import AlertRepository
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.audit import AuditLog
-from app.stores.cached_responses import CachedResponseRepository
 from app.stores.client import make_client
 from app.stores.health import HealthRepository
 from app.stores.key_sessions import KeySessionRepository
@@ -73,8 +49,6 @@ from app.stores.limits import LimitRepository
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.pool_clock import PoolClock
 from app.stores.prices import PriceRepository
-from app.stores.recordings import RecordingRepository
-from app.stores.records.audit import Actor
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
@@ -84,15 +58,9 @@ from app.stores.teams import TeamRepository
 from app.stores.upstream_metadata import UpstreamMetadataRepository
 from app.stores.usage import UsageRepository
 from app.stores.webhooks import WebhookRepository
-from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
-from app.upstream.oidc import OidcHttp
 from app.upstream.webhooks import WebhookClient
-from app.websocket.registry import WebSockets
-
-if TYPE_CHECKING:
-    from app.operators.oidc import OidcClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +106,7 @@ class AlertingServices:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that a process uses, constructed once by `build`."""
+    """What every process uses, constructed once by `build`."""
 
     settings: Settings
     scripts: Scripts
@@ -156,88 +124,22 @@ class Services:
     ledger: LedgerServices
     upstream: UpstreamServices
     alerting: AlertingServices
-    relay: Relay
-    active: ActiveRequests
-    cache: ResponseCache
-    recordings: Recordings | None  # None: the header Idempotency-Key is ignored
     operator_stores: OperatorStores
-    oidc: OidcClient | None  # None: no issuer is set
     audit: AuditLog
     sign_in_flows: SignInFlowRepository
-    feeds: LiveFeeds
-    websockets: WebSockets
-    readiness: Readiness
     doctor: Doctor
-    tracing: Tracing | None
-    demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
-
-    def serve(self, context: RequestContext) -> FallbackChain:
-        """Return the response to *context*, over its model and fallbacks; nothing is sent yet."""
-        return FallbackChain(context, self.relay.stream, self.relay.start_progress(context), self.cache)
-
-    def operations(self, actor: Actor) -> AdminOperations:
-        """Return the changes that *actor* may make, each recorded under that actor's name."""
-        audit = AuditTrail(self.audit, actor, self.pools)
-        accounts = AccountOperations(
-            audit, self.accounts, self.settings, self.upstream.lister, self.upstream.checker
-        )
-        sign_in_stores = SignInStores(self.accounts, self.credentials, self.sign_in_flows)
-        sign_ins = SignInOperations(audit, accounts, sign_in_stores, self.upstream.oauth, self.settings)
-        return AdminOperations(
-            account_import=AccountImport(accounts, sign_ins, self.accounts),
-            accounts=accounts,
-            api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts, self.routes, self.teams),
-            limits=LimitOperations(audit, self.limits, self.api_keys, self.teams),
-            pools=PoolOperations(audit, self.pools),
-            prices=PriceOperations(audit, self.prices),
-            routes=ModelRouteOperations(audit, self.routes, self.accounts),
-            sign_ins=sign_ins,
-            teams=TeamOperations(audit, self.teams),
-            webhooks=WebhookOperations(
-                audit, self.alerting.webhooks, self.alerting.alerts, self.alerting.client, self.clock
-            ),
-        )
-
-    def setup_stores(self) -> SetupStores:
-        """Return what a declarative set-up is compared with."""
-        return SetupStores(
-            self.settings,
-            self.pools,
-            self.accounts,
-            self.api_keys,
-            self.limits,
-            self.prices,
-            self.routes,
-            self.teams,
-            self.alerting.webhooks,
-        )
-
-    def external_sign_in(self, address: str) -> ExternalSignIn:
-        """Return the sign-in of people whom another service has verified, from *address*."""
-        return ExternalSignIn(self.operator_stores, self.audit, self.settings.roles, address)
-
-    def operator_operations(self, actor: Actor) -> OperatorOperations:
-        """Return the changes of operators, sessions and admin tokens that *actor* may make."""
-        return OperatorOperations(self.operator_stores, self.audit, actor)
 
 
-def build(
-    settings: Settings,
-    *,
-    demo: bool = False,
-    tracing: Tracing | None = None,
-    store_timeout_seconds: float | None = None,
-) -> Services:
+def build(settings: Settings, *, store_timeout_seconds: float | None = None) -> Services:
     """
     Construct everything from *settings*; nothing connects yet.
 
     *store_timeout_seconds* is the timeout of one store command, if it differs from the setting.
     """
     stores = _build_stores(settings, store_timeout_seconds or settings.store_timeout_seconds)
-    scripts, health = stores.scripts, HealthRepository(stores.scripts)
+    scripts = stores.scripts
     upstream, ledger = _build_upstream(settings, stores), _build_ledger(settings, stores)
-    relay_services = _build_relay_services(settings, stores, upstream, ledger, demo=demo)
-    check_stores = _build_check_stores(stores, health, ledger)
+    check_stores = _build_check_stores(stores, ledger)
     return Services(
         settings=settings,
         scripts=scripts,
@@ -255,29 +157,11 @@ def build(
         ledger=ledger,
         upstream=upstream,
         alerting=_build_alerting(settings, check_stores, ledger),
-        relay=Relay(settings, relay_services, demo=demo),
-        active=relay_services.active,
-        cache=ResponseCache(CachedResponseRepository(scripts, stores.vault)),
-        recordings=_build_recordings(settings, stores),
         operator_stores=OperatorStores.build(scripts, stores.vault),
-        oidc=_build_oidc(settings),
         audit=AuditLog(scripts),
         sign_in_flows=SignInFlowRepository(scripts, stores.vault),
-        feeds=LiveFeeds(FeedSource(ledger.entries, lambda pool: read_current_accounts(scripts, pool))),
-        websockets=WebSockets(settings),
-        readiness=Readiness(stores.pools, health, stores.vault),
         doctor=Doctor(settings, check_stores),
-        tracing=tracing,
-        demo=demo,
     )
-
-
-def _build_oidc(settings: Settings) -> OidcClient | None:
-    if not settings.oidc_issuer:
-        return None
-    from app.operators.oidc import OidcClient  # authlib takes a tenth of a second, and memory
-
-    return OidcClient(settings, OidcHttp(user_agent=settings.user_agent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,39 +199,9 @@ def _build_stores(settings: Settings, timeout_seconds: float) -> _Stores:
     )
 
 
-def _build_relay_services(
-    settings: Settings, stores: _Stores, upstream: UpstreamServices, ledger: LedgerServices, *, demo: bool
-) -> RelayServices:
-    admissions = AdmissionRepository(stores.scripts)
-    active = ActiveRequests(
-        admissions, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
-    )
-    return RelayServices(
-        admissions,
-        stores.accounts,
-        KnownModels(stores.scripts, demo=demo),
-        upstream.client,
-        active,
-        ledger.settlements,
-        stores.prices,
-        upstream.refresher,
-    )
-
-
-def _build_recordings(settings: Settings, stores: _Stores) -> Recordings | None:
-    if settings.idempotency == "off":
-        return None
-    lease_seconds = settings.lease_ttl_seconds
-    return Recordings(
-        RecordingRepository(stores.scripts, stores.vault, lease_seconds, settings.max_recorded_bytes),
-        lease_seconds=lease_seconds,
-        renew_seconds=settings.lease_renew_seconds,
-    )
-
-
-def _build_check_stores(stores: _Stores, health: HealthRepository, ledger: LedgerServices) -> CheckStores:
+def _build_check_stores(stores: _Stores, ledger: LedgerServices) -> CheckStores:
     return CheckStores(
-        health=health,
+        health=HealthRepository(stores.scripts),
         accounts=AccountHashes(stores.scripts),
         vault=stores.vault,
         pools=stores.pools,

@@ -12,12 +12,12 @@ from app.holders import create_holder_app
 from app.log import configure
 from app.server.dispatch import Dispatcher
 from app.tracing import tracing_for
-from app.wiring import build
+from app.web_wiring import build_web
 
 settings = Settings.from_environment(os.environ)
 configure(settings.log_level, settings.log_format)
 try:
-    services = build(
+    services = build_web(
         settings,
         demo="POOLGATE_DEMO_KEY" in os.environ,
         tracing=tracing_for(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.stores.admissions import AdmissionRepository
 from app.wiring import Services
 
 EVERY_SECONDS = 10.0  # a dead worker's slots show as free within 40 s: the lease's 30 and this
@@ -9,5 +10,9 @@ EVERY_SECONDS = 10.0  # a dead worker's slots show as free within 40 s: the leas
 
 def run(services: Services, now: float) -> None:
     """Expire the overdue leases of every pool; by the store's clock."""
+    admissions, ttl_ms = (
+        AdmissionRepository(services.scripts),
+        int(services.settings.lease_ttl_seconds * 1000),
+    )
     for pool in services.pools.names():
-        services.active.sweep(pool)
+        admissions.renew(pool, ttl_ms)

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from app.server.dispatch import Application
-    from app.wiring import Services
+    from app.web_wiring import WebServices
 
 
-def create_admin_app(services: Services, gateway: Application) -> Flask:
+def create_admin_app(services: WebServices, gateway: Application) -> Flask:
     """Return the WSGI application for `/admin`, whose playground sends requests to *gateway*."""
     from flask import Flask
 

@@ -21,6 +21,7 @@ from flask import Blueprint, Flask, current_app, g, redirect, request
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from markupsafe import Markup
 
+from app import administration
 from app.admin import sessions
 from app.admin.services import services
 from app.errors import ForgedRequest, InvalidRequest, NotSignedIn, ReadOnlyToken, RoleNotAllowed
@@ -100,7 +101,7 @@ def actor() -> Actor:
 
 def operations() -> AdminOperations:
     """Return the audited operations, made on behalf of the authenticated caller."""
-    return services().operations(actor())
+    return administration.operations(services(), actor())
 
 
 def operator() -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
+from app import administration
 from app.admin import sessions
 from app.admin.client_timeouts import limit_anonymous_bodies
 from app.admin.guard import HOME, check_form
@@ -51,7 +52,9 @@ def _accept(form: Form) -> str | None:
     if form.errors:
         return None
     with form.collect_errors():
-        operations = services().operator_operations(Actor(name, Via.START, sessions.address()))
+        operations = administration.operator_operations(
+            services(), Actor(name, Via.START, sessions.address())
+        )
         operations.accept_invitation(form["token"].strip(), name, password)
     return None if form.errors else name
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 
+from app import administration
 from app.admin.guard import actor, operator, requires
 from app.admin.pages.forms import Form
 from app.admin.passwords import check_password
@@ -142,4 +143,4 @@ def _operator_stores() -> OperatorStores:
 
 
 def _operations() -> OperatorOperations:
-    return services().operator_operations(actor())
+    return administration.operator_operations(services(), actor())

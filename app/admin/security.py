@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, abort, flash, g, redirect, render_template, request
 from markupsafe import Markup
 
+from app import administration
 from app.admin import sessions
 from app.admin.guard import actor, operator, requires
 from app.admin.header_sign_in import header_user
@@ -162,4 +163,4 @@ def _operator_stores() -> OperatorStores:
 
 
 def _operator_operations() -> OperatorOperations:
-    return services().operator_operations(actor())
+    return administration.operator_operations(services(), actor())

@@ -1,4 +1,4 @@
-"""Access of views to the services of `app.wiring`."""
+"""Access of views to the services of `app.web_wiring`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import cast
 
 from flask import current_app
 
-from app.wiring import Services
+from app.web_wiring import WebServices
 
 EXTENSION = "poolgate"
 
 
-def services() -> Services:
+def services() -> WebServices:
     """Return the services of the current application."""
     """Return the services of the current application."""
-    return cast(Services, current_app.extensions[EXTENSION])
+    return cast(WebServices, current_app.extensions[EXTENSION])

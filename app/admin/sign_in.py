@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
+from app import administration
 from app.admin import sessions
 from app.admin.client_timeouts import limit_anonymous_bodies
 from app.admin.guard import HOME, SIGN_IN, check_form, local_path
@@ -106,7 +107,9 @@ def _make_first(form: Form) -> str | None:
     if form.errors:
         return None
     with form.collect_errors():
-        operator_operations = services().operator_operations(Actor(name, Via.START, sessions.address()))
+        operator_operations = administration.operator_operations(
+            services(), Actor(name, Via.START, sessions.address())
+        )
         operator_operations.create_first(form["token"], name, password)
     return None if form.errors else name
 

@@ -18,6 +18,7 @@ import orjson
 import structlog
 from flask import Blueprint, flash, g, redirect, render_template, request, session, url_for
 
+from app import administration
 from app.admin import sessions
 from app.admin.guard import actor, local_path, operator, requires
 from app.admin.header_sign_in import header_user
@@ -101,7 +102,7 @@ def unlink() -> Any:
     form = Form(request.form, "password")
     if request.method == "POST" and check_password(form):
         with form.collect_errors():
-            services().operator_operations(actor()).unlink(operator())
+            administration.operator_operations(services(), actor()).unlink(operator())
             flash("Single sign-on was disconnected.")
             return redirect(SECURITY, 303)
     return render_template("security/unlink.html", section="settings.show", form=form), form.status
@@ -117,7 +118,7 @@ def _require_free_role() -> None:
 def sign_in_verified(user: ExternalUser, invitation: str = "") -> None:
     """Sign in a verified person, and audit it. Raises SignInRefused."""
     address = sessions.address()
-    signed_in = services().external_sign_in(address).sign_in(user, invitation)
+    signed_in = administration.external_sign_in(services(), address).sign_in(user, invitation)
     sessions.sign_in(signed_in.name, user.identity)
     services().audit.note(Actor(signed_in.name, Via.PAGE, address), "session.open", "", signed_in.name)
 
@@ -133,7 +134,7 @@ def _link(user: ExternalUser, name: str) -> str:
     active = sessions.current()
     if active is None or active.session.operator != name:
         raise SignInRefused("You are not signed in any more as the operator to be connected: begin again")
-    services().external_sign_in(sessions.address()).link(name, user, but=sessions.secret())
+    administration.external_sign_in(services(), sessions.address()).link(name, user, but=sessions.secret())
     flash("Your sign-in was connected.")
     return SECURITY
 

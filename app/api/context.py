@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from flask import Flask, Request, current_app, g, request
 
-from app.wiring import Services
+from app.web_wiring import WebServices
 
 EXTENSION = "poolgate"
 
@@ -21,7 +21,7 @@ request_globals: Callable[[], Any] = cast(Any, g)._get_current_object
 application: Callable[[], Flask] = cast(Any, current_app)._get_current_object
 
 
-def services() -> Services:
-    """Return what `app.wiring` constructed for this application."""
-    constructed: Services = application().extensions[EXTENSION]
+def services() -> WebServices:
+    """Return what `app.web_wiring` constructed for this application."""
+    constructed: WebServices = application().extensions[EXTENSION]
     return constructed

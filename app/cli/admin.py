@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from app import administration
 from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import actor, read_secret, with_store
@@ -319,7 +320,7 @@ def revoke_token(services: Services, as_json: bool, name: str) -> None:
 
 
 def _operator_operations(services: Services) -> OperatorOperations:
-    return services.operator_operations(actor())
+    return administration.operator_operations(services, actor())
 
 
 def _password(variable: str | None, from_stdin: bool) -> str:

@@ -172,7 +172,9 @@ def settings_for(redis_url: str | None, environ: Mapping[str, str]) -> Settings:
 
 def operations(services: Services, via: Via = Via.CLI) -> AdminOperations:
     """Return the audited operations, made on behalf of the user who runs this command."""
-    return services.operations(actor(via))
+    from app import administration  # commands that only read do not need it
+
+    return administration.operations(services, actor(via))
 
 
 def actor(via: Via = Via.CLI) -> Actor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from app import administration
 from app.cli.command import Command, example
 from app.cli.options import in_pool, operations, with_store
 from app.cli.output import printable, show_json
@@ -79,7 +80,7 @@ def dump(services: Services, as_json: bool, pool: str) -> None:
     them. Sign-ins are in `poolgate account export --all`.
     """
     services.pools.check(pool)
-    document = dump_setup(pool, services.setup_stores())
+    document = dump_setup(pool, administration.setup_stores(services))
     if as_json:
         show_json(document)
     else:
@@ -120,7 +121,9 @@ def _warn_of_keys(services: Services, pool: str, changes: Sequence[PlannedChange
 def _plan(services: Services, pool: str, source: Source) -> SetupPlan:
     environ = {**os.environ, **source.secrets}
     try:
-        return plan_document(source.document, pool, operations(services), services.setup_stores(), environ)
+        return plan_document(
+            source.document, pool, operations(services), administration.setup_stores(services), environ
+        )
     except InvalidRequest as error:
         raise InvalidRequest(f"{source.name}: {error.message}", param=error.param) from None
 

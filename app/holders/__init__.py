@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.wiring import Services
+    from app.web_wiring import WebServices
 
 ROOT = "/my"
 
 
-def create_holder_app(services: Services) -> Flask:
+def create_holder_app(services: WebServices) -> Flask:
     """Return the WSGI application for `/my`, with the layout and the style of the operators' pages."""
     from flask import Flask
     from jinja2 import ChoiceLoader, PackageLoader

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, g, redirect, request, url_for
 
+from app import administration
 from app.admin.guard import SAFE_METHODS, check_form
 from app.admin.services import services
 from app.admin.sessions import address
@@ -35,7 +36,7 @@ def actor(key: ApiKey) -> Actor:
 
 def operations() -> AdminOperations:
     """Return the audited operations of the holder; a view makes those that holders may make."""
-    return services().operations(actor(holder()))
+    return administration.operations(services(), actor(holder()))
 
 
 def _require_session() -> Any:

@@ -22,7 +22,7 @@ class AdminOperations:
     The changes of one actor, each recorded in the audit log.
 
     Arguments are fields of valid schemas, and plain names. A failure is an error of `app.errors`, and
-    then nothing has changed. `services.operations(actor)` returns one.
+    then nothing has changed. `administration.operations(services, actor)` returns one.
     """
 
     account_import: AccountImport

@@ -12,7 +12,6 @@ import secrets
 import time
 
 import pyotp
-import segno
 
 from app.stores.secrets import digest_of
 
@@ -50,6 +49,8 @@ def provisioning_uri(secret: str, name: str) -> str:
 
 def render_qr_code(uri: str) -> str:
     """Return *uri* as the SVG element of a QR code, dark on light in every colour scheme."""
+    import segno  # takes half a MiB, and codes are rare
+
     out = io.BytesIO()
     segno.make(uri, error="m").save(
         out,

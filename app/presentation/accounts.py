@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
-from cryptography import x509
-
 from app.accounts.account import Account, AccountJson
 from app.accounts.failures import Failure
 from app.accounts.kinds import kind_of
@@ -127,8 +125,12 @@ class Certificate(NamedTuple):
 
 def certificates_in(pem: str) -> list[Certificate]:
     """Return the certificates in *pem*; what is none is left out."""
+    if not pem:
+        return []
+    from cryptography import x509  # takes 1 MiB, and few accounts have certificates
+
     try:
-        found = x509.load_pem_x509_certificates(pem.encode()) if pem else []
+        found = x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
         return []
     return [Certificate(one.subject.rfc4514_string(), one.not_valid_after_utc.timestamp()) for one in found]

@@ -68,10 +68,6 @@ class ActiveRequests:
             gevent.sleep(wait)
             wait = self._renew_seconds if self.renew() else RETRY_SECONDS
 
-    def sweep(self, pool: str) -> None:
-        """Take back the leases of *pool* that were not renewed, of any process. Raises StoreUnavailable."""
-        self._admissions.renew(pool, self._ttl_ms)
-
     def renew(self) -> bool:
         """Renew every lease of this process, in one call per pool; return whether Redis answered them all."""
         has_renewed_all = True

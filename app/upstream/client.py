@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import gevent
@@ -38,7 +38,10 @@ from app.upstream.errors import from_exception
 from app.upstream.greenlet_pool import GreenletPool, Task
 from app.upstream.responses import UpstreamResponse, read_small_body, rejection_of
 from app.upstream.routes import RequestBody, RoutingAdapter
-from app.upstream.websocket_transport import WebSocketRequest, WebSocketTransport
+from app.upstream.websocket_request import WebSocketRequest
+
+if TYPE_CHECKING:
+    from app.upstream.websocket_transport import WebSocketTransport
 
 AUTHORIZATION = "authorization"
 LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error is more precise than "too late"
@@ -113,7 +116,11 @@ class UpstreamClient:
         self._own_adapters: WeakValueDictionary[tuple[bool, str, str], RoutingAdapter] = WeakValueDictionary()
         self._senders: dict[str, _Sender] = {}
         self._greenlets = GreenletPool()
-        self._websockets = WebSocketTransport()
+        self._websockets: WebSocketTransport | None = None
+
+    def use_websockets(self, transport: WebSocketTransport) -> None:
+        """Send requests of conversations over WebSocket, where their account offers it."""
+        self._websockets = transport
 
     def post(
         self,
@@ -144,7 +151,8 @@ class UpstreamClient:
             sent["Accept"] = content.accept
         timeout = Timeout(connect=sender.connect_seconds, read=headers_timeout_seconds)
         url = account.base_url + kind.path(protocol)
-        if content.turn is not None and kind.websocket_headers is not None:
+        websockets = self._websockets
+        if websockets is not None and content.turn is not None and kind.websocket_headers is not None:
             own = CaseInsensitiveDict({**sent, **kind.websocket_headers})
             request = WebSocketRequest(
                 account.id,
@@ -157,23 +165,13 @@ class UpstreamClient:
             )
             turn_task = self._greenlets.start(
                 lambda: (
-                    self._turn_response(sender, url, request) or _response(sender, url, sent, body, timeout)
+                    _turn_response(websockets, sender, url, request)
+                    or _response(sender, url, sent, body, timeout)
                 )
             )
             return PendingResponse(turn_task, cancellation)
         task = self._greenlets.start(lambda: _response(sender, url, sent, body, timeout))
         return PendingResponse(task, cancellation)
-
-    def _turn_response(
-        self, sender: _Sender, url: str, request: WebSocketRequest
-    ) -> UpstreamResponse | GatewayError | None:
-        """Return the response of *request*, or its error; None if it has to be sent over HTTP."""
-        try:
-            return self._websockets.send(sender.adapter.route_for(url), request)
-        except UpstreamError as error:
-            return hide_secrets(error, sender.secrets)
-        except Exception as error:  # as in `_response`
-            return from_exception(error)
 
     def get_json(
         self, account: Account, path: str, timeout_seconds: float = 10.0, *, token: str = ""
@@ -254,6 +252,18 @@ def _credential_headers(account: Account) -> dict[str, str]:
     if not name:
         return kind_of(account).credential_headers(account.credential)
     return bearer_headers(account.credential) if name.lower() == AUTHORIZATION else {name: account.credential}
+
+
+def _turn_response(
+    websockets: WebSocketTransport, sender: _Sender, url: str, request: WebSocketRequest
+) -> UpstreamResponse | GatewayError | None:
+    """Return the response of *request*, or its error; None if it has to be sent over HTTP."""
+    try:
+        return websockets.send(sender.adapter.route_for(url), request)
+    except UpstreamError as error:
+        return hide_secrets(error, sender.secrets)
+    except Exception as error:  # as in `_response`
+        return from_exception(error)
 
 
 def _response(

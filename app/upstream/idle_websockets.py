@@ -17,14 +17,13 @@ from app.errors import UpstreamError
 from app.upstream.conversation_turns import LatestResponse
 from app.upstream.websocket import WebSocket, WebSocketClosed
 from app.upstream.websocket_body import BEFORE_RESPONSE, headers_of, noted_event
+from app.upstream.websocket_request import Conversation
 
 MAX_AGE_SECONDS = 55 * 60.0
 IDLE_SECONDS = 5 * 60.0
 MAX_IDLE = 200  # of one worker
 MAX_IDLE_PER_ACCOUNT = 50
 PING_SECONDS = 25.0
-
-Conversation = tuple[str, int, str]  # account id, its version, and the conversation's name
 
 
 class IdleWebSocket(NamedTuple):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from requests.structures import CaseInsensitiveDict
@@ -32,11 +32,10 @@ from app.upstream.connections import RequestNotStarted
 from app.upstream.conversation_turns import (
     Input,
     LatestResponse,
-    Turn,
     continuing_message_of,
     message_of,
 )
-from app.upstream.idle_websockets import Conversation, IdleWebSockets
+from app.upstream.idle_websockets import IdleWebSockets
 from app.upstream.routes import Route
 from app.upstream.socket_state import TcpState, tcp_state
 from app.upstream.websocket import (
@@ -57,6 +56,7 @@ from app.upstream.websocket_body import (
     noted_event,
     rejection_in,
 )
+from app.upstream.websocket_request import Conversation, WebSocketRequest
 
 log = structlog.get_logger()
 
@@ -83,22 +83,6 @@ class _NotProcessed(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
-
-
-class WebSocketRequest(NamedTuple):
-    """One turn, as it is sent to *account_id*; *client_headers* are the client's own that may pass."""
-
-    account_id: str
-    version: int
-    turn: Turn
-    headers: Mapping[str, str]
-    client_headers: Mapping[str, str]
-    connect_seconds: float
-    read_seconds: float  # until the first event
-
-    @property
-    def conversation(self) -> Conversation:
-        return self.account_id, self.version, self.turn.conversation
 
 
 class WebSocketTransport:

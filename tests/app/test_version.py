@@ -17,7 +17,7 @@ from app.api.store_metrics import StoreMetrics
 from app.cli import main
 from app.config import Settings, package_version
 from app.operations.effective_settings import serialize_settings
-from app.wiring import build
+from app.web_wiring import build_web
 
 VERSION = "9.8.7"
 
@@ -41,7 +41,7 @@ def test_setup_cfg_has_it() -> None:
 
 @pytest.mark.usefixtures("_installed")
 def test_everywhere(tmp_path: Any) -> None:
-    services = build(Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0"))
+    services = build_web(Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0"))
     with create_app(services).test_request_context():
         documents = [openapi.build_document(), admin_openapi.build_document()]
     metrics = {each.name: each.samples[0].labels for each in StoreMetrics(services).collect()}

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app import administration
 from app.accounts.account import Account
 from app.limits.limit_syntax import parse_limit
 from app.stores.records.audit import Actor, Via
@@ -26,7 +27,7 @@ from tests.support.upstream_client import ScriptedUpstream
 def change(pool: PoolOfTest, fields: dict[str, Any], *, credential: str = "") -> Account:
     """Change account `a` as an operator does."""
     changes = AccountInput().load(fields, partial=True)
-    operations = pool.gateway.services.operations(Actor("tests", Via.CLI))
+    operations = administration.operations(pool.gateway.services, Actor("tests", Via.CLI))
     return operations.accounts.change(pool.name, "a", changes, credential=credential)
 
 
@@ -265,7 +266,7 @@ class TestModelNames:
 
     def test_a_test_of_the_account(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
         change(pool, {"model_names": {"m": "own-m"}})
-        operations = pool.gateway.services.operations(Actor("tests", Via.CLI))
+        operations = administration.operations(pool.gateway.services, Actor("tests", Via.CLI))
 
         assert operations.accounts.test(pool.name, "a", "m").ok
 
@@ -320,7 +321,7 @@ class TestFields:
 
     def test_a_test_of_the_account(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
         change(pool, {"set_fields": {"temperature": 0.25}})
-        operations = pool.gateway.services.operations(Actor("tests", Via.CLI))
+        operations = administration.operations(pool.gateway.services, Actor("tests", Via.CLI))
 
         assert operations.accounts.test(pool.name, "a", "m").ok
 
@@ -408,7 +409,7 @@ class TestCertificates:
         with tls_proxy(plain.port or 0, *certificate) as port:
             account = pool.account("a", f"https://127.0.0.1:{port}{plain.path}")
             account = change(pool, {"ca_certificates": certificate[0].read_text()})
-            operations = pool.gateway.services.operations(Actor("tests", Via.CLI))
+            operations = administration.operations(pool.gateway.services, Actor("tests", Via.CLI))
 
             assert operations.accounts.fetch_listing(pool.name, account).ok
 

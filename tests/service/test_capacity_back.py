@@ -15,6 +15,7 @@ from app.stores import keys
 from tests.service.test_model_responses import BODIES, PATHS
 from tests.support.gateway import PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
+from workers import leases
 
 STREAMS = 50
 OUTPUT_TOKENS = 100
@@ -44,7 +45,7 @@ def test_slots_and_reservations_are_free_again_within_a_minute(
             assert time.monotonic() < killed_at + BACK_SECONDS
             time.sleep(0.5)
         while pool.open_leases() or pool.in_flight():
-            gateway.services.active.sweep(pool.name)  # as the background worker does
+            leases.run(gateway.services, 0)  # as the background worker does
             assert time.monotonic() < killed_at + BACK_SECONDS
 
         rows = pool.wait_for_rows(STREAMS + 1)

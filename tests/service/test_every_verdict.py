@@ -16,6 +16,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from app import administration
 from app.accounts.account import Account
 from app.accounts.failures import CONSEQUENCES, Scope
 from app.accounts.verdicts import RULES
@@ -387,7 +388,7 @@ def test_operators_see_the_same_verdict(pool: PoolOfTest, upstream: ScriptedUpst
     """A test of one account judges its response by the same table, and changes no state."""
     bench = Bench(pool, upstream, case, PATHS["chat"])
     bench.add("a", case.play, {})
-    operations = pool.gateway.services.operations(Actor("ann", "cli"))
+    operations = administration.operations(pool.gateway.services, Actor("ann", "cli"))
 
     result = operations.accounts.test(pool.name, "a", MODEL)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app import administration
 from app.stores import keys
 from app.stores.records.audit import Actor
 from app.wiring import build
@@ -48,7 +49,7 @@ def serve(pool: PoolOfTest, key: str, number: int) -> Counter[str]:
 
 def resumed(pool: PoolOfTest, upstream: ScriptedUpstream) -> Return:
     add(pool, upstream, "a")
-    accounts = pool.gateway.services.operations(ACTOR).accounts
+    accounts = administration.operations(pool.gateway.services, ACTOR).accounts
     accounts.pause(pool.name, "a")
     return lambda: accounts.resume(pool.name, "a")
 
@@ -62,7 +63,9 @@ def imported(pool: PoolOfTest, upstream: ScriptedUpstream) -> Return:
     services = build(replace(settings, chatgpt_base_url=f"{upstream.root_url('a')}/backend-api"))
     with Issuer() as issuer:
         _, tokens = issuer.sign_in(account_id=f"{pool.name}-a", email=f"{pool.name}@example.com")
-    return lambda: services.operations(ACTOR).sign_ins.import_auth_json(pool.name, "a", tokens.auth_json())
+    return lambda: administration.operations(services, ACTOR).sign_ins.import_auth_json(
+        pool.name, "a", tokens.auth_json()
+    )
 
 
 def after_failure(play: dict[str, Any], state: str) -> Leave:

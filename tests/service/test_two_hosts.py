@@ -21,6 +21,7 @@ from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
 from tests.support.store import limit
 from tests.support.upstream_client import ScriptedUpstream
+from workers import leases
 
 pytestmark = [
     pytest.mark.cluster,
@@ -109,7 +110,7 @@ def test_a_host_that_is_cut_off(both: Both) -> None:
         assert here.in_flight() == 1
 
         def is_back() -> bool:
-            here.gateway.services.active.sweep(here.name)  # as the background worker does
+            leases.run(here.gateway.services, 0)  # as the background worker does
             return here.in_flight() == 0
 
         assert eventually(is_back, LEASE_BACK_SECONDS)

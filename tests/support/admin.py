@@ -20,7 +20,7 @@ from app.admin.guard import actor, protect
 from app.config import Settings
 from app.operators import totp
 from app.stores import keys
-from app.wiring import Services, build
+from app.web_wiring import WebServices, build_web
 
 OPEN_ENDPOINTS = {  # they need no authentication
     *("static", "sign_in.sign_in", "sign_in.first_start", "sign_in.signed_out", "invitation.accept"),
@@ -30,12 +30,12 @@ PASSWORD = "correct horse battery"
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
-def services_on(redis_url: str, home: Path) -> Services:
+def services_on(redis_url: str, home: Path) -> WebServices:
     key = Fernet.generate_key().decode()
-    return build(Settings(redis_url=redis_url, home=home, secret_keys=(key,), store_timeout_seconds=5.0))
+    return build_web(Settings(redis_url=redis_url, home=home, secret_keys=(key,), store_timeout_seconds=5.0))
 
 
-def admin_app(services: Services) -> Flask:
+def admin_app(services: WebServices) -> Flask:
     """Return the application with two additional views: a page and an API call."""
     app = create_admin_app(services, create_app(services))
     for name, path, json in (("a_page", "/admin/a-page", False), ("a_call", "/admin/api/a-call", True)):
@@ -119,7 +119,7 @@ class Visitor:
         return self.get("/admin/a-page").status_code == 200
 
 
-def audited(services: Services) -> list[dict[str, Any]]:
+def audited(services: WebServices) -> list[dict[str, Any]]:
     """Return the entries of the audit log, oldest first."""
     return services.audit.page().entries[::-1]
 
@@ -140,7 +140,7 @@ def everything_stored(client: Any) -> str:
     return "\n".join(reply)
 
 
-def turn_on_second_factor(services: Services, name: str) -> tuple[pyotp.TOTP, list[str]]:
+def turn_on_second_factor(services: WebServices, name: str) -> tuple[pyotp.TOTP, list[str]]:
     """Return the authenticator app of *name*, whose present code is spent, and the recovery codes."""
     app = pyotp.TOTP(services.operator_stores.operators.begin_second_factor(name))
     return app, services.operator_stores.operators.confirm_second_factor(name, app.at(int(totp.now())))

@@ -26,7 +26,7 @@ from app.accounts.kinds import KINDS
 from app.config import Settings
 from app.stores import keys
 from app.stores.records.limits import Limit
-from app.wiring import Services, build
+from app.web_wiring import WebServices, build_web
 from tests.support.ports import free_port
 from tests.support.redis import used_by_gateway
 
@@ -39,7 +39,7 @@ _numbers = count(1)
 class Gateway:
     """One running service. `pool()` creates a separate pool for a test."""
 
-    def __init__(self, url: str, services: Services, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, url: str, services: WebServices, process: subprocess.Popen[bytes]) -> None:
         self.url = url
         self.services = services
         self.process = process
@@ -163,7 +163,7 @@ def running_gateway(
         **PATIENT,
         **env,
     }
-    services = build(Settings.from_environment(environ | PATIENT))
+    services = build_web(Settings.from_environment(environ | PATIENT))
     command = [*inside, sys.executable, "-m", "gunicorn", app]
     with used_by_gateway(redis_url):
         process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=stderr)

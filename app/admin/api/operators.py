@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from app import administration
 from app.admin.api import inputs
 from app.admin.api.inputs import deleted_response, json_response, list_response
 from app.admin.guard import actor, operator, requires
@@ -110,4 +111,4 @@ def revoke(invitation_id: str) -> Response:
 
 
 def _operations() -> OperatorOperations:
-    return services().operator_operations(actor())
+    return administration.operator_operations(services(), actor())

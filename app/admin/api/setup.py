@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from app import administration
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response
 from app.admin.guard import operations
@@ -49,7 +50,7 @@ def apply() -> Response:
 def dump() -> Response:
     """Get a pool as a document, which has no secrets. `format` is json or yaml."""
     params = inputs.query(DUMP_QUERY)
-    document = dump_setup(checked_pool(params["pool"]), services().setup_stores())
+    document = dump_setup(checked_pool(params["pool"]), administration.setup_stores(services()))
     if params["format"] == "yaml":
         return Response(write_yaml(document), mimetype=YAML)
     return json_response(document)
@@ -83,7 +84,7 @@ def read_content(content: Any, param: str) -> Any:
 def plan_for(pool: str, content: Any, secrets: Mapping[str, str]) -> SetupPlan:
     """Return what makes *pool* as the document *content* describes it. Raises InvalidRequest with a param."""
     try:
-        return plan_document(content, pool, operations(), services().setup_stores(), secrets)
+        return plan_document(content, pool, operations(), administration.setup_stores(services()), secrets)
     except InvalidRequest as error:
         message = error.message if error.param else f"document {error.message}"
         raise InvalidRequest(message, param=error.param or "document") from None

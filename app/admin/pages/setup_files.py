@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from flask import Response, g, render_template, request
 
+from app import administration
 from app.admin.guard import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
@@ -85,7 +86,7 @@ def litellm() -> Any:
 @bp.get("/download")
 def download() -> Response:
     """Send the pool as a YAML file."""
-    text = write_yaml(dump_setup(g.pool, services().setup_stores()))
+    text = write_yaml(dump_setup(g.pool, administration.setup_stores(services())))
     headers = {"Content-Disposition": f'attachment; filename="{g.pool}.yaml"'}
     return Response(text, mimetype="application/yaml", headers=headers)
 
@@ -136,7 +137,7 @@ def _variables(form: Form) -> dict[str, str]:
 
 def _plan(document: Any, secrets: Mapping[str, str]) -> SetupPlan:
     try:
-        return plan_document(document, g.pool, operations(), services().setup_stores(), secrets)
+        return plan_document(document, g.pool, operations(), administration.setup_stores(services()), secrets)
     except InvalidRequest as error:
         message = error.message if error.param else f"The file {error.message}"
         raise InvalidRequest(message, param=error.param) from None

@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 
 from app.config import RoleRule, Settings
 from app.stores.records.operators import Role
-from app.wiring import build
+from app.web_wiring import build_web
 from tests.support.admin import PASSWORD, Visitor, admin_app, audited
 
 PROXY = "10.0.0.5"
@@ -17,7 +17,7 @@ RULES = (RoleRule("admin", "group", "ops"), RoleRule("viewer", "domain", "exampl
 
 @pytest.fixture
 def services(redis_url, redis_client, tmp_path):
-    built = build(
+    built = build_web(
         Settings(
             redis_url=redis_url,
             home=tmp_path,

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app import administration
 from app.operators.sign_in_throttle import NAME_AND_ADDRESS
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import Role
@@ -16,7 +17,9 @@ AT = "/admin/invitation"
 
 @pytest.fixture
 def secret(services, ann):
-    return services.operator_operations(Actor(ann, Via.PAGE)).invite(Role.VIEWER, 3600.0, "bea", owner=ann)[1]
+    return administration.operator_operations(services, Actor(ann, Via.PAGE)).invite(
+        Role.VIEWER, 3600.0, "bea", owner=ann
+    )[1]
 
 
 def accept(visitor, secret, **change):
@@ -106,7 +109,9 @@ def test_it_ends_with_the_ownership_of_its_author(app, services, secret, end):
 
 
 def test_one_of_the_command_line_stays(app, services, ann):
-    _, secret = services.operator_operations(Actor("root", Via.CLI)).invite(Role.ADMIN, 3600.0)
+    _, secret = administration.operator_operations(services, Actor("root", Via.CLI)).invite(
+        Role.ADMIN, 3600.0
+    )
     services.operator_stores.operators.create("carl", PASSWORD)
     services.operator_stores.operators.remove("ann")
 

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from app.config import Settings
 from app.operators.sign_in_throttle import NAME_AND_ADDRESS
-from app.wiring import build
+from app.web_wiring import build_web
 from tests.support.admin import (
     PASSWORD,
     Visitor,
@@ -322,7 +322,7 @@ def test_after_a_change_of_keys_who_is_signed_in_stays(redis_url, redis_client, 
     older, newer = (Fernet.generate_key().decode() for _ in range(2))
 
     def app_with(*keys: str):
-        return admin_app(build(Settings(redis_url=redis_url, home=tmp_path, secret_keys=keys)))
+        return admin_app(build_web(Settings(redis_url=redis_url, home=tmp_path, secret_keys=keys)))
 
     app = app_with(older)
     app.extensions["poolgate"].operator_stores.operators.create("ann", PASSWORD)

@@ -10,13 +10,14 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
+from app import administration
 from app.config import RoleRule, Settings
 from app.operations.external_sign_in import ExternalSignIn
 from app.operators import oidc_issuer
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import Role
 from app.upstream import bounded_body, oidc
-from app.wiring import build
+from app.web_wiring import build_web
 from tests.support.admin import PASSWORD, Visitor, admin_app, audited
 from tests.support.oidc_issuer import CLIENT_ID, CLIENT_SECRET, OidcIssuer
 
@@ -49,7 +50,7 @@ def settings(redis_url, redis_client, tmp_path, issuer):
 
 @pytest.fixture
 def services(settings):
-    built = build(settings)
+    built = build_web(settings)
     built.operator_stores.operators.create("root", PASSWORD)
     return built
 
@@ -367,7 +368,9 @@ class TestInvitations:
     def test_accepted_by_single_sign_on(self, app, services, issuer):
         issuer.person = {"sub": "person-7", "preferred_username": "Bea B."}  # no rule fits
         actor = Actor("root", Via.PAGE)
-        _, secret = services.operator_operations(actor).invite(Role.ADMIN, 3600.0, owner="root")
+        _, secret = administration.operator_operations(services, actor).invite(
+            Role.ADMIN, 3600.0, owner="root"
+        )
         visitor = Visitor(app)
 
         assert sign_in(visitor, invitation=secret).status_code == 303

@@ -10,19 +10,19 @@ import pytest
 from app import create_app
 from app.accounts.account import Account
 from app.config import Settings
-from app.wiring import Services, build
+from app.web_wiring import WebServices, build_web
 
 POOL = "default"
 
 
 @pytest.fixture
-def services(redis_client: Any, redis_url: str, tmp_path: Path) -> Services:
-    services = build(Settings(home=tmp_path, redis_url=redis_url, store_timeout_seconds=5))
+def services(redis_client: Any, redis_url: str, tmp_path: Path) -> WebServices:
+    services = build_web(Settings(home=tmp_path, redis_url=redis_url, store_timeout_seconds=5))
     services.pools.ensure(POOL)
     return services
 
 
-def test_metadata_is_what_the_upstream_reported(services: Services) -> None:
+def test_metadata_is_what_the_upstream_reported(services: WebServices) -> None:
     """A model without reported details has none."""
     _, secret = services.api_keys.create(POOL, "k")
     account = services.accounts.add(

@@ -16,7 +16,7 @@ from app.api import operation_examples
 from app.api.openapi import BODIES, FIELDS, build_document, routes
 from app.api.operation_texts import ALIASES, DESCRIPTIONS, GROUPS, SUMMARIES, TAGS
 from app.config import Settings
-from app.wiring import build
+from app.web_wiring import build_web
 from schemas.chat import CHAT_REQUEST
 from schemas.json_schema import schema_of
 from schemas.passthrough import EmbeddingsRequest
@@ -25,7 +25,7 @@ from schemas.passthrough import EmbeddingsRequest
 @pytest.fixture
 def app(tmp_path: Any) -> Iterator[Flask]:
     """An application whose Redis is never queried."""
-    app = create_app(build(Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0")))
+    app = create_app(build_web(Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0")))
     with app.test_request_context():
         yield app
 

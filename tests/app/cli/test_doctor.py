@@ -12,6 +12,8 @@ from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
 from app.accounts.failures import Failure
+from app.cli import policy_tables
+from app.cli.doctor import RULES
 from app.operations import check_host, check_redis
 from app.stores import keys
 from app.wiring import Services
@@ -164,3 +166,7 @@ def test_on_a_terminal(
     assert "wrong  default/main" in lines
     assert "  its credential is refused (invalid_api_key)" in lines
     assert any(line.startswith("  Remedy: ") and "poolgate account" in line for line in lines)
+
+
+def test_the_rules_are_those_that_have_a_table():
+    assert tuple(policy_tables.RULES) == RULES

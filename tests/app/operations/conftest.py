@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from app import administration
 from app.config import Settings
 from app.operations.service import AdminOperations
 from app.stores.records.audit import Actor
@@ -30,7 +31,7 @@ def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> 
 
 @pytest.fixture
 def operations(services: Services) -> AdminOperations:
-    return services.operations(ANN)
+    return administration.operations(services, ANN)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app import administration
 from app.errors import InvalidRequest
 from app.stores import keys
 from app.stores.records.audit import Actor, Via
@@ -22,7 +23,7 @@ def operators(services: Services) -> None:
 
 
 def token(services: Services, name: str, *, by: str, via: Via) -> str:
-    return services.operator_operations(Actor(by, via)).create_token(name)[1]
+    return administration.operator_operations(services, Actor(by, via)).create_token(name)[1]
 
 
 def as_before(client: Any, secret: str) -> None:
@@ -43,7 +44,7 @@ def test_it_ends_with_the_operator_who_made_it(services, operators, redis_client
             as_before(redis_client, secret)
     assert works(services, anns)
 
-    services.operator_operations(Actor("bob", Via.PAGE)).remove_operator("ann")
+    administration.operator_operations(services, Actor("bob", Via.PAGE)).remove_operator("ann")
 
     assert [works(services, one) for one in (anns, bobs, machines)] == [False, True, True]
     assert "of-ann" not in [one.name for one in services.operator_stores.admin_tokens.all()]

@@ -57,13 +57,6 @@ def test_one_pool_that_fails_leaves_the_others() -> None:
     assert [pool for pool, _, _ in admissions.renewed] == ["q"]
 
 
-def test_sweeping_renews_no_lease() -> None:
-    admissions = Admissions()
-    active(admissions).sweep("p")
-
-    assert admissions.renewed == [("p", 60_000, [])]
-
-
 def test_a_stopping_process_ends_open_requests() -> None:
     requests, context = active(Admissions()), request_of("p", "req_1")
     with requests.track(context):

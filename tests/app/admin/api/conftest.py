@@ -15,13 +15,13 @@ from app import create_app
 from app.admin import create_admin_app
 from app.config import Settings
 from app.stores.records.operators import NewAdminToken
-from app.wiring import Services, build
+from app.web_wiring import WebServices, build_web
 
 Call = Callable[..., TestResponse]
 
 
 @pytest.fixture
-def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> Services:
+def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> WebServices:
     environ = {
         "REDIS_URL": redis_url,
         "POOLGATE_HOME": str(tmp_path),
@@ -29,18 +29,18 @@ def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> 
         "POOLGATE_STORE_TIMEOUT_MS": "5000",
         "POOLGATE_OAUTH_ISSUER": issuer.url,
     }
-    services = build(Settings.from_environment(environ))
+    services = build_web(Settings.from_environment(environ))
     services.pools.ensure("default")
     return services
 
 
 @pytest.fixture
-def app(services: Services) -> Flask:
+def app(services: WebServices) -> Flask:
     return create_admin_app(services, create_app(services))
 
 
 @pytest.fixture
-def call(app: Flask, services: Services) -> Call:
+def call(app: Flask, services: WebServices) -> Call:
     """`call("POST", "/keys", {"name": "ann"})`, as the token `ci`."""
     tokens = services.operator_stores.admin_tokens
     _, secret = tokens.create(NewAdminToken("ci", "ann"))

@@ -13,7 +13,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from app.config import Settings
-from app.wiring import Services, build
+from app.web_wiring import WebServices, build_web
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
 from tests.support.issuer_client import Issuer
@@ -22,7 +22,7 @@ HOME = f"/admin/p/{POOL}/sign-ins"
 
 
 @pytest.fixture
-def services(redis_url: str, redis_client: Any, tmp_path: Path, issuer: Issuer) -> Services:
+def services(redis_url: str, redis_client: Any, tmp_path: Path, issuer: Issuer) -> WebServices:
     settings = Settings(
         redis_url=redis_url,
         home=tmp_path,
@@ -30,7 +30,7 @@ def services(redis_url: str, redis_client: Any, tmp_path: Path, issuer: Issuer) 
         store_timeout_seconds=5.0,
         oauth_issuer=issuer.url,
     )
-    return build(settings)
+    return build_web(settings)
 
 
 def hidden(page: str, name: str) -> str:
@@ -40,7 +40,7 @@ def hidden(page: str, name: str) -> str:
 
 
 class TestDevice:
-    def test_from_name_to_account(self, inside: Visitor, services: Services, issuer: Issuer) -> None:
+    def test_from_name_to_account(self, inside: Visitor, services: WebServices, issuer: Issuer) -> None:
         page = inside.send(f"{HOME}/device", {"name": "ann"}).text
         found = re.search(r'class="user-code">([^<]+)<', page)
         assert found
@@ -76,7 +76,7 @@ class TestDevice:
 
 
 class TestBrowser:
-    def test_the_address_that_it_ends_at(self, inside: Visitor, services: Services) -> None:
+    def test_the_address_that_it_ends_at(self, inside: Visitor, services: WebServices) -> None:
         page = inside.send(f"{HOME}/browser", {"name": "ann"}).text
         form = {"do": "finish", "flow": hidden(page, "flow"), "name": "ann"}
         found = re.search(r'href="([^"]*/oauth/authorize[^"]*)"', page)
@@ -94,7 +94,7 @@ class TestBrowser:
 
 
 class TestFile:
-    def test_of_codex(self, inside: Visitor, services: Services, issuer: Issuer) -> None:
+    def test_of_codex(self, inside: Visitor, services: WebServices, issuer: Issuer) -> None:
         _, tokens = issuer.sign_in()
 
         response = inside.send(f"{HOME}/file", {"name": "ann", "file": upload(tokens.auth_json())})
@@ -106,7 +106,7 @@ class TestFile:
         assert tokens.refresh_token not in page
 
     @pytest.mark.parametrize("content", [b"", b"{}", b"not json", b'{"tokens": {"access_token": "x"}}'])
-    def test_what_is_no_sign_in(self, inside: Visitor, services: Services, content: bytes) -> None:
+    def test_what_is_no_sign_in(self, inside: Visitor, services: WebServices, content: bytes) -> None:
         response = inside.send(f"{HOME}/file", {"name": "ann", "file": upload(content)})
 
         assert response.status_code == 400

@@ -7,6 +7,7 @@ import random
 import pytest
 from cryptography.fernet import Fernet
 
+from app import administration
 from app.accounts.account import Account
 from app.accounts.kinds import KINDS
 from app.config import Settings
@@ -88,7 +89,10 @@ def fill(services, chance):
 def test_an_empty_pool_takes_every_document(services, seed):
     """Whatever a pool names: simulated accounts, sign-ins and removed accounts as well."""
     fill(services, random.Random(seed))
-    stores, operations = services.setup_stores(), services.operations(Actor("ann", Via.CLI))
+    stores, operations = (
+        administration.setup_stores(services),
+        administration.operations(services, Actor("ann", Via.CLI)),
+    )
     document = dump_setup("default", stores)
 
     plan = plan_document(document, "empty", operations, stores, Secrets())
