@@ -2,8 +2,8 @@
 Charts as SVG: stacked columns and lines over time. Pure.
 
 A drawing stretches with the page: its shapes are in a view box of their own, and its texts at percentages.
-Each point has an area with its values as a title, which the script shows on hover and to the keyboard. The
-page adds a legend and a table with the same numbers. `sparks.py` has small drawings, for rows.
+The page adds a legend and a table with the same numbers, of which the script shows a row on hover and to the
+keyboard. `sparks.py` has small drawings, for rows.
 """
 
 from __future__ import annotations
@@ -70,13 +70,12 @@ class Chart:
         """Return the labels of the grid lines, from the top down."""
         return [(self.format_axis or self.format_value)(value) for value in self.scale]
 
-    def rows(self) -> list[tuple[int, list[str]]]:
-        """Return the same data as a table: (start, a number for each series), newest first."""
-        rows = [
-            (start, [self.format_value(series.points[n]) for series in self.series])
-            for n, start in enumerate(self.starts)
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """Return the same data as a table: (period, a number for each series), newest first."""
+        return [
+            (self._period(n), [self.format_value(series.points[n]) for series in self.series])
+            for n in reversed(range(len(self.starts)))
         ]
-        return rows[::-1]
 
     def svg(self) -> Markup:
         """Return the chart as an SVG element."""
@@ -89,11 +88,8 @@ class Chart:
         )
         return Markup(
             '<svg class="plot" role="img" aria-labelledby="{0}-title {0}-desc">'
-            '<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>{3}<g>{4}</g><g>{5}</g></svg>'
-        ).format(
-            *(self.name, self.title, self._described(), area),
-            *(Markup("").join(self._ticks()), Markup("").join(self._points())),
-        )
+            '<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>{3}<g>{4}</g></svg>'
+        ).format(self.name, self.title, self._described(), area, Markup("").join(self._ticks()))
 
     def _columns(self, top: float) -> Iterator[Markup]:
         """Yield a path for each series: a rectangle for each point, on that of the series before."""
@@ -122,19 +118,10 @@ class Chart:
             shade = ("end" if at > 96 else "middle") + (" spare" if number % 2 else "")  # left out if narrow
             yield Markup('<text class="{}" x="{:.2f}%" y="100%">{}</text>').format(shade, at, text)
 
-    def _points(self) -> Iterator[Markup]:
-        share = 100 / max(len(self.starts), 1)
-        for n in range(len(self.starts)):
-            yield Markup('<rect class="point" x="{:.3f}%" width="{:.3f}%"><title>{}</title></rect>').format(
-                n * share, share, "\n".join(self._values(n))
-            )
-
-    def _values(self, n: int) -> Iterator[str]:
-        """Yield the period of a point, and its values, line by line."""
+    def _period(self, n: int) -> str:
+        """Return when point *n* was, in words."""
         end = self.starts[n + 1] if n + 1 < len(self.starts) else self.until
-        yield time_axis.period(self.starts[n], max(end, self.starts[n]), self.zone)
-        for series in self.series:
-            yield f"{series.label}: {self.format_value(series.points[n])}"
+        return time_axis.period(self.starts[n], max(end, self.starts[n]), self.zone, self.until)
 
     def _described(self) -> str:
         if self.empty:

@@ -26,7 +26,7 @@ from app.presentation.recent import MAX_ENTRIES, summarize_recent
 from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 
 NEAREST_LIMITS = 5
-ACCOUNTS = 50  # rows; the others are in the list of accounts
+ACCOUNTS = 25  # rows; the others are in the list of accounts
 
 bp = page_blueprint("overview")
 

@@ -34,12 +34,19 @@ def labels(starts: Sequence[int], until: int, zone: tzinfo) -> list[tuple[int, s
     return found[-MAX_LABELS:]
 
 
-def period(start: int, until: int, zone: tzinfo) -> str:
-    """Return the period from *start* to *until*, Unix seconds, in words: `Nov 28, 17:00–18:00`."""
+def period(start: int, until: int, zone: tzinfo, present: int = 0) -> str:
+    """
+    Return the period from *start* to *until*, Unix seconds, in words: `Nov 28, 17:00–18:00`.
+
+    With a year, where that is not the one of *present*, Unix seconds.
+    """
     first, last = _local(start, zone), _local(until, zone)
+    year = f", {first.year}" if present and first.year != _local(present, zone).year else ""
+    if until - start > 2 * DAY:
+        return f"{_date(first)}–{_date(_local(until - 1, zone))}{year}"
     if until - start > DAY - 2 * HOUR:  # a day has 23 hours where the clocks go forward
-        return f"{first:%a}, {_date(first)}"
-    return f"{_date(first)}, {first:%H:%M}–{last:%H:%M}"
+        return f"{first:%a}, {_date(first)}{year}"
+    return f"{_date(first)}{year}, {first:%H:%M}–{last:%H:%M}"
 
 
 def _local(unix_seconds: int, zone: tzinfo) -> datetime:

@@ -122,45 +122,51 @@ document.addEventListener("DOMContentLoaded", () => {
   if (box && "EventSource" in window) watch(box);
 });
 
-// Charts: the values of a point, on hover and by the arrow keys. Without scripts, they are titles.
+// Charts: the row of the table for a point, on hover and by the arrow keys. Without scripts, there is the table.
 function chart(box) {
-  const plot = box.querySelector("svg.plot");
-  const points = [...plot.querySelectorAll(".point")];
-  const texts = points.map((point) => point.querySelector("title").textContent.split("\n"));
+  const plot = box.querySelector("svg.plot"), table = box.parentElement.querySelector("table");
+  const labels = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+  const rows = [...table.tBodies[0].rows].reverse();
   const shades = box.dataset.shades.split(" ");
-  const values = document.createElement("div");
+  const values = document.createElement("div"), point = document.createElementNS(plot.namespaceURI, "rect");
   let at = -1;
   values.className = "values";
   values.hidden = true;
   values.setAttribute("role", "status");
   box.append(values);
-  for (const point of points) point.querySelector("title").remove();
+  point.setAttribute("class", "point");
+  point.setAttribute("width", `${100 / rows.length}%`);
   const show = (index) => {
-    if (at >= 0) points[at].classList.remove("shown");
+    if (index === at) return;
     at = index;
     values.hidden = at < 0;
-    if (at < 0) return;
-    points[at].classList.add("shown");
-    values.replaceChildren(...texts[at].map((text, n) => {
+    if (at < 0) return point.remove();
+    point.setAttribute("x", `${100 * at / rows.length}%`);
+    plot.append(point);
+    values.replaceChildren(...[...rows[at].cells].map((cell, n) => {
       const line = document.createElement(n ? "span" : "strong");
-      line.textContent = text;
+      line.textContent = n ? `${labels[n]}: ${cell.textContent}` : cell.textContent;
       if (n && shades.length > 1) line.className = shades[n - 1];
       return line;
     }));
-    const place = points[at].getBoundingClientRect(), frame = box.getBoundingClientRect(), gap = 8;
+    const place = point.getBoundingClientRect(), frame = box.getBoundingClientRect(), gap = 8;
     const right = place.right - frame.left + gap, left = place.left - frame.left - gap - values.offsetWidth;
     values.style.left = `${Math.max(0, right + values.offsetWidth > frame.width ? left : right)}px`;
   };
+  const near = (index) => Math.min(Math.max(index, 0), rows.length - 1);
   plot.tabIndex = 0;
-  plot.addEventListener("pointermove", (event) => show(points.indexOf(event.target)));
+  plot.addEventListener("pointermove", (event) => {
+    const place = plot.getBoundingClientRect();
+    show(near(Math.floor((event.clientX - place.left) / place.width * rows.length)));
+  });
   plot.addEventListener("pointerleave", () => show(-1));
-  plot.addEventListener("focus", () => { if (plot.matches(":focus-visible")) show(points.length - 1); });
+  plot.addEventListener("focus", () => { if (plot.matches(":focus-visible")) show(rows.length - 1); });
   plot.addEventListener("blur", () => show(-1));
   plot.addEventListener("keydown", (event) => {
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: points.length - 1, Escape: -1 }[event.key];
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: rows.length - 1, Escape: -1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    show(event.key === "Escape" ? -1 : Math.min(Math.max(to, 0), points.length - 1));
+    show(event.key === "Escape" ? -1 : near(to));
   });
 }
 

@@ -54,3 +54,14 @@ class TestPeriod:
         day = int(datetime(2026, 11, 29, tzinfo=BERLIN).timestamp())
 
         assert period(day, day + int(timedelta(hours=hours).total_seconds()), BERLIN) == "Sun, Nov 29"
+
+    def test_a_week(self) -> None:
+        start = int(datetime(2026, 10, 26, tzinfo=BERLIN).timestamp())
+
+        assert period(start, start + 7 * 86_400, BERLIN) == "Oct 26–Nov 1"
+
+    def test_another_year_than_the_present_one(self) -> None:
+        start = int(datetime(2025, 12, 31, 22, tzinfo=BERLIN).timestamp())
+
+        assert period(start, start + 3600, BERLIN, NOW) == "Dec 31, 2025, 22:00–23:00"
+        assert period(start, start + 3600, BERLIN, start) == "Dec 31, 22:00–23:00"
