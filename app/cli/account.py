@@ -56,6 +56,7 @@ LAZY_COMMANDS = (
     ),
     ("export", "app.cli.login:export_account", "Print the sign-in of the account NAME as Codex's auth.json."),
 )
+SPARE = ("WEIGHT", "GROUP", "RESCUED", "WEBSOCKET")  # left out of a narrow terminal
 
 
 @click.group("account", cls=Group)
@@ -90,7 +91,7 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
     *secret* is the prefix of the options for its credential.
     """
     options: list[Decorator] = [
-        click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'."),
+        click.option("--name", required=True, help="1 to 64 letters, digits or . _ - @ +"),
         click.option("--base-url", metavar="URL", help="Base URL of the API, such as https://host/v1."),
         click.option(
             f"--{secret}-env", "variable", metavar="VAR", help="Environment variable that holds it."
@@ -185,7 +186,8 @@ def list_accounts(services: Services, as_json: bool, pool: str) -> None:
         return
     now = services.clock.now()
     rows = [_row(account, now) for account in sorted(accounts, key=lambda account: natural(account.name))]
-    show_table(HEADS, rows, f"No accounts in pool '{pool}' yet: see poolgate account add --help")
+    empty = f"No accounts in pool '{pool}' yet: see poolgate account add --help"
+    show_table(HEADS, rows, empty, spare=SPARE)
 
 
 def _row(account: Account, now: float) -> tuple[object, ...]:

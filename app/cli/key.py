@@ -89,7 +89,7 @@ def key_group() -> None:
         "poolgate key create --name batch --queue-seconds 300",
     ),
 )
-@click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'.")
+@click.option("--name", required=True, help="1 to 64 letters, digits or . _ - @ +")
 @names_option("--models", "Models it may use; all by default.")
 @names_option("--accounts", "Names of the accounts it may use; all by default.", complete.accounts)
 @click.option(

@@ -25,6 +25,7 @@ MAX_TOP = 10_000
 MIN_CHARS = 8  # to which a column of texts is shortened
 NEEDED = ("NAME", "ID")  # the heads of columns that commands take
 NOTHING = "-"
+FULL_WIDTH = 130  # columns of a terminal, from which on every column of a table is shown
 COLOURS = {
     "active": "green",
     "credential refused": "red",
@@ -92,11 +93,18 @@ def _options() -> _Options:
     return _Options(given.get("sort") or "", given.get("top"), bool(given.get("as_csv")))
 
 
-def show_table(heads: Sequence[str], rows: Sequence[Row], empty: str, total: Row | None = None) -> None:
+def show_table(
+    heads: Sequence[str],
+    rows: Sequence[Row],
+    empty: str,
+    total: Row | None = None,
+    spare: Sequence[str] = (),
+) -> None:
     """
     Print *rows* under *heads* as the options of the command require, or *empty* to standard error.
 
-    *total*, with '' where there is none, is printed below several rows on a terminal. Raises
+    *total*, with '' where there is none, is printed below several rows on a terminal; the columns *spare* are
+    left out of one that is narrower than FULL_WIDTH. Raises
     click.UsageError for an unknown column to sort by.
     """
     options = _options()
@@ -109,7 +117,11 @@ def show_table(heads: Sequence[str], rows: Sequence[Row], empty: str, total: Row
         click.echo(empty, err=True)
     else:
         width = terminal_width()
-        more = [total] if total is not None and width is not None and len(rows) > 1 else []
+        more: Sequence[Row] = [total] if total is not None and width is not None and len(rows) > 1 else []
+        if width is not None and width < FULL_WIDTH:
+            shown = [index for index, head in enumerate(heads) if head not in spare]
+            heads = [heads[index] for index in shown]
+            rows, more = ([[row[index] for index in shown] for row in part] for part in (rows, more))
         click.echo(fitted(heads, rows, more, width))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.cli.listing import show_table, terminal_width
+from app.cli.listing import FULL_WIDTH, show_table, terminal_width
 from app.cli.output import Figure, amount, cost, show_json
 from app.formatting import decimal, milliseconds
 from app.ledger.ranges import Range
@@ -15,7 +15,6 @@ from app.presentation.usage_report import Metric, ReportLine, UsageReport
 
 NONE = "-"
 TOTAL = "TOTAL"
-FULL_WIDTH = 130  # columns of a terminal, from which on every figure is shown
 FIGURES = {"requests": "REQUESTS", "errors": "ERRORS", "input_tokens": "INPUT", "cached_tokens": "CACHED"}
 FIGURES |= {"output_tokens": "OUTPUT", "cost": "COST"}
 OF_ACCOUNTS = {"attempts": "ATTEMPTS", "failed_attempts": "FAILED", "rescues": "RESCUED"}

@@ -18,6 +18,7 @@ from app.limits.own_fields import check_model_names, check_own_fields
 from app.operations.account_check import SECONDS, AccountCheck, AccountChecker, knows_model
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.first_listing import AccountLister, FirstListing
+from app.stores.records.accounts import AccountState
 from schemas.bounds import name_error
 
 # change with every request, so they are left out of the audit log
@@ -154,7 +155,10 @@ class AccountOperations(AuditedOperations):
         return stored
 
     def pause(self, pool: str, name: str) -> Account:
-        """Send no new requests to the account *name*; running requests continue."""
+        """Send no new requests to the account *name*, unless it is paused; running requests continue."""
+        account = self._accounts.find_without_credential(pool, name)
+        if account.state is AccountState.PAUSED:
+            return account
         return self._change_state("account.pause", pool, name, self._accounts.pause)
 
     def resume(self, pool: str, name: str) -> Account:

@@ -75,6 +75,17 @@ class TestFitted:
         assert not listing.has_colours()
 
 
+class TestSpareColumns:
+    def test_only_where_there_is_room(
+        self, terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for width, is_shown in ((129, False), (130, True)):
+            terminal(width)
+            listing.show_table(HEADS, [("a", "active", 1, "m")], "Nothing.", spare=("COUNT",))
+
+            assert ("COUNT" in capsys.readouterr().out) == is_shown
+
+
 class TestCsv:
     def test_exact_numbers(self) -> None:
         rows = [("ann", amount(1_234_567), cost(1_234_567), Figure("42%"))]

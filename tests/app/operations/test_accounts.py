@@ -71,6 +71,13 @@ class TestChange:
         paused, resumed = audited()[-2:]
         assert (paused[0], paused[3]["state"], resumed[0]) == ("account.pause", "paused", "account.resume")
 
+    def test_a_second_pause_changes_nothing(self, operations, audited):
+        operations.accounts.pause(POOL, "main")
+        before = len(audited())
+
+        assert operations.accounts.pause(POOL, "main").state == "paused"
+        assert len(audited()) == before
+
     def test_remove(self, operations, services, audited):
         operations.api_keys.create(POOL, {"name": "ann", "accounts": ["main"]})
         with pytest.raises(InvalidRequest, match="bound"):
