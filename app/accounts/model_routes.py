@@ -20,6 +20,8 @@ from app.stores.model_routes import ModelRouteRepository
 from app.stores.pool_tables import PoolTables
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 
+MAX_KNOWN = 1000  # names of which a table remembers the route: callers choose them
+
 
 class RouteTable:
     """The routes of one pool, in the order in which they apply."""
@@ -32,9 +34,17 @@ class RouteTable:
         self.patterns: Sequence[ModelRoute] = sorted(
             (route for route in routes if STAR in route.name), key=_specificity, reverse=True
         )
+        self._known: dict[str, ModelRoute | None] = {}  # what applies to a name
 
     def find(self, name: str) -> ModelRoute | None:
         """Return the route that applies to *name*, None where it is a model."""
+        if name not in self._known:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def _find(self, name: str) -> ModelRoute | None:
         if route := self.exact.get(name):
             return route
         return next((route for route in self.patterns if matches(route.name, name)), None)

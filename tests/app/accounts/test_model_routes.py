@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from app.accounts.model_routes import NO_ROUTES, PoolRoutes, RouteTable, is_weighted, targets_of
+from app.accounts import model_routes
+from app.accounts.model_routes import (
+    MAX_KNOWN,
+    NO_ROUTES,
+    PoolRoutes,
+    RouteTable,
+    is_weighted,
+    targets_of,
+)
+from app.patterns import matches
 from app.stores.accounts import AccountHashes
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.records.model_routes import ModelRoute, RouteTarget
@@ -55,6 +64,25 @@ class TestPrecedence:
         assert table.find("llama") is None
         assert table.matching("llama") == []
         assert NO_ROUTES.find("fast") is None
+
+    def test_a_name_is_compared_with_patterns_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Requests cost the same with 500 routes; what a table remembers of names is bounded."""
+        compared: list[str] = []
+        monkeypatch.setattr(
+            model_routes,
+            "matches",
+            lambda pattern, name: bool(compared.append(name)) or matches(pattern, name),
+        )
+        table = RouteTable(route(f"other-{number}-*") for number in range(500))
+        for name in ("llama", "other-7-x") * 10:
+            table.find(name)
+        assert len(compared) <= 1000
+
+        for number in range(MAX_KNOWN):
+            table.find(f"{number}")
+        compared.clear()
+        assert table.find("llama") is None
+        assert len(compared) == 500
 
     def test_all_that_match(self) -> None:
         names = [found.name for found in self.TABLE.matching("gpt-4o")]

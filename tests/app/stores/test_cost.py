@@ -35,6 +35,22 @@ def test_does_not_grow_with_the_pool(store: StoreOfTest, policy: str) -> None:
     assert cost(store) <= small * 1.2
 
 
+def test_does_not_grow_with_keys_teams_and_requests(store: StoreOfTest) -> None:
+    """What Redis does for a request depends on its own key and team alone."""
+    store.team("t", limit("of-team", "requests", "day", 10**9))
+    store.key("k", limit("of-key", "output_tokens", "day", 10**9), team="t")
+    store.account("a")
+    cost(store)  # the first request of an hour makes what others find
+    small = cost(store)
+    for number in range(1000):
+        store.team(f"t{number}", limit(f"of-team-{number}", "requests", "day", 10**9))
+        store.key(f"k{number}", limit(f"of-key-{number}", "requests", "day", 10**9), team=f"t{number}")
+    for number in range(200):
+        store.settle(store.admit(key=f"k{number}", output_tokens=5)["id"], {"ok": True})
+
+    assert cost(store) == small
+
+
 def test_refusal_does_not_grow_with_the_pool(store: StoreOfTest) -> None:
     """Where all are full, so that requests are refused again and again."""
     costs = []
