@@ -48,6 +48,9 @@ def table(figures: Mapping[str, Any]) -> str:
         _line("requests / s, two workers", _cell(figures["small_32 w2"]["per_second"]), "", "", ""),
         _line("idle worker MiB", _cell(figures["memory"]["idle_worker_mib"]), "", "", "80"),
         _line("MiB per 1,000 open streams", _cell(figures["memory"]["mib_per_1000_streams"]), "", "", "80"),
+        _line(
+            "% more CPU in a pool of 1,000 accounts", _cell(figures["growth"]["growth_percent"]), "", "", "5"
+        ),
         _line("Redis round trips / request", _cell(figures["store"]["round_trips"]), "", "", "2"),
     ]
     for name, scripts in figures["store"].items():

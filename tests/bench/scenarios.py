@@ -31,11 +31,14 @@ class Size:
     window_seconds: float = 6.0
     open_streams: int = 1000
     accounts: tuple[int, ...] = (10, 100, 1000)
+    others: int = 500
 
 
 COMPLETE = Size()
 QUICK = Size(rounds=1, requests=300, large=80, bursts=40, window_seconds=2.5, open_streams=500)
-TINY = Size(1, requests=4, large=2, bursts=2, streams=3, window_seconds=0.3, open_streams=3, accounts=(2,))
+TINY = Size(
+    1, requests=4, large=2, bursts=2, streams=3, window_seconds=0.3, open_streams=3, accounts=(2,), others=2
+)
 
 SMALL = DemoRequest(stream=False)
 LARGE = DemoRequest(stream=False, prompt_bytes=200_000)
@@ -105,6 +108,18 @@ def slow_streams(server: Server, size: Size, *, others: bool = True) -> Figures:
     return figures
 
 
+def growth(server: Server, size: Size) -> Figures:
+    """Return what a small request costs in a pool with many of everything, compared with a small pool."""
+    grown = replace(SMALL, accounts=max(size.accounts), others=size.others)
+    ratios = []
+    for requested in (SMALL, grown):
+        requests(server, requested, 4, max(4, size.requests // 10))
+    for _ in range(size.rounds):
+        small, large = (requests(server, each, 4, size.requests)["cpu_ms"] for each in (SMALL, grown))
+        ratios.append(large / small)
+    return {"growth_percent": round((median(ratios) - 1) * 100, 1)}
+
+
 def memory(server: Server, size: Size) -> Figures:
     """Return what a worker takes: idle, and for each thousand open streams. For a fresh server."""
     requests(server, ONE, 1, max(2, size.requests // 20))
@@ -128,6 +143,7 @@ def everything(stage: Stage, size: Size) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "memory": memory(stage.one, size),
         "store": store.figures(stage.one, size.accounts, size.requests),
+        "growth": growth(stage.one, size),
     }
     collected: dict[str, list[Figures]] = defaultdict(list)
     for server in (stage.two, *stage.everybody()):

@@ -14,6 +14,9 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.limits.limit_syntax import parse_limit
+from app.stores import keys
+from app.stores.records.model_routes import ModelRoute, RouteTarget
+from app.wiring import Services
 from tests.bench.load import Load
 from tests.bench.processes import cpu_seconds, tree
 from tests.bench.responses import CHAT, MODEL
@@ -27,6 +30,7 @@ LIMITS = (
     "100000 usd/month",
     "5000 parallel_requests",
 )
+ENTRIES_OF_EACH = 100  # other key
 # logs as in production; long timeouts for a shared machine
 ENVIRONMENT = {"POOLGATE_LOG_LEVEL": "info"}
 PATHS = {CHAT: "/v1/chat/completions", "responses": "/v1/responses"}
@@ -59,6 +63,7 @@ class DemoRequest:
     account_protocols: tuple[str, ...] = (CHAT,)
     prompt_bytes: int = 20
     accounts: int = 10
+    others: int = 0  # keys, teams and model routes of its pool, and a hundred ledger entries for each
 
     def body(self) -> dict[str, Any]:
         count = max(1, self.prompt_bytes // 2000)
@@ -91,7 +96,7 @@ class Server:
         """Return a key, with limits, of a pool whose accounts give the requested answers; created once."""
         protocols = "-".join(demo_request.account_protocols)
         size = f"{demo_request.deltas}-{demo_request.pace_ms}"
-        name = f"{self.name}-{size}-{protocols}-{demo_request.accounts}".lower()
+        name = f"{self.name}-{size}-{protocols}-{demo_request.accounts}-{demo_request.others}".lower()
         if name not in self._keys:
             services = gateway.services
             services.pools.ensure(name)
@@ -109,6 +114,7 @@ class Server:
                     credential="sk-bench",
                 )
                 services.accounts.add(name, account)
+            add_others(services, name, demo_request.others)
             limits = tuple(map(parse_limit, LIMITS))
             self._keys[name] = services.api_keys.create(name, "bench", limits=limits)[1]
         return self._keys[name]
@@ -118,6 +124,20 @@ class Server:
 
     def workers(self) -> list[int]:
         return tree(self.pid)[1:]
+
+
+def add_others(services: Services, pool: str, number: int) -> None:
+    """Add so many keys, teams and model routes to *pool*, and ledger entries, which no request uses."""
+    client: Any = services.scripts.client
+    steps = ((RouteTarget(MODEL),),)
+    for each in range(number):
+        services.teams.create(pool, f"t{each}")
+        services.api_keys.create(pool, f"k{each}", team=f"t{each}")
+        services.routes.put(pool, ModelRoute(f"other-{each}-*", steps))
+        pipeline = client.pipeline(transaction=False)
+        for _ in range(ENTRIES_OF_EACH):
+            pipeline.xadd(keys.ledger(pool), {"row": "{}"})
+        pipeline.execute()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ def test_every_figure_is_there():
         assert row.words in reply
     assert figures["store"]["round_trips"] == 2
     assert figures["memory"]["idle_worker_mib"] > 0
+    assert figures["growth"]["growth_percent"] > -100
     assert sockets["lag_p99_ms"] >= sockets["lag_p50_ms"] > 0
     assert sockets["events_per_second"] > 0
 
