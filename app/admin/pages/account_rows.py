@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from app.accounts.oauth_tokens import NO_IDENTITY
 from app.ledger.ranges import Span
 from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Grouping
+from app.ledger.usage_reading import UsageReading
 from app.presentation.account_list import AccountRow, LastUse
 from app.presentation.accounts import AccountView
 from app.presentation.requests import NEWEST
@@ -16,9 +17,17 @@ from app.wiring import Services
 
 def read_rows(services: Services, pool: str) -> list[AccountRow]:
     """Return a row for each account of *pool*, with its figures of today. Raises StoreUnavailable."""
+    newest = services.ledger.entries.newest(pool, NEWEST)
+    return make_rows(services, pool, services.ledger.series.at_once(pool), newest)
+
+
+def make_rows(
+    services: Services, pool: str, usage: UsageReading, newest: Iterable[LedgerEntry]
+) -> list[AccountRow]:
+    """Return the same of what has been read: the usage, and the *newest* entries, the oldest first."""
     now = services.clock.now()
-    series = services.ledger.series.series(pool, Span.MONTH, Grouping.ACCOUNT)
-    last_times = _last_times(services.ledger.entries.newest(pool, NEWEST))
+    series = usage.read(usage.range_of(Span.MONTH), Grouping.ACCOUNT)
+    last_times = _last_times(newest)
     identities = services.accounts.identities(pool)
     rows = []
     for account in services.accounts.all(pool):

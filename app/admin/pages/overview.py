@@ -14,7 +14,7 @@ from app.admin.current_pool import current_pool
 from app.admin.guard import may_change
 from app.admin.outlook import read_limits
 from app.admin.pages import usage_summary
-from app.admin.pages.account_rows import read_rows
+from app.admin.pages.account_rows import make_rows
 from app.admin.pages.findings import list_findings
 from app.admin.pages.layout import page_blueprint
 from app.admin.pages.top import top_lists
@@ -36,8 +36,9 @@ def show() -> Any:
     """Show findings, health, capacity, usage and accounts of the pool."""
     app_services, pool, span = services(), g.pool, usage_summary.span_of(request.args)
     api_keys, now = app_services.api_keys.all(pool), app_services.clock.now()
-    rows = sort_rows(read_rows(app_services, pool), COLUMNS, DEFAULT_COLUMN)
     usage = app_services.ledger.series.at_once(pool)
+    newest = app_services.ledger.entries.newest(pool, MAX_ENTRIES)
+    rows = sort_rows(make_rows(app_services, pool, usage, newest), COLUMNS, DEFAULT_COLUMN)
     summary = usage_summary.summarize_reading(app_services, pool, usage, span)
     names = Names({key.id: key.name for key in api_keys}, {row.account.id: row.account.name for row in rows})
     return render_template(
@@ -50,7 +51,7 @@ def show() -> Any:
         states=_states([row.account for row in rows]),
         in_flight=sum(row.account.in_flight for row in rows),
         room=sum(row.account.cap for row in rows if row.account.state == "active"),
-        recent=summarize_recent(app_services.ledger.entries.newest(pool, MAX_ENTRIES), now),
+        recent=summarize_recent(newest, now),
         windows=pool_windows([row.view for row in rows], {row.account.id: row.identity.plan for row in rows}),
         limits=[
             one
@@ -62,7 +63,7 @@ def show() -> Any:
         tops=top_lists(usage, span, names),
         rows=rows[:ACCOUNTS],
         accounts=len(rows),
-        newest=app_services.ledger.entries.newest_id(pool),
+        newest=newest[-1].id if newest else "0",
         now=now,
     )
 
