@@ -77,7 +77,8 @@ class SeriesQuery(PoolQuery):
     """
     The range is `span`, or `from` one date `to` another.
 
-    Dates without an offset are in the pool's time zone. At most one of `key`, `team`, `account` and `model`.
+    Dates without an offset are in the pool's time zone. At most one of `key`, `team`, `account`,
+    `model` and `endpoint`.
     """
 
     span = Text(validate=OneOf(SPANS, error=ONE_OF_SPANS))
@@ -88,6 +89,7 @@ class SeriesQuery(PoolQuery):
     team = Text(validate=NOT_EMPTY)
     account = Text(validate=NOT_EMPTY)
     model = Text(validate=NOT_EMPTY)
+    endpoint = Text(validate=NOT_EMPTY)
     top = Digits(1, 1000, load_default=20)  # series, those with the highest request counts
 
 

@@ -19,12 +19,12 @@ from app.cli.usage_report import NONE, OF_ACCOUNTS, TOTAL, show_report
 from app.errors import InvalidRequest
 from app.formatting import natural
 from app.ledger.ranges import Span
-from app.ledger.summaries import Grouping, Only
+from app.ledger.summaries import Grouping
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
 from app.presentation.usage import BY_LABEL, BY_OWNER, key_groups, sum_by_group
 from app.presentation.usage_range import read_range
-from app.presentation.usage_report import UsageReporter
+from app.presentation.usage_report import UsageReporter, read_only
 from app.stores.records.usage import UsageBy
 from app.wiring import Services
 from schemas.key_labels import is_label_grouping, label_filters
@@ -63,11 +63,16 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
         "poolgate usage --by label:env --span 30d",
         "poolgate usage --by endpoint --from 2026-10-01 --to 2026-10-31",
         "poolgate usage --key ann --by model --span 7d",
+        "poolgate usage --endpoint /v1/responses --span 24h",
         "poolgate usage --by model --owner ann@example.com --label env=prod",
     ),
 )
 @click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Only this API key.")
 @key_filters("API keys that have", " now")
+@click.option("--team", metavar="NAME", help="Only this team; with --span or --from, as the next three.")
+@click.option("--account", metavar="NAME", shell_complete=complete.accounts, help="Only this account.")
+@click.option("--model", metavar="MODEL", help="Only this model.")
+@click.option("--endpoint", metavar="PATH", help="Only this endpoint, such as /v1/responses; by itself.")
 @click.option("--since", type=day, metavar="DATE", help="First day; the first of this month by default.")
 @click.option(
     "--span",
@@ -99,6 +104,7 @@ def usage(
     first: str | None,
     last: str | None,
     by: str,
+    **selected: str | None,
 ) -> None:
     """
     Show usage: requests, tokens and cost. Days are in the pool's time zone.
@@ -110,8 +116,11 @@ def usage(
     if span or first or last:
         if owner is not None or labels or since is not None:
             raise click.UsageError("--span and --from cannot be combined with --owner, --label or --since")
-        _show_report(services, as_json, pool, (span or "", first or "", last or ""), by, key)
+        only = {name: value for name, value in {"key": key, **selected}.items() if value is not None}
+        _show_report(services, as_json, pool, (span or "", first or "", last or ""), by, only)
         return
+    if given := next((name for name, value in selected.items() if value is not None), ""):
+        raise click.UsageError(f"--{given} needs --span or --from")
     if by == Grouping.ENDPOINT:
         raise click.UsageError("--by endpoint needs --span or --from")
     key_ids = _selected_keys(
@@ -152,18 +161,22 @@ def _selected_keys(services: Services, pool: str, name: str | None, key_filter: 
 
 
 def _show_report(
-    services: Services, as_json: bool, pool: str, chosen: tuple[str, str, str], by: str, key: str | None
+    services: Services,
+    as_json: bool,
+    pool: str,
+    chosen: tuple[str, str, str],
+    by: str,
+    only: Mapping[str, str],
 ) -> None:
-    """Print the usage of a range: *chosen* is its span, its first and its last moment."""
+    """Print the usage of what *only* selects in a range: *chosen* is its span, its first and last moment."""
     usage, zone = services.ledger.series, services.clock.zone(pool)
-    only = Only(Grouping.KEY, services.api_keys.find(pool, key).id) if key is not None else None
+    names = Names.read(pool, services.api_keys, services.accounts)
     reporter = UsageReporter(usage, services.ledger.refusals, services.api_keys)
     try:
         within = read_range(usage, pool, *chosen, zone)
-        report = reporter.report(pool, within, by, only)
+        report = reporter.report(pool, within, by, read_only(only, names))
     except InvalidRequest as error:
         raise click.UsageError(error.message) from None
-    names = Names.read(pool, services.api_keys, services.accounts)
     show_report(report, within, str(zone), names, as_json=as_json)
 
 

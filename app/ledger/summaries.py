@@ -27,7 +27,8 @@ from app.stores.summaries import MADE, MINUTE, SummaryRepository
 
 HOUR, DAY = rollups.HOUR, rollups.DAY
 SECONDS = {MINUTE: 60, HOUR: 3600}
-BREAKDOWN_SECONDS = {HOUR: 2 * 86400, DAY: 100 * 86400}  # how far back breakdowns are stored
+BREAKDOWN_SECONDS = {MINUTE: 3900, HOUR: 2 * 86400, DAY: 100 * 86400}  # how far back breakdowns are stored
+MADE_OF_MINUTE = "1"  # the mark of every minute: none changes once it is over
 SETTLE_SECONDS = 5  # after the end of a minute or an hour, until it is considered over
 PAGE = 1000  # ledger entries read at a time
 MAX_AT_ONCE = 200  # summaries that one call adds up; the background job makes the others
@@ -59,7 +60,7 @@ Breakdowns = dict[str, Summary]  # by the field of an Only
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Selects the usage of one key, account, model or team: `noun` is its Grouping, `id` an id or a name."""
+    """Selects the usage of one key, account, model, team or endpoint by its Grouping and its id or name."""
 
     noun: Grouping
     id: str
@@ -71,7 +72,9 @@ class Only:
 
     @property
     def groupings(self) -> tuple[Grouping, ...]:
-        """What its usage can be grouped by: roll-ups by team do not have keys."""
+        """What its usage can be grouped by: roll-ups by team do not have keys, and none has endpoints."""
+        if self.noun is Grouping.ENDPOINT:
+            return ()
         if self.noun is Grouping.TEAM:
             return Grouping.ACCOUNT, Grouping.MODEL
         return tuple(by for by in (Grouping.KEY, Grouping.ACCOUNT, Grouping.MODEL) if by is not self.noun)
@@ -116,7 +119,7 @@ class Summaries:
         """Return the sums of what *only* selects at each of *starts*, grouped by *by*; None as in `read`."""
         stored = self._summaries.read_breakdowns(pool, span, starts, only.field)
         missing = [start for start, text in zip(starts, stored, strict=True) if text is None and start < over]
-        for start in missing[-MAX_BREAKDOWNS_AT_ONCE:]:
+        for start in missing[-(MAX_AT_ONCE if span == MINUTE else MAX_BREAKDOWNS_AT_ONCE) :]:
             self._make(pool, span, start, over)
         again = self._summaries.read_breakdowns(pool, span, missing, only.field)
         texts = dict(zip(starts, stored, strict=True)) | dict(zip(missing, again, strict=True))
@@ -132,7 +135,7 @@ class Summaries:
 
         All began before *over*, Unix seconds.
         """
-        stored = self._summaries.read(pool, span, starts, Grouping.ALL if span == MINUTE else MADE)
+        stored = self._summaries.read(pool, span, starts, MADE)
         missing = [start for start, text in zip(starts, stored, strict=True) if not text][:max_made]
         for start in missing:
             self._make(pool, span, start, over)
@@ -143,34 +146,28 @@ class Summaries:
         if start >= over:
             running = pool, span, start
             if running not in self._running:
-                self._running[running] = (
-                    self._add_minute(pool, start)
-                    if span == MINUTE
-                    else summarize(*self._scan(pool, span, start))
-                )
+                self._running[running] = summarize(*self._scan(pool, span, start))
             return self._running[running]
-        if span == MINUTE:
-            summary = self._add_minute(pool, start)
-            self._summaries.put_minute(pool, start, _texts(summary))
-            return summary
-        token = self._summaries.begin(pool, span, start)
+        is_minute = span == MINUTE
+        token = MADE_OF_MINUTE if is_minute else self._summaries.begin(pool, span, start)
         figures, of_teams = self._scan(pool, span, start)
         summary = summarize(figures, of_teams)
         if start >= over - BREAKDOWN_SECONDS[span]:
             breakdowns = break_down(figures, of_teams)
             texts = {field: orjson.dumps(sums).decode() for field, sums in breakdowns.items()}
             self._summaries.put_breakdowns(pool, span, start, token, texts, BREAKDOWN_SECONDS[span])
-        self._summaries.put(pool, span, start, token, _texts(summary) | {MADE: token})
+        if is_minute:
+            self._summaries.put_minute(pool, start, _texts(summary) | {MADE: token})
+        else:
+            self._summaries.put(pool, span, start, token, _texts(summary) | {MADE: token})
         return summary
 
-    def _add_minute(self, pool: str, start: int) -> Summary:
-        rows = list(rows_between(self._ledger, pool, start, start + SECONDS[MINUTE]))
-        figures = (figure for row in rows for figure in row_figures(row))
-        of_teams = (figure for row in rows if row.get("team") for figure in _team_figures(row))
-        return summarize(figures, of_teams)
-
     def _scan(self, pool: str, span: str, start: int) -> tuple[list[Figure], list[Figure]]:
-        """Return the figures of a roll-up, by key and by team."""
+        """Return the figures of a roll-up, or of the entries of a minute, by key and by team."""
+        if span == MINUTE:
+            rows = list(rows_between(self._ledger, pool, start, start + SECONDS[MINUTE]))
+            of_teams = [figure for row in rows if row.get("team") for figure in _team_figures(row)]
+            return [figure for row in rows for figure in row_figures(row)], of_teams
         scan = self._ledger.rollups.scan
         return scan(pool, span, start), scan(pool, span, start, by_team=True)
 

@@ -83,6 +83,8 @@ class UsageReading:
             line = "" if by == Grouping.ALL else only.id
             return replace(series, lines={line: series.lines[only.id]} if only.id in series.lines else {})
         _check_breakdown(within, by, only, self.now)
+        if within.step is Step.MINUTE:
+            return make_series(within, self._minutes(within, by, only=only))
         if within.step is Step.FOUR_HOURS or within.since < self.now - BREAKDOWN_SECONDS[HOUR]:
             within = in_days(within, self.now, self._zone)
         if within.step.is_days:
@@ -110,10 +112,10 @@ class UsageReading:
             parts = self._hours(within.since, within.until, by, ids)
         return make_series(within, parts)
 
-    def _minutes(self, within: Range, by: str, ids: Ids) -> Parts:
+    def _minutes(self, within: Range, by: str, ids: Ids = None, only: Only | None = None) -> Parts:
         if self._ledger.newest_at(self._pool) >= within.since:
             starts = range(within.since, within.until + 1, MINUTE_SECONDS)
-            for start, sums in zip(starts, self._sums(MINUTE, starts, by, ids), strict=True):
+            for start, sums in zip(starts, self._sums(MINUTE, starts, by, ids, only), strict=True):
                 yield start, sums or {}
 
     def _hours(self, since: int, until: int, by: str, ids: Ids = None, only: Only | None = None) -> Parts:
@@ -192,9 +194,6 @@ def _check_breakdown(within: Range, by: str, only: Only, now: int) -> None:
         raise InvalidRequest(
             f"The usage of one {only.noun} cannot be grouped by {by[:64]}; it can be by {allowed}", param="by"
         )
-    if within.step is Step.MINUTE:
-        message = f"The last hour of one {only.noun} cannot be grouped by {by}; choose 24h or more"
-        raise InvalidRequest(message, param="span")
     if within.since < now - BREAKDOWN_SECONDS[DAY]:
         days = BREAKDOWN_SECONDS[DAY] // DAY_SECONDS
         message = f"The usage of one {only.noun} by {by} is stored for {days} days; choose a later date"

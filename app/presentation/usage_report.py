@@ -21,7 +21,7 @@ from app.presentation.usage import add_groups, key_groups
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.refusals import RefusalRepository
 
-ONLY = (Grouping.KEY, Grouping.TEAM, Grouping.ACCOUNT, Grouping.MODEL)
+ONLY = (Grouping.KEY, Grouping.TEAM, Grouping.ACCOUNT, Grouping.MODEL, Grouping.ENDPOINT)
 MAX_TIMED = 50  # lines, those with the most requests, that have times
 
 
@@ -115,7 +115,9 @@ class UsageReport:
 
 def read_only(params: Mapping[str, str], names: Names) -> Only | None:
     """
-    Return what the parameters `key`, `team`, `account` and `model` select, by name or id; None for nothing.
+    Return what the parameters `key`, `team`, `account`, `model` and `endpoint` select, by name or id.
+
+    None where they select nothing.
 
     Raises InvalidRequest, which names the parameter.
     """

@@ -32,7 +32,8 @@ def series() -> Response:
     The range is `span`, or `from` one date `to` another, both included; without `to` it ends now. Up to
     five days are divided into hours, up to 120 days into days of the pool's time zone, and more into
     weeks. `by` may also be `owner` or `label:NAME`: what the keys have now, '' without one. `key`,
-    `team`, `account` or `model` selects one, by its name or id, whose usage `by` breaks down.
+    `team`, `account` or `model` selects one, by its name or id, whose usage `by` breaks down; `endpoint`
+    selects one for `by=all` and `by=endpoint`.
 
     `points[n]` is the usage from `starts[n]` on, in the order of `figures`. Only the `top` lines with
     the most requests are returned; `lines` is their total number. Percentiles in `times` are off by at

@@ -13,6 +13,7 @@ from app.admin.pages.charts import SHADES, Chart, Series, Shape
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.pages.lists import Filter, Sort, list_url, paginate, parse_sort
+from app.admin.pages.request_filters import ENDPOINTS, address
 from app.admin.services import services
 from app.csv_text import csv_text
 from app.errors import InvalidRequest
@@ -23,7 +24,7 @@ from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
 from app.presentation.names import Names
 from app.presentation.usage_json import value_of
 from app.presentation.usage_range import describe_range, read_range
-from app.presentation.usage_report import Metric, ReportLine, UsageReport, UsageReporter, read_only
+from app.presentation.usage_report import ONLY, Metric, ReportLine, UsageReport, UsageReporter, read_only
 
 GROUPINGS: Mapping[str, str] = {
     Grouping.KEY: "Key",
@@ -34,7 +35,6 @@ GROUPINGS: Mapping[str, str] = {
     Grouping.ALL: "All",
 }
 SPANS = {Span.HOUR: "1 h", Span.DAY: "24 h", Span.WEEK: "7 d", Span.MONTH: "30 d", Span.QUARTER: "90 d"}
-ONLY = (Grouping.KEY, Grouping.TEAM, Grouping.ACCOUNT, Grouping.MODEL)
 FIELDS = ("span", "from", "to", "by", *ONLY)
 METRICS: Mapping[Metric, tuple[str, formatting.Formatter]] = {
     Metric.COST: ("Cost", formatting.dollars),
@@ -161,6 +161,7 @@ def _filters(names: Names) -> list[Filter]:
         Filter("team", "Team", _ordered(team.name for team in app_services.teams.all(g.pool)), free=True),
         Filter("account", "Account", _ordered(names.account.values()), free=True),
         Filter("model", "Model", _ordered(models), free=True),
+        Filter("endpoint", "Endpoint", ENDPOINTS, free=True),
     ]
 
 
@@ -217,13 +218,12 @@ def _row(report: UsageReport, names: Names, line: ReportLine, metric: Metric) ->
     by, name = report.by, names.of(report.by).get(line.id, line.id)
     is_one = by in ONLY and line.id not in ("", OTHER)
     only: dict[str, Any] = dict.fromkeys(ONLY) | {by: name, "by": None, "sort": None}
-    search: dict[str, Any] = {by: name}
     return Row(
         line,
         _name(report, names, line.id),
         _detail_url(by, line.id, name, names) if is_one else "",
-        url_for("requests.show", **search) if is_one else "",
-        list_url(**only) if is_one and report.only is None else "",
+        address("requests.show", {by: name}) if is_one else "",
+        list_url(**only) if is_one and report.only is None and by != Grouping.ENDPOINT else "",
         _shown(line),
         0 if metric.is_of_times else line.value(metric) or 0,
     )

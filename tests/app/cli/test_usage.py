@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from app.accounts.account import Account
 from app.stores import keys
 from tests.support.ledger_rows import record_request
 
@@ -125,3 +126,26 @@ class TestByWhatKeysHave:
     def test_bad_input(self, poolgate, used):
         for by in ("label:", "label:a b", "colour"):
             assert poolgate("usage --by", by).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "requests"),
+    [("--model gpt-5", 1), ("--account main", 1), ("--team red", 1), ("--endpoint /v1/embeddings", 1)],
+)
+def test_of_one_in_a_range(poolgate, services, option, requests):
+    services.pools.ensure("default")
+    account = services.accounts.add("default", Account("", "main", "openai", "http://x"))
+    more = {"account": account.id, "team": "red", "endpoint": "/v1/embeddings"}
+    record_request(services.scripts, "default", time.time(), **more)
+    record_request(services.scripts, "default", time.time(), model="o3")
+
+    by = option.split()[0].removeprefix("--")
+    (line,) = json.loads(poolgate(f"usage {option} --span 24h --by {by} --json").stdout)["data"]
+    assert line["total"]["requests"] == requests
+    assert "needs --span or --from" in poolgate(f"usage {option}").stderr
+
+
+def test_an_unknown_account_in_a_range(poolgate, services):
+    services.pools.ensure("default")
+
+    assert "no account named 'nobody'" in poolgate("usage --account nobody --span 24h").stderr

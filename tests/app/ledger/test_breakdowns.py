@@ -6,11 +6,13 @@ import random
 import time
 from typing import Any
 
+import orjson
 import pytest
 
 from app.errors import InvalidRequest
 from app.ledger.series import UsageSeries
 from app.ledger.summaries import Grouping, Only
+from app.stores import keys
 from app.stores.scripts import Scripts
 from tests.support.ledger_rows import record_request
 
@@ -119,7 +121,7 @@ def test_many_unprepared_days(series: UsageSeries, scripts: Scripts) -> None:
         (Only(Grouping.TEAM, "red"), "key", "24h", "by"),
         (Only(Grouping.KEY, "key_1"), "endpoint", "24h", "by"),
         (Only(Grouping.KEY, "key_1"), "team", "24h", "by"),
-        (Only(Grouping.KEY, "key_1"), "model", "1h", "span"),
+        (Only(Grouping.ENDPOINT, "/v1/responses"), "key", "24h", "by"),
     ],
 )
 def test_impossible(series: UsageSeries, only: Only, by: str, span: str, param: str) -> None:
@@ -137,3 +139,32 @@ def test_too_long_ago(series: UsageSeries) -> None:
         series.read(POOL, within, "model", Only(Grouping.KEY, "key_1"))
 
     assert refused.value.param == "from"
+
+
+@pytest.mark.parametrize("beforehand", [False, True])
+def test_the_last_hour(series: UsageSeries, scripts: Scripts, beforehand: bool) -> None:
+    """By when requests ended; of minutes that are over, and of the one that runs."""
+    for number, seconds in enumerate((3000, 600, 599, 90, 0)):
+        end_ms = round((time.time() - seconds) * 1000)
+        row = {"id": f"r{number}", "at_ms": end_ms, "key": "key_1", "account": "acct_1", "status": 200}
+        row |= {"model": "m" if number % 2 else "n", "team": "red", "source": "upstream", "input_tokens": 7}
+        entry = {"row": orjson.dumps(row), "why": "[]"}
+        scripts.client.xadd(keys.ledger(POOL), entry, id=f"{end_ms}-{number}")
+    if beforehand:
+        make_all(series)
+
+    for _ in range(2):  # as it is made, and as it was stored
+        assert usage(series, "1h", "model", Only(Grouping.KEY, "key_1")) == {"n": (3, 21), "m": (2, 14)}
+        assert usage(series, "1h", "account", Only(Grouping.TEAM, "red")) == {"acct_1": (5, 35)}
+        assert usage(series, "1h", "key", Only(Grouping.MODEL, "m")) == {"key_1": (2, 14)}
+        assert usage(series, "1h", "model", Only(Grouping.KEY, "key_2")) == {}
+
+
+def test_one_endpoint(series: UsageSeries, scripts: Scripts) -> None:
+    only = Only(Grouping.ENDPOINT, "/v1/embeddings")
+    record_request(scripts, POOL, time.time() - 1)
+    record_request(scripts, POOL, time.time() - 1, endpoint=only.id)
+
+    for span in ("1h", "24h", "30d"):
+        assert usage(series, span, "all", only) == {"": (1, 10)}
+        assert usage(series, span, "endpoint", only) == {only.id: (1, 10)}

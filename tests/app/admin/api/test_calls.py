@@ -152,6 +152,11 @@ class TestUsageAndLedger:
             ("pool", "", "300 requests/day")
         }
 
+    def test_one_endpoint(self, call, ids):
+        (line,) = call("GET", "/usage/series?endpoint=/v1/responses&by=endpoint").json["data"]
+        assert (line["id"], line["total"]["requests"]) == ("/v1/responses", 4)
+        assert call("GET", "/usage/series?endpoint=/v1/none").json["data"] == []
+
     def test_a_breakdown(self, call, ids):
         (line,) = call("GET", "/usage/series?key=ann&by=model").json["data"]
         assert (line["id"], line["total"]["requests"], line["times"]) == ("gpt-5", 3, None)
@@ -166,7 +171,8 @@ class TestUsageAndLedger:
             ("from=2019-01-01", "from"),
             ("team=red&by=key", "by"),
             ("key=ann&by=endpoint", "by"),
-            ("key=ann&by=model&span=1h", "span"),
+            ("endpoint=/v1/responses&by=key", "by"),
+            ("endpoint=/v1/responses&key=ann", "endpoint"),
             ("key=nobody", "key"),
             ("key=ann&model=m", "model"),
             ("model=", "model"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 import time
 
 import pytest
@@ -54,6 +56,8 @@ def test_lines_in_order(inside: Visitor, key_ids: dict[str, str]) -> None:
         "?from=2026-01-01&to=2026-02-01",
         "?by=zzz&metric=zzz&sort=zzz&page=zzz&format=zzz&span=",
         "?key=ann&by=all",
+        "?key=ann&by=model&span=1h",
+        "?endpoint=/v1/responses&by=endpoint&metric=total_p50",
     ],
 )
 def test_choices(inside: Visitor, key_ids: dict[str, str], query: str) -> None:
@@ -67,6 +71,34 @@ def test_breakdown(inside: Visitor, key_ids: dict[str, str]) -> None:
     assert "requests?model=gpt-5" in page
     assert 'href="/admin/p/default/usage?key=ann&amp;by=account"' in page
     assert "by=endpoint" not in page  # what is not stored is not offered
+
+
+def test_one_endpoint(inside: Visitor, key_ids: dict[str, str]) -> None:
+    page = text(inside, "?endpoint=/v1/responses")
+
+    assert 'value="/v1/responses"' in page
+    assert "by=key" not in page  # what is not stored is not offered
+    assert ">6<" in page
+    assert "No usage in this range." in text(inside, "?endpoint=/v1/embeddings")
+    assert "requests?endpoint=%2Fv1%2Fresponses" in text(inside, "?by=endpoint")
+
+
+@pytest.mark.parametrize(
+    "chosen", ["key=ann", "model=o3", "account=acct_1", "team=red", "endpoint=%2Fv1%2Fresponses"]
+)
+def test_what_is_chosen_stays_in_every_link(inside: Visitor, key_ids: dict[str, str], chosen: str) -> None:
+    """Links to other spans, figures and columns, and the download."""
+    by = "by=endpoint" if "endpoint" in chosen else "by=all"
+    page = html.unescape(text(inside, f"?{chosen}&{by}&span=7d&metric=tokens"))
+
+    links = [link for link in re.findall(r'href="/admin/p/default/usage\?([^"#]*)', page) if "span=" in link]
+    assert any("format=csv" in link for link in links)
+    spans = [link for link in links if "span=7d" not in link]
+    assert len(spans) == 4
+    assert all(chosen in link and by in link and "metric=tokens" in link for link in spans)
+    assert all("metric=" in link and by in link for link in links if "format=csv" in link)
+    (download,) = [link for link in links if "format=csv" in link]
+    assert inside.get(f"{PAGE}?{download}").mimetype == "text/csv"
 
 
 def test_links_lead_on(inside: Visitor, key_ids: dict[str, str]) -> None:
