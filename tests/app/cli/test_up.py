@@ -32,8 +32,8 @@ from tests.support.redis import short_folder
 
 RUN = "from app.cli import main; main()"
 ROOT = Path(__file__).parents[3]
-# PSS with one web worker: measured 12 and 165, where only the dependencies of Poolgate are installed
-MAX_SUPERVISOR_MIB, MAX_IDLE_MIB = 20, 210
+# PSS with one web worker: measured 11 and 167, where only the dependencies of Poolgate are installed
+MAX_SUPERVISOR_MIB, MAX_IDLE_MIB = 20, 205
 
 
 class Up:
