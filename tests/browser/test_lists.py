@@ -12,7 +12,7 @@ from tests.support.ledger_rows import record_request
 
 pytestmark = pytest.mark.browser
 
-LISTS = ("/accounts", "/keys", "/teams", "/requests", "/usage", "/usage?by=account")
+LISTS = ("/", "/accounts", "/keys", "/teams", "/requests", "/usage", "/usage?by=account")
 WIDTHS = (768, 1024, 1439, 1440, 1920)
 LONG = "a" * 64
 
@@ -53,9 +53,12 @@ def test_the_header_stays(pool: PoolOfTest, inside: Browser) -> None:
         assert abs(top) < 1, f"at {width} px"
 
 
-# Tables that are wider than their box, which would hide what is beyond it.
+# Tables that are wider than their box, which would hide what is beyond it, and names over the next cell.
 _FAULTS = """
-return [...document.querySelectorAll('.list > table')]
+const wide = [...document.querySelectorAll('.list > table')]
   .filter((one) => one.scrollWidth > one.parentElement.clientWidth + 1)
   .map((one) => `a table of ${one.scrollWidth} in ${one.parentElement.clientWidth}`);
+const over = [...document.querySelectorAll('.list tbody th')]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent.trim());
+return [...wide, ...over];
 """
