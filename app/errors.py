@@ -61,11 +61,14 @@ the error event.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from app.formatting import duration
+
+_PLAIN_CODE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
 class BodyShape(StrEnum):
@@ -105,6 +108,11 @@ class GatewayError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.resets_at = resets_at
         self.admission: Mapping[str, Any] = {}  # details of the store's refusal, for the refusal log
+
+    @property
+    def recorded_code(self) -> str | None:
+        """The code for logs, the ledger and the state of accounts: a name, never a text of an upstream."""
+        return self.code
 
     def with_message(self, message: str) -> Self:
         """Return a copy with another *message*. `copy.copy` fails for constructors with keywords."""
@@ -484,6 +492,10 @@ class UpstreamRejected(UpstreamError):
         self.echoes_request: Callable[[str], bool] = _is_not_echoed
         self.extra = extra or {}  # plan_type, resets_in_seconds: passed on unchanged
 
+    @property
+    def recorded_code(self) -> str | None:
+        return self.code if self.code is None or is_plain_code(self.code) else UpstreamError.code
+
     def envelope(self) -> dict[str, Any]:
         body = super().envelope()
         body["error"].update(self.extra)
@@ -565,6 +577,11 @@ class UpstreamRedirected(UpstreamError):
             f"The upstream redirected to another address (status {status}); check the account's base URL"
         )
         self.upstream_status = status
+
+
+def is_plain_code(code: str) -> bool:
+    """Return whether *code* is a name of at most 64 letters, digits and `_.:-`, as those of errors are."""
+    return _PLAIN_CODE.fullmatch(code) is not None
 
 
 def internal_error() -> GatewayError:

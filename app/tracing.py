@@ -86,7 +86,7 @@ class Trace:
         try:
             yield carrier
         except GatewayError as error:
-            self._mark_failed(span, error.code or type(error).__name__)
+            self._mark_failed(span, error.recorded_code or type(error).__name__)
             raise
         except GeneratorExit:
             span.set_attribute("poolgate.left", True)

@@ -44,4 +44,4 @@ class JobResult:
 def failed_result(error: GatewayError, kind: str, now: float) -> JobResult:
     """Return the result of a query that failed with *error* at an account of *kind*; *now*: Unix s."""
     failure = judge(error, kind).failure.value if isinstance(error, UpstreamError) else ""
-    return JobResult(int(now), error.code or FAILED, failure)
+    return JobResult(int(now), error.recorded_code or FAILED, failure)

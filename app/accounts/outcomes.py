@@ -10,7 +10,7 @@ from schemas.bounds import MAX_WAIT_SECONDS
 
 OK: AccountOutcome = {"ok": True}
 # Codes that do not explain why an account is unavailable.
-GENERIC_CODES = (None, "", "invalid_request_error", "upstream_error")
+GENERIC_CODES = ("", "invalid_request_error", "upstream_error")
 
 
 def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: str = "") -> AccountOutcome:
@@ -35,7 +35,8 @@ def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: st
     assert consequence.state is not None
     if verdict.seconds is None:
         wait_ms = 0
-    reason = verdict.failure.value if error.code in GENERIC_CODES else f"{error.code}"[:80]
+    code = error.recorded_code
+    reason = verdict.failure.value if code is None or code in GENERIC_CODES else code
     outcome: AccountOutcome = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
     if consequence.scope is Scope.WINDOW:
         return outcome  # when a spent window is tested again is the store's to decide

@@ -121,11 +121,11 @@ class AccountLister:
 
     def _store_models(self, pool: str, account: Account, reply: JsonObject | GatewayError) -> FirstListing:
         if isinstance(reply, GatewayError):
-            return FirstListing(error=_describe(reply), code=reply.code or "failed")
+            return FirstListing(error=_describe(reply), code=reply.recorded_code or "failed")
         try:
             models = self._upstream_lists.store_models(pool, account, reply)
         except GatewayError as error:
-            return FirstListing(error=error.message, code=error.code or FAILED)
+            return FirstListing(error=error.message, code=error.recorded_code or FAILED)
         if not models:
             return FirstListing(0, "its server answers, but lists no models", "no_models")
         return FirstListing(models)

@@ -112,7 +112,7 @@ class RequestRecord:
     def fail_attempt(self, error: UpstreamError) -> None:
         """Record how the newest attempt failed, and what it may have cost."""
         fields = self.attempts[-1]
-        fields["error"] = error.code
+        fields["error"] = error.recorded_code
         if error.upstream_status is not None:
             fields["upstream_status"] = error.upstream_status
         if error.upstream_code:
@@ -164,7 +164,7 @@ class RequestRecord:
         self.status, self.error_code = CLIENT_CLOSED, "client_gone"
 
     def fail(self, error: GatewayError) -> None:
-        self.status, self.error_code = error.status, error.code
+        self.status, self.error_code = error.status, error.recorded_code
 
     def fail_internally(self) -> None:
         self.status, self.error_code = 500, "server_error"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
-from app.errors import BodyShape, GatewayError, UpstreamRejected
+from app.errors import BodyShape, GatewayError, UpstreamRejected, is_plain_code
 from app.streaming.lenient_json import loads
 from app.streaming.retry_after import parse_wait
 from schemas import bounds
@@ -20,6 +20,7 @@ from schemas import bounds
 MAX_MESSAGE_CHARS = 1000
 MAX_LISTED_ERRORS = 20  # whose texts are joined
 MAX_NAME_CHARS = 200  # of a type, a code or a parameter
+HIDDEN = "[hidden]"  # in place of a secret
 
 # The status of an error inside a stream, by its code, else by its type; 502 for others.
 STATUS_BY_CODE = {
@@ -91,8 +92,7 @@ _CONTEXT_WORDS = re.compile(
     re.IGNORECASE,
 )
 _MARKUP = re.compile(r"\s*<[a-z!?/]", re.IGNORECASE)  # the messages of DashScope begin with `<400> `
-_CODE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-_SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
+_SECRET = re.compile(r"(?<![^\W_])(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
 
 
 def has_failed_base(payload: Mapping[str, Any]) -> bool:
@@ -289,7 +289,7 @@ def _rejection(
     default_type, default_code = _NAMES_BY_STATUS.get(status) or (
         _CLIENT_ERROR if status < 500 else _UPSTREAM_ERROR
     )
-    kind, code = _short_text(error.get("type")), _short_text(error.get("code"))
+    kind, code = _name(error.get("type")), _name(error.get("code"))
     if kind in ("error", "response.failed"):  # the type of the event, not of the error
         kind = None
     reported = code or kind
@@ -307,25 +307,20 @@ def _rejection(
         type=kind or default_type,
         code=code,
         upstream_status=upstream_status,
-        param=_short_text(error.get("param")),
+        param=_name(error.get("param")),
         retry_after_seconds=seconds,
         resets_at=resets_at,
         extra=_extra(error),
     )
-    rejection.upstream_code = _recorded(reported)
+    rejection.upstream_code = reported if reported and is_plain_code(reported) else ""
     return rejection
-
-
-def _recorded(name: str | None) -> str:
-    """Return *name* if it may be recorded as a code, which is no text and no secret; else ''."""
-    return name if name and _CODE.fullmatch(name) and not _SECRET.search(name) else ""
 
 
 def _message(value: Any) -> str | None:
     """Return a message for clients: no HTML, no secret, at most `MAX_MESSAGE_CHARS`; else None."""
     if not isinstance(value, str) or _MARKUP.match(value):
         return None
-    return _SECRET.sub("[hidden]", value.strip()[:MAX_MESSAGE_CHARS]) or None
+    return _SECRET.sub(HIDDEN, value.strip()[:MAX_MESSAGE_CHARS]) or None
 
 
 def _extra(error: Mapping[str, Any]) -> dict[str, Any]:
@@ -335,6 +330,12 @@ def _extra(error: Mapping[str, Any]) -> dict[str, Any]:
     if (seconds := bounds.wait_seconds(error.get("resets_in_seconds"))) is not None:
         extra["resets_in_seconds"] = int(seconds)
     return extra
+
+
+def _name(value: Any) -> str | None:
+    """Return a type, a code or a parameter for clients, in which some servers quote a key: without it."""
+    name = _short_text(value)
+    return _SECRET.sub(HIDDEN, name) if name else None
 
 
 def _short_text(value: Any) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from app.accounts.account import Account
 from app.errors import UpstreamError
+from app.streaming.upstream_errors import HIDDEN
 
-HIDDEN = "[hidden]"
 _TEXTS = ("message", "type", "code", "upstream_code", "param")
 MIN_CHARS = 8  # shorter ones are also words, or parts of other texts
 

@@ -126,6 +126,8 @@ def test_scripts_know_each_state(names: Any) -> None:
         (400, {"message": "API key not valid. Please pass a valid API key.", "code": 400}, "credential"),
         (402, {"message": "Insufficient Balance", "code": "invalid_request_error"}, "window_spent"),
         (401, {"message": "No.", "code": "token_expired"}, "token_expired"),
+        (401, {"message": "No.", "code": "sk-abcdef123"}, "credential"),
+        (401, {"message": "No.", "code": "no such key: abc"}, "credential"),
     ],
 )
 def test_reason_is_explained(status: int, error: dict[str, Any], reason: str) -> None:

@@ -163,7 +163,18 @@ class TestFailedAttempt:
     def test_what_is_no_code(self, code: object) -> None:
         body = orjson.dumps({"error": {"message": "x", "code": code}})
 
-        assert "upstream_code" not in self.failed(rejection_from_body(500, body, {}))
+        attempt = self.failed(rejection_from_body(500, body, {}))
+
+        assert ("upstream_code" in attempt, attempt["error"]) == (False, "upstream_error")
+
+    @pytest.mark.parametrize("code", ["two words", "x" * 65, "sk-secret", "<b>", "a\nb", "=1+1"])
+    def test_a_text_as_the_code_of_the_request(self, code: str) -> None:
+        """Its row has a code that is a name, whatever the client was sent."""
+        record = RequestRecord()
+
+        record.fail(rejection_from_event({"error": {"message": "x", "code": code}}))
+
+        assert record.error_code == "upstream_error"
 
     def test_a_redirect(self) -> None:
         assert self.failed(UpstreamRedirected(302))["upstream_status"] == 302

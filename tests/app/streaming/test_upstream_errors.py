@@ -321,6 +321,14 @@ class TestBodyShapes:
         assert secret not in error.message
         assert "see the docs" in error.message
 
+    @pytest.mark.parametrize("secret", ["sk-proj-abcDEF123", "key_sk-proj-abcDEF123", "Bearer abc.def"])
+    @pytest.mark.parametrize("name", ["type", "code", "param"])
+    def test_credentials_are_hidden_in_names(self, secret, name):
+        error = body({"error": {"message": "x", name: secret}}, 401)
+
+        assert getattr(error, name).endswith("[hidden]")
+        assert secret not in str(error.envelope())
+
 
 class TestBodyStatus:
     @pytest.mark.parametrize(
