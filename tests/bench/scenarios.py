@@ -43,6 +43,7 @@ TINY = Size(
 SMALL = DemoRequest(stream=False)
 LARGE = DemoRequest(stream=False, prompt_bytes=200_000)
 ONE = DemoRequest()
+FEW = DemoRequest(deltas=5)
 BURSTS = {
     "chat": DemoRequest(deltas=200),
     "translated": DemoRequest(deltas=200, account_protocols=(RESPONSES,)),
@@ -152,6 +153,7 @@ def everything(stage: Stage, size: Size) -> dict[str, Any]:
         for server in stage.everybody():
             collected[f"small_1 {server.name}"].append(requests(server, SMALL, 1, size.requests, stage))
             collected[f"small_32 {server.name}"].append(requests(server, SMALL, 32, size.requests, stage))
+            collected[f"stream_5 {server.name}"].append(requests(server, FEW, 16, size.requests, stage))
             collected[f"large {server.name}"].append(requests(server, LARGE, 1, size.large))
             for name, requested in BURSTS.items():
                 if server is stage.one or name != "translated":

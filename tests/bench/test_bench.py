@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench import profiling, websocket
-from tests.bench.report import ROWS, table
+from tests.bench.report import ROWS, Row, multiple, table
 from tests.bench.scenarios import TINY, everything
 from tests.bench.stage import stage
 
@@ -27,6 +27,15 @@ def test_every_figure_is_there():
     assert figures["growth"]["growth_percent"] > -100
     assert sockets["lag_p99_ms"] >= sockets["lag_p50_ms"] > 0
     assert sockets["events_per_second"] > 0
+
+
+def test_multiples_of_nginx():
+    """CPU time is also stated as a multiple of what nginx takes in the same rounds."""
+    row = Row("CPU ms / request", "small_1", "cpu_ms")
+
+    assert multiple(row, {"w1": 0.8, "nginx": 0.04, "direct": None}) == pytest.approx(20)
+    assert multiple(row, {"w1": 0.8, "nginx": None, "direct": None}) is None  # it is not installed
+    assert multiple(row._replace(figure="p50_ms"), {"w1": 0.8, "nginx": 0.04, "direct": None}) is None
 
 
 def test_a_profile_ranks_functions_by_what_they_cost():
