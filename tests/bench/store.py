@@ -44,8 +44,12 @@ def figures(server: Server, accounts: tuple[int, ...], calls: int) -> dict[str, 
 
 
 def _commands_of_one(server: Server, client: Any, options: DemoRequest) -> list[list[str]]:
-    """Return what the gateway sends to Redis for one request, without what it sends periodically."""
-    load, commands = server.load(options), []
+    """
+    Return what the gateway sends to Redis for one request, without what it sends periodically.
+
+    It is the second of two: the key of the first is known for ten seconds.
+    """
+    load, commands, settled = server.load(options, requests=2), [], 0
     with client.monitor() as monitor:
         running = Running(load)
         for entry in monitor.listen():
@@ -54,7 +58,10 @@ def _commands_of_one(server: Server, client: Any, options: DemoRequest) -> list[
                 continue
             commands.append(words)
             if SCRIPTS.get(words[1]) == "settle":
-                break
+                settled += 1
+                if settled == 2:
+                    break
+                commands.clear()
         running.until("done")
     return commands
 
