@@ -17,6 +17,7 @@ from app.operations.setup.plan import SetupStores
 from app.operations.sign_ins import SignInOperations, SignInStores
 from app.operations.teams import TeamOperations
 from app.operations.webhooks import WebhookOperations
+from app.operators.role_rules import RoleRules
 from app.stores.records.audit import Actor
 from app.wiring import Services
 
@@ -68,7 +69,8 @@ def setup_stores(services: Services) -> SetupStores:
 
 def external_sign_in(services: Services, address: str) -> ExternalSignIn:
     """Return the sign-in of people whom another service has verified, from *address*."""
-    return ExternalSignIn(services.operator_stores, services.audit, services.settings.roles, address)
+    rules = RoleRules.of(services.settings)
+    return ExternalSignIn(services.operator_stores, services.audit, rules, address)
 
 
 def operator_operations(services: Services, actor: Actor) -> OperatorOperations:

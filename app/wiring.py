@@ -34,6 +34,7 @@ from app.operations.check_stores import CheckStores
 from app.operations.doctor import Doctor
 from app.operations.first_listing import AccountLister
 from app.operations.upstream_lists import UpstreamLists
+from app.operators.role_rules import RoleRules
 from app.operators.stores import OperatorStores
 from app.stores import private_server
 from app.stores.accounts import AccountHashes
@@ -157,7 +158,7 @@ def build(settings: Settings, *, store_timeout_seconds: float | None = None) -> 
         ledger=ledger,
         upstream=upstream,
         alerting=_build_alerting(settings, check_stores, ledger),
-        operator_stores=OperatorStores.build(scripts, stores.vault),
+        operator_stores=OperatorStores.build(scripts, stores.vault, RoleRules.of(settings)),
         audit=AuditLog(scripts),
         sign_in_flows=SignInFlowRepository(scripts, stores.vault),
         doctor=Doctor(settings, check_stores),

@@ -27,7 +27,7 @@ from app.admin.services import services
 from app.errors import ForgedRequest, InvalidRequest, NotSignedIn, ReadOnlyToken, RoleNotAllowed
 from app.operations.service import AdminOperations
 from app.stores.records.audit import Actor, Via
-from app.stores.records.operators import ActiveSession, Role, TokenScope
+from app.stores.records.operators import ActiveSession, ActiveToken, Role, TokenScope
 
 HOME, SIGN_IN, API_ROOT = "/admin/", "/admin/sign-in", "/admin/api"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -209,11 +209,7 @@ def _check_role() -> None:
 
 def _authenticate_token() -> None:
     scheme, _, presented = request.headers["Authorization"].strip().partition(" ")
-    active = (
-        services().operator_stores.admin_tokens.authenticate(presented.strip())
-        if scheme.lower() == "bearer"
-        else None
-    )
+    active = _active_token(presented.strip()) if scheme.lower() == "bearer" else None
     if active is None:
         raise NotSignedIn("The admin token is not valid: admin tokens begin with pgadm-")
     token = active.token
@@ -223,6 +219,16 @@ def _authenticate_token() -> None:
         )
     g.actor, g.role = Actor(f"token:{token.name}", Via.API, sessions.address()), active.role
     g.operator = token.operator or ""
+
+
+def _active_token(presented: str) -> ActiveToken | None:
+    """Return the token that is *presented*, with the role that the rules of the settings give."""
+    admin_tokens = services().operator_stores.admin_tokens
+    active = admin_tokens.authenticate(presented)
+    if active is not None and active.is_stale:
+        administration.external_sign_in(services(), sessions.address()).review(active.token.operator or "")
+        active = admin_tokens.authenticate(presented)
+    return active
 
 
 def _set_caller(active: ActiveSession, via: Via) -> None:

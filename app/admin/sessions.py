@@ -13,6 +13,7 @@ from typing import cast
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
+from app import administration
 from app.admin.header_sign_in import header_mark
 from app.admin.services import services
 from app.server.client_address import ADDRESS
@@ -66,7 +67,18 @@ def current() -> ActiveSession | None:
     session_id = secret()
     if not session_id or session.get(HEADER_MARK, "") not in ("", header_mark()):
         return None
-    return services().operator_stores.sessions.touch(session_id)
+    active = _touch(session_id)
+    if active is not None and active.is_stale:  # the settings have other rules by now
+        administration.external_sign_in(services(), address()).review(active.session.operator)
+        active = _touch(session_id)
+    return active
+
+
+def _touch(session_id: str) -> ActiveSession | None:
+    """Return the session, None also where the issuer that began it is no longer in the settings."""
+    active = services().operator_stores.sessions.touch(session_id)
+    by_issuer = active is not None and active.session.method is SignInMethod.OIDC
+    return None if by_issuer and services().oidc is None else active
 
 
 def sign_in(operator: str, identity: Identity | None = None) -> None:

@@ -55,7 +55,7 @@ def list_operators(services: Services, as_json: bool) -> None:
     rows = [
         (
             operator.name,
-            operator.role,
+            f"{operator.role} (suspended)" if operator.suspended else operator.role,
             "on" if operator.second_factor else "off",
             operator.recovery_codes,
             moment(operator.signed_in_at) if operator.signed_in_at else "never",

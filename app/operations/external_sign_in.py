@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 
-from app.config import RoleRule
-from app.errors import InvalidRequest, SignInRefused
-from app.operators.external_users import ExternalUser, role_of
+from app.errors import InvalidRequest, NotFound, SignInRefused
+from app.operators.external_users import ExternalUser
 from app.operators.operators import NOT_OPEN
+from app.operators.role_rules import RoleRules, facts_of
 from app.operators.stores import OperatorStores
 from app.stores.audit import AuditLog
 from app.stores.records.audit import Actor, Via
-from app.stores.records.operators import NewOperator, Operator, checked_name, normalize_name
+from app.stores.records.operators import NewOperator, Operator, Role, RoleBasis, checked_name, normalize_name
 from app.stores.secrets import digest_of
 
 NO_ROLE = "You may not sign in here: no rule of this gateway gives you a role. An owner can invite you"
@@ -22,12 +21,12 @@ class ExternalSignIn:
     """Each change is in the audit log, as one of the operator from *address*."""
 
     def __init__(
-        self, operator_stores: OperatorStores, audit: AuditLog, rules: Iterable[RoleRule], address: str
+        self, operator_stores: OperatorStores, audit: AuditLog, rules: RoleRules, address: str
     ) -> None:
         self._operators = operator_stores.operators
         self._invitations = operator_stores.invitations
         self._audit = audit
-        self._rules = tuple(rules)
+        self._rules = rules
         self._address = address
 
     def sign_in(self, user: ExternalUser, invitation_secret: str = "") -> Operator:
@@ -40,7 +39,23 @@ class ExternalSignIn:
         if name is None:
             return self._invited(user, invitation_secret) if invitation_secret else self._by_rules(user)
         operator = self._operators.find(name)
-        return self._with_current_role(operator, user) if operator.role_by_rules else operator
+        if not operator.role_by_rules:
+            return operator
+        facts = facts_of(user)
+        role = self._rules.role_of(facts)
+        assigned = self._assign(operator, role, facts, signed_in=True)
+        if role is None:
+            raise SignInRefused(NO_ROLE)
+        return assigned
+
+    def review(self, name: str) -> None:
+        """Lower the role of *name* to what the rules of the settings give now, or suspend them."""
+        with suppress(NotFound):  # removed meanwhile
+            operator, facts = self._operators.find(name), self._operators.facts(name)
+            role = self._rules.role_of(facts)
+            if role is not None and role.includes(operator.role):
+                role = operator.role
+            self._assign(operator, role, facts, signed_in=False)
 
     def link(self, name: str, user: ExternalUser, *, but: str = "") -> None:
         """
@@ -61,10 +76,12 @@ class ExternalSignIn:
         )
 
     def _by_rules(self, user: ExternalUser) -> Operator:
-        role = role_of(user, self._rules)
+        facts = facts_of(user)
+        role = self._rules.role_of(facts)
         if role is None:
             raise SignInRefused(NO_ROLE)
-        return self._create(NewOperator(_name(user), role, identity=user.identity, role_by_rules=True))
+        basis = RoleBasis(self._rules.fingerprint, facts)
+        return self._create(NewOperator(_name(user), role, identity=user.identity, basis=basis))
 
     def _create(self, operator: NewOperator) -> Operator:
         with self._audit.change(self._actor(operator.name), "operator.create", "", operator.name) as change:
@@ -72,21 +89,25 @@ class ExternalSignIn:
             change.after = created.public()
         return created
 
-    def _with_current_role(self, operator: Operator, user: ExternalUser) -> Operator:
-        role = role_of(user, self._rules)
-        if role is None:
-            raise SignInRefused(NO_ROLE)
-        if role is operator.role:
+    def _assign(
+        self, operator: Operator, role: Role | None, facts: frozenset[str], *, signed_in: bool
+    ) -> Operator:
+        """Assign *role*, None for none, and return the operator; it is audited where that changes them."""
+        name, basis = operator.name, RoleBasis(self._rules.fingerprint, facts)
+        present = None if operator.suspended else operator.role
+        if role is present:
+            with suppress(InvalidRequest):
+                self._operators.assign_role(name, role, basis, signed_in=signed_in)
             return operator
+        action = "operator.suspend" if role is None else "operator.role"
         with (
             suppress(InvalidRequest),  # the last owner stays one
-            self._audit.change(self._actor(operator.name), "operator.role", "", operator.name) as change,
+            self._audit.change(self._actor(name), action, "", name) as change,
         ):
-            self._operators.set_role(operator.name, role)
-            changed = self._operators.find(operator.name)
+            self._operators.assign_role(name, role, basis, signed_in=signed_in)
+            changed = self._operators.find(name)
             change.before, change.after = operator.public(), changed.public()
-            return changed
-        return operator
+        return self._operators.find(name)
 
     def _actor(self, name: str) -> Actor:
         return Actor(name, Via.PAGE, self._address)

@@ -14,6 +14,7 @@ from app.errors import InvalidRequest, SignInRefused
 from app.operators import passwords, totp
 from app.operators.hashing_queue import OPERATOR, Priority
 from app.stores.operators import (
+    AssignResult,
     CreateResult,
     LinkResult,
     OperatorRepository,
@@ -28,6 +29,7 @@ from app.stores.records.operators import (
     NewOperator,
     Operator,
     Role,
+    RoleBasis,
     checked_name,
     is_name,
 )
@@ -173,9 +175,23 @@ class Operators:
         if outcome is RoleResult.UNKNOWN:
             raise unknown_operator(name)
         if outcome is RoleResult.LAST:
-            raise InvalidRequest(
-                "is that of the last owner: make another operator an owner first", param="role"
-            )
+            raise _last_owner()
+
+    def assign_role(self, name: str, role: Role | None, basis: RoleBasis, *, signed_in: bool) -> None:
+        """
+        Give *name* the *role* that rules assign on *basis*; None suspends them.
+
+        Only one who has *signed_in* gets a higher role. Raises NotFound; InvalidRequest for the last owner.
+        """
+        outcome = self._repository.assign_role(name, role, basis, signed_in=signed_in)
+        if outcome is AssignResult.UNKNOWN:
+            raise unknown_operator(name)
+        if outcome is AssignResult.LAST:
+            raise _last_owner()
+
+    def facts(self, name: str) -> frozenset[str]:
+        """Return what rules may match about *name*, of the last sign-in."""
+        return self._repository.facts(name)
 
     def set_password(self, name: str, password: str) -> None:
         """Give *name* another password. Raises InvalidRequest, NotFound."""
@@ -231,6 +247,10 @@ class Operators:
     def remove_second_factor(self, name: str) -> None:
         """Let *name* sign in with the password alone. Raises NotFound."""
         self._repository.remove_second_factor(name)
+
+
+def _last_owner() -> InvalidRequest:
+    return InvalidRequest("is that of the last owner: make another operator an owner first", param="role")
 
 
 def _taken() -> InvalidRequest:

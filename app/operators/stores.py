@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from app.operators.operators import Operators
+from app.operators.role_rules import RoleRules
 from app.operators.sign_in_throttle import SignInThrottle
 from app.stores.admin_tokens import AdminTokenRepository
 from app.stores.invitations import InvitationRepository
@@ -25,12 +26,12 @@ class OperatorStores:
     cookie_keys: tuple[str, ...] = field(repr=False)  # they sign the session cookie; newest first
 
     @classmethod
-    def build(cls, scripts: Scripts, vault: Vault) -> OperatorStores:
+    def build(cls, scripts: Scripts, vault: Vault, rules: RoleRules) -> OperatorStores:
         return cls(
             operators=Operators(OperatorRepository(scripts, vault)),
             invitations=InvitationRepository(scripts),
-            sessions=SessionRepository(scripts),
-            admin_tokens=AdminTokenRepository(scripts),
+            sessions=SessionRepository(scripts, rules.fingerprint),
+            admin_tokens=AdminTokenRepository(scripts, rules.fingerprint),
             sign_in_throttle=SignInThrottle(SignInAttemptRepository(scripts)),
             cookie_keys=vault.derived("admin cookie"),
         )

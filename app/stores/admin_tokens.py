@@ -24,8 +24,10 @@ _TOKEN = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{43}}")
 
 
 class AdminTokenRepository:
-    def __init__(self, scripts: Scripts) -> None:
+    def __init__(self, scripts: Scripts, rules: str = "") -> None:
+        """*rules* is the fingerprint of the rules that assign roles now."""
         self._scripts = scripts
+        self._rules = rules
         self._audit = AuditLog(scripts)
 
     def create(self, token: NewAdminToken) -> tuple[AdminToken, str]:
@@ -54,7 +56,7 @@ class AdminTokenRepository:
         """
         Return the token with the secret *presented*. One round trip.
 
-        None when there is none, it has expired or was revoked, or its operator was removed.
+        None when there is none, it has expired or was revoked, or its operator was removed or is suspended.
         """
         if _TOKEN.fullmatch(presented) is None:
             return None
@@ -67,10 +69,10 @@ class AdminTokenRepository:
         return active
 
     def _read(self, digest: str) -> ActiveToken | None:
-        flat = self._scripts.run("touch_admin_token", keys.SYSTEM, digest)
+        flat = self._scripts.run("touch_admin_token", keys.SYSTEM, digest, self._rules)
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         token = _token_from(fields)
-        return ActiveToken(token, Role(fields["role"])) if token else None
+        return ActiveToken(token, Role(fields["role"]), "stale" in fields) if token else None
 
     def _find_operator(self, token: AdminToken) -> str:
         """

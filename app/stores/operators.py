@@ -17,6 +17,7 @@ from app.stores.records.operators import (
     NewOperator,
     Operator,
     Role,
+    RoleBasis,
     SignInMethod,
 )
 from app.stores.scripts import Scripts
@@ -38,6 +39,14 @@ class RoleResult(StrEnum):
     """Outcome of giving an operator another role, see lua/set_role.lua."""
 
     CHANGED = "changed"
+    UNKNOWN = "unknown"
+    LAST = "last"  # the last owner stays one
+
+
+class AssignResult(StrEnum):
+    """Outcome of assigning a role by rules, see lua/assign_role.lua."""
+
+    ASSIGNED = "assigned"
     UNKNOWN = "unknown"
     LAST = "last"  # the last owner stays one
 
@@ -117,7 +126,9 @@ class OperatorRepository:
             "invitation": operator.invitation_digest,
             "identity": identity.digest if identity else "",
             "method": identity.method if identity else SignInMethod.PASSWORD,
-            "by_rules": operator.role_by_rules,
+            "by_rules": operator.basis is not None,
+            "facts": _facts_text(operator.basis),
+            "rules": operator.basis.rules if operator.basis else "",
         }
         return CreateResult(self._scripts.run_raw("put_operator", keys.SYSTEM, fields))
 
@@ -143,6 +154,24 @@ class OperatorRepository:
     def set_role(self, name: str, role: Role) -> RoleResult:
         """Give an operator another role; the last owner stays one."""
         return RoleResult(self._scripts.run("set_role", keys.SYSTEM, name, role))
+
+    def assign_role(self, name: str, role: Role | None, basis: RoleBasis, *, signed_in: bool) -> AssignResult:
+        """
+        Give an operator the *role* that rules assign on *basis*; None suspends them.
+
+        Only one who has *signed_in* gets a higher role, is no longer suspended, and has the facts stored.
+        """
+        fields = {
+            "name": name,
+            "role": role or "",
+            "rules": basis.rules,
+            "facts": _facts_text(basis) if signed_in else None,
+        }
+        return AssignResult(self._scripts.run_raw("assign_role", keys.SYSTEM, fields))
+
+    def facts(self, name: str) -> frozenset[str]:
+        """Return the facts about an operator of the last sign-in, by which rules assigned the role."""
+        return frozenset((self._scripts.client.hget(keys.operator(name), "facts") or "").split())
 
     def remove(self, name: str) -> RemoveResult:
         """Remove an operator, and end their sessions and admin tokens."""
@@ -215,9 +244,14 @@ def _operator_from(fields: dict[str, str]) -> Operator:
         signed_in_at=_seconds(fields.get("signed_in_ms")),
         methods=_methods(fields),
         role_by_rules=fields.get("by_rules") == "1",
+        suspended=fields.get("suspended") == "1",
         second_factor="totp" in fields,
         recovery_codes=len(fields.get("recovery", "").split()),
     )
+
+
+def _facts_text(basis: RoleBasis | None) -> str:
+    return " ".join(sorted(basis.facts)) if basis else ""
 
 
 def _methods(fields: dict[str, str]) -> tuple[SignInMethod, ...]:

@@ -77,6 +77,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "set_operator": _OPERATORS,
     "remove_operator": _OPERATORS,
     "set_role": _OPERATORS,
+    "assign_role": _OPERATORS,
     "link_identity": _OPERATORS,
     "unlink_identity": _OPERATORS,
     "put_invitation": _OPERATORS,

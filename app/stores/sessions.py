@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 
-from app.errors import NotFound
+from app.errors import NotFound, SignInRefused
 from app.stores import keys
 from app.stores.records.operators import ActiveSession, Identity, Role, Session, SignInMethod
 from app.stores.scripts import Scripts
@@ -22,14 +22,17 @@ MAX_AGENT_CHARS = 200
 
 
 class SessionRepository:
-    def __init__(self, scripts: Scripts) -> None:
+    def __init__(self, scripts: Scripts, rules: str = "") -> None:
+        """*rules* is the fingerprint of the rules that assign roles now."""
         self._scripts = scripts
+        self._rules = rules
 
     def open(self, operator: str, *, address: str, agent: str, identity: Identity | None = None) -> str:
         """
         Return the secret of a new session, which began by *identity*, or with a password.
 
-        Raises NotFound when there is no such operator, or the identity is no longer theirs.
+        Raises NotFound when there is no such operator, or the identity is no longer theirs, SignInRefused
+        for one who is suspended.
         """
         secret = secrets.token_urlsafe(32)
         session = {
@@ -44,16 +47,21 @@ class SessionRepository:
             "life_ms": LIFE_SECONDS * 1000,
             "most": MAX_SESSIONS,
         }
-        if not self._scripts.run_raw("open_session", keys.SYSTEM, session):
+        outcome = self._scripts.run_raw("open_session", keys.SYSTEM, session)
+        if outcome == "suspended":
+            raise SignInRefused(f"{operator} is suspended: no rule of this gateway gives them a role")
+        if outcome == "unknown":
             raise NotFound(f"There is no operator named '{operator}'")
         return secret
 
     def touch(self, secret: str) -> ActiveSession | None:
         """Return the session with *secret*, used from now on; None when it has ended. One round trip."""
-        flat = self._scripts.run("touch_session", keys.SYSTEM, digest_of(secret), IDLE_SECONDS * 1000)
+        flat = self._scripts.run(
+            "touch_session", keys.SYSTEM, digest_of(secret), IDLE_SECONDS * 1000, self._rules
+        )
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         session = _session_from(fields)
-        return ActiveSession(session, Role(fields["role"])) if session else None
+        return ActiveSession(session, Role(fields["role"]), "stale" in fields) if session else None
 
     def all(self, operator: str) -> list[Session]:
         """Return the sessions of *operator*, the one used last first."""

@@ -12,11 +12,15 @@ local function token_key(digest) return root .. 'adm:' .. digest end
 -- Returns the role of an operator; one that an earlier version created is an owner.
 local function role_of(name) return redis.call('HGET', operator_key(name), 'role') or 'owner' end
 
+local ROLE_RANKS = { viewer = 1, admin = 2, owner = 3 }
+
+local function is_suspended(name) return redis.call('HGET', operator_key(name), 'suspended') == '1' end
+
 -- Returns whether `name` is the only owner: then no one else could manage operators.
 local function is_last_owner(name)
   if role_of(name) ~= 'owner' then return false end
   for _, other in ipairs(redis.call('SMEMBERS', OPERATORS)) do
-    if other ~= name and role_of(other) == 'owner' then return false end
+    if other ~= name and role_of(other) == 'owner' and not is_suspended(other) then return false end
   end
   return true
 end
@@ -74,4 +78,24 @@ local function end_external_sessions(operator, spared)
     local method = redis.call('HGET', session_key(digest), 'method') or 'password'
     return digest ~= spared and method ~= 'password'
   end)
+end
+
+-- Gives an operator a role. The invitations of one who is no owner any more end.
+local function give_role(operator, role)
+  redis.call('HSET', operator_key(operator), 'role', role)
+  if role ~= 'owner' then remove_invitations_by(operator) end
+end
+
+-- Suspends an operator: their sessions and invitations end, and their admin tokens do not work.
+local function suspend(operator)
+  redis.call('HSET', operator_key(operator), 'suspended', '1')
+  end_sessions(operator, function() return true end)
+  remove_invitations_by(operator)
+end
+
+-- Returns whether rules assign the role of an operator, and did so last with another fingerprint than `rules`. What an
+-- earlier version assigned is as it was until the next sign-in.
+local function is_stale(operator, rules)
+  local values = redis.call('HMGET', operator_key(operator), 'by_rules', 'facts', 'rules')
+  return values[1] == '1' and values[2] and values[3] ~= rules
 end

@@ -1,9 +1,9 @@
 -- Read an admin token that is being used.
 -- KEYS[1]  root of the system keys
--- ARGV     SHA-256 of its secret (hex)
--- Returns  {field, value, …} of the token, and `role`: that of its operator, `owner` without one; empty when there is
---          none, or when its operator is gone, or is another one of the same name, created later: then the token is
---          removed.
+-- ARGV     SHA-256 of its secret (hex), fingerprint of the present rules
+-- Returns  {field, value, …} of the token, and `role`: that of its operator, `owner` without one, and `stale` where other
+--          rules assigned it; empty when there is none, when its operator is suspended, or when its operator is gone, or is
+--          another one of the same name, created later: then the token is removed.
 -- A token of an earlier version has no `operator`: the caller determines it. Its last use is stored once a minute.
 local USED_MS = 60000
 local digest = ARGV[1]
@@ -16,6 +16,8 @@ if values[1] and values[1] ~= '' then
     remove_token(values[3], digest)
     return {}
   end
+  if is_suspended(values[1]) then return {} end
+  if is_stale(values[1], ARGV[2]) then with_field(flat, 'stale', '1') end
 end
 local now = clock()
 if now - (tonumber(redis.call('HGET', token_key(digest), 'used_ms') or nil) or 0) >= USED_MS then

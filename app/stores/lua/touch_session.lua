@@ -1,8 +1,8 @@
 -- Read a session that is being used, and extend it.
 -- KEYS[1]  root of the system keys
--- ARGV     SHA-256 of its secret id (hex), its idle time (ms)
--- Returns  {field, value, …} of the session, and `role`: that of its operator; empty when there is none, or its
---          operator is gone.
+-- ARGV     SHA-256 of its secret id (hex), its idle time (ms), fingerprint of the present rules
+-- Returns  {field, value, …} of the session, and `role`: that of its operator, and `stale` where other rules assigned it;
+--          empty when there is none, or its operator is gone.
 local key, now, idle_ms = session_key(ARGV[1]), clock(), number_argument(ARGV[2], 'idle time')
 local flat = redis.call('HGETALL', key)
 if #flat == 0 then return {} end
@@ -14,4 +14,5 @@ if left <= 0 or redis.call('EXISTS', operator_key(values[1])) == 0 then
 end
 redis.call('HSET', key, 'seen_ms', now)
 redis.call('PEXPIRE', key, math.floor(math.min(left, idle_ms)))
+if is_stale(values[1], ARGV[3]) then with_field(flat, 'stale', '1') end
 return with_field(flat, 'role', role_of(values[1]))

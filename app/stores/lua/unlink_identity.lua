@@ -11,5 +11,5 @@ local values = redis.call('HMGET', operator_key(name), 'identity', 'password')
 if not values[1] then return 'none' end
 if not values[2] then return 'last' end
 redis.call('DEL', identity_key(values[1]))
-redis.call('HDEL', operator_key(name), 'identity', 'method', 'by_rules')
+redis.call('HDEL', operator_key(name), 'identity', 'method', 'by_rules', 'facts', 'rules')
 return end_external_sessions(name, '')

@@ -49,6 +49,7 @@ class OperatorJson(TypedDict):
     signed_in_at: float | None
     methods: tuple[SignInMethod, ...]
     role_by_rules: bool
+    suspended: bool
     second_factor: bool
     recovery_codes: int
 
@@ -58,7 +59,8 @@ class Operator:
     """
     Times are Unix seconds, None for never; `recovery_codes` is the number of unused ones.
 
-    With `role_by_rules` each sign-in assigns the role, by the rules of the settings.
+    With `role_by_rules` each sign-in assigns the role, by the rules of the settings. A `suspended` operator
+    has no role by them: they have no session, and their admin tokens do not work.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Operator:
     signed_in_at: float | None
     methods: tuple[SignInMethod, ...]
     role_by_rules: bool
+    suspended: bool
     second_factor: bool
     recovery_codes: int
 
@@ -93,19 +96,27 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleBasis:
+    """The `facts` about a person that rules may match, as digests, and the fingerprint of the `rules`."""
+
+    rules: str
+    facts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class NewOperator:
     """
     An operator to be created, with a password or an `identity`.
 
     `start_digest` is the SHA-256 (hex) of a start token, `invitation_digest` that of an invitation, whose
-    role replaces `role`.
+    role replaces `role`. With a `basis` the role is by rules, which assign it again at each sign-in.
     """
 
     name: str
     role: Role = Role.OWNER
     password_hash: str = ""
     identity: Identity | None = None
-    role_by_rules: bool = False
+    basis: RoleBasis | None = None
     start_digest: str = ""
     invitation_digest: str = ""
 
@@ -142,10 +153,15 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class ActiveSession:
-    """A session that is being used, with the present role of its operator."""
+    """
+    A session that is being used, with the present role of its operator.
+
+    `is_stale`: other rules assigned it than those of the settings.
+    """
 
     session: Session
     role: Role
+    is_stale: bool = False
 
 
 class AdminTokenJson(TypedDict):
@@ -183,10 +199,15 @@ class AdminToken:
 
 @dataclass(frozen=True, slots=True)
 class ActiveToken:
-    """An admin token that is being used; `role` is the present one of its operator, OWNER without one."""
+    """
+    An admin token that is being used; `role` is the present one of its operator, OWNER without one.
+
+    `is_stale`: other rules assigned it than those of the settings.
+    """
 
     token: AdminToken
     role: Role
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)

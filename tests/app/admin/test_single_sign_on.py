@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -12,10 +14,12 @@ from cryptography.fernet import Fernet
 
 from app import administration
 from app.config import RoleRule, Settings
+from app.errors import InvalidRequest
 from app.operations.external_sign_in import ExternalSignIn
 from app.operators import oidc_issuer
+from app.stores import keys
 from app.stores.records.audit import Actor, Via
-from app.stores.records.operators import Role
+from app.stores.records.operators import NewAdminToken, Role
 from app.upstream import bounded_body, oidc
 from app.web_wiring import build_web
 from tests.support.admin import PASSWORD, Visitor, admin_app, audited
@@ -183,6 +187,170 @@ class TestByRules:
 
         assert sign_in(Visitor(app)).status_code == 303
         assert services.operator_stores.operators.find("ann@example.com").role is Role.OWNER
+
+
+class TestRolesThatNoLongerFit:
+    """Ann is an owner by her group: she has a session, and a token."""
+
+    @pytest.fixture
+    def ann(self, app, issuer):
+        issuer.person["groups"] = ["ops"]
+        visitor = Visitor(app)
+        sign_in(visitor)
+        return visitor
+
+    @pytest.fixture
+    def token(self, services, ann):
+        new = NewAdminToken("ci", "ann@example.com", "ann@example.com")
+        return {"Authorization": f"Bearer {services.operator_stores.admin_tokens.create(new)[1]}"}
+
+    def call(self, app, token, path="/admin/api/operators"):
+        return app.test_client().get(path, headers=token).status_code
+
+    def test_less_at_the_next_sign_in(self, app, services, issuer, ann, token):
+        _, secret = administration.operator_operations(services, Actor("ann@example.com", Via.PAGE)).invite(
+            Role.OWNER, 3600.0, owner="ann@example.com"
+        )
+        issuer.person["groups"] = []
+
+        sign_in(Visitor(app))
+
+        assert ann.get("/admin/security/operators").status_code == 403
+        assert self.call(app, token) == 403
+        assert services.operator_stores.invitations.open(secret) is None
+
+    def test_none_at_the_next_sign_in(self, app, services, issuer, ann, token):
+        issuer.person |= {"groups": [], "email": "ann@example.org"}
+
+        assert [sign_in(Visitor(app)).status_code for _ in range(2)] == [403, 403]
+
+        assert not ann.is_signed_in()
+        assert self.call(app, token) == 401
+        assert services.operator_stores.operators.find("ann@example.com").suspended
+        assert [entry["action"] for entry in audited(services)].count("operator.suspend") == 1
+
+    def test_what_was_suspended_works_again(self, app, services, issuer, ann, token):
+        """Claims that the issuer left out by mistake cost nothing for good."""
+        person = dict(issuer.person)
+        issuer.person |= {"groups": [], "email": "ann@example.org"}
+        sign_in(Visitor(app))
+        issuer.person = person
+
+        assert sign_in(Visitor(app)).status_code == 303
+
+        assert self.call(app, token) == 200
+        assert not services.operator_stores.operators.find("ann@example.com").suspended
+
+    @pytest.mark.parametrize(
+        ("rules", "role"),
+        [
+            ((RoleRule("admin", "group", "ops"),), Role.ADMIN),
+            ((RoleRule("viewer", "domain", "Example.com"), RoleRule("owner", "group", "x")), Role.VIEWER),
+            ((RoleRule("viewer", "email", "ANN@example.com"),), Role.VIEWER),
+            ((RoleRule("viewer", "*"),), Role.VIEWER),
+        ],
+    )
+    def test_other_rules_in_the_settings(self, app, services, settings, ann, token, rules, role):
+        """They apply from the first request on that a process with these settings receives."""
+        other = admin_app(build_web(replace(settings, roles=rules)))
+        assert self.call(other, token) == 403
+
+        ann.client.application = other
+        assert f"Your role is {role}" in who(ann)
+        assert self.call(app, token) == 403  # also in a process with the former settings
+        entry = audited(services)[-1]
+        assert (entry["action"], entry["before"], entry["after"]) == (
+            "operator.role",
+            {"role": "owner"},
+            {"role": role},
+        )
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"roles": ()},
+            {"roles": (RoleRule("owner", "group", "OPS"),)},
+            {"oidc_issuer": "https://id.example.com"},
+            {"oidc_issuer": "", "user_header": "X-User", "user_header_from": ("unix",)},
+        ],
+    )
+    def test_none_in_the_settings(self, app, services, settings, ann, token, change):
+        other = admin_app(build_web(replace(settings, **change)))
+
+        assert self.call(other, token) == 401
+
+        assert (ann.is_signed_in(), self.call(app, token)) == (False, 401)
+        assert services.operator_stores.operators.find("ann@example.com").suspended
+
+    def test_rules_that_give_more(self, app, services, issuer, settings):
+        """They apply from the next sign-in on, as the person may have other groups by now."""
+        visitor = Visitor(app)
+        sign_in(visitor)
+        other = admin_app(build_web(replace(settings, roles=(RoleRule("owner", "*"),))))
+        visitor.client.application = other
+
+        assert "Your role is viewer" in who(visitor)
+
+        again = Visitor(other)
+        sign_in(again)
+        assert "Your role is owner" in who(visitor)
+
+    def test_the_last_owner_stays_one(self, app, services, settings, ann):
+        services.operator_stores.operators.remove("root")
+        ann.client.application = admin_app(build_web(replace(settings, roles=(RoleRule("viewer", "*"),))))
+
+        assert "Your role is owner" in who(ann)
+
+        services.operator_stores.operators.create("bea", PASSWORD)
+        assert "Your role is viewer" in who(ann)
+
+    def test_a_suspended_owner_is_not_another_owner(self, app, services, issuer, ann):
+        issuer.person |= {"groups": [], "email": "ann@example.org"}
+        sign_in(Visitor(app))
+
+        with pytest.raises(InvalidRequest):
+            services.operator_stores.operators.remove("root")
+
+    def test_a_suspended_operator_with_a_password(self, app, services, issuer, ann):
+        services.operator_stores.operators.set_password("ann@example.com", PASSWORD)
+        issuer.person |= {"groups": [], "email": "ann@example.org"}
+        sign_in(Visitor(app))
+        visitor = Visitor(app)
+
+        response = visitor.sign_in("ann@example.com")
+
+        assert (response.status_code, "is suspended" in response.text) == (403, True)
+        services.operator_stores.operators.set_role(
+            "ann@example.com", Role.VIEWER
+        )  # as an owner, or a command
+        assert visitor.sign_in("ann@example.com").status_code == 303
+
+    def test_many_workers_at_once(self, services, settings, ann, token):
+        other = admin_app(build_web(replace(settings, roles=(RoleRule("viewer", "*"),))))
+        with ThreadPoolExecutor(8) as pool:
+            statuses = set(pool.map(lambda _: self.call(other, token), range(16)))
+
+        assert statuses == {403}
+
+    def test_operators_of_an_earlier_version(self, services, settings, redis_client, ann, token):
+        """What rules matched then is not known: it is as it was until the next sign-in."""
+        redis_client.hdel(keys.operator("ann@example.com"), "facts", "rules")
+        other = admin_app(build_web(replace(settings, roles=(RoleRule("viewer", "*"),))))
+
+        assert self.call(other, token) == 200
+
+    def test_an_issuer_that_is_gone(self, app, services, settings, issuer):
+        """Sessions of those whose role no rule assigns began by it, too."""
+        visitor = Visitor(app)
+        visitor.sign_in("root")
+        visitor.send("/admin/security/link", {"password": PASSWORD})
+        sign_in(visitor, link="yes")
+        by_issuer = Visitor(app)
+        sign_in(by_issuer)
+        other = admin_app(build_web(replace(settings, oidc_issuer="")))
+        visitor.client.application = by_issuer.client.application = other
+
+        assert (visitor.is_signed_in(), by_issuer.is_signed_in()) == (True, False)
 
 
 class TestLinking:

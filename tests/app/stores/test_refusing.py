@@ -47,7 +47,7 @@ def _session(store: StoreOfTest) -> None:
 
 
 _OPERATOR = {"name": "ann", "role": "owner", "password": "hash", "start": "", "invitation": ""}
-_OPERATOR |= {"identity": "", "method": "password", "by_rules": False}
+_OPERATOR |= {"identity": "", "method": "password", "by_rules": False, "facts": "", "rules": ""}
 _INVITATION = {"digest": "i", "id": "i", "role": "viewer", "label": "", "by": "ann", "operator": "ann"}
 _INVITATION |= {"life_ms": 3_600_000, "most": 3}
 _OPEN_SESSION = {
@@ -136,13 +136,14 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "open_key_session": ["k", "secret-digest", "session", "5000", "3"],
         "put_operator": [_OPERATOR | {"name": "bea", "identity": "d" * (index % 2)}],
         "put_invitation": [_INVITATION],
-        "touch_session": ["d", "5000"],
+        "touch_session": ["d", "5000", "rules"],
+        "assign_role": [{"name": "ann", "role": "owner", "rules": "r", "facts": "f" * (index % 2)}],
         "set_operator": [{"name": "ann", "fields": {"password": "x", "recovery": ""}}],
         "put_admin_token": [
             {"name": "t", "digest": "d", "by": "ann", "expires_ms": index % 2 * (START_MS + 1000)}
             | {"scope": "read", "operator": "ann"}
         ],
-        "touch_admin_token": ["d"],
+        "touch_admin_token": ["d", "rules"],
         "change_alerts": [
             {"webhook": "ops", "id": "m", "kinds": ["pool", "limit"], "remind_ms": 1000}
             | {"alerts": [{"key": "pool:", "step": "", "begins": True, "alert": "{}"}]}
@@ -164,6 +165,7 @@ SYSTEM = {
     "open_session",
     "touch_session",
     "set_operator",
+    "assign_role",
     "put_operator",
     "put_invitation",
     "put_admin_token",
