@@ -213,4 +213,5 @@ def _return_to_list(notice: str) -> Any:
 def _back() -> str:
     """Return the address of the list that the change was made on."""
     home, back = url_for("accounts.show"), request.form.get("back", "")
-    return back if back == home or back.startswith(f"{home}?") else home
+    is_list = back == home or back.startswith(f"{home}?")
+    return back if is_list and back.isprintable() else home  # a header has no line breaks

@@ -137,7 +137,9 @@ def test_nothing_selected(inside: Visitor, pool: Furnished) -> None:
     assert "No account was selected." in inside.get(HOME).text
 
 
-@pytest.mark.parametrize("back", ["https://evil.test/", "//evil.test", f"{HOME}/../x", ""])
+@pytest.mark.parametrize(
+    "back", ["https://evil.test/", "//evil.test", f"{HOME}/../x", f"{HOME}?q=\r\nX: 1", f"{HOME}?\0", ""]
+)
 def test_it_returns_to_the_list_alone(inside: Visitor, pool: Furnished, back: str) -> None:
     pool.account("a")
 
