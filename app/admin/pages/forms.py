@@ -60,6 +60,18 @@ class Form:
         number = parse_integer(text)
         return text if number is None else number
 
+    def check_rows(self, noun: str, most: int) -> None:
+        """Record an error if a row above *most* is filled in: its fields `<noun>_<number>_…` are not read."""
+        numbers = (
+            parse_integer(name.removeprefix(f"{noun}_").partition("_")[0])
+            for name, text in self._typed.items()
+            if name.startswith(f"{noun}_") and text.strip()
+        )
+        if any(number is not None and number > most for number in numbers):
+            self.add_error(
+                "", f"The form has rows of {noun.replace('_', ' ')}s above {most}, which is the limit"
+            )
+
     def redirect_errors(self, name: str | ErrorPath, field: str) -> None:
         """Show errors of *name*, or of the item at this path, at *field* from now on."""
         self._under[name] = field

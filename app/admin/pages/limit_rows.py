@@ -80,6 +80,7 @@ def limit_parts(limit: Limit) -> dict[str, str]:
 
 def read_limits(form: Form, rows: int, prefix: str = "limit") -> list[Limit]:
     """Return the limits in the rows of *form*, which records the errors of each at its field."""
+    form.check_rows(prefix, MAX_LIMITS)
     found = (_read_row(form, f"{prefix}_{number}_") for number in range(1, rows + 1))
     return [limit for limit in found if limit is not None]
 

@@ -55,6 +55,7 @@ class PairRows:
 
     def read(self, form: Form) -> Iterator[Pair]:
         """Yield the rows of *form* that are filled in; missing and repeated names become errors."""
+        form.check_rows(self.noun, self.most)
         seen = set[str]()
         for number in range(1, self.count(form.typed) + 1):
             name_field, value_field = f"{self.noun}_{number}_name", f"{self.noun}_{number}_value"

@@ -58,6 +58,7 @@ def read_steps(form: Form, known: set[str]) -> list[list[Target]]:
     Errors of each row are recorded at its fields: accounts that are not among *known*, and those that the
     schema will find.
     """
+    form.check_rows("target", MAX_ROWS)
     steps: list[list[Target]] = []
     for number in range(1, count_rows(form.typed) + 1):
         start = f"target_{number}_"

@@ -427,12 +427,13 @@ class TestHeaders:
         assert message in (found[1] if found else "")
 
     def test_more_rows_than_there_may_be(self, inside: Visitor, pool: Furnished, services: Services) -> None:
-        """Rows that scripts never add mean nothing."""
+        """They are refused, not left out without a word."""
         pool.account("main")
         rows = {"header_33_name": "X-A", "header_33_value": "1", "header_99999999_name": "X-B"}
 
-        inside.send(f"{HOME}/main/edit", {"cap": "1", "weight": "1", "group": "0"} | rows)
+        refused = inside.send(f"{HOME}/main/edit", {"cap": "1", "weight": "1", "group": "0"} | rows)
 
+        assert (refused.status_code, "which is the limit" in refused.text) == (400, True)
         assert services.accounts.find(POOL, "main").settings.headers == {}
 
 

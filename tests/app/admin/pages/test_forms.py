@@ -75,3 +75,20 @@ class TestReading:
         form = Form({"a": " 12 ", "b": "1.5", "c": "-3", "d": "9" * 40, "e": "²"})
 
         assert [form.integer(name) for name in "abcde"] == [12, "1.5", "-3", "9" * 40, "²"]
+
+
+class TestRowsAboveTheLimit:
+    def test_one_that_is_filled_in(self) -> None:
+        """It would be left out without a word."""
+        form = Form({"secret_header_2_name": "", "secret_header_3_value": "1"})
+
+        form.check_rows("secret_header", 2)
+
+        assert form.errors == {"": "The form has rows of secret headers above 2, which is the limit"}
+
+    def test_none(self) -> None:
+        form = Form({"header_2_name": "a", "header_3_name": " ", "header_x_name": "b", "headers": "c"})
+
+        form.check_rows("header", 2)
+
+        assert not form.errors

@@ -71,3 +71,10 @@ def test_the_meaning_of_a_row() -> None:
     assert text == "5.5 usd/month for gpt-5* balanced"
     assert meaning(form, "limit_3_").endswith("As text: 20 parallel_requests")
     assert meaning(form, "limit_5_") == ""
+
+
+def test_more_rows_than_a_form_may_have() -> None:
+    form = form_of(**{f"limit_{MAX_LIMITS + 1}_amount": "5"})
+
+    assert read_limits(form, 2) == []
+    assert form.status == 400

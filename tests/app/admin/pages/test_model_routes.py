@@ -87,3 +87,14 @@ def test_targets_that_no_account_lists(inside: Visitor, services: Services, pool
     page = inside.get(HOME).text
     assert "but no account that it may use lists a, b." in page
     assert "no account lists a, b</span>" in page
+
+
+@pytest.mark.parametrize("name", ["target_257_model", "default_99_name"])
+def test_more_rows_than_a_form_may_have(
+    inside: Visitor, services: Services, pool: Furnished, name: str
+) -> None:
+    """They are not left out without a word."""
+    refused = inside.send(HOME, {**FORM, name: "x"})
+
+    assert (refused.status_code, "which is the limit" in refused.text) == (400, True)
+    assert services.routes.all(POOL) == {}
