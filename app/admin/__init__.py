@@ -18,6 +18,7 @@ def create_admin_app(services: WebServices, gateway: Application) -> Flask:
     from app.admin import (
         api,
         client_timeouts,
+        compression,
         errors,
         gateway_requests,
         guard,
@@ -40,6 +41,7 @@ def create_admin_app(services: WebServices, gateway: Application) -> Flask:
     sessions.prepare(app, services.operator_stores.cookie_keys)
     guard.prepare(app)
     headers.register(app)
+    compression.register(app)
     gateway_requests.register(app, gateway)
     client_timeouts.register(app, services.settings.slow_client_seconds)
     errors.register(app)

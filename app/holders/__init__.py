@@ -24,7 +24,7 @@ def create_holder_app(services: WebServices) -> Flask:
     from jinja2 import ChoiceLoader, PackageLoader
 
     from app import admin
-    from app.admin import client_timeouts, guard, headers
+    from app.admin import client_timeouts, compression, guard, headers
     from app.admin.services import EXTENSION
     from app.holders import errors, layout, sessions, sign_in
     from app.holders.pages import BLUEPRINTS
@@ -39,6 +39,7 @@ def create_holder_app(services: WebServices) -> Flask:
     guard.prepare(app)
     layout.register(app)
     headers.register(app)
+    compression.register(app)
     client_timeouts.register(app, services.settings.slow_client_seconds)
     errors.register(app)
     app.register_blueprint(sign_in.bp, url_prefix=ROOT)
