@@ -73,6 +73,9 @@ BODIES: dict[str, Json] = {
         "weight": 2,
     },
     "PATCH /keys/{name}": {**KEY, "output_tokens": 9, "on_cut": "restart", "queue_seconds": 6, "weight": 3},
+    "POST /accounts/bulk": {"names": ["a", "gone"], "do": "change", "fields": {"weight": 2}, "force": False},
+    "POST /keys/bulk": {"names": ["a", "gone"], "do": "change", "fields": {"weight": 2}},
+    "POST /teams/bulk": {"names": ["a"], "do": "change", "fields": {"key_limits": ["5 requests/minute"]}},
     "POST /keys/{name}/rotate": {"overlap_seconds": 60},
     "PUT /prices/{model}": {
         **{"input": 1.25, "output": 10, "cached_input": 0.125},

@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 
 from app.accounts.account import Account
 from app.admin.api import inputs
+from app.admin.api.bulk import bulk_response
 from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
 from app.admin.guard import operations, requires
 from app.admin.services import services
@@ -23,11 +24,13 @@ from schemas.admin import (
     RemoveAccountQuery,
     TrialInput,
 )
+from schemas.bulk import AccountBulk
 
 bp = Blueprint("accounts", __name__, url_prefix="/accounts")
 
 NEW_ACCOUNT, ACCOUNT_CHANGE, AUTH_JSON = NewAccount(KIND_RULES), AccountChange(), AuthJson()
 TRIAL_INPUT, NOTHING, REMOVE_QUERY = TrialInput(), Nothing(), RemoveAccountQuery()
+ACCOUNT_BULK = AccountBulk()
 
 
 @bp.get("")
@@ -52,6 +55,26 @@ def add() -> Response:
         added = operations().accounts.add(pool, fields, **secret)
         listing = operations().accounts.fetch_listing(pool, added)
     return json_response(serialize_new_account(pool, added, listing), 201)
+
+
+@bp.post("/bulk")
+def change_several() -> Response:
+    """
+    Do the same with several accounts, and return a result for each: one that fails does not stop the others.
+
+    `do` is `pause`, `resume`, `remove` (see `force`), or `change` with `fields`: weight, group and cap.
+    """
+    pool, sent = inputs.pool(), inputs.body(ACCOUNT_BULK)
+    accounts = operations().accounts
+    return bulk_response(
+        sent,
+        {
+            "pause": lambda name: accounts.pause(pool, name),
+            "resume": lambda name: accounts.resume(pool, name),
+            "change": lambda name: accounts.change(pool, name, sent["fields"]),
+            "remove": lambda name: accounts.remove(pool, name, although_bound=sent["force"]),
+        },
+    )
 
 
 @bp.post("/import")

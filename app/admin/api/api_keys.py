@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
+from app.admin.api.bulk import bulk_response
 from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
 from app.admin.api.limits import serialize_limits
 from app.admin.guard import operations
@@ -18,12 +19,13 @@ from app.stores.limits import for_team
 from app.stores.records.api_keys import ApiKey, ApiKeyJson
 from schemas.admin import KeysQuery, Nothing, Rotation
 from schemas.api_keys import KeyChange, KeyInput
+from schemas.bulk import KeyBulk
 from schemas.key_labels import parse_label_filters
 
 bp = Blueprint("keys", __name__, url_prefix="/keys")
 
 KEY_INPUT, KEY_CHANGE, ROTATION, NOTHING = KeyInput(), KeyChange(), Rotation(), Nothing()
-KEYS_QUERY = KeysQuery()
+KEYS_QUERY, KEY_BULK = KeysQuery(), KeyBulk()
 
 
 @bp.get("")
@@ -53,6 +55,26 @@ def create() -> Response:
     key, secret = operations().api_keys.create(pool, inputs.body(KEY_INPUT))
     warnings = operations().api_keys.find_warnings(pool, key)
     return json_response({"key": secret, **_serialize_key(key), "warnings": warnings}, 201)
+
+
+@bp.post("/bulk")
+def change_several() -> Response:
+    """
+    Do the same with several keys, and return a result for each: one that fails does not stop the others.
+
+    `do` is `disable`, `enable`, `remove`, or `change` with `fields`, as of a key.
+    """
+    pool, sent = inputs.pool(), inputs.body(KEY_BULK)
+    api_keys = operations().api_keys
+    return bulk_response(
+        sent,
+        {
+            "disable": lambda name: api_keys.disable(pool, name),
+            "enable": lambda name: api_keys.enable(pool, name),
+            "change": lambda name: api_keys.change(pool, name, sent["fields"]),
+            "remove": lambda name: api_keys.remove(pool, name),
+        },
+    )
 
 
 @bp.get("/<name>")

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
+from app.admin.api.bulk import bulk_response
 from app.admin.api.inputs import deleted_response, json_response, list_response
 from app.admin.guard import operations
 from app.admin.services import services
 from app.presentation.teams import TeamViewJson, keys_by_team, team_views
 from app.stores.records.teams import Team
 from schemas.admin import Nothing
+from schemas.bulk import TeamBulk
 from schemas.teams import TeamChange, TeamInput
 
 bp = Blueprint("teams", __name__, url_prefix="/teams")
 
-TEAM_INPUT, TEAM_CHANGE, NOTHING = TeamInput(), TeamChange(), Nothing()
+TEAM_INPUT, TEAM_CHANGE, TEAM_BULK, NOTHING = TeamInput(), TeamChange(), TeamBulk(), Nothing()
 
 
 @bp.get("")
@@ -32,6 +34,26 @@ def create() -> Response:
     """Create a team. Its keys share `limits`; new keys get `key_limits`."""
     team = operations().teams.create(inputs.pool(must_exist=False), inputs.body(TEAM_INPUT))
     return json_response(_serialize_team(team), 201)
+
+
+@bp.post("/bulk")
+def change_several() -> Response:
+    """
+    Do the same with several teams, and return a result for each: one that fails does not stop the others.
+
+    `do` is `disable`, `enable`, `remove`, or `change` with `fields`, as of a team.
+    """
+    pool, sent = inputs.pool(), inputs.body(TEAM_BULK)
+    teams = operations().teams
+    return bulk_response(
+        sent,
+        {
+            "disable": lambda name: teams.disable(pool, name),
+            "enable": lambda name: teams.enable(pool, name),
+            "change": lambda name: teams.change(pool, name, sent["fields"]),
+            "remove": lambda name: teams.remove(pool, name),
+        },
+    )
 
 
 @bp.get("/<name>")

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import flash, g, redirect, render_template, request, url_for
-from marshmallow import ValidationError
 
 from app.admin.guard import operations
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
-from app.errors import GatewayError, InvalidRequest
+from app.errors import InvalidRequest
 from app.formatting import counted
 from app.operations.accounts import AccountOperations
+from app.operations.each import Result, apply_each
 from app.presentation.account_list import AccountFilter
 from schemas.accounts import AccountInput
+from schemas.bulk import MAX_BULK
 
-MAX_NAMES = 1000
 WORKERS = 16  # accounts that are queried at the same time
 TEST_SECONDS = 15.0  # for one account
 
@@ -45,15 +44,6 @@ class BulkChange:
     run: Run
     fields: Sequence[tuple[str, str, str]] = ()  # (name, label, hint) of the numbers that it takes
     check: tuple[str, str] | None = None  # (name, label) of a box to tick
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a change of one account led to."""
-
-    name: str
-    ok: bool
-    text: str
 
 
 def _pause(accounts: AccountOperations, pool: str, name: str, form: Form) -> str:
@@ -167,25 +157,14 @@ def change() -> Any:
 def _names() -> list[str]:
     """Return the names of the selected accounts, or of all that the list showed."""
     if not request.form.get("all"):
-        return list(dict.fromkeys(request.form.getlist("name")))[:MAX_NAMES]
+        return list(dict.fromkeys(request.form.getlist("name")))[:MAX_BULK]
     matching = AccountFilter.from_query(dict(parse_qsl(urlsplit(_back()).query)))
-    return [row.account.name for row in read_rows(services(), g.pool) if matching.matches(row)][:MAX_NAMES]
+    return [row.account.name for row in read_rows(services(), g.pool) if matching.matches(row)][:MAX_BULK]
 
 
 def _make(requested: BulkChange, names: Sequence[str], form: Form) -> list[Result]:
-    """Change each account; one that fails does not stop the others."""
     accounts, pool = operations().accounts, g.pool
-
-    def change_one(name: str) -> Result:
-        try:
-            return Result(name, ok=True, text=requested.run(accounts, pool, name, form))
-        except ValidationError as error:
-            return Result(name, ok=False, text=str(error))
-        except GatewayError as error:
-            return Result(name, ok=False, text=error.message)
-
-    with ThreadPoolExecutor(WORKERS) as workers:
-        return list(workers.map(change_one, names))
+    return apply_each(lambda name: requested.run(accounts, pool, name, form), names, workers=WORKERS)
 
 
 def _result_page(requested: BulkChange, results: Sequence[Result]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import g
@@ -12,7 +12,7 @@ from app.admin.pages import choices, limit_rows
 from app.admin.pages.forms import Form
 from app.admin.pages.key_expiry import read_expiry
 from app.admin.services import services
-from app.errors import GatewayError, InvalidRequest, StoreUnavailable
+from app.errors import InvalidRequest
 from schemas.key_labels import MAX_LABELS, NAME, NAME_ERROR, value_error
 
 FIELDS = ("team", "expires", "expires_in", "label_1_name", "label_1_value", *limit_rows.row_fields(1))
@@ -114,16 +114,3 @@ ACTIONS = {
         True,
     ),
 }
-
-
-def apply_each(apply: Apply, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Change each of *names*; return those that were not, with the reason. Without the store, it ends."""
-    failed = list[tuple[str, str]]()
-    for number, name in enumerate(names):
-        try:
-            apply(name)
-        except StoreUnavailable as error:
-            return failed + [(left, error.message) for left in names[number:]]
-        except GatewayError as error:
-            failed.append((name, error.message))
-    return failed

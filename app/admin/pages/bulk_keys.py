@@ -14,14 +14,15 @@ from urllib.parse import parse_qsl, urlsplit
 from flask import g, render_template, request, url_for
 
 from app.admin.pages import choices, key_filters, limit_rows
-from app.admin.pages.bulk_actions import ACTIONS, FIELDS, BulkAction, apply_each
+from app.admin.pages.bulk_actions import ACTIONS, FIELDS, BulkAction
 from app.admin.pages.forms import Form
 from app.admin.pages.key_expiry import EXPIRIES
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.formatting import counted, natural
+from app.operations.each import apply_each
+from schemas.bulk import MAX_BULK
 
-MAX_KEYS = 1000  # some milliseconds of the store for each
 MAX_BACK_CHARS = 2000
 SECTION = "api_keys.show"
 
@@ -42,12 +43,13 @@ def change() -> Any:
         )
     if not names:
         return redirect_with_notice("Select at least one key.", "api_keys.show", **_back(form))
-    if len(names) > MAX_KEYS:
-        form.add_error("name", f"At most {MAX_KEYS} keys can be changed at once")
+    if len(names) > MAX_BULK:
+        form.add_error("name", f"At most {MAX_BULK} keys can be changed at once")
     elif form["confirmed"]:
         apply = action.read(form)
         if not form.errors:
-            return _result(action, names, apply_each(apply, names), form)
+            failed = [(one.name, one.text) for one in apply_each(apply, names) if not one.ok]
+            return _result(action, names, failed, form)
     return _confirmation(form, action, names)
 
 
@@ -101,7 +103,7 @@ def _confirmation(form: Form, action: BulkAction, names: Sequence[str]) -> Any:
         section=SECTION,
         form=form,
         action=action,
-        names=names[:MAX_KEYS],
+        names=names[:MAX_BULK],
         total=len(names),
         back=_list_url(form),
         expiries=EXPIRIES,

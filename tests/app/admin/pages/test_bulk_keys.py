@@ -121,7 +121,7 @@ class TestChanging:
     def test_what_is_no_change(self, inside: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "Select at least one key" in follow(inside, send(inside, "disable"))
         assert "Choose what to do" in follow(inside, send(inside, "explode", "k1", back="//evil.test/?x=1"))
-        monkeypatch.setattr(bulk_keys, "MAX_KEYS", 1)
+        monkeypatch.setattr(bulk_keys, "MAX_BULK", 1)
         response = confirmed(inside, "remove", "k1", "k2")
         assert (response.status_code, "At most 1 keys" in response.text) == (400, True)
 

@@ -1,0 +1,54 @@
+"""Apply a change to several objects, one after the other or at the same time; each is audited by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from app.errors import GatewayError, StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a change of the object *name* led to: its `value`, or the `error`."""
+
+    name: str
+    value: object = None
+    error: GatewayError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+    @property
+    def text(self) -> str:
+        """What to show: why it failed, or the text that the change returned."""
+        if self.error is not None:
+            return self.error.message
+        return self.value if isinstance(self.value, str) else ""
+
+
+def apply_each(apply: Callable[[str], object], names: Sequence[str], *, workers: int = 1) -> list[Result]:
+    """
+    Apply a change to each of *names*, and return the results in their order.
+
+    One that fails does not stop the others, but without the store the rest is not tried. *workers* are
+    changed at the same time, in threads of their own if there are several.
+    """
+    outages: list[StoreUnavailable] = []
+
+    def change(name: str) -> Result:
+        if outages:
+            return Result(name, error=outages[0])
+        try:
+            return Result(name, apply(name))
+        except GatewayError as error:
+            if isinstance(error, StoreUnavailable):
+                outages.append(error)
+            return Result(name, error=error)
+
+    if workers == 1:
+        return [change(name) for name in names]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(change, names))

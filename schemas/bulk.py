@@ -1,0 +1,57 @@
+"""Bodies that change several accounts, keys or teams by one call of the admin API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import validates_schema
+from marshmallow.fields import Nested
+from marshmallow.validate import OneOf
+
+from schemas.accounts import AccountInput
+from schemas.api_keys import KeyChange
+from schemas.fields import Flag, Text
+from schemas.names import AdminSchema, Names
+from schemas.teams import TeamChange
+from schemas.validation_errors import invalid
+
+MAX_BULK = 1000  # some milliseconds of the store for each
+
+
+class BulkInput(AdminSchema):
+    """`do` is applied to each of `names`; `fields` are those of `change`."""
+
+    names = Names(MAX_BULK, required=True)
+
+    @validates_schema
+    def _check_fields(self, values: dict[str, Any], **_: Any) -> None:
+        if not values["names"]:
+            raise invalid("must have at least one name", "names")
+        if (values["do"] == "change") != bool(values.get("fields")):
+            raise invalid("are those to change: with `change` only, and at least one", "fields")
+
+
+def _one_of(*actions: str) -> Text:
+    return Text(required=True, validate=OneOf(actions, error=f"must be one of {', '.join(actions)}"))
+
+
+class KeyBulk(BulkInput):
+    do = _one_of("disable", "enable", "change", "remove")
+    fields_ = Nested(KeyChange, data_key="fields", attribute="fields")
+
+
+class AccountBulk(BulkInput):
+    """With `force` accounts are removed even if keys are restricted to them."""
+
+    do = _one_of("pause", "resume", "change", "remove")
+    force = Flag(load_default=False)
+    fields_ = Nested(
+        lambda: AccountInput(only=("weight", "group", "cap"), partial=True),
+        data_key="fields",
+        attribute="fields",
+    )
+
+
+class TeamBulk(BulkInput):
+    do = _one_of("disable", "enable", "change", "remove")
+    fields_ = Nested(TeamChange, data_key="fields", attribute="fields")
