@@ -23,6 +23,7 @@ from app.backup.value_checks import (
     check_id,
     check_integer,
     check_plain,
+    check_present,
     check_text,
     is_clear,
 )
@@ -58,6 +59,7 @@ def check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str]
         raise Unfit("has the id of another account")
     if fields["kind"] not in KINDS:
         raise Unfit(f"kind must be {' or '.join(KINDS)}")
+    check_present(fields, "weight", "cap")
     check_finite(fields, (*ACCOUNT_NUMBERS, "used_1", "used_2", "weight", "cap", "group"))
     account = account_from(fields, lambda _: "")
     check_names(pool, list(account.models))

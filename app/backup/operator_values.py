@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.backup.pool_contents import PoolContents
-from app.backup.value_checks import DIGEST, LATEST_MS, Unfit, check_integer, check_json, check_text
+from app.backup.value_checks import (
+    DIGEST,
+    LATEST_MS,
+    Unfit,
+    check_integer,
+    check_json,
+    check_present,
+    check_text,
+)
 from app.stores.records.operators import Role, SignInMethod, TokenScope, is_name
 
 
@@ -24,14 +32,21 @@ def check_operators(_pool: PoolContents, _suffix: str, names: list[str]) -> None
 def check_operator(_pool: PoolContents, name: str, fields: Mapping[str, str]) -> None:
     if fields["name"] != name or not is_name(name):
         raise Unfit("must have the name of its operator")
-    for moment in ("created_ms", "password_ms", "signed_in_ms"):
-        check_integer(int(fields.get(moment, "0")), moment, 0, LATEST_MS)
+    check_present(fields, "created_ms")
+    check_moments(fields, "created_ms", "password_ms", "signed_in_ms")
     if "identity" in fields:
         check_digest(fields["identity"])
         SignInMethod(fields["method"])
     else:
         check_text(fields["password"], "password")
     Role(fields.get("role", Role.OWNER))
+
+
+def check_moments(fields: Mapping[str, str], *names: str) -> None:
+    """Check those times that *fields* has, in Unix milliseconds."""
+    for name in names:
+        if name in fields:
+            check_integer(int(fields[name]), name, 0, LATEST_MS)
 
 
 def check_identity(_pool: PoolContents, digest: str, name: str) -> None:
@@ -49,10 +64,10 @@ def check_admin_token(_pool: PoolContents, digest: str, fields: Mapping[str, str
     if DIGEST.fullmatch(digest) is None or not is_name(fields["name"]):
         raise Unfit("must have a name, and be named by a SHA-256")
     TokenScope(fields.get("scope", TokenScope.FULL))
-    for moment in ("created_ms", "expires_ms", "used_ms"):
-        check_integer(int(fields.get(moment, "0")), moment, 0, LATEST_MS)
-    for name in ("by", "operator"):
-        check_text(fields.get(name, ""), name, min_chars=0)
+    check_present(fields, "created_ms", "expires_ms")
+    check_moments(fields, "created_ms", "expires_ms", "used_ms")
+    check_text(fields["by"], "by", min_chars=0)
+    check_text(fields.get("operator", ""), "operator", min_chars=0)
 
 
 def check_admin_tokens(_pool: PoolContents, _suffix: str, names: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from app.backup.value_checks import (
     check_id,
     check_integer,
     check_json,
+    check_present,
     check_text,
     integer_in,
     integral,
@@ -87,6 +88,7 @@ def check_request(_pool: PoolContents, _suffix: str, fields: Mapping[str, str]) 
         check_text(fields.get(name, ""), name, min_chars=0)
     for name in ("started_ms", "day_ms"):
         check_integer(integer_in(fields[name]), name, 0, LATEST_MS)
+    check_present(fields, "bounds")
     check_finite(fields, ("attempt", "expired"))
     for hold in check_json(fields["holds"], "holds", list):
         limit_id, amount, unit, period, start = hold[:5]
@@ -94,7 +96,7 @@ def check_request(_pool: PoolContents, _suffix: str, fields: Mapping[str, str]) 
         LimitUnit(unit), Period(period)
         check_integer(integral(amount), "a hold", 0, LARGEST)
         check_integer(integral(start), "a hold", 0, LATEST_MS)
-    bounds = check_json(fields["bounds"], "bounds", dict) if fields.get("bounds") else {}
+    bounds = check_json(fields["bounds"], "bounds", dict) if fields["bounds"] else {}
     for charge in (bounds, *check_json(fields.get("charges") or "[]", "charges", list)):
         for name in (*FIGURES, *UNREPORTED, "ceiling_cost"):
             check_figure(charge, name)

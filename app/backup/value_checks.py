@@ -80,6 +80,12 @@ def number(text: Any, what: str = "a score") -> float:
         raise Unfit(f"{what} must be a number") from None
 
 
+def check_present(fields: Mapping[str, str], *names: str) -> None:
+    for name in names:
+        if name not in fields:
+            raise Unfit(f"has no {name}")
+
+
 def check_finite(fields: Mapping[str, str], names: tuple[str, ...]) -> None:
     for name in names:
         if fields.get(name) and not -LARGEST <= number(fields[name], name) <= LARGEST:

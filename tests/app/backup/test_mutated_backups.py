@@ -21,6 +21,7 @@ from app.backup.checked_lines import CheckedLines
 from app.backup.encrypted_file import UnreadableFile
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Progress, Restore
+from app.errors import StoreRefused
 from app.ledger.index import LedgerIndex
 from app.ledger.query import LedgerQuery
 from app.ledger.search import LedgerSearch
@@ -277,6 +278,29 @@ def test_a_value_that_no_command_takes(
 
     assert line[1] in raised.value.message
     assert message in raised.value.message
+
+
+def test_each_field_that_is_missing(store: StoreOfTest, lines: list[bytes]) -> None:
+    """It is refused, or not needed by those who read."""
+    hashes = [
+        (number, field)
+        for number, (what, *rest) in enumerate(map(orjson.loads, lines))
+        if what == "key" and isinstance(rest[2], dict)
+        for field in rest[2]
+    ]
+    assert len(hashes) > 50
+
+    faults = []
+    for number, field in hashes:
+        changed = [orjson.loads(line) for line in lines]
+        del changed[number][3][field]
+        try:
+            if _refusal(store, changed) is None:
+                read_everything(store)
+        except (LookupError, TypeError, ValueError, StoreRefused) as error:
+            faults.append(f"{changed[number][1]} without {field}: {error!r}")
+
+    assert faults == []
 
 
 MANY_LIMITS = [
