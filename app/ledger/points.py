@@ -49,10 +49,10 @@ class Series:
 
     def sums(self, lines: Iterable[str], figures: Iterable[str]) -> list[int]:
         """Return the sum of *figures* of all *lines* at each point."""
-        points, positions = [0] * len(self.starts), [*map(SUMMARY_FIGURES.index, figures)]
-        for line in lines:
-            for index, amounts in self.lines.get(line, ()):
-                for position in positions:
+        points, read = [0] * len(self.starts), [self.lines[line] for line in lines if line in self.lines]
+        for position in map(SUMMARY_FIGURES.index, figures):
+            for parts in read:
+                for index, amounts in parts:
                     points[index] += amounts[position]
         return points
 

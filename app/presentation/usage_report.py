@@ -22,6 +22,7 @@ from app.stores.api_keys import ApiKeyRepository
 from app.stores.refusals import RefusalRepository
 
 ONLY = (Grouping.KEY, Grouping.TEAM, Grouping.ACCOUNT, Grouping.MODEL, Grouping.ENDPOINT)
+Totals = Mapping[str, Mapping[str, int]]  # by line, then by figure
 MAX_TIMED = 50  # lines, those with the most requests, that have times
 
 
@@ -163,14 +164,14 @@ class UsageReporter:
         series = usage.read(within, stored_by, only)
         shown = Range(series.step, tuple(series.starts), series.until, within.span)
         timed_range = shown if times_at_points else shown.as_one_point
-        times = _read_times(usage, timed_range, stored_by, only, series)
+        totals = series.totals()
+        times = _read_times(usage, timed_range, stored_by, only, totals)
         refusals, since = self._refused(pool, shown, stored_by, only)
         if groups is not None:
             series, times = add_groups(series, groups), _grouped_times(times, groups)
-            refusals = _grouped_refusals(refusals, groups)
-        return UsageReport(
-            by, only, shown, series, times, _lines(series, times, refusals, stored_by, only), refusals, since
-        )
+            totals, refusals = series.totals(), _grouped_refusals(refusals, groups)
+        lines = _lines(totals, times, refusals, stored_by, only)
+        return UsageReport(by, only, shown, series, times, lines, refusals, since)
 
     def _refused(
         self, pool: str, within: Range, by: str, only: Only | None
@@ -190,10 +191,11 @@ class UsageReporter:
 
 
 def _read_times(
-    usage: UsageReading, within: Range, by: str, only: Only | None, series: Series
+    usage: UsageReading, within: Range, by: str, only: Only | None, totals: Totals
 ) -> TimesSeries:
     if only is None:
-        return usage.times(within, by, _busiest(series, MAX_TIMED))
+        busiest = sorted(totals, key=lambda line: -totals[line]["requests"])
+        return usage.times(within, by, busiest[:MAX_TIMED])
     if by not in (Grouping.ALL, only.noun):
         return TimesSeries(within.starts, within.until, {})
     times = usage.times(within, only.noun, [only.id])
@@ -202,9 +204,9 @@ def _read_times(
 
 
 def _lines(
-    series: Series, times: TimesSeries, refusals: Mapping[str, Sequence[int]], by: str, only: Only | None
+    totals: Totals, times: TimesSeries, refusals: Mapping[str, Sequence[int]], by: str, only: Only | None
 ) -> list[ReportLine]:
-    totals, total_times = series.totals(), times.totals()
+    total_times = times.totals()
     counts_refusals = by in (Grouping.ALL, Grouping.KEY) and (only is None or only.noun is Grouping.KEY)
     lines = [
         ReportLine(
@@ -216,11 +218,6 @@ def _lines(
         for line in totals.keys() | refusals.keys()
     ]
     return sorted(lines, key=lambda line: (-line.figures["requests"], line.id))
-
-
-def _busiest(series: Series, top: int) -> list[str]:
-    requests = {line: sum(amounts[0] for _, amounts in parts) for line, parts in series.lines.items()}
-    return sorted(requests, key=lambda line: -requests[line])[:top]
 
 
 def _grouped_times(times: TimesSeries, groups: Mapping[str, str]) -> TimesSeries:
