@@ -137,6 +137,8 @@ def change() -> Any:
     form = Form(request.form, *(name for name, _, _ in requested.fields))
     if not names:
         return _return_to_list("No account was selected.")
+    if len(names) > MAX_BULK:
+        return _return_to_list(f"At most {MAX_BULK} accounts can be changed at once; none was.")
     if request.form.get("confirmed"):
         with form.collect_errors():
             if requested.fields:
@@ -157,9 +159,9 @@ def change() -> Any:
 def _names() -> list[str]:
     """Return the names of the selected accounts, or of all that the list showed."""
     if not request.form.get("all"):
-        return list(dict.fromkeys(request.form.getlist("name")))[:MAX_BULK]
+        return list(dict.fromkeys(request.form.getlist("name")))
     matching = AccountFilter.from_query(dict(parse_qsl(urlsplit(_back()).query)))
-    return [row.account.name for row in read_rows(services(), g.pool) if matching.matches(row)][:MAX_BULK]
+    return [row.account.name for row in read_rows(services(), g.pool) if matching.matches(row)]
 
 
 def _make(requested: BulkChange, names: Sequence[str], form: Form) -> list[Result]:

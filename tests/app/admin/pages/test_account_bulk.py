@@ -9,6 +9,7 @@ import pytest
 from app.accounts.account import Account
 from app.accounts.kinds.kind import CHAT
 from app.wiring import Services
+from schemas.bulk import MAX_BULK
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor, audited
 from tests.support.upstream_client import ScriptedUpstream
@@ -144,6 +145,16 @@ def test_it_returns_to_the_list_alone(inside: Visitor, pool: Furnished, back: st
     pool.account("a")
 
     assert send(inside, "pause", ["a"], back=back).location == HOME
+
+
+def test_more_than_can_be_changed_at_once(inside: Visitor, services: Services, pool: Furnished) -> None:
+    pool.account("a")
+
+    response = send(inside, "pause", ["a", *map(str, range(MAX_BULK))])
+
+    assert response.status_code == 303
+    assert "At most 1000 accounts can be changed at once; none was." in inside.get(response.location).text
+    assert states(services) == {"a": "active"}
 
 
 def test_an_unknown_change(inside: Visitor, pool: Furnished) -> None:
