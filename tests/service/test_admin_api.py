@@ -38,13 +38,17 @@ def admin(pool: PoolOfTest) -> Any:
 
 
 def test_what_pages_are_made_with(pool):
-    """Files are sent by the kernel, not by way of the application."""
+    """Files are sent compressed to clients that accept it; to others by the kernel itself."""
     folder = Path(app.admin.__file__).parent / "static"
     for file in folder.iterdir():
-        response = requests.get(f"{pool.gateway.url}/admin/static/{file.name}", timeout=30)
-        assert (response.status_code, response.content) == (200, file.read_bytes())
-        head = requests.head(f"{pool.gateway.url}/admin/static/{file.name}", timeout=30)
-        assert (head.status_code, head.headers["content-length"]) == (200, str(file.stat().st_size))
+        for encoding in ("gzip", "identity"):
+            request = {"url": f"{pool.gateway.url}/admin/static/{file.name}", "timeout": 30}
+            response = requests.get(**request, headers={"Accept-Encoding": encoding})
+            assert (response.status_code, response.content) == (200, file.read_bytes())
+            head = requests.head(**request, headers={"Accept-Encoding": encoding})
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-length"] == response.headers["content-length"]
+        assert int(head.headers["content-length"]) == file.stat().st_size
 
 
 def send_request(pool: PoolOfTest, key: str) -> int:

@@ -66,9 +66,8 @@ def linked(page: str, text: str) -> str:
 
 
 def set_route(inside: Visitor, name: str) -> None:
-    assert (
-        inside.send(f"/admin/p/{POOL}/settings/models", {"name": name, "steps": "gpt-5"}).status_code == 303
-    )
+    form = {"name": name, "target_1_model": "gpt-5"}
+    assert inside.send(f"/admin/p/{POOL}/settings/models", form).status_code == 303
 
 
 def suggested(page: str, name: str) -> list[str]:
