@@ -16,6 +16,7 @@ from marshmallow import ValidationError
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.setup.litellm_periods import period_of
+from app.operations.setup.names import free_name, name_in
 from app.operations.setup.remarks import Remarks
 from schemas.api_keys import seconds_at
 from schemas.bounds import MAX_KEY_MODELS, MAX_LIMITS, name_error
@@ -39,7 +40,6 @@ LOST = (
 )
 DEFAULT_USER = "default_user_id"  # of the administrator
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._@+-]+")
 
 Item = Mapping[str, Any]
 
@@ -59,7 +59,7 @@ class KeyConverter:
         entries = []
         for index, team in enumerate(_items(listed, "teams")):
             path = f"teams[{index}]"
-            name = _free_name(_name(team.get("team_alias")) or _name(team.get("team_id")) or "team", names)
+            name = free_name(name_in(team.get("team_alias")) or name_in(team.get("team_id")) or "team", names)
             names.add(name)
             self._teams[str(team.get("team_id"))] = name, team
             limits = self._limits(team, path)
@@ -80,12 +80,12 @@ class KeyConverter:
         entries = []
         for index, key in enumerate(_items(listed, "keys")):
             token = key.get("token")
-            name = _name(key.get("key_alias")) or f"litellm-{str(token)[:8]}"
+            name = name_in(key.get("key_alias")) or f"litellm-{str(token)[:8]}"
             path = f"keys[{index}] ({name})"
             if not isinstance(token, str) or _DIGEST.fullmatch(token) is None:
                 self._remarks.skipped(path, "its token is no SHA-256")
                 continue
-            name = _free_name(name, names)
+            name = free_name(name, names)
             entry = self._entry(key, path)
             if entry is not None:
                 names.add(name)
@@ -218,18 +218,6 @@ def _items(listed: Any, what: str) -> list[Item]:
     if len(entries) > MAX_ENTRIES:
         raise InvalidRequest(f"{what} must have at most {MAX_ENTRIES} entries", param=what)
     return entries
-
-
-def _name(value: Any) -> str:
-    return _NOT_IN_NAMES.sub("-", value).strip("._@+-")[:64] if isinstance(value, str) else ""
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    number, numbered = 1, name
-    while numbered in taken:
-        number += 1
-        numbered = f"{name[:58]}-{number}"
-    return numbered
 
 
 def _texts(value: Any) -> list[str]:
