@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,13 +34,15 @@ class Source:
     """
     A *document*, not validated, and the *name* of the file that it is from.
 
-    *secrets* are variables besides those of the environment; *extra* is for the output as JSON.
+    *secrets* are variables besides those of the environment; *extra* is for the output as JSON. *coming* are
+    names of accounts that will be there when the changes are made.
     """
 
     name: str
     document: Any
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    coming: Collection[str] = ()
 
 
 @click.command(
@@ -87,11 +89,25 @@ def dump(services: Services, as_json: bool, pool: str) -> None:
         click.echo(write_yaml(document), nl=False)
 
 
-def apply_document(services: Services, as_json: bool, pool: str, source: Source, *, dry_run: bool) -> None:
-    """Apply the document of *source* to *pool*, and print each change. A *dry_run* only prints."""
+def apply_document(
+    services: Services,
+    as_json: bool,
+    pool: str,
+    source: Source,
+    *,
+    dry_run: bool,
+    prepare: Callable[[], None] | None = None,
+) -> None:
+    """
+    Apply the document of *source* to *pool*, and print each change. A *dry_run* only prints.
+
+    *prepare* adds the accounts that are coming, once everything has been checked.
+    """
     plan = _plan(services, pool, source)
     if plan.missing and not dry_run:
         raise _missing(source, plan)
+    if prepare is not None:
+        prepare()
     changes = plan.changes
     reports: list[dict[str, Any]] = []
     try:
@@ -122,7 +138,12 @@ def _plan(services: Services, pool: str, source: Source) -> SetupPlan:
     environ = {**os.environ, **source.secrets}
     try:
         return plan_document(
-            source.document, pool, operations(services), administration.setup_stores(services), environ
+            source.document,
+            pool,
+            operations(services),
+            administration.setup_stores(services),
+            environ,
+            coming=source.coming,
         )
     except InvalidRequest as error:
         raise InvalidRequest(f"{source.name}: {error.message}", param=error.param) from None

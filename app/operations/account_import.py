@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
@@ -83,26 +83,26 @@ class AccountImport:
         except GatewayError as error:
             return ImportResult(ImportOutcome.FAILED, name, error.message)
 
+    def preview_sign_in(
+        self, pool: str, name: str, tokens: Tokens, promised: Container[str] = ()
+    ) -> ImportResult:
+        """Return what would become of *tokens* as an account *name*; the *promised* names are taken, too."""
+        same = self._sign_ins.find_same(tokens)
+        if same is not None:
+            return _renewal(pool, same, tokens)
+        return ImportResult(ImportOutcome.IMPORTED, self._free_name(pool, name, promised), tokens.plan)
+
     def _import_sign_in(self, pool: str, item: FoundAccount, tokens: Tokens, name: str) -> ImportResult:
         same = self._sign_ins.find_same(tokens)
         if same is not None:
-            return self._renew(pool, same, tokens)
+            renewal = _renewal(pool, same, tokens)
+            if renewal.outcome is ImportOutcome.UPDATED:
+                self._sign_ins.sign_in(pool, renewal.name, tokens, way=SignInMethod.IMPORT)
+            return renewal
         name = self._free_name(pool, name)
         self._sign_ins.sign_in(pool, name, tokens, way=SignInMethod.IMPORT)
         refused = self._apply_settings(pool, name, item)
         return ImportResult(ImportOutcome.IMPORTED, name, _describe(item, tokens.plan, refused))
-
-    def _renew(self, pool: str, same: SameSignIn, tokens: Tokens) -> ImportResult:
-        name = same.account.name
-        if same.pool != pool:
-            return ImportResult(ImportOutcome.FAILED, name, f"it is an account of pool '{same.pool}' already")
-        if tokens.refresh_token == same.tokens.refresh_token:
-            return ImportResult(ImportOutcome.UNCHANGED, name)
-        is_dead = same.account.state is AccountState.CREDENTIAL_DEAD
-        if not is_dead and is_older(tokens, same.tokens):
-            return ImportResult(ImportOutcome.UNCHANGED, name, "the stored sign-in is newer")
-        self._sign_ins.sign_in(pool, name, tokens, way=SignInMethod.IMPORT)
-        return ImportResult(ImportOutcome.UPDATED, name)
 
     def _import_api_key(self, pool: str, item: FoundAccount, name: str) -> ImportResult:
         for account in self._stored.all(pool):
@@ -136,14 +136,27 @@ class AccountImport:
             self._accounts.pause(pool, name)
         return refused
 
-    def _free_name(self, pool: str, name: str) -> str:
-        """Return *name*, with a number where an account of *pool* has it already."""
+    def _free_name(self, pool: str, name: str, promised: Container[str] = ()) -> str:
+        """Return *name*, with a number where an account of *pool* has it already, or it is *promised*."""
         taken = set(self._stored.names_by_id(pool).values())
         for number in range(1, MAX_NUMBER):
             numbered = name if number == 1 else f"{name[:60]}-{number}"
-            if numbered not in taken:
+            if numbered not in taken and numbered not in promised:
                 return numbered
         raise InvalidRequest(f"There are {MAX_NUMBER} accounts named like '{name}' already", param="name")
+
+
+def _renewal(pool: str, same: SameSignIn, tokens: Tokens) -> ImportResult:
+    """Return what becomes of *tokens* in *pool*, whose person has the *same* sign-in already."""
+    name = same.account.name
+    if same.pool != pool:
+        return ImportResult(ImportOutcome.FAILED, name, f"it is an account of pool '{same.pool}' already")
+    if tokens.refresh_token == same.tokens.refresh_token:
+        return ImportResult(ImportOutcome.UNCHANGED, name)
+    is_dead = same.account.state is AccountState.CREDENTIAL_DEAD
+    if not is_dead and is_older(tokens, same.tokens):
+        return ImportResult(ImportOutcome.UNCHANGED, name, "the stored sign-in is newer")
+    return ImportResult(ImportOutcome.UPDATED, name)
 
 
 def is_older(tokens: Tokens, than: Tokens) -> bool:

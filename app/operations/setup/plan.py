@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,13 +70,20 @@ class SetupPlan:
 
 
 def plan_document(
-    content: Any, pool: str, operations: AdminOperations, stores: SetupStores, secrets: Mapping[str, str]
+    content: Any,
+    pool: str,
+    operations: AdminOperations,
+    stores: SetupStores,
+    secrets: Mapping[str, str],
+    *,
+    coming: Collection[str] = (),
 ) -> SetupPlan:
     """
     Return what makes *pool* as *content*, a document that is not validated, describes it.
 
-    Nothing is changed yet. *secrets* are by the names of their variables. Raises InvalidRequest whose
-    param is the path in the document, None for the document itself.
+    Nothing is changed yet. *secrets* are by the names of their variables, *coming* the names of accounts that
+    will be there when it is. Raises InvalidRequest whose param is the path in the document, None for the
+    document itself.
     """
     try:
         document = SetupDocument(KIND_RULES | SIMULATED_RULES).load(content)
@@ -85,7 +92,7 @@ def plan_document(
         text = f"{path} {message}" if path else "must be a mapping of sections, such as accounts and keys"
         raise InvalidRequest(text, param=path or None) from None
     variables = Variables(secrets)
-    changes = _plan(document, pool, operations, stores, variables)
+    changes = _plan(document, pool, operations, stores, variables, coming)
     return SetupPlan(changes, variables.named, variables.missing)
 
 
@@ -95,6 +102,7 @@ def _plan(
     operations: AdminOperations,
     stores: SetupStores,
     variables: Variables,
+    coming: Collection[str],
 ) -> Sequence[PlannedChange]:
     names = stores.accounts.names_by_id(pool)
     accounts = document.get("accounts", ())
@@ -108,7 +116,7 @@ def _plan(
     account_changes = list(account_planner.plan(accounts, variables))
     changes += account_changes
     absent = {change.name for change in account_changes if change.action is Action.SKIPPED}
-    present = {*names.values(), *(entry["name"] for entry in accounts)} - absent
+    present = {*names.values(), *coming, *(entry["name"] for entry in accounts)} - absent
     known = KnownAccounts(present, absent)
     webhooks = {webhook.name: webhook for webhook in stores.webhooks.all(pool)}
     webhook_planner = WebhookPlanner(operations.webhooks, pool, variables)
