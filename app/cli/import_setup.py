@@ -12,6 +12,7 @@ import orjson
 
 from app.cli.command import Group, example
 from app.cli.files import read_file
+from app.cli.import_codex_lb import import_codex_lb
 from app.cli.options import in_pool, with_store
 from app.cli.output import printable
 from app.cli.setup import Source, apply_document
@@ -28,6 +29,9 @@ MAX_INCLUDED = 20  # files, in all
 @click.group("import", cls=Group)
 def import_group() -> None:
     """Import the configuration of another gateway."""
+
+
+import_group.add_command(import_codex_lb)
 
 
 @import_group.command(
