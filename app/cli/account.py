@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from app.accounts.account import Account
-from app.accounts.kinds import KINDS
+from app.accounts.kinds import KINDS, kind_of
 from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
 from app.cli.account_settings import REMOVING_OPTIONS, REQUEST_OPTIONS, Removals, with_proxy
@@ -156,6 +156,10 @@ def _add(
     else:
         click.echo(f"Added {kind} account '{added.name}' ({added.id}) to pool '{pool}'.")
         show_first_listing(pool, added.name, listing)
+        for other in services.accounts.all(pool):
+            if kind_of(other).is_simulated and other.id != added.id:
+                unused = f"The simulated account '{other.name}' gets no requests while others are in use."
+                click.echo(unused, err=True)
 
 
 def show_first_listing(pool: str, name: str, listing: FirstListing) -> None:

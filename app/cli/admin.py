@@ -104,6 +104,10 @@ def _invite_first(services: Services, as_json: bool) -> None:
     services.audit.note(actor(), "operator.invite", "", "")
     if as_json:
         return show_json({"token": token, "path": f"{FIRST_START}?token={token}"})
+    click.echo(
+        "There is no operator yet. The first is an owner: --role, --expires and --label have no effect.",
+        err=True,
+    )
     click.echo(f"For {FIRST_START}, valid once, for a day:", err=True)
     return click.echo(token)
 

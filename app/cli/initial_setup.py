@@ -10,8 +10,10 @@ from app.accounts.kinds import kind_of, openai
 from app.accounts.kinds.demo import KIND as demo_kind
 from app.accounts.pools import DEFAULT
 from app.cli.options import operations
+from app.cli.snippet import NO_MODEL
 from app.demo.server import MODELS
 from app.errors import NotFound
+from app.operations.account_check import example_model
 from app.operations.service import AdminOperations
 from app.stores.records.audit import Via
 from app.wiring import Services
@@ -32,6 +34,7 @@ class Prepared:
     key_name: str
     key: str | None
     has_accounts: bool
+    model: str  # for an example
     start_token: str | None  # for creating the first operator; None if there is one
 
 
@@ -52,6 +55,7 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
         key_name=name,
         key=None if exists else admin.api_keys.create(DEFAULT, {"name": name})[1],
         has_accounts=any(demo or not kind_of(account).is_simulated for account in accounts.all(DEFAULT)),
+        model=example_model(accounts.all(DEFAULT)) or NO_MODEL,
         start_token=None
         if services.settings.admin == "off"
         else services.operator_stores.operators.new_start_token(),

@@ -110,7 +110,7 @@ def _pool_status(services: Services, pool: str) -> PoolStatus:
 
 def _gateway_lines(gateways: list[tuple[Gateway, bool]]) -> Iterator[tuple[str, str]]:
     if not gateways:
-        yield "Gateway", "none was started here by `poolgate up`"
+        yield "Gateway", "none that `poolgate up` started runs on this machine"
     for gateway, ready in gateways:
         yield "Gateway", f"{gateway.url} ({'ready' if ready else 'not ready'})"
         yield "Pages", gateway.pages

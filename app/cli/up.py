@@ -37,7 +37,7 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     Run the gateway on this machine until Ctrl-C.
 
     Without REDIS_URL it stores its data in a private server under POOLGATE_HOME. With
-    OPENAI_API_KEY set, the account `openai` is added once.
+    OPENAI_API_KEY set, and without --demo, the account `openai` is added once.
     """
     # read without --port: a PORT in the environment binds to every address
     overrides = {
@@ -56,10 +56,10 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     failures.check_writable(private_server.redis_url(settings, options.START_SECONDS), options.START_SECONDS)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
     patient_settings = replace(settings, store_timeout_seconds=5.0)  # a private server is just starting
-    prepared = prepare(build(patient_settings), upstream, openai_api_key)
+    prepared = prepare(build(patient_settings), upstream, "" if demo else openai_api_key)
     become_supervisor(
         Handover(
-            greeting=build_greeting(settings, prepared, "demo" if demo else "gpt-5.2"),
+            greeting=build_greeting(settings, prepared),
             gateway=_gateway(settings, prepared),
             demo_port=upstream.port if upstream is not None else None,
             owner=private_server.owner_of(settings.home),
@@ -101,7 +101,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
+def build_greeting(settings: Settings, prepared: Prepared) -> str:
     """Return the text to print once everything is ready, with a curl command."""
     url = f"{_origin(settings.bind, settings.port)}/v1"
     key, bearer = f"{prepared.key}  (shown only once)", f"'Authorization: Bearer {prepared.key}'"
@@ -109,7 +109,7 @@ def build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
         another = "export POOLGATE_KEY=$(poolgate key create --name NAME)"
         key = f"'{prepared.key_name}' was shown when it was created; another: {another}"
         bearer = '"Authorization: Bearer $POOLGATE_KEY"'
-    question = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+    question = {"model": prepared.model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
     lines = [
         "Poolgate is ready.",
         "",

@@ -25,6 +25,12 @@ GROUPS = {
     "Operate": ("deploy", "administration", "usage", "monitoring", "alerts", "security", "sizing"),
     "Reference": ("endpoints", "reliability", "errors", "settings", "cli"),
 }
+COMMON_WORDS = frozenset(
+    (
+        *("a", "an", "and", "are", "can", "do", "does", "for", "how", "i", "in", "is", "it", "my"),
+        *("of", "on", "or", "the", "to", "what", "with"),
+    )
+)
 MAX_QUERY_CHARS = 100
 MAX_HITS = 30
 EXCERPT_CHARS = 90  # on each side of the first word that is found
@@ -67,8 +73,13 @@ def pages(root: str) -> dict[str, Page]:
 
 
 def search(query: str, sections: Iterator[Section]) -> list[Hit]:
-    """Return the sections that have every word of *query*; first those with the words in their title."""
-    words = query[:MAX_QUERY_CHARS].casefold().split()
+    """
+    Return the sections that have every word of *query*; first those with the words in their title.
+
+    Common words do not count where there are others.
+    """
+    given = query[:MAX_QUERY_CHARS].casefold().split()
+    words = [word for word in given if word not in COMMON_WORDS] or given
     if not words:
         return []
     found: list[tuple[int, int, int, Section]] = []

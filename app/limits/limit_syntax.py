@@ -90,7 +90,7 @@ def _parse_period(unit: LimitUnit, name: str | None) -> Period:
             raise _invalid("period", f"{unit} are counted at one moment: leave out '/{name}'")
         return Period.NONE
     if name not in PERIODS:
-        problem = f"'/{name}' is no period" if name else "The period is missing"
+        problem = f"'/{name}' is not a period" if name else "The period is missing"
         raise _invalid(
             "period", f"{problem}; a limit is per {', '.join(PERIODS[:-1])} or {PERIODS[-1]}, like '/day'"
         )

@@ -162,7 +162,7 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTa
             remedy = f"poolgate key set NAME{pool_option(pool)} --models, or poolgate account set --models"
             yield Diagnostic(Level.WRONG, pool, what, remedy, *of_key)
         elif not any(_may_have(account, model) for account in offering):
-            what = f"no upstream of its accounts lists {model}"
+            what = f"none of its accounts offers {model}"
             yield Diagnostic(Level.NOTE, pool, what, "look at poolgate account list", *of_key)
 
 

@@ -74,6 +74,6 @@ class ModelRouteOperations(AuditedOperations):
         try:
             ids = self._accounts.ids(pool, names)
         except NotFound as error:
-            message = f"{error.message}; a model whose own name has an '@' is written with another at its end"
+            message = f"{error.message}; where the '@' is of the model's own name, add an '@' at its end"
             raise NotFound(message, param="steps") from None
         return RouteTarget(target["model"], (*ids, *dict.fromkeys(groups)), target["weight"])

@@ -31,6 +31,7 @@ from app.stores.secrets import digest_of
 from app.stores.teams import team_not_found
 
 NOT_OF_THIS_GATEWAY = "This is not an API key of this gateway: they begin with sk-pg-"
+INCOMPLETE = "This API key is incomplete or mistyped: copy all of it"
 MAX_CACHED_KEYS = 1024  # parsed records, some kilobytes each
 KNOWN_SECONDS = 10.0  # how long a record is used for further requests, whose admissions compare it
 CLOCK_SECONDS = 0.1  # how late `now` of such a record may be
@@ -75,7 +76,7 @@ class ApiKeyRepository:
         if pool is None:
             pool = pool_of_foreign(presented)
             if pool is None:
-                raise InvalidApiKey(NOT_OF_THIS_GATEWAY)
+                raise InvalidApiKey(INCOMPLETE if presented.startswith(PREFIX) else NOT_OF_THIS_GATEWAY)
         digest = digest_of(presented)
         self._known.pop(digest, None)
         try:

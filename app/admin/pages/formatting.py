@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup
@@ -78,7 +79,7 @@ def short_dollars(micro_dollars: float | None) -> str:
     if micro_dollars is None:
         return "–"
     amount = micro_dollars / formatting.MICRO_DOLLARS
-    return f"${short(amount)}" if amount >= 100 or amount == 0 else f"${amount:.3g}"
+    return f"${short(amount)}" if amount >= 100 or amount == 0 else f"${Decimal(f'{amount:.3g}'):f}"
 
 
 def millis(ms: float | None) -> str:

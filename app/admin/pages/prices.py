@@ -115,17 +115,22 @@ def _form_values(model: str, row: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the initial form: the current price of *model*."""
     if not row:
         return {"model": model}
-    money = {name: f"{row[STANDARD][name] / MILLION:g}" for name in MONEY if name in row[STANDARD]}
+    money = {name: _dollars(row[STANDARD][name]) for name in MONEY if name in row[STANDARD]}
     return {"model": model} | money | {name: str(row[name]) for name in SIZES if row.get(name)}
+
+
+def _dollars(micro_dollars: int) -> str:
+    """Return an amount with all of its decimals."""
+    return f"{Decimal(micro_dollars) / MILLION:f}"
 
 
 def _view(model: str, row: Mapping[str, Any]) -> PriceView:
     rates = row[STANDARD]
     return PriceView(
         model=model,
-        input=f"{rates['input'] / MILLION:g}",
-        cached=f"{rates.get('cached_input', rates['input']) / MILLION:g}",
-        output=f"{rates['output'] / MILLION:g}",
+        input=_dollars(rates["input"]),
+        cached=_dollars(rates.get("cached_input", rates["input"])),
+        output=_dollars(rates["output"]),
         context=row.get("context"),
         max_output=row.get("max_output"),
         version=row["version"],

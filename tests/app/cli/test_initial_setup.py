@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.accounts.account import Account
 from app.accounts.pools import DEFAULT
 from app.cli.initial_setup import DemoUpstream, prepare
 from app.config import Settings
@@ -44,6 +45,14 @@ class TestAccounts:
         prepare(services, DEMO, "")
 
         assert services.accounts.find(DEFAULT, "demo").listed == ("demo",)
+
+    def test_the_example_has_a_model_that_is_served(self, services):
+        """Models of the demo are not, while another account is in use."""
+        assert prepare(services, DEMO, "").model == "demo"
+
+        services.accounts.add(DEFAULT, Account("", "main", "compatible", "http://x/v1", models=("gpt-5",)))
+
+        assert prepare(services, DEMO, "").model == "gpt-5"
 
     def test_the_demo_follows_its_upstream(self, services):
         """Port and key are new at every start."""

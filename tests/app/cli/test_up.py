@@ -43,7 +43,13 @@ class Up:
         self.process = subprocess.Popen(
             [sys.executable, "-c", RUN, "up", "--demo", "--port", str(free_port()), "--workers", "1"],
             cwd=home,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "POOLGATE_HOME": str(home)},
+            # with a key of OpenAI, as many shells have it: the demo must not use it
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "POOLGATE_HOME": str(home),
+                "OPENAI_API_KEY": "sk-unused",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -249,6 +255,6 @@ class TestGreeting:
     def test_it_names_an_address_that_other_machines_reach(self, bind: str, is_open: bool) -> None:
         settings = Settings(bind=bind, port=9000, admin="off")
 
-        lines = build_greeting(settings, Prepared("demo", "sk-pg-default-x", True, None), "demo").splitlines()
+        lines = build_greeting(settings, Prepared("demo", "sk-pg-default-x", True, "demo", None)).splitlines()
 
         assert any(line.startswith(f"  on   {bind}: ") for line in lines) is is_open

@@ -63,6 +63,15 @@ class TestSearch:
 
         assert [hit.section for hit in search("TEAMS", iter((first, second)))] == [second, first]
 
+    def test_common_words_are_left_out(self) -> None:
+        hits = search("how do I limit a key to tokens", iter(ALL))
+
+        assert hits == search("limit key tokens", iter(ALL))
+        assert hits
+
+    def test_a_query_of_common_words_alone(self) -> None:
+        assert search("the", iter(ALL))
+
     def test_the_excerpt_marks_the_words(self) -> None:
         long = section("Title", "x " * 200 + "a Key of <Redis> " + "y " * 200)
 

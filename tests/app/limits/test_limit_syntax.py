@@ -76,7 +76,7 @@ class TestParse:
             (f"{MAX_ROLLING + 1} requests/minute", "not a limit"),
             ("ten requests/day", "not a number"),
             ("1 apples/day", "cannot be limited"),
-            ("1 requests/fortnight", "no period"),
+            ("1 requests/fortnight", "not a period"),
             ("1 requests", "period is missing"),
             ("1 parallel_requests/day", "leave out"),
         ],

@@ -87,7 +87,7 @@ class TestKeys:
         services.api_keys.create("team", "ann", models=("a", "b"))
 
         assert [diagnostic[:3] for diagnostic in found(services)] == [
-            (Level.NOTE, "team/ann", "no upstream of its accounts lists b")
+            (Level.NOTE, "team/ann", "none of its accounts offers b")
         ]
 
     def test_one_that_is_not_used_any_more(self, services: Services) -> None:

@@ -151,7 +151,11 @@ class TestAuthenticate:
         with pytest.raises(InvalidApiKey) as refusal:
             repository.authenticate(presented)
 
-        assert refusal.value.message == "This is not an API key of this gateway: they begin with sk-pg-"
+        assert refusal.value.message == (
+            "This API key is incomplete or mistyped: copy all of it"
+            if presented.startswith("sk-pg-")
+            else "This is not an API key of this gateway: they begin with sk-pg-"
+        )
 
     @pytest.mark.parametrize("secret", ["sk-" + "a" * 22, "sk-proj-" + "a" * 43, "sk-bf-a.b/c=d" + "~" * 20])
     def test_of_another_gateway(self, repository, secret):
