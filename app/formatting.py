@@ -53,6 +53,11 @@ def dollars(micro_dollars: float) -> str:
     return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}" if amount >= Decimal("0.001") else "<$0.001"
 
 
+def plain_dollars(micro_dollars: int) -> str:
+    """Return money as a number that can be typed: all of its decimals, and no more: `5`, `0.000125`."""
+    return f"{Decimal(micro_dollars) / MICRO_DOLLARS:f}"
+
+
 def exact_dollars(micro_dollars: float) -> str:
     """Return money with two to six decimals, without rounding: `$5.00`, `$0.000125`."""
     text = f"{Decimal(int(micro_dollars)) / MICRO_DOLLARS:,.6f}"

@@ -49,13 +49,14 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
         account = Account(id="", name="openai", kind=kind, base_url=base_url, credential=openai_api_key)
         added = admin.accounts.put(DEFAULT, account)
         admin.accounts.fetch_listing(DEFAULT, added)
+    stored = accounts.all(DEFAULT)
     name = "demo" if demo is not None else "first"
     exists = any(key.name == name for key in services.api_keys.all(DEFAULT))
     return Prepared(
         key_name=name,
         key=None if exists else admin.api_keys.create(DEFAULT, {"name": name})[1],
-        has_accounts=any(demo or not kind_of(account).is_simulated for account in accounts.all(DEFAULT)),
-        model=example_model(accounts.all(DEFAULT)) or NO_MODEL,
+        has_accounts=any(demo or not kind_of(account).is_simulated for account in stored),
+        model=example_model(stored) or NO_MODEL,
         start_token=None
         if services.settings.admin == "off"
         else services.operator_stores.operators.new_start_token(),

@@ -7,7 +7,7 @@ import secrets
 from decimal import Decimal
 
 from app.errors import InvalidRequest
-from app.formatting import MICRO_DOLLARS, count, exact_dollars
+from app.formatting import MICRO_DOLLARS, count, exact_dollars, plain_dollars
 from app.patterns import pattern_error
 from app.stores.records.limits import Limit, LimitMode, LimitUnit, Period
 from schemas.bounds import parse_number
@@ -68,7 +68,7 @@ def limit_of_parts(
 def format_limit(limit: Limit) -> str:
     """Return the text that `parse_limit` reads as *limit*."""
     if limit.unit.is_money:
-        text = f"{Decimal(limit.max) / MICRO_DOLLARS:f} usd"
+        text = f"{plain_dollars(limit.max)} usd"
     else:
         text = f"{limit.max} {limit.unit}"
     if not limit.unit.is_concurrent:

@@ -8,11 +8,10 @@ A row without an amount and a model is blank.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest
-from app.formatting import MICRO_DOLLARS
+from app.formatting import plain_dollars
 from app.limits.limit_syntax import limit_of_parts
 from app.patterns import pattern_error
 from app.stores.records.limits import Limit, LimitMode, LimitUnit, Period
@@ -70,7 +69,7 @@ def limit_parts(limit: Limit) -> dict[str, str]:
     """Return the values of the fields of one limit, by part."""
     money, concurrent = limit.unit.is_money, limit.unit.is_concurrent
     return {
-        "amount": f"{Decimal(limit.max) / MICRO_DOLLARS:f}" if money else str(limit.max),
+        "amount": plain_dollars(limit.max) if money else str(limit.max),
         "unit": DOLLARS if money else limit.unit.value,
         "period": _BLANK["period"] if concurrent else limit.period.value,
         "model": limit.model or "",

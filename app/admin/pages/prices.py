@@ -15,10 +15,10 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.lists import paginate, parse_sort
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.formatting import natural
+from app.formatting import natural, plain_dollars
 from app.ledger.ranges import Span
 from app.ledger.summaries import Grouping
-from app.limits.prices import MILLION, STANDARD
+from app.limits.prices import STANDARD
 from app.operations.prices import micro_dollars, price_row
 from app.stores.records.operators import Role
 from schemas.admin import MAX_MODEL_TOKENS
@@ -115,22 +115,17 @@ def _form_values(model: str, row: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the initial form: the current price of *model*."""
     if not row:
         return {"model": model}
-    money = {name: _dollars(row[STANDARD][name]) for name in MONEY if name in row[STANDARD]}
+    money = {name: plain_dollars(row[STANDARD][name]) for name in MONEY if name in row[STANDARD]}
     return {"model": model} | money | {name: str(row[name]) for name in SIZES if row.get(name)}
-
-
-def _dollars(micro_dollars: int) -> str:
-    """Return an amount with all of its decimals."""
-    return f"{Decimal(micro_dollars) / MILLION:f}"
 
 
 def _view(model: str, row: Mapping[str, Any]) -> PriceView:
     rates = row[STANDARD]
     return PriceView(
         model=model,
-        input=_dollars(rates["input"]),
-        cached=_dollars(rates.get("cached_input", rates["input"])),
-        output=_dollars(rates["output"]),
+        input=plain_dollars(rates["input"]),
+        cached=plain_dollars(rates.get("cached_input", rates["input"])),
+        output=plain_dollars(rates["output"]),
         context=row.get("context"),
         max_output=row.get("max_output"),
         version=row["version"],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from app.errors import InvalidRequest
-from app.formatting import MICRO_DOLLARS
+from app.formatting import plain_dollars
 from app.limits.limit_syntax import format_limit, limit_of_parts
 from app.operations.setup.codex_lb_tables import Row, Tables, is_valid
 from app.operations.setup.names import free_name, name_in
@@ -125,7 +124,7 @@ def _limits(rows: list[Row]) -> Iterator[str]:
         if unit is None or period is None or type(amount) is not int:
             what = f"{row['limit_type']} per {row['limit_window']}"[:64]
             raise InvalidRequest(f"its limit of {what} has no counterpart")
-        text = f"{Decimal(amount) / MICRO_DOLLARS:f}" if unit == "usd" else str(amount)
+        text = plain_dollars(amount) if unit == "usd" else str(amount)
         model = row["model_filter"]
         if model is not None and not _is_model(model):
             raise InvalidRequest("the model_filter of a limit is no name of a model")
