@@ -15,6 +15,19 @@ from schemas.bounds import parse_integer
 
 ErrorPath = tuple[str | int, ...]  # of an item in what a form was read to: ("headers", "Host")
 
+BLANK_ROWS = 2  # after those that are filled in
+
+
+def count_rows(typed: Mapping[str, str], noun: str, part: str, *, least: int, most: int) -> int:
+    """
+    Return how many rows the form has that begins with *typed*, or that *typed* was submitted with.
+
+    Each row has a field `<noun>_<number>_<part>`; blank rows follow those that are filled in.
+    """
+    known = range(most, 0, -1)
+    used = next((number for number in known if f"{noun}_{number}_{part}" in typed), 0)
+    return max(least, min(most, used + BLANK_ROWS))
+
 
 class Form:
     """

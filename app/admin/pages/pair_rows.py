@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.admin.pages.forms import Form
-
-BLANK_ROWS = 2  # after those that are filled in
+from app.admin.pages.forms import BLANK_ROWS, Form, count_rows
 
 
 class Pair(NamedTuple):
@@ -36,9 +34,7 @@ class PairRows:
 
     def count(self, typed: Mapping[str, str]) -> int:
         """Return how many rows the form has that begins with *typed*, or that *typed* was submitted with."""
-        known = range(self.most, 0, -1)
-        used = next((number for number in known if f"{self.noun}_{number}_name" in typed), 0)
-        return max(self.least, min(self.most, used + BLANK_ROWS))
+        return count_rows(typed, self.noun, "name", least=self.least, most=self.most)
 
     def fields(self, typed: Mapping[str, str]) -> list[str]:
         """Return the names of the fields of all rows."""

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.accounts.route_syntax import is_group
+from app.admin.pages import forms
 from app.admin.pages.forms import Form
 from schemas.bounds import MAX_ROUTE_STEPS, MAX_ROUTE_TARGETS
 
 MAX_ROWS = MAX_ROUTE_STEPS * MAX_ROUTE_TARGETS
 LEAST_ROWS = 3
-BLANK_ROWS = 2  # after those that are filled in
 NEXT, SHARED = "next", "shared"
 ORDERS = ((NEXT, "next"), (SHARED, "together with the row above"))
 PARTS = ("model", "accounts", "weight", "order")
@@ -27,9 +27,7 @@ Target = dict[str, Any]  # model, accounts (names), weight
 
 def count_rows(typed: Mapping[str, str]) -> int:
     """Return how many rows the form has that begins with *typed*, or that *typed* was submitted with."""
-    known = range(MAX_ROWS, 0, -1)
-    used = next((number for number in known if f"target_{number}_model" in typed), 0)
-    return max(LEAST_ROWS, min(MAX_ROWS, used + BLANK_ROWS))
+    return forms.count_rows(typed, "target", "model", least=LEAST_ROWS, most=MAX_ROWS)
 
 
 def row_fields(typed: Mapping[str, str]) -> list[str]:
