@@ -21,11 +21,11 @@ from app.stores.admissions import AdmissionRepository
 
 log = structlog.get_logger()
 
-RETRY_SECONDS = 1.0  # while Redis is away: leases are renewed before they expire once it is back
+RETRY_SECONDS = 1.0  # while Redis is away, so that leases are renewed soon after it is back
 
 
 class ActiveRequests:
-    """Open requests by id, each with a lease, and those that wait for one."""
+    """The open requests of this process, by id: those that hold a lease, and those that wait for one."""
 
     def __init__(self, admissions: AdmissionRepository, *, ttl_seconds: float, renew_seconds: float) -> None:
         self._admissions = admissions
@@ -42,7 +42,7 @@ class ActiveRequests:
 
     @contextmanager
     def track(self, context: RequestContext) -> Iterator[None]:
-        """Renew the lease of *context* inside this block."""
+        """Inside this block, renew the lease of *context* periodically."""
         if not self._renewer:
             self._renewer = gevent.spawn(self._renew_forever)
         self._by_id[context.request_id] = context
@@ -55,7 +55,11 @@ class ActiveRequests:
                 self._idle.set()
 
     def drain(self, seconds: float) -> int:
-        """End every open stream with an error, wait *seconds* for settlements; return how many are left."""
+        """
+        End every open request with an error.
+
+        Wait up to *seconds* until all are settled; return how many are not.
+        """
         self.waiting.stop()
         for context in list(self._by_id.values()):
             context.caller.cancellation.worker_stopping()
@@ -69,7 +73,7 @@ class ActiveRequests:
             wait = self._renew_seconds if self.renew() else RETRY_SECONDS
 
     def renew(self) -> bool:
-        """Renew every lease of this process, in one call per pool; return whether Redis answered them all."""
+        """Renew every lease of this process, one call per pool; return whether Redis answered every call."""
         has_renewed_all = True
         by_pool: dict[str, list[str]] = defaultdict(list)
         for context in self._by_id.values():
@@ -77,7 +81,7 @@ class ActiveRequests:
         for pool, request_ids in by_pool.items():
             try:
                 lost = self._admissions.renew(pool, self._ttl_ms, request_ids)
-            except StoreError:  # of any kind: the renewer serves all other requests, too
+            except StoreError:  # not only StoreUnavailable: the renewer must go on for all other requests
                 has_renewed_all = False
                 log.warning("leases_not_renewed", pool=pool, count=len(request_ids))
             else:

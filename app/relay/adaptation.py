@@ -1,8 +1,8 @@
 """
 Adapt a request to a server that refuses a part: send it again without that part.
 
-What an account refuses is stored with it, by protocol and model, so that the next request lacks it from the
-start. State of another account in a conversation is left out of this request only.
+The fields that an account refuses are stored with the account, by protocol and model, so that later requests
+omit them from the start. State of another account in a conversation is left out of this request only.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from app.translation.requests.refused_fields import (
 )
 from app.translation.requests.upstream_request import UpstreamRequest
 
-STREAMING = {STREAMED, UNSTREAMED}  # a server that refuses both can answer neither way
-MAX_ADAPTATIONS = 4  # of one request: some servers name one field after the other
+STREAMING = {STREAMED, UNSTREAMED}  # a server that refuses both cannot serve the request
+MAX_ADAPTATIONS = 4  # repetitions of one request: some servers name only one field per refusal
 
 log = structlog.get_logger()
 
 
 @record
 class Adapted:
-    """The account as it is known now, and the names of what its next request lacks."""
+    """The account, with what was learned about it, and the names of what its next request will omit."""
 
     account: Account
     names: list[str]
@@ -53,7 +53,7 @@ class Adaptation:
         self.lacks_foreign_state = False
 
     def adapt(self, attempt: Attempt, error: UpstreamError) -> Adapted | None:
-        """Return what changes before *attempt*'s account is sent the request again; None: it is not."""
+        """Return how to change the request before it is sent to the same account again; None: it is not."""
         if self._count >= MAX_ADAPTATIONS or not isinstance(error, UpstreamRejected) or attempt.committed:
             return None
         adapted = self._without_state(attempt, error) or self._without_fields(attempt, error)
@@ -88,7 +88,7 @@ class Adaptation:
             learned = self._accounts.learn_refused(
                 self._context.caller.key.pool, account, request.protocol, client.model, fields
             )
-        except GatewayError:  # the store is away, or the account is gone
+        except GatewayError:  # the store is away, or the account was removed
             return None
         if learned is None:
             return None
@@ -105,7 +105,7 @@ class Adaptation:
 def adapted_request(
     request: UpstreamRequest, context: RequestContext, account: Account, *, lacks_foreign_state: bool
 ) -> UpstreamRequest:
-    """Return *request* as *account* accepts it, as far as that is known."""
+    """Return *request* without what *account* is known to refuse, and with its settings applied."""
     client = context.request
     if account.refused and (refused := account.refused_by(request.protocol, client.model)):
         request = without_refused(request, refused, client.client_protocol, client.body)

@@ -53,12 +53,12 @@ _NO_REPORT = AttemptReport(0)
 
 
 class CallerChanged(Exception):
-    """The API key, its team or its pool is not as the request assumes, which has had no effect yet."""
+    """The API key, its team or its pool has changed since the request read it. Nothing was admitted yet."""
 
 
 @record
 class RequestPlan:
-    """What follows from a request before an account is selected."""
+    """What is derived from a request before an account is selected: its price, bounds and time limits."""
 
     endpoint_type: EndpointType
     fit: AccountRequirements
@@ -71,7 +71,7 @@ class RequestPlan:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionServices:
-    """What admission needs of the process."""
+    """The services of the process that admission uses."""
 
     settings: Settings
     admissions: AdmissionRepository
@@ -94,7 +94,7 @@ class Admission:
         *,
         is_caller_current: bool = False,
     ) -> None:
-        """*is_caller_current* is whether the key was compared with the store's when the request began."""
+        """*is_caller_current*: whether the API key was already compared with its stored record."""
         self._services = services
         self._context = context
         self._plan = plan
@@ -104,12 +104,12 @@ class Admission:
 
     @property
     def calendar(self) -> dict[str, list[int]]:
-        """The calendar windows that the request was admitted by."""
+        """The calendar windows, such as the current day, under which the request was admitted."""
         return self._request.calendar  # type: ignore[return-value]
 
     def admit(self, progress: RequestProgress) -> Generator[None, None, Selection]:
         """
-        Return the selected account, after a wait in the queue where one is available within seconds.
+        Return the selected account, after a wait in the queue if one may become available soon.
 
         Raises GatewayError where the request is refused, CallerChanged where it has to begin again.
         """
@@ -129,9 +129,9 @@ class Admission:
 
     def _wait_in_queue(self, progress: RequestProgress) -> Generator[None, None, Selection]:
         """
-        Return the account that is selected when it is the turn of this request.
+        Return the account that is selected for this request once it is its turn.
 
-        Raises GatewayError, and EarlierModelsDue, after which the wait goes on with the same place.
+        Raises GatewayError, and EarlierModelsDue, after which the wait is resumed at the same place.
         """
         waiting, clock = self._services.waiting, self._services.timing.monotonic
         began, outcome = clock(), WaitOutcome.LEFT
@@ -159,7 +159,7 @@ class Admission:
                     self._leave_queue()
 
     def _end_interrupted_wait(self, progress: RequestProgress, outcome: WaitOutcome) -> None:
-        """Give up the place of a request whose wait ends between two tries of its last model; count it."""
+        """Leave the queue and count the wait, where it ended while earlier models were tried again."""
         assert progress.leave_queue is not None
         progress.leave_queue()
         progress.leave_queue = None
@@ -167,7 +167,11 @@ class Admission:
         observe_wait(outcome, progress.queued_seconds)
 
     def _refuse(self, refusal: Refusal, progress: RequestProgress) -> GatewayError:
-        """Return the error for *refusal*; note whether it is worth another try while a later model waits."""
+        """
+        Return the error for *refusal*.
+
+        Note whether to try this model again while a later one is waited for.
+        """
         if could_serve_soon(refusal.accounts):
             progress.passed_over = (*progress.passed_over, self._context)
         if progress.leave_queue is not None and not progress.fallbacks_left:
@@ -231,7 +235,7 @@ class Admission:
         return reply
 
     def _send_report(self, request: AdmitRequest, report: AttemptReport) -> Selection | Refusal:
-        """Report by the calendar of now: the request may be older than one of its windows."""
+        """Report under the current calendar windows: those of the admission may be over by now."""
         calendar = self._services.calendar.windows(self._context.caller.key.zone, self._store_time())
         return self._services.admissions.report(self._pool, request, report, calendar)
 
@@ -271,7 +275,8 @@ class Admission:
     def _admit_once(self) -> Selection | Refusal:
         services = self._services
         reply = services.admissions.admit(self._pool, self._request)
-        if isinstance(reply, Refusal) and reply.kind is RefusalKind.CALENDAR:  # our clock shows another day
+        # The clock of this process is in another day
+        if isinstance(reply, Refusal) and reply.kind is RefusalKind.CALENDAR:
             calendar = services.calendar.windows(self._context.caller.key.zone, reply.now_ms / 1000)
             self._request = replace(self._request, calendar=calendar)
             reply = services.admissions.admit(self._pool, self._request)
@@ -280,7 +285,7 @@ class Admission:
         return reply
 
     def _unknown_model_error(self, refusal: Refusal) -> GatewayError | None:
-        """Return ModelNotFound where no account has the model: that precedes any limit."""
+        """Return ModelNotFound where no account has the model: it takes precedence over a limit."""
         if refusal.kind is not RefusalKind.LIMIT and not _is_unoffered(refusal):
             return None
         context = self._context
@@ -300,7 +305,7 @@ class Admission:
         return self._plan.endpoint_type.unserved(self._context, kinds)
 
     def _deadline_ms(self) -> int:
-        """Return until when the store may answer an admission that begins now: its own Unix ms."""
+        """Return the deadline of an admission that is sent now, in Unix ms of the store's clock."""
         return int((self._store_time() + self._services.settings.store_timeout_seconds) * 1000)
 
     def _store_time(self) -> float:

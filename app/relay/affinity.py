@@ -1,8 +1,8 @@
 """
 Fingerprints of the conversation a request belongs to, so that prompt caches are used.
 
-The first of: prompt_cache_key, a session header, a conversation id; else a hash of the
-stable start of the conversation, which all its later turns share.
+A fingerprint is made of the first of these that the request has: prompt_cache_key, a session header, a
+conversation id. Otherwise it is a hash of the start of the conversation, which later turns repeat unchanged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import orjson
 
 SESSION_HEADERS = ("session_id", "session-id", "thread-id", "x-session-id")
-START_BYTES = 16384  # of the first messages: enough to distinguish conversations, cheap to hash
+START_BYTES = 16384  # of the start that is hashed: enough to distinguish conversations
 SMALL_BYTES = START_BYTES - 1024  # a body up to this size is shorter than START_BYTES in any form
 
 

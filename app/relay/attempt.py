@@ -1,4 +1,4 @@
-"""One request to one account: the interface of attempts, and the exchange with the upstream they share."""
+"""One request to one account: the interface of attempts, and the HTTP exchange that they share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.upstream.client import PendingResponse, UpstreamClient
 from app.upstream.echoed_secrets import hide_secrets, secrets_of
 from app.upstream.responses import UpstreamResponse
 
-KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connection is not worth reusing
+KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the end of the body's framing; a connection that takes longer is closed
 
 # Batches of what the client receives, and None when it is due a keep-alive.
 EventBatches = Generator[list[Any] | None, None, None]
@@ -37,11 +37,11 @@ class AttemptInputs:
     account: Account
     deadlines: AttemptDeadlines
     upstream: UpstreamClient
-    sent_length: int = 0  # the output length that upstreams are sent, where the client sets none
-    max_output: int | None = None  # where set, a response that provably has more ends there
-    resumed: ResumedStream | None = None  # where set, the response continues one that broke off
-    lacks_foreign_state: bool = False  # whether state that the account cannot read is left out
-    learn_usage: Callable[[str, Account, Sequence[str]], None] | None = None  # of an unknown form
+    sent_length: int = 0  # output limit for the upstream where the client sets none
+    max_output: int | None = None  # the gateway ends a response that provably has more tokens
+    resumed: ResumedStream | None = None  # the broken stream that this response continues
+    lacks_foreign_state: bool = False  # whether to leave out state that the account cannot read
+    learn_usage: Callable[[str, Account, Sequence[str]], None] | None = None  # (pool, account, unknown names)
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Attempt(Protocol):
     account: Account
     request: UpstreamRequest
     response: ResponseHead
-    raw_events: list[JsonObject]  # what the upstream sent, where the client receives it
+    raw_events: list[JsonObject]  # the upstream's events, with the option `include_raw`
 
     @property
     def reader(self) -> UsageReader: ...
@@ -102,13 +102,13 @@ class Attempt(Protocol):
 
     @property
     def stalled(self) -> bool:
-        """Whether it was silent for so long that a second wait for the same account is not worth it."""
+        """Whether the upstream was silent for so long that this account is not tried again."""
 
     def events(self) -> EventBatches:
         """
         Yield what the client receives as it arrives, and None when it is due a keep-alive.
 
-        Raises UpstreamError for every end that is not a complete response.
+        Raises UpstreamError unless the response is complete.
         """
 
     def exceeds(self, tokens: int) -> bool:
@@ -116,7 +116,7 @@ class Attempt(Protocol):
 
 
 class UpstreamHandler(Protocol):
-    """The part of an attempt that differs by endpoint: how it is sent, and what its response becomes."""
+    """The part of an attempt that differs by endpoint: how to send the request and convert the response."""
 
     inputs: AttemptInputs
     request: UpstreamRequest
@@ -130,11 +130,11 @@ class UpstreamHandler(Protocol):
     def receive(self, response: UpstreamResponse) -> EventBatches: ...
 
     def interrupt(self, body: Body) -> None:
-        """End a wait for *body*: the request is cancelled. Must not block."""
+        """End a wait for *body*, because the request is cancelled. Must not block."""
 
 
 def exchange(handler: UpstreamHandler) -> EventBatches:
-    """Send *handler*'s request, yield what its response becomes, and close it, however that ends."""
+    """Send *handler*'s request, yield what its response becomes, and close the response in every case."""
     trace = handler.inputs.context.caller.trace
     return _exchange(handler, {}) if trace is None else _traced_exchange(handler, trace)
 
@@ -169,13 +169,13 @@ def _exchange(handler: UpstreamHandler, trace_headers: Mapping[str, str]) -> Eve
             error.echoes_request = partial(_was_sent, handler)
         raise
     if handler.was_cut:
-        response.body.close()  # the upstream would go on to produce, and bill, what no one receives
+        response.body.close()  # else the upstream would produce, and bill, what no one receives
     else:
         response.body.finish(KEEP_ALIVE_GRACE_SECONDS)
 
 
 def _was_sent(handler: UpstreamHandler, text: str) -> bool:
-    """Return whether the request contains *text*, in upper or lower case."""
+    """Return whether the sent body contains *text*, ignoring case."""
     request = handler.inputs.context.request
     body = handler.request.body or request.body
     sent = orjson.dumps(body, default=str) if body else b"".join(request.raw_body)

@@ -36,7 +36,7 @@ from app.relay.attempt import Attempt
 from app.streaming.usage import Usage
 from app.translation.requests import foreign_state
 
-FRAMING_TOKENS = 16  # around one response without calls: its role, its channel, its end
+FRAMING_TOKENS = 16  # of one choice without tool calls: its role, its channel, its end
 REFUSALS = frozenset(
     (
         *(Failure.BURST_LIMITED, Failure.WINDOW_SPENT, Failure.CREDENTIAL),
@@ -44,7 +44,7 @@ REFUSALS = frozenset(
     )
 )
 TOO_LONG = "context_length_exceeded"
-BEFORE_ANY_OUTPUT = (TOO_LONG, foreign_state.CODE)  # codes of what is reported before anything is produced
+BEFORE_ANY_OUTPUT = (TOO_LONG, foreign_state.CODE)  # error codes of refusals before any output
 
 
 TokenBounds = tuple[int | None, int | None]  # input, output; None is unbounded
@@ -52,15 +52,15 @@ TokenBounds = tuple[int | None, int | None]  # input, output; None is unbounded
 
 @record
 class AttemptCharge:
-    """`upper_bound` is None where the upstream reported the usage."""
+    """The usage that an attempt is charged; `upper_bound` is None where the upstream reported it."""
 
     usage: Usage
-    counted_by: str = ""  # how an estimate was made; empty: reported
+    counted_by: str = ""  # how `usage` was estimated; empty: it was reported
     upper_bound: TokenBounds | None = None
 
 
 def may_have_billed(error: UpstreamError, attempt: Attempt, failure: Failure) -> bool:
-    """Return whether the upstream may bill an attempt that failed with *error*, which is a *failure*."""
+    """Return whether the upstream may bill an attempt that failed with *error*, classified as *failure*."""
     if isinstance(error, EndpointMissing | UpstreamRedirected):
         return False
     if isinstance(error, UpstreamUnreachable):
@@ -79,7 +79,7 @@ def estimate_charge(attempt: Attempt, reserved: Mapping[str, int], input_tokens:
     """
     reader = attempt.reader
     produced, counted_by = estimate_tokens(reader.output_bytes, reader.deltas)
-    if reader.usage is not None:  # of the response as far as it had come
+    if reader.usage is not None:  # reported before the response ended, so it is a lower bound
         input_tokens, produced = reader.usage.input_tokens, max(produced, reader.usage.output_tokens)
     bounded = reserved.get("output_tokens")
     estimated = produced if bounded is None else min(produced, bounded)

@@ -15,7 +15,7 @@ from app.upstream.responses import essence_of
 NEUTRAL = "application/octet-stream"
 EVENTS = "text/event-stream"
 PAGES = frozenset(("text/html", "application/xhtml+xml"))
-MAX_HEADER_CHARS = 200  # of a Content-Type that is forwarded unchanged; real ones are under 100
+MAX_HEADER_CHARS = 200  # longest Content-Type that is forwarded unchanged; real ones are under 100
 
 _SAFE = re.compile(
     r"audio/[\w.+-]+|video/[\w.+-]+|image/(?:png|jpeg|webp|gif|avif)"

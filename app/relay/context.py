@@ -1,4 +1,4 @@
-"""One validated request of a client, as the relay works on it. Nothing in it changes once it is made."""
+"""One validated request of a client, as the relay processes it. All records are immutable."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """A caller's request to receive a stored response to an identical request."""
+    """The response cache options of a request: a stored response to an identical request may be returned."""
 
-    key: str  # the caller's own: responses under different ones are separate
+    key: str  # chosen by the caller: responses under different keys are separate
     seconds: float
-    may_store: bool = True  # false: a stored response is returned, but none is added
+    may_store: bool = True  # False: a stored response is returned, but none is added
 
 
 @record
 class Caller:
-    """Who sent the request, and what lasts as long as the connection."""
+    """Who sent the request, and the state of the connection that it arrived on."""
 
     key: ApiKey
     cancellation: Cancellation
-    headers: Mapping[str, str] = field(default_factory=dict)  # of the client's, those that may be forwarded
+    headers: Mapping[str, str] = field(default_factory=dict)  # the client's headers that may be forwarded
     trace: Trace | None = None  # None: tracing is off
-    queue_seconds: float | None = None  # how long the request is to wait at most; None: as its key allows
+    queue_seconds: float | None = None  # maximum wait for an account; None: that of its key
 
 
 @record
@@ -41,17 +41,17 @@ class ModelRequest:
     """What is requested, of which model, in which protocol."""
 
     client_protocol: str  # "chat", "responses", "responses/compact", or the path of a pass-through endpoint
-    endpoint: str  # the route, for the ledger
+    endpoint: str  # the path of the route, as the ledger records it
     model: str
     body: JsonObject
-    body_bytes: int = 0  # size of the body as received: no token has fewer than one byte
-    requested_model: str = ""  # the name that the client sent, where that is not `model`
-    raw_body: Sequence[bytes | bytearray] = ()  # pieces of a body that is forwarded untranslated
+    body_bytes: int = 0  # size of the body as received; an upper bound of its tokens
+    requested_model: str = ""  # the name that the client sent, where it differs from `model`
+    raw_body: Sequence[bytes | bytearray] = ()  # the pieces of a body that is forwarded untranslated
     content_type: str = "application/json"  # of `raw_body`
-    dropped: tuple[str, ...] = ()  # fields that were left out for any account: see `disguised_fields`
-    files: tuple[ImageFile, ...] = ()  # in `raw_body`, of an endpoint that accounts may serve translated
-    model_place: tuple[int, int] | None = None  # of the model's name in `raw_body`, where that is a form
-    response_model: str = ""  # the name that responses carry; empty: as the upstream reports it
+    dropped: tuple[str, ...] = ()  # fields left out for every account: see `disguised_fields`
+    files: tuple[ImageFile, ...] = ()  # images in `raw_body`, for accounts without the Images API
+    model_place: tuple[int, int] | None = None  # start and end of the model's name in the form `raw_body`
+    response_model: str = ""  # model name for the response; empty: as the upstream reports it
 
 
 @record
@@ -59,26 +59,26 @@ class RoutingConstraints:
     """Which accounts may serve the request."""
 
     account_kinds: tuple[str, ...] = ()  # empty: all
-    accounts: tuple[str, ...] = ()  # ids of those that a model route names; empty: all
-    account_id: str = ""  # the only account that may serve it; empty: any
-    ownership: str = ""  # fingerprint of state that one account owns: only that account may serve it
-    conversation: str = ""  # id of the stored conversation that it continues: only its key may
+    accounts: tuple[str, ...] = ()  # ids of the accounts that a model route names; empty: all
+    account_id: str = ""  # id of the only account that may serve it; empty: any
+    ownership: str = ""  # fingerprint of state that only one account has: that account must serve it
+    conversation: str = ""  # id of the conversation that it continues, which only one API key may do
     affinity: str = ""  # fingerprint of the conversation, for prompt caches
 
 
 ANY_ACCOUNT = RoutingConstraints()
-NO_ACCOUNT = ("",)  # the id of none
+NO_ACCOUNT = ("",)  # allows no account: no account has an empty id
 
 
 @record
 class ResponseOptions:
     """How the client receives the response."""
 
-    stream: bool = True  # false: one object, so any account may still answer until its end
+    stream: bool = True  # False: one object, so failover is possible until its end
     on_stream_error: CutPolicy = CutPolicy.FAIL
-    include_usage: bool = False  # chat: the usage chunk
-    include_reasoning: bool = False  # chat: reasoning of accounts that speak Responses
-    include_raw: bool = False  # the request that the upstream received, or its response
+    include_usage: bool = False  # chat: whether a chunk with the usage is sent
+    include_reasoning: bool = False  # chat: whether the reasoning of a Responses upstream is sent
+    include_raw: bool = False  # whether the upstream's request and events are returned too
     keep_codex_events: bool = False
     caching: Caching | None = None
 
@@ -90,7 +90,7 @@ STREAM = ResponseOptions()
 class RequestContext:
     """One request to one model, and the same request to its fallback models."""
 
-    request_id: str  # ours, unique; the client's x-request-id is only echoed
+    request_id: str  # generated and unique; the client's x-request-id is only echoed
     caller: Caller
     request: ModelRequest
     routing: RoutingConstraints = ANY_ACCOUNT
@@ -98,14 +98,14 @@ class RequestContext:
     fallbacks: Sequence[RequestContext] = ()
 
     def with_fallbacks(self, fallbacks: Sequence[RequestContext]) -> RequestContext:
-        """Return it with *fallbacks*, which are tried in their order."""
+        """Return this request with *fallbacks*, which are tried in their order."""
         return RequestContext(
             self.request_id, self.caller, self.request, self.routing, self.options, fallbacks
         )
 
     @property
     def allowed_accounts(self) -> tuple[str, ...]:
-        """The ids of the accounts that may serve it; empty: all, ("",): none."""
+        """The ids of the accounts that may serve the request; empty: all, NO_ACCOUNT: none."""
         routing, own = self.routing, self.caller.key.accounts
         if routing.account_id:
             return (routing.account_id,)

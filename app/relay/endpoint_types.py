@@ -1,5 +1,5 @@
 """
-How requests of each endpoint are put to accounts: which are eligible, the bounds, and the kind of attempt.
+What differs between endpoints: which accounts are eligible, the bounds, and the kind of attempt.
 
 Selection, failover, reporting and settlement are the same for all of them.
 """
@@ -33,7 +33,7 @@ from app.translation.requests.field_support import AccountRequirements, account_
 from app.translation.requests.images_to_responses import uncarried_field
 from app.translation.requests.upstream_request import upstream_body
 
-UNSTREAMED_SECONDS = 180.0  # for an upstream that sends nothing before its response is complete
+UNSTREAMED_SECONDS = 180.0  # limit for upstreams that send nothing until the response is complete
 _SILENCES = ("headers", "first_progress", "first_progress_reasoning", "idle", "idle_reasoning")
 
 
@@ -48,9 +48,9 @@ class EndpointType:
     fit: Callable[[RequestContext], AccountRequirements]
     bounds: Callable[[RequestContext, Price | None, ModelSize], Bounds]
     begin: Callable[[AttemptInputs], Attempt]
-    max_accounts: int | None = None  # that are tried in turn; None: as many as the attempts allow
-    is_unstreamed: bool = False  # whether upstreams send the response at once, after a long silence
-    # the error where no account could ever serve the request, given the kinds that the pool has
+    max_accounts: int | None = None  # how many accounts are tried; None: as many as the attempts allow
+    is_unstreamed: bool = False  # whether upstreams send the response at once after a long silence
+    # Returns the error where no account of the kinds that the pool has could ever serve the request.
     unserved: Callable[[RequestContext, Collection[str]], GatewayError | None] = _never_unserved
 
     def time_limits(self, limits: TimeLimits) -> TimeLimits:
@@ -122,7 +122,7 @@ def _passthrough_unserved(context: RequestContext, kinds: Collection[str]) -> Ga
 
 
 def _fit_images(context: RequestContext) -> AccountRequirements:
-    """Accounts pass the request through, or have a tool for its model that carries all of its fields."""
+    """Require accounts that pass the request through, or whose image tool takes all its fields."""
     model, field = context.request.model, uncarried_field(context.request.body)
     having = [name for name, tool in IMAGE_TOOLS.items() if tool.has(model)]
     fit = () if field else having
@@ -163,7 +163,7 @@ COMPACTION = EndpointType(
     fit=_fit_compaction,
     bounds=_bound_model,
     begin=_begin_compaction,
-    max_accounts=2,  # the work is long and expensive: if two accounts fail, the client receives the error
+    max_accounts=2,  # a compaction is long and expensive: after two accounts the error is returned
     is_unstreamed=True,
     unserved=_compaction_unserved,
 )
@@ -191,5 +191,5 @@ ENDPOINT_TYPES = {
 
 
 def endpoint_type_of(context: RequestContext) -> EndpointType:
-    """Return the endpoint type of *context*; whatever is not in the table passes through."""
+    """Return the endpoint type of *context*; endpoints that are not in the table are passed through."""
     return ENDPOINT_TYPES.get(context.request.client_protocol, PASSTHROUGH)

@@ -1,4 +1,4 @@
-"""Failover: one admitted request over the accounts of its pool, until one responses."""
+"""Failover: try accounts of the pool for one admitted request until one of the attempts succeeds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from app.stores.records.ledger import Action
 from app.translation.resume.delivered import ResumedStream
 
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
-# Suspicions that a request may have caused by itself, whichever account received it.
+# Failures that the request itself may have caused, at whichever account.
 CAUSED_BY_REQUESTS = frozenset(
     {Failure.RESET, Failure.SERVER_ERROR, Failure.BLOCKED, Failure.CUT, Failure.GARBLED}
 )
@@ -58,17 +58,17 @@ NOT_OF_THE_ACCOUNT = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Fail
 
 @record
 class FailoverActions:
-    """What failover has done by others."""
+    """The steps that failover delegates."""
 
     begin: Callable[[Selection, ResumedStream | None], Attempt]
-    report: Callable[[AttemptReport], Selection | Refusal]  # and select an account for the next attempt
-    renew: Callable[[Account], Account | None]  # get a new token for a signed-in account
-    adapt: Callable[[Attempt, UpstreamError], Adapted | None]  # leave out what was refused
+    report: Callable[[AttemptReport], Selection | Refusal]  # store an outcome; select the next account
+    renew: Callable[[Account], Account | None]  # get a new token; None: there is none
+    adapt: Callable[[Attempt, UpstreamError], Adapted | None]  # leave out the refused part; None: impossible
 
 
 @record
 class FailoverPolicy:
-    """The bounds of the attempts of one request."""
+    """What bounds the attempts of one request."""
 
     budget: RetryBudget  # of its pool
     keepalive_seconds: float
@@ -85,7 +85,7 @@ class _AccountFailure:
 
 
 class Failover:
-    """Tries accounts until one responses, or none is left to try."""
+    """Tries accounts until one of the attempts succeeds or no further one is allowed."""
 
     def __init__(
         self,
@@ -105,17 +105,17 @@ class Failover:
         self._timing = timing
         self._clock = timing.monotonic
         self._started = timing.monotonic()
-        self._renewals: dict[str, Account | None] = {}  # the result of each renewal, by account
-        self._restarts = 0  # of this model, after its stream broke off
+        self._renewals: dict[str, Account | None] = {}  # results of token renewals, by account id
+        self._restarts = 0  # how often a broken stream was continued at this model
         self._failed: UpstreamError | None = None  # the last failure, as the client may see it
         self._tried: list[str] = []
-        self._excluded: list[str] = []  # of these, accounts that would give the same response again
-        self._has_unsupported = False  # whether an account refused what others may support
+        self._excluded: list[str] = []  # tried accounts that would fail again
+        self._has_unsupported = False  # an account refused what others may support
         self._failures: dict[str, _AccountFailure] = {}
-        self._taken_out: dict[Scope, str] = {}  # the account that this request took out, by scope
+        self._taken_out: dict[Scope, str] = {}  # account taken out by this request, by scope
 
     def events(self, selection: Selection) -> EventBatches:
-        """Yield what `Attempt.events` yields, of the attempts in turn; start with *selection*."""
+        """Yield what `Attempt.events` yields, for one attempt after the other, the first at *selection*."""
         renewed = None
         while True:
             if is_retry := renewed is None and self._progress.attempts > 0:
@@ -146,8 +146,8 @@ class Failover:
         """
         Wait until the retry budget has room for an attempt at *account_id*.
 
-        Waiting is worth it while another request's retry is under way there: if that one is answered, this
-        one is free. Raises the last failure, or NoAccounts where this model was not tried yet.
+        It waits only while a retry of another request is under way at the account: if that one succeeds, this
+        one costs nothing. Raises the last failure, or NoAccounts where this model was not tried yet.
         """
         key, target = self._context.caller.key.id, self._target(account_id)
         again = len(self._record.attempts) > 1
@@ -159,7 +159,7 @@ class Failover:
 
     @contextmanager
     def _counted(self, account_id: str, *, is_retry: bool) -> Iterator[None]:
-        """Count how an attempt ends; a client that leaves shows nothing about the account."""
+        """Count how the attempt inside this block ends; a client that leaves is no failure of the account."""
         target, failed = self._target(account_id), False
         try:
             yield
@@ -173,7 +173,7 @@ class Failover:
                 self._budget.note_failure(target)
 
     def _deliver(self, attempt: Attempt) -> EventBatches:
-        """Yield the events of *attempt*, and record them in case another attempt has to continue."""
+        """Yield the events of *attempt*, and record them: another attempt may have to continue them."""
         progress, answered = self._progress, False
         has_settings = attempt.account.settings is not NO_SETTINGS
         with closing(events_of(attempt) if has_settings else attempt.events()) as arriving:
@@ -189,21 +189,21 @@ class Failover:
                 yield events
 
     def _renew(self, attempt: Attempt, error: UpstreamError) -> Account | None:
-        """Return the account with a new token, where an old one was refused: once per account."""
+        """Return the account with a new token if its token was refused, else None; once per account."""
         account = attempt.account
         if account.id in self._renewals or attempt.committed:
             return None
         if self._record.charge is not None:
-            return None  # it may be billed: another attempt needs a reservation of its own
+            return None  # it may be billed, so a repetition needs a reservation
         if self._verdict(attempt, error).failure is not Failure.CREDENTIAL:
             return None
         renewed = self._renewals[account.id] = self._actions.renew(account)
         return renewed
 
     def _adapt(self, attempt: Attempt, error: UpstreamError) -> Account | None:
-        """Return the account, where the request is to be repeated there without what was refused."""
+        """Return the account if the request can be repeated there without what it refused, else None."""
         if self._record.charge is not None:
-            return None  # as for a renewal
+            return None  # it may be billed, see `_renew`
         adapted = self._actions.adapt(attempt, error)
         if adapted is None:
             return None
@@ -252,8 +252,8 @@ class Failover:
         """
         Record a failure, and return whether another account has already failed in the same way.
 
-        Two accounts that refuse the same request show something about the request: whatever one
-        prompt contains, it takes no second account into a state that needs attention.
+        If two accounts refuse the same request, the request is the probable cause. So a request never brings
+        a second account into a state that needs attention.
         """
         if action is Action.OTHER_ONCE:
             is_second = self._has_unsupported
@@ -265,10 +265,14 @@ class Failover:
         )
 
     def _change(self, attempt: Attempt, error: UpstreamError, verdict: Verdict) -> AccountOutcome:
-        """Return what *error* changes at its account; one request takes out one account per scope at most."""
+        """
+        Return what *error* changes in the stored account.
+
+        A request takes out at most one account per scope.
+        """
         account, scope = attempt.account, verdict.consequence.scope
         if account.signed_in and self._renewals.get(account.id, account) is None:
-            return {}  # its sign-in could not be renewed, which the refresher has already reported
+            return {}  # the token could not be renewed, which is stored already
         counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
         if counts and self._taken_out.setdefault(scope, account.id) != account.id:
             return (
@@ -283,7 +287,7 @@ class Failover:
         return windows_from_headers(attempt.response.headers, self._timing.unix())
 
     def _take_restart(self, *, stalled: bool) -> bool:
-        """Return whether a restart is left, and use it: one at this model, one after a stall."""
+        """Return whether a broken stream may be continued; count it: once per model, once after a stall."""
         if self._restarts >= MAX_RESTARTS or not self._progress.may_continue(stalled=stalled):
             return False
         self._restarts += 1
@@ -304,25 +308,29 @@ class Failover:
             reply = self._actions.report(report)
         except StoreUnavailable:
             raise failed from None
-        self._record.outcome = NO_OUTCOME  # the store has it now
+        self._record.outcome = NO_OUTCOME  # it is stored now
         return reply
 
     def _wait_after(self, reply: Selection | Refusal, selection: Selection) -> float | None:
-        """Return the seconds to wait before acting on *reply*, None where waiting is of no use."""
+        """Return the seconds to wait before acting on *reply*, None if no account is available soon."""
         if isinstance(reply, Selection):
             return self._pause_before(reply.account_id, selection.attempt)
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
         if not (self._tried and set(self._tried) != set(self._excluded) and wait_ms):
             return None
-        # an account that may be tried again is back then; not all that wait for it return at once
+        # The account is available again then; the jitter spreads the requests that wait for it
         wait = wait_ms / 1000
         return min(wait + self._timing.random.uniform(0, WAKE_JITTER * wait), max(wait, MAX_WAIT_SECONDS))
 
     def _pause_before(self, account_id: str, attempt: int) -> float:
-        """Return the seconds before an account that has failed is tried again: as long as it requested."""
+        """
+        Return the seconds before *account_id* is tried.
+
+        After a failure it is the pause that the account requested.
+        """
         last = self._failures.get(account_id)
         if last is None or last.failure in LIMITED:
-            return 0.0  # a limited account is not selected before its limit is over
+            return 0.0  # the store selects a limited account only once its limit is over
         pause_end = last.at + pause_seconds(attempt, last.error, self._timing.random)
         return max(0.0, pause_end - self._clock())
 
@@ -341,7 +349,7 @@ class Failover:
         return pause(seconds, self._context, self._progress, self._policy.keepalive_seconds, self._clock)
 
     def _is_exhausted(self) -> bool:
-        """Return whether this model has had its attempts: some are reserved for the caller's fallbacks."""
+        """Return whether no attempt is left for this model: some are reserved for the caller's fallbacks."""
         is_early = self._clock() - self._started < FIRST_SECONDS
         reserved = min(RESERVED_FOR_FALLBACKS, self._progress.fallbacks_left)
         left = MAX_ATTEMPTS - self._progress.attempts - reserved
@@ -349,7 +357,7 @@ class Failover:
 
 
 def _may_be_price(error: UpstreamError) -> bool:
-    """Return whether *error* may mean that only this request costs more than the remaining credit."""
+    """Return whether *error* may only mean that this request costs more than the remaining credit."""
     return (
         isinstance(error, UpstreamRejected)
         and error.upstream_status == PAYMENT_REQUIRED

@@ -37,7 +37,7 @@ from app.upstream.responses import essence_of
 class ServedBy:
     """How a request is served: by which model and account, and how the limits stood at admission."""
 
-    context: RequestContext  # of the model that answers
+    context: RequestContext  # the request to the model that answers
     account_name: str = ""  # empty: no account was tried
     account_kind: str = ""
     limits: Sequence[LimitStanding] = ()
@@ -54,7 +54,7 @@ class CacheUse:
 
 
 class FallbackChain:
-    """One request over the models that may answer it."""
+    """One request, tried at each model that may answer it."""
 
     def __init__(
         self,
@@ -65,11 +65,12 @@ class FallbackChain:
     ) -> None:
         self._context = context
         self._record = RequestRecord()
-        self.refused: tuple[RequestContext, GatewayError] | None = None  # where no account was tried
+        # The first request and its error, if it was not admitted.
+        self.refused: tuple[RequestContext, GatewayError] | None = None
         self._progress = progress
         self._relay = stream
         self._cache = cache
-        self._due: Sequence[RequestContext] = ()  # to try again while the last one is waited for
+        self._due: Sequence[RequestContext] = ()  # to try again during the wait for the last model
 
     @property
     def context(self) -> RequestContext:
@@ -78,12 +79,12 @@ class FallbackChain:
 
     @property
     def ledger_row(self) -> LedgerRow | None:
-        """The ledger's row of the model that was tried last; None until it is settled."""
+        """The ledger row of the model that was tried last; None until it is settled."""
         return self._record.row
 
     @property
     def is_caller_current(self) -> bool:
-        """Whether admission has compared the key with the store's."""
+        """Whether admission has compared the API key with its stored record."""
         return self._progress.is_caller_current
 
     @property
@@ -114,7 +115,7 @@ class FallbackChain:
         return last.request.body if last is not None else {}
 
     def take_raw_events(self) -> list[JsonObject]:
-        """Return what the upstream sent since the last call; only with the option `include_raw`."""
+        """Return the upstream's events since the last call; empty without the option `include_raw`."""
         last = self._record.last
         if last is None:
             return []
@@ -134,9 +135,9 @@ class FallbackChain:
 
     def events(self) -> EventBatches:
         """
-        Yield what `Relay.stream` yields, of the first model that answers.
+        Yield what `Relay.stream` yields for the first model that answers.
 
-        After a stream broke off a fallback may continue, if its response begins with what was delivered.
+        A fallback may continue a stream that broke off if its response begins with what was delivered.
         While the last model is waited for, those that were passed over are tried again.
         """
         first: GatewayError | None = None
@@ -166,15 +167,15 @@ class FallbackChain:
             raise first
 
     def _to_recheck(self) -> Iterator[RequestContext]:
-        """Yield the models that were passed over, and then the one that is waited for, as often as needed."""
+        """Yield the models that were passed over, then the one that is waited for, while any is due."""
         while self._due:
             context, *due = self._due
             self._due = due
-            self._progress.fallbacks_left = len(due) + 1  # `events` counts this one
+            self._progress.fallbacks_left = len(due) + 1  # `events` subtracts one for this model
             yield context
 
     def _may_continue(self) -> bool:
-        """Return whether another model may still answer, and note that it is about to."""
+        """Return whether another model may still answer; if it continues a broken stream, note that."""
         progress = self._progress
         if progress.attempts >= MAX_ATTEMPTS:
             return False
@@ -187,7 +188,7 @@ class FallbackChain:
         return True
 
     def _named(self, batches: EventBatches) -> EventBatches:
-        """Return *batches* of a response that carries the name of the model as its caller knows it."""
+        """Return *batches* with the model name that the caller knows, where a model route changed it."""
         name = self._context.request.response_model
         return renamed(batches, name, self._is_event_stream) if name else batches
 
@@ -208,7 +209,7 @@ class FallbackChain:
 
 
 def may_fall_back(error: GatewayError) -> bool:
-    """Return whether another model may answer what failed with *error*."""
+    """Return whether another model may succeed where one failed with *error*."""
     if not isinstance(error, UpstreamError):
         return isinstance(error, NoAccounts | QuotaExceeded | ModelNotFound)
     match classify(error):

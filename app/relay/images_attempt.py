@@ -1,8 +1,8 @@
 """
 An attempt at images by an account without the Images API: a model calls the image tool.
 
-The tool produces one image for each request, so several images are several requests to the account, one
-after the other. The caller receives what the Images API would send: one object, or its stream of events.
+The tool produces one image per request, so several images take several requests to the account, one after
+the other. The caller receives what the Images API would send: one object, or a stream of its events.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ImagesReader:
 
     @property
     def reported_usage(self) -> Usage | None:
-        """The usage of all calls, None where it was not reported of one."""
+        """The usage of all calls, None if any of the calls did not report it."""
         if any(call.reported_usage is None for call in self.calls):
             return None
         return self.usage
@@ -91,7 +91,7 @@ class ImagesReader:
 
     @property
     def output_bytes(self) -> int:
-        """The bytes of text, and for each finished image as many as text of its tokens would have."""
+        """The bytes of text, plus for each finished image those of a text with as many tokens."""
         images = sum(len(call.translator.images) for call in self.calls)
         text: int = sum(call.attempt.reader.output_bytes for call in self.calls)
         return text + images * max_bytes_for(IMAGE_TOKENS)
@@ -130,7 +130,7 @@ class ImagesAttempt:
         return False
 
     def events(self) -> EventBatches:
-        """Yield pieces of the response, of which a failure before the first leaves nothing behind."""
+        """Yield pieces of the response; a failure before the first has no effect, so failover is possible."""
         images: list[JsonObject] = []
         while len(images) < self._count:
             call = self._begin_call()
@@ -149,7 +149,7 @@ class ImagesAttempt:
             yield [orjson.dumps(body)]
 
     def _begin_call(self) -> ImageCall:
-        """Return the next request, which has time limits of its own."""
+        """Return the request for the next image, which has its own time limits."""
         if self.reader.calls:
             self._deadlines = self._deadlines.restarted()
         context = self.context
@@ -184,13 +184,13 @@ class ImagesAttempt:
         yield [responses_frames(events)]
 
     def _set_content_type(self, content_type: str) -> None:
-        """Set the type of what the caller receives; the other headers are the upstream's."""
+        """Set the Content-Type that the caller receives; the other headers are the upstream's."""
         headers = {name.lower(): value for name, value in self.response.headers.items()}
         self.response = ResponseHead(self.response.status, {**headers, "Content-Type": content_type})
 
 
 def _tool_request(inputs: AttemptInputs, tool: ImageTool) -> UpstreamRequest:
-    """Return the request for one image, as the account takes it."""
+    """Return the request for one image, without what the account is known to refuse."""
     context, account = inputs.context, inputs.account
     client = context.request
     made = images_to_responses(

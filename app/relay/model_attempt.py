@@ -1,4 +1,4 @@
-"""An attempt at a chat or responses endpoint: its event stream is read, translated and held back."""
+"""An attempt at a chat or responses endpoint: read its events, translate them, hold back the first ones."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from app.yielding import give_way
 
 log = structlog.get_logger()
 
-MAX_NAME_CHARS = 200  # of a conversation
-# of requests that continue something else than the latest response, or outlast their connection
+MAX_NAME_CHARS = 200  # longest name of a conversation
+# Fields of requests that continue something else than the latest response, or outlast their connection.
 WITH_STORED_STATE = ("conversation", "previous_response_id", "background")
 MAX_LOGGED_ACCOUNTS = 10_000
-# what was logged: the id and version of an account, and the names in its usage
+# What was logged already: the id and version of an account, and the names in its usage.
 _unknown_usage: set[tuple[str, int, tuple[str, ...]]] = set()
 
 
 class ProtocolAttempt:
     """
-    What attempts have in common that send a request by the account's protocol.
+    What streamed and unstreamed attempts at model endpoints have in common.
 
     `reader` has observed what the upstream produced, whether or not the client received it.
     """
@@ -65,7 +65,7 @@ class ProtocolAttempt:
         return exceeds(self.reader, tokens)
 
     def report_unknown_usage(self) -> None:
-        """Log and store once per account that its usage has no count that is known: it is estimated."""
+        """Log and store, once per account, that no field of its usage is known, so usage is estimated."""
         if self.reader.unknown_usage is None or self.reader.usage is not None:
             return
         account, names = self.account, names_of_unknown(self.reader.unknown_usage)
@@ -90,7 +90,7 @@ class ProtocolAttempt:
 
     def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
         size = self.context.request.body_bytes
-        give_way(size)  # it has just been translated
+        give_way(size)  # translating a large body has blocked the other greenlets
         body = write_json(self.request.body, size)
         accept = "application/json" if self.request.body.get("stream") is False else ""
         turn = self._turn() if self.account.settings.websocket == ON and not accept else None
@@ -103,7 +103,7 @@ class ProtocolAttempt:
         )
 
     def _turn(self) -> Turn | None:
-        """Return the request as the turn of a conversation, None if it names none."""
+        """Return the request as a turn of the conversation that it names, None if it names none."""
         body, caller = self.request.body, self.context.caller
         name = body.get("prompt_cache_key") or next(
             (text for header in SESSION_HEADERS if (text := caller.headers.get(header))), None
@@ -123,12 +123,12 @@ class ModelAttempt(ProtocolAttempt):
         context = inputs.context
         self._is_terminal = False
         self._content_type = ""
-        self._decoder: EventDecoder | ObjectDecoder | None = None  # known once the response begins
+        self._decoder: EventDecoder | ObjectDecoder | None = None  # chosen when the response begins
         self._translator = translator_for(context, request.protocol)
         self._is_opening = PROTOCOLS[context.request.client_protocol].is_opening
         self._cap = output_cap_for(inputs, request.protocol)
         self._resumed = inputs.resumed
-        # until the first event that a user could see; None: it has passed
+        # Events before the first one that a user could see; None: that one has been delivered.
         self._held: list[Event] | None = [] if inputs.resumed is None else None
 
     @property
@@ -143,7 +143,7 @@ class ModelAttempt(ProtocolAttempt):
         return exchange(self)
 
     def receive(self, response: UpstreamResponse, beginning: bytes = b"") -> EventBatches:
-        """Read *response*, of whose body *beginning* has been read already."""
+        """Read *response*; *beginning* is the part of its body that has been read already."""
         self._content_type = content_type_of(response)
         try:
             yield from self._stream(response.body, beginning)
@@ -171,7 +171,7 @@ class ModelAttempt(ProtocolAttempt):
 
     @property
     def _awaits_usage(self) -> bool:
-        """Whether the response is complete but for its usage."""
+        """Whether the response is complete except for its usage."""
         reader = self.reader
         return (
             not self._is_terminal
@@ -194,18 +194,18 @@ class ModelAttempt(ProtocolAttempt):
         try:
             data = body.read(self._deadlines.seconds())
         except StreamIncomplete:
-            self._cancellation.check()  # we ended the wait: the client left
+            self._cancellation.check()  # raises ClientGone if the wait ended because the client left
             if not self.reader.can_end():
                 raise
             data = b""  # the response is complete; only the formal end of its stream is missing
         if data and self._cancellation.error is not None:
             with suppress(*MALFORMED_EVENT_ERRORS):
-                self._observe(data)  # its usage may be in it
+                self._observe(data)  # it may contain the usage
         self._cancellation.check()
         return data
 
     def _consume(self, data: bytes) -> Iterator[list[Event]]:
-        """Yield the client's events that *data*, the bytes of one read, completes."""
+        """Yield the events for the client that are complete with *data*, the bytes of one read."""
         if events := self._checked(lambda: self._translate(data)):
             self._deadlines.client_informed()
             yield events
@@ -226,7 +226,7 @@ class ModelAttempt(ProtocolAttempt):
             raise protocol_error from error
 
     def _translate(self, data: bytes) -> list[Event]:
-        """Return the client's events of one read; events after a terminal one are discarded."""
+        """Return the events for the client from one read; events after a terminal one are discarded."""
         events, stage = self._observe(data)
         if stage is not Stage.QUIET:
             self._deadlines.progressed()
@@ -238,7 +238,7 @@ class ModelAttempt(ProtocolAttempt):
         return self._release(self._capped(events + translator.finish()), at_end=True)
 
     def _observe(self, data: bytes) -> tuple[list[Event], Stage]:
-        """Return the upstream's events of one read, up to a terminal one, and the response's progress."""
+        """Return the upstream's events from one read, up to a terminal one, and the stage of the response."""
         decoder = self._decoder
         if decoder is None:
             decoder = self._decoder = self._begun(data)
@@ -248,7 +248,7 @@ class ModelAttempt(ProtocolAttempt):
         events = decoder.decode_events(data) if data else decoder.flush()
         if decoder.comments != comments:
             self._deadlines.commented()
-        # The reader repairs odd events, and the translator may change them.
+        # Copied now, because the reader repairs odd events and the translator may change them.
         raw = [event.payload.copy() for event in events] if self.context.options.include_raw else []
         stage, observe = Stage.QUIET, self.reader.observe
         for index, event in enumerate(events):
@@ -264,7 +264,7 @@ class ModelAttempt(ProtocolAttempt):
         return events, stage
 
     def _begun(self, data: bytes) -> EventDecoder | ObjectDecoder | None:
-        """Return the decoder of a response that begins with *data*, None if that is only blank."""
+        """Return the decoder of a response that begins with *data*, None while that is blank."""
         decoder = decoder_for(self.request.protocol, self._content_type, data)
         if decoder is None:
             if not data:
@@ -296,7 +296,11 @@ class ModelAttempt(ProtocolAttempt):
         return events if self._cap is None else self._cap.feed(events, self.reader)
 
     def _release(self, events: list[Event], *, at_end: bool = False) -> list[Event]:
-        """Return *events*, held back until one is visible to a user, so that failover is possible."""
+        """
+        Return what may be delivered.
+
+        *events* are held until a user could see one, so that failover is possible.
+        """
         if self._resumed is not None:
             return self._resumed.skip_delivered(events)
         if self._held is None:

@@ -23,13 +23,14 @@ from app.relay.content_types import EVENTS
 from app.streaming.events import Event, EventBatches
 from app.upstream.responses import essence_of
 
-_MODEL = re.compile(rb'("model"\s*:\s*)"(?:[^"\\]|\\.)*"')  # inside a JSON text its quotes would be escaped
+# Cannot match within a JSON string: its quotes are escaped
+_MODEL = re.compile(rb'("model"\s*:\s*)"(?:[^"\\]|\\.)*"')
 _OBJECT_BEGINS = b"{"
-_NAME_CHAR = r"[\w./:@-]"  # next to a name in a message: it is a part of another word
+_NAME_CHAR = r"[\w./:@-]"  # next to it in a message, a name is a part of another word
 
 
 def events_of(attempt: Attempt) -> RelayedBatches:
-    """Yield the events of *attempt*, whose account has settings, with the name that callers use."""
+    """Yield the events of *attempt*, with the model name that callers use in place of its account's own."""
     name, settings = attempt.context.request.model, attempt.account.settings
     own_name = settings.model_names.get(name)
     if own_name is None:
@@ -41,7 +42,7 @@ def events_of(attempt: Attempt) -> RelayedBatches:
     try:
         with closing(batches):
             yield from batches
-    except UpstreamRejected as error:  # the rules of errors look for the name, and callers know no other
+    except UpstreamRejected as error:  # callers, and the rules for errors, know only this name
         pattern = f"(?<!{_NAME_CHAR}){re.escape(own_name)}(?!{_NAME_CHAR})"
         error.message = re.sub(pattern, lambda _: name, error.message)
         raise
@@ -50,7 +51,7 @@ def events_of(attempt: Attempt) -> RelayedBatches:
 def with_model_name(
     pieces: Sequence[bytes | bytearray], place: tuple[int, int], name: str
 ) -> tuple[list[bytes | bytearray], tuple[int, int]]:
-    """Return the *pieces* of a form with *name* as its model, which is at *place*, and its new place."""
+    """Put *name* at *place* in the *pieces* of a form; return the pieces and the new place."""
     form, (start, end), encoded = pieces[0] if len(pieces) == 1 else b"".join(pieces), place, name.encode()
     return [form[:start], encoded, form[end:]], (start, start + len(encoded))
 

@@ -19,7 +19,7 @@ from app.stores.records.admission import AccountsRefusal, Obstacle
 
 # No wait makes these accounts available.
 UNUSABLE = (Obstacle.MISSING, Obstacle.PAUSED, Obstacle.DEAD, Obstacle.UNREADABLE)
-BUSY_RETRY_SECONDS = 2.0  # accounts are full: other requests may end at any time
+BUSY_RETRY_SECONDS = 2.0  # while accounts are full: a request may end at any time
 
 
 def no_account_error(
@@ -38,7 +38,7 @@ def no_account_error(
     if not refused.is_model_known or (missing and missing == fitting):
         message = f"The model '{refused.model}' does not exist, or no account of this pool may use it"
         return ModelNotFound(message, param="model")
-    if not refused.is_offered:  # other accounts have it, but not of the requested kind or those of the key
+    if not refused.is_offered:  # only accounts of other kinds, or not allowed for the key, have it
         message = f"No account that may serve this request offers the model '{refused.model}'"
         return ModelNotFound(message, param="model")
     if spent := pool_spent_error(refused, now_ms):
@@ -49,7 +49,7 @@ def no_account_error(
 def pool_spent_error(
     refused: AccountsRefusal, now_ms: float, extra: dict[str, Any] | None = None
 ) -> PoolSpent | None:
-    """Return the error of a pool whose eligible accounts have all used up their limits; else None."""
+    """Return the error if all eligible accounts of the pool have used up their limits, else None."""
     if set(refused.able) - set(UNUSABLE) != {Obstacle.SPENT}:
         return None
     if not refused.resets_ms:

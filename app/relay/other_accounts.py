@@ -1,4 +1,4 @@
-"""Other accounts that could serve a request whose first token is late; without one it continues to wait."""
+"""Whether another account could serve a request whose first token is late; if none can, it waits on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from app.relay.context import RequestContext
 from app.stores.records.accounts import AccountState
 from app.translation.requests.field_support import AccountRequirements
 
-FRESH_SECONDS = 5.0  # many requests may check at the same time: each pool is read at most once per interval
-MAX_POOLS = 100  # whose accounts are cached
-AVAILABLE = (AccountState.ACTIVE, AccountState.BURST_LIMITED)  # now, or within seconds
+FRESH_SECONDS = 5.0  # for how long the accounts of a pool are cached: many requests check at once
+MAX_POOLS = 100  # how many pools are cached
+# States in which an account serves now or within seconds
+AVAILABLE = (AccountState.ACTIVE, AccountState.BURST_LIMITED)
 
 
 class OtherAccounts:
@@ -33,7 +34,7 @@ class OtherAccounts:
         if context.routing.account_id or context.routing.ownership:
             return False
         accounts, model = self._accounts_of(context.caller.key.pool), context.request.model
-        # as admission does: a name that no account lists may be served by any
+        # As in admission, a model that no account lists may be served by any.
         is_listed = any(
             model in account.listed or model in account.settings.model_names for account in accounts
         )
@@ -66,7 +67,7 @@ class OtherAccounts:
         try:
             accounts = self._accounts.all(pool)
         except StoreUnavailable:
-            return []  # no account can be selected now
+            return []  # while the store is away, no account can be selected
         if len(self._cached) >= MAX_POOLS:
             self._cached.clear()
         self._cached[pool] = now, accounts

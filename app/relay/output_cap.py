@@ -11,7 +11,7 @@ Two cases:
   Each delta with text has at least one token, unless an intermediary splits tokens, so the average is checked
   as well; and no token of any known vocabulary is longer than MAX_TOKEN_BYTES.
 
-Counted are the upstream's events, in whichever protocol the client receives them.
+The upstream's events are counted, whichever protocol the client uses.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from app.translation.output_cap.limiter import OutputCap
 from app.translation.output_cap.responses import ResponsesOutputCap
 from app.translation.requests.field_support import Support, has_effect, support_for
 
-MAX_TOKEN_BYTES = 256  # vocabularies have runs of up to 128 blanks as one token
+MAX_TOKEN_BYTES = 256  # known vocabularies have tokens of up to 128 blanks
 
 
 class Reader(Protocol):
-    """What has observed the upstream's events."""
+    """The counts of a reader that observed the upstream's events."""
 
     deltas: int
 
@@ -43,7 +43,7 @@ class Reader(Protocol):
 
 
 class AttemptOutputCap:
-    """*limiter* passes the client's events; *max_bytes* and *max_tokens* are of the upstream's output."""
+    """Ends a response: *limiter* edits the client's events, the maxima bound the upstream's."""
 
     def __init__(self, limiter: OutputCap, max_bytes: int | None, max_tokens: int | None) -> None:
         self._limiter = limiter
@@ -55,7 +55,7 @@ class AttemptOutputCap:
         return self._limiter.cut is not None
 
     def feed(self, events: list[Event], reader: Reader) -> list[Event]:
-        """Return *events* up to where the response has to end, with its final events once that is reached."""
+        """Return *events* up to where the response has to end, then the events that end it."""
         passed = self._limiter.limit_events(events)
         if self._limiter.cut is None and self._is_exceeded(reader):
             passed += self._limiter.cut_off()
@@ -86,7 +86,7 @@ def may_be_cut(inputs: AttemptInputs, protocol: str) -> bool:
 
 
 def output_cap_for(inputs: AttemptInputs, protocol: str) -> AttemptOutputCap | None:
-    """Return what ends the account's response in *protocol*; None where only the upstream does."""
+    """Return the cap for the account's response in *protocol*; None if only the upstream ends it."""
     context = inputs.context
     client_protocol = context.request.client_protocol
     tokens = next(
@@ -110,7 +110,7 @@ def output_cap_for(inputs: AttemptInputs, protocol: str) -> AttemptOutputCap | N
 
 
 def _capped_value(inputs: AttemptInputs, protocol: str, name: str) -> Any:
-    """Return the field *name* of the request if the gateway applies it, None where the upstream does."""
+    """Return the field *name* of the request if the gateway has to apply it, None if the upstream does."""
     context = inputs.context
     value = context.request.body.get(name)
     if not has_effect(name, value):

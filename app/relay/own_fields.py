@@ -1,4 +1,4 @@
-"""The requests to an account as its operator has set them: names of models, fields left out, fields set."""
+"""Apply an account's settings to its requests: own model names, fields left out, fields set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JSON = "application/json"
 def with_settings(
     request: UpstreamRequest, settings: RequestSettings, client: ModelRequest
 ) -> UpstreamRequest:
-    """Return *request*, made from that of *client*, as an account with *settings* is sent it."""
+    """Return *request*, made from that of *client*, as it is sent to an account with *settings*."""
     body = settings.apply_to_body(request.body, client.model)
     if body is request.body:
         return request
@@ -31,9 +31,9 @@ def raw_body_with_settings(
     client: ModelRequest, settings: RequestSettings
 ) -> tuple[Sequence[bytes | bytearray], list[str]]:
     """
-    Return the body of *client*, which is passed through, as an account with *settings* is sent it.
+    Return the body of *client*, which is passed through, as it is sent to an account with *settings*.
 
-    Also returns the fields that have no effect. Of a form the name of the model alone is changed.
+    Also returns the names of the fields that have no effect. In a form only the model's name is changed.
     """
     if client.content_type != JSON:
         name, place = settings.model_names.get(client.model), client.model_place
@@ -45,7 +45,7 @@ def raw_body_with_settings(
 
 
 def ignored_fields(settings: RequestSettings, client: ModelRequest) -> list[str]:
-    """Return the fields that *client* set and *settings* leave out, or give another value."""
+    """Return the names of the fields of *client* that *settings* leave out or override."""
     names = {
         name: settings.set_fields.get(field)
         for field in (*settings.drop_fields, *settings.set_fields)

@@ -1,8 +1,8 @@
 """
 An attempt whose response is forwarded as received: embeddings, audio, images.
 
-Nothing is translated. JSON is held until it is complete, so that another account may still answer;
-anything else is the client's from its first piece on.
+Nothing is translated. A JSON response is held until it is complete, so that another account may still
+answer. Any other response is forwarded as it arrives, so failover ends with its first piece.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from app.upstream.client import PendingResponse, RequestContent
 from app.upstream.responses import NO_CONTENT, UpstreamResponse, essence_of
 from app.yielding import end_turn
 
-MAX_JSON_BYTES = 128 * 1024 * 1024  # ten images in base64 fit
-FINAL_SUFFIXES = (".done", ".completed")  # of the type of a stream's last event, where it is not `[DONE]`
+MAX_JSON_BYTES = 128 * 1024 * 1024  # enough for ten images in Base64
+FINAL_SUFFIXES = (".done", ".completed")  # of the last event's type in streams without `[DONE]`
 TEXT_FIELDS = ("text", "delta", "transcript")
 
 Transform = Callable[[bytes, Any], Any]
@@ -45,7 +45,7 @@ class PassthroughReader:
         self.finish: str | None = None
         self.has_calls = False
         self.service_tier: str | None = None
-        self.output_bytes = 0  # UTF-8 bytes of the text in it
+        self.output_bytes = 0  # UTF-8 bytes of the response's text
         self.deltas = 0
 
     @property
@@ -64,7 +64,7 @@ class PassthroughReader:
             texts = [part.get(name) for name in TEXT_FIELDS] if isinstance(part, dict) else ()
             self.output_bytes += sum(len(text.encode()) for text in texts if isinstance(text, str))
         usage = payload.get("usage")
-        if isinstance(usage, dict) and not self.output_bytes:  # embeddings have no output to report
+        if isinstance(usage, dict) and not self.output_bytes:  # without output, a missing count is 0
             usage = {"completion_tokens" if "prompt_tokens" in usage else "output_tokens": 0, **usage}
         self.usage = usage_from_chat(usage) or usage_from_responses(usage) or self.usage
 
@@ -75,14 +75,14 @@ def forward_bytes(data: bytes, payload: Any) -> Any:
 
 
 def completed_response_event(data: bytes, payload: Any) -> Event:
-    """Return a compaction, which the OpenAI API sends as one object, as the last event of a response."""
+    """Return *payload*, a compaction as the OpenAI API sends it, as the last event of a response."""
     if not isinstance(payload, dict):
         raise UpstreamProtocolError("The upstream's response is not a JSON object")
     return Event({"type": "response.completed", "response": payload})
 
 
 class PassthroughAttempt:
-    """Forwards a response; *transform* maps the bytes and value of a JSON response to the bytes to yield."""
+    """Forwards a response; *transform* maps the bytes and value of a JSON response to what is yielded."""
 
     def __init__(self, inputs: AttemptInputs, transform: Transform = forward_bytes) -> None:
         self.inputs = inputs
@@ -164,7 +164,7 @@ class PassthroughAttempt:
                 payload, is_strict = loads_and_compare(data, end_turn)
         except ValueError:
             raise UpstreamProtocolError("The upstream's response is not valid JSON") from None
-        if not is_strict:  # callers' parsers are strict as well
+        if not is_strict:  # so that callers never receive invalid JSON
             data = orjson.dumps(payload)
         self.reader.observe(payload)
         self.reader.is_complete = True
@@ -176,7 +176,7 @@ class PassthroughAttempt:
                 self._observe(self._decoder.decode_events(piece))
             yield pieces
             if self._is_done_seen:
-                return  # the response is over: a caller may leave now
+                return  # the response is complete, so a caller may leave now
         self._observe(self._decoder.flush())
         if not self._is_final_seen:
             raise StreamIncomplete("The upstream's stream ended before its response was complete")
@@ -202,7 +202,7 @@ class PassthroughAttempt:
             except StreamIncomplete:
                 if self._is_final_seen:
                     return b""  # the response is complete; only the formal end of its stream is missing
-                self._cancellation.check()  # we ended the wait: the caller left
+                self._cancellation.check()  # raises ClientGone if the wait ended because the caller left
                 raise
             if self._is_final_seen and self._cancellation.error is not None:
                 return b""  # the caller left with a complete response

@@ -16,7 +16,7 @@ def pause(
     clock: Callable[[], float],
 ) -> Iterator[None]:
     """
-    Sleep *seconds*; yield None whenever the client received nothing for *keepalive_seconds*.
+    Sleep *seconds*; yield None whenever the client has received nothing for *keepalive_seconds*.
 
     Raises the cancellation's error when the client leaves.
     """

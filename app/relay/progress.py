@@ -12,39 +12,39 @@ from app.translation.resume.delivered import Delivered, delivered_for
 
 @dataclass(slots=True)
 class RequestProgress:
-    """Times are seconds on one monotonic clock. One deadline covers everything, waits included."""
+    """The progress of one request. Times are seconds on one monotonic clock; the deadline includes waits."""
 
     started_at: float
     deadline: float
     sent_at: float  # when the client was last sent anything, keep-alives included
-    delivered: Delivered | None = None  # to the client; None: a broken stream is not continued
+    delivered: Delivered | None = None  # None: a broken stream is not continued
     committed: bool = False  # whether the client received a part of a response
     attempts: int = 0  # upstream requests so far
     waited_seconds: float = 0.0  # for resting accounts, and between attempts
     queued_seconds: float = 0.0  # before admission, until an account was free
-    fallbacks_left: int = 0  # models that may still follow
-    passed_over: tuple[RequestContext, ...] = ()  # requests to models that could serve soon
-    leave_queue: Callable[[], None] | None = None  # gives up the place of a wait that is interrupted
+    fallbacks_left: int = 0  # models that may still be tried
+    passed_over: tuple[RequestContext, ...] = ()  # requests at earlier models, which could serve soon
+    leave_queue: Callable[[], None] | None = None  # leaves the queue, while a wait is interrupted
     continued_after_stall: bool = False
-    is_caller_current: bool = False  # whether the key was compared with the store's
+    is_caller_current: bool = False  # the API key was compared with its stored record
 
     def may_continue(self, *, stalled: bool) -> bool:
         """
         Return whether another response may continue what was delivered.
 
-        A stall takes the longest of all failures, so only the first is followed by another attempt.
+        A stall takes longer than any other failure, so a response is continued after one stall only.
         """
         if self.delivered is None or not self.delivered.resumable:
             return False
         return not (stalled and self.continued_after_stall)
 
     def note_continuation(self, *, stalled: bool) -> None:
-        """Note that another response is about to continue one that broke off or *stalled*."""
+        """Note that another response is about to continue one that broke off; *stalled*: after a silence."""
         self.continued_after_stall |= stalled
 
 
 def progress_of(context: RequestContext, now: float, total_seconds: float) -> RequestProgress:
-    """Return the progress of a new request that may take *total_seconds*, fallbacks included."""
+    """Return the progress of a request that starts *now* and may take *total_seconds* with its fallbacks."""
     may_restart = context.options.stream and context.options.on_stream_error == CutPolicy.RESTART
     return RequestProgress(
         now,

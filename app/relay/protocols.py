@@ -32,7 +32,7 @@ class EventProtocol:
     """How the events of one protocol are read."""
 
     reader: Callable[[JsonObject], Any]  # makes a reader, given the body that was sent
-    is_opening: Callable[[JsonObject], bool]  # whether a payload precedes all that a user could see
+    is_opening: Callable[[JsonObject], bool]  # whether an event holds nothing that a user could see
 
 
 def _chat_reader(body: JsonObject) -> chat_protocol.ChatReader:
@@ -76,7 +76,7 @@ def translator_for(context: RequestContext, upstream_protocol: str) -> Translato
 
 
 def completion_identity(context: RequestContext) -> JsonObject:
-    """Return what identifies a completion whose upstream did not."""
+    """Return the id, time and model of a completion whose upstream sent none."""
     return {
         "id": f"chatcmpl-{_suffix(context)}",
         "created": _created_at(context),
@@ -85,7 +85,7 @@ def completion_identity(context: RequestContext) -> JsonObject:
 
 
 def _suffix(context: RequestContext) -> str:
-    """Return the end of ids that the gateway gives to responses."""
+    """Return the suffix of the ids that the gateway gives to responses."""
     return context.request_id.removeprefix("req_")
 
 

@@ -34,12 +34,12 @@ from app.upstream.cancellation import Cancellation
 log = structlog.get_logger()
 
 MAX_RESPONSE_BYTES = 4 * 1024 * 1024  # a longer response is not stored
-MAX_FOLLOWING = 256  # requests of one process that wait for others; more are refused
-PIECE_BYTES = 256 * 1024  # written at a time
-COLLECT_SECONDS = 0.05  # between two writes: repeats are at most that far behind
-RETRY_SECONDS = 1.0  # while Redis is away
-AWAY_SECONDS = 30.0  # without Redis, after which a repeat breaks off: its first request has lost the claim
-POLL_SECONDS, POLL_MAX_SECONDS = 0.02, 0.5  # between two reads of a repeat, growing while nothing arrives
+MAX_FOLLOWING = 256  # repeats of one process that follow other requests; more are refused
+PIECE_BYTES = 256 * 1024  # largest piece of one write
+COLLECT_SECONDS = 0.05  # between two writes, which is how far a repeat lags behind
+RETRY_SECONDS = 1.0  # between two tries of a write while Redis is away
+AWAY_SECONDS = 30.0  # a repeat fails after so long without Redis: the first request has lost its claim
+POLL_SECONDS, POLL_MAX_SECONDS = 0.02, 0.5  # pause between two reads, which grows while nothing arrives
 POLL_GROWTH = 1.5
 
 UNSTORED = Counter(
@@ -67,16 +67,16 @@ class ResponseRecorder:
         self._request = request
         self._lease_seconds = lease_seconds
         self._renew_seconds = renew_seconds
-        self._pieces: deque[bytes] = deque()  # that are not written yet
+        self._pieces: deque[bytes] = deque()  # not written yet
         self._bytes = 0
-        self._written = 0  # pieces
+        self._written = 0  # number of pieces
         self._state = RUNNING
         self._has_ended = False
         self._wake = Event()
         self.writer = gevent.spawn(self._write_until_ended)
 
     def add(self, piece: bytes) -> None:
-        """Record *piece*, unless the response is longer than what is stored. The first one is its head."""
+        """Record *piece*, unless the response is longer than is stored. The first piece is its head."""
         if self._state is not RUNNING or not piece:
             return
         self._bytes += len(piece)
@@ -91,7 +91,7 @@ class ResponseRecorder:
         self._wake.set()
 
     def end(self, *, is_stored: bool) -> None:
-        """End the recording, once: repeats receive it, or, unless *is_stored*, are requests of their own."""
+        """End the recording, once. Repeats receive it; unless *is_stored*, they are requests of their own."""
         if self._has_ended:
             return
         self._has_ended = True
@@ -103,7 +103,7 @@ class ResponseRecorder:
         self._wake.set()
 
     def _write_until_ended(self) -> None:
-        """Write what is added; without any, renew the claim."""
+        """Write the pieces that are added, and renew the claim while there are none."""
         has_ended = False
         while not has_ended and self._state is not LOST:
             if not self._pieces:
@@ -116,7 +116,7 @@ class ResponseRecorder:
                 gevent.sleep(COLLECT_SECONDS)
 
     def _take(self) -> bytes:
-        """Return what is written next: the head alone, then as much as goes into one piece."""
+        """Return the next piece to write: the head alone, then up to PIECE_BYTES of the body."""
         taken: list[bytes] = []
         size = 0
         while self._pieces and size + len(self._pieces[0]) <= PIECE_BYTES:
@@ -160,7 +160,7 @@ class RecordedResponse:
 
     def pieces(self, cancellation: Cancellation, head_seconds: float) -> Iterator[bytes]:
         """
-        Yield its head, within *head_seconds*, then the pieces of its body as they are recorded.
+        Yield the head, within *head_seconds*, then the pieces of the body as they are recorded.
 
         Raises RecordingLost, NotReplayable, StillRunning, StoreUnavailable, or the reason of *cancellation*.
         """
@@ -189,7 +189,7 @@ class RecordedResponse:
 
     def _read(self, at: int, cancellation: Cancellation) -> RecordedPieces:
         """
-        Return the pieces after the first *at*; once it has begun, a response outlasts an absence of Redis.
+        Return the pieces after the first *at*. Once the head is read, wait up to AWAY_SECONDS for Redis.
 
         Raises StoreUnavailable.
         """
@@ -243,7 +243,11 @@ class Recordings:
 
     @contextmanager
     def following(self, cancellation: Cancellation) -> Iterator[None]:
-        """Count a request that follows another, which `stop` ends. Raises StillRunning for too many."""
+        """
+        Track a request that follows another, so that `stop` can end it.
+
+        Raises StillRunning for too many.
+        """
         if len(self._following) >= MAX_FOLLOWING:
             raise _still_running()
         self._following.add(cancellation)
@@ -258,7 +262,7 @@ class Recordings:
             cancellation.worker_stopping()
 
     def flush(self, seconds: float) -> None:
-        """Wait up to *seconds* until what has ended is written."""
+        """Wait up to *seconds* until the recordings that have ended are written."""
         gevent.joinall(list(self._writers), timeout=seconds)
 
 

@@ -1,4 +1,4 @@
-"""Turn refusals of admission into errors that explain what happened and how to fix it."""
+"""Turn refusals of admission into errors that state what happened and how to fix it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from app.relay.no_account import no_account_error
 from app.stores.records.admission import LimitRefusal, Refusal, RefusalKind
 from app.stores.records.limits import Limit, LimitScope, LimitUnit
 
-HELD_RETRY_SECONDS = 2.0  # other requests may end at any time
-MAX_CANDIDATES = 16  # accounts in an entry of the refusal log
+HELD_RETRY_SECONDS = 2.0  # while reservations take the limit: a request may end at any time
+MAX_CANDIDATES = 16  # most accounts in one entry of the refusal log
 
 RAISE_OR_ADD = (
     "raise the limit, make it balanced, or add an account that enforces lengths, such as an OpenAI API key"
@@ -34,7 +34,7 @@ ADD_CONTEXT = "leave it out, or make the limit balanced; some such input is boun
 
 
 class RefusedLimit(TypedDict):
-    """The limit of a refusal, as it stood, by the names in the refusal log."""
+    """A limit at the time of its refusal, by the field names of the refusal log."""
 
     id: str
     name: str
@@ -52,10 +52,10 @@ class RefusedAccounts(TypedDict):
 
 
 class AdmissionFields(TypedDict, total=False):
-    """What the refusal log stores of an admission: the limit, or the accounts and what was noted of each."""
+    """What the refusal log stores of an admission: the limit, or the accounts and what stopped each."""
 
     limit: RefusedLimit
-    team: str  # of the key at that moment, where a limit of its team refuses
+    team: str  # the key's team at that time, where a limit of the team refused
     accounts: RefusedAccounts
     seen: Sequence[Any]
     queued_ms: int  # how long the request waited for an account
@@ -63,11 +63,11 @@ class AdmissionFields(TypedDict, total=False):
 
 @record
 class RequestFacts:
-    """What a refusal explains of its request; empty: nothing."""
+    """Facts about a request that its error message explains; an empty value is not mentioned."""
 
     native_field: str | None = None  # the field that made some accounts ineligible
-    referring: str = ""  # the field by which there is more input than the request has
-    unpriced: str = ""  # its model, where that has no price
+    referring: str = ""  # the field that refers to input outside the request
+    unpriced: str = ""  # the name of its model, if that has no price
     pool: str = ""
 
 
@@ -82,7 +82,7 @@ def refusal_error(refusal: Refusal, facts: RequestFacts = NO_FACTS) -> GatewayEr
 
 
 def not_retried(error: UpstreamError, refusal: Refusal) -> UpstreamError:
-    """Return *error* of the last attempt, with the limit in *refusal* that has no room for another."""
+    """Return *error*, of the last attempt, with the limit in *refusal* that allows no further attempt."""
     if refusal.limit is None:
         return error
     message = _limit_error(refusal.limit, refusal.now_ms).message
@@ -90,7 +90,7 @@ def not_retried(error: UpstreamError, refusal: Refusal) -> UpstreamError:
 
 
 def admission_of(refusal: Refusal) -> AdmissionFields:
-    """Return what the refusal log stores of *refusal*: the limit as it stood, or the accounts."""
+    """Return what the refusal log stores of *refusal*: the state of the limit, or the accounts."""
     if refusal.limit is not None:
         team: AdmissionFields = {"team": refusal.limit.team} if refusal.limit.team else {}
         return {"limit": _limit_entry(refusal.limit), **team}
@@ -199,7 +199,7 @@ def _how_to_bound(limit: Limit) -> str:
 
 
 def _price_remedy(facts: RequestFacts) -> str:
-    """Return that the model has no price, and the command that sets one."""
+    """Return the remark that the model has no price, with the command that sets one."""
     pool = f" --pool {facts.pool}" if facts.pool not in ("", "default") else ""
     command = f"poolgate price set {shlex.quote(facts.unpriced)} --input USD --output USD{pool}"
     return f"the model '{facts.unpriced}' has no price: set it with {command}"

@@ -50,7 +50,7 @@ from app.upstream.client import UpstreamClient
 
 @dataclass(frozen=True, slots=True)
 class RelayServices:
-    """What the relay needs of the process."""
+    """The services of the process that the relay uses."""
 
     admissions: AdmissionRepository
     accounts: AccountRepository
@@ -100,7 +100,7 @@ class Relay:
         )
 
     def start_progress(self, context: RequestContext) -> RequestProgress:
-        """Return what the attempts of *context* and of its fallbacks will share, from now on."""
+        """Return the progress that all attempts of *context* and its fallbacks share; its time starts now."""
         return progress_of(context, self._clock(), self._time_limits(context).total)
 
     def stream(
@@ -152,7 +152,7 @@ class Relay:
             self._services.settlements.settle(context.caller.key.pool, settlement.arguments())
 
     def _plan(self, context: RequestContext, record: RequestRecord) -> RequestPlan:
-        """Return what follows from *context* before an account is selected, and note it in *record*."""
+        """Return what is derived from *context* before an account is selected, and note it in *record*."""
         endpoint_type = endpoint_type_of(context)
         record.price = price = self._services.prices.table(
             context.caller.key.pool, context.caller.key.prices
@@ -258,7 +258,7 @@ class Relay:
 
 
 def _size(context: RequestContext, price: Price | None, *, is_strict: bool) -> ModelSize:
-    """Return how large the model is; where no strict limit counts, nothing has to be assumed."""
+    """Return the size of the model; only a strict limit needs assumptions about an unknown one."""
     settings = settings_from(context.caller.key.settings)
     assumed = (settings.assumed_context_tokens, settings.assumed_output_tokens) if is_strict else ()
     return ModelSize.from_price(price, *assumed)

@@ -42,14 +42,14 @@ from app.streaming.usage import Usage
 from app.translation.requests.field_support import MAX_IGNORED_NAMES
 from schemas import bounds
 
-CLIENT_CLOSED = 499  # nginx's status for a client that left before the response
+CLIENT_CLOSED = 499  # nginx's status for a client that closed the connection before the response
 CountedName = ChargedName | Literal["ceiling_cost"] | UnreportedName
 COUNTED: tuple[CountedName, ...] = (*CHARGED, "ceiling_cost", *UNREPORTED)  # what limits count
 UsageName = Literal[
     "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"
 ]
 FIGURES: tuple[UsageName, ...] = get_args(UsageName)
-# As texts, which `bound_row` bounds faster than enums.
+# Plain strings, because `bound_row` takes longer for enums.
 _UPSTREAM, _ESTIMATED = UsageSource.UPSTREAM.value, UsageSource.ESTIMATED.value
 _CACHE = UsageSource.CACHE.value
 
@@ -58,28 +58,28 @@ class RequestRecord:
     """The attempts of one request at one model, and what they cost. Costs are in micro-dollars."""
 
     def __init__(self) -> None:
-        self.attempts: list[AttemptRow] = []  # as the ledger stores them
+        self.attempts: list[AttemptRow] = []  # in the form that the ledger stores
         self.limits: Sequence[LimitStanding] = ()  # for the x-ratelimit headers
         self.ignored: list[str] = []  # fields that the serving account cannot honour
         self.account_id = ""
         self.account_name = ""
-        self.outcome = NO_OUTCOME  # of the last attempt, if it is not reported yet
-        self.input_ratio = 1.0  # input tokens that upstreams count per estimated token
+        self.outcome = NO_OUTCOME  # of the last attempt, until it is reported
+        self.input_ratio = 1.0  # reported input tokens per estimated token
         self.bounds = Bounds({}, {"input_tokens": 0})
-        self.is_unenforced = False  # whether the running attempt's account may bill more than the length
-        self.price: Price | None = None  # of the requested model
+        self.is_unenforced = False  # the account may bill more than the requested length
+        self.price: Price | None = None  # price of the requested model
         self.status = 200
-        self.row: LedgerRow | None = None  # of the ledger, once it is settled
+        self.row: LedgerRow | None = None  # the ledger row, once settled
         self.error_code: str | None = None
         self.admitted_ms = 0
-        self.queued_ms = 0  # how long it waited for an account before its admission
+        self.queued_ms = 0  # how long it waited for an account before admission
         self.first_ms: int | None = None
-        self.waste_cost = 0  # of failed attempts; the client pays for one
-        self.cache_id = ""  # of a caller that uses the response cache
-        self.stored: list[Event] | None = None  # a stored response, where one is returned
+        self.waste_cost = 0  # cost of failed attempts, which the total `cost` includes
+        self.cache_id = ""  # id in the response cache, if the caller uses it
+        self.stored: list[Event] | None = None  # the stored response that is returned, if any
         self.last: Attempt | None = None
-        self.charge: AttemptRow | None = None  # of the attempt that failed last, if it may be billed
-        self._is_running = False  # whether the last attempt has not ended yet
+        self.charge: AttemptRow | None = None  # charge of the last failed attempt, if it may be billed
+        self._is_running = False  # whether an attempt is under way
 
     @property
     def cache_hit(self) -> bool:
@@ -99,7 +99,7 @@ class RequestRecord:
         self.account_id = selection.account_id
 
     def start_attempt(self, attempt: Attempt, selection: Selection) -> None:
-        """Record the start of *attempt*, for which *selection* has reserved."""
+        """Record the start of *attempt*, at the account and with the reservation of *selection*."""
         self.is_unenforced = selection.is_unenforced
         self.last, self.charge, self._is_running = attempt, None, True
         self.account_id, self.account_name = attempt.account.id, attempt.account.name
@@ -118,7 +118,7 @@ class RequestRecord:
         if error.upstream_code:
             fields["upstream_code"] = error.upstream_code
         if isinstance(error, UpstreamUnreachable) and error.sent:
-            fields["maybe_billed"] = True  # the upstream may have served a request it did not answer
+            fields["maybe_billed"] = True  # the upstream may have processed the request without answering
         attempt, self._is_running = self.last, False
         verdict = (
             judge(error, attempt.account.kind, attempt.context.request.model) if attempt else judge(error)
@@ -149,7 +149,7 @@ class RequestRecord:
         return fields
 
     def excluded_accounts(self) -> set[str]:
-        """Return the ids of the accounts that failed in a way that they would repeat."""
+        """Return the ids of the accounts that would fail again in the same way."""
         return {each["account"] for each in self.attempts if each.get("action") == Action.OTHER_ACCOUNT_ONLY}
 
     def note_first_event(self, seconds: float) -> None:
@@ -213,11 +213,11 @@ class RequestRecord:
         )
 
     def exceeded(self) -> str | None:
-        """Return, as JSON, what the last attempt was billed beyond the length it had; None if nothing."""
+        """Return, as JSON, what the last attempt was billed beyond its reservation; None if nothing."""
         return exceeded(self.last, self.reserved) if self.last and not self.is_unenforced else None
 
     def _usage(self, context: RequestContext) -> UsageRow:
-        """Return what all attempts used, as reported, else estimated; and what it cost."""
+        """Return the usage of all attempts, reported or else estimated, and its cost."""
         if self.cache_hit or self.last is None:
             source = _CACHE if self.cache_hit else _ESTIMATED
             return {"source": source, "input_tokens": 0, "output_tokens": 0, "cost": 0}
@@ -257,7 +257,7 @@ class RequestRecord:
         """
         Return what *attempt* is charged.
 
-        The estimate for one that failed before it produced anything is that it read no input either.
+        An attempt that failed before it produced anything is estimated to have read no input either.
         """
         if (reported := attempt.reader.reported_usage) is not None:
             return AttemptCharge(reported)
@@ -266,7 +266,7 @@ class RequestRecord:
         return estimate_charge(attempt, self.reserved, self._estimated_input() if has_read else 0)
 
     def _figures(self, attempt: Attempt, charge: AttemptCharge) -> Figures:
-        """Return the figures that *charge* has in a ledger entry."""
+        """Return *charge* as figures of a ledger entry."""
         requested = attempt.context.request.body.get("service_tier")
         tier = attempt.reader.service_tier or requested
         usage = charge.usage

@@ -22,9 +22,9 @@ from app.stores.cached_responses import CachedResponseRepository
 from app.streaming.events import Event, EventBatches
 from app.yielding import give_way
 
-MAX_BYTES = 1_048_576  # of one response; a longer one is not stored
-FORMAT_VERSION = 2  # of what is stored: responses in another format are not found
-DELIVERY = ("stream", "stream_options")  # fields for how a response is sent, not what it contains
+MAX_BYTES = 1_048_576  # longest response that is stored
+FORMAT_VERSION = 2  # a part of the digest, so responses in older formats are not found
+DELIVERY = ("stream", "stream_options")  # fields about how a response is sent, not about its content
 
 
 class ResponseCache:
@@ -43,7 +43,7 @@ class ResponseCache:
         """
         Yield what *fresh* yields, and store it if it is complete.
 
-        Where a response to *context* is stored already, *record* has it for *fresh* to yield.
+        If a response to *context* is stored, it is set in *record*, and *fresh* yields it.
         """
         digest = record.cache_id = digest_of(context, caching)
         if (stored := self._load(context, digest)) is not None:
@@ -59,7 +59,7 @@ class ResponseCache:
             self._save(context, caching, digest, text)
 
     def _load(self, context: RequestContext, digest: str) -> tuple[list[Event], list[str]] | None:
-        """Return (events, fields without effect) of the stored response, None where there is none."""
+        """Return the events of the stored response and its ignored fields, None where there is none."""
         with suppress(StoreUnavailable):
             text = self._store.get(context.caller.key.pool, digest)
             if text:
@@ -75,7 +75,7 @@ class ResponseCache:
 
 
 def digest_of(context: RequestContext, caching: Caching) -> str:
-    """Return the id of responses to *context*: by its content, constraints, API key and cache key."""
+    """Return a digest of the content, constraints, API key and cache key of *context*."""
     content = {name: value for name, value in context.request.body.items() if name not in DELIVERY}
     identity = [
         FORMAT_VERSION,

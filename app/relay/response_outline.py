@@ -13,11 +13,11 @@ from app.yielding import end_turn
 
 SHORTENED_FROM_BYTES = 2 * 1024 * 1024  # shorter responses are parsed within 40 ms
 WINDOW_BYTES = 256 * 1024  # about 1 ms of work
-MAX_VALUES = 1_000_000  # left in an outline; OpenAI's largest list of embeddings leaves 15,000
+MAX_VALUES = 1_000_000  # most values in an outline; OpenAI's largest list of embeddings leaves 15,000
 
 _NUMBERS = re.compile(rb"\[[-+.,0-9eE\s]*+\]")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_"
-_EDGE_BYTES = 8  # retained of a window of Base64, because an escape sequence may span its edges
+_EDGE_BYTES = 8  # retained at both edges of a window of Base64: an escape sequence may span them
 
 
 def outline(data: bytes) -> bytes:
@@ -32,7 +32,7 @@ def outline(data: bytes) -> bytes:
     pieces, at = [], 0
     while at < len(data):
         end = min(at + WINDOW_BYTES, len(data))
-        closed = data.find(b"]", end, end + WINDOW_BYTES)  # so that no array is divided
+        closed = data.find(b"]", end, end + WINDOW_BYTES)  # extend the window to the end of an array
         end = closed + 1 if closed >= 0 else end
         pieces.append(_shortened(data[at:end]))
         at = end

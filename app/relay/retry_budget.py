@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 RETRY_SHARE = 0.2  # failed retries per request: 1.2 upstream requests per request in an outage
-RETRY_FLOOR = 10  # failed retries a minute that a pool may always have in one process
+RETRY_FLOOR = 10  # failed retries per minute that each process always allows a pool
 WINDOW_SECONDS = 60.0
 BUCKETS = 6  # parts of the window that expire one by one
-PROVEN_SECONDS = 10.0  # for so long after a response, retries at an account are free
+PROVEN_SECONDS = 10.0  # how long after a response retries at its account are free
 MAX_TESTS = 3  # concurrent retries that may test an account which has not failed lately
-MAX_TARGETS = 10_000  # accounts and models whose last outcome is remembered; past it all are forgotten
+MAX_TARGETS = 10_000  # targets whose last outcome is remembered; when there are more, all are forgotten
 
 Target = tuple[str, str]  # account id, model
 
@@ -28,8 +28,8 @@ Target = tuple[str, str]  # account id, model
 @dataclass(slots=True)
 class _Bucket:
     began_at: float
-    requests: Counter[str] = field(default_factory=Counter)  # by API key
-    failed: Counter[str] = field(default_factory=Counter)  # retries, by API key
+    requests: Counter[str] = field(default_factory=Counter)  # number of requests, by API key
+    failed: Counter[str] = field(default_factory=Counter)  # number of failed retries, by API key
 
 
 class RetryBudget:
@@ -41,19 +41,19 @@ class RetryBudget:
         self._open: Counter[Target] = Counter()  # retries under way
         self._open_by_key: Counter[str] = Counter()
         self._answered_at: dict[Target, float] = {}
-        self._failed_at: dict[str, float] = {}  # by account
+        self._failed_at: dict[str, float] = {}  # when each account last failed
 
     def count_request(self, key: str) -> None:
-        """Count a request that was admitted: it adds its share to the budget."""
+        """Count an admitted request, which adds RETRY_SHARE to the budget."""
         self._current().requests[key] += 1
 
     def take(self, key: str, target: Target, *, again: bool) -> bool:
         """
         Return whether a retry may go to *target*; if so, `end` has to follow.
 
-        A retry at an account that has just answered others costs nothing. Beyond half of the budget a
-        key gets no more than its share of the requests, and no request a second retry at the same
-        model (*again*).
+        A retry at an account that answered lately costs nothing. Once half of the budget is spent, a key gets
+        no more retries than its share of the requests, and no request gets a second retry at the same model
+        (*again*).
         """
         if not (self.is_proven(target) or self._may_test(target) or self._affords(key, again=again)):
             return False
@@ -124,7 +124,7 @@ def _release(counter: Counter[Any], name: Any) -> None:
 
 
 class RetryBudgets:
-    """One budget for each pool: an outage of one pool leaves the retries of others."""
+    """One budget for each pool, so that an outage of one pool does not use up the retries of others."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -26,7 +26,8 @@ class Phase(StrEnum):
 TABLE: dict[Failure, tuple[Action, Action]] = {
     # failure                before             after
     Failure.UNREACHABLE: (Action.OTHER_ACCOUNT, Action.RESTART),
-    Failure.RESET: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),  # this one may have begun it, and bill it
+    # The failed account may have begun, and bill, the request
+    Failure.RESET: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
     Failure.SLOW: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
     Failure.BURST_LIMITED: (Action.OTHER_ACCOUNT, Action.RESTART),
     Failure.MODEL_LIMITED: (Action.OTHER_ACCOUNT, Action.RESTART),
@@ -47,14 +48,15 @@ TABLE: dict[Failure, tuple[Action, Action]] = {
 }
 
 CORE = ("chat", "responses")  # protocols that every account serves: a missing one is an outage
-MAX_ATTEMPTS = 8  # upstream requests for one request, over all its models
-MAX_TRIES = 6  # of these at one model
-MAX_TRIES_AT_FIRST = 4  # of these in the first FIRST_SECONDS, so that retries do not amplify an outage
+MAX_ATTEMPTS = 8  # upstream requests per request, over all its models
+MAX_TRIES = 6  # upstream requests at one model
+# The same, within FIRST_SECONDS of the first, so that retries do not amplify an outage
+MAX_TRIES_AT_FIRST = 4
 FIRST_SECONDS = 3.0
-RESERVED_FOR_FALLBACKS = 2  # of MAX_ATTEMPTS, while that many fallbacks may still follow
-MAX_RESTARTS = 1  # at the same model, of a stream that broke off
-MAX_WAIT_SECONDS = 10.0  # total, for resting accounts; a longer wait is left to the caller
-WAKE_JITTER = 0.25  # of a wait that many requests share: the maximum extension
+RESERVED_FOR_FALLBACKS = 2  # attempts reserved for fallbacks that may still follow
+MAX_RESTARTS = 1  # how often one model may continue a stream that broke off
+MAX_WAIT_SECONDS = 10.0  # total of the waits for resting accounts; a longer one is left to the caller
+WAKE_JITTER = 0.25  # by which share a wait is extended at most, so that requests do not return at once
 PERMIT_POLL_SECONDS = 0.1  # between two checks of the retry budget
 PAUSE_BASE_SECONDS = 0.2  # before the same account is tried again: full jitter, doubling
 PAUSE_MAX_SECONDS = 4.0
@@ -76,7 +78,7 @@ def for_client(error: UpstreamError, verdict: Verdict, client_protocol: str, mod
     """
     Return *error*, judged as *verdict*, as the client that requested *model* receives it.
 
-    A refused credential is one of our accounts', not the client's: its key is valid.
+    A refused credential belongs to an account of the pool, so the client does not receive a 401.
     """
     if not isinstance(error, UpstreamRejected):
         return error

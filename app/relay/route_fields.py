@@ -8,7 +8,7 @@ from typing import Any
 from app.limits.output_lengths import LENGTH_FIELDS
 from app.translation.requests.reasoning_and_format import EFFORT_ALIASES, reasoning_settings
 
-PROTOCOLS = ("chat", "responses", "completions")  # whose requests a route changes
+PROTOCOLS = ("chat", "responses", "completions")  # of requests that a route changes
 _SAME_NAME = ("temperature", "service_tier")
 _THINKING = (*EFFORT_ALIASES, "thinking", "enable_thinking")
 
@@ -52,7 +52,8 @@ def _set(client_protocol: str, body: Body, name: str, value: Any) -> None:
         for other in names:
             body.pop(other, None)
         body[names[0]] = value
-    elif name == "reasoning_effort" and client_protocol != "completions":  # these do not reason
+    # Models of completions do not reason
+    elif name == "reasoning_effort" and client_protocol != "completions":
         _set_effort(client_protocol, body, value)
 
 

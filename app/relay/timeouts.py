@@ -11,12 +11,12 @@ from app.errors import StreamIdleTimeout, UpstreamTimeout
 from app.relay.progress import RequestProgress
 
 SENTINEL_GRACE_SECONDS = 2.0  # for usage and `[DONE]` once the response itself is complete
-CONTINUED_SHARE = 1 / 3  # of the silence that is allowed within a response that continues another
-STALL_SHARE = 0.5  # of the silence that is allowed: a longer one is a stall, even if the upstream hangs up
+CONTINUED_SHARE = 1 / 3  # of the idle limit, within a response that continues another
+STALL_SHARE = 0.5  # of the idle limit: a longer silence is a stall, even if the upstream then hangs up
 
 
 def shortened(limits: TimeLimits) -> TimeLimits:
-    """Return *limits* for a response that continues one whose caller has already waited through a silence."""
+    """Return *limits* for a response that continues a stalled one: its caller has already waited long."""
     return replace(
         limits,
         idle=limits.idle * CONTINUED_SHARE,
@@ -24,24 +24,25 @@ def shortened(limits: TimeLimits) -> TimeLimits:
     )
 
 
-# A complete response arrives after as long as a stream takes from its first event to its last. An account
-# that hangs looks alike, so the limit grows with the length that the request sets; where it sets none, or a
-# large one, it is a multiple of the one on the first event: a pool that changes one changes both.
+# A response that is not streamed arrives when a stream would have ended. Until then an account that hangs
+# looks the same. So the limit grows with the length that the request sets, up to a multiple of the limit on
+# the first event, which also applies where the request sets no length.
 UNSTREAMED_FACTOR = 10.0  # 120 s by default
-UNSTREAMED_FACTOR_REASONING = 5.0  # 300 s
-UNSTREAMED_TOKENS_PER_SECOND = 10.0  # how fast a response is written, at worst
-ALTERNATIVE_CHECK_SECONDS = 5.0  # between two checks for an account that could serve instead
+UNSTREAMED_FACTOR_REASONING = 5.0  # 300 s by default
+UNSTREAMED_TOKENS_PER_SECOND = 10.0  # the slowest that models write
+ALTERNATIVE_CHECK_SECONDS = 5.0  # between two checks for another account
 
 
 class AttemptDeadlines:
     """
-    One limit is in force at a time: first progress, then silence, then the sentinel.
+    The time limits of one attempt, in turn: for first progress, for silence, for the sentinel.
 
-    Time limits exist so that another account can be tried. The first one is longer by *reading_seconds*,
-    starts again with every comment of the upstream, and applies only while *has_alternative*: where no other
-    account could serve, a response may begin until the deadline over all attempts. The complete response has
-    *response_seconds*, whether another account could serve or not; 0: until that deadline. The client
-    receives a keep-alive every `keepalive` seconds. No wait is longer than to the next of these moments.
+    Time limits exist so that another account can be tried. The limit on first progress is extended by
+    *reading_seconds*, starts again with every comment of the upstream, and applies only while
+    *has_alternative* returns True: if no other account could serve, the response may begin until the deadline
+    over all attempts. The complete response may take *response_seconds*, whether or not another account could
+    serve; 0: until that deadline. The client receives a keep-alive every `keepalive` seconds. No wait extends
+    past the next of these moments.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class AttemptDeadlines:
         self._progressed_at = started
 
     def restarted(self) -> AttemptDeadlines:
-        """Return the same limits from now on, for a further request of the same attempt."""
+        """Return the same limits, started now, for a further request of the same attempt."""
         other, now = copy(self), self._clock()
         other._until = other._first_progress_by = now + self._first_progress
         other._is_complete = other._has_begun = False
@@ -88,7 +89,7 @@ class AttemptDeadlines:
         return min(self._until, self._deadline, self._progress.sent_at + self._keepalive) - self._clock()
 
     def seconds_for_headers(self) -> float:
-        """Return the seconds that a connection may wait for headers: `check` ends the wait earlier."""
+        """Return the seconds that the connection waits for headers; `check` usually ends the wait earlier."""
         return max(self._deadline - self._clock(), 0.001)
 
     def headers_received(self) -> None:
@@ -96,7 +97,7 @@ class AttemptDeadlines:
         self._until = self._first_progress_by
 
     def expect_unstreamed_response(self, length: int | None) -> None:
-        """Allow as long for headers and first progress as a response of *length* tokens takes; None: any."""
+        """Extend the limit on headers and first progress to the time that *length* tokens take."""
         limit = self._unstreamed_response
         if length is not None:
             limit = min(limit, self._first_progress + length / UNSTREAMED_TOKENS_PER_SECOND)
@@ -104,12 +105,12 @@ class AttemptDeadlines:
         self._until = self._first_progress_by = self._progressed_at + limit
 
     def commented(self) -> None:
-        """Start the limit on first progress again: the upstream sent a comment, so it is working."""
+        """Restart the limit on first progress: the upstream sent a comment, so it is working."""
         if not self._has_begun:
             self._until = self._first_progress_by = self._clock() + self._first_progress
 
     def progressed(self) -> None:
-        """Start the limit on silence again."""
+        """Restart the limit on silence."""
         self._has_begun = True
         if not self._is_complete:
             self._progressed_at = self._clock()
@@ -131,7 +132,7 @@ class AttemptDeadlines:
         return min(self._until, self._deadline) - self._clock()
 
     def client_informed(self) -> None:
-        """Start the keep-alive interval again: the client was sent something."""
+        """Restart the keep-alive interval, because the client was sent something."""
         self._progress.sent_at = self._clock()
 
     def is_keepalive_due(self) -> bool:

@@ -31,15 +31,15 @@ from app.upstream.body import Body
 from app.upstream.responses import UpstreamResponse, essence_of
 from app.yielding import end_turn, give_way
 
-STREAM_FIELDS = ("stream_options",)  # of a request; upstreams refuse them where `stream` is false
+STREAM_FIELDS = ("stream_options",)  # fields that upstreams refuse if `stream` is false
 
 
 def begin_model_attempt(inputs: AttemptInputs, request: UpstreamRequest) -> Attempt:
     """
-    Return the attempt that sends *request*: streamed or not, as its account, pool, caller and content allow.
+    Return the attempt that sends *request*, streamed or not, by the setting `stream_upstream` of its account.
 
-    `auto` streams where the caller receives a stream, where the response has to be translated, where the
-    gateway may have to end it, and where it is stored for callers that stream.
+    With `auto` the request is streamed where the caller receives a stream, and where the response has to be
+    translated, may have to be ended by the gateway, or is stored in the response cache.
     """
     account = inputs.account
     if not kind_of(account).sends_unstreamed_responses or request.body.get("background"):
@@ -86,7 +86,7 @@ class UnstreamedAttempt(ProtocolAttempt):
     def __init__(self, inputs: AttemptInputs, request: UpstreamRequest) -> None:
         super().__init__(inputs, request)
         self.committed = False
-        self._streamed: ModelAttempt | None = None  # what reads the response of a server that streams it
+        self._streamed: ModelAttempt | None = None  # reads the response if the server streams it
 
     def events(self) -> EventBatches:
         return exchange(self)
@@ -113,7 +113,11 @@ class UnstreamedAttempt(ProtocolAttempt):
         yield from streamed.receive(response, beginning)
 
     def _read_beginning(self, body: Body) -> Generator[None, None, bytes]:
-        """Return what is read first, b"" at the end; some servers send blank lines while they work."""
+        """
+        Return the first bytes that are not blank, b"" at the end.
+
+        Some servers send blank lines meanwhile.
+        """
         while True:
             data = yield from self._read(body)
             beginning = data.lstrip(BLANK)
@@ -122,7 +126,7 @@ class UnstreamedAttempt(ProtocolAttempt):
             self._deadlines.commented()
 
     def _read_rest(self, body: Body, beginning: bytes) -> Generator[None, None, bytes]:
-        """Return the complete body, which begins with *beginning*."""
+        """Read the rest of the body after *beginning*, and return all of it."""
         pieces, size, data = [beginning], len(beginning), beginning
         while data:
             self._deadlines.progressed()
@@ -139,7 +143,7 @@ class UnstreamedAttempt(ProtocolAttempt):
             try:
                 data = body.read(self._deadlines.seconds())
             except StreamIncomplete:
-                self._cancellation.check()  # we ended the wait: the client left
+                self._cancellation.check()  # raises ClientGone if the wait ended because the client left
                 raise
             self._cancellation.check()
             if data is not None:

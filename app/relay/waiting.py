@@ -20,12 +20,12 @@ from app.relay.context import Caller, RequestContext
 from app.relay.progress import RequestProgress
 from app.stores.records.admission import AccountsRefusal
 
-MAX_WAITING = 1024  # requests of one process, of all pools; more are refused at once
-WITH_FALLBACKS_SECONDS = 2.5  # for the first model, where the caller names fallbacks
-POLL_SECONDS = 0.05  # between two tries of the first in the queue; of the second twice as long, and so on
+MAX_WAITING = 1024  # waiting requests of one process, for all pools; more are refused at once
+WITH_FALLBACKS_SECONDS = 2.5  # longest wait while fallbacks are left
+POLL_SECONDS = 0.05  # between two tries of the first request in the queue; the n-th waits n times as long
 POLL_MAX_SECONDS = 1.0
-RENEW_SECONDS = 2.0  # a place is lost after 5 s without a try
-RECHECK_SECONDS = 1.0  # of a wait for the last model, before those that were passed over are tried again
+RENEW_SECONDS = 2.0  # longest pause between two tries: a place expires after 5 s without one
+RECHECK_SECONDS = 1.0  # how long the last model is waited for before earlier ones are tried again
 WAIT_BUCKETS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 600)  # seconds
 
 WAITING = Gauge("poolgate_requests_waiting", "Requests that wait for an account.")
@@ -35,14 +35,14 @@ WAITED = Histogram(
 
 
 class EarlierModelsDue(Exception):
-    """Interrupts the wait for the last model: others that were passed over may be able to serve now."""
+    """Interrupts the wait for the last model, because earlier models may be able to serve now."""
 
 
 class WaitOutcome(StrEnum):
     """How the wait of a request for an account ended."""
 
     ADMITTED = "admitted"
-    REFUSED = "refused"  # the time is over, or something else refuses the request now
+    REFUSED = "refused"  # the wait was too long, or the request is refused for another reason
     LEFT = "left"  # the client has disconnected
 
 
@@ -56,7 +56,7 @@ def observe_wait(outcome: WaitOutcome, seconds: float) -> None:
 
 
 class WaitingRequests:
-    """The requests of this process that wait for an account; a worker that stops ends their waits."""
+    """The requests of this process that wait for an account; a worker ends their waits when it stops."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, RequestContext] = {}
@@ -86,7 +86,7 @@ class WaitingRequests:
 
 
 def longest_wait(caller: Caller, settings: PoolSettings) -> float:
-    """Return the seconds that a request of *caller* waits at most; *settings* are those of its pool."""
+    """Return the maximum wait of a request of *caller*, in seconds; *settings* are those of its pool."""
     own = caller.key.queue_seconds
     allowed = settings.queue_seconds if own is None else own
     return allowed if caller.queue_seconds is None else min(allowed, caller.queue_seconds)
@@ -98,7 +98,7 @@ def wait_seconds(
     """
     Return the seconds to wait before another try after a refusal; None where that is not worth it.
 
-    The request waits *longest* seconds at most. Source of `rest_ms` and `busy`: availability.lua.
+    *longest* is the maximum wait in seconds. Source of `rest_ms` and `busy`: availability.lua.
     """
     if refused is None:
         return None
@@ -115,13 +115,13 @@ def wait_seconds(
 
 
 def seconds_left(progress: RequestProgress, longest: float, now: float) -> float:
-    """Return how long a request may still wait of *longest* seconds, at *now* on the monotonic clock."""
+    """Return the seconds that a request may still wait at *now* (monotonic), of *longest* seconds in all."""
     limit = min(longest, WITH_FALLBACKS_SECONDS) if progress.fallbacks_left else longest
     return min(limit - progress.queued_seconds, progress.deadline - now)
 
 
 def keepalive_seconds(usual: float, left: float) -> float:
-    """Return the interval of keep-alives: none just before the end, so that a refusal is an HTTP status."""
+    """Return the interval of keep-alives; infinite near the end, so that a refusal has an HTTP status."""
     return inf if left <= RENEW_SECONDS else usual
 
 
