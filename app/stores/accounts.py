@@ -1,4 +1,4 @@
-"""Reads and changes the stored hashes of accounts: field texts, with sealed credentials."""
+"""Read and change the Redis hashes of accounts: fields as text, credentials sealed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ AccountFields = dict[str, str]
 
 
 class AccountHashes:
-    """The accounts of every pool, as Redis stores them: names of fields and texts."""
+    """The accounts of every pool as Redis stores them: {field: text}."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._client = scripts.client
 
     def put(self, pool: str, record: Mapping[str, Any], models: Sequence[str]) -> int:
-        """Store *record*, the settings of an account; return its version, -1 where its name is taken."""
+        """Store *record*, the settings of an account; return its new version, -1 if its name is taken."""
         version: int = self._scripts.run(
             "put_account", pool, record["id"], record["name"], orjson.dumps(record), orjson.dumps(models)
         )
@@ -34,7 +34,11 @@ class AccountHashes:
         self._scripts.run("set_account_state", pool, account_id, state, reason)
 
     def remove(self, pool: str, account_id: str, *, although_bound: bool) -> list[str]:
-        """Remove an account; return the names of the keys that are bound to it where it stays."""
+        """
+        Remove an account.
+
+        If API keys are bound to it and not *although_bound*, return their names instead.
+        """
         bound: list[str] = self._scripts.run("remove_account", pool, account_id, int(although_bound))
         return bound
 
@@ -47,17 +51,17 @@ class AccountHashes:
         return bool(self._scripts.run("observe_account", pool, orjson.dumps(observation)) == 2)
 
     def id_of(self, pool: str, name: str) -> str | None:
-        """Return the id of the account called *name*."""
+        """Return the id of the account called *name*, None if there is none."""
         account_id: str | None = self._client.hget(keys.account_names(pool), name)
         return account_id
 
     def ids_of(self, pool: str, names: Sequence[str]) -> list[str | None]:
-        """Return the ids of the accounts called *names*, in their order."""
+        """Return the ids of the accounts called *names*, in their order, None for absent ones."""
         ids: list[str | None] = self._client.hmget(keys.account_names(pool), list(names))
         return ids
 
     def names(self, pool: str) -> dict[str, str]:
-        """Return the ids of all accounts by name, the names in order."""
+        """Return {name: id} of all accounts, sorted by name."""
         return dict(sorted(self._client.hgetall(keys.account_names(pool)).items()))
 
     def read(self, pool: str, account_id: str) -> AccountFields:
@@ -73,7 +77,7 @@ class AccountHashes:
         return [fields for fields in pipeline.execute() if fields]
 
     def read_some(self, pool: str, names: Sequence[str]) -> list[AccountFields]:
-        """Return the fields *names*, as far as they are set, of every account, by name. Two round trips."""
+        """Return those of the fields *names* that are set, of every account by name. Two round trips."""
         records = self._read_fields(pool, self.names(pool).values(), names)
         found = [
             {name: value for name, value in zip(names, record, strict=True) if value is not None}
@@ -110,7 +114,11 @@ class AccountHashes:
         }
 
     def count(self, failures: Sequence[str]) -> PoolCounts:
-        """Count the accounts of all pools, their attempts by *failures*, and leases. Three round trips."""
+        """
+        Count the accounts of all pools, their attempts by each of *failures*, and leases.
+
+        Three round trips.
+        """
         pools = sorted(self._client.smembers(keys.POOLS))
         pipeline = self._client.pipeline(transaction=False)
         for pool in pools:

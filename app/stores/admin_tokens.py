@@ -25,7 +25,7 @@ _TOKEN = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{43}}")
 
 class AdminTokenRepository:
     def __init__(self, scripts: Scripts, rules: str = "") -> None:
-        """*rules* is the fingerprint of the rules that assign roles now."""
+        """*rules* is the fingerprint of the current rules that assign roles."""
         self._scripts = scripts
         self._rules = rules
         self._audit = AuditLog(scripts)
@@ -112,7 +112,8 @@ class AdminTokenRepository:
         digest = client.hget(keys.admin_tokens(), name)
         if digest is None:
             raise _not_found(name)
-        client.delete(keys.admin_token(digest))  # first the token, then the list that leads to it
+        # The token before its entry in the list, so that after an error it can be revoked again.
+        client.delete(keys.admin_token(digest))
         client.hdel(keys.admin_tokens(), name)
 
 

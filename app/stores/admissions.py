@@ -31,18 +31,18 @@ class AdmissionRepository:
         """
         Report how an attempt ended, and select an account for the next one.
 
-        *calendar* is of now: the request may be older than one of its windows. Raises StoreUnavailable.
+        *calendar* has the current windows: those at admission may be over. Raises StoreUnavailable.
         """
         arguments = {**request.arguments(), **report.arguments(), "calendar": calendar}
         return selection_or_refusal(self._scripts.run_json("report", pool, arguments))
 
     def leave_queue(self, pool: str, request_id: str) -> None:
-        """Give up the place of a request that waits for an account. Raises StoreUnavailable."""
+        """Remove a request that waits for an account from the queue. Raises StoreUnavailable."""
         self._scripts.run("leave_queue", pool, request_id)
 
     def renew(self, pool: str, ttl_ms: int, request_ids: Iterable[str] = ()) -> list[str]:
         """
-        Renew the leases of *request_ids* and return those that are lost; sweep overdue leases.
+        Renew the leases of *request_ids*; return the ids whose lease is lost. Also sweep overdue leases.
 
         Raises StoreUnavailable.
         """

@@ -11,7 +11,7 @@ from app.stores.records.alerts import Alert, DeliveryOutcome, PendingMessage, re
 from app.stores.records.webhooks import AlertKind, Webhook, WebhookStatus
 from app.stores.scripts import Scripts
 
-CLAIM_MS = 60_000  # a delivery of one message takes a few seconds
+CLAIM_MS = 60_000  # longer than the delivery of one message, which takes seconds
 MAX_ERROR_CHARS = 200
 
 
@@ -22,7 +22,7 @@ class AlertRepository:
 
     def change(self, pool: str, webhook: Webhook, alerts: Sequence[Alert], kinds: Sequence[AlertKind]) -> int:
         """
-        Queue a message about what has changed since *webhook* was last sent something.
+        Queue a message about what has changed since the last message to *webhook*.
 
         *alerts* are all of *kinds* that hold now, the most important first. Return the number of changes.
         """
@@ -72,14 +72,14 @@ class AlertRepository:
         self._scripts.run_raw("record_delivery", pool, request)
 
     def claim(self, pool: str, name: str) -> bool:
-        """Return whether this process may deliver to the webhook *name*, until `release`; it expires."""
+        """Return whether this process may deliver to the webhook *name* until `release`, or for CLAIM_MS."""
         return bool(self._client.set(keys.job_claim(pool, "alerts", name), "1", nx=True, px=CLAIM_MS))
 
     def release(self, pool: str, name: str) -> None:
         self._client.delete(keys.job_claim(pool, "alerts", name))
 
     def names_with_messages(self, pools: Sequence[str]) -> list[tuple[str, str]]:
-        """Return the (pool, webhook) that have pending messages. Two round trips."""
+        """Return the (pool, webhook) pairs that have pending messages. Two round trips."""
         places = self._places(pools)
         pipeline = self._client.pipeline(transaction=False)
         for pool, name in places:

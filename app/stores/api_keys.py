@@ -33,8 +33,8 @@ from app.stores.teams import team_not_found
 NOT_OF_THIS_GATEWAY = "This is not an API key of this gateway: they begin with sk-pg-"
 INCOMPLETE = "This API key is incomplete or mistyped: copy all of it"
 MAX_CACHED_KEYS = 1024  # parsed records, some kilobytes each
-KNOWN_SECONDS = 10.0  # how long a record is used for further requests, whose admissions compare it
-CLOCK_SECONDS = 0.1  # how late `now` of such a record may be
+KNOWN_SECONDS = 10.0  # how long a record is reused; each admission compares its fingerprint
+CLOCK_SECONDS = 0.1  # maximum error of `now` in a reused record
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -43,13 +43,14 @@ class ApiKeyRepository:
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
-        self._known: dict[str, tuple[float, ApiKey]] = {}  # digest of its secret -> when it was read, key
+        # Digest of the secret -> when the key was read, key
+        self._known: dict[str, tuple[float, ApiKey]] = {}
 
     def known(self, presented: str) -> ApiKey | None:
         """
-        Return the key with the secret *presented* as it was a few seconds ago; None if it was not read then.
+        Return the key with the secret *presented* if it was read within KNOWN_SECONDS, else None.
 
-        Its `fingerprint` has to be compared with the store before it has any effect.
+        The record may be outdated: compare its `fingerprint` with the store before it has any effect.
         """
         digest = digest_of(presented)
         read_at, key = self._known.get(digest, (0.0, None))
@@ -66,11 +67,11 @@ class ApiKeyRepository:
 
     def authenticate(self, presented: str) -> ApiKey:
         """
-        Return the key with the secret *presented*, and with its pool's limits. One round trip.
+        Return the key with the secret *presented*. One round trip.
 
-        Keys that another gateway made are looked up in one pool, FOREIGN_POOL.
-        Its limits are followed by those of its team. Raises InvalidApiKey, where unknown, disabled and
-        expired keys have a message of their own, and TeamDisabled.
+        Its limits are followed by those of its team and of its pool. A key that another gateway made is
+        looked up in FOREIGN_POOL. Raises TeamDisabled, and InvalidApiKey with a message that distinguishes
+        unknown, disabled and expired keys.
         """
         pool = pool_of(presented)
         if pool is None:
@@ -85,7 +86,8 @@ class ApiKeyRepository:
             if presented.startswith(PREFIX):
                 raise
             raise InvalidApiKey(NOT_OF_THIS_GATEWAY) from None
-        if _checked(key).former_until is None:  # else its former secret ends by time, without a change
+        # A former secret becomes invalid without a change of the record
+        if _checked(key).former_until is None:
             self._remember(digest, replace(key, fingerprint=fingerprint))
         return key
 
@@ -124,7 +126,7 @@ class ApiKeyRepository:
         """
         Store a new key and return it with its secret, which cannot be read again.
 
-        *foreign_digest* is the SHA-256 (hex) of a secret that another gateway made, which is '' here then.
+        *foreign_digest* is the SHA-256 (hex) of a secret that another gateway made; '' is returned for it.
         Raises InvalidRequest when the name is taken, or for too many limits; NotFound for an unknown team.
         """
         checked_limits(fields.get("limits", ()))
@@ -245,10 +247,10 @@ def _not_found(pool: str, name: str) -> NotFound:
 @lru_cache(MAX_CACHED_KEYS)
 def _cached_fields(flat: tuple[str, ...], digest: str, pool: str, pool_limits: str) -> StoredKeyFields:
     """
-    Return the fields of *flat*, [field, value, …] as Redis returns a hash; parsed once per content.
+    Return the fields of *flat*, [field, value, …] as Redis returns a hash. Results are cached by content.
 
-    Raises InvalidApiKey when it is not the record of the key with *digest*, of any where that is '';
-    TeamDisabled (never cached).
+    Raises InvalidApiKey when *flat* is not the record of the key with *digest* ('': of any key), and
+    TeamDisabled. Errors are not cached.
     """
     stored = dict(zip(flat[::2], flat[1::2], strict=True))
     if not stored or (digest and digest not in (stored.get("digest", digest), stored.get("former"))):

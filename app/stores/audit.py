@@ -21,9 +21,9 @@ from app.stores.records.audit import Actor, AuditFilter, AuditOutcome, AuditPage
 from app.stores.records.ledger import is_entry_id
 from app.stores.scripts import Scripts
 
-STALE_MS = 60_000  # longer than any change takes
+STALE_MS = 60_000  # after this an open entry is closed as `unknown`: no change takes so long
 PAGE_ENTRIES = 100
-READ_ENTRIES = 500  # per command
+READ_ENTRIES = 500  # entries that one command reads
 MAX_READ = 5000  # entries that one page may read to find matches
 
 
@@ -37,7 +37,7 @@ class AuditLog:
         Record the change that the block makes as one entry of *actor*.
 
         The block sets `before` and `after`, and `object` when only the block knows it. When it raises,
-        no entry remains, except after StoreUnavailable: that entry becomes `unknown`.
+        no entry remains, except after StoreUnavailable: then the entry is closed as `unknown`.
         """
         change = Change(action, pool, name)
         entry_id = secrets.token_hex(8)
@@ -99,7 +99,7 @@ class AuditLog:
         self._scripts.run("close_audit", keys.SYSTEM, entry_id, outcome.value, text)
 
     def _close_stale(self) -> None:
-        """Close the entries whose change must have been cut short."""
+        """Close the entries that are open for longer than STALE_MS: their process or the store stopped."""
         now_ms = self._now_ms()
         for entry_id, text in self._scripts.client.hgetall(keys.audit_open()).items():
             entry = orjson.loads(text)

@@ -1,7 +1,7 @@
 """
 Stored responses, for API keys whose repeated requests may be answered from a cache. They are private: sealed.
 
-Two bounds, for each key and for all keys of a pool, prevent them from filling Redis.
+Two bounds, per API key and per pool, prevent them from filling Redis.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from app.stores import keys
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
-MAX_RESPONSES = 256  # of one key; the oldest is evicted
-MAX_BYTES = 8 * 1024 * 1024  # of one key, sealed: at least five of the longest that are stored
+MAX_RESPONSES = 256  # per API key; the oldest is evicted
+MAX_BYTES = 8 * 1024 * 1024  # per API key, sealed; room for at least five of the longest responses
 
-# of all keys of a pool: what a small Redis can spare; the oldest is evicted
+# For all API keys of a pool: what a small Redis can spare. The oldest is evicted.
 MAX_POOL_BYTES = 256 * 1024 * 1024
 
 
@@ -36,7 +36,7 @@ class CachedResponseRepository:
 
     def put(self, pool: str, key_id: str, digest: str, text: str, seconds: float) -> None:
         """
-        Store *text* for *seconds*; the oldest responses of this key, or of the pool, are evicted for it.
+        Store *text* for *seconds*; evict the oldest responses of this key, or of the pool, to make room.
 
         Raises StoreUnavailable.
         """

@@ -1,7 +1,7 @@
 """
 Calendar windows in a pool's time zone: the start and end of this hour, day, week and month.
 
-Redis has the time but no time zones; a process has time zones, but its clock may be wrong. So scripts
+Redis has the time but no time zones, and a process has time zones but its clock may be wrong. So scripts
 receive this window and the next, and use the one that contains the store's time.
 """
 
@@ -14,7 +14,7 @@ SPANS = ("hour", "day", "week", "month")
 
 
 class Calendar:
-    """Windows are computed once per zone and hour."""
+    """The calendar windows of each time zone, computed once per zone and hour."""
 
     def __init__(self) -> None:
         self._known: dict[str, dict[str, list[int]]] = {}
@@ -33,7 +33,7 @@ def _windows(zone: ZoneInfo, now: float) -> dict[str, list[int]]:
     month = day.replace(day=1)
     next_month = _first_of_next_month(month)
     week = day - timedelta(days=day.weekday())
-    hour_start = now - now % 3600  # an hour is an hour, also where clocks are put back
+    hour_start = now - now % 3600  # in UTC, so that it has 3600 s when local clocks change
     return {
         "hour": [int(hour_start + 3600 * n) * 1000 for n in range(3)],
         "day": [_ms(day + timedelta(days=n)) for n in range(3)],
@@ -47,5 +47,5 @@ def _first_of_next_month(first: datetime) -> datetime:
 
 
 def _ms(moment: datetime) -> int:
-    """Aware arithmetic stays on the wall clock, so midnight is midnight on either side of a change."""
+    """Return Unix ms. The caller adds days in wall-clock time, so windows begin at local midnight."""
     return int(moment.timestamp() * 1000)

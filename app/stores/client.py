@@ -30,9 +30,9 @@ from redis.sentinel import (
 from app.config import NAMES, ConfigError
 from app.stores.errors import REDIS_ERRORS, store_error
 
-MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
+MAX_CONNECTIONS = 200  # per process; scripts take well under a millisecond, so few are in use at once
 MASTER_CHECK_SECONDS = 1.0
-RECONNECTS = 2  # a restarted server is reached at once; a dead one costs 15 ms of waiting, no more
+RECONNECTS = 2  # enough to reach a restarted server; a dead one costs 15 ms
 
 
 class _RaisesStoreErrors:
@@ -82,7 +82,8 @@ class StoreClusterClient(_RaisesStoreErrors, RedisCluster):
 
     def pipeline(self, transaction: bool | None = None, shard_hint: Any = None) -> ClusterPipeline:
         pipeline: ClusterPipeline = super().pipeline(transaction, shard_hint)  # type: ignore[no-untyped-call]
-        pipeline.__class__ = StoreClusterPipeline  # the constructor's parameters differ between releases
+        # Its constructor's parameters differ between releases of redis-py
+        pipeline.__class__ = StoreClusterPipeline
         return pipeline
 
 
@@ -96,7 +97,7 @@ def make_client(url: str, timeout_seconds: float) -> Any:
     """
     try:
         return _client_for(url, timeout_seconds)
-    except ValueError:  # its message could repeat a password
+    except ValueError:  # the original message could contain a password
         accepted = "options after its `?` with values of their kind"
         raise ConfigError(NAMES["redis_url"], url.rsplit("@", 1)[-1].split("?")[0] + "?…", accepted) from None
 
@@ -106,8 +107,8 @@ def _client_for(url: str, timeout_seconds: float) -> Any:
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
         "retry": Retry(ExponentialBackoff(cap=0.01, base=0.005), RECONNECTS, (redis.ConnectionError,)),
-        "protocol": 2,  # RESP3 costs a HELLO per connection and buys nothing here
-        "driver_info": None,  # or every new connection makes two more round trips
+        "protocol": 2,  # RESP3 costs a HELLO per connection and has no use here
+        "driver_info": None,  # else every new connection makes two more round trips
         "decode_responses": True,
     }
     parts = urlsplit(url)
@@ -142,7 +143,7 @@ class _ClusterAtFirstUse:
 
 class _Connection(SentinelManagedConnection):
     """
-    A connection that closes when a reply is late, as the other connections of redis-py do by themselves.
+    A connection that closes when a reply is late; redis-py's other connection classes do so themselves.
 
     If it were used again, the late reply would be taken for the reply to the next command: one caller
     would get another caller's key.
@@ -158,7 +159,7 @@ class _TlsConnection(_Connection, SentinelManagedSSLConnection):
 
 class _MasterPool(SentinelConnectionPool):
     """
-    Connections to the master that the sentinels name; every second a caller checks that it still is.
+    Connections to the master that the sentinels name; every second a caller checks that it is still master.
 
     redis-py queries the sentinels only when it opens a connection. A master that was replaced while it did
     not answer, and that answers again, accepts writes for about ten seconds until a sentinel makes it a
@@ -172,14 +173,15 @@ class _MasterPool(SentinelConnectionPool):
     def get_connection(self, *args: Any, **options: Any) -> Any:
         now = time.monotonic()
         if now >= self._check_at:
-            self._check_at = now + MASTER_CHECK_SECONDS  # before the query: others do not wait for its reply
+            # Set before the query, so that other callers do not wait for its reply
+            self._check_at = now + MASTER_CHECK_SECONDS
             self._close_those_of_a_former_master()
         return super().get_connection(*args, **options)
 
     def _close_those_of_a_former_master(self) -> None:
         try:
             self.get_master_address()  # type: ignore[no-untyped-call]
-        except REDIS_ERRORS:  # no sentinel answers: the connections that are open may still be right
+        except REDIS_ERRORS:  # without sentinels, open connections may still be to the master
             return
 
 

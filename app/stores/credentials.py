@@ -10,7 +10,7 @@ from app.stores.scripts import Scripts
 
 
 class SealedTokenRepository:
-    """Every method is one round trip."""
+    """The sealed OAuth tokens of accounts. Every method is one round trip."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
@@ -29,7 +29,7 @@ class SealedTokenRepository:
     def lease(
         self, pool: str, account_id: str, rotation: int, *, was_refused: bool, seconds: float
     ) -> LeaseReply:
-        """Take the lease on exchanging the tokens of *rotation*, if there is none."""
+        """Take the lease on exchanging the tokens of *rotation*, unless another process has it."""
         request = {
             "account": account_id,
             "rotation": rotation,
@@ -46,13 +46,13 @@ class SealedTokenRepository:
         )
 
     def store(self, pool: str, account_id: str, fence: int, rotation: int, tokens: SealedTokens) -> int:
-        """Store the tokens of an exchange; return the account's version, 0 if *fence* came too late."""
+        """Store the tokens of an exchange; return the account's new version, 0 if *fence* is outdated."""
         request = {"account": account_id, "fence": fence, "rotation": rotation, **tokens}
         version: int = self._scripts.run("store_tokens", pool, orjson.dumps(request))
         return version
 
     def record_failure(self, pool: str, account_id: str, fence: int, failed: FailedExchange) -> None:
-        """Give the lease *fence* back after an exchange that failed."""
+        """Release the lease *fence* after an exchange that failed, and record the failure."""
         request = {
             "account": account_id,
             "fence": fence,

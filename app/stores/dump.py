@@ -18,7 +18,7 @@ from app.stores.scripts import Scripts
 PAGE = 500
 LEDGER, OPEN, SECRETS = "ledger", "r:", "s:"
 TOTALS = ("roll:", "teamroll:", "used:")
-# only read by name: whether a request was settled, and the account and the key of a conversation
+# Read by name only: whether a request is settled; the account and the API key of a conversation.
 MARKERS = ("done:", "own:", "conv:")
 IN_SNAPSHOT = (
     "pool",
@@ -49,14 +49,14 @@ EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interru
         "rest:",
         "lacks:",
     ),
-    "overloaded",  # of earlier versions
-    *("queue", "queue:"),  # of requests that wait for an account
+    "overloaded",  # written by earlier versions
+    *("queue", "queue:"),  # requests that wait for an account
     *("look:", "aff:", "absent:", "ans:", "idem:", "done:", "ses:", "op-ses:", "holders:", "try:", "start"),
-    *("inv:", "invitations"),  # a link that was sent long ago would work again
+    *("inv:", "invitations"),  # else an old invitation link would work again
     *("audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("ledgerindex", "ledgerindex:"),
-    *("measured:m:", "measured:h:", "breakdown:"),  # made again of the ledger and the roll-ups
+    *("measured:m:", "measured:h:", "breakdown:"),  # computed again from the ledger and the roll-ups
     *("alerts:", "alerts-out:", "alerts-sent:"),
     *("restore:", "restore-old:", "restore-by"),
 )
@@ -80,7 +80,7 @@ class Snapshot(NamedTuple):
     """The consistent part of a pool, and the position of its ledger."""
 
     now_ms: int
-    last_id: str  # of the ledger; '' if it does not exist
+    last_id: str  # last id of the ledger; '' if it does not exist
     added: str  # number of entries ever added; '' if Redis does not report it
     deleted: str  # id of the last deleted entry
     records: list[Record]
@@ -101,7 +101,7 @@ class PoolDump:
         self._root = keys.root(pool)
 
     def names(self, excluded: Iterable[str] = ()) -> Iterator[str]:
-        """Yield the name of every key once, without the families in *excluded*. Scans the store."""
+        """Yield the name of every key once, except those of the families in *excluded*. Scans the store."""
         seen = set()
         for key in self._client.scan_iter(match=self._root + "*", count=1000):
             name = key[len(self._root) :]
@@ -110,7 +110,7 @@ class PoolDump:
                 yield name
 
     def snapshot(self, also: Iterable[str]) -> Snapshot:
-        """Return the consistent part of the pool, and the keys named *also*, as of one moment."""
+        """Return the consistent part of the pool and the keys named *also*, all read at one moment."""
         now_ms, (last_id, added, deleted), rows = self._scripts.run("snapshot", self._pool, *also)
         records = [
             Record(name, kind, _shaped(kind, value), now_ms + ttl_ms if ttl_ms > 0 else 0)

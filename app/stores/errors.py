@@ -10,7 +10,7 @@ from app import descriptors
 from app.errors import StoreError, StoreOutOfDescriptors, StoreRefused, StoreUnavailable
 
 REDIS_ERRORS = (RedisError, RedisClusterException)  # the latter is not a subclass of the former
-MAX_REASON_CHARS = 300  # of an error message: scripts name fields in it, never values
+MAX_REASON_CHARS = 300  # longest error message; scripts put names of fields in it, never values
 # States of a server that is away, cannot be written, or denies access: the same command may succeed later.
 _SERVER_STATES = re.compile(
     r"\b(OOM|READONLY|LOADING|MISCONF|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|NOREPLICAS|BUSY|UNKILLABLE|MOVED|ASK"
@@ -20,9 +20,9 @@ _SERVER_STATES = re.compile(
 
 def store_error(error: Exception) -> StoreError:
     """
-    Return what *error*, an exception of the Redis client, means to callers.
+    Return the gateway's exception for *error*, an exception of the Redis client.
 
-    StoreRefused when a script failed by its own error, else StoreUnavailable. Limits fail closed.
+    It is StoreRefused if a script failed by its own error, else StoreUnavailable, so that limits fail closed.
     """
     if is_script_error(error):
         return StoreRefused(str(error)[:MAX_REASON_CHARS])

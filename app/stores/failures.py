@@ -23,10 +23,10 @@ from app.stores.scripts import Scripts
 
 T = TypeVar("T")
 
-MAX_WORDS = 200  # of an error that is not in the table
-PROBE, PROBE_MS = "pg:probe", 1000  # a string written to test whether the store takes writes; expires
+MAX_WORDS = 200  # longest text of an error that is not in the table
+PROBE, PROBE_MS = "pg:probe", 1000  # key that tests whether the store takes writes, and its expiry
 
-# What is in the text of an error, of whatever class: redis-py and scripts wrap them differently.
+# Matched in the text of errors, not by class: redis-py and scripts wrap errors differently.
 _BY_TEXT = (
     (
         r"\bWRONGPASS\b|\bNOAUTH\b|Authentication required|invalid (?:user|pass)|without any pass",
@@ -59,7 +59,7 @@ def public_address(url: str) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Return why the store failed, from *error* and its causes: a clause without a subject."""
+    """Return why the store failed, from *error* and its causes, as a clause without a subject."""
     errors = list(_chain(error))
     for each in errors:
         if isinstance(each, ssl.SSLCertVerificationError):
@@ -112,8 +112,9 @@ def call_within(seconds: float, call: Callable[[], T]) -> T:
 
 
 def check_reachable(scripts: Scripts, seconds: float) -> None:
-    """Raise StoreUnavailable unless the store answers within *seconds*; it may be full."""
-    call_within(seconds, scripts.client.time)  # PING fails where the disk is full, although reads would work
+    """Raise StoreUnavailable unless the store answers within *seconds*. A full store passes."""
+    # Not PING, which fails when the disk is full, although reads work
+    call_within(seconds, scripts.client.time)
 
 
 def check_writable(url: str, seconds: float) -> None:

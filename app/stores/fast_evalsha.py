@@ -20,13 +20,13 @@ from app.sockets import send_all
 from app.stores.client import StoreClient
 from app.stores.errors import REDIS_ERRORS, store_error
 
-MAX_IDLE = 50  # of the pool's connections; others who need one find the rest there
+MAX_IDLE = 50  # connections that this module retains; the rest stay in redis-py's pool
 READ_BYTES = 65536
 _INCOMPLETE = object()
 
 
 class _Line(NamedTuple):
-    """A connection of the pool, and what receives and parses its replies."""
+    """A connection of the pool, with its socket and the parser of its replies."""
 
     connection: Any
     receiver: Receiver
@@ -63,7 +63,8 @@ class FastScriptClient:
         except TimeoutError:
             self._drop(line)
             raise redis.TimeoutError("Timeout reading from socket") from None
-        except (OSError, redis.ConnectionError):  # perhaps closed since its last use: redis-py retries
+        # The server may have closed the idle connection: redis-py retries
+        except (OSError, redis.ConnectionError):
             self._drop(line)
             return self._client.evalsha(digest, keys, *args)
         except BaseException:
@@ -106,7 +107,7 @@ def _reply(line: _Line) -> Any:
         if not data:
             raise ConnectionResetError("the server closed the connection")
         line.replies.feed(data)
-    if isinstance(reply, redis.ConnectionError):  # such as: the server is still loading its data
+    if isinstance(reply, redis.ConnectionError):  # for example, the server is still loading its data
         raise reply
     return reply
 

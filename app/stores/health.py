@@ -1,4 +1,4 @@
-"""Read what `poolgate doctor` and the readiness probe check."""
+"""Read the facts that `poolgate doctor` and the readiness probe check."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class HealthRepository:
         return int(seconds) + int(micros) / 1e6
 
     def measure_latency(self) -> float:
-        """Return the seconds that one round trip takes."""
+        """Return the duration of one round trip, in seconds."""
         started_at = time.monotonic()
         self._client.ping()
         return time.monotonic() - started_at
@@ -56,11 +56,11 @@ class HealthRepository:
         return bool(self._client.exists(keys.restore_by(pool)))
 
     def count_overdue_leases(self, pool: str, before_ms: float) -> int:
-        """Return the number of leases that expired before *before_ms* (Unix ms) and are still held."""
+        """Return the number of leases that expired before *before_ms* (Unix ms) and were not swept."""
         return int(self._client.zcount(keys.leases(pool), "-inf", before_ms))
 
     def count_requests(self, pool: str) -> tuple[int, int]:
-        """Return the number of requests that hold a lease, and of those that wait for an account."""
+        """Return (requests that hold a lease, requests that wait for an account)."""
         pipeline = self._client.pipeline(transaction=False)
         pipeline.zcard(keys.leases(pool))
         pipeline.zcard(keys.queue(pool))

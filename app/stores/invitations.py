@@ -22,7 +22,7 @@ class InvitationRepository:
         """
         Store an invitation and return it with its secret, which cannot be read again.
 
-        Raises InvalidRequest when too many are open, RoleNotAllowed when its author is no owner.
+        Raises InvalidRequest when too many are open, RoleNotAllowed when its author is not an owner.
         """
         secret = secrets.token_urlsafe(32)
         digest = digest_of(secret)
@@ -49,7 +49,7 @@ class InvitationRepository:
         return self._read(digest_of(secret))
 
     def all(self) -> list[Invitation]:
-        """Return the open invitations, the one that expires first at the beginning."""
+        """Return the open invitations, sorted by their expiry."""
         pipeline = self._scripts.client.pipeline(transaction=False)
         for digest in self._scripts.client.hvals(keys.invitations()):
             pipeline.hgetall(keys.invitation(digest))
@@ -64,7 +64,7 @@ class InvitationRepository:
         return found
 
     def revoke(self, invitation_id: str) -> None:
-        """Raises NotFound."""
+        """Revoke an open invitation. Raises NotFound."""
         if not self._scripts.run("revoke_invitation", keys.SYSTEM, invitation_id):
             raise _not_found()
 

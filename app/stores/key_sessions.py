@@ -2,7 +2,7 @@
 Store the sessions of the holders of API keys.
 
 A browser holds the session's secret; only its SHA-256 is stored. All sessions of a key end when the key is
-rotated, disabled or removed; one ends after `LIFE_SECONDS`, and when its holder signs out.
+rotated, disabled or removed. One session ends after `LIFE_SECONDS`, or when its holder signs out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.stores.scripts import Scripts
 from app.stores.secrets import digest_of
 
 LIFE_SECONDS = 12 * 3600
-MAX_SESSIONS = 20  # of a key; a new one ends the oldest
+MAX_SESSIONS = 20  # per API key; a new session ends the oldest
 
 
 class KeySessionRepository:
@@ -24,9 +24,9 @@ class KeySessionRepository:
 
     def open(self, key: ApiKey, presented: str) -> str | None:
         """
-        Return the secret of a new session of *key*, whose holder has shown the secret *presented*.
+        Return the secret of a new session of *key*, whose holder presented its secret *presented*.
 
-        Returns None where that is no longer the current one: the former secret of a rotated key.
+        Returns None if *presented* is not the current secret: a key that was rotated has a former one.
         """
         secret = secrets.token_urlsafe(32)
         opened = self._scripts.run(
@@ -41,7 +41,7 @@ class KeySessionRepository:
         return secret if opened else None
 
     def is_open(self, key: ApiKey, secret: str) -> bool:
-        """Return whether the session with *secret* is one of *key*, at the time when the key was read."""
+        """Return whether the session with *secret* belongs to *key* and was open when the key was read."""
         ends_ms = self._scripts.client.zscore(keys.key_sessions(key.pool, key.id), digest_of(secret))
         return ends_ms is not None and float(ends_ms) > key.now * 1000
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-POOLS = "pg:pools"  # set of pool names; not on any request's path
+POOLS = "pg:pools"  # set of pool names; no request reads it
 JOBS = "pg:job:"  # + job name: string, the worker that took its current period; expires with it
 JOB_RUNS = "pg:jobs"  # hash: job name -> JSON {at (Unix seconds, the store's), every_seconds, ok}
 SYSTEM = ".office"  # used as a pool name for keys of no pool: operators, sessions, tokens, audit

@@ -40,21 +40,21 @@ class LedgerRepository:
         return position_of(newest_id)[0] // 1000 if newest_id != "0" else 0
 
     def newest(self, pool: str, count: int, after: str = "") -> list[LedgerEntry]:
-        """Return the newest *count* entries that came after the entry *after* ("": all), oldest first."""
+        """Return the newest *count* entries after the entry *after* ("": any), oldest first."""
         entries = self.read_backwards(pool, count, oldest=f"({after}" if after else "-")
         return [LedgerEntry.parse(entry) for entry in reversed(entries)]
 
     def read_backwards(
         self, pool: str, count: int, *, newest: str = "+", oldest: str = "-"
     ) -> list[StoredEntry]:
-        """Return up to *count* entries from *newest* back to *oldest*, ids or Unix ms; `(id` excludes it."""
+        """Return up to *count* entries from *newest* back to *oldest*: ids (`(id` excludes it) or Unix ms."""
         entries = self._client.xrevrange(keys.ledger(pool), newest, oldest, count=count)
         return [_entry(entry_id, fields) for entry_id, fields in entries]
 
     def read_forwards(
         self, pool: str, count: int, *, oldest: str = "-", newest: str = "+"
     ) -> list[StoredEntry]:
-        """Return up to *count* entries from *oldest* on to *newest*, as in `read_backwards`."""
+        """Return up to *count* entries from *oldest* to *newest*; arguments as in `read_backwards`."""
         entries = self._client.xrange(keys.ledger(pool), oldest, newest, count=count)
         return [_entry(entry_id, fields) for entry_id, fields in entries]
 
@@ -87,7 +87,7 @@ class LedgerRepository:
         return entries[0] if entries else None
 
     def open_request(self, pool: str, request_id: str) -> OpenRequest | None:
-        """Return the request that is admitted and not settled, None where there is none."""
+        """Return the request with this id if it is admitted and not settled, else None."""
         stored = self._client.hgetall(keys.request(pool, request_id))
         if not stored:
             return None
@@ -108,7 +108,7 @@ class LedgerRepository:
         """Return the request that waits for an account, None where there is none. Two round trips."""
         stored = self._client.hget(keys.queue_places(pool), request_id)
         place, *_, facts = orjson.loads(stored) if stored else ("", None)
-        if not isinstance(facts, dict):  # of an older version
+        if not isinstance(facts, dict):  # written by an older version
             return None
         pipeline = self._client.pipeline(transaction=False)
         pipeline.zrank(keys.queue(pool), place)
@@ -132,7 +132,7 @@ class LedgerRepository:
         return int(self._client.xlen(keys.ledger(pool)))
 
     def complete_from_ms(self, pool: str) -> int:
-        """Return since when (Unix ms) no entry has been removed; 0: none ever was."""
+        """Return the time (Unix ms) from which the ledger is complete; 0: no entry was ever removed."""
         oldest = self._client.xrange(keys.ledger(pool), count=1)
         if not oldest:
             return 0
@@ -144,7 +144,7 @@ class LedgerRepository:
         """
         Remove the entries that ended before *since* (Unix seconds); return how many.
 
-        With *limit*, whole nodes of the stream only, and at most about so many entries.
+        With *limit*, at most about so many entries are removed, and only complete nodes of the stream.
         """
         options = {"approximate": True, "limit": limit} if limit else {"approximate": False}
         return int(self._client.xtrim(keys.ledger(pool), minid=f"{since}000", **options))

@@ -13,8 +13,8 @@ from redis.client import NEVER_DECODE
 from app.stores import keys
 from app.stores.scripts import Scripts
 
-STAGED_SECONDS = 600  # until a hash that was not added to the list expires
-FIELDS_AT_ONCE = 500  # that one command writes
+STAGED_SECONDS = 600  # when a hash expires that was not added to the list
+FIELDS_AT_ONCE = 500  # most fields that one command writes
 
 Fields = Mapping[bytes, bytes]
 
@@ -45,11 +45,11 @@ class LedgerIndexRepository:
         self._client = scripts.client
 
     def blocks(self, pool: str) -> list[IndexBlock]:
-        """Return the indexed blocks, the oldest first, without gaps between them."""
+        """Return the indexed blocks, oldest first; there is no gap between them."""
         return [IndexBlock.parse(text) for text in self._client.lrange(keys.ledger_index(pool), 0, -1)]
 
     def restored_by(self, pool: str) -> str:
-        """Return the restore run that replaced the ledger, '' for none: what `add` takes."""
+        """Return the id of the restore run that replaced the ledger, '' for none; `add` checks it."""
         return self._client.hget(keys.pool(pool), "restored_by") or ""
 
     def write(self, pool: str, first: str, last: str, count: int, fields: Fields) -> IndexBlock:
@@ -67,7 +67,7 @@ class LedgerIndexRepository:
         """
         Add *block*, which follows the entry *after* ('' for none), to the list.
 
-        Returns False where it does not follow the newest block, or the pool was restored since *restored_by*
+        Returns False if it does not follow the newest block, or the pool was restored since *restored_by*
         was read.
         """
         args = {
@@ -103,7 +103,7 @@ class LedgerIndexRepository:
         pipeline.execute()
 
     def clear(self, pool: str, blocks: Sequence[IndexBlock]) -> None:
-        """Remove the whole index, which has *blocks*."""
+        """Remove the complete index, which consists of *blocks*."""
         pipeline = self._client.pipeline(transaction=True)
         pipeline.delete(keys.ledger_index(pool))
         for block in blocks:

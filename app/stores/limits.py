@@ -1,7 +1,7 @@
 """
 The limits of API keys, teams and pools in Redis. A change takes effect immediately, in every process.
 
-A new limit starts with the usage of its window so far; the counter of a changed limit stays, that of a
+A new limit starts with the usage of its window so far. The counter of a changed limit stays; that of a
 removed one is deleted.
 """
 
@@ -22,13 +22,13 @@ from app.stores.rollups import DAY, RollupRepository
 from app.stores.scripts import Scripts
 from app.stores.teams import team_not_found
 
-FOR_POOL = ""  # in place of a key's id
-MAX_TRIES = 20  # against concurrent changes of the same list
-_TEAM = "team:"  # no id of a key has it
+FOR_POOL = ""  # used in place of an API key's id: the pool's own limits
+MAX_TRIES = 20  # tries while other processes change the same list
+_TEAM = "team:"  # prefix that no API key's id has
 
 
 def for_team(name: str) -> str:
-    """Return what stands for the team *name* in place of a key's id."""
+    """Return the owner id of the limits of the team *name*, to use in place of an API key's id."""
     return _TEAM + name
 
 
@@ -54,7 +54,7 @@ class LimitRepository:
         return _parse(self._stored(pool, owner))
 
     def add(self, pool: str, limit: Limit, owner: str = FOR_POOL) -> Limit:
-        """Add *limit*, counting what its window has counted so far, and return it as stored."""
+        """Add *limit*, which starts with the usage of its window so far; return it as stored."""
         limit = replace(limit, scope=_scope_of(owner))
         self._change(pool, owner, lambda limits: checked_limits([*limits, limit]), {"added": limit.to_json()})
         return limit
@@ -105,9 +105,9 @@ class LimitRepository:
         effect: Mapping[str, Any],
     ) -> None:
         """
-        Store the list that *change* returns; repeat where another process has changed it meanwhile.
+        Store the list that *change* returns; try again if another process has changed it meanwhile.
 
-        *effect* is what set_limits.lua takes besides: {added: limit} or {removed: id}.
+        *effect* is a further argument of set_limits.lua: {added: limit} or {removed: id}.
         """
         zone = self._scripts.client.hget(keys.pool(pool), "zone") or "UTC"
         days = [1000 * start for start in RollupRepository(self._scripts.client).starts(pool, DAY)]

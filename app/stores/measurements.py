@@ -1,7 +1,7 @@
 """
 Measurements in Redis: of a minute, an hour or a day that is over, as {part: JSON}.
 
-They are never changed, because entries are only ever added to the ledger's end; they expire. A restore
+They never change, because entries are only added to the end of the ledger. They expire, and a restore
 replaces them.
 """
 
@@ -40,7 +40,7 @@ class MeasurementRepository:
         return stored
 
     def missing(self, pool: str, span: str, starts: Sequence[int]) -> list[int]:
-        """Return those of *starts* that have none."""
+        """Return those of *starts* that have no measurements."""
         pipeline = self._client.pipeline(transaction=False)
         for start in starts:
             pipeline.exists(keys.measured(pool, span, start))

@@ -20,7 +20,7 @@ class ModelRouteRepository:
         return StoredRoutes(version, {name: read_route(name, text) for name, text in sorted(routes.items())})
 
     def put(self, pool: str, route: ModelRoute) -> None:
-        """Add *route*, or replace the one that has its name."""
+        """Add *route*, or replace the route of that name."""
         self._hash.put(pool, route.name, write_route(route))
 
     def remove(self, pool: str, name: str) -> bool:

@@ -31,7 +31,7 @@ class CreateResult(StrEnum):
 
     MADE = "made"
     TAKEN = "taken"
-    LINKED = "linked"  # the identity is another operator's
+    LINKED = "linked"  # the identity belongs to another operator
     CLOSED = "closed"  # the start token or invitation is not valid
 
 
@@ -55,7 +55,7 @@ class LinkResult(StrEnum):
     """Outcome of linking an identity to an operator, see lua/link_identity.lua."""
 
     LINKED = "linked"
-    TAKEN = "taken"  # it is another operator's
+    TAKEN = "taken"  # it belongs to another operator
     UNKNOWN = "unknown"
 
 
@@ -64,7 +64,7 @@ class UnlinkRefusal(StrEnum):
 
     UNKNOWN = "unknown"
     NONE = "none"  # no identity is connected
-    LAST = "last"  # there is no other way to sign in
+    LAST = "last"  # the operator would have no way to sign in
 
 
 class RemoveResult(StrEnum):
@@ -77,7 +77,7 @@ class RemoveResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """Its secret (base32), the time step of the last code used, and the hashes of its recovery codes."""
+    """The secret (base32), the time step of the last code used, and the hashes of the recovery codes."""
 
     secret: str
     step: int
@@ -116,7 +116,7 @@ class OperatorRepository:
         return bool(self._scripts.client.get(keys.start_token()) == digest)
 
     def create(self, operator: NewOperator) -> CreateResult:
-        """Store a new operator; a start token or invitation has to be valid, and is used up."""
+        """Store a new operator; a start token or invitation must be valid and is used up."""
         identity = operator.identity
         fields = {
             "name": operator.name,
@@ -139,27 +139,27 @@ class OperatorRepository:
 
     def link(self, name: str, identity: Identity, *, but: str = "") -> LinkResult:
         """
-        Link *identity* to an operator, in place of the one before.
+        Link *identity* to an operator, in place of any previous identity.
 
-        Sessions that began by the one before end, except the one with the secret *but*.
+        Sessions that began with the previous identity end, except the one with the secret *but*.
         """
         arguments = (name, identity.digest, identity.method, digest_of(but) if but else "")
         return LinkResult(self._scripts.run("link_identity", keys.SYSTEM, *arguments))
 
     def unlink(self, name: str) -> int | UnlinkRefusal:
-        """Disconnect an operator from their identity; return how many sessions that began by it ended."""
+        """Remove an operator's identity; end the sessions that began with it, and return their number."""
         outcome = self._scripts.run("unlink_identity", keys.SYSTEM, name)
         return outcome if isinstance(outcome, int) else UnlinkRefusal(outcome)
 
     def set_role(self, name: str, role: Role) -> RoleResult:
-        """Give an operator another role; the last owner stays one."""
+        """Give an operator another role. The last owner cannot lose that role."""
         return RoleResult(self._scripts.run("set_role", keys.SYSTEM, name, role))
 
     def assign_role(self, name: str, role: Role | None, basis: RoleBasis, *, signed_in: bool) -> AssignResult:
         """
         Give an operator the *role* that rules assign on *basis*; None suspends them.
 
-        Only one who has *signed_in* gets a higher role, is no longer suspended, and has the facts stored.
+        With *signed_in* the role may also rise, a suspension may end, and the facts are stored.
         """
         fields = {
             "name": name,
@@ -170,7 +170,7 @@ class OperatorRepository:
         return AssignResult(self._scripts.run_raw("assign_role", keys.SYSTEM, fields))
 
     def facts(self, name: str) -> frozenset[str]:
-        """Return the facts about an operator of the last sign-in, by which rules assigned the role."""
+        """Return the facts of an operator's last sign-in, from which rules assigned the role."""
         return frozenset((self._scripts.client.hget(keys.operator(name), "facts") or "").split())
 
     def remove(self, name: str) -> RemoveResult:
@@ -182,7 +182,7 @@ class OperatorRepository:
         return stored
 
     def set_password_hash(self, name: str, password_hash: str) -> None:
-        """Raises NotFound."""
+        """Store the hash of a new password. Raises NotFound."""
         self._set(name, password=password_hash)
 
     def second_factor_secret(self, name: str) -> str | None:
@@ -194,7 +194,7 @@ class OperatorRepository:
         return self._open(name, "totp_new")
 
     def put_pending_secret(self, name: str, secret: str) -> None:
-        """Raises NotFound."""
+        """Store the secret (base32) of a second factor that is not confirmed yet. Raises NotFound."""
         self._set(name, totp_new=self._vault.seal(secret))
 
     def put_second_factor(self, name: str, factor: SecondFactor) -> None:
@@ -208,11 +208,11 @@ class OperatorRepository:
         )
 
     def remove_second_factor(self, name: str) -> None:
-        """Raises NotFound."""
+        """Remove the second factor, also one that is not confirmed. Raises NotFound."""
         self._set(name, totp="", totp_new="", totp_step="", recovery="")
 
     def spend_code(self, name: str, *, step: int | None, recovery_digest: str) -> bool:
-        """Use up the code of the time step *step*, or else a recovery code; return whether it was unused."""
+        """Use up the code of the time step *step*, or a recovery code; return whether it was unused."""
         step_text = "" if step is None else str(step)
         return bool(self._scripts.run("use_code", keys.SYSTEM, name, step_text, recovery_digest))
 
@@ -238,7 +238,7 @@ def unknown_operator(name: str) -> NotFound:
 def _operator_from(fields: dict[str, str]) -> Operator:
     return Operator(
         name=fields["name"],
-        role=Role(fields.get("role", Role.OWNER)),  # an earlier version had no roles
+        role=Role(fields.get("role", Role.OWNER)),  # operators of earlier versions have no role
         created_at=int(fields["created_ms"]) / 1000,
         password_at=_seconds(fields.get("password_ms")),
         signed_in_at=_seconds(fields.get("signed_in_ms")),

@@ -1,5 +1,5 @@
 """
-What a process makes of the texts that a pool sets itself, such as its prices and its model routes.
+Tables that a process parses from the settings of a pool, such as its prices and its model routes.
 
 Authentication returns the version of these texts with the API key, so a process reads them once per change,
 and a request does not wait for them.
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from app.stores.records.versions import NONE_SET
 
-MAX_POOLS = 1024  # whose tables one process retains
+MAX_POOLS = 1024  # number of pools whose tables a process caches
 Table = TypeVar("Table")
 
 
@@ -19,12 +19,12 @@ class PoolTables(Generic[Table]):
     """Tables by pool, cached in this process; a subclass reads them."""
 
     def __init__(self, unset: Table) -> None:
-        """*unset* is the table of a pool that has never set any."""
+        """*unset* is the table of a pool that has never set a value."""
         self._unset = unset
         self._tables: dict[str, tuple[str, Table]] = {}
 
     def table(self, pool: str, version: str) -> Table:
-        """Return the table of *pool*, as of *version* or newer, which is read once per change."""
+        """Return the table of *pool* of *version* or newer; it is read once per change."""
         if version == NONE_SET:
             return self._unset
         known = self._tables.get(pool)
@@ -35,9 +35,9 @@ class PoolTables(Generic[Table]):
         return known[1]
 
     def current(self, pool: str) -> Table:
-        """Return the current table of *pool*, which is read."""
+        """Read the current table of *pool* and return it."""
         return self._read(pool)[1]
 
     def _read(self, pool: str) -> tuple[str, Table]:
-        """Return the stored version of *pool*, and the table of that."""
+        """Read the stored version of *pool* and its table, and return both."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Reads and changes the stored records of pools."""
+"""Read and change the stored records of pools."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class PoolHashes:
         self._client = scripts.client
 
     def ensure(self, pool: str) -> None:
-        """Make *pool* if it does not exist; one round trip if it does."""
+        """Create *pool* if it does not exist. One round trip if it exists."""
         if self._scripts.run("ensure_pool", pool) == 1:
             self._client.sadd(keys.POOLS, pool)
 
     def exists(self, pool: str) -> bool:
-        """Return whether there is a *pool*."""
+        """Return whether *pool* exists."""
         return bool(self._client.exists(keys.pool(pool)))
 
     def names(self) -> list[str]:
-        """Return the names of all pools, in order."""
+        """Return the names of all pools, sorted."""
         return sorted(self._client.smembers(keys.POOLS))
 
     def settings_text(self, pool: str) -> str:
@@ -47,6 +47,6 @@ class PoolHashes:
         ]
 
     def change(self, pool: str, fields: Mapping[str, str], previous_settings: str) -> bool:
-        """Store *fields*; False, and no change, when the settings are not *previous_settings*."""
+        """Store *fields*, unless the settings are no longer *previous_settings*: then return False."""
         request = {"fields": dict(fields), "was": previous_settings}
         return bool(self._scripts.run_raw("set_pool", pool, request))

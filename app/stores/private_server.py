@@ -31,9 +31,9 @@ from app.config import NAMES, ConfigError, Settings
 from app.stores import private_server_supervisor
 from app.stores.private_server_supervisor import locked
 
-SOCKET_PATH_BYTES = 103  # macOS; Linux has 107. Longer ones are cut off silently by the server
+SOCKET_PATH_BYTES = 103  # the limit of macOS; Linux has 107. The server silently truncates longer paths
 START_SECONDS = 60.0  # a large append-only file loads at some 30 MB/s
-SILENT_SECONDS = 3.0  # a server that takes connections and answers none is stopped, or far too busy
+SILENT_SECONDS = 3.0  # a server that accepts connections and does not answer is stopped or overloaded
 WATCH_SECONDS = 0.5
 MAX_EVENTS = 50
 
@@ -41,11 +41,11 @@ _owned: dict[Path, int] = {}  # folder -> this process's end of its FIFO
 
 
 class PrivateServerError(Exception):
-    """The private server cannot be found, or does not start."""
+    """The program of the private server cannot be found, or the server does not start."""
 
 
 class _Reply(Enum):
-    """How the server replies to a PING; an error other than LOADING counts as ready, commands report it."""
+    """How the server replies to a PING. An error other than LOADING is READY: later commands report it."""
 
     READY = "ready"
     LOADING = "loading"
@@ -54,7 +54,7 @@ class _Reply(Enum):
 
 
 def redis_url(settings: Settings, start_seconds: float = START_SECONDS) -> str:
-    """Return the URL of the Redis to use, after starting or joining the private server if none was named."""
+    """Return the URL of the Redis to use. Start or join the private server if the settings name none."""
     return settings.redis_url or ensure(settings.home, settings.redis_server, start_seconds)
 
 
@@ -76,7 +76,7 @@ def ensure(home: Path, server: str = "", start_seconds: float = START_SECONDS) -
         with locked(folder):
             if _start_or_join(folder, server):
                 start_seconds = (
-                    START_SECONDS  # where it fails to start, its supervisor ends, which is noticed
+                    START_SECONDS  # if it fails to start, its supervisor ends, which is noticed earlier
                 )
     try:
         _await_ready(folder, start_seconds)
@@ -93,7 +93,7 @@ def owner_of(home: Path) -> int | None:
 
 def take_over(home: Path, owner: int) -> None:
     """Own the server under *home* by the descriptor *owner*, which the program before this one left open."""
-    os.set_inheritable(owner, False)  # else children that leave would not release the server
+    os.set_inheritable(owner, False)  # else a child process would own the server until it ends
     _owned[home / "redis"] = owner
 
 
@@ -121,29 +121,29 @@ def watch(home: Path, server: str = "") -> None:
 
 
 def watch_forever(settings: Settings, sleep: Callable[[float], object] = time.sleep) -> None:
-    """Watch the private server, if that is the Redis to use. Returns immediately otherwise."""
+    """Watch the private server if it is the Redis in use; otherwise return immediately."""
     while not settings.redis_url:
         sleep(WATCH_SECONDS)
         with contextlib.suppress(OSError, subprocess.SubprocessError, ConfigError, PrivateServerError):
-            watch(settings.home, settings.redis_server)  # the next round tries again
+            watch(settings.home, settings.redis_server)  # an error: the next round tries again
 
 
 def repairs_since(home: Path, since: float) -> list[tuple[float, str]]:
-    """Return what was repaired under *home* after *since*, oldest first: (Unix seconds, what)."""
+    """Return the repairs under *home* after *since*, oldest first: (Unix seconds, description)."""
     try:
         lines = (home / "redis" / "events").read_text(errors="replace").splitlines()[-MAX_EVENTS:]
     except OSError:
         return []
-    joined_before = []
+    repairs = []
     for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # a full disk may cut a line
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a full disk may have truncated a line
             event = json.loads(line)
-            joined_before.append((float(event["at"]), str(event["what"])))
-    return [event for event in joined_before if event[0] > since]
+            repairs.append((float(event["at"]), str(event["what"])))
+    return [repair for repair in repairs if repair[0] > since]
 
 
 def release(home: Path) -> None:
-    """Stop needing the server under *home*; it ends when no other process needs it."""
+    """Stop owning the server under *home*; it ends when it has no owner."""
     descriptor = _owned.pop(home / "redis", None)
     if descriptor is not None:
         os.close(descriptor)
@@ -161,7 +161,7 @@ def _folder(home: Path) -> Path:
 
 
 def _open_owner(folder: Path) -> int | None:
-    """Return this process's end of the FIFO, or None when no supervisor has the other end."""
+    """Open the FIFO for writing and return its descriptor, None when no supervisor reads it."""
     try:
         return os.open(folder / "owners", os.O_WRONLY | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -188,7 +188,7 @@ def _start_or_join(folder: Path, server: str) -> bool:
 
 
 def _start_supervisor(folder: Path, server: str) -> int:
-    # -I -S: only the standard library, independent of the working directory and the environment
+    # -I -S: without site-packages, and independent of the working directory and the environment.
     command = [sys.executable, "-I", "-S", private_server_supervisor.__file__, str(folder), _program(server)]
     subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
     owner = _open_owner(folder)
@@ -198,7 +198,7 @@ def _start_supervisor(folder: Path, server: str) -> int:
 
 
 def _continue_supervisor(folder: Path) -> None:
-    """Continue a supervisor that a signal stopped: while stopped it cannot restart the server."""
+    """Continue a supervisor that a signal stopped (SIGSTOP): it could not restart the server."""
     try:
         pid = int((folder / "keeper").read_text())
         status = Path(f"/proc/{pid}/stat").read_text()
@@ -239,7 +239,7 @@ def _is_abandoned(folder: Path) -> bool:
     if folder not in _owned:
         return False
     poll = select.poll()
-    poll.register(_owned[folder], 0)  # errors are always reported
+    poll.register(_owned[folder], 0)  # poll always reports POLLERR, without being requested
     return bool(poll.poll(0))
 
 

@@ -29,11 +29,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-FIRST_WAIT_SECONDS = 0.05  # before a dead server is started again; doubled each time it dies again
-KILLED_WAIT_SECONDS, FAILED_WAIT_SECONDS = 1.0, 5.0  # the longest, by how it ended
-STEADY_SECONDS = 10.0  # a server that ran this long had not failed at its start
+FIRST_WAIT_SECONDS = 0.05  # pause before a dead server is started again; doubled each time
+KILLED_WAIT_SECONDS, FAILED_WAIT_SECONDS = 1.0, 5.0  # longest pause: killed by a signal, or ended by itself
+STEADY_SECONDS = 10.0  # after a run of this length the pause is FIRST_WAIT_SECONDS again
 STOP_SECONDS = 30.0
-CHECK_SECONDS = 0.5  # how soon a stopped server is continued
+CHECK_SECONDS = 0.5  # interval of the checks for a stopped server
 MAX_EVENTS_BYTES = 32 * 1024
 
 CONFIG = """
@@ -67,8 +67,8 @@ class Server:
     def __init__(self, folder: Path, pid: int, child: subprocess.Popen[bytes] | None = None) -> None:
         self.folder, self.pid, self.child = folder, pid, child
         self.started_at = time.monotonic()
-        self.death: int | None = None  # becomes readable when the process ends
-        if hasattr(os, "pidfd_open"):  # Linux; elsewhere its end is noticed within CHECK_SECONDS
+        self.death: int | None = None  # descriptor that becomes readable when the process ends
+        if hasattr(os, "pidfd_open"):  # on Linux; elsewhere the end is noticed within CHECK_SECONDS
             with contextlib.suppress(ProcessLookupError):
                 self.death = os.pidfd_open(pid)
 
@@ -78,7 +78,7 @@ class Server:
         return pid_of_server(self.folder) == self.pid
 
     def is_stopped(self) -> bool:
-        """Return whether a signal stopped it. Without /proc: whether it does not answer."""
+        """Return whether a signal stopped the server; without /proc, whether it does not answer."""
         try:
             status = Path(f"/proc/{self.pid}/stat").read_text()
         except FileNotFoundError:
@@ -104,7 +104,7 @@ class Server:
         if self.death is not None:
             os.close(self.death)
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # one that rewrites the file holds the lock on it
+            os.killpg(self.pid, signal.SIGKILL)  # a child that rewrites the file also holds its lock
             while pid_of_server(self.folder) is not None:
                 time.sleep(0.005)
         if self.child is None:
@@ -121,7 +121,7 @@ class Supervisor:
         with contextlib.suppress(FileExistsError):
             os.mkfifo(folder / "owners", 0o600)
         self.owners = os.open(folder / "owners", os.O_RDONLY | os.O_NONBLOCK)
-        self.had_owners = self._is_owned()  # the process that starts this one opens it later
+        self.had_owners = self._is_owned()  # the process that starts this one opens the FIFO later
         self.child_died = -1
 
     def run(self) -> None:
@@ -138,7 +138,7 @@ class Supervisor:
             how = server.close()
             failed = server.child is not None and server.child.returncode > 0
             if failed and server is first:
-                return  # it cannot use its data or its folder: waiting would not help; see its log
+                return  # it cannot use its data or folder, so waiting is of no use; its log has the reason
             if time.monotonic() - server.started_at > STEADY_SECONDS:
                 wait = FIRST_WAIT_SECONDS
             time.sleep(wait)
@@ -151,7 +151,7 @@ class Supervisor:
     def _take_over(self) -> Server | None:
         """Return the server of a supervisor that was killed, or None."""
         while (pid := pid_of_server(self.folder)) == 0:
-            time.sleep(0.01)  # between the fork and the write of its process id
+            time.sleep(0.01)  # the server has not written its process id yet
         if pid is not None:
             record(self.folder, "the supervisor of the private server was not running; started it")
             return Server(self.folder, pid)
@@ -177,7 +177,7 @@ class Supervisor:
         )
         os.close(lock)
         assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died immediately; the loop notices
+        with contextlib.suppress(BrokenPipeError):  # the server died immediately, which the loop notices
             child.stdin.write(config.encode())
             child.stdin.close()
         return Server(self.folder, child.pid, child)
@@ -199,7 +199,7 @@ class Supervisor:
             record(self.folder, "the private server was stopped by a signal; continued it")
 
     def _left(self, server: Server) -> bool:
-        """End the server and return True if no process owns it; none can join meanwhile."""
+        """If no process owns the server, end it and return True; holding the lock, none can join."""
         if self._is_owned():
             return False
         with locked(self.folder):
@@ -212,7 +212,7 @@ class Supervisor:
 
     def _is_owned(self) -> bool:
         try:
-            return os.read(self.owners, 1) != b""  # the end of a FIFO: it has no writer
+            return os.read(self.owners, 1) != b""  # end of file: the FIFO has no writer
         except BlockingIOError:
             return True
 
@@ -231,7 +231,7 @@ class Supervisor:
 
 
 def pid_of_server(folder: Path) -> int | None:
-    """Return the process id of the server of *folder*; 0: not known yet, None: no server."""
+    """Return the process id of the server of *folder*; 0: not written yet, None: no server."""
     descriptor = _server_file(folder)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -247,7 +247,7 @@ def pid_of_server(folder: Path) -> int | None:
 def record(folder: Path, what: str) -> None:
     """Append a repair to the events; the oldest half is dropped when the file grows too large."""
     path, line = folder / "events", json.dumps({"at": int(time.time()), "what": what}) + "\n"
-    with contextlib.suppress(OSError):  # repairs go on when the disk is full
+    with contextlib.suppress(OSError):  # a full disk must not prevent repairs
         if path.exists() and path.stat().st_size > MAX_EVENTS_BYTES:
             lines = path.read_text().splitlines(keepends=True)
             path.write_text("".join(lines[len(lines) // 2 :]))
@@ -280,7 +280,7 @@ def _wakeups() -> int:
     read, write = os.pipe()
     os.set_blocking(read, False)
     os.set_blocking(write, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # only a handled signal reaches the descriptor
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # a signal that is ignored does not reach the descriptor
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     return read
 
@@ -290,7 +290,8 @@ def main(folder: Path, server: str) -> None:
     os.umask(0o077)
     os.chdir("/")
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(stop, signal.SIG_IGN)  # owners drain first; their leaving ends the server
+        # Owners finish their work first; the server ends once they have left
+        signal.signal(stop, signal.SIG_IGN)
     supervisor = Supervisor(folder, server)
     if os.fork():
         return

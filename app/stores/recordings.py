@@ -1,8 +1,8 @@
 """
-Responses that are recorded while they are sent, for repeats with the same `Idempotency-Key`; sealed.
+Sealed responses that are recorded while they are sent, for repeats with the same `Idempotency-Key`.
 
-Two bounds prevent them from filling Redis: of those of an API key the oldest are evicted; where a pool has no
-room left, no more are stored until some expire, because a recording is a promise to its caller.
+Two bounds prevent them from filling Redis. Above the bound of an API key its oldest recordings are evicted.
+When a pool has no room left, no more are stored until some expire: a recording is a promise to its caller.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from app.stores.records.recordings import Claim, RecordedPieces, RecordingId, Re
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
-RETENTION_SECONDS = 600  # of a response, from its end
-MAX_RECORDINGS = 1000  # of one API key; the oldest that has ended is evicted
-MAX_BYTES = 32 * 1024 * 1024  # of one API key, sealed
-MAX_POOL_BYTES = 256 * 1024 * 1024  # of all API keys of a pool, unless the settings have another bound
-READ_PIECES = 8  # at a time
+RETENTION_SECONDS = 600  # how long a response is available after its end
+MAX_RECORDINGS = 1000  # per API key; the oldest complete one is evicted
+MAX_BYTES = 32 * 1024 * 1024  # per API key, sealed
+MAX_POOL_BYTES = 256 * 1024 * 1024  # per pool, unless the settings have another bound
+READ_PIECES = 8  # pieces that one call reads
 
 
 class RecordingRepository:
@@ -27,7 +27,7 @@ class RecordingRepository:
     def __init__(
         self, scripts: Scripts, vault: Vault, lease_seconds: float, max_pool_bytes: int = MAX_POOL_BYTES
     ) -> None:
-        """*lease_seconds*: a claim that is not renewed ends after that."""
+        """*lease_seconds*: how long a claim lasts without being renewed."""
         self._max_pool_bytes = max_pool_bytes
         self._scripts = scripts
         self._vault = vault
@@ -37,7 +37,7 @@ class RecordingRepository:
         }
 
     def claim(self, request: RecordingId, fingerprint: str) -> Claim:
-        """Claim the `Idempotency-Key` for *request*; return the request that holds it, perhaps another."""
+        """Claim the `Idempotency-Key` for *request*; return the valid claim, possibly of another request."""
         args = {
             "key": request.key,
             "digest": request.digest,
@@ -56,8 +56,8 @@ class RecordingRepository:
         """
         Add *piece*, unless it is empty, after the first *at* pieces; renew the claim, or end it.
 
-        Return the state that is recorded: TOO_LARGE where there is no room, POOL_FULL where the pool has
-        none, LOST without the claim.
+        Return the recorded state: TOO_LARGE if the API key has no room left, POOL_FULL if the pool has none,
+        LOST if the request no longer holds the claim.
         """
         args = {
             "key": request.key,
@@ -78,17 +78,17 @@ class RecordingRepository:
         """
         Return the state of *request*, and up to `READ_PIECES` pieces after the first *at*.
 
-        LOST where it is gone, TOO_LARGE also where its pieces cannot be decrypted.
+        The state is LOST if the recording is gone, TOO_LARGE also if its pieces cannot be decrypted.
         """
         pipeline = self._scripts.client.pipeline(transaction=False)
-        # The state is read first: if the response was complete by then, so are its pieces.
+        # The state is read first: if it is complete, the pieces that are read next are complete as well.
         pipeline.hmget(keys.recording(request.pool, request.digest), "run", "state")
         pipeline.lrange(
             keys.recorded_pieces(request.pool, request.digest, request.run), at, at + READ_PIECES - 1
         )
         pipeline.llen(keys.recorded_pieces(request.pool, request.digest, request.run))
         (run, state), sealed, length = pipeline.execute()
-        # Without pieces, a complete response was evicted since the first command.
+        # A complete response without pieces was evicted after the first command.
         is_evicted = state == RecordingState.STORED and not sealed and not length
         if run != request.run or is_evicted:
             return RecordedPieces(RecordingState.LOST, [])

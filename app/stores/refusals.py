@@ -15,8 +15,9 @@ from app.stores.records.refusals import RefusalCounts, RefusalEntry, RefusalGrou
 from app.stores.scripts import Scripts
 
 HOUR_SECONDS = 3600
-RETAINED_HOURS = 31 * 24  # as in lua/record_refusals.lua
-SPAN_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": RETAINED_HOURS}  # 90d: what is stored
+RETAINED_HOURS = 31 * 24  # same value as in lua/record_refusals.lua
+# 90d: all that is stored
+SPAN_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": RETAINED_HOURS}
 
 
 class RefusalRepository:
@@ -38,16 +39,16 @@ class RefusalRepository:
             yield _entry(entry_id, fields)
 
     def find(self, pool: str, request_id: str) -> RefusalEntry | None:
-        """Return the refusal of *request_id*, if it is stored in full."""
+        """Return the refusal of *request_id* if it is stored in full, else None."""
         for entry_id, fields in self._client.xrevrange(keys.refusals(pool)):
-            if request_id in fields["row"]:  # cheaper than to parse every row
+            if request_id in fields["row"]:  # cheaper than parsing every row
                 refusal = _entry(entry_id, fields)
                 if refusal.entry.request_id == request_id:
                     return refusal
         return None
 
     def counts(self, pool: str, span: str) -> RefusalCounts:
-        """Return the counts of *span*, one of SPAN_HOURS, the current hour included. Two round trips."""
+        """Return the counts of *span*, one of SPAN_HOURS, including the current hour. Two round trips."""
         now = int(self._clock.now())
         current = now - now % HOUR_SECONDS
         hours = range(current, current - SPAN_HOURS[span] * HOUR_SECONDS, -HOUR_SECONDS)
@@ -82,7 +83,7 @@ class RefusalRepository:
         return first, counts
 
     def trim(self, pool: str, since: int) -> None:
-        """Remove refusals from before *since*, Unix seconds; counts by hour expire by themselves."""
+        """Remove refusals from before *since* (Unix seconds); hourly counts expire by themselves."""
         self._client.xtrim(keys.refusals(pool), minid=f"{since}000", approximate=False)
 
 

@@ -35,7 +35,7 @@ class Staging:
         self._last_id = "0-0"
 
     def now_ms(self) -> int:
-        """Return the time of Redis, Unix ms, in full seconds."""
+        """Return the time of Redis in Unix ms, rounded down to a second."""
         return int(self._client.time()[0]) * 1000
 
     def begin(self) -> None:
@@ -66,7 +66,7 @@ class Staging:
         self.stage([Record(dump.LEDGER, "stream", entries)])
 
     def set_ledger_position(self, last_id: str, added: str, deleted: str) -> None:
-        """Set the ledger's last id and counts, so that removed entries are not taken for missing ones."""
+        """Set the ledger's last id and its counts, so that entries removed by age do not look lost."""
         key = keys.staged(self._pool, self._run, dump.LEDGER)
         counts = ["ENTRIESADDED", added, "MAXDELETEDID", deleted] if added else []
         if self._client.exists(key):
@@ -75,7 +75,7 @@ class Staging:
             except StoreUnavailable as error:
                 if not isinstance(error.__cause__, ResponseError):
                     raise
-                # Redis 6.2 takes no more than the last id
+                # Redis 6.2 accepts only the last id.
                 self._client.execute_command("XSETID", key, last_id)
 
     def stage_newer(self, name: str) -> None:
@@ -132,7 +132,7 @@ class Staging:
 
 
 def register_pool(scripts: Scripts, pool: str) -> None:
-    """Add *pool* to the set of pools: that is in another slot of a cluster, so not part of the swap."""
+    """Add *pool* to the set of pools, which is in another cluster slot and so not a part of the swap."""
     if pool != keys.SYSTEM:
         scripts.client.sadd(keys.POOLS, pool)
 
@@ -143,7 +143,7 @@ def restored_backup(scripts: Scripts, pool: str) -> str:
 
 
 def count_contents(scripts: Scripts, pool: str) -> dict[str, int]:
-    """Return what a replacement of *pool* would delete: {noun: count}, without zeros."""
+    """Return what a replacement of *pool* would delete, as {noun: count} without zeros."""
     root = keys.root(pool)
     pipeline = scripts.client.pipeline(transaction=False)
     pipeline.hlen(keys.account_names(pool))

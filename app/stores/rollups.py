@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from app.stores import keys
 
 HOUR, DAY = "h", "d"
-COMPLETE = "whole"  # stored first among the starts, once none is missing
-SCAN_COUNT = 2000  # fields of a roll-up read at a time, so that other commands do not wait long
+COMPLETE = "whole"  # first member of the starts, once they are complete
+SCAN_COUNT = 2000  # fields read at a time, so that other commands need not wait long
 
 
 class Figure(NamedTuple):
@@ -36,7 +36,7 @@ class RollupRepository:
         """
         Return the starts (Unix seconds) of the hours or days that have a roll-up, oldest first.
 
-        They are stored as roll-ups begin; those from before that was so are searched for once.
+        Each start is stored with its roll-up. Those of older versions are found by one scan and then stored.
         """
         stored = self._client.zrange(keys.rollup_starts(pool, span), 0, -1)
         if stored[:1] != [COMPLETE]:
@@ -76,7 +76,7 @@ class RollupRepository:
 
 
 def _figure(field: str, amount: str) -> Figure:
-    """Return what one field of a roll-up holds; the name of a model may contain the separator."""
+    """Parse one field of a roll-up; the name of a model may contain the separator."""
     owner, _, name = field.rpartition("|")
     key, account, model = owner.split("|", 2)
     return Figure(key, account, model, name, int(amount))

@@ -1,7 +1,7 @@
 """
-Join a Lua script: an operation after those definitions of its parts that it uses.
+Join a Lua script: the definitions that an operation uses, followed by the operation.
 
-Redis evaluates the text of a script with each call, so an unused definition would still cost a closure or a
+Redis runs the complete text of a script at each call, so an unused definition would cost a closure or a
 string; and Lua allows 200 local variables per function.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-RARE = " -- rare"  # ends the first line of a function that few calls of a script need
+RARE = " -- rare"  # ends the first line of a function that few runs of a script call
 _BEGINNING = re.compile(r"^(?=local )", re.MULTILINE)
 _NAMES = re.compile(r"local (?:function )?(\w+(?:, \w+)*)")
 _COMMENT = re.compile(r"(?:^|\s)--.*", re.MULTILINE)
-_WORD = re.compile(r"(?<![\w\])]\.)\b[A-Za-z_]\w*")  # but for the name of a field
+_WORD = re.compile(r"(?<![\w\])]\.)\b[A-Za-z_]\w*")  # a word, except the name of a field after a dot
 
 
 def join_script(parts: Iterable[str], operation: str) -> str:
@@ -29,7 +29,7 @@ def join_script(parts: Iterable[str], operation: str) -> str:
 
 
 def top_level_names(parts: Iterable[str], operation: str) -> list[str]:
-    """Return the local names that the joined script declares outside of functions, but for its own."""
+    """Return the top-level local names that the joined script takes from *parts*."""
     used = _used_of([each for part in parts for each in definitions(part)], operation)
     return [name for each in used for name in names_of(each)]
 
@@ -41,7 +41,7 @@ def _join(available: list[str], user: str) -> str:
 
 
 def _used_of(available: list[str], user: str) -> list[str]:
-    """Return those of *available* that *user* uses, directly or by others that are not rare."""
+    """Return those of *available* that *user* uses, directly or through others that are not rare."""
     needed, used = _words(user), []
     for definition in reversed(available):
         if needed.intersection(names_of(definition)):
@@ -56,12 +56,12 @@ def _with_own(function: str, available: list[str]) -> str:
 
 
 def definitions(part: str) -> list[str]:
-    """Return the definitions that *part* consists of, each with the comment of the next one behind it."""
+    """Return the definitions of *part*; each is followed by the comment that precedes the next one."""
     return _BEGINNING.split(f"{part}\n")[1:]
 
 
 def is_rare(definition: str) -> bool:
-    """Return whether a definition is of a function that few calls of a script need."""
+    """Return whether *definition* is marked as a function that few runs of a script call."""
     return definition.split("\n", 1)[0].endswith(RARE)
 
 

@@ -93,7 +93,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class KindNames:
-    """The names of the account kinds that scripts treat apart: see `lua/kinds.lua`."""
+    """The names of the account kinds that scripts treat specially: see `lua/kinds.lua`."""
 
     simulated: tuple[str, ...] = ()
     unenforced: tuple[str, ...] = ()
@@ -120,14 +120,14 @@ def source(operation: str, clock: str | None = None, kinds: KindNames | None = N
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha1(text.encode()).hexdigest()  # the name of a script in EVALSHA
+    return hashlib.sha1(text.encode()).hexdigest()  # EVALSHA names a script by this digest
 
 
 class Scripts:
     """The operations on one Redis. Every call is one round trip."""
 
     def __init__(self, client: Any, *, clock: str | None = None, kinds: KindNames | None = None) -> None:
-        """*clock*: Lua that defines `clock()`, for scripts that run at a time other than that of Redis."""
+        """*clock*: Lua text that defines `clock()`, for scripts that must not use the time of Redis."""
         self.client = client
         self._direct = script_client(client)
         self._sources = {name: source(name, clock, kinds) for name in PARTS}

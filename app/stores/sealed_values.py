@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from app.stores import keys
 from app.stores.scripts import Scripts
 
-FERNET_BEGINS = "gAAAAA"  # version 0x80 and the first bytes of a time before the year 4000
-FAMILIES = ("a:", "op:", "flow:", "ans:", "webhooks", "restore:")  # of keys that hold encrypted values
+FERNET_BEGINS = "gAAAAA"  # a Fernet token: version 0x80, then the first bytes of a time before the year 4000
+FAMILIES = ("a:", "op:", "flow:", "ans:", "webhooks", "restore:")  # names of keys that hold encrypted values
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class SealedValueRepository:
         return [("", client.get(key) or "")] if kind == "string" else []
 
     def read(self, value: SealedValue) -> str:
-        """Return the text that is stored now at the position of *value*, '' if there is none."""
+        """Return the text that is now stored in the place of *value*, '' if there is none."""
         client, key = self._scripts.client, keys.root(value.pool) + value.name
         return str((client.hget(key, value.field) if value.field else client.get(key)) or "")
 
     def replace(self, value: SealedValue, text: str) -> bool:
-        """Store *text* in the place of *value* if that has not changed; return whether it was stored."""
+        """Store *text* in the place of *value* unless that has changed; return whether it was stored."""
         change = {"name": value.name, "field": value.field, "old": value.text, "new": text}
         return bool(int(self._scripts.run_raw("reseal", value.pool, change)))

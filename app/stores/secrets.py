@@ -15,11 +15,11 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-MAX_KEY_FILE_BYTES = 65_536  # hundreds of keys
+MAX_KEY_FILE_BYTES = 65_536  # room for hundreds of keys
 
 
 def digest_of(secret: str) -> str:
-    """Return the SHA-256 (hex) of *secret*, which stands for it where it need not be read again."""
+    """Return the SHA-256 (hex) of *secret*, which is stored where the secret itself need not be read."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -35,16 +35,16 @@ class Vault:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def derived(self, purpose: str) -> tuple[str, ...]:
-        """Return a key for *purpose* (hex, 256 bits) from each key, newest first."""
+        """Derive a key for *purpose* (hex, 256 bits) from each key, newest first."""
         return tuple(hmac.digest(key.encode(), purpose.encode(), "sha256").hex() for key in self._keys)
 
     @property
     def size(self) -> int:
-        """Number of keys."""
+        """The number of keys."""
         return len(self._keys)
 
     def position(self, sealed: str) -> int | None:
-        """Return the position of the key that sealed it (0: the newest), or None for an unknown key."""
+        """Return the position of the key that encrypted *sealed* (0: the newest), None for an unknown key."""
         for position, key in enumerate(self._keys):
             try:
                 Fernet(key).decrypt(sealed.encode())
@@ -57,7 +57,7 @@ class Vault:
         return self._fernet.encrypt(secret.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """Return the secret in *sealed*; '' stays ''. Raises UnreadableSecret."""
+        """Return the secret in *sealed*, '' for ''. Raises UnreadableSecret."""
         if not sealed:
             return ""
         try:
@@ -83,7 +83,7 @@ def keys_in_file(path: Path) -> tuple[str, ...]:
     """
     Return the keys in *path*, newest first; make the file with one new key if there is none.
 
-    Two processes may start at once: the file is linked into place, so the first one wins.
+    Two processes may start at once. The new file is linked into place, so both use that of the first one.
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def keys_in_file(path: Path) -> tuple[str, ...]:
             pass
         finally:
             temporary.unlink()
-    if not path.is_file():  # a pipe would wait for its writer
+    if not path.is_file():  # reading a pipe would block until it has a writer
         raise OSError(errno.EINVAL, "not a file", str(path))
     with path.open() as file:
         return tuple(line for line in file.read(MAX_KEY_FILE_BYTES).splitlines() if line)

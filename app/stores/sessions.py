@@ -17,22 +17,22 @@ from app.stores.secrets import digest_of
 
 IDLE_SECONDS = 2 * 3600
 LIFE_SECONDS = 14 * 86400
-MAX_SESSIONS = 50  # per operator; a new one ends the oldest
+MAX_SESSIONS = 50  # per operator; a new session ends the oldest
 MAX_AGENT_CHARS = 200
 
 
 class SessionRepository:
     def __init__(self, scripts: Scripts, rules: str = "") -> None:
-        """*rules* is the fingerprint of the rules that assign roles now."""
+        """*rules* is the fingerprint of the current rules that assign roles."""
         self._scripts = scripts
         self._rules = rules
 
     def open(self, operator: str, *, address: str, agent: str, identity: Identity | None = None) -> str:
         """
-        Return the secret of a new session, which began by *identity*, or with a password.
+        Return the secret of a new session, which begins with a sign-in by *identity* or by password.
 
-        Raises NotFound when there is no such operator, or the identity is no longer theirs, SignInRefused
-        for one who is suspended.
+        Raises NotFound when the operator does not exist or the identity is no longer theirs, SignInRefused
+        when the operator is suspended.
         """
         secret = secrets.token_urlsafe(32)
         session = {
@@ -55,7 +55,7 @@ class SessionRepository:
         return secret
 
     def touch(self, secret: str) -> ActiveSession | None:
-        """Return the session with *secret*, used from now on; None when it has ended. One round trip."""
+        """Return the session with *secret* and extend it; None when it has ended. One round trip."""
         flat = self._scripts.run(
             "touch_session", keys.SYSTEM, digest_of(secret), IDLE_SECONDS * 1000, self._rules
         )
@@ -64,7 +64,7 @@ class SessionRepository:
         return ActiveSession(session, Role(fields["role"]), "stale" in fields) if session else None
 
     def all(self, operator: str) -> list[Session]:
-        """Return the sessions of *operator*, the one used last first."""
+        """Return the sessions of *operator*, the most recently used first."""
         digests = self._scripts.client.zrange(keys.sessions(operator), 0, -1)
         pipeline = self._scripts.client.pipeline(transaction=False)
         for digest in digests:
@@ -74,7 +74,8 @@ class SessionRepository:
 
     def end(self, operator: str, session_id: str) -> bool:
         """End one session by its public id; return whether it existed."""
-        return bool(session_id) and self._end(operator, session_id) > 0  # without an id all would end
+        # The script ends all sessions if the id is empty
+        return bool(session_id) and self._end(operator, session_id) > 0
 
     def end_all(self, operator: str, *, but: str = "") -> int:
         """End every session of *operator* except the one with the secret *but*; return their number."""

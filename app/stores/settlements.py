@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from app.stores.scripts import Scripts
 
-TOO_LATE = "late"  # settle.lua's reply for a settlement that is a day old and not known any more
+TOO_LATE = "late"  # reply of settle.lua to a settlement that is too old to know whether it was written
 
 
 class SettlementRepository:
@@ -22,6 +22,6 @@ class SettlementRepository:
         return bool(self._scripts.run("settle", pool, settlement) != TOO_LATE)
 
     def find_lost(self, pool: str, request_ids: Iterable[str]) -> list[str]:
-        """Return which of *request_ids* the store does not have as settled."""
+        """Return those of *request_ids* that the store does not know as settled."""
         lost: list[str] = self._scripts.run("unsettled", pool, *request_ids)
         return lost

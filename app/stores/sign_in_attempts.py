@@ -23,7 +23,7 @@ class AttemptLimit:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRefusal:
-    """`is_first`: the first refusal of this window."""
+    """A refused attempt; `is_first` marks the first refusal of its window."""
 
     wait_seconds: float
     is_first: bool

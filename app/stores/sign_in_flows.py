@@ -39,7 +39,7 @@ class SignInFlowRepository:
         self._scripts.client.set(keys.flow(pool, flow.id), sealed, ex=SECONDS)
 
     def find(self, pool: str, flow_id: str, way: SignInMethod) -> SignInFlow:
-        """Return the flow. Raises NotFound when it has ended or does not exist."""
+        """Return the flow with this id. Raises NotFound when it has ended or does not exist."""
         flow = self._read(pool, flow_id) if _ID.fullmatch(flow_id) else None
         if flow is None or flow.way is not way:
             raise NotFound("This sign-in has ended, or was never begun; please start again", param="flow")
@@ -56,7 +56,7 @@ class SignInFlowRepository:
         return SignInFlow(**fields | {"way": SignInMethod(fields["way"])})
 
     def claim_poll(self, pool: str, flow: SignInFlow) -> bool:
-        """Return whether the sign-in service may be polled now; at most once in the flow's interval."""
+        """Return whether the sign-in service may be polled now: at most once per interval of the flow."""
         key, wait_ms = keys.flow(pool, flow.id) + ":asked", max(1, int(flow.interval_seconds * 900))
         return bool(self._scripts.client.set(key, "1", nx=True, px=wait_ms))
 

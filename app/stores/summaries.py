@@ -16,7 +16,7 @@ from app.stores import keys
 from app.stores.scripts import Scripts
 
 MINUTE = "m"
-MADE = "made"  # the field with the mark of a summary and its breakdowns
+MADE = "made"  # field of a summary and of its breakdowns: equal while the breakdowns are valid
 FIELDS_AT_ONCE = 500
 MINUTE_RETAINED_SECONDS = 7200
 
@@ -36,7 +36,7 @@ class SummaryRepository:
         return stored
 
     def begin(self, pool: str, span: str, start: int) -> str:
-        """Mark the summary of *start* as being made; return the token that `put` takes."""
+        """Begin the summary of *start*; return the token that `put` takes."""
         token = secrets.token_hex(8)
         self._scripts.client.hset(keys.summary(pool, span, start), "begun", token)
         return token
@@ -54,7 +54,7 @@ class SummaryRepository:
         pipeline.execute()
 
     def read_breakdowns(self, pool: str, span: str, starts: Sequence[int], field: str) -> list[str | None]:
-        """Return the stored JSON of *field* at each of *starts*; None where it is missing or out of date."""
+        """Return the stored JSON of *field* for each of *starts*; None where it is missing or outdated."""
         pipeline = self._scripts.client.pipeline(transaction=False)
         for start in starts:
             pipeline.hget(keys.summary(pool, span, start), MADE)
@@ -68,7 +68,7 @@ class SummaryRepository:
     def put_breakdowns(
         self, pool: str, span: str, start: int, token: str, texts: Mapping[str, str], retained_seconds: int
     ) -> None:
-        """Store the breakdowns of *start*, which are valid once its summary has the mark *token*."""
+        """Store the breakdowns of *start*, which are valid while its summary has the same *token*."""
         key, fields = keys.breakdown(pool, span, start), list(texts.items())
         pipeline = self._scripts.client.pipeline(transaction=False)
         pipeline.unlink(key)

@@ -24,7 +24,7 @@ class TeamRepository:
         self, pool: str, name: str, limits: Sequence[Limit] = (), key_limits: Sequence[str] = ()
     ) -> Team:
         """
-        Create a team with *limits*, and *key_limits*, texts, for its new keys.
+        Create a team with *limits*; *key_limits* are the limits, as texts, that its new keys get.
 
         Raises InvalidRequest when the name is taken, or for too many limits.
         """
@@ -55,7 +55,7 @@ class TeamRepository:
         return [read_stored_team(stored, pool) for stored in pipeline.execute() if stored]
 
     def set_state(self, pool: str, name: str, state: TeamState) -> None:
-        """Refuse the keys of a team from now on, or accept them again. Raises NotFound."""
+        """Disable or enable a team: the keys of a disabled team are refused. Raises NotFound."""
         self._change(pool, name, state=state.value)
 
     def set_key_limits(self, pool: str, name: str, key_limits: Sequence[str]) -> None:

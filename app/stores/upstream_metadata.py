@@ -16,7 +16,7 @@ from app.stores import keys
 from app.stores.scripts import Scripts
 
 RETAINED_SECONDS = 86_400
-MAX_BYTES = 1024 * 1024  # of one object; a larger one is not stored
+MAX_BYTES = 1024 * 1024  # largest object that is stored
 
 
 class UpstreamMetadataRepository:

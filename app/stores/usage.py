@@ -1,4 +1,4 @@
-"""Usage in Redis: of one API key now, and of a pool since a day."""
+"""Usage in Redis: the current usage of one API key, and the usage of a pool since the start of a day."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ class UsageRepository:
         self._rollups = RollupRepository(scripts.client)
 
     def of_key(self, key: ApiKey) -> KeyUsage:
-        """Return the usage of *key*, and of its own limits and its pool's. One round trip."""
+        """
+        Return the usage of *key*, its limits with those of its pool, and the usage windows.
+
+        One round trip.
+        """
         reply = self._run(key.pool, key.zone, key.now, key.limits, key.id, key.accounts)
         return KeyUsage(
             used={name: int(amount) for name, amount in reply["used"].items()},
@@ -38,7 +42,7 @@ class UsageRepository:
         )
 
     def limit_statuses(self, pool: str, limits: Sequence[Limit]) -> list[LimitStatus]:
-        """Return the status of each of *limits*, of any keys of *pool*. Two round trips for any number."""
+        """Return the status of each of *limits*, of any keys of *pool*, in two round trips."""
         if not limits:
             return []
         zone = self._clock.zone_name(pool)
@@ -48,7 +52,7 @@ class UsageRepository:
         """
         Return the usage windows of *pool*, as in `KeyUsage`, and the store's time in Unix seconds.
 
-        With *accounts* (ids) only those of these.
+        With *accounts* (ids), only the windows of these accounts.
         """
         reply = self._run(pool, UTC, time.time(), (), accounts=accounts)
         return _windows(reply), reply["now"] / 1000
@@ -69,13 +73,13 @@ class UsageRepository:
             "accounts": accounts,
         }
         reply = self._scripts.run_json("usage_report", pool, request)
-        if "refused" in reply:  # the day has just changed, or the calendar is of another one
+        if "refused" in reply:  # the process and the store are in different days
             request["calendar"] = self._calendar.windows(zone, reply["now"] / 1000)
             reply = self._scripts.run_json("usage_report", pool, request)
         return reply
 
     def used_keys(self, pool: str, key_ids: Sequence[str]) -> set[str]:
-        """Return those of *key_ids* that have ever had a request. One round trip."""
+        """Return those of *key_ids* that have ever been used. One round trip."""
         pipeline = self._scripts.client.pipeline(transaction=False)
         for key_id in key_ids:
             pipeline.exists(keys.used(pool, key_id))
@@ -87,7 +91,7 @@ class UsageRepository:
         """
         Return {id, team or model: {figure: amount}} since the beginning of *day*, else of this month.
 
-        With *key_ids* only that of these API keys.
+        With *key_ids*, only the usage of these API keys.
 
         Days are those of the pool's time zone at the time of the usage.
         """

@@ -11,10 +11,10 @@ from app.stores.scripts import Scripts
 
 
 class VersionedHash:
-    """Texts by pool and name; *version_field* of the pool counts the changes."""
+    """Texts by pool and name. The field *version_field* of the pool's record counts the changes."""
 
     def __init__(self, scripts: Scripts, version_field: str, key_of: Callable[[str], str]) -> None:
-        """*key_of* returns the hash's key for a pool."""
+        """*key_of* returns the Redis key of the hash of a pool."""
         self._client: Any = scripts.client
         self._version_field = version_field
         self._key_of = key_of

@@ -1,4 +1,4 @@
-"""A pool on a virtual clock, alone on a Redis server, for replays of traffic."""
+"""A pool with a virtual clock, alone on its own Redis server, for replays of traffic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class VirtualPool:
         self._pool = pool
 
     def set_up(self, policy: str, key_id: str, now_ms: int) -> None:
-        """Empty the server and store the pool with one API key without limits."""
+        """Empty the server; store the pool and one API key that has no limits."""
         self._client.flushall()
         self.set_clock(now_ms)
         self._client.hset(keys.pool(self._pool), "policy", policy)
@@ -36,7 +36,7 @@ class VirtualPool:
         self._accounts.put(self._pool, record, models)
 
     def admit(self, arguments: dict[str, Any]) -> str:
-        """Admit a request, as admit.lua documents *arguments*; return its account's id, '' if refused."""
+        """Admit a request (*arguments*: see admit.lua); return the id of its account, '' if it is refused."""
         account_id: str = self._scripts.run_json("admit", self._pool, arguments).get("account", "")
         return account_id
 

@@ -18,7 +18,7 @@ class WebhookRepository:
         self._vault = vault
 
     def all(self, pool: str) -> list[Webhook]:
-        """Return the webhooks of *pool* by name, also those that cannot be decrypted. One round trip."""
+        """Return the webhooks of *pool* by name, including those that cannot be decrypted. One round trip."""
         stored = self._client.hgetall(keys.webhooks(pool))
         return [self._read(name, text) for name, text in sorted(stored.items())]
 

@@ -21,10 +21,12 @@ class AccountState(StrEnum):
     PAUSED = "paused"
 
 
-FAILURE_PREFIX = "failed:"  # + a failure: the figure that counts it, as in lua/attempts.lua
-REFUSED_PREFIX = "refuses:"  # + `<protocol>:<field>:<model>`: what its server refuses; since when, Unix ms
-UNKNOWN_USAGE = "unknown_usage"  # JSON: the names in a usage that is not understood; + `_at`: Unix seconds
-OUT_OF_USE = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)  # until an operator or a test acts
+FAILURE_PREFIX = "failed:"  # `failed:<failure>`: how many attempts failed so; see lua/attempts.lua
+REFUSED_PREFIX = "refuses:"  # `refuses:<protocol>:<field>:<model>`: since when its server refuses it, Unix ms
+# JSON: names of the fields of a usage object without known counts; `…_at`: when
+UNKNOWN_USAGE = "unknown_usage"
+# Until an operator or a successful test changes it
+OUT_OF_USE = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)
 
 
 class ModelState(StrEnum):
@@ -40,8 +42,8 @@ class AccountOutcome(TypedDict, total=False):
     """
     What a response does to its account, by the names that `apply_outcome` in lua/outcomes.lua reads.
 
-    It is {ok}, a *state*, a limit of one *model*, or *soft*, a suspicion; each with the *windows* that the
-    response reported. Waits are in milliseconds.
+    It has either {ok}, or a new *state*, or the rest of one *model*, or *soft*, a suspicion. Each may have
+    the *windows* that the response reported. Waits are in milliseconds.
     """
 
     ok: bool
@@ -55,7 +57,7 @@ class AccountOutcome(TypedDict, total=False):
     asked: str
     base_ms: int
     most_ms: int
-    windows: Sequence[Sequence[float] | None]  # [used percent, reset (Unix ms), length (s), if known] of each
+    windows: Sequence[Sequence[float] | None]  # [used percent, reset (Unix ms), length (s) if known]
     exceeded: str  # JSON: what was billed beyond the requested length
 
 
@@ -79,7 +81,7 @@ class AccountCounts:
     name: str
     state: str
     attempts: int
-    rescues: int  # failed attempts after which another account answered
+    rescues: int  # failed attempts that another account made good
     failures: Mapping[str, int]
 
 

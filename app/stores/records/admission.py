@@ -1,4 +1,4 @@
-"""What the scripts admit, report and settle take and return: one record per argument and reply."""
+"""The arguments and replies of the scripts `admit`, `report` and `settle`, as one record each."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from app.stores.records.accounts import AccountOutcome
 from app.stores.records.ledger import AttemptRow, LedgerRow
 from app.stores.records.limits import Limit
 
-Amounts = Mapping[str, int]  # by limit unit
+Amounts = Mapping[str, int]  # limit unit -> amount
 CalendarWindows = Mapping[str, Sequence[int]]  # span -> start, end and next end, Unix ms
 
 
 class AdmitArguments(TypedDict, total=False):
-    """An AdmitRequest, by the names of admit.lua."""
+    """An AdmitRequest with the field names of admit.lua."""
 
     id: str
     key: str
@@ -47,7 +47,7 @@ class AdmitArguments(TypedDict, total=False):
 
 
 class ReportArguments(TypedDict, total=False):
-    """An AttemptReport, by the names of report.lua."""
+    """An AttemptReport with the field names of report.lua."""
 
     attempt: int
     mark: AccountOutcome
@@ -59,10 +59,10 @@ class ReportArguments(TypedDict, total=False):
 @record
 class AdmitRequest:
     """
-    What a request needs, as admit.lua documents it.
+    The reservation and the account that a request needs; see admit.lua.
 
-    *bounds* are reserved where an account enforces the requested length, *unenforced_bounds*, if they
-    differ, where it does not; *estimates* are what balanced limits reserve.
+    Strict limits reserve *bounds* at accounts that enforce the requested length, and *unenforced_bounds* at
+    others. Balanced limits reserve *estimates*.
     """
 
     id: str
@@ -71,14 +71,14 @@ class AdmitRequest:
     endpoint: str
     protocol: str  # the only protocol that accounts may speak; empty: any
     unfit_kinds: Sequence[str]
-    account_kinds: Sequence[str]  # empty: all
-    accounts: Sequence[str]  # ids of those that may serve it, if the key allows them too; empty: all
+    account_kinds: Sequence[str]  # kinds that may serve it; empty: all
+    accounts: Sequence[str]  # ids of accounts that may serve it, as far as the key allows them; empty: all
     demo: bool
     affinity: str
-    account_id: str  # the only account that may serve it; empty: any
+    account_id: str  # id of the only account that may serve it; empty: any
     conversation: str
     ownership: str
-    deadline_ms: int  # Unix ms on the store's clock; an admission after it is refused
+    deadline_ms: int  # Unix ms on the store's clock; the script refuses to run later
     ttl_ms: int
     sticky_ms: int
     calendar: CalendarWindows
@@ -87,12 +87,12 @@ class AdmitRequest:
     unenforced_bounds: Amounts
     is_stored: bool  # whether a stored response is returned, which needs no account
     unreadable: Sequence[str]  # accounts whose credential this process cannot read
-    requested: str = ""  # the model as the client named it, where that is not `model`
-    queue_length: int = 0  # it waits for an account unless so many requests do already; 0: it does not wait
-    fingerprint: str = ""  # of the key as it is assumed to be; empty: it was just read
+    requested: str = ""  # the model as the client named it, if that differs from `model`
+    queue_length: int = 0  # longest queue that the request may join; 0: it does not wait
+    fingerprint: str = ""  # of the API key's record in use; empty: it was just read
 
     def arguments(self) -> AdmitArguments:
-        """Return the script's JSON argument; what does not apply is absent."""
+        """Return the script's JSON argument, without fields that do not apply."""
         arguments: AdmitArguments = {
             "id": self.id,
             "key": self.key,
@@ -132,25 +132,25 @@ class AdmitRequest:
 
 
 class LimitStanding(NamedTuple):
-    """A limit that applies to a request, as it stood at admission; amounts are in its unit."""
+    """The state at admission of a limit that applies to a request; amounts are in its unit."""
 
     limit_id: str
-    unit: str  # of `LimitUnit`
+    unit: str  # a LimitUnit
     period: str
     maximum: int
-    remaining: int  # negative where a balanced limit was passed
+    remaining: int  # negative if a balanced limit is exceeded
     reset_ms: int  # Unix ms; 0: it does not reset
     scope: str = ""
 
 
 @record
 class Selection:
-    """The account that was selected for an attempt, and the limits as they stand."""
+    """The account that was selected for an attempt, and the state of the limits."""
 
     account_id: str
-    version: int = 0  # of the account's credential
+    version: int = 0  # of the account's settings and credential
     attempt: int = 1
-    now_ms: int = 0  # on the store's clock
+    now_ms: int = 0  # Unix ms on the store's clock
     is_unenforced: bool = False  # whether the account may bill more than the requested length
     limits: Sequence[LimitStanding] = ()
 
@@ -158,9 +158,9 @@ class Selection:
 class RefusalKind(StrEnum):
     """Why the store selected no account."""
 
-    CHANGED = "changed"  # the key, its team or its pool is not as this process knows it
+    CHANGED = "changed"  # the key, its team or its pool has changed since it was read
     KEY = "key"
-    TEAM = "team"  # it is disabled
+    TEAM = "team"  # the team is disabled
     LIMIT = "limit"
     NO_ACCOUNTS = "no_accounts"
     CONVERSATION = "conversation"
@@ -172,16 +172,16 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LimitRefusal:
-    """The limit without room for a request, as it stands. Amounts are in the unit of the limit."""
+    """The limit that has no room for a request, and its state. Amounts are in the unit of the limit."""
 
     limit: Limit
     reason: str  # never, unbounded, spent or held
     settled: int = 0
     reserved: int = 0
     amount: int = 0
-    wait_ms: float = 0.0  # until there is room; 0: unknown, or the limit does not reset
+    wait_ms: float = 0.0  # ms until there is room; 0: unknown, or the limit does not reset
     is_unenforced: bool = False  # whether only accounts that may bill more than the length are available
-    team: str = ""  # whose limit it is, if a team's: that of the key now, which may have been moved
+    team: str = ""  # the team that has the limit; the key may have moved to it since it was read
 
 
 class Obstacle(StrEnum):
@@ -192,9 +192,9 @@ class Obstacle(StrEnum):
     DEAD = "dead"  # its credential is refused
     UNREADABLE = "unreadable"  # its credential is sealed with another key
     SPENT = "spent"  # its usage window is used up
-    LIMITED = "limited"  # by a rate limit, for seconds
+    LIMITED = "limited"  # a rate limit applies for some seconds
     FAILING = "failing"
-    BUSY = "busy"  # it is at its cap
+    BUSY = "busy"  # it has as many requests as it may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +202,18 @@ class AccountsRefusal:
     """Why no account could serve a request, counted over the pool."""
 
     total: int = 0
-    is_offered: bool = False  # whether an account could serve it if it were available
-    able: Mapping[str, int] = field(default_factory=dict)  # suitable accounts by their Obstacle
+    is_offered: bool = False  # whether some account could serve it, if available
+    able: Mapping[str, int] = field(default_factory=dict)  # number of suitable accounts by Obstacle
     states: Mapping[str, int] = field(default_factory=dict)
     model: str = ""
     is_model_known: bool = True
-    wait_ms: float = 0.0  # until the first one may be tried again; 0: unknown
-    resets_ms: float = 0.0  # Unix ms of the first reset of a spent one; 0: unknown
-    rest_ms: float | None = None  # until the first one is back; None: unknown
-    busy: int = 0  # accounts that are at their cap
-    candidates: Sequence[Any] = ()  # what admission noted of each account
-    waiting_before: int | None = None  # requests that wait before this one; None: it does not wait
-    is_queue_full: bool = False  # why it does not: as many as may wait do so already
+    wait_ms: float = 0.0  # ms until the first account may be tried again; 0: unknown
+    resets_ms: float = 0.0  # Unix ms of the first reset of a spent account; 0: unknown
+    rest_ms: float | None = None  # ms until the first resting account is back; None: unknown
+    busy: int = 0  # number of accounts that have as many requests as they may have
+    candidates: Sequence[Any] = ()  # what admission noted about each account
+    waiting_before: int | None = None  # number of requests before it in the queue; None: it does not wait
+    is_queue_full: bool = False  # whether it does not wait because the queue is full
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,17 +222,17 @@ class Refusal:
 
     kind: RefusalKind
     now_ms: float = 0.0
-    reason: str = ""  # of a refused key: its state; of a refused team: its name
+    reason: str = ""  # the state of a refused key, or the name of a refused team
     limit: LimitRefusal | None = None
     accounts: AccountsRefusal | None = None
 
 
 @record
 class Outcome:
-    """What an attempt does to its account: a state change, and what the response revealed."""
+    """The effect of an attempt on its account: a change of state, and what the response revealed."""
 
-    change: AccountOutcome = field(default_factory=AccountOutcome)  # as app.accounts.outcomes makes it
-    windows: Any = None  # of usage, as the response's headers report them
+    change: AccountOutcome = field(default_factory=AccountOutcome)  # made by app.accounts.outcomes
+    windows: Any = None  # usage windows from the response's headers
     exceeded: str | None = None  # JSON: what was billed beyond the requested length
 
     def arguments(self) -> AccountOutcome:
@@ -254,12 +254,12 @@ class AttemptReport:
 
     attempt: int
     outcome: Outcome = NO_OUTCOME
-    charge: AttemptRow | None = None  # figures, as in a ledger entry; None: billed nothing
-    tried: Sequence[str] = ()  # accounts that failed: selected again only if there is no other
-    excluded: Sequence[str] = ()  # tried accounts that are not selected again
+    charge: AttemptRow | None = None  # figures, as in a ledger entry; None: nothing was billed
+    tried: Sequence[str] = ()  # ids of accounts that failed: selected only if there is no other
+    excluded: Sequence[str] = ()  # ids of tried accounts that are not selected again
 
     def arguments(self) -> ReportArguments:
-        """Return what the script's argument has in addition to that of admit."""
+        """Return the fields that the script's argument has in addition to those of admit."""
         arguments: ReportArguments = {
             "attempt": self.attempt,
             "mark": self.outcome.arguments(),
@@ -284,7 +284,7 @@ class SettlementJson(TypedDict):
 
 @record
 class Settlement:
-    """What a request used, and what it leaves behind, as settle.lua documents it."""
+    """What a request used and what it changes in the store; see settle.lua."""
 
     id: str
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""Alerts: what holds now, and the messages about changes that webhooks are sent."""
+"""Alerts that hold now, and the messages about their changes that are sent to webhooks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Alert:
     """
     Something that a person should know, while it lasts.
 
-    `subject` distinguishes alerts of one kind. A change of `step`, such as from 80 to 100 percent, is
-    sent again. One that does not begin only prolongs an open alert. Nothing in it is secret.
+    `subject` distinguishes alerts of one kind. A change of `step`, such as from 80 to 100 percent, is sent
+    again. An alert that does not `begin` only prolongs one that is open. An alert contains no secret.
     """
 
     kind: AlertKind
     subject: str
-    text: str  # one sentence, without its final stop
+    text: str  # one sentence without its full stop
     step: str = ""
     begins: bool = True
     details: Mapping[str, str | int | float | None] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Alert:
         return f"{self.kind}:{self.subject}"
 
     def to_json(self) -> str:
-        """Return {kind, text, details}, which a message about the alert contains."""
+        """Return {kind, text, details}, as a message about the alert contains it."""
         content = {
             "kind": self.kind,
             "text": self.text[:MAX_TEXT_CHARS],
@@ -54,7 +54,7 @@ class AlertStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlertChange:
-    """An alert that began, has changed its step, lasts or ended; moments in Unix seconds."""
+    """An alert that began, changed its step, lasts or ended; times are Unix seconds."""
 
     key: str
     kind: AlertKind
@@ -67,12 +67,12 @@ class AlertChange:
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """What one delivery contains; `id` is the same when it is repeated."""
+    """The message of one delivery; `id` is the same when the delivery is repeated."""
 
     id: str
     at: int  # Unix seconds
-    changes: Sequence[AlertChange] = ()  # none: a test
-    omitted: int = 0  # further changes, which had no room
+    changes: Sequence[AlertChange] = ()  # empty: a test message
+    omitted: int = 0  # number of further changes, for which there was no room
 
 
 def read_message(text: str) -> AlertMessage:
@@ -100,7 +100,7 @@ def _read_change(stored: Mapping[str, Any]) -> AlertChange:
 
 
 class DeliveryOutcome(StrEnum):
-    """How an attempt to deliver a message ended; lua/record_delivery.lua knows the same names."""
+    """How an attempt to deliver a message ended; lua/record_delivery.lua uses the same names."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -113,4 +113,4 @@ class PendingMessage:
 
     message: AlertMessage
     attempts: int
-    due_at: float  # Unix seconds on the store's clock
+    due_at: float  # time of the next attempt, Unix seconds on the store's clock

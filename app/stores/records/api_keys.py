@@ -16,7 +16,7 @@ from app.stores import keys
 from app.stores.records.limits import Limit, limits_from_json, limits_to_json
 
 PREFIX = "sk-pg-"
-FOREIGN_POOL = "default"  # of keys that another gateway made, which name no pool
+FOREIGN_POOL = "default"  # the pool of keys that another gateway made, which name none
 _FOREIGN = re.compile(r"sk-(?!pg-)[!-~]{17,253}")
 _PATTERN = re.compile(rf"{PREFIX}({keys.POOL_NAME.pattern})-([0-9A-Za-z]{{43}})")
 
@@ -24,7 +24,7 @@ _PATTERN = re.compile(rf"{PREFIX}({keys.POOL_NAME.pattern})-([0-9A-Za-z]{{43}})"
 class KeyState(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
-    EXPIRED = "expired"  # since its expiry; never stored
+    EXPIRED = "expired"  # computed from the expiry, never stored
 
 
 class CutPolicy(StrEnum):
@@ -35,7 +35,7 @@ class CutPolicy(StrEnum):
 
 
 class Attribution(TypedDict, total=False):
-    """The owner and the labels of a key, as ledger entries have them: absent where there are none."""
+    """The owner and the labels of a key, as in ledger entries; absent if there are none."""
 
     owner: str
     labels: dict[str, str]
@@ -45,7 +45,7 @@ ATTRIBUTION = "owner", "labels"  # the fields of a key's hash
 
 
 class ApiKeyJson(TypedDict):
-    """The fields of an ApiKey that operators may see, by their names."""
+    """The fields of an ApiKey that operators may see."""
 
     id: str
     name: str
@@ -81,30 +81,31 @@ class ApiKey:
     pool: str
     models: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
-    limits: tuple[Limit, ...] = ()  # its own; of an authenticated key also those of its team and its pool
+    limits: tuple[Limit, ...] = ()  # its own; after authentication also those of its team and its pool
     expires_at: float | None = None
     state: KeyState = KeyState.ACTIVE
     on_cut: CutPolicy = CutPolicy.FAIL
-    output_tokens: int = 0  # the output cap of a request that names none; 0: the model's own
+    output_tokens: int = 0  # output cap for requests that set none; 0: the model's own
     team: str = ""  # name of its team; empty: none
-    queue_seconds: int | None = None  # how long its requests wait for an account; None: as the pool's
-    weight: int = 1  # its share of the accounts while requests wait, compared with other keys
+    queue_seconds: int | None = None  # how long its requests wait for an account; None: as the pool sets
+    weight: int = 1  # its share of the accounts while requests wait, relative to other keys
     owner: str = ""  # who is responsible for it
-    labels: tuple[tuple[str, str], ...] = ()  # (name, value), by name
-    attribution: Attribution | None = field(default=None, compare=False)  # the same, for ledger entries
+    labels: tuple[tuple[str, str], ...] = ()  # (name, value) pairs, sorted by name
+    # Owner and labels in the form of ledger entries
+    attribution: Attribution | None = field(default=None, compare=False)
     raw: bool = False  # whether responses may contain the upstream request and response
     created_at: float = 0.0
-    former_until: float | None = None  # until then the secret before the last rotation is valid too
+    former_until: float | None = None  # until when the secret before the last rotation is valid
     zone: str = "UTC"  # the pool's time zone
-    settings: str = ""  # the pool's, as stored: see app.accounts.settings
+    settings: str = ""  # the pool's settings, JSON: see app.accounts.settings
     prices: str = "0"  # the version of the pool's own prices; 0: it has none
     routes: str = "0"  # the version of the pool's model routes; 0: it has none
     now: float = 0.0  # when the key was read, on the store's clock
     looked_up_at: float = 0.0  # the same moment on this process's monotonic clock
-    fingerprint: str = ""  # of one that an earlier request read: admission compares it
+    fingerprint: str = ""  # set if an earlier request read the key: admission compares it
 
     def may_use(self, model: str) -> bool:
-        """Return whether it may use *model*, one of its names or one that a pattern among them matches."""
+        """Return whether the key may use *model*, by a name or a pattern in `models`."""
         return (
             not self.models
             or model in self.models
@@ -112,29 +113,29 @@ class ApiKey:
         )
 
     def state_at(self, now: float) -> KeyState:
-        """Return its state at *now*, in Unix seconds."""
+        """Return the state of the key at *now* (Unix seconds)."""
         is_over = self.expires_at is not None and self.expires_at <= now
         return KeyState.EXPIRED if is_over and self.state is KeyState.ACTIVE else self.state
 
     def public(self) -> ApiKeyJson:
-        """Return what operators may see; never a secret."""
+        """Return the fields that operators may see, which never include a secret."""
         public = public_fields(self, ApiKeyJson)
         return {**public, "limits": limits_to_json(self.limits), "labels": dict(self.labels)}
 
 
 def pool_of(presented: str) -> str | None:
-    """Return the pool that an API key names, whether or not the key exists; None where it is no API key."""
+    """Return the pool that the text of an API key names; None if it does not look like one."""
     match = _PATTERN.fullmatch(presented)
     return match[1] if match else None
 
 
 def pool_of_foreign(presented: str) -> str | None:
-    """Return the pool in which a key that another gateway made is stored; None for no such key."""
+    """Return the pool that stores keys of another gateway; None if the text cannot be such a key."""
     return FOREIGN_POOL if _FOREIGN.fullmatch(presented) else None
 
 
 class StoredKeyFields(TypedDict):
-    """The fields of an ApiKey that its hash has."""
+    """The fields of an ApiKey that are read from its Redis hash."""
 
     id: str
     name: str
@@ -159,7 +160,7 @@ class StoredKeyFields(TypedDict):
 
 def read_stored_key(stored: Mapping[str, str], pool: str, *more_limits: str) -> StoredKeyFields:
     """
-    Return the fields of an ApiKey that *stored*, the key's hash, has.
+    Return the fields of an ApiKey in *stored*, the key's Redis hash.
 
     *more_limits* are JSON lists of limits to append to the key's own: those of its team and of its pool.
     """
@@ -193,7 +194,7 @@ def read_stored_key(stored: Mapping[str, str], pool: str, *more_limits: str) -> 
 
 
 def read_attribution(stored: Mapping[str, str | None]) -> Attribution:
-    """Return the owner and the labels that *stored*, the key's hash, has; what it lacks is absent."""
+    """Return the owner and the labels in *stored*, the key's Redis hash; absent if not set."""
     attribution: Attribution = {}
     if owner := stored.get("owner"):
         attribution["owner"] = owner
@@ -203,7 +204,7 @@ def read_attribution(stored: Mapping[str, str | None]) -> Attribution:
 
 
 class KeyFields(TypedDict, total=False):
-    """What operators set about an API key, by its stored names; `accounts` are ids."""
+    """The fields of an API key that operators set, by their stored names; `accounts` are ids."""
 
     models: Sequence[str]
     accounts: Sequence[str]
@@ -221,7 +222,7 @@ class KeyFields(TypedDict, total=False):
 
 
 def write_stored_key(fields: KeyFields) -> dict[str, str | int]:
-    """Return *fields* as the key's hash has them: lists as JSON, `expires_ms` in place of `expires_at`."""
+    """Return *fields* as stored in the hash: lists as JSON, `expires_ms` in place of `expires_at`."""
     stored: dict[str, str | int] = {}
     if "models" in fields:
         stored["models"] = _json(fields["models"])

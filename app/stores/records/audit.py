@@ -22,13 +22,13 @@ class Via(StrEnum):
 
 class AuditOutcome(StrEnum):
     DONE = "done"
-    REFUSED = "refused"  # leaves no entry
+    REFUSED = "refused"  # a refused change: its entry is removed
     UNKNOWN = "unknown"  # the process or the store stopped during the change
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`name` is that of a person, a token or a job; `address` is an IP address or ''."""
+    """Who made a change: `name` is that of a person, a token or a job; `address` an IP address or ''."""
 
     name: str
     via: Via
@@ -52,7 +52,7 @@ class Change:
     extra: JsonObject = field(default_factory=dict)
 
     def entry(self) -> JsonObject:
-        """Return the fields of the audit entry, with only those of `before` and `after` that differ."""
+        """Return the fields of the audit entry; `before` and `after` contain only what differs."""
         before, after = _difference(self.before, self.after)
         about = {"action": self.action, "pool": self.pool, "object": self.object}
         return {**about, "before": before, "after": after, **self.extra}
@@ -97,7 +97,7 @@ class AuditPage:
 def _difference(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-    """Return the fields that differ, on both sides; every field when only one side is there."""
+    """Return the fields that differ, of both sides; all fields if one side is absent."""
     if before is None or after is None:
         return before, after
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]

@@ -28,21 +28,21 @@ class LeaseResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LeaseReply:
-    """The reply to a request for a lease: what does not apply to its verdict is empty."""
+    """The reply to a request for a lease; fields that do not apply to its verdict are empty."""
 
     verdict: LeaseResult
-    version: int = 0  # of the account whose tokens are renewed already
+    version: int = 0  # of the account, if its tokens were renewed already
     fence: int = 0
     rotation: int = 0
-    sign_in: str = ""  # sealed
+    sign_in: str = ""  # the sealed tokens
 
 
 @dataclass(frozen=True, slots=True)
 class FailedExchange:
-    """How an exchange failed; see lua/fail_refresh.lua for the flags."""
+    """How a token exchange failed; see lua/fail_refresh.lua for the flags."""
 
     reason: str
     is_permanent: bool = False  # whether a person has to sign in again
-    is_answered: bool = True  # whether the refresh token was surely not used up
+    is_answered: bool = True  # whether the sign-in service certainly did not use up the refresh token
     was_refused: bool = False  # whether the upstream refused the access token
-    cool_seconds: float = 0.0  # until the next exchange may be tried
+    cool_seconds: float = 0.0  # seconds until the next exchange may be tried

@@ -11,7 +11,7 @@ class ServerInfo:
 
     version: str
     is_replica: bool
-    max_memory: int  # 0: no limit
+    max_memory: int  # 0: unlimited
     memory_policy: str
     used_memory: int
     evicted_keys: int
@@ -22,7 +22,7 @@ class ServerInfo:
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """The latest run of a background job; `at` in Unix seconds by the store's clock."""
+    """The latest run of a background job; `at` is in Unix seconds on the store's clock."""
 
     job: str
     at: float

@@ -15,7 +15,7 @@ DEFAULT_SECONDS = 3 * 86400
 
 
 class InvitationJson(TypedDict):
-    """An Invitation, by its public names."""
+    """The public fields of an Invitation."""
 
     id: str
     role: Role
@@ -42,7 +42,11 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class NewInvitation:
-    """`operator` is the owner with whose role it ends, '' for one from the command line."""
+    """
+    An invitation to store.
+
+    It ends when `operator` loses the role of owner; '': the command line made it.
+    """
 
     role: Role
     created_by: str
@@ -52,7 +56,7 @@ class NewInvitation:
 
 
 def checked_label(text: str) -> str:
-    """Return the note *text*. Raises InvalidRequest."""
+    """Return the note *text*. Raises InvalidRequest if it is not acceptable."""
     label = text.strip()
     if len(label) > MAX_LABEL_CHARS or not label.isprintable():
         raise InvalidRequest(f"must be one line of at most {MAX_LABEL_CHARS} characters", param="label")
@@ -60,7 +64,7 @@ def checked_label(text: str) -> str:
 
 
 def checked_lifetime(seconds: float | None) -> float:
-    """Return *seconds* if an invitation may be valid for so long. Raises InvalidRequest."""
+    """Return *seconds*. Raises InvalidRequest if an invitation may not be valid for so long."""
     if seconds is None or not MIN_SECONDS <= seconds <= MAX_SECONDS:
         raise InvalidRequest("must be a duration from 1h to 30d, such as 3d", param="expires")
     return seconds

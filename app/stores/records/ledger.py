@@ -14,7 +14,7 @@ from app.stores.records.api_keys import Attribution
 
 Row = dict[str, Any]
 
-# The figures of a row that totals add up, as in lua/requests.lua; `requests` and `errors` are counted.
+# The figures of a row that totals sum, as in lua/requests.lua. Totals also count `requests` and `errors`.
 FIGURES = (
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
     *("cost", "waste_cost", "first_ms", "total_ms"),
@@ -33,24 +33,24 @@ EVER = "ever"
 class UsageSource(StrEnum):
     """Where the usage in a row comes from."""
 
-    UPSTREAM = "upstream"  # its own report
+    UPSTREAM = "upstream"  # reported by the upstream
     ESTIMATED = "estimated"
-    CACHE = "cache"  # a stored response, which uses nothing
-    CORRECTED = "corrected"  # the difference to what an expired lease was charged
+    CACHE = "cache"  # a stored response was returned, which uses nothing
+    CORRECTED = "corrected"  # a later correction of what an expired lease was charged
 
 
 class Action(StrEnum):
-    """What followed the failure of an attempt; stored with it."""
+    """What follows the failure of an attempt; stored with the attempt."""
 
-    OTHER_ACCOUNT = "other"  # another account; if there is none, one that failed, after a pause
-    OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would give the same response again
-    OTHER_ONCE = "other_once"  # one other account; if it fails in the same way, that is the response
-    RESTART = "restart"  # another account continues what was delivered, if the caller opted in
+    OTHER_ACCOUNT = "other"  # try another account; if none is left, one that failed, after a pause
+    OTHER_ACCOUNT_ONLY = "other_only"  # try another account; this one would fail again
+    OTHER_ONCE = "other_once"  # try one other account; its failure is final if it is the same
+    RESTART = "restart"  # another account continues the stream, if the caller opted in
     FAIL = "tell"  # stop, and send the client the error
 
 
 class Figures(TypedDict, total=False):
-    """What an attempt used and cost, in tokens and micro-dollars; what is unknown is absent."""
+    """What an attempt used and cost, in tokens and micro-dollars; unknown figures are absent."""
 
     input_tokens: int
     output_tokens: int
@@ -58,11 +58,11 @@ class Figures(TypedDict, total=False):
     cache_write_tokens: int
     reasoning_tokens: int
     cost: int
-    ceiling_cost: int  # without a price: what a balanced limit is charged
+    ceiling_cost: int  # without a price: the cost that balanced limits are charged
     unreported_input_tokens: int
     unreported_output_tokens: int
     unreported_cost: int
-    counted_by: str  # how an estimate was made; absent: the upstream reported the usage
+    counted_by: str  # how usage was estimated; absent: it was reported
     tier: str
     price: str  # the version of the price list
 
@@ -71,27 +71,27 @@ class AttemptRow(Figures, total=False):
     """One attempt in a LedgerRow; only a failed one that may have been billed has figures."""
 
     account: Required[str]
-    wire: str  # the protocol
-    error: str | None  # the code that a client gets
-    upstream_status: int  # of HTTP; absent: none arrived, or the failure came in the stream
+    wire: str  # the upstream protocol
+    error: str | None  # the error code for clients
+    upstream_status: int  # HTTP status; absent: none arrived, or the stream failed
     upstream_code: str  # the code, else the type, that the upstream reported
     failure: str
     action: str
     scope: str
-    maybe_billed: bool  # the upstream may have served a request that it did not answer
-    repeated_without: list[str]  # fields of the request
+    maybe_billed: bool  # the upstream may have processed the request without answering
+    repeated_without: list[str]  # fields that the repetition omitted
     wasted_tokens: int
 
 
 class UsageRow(Figures, total=False):
-    """What a request used; the figures are those of all attempts."""
+    """The usage of a request; its figures are totals over all attempts."""
 
     source: str  # a UsageSource
     unreported: str  # why no usage was reported
 
 
 class LedgerRow(UsageRow, total=False):
-    """What the gateway writes of a settled request."""
+    """The fields that the gateway writes about a settled request."""
 
     id: Required[str]
     at_ms: Required[int]
@@ -103,11 +103,11 @@ class LedgerRow(UsageRow, total=False):
     attempts: list[AttemptRow]
     total_ms: int
     first_ms: int | None
-    queued_ms: int  # until an account was free; absent: it did not wait
+    queued_ms: int  # wait until an account was free; absent: none
     asked: str  # the model as the client named it
-    team: str  # of its key, when it was admitted
-    owner: str  # of its key, when it was authenticated; absent: it had none
-    labels: Mapping[str, str]  # likewise
+    team: str  # the key's team at admission
+    owner: str  # the key's owner at authentication; absent: it had none
+    labels: Mapping[str, str]  # the key's labels at authentication; absent: it had none
     error: str | None
     waste_cost: int
 
@@ -125,7 +125,7 @@ class LedgerEntry:
     """
     One settled or refused request.
 
-    `id` is `<Unix ms of its end>-<number>`, by which ledger and refusal log are in one order.
+    `id` is `<Unix ms of its end>-<number>`. The ledger and the refusal log are both ordered by it.
     """
 
     id: str
@@ -162,12 +162,12 @@ class LedgerEntry:
 
     @property
     def started_at(self) -> float:
-        """Unix seconds."""
+        """When the request was admitted or refused, in Unix seconds."""
         return float(self.row["at_ms"]) / 1000
 
     @property
     def ended_at(self) -> float:
-        """Unix seconds."""
+        """When the request ended, in Unix seconds."""
         return self.position[0] / 1000
 
     @property
@@ -203,13 +203,13 @@ class AttemptEntry:
 
     @property
     def reason(self) -> str:
-        """How it failed: `upstream 503 overloaded_error`, its status and code, else the failure."""
+        """How it failed: status and code, as in `upstream 503 overloaded_error`, else the failure."""
         status = "" if self.upstream_status is None else f"upstream {self.upstream_status}"
         return " ".join(filter(None, (status, self.upstream_code or self.error or self.failure)))
 
     @property
     def is_failure_of_account(self) -> bool:
-        """Whether the attempt failed, and not because of the request itself."""
+        """Whether the attempt failed for a reason other than the request itself."""
         return bool(self.failure) and self.scope != "request"
 
 
@@ -223,14 +223,14 @@ class OpenRequest:
     started_ms: int
     decisions: str
     requested_model: str  # as the client named it; empty: `model`
-    is_expired: bool  # its lease ran out and was charged its upper bound
-    team: str = ""  # of its key, when it was admitted
+    is_expired: bool  # its lease expired, and it was charged its upper bound
+    team: str = ""  # the key's team at admission
     attribution: Attribution = field(default_factory=Attribution)  # of its key now
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingRequest:
-    """A request that waits for an account since `since_ms`; `before` others of its pool wait before it."""
+    """A request that waits for an account since `since_ms`, behind `before` others of its pool."""
 
     key_id: str
     model: str
@@ -243,30 +243,30 @@ class WaitingRequest:
 
 
 class Total(NamedTuple):
-    """One hash of totals: of an hour or a day (`start` in Unix seconds), or of all an API key has used."""
+    """A hash of totals: of an hour or day (`start`: Unix seconds), or of an API key since its creation."""
 
-    span: str  # h | d | ever
+    span: str  # HOUR, DAY or EVER
     start: int = 0
     key_id: str = ""
-    by_team: bool = False  # whether by team in place of API key
+    by_team: bool = False  # whether totals are by team, not by API key
 
 
 class StoredTotal(NamedTuple):
-    """The figures of a total, and the id of the newest entry that is in them, '' for none."""
+    """The figures of a total, and the id of the newest entry that they include, '' for none."""
 
     figures: dict[str, int]
     newest_id: str
 
 
-_ENTRY_ID = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis has no entry 0
+_ENTRY_ID = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis has no entry with the time 0
 
 
 def is_entry_id(text: str) -> bool:
-    """Return whether *text* may be the id of an entry, of the ledger or of the audit log."""
+    """Return whether *text* has the form of an entry's id, in the ledger or the audit log."""
     return _ENTRY_ID.fullmatch(text) is not None
 
 
 def position_of(entry_id: str) -> tuple[int, int]:
-    """Return (Unix ms, number) of an entry's id."""
+    """Return the parts (Unix ms, number) of an entry's id."""
     ms, _, number = entry_id.partition("-")
     return int(ms), int(number)

@@ -13,7 +13,7 @@ from schemas.bounds import MAX_LIMITS
 
 
 class LimitUnit(StrEnum):
-    """What a limit counts. Stored as `what`; the scripts know the same names (lua/windows.lua)."""
+    """What a limit counts. Stored as `what`; the scripts use the same names (lua/windows.lua)."""
 
     REQUESTS = "requests"
     INPUT_TOKENS = "input_tokens"
@@ -52,9 +52,9 @@ class UnitTraits:
     """
     How a unit is written, reported and bounded: the one table to extend for a new unit.
 
-    *bounds* are the names of the amounts that bound it before a request is sent; an empty tuple means
-    that one request counts 1. *header_kind* is the ending of the `x-ratelimit-*` headers that report
-    it, '' for none. *usage_type* is its `limit_type` in GET /v1/usage.
+    *bounds* are the names of the amounts that bound the unit before a request is sent; an empty tuple means
+    that a request counts 1. *header_kind* is the ending of the `x-ratelimit-*` headers that report the unit,
+    '' for none. *usage_type* is its `limit_type` in GET /v1/usage.
     """
 
     singular: str = ""
@@ -63,7 +63,7 @@ class UnitTraits:
     counts_output: bool = False  # whether the length of a response counts
     header_kind: str = ""
     usage_type: str = ""
-    aliases: tuple[str, ...] = ()  # other names in the text of a limit
+    aliases: tuple[str, ...] = ()  # other names of the unit in the text of a limit
 
 
 _TRAITS: Mapping[LimitUnit, UnitTraits] = {
@@ -86,13 +86,14 @@ _TRAITS: Mapping[LimitUnit, UnitTraits] = {
     LimitUnit.PARALLEL_REQUESTS: UnitTraits("parallel request", "parallel requests"),
 }
 
-_OUTPUT_UNITS = tuple(unit for unit in LimitUnit if unit.traits.counts_output)  # checked for every request
+# Computed once, because every request checks it
+_OUTPUT_UNITS = tuple(unit for unit in LimitUnit if unit.traits.counts_output)
 
 
 class Period(StrEnum):
-    """Over which time a limit counts. Stored as `per`."""
+    """The period over which a limit counts. Stored as `per`."""
 
-    NONE = "none"  # one moment: parallel requests
+    NONE = "none"  # no period: the number at one moment, such as parallel requests
     SECOND = "second"
     MINUTE = "minute"
     HOUR = "hour"
@@ -108,7 +109,7 @@ class Period(StrEnum):
 
 
 class LimitMode(StrEnum):
-    """Whether a request is refused by its upper bound (strict) or by an estimate (balanced)."""
+    """Whether a limit checks a request by its upper bound (strict) or by an estimate (balanced)."""
 
     STRICT = "strict"
     BALANCED = "balanced"
@@ -153,12 +154,12 @@ class Limit:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Limit:
-        """Return the limit that *stored*, as `to_json` returns one, describes."""
+        """Return the limit that *stored* describes, in the form of `to_json`."""
         return cls(
             id=stored["id"],
             unit=LimitUnit(stored["what"]),
             period=Period(stored["per"]),
-            max=int(stored["max"]),  # the scripts may write large numbers as floats
+            max=int(stored["max"]),  # scripts may write large numbers as floats
             mode=LimitMode(stored["mode"]),
             scope=LimitScope(stored.get("scope", LimitScope.KEY)),
             model=stored.get("model"),
@@ -184,7 +185,7 @@ class Limit:
 
     @property
     def label(self) -> str:
-        """The limit in words: `$5.00 per month`, `10 requests per minute for gpt-5*`."""
+        """The limit as text, such as `$5.00 per month` or `10 requests per minute for gpt-5*`."""
         name = self.unit.quantity(self.max)
         if self.period is Period.EVER:
             name += " in total"
@@ -194,17 +195,17 @@ class Limit:
 
     @property
     def counted(self) -> tuple[LimitUnit, Period, str]:
-        """What the limit counts; limits of one owner with the same value count the same."""
+        """The unit, period and model that the limit counts; '*' for every model."""
         return self.unit, self.period, self.model or "*"
 
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:
-    """A limit and its counters now; `resets_at` in Unix seconds, None: it does not reset by itself."""
+    """A limit and its current counters; `resets_at` in Unix seconds, None: it does not reset by itself."""
 
     limit: Limit
     settled: int
-    held: int  # by running requests
+    held: int  # reserved by running requests
     resets_at: int | None
 
     @property
@@ -213,7 +214,7 @@ class LimitStatus:
 
     @property
     def used_percent(self) -> float:
-        """How much is settled or held, in percent."""
+        """The settled and held amounts, in percent of the maximum."""
         return 100 * (self.settled + self.held) / max(self.limit.max, 1)
 
 
@@ -226,7 +227,7 @@ def limits_to_json(limits: Sequence[Limit]) -> list[LimitJson]:
 
 
 def checked_limits(limits: Sequence[Limit]) -> Sequence[Limit]:
-    """Return *limits* of one owner. Raises InvalidRequest for more than each admission may have to check."""
+    """Return *limits* of one owner. Raises InvalidRequest if there are more than an admission may check."""
     if len(limits) > MAX_LIMITS:
         raise InvalidRequest(
             f"A key, a team or a pool has at most {MAX_LIMITS} limits: every request checks all of them",

@@ -8,9 +8,9 @@ from typing import Any, TypedDict
 
 import orjson
 
-GROUP_PREFIX = "group:"  # + a number: all accounts of that group, among the accounts of a target
+GROUP_PREFIX = "group:"  # `group:<number>` among the accounts of a target: all accounts of that group
 
-Fields = Mapping[str, Any]  # of `FIELDS` in app/accounts/route_fields.py
+Fields = Mapping[str, Any]  # values of `FIELDS` in app/accounts/route_fields.py
 
 
 class TargetJson(TypedDict):
@@ -38,22 +38,22 @@ class RouteTarget:
     weight: int = 1  # its share of the conversations of its step
 
     def with_accounts_of(self, groups: Mapping[str, Sequence[str]]) -> RouteTarget:
-        """Return it with the ids of the accounts of *groups* in the place of their names."""
+        """Return this target with each group replaced by the ids of its accounts in *groups*."""
         ids = [account for name in self.accounts for account in groups.get(name) or (name,)]
         return replace(self, accounts=tuple(dict.fromkeys(ids)))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRoute:
-    """Steps are tried in order; the targets of one step share its conversations by their weights."""
+    """A route. Its steps are tried in order; the targets of a step share its conversations by weight."""
 
-    name: str  # or a pattern, with `*`
+    name: str  # a name, or a pattern with `*`
     steps: tuple[tuple[RouteTarget, ...], ...]
-    defaults: Fields = field(default_factory=dict)  # where a request does not have the field
-    overrides: Fields = field(default_factory=dict)  # in place of what a request has
+    defaults: Fields = field(default_factory=dict)  # set where a request does not have the field
+    overrides: Fields = field(default_factory=dict)  # set in place of the request's value
 
     def public(self) -> RouteJson:
-        """Return it as it is stored."""
+        """Return the route in its stored form."""
         return {
             "steps": [
                 [
@@ -67,7 +67,7 @@ class ModelRoute:
         }
 
     def accounts(self) -> set[str]:
-        """Return the ids and groups of all accounts that its targets name."""
+        """Return the ids and groups of accounts that the targets name."""
         return {account for step in self.steps for target in step for account in target.accounts}
 
     @property
@@ -76,7 +76,7 @@ class ModelRoute:
         return any(name.startswith(GROUP_PREFIX) for name in self.accounts())
 
     def with_accounts_of(self, groups: Mapping[str, Sequence[str]]) -> ModelRoute:
-        """Return it with the ids of the accounts of *groups*; an empty group stays, for no account."""
+        """Return this route with groups replaced by ids. An empty group stays, so that no account matches."""
         steps = tuple(tuple(target.with_accounts_of(groups) for target in step) for step in self.steps)
         return replace(self, steps=steps)
 
@@ -95,7 +95,7 @@ def write_route(route: ModelRoute) -> str:
 
 
 def read_route(name: str, text: str) -> ModelRoute:
-    """Return the route *name* of its JSON."""
+    """Return the route *name* from its stored JSON."""
     stored = orjson.loads(text)
     return ModelRoute(
         name,

@@ -16,15 +16,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 
 class TokenScope(StrEnum):
-    READ = "read"  # calls that change nothing and return no secret
+    READ = "read"  # only calls that change nothing and return no secret
     FULL = "full"
 
 
 class Role(StrEnum):
-    """What an operator may do, from the least to everything."""
+    """What an operator may do, from least to most."""
 
-    VIEWER = "viewer"  # reads pages and exports, without secrets; changes the own sign-in only
-    ADMIN = "admin"  # changes everything but operators and what belongs to them
+    VIEWER = "viewer"  # reads pages and exports without secrets; changes only their own sign-in
+    ADMIN = "admin"  # changes everything except operators and what belongs to them
     OWNER = "owner"
 
     def includes(self, other: Role) -> bool:
@@ -36,11 +36,11 @@ class Role(StrEnum):
 class SignInMethod(StrEnum):
     PASSWORD = "password"
     OIDC = "oidc"  # an OpenID Connect issuer
-    HEADER = "header"  # a header of a trusted proxy
+    HEADER = "header"  # the header of a trusted proxy
 
 
 class OperatorJson(TypedDict):
-    """An Operator, by its public names."""
+    """The public fields of an Operator."""
 
     name: str
     role: Role
@@ -57,7 +57,7 @@ class OperatorJson(TypedDict):
 @dataclass(frozen=True, slots=True)
 class Operator:
     """
-    Times are Unix seconds, None for never; `recovery_codes` is the number of unused ones.
+    An operator. Times are Unix seconds, None for never; `recovery_codes` is the number of unused codes.
 
     With `role_by_rules` each sign-in assigns the role, by the rules of the settings. A `suspended` operator
     has no role by them: they have no session, and their admin tokens do not work.
@@ -83,7 +83,7 @@ class Identity:
     """
     Who an operator is at another service, which verifies it.
 
-    `issuer` and `subject` identify them; `digest` is what the store has of both.
+    `issuer` and `subject` identify the operator there; the store has only `digest`, a hash of both.
     """
 
     method: SignInMethod
@@ -97,7 +97,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class RoleBasis:
-    """The `facts` about a person that rules may match, as digests, and the fingerprint of the `rules`."""
+    """The `facts` about a person that rules match, as digests, and the fingerprint of the `rules`."""
 
     rules: str
     facts: frozenset[str]
@@ -122,7 +122,7 @@ class NewOperator:
 
 
 class SessionJson(TypedDict):
-    """A Session, by its public names."""
+    """The public fields of a Session."""
 
     id: str
     operator: str
@@ -156,7 +156,7 @@ class ActiveSession:
     """
     A session that is being used, with the present role of its operator.
 
-    `is_stale`: other rules assigned it than those of the settings.
+    `is_stale`: the role was assigned by rules that are no longer those of the settings.
     """
 
     session: Session
@@ -165,7 +165,7 @@ class ActiveSession:
 
 
 class AdminTokenJson(TypedDict):
-    """An AdminToken, by its public names."""
+    """The public fields of an AdminToken."""
 
     name: str
     scope: TokenScope
@@ -202,7 +202,7 @@ class ActiveToken:
     """
     An admin token that is being used; `role` is the present one of its operator, OWNER without one.
 
-    `is_stale`: other rules assigned it than those of the settings.
+    `is_stale`: the role was assigned by rules that are no longer those of the settings.
     """
 
     token: AdminToken
@@ -212,7 +212,7 @@ class ActiveToken:
 
 @dataclass(frozen=True, slots=True)
 class NewAdminToken:
-    """`name` is a result of `checked_name`; the other fields are as in AdminToken."""
+    """An admin token to create; `name` is a result of `checked_name`, other fields are as in AdminToken."""
 
     name: str
     created_by: str

@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 
 class RecordingState(StrEnum):
-    """How far a recording is. The scripts `claim_recording` and `record_response` write the first three."""
+    """The state of a recording. The scripts `claim_recording` and `record_response` write the first three."""
 
     RUNNING = "running"
     STORED = "stored"
     TOO_LARGE = "too_large"  # the request ran, but its response is not stored
     RELEASED = "released"  # the request may be repeated
-    FULL = "full"  # too many of the same API key are running
-    POOL_FULL = "pool_full"  # recorded as TOO_LARGE: the recordings of the pool leave no room
-    LOST = "lost"  # it expired, or another request has its place
+    FULL = "full"  # too many requests of the same API key are being recorded
+    POOL_FULL = "pool_full"  # stored as TOO_LARGE: the recordings of the pool leave no room
+    LOST = "lost"  # it expired, was evicted, or another request has its claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class RecordingId:
 
 
 class Claim(NamedTuple):
-    """The request that holds a claim; `fingerprint` is that of its body."""
+    """A claim: the `run` of the request that holds it, its state, and the fingerprint of its body."""
 
     run: str
     state: RecordingState

@@ -1,4 +1,4 @@
-"""Refused requests: those answered with an error before any account was tried."""
+"""Refused requests: the response was an error before any account was tried."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Refusal:
     message: str
     pool: str = ""
     key: str = ""
-    presented: str = ""  # the API key as the caller sent it, which may be unknown
+    presented: str = ""  # the API key that the caller sent, which may be unknown
     param: str | None = None
     requested_model: str = ""  # as the client named it; empty: `model`
-    team: str = ""  # of the key
-    attribution: Attribution | None = None  # of the key
+    team: str = ""  # the key's team
+    attribution: Attribution | None = None  # the key's owner and labels
     admission: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self) -> bytes:
@@ -61,7 +61,7 @@ class Refusal:
 
 
 def _clean(text: str, length: int) -> str:
-    """Return the beginning of *text*, without surrogates, which JSON cannot carry."""
+    """Return the first characters of *text* without surrogates, which JSON cannot contain."""
     return text[:length].encode(errors="replace").decode()
 
 
@@ -74,7 +74,7 @@ class RefusalEntry:
 
 
 class RefusalGroupJson(TypedDict):
-    """A RefusalGroup, by the names of record_refusals.lua."""
+    """A RefusalGroup with the field names of record_refusals.lua."""
 
     key: str
     digest: str
@@ -93,7 +93,7 @@ class RefusalGroup:
     code: str
     count: int
     store_unavailable: bool  # whether to store which accounts were unavailable
-    rows: list[str]  # JSON of the newest
+    rows: list[str]  # the newest refusals as JSON
 
     def to_json(self) -> RefusalGroupJson:
         """Return the group as record_refusals.lua takes it."""
@@ -119,7 +119,7 @@ class RefusalCounts:
         return self.counts.total()
 
     def by_code(self, key_id: str | None = None) -> list[tuple[str, int]]:
-        """Return (code, count) of one key or of all, the most frequent first."""
+        """Return (code, count) pairs of one key or of all keys, the most frequent first."""
         by_code: Counter[str] = Counter()
         for (key, code), count in self.counts.items():
             if key_id in (None, key):

@@ -10,11 +10,11 @@ from typing import NotRequired, TypedDict
 class SignInMethod(StrEnum):
     DEVICE = "device"
     BROWSER = "browser"
-    IMPORT = "import"  # of Codex's auth.json; takes one step
+    IMPORT = "import"  # import of Codex's auth.json, in one step
 
 
 class SignInFlowJson(TypedDict):
-    """A SignInFlow, by its public names; only a device has a code."""
+    """The public fields of a SignInFlow; only a device flow has a code."""
 
     id: str
     way: SignInMethod
@@ -40,7 +40,7 @@ class SignInFlow:
     page: str
     until: float
     user_code: str = ""
-    interval_seconds: float = 0.0  # between two polls
+    interval_seconds: float = 0.0  # shortest time between two polls
     secret: str = ""
     state: str = ""
     redirect_uri: str = ""

@@ -18,7 +18,7 @@ class TeamState(StrEnum):
 
 
 class TeamJson(TypedDict):
-    """The fields of a Team, by their names."""
+    """The public fields of a Team."""
 
     name: str
     pool: str
@@ -44,12 +44,12 @@ class Team:
         return self.state is TeamState.ACTIVE
 
     def public(self) -> TeamJson:
-        """Return what operators may see."""
+        """Return the fields that operators may see."""
         return {**public_fields(self, TeamJson), "limits": limits_to_json(self.limits)}
 
 
 def read_stored_team(stored: Mapping[str, str], pool: str) -> Team:
-    """Return the team that *stored*, its hash, describes."""
+    """Return the team in *stored*, its Redis hash."""
     return Team(
         name=stored["name"],
         pool=pool,

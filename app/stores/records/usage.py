@@ -19,17 +19,17 @@ class UsageBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamWindow:
-    """One usage window of a pool's ChatGPT accounts: their mean, and when the first one resets."""
+    """A usage window over a pool's ChatGPT accounts: the mean usage, and when the first one resets."""
 
     used_percent: float
     resets_at: int | None  # Unix seconds
-    seconds: int | None = None  # the length of the longest; None: not known
+    seconds: int | None = None  # length of the longest window in seconds; None: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class KeyUsage:
     """What an API key has used, and the status of the limits that apply to it."""
 
-    used: dict[str, int]  # figure -> amount, ever
+    used: dict[str, int]  # figure -> total amount since the key was created
     limits: list[LimitStatus]
-    windows: list[UpstreamWindow | None]  # primary, secondary; None: no account has reported it
+    windows: list[UpstreamWindow | None]  # [primary, secondary]; None: not reported by any account

@@ -1,5 +1,5 @@
-"""The versions of what a pool sets itself: texts of integers, which each change increases."""
+"""The versions of a pool's own prices and model routes: integers as text, which each change increases."""
 
 from __future__ import annotations
 
-NONE_SET = "0"  # of a pool that has never set any
+NONE_SET = "0"  # the version of a pool that has never set a value

@@ -23,7 +23,7 @@ class AlertKind(StrEnum):
     ACCOUNT = "account"  # an account needs attention
     LIMIT = "limit"  # a limit of the pool or of an API key is nearly, or completely, used up
     POOL = "pool"  # no account can serve
-    ERRORS = "errors"  # many requests fail
+    ERRORS = "errors"  # many requests of the pool fail
     STORE = "store"  # Redis is away
 
 
@@ -35,19 +35,19 @@ class Webhook:
     """
     A receiver of alerts.
 
-    Its URL may itself be a credential, so that both it and the secret are encrypted where they are stored.
+    The URL may itself be a credential, so the URL and the secret are both stored encrypted.
     """
 
     name: str
     url: str = field(repr=False)
     format: WebhookFormat = WebhookFormat.JSON
     on: Sequence[AlertKind] = tuple(AlertKind)
-    secret: str = field(default="", repr=False)  # '': messages are not signed
-    private: bool = False  # whether the name of its host may resolve to a private address
-    remind_hours: int = DEFAULT_REMINDER_HOURS  # until an alert that lasts is sent again; 0: never
-    former_secret: str = field(default="", repr=False)  # also signs, until receivers have the new one
+    secret: str = field(default="", repr=False)  # empty: messages are not signed
+    private: bool = False  # whether its host may resolve to a private address
+    remind_hours: int = DEFAULT_REMINDER_HOURS  # hours until a lasting alert is sent again; 0: never
+    former_secret: str = field(default="", repr=False)  # also signs messages until `former_until`
     former_until: int = 0  # Unix seconds
-    is_readable: bool = True  # False: another key encrypted it, and all but its name is unknown
+    is_readable: bool = True  # False: it cannot be decrypted, and only its name is known
 
 
 def signing_secrets(webhook: Webhook, now: float) -> list[str]:
@@ -90,13 +90,13 @@ def read_webhook(name: str, text: str) -> Webhook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookStatus:
-    """How deliveries to a webhook went; moments in Unix seconds, 0: never."""
+    """The results of deliveries to a webhook; times are Unix seconds, 0: never."""
 
     delivered_at: int = 0
     failed_at: int = 0
-    error: str = ""  # of the latest delivery, '' where it did not fail
-    delivered: int = 0  # messages, ever
-    failed: int = 0  # messages that were given up
-    dropped: int = 0  # messages that made room for newer ones
+    error: str = ""  # error of the latest delivery, '' if it succeeded
+    delivered: int = 0  # number of delivered messages
+    failed: int = 0  # number of messages whose delivery was abandoned
+    dropped: int = 0  # number of messages dropped to make room for newer ones
     pending: int = 0
     open_alerts: int = 0
