@@ -36,7 +36,14 @@ def operations(services: Services, actor: Actor) -> AdminOperations:
         api_keys=ApiKeyOperations(
             audit, services.api_keys, services.accounts, services.routes, services.teams
         ),
-        limits=LimitOperations(audit, services.limits, services.api_keys, services.teams),
+        limits=LimitOperations(
+            audit,
+            services.limits,
+            services.api_keys,
+            services.teams,
+            services.accounts,
+            services.routes,
+        ),
         pools=PoolOperations(audit, services.pools),
         prices=PriceOperations(audit, services.prices),
         routes=ModelRouteOperations(audit, services.routes, services.accounts),

@@ -138,7 +138,12 @@ class Account:
 
     def may_have(self, model: str) -> bool:
         """Return whether it may serve *model*; where its models are not known yet, that is any."""
-        return model in self.offered_models or not (self.models or self.listed)
+        return model in self.offered_models or not self.has_known_models
+
+    @property
+    def has_known_models(self) -> bool:
+        """Whether its models are restricted, or its upstream has listed them."""
+        return bool(self.models or self.listed)
 
     def metadata_of(self, model: str) -> Any:
         """Return what the upstream reports of *model*, a name of callers; None: nothing."""

@@ -17,7 +17,6 @@ from app.cli.options import Decorator, checked, in_pool, operations, with_store
 from app.cli.output import Figure, report, show_list
 from app.formatting import MICRO_DOLLARS
 from app.limits.limit_syntax import format_limit, parse_limit
-from app.operations.key_warnings import same_limits
 from app.presentation.limits import serialize_limit_status
 from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit, LimitMode, LimitStatus
@@ -98,8 +97,7 @@ def _add(
     """
     added = operations(services).limits.add(pool, _read_limit(**fields), key, team=team)
     _report("Added", added, as_json)
-    owner = _owner(services, pool, key, team)
-    for warning in same_limits(services.limits.all(pool, owner), added):
+    for warning in operations(services).limits.find_warnings(pool, added, key, team=team):
         click.echo(f"Warning: {warning}.", err=True)
 
 

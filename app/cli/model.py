@@ -14,7 +14,6 @@ from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import report, show_json, show_list
-from app.operations.model_routes import unlisted_targets
 from app.presentation.model_routes import RouteView, resolve, serialize_route, step_texts
 from app.wiring import Services
 from schemas.model_routes import ROUTE_INPUT
@@ -97,9 +96,8 @@ def set_route(
         raise click.UsageError(_in_words(*first_error_path(error), steps)) from None
     route = operations(services).routes.set(pool, name, fields)
     view = serialize_route(route, services.accounts.names_by_id(pool))
-    missing = unlisted_targets(route, services.accounts.all(pool))
-    if missing:
-        click.echo(f"Warning: no account that the route may use lists {', '.join(missing)}.", err=True)
+    for warning in operations(services).routes.find_warnings(pool, route):
+        click.echo(f"Warning: {warning}.", err=True)
     report(as_json, view, f"'{name}' leads to {', then '.join(step_texts(view['steps']))}.")
 
 

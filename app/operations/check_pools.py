@@ -16,7 +16,7 @@ from app.operations.check_requests import check_missing_models
 from app.operations.check_stores import CheckStores
 from app.operations.check_webhooks import check_webhooks
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics, pool_option
-from app.operations.key_warnings import lists_model, routes_match
+from app.operations.unlisted_models import lists_model, routes_match
 from app.patterns import matches
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey, KeyState

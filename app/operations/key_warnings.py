@@ -8,7 +8,7 @@ from typing import Any
 from app.accounts.account import Account
 from app.accounts.model_routes import NO_ROUTES, RouteTable
 from app.formatting import moment
-from app.patterns import matches
+from app.operations.unlisted_models import unlisted_in_limits, unlisted_names
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 
@@ -17,7 +17,14 @@ def key_warnings(
     key: ApiKey, accounts: Sequence[Account], now: float, routes: RouteTable = NO_ROUTES
 ) -> list[str]:
     """Return sentences about *key* of a pool with *accounts* and *routes*; *now* in Unix seconds."""
-    return [*_expiry(key, now), *_models(key, accounts, routes), *same_limits(key.limits)]
+    own = [account for account in accounts if not key.accounts or account.id in key.accounts]
+    unlisted = unlisted_names(key.models, own, routes)
+    return [
+        *_expiry(key, now),
+        *([unlisted.sentence()] if unlisted else []),
+        *same_limits(key.limits),
+        *limit_models(key.limits, own, routes),
+    ]
 
 
 def rotation_warnings(before: ApiKey, now: float) -> list[str]:
@@ -37,23 +44,12 @@ def _expiry(key: ApiKey, now: float) -> list[str]:
     return []
 
 
-def _models(key: ApiKey, accounts: Sequence[Account], routes: RouteTable) -> list[str]:
-    allowed = [account for account in accounts if not key.accounts or account.id in key.accounts]
-    models = [name for name in key.models if not routes_match(routes, name)]
-    missing = [
-        name for name in models if not any(one.may_have(name) or lists_model(one, name) for one in allowed)
-    ]
-    return [f"no account lists {', '.join(missing)}"] if missing and allowed else []
-
-
-def routes_match(routes: RouteTable, name: str) -> bool:
-    """Return whether a model route applies to *name*, or to a name that it matches as a pattern."""
-    return routes.find(name) is not None or any(matches(name, exact) for exact in routes.exact)
-
-
-def lists_model(account: Account, name: str) -> bool:
-    """Return whether *account* offers *name*, or a model that it matches as a pattern."""
-    return any(matches(name, model) for model in account.offered_models)
+def limit_models(
+    limits: Sequence[Limit], accounts: Sequence[Account], routes: RouteTable = NO_ROUTES
+) -> list[str]:
+    """Return a sentence about *limits* for models that none of *accounts* lists, if there are any."""
+    unlisted = unlisted_in_limits(limits, accounts, routes)
+    return [f"a limit may count nothing: {unlisted.sentence()}"] if unlisted else []
 
 
 def same_limits(limits: Sequence[Limit], added: Limit | None = None) -> list[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from app.accounts.accounts import AccountRepository
+from app.accounts.model_routes import PoolRoutes
 from app.limits.limit_syntax import format_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
+from app.operations.key_warnings import limit_models, same_limits
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.limits import FOR_POOL, LimitRepository, for_team
 from app.stores.records.limits import Limit
@@ -21,12 +24,20 @@ class AuditedLimit(TypedDict):
 
 class LimitOperations(AuditedOperations):
     def __init__(
-        self, audit: AuditTrail, limits: LimitRepository, api_keys: ApiKeyRepository, teams: TeamRepository
+        self,
+        audit: AuditTrail,
+        limits: LimitRepository,
+        api_keys: ApiKeyRepository,
+        teams: TeamRepository,
+        accounts: AccountRepository,
+        routes: PoolRoutes,
     ) -> None:
         super().__init__(audit)
         self._limits = limits
         self._api_keys = api_keys
         self._teams = teams
+        self._accounts = accounts
+        self._routes = routes
 
     def add(self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None) -> Limit:
         """Add *limit*, a result of `parse_limit`; usage in its current window counts from the start."""
@@ -51,6 +62,18 @@ class LimitOperations(AuditedOperations):
             change.before, change.after = before, _audited_fields(changed)
             change.extra = {"limit": limit_id}
         return changed
+
+    def find_warnings(
+        self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None
+    ) -> list[str]:
+        """Return sentences about what is probably a mistake in *limit*, which was just added."""
+        bound = self._api_keys.find(pool, key).accounts if key is not None else ()
+        accounts = self._accounts.all(pool) if limit.model else []
+        own = [account for account in accounts if not bound or account.id in bound]
+        return [
+            *same_limits(self._limits.all(pool, self._owner_id(pool, key, team)), limit),
+            *limit_models([limit], own, self._routes.current(pool)),
+        ]
 
     def remove(self, pool: str, limit_id: str, key: str | None = None, *, team: str | None = None) -> None:
         """Remove a limit and its counter. Raises NotFound."""

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.model_routes import PoolRoutes
 from app.accounts.route_syntax import is_group
 from app.errors import InvalidRequest, NotFound
 from app.operations.audit_trail import AuditedOperations, AuditTrail
+from app.operations.unlisted_models import unlisted_targets
 from app.patterns import pattern_error
-from app.stores.records.model_routes import GROUP_PREFIX, ModelRoute, RouteTarget
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from schemas.bounds import MAX_ROUTES
-
-
-def unlisted_targets(route: ModelRoute, accounts: Sequence[Account]) -> list[str]:
-    """Return the models of *route* that none of *accounts* which it may use lists, in their order."""
-    targets = [target for step in route.steps for target in step]
-    usable = {target: [one for one in accounts if _may_use(target, one)] for target in targets}
-    missing = [
-        target.model
-        for target in targets
-        if accounts and not any(account.may_have(target.model) for account in usable[target])
-    ]
-    return list(dict.fromkeys(missing))
-
-
-def _may_use(target: RouteTarget, account: Account) -> bool:
-    """Return whether *target* may be served by *account*: it names it, its group, or no account."""
-    names = target.accounts
-    return not names or account.id in names or f"{GROUP_PREFIX}{account.group}" in names
 
 
 class ModelRouteOperations(AuditedOperations):
@@ -60,6 +42,11 @@ class ModelRouteOperations(AuditedOperations):
             self._routes.put(pool, route)
             change.after = route.public()
         return route
+
+    def find_warnings(self, pool: str, route: ModelRoute) -> list[str]:
+        """Return sentences about what is probably a mistake in *route*, which was just set."""
+        unlisted = unlisted_targets(route, self._accounts.all(pool))
+        return [unlisted.sentence("no account that the route may use")] if unlisted else []
 
     def remove(self, pool: str, name: str) -> None:
         """Remove the route *name*. Raises NotFound when there is none."""

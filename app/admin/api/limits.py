@@ -12,7 +12,6 @@ from app.admin.api.inputs import checked_pool, deleted_response, json_response, 
 from app.admin.guard import operations
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
-from app.operations.key_warnings import same_limits
 from app.presentation.limits import LimitStatusJson, serialize_limit_status
 from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit
@@ -122,7 +121,7 @@ def _read_limit() -> Limit:
 
 def _add(pool: str, key: str | None, team: str | None = None) -> Response:
     added = operations().limits.add(pool, _read_limit(), key=key, team=team)
-    warnings = same_limits(services().limits.all(pool, _owner_id(pool, key, team)), added)
+    warnings = operations().limits.find_warnings(pool, added, key=key, team=team)
     return json_response({**serialize_limits(pool, [added])[0], "warnings": warnings}, 201)
 
 

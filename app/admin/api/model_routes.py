@@ -36,10 +36,15 @@ def show(name: str) -> Response:
 
 @bp.put("/<path:name>")
 def put(name: str) -> Response:
-    """Set a model route, in place of one that has this name. `accounts` are names; none means any."""
+    """
+    Set a model route, in place of one that has this name. `accounts` are names; none means any.
+
+    `warnings` in the response are sentences.
+    """
     pool, fields = inputs.pool(must_exist=False), inputs.body(ROUTE_INPUT)
     route = operations().routes.set(pool, name, fields)
-    return json_response(serialize_route(route, services().accounts.names_by_id(pool)))
+    view = serialize_route(route, services().accounts.names_by_id(pool))
+    return json_response({**view, "warnings": operations().routes.find_warnings(pool, route)})
 
 
 @bp.delete("/<path:name>")

@@ -14,7 +14,6 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.errors import NotFound
 from app.limits.limit_syntax import format_limit
-from app.operations.key_warnings import same_limits
 from app.stores.limits import FOR_POOL, for_team
 
 bp = page_blueprint("limits", "/limits")
@@ -88,7 +87,7 @@ def _change(form: Form, owner: _Owner) -> str:
         form.add_error("limit_1_amount", "An amount is missing")
         return ""
     added = operations().limits.add(g.pool, limits[0], key=owner.key, team=owner.team)
-    warnings = same_limits(services().limits.all(g.pool, owner.id), added)
+    warnings = operations().limits.find_warnings(g.pool, added, key=owner.key, team=owner.team)
     return " ".join((f"Added: {format_limit(added)}.", *(f"Note: {warning}." for warning in warnings)))
 
 

@@ -14,7 +14,7 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.pages.pair_rows import PairRows
 from app.admin.services import services
-from app.operations.model_routes import unlisted_targets
+from app.operations.unlisted_models import unlisted_targets
 from app.presentation.model_routes import RouteView, serialize_route, step_texts
 from app.stores.records.operators import Role
 from schemas.model_routes import ROUTE_FIELDS, ROUTE_INPUT
@@ -107,9 +107,8 @@ def _change(form: Form) -> Any:
 def _set(name: str, changes: Mapping[str, Any]) -> Any:
     route = operations().routes.set(g.pool, name, changes)
     outcome = f"{name} leads to {', then '.join(step_texts(changes['steps']))}, from the next request"
-    if missing := unlisted_targets(route, services().accounts.all(g.pool)):
-        message = f"{outcome}, but no account that it may use lists {', '.join(missing)}."
-        return redirect_with_warning(message, "routes.show")
+    if warnings := operations().routes.find_warnings(g.pool, route):
+        return redirect_with_warning(f"{outcome}, but {'; '.join(warnings)}.", "routes.show")
     return redirect_with_notice(f"{outcome}.", "routes.show")
 
 

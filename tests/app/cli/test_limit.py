@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from app.accounts.account import Account
+
 
 @pytest.fixture(autouse=True)
 def ann(poolgate):
@@ -86,3 +88,16 @@ class TestPoolLimit:
         assert poolgate("key limit list ann").stdout == ""
         poolgate(f"pool limit remove {limit_id}")
         assert poolgate("pool limit list").stdout == ""
+
+
+def test_a_limit_for_a_model_that_no_account_lists(poolgate, services):
+    """The limit is added; the warning names accounts that may have the model but have listed none."""
+    services.pools.ensure("default")
+    services.accounts.add("default", Account("", "main", "openai", "http://up.test", credential="sk"))
+
+    added = poolgate("pool limit add", "5 usd/day for gpt-9")
+
+    assert added.exit_code == 0
+    assert added.stderr == (
+        "Warning: a limit may count nothing: no account lists gpt-9 yet; main has not listed its models.\n"
+    )

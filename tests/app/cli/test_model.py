@@ -89,10 +89,11 @@ def test_faults_name_the_option(poolgate, options, message):
 
 
 def test_targets_that_no_account_lists(poolgate, services):
-    """A warning: the account may list them later. Accounts whose models are unknown may have any."""
+    """A warning: the account may list them later, and one that has listed none yet may have any."""
     services.pools.ensure("default")
     main = services.accounts.add("default", Account("", "main", "openai", "http://up.test", credential="sk"))
-    assert "Warning" not in poolgate("model set fast --to gpt-9").stderr
+    silent = poolgate("model set fast --to gpt-9").stderr
+    assert "lists gpt-9 yet; main has not listed its models.\n" in silent
 
     services.accounts.list_models("default", main.id, ["gpt-5"])
 

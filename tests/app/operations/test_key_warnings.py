@@ -36,7 +36,8 @@ def test_an_expiry_in_the_past() -> None:
     [
         ([FIXED, LISTED], (), ["no account lists m3"]),
         ([FIXED, LISTED], ("a",), ["no account lists m2, m3"]),
-        ([FIXED, LISTED, UNKNOWN], (), []),  # its upstream has listed nothing: it may have any model
+        ([FIXED, LISTED, UNKNOWN], (), ["no account lists m3 yet; c has not listed its models"]),
+        ([FIXED, LISTED, UNKNOWN], ("a",), ["no account lists m2, m3"]),
         ([], (), []),
     ],
 )

@@ -309,10 +309,10 @@ class TestModelRoutes:
     }
 
     def test_a_life(self, call, refused):
-        put = call("PUT", "/model-routes/vendor/fast", self.ROUTE)
-        assert put.json == {"name": "vendor/fast", **self.ROUTE}
-        assert call("GET", "/model-routes/vendor/fast").json == put.json
-        assert call("GET", "/model-routes").json["data"] == [put.json]
+        stored = {"name": "vendor/fast", **self.ROUTE}
+        assert call("PUT", "/model-routes/vendor/fast", self.ROUTE).json == {**stored, "warnings": []}
+        assert call("GET", "/model-routes/vendor/fast").json == stored
+        assert call("GET", "/model-routes").json["data"] == [stored]
         found = call("GET", "/model-resolution/vendor/fast").json
         assert (found["rule"], found["steps"], found["allowed"]) == ("exact", self.ROUTE["steps"], True)
         assert call("DELETE", "/model-routes/vendor/fast").json["deleted"] is True

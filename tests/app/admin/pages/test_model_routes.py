@@ -85,7 +85,7 @@ def test_targets_that_no_account_lists(inside: Visitor, services: Services, pool
     inside.send(HOME, FORM)
 
     page = inside.get(HOME).text
-    assert "but no account that it may use lists a, b." in page
+    assert "but no account that the route may use lists a, b." in page
     assert "no account lists a, b</span>" in page
 
 

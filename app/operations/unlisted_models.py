@@ -1,0 +1,110 @@
+"""Find models that a key, a limit or a model route names and that no account lists: probable mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.accounts.account import Account
+from app.accounts.model_routes import RouteTable
+from app.formatting import natural
+from app.limits.prices import family_of
+from app.patterns import matches
+from app.stores.records.limits import Limit
+from app.stores.records.model_routes import GROUP_PREFIX, ModelRoute, RouteTarget
+
+MAX_NAMES = 5  # of models and of accounts in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class UnlistedModels:
+    """
+    Models that no account lists, in the order in which they were named.
+
+    `silent` are the names of accounts that may have them nevertheless: they have listed no models yet.
+    """
+
+    models: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.models)
+
+    def sentence(self, which: str = "no account") -> str:
+        """Return `no account lists a, b`, followed by the accounts that have not listed their models."""
+        text = f"{which} lists {_some(self.models)}"
+        if not self.silent:
+            return text
+        verb = "has not listed its" if len(self.silent) == 1 else "have not listed their"
+        return f"{text} yet; {_some(self.silent)} {verb} models"
+
+
+def unlisted_names(names: Sequence[str], accounts: Sequence[Account], routes: RouteTable) -> UnlistedModels:
+    """Return which of *names*, models or patterns, no route serves and none of *accounts* lists."""
+    models = [name for name in names if not routes_match(routes, name)]
+    missing = [model for model in models if not any(lists_model(one, model) for one in accounts)]
+    return _unlisted(missing, accounts)
+
+
+def unlisted_in_limits(
+    limits: Sequence[Limit], accounts: Sequence[Account], routes: RouteTable
+) -> UnlistedModels:
+    """Return the models that *limits* are for and that no route serves and none of *accounts* lists."""
+    models = [limit.model for limit in limits if limit.model and not routes_match(routes, limit.model)]
+    missing = [model for model in models if not any(_is_counted(model, one) for one in accounts)]
+    return _unlisted(missing, accounts)
+
+
+def unlisted_targets(route: ModelRoute, accounts: Sequence[Account]) -> UnlistedModels:
+    """Return the models of *route* that none of *accounts* which it may use lists."""
+    if not accounts:
+        return UnlistedModels()
+    missing: list[str] = []
+    usable: list[Account] = []
+    for target in (target for step in route.steps for target in step):
+        own = [account for account in accounts if _may_use(target, account)]
+        if not any(lists_model(account, target.model) for account in own):
+            missing.append(target.model)
+            usable += own
+    return UnlistedModels(tuple(dict.fromkeys(missing)), _silent(usable))
+
+
+def routes_match(routes: RouteTable, name: str) -> bool:
+    """Return whether a model route applies to *name*, or to a name that it matches as a pattern."""
+    return routes.find(name) is not None or any(matches(name, exact) for exact in routes.exact)
+
+
+def lists_model(account: Account, name: str) -> bool:
+    """Return whether *account* offers *name*, or a model that it matches as a pattern."""
+    return any(matches(name, model) for model in account.offered_models)
+
+
+def _is_counted(pattern: str, account: Account) -> bool:
+    """Return whether a limit for *pattern* counts a model that *account* offers, as windows.lua does."""
+    names = {name.lower() for model in account.offered_models for name in (model, family_of(model))}
+    return any(matches(pattern.lower(), name) for name in names)
+
+
+def _may_use(target: RouteTarget, account: Account) -> bool:
+    """Return whether *target* may be served by *account*: it names it, its group, or no account."""
+    names = target.accounts
+    return not names or account.id in names or f"{GROUP_PREFIX}{account.group}" in names
+
+
+def _unlisted(missing: Sequence[str], accounts: Sequence[Account]) -> UnlistedModels:
+    """Return *missing* and the silent ones of *accounts*; nothing in a pool without accounts."""
+    if not missing or not accounts:
+        return UnlistedModels()
+    return UnlistedModels(tuple(dict.fromkeys(missing)), _silent(accounts))
+
+
+def _silent(accounts: Iterable[Account]) -> tuple[str, ...]:
+    names = {account.name for account in accounts if not account.has_known_models}
+    return tuple(sorted(names, key=natural))
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return *names*, the first MAX_NAMES of more: `a, b and 3 more`."""
+    shown = names if len(names) <= MAX_NAMES else names[: MAX_NAMES - 1]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
