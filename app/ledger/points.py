@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import add
 
 from app.ledger.histograms import merged
@@ -20,6 +20,8 @@ from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Sums
 
 Parts = Sequence[tuple[int, Amounts]]  # (index of the point, amounts in the order of SUMMARY_FIGURES)
 TimesParts = Sequence[tuple[int, Times]]
+
+REST = "(rest)"  # the line of all lines that are not selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,18 @@ class Series:
         """Return the figures of one line by name, zeros where nothing was used."""
         return [dict(zip(SUMMARY_FIGURES, amounts, strict=True)) for amounts in self.amounts(line)]
 
-    def sums(self, lines: Iterable[str], figures: Iterable[str]) -> list[int]:
-        """Return the sum of *figures* of all *lines* at each point."""
-        points, read = [0] * len(self.starts), [self.lines[line] for line in lines if line in self.lines]
+    def sums(self, line: str, figures: Iterable[str]) -> list[int]:
+        """Return the sum of *figures* of one line at each point."""
+        points = [0] * len(self.starts)
         for position in map(SUMMARY_FIGURES.index, figures):
-            for parts in read:
-                for index, amounts in parts:
-                    points[index] += amounts[position]
+            for index, amounts in self.lines.get(line, ()):
+                points[index] += amounts[position]
         return points
+
+    def with_rest(self, lines: Collection[str]) -> Series:
+        """Return the series of *lines* alone, with all others as the line REST."""
+        rest = [part for line, parts in self.lines.items() if line not in lines for part in parts]
+        return replace(self, lines={line: self.lines.get(line, ()) for line in lines} | {REST: rest})
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Return the sums of each line by figure."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from app.errors import InvalidRequest
 from app.ledger.measured import MeasuredUsage
 from app.ledger.measurements import ENDPOINT_USAGE, parse_times, parse_usage
-from app.ledger.points import Series, TimesSeries, make_series, make_times
+from app.ledger.points import REST, Series, TimesSeries, make_series, make_times
 from app.ledger.ranges import (
     DAY_SECONDS,
     HOUR_SECONDS,
@@ -36,6 +36,7 @@ from app.stores.ledger import LedgerRepository
 from app.stores.summaries import MINUTE
 
 HALF_DAY_SECONDS = 43_200
+EXHAUSTIVE = (Grouping.KEY, Grouping.ACCOUNT, Grouping.MODEL)  # a request is in exactly one line of these
 
 Ids = Collection[str] | None
 Parts = Iterator[tuple[int, Sums | None]]  # start in Unix seconds, sums
@@ -90,6 +91,14 @@ class UsageReading:
         if within.step.is_days:
             return make_series(within, self._days(within, by, only=only))
         return make_series(within, self._hours(within.since, within.until, by, only=only))
+
+    def read_lines(self, within: Range, by: str, lines: Collection[str]) -> Series:
+        """Return the usage of *lines*, grouped by a Grouping, and that of all others as the line REST."""
+        if by not in EXHAUSTIVE:
+            return self._read(within, by).with_rest(lines)
+        own, everything = self._read(within, by, lines), self._read(within, Grouping.ALL).lines.get("", ())
+        minus = [(at, [-each for each in amounts]) for parts in own.lines.values() for at, amounts in parts]
+        return replace(own, lines={**own.lines, REST: [*everything, *minus]})
 
     def times(self, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
         """Return how long requests took, grouped by a Grouping; with *ids* only those lines."""

@@ -58,16 +58,18 @@ def serialize_report(report: UsageReport, within: Range, zone: str, names: Names
     `points[n]` of a line is its usage from `starts[n]` on, in the order of `figures`; `lines` is the
     number of lines before the cut.
     """
+    shown, lines = report.within, report.lines[:top]
+    series = report.read_lines([line.id for line in lines])
     return {
         "object": "usage.series",
         "span": within.span,
-        "step": report.series.step,
+        "step": shown.step,
         "zone": zone,
         "by": report.by,
         "figures": SUMMARY_FIGURES,
-        "starts": report.series.starts,
-        "until": report.series.until,
-        "unprepared": report.series.unprepared,
+        "starts": shown.starts,
+        "until": shown.until,
+        "unprepared": report.unprepared,
         "refusals_since": report.refused_since or None,
         "lines": len(report.lines),
         "data": [
@@ -76,9 +78,9 @@ def serialize_report(report: UsageReport, within: Range, zone: str, names: Names
                 "total": line.figures,
                 "refusals": line.refusals,
                 "times": serialize_times(line.times),
-                "points": report.series.amounts(line.id),
+                "points": series.amounts(line.id),
             }
-            for line in report.lines[:top]
+            for line in lines
         ],
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -11,7 +11,7 @@ from functools import partial
 from app.errors import InvalidRequest
 from app.ledger.histograms import percentile
 from app.ledger.measurements import Measure, Times, add_times, no_times
-from app.ledger.points import Series, TimesSeries
+from app.ledger.points import REST, Series, TimesSeries
 from app.ledger.ranges import Range
 from app.ledger.series import UsageSeries
 from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
@@ -78,30 +78,31 @@ class UsageReport:
     """
     Usage of a pool in a range, by `by` (a Grouping, `owner` or `label:NAME`); of `only`, if given.
 
-    `lines` has the most requests first. Refusals are counted from `refused_since` on, in hours.
+    `lines` has the most requests first. `read_lines` returns the usage at each point: of the lines that it is
+    given, and as REST of all others. Refusals are counted from `refused_since` on, in hours.
     """
 
     by: str
     only: Only | None
     within: Range
-    series: Series
+    read_lines: Callable[[Collection[str]], Series]
     times: TimesSeries
     lines: Sequence[ReportLine]
     refusals: Mapping[str, Sequence[int]]  # by line, at each point; of keys and of all alone
     refused_since: int
+    unprepared: int  # hours or days that are left out: their summaries are still being made
 
-    def points(self, line: str, metric: Metric) -> list[float | None]:
-        """Return *metric* of *line* at each point."""
-        if metric in TIMED:
-            return [timed(each, metric) for each in self.times.points(line)]
-        return [*self.sums([line], metric)]
-
-    def sums(self, lines: Sequence[str], metric: Metric) -> list[int]:
-        """Return the sum of *metric*, which must add up, of all *lines* at each point."""
+    def points(self, lines: Collection[str], metric: Metric) -> dict[str, Sequence[float | None]]:
+        """Return *metric* of each of *lines* at each point, and of REST where it adds up."""
+        if metric.is_of_times:
+            return {line: [timed(each, metric) for each in self.times.points(line)] for line in lines}
         if metric is Metric.REFUSALS:
-            refused = [self.refusals[line] for line in lines if line in self.refusals]
-            return [sum(counts) for counts in zip([0] * len(self.series.starts), *refused, strict=True)]
-        return self.series.sums(lines, _figures(metric))
+            none = [0] * len(self.within.starts)
+            others = [counts for line, counts in self.refusals.items() if line not in lines]
+            own = {line: self.refusals.get(line, none) for line in lines}
+            return {**own, REST: [*map(sum, zip(none, *others, strict=True))]}
+        series = self.read_lines(lines)
+        return {line: series.sums(line, _figures(metric)) for line in (*lines, REST)}
 
     def total(self) -> ReportLine:
         """Return the sums of all lines."""
@@ -161,17 +162,23 @@ class UsageReporter:
         """
         groups, usage = key_groups(by, partial(self._api_keys.all, pool)), self._usage.at_once(pool)
         stored_by = by if groups is None else Grouping.KEY
-        series = usage.read(within, stored_by, only)
-        shown = Range(series.step, tuple(series.starts), series.until, within.span)
+        read_lines: Callable[[Collection[str]], Series]
+        if groups is None and only is None:
+            series, shown = usage.read(within.as_one_point, by), within
+            read_lines = partial(usage.read_lines, within, by)
+        else:
+            series = usage.read(within, stored_by, only)
+            shown = Range(series.step, tuple(series.starts), series.until, within.span)
+            read_lines = (series if groups is None else add_groups(series, groups)).with_rest
         timed_range = shown if times_at_points else shown.as_one_point
         totals = series.totals()
         times = _read_times(usage, timed_range, stored_by, only, totals)
         refusals, since = self._refused(pool, shown, stored_by, only)
         if groups is not None:
-            series, times = add_groups(series, groups), _grouped_times(times, groups)
-            totals, refusals = series.totals(), _grouped_refusals(refusals, groups)
+            times, totals = _grouped_times(times, groups), add_groups(series, groups).totals()
+            refusals = _grouped_refusals(refusals, groups)
         lines = _lines(totals, times, refusals, stored_by, only)
-        return UsageReport(by, only, shown, series, times, lines, refusals, since)
+        return UsageReport(by, only, shown, read_lines, times, lines, refusals, since, series.unprepared)
 
     def _refused(
         self, pool: str, within: Range, by: str, only: Only | None

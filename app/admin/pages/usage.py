@@ -19,6 +19,7 @@ from app.csv_text import csv_text
 from app.errors import InvalidRequest
 from app.formatting import natural
 from app.ledger.measurements import OTHER
+from app.ledger.points import REST
 from app.ledger.ranges import Range, Span
 from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
 from app.presentation.names import Names
@@ -182,20 +183,21 @@ def _chart(report: UsageReport, names: Names, metric: Metric) -> Chart:
     if metric.is_of_times:
         lines = sorted(report.lines, key=lambda line: -line.figures["requests"])
     lines = [line for line in lines if line.value(metric)]
+    own, others = [line.id for line in lines[:CHARTED]], len(lines[CHARTED:])
+    points = report.points(own, metric)
     series = [
-        Series(_name(report, names, line.id), shade, report.points(line.id, metric))
-        for line, shade in zip(lines[:CHARTED], SHADES[:CHARTED], strict=False)
+        Series(_name(report, names, line), shade, points[line])
+        for line, shade in zip(own, SHADES[:CHARTED], strict=False)
     ]
-    if len(lines) > CHARTED and not metric.is_of_times:
-        others = [line.id for line in lines[CHARTED:]]
-        series.append(Series(f"{len(others)} others", SHADES[CHARTED], report.sums(others, metric)))
+    if others and not metric.is_of_times:
+        series.append(Series(f"{others} others", SHADES[CHARTED], points[REST]))
     return Chart(
         "usage",
         label,
-        report.series.starts,
+        report.within.starts,
         series,
         format_value,
-        report.series.until,
+        report.within.until,
         shape=Shape.LINES if metric.is_of_times else Shape.COLUMNS,
         zone=clock.viewer_zone(),
         format_axis=formatting.short_dollars if metric is Metric.COST else None,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.ledger.histograms import Histogram, merged
-from app.ledger.points import make_series, make_times
+from app.ledger.points import REST, make_series, make_times
 from app.ledger.ranges import Range, Step
 from app.ledger.summaries import SUMMARY_FIGURES, Sums
 
@@ -35,13 +35,19 @@ def test_a_total_is_the_sum_of_its_points(parts: list[tuple[int, Sums]]) -> None
 
 
 @given(st.lists(st.tuples(AT, SUMS)), st.lists(IDS, unique=True), st.lists(st.sampled_from(SUMMARY_FIGURES)))
-def test_sums_of_several_lines(parts: list[tuple[int, Sums]], lines: list[str], figures: list[str]) -> None:
+def test_the_rest_is_all_other_lines(
+    parts: list[tuple[int, Sums]], lines: list[str], figures: list[str]
+) -> None:
     series = make_series(WITHIN, parts)
 
-    each = [series.points(line) for line in lines]
-    assert series.sums(lines, figures) == [
-        sum(points[index][figure] for points in each for figure in figures) for index in range(3)
+    selected = series.with_rest(lines)
+
+    others = [series.points(line) for line in series.lines if line not in lines]
+    assert selected.sums(REST, figures) == [
+        sum(points[index][figure] for points in others for figure in figures) for index in range(3)
     ]
+    assert set(selected.lines) == {*lines, REST}
+    assert all(selected.points(line) == series.points(line) for line in lines)
 
 
 @given(st.lists(st.tuples(AT, st.dictionaries(IDS, st.tuples(HISTOGRAMS, HISTOGRAMS, HISTOGRAMS)))))

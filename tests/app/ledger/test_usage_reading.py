@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.ledger.measured import MeasuredUsage
+from app.ledger.points import REST
 from app.ledger.ranges import Range, Step, range_between
 from app.ledger.summaries import DAY, Summaries
 from app.ledger.usage_reading import UsageReading
@@ -104,6 +105,9 @@ def test_usage(
             assert usage.read(within.as_one_point, by).totals() == each.totals()
             for line, total in each.totals().items():
                 assert total["requests"] == sum(point["requests"] for point in each.points(line))
+            some = [line for line in each.lines if line.endswith(("1", "name"))]
+            selected, expected = usage.read_lines(within, by, some), each.with_rest(some)
+            assert all(selected.points(line) == expected.points(line) for line in (*some, REST))
 
 
 @pytest.mark.parametrize(("name", "local"), ZONES)

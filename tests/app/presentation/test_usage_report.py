@@ -78,7 +78,7 @@ class TestReport:
     def test_points(self, services: Services, reporter: UsageReporter) -> None:
         refuse(services, "key_a", 3, hours_ago=2)
 
-        points = report(services, reporter, "all").points("", Metric.REFUSALS)
+        points = report(services, reporter, "all").points([""], Metric.REFUSALS)[""]
 
         assert len(points) == 24
         assert points[-3] == 3 == sum(points)
