@@ -8,6 +8,7 @@ decides no more than when to renew them and which account id goes into a header.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -148,13 +149,18 @@ def _described(
 
 
 def _claims(token: str) -> dict[str, Any]:
-    import jwt  # takes 3 MiB, which a gateway without sign-ins does not need
+    """
+    Return the claims of *token*; {} of an opaque one, which is as good a credential.
 
+    Source: https://www.rfc-editor.org/rfc/rfc7515#section-3.1
+    """
     try:
-        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    except jwt.InvalidTokenError:
-        return {}  # an opaque token is as good a credential
-    return claims
+        _, payload, _ = token.split(".")
+        padded = payload + "=" * (-len(payload) % 4)
+        claims = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except ValueError:
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def _auth(claims: Mapping[str, Any]) -> dict[str, Any]:

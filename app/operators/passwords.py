@@ -3,6 +3,9 @@ Hash and verify passwords of operators with Argon2.
 
 One hash takes a tenth of a second and 64 MiB. Hashes run in gevent's thread pool, a few at a time, so
 that the event loop neither waits for them nor runs out of memory.
+
+Argon2id of `cryptography` cannot replace argon2-cffi: with more than one lane, two hashes at the same time
+wait for threads of OpenSSL's pool that neither gets.
 """
 
 from __future__ import annotations

@@ -6,16 +6,20 @@ Source: https://www.rfc-editor.org/rfc/rfc6238 (its step is 30 s; one step of cl
 
 from __future__ import annotations
 
+import base64
 import hmac
 import io
 import secrets
 import time
 
-import pyotp
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from app.stores.secrets import digest_of
 
 ISSUER = "Poolgate"
+SECRET_BYTES = 20  # RFC 4226, section 4: 160 bits
+DIGITS = 6
 STEP_SECONDS = 30
 DRIFT_STEPS = 1
 RECOVERY_CODES = 10
@@ -23,7 +27,8 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters that look alike
 
 
 def new_secret() -> str:
-    return pyotp.random_base32()
+    """Return a random secret in base32, as authenticator apps read it."""
+    return base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def now() -> float:
@@ -33,18 +38,24 @@ def now() -> float:
 def find_step(secret: str, code: str) -> int | None:
     """Return the time step whose code is *code*, None when no step near now has it."""
     code = "".join(code.split())
-    if not (len(code) == 6 and code.isascii() and code.isdigit()):
+    if not (len(code) == DIGITS and code.isascii() and code.isdigit()):
         return None
     current = int(now() // STEP_SECONDS)
-    totp = pyotp.TOTP(secret)
+    totp = _totp(secret)
     near = range(current - DRIFT_STEPS, current + DRIFT_STEPS + 1)
-    matches = [step for step in near if hmac.compare_digest(totp.generate_otp(step), code)]
+    matches = [
+        step for step in near if hmac.compare_digest(totp.generate(step * STEP_SECONDS), code.encode())
+    ]
     return matches[-1] if matches else None
 
 
 def provisioning_uri(secret: str, name: str) -> str:
     """Return the otpauth: URI that an authenticator app reads."""
-    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER)
+    return _totp(secret).get_provisioning_uri(name, ISSUER)
+
+
+def _totp(secret: str) -> TOTP:
+    return TOTP(base64.b32decode(secret), DIGITS, SHA1(), STEP_SECONDS)  # SHA-1: apps know no other
 
 
 def render_qr_code(uri: str) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import pyotp
 from cryptography.fernet import Fernet
 from flask import Blueprint, Flask
 from werkzeug.test import TestResponse
@@ -21,6 +20,7 @@ from app.config import Settings
 from app.operators import totp
 from app.stores import keys
 from app.web_wiring import WebServices, build_web
+from tests.support.authenticator import Authenticator
 
 OPEN_ENDPOINTS = {  # they need no authentication
     *("static", "sign_in.sign_in", "sign_in.first_start", "sign_in.signed_out", "invitation.accept"),
@@ -140,7 +140,7 @@ def everything_stored(client: Any) -> str:
     return "\n".join(reply)
 
 
-def turn_on_second_factor(services: WebServices, name: str) -> tuple[pyotp.TOTP, list[str]]:
+def turn_on_second_factor(services: WebServices, name: str) -> tuple[Authenticator, list[str]]:
     """Return the authenticator app of *name*, whose present code is spent, and the recovery codes."""
-    app = pyotp.TOTP(services.operator_stores.operators.begin_second_factor(name))
-    return app, services.operator_stores.operators.confirm_second_factor(name, app.at(int(totp.now())))
+    app = Authenticator(services.operator_stores.operators.begin_second_factor(name))
+    return app, services.operator_stores.operators.confirm_second_factor(name, app.at(totp.now()))

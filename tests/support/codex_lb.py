@@ -8,8 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import jwt
 from cryptography.fernet import Fernet
+
+from tests.support.sign_in_tokens import issued_token
 
 KEY = Fernet.generate_key()
 SECRET = "sk-clb-" + "a" * 43  # of the API key in FILLED
@@ -49,15 +50,14 @@ def account(row_id: str, email: str, **fields: Any) -> dict[str, Any]:
     auth = {
         "https://api.openai.com/auth": {"chatgpt_account_id": f"acc-{row_id}", "chatgpt_plan_type": "plus"}
     }
-    secret = "a secret of issuers that is long enough"
     return {
         "id": row_id,
         "email": email,
         "status": "active",
         "last_refresh": "2026-11-28 10:00:00.000000",
-        "access_token_encrypted": sealed(jwt.encode({"exp": 2_000_000_000, **auth}, secret)),
+        "access_token_encrypted": sealed(issued_token(exp=2_000_000_000, **auth)),
         "refresh_token_encrypted": sealed(f"token-refresh-{row_id}"),
-        "id_token_encrypted": sealed(jwt.encode({"email": email, **auth}, secret)),
+        "id_token_encrypted": sealed(issued_token(email=email, **auth)),
         **fields,
     }
 

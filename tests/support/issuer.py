@@ -29,15 +29,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import gevent.socket
-import jwt
 import orjson
 from gevent.event import Event
 from gevent.server import StreamServer
 
 from tests.support.http_server import HttpError, Request, head, json_response, read_request
+from tests.support.sign_in_tokens import issued_token
 
 Json = dict[str, Any]
-KEY = "a signature that is not checked, but of a decent length"
 
 
 @dataclass
@@ -58,8 +57,8 @@ class SignIn:
         claims: Json = {"https://api.openai.com/auth": auth, "jti": f"{self.name}.{self.exchanges}"}
         expiry = {"exp": int(time.time() + self.about["seconds"])}
         return {
-            "access_token": jwt.encode({**claims, **expiry}, KEY),
-            "id_token": jwt.encode({**claims, "email": self.about["email"]}, KEY),
+            "access_token": issued_token(**claims, **expiry),
+            "id_token": issued_token(**claims, email=self.about["email"]),
             "refresh_token": f"{self.name}.{self.exchanges}",
         }
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import jwt
 import orjson
 import pytest
 
@@ -16,16 +13,13 @@ from app.accounts.oauth_tokens import (
     tokens_from_response,
 )
 from app.errors import InvalidRequest, UpstreamProtocolError
+from tests.support.sign_in_tokens import issued_token
 
 AUTH = {"chatgpt_account_id": "acc-1", "chatgpt_plan_type": "pro"}
 
 
-def token(**claims: Any) -> str:
-    return jwt.encode(claims, "a key of thirty-two bytes or more.")
-
-
-ACCESS = token(exp=2_000_000_000, **{AUTH_CLAIM: AUTH})
-IDENTITY = token(email="ann@example.com", **{AUTH_CLAIM: AUTH})
+ACCESS = issued_token(exp=2_000_000_000, **{AUTH_CLAIM: AUTH})
+IDENTITY = issued_token(email="ann@example.com", **{AUTH_CLAIM: AUTH})
 RESPONSE = {"access_token": ACCESS, "refresh_token": "r1", "id_token": IDENTITY}
 FORMER = Tokens("a0", "r0", IDENTITY, 1, 1, "acc-0", "plus", "ann@example.com")
 
@@ -70,11 +64,30 @@ class TestResponse:
 
     @pytest.mark.parametrize("auth", [None, "x", {"chatgpt_account_id": 7}])
     def test_odd_claims_are_ignored(self, auth):
-        odd = token(exp="soon", **{AUTH_CLAIM: auth})
+        odd = issued_token(exp="soon", **{AUTH_CLAIM: auth})
 
         found = tokens_from_response({"access_token": odd, "refresh_token": "r", "id_token": odd}, now=1000)
 
         assert (found.account_id, found.plan, found.expires_at) == ("", "", 0)
+
+    @pytest.mark.parametrize(
+        "opaque",
+        [
+            "a.b",
+            "a.b.c.d",
+            "a.!!!!.c",
+            "a.Zm9v.c",  # no JSON
+            "a.WzFd.c",  # a list
+            "a.eyJleHAiOjF9é.c",
+            "a." + "W" * 40_000 + ".c",
+            "..",
+        ],
+    )
+    def test_a_token_without_readable_claims(self, opaque):
+        """It is as good a credential as one with claims."""
+        found = tokens_from_response({**RESPONSE, "access_token": ACCESS, "id_token": opaque}, now=1000)
+
+        assert (found.id_token, found.email, found.account_id) == (opaque, "", "acc-1")
 
 
 class TestForms:

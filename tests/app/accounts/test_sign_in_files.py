@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import jwt
 import orjson
 import pytest
 
 from app.accounts.sign_in_files import MAX_ITEMS, FoundAccount, RejectedItem, clean_name, read_sign_ins
+from tests.support.sign_in_tokens import issued_token
 
 AUTH = {"chatgpt_account_id": "acc-1", "chatgpt_plan_type": "plus"}
-ID_TOKEN = jwt.encode({"email": "ann@example.com", "https://api.openai.com/auth": AUTH}, "k" * 32)
+ID_TOKEN = issued_token(**{"email": "ann@example.com", "https://api.openai.com/auth": AUTH})
 TOKENS = {"id_token": ID_TOKEN, "access_token": "at-1", "refresh_token": "rt-1", "account_id": "acc-1"}
 CODEX = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": TOKENS}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pyotp
 import pytest
 
 from app.operators.sign_in_throttle import NAME_AND_ADDRESS
 from tests.support.admin import PASSWORD, Visitor, audited, everything_stored, turn_on_second_factor
+from tests.support.authenticator import Authenticator
 
 NEW = "another long password"
 AT = "/admin/security"
@@ -109,7 +109,7 @@ class TestSecondFactor:
         assert secret in wrong.text
         assert not services.operator_stores.operators.find("ann").second_factor
 
-        code = pyotp.TOTP(secret).at(later.now())
+        code = Authenticator(secret).at(later.now())
         codes = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": code}, shown_at=AT).text
         recovery = re.findall(r"\b\w{5}-\w{5}-\w{5}\b", codes)
         assert len(recovery) == 10

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import os
 
@@ -49,6 +50,20 @@ def header(data: bytes) -> bytes:
 def test_it_reads_what_was_written(sealed: bytes) -> None:
     assert len(chunks(sealed)) > 4
     assert read(sealed) == LINES
+
+
+def test_a_file_of_a_former_version() -> None:
+    """What has been written can be read after an update of the libraries."""
+    first_line = (
+        b'{"format":"poolgate backup","version":1,"kdf":{"name":"argon2id","passes":3,"memory_kib":65536,'
+        b'"lanes":4,"salt":"fQ9f1hnS82KY+USXJqkm5Q=="}}\n'
+    )
+    content = base64.b64decode(
+        "AAAAGB7qUAq6ahGbU1B1sKMRDVDZQh7yNpVENAAAADCzRzuws+15tvBlhlxmGrJWqsGMFzC61WI7P8ip1iQ/wkhIj8c5N+69"
+        "BL4A7HdcewM="
+    )
+
+    assert read(first_line + content) == [b"first line", b"second line"]
 
 
 def test_nothing_can_be_read_in_it(sealed: bytes) -> None:

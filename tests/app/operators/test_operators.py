@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-import pyotp
 import pytest
 from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
@@ -18,6 +18,7 @@ from app.stores.operators import START_SECONDS, OperatorRepository
 from app.stores.records.operators import checked_name
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
+from tests.support.authenticator import Authenticator
 
 GOOD = "correct horse battery"
 
@@ -110,7 +111,7 @@ class TestOperators:
     def test_the_output_has_no_secret(self, operators, at):
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
-        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+        operators.confirm_second_factor("ann", Authenticator(secret).at(at))
 
         shown = str(operators.find("ann").public()) + repr(operators.all())
         assert "argon2" not in shown
@@ -121,7 +122,7 @@ class TestSecondFactor:
     def test_it_is_sealed(self, operators, redis_client, at):
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
-        codes = operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+        codes = operators.confirm_second_factor("ann", Authenticator(secret).at(at))
 
         stored = str(redis_client.hgetall(keys.operator("ann")))
         assert secret not in stored
@@ -130,9 +131,9 @@ class TestSecondFactor:
     def test_one_of_many_equal_codes_at_once_counts(self, operators, at, monkeypatch):
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
-        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+        operators.confirm_second_factor("ann", Authenticator(secret).at(at))
         monkeypatch.setattr(totp, "now", lambda: at + 30)
-        code = pyotp.TOTP(secret).at(at + 30)
+        code = Authenticator(secret).at(at + 30)
 
         with ThreadPoolExecutor(2) as pool:
             entered = list(pool.map(lambda _: operators.authenticate("ann", GOOD, code), range(6)))
@@ -142,7 +143,7 @@ class TestSecondFactor:
     def test_one_of_many_equal_recovery_codes_at_once_counts(self, operators, at):
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
-        code = operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))[3]
+        code = operators.confirm_second_factor("ann", Authenticator(secret).at(at))[3]
 
         with ThreadPoolExecutor(2) as pool:
             entered = list(pool.map(lambda _: operators.authenticate("ann", GOOD, code), range(6)))
@@ -155,16 +156,16 @@ class TestSecondFactor:
     def test_what_is_no_code(self, operators, at, code):
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
-        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+        operators.confirm_second_factor("ann", Authenticator(secret).at(at))
 
         assert not operators.authenticate("ann", GOOD, code)
 
     def test_a_code_is_not_spent_by_a_wrong_password(self, operators, at, monkeypatch):
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
-        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+        operators.confirm_second_factor("ann", Authenticator(secret).at(at))
         monkeypatch.setattr(totp, "now", lambda: at + 60)
-        code = pyotp.TOTP(secret).at(at + 60)
+        code = Authenticator(secret).at(at + 60)
 
         assert not operators.authenticate("ann", "wrong", code)
         assert operators.authenticate("ann", GOOD, code)
@@ -176,13 +177,46 @@ class TestSecondFactor:
         """RFC 6238 lets one step pass."""
         secret = totp.new_secret()
 
-        assert (totp.find_step(secret, pyotp.TOTP(secret).at(at + drift)) is not None) is counts
+        assert (totp.find_step(secret, Authenticator(secret).at(at + drift)) is not None) is counts
+
+    @pytest.mark.parametrize(
+        ("seconds", "code"),
+        [
+            (59, "287082"),
+            (1111111109, "081804"),
+            (1111111111, "050471"),
+            (1234567890, "005924"),
+            (2000000000, "279037"),
+            (20000000000, "353130"),
+        ],
+    )
+    def test_codes_are_those_of_the_standard(self, monkeypatch, seconds, code):
+        """Source: https://www.rfc-editor.org/rfc/rfc6238#appendix-B , the last six of eight digits."""
+        monkeypatch.setattr(totp, "now", lambda: seconds)
+
+        assert totp.find_step("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", code) == seconds // 30
+
+    def test_a_secret_of_a_former_version(self, at):
+        """Earlier versions made secrets and codes with the library pyotp."""
+        assert totp.find_step("BMW7K2Q5CNHVZRUHH5ITUGMPGMD52GQW", "851721") == at // 30
+
+    def test_what_an_authenticator_app_scans(self):
+        uri = urlsplit(totp.provisioning_uri("BMW7K2Q5CNHVZRUHH5ITUGMPGMD52GQW", "ann@x.test"))
+
+        assert (uri.scheme, uri.netloc, uri.path) == ("otpauth", "totp", "/Poolgate:ann%40x.test")
+        assert dict(parse_qsl(uri.query)) == {
+            "secret": "BMW7K2Q5CNHVZRUHH5ITUGMPGMD52GQW",
+            "issuer": "Poolgate",
+            "algorithm": "SHA1",
+            "digits": "6",
+            "period": "30",
+        }
 
     def test_sealed_with_a_key_that_is_lost(self, operators, redis_client, at):
         """Sign-in is refused without the code, because the secret cannot be decrypted."""
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
-        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+        operators.confirm_second_factor("ann", Authenticator(secret).at(at))
         vault = Vault((Fernet.generate_key().decode(),))
         other = Operators(OperatorRepository(Scripts(redis_client), vault))
 

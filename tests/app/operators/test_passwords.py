@@ -46,7 +46,30 @@ def test_stored_hashes_are_argon2id_at_the_usual_cost():
     assert passwords.verify_password(hashed, GOOD)
     assert not passwords.verify_password(hashed, GOOD + " ")
     assert not passwords.verify_password(None, GOOD)
-    assert not passwords.verify_password("no hash", GOOD)
+
+
+def test_a_hash_stored_before():
+    """What has been stored is valid after an update of the library."""
+    stored = (
+        "$argon2id$v=19$m=65536,t=3,p=4$r5qYtzonbIbi2/Gof5IwGA$ONvwgpExmeSllrvvL/AbQp8PsoOYFCRsMpLc4s+zTig"
+    )
+    assert passwords.verify_password(stored, GOOD)
+    assert not passwords.verify_password(stored, GOOD + " ")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        "no hash",
+        "$argon2id$",
+        "$argon2id$v=19$m=0,t=3,p=4$r5qYtzonbIbi2/Gof5IwGA$ONvwgpExmeSllrvvL/AbQp8PsoOYFCRsMpLc4s+zTig",
+        "$argon2id$v=19$m=65536,t=3,p=0$r5qYtzonbIbi2/Gof5IwGA$ONvwgpExmeSllrvvL/AbQp8PsoOYFCRsMpLc4s+zTig",
+        "$argon2i$v=19$m=65536,t=3,p=4$r5qYtzonbIbi2/Gof5IwGA$ONvwgpExmeSllrvvL/AbQp8PsoOYFCRsMpLc4s+zTig",
+    ],
+)
+def test_what_is_no_hash_matches_no_password(stored):
+    assert not passwords.verify_password(stored, GOOD)
 
 
 def test_hashing_does_not_block():
