@@ -15,13 +15,13 @@ from app.streaming.lenient_json import loads
 from app.streaming.sse import MAX_EVENT_BYTES, EventDecoder
 from app.streaming.unfold import UNFOLD, error_event, object_in
 
-# Of a response that is one JSON object. One that passes unchanged may be as long as speech in Base64 is. One
-# that is translated, or unfolded into events, exists several times over, and its text becomes a single event.
+# Bounds of a response that is one JSON object. An unchanged one may hold speech in Base64. One that is
+# translated or unfolded into events is in memory several times, and its text becomes a single event.
 MAX_OBJECT_BYTES = 64 * 1024 * 1024
 MAX_TRANSLATED_OBJECT_BYTES = MAX_EVENT_BYTES
 EVENT_STREAM = "text/event-stream"
-_FIELDS = (b"data", b"event", b":", b"id", b"retry", b"error")  # how a stream begins
-BLANK = b"\xef\xbb\xbf \t\r\n"  # before a response; blank lines come while a server works
+_FIELDS = (b"data", b"event", b":", b"id", b"retry", b"error")  # names of the first field of a stream
+BLANK = b"\xef\xbb\xbf \t\r\n"  # before a response: some servers send blank lines while they work
 
 
 def decoder_for(protocol: str, content_type: str, data: bytes) -> EventDecoder | ObjectDecoder | None:
@@ -86,7 +86,7 @@ class ObjectDecoder:
         return []
 
     def flush(self) -> list[Event]:
-        """Return the events of the response, or the one of the error that was sent in its place."""
+        """Return the events of the response, or the event of the error that was sent in its place."""
         if self.error is not None:
             return []
         try:

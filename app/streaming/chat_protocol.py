@@ -62,8 +62,8 @@ class ChatReader:
         self.output_bytes = 0
         self.deltas = 0
         self.has_calls = False  # whether a tool was called
-        self._reasons: dict[int, str | None] = {}  # by choice; "" for a word that is no known end
-        self._held_ends: dict[int, str] = {}  # finish reasons by choice: calls were cut when they came
+        self._reasons: dict[int, str | None] = {}  # finish reason by choice; "" for an unknown word
+        self._held_ends: dict[int, str] = {}  # finish reasons, by choice, that came while a call was cut
         self._ended = False
         self._usage_is_final = False
         self._object: Any = None  # the type of the first chunk
@@ -123,7 +123,7 @@ class ChatReader:
         return Stage.PROGRESS if produced else Stage.QUIET
 
     def _replace_repaired(self, event: Event, choices: list[Any]) -> None:
-        """Give *event* the repaired ones of its *choices*, without those in which nothing is left."""
+        """Replace the *choices* of *event* by the repaired ones, without those that are left empty."""
         repaired = [self._repaired.get(position, choice) for position, choice in enumerate(choices)]
         event.payload = {**event.payload, "choices": [choice for choice in repaired if choice]}
         event.data = None
@@ -131,7 +131,7 @@ class ChatReader:
 
     @property
     def reported_usage(self) -> Usage | None:
-        """The final usage; None if none was reported at or after the end of the response."""
+        """The usage that was reported at or after the end of the response, else None."""
         return self.usage if self._usage_is_final else None
 
     def can_end(self) -> bool:
@@ -141,10 +141,10 @@ class ChatReader:
         return len(self._reasons) >= self._choices and all(self._reasons.values())
 
     def held_end(self) -> Event | None:
-        """Return, once, the chunk of finish reasons that waited for the end of the stream, if any did."""
+        """Return, only once, the chunk of finish reasons that waited for the end of the stream, or None."""
         if self.has_calls and not self._is_call_forced:
             for index, reason in self._reasons.items():
-                if reason == "stop" and self._repair.has_calls(index):  # they began after it
+                if reason == "stop" and self._repair.has_calls(index):  # the calls began after the reason
                     self._reasons[index] = self._held_ends[index] = "tool_calls"
         if not self._held_ends:
             return None
@@ -171,7 +171,7 @@ class ChatReader:
         return Stage.TERMINAL
 
     def _observe_usage(self, usage: Any, event: Event) -> dict[str, Any]:
-        """Return the payload of *event*, whose *usage* is repaired."""
+        """Note the *usage* of *event*, and return the payload with it repaired."""
         payload = event.payload
         parsed = usage_from_chat(usage)
         if parsed is None:
@@ -189,7 +189,7 @@ class ChatReader:
         return payload
 
     def _observe_choice(self, choice: dict[str, Any], position: int) -> bool:
-        """Return whether the choice produced anything."""
+        """Observe one choice; return whether it produced anything."""
         index, reason, delta = choice.get("index"), choice.get("finish_reason"), choice.get("delta")
         if (
             type(index) is not int
@@ -221,7 +221,7 @@ class ChatReader:
         return produced
 
     def _without_repetition(self, choice: Any) -> Any:
-        """Return *choice*, of a completion after chunks, without the output that has been sent before."""
+        """Return *choice*, of a completion that follows chunks, without the output that they had."""
         delta = choice.get("delta") if isinstance(choice, dict) else None
         if self._choices > 1 or not isinstance(delta, dict):
             return choice
@@ -256,9 +256,9 @@ class ChatReader:
     def _finish_choice(
         self, index: int, choice: dict[str, Any], position: int, *, is_end: bool = True
     ) -> None:
-        """Note the finish reason of *choice*: of several, the client receives the first."""
+        """Note the finish reason of *choice*; if it has several, the client receives the first."""
         reason, native = choice["finish_reason"], choice.get("native_finish_reason")
-        if error := choice.get("error"):  # of OpenRouter
+        if error := choice.get("error"):  # OpenRouter reports errors in the choice
             self.error = rejection_from_event({"error": error})
         elif is_broken_off(reason) or (is_broken_off(native) and not self.output_bytes):
             word = reason if is_broken_off(reason) else native
@@ -294,7 +294,7 @@ class ChatReader:
 
 
 def _with_reason(choices: list[Any], reason: object) -> list[Any]:
-    """Return *choices* with the finish *reason* that their chunk has in its top level (Together)."""
+    """Return *choices* with the finish *reason* that is at the top level of their chunk (Together)."""
     if not isinstance(reason, str) or not reason:
         return choices
     return [

@@ -23,8 +23,8 @@ from app.streaming.tool_call_repair import ToolCallRepair, declared_names, numbe
 
 Payload = dict[str, Any]
 
-PARTS = "content_parts"  # of a delta or message: parts of its content that are neither text nor thoughts
-OFFSET = "text_offset"  # of such a part
+PARTS = "content_parts"  # key of the parts of a content that are neither text nor thoughts
+OFFSET = "text_offset"  # key of the position of such a part in the text
 
 
 class _Function:
@@ -34,11 +34,11 @@ class _Function:
 
     def __init__(self) -> None:
         self.name = ""
-        self.pieces: list[str] = []  # of its arguments
-        self.has_followers = False  # whether other calls came under its key
+        self.pieces: list[str] = []  # pieces of its arguments
+        self.has_followers = False  # whether further calls came under its key
 
     def is_followed_by(self, called: Payload) -> bool:
-        """Return whether *called* is of another call: the name differs, or the arguments are whole."""
+        """Return whether *called* begins another call: the name differs, or the arguments are complete."""
         name = called.get("name")
         if self.has_followers or not name or not self.name:
             return self.has_followers
@@ -101,7 +101,7 @@ class ChatRepair:
         if function is None:
             function = self._functions[index] = _Function()
         elif called.get("name"):
-            return False  # it is repeated, or that of another call
+            return False  # the name is repeated, or belongs to another call
         elif function.has_followers:
             return False
         function.add(called)
@@ -151,7 +151,7 @@ class ChatRepair:
         return out
 
     def _function(self, index: int, delta: Payload) -> None:
-        """Make a further call under `function_call`, where it would be joined to the first, a tool call."""
+        """Make a further call under `function_call` a tool call: clients would join it to the first."""
         function, called = self._functions.setdefault(index, _Function()), delta["function_call"]
         if not function.is_followed_by(called):
             if function.name and called.get("name"):
@@ -166,7 +166,7 @@ class ChatRepair:
 
 def delta_of(choice: Payload, *, is_first: bool) -> Payload:
     """
-    Return the delta of *choice*: one that is text is content, without one a `message` has all of it.
+    Return the delta of *choice*. A delta that is text is content; without one, a `message` is the delta.
 
     With *is_first* the choice produced nothing before; otherwise the message repeats the deltas.
     """
@@ -183,7 +183,7 @@ def delta_of(choice: Payload, *, is_first: bool) -> Payload:
 
 
 def choice_usage(payload: Payload, choice: Payload) -> Any:
-    """Return the usage in a choice, or in a vendor's field of its chunk; None if there is none."""
+    """Return the usage in the choice (Moonshot) or the vendor field of a chunk; None if there is none."""
     usage = choice.get("usage")
     if not usage and isinstance(vendor := payload.get("x_groq"), dict):
         usage = vendor.get("usage")
@@ -227,7 +227,7 @@ def _without_text(thinking: Any) -> list[Payload]:
 
 
 def _thoughts(thinking: Any) -> str:
-    """Return the text of a thinking part: a text, or a list of texts and text parts."""
+    """Return the text of a thinking part, which is a text or a list of texts and text parts."""
     if isinstance(thinking, str):
         return thinking
     pieces = thinking if isinstance(thinking, list) else ()

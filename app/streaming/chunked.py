@@ -40,7 +40,7 @@ class ChunkedDecoder:
         if self.done:
             self.rest += data
             return b""
-        if self._left > len(data):  # the inside of a large chunk
+        if self._left > len(data):  # *data* is within a large chunk
             self._left -= len(data)
             return data
         data, self._line = self._line + data, b""
@@ -53,7 +53,7 @@ class ChunkedDecoder:
     def _read_chunks(self, data: bytes, pieces: list[bytes]) -> int:
         """Append the content of chunks to *pieces*; return the position in *data* where they end."""
         at, left, length = 0, self._left, len(data)
-        while True:  # runs for every event: local names only
+        while True:  # runs for every event, so it uses local names only
             end = at + left
             pieces.append(data[at:end])
             if end > length:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-_NEVER_CONTINUED = frozenset(("id", "type", "role", "name", "format"))  # sent once, or repeated
+# Servers send them once, or repeat them
+_NEVER_CONTINUED = frozenset(("id", "type", "role", "name", "format"))
 _APPENDED = frozenset(("annotations",))  # their `index`, if any, is not a list position
 
 

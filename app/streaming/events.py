@@ -1,4 +1,4 @@
-"""Events: what decoders, translators and encoders of streams exchange."""
+"""Events: the records that decoders, translators and encoders of streams exchange."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Event:
         return orjson.dumps(self.payload) if self.data is None else self.data
 
     def __repr__(self) -> str:
-        return f"Event({self.type or 'chunk'})"  # without content: reprs end up in logs
+        return f"Event({self.type or 'chunk'})"  # without content, because a repr may be logged
 
 
 class UnstreamedResponse(Event):

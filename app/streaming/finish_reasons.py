@@ -12,7 +12,8 @@ from __future__ import annotations
 
 _ABSENT = ("", "null", "none")
 FINISH_REASONS = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))
-COMPLETE = frozenset(("stop", "tool_calls", "function_call"))  # after others the response is incomplete
+# With any other reason the response is incomplete
+COMPLETE = frozenset(("stop", "tool_calls", "function_call"))
 _OTHER_NAMES = {
     **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence", "complete"), "stop"),
     **dict.fromkeys(
@@ -40,12 +41,12 @@ def standard_reason(reason: str) -> str:
 
 
 def is_known(reason: str) -> bool:
-    """Return whether *reason* is an end, or a failure, of which the meaning is known."""
+    """Return whether *reason* is a known end or failure."""
     return reason in FINISH_REASONS or reason.lower() in _OTHER_NAMES or is_broken_off(reason)
 
 
 def is_absent(reason: str) -> bool:
-    """Return whether *reason* is no reason: empty, or the word for null."""
+    """Return whether *reason* is absent: empty, or a word for null."""
     return reason.lower() in _ABSENT
 
 

@@ -12,12 +12,13 @@ from app.openai_types.chat import ChatChoice, ChatMessage, ChatToolCall
 from app.streaming.chat_repair import OFFSET, PARTS
 from app.streaming.delta_merge import join_texts, merge, text_length
 
-_CONSTANT_KEYS = frozenset(("id", "created", "model"))  # the same in all chunks, or present in only one
-_CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, or different in a completion
+_CONSTANT_KEYS = frozenset(("id", "created", "model"))  # equal in all chunks, or present in one chunk only
+# Padding, or keys that differ in a completion
+_CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))
 
 
 class ChatFold:
-    """Folds one stream. Unknown keys have their last value that is not null."""
+    """Folds one stream. Of an unknown key, the last value that is not null is used."""
 
     def __init__(self) -> None:
         self._response: dict[str, Any] = {}
@@ -61,7 +62,7 @@ class _Choice:
                 self._rest[key] = value
 
     def _with_positions(self, delta: dict[str, Any]) -> dict[str, Any]:
-        """Return *delta* with the positions of its other parts in the text of the message."""
+        """Return *delta* with the `text_offset` of its other parts counted in the message."""
         before = text_length(self._message.get("content"))
         parts = [
             {**part, OFFSET: before + part[OFFSET]}

@@ -16,9 +16,9 @@ from app.streaming.responses_protocol import FINISHES, event_type
 
 class ResponsesFold:
     """
-    Folds one stream: its terminal event has the response.
+    Folds one stream, whose terminal event has the response.
 
-    The ChatGPT backend omits the output there. Then the output consists of the finished items,
+    The ChatGPT backend omits the output in that event. Then the output consists of the finished items,
     in the order of their `output_index`, and of the unfinished ones.
     """
 
@@ -37,13 +37,14 @@ class ResponsesFold:
         index = payload.get("output_index")
         item: ResponsesItem | None = payload.get("item")
         if type(index) is not int:
-            index = len(self._finished)  # a backend without indexes sends items one after the other
+            index = len(self._finished)  # without indexes, items come one after the other
         if kind == "response.output_item.done" and isinstance(item, dict):
             self._finished[index] = item
         elif kind == "response.output_item.added" and isinstance(item, dict):
             self._open[index] = OpenItem(item)
         elif kind in CONTENT_EVENTS:
-            if index not in self._open and "content_index" in payload:  # a message that was not announced
+            # A message without `output_item.added`
+            if index not in self._open and "content_index" in payload:
                 self._open[index] = OpenItem(
                     {"type": "message", "role": "assistant", "id": payload.get("item_id")}
                 )

@@ -18,7 +18,7 @@ from app.streaming.events import Event
 from schemas.bounds import MAX_TEXT_CHARS
 
 CHAT_DONE = b"data: [DONE]\n\n"
-COMMENT = b": keepalive\n\n"  # not an event without data: SDKs fail on that
+COMMENT = b": keepalive\n\n"  # SDKs fail on an event without data
 CODEX_KEEPALIVE = b'event: codex.keepalive\ndata: {"type":"codex.keepalive"}\n\n'
 
 
@@ -36,12 +36,12 @@ def responses_frames(events: list[Event]) -> bytes:
 
 @lru_cache(maxsize=256)
 def _name_line(name: str) -> bytes:
-    # A name comes from the upstream's JSON: a line end in it would begin another line.
+    # The name comes from the upstream: a line break in it would begin another field.
     return b"event: %b\n" % name.encode() if name.isprintable() and name else b""
 
 
 def _plausible_name(name: str) -> str:
-    """Return *name*, or "" for an implausibly long one, which must not fill the cache."""
+    """Return *name*, "" for an implausibly long one, so that such names do not fill the cache."""
     return name if len(name) <= MAX_TEXT_CHARS else ""
 
 
@@ -55,12 +55,12 @@ def responses_keepalive(sequence_number: int) -> bytes:
 
 
 def chat_error(envelope: dict[str, Any]) -> bytes:
-    """Return the end of a failed chat stream: the error, then the sentinel."""
+    """Return the frames that end a failed chat stream: the error, then the sentinel."""
     return b"data: %b\n\n%b" % (orjson.dumps(envelope), CHAT_DONE)
 
 
 def responses_failed(response: Mapping[str, Any], sequence_number: int) -> bytes:
-    """Return the end of a failed Responses stream; *response* is the failed response object."""
+    """Return the frames that end a failed Responses stream; *response* is the failed response object."""
     return responses_frames(
         [Event({"type": "response.failed", "sequence_number": sequence_number, "response": response})]
     )

@@ -18,22 +18,22 @@ from typing import Any
 
 import orjson
 
-MAX_LEVELS = 200  # orjson writes 254, and a translation may add some
-MIN_DEEP_BYTES = 2 * MAX_LEVELS  # the minimum length of a text with more levels
+MAX_LEVELS = 200  # orjson writes at most 254 levels, and a translation may add some
+MIN_DEEP_BYTES = 2 * MAX_LEVELS  # no shorter text has more levels
 
 # Bounds of the work of one parse, during which no other greenlet runs. Brackets, colons and commas in strings
 # count as well: the longest response of text has a tenth of that, and Base64 has none.
-COUNTED_FROM_BYTES = 256 * 1024  # shorter JSON is parsed within some milliseconds, whatever is in it
-COUNTED_AT_ONCE_BYTES = 4 * 1024 * 1024  # 20 ms
+COUNTED_FROM_BYTES = 256 * 1024  # shorter JSON is always parsed within some milliseconds
+COUNTED_AT_ONCE_BYTES = 4 * 1024 * 1024  # counted in one piece, 20 ms
 MAX_CONTAINERS = 200_000  # arrays and objects
-MAX_MEMBERS = 400_000  # of objects, whose names are not shared
+MAX_MEMBERS = 400_000  # members of objects
 MAX_SEPARATORS = 8_000_000  # OpenAI's largest list of embeddings has 6.3 million numbers
 MAX_LENIENT_BYTES = 4 * 1024 * 1024
 MAX_LENIENT_VALUES = 100_000
 REPLACEMENT = "\ufffd"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MAX_INTEGER, _MIN_INTEGER = 2**64 - 1, -(2**63)  # what orjson writes
+_MAX_INTEGER, _MIN_INTEGER = 2**64 - 1, -(2**63)  # the range that orjson writes
 _MAX_DIGITS = 4000  # Python refuses more than 4,300; a longer number becomes null
 
 
@@ -107,7 +107,7 @@ def is_too_deep(data: bytes, value: Any) -> bool:
 
 
 def exceeds_levels(value: Any) -> bool:
-    """Return whether *value* has more than `MAX_LEVELS`, and could be read but not be written again."""
+    """Return whether *value* has more than `MAX_LEVELS`: it was parsed but might not be encodable."""
     level: list[Any] = [value] if type(value) in (dict, list) else []
     for _ in range(MAX_LEVELS):
         level = [

@@ -15,7 +15,7 @@ from app.openai_types.responses import ContentPart, ResponsesItem
 _ItemField = Literal["arguments", "input"]
 _PartField = Literal["text", "refusal"]
 
-# Event without its `.delta` or `.done` -> (type of the content part, None for the item itself; its field)
+# Event name without `.delta` or `.done` -> (type of the content part, None for the item itself; its field).
 _FIELDS: dict[str, tuple[str | None, _ItemField | _PartField]] = {
     "response.output_text": ("output_text", "text"),
     "response.refusal": ("refusal", "refusal"),
@@ -26,7 +26,7 @@ CONTENT_EVENTS = frozenset(f"{name}.{step}" for name in _FIELDS for step in ("de
 
 
 class OpenItem:
-    """An unfinished item; *item* is that of its `output_item.added`."""
+    """An unfinished output item; *item* is its state in `output_item.added`."""
 
     def __init__(self, item: ResponsesItem) -> None:
         self._item = item

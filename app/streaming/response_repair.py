@@ -19,15 +19,16 @@ from app.streaming.tool_arguments import is_cut
 
 Payload = dict[str, Any]
 
-# The key of the text that a call gives to its tool, by the type of the item.
+# The key of the payload that a call passes to its tool, by the type of the item.
 PAYLOAD_KEYS = {"function_call": "arguments", "mcp_call": "arguments", "custom_tool_call": "input"}
-_CLIENT_CALLS = ("function_call", "custom_tool_call")  # of tools that the client runs
+_CLIENT_CALLS = ("function_call", "custom_tool_call")  # calls of tools that the client runs
 INCOMPLETE = "incomplete"
-CUT: Payload = {"status": INCOMPLETE, "incomplete_details": {"reason": "max_output_tokens"}}  # of a response
+# Fields of a response that was cut
+CUT: Payload = {"status": INCOMPLETE, "incomplete_details": {"reason": "max_output_tokens"}}
 
 
 def repaired_item(item: Payload) -> Payload:
-    """Return *item*, which is finished, as documented."""
+    """Return the finished *item* in its documented form."""
     item = with_content(item)
     if item.get("status") != INCOMPLETE and has_cut_arguments(item):
         return {**item, "status": INCOMPLETE}
@@ -35,7 +36,7 @@ def repaired_item(item: Payload) -> Payload:
 
 
 def with_content(item: Payload) -> Payload:
-    """Return *item*, of which a message has a list of parts, and a call has a text for its tool."""
+    """Return *item* so that a message has a list of parts, and a call has its payload as text."""
     kind = item.get("type")
     if type(kind) is not str:
         return item
@@ -51,14 +52,14 @@ def with_content(item: Payload) -> Payload:
 
 
 def _parts_of(content: Any) -> list[Payload]:
-    """Return the parts of a message's *content*, which is no list of parts."""
+    """Return *content* of a message, which is not a list of parts, as such a list."""
     if type(content) is str and content:
         return [{"type": "output_text", "text": content, "annotations": []}]
     return [part for part in content if type(part) is dict] if type(content) is list else []
 
 
 def repaired_output(output: list[Any]) -> list[Any]:
-    """Return the *output* of a response with every item as documented, without what is no item."""
+    """Return the *output* of a response with every item in its documented form, without other values."""
     items = [repaired_item(item) for item in output if type(item) is dict and type(item.get("type")) is str]
     if len(items) > 1:
         _separate_calls(items)
@@ -78,14 +79,14 @@ def _separate_calls(items: list[Payload]) -> None:
 
 
 def lacks_payload(item: Any) -> bool:
-    """Return whether *item* is a call for the client without a text for its tool."""
+    """Return whether *item* is a call of a client's tool that has no payload as text."""
     if type(item) is not dict or item.get("type") not in _CLIENT_CALLS:
         return False
     return type(item.get(PAYLOAD_KEYS[item["type"]])) is not str
 
 
 def has_no_payload(item: Any) -> bool:
-    """Return whether *item* is a call for the client with no text for its tool, or an empty one."""
+    """Return whether *item* is a call of a client's tool whose payload is absent, no text or empty."""
     return (
         type(item) is dict
         and item.get("type") in _CLIENT_CALLS
@@ -94,7 +95,7 @@ def has_no_payload(item: Any) -> bool:
 
 
 def with_payload(item: Payload, text: str = "") -> Payload:
-    """Return *item*, a call that lacks its payload, with *text* as that; without one it has no arguments."""
+    """Return *item*, a call without a payload, with *text* as its payload; "" becomes empty arguments."""
     key = PAYLOAD_KEYS[item["type"]]
     return {**item, key: text or ("{}" if key == "arguments" else "")}
 

@@ -34,7 +34,7 @@ FINISHES = {
     "response.failed": "failed",
     "error": "failed",
 }
-_NOT_COMPLETED = {  # by the status of the response
+_NOT_COMPLETED = {  # terminal event by the status of the response
     "incomplete": "response.incomplete",
     "failed": "response.failed",
     "cancelled": "response.failed",
@@ -55,7 +55,7 @@ _TEXT_DELTAS = frozenset(
     )
 )
 ITEM_ADDED = "response.output_item.added"
-_ANNOUNCED = {  # event that announces an item or a part -> the key of that
+_ANNOUNCED = {  # event that announces an item or a part -> the key that holds it
     ITEM_ADDED: "item",
     "response.content_part.added": "part",
     "response.reasoning_summary_part.added": "part",
@@ -80,7 +80,7 @@ def is_opening(payload: dict[str, Any]) -> bool:
 
 
 def _is_empty(announced: Any) -> bool:
-    """Return whether *announced* has no content yet; the name of a tool call is content."""
+    """Return whether *announced*, an item or part, has no content yet; the name of a call is content."""
     if not isinstance(announced, dict):
         return False
     has_content = any(announced.get(key) for key in ("content", "summary", "text", "refusal"))
@@ -113,11 +113,11 @@ class ResponsesReader:
         self.has_calls = False  # whether a tool was called
         self.unknown_usage: Any = None  # a reported usage that has no known count
         self._delta_bytes = 0
-        self._last_output_index: Any = self  # of the newest delta
+        self._last_output_index: Any = self  # output index of the newest delta
         self._streamed: set[Any] = set()  # output indexes that had deltas
         self._parts: dict[Any, int] = {}  # bytes of finished texts of other items, by output index
         self._items: dict[Any, int] = {}  # bytes of finished items, by output index
-        self._output_bytes = 0  # in the terminal event
+        self._output_bytes = 0  # bytes in the output of the terminal event
         self._has_cut_call = False  # whether a function call ends inside its arguments
         self._begun: dict[str, Any] = {}  # the response of the newest opening event
 
@@ -133,7 +133,7 @@ class ResponsesReader:
 
     @property
     def reported_usage(self) -> Usage | None:
-        """The final usage, which only the terminal event has."""
+        """The usage of the complete response, which only the terminal event has."""
         return self.usage
 
     def held_end(self) -> None:
@@ -161,7 +161,8 @@ class ResponsesReader:
             text = _text_of(kind, delta)
             event.payload, event.data = {**payload, "delta": text}, None
             return self.observe(event)
-        if (not kind or is_error_name(kind)) and reports_error(payload):  # some servers send a bare error
+        # An error object without an event around it
+        if (not kind or is_error_name(kind)) and reports_error(payload):
             return self._end("error", event)
         if kind in OPENING:
             self._begin(event)
@@ -194,7 +195,7 @@ class ResponsesReader:
             if isinstance(item, dict):
                 self.has_calls |= str(item.get("type")).endswith("_call")
                 self._has_cut_call |= _is_cut_call(item)
-        elif not isinstance(event.payload.get("part"), dict):  # a part repeats the text before it
+        elif not isinstance(event.payload.get("part"), dict):  # `part` events repeat earlier text
             if "arguments" in event.payload:
                 _repair_arguments(event)
             self._parts[output_index] = self._parts.get(output_index, 0) + written_bytes(event.payload)
@@ -222,7 +223,7 @@ class ResponsesReader:
             if response.get("status") != FINISHES[kind] and FINISHES[kind] != "failed":
                 repaired["status"] = FINISHES[kind]
             if (begun_id := self._begun.get("id")) and response.get("id") != begun_id:
-                repaired["id"] = begun_id  # SDKs fail on another
+                repaired["id"] = begun_id  # SDKs fail if the id changes
             if self._has_cut_call and kind == "response.completed":
                 kind = "response.incomplete"
                 repaired |= CUT
@@ -253,7 +254,7 @@ class ResponsesReader:
         self.has_calls |= any(
             isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in repaired
         )
-        if repaired:  # else what was streamed is the output
+        if repaired:  # else the streamed items are the output
             self._has_cut_call = any(isinstance(item, dict) and _is_cut_call(item) for item in repaired)
         return {} if repaired is output else {"output": repaired}
 
@@ -265,7 +266,7 @@ class ResponsesReader:
 
 
 def _end_of(response: dict[str, Any]) -> str:
-    """Return the event that ends *response*, which was called completed: vLLM ends all streams so."""
+    """Return the event type for the status of *response*: vLLM ends all streams as completed."""
     if response.get("error"):
         return "response.failed"
     status = response.get("status")
@@ -281,14 +282,14 @@ def _text_of(kind: str, delta: Any) -> str:
 
 
 def _repair_item(event: Event) -> Any:
-    """Return the item of *event*, repaired in its payload."""
+    """Return the item of *event* with its payload repaired."""
     item = event.payload.get("item")
     if type(item) is not dict:
         return item
     if event.type == ITEM_ADDED:
         repaired = with_content(item)
         if repaired is not item and item["type"] in PAYLOAD_KEYS:
-            repaired[PAYLOAD_KEYS[item["type"]]] = ""  # deltas, or the finished item, have it
+            repaired[PAYLOAD_KEYS[item["type"]]] = ""  # the deltas or the finished item have the payload
     else:
         repaired = repaired_item(item)
     if repaired is not item:

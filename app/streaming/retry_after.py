@@ -15,7 +15,7 @@ from typing import Any
 from app.durations import UNIT_SECONDS
 from schemas import bounds
 
-MAX_MESSAGE_CHARS = 1000  # of a message that is searched for a wait
+MAX_MESSAGE_CHARS = 1000  # how much of a message is searched for a wait
 _PART = r"(\d+(?:\.\d+)?)\s*(milli|ms|[dhms])[a-z]*"
 _TRY_AGAIN = re.compile(rf"try again in ((?:{_PART}[\s,]*)+)", re.IGNORECASE)
 _UNIT_SECONDS = {"milli": 0.001, **UNIT_SECONDS}
@@ -23,7 +23,7 @@ _UNIT_SECONDS = {"milli": 0.001, **UNIT_SECONDS}
 
 def parse_wait(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float | None, float | None]:
     """
-    Return (seconds to wait, end of the wait in Unix seconds), each None if unknown or implausible.
+    Return (seconds to wait, end of the wait in Unix seconds); None for what is unknown or implausible.
 
     *headers* have lower-case names. An end is converted to seconds with the response's `Date`.
     """

@@ -23,8 +23,8 @@ _BOM = b"\xef\xbb\xbf"
 
 # The usual events: at most a name, one line of data, a blank line.
 _PLAIN = re.compile(rb"(?:(?:event: .*+\n)?+data: .*+\n\n)++")
-_NOT_PRINTABLE = re.compile(rb"[^\t -~]")  # in a field name; an unknown printable name is ignored
-_FRAMING_BYTES = len(b"data: \n\n")  # of an event that has only data
+_NOT_PRINTABLE = re.compile(rb"[^\t -~]")  # in a field name; unknown names that are printable are ignored
+_FRAMING_BYTES = len(b"data: \n\n")  # framing of an event that has only data
 _PLAIN_DATA = re.compile(rb"(?:event: .*+\n)?+data: (.*+)\n\n")
 
 
@@ -149,14 +149,14 @@ def _decode_block(block: bytes) -> Event | None:
     """Return the event of the lines between two blank lines, None if it has no object."""
     name, lines, error = b"", [], b""
     for line in block.split(b"\n"):
-        field, _, value = line.partition(b":")  # a comment is a field without a name
+        field, _, value = line.partition(b":")  # the name of a comment is empty
         if field == b"data":
             lines.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.strip()
-        elif field == b"error":  # of llama.cpp, in place of `data`
+        elif field == b"error":  # llama.cpp writes `error` in place of `data`
             error = value.strip()
-        elif _NOT_PRINTABLE.search(field):  # may contain an event
+        elif _NOT_PRINTABLE.search(field):  # it may hide an event
             raise UpstreamProtocolError("The upstream sent bytes that are no stream of events")
     if error and not lines:
         name, lines = b"error", [error]
@@ -176,7 +176,7 @@ def _decode_block(block: bytes) -> Event | None:
 
 
 def _error_object(data: bytes) -> tuple[dict[str, Any], bool]:
-    """Return what `_object` does, with the text or list of an error that is no object as one."""
+    """Return what `_object` does; an error that is a text or a list becomes an object."""
     try:
         payload, is_exact = _object(data)
     except UpstreamProtocolError:

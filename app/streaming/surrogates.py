@@ -28,7 +28,7 @@ class SurrogateJoiner:
         return self._held is not None
 
     def join(self, events: list[Event]) -> list[Event]:
-        """Return the held event and *events* with complete characters; hold the last one if necessary."""
+        """Return the held event and *events* with complete characters; hold the last event if necessary."""
         out: list[Event] = []
         for event in events:
             if self._held is not None:

@@ -1,4 +1,4 @@
-"""Whether the arguments of a tool call are whole JSON, or end inside it."""
+"""Check whether the arguments of a tool call are complete JSON, or end inside it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import orjson
 
-MAX_CHECKED_CHARS = 1000  # of arguments that are parsed whatever their end is
-MAX_SCANNED_CHARS = 64 * 1024  # of arguments that are no JSON: some milliseconds
+MAX_CHECKED_CHARS = 1000  # arguments up to this length are always parsed
+MAX_SCANNED_CHARS = 64 * 1024  # of arguments that are not JSON are scanned, in some milliseconds
 _BRACKET_OR_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
 
 
 def is_json(text: str) -> bool:
-    """Return whether *text* is JSON; a long one is only parsed where it ends like JSON."""
+    """Return whether *text* is JSON; a long text is parsed only if its end looks like JSON."""
     if not text.endswith(("}", "]", '"')) and len(text) > MAX_CHECKED_CHARS:
-        return False  # without reading all of it for every piece
+        return False  # so that a long text is not parsed for every piece
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -27,7 +27,7 @@ def is_cut(text: Any) -> bool:
     """
     Return whether *text* is JSON that ends inside an object, a list or a string.
 
-    No text stands for no arguments. Other text that is no JSON is a model's mistake, and complete.
+    An empty text means no arguments. Other text that is not JSON is a model's mistake, and complete.
     """
     if type(text) is not str or not text:
         return False
@@ -47,7 +47,7 @@ def is_cut(text: Any) -> bool:
         mark = text[start]
         if mark == '"':
             if end - start == 1:
-                return True  # it is never closed
+                return True  # the string is never closed
         else:
             depth += 1 if mark in "{[" else -1
         if depth <= 0:

@@ -25,7 +25,7 @@ _MOVED_KEYS = (
     "name",
     "arguments",
     "input",
-)  # of a function; some servers send them next to it
+)  # keys of a function; some servers send them next to `function`
 MAX_INDEX_CHARS = 4
 _TEXT_KEYS = {"function": "arguments", "custom": "input"}
 
@@ -34,7 +34,7 @@ class _Call:
     __slots__ = ("arguments", "call_id", "held", "index", "kind", "name")
 
     def __init__(self) -> None:
-        self.index = -1  # until its start is sent
+        self.index = -1  # -1 until its start is sent
         self.call_id = self.name = self.kind = ""
         self.arguments: list[str] = []
         self.held: Payload | None = {}  # other keys of the pieces so far; None: its start has been sent
@@ -55,8 +55,8 @@ class ToolCallRepair:
         self._names = names
         self._calls: list[_Call] = []
         self._by_id: dict[str, _Call] = {}
-        self._next_index = 0  # of the call that is sent next
-        self._next_number = 0  # of an id that is made up
+        self._next_index = 0  # index of the call that is sent next
+        self._next_number = 0  # number of the next generated id
         self._by_index: dict[int, _Call] = {}  # the newest call with each of the upstream's indexes
         self._held = 0
 
@@ -128,7 +128,7 @@ class ToolCallRepair:
         return out
 
     def release(self) -> list[Payload]:
-        """Return the calls that are still held back, at the end of the response, but for empty ones."""
+        """Return the calls that are still held back at the end of the response, except empty ones."""
         held = [call for call in self._calls if call.held is not None]
         started = [self._start(call) for call in held if call.name or call.arguments]
         self._held = 0
@@ -166,14 +166,14 @@ class ToolCallRepair:
         return {**start, call.kind: called}
 
     def _number(self, call: _Call) -> None:
-        """Give *call*, whose start is sent, its index: SDKs fail on calls out of order, and on gaps."""
+        """Give *call*, whose start is sent now, the next index: SDKs fail on gaps and on another order."""
         call.index = self._next_index
         self._next_index += 1
         call.held = None
         self._held -= 1
 
     def _identify(self, call: _Call, call_id: str) -> None:
-        """Give *call*, unless it has an id, the one that it was sent with, or one that no other call has."""
+        """Give *call* the id that its piece has, or a generated unique one, unless it already has an id."""
         if call.call_id:
             return
         made = call_id
@@ -185,7 +185,7 @@ class ToolCallRepair:
         call.call_id = made
         self._by_id[made] = call
         if call_id:
-            self._by_id[call_id] = call  # the next pieces with it continue the newest call
+            self._by_id[call_id] = call  # further pieces with this id continue the newest call
 
     def _call_of(self, piece: Payload, position: int | None) -> _Call:
         """Return the call that *piece* continues, or a new one."""
@@ -219,7 +219,7 @@ class ToolCallRepair:
         return bool(_text(called)) and is_json(call.join_arguments())
 
     def _may_go_on(self, call: _Call) -> bool:
-        """Return whether the name of *call* may be a fragment: arguments have not begun."""
+        """Return whether the name of *call* may be a fragment, because its arguments have not begun."""
         return call.held is not None and not any(call.arguments) and not self._is_complete_name(call.name)
 
     def _is_complete_name(self, name: Any) -> bool:
@@ -229,7 +229,7 @@ class ToolCallRepair:
         return bool(names) and not any(known.startswith(name) for known in names)
 
     def _joined_name(self, before: str, name: str) -> str:
-        """Return the name of a call after another piece had *name*: a fragment, or all of it so far."""
+        """Return the name of a call after a piece with *name*, which is a fragment or the name so far."""
         if not before or (name.startswith(before) and (not self._names or name in self._names)):
             return name
         return before if name == before or self._is_complete_name(before) else before + name
@@ -253,7 +253,7 @@ def declared_names(tools: Any) -> frozenset[str]:
 
 
 def number_of(index: Any) -> int | None:
-    """Return *index* as a number, also where it is its text; None if it is none."""
+    """Return *index* as a number if it is one or the text of one, else None."""
     if type(index) is int:
         return index
     is_text = isinstance(index, str) and len(index) <= MAX_INDEX_CHARS and index.isascii()

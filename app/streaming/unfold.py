@@ -1,5 +1,5 @@
 """
-Unfold a whole response into the events of a stream, for upstreams that do not stream.
+Unfold a complete response into the events of a stream, for upstreams that do not stream.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object and
 https://platform.openai.com/docs/api-reference/responses/object
@@ -17,11 +17,11 @@ from app.streaming.upstream_errors import has_failed_base, has_message, reports_
 Payload = dict[str, Any]
 
 MAX_CHOICES = 1024  # `n` is at most 128
-MAX_CALLS = 10_000  # of all choices together: each takes some microseconds
+MAX_CALLS = 10_000  # in all choices together; each takes some microseconds
 
 _CHOICE_KEYS = frozenset(("index", "delta", "message", "finish_reason"))
 NOT_A_RESPONSE = "The upstream answered with an object that is not a response"
-_TERMINAL_EVENTS = {  # by the status of a response; one without a status is complete
+_TERMINAL_EVENTS = {  # by the status of a response; without a status it is complete
     None: "response.completed",
     "completed": "response.completed",
     "incomplete": "response.incomplete",
@@ -31,7 +31,7 @@ _TERMINAL_EVENTS = {  # by the status of a response; one without a status is com
 
 
 def object_in(payload: Any) -> Payload:
-    """Return the object of a response: some servers wrap it, or the error in its place, in a list."""
+    """Return the object of a response; some servers wrap it, or the error in its place, in a list."""
     if isinstance(payload, list) and len(payload) == 1:
         payload = payload[0]  # as Gemini's compatible endpoint does
     if not isinstance(payload, dict):
@@ -40,7 +40,7 @@ def object_in(payload: Any) -> Payload:
 
 
 def error_event(payload: Payload) -> Event | None:
-    """Return the event of an error that was sent in place of a response, None where *payload* is one."""
+    """Return the event of an error that was sent in place of a response; None if *payload* is a response."""
     error = payload.get("error")
     if has_failed_base(payload):
         payload, is_error = {name: value for name, value in payload.items() if name != "choices"}, True
@@ -54,7 +54,7 @@ def error_event(payload: Payload) -> Event | None:
 
 
 def choices_in(payload: Payload) -> list[Payload]:
-    """Return the choices of a completion. Raises UpstreamProtocolError unless there are some, and few."""
+    """Return the choices of a completion. Raises UpstreamProtocolError for none or more than MAX_CHOICES."""
     choices = payload.get("choices")
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         choices = list_of_choices(choices)
@@ -71,7 +71,7 @@ def choices_in(payload: Payload) -> list[Payload]:
 
 
 def list_of_choices(choices: Any) -> list[Payload]:
-    """Return the choices in what a response has as its *choices*: a single one is a list of one."""
+    """Return the value of `choices` as a list; a single choice becomes a list of one."""
     if isinstance(choices, dict) and choices.keys() & _CHOICE_KEYS:
         return [choices]
     listed = choices if isinstance(choices, list) else ()
@@ -79,7 +79,7 @@ def list_of_choices(choices: Any) -> list[Payload]:
 
 
 def number_choices(choices: list[Payload]) -> bool:
-    """Number *choices* by position where their indexes are none, or the same; return whether they were."""
+    """Number *choices* by position if their indexes are missing or equal; return whether they were."""
     indexes = {index for choice in choices if type(index := choice.get("index")) is int}
     if len(indexes) == len(choices):
         return False

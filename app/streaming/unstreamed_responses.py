@@ -1,8 +1,8 @@
 """
 Responses that an upstream sends as one object: what readers observe, and what the client receives.
 
-What the object has is passed on unchanged. Fields that every such object has by its protocol are added where
-a server leaves them out.
+The fields of the object are passed on unchanged. Fields that the protocol requires are added where a server
+omits them.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object and
 https://platform.openai.com/docs/api-reference/responses/object
@@ -30,7 +30,7 @@ from app.streaming.unfold import (
 
 
 class Reader(Protocol):
-    """What observes the events of a stream."""
+    """Observes the events of a stream."""
 
     has_calls: Any
 
@@ -39,14 +39,14 @@ class Reader(Protocol):
     def held_end(self) -> Event | None: ...
 
 
-Identity = Callable[[], dict[str, Any]]  # returns the fields that identify a completion without them
+Identity = Callable[[], dict[str, Any]]  # returns the identifying fields of a completion that lacks them
 
 
 def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, identity: Identity) -> Event:
     """
     Return the event of a `chat.completion`, or of the error that was sent in its place.
 
-    *data* is its JSON, None where that has to be encoded again. Deviations are repaired by the reader, as in
+    *data* is its JSON, None if it has to be encoded again. Deviations are repaired by the reader, as in
     streams. Raises UpstreamProtocolError.
     """
     payload = object_in(payload)
@@ -113,7 +113,7 @@ UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader, Identity
 
 
 def _streamed_choice(choice: dict[str, Any]) -> dict[str, Any]:
-    """Return *choice* as the one chunk of a stream would have it, so that readers observe both alike."""
+    """Return *choice* as it would be in a stream of one chunk, so that readers observe both alike."""
     message = choice.get("message")
     if not isinstance(message, dict):
         raise UpstreamProtocolError(NOT_A_RESPONSE)
@@ -122,7 +122,7 @@ def _streamed_choice(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unstreamed_choice(choice: dict[str, Any]) -> dict[str, Any]:
-    """Return a choice of a chunk, which the reader has repaired, as a completion has it."""
+    """Return *choice* of a chunk, as the reader repaired it, in the form of a completion."""
     message = choice["delta"]
     if calls := message.get("tool_calls"):
         calls = [{key: value for key, value in call.items() if key != "index"} for call in calls]
@@ -131,7 +131,7 @@ def _unstreamed_choice(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complete_choice(choice: dict[str, Any]) -> bool:
-    """Add what a choice lacks; return whether anything was changed."""
+    """Add the required fields that a choice lacks; return whether anything was changed."""
     message = choice["message"]
     is_changed = _set_missing(choice, "finish_reason", None) | _set_missing(choice, "logprobs", None)
     is_changed |= _set_missing(message, "role", "assistant") | _set_missing(message, "refusal", None)
@@ -146,7 +146,7 @@ def _complete_choice(choice: dict[str, Any]) -> bool:
 
 
 def _set_missing(holder: dict[str, Any], key: str, value: Any) -> bool:
-    """Set *key* where it is absent, or null although *value* is not; return whether that was needed."""
+    """Set *key* to *value* if it is absent or wrongly null; return whether it was set."""
     present = holder.get(key)
     if present is not None or (value is None and key in holder):
         return False

@@ -18,11 +18,11 @@ from app.streaming.retry_after import parse_wait
 from schemas import bounds
 
 MAX_MESSAGE_CHARS = 1000
-MAX_LISTED_ERRORS = 20  # whose texts are joined
-MAX_NAME_CHARS = 200  # of a type, a code or a parameter
+MAX_LISTED_ERRORS = 20  # how many texts of a list are joined
+MAX_NAME_CHARS = 200  # longest type, code or parameter
 HIDDEN = "[hidden]"  # in place of a secret
 
-# The status of an error inside a stream, by its code, else by its type; 502 for others.
+# The status of an error inside a stream, by its code or else its type; 502 for others.
 STATUS_BY_CODE = {
     "no_accounts": 503,
     "no_plan_support_for_model": 503,
@@ -41,7 +41,7 @@ STATUS_BY_CODE = {
     "invalid_request_error": 400,
     "context_length_exceeded": 400,  # the ChatGPT backend omits its type
     "invalid_prompt": 400,
-    # the request is at fault: clients must not retry
+    # The request is the cause: clients must not retry.
     "content_filter": 400,
     "content_policy_violation": 400,
     "cyber_policy": 400,
@@ -67,11 +67,11 @@ _NAMES_BY_STATUS = {
 _CLIENT_ERROR = ("invalid_request_error", "invalid_request_error")
 _UPSTREAM_ERROR = ("server_error", "upstream_error")
 
-_WINDOWS = ("primary", "secondary")  # of a limit in the headers of the ChatGPT backend
+_WINDOWS = ("primary", "secondary")  # windows of a limit in the headers of the ChatGPT backend
 
 _ERROR_KEYS = ("error", "detail", "errors")  # where servers put an error, or several
 _MESSAGE_KEYS = ("message", "msg", "detail", "error", "title")  # where an error has its text
-# What an object with only a text may have next to it, inside a stream, where other texts report progress.
+# Inside a stream, a text is an error only if the object has no other fields than these.
 _NEXT_TO_MESSAGE = frozenset(
     ("message", "msg", "code", "param", "success", "status_code", "request_id", "requestId", "trace_id")
 )
@@ -96,12 +96,12 @@ _SECRET = re.compile(r"(?<![^\W_])(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)"
 
 
 def has_failed_base(payload: Mapping[str, Any]) -> bool:
-    """Return whether *payload* has MiniMax's report of a failure in place of a response."""
+    """Return whether *payload* is a failure that MiniMax reports as `base_resp` in place of a response."""
     base = payload.get("base_resp")
     return isinstance(base, dict) and bool(base.get("status_code")) and not payload.get("choices")
 
 
-_ERROR_WORDS = frozenset(["detail", "errors", "message", "msg"])  # of errors without the field `error`
+_ERROR_WORDS = frozenset(["detail", "errors", "message", "msg"])  # fields of errors that have no `error`
 
 
 def reports_error(payload: Mapping[str, Any]) -> bool:
@@ -124,7 +124,7 @@ def is_error_name(kind: Any) -> bool:
 
 
 def has_message(payload: Mapping[str, Any]) -> bool:
-    """Return whether *payload* has a text, which in place of a whole response is that of an error."""
+    """Return whether *payload* has a message: in place of a complete response it is that of an error."""
     message = payload.get("message") or payload.get("msg")
     return isinstance(message, str) and message != ""
 
@@ -139,7 +139,7 @@ def _is_about_context(message: Any) -> bool:
 
 
 def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
-    """Return the error in a chat `{"error": …}`, a flat or nested `error`, or a `response.failed`."""
+    """Return the error in a chat `{"error": …}`, a flat or nested `error` event, or a `response.failed`."""
     response = payload.get("response")
     error = _error_object(response if isinstance(response, dict) and response.get("error") else dict(payload))
     code = error.get("code")
@@ -152,7 +152,7 @@ def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
 
 
 def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamRejected:
-    """Return the error of an HTTP response; a *status* that is not an error becomes 502."""
+    """Return the error of an HTTP response; a *status* below 400 becomes 502."""
     error, shape = _error_in(body.strip())
     lowered = {name.lower(): value for name, value in headers.items()}
     family = _limit_family(lowered)
@@ -188,7 +188,7 @@ def _error_in(body: bytes) -> tuple[ErrorObject, BodyShape]:
     if _MARKUP.match(text):
         return {"message": text}, BodyShape.HTML
     try:
-        error = _error_object(loads(body.removeprefix(b"data:").strip()))  # DashScope sends one SSE line
+        error = _error_object(loads(body.removeprefix(b"data:").strip()))  # DashScope sends an SSE line
     except ValueError:
         return {"message": text}, BodyShape.TEXT
     texts = (error.get("message"), error.get("type"), error.get("code"))
@@ -208,7 +208,7 @@ def _limit_family(headers: Mapping[str, str]) -> str:
 
 
 def _family_reset(family: str, headers: Mapping[str, str]) -> ErrorObject:
-    """Return when the limit *family* resets, as an error's fields: of its full windows, the last to reset."""
+    """Return when the last full window of the limit *family* resets, as fields of an error object."""
     resets = []
     for window in _WINDOWS:
         begin = f"x-{family}-{window}"
@@ -245,7 +245,7 @@ def _error_object(body: Any) -> ErrorObject:
 
 
 def _with_message(error: dict[str, Any]) -> ErrorObject:
-    """Return *error* with the text that it has under another name than `message`."""
+    """Return *error* with its text as `message`, where the text has another name."""
     message = error.get("message")
     if not isinstance(message, str) and (text := _text_in(error)):
         error = {**error, "message": text}
@@ -266,7 +266,7 @@ def _text_in(error: dict[str, Any]) -> str:
 
 
 def _texts_of(errors: list[Any]) -> str:
-    """Return the texts of *errors*, each with the place that it is about where that is named."""
+    """Return the texts of *errors*, each with the location that it names, if any."""
     texts = []
     for error in errors[:MAX_LISTED_ERRORS]:
         if isinstance(error, str):

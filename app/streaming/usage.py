@@ -27,7 +27,7 @@ from schemas import bounds
 @record
 class Usage:
     """
-    Token counts. Details are parts of the totals, not additions to them.
+    Token counts of a response. Details are parts of the totals, not additions.
 
     None means that the upstream did not report the count, which differs from zero.
     """
@@ -46,7 +46,7 @@ class Usage:
 
 CHAT = ("prompt_tokens", "completion_tokens")  # the names of the input and the output
 RESPONSES = ("input_tokens", "output_tokens")
-_TOTALS = frozenset((*CHAT, *RESPONSES, "total_tokens"))  # of a usage without details
+_TOTALS = frozenset((*CHAT, *RESPONSES, "total_tokens"))  # fields of a usage without details
 
 _COUNTS = tuple(field.name for field in fields(Usage))
 
@@ -116,9 +116,9 @@ def usage_from_responses(usage: Any) -> Usage | None:
 
 def names_of_unknown(usage: Any) -> tuple[str, ...]:
     """
-    Return the names in a usage whose counts are not understood, `usage` for one that has none.
+    Return the names of the fields of a usage without known counts, `usage` if it has no fields.
 
-    Only what looks like the name of a field is one, so that they never quote a value.
+    Only texts that look like names are returned, so that they never contain a value.
     """
     names = usage if isinstance(usage, dict) else ()
     fields_of = [name for name in islice(names, MAX_UNKNOWN_NAMES) if _FIELD_NAME.fullmatch(name)]
@@ -126,26 +126,26 @@ def names_of_unknown(usage: Any) -> tuple[str, ...]:
 
 
 def _usage(usage: Any, own: tuple[str, str], other: tuple[str, str]) -> Usage | None:
-    """Return the usage under a protocol's *own* names, under the *other* ones where those are absent."""
+    """Return the usage under a protocol's *own* names, or under the *other* names where those are absent."""
     if not isinstance(usage, dict):
         return None
     input_key, output_key = _key(usage, own[0], other[0]), _key(usage, own[1], other[1])
     if not _is_plausible(usage, input_key) or not _is_plausible(usage, output_key):
-        return None  # a report with one implausible side is discarded, and estimated
+        return None  # a report with an implausible side is discarded; usage is estimated
     total = _count(usage, "total_tokens")
     sides = _sides(_count(usage, input_key), _count(usage, output_key), total)
     if sides is None:
         return None
     details = dict.fromkeys(_NAMES) if usage.keys() <= _TOTALS else _details(usage, own, other)
     tokens_in, tokens_out = _billed(*sides, total, details["cached_tokens"], details["reasoning_tokens"])
-    for name, count in details.items():  # a part is no more than its total
+    for name, count in details.items():  # a part is never greater than its total
         if count is not None:
             details[name] = min(count, tokens_in if _is_of_input(name) else tokens_out)
     return Usage(tokens_in, tokens_out, max(total or 0, tokens_in + tokens_out), **details)
 
 
 def _details(usage: dict[str, Any], own: tuple[str, str], other: tuple[str, str]) -> dict[str, int | None]:
-    """Return the details in *usage* by the names of `_NAMES`, None for each that it does not have."""
+    """Return the details in *usage* by the names of `_NAMES`; None for absent ones."""
     holders = {
         "": usage,
         "input": usage.get(f"{own[0]}_details")
@@ -157,7 +157,7 @@ def _details(usage: dict[str, Any], own: tuple[str, str], other: tuple[str, str]
 
 
 def _key(usage: dict[str, Any], own: str, other: str) -> str:
-    """Return the name of a side: its *own*, unless that is absent, or 0 and the *other* is not (New API)."""
+    """Return the key of a count: *own*, unless it is absent, or is 0 while *other* is not (New API)."""
     value = usage.get(own)
     return own if value or (value is not None and not usage.get(other)) else other
 
@@ -167,7 +167,7 @@ def _is_of_input(detail: str) -> bool:
 
 
 def _detail(holders: dict[str, Any], places: tuple[tuple[str, str], ...]) -> int | None:
-    """Return the first count among *places* that is not 0; 0 if all are, None without one."""
+    """Return the first count at *places* that is not 0; 0 if all are 0, None if there is none."""
     reported = None
     for name, key in places:
         holder = holders[name]
@@ -199,12 +199,12 @@ def _billed(
 
 
 def _if_plausible(added: int) -> int:
-    """Return a count that no total confirms, 0 for an implausible one."""
+    """Return a count that no total confirms; 0 if it is implausible."""
     return added if added <= MAX_UNCONFIRMED_TOKENS else 0
 
 
 def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> tuple[int, int] | None:
-    """Return (input, output), of which the total implies one that is absent; None if it does not."""
+    """Return (input, output); one that is absent is derived from the total. None if that is impossible."""
     if tokens_in is not None and tokens_out is not None:
         return tokens_in, tokens_out
     present = tokens_in if tokens_out is None else tokens_out
@@ -230,6 +230,6 @@ def _tokens(value: Any) -> int | None:
 
 
 def _number(value: Any) -> Any:
-    """Return the number that a text of digits is, other values unchanged."""
+    """Return the number in a text of digits; return other values unchanged."""
     number = bounds.parse_integer(value) if type(value) is str else None
     return value if number is None else number

@@ -19,7 +19,7 @@ JsonObject = dict[str, Any]
 _NUMBERS = (int, float)
 _SHARED = frozenset(
     ("total_tokens", *CHAT, *RESPONSES, *(f"{name}_details" for name in (*CHAT, *RESPONSES)))
-)  # what is written again from the parsed usage
+)  # fields that are written from the parsed usage
 
 
 def chat_usage(usage: Usage | None) -> ChatUsage | None:
@@ -55,22 +55,22 @@ def responses_usage(usage: Usage | None) -> ResponsesUsage | None:
 
 def usage_for_chat(usage: Any, parsed: Usage | None) -> Any:
     """
-    Return the *usage* of a chat server as a client of chat reads it, unchanged if it is that.
+    Return the *usage* of a chat server in the form that chat clients read; unchanged if it has that form.
 
-    *parsed* is what it means, None if that is unknown: then there is none.
+    *parsed* is the usage that was read from it. None if it could not be read: then None is returned.
     """
     return _in_format(usage, CHAT, RESPONSES, chat_usage(parsed)) if _is_odd(usage, parsed, CHAT) else usage
 
 
 def usage_for_responses(usage: Any, parsed: Usage | None) -> Any:
-    """Return what `usage_for_chat` does, of a Responses server for a client of Responses."""
+    """Do what `usage_for_chat` does, for a Responses server and a Responses client."""
     if not _is_odd(usage, parsed, RESPONSES):
         return usage
     return _in_format(usage, RESPONSES, CHAT, responses_usage(parsed))
 
 
 def _is_odd(usage: Any, parsed: Usage | None, names: tuple[str, str]) -> bool:
-    """Return whether *usage* is not understood, or has its numbers under other *names*, or as texts."""
+    """Return whether *usage* is unreadable, has other names than *names*, or numbers as texts."""
     if parsed is None:
         return usage is not None
     input_name, output_name = names
@@ -84,7 +84,7 @@ def _is_odd(usage: Any, parsed: Usage | None, names: tuple[str, str]) -> bool:
 
 
 def _in_format(usage: Any, own: tuple[str, str], other: tuple[str, str], parsed: Any) -> Any:
-    """Return *parsed* with the fields of *usage* that have no counterpart in it."""
+    """Return *parsed* in the format, with those fields of *usage* that *parsed* does not cover."""
     if parsed is None:
         return None
     fields: JsonObject = {key: value for key, value in usage.items() if key not in _SHARED}
@@ -97,7 +97,7 @@ def _in_format(usage: Any, own: tuple[str, str], other: tuple[str, str], parsed:
 
 
 def images_usage(usage: Usage | None) -> JsonObject | None:
-    """Return the `usage` of a response of the Images API: what is no image is text."""
+    """Return the `usage` of an Images API response; tokens that are not of images count as text."""
     if usage is None:
         return None
     return {
@@ -134,7 +134,7 @@ def _known(details: dict[str, int | None]) -> Any:
 
 
 def chat_logprobs(tokens: list[Any]) -> list[TokenLogprob]:
-    """Return an event's logprobs with `bytes`, which only chat has."""
+    """Return an event's logprobs with the field `bytes`, which only chat has."""
     return [
         {**_with_bytes(token), "top_logprobs": [_with_bytes(top) for top in token.get("top_logprobs") or ()]}
         for token in tokens

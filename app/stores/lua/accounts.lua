@@ -1,4 +1,4 @@
--- Accounts: which are ready, and the present state of each.
+-- Accounts: which are ready, and the current state of each.
 --
 -- Accounts that offer the same (wires, kind, models) share an offer, `<protocols>:<kind>:<hash>`, and
 -- one index, ready:<offer>, a zset by policy score of those that may be chosen now. A model knows
@@ -7,8 +7,8 @@
 
 local FIELDS = { 'offer', 'weight', 'cap', 'in_flight', 'pass', 'group', 'used_1', 'used_2', 'reset_1',
   'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms', 'exceeded' }
-local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return looks at
-local RECENT_MS = 600000 -- an account chosen within it takes part in the balance
+local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return compares
+local RECENT_MS = 600000 -- only accounts that were chosen within this time take part in the balance
 
 local function read_account(id, now)
   local values = redis.call('HMGET', account_key(id), unpack(FIELDS))
@@ -112,8 +112,8 @@ local function level_of(account, policy)
   return lowest_recent or lowest
 end
 
--- Returns an account to the ready index with the virtual time of the others: it neither catches up on what it
--- missed while it was out, nor pays for what it had before.
+-- Returns an account to the ready index with the virtual time of the others, so that it neither catches up on the
+-- requests that it missed nor pays for those that it had before.
 local function rejoin(account, policy) -- rare
   local level = not is_simulated(account.offer) and level_of(account, policy)
   if level and account.pass ~= level then
@@ -131,7 +131,7 @@ local function set_state(account, state, reason, until_ms, now)
   redis.call('DEL', OUT_JSON)
 end
 
--- Lets an account serve one ordinary request, which tests whether the reason it was out for has ended.
+-- Lets an account serve one ordinary request, which tests whether the reason for its absence has ended.
 local function begin_test(account)
   account.tested, account.probe, account.cap = account.state, true, 1
   account.state = 'active'
@@ -174,7 +174,7 @@ local function enforces(account)
   return not account.exceeded and not UNENFORCED_KINDS[kind]
 end
 
--- Returns whether there is such an account.
+-- Returns whether an account with this id exists.
 local function free_slot(id, policy, now)
   local account = read_account(id, now)
   if not account then return false end

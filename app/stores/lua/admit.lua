@@ -6,15 +6,15 @@
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
 --          see reservations.lua; by_ms, if present, is the time when the client gives up; stored: the response comes from
 --          the cache, so it needs no account (account is ''), and only limits on requests apply; wait: if no account is
---          free, the request waits for one, unless so many wait already: see queue.lua; fingerprint, if present: that of
---          the key as the worker knows it, see authenticate.lua. A key with a team is
---          checked against the limits of its team as well, and refused while that is disabled
+--          free, the request waits for one, unless that many wait already: see queue.lua; fingerprint, if present: that
+--          of the key's record as the worker read it, see authenticate.lua. A key with a team is checked against the
+--          limits of its team as well, and refused while its team is disabled
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
 --          {refused: changed | key | team | limit | no_accounts | conversation | calendar | settled | late, …}; where no
---          account is free: rest_ms until the first that could serve returns (absent: unknown), and the number that are busy;
---          of one that waits now, queued: how many are before it, or queue_full. unenforced: which of the two bounds
---          is reserved or, with a limit, does not fit: accounts for the smaller are out.
--- A conversation without an owner is claimed by this key until its request is settled, for an hour at most.
+--          account is free: rest_ms until the first that could serve returns (absent: unknown), and busy, the number of
+--          busy ones; if the request waits now, queued: how many are before it, or queue_full. unenforced: which of the
+--          two bounds is reserved or, if a limit refuses, does not fit (then no account with the smaller is available).
+-- A conversation without an owner is claimed by this key until its request is settled, for at most an hour.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
 local request, now = cjson.decode(ARGV[1]), clock()

@@ -1,8 +1,8 @@
 -- When a refused request could be served within seconds: an account returns, or a busy one ends another request.
 
 local MAX_EXAMINED = 200 -- accounts of one pool: bounds the cost of a refusal
-local EXAMINED_EACH_TIME = 32 -- accounts of a pool whose every refusal examines them; larger pools reuse the last result
-local RESULT_MS = 250 -- for so long
+local EXAMINED_EACH_TIME = 32 -- pools of up to so many accounts are examined at every refusal; larger ones reuse a result
+local RESULT_MS = 250 -- how long a larger pool reuses a result
 local BRIEF = { burst_limited = true, suspected = true } -- states that end at a known time
 
 -- Returns when the first account that could serve *request* ends its rest (in ms from now; nil: unknown), and
@@ -20,7 +20,7 @@ local function estimate_waits(request, now)
     local offer, state, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'state', 'probe'))
     if offer and offers[offer] and (not request.allowed or request.allowed[id]) then
       local reason, over = model_rest(id, request.model, now)
-      local waits = reason ~= 'missing' and not is_unreadable(request, id) -- waiting adds neither a model nor a key
+      local waits = reason ~= 'missing' and not is_unreadable(request, id) -- a wait adds neither a model nor a decryption key
       if waits and BRIEF[state] then
         rests_until(redis.call('ZSCORE', OUT, id))
       elseif waits and state == 'active' then
@@ -35,8 +35,8 @@ local function estimate_waits(request, now)
   return soonest and soonest - now, busy
 end
 
--- Returns the refusal with both waits. Its cost does not grow with the pool: during many refusals the accounts of a
--- large pool, and those of requests that wait, are examined a few times a second, and the waits are counted down.
+-- Returns the refusal with both waits. Its cost does not grow with the pool: during many refusals, the accounts of a
+-- large pool are examined a few times a second, and in between the waits are counted down.
 local function no_accounts_refusal_with_waits(request, now) -- rare
   local key
   if request.wait or redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then

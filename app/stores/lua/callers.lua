@@ -1,4 +1,4 @@
--- An API key with what belongs to it: its team, and the settings of its pool.
+-- Callers: an API key with its team and the settings of its pool.
 
 -- Return the hash of a key (flat), ended by the fields team_state ('' where there is no such team) and team_limits if it
 -- has a team; and the fields of its pool that a request needs: settings, zone, limits, prices, routes.
@@ -18,7 +18,7 @@ local function read_caller(id)
   return record, pool
 end
 
--- Return a digest of what read_caller returned; it changes with any of that.
+-- Returns a digest of what read_caller returned, which changes with any part.
 local function caller_fingerprint(record, pool)
   return redis.sha1hex(cjson.encode({ record, pool }))
 end

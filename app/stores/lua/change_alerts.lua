@@ -8,7 +8,7 @@
 -- Invariants: a webhook has at most MAX_OPEN open alerts and MAX_PENDING messages; the oldest message makes room.
 local MAX_OPEN = 500
 local MAX_PENDING = 10
-local MAX_CHANGES = 40 -- in one message; the others are counted
+local MAX_CHANGES = 40 -- changes in one message; further ones are only counted
 local RETAINED_MS = 31 * 86400000
 
 local args, now = cjson.decode(ARGV[1]), clock()

@@ -3,7 +3,7 @@
 -- ARGV     key id, JSON {field: value}
 -- Returns  1 changed, 0 when there is no such key, -1 when its new team does not exist.
 -- Sessions of the holder of a disabled key end.
--- A key that changes its team takes what is in flight along: that settles under the limits it was admitted by.
+-- If the team changes, requests in flight still settle under the limits that admitted them.
 local fields = cjson.decode(ARGV[2])
 check(fields, {})
 check_each(fields, 'scalar', 'fields')

@@ -9,7 +9,7 @@
 --   list   an array                               object a table
 
 local MAX_NUMBER = 1e14 -- cjson writes 14 digits, and doubles hold sums of ninety such
-local MAX_TEXT = 4096 -- 256 characters of four bytes, four times over
+local MAX_TEXT = 4096 -- bytes: four times 256 characters of four bytes
 
 local function refuse(name) error('refused: ' .. name .. ' is not what the script documents', 0) end
 

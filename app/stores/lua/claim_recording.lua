@@ -5,7 +5,7 @@
 -- Returns  {run, state, fingerprint} of the request that has the claim, which may be this one; {'', 'full', ''} where
 --          max_recordings of the key are running.
 -- A claim expires after lease_ms unless record_response renews it.
--- Invariant: the recordings of a key are max_recordings at most.
+-- Invariant: a key has at most max_recordings recordings.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { key = 'text', digest = 'text', run = 'text', fingerprint = 'text', lease_ms = 'count',
   retention_ms = 'count', max_recordings = 'count' })
@@ -15,7 +15,7 @@ local record, index = recording_key(args.digest), recordings_key(args.key)
 local known = redis.call('HMGET', record, 'run', 'state', 'fingerprint')
 if known[1] then return known end
 
-if redis.call('EXISTS', POOL_RECORDINGS) == 0 then redis.call('DEL', POOL_RECORDED_SIZES) end -- the one expired a moment before
+if redis.call('EXISTS', POOL_RECORDINGS) == 0 then redis.call('DEL', POOL_RECORDED_SIZES) end -- expires a moment later
 sweep_recordings(now)
 for _, digest in ipairs(redis.call('ZRANGEBYSCORE', index, '-inf', now - args.retention_ms)) do
   forget_recording(args.key, digest)

@@ -1,7 +1,7 @@
 -- Close an open audit entry, and write it to the log unless its change was refused.
 -- KEYS[1]  root of the system keys
 -- ARGV     id of the open entry, its outcome (done | refused | unknown), JSON of the entry
--- Returns  1 closed, 0 when it was closed before, so an entry is written once.
+-- Returns  1 closed, 0 when it was already closed: an entry is written once.
 local MAX_AMOUNT = 100000
 check(ARGV, { [1] = 'text', [2] = 'text', [3] = 'blob' })
 if redis.call('HDEL', AUDIT_OPEN, ARGV[1]) == 0 then return 0 end

@@ -4,7 +4,7 @@
 --   sign_in             its tokens, sealed          expires_ms   when the access token expires; 0 unknown
 --   rotation            how often its tokens were replaced
 --   refresh_fence       how often the right to exchange was given: only the last holder may write
---   refresh_until_ms    until then no one else may exchange: one is under way, or just failed
+--   refresh_until_ms    no one else may exchange before: an exchange is under way, or failed a moment ago
 --   refresh_unanswered  '1' from the moment an exchange may be on its way until its response is known
 --   refresh_dead        why the issuer will never exchange this token again
 

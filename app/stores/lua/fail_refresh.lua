@@ -1,9 +1,9 @@
 -- Record how a token exchange failed, and release its lease.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {account, fence, reason, dead, answered, refused, cool_ms}: dead: only a new sign-in helps;
---          answered: the refresh token was not used up; refused: the upstream does not take the access
---          token either
--- Returns  1, or 0 when the lease was not the last one.
+--          answered: the refresh token was certainly not used up; refused: the upstream also refuses the
+--          access token
+-- Returns  1 recorded, or 0 when the lease is not the latest one.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { account = 'text', fence = 'count', reason = 'text', dead = '?flag', answered = '?flag', refused = '?flag',
   cool_ms = 'count' })

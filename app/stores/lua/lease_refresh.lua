@@ -11,8 +11,8 @@
 --               end the sign-in: it is the last resort, when the access token does not work either
 --   dead        only a new sign-in helps
 --   gone        there are no such tokens
--- Invariant: of one rotation at most one exchange is under way.
--- Safe to repeat: a lease whose reply was lost is waited out.
+-- Invariant: at most one exchange of each rotation is under way.
+-- Safe to repeat: a lease whose reply was lost expires.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { account = 'text', rotation = 'count', refused = '?flag', ttl_ms = 'count' })
 local key = account_key(args.account)

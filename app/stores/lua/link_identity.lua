@@ -1,5 +1,5 @@
--- Link an identity to an existing operator, in place of the one before, whose sessions end. Rules that assign the role
--- go on doing so: an operator could escape them otherwise.
+-- Link an identity to an existing operator in place of the previous one, whose sessions end. If rules assign the role,
+-- they continue to do so: otherwise an operator could escape them.
 -- KEYS[1]  root of the system keys
 -- ARGV     name, identity (SHA-256 (hex)), method, SHA-256 (hex) of the session to spare or ''
 -- Returns  'linked', 'taken' when it is another operator's, or 'unknown'.

@@ -1,6 +1,6 @@
 -- Models that rest at single accounts: overloaded, limited, suspected or missing there.
 
-local MAX_RESTING = 64 -- models remembered for each account: as resting, and as many again as missing
+local MAX_RESTING = 64 -- models remembered for each account as resting, and the same number as missing
 
 -- Why a model rests at an account. The score in rest:<account> is the end of the rest, with the reason after
 -- the decimal point, so that one read returns both.

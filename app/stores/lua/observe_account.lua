@@ -4,7 +4,7 @@
 --          or absent; room: the usage windows have room again, which ends window_spent; accepted: the upstream
 --          takes the credential again, so one ordinary request tests a credential_dead account; renewed: the
 --          account has a new version, so every process reads it again
--- Returns  1, 2 when that test began, or 0 when there is no such account (any more).
+-- Returns  1 stored, 2 if that test also began, 0 when there is no such account (any more).
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { account = 'text', fields = '?object', room = '?flag', accepted = '?flag', renewed = '?flag' })
 check_each(args.fields, 'scalar', 'fields')

@@ -30,7 +30,7 @@ end
 local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 'spent', burst_limited = 'limited',
   suspected = 'failing', credential_expired = 'failing' }
 
--- A limit that lasts longer than LONG_MS is spent, also that of one model; LONG_RESET_SECONDS of app.accounts.verdicts.
+-- A limit that lasts longer than LONG_MS counts as spent, also that of one model. Same as LONG_RESET_SECONDS in verdicts.py.
 local function obstacle_at(id, model, now)
   local LONG_MS = 90000
   local reason, until_ms = model_rest(id, model, now)

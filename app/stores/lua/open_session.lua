@@ -2,8 +2,8 @@
 -- KEYS[1]  root of the system keys
 -- ARGV[1]  JSON {digest (of the secret id), id (public), operator, address, agent, idle_ms, life_ms, most,
 --          method (how they signed in), identity (SHA-256 (hex) of the one that another service verified, or '')}
--- Returns  'opened', 'unknown' when there is no such operator, or the identity is not theirs, or 'suspended'. Of more
---          than `most` sessions the oldest end.
+-- Returns  'opened', 'unknown' when there is no such operator or the identity is not theirs, or 'suspended'. The oldest
+--          sessions above `most` end.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { digest = 'text', id = 'text', operator = 'text', address = 'text', agent = 'text', method = 'text',
   identity = 'text', idle_ms = 'count', life_ms = 'count', most = 'count' })

@@ -9,7 +9,7 @@ local function attempts_key(what) return root .. 'try:' .. what end
 local TOKENS = root .. 'admin-tokens' -- hash: name of an admin token -> digest
 local function token_key(digest) return root .. 'adm:' .. digest end
 
--- Returns the role of an operator; one that an earlier version created is an owner.
+-- Returns the role of an operator; operators of earlier versions, which have none, are owners.
 local function role_of(name) return redis.call('HGET', operator_key(name), 'role') or 'owner' end
 
 local ROLE_RANKS = { viewer = 1, admin = 2, owner = 3 }
@@ -72,7 +72,7 @@ local function end_sessions(operator, which)
   return ended
 end
 
--- Ends the sessions of an operator that began by the sign-in at another service, except the one of `spared`.
+-- Ends the sessions of an operator that began with a sign-in at another service, except the session `spared`.
 local function end_external_sessions(operator, spared)
   return end_sessions(operator, function(digest)
     local method = redis.call('HGET', session_key(digest), 'method') or 'password'
@@ -80,7 +80,7 @@ local function end_external_sessions(operator, spared)
   end)
 end
 
--- Gives an operator a role. The invitations of one who is no owner any more end.
+-- Gives an operator a role. The invitations of an operator who is no longer an owner end.
 local function give_role(operator, role)
   redis.call('HSET', operator_key(operator), 'role', role)
   if role ~= 'owner' then remove_invitations_by(operator) end
@@ -93,8 +93,8 @@ local function suspend(operator)
   remove_invitations_by(operator)
 end
 
--- Returns whether rules assign the role of an operator, and did so last with another fingerprint than `rules`. What an
--- earlier version assigned is as it was until the next sign-in.
+-- Returns whether rules assign the role of an operator and last did so under another fingerprint than `rules`. A role
+-- that an earlier version assigned stays valid until the next sign-in.
 local function is_stale(operator, rules)
   local values = redis.call('HMGET', operator_key(operator), 'by_rules', 'facts', 'rules')
   return values[1] == '1' and values[2] and values[3] ~= rules

@@ -1,7 +1,7 @@
 -- Outcomes: how the result of an attempt changes its account.
 
-local SAME_TIME_MS = 60000 -- two models limited within it: the account is; two credentials refused: perhaps no account
-local RETEST_SHARE, RETEST_MIN_MS, RETEST_MAX_MS = 0.05, 1000, 600000 -- of a wait that the upstream reported
+local SAME_TIME_MS = 60000 -- failures of two models, or of two credentials, within this time have one cause
+local RETEST_SHARE, RETEST_MIN_MS, RETEST_MAX_MS = 0.05, 1000, 600000 -- when to retest, as a share of the reported wait
 
 -- Returns whether an account other than *id* is ready for *model* at *offers*, and is not being tested.
 local function has_reliable_other(id, offers, model, now)
@@ -90,9 +90,9 @@ local function suspect(account, outcome, policy, now)
   end
 end
 
--- Returns whether a refused credential is only suspect. An upstream whose authentication fails refuses every
--- credential, and requests of one caller may be refused by any upstream, so within a minute only one account of the
--- pool goes out; its id is stored.
+-- Returns whether a refused credential is only suspect. An upstream whose authentication is broken refuses every
+-- credential, and any upstream may refuse the requests of one caller. So within a minute only one account of the pool
+-- is taken out; its id is stored.
 local function is_doubtful(account, outcome, now)
   if not outcome.base_ms or account.tested == outcome.state or outranks(account.state, outcome.state) then return false end
   local id, at_ms = string.match(redis.call('GET', REFUSED_CREDENTIAL) or '', '^(.*) (%d+)$')
@@ -130,7 +130,7 @@ end
 --                                               the account is well
 -- and may have windows = {{used percent, reset ms[, seconds]}, …}, the usage windows that the upstream reported,
 -- primary and secondary; null: not reported. It may have exceeded = JSON of a response that was billed with
--- more than its request allowed; the first is remembered, until an operator removes it.
+-- more than its request allowed; the first is stored until an operator removes it.
 local function apply_outcome(id, outcome, now, policy)
   local account = read_account(id, now)
   if not account then return end

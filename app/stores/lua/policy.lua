@@ -1,9 +1,9 @@
 -- Routing policies: pure functions of one account's numbers. The lowest score is chosen.
 --
--- account.pass is its virtual time: each pick advances it by 1 / weight, and the account that would be earliest
--- afterwards is next. The current weight decides the cost of a pick, so an account that was nearly spent has its
--- full share again as soon as it is not. account.spare is the unspent part of its tightest usage window, 0..1 (1:
--- no window), account.reset_ms the end of the window that ends first.
+-- account.pass is the virtual time of the account: each pick advances it by 1 / weight, and the account whose time
+-- would be lowest afterwards is picked next. The current weight decides the cost of a pick, so an account that was
+-- nearly spent has its full share again as soon as it is not. account.spare is the unspent part of its tightest usage
+-- window, 0..1 (1: no window), account.reset_ms the end of the window that ends first.
 
 local MIN_SPARE = 0.02 -- a nearly spent account still gets a fiftieth of its share
 

@@ -2,7 +2,7 @@
 -- KEYS[1]  root of the system keys
 -- ARGV[1]  JSON {digest (SHA-256 of its secret), id (public), role, label, by, operator ('' for one from the command
 --          line), life_ms, most (open invitations)}
--- Returns  'stored', 'full', or 'refused' when its author is no owner any more.
+-- Returns  'stored', 'full', or 'refused' when its author is no longer an owner.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { digest = 'text', id = 'text', role = 'text', label = 'text', by = 'text', operator = 'text',
   life_ms = 'count', most = 'count' })

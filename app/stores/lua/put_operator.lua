@@ -14,7 +14,7 @@ local key, role = operator_key(args.name), args.role
 if redis.call('EXISTS', key) == 1 then
   local values = redis.call('HMGET', key, 'password', 'identity')
   local is_repeated = (values[1] or '') == args.password and (values[2] or '') == args.identity
-  return is_repeated and 'made' or 'taken' -- the hash has a salt
+  return is_repeated and 'made' or 'taken' -- equal salted hashes: a repeated call
 end
 if args.identity ~= '' and redis.call('EXISTS', identity_key(args.identity)) == 1 then return 'linked' end
 if args.start ~= '' and (redis.call('GET', START) ~= args.start or redis.call('SCARD', OPERATORS) > 0) then

@@ -2,23 +2,24 @@
 --
 -- A request begins to wait with the start tag max(virtual time, finish tag of its key's last request); its key's next
 -- finish tag is that plus tokens / weight. The lowest tag goes first, and the virtual time is the tag of the last one
--- that was admitted: a key that used more tokens lately stands behind those that used less. What leaves unserved is
--- not counted: its key's later requests move up. Source: Goyal, Vin and Cheng, "Start-time Fair Queueing", SIGCOMM 1996.
+-- that was admitted: a key that used more tokens lately stands behind those that used less. A request that leaves
+-- unserved is not counted: later requests of its key move up. Source: Goyal, Vin and Cheng, "Start-time Fair Queueing",
+-- SIGCOMM 1996.
 -- A place is `<arrival>:<class>:<digest of the flow>:<request id>`, so that the first arrival goes first where tags are
 -- equal. It is lost unless it is renewed. Requests for the same model at the same accounts are one line, with a virtual
 -- time of its own: tokens of models that other accounts serve do not count; a flow is what a key sends to one line.
--- The class stands for what decides which accounts may serve: an account is
--- left to those who wait before a request only if they could use it.
--- The pool's field `queue` exists while requests may wait, so that the others need no look at the queue.
+-- The class encodes what decides which accounts may serve a request: an account is left to the requests that wait
+-- before it only if they could use that account.
+-- The pool's field `queue` exists while requests may wait, so that otherwise the queue need not be read.
 
-local PLACE_MS = 5000 -- how long a place lasts that is not renewed
-local TAGS_MS = 60000 -- how long it counts what a key used, after the last request that waited
-local LEAST_TOKENS = 100 -- a request counts as so many at least: it occupies a slot
-local OVERDUE = 64 -- lost places that one call removes
+local PLACE_MS = 5000 -- how long a place lasts without being renewed
+local TAGS_MS = 60000 -- how long the tags of keys are stored after the last request that waited
+local LEAST_TOKENS = 100 -- the smallest number of tokens that a request counts as, because it occupies a slot
+local OVERDUE = 64 -- maximum number of lost places that one call removes
 local MAX_OFFERED = 32 -- accounts of one pick that are compared with the queue
-local MAX_TAGS = 4096 -- flows and lines; then all are forgotten
-local VIRTUAL = '=virtual:' -- with a line, the field of the tags that has its virtual time
-local ARRIVALS = '=arrivals' -- another: the number of the last request that began to wait
+local MAX_TAGS = 4096 -- maximum number of tags, of flows and lines; when there are more, all are forgotten
+local VIRTUAL = '=virtual:' -- + line: the field of the tags with the line's virtual time
+local ARRIVALS = '=arrivals' -- the field of the tags with the number of the last request that began to wait
 
 local function tag_text(tag) return string.format('%.17g', tag) end
 
@@ -66,7 +67,7 @@ end
 
 local function line_of(model, pin, allowed) return digest_of(cjson.encode({ model, pin, allowed })) end
 
--- Returns the digest of what decides which accounts may serve *request*, that as JSON, and its line.
+-- Returns the class of *request* (what decides which accounts may serve it) as a digest and as JSON, and its line.
 local function class_of(request)
   local allowed = request.allowed and {}
   for id in pairs(request.allowed or {}) do allowed[#allowed + 1] = id end
@@ -77,7 +78,7 @@ local function class_of(request)
   return digest_of(text), text, line_of(request.model, pin, allowed or false)
 end
 
--- Returns what `class_of` encoded, in the shape of a request, with the offers that can serve it.
+-- Decodes what `class_of` encoded into the shape of a request, with the offers that can serve it.
 local function read_class(digest)
   local text = redis.call('GET', queue_class_key(digest))
   if not text then return nil end
@@ -125,8 +126,8 @@ local function tokens_of(request)
   return math.max(tokens, LEAST_TOKENS)
 end
 
--- Returns the places of those that wait for an account that could serve *request*, as {place, tag}, the first one first,
--- and whether its own line has such requests.
+-- Returns the places of the requests that wait for an account that could serve *request*, as {place, tag} in their
+-- order, and whether its own line has such requests.
 local function rivals_in_queue(request, own_class, line)
   local waiting, offers, classes = redis.call('ZRANGE', QUEUE, 0, -1, 'WITHSCORES'), offers_for(request), {}
   local rivals, is_active = {}, false
@@ -150,8 +151,8 @@ local function rivals_in_queue(request, own_class, line)
   return rivals, is_active
 end
 
--- Returns the turn of a request that has no place yet, and the places before it; nothing where it may ignore the queue.
--- A line in which no request waits begins where those that it competes with are.
+-- Returns the turn of a request that has no place yet, and the places before it; nothing if it may ignore the queue.
+-- A line in which no request waits begins at the virtual time of the lines that it competes with.
 local function new_turn(request, class, line)
   local rivals, is_active = rivals_in_queue(request, class, line)
   if #rivals == 0 and not request.wait then return nil end
@@ -180,7 +181,7 @@ local function expire_queue()
   for _, key in ipairs({ QUEUE, QUEUE_UNTIL, QUEUE_PLACES, QUEUE_TAGS }) do redis.call('PEXPIRE', key, TAGS_MS) end
 end
 
--- Returns whether a request may wait where at most *length* do: one more replaces the last, if it goes before that.
+-- Returns whether a request may wait if at most *length* may: in a full queue it replaces the last one if it precedes it.
 local function makes_room(turn, length)
   local count = redis.call('ZCARD', QUEUE)
   if count < length then return true end
@@ -238,8 +239,8 @@ local function end_turn(turn, request)
 end
 
 -- Returns the turn of a request: its start tag, what it adds to its flow's tag, and its place if it waits. Accounts
--- that are left to others are taken from its choice. Returns nothing where it may ignore the queue.
--- `wait` and `finish` record what became of the request; they are here so that no other call defines them.
+-- that are left to others are removed from its choice. Returns nothing if it may ignore the queue. `wait` and `finish`
+-- record what became of the request; they are defined inside so that calls without a queue do not pay for them.
 local function turn_of(request, now) -- rare
   local stored = redis.call('HGET', QUEUE_PLACES, request.id)
   local place = stored and cjson.decode(stored)[1]

@@ -7,7 +7,7 @@
 -- fields, then one field for each code more; the pool has at most MAX_ENTRIES refusals in full.
 local MAX_ENTRIES = 500
 local MAX_NAMES = 2000
-local FULL_PER_HOUR = 100 -- of one key and code; after that only the newest of each batch is stored in full
+local FULL_PER_HOUR = 100 -- refusals per key and code; after that only the newest of each batch is stored in full
 local RETAINED_MS = 31 * 86400000
 local BATCH_MS = 60000
 

@@ -5,10 +5,10 @@
 --          (the request may be repeated); `ended` whether the response is complete; max_bytes bounds all recordings
 --          of the key together, max_pool_bytes those of the pool, each with RECORDING_OVERHEAD
 -- ARGV[2]  the sealed piece; '' for none
--- Returns  the state that is recorded: too_large also where evicting others of the key did not make room, pool_full (recorded
---          as too_large) where the pool has none: other keys lose nothing; 'lost' where the request does not hold the
---          claim any more.
--- Invariant: the pieces of a key are max_bytes together, those of the pool max_pool_bytes.
+-- Returns  the recorded state: too_large also if evicting other recordings of the key did not make room; pool_full
+--          (recorded as too_large) if the pool has no room, for which recordings of other keys are not evicted; 'lost'
+--          if the request no longer holds the claim.
+-- Invariant: the pieces of a key have at most max_bytes in total, those of the pool max_pool_bytes.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { key = 'text', digest = 'text', run = 'text', at = 'count', state = 'text', ended = 'flag',
   lease_ms = 'count', retention_ms = 'count', max_bytes = 'count', max_pool_bytes = 'count' })

@@ -1,11 +1,11 @@
 -- Recorded responses, which repeats of a request with the same Idempotency-Key receive.
--- idem:of:<key> has the time at which each was last written: a running one is written at every renewal of its lease,
--- so those that have ended are the oldest.
--- idem:pool has the time at which each recording of the pool expires, and idem:bytes their sizes. A size is there as long
--- as its recording is in idem:pool; what has expired is removed when another recording of the pool is written.
+-- idem:of:<key> has the time at which each recording of the key was last written. A running one is written at every
+-- renewal of its lease, so the oldest ones have ended.
+-- idem:pool has the time at which each recording of the pool expires, and idem:bytes their sizes. A size is stored as
+-- long as its recording is in idem:pool; expired ones are removed when another recording of the pool is written.
 local TOTAL = 'total' -- field of idem:sizes:<key> and of idem:bytes
-local RECORDING_OVERHEAD = 1024 -- bytes that Redis needs besides the pieces, counted for the pool
-local MAX_SWEPT = 100 -- recordings that have expired, of one call: some hundred microseconds
+local RECORDING_OVERHEAD = 1024 -- bytes that Redis needs in addition to the pieces, counted for the pool
+local MAX_SWEPT = 100 -- expired recordings that one call removes, in some hundred microseconds
 
 local function subtract_size(sizes, digest)
   local size = tonumber(redis.call('HGET', sizes, digest) or nil)
@@ -57,8 +57,8 @@ local function evict_recording(key, except)
   return false
 end
 
--- Notes that the recording was written just now, and exists for *exists_ms*; *longest_ms* is the longest that any may exist
--- after it was written.
+-- Notes that the recording was written now and exists for *exists_ms*; *longest_ms* is the longest time that any
+-- recording may exist after it was written.
 local function touch_recording(key, digest, now, exists_ms, longest_ms)
   redis.call('ZADD', recordings_key(key), now, digest)
   redis.call('ZADD', POOL_RECORDINGS, now + exists_ms, key .. '|' .. digest)

@@ -2,7 +2,7 @@
 -- KEYS[1]  root of the pool
 -- ARGV     key id
 -- Returns  1 removed, 0 when there is no such key.
--- Its open requests settle as usual; a limit that is gone is ignored.
+-- Its open requests settle as usual; limits that were removed are ignored.
 local id = ARGV[1]
 local key = api_key_key(id)
 local values = redis.call('HMGET', key, 'name', 'limits', 'digest', 'former')

@@ -1,8 +1,8 @@
 -- Remove a team that has no keys, and the counters of its limits. Its usage stays in the ledger.
 -- KEYS[1]  root of the pool
 -- ARGV     its name
--- Returns  {1} removed, {0} when there is no such team, {-1, number of its keys} when it has any.
--- Open requests of keys that were in it settle as usual; a limit that is gone is ignored.
+-- Returns  {1} removed, {0} when there is no such team, {-1, number of its keys} when it has keys.
+-- Open requests of keys that were in it settle as usual; limits that were removed are ignored.
 local name = ARGV[1]
 local key = team_key(name)
 if redis.call('EXISTS', key) == 0 then return { 0 } end

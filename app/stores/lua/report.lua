@@ -1,12 +1,12 @@
 -- Report the outcome of an attempt, charge what may have been billed and, if another attempt may follow, reserve for
 -- it and pick its account.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {id, attempt, mark, charge, tried, never, and of the request what admit was given}; attempt is the
+-- ARGV[1]  JSON {id, attempt, mark, charge, tried, never, and the fields that admit was given}; attempt is the
 --          one that ended; charge, absent if nothing was billed, is {account, input_tokens, output_tokens,
 --          cost, …}, figures as in a ledger entry; tried: the accounts that failed, picked again only if there is
 --          no other; never: those that are not picked again
 -- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | limit | calendar | lease | key, …}.
--- The limits of a team are those of the team that the request was admitted under: its key may have another by now.
+-- Limits of a team are those of the team at admission: the key may be in another team by now.
 -- Safe to repeat: a report of an attempt that is no longer the newest returns the newest, and an attempt that has
 -- ended is charged once.  Invariant: as for admit, settled + held <= max for every strict limit.
 local request, now = cjson.decode(ARGV[1]), clock()
@@ -64,7 +64,7 @@ local function refused(reply, seen)
 end
 if not key[1] then return refused({ refused = 'key', why = 'removed', now = now }, {}) end -- its account bindings are unknown
 
--- Subtracts what this request still holds: it may use that again.
+-- Subtracts the holds of this request, which it may use again.
 local function without_own(gauges)
   for i, limit in ipairs(limits) do
     for _, hold in ipairs(holds) do

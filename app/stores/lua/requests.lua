@@ -2,23 +2,23 @@
 --
 -- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, unenforced,
 -- holds, charges, why, choice, expired, team, requested}; `leases` has its deadline. bounds and holds are those of the
--- attempt that runs ('' and parallel requests alone if none does); charges are those of earlier attempts.
--- An expired lease frees its slots and is charged its bounds, until a late settlement corrects that.
+-- running attempt (if none runs: '' and the holds of parallel requests); charges are those of earlier attempts.
+-- When a lease expires, its slot is freed and the request is charged its bounds, until a late settlement corrects that.
 
-local CLAIM_MS = 3600000 -- how long a key's claim on a conversation lasts that no response has confirmed: an hour
+local CLAIM_MS = 3600000 -- how long a key's claim on a conversation lasts before a response confirms it: an hour
 local OWNED_MS = 2592000000 -- how long an account is remembered as the owner of a conversation: 30 days
-local LATE_MS = 86400000 -- how long a late settlement is still understood: a day
-local CORRECTABLE_MS = 2592000000 -- how long a lease that ran out waits for its settlement: 30 days
-local MAX_MODELS = 100 -- of one key and day that have a name of their own in roll-ups
-local OTHER = '(other)' -- the name of all others: clients can invent names
+local LATE_MS = 86400000 -- how late a settlement may arrive: a day
+local CORRECTABLE_MS = 2592000000 -- how long an expired lease is stored for its late settlement: 30 days
+local MAX_MODELS = 100 -- models of a key and day that roll-ups list by name
+local OTHER = '(other)' -- the name of all further models, because clients can invent names
 local NAMES_MS = 3 * 86400000
-local SWEEP = 4 -- overdue leases one call takes back
-local MAX_OUT = 16 -- accounts that a decision remembers as out
+local SWEEP = 4 -- overdue leases that one call expires
+local MAX_OUT = 16 -- unavailable accounts that a decision lists
 
 local HOUR_MS = 3600000
-local SHORTEST_DAY_MS = 23 * HOUR_MS -- that on which clocks go forward
+local SHORTEST_DAY_MS = 23 * HOUR_MS -- the day on which clocks go forward
 
--- The figures of a ledger row that roll-ups add up; `requests` and `errors` are counted.
+-- The figures of a ledger row that roll-ups sum; they also count `requests` and `errors`.
 local FIGURES = { 'input_tokens', 'output_tokens', 'cached_tokens', 'reasoning_tokens', 'cost', 'waste_cost',
   'first_ms', 'total_ms', 'unreported_input_tokens', 'unreported_output_tokens', 'unreported_cost' }
 
@@ -34,7 +34,7 @@ local function check_charge(charge) -- rare
     unreported_cost = '?figure' })
 end
 
-local MAX_FIGURE = 2 ^ 53 -- as far as doubles are exact
+local MAX_FIGURE = 2 ^ 53 -- up to which doubles are exact
 
 local function has_settlement_texts(args)
   local ownership, conversation = args.ownership, args.conversation
@@ -151,7 +151,7 @@ local function write_entry(entry, reason, present)
   local by_account = attempts_by_account(entry)
   local rolled = not is_plain(entry) and by_account or nil
   entry.attempts_counted = rolled and true or nil
-  if entry.attempts and #entry.attempts == 0 then entry.attempts = nil end -- cjson would make it an object
+  if entry.attempts and #entry.attempts == 0 then entry.attempts = nil end -- cjson would encode it as an object
   local model = counted_model(entry)
   if model ~= entry.model then entry.counted_as = model end
   local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(entry), 'why', reason or '')
@@ -175,7 +175,7 @@ local function charged_amount(entry, unit, balanced)
   if unit == 'total_tokens' then
     return charged_amount(entry, 'input_tokens', balanced) + charged_amount(entry, 'output_tokens', balanced)
   end
-  local amount = entry[unit] or (unit == 'cost' and entry.ceiling_cost) or 0 -- without a price it is not free
+  local amount = entry[unit] or (unit == 'cost' and entry.ceiling_cost) or 0 -- without a price the ceiling counts
   return amount + (not balanced and entry['unreported_' .. unit] or 0)
 end
 
@@ -207,8 +207,8 @@ local function limits_for(key_limits, team_limits, pool_limits, model, stored)
   return result
 end
 
--- Charges a request whose admission a failover lost: under the current limits of its key, in the current window,
--- or in that of its admission where the calendar does not cover now.
+-- Charges a request whose admission was lost in a failover of Redis: under the current limits of its key and in the
+-- current window, or in the window of its admission if the calendar does not cover the present.
 local function charge_unheld(entry, calendar, now) -- rare
   local key_limits = redis.call('HGET', api_key_key(entry.key), 'limits')
   local pool_limits = redis.call('HGET', POOL, 'limits')
@@ -256,7 +256,7 @@ local function expire_lease(id, now, policy) -- rare
   local entry, owned = expired_entry(id, stored), redis.call('HMGET', api_key_key(stored.key), 'owner', 'labels')
   if owned[1] and owned[1] ~= '' then entry.owner = owned[1] end
   if owned[2] and owned[2] ~= '' then entry.labels = cjson.decode(owned[2]) end
-  entry.ended_ms = now -- the entry's own time may be later: other leases expire in the same call
+  entry.ended_ms = now -- not the entry's id, which may be later: other leases expire in the same call
   write_entry(entry, '[' .. stored.why .. ']')
   redis.call('HSET', request_key(id), 'expired', now)
   redis.call('PEXPIRE', request_key(id), CORRECTABLE_MS)

@@ -1,7 +1,7 @@
 -- Replace a sealed value by the same value sealed with another key, if it has not changed meanwhile.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {name (of the key, without its root), field ('': the key is a string), old, new}
--- Returns  1 replaced, 0: the value has changed, or is gone. The expiry of a string stays.
+-- Returns  1 replaced, 0 when the value has changed or was removed. A string retains its expiry.
 local args = cjson.decode(ARGV[1])
 check(args, { name = 'text', field = 'text', old = 'blob', new = 'blob' })
 local key = root .. args.name

@@ -6,7 +6,7 @@
 
 local SEVERITY = { never = 3, unbounded = 2, spent = 1, held = 0 }
 
--- Rounds amounts up, and removes those that are no bound.
+-- Rounds amounts up, and removes those that are too large to be a bound.
 local function round_amounts(request)
   for _, amounts in ipairs({ request.bounds, request.estimates, request.unenforced_bounds }) do
     for unit, amount in pairs(amounts) do amounts[unit] = amount < MAX_AMOUNT and math.max(0, math.ceil(amount)) or nil end

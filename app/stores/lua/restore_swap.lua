@@ -72,10 +72,10 @@ end
 local function reset_account(id, policy)
   local key = account_key(id)
   redis.call('HSET', key, 'in_flight', 0, 'probe', '0', 'refresh_until_ms', 0, 'version', now)
-  if redis.call('HEXISTS', key, 'sign_in') == 1 then redis.call('HSET', key, 'refresh_fence', now) end -- ends all leases
+  if redis.call('HEXISTS', key, 'sign_in') == 1 then redis.call('HSET', key, 'refresh_fence', now) end -- outdates all leases
   join_offer(id, served_models(key))
   local account = read_account(id, now)
-  if account.state == 'suspected' then -- a suspicion of the old pool
+  if account.state == 'suspected' then -- a suspicion from the time of the backup
     redis.call('HSET', key, 'errors', 0)
     set_state(account, 'active', '', 0, now)
   end
@@ -101,14 +101,14 @@ drop_ledger_index()
 for _, name in ipairs(redis.call('SMEMBERS', old)) do redis.call('DEL', root .. name) end
 for _, name in ipairs(redis.call('SMEMBERS', staged)) do
   local key = staged .. ':' .. name
-  if redis.call('EXISTS', key) == 1 then redis.call('RENAME', key, root .. name) end -- or it has expired
+  if redis.call('EXISTS', key) == 1 then redis.call('RENAME', key, root .. name) end -- else it has expired
   local request_id = string.match(name, '^r:(.*)$')
   if request_id then redis.call('DEL', settled_key(request_id)) end -- in the restored pool it is open
 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do expire_lease(id, now, policy) end
 for _, id in ipairs(redis.call('HVALS', NAMES)) do reset_account(id, policy) end
-for _, version in ipairs({ 'prices', 'routes' }) do -- newer than any that a process has read
+for _, version in ipairs({ 'prices', 'routes' }) do -- newer than any version that a process has read
   if (redis.call('HGET', POOL, version) or '0') ~= '0' then redis.call('HSET', POOL, version, now) end
 end
 redis.call('HSET', POOL, 'restored', args.backup, 'restored_by', args.run)

@@ -1,7 +1,7 @@
 -- Give an API key a new secret; the old one stays valid for a while, or ends immediately.
 -- KEYS[1]  root of the pool
 -- ARGV     key id, SHA-256 of the new secret (hex), how long the old one stays valid (ms)
--- Returns  {1, until when the old secret is valid (ms; 0: not any more)}, or {0} when there is no such key.
+-- Returns  {1, until when the old secret is valid (Unix ms; 0: no longer)}, or {0} when there is no such key.
 -- At most two secrets of a key are valid: an even older one ends now. Sessions of the key's holder end.
 local id, digest, overlap, now = ARGV[1], ARGV[2], number_argument(ARGV[3], 'overlap'), clock()
 local key = api_key_key(id)

@@ -1,7 +1,7 @@
 -- Selection: the account that serves a request.
 
 local STEP = 4 -- heads read at a time
-local MAX_SEEN = 32 -- and reported at most, where many are overloaded
+local MAX_SEEN = 32 -- most accounts that a decision reports
 
 -- Returns the set of accounts a key is bound to; nothing if it may use any account.
 local function account_set(list)
@@ -11,7 +11,7 @@ local function account_set(list)
   return set
 end
 
--- Returns the set of accounts that a key's list allows, of those that a request names if it names any; nothing if any
+-- Returns the set of accounts that both the key's list and the accounts named by the request allow; nothing if any
 -- account may serve.
 local function allowed_accounts(list, named)
   local set = account_set(list)

@@ -1,4 +1,4 @@
--- Give an operator another role, who is not suspended then. The invitations of one who is no owner any more end.
+-- Give an operator another role, which ends a suspension. If they are no longer an owner, their invitations end.
 -- KEYS[1]  root of the system keys
 -- ARGV     name, role (owner | admin | viewer)
 -- Returns  'changed', 'unknown', or 'last': the last owner stays one.

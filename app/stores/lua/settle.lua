@@ -47,7 +47,7 @@ elseif entry.source ~= 'cache' then -- a stored response reserves and uses nothi
   charge_unheld(entry, calendar, now)
   entry.unheld = true
 end
-if stored then entry.team = stored.team end -- the one it was admitted under
+if stored then entry.team = stored.team end -- its team at admission
 if stored and stored.affinity ~= '' then entry.affinity = stored.affinity end
 local entry_id = write_entry(entry, stored and '[' .. stored.why .. ']' or '[]', present)
 if args.ownership and args.ownership ~= '' and entry.status < 400 and entry.account ~= '' then
@@ -59,7 +59,7 @@ if args.conversation and args.conversation ~= '' then
   if entry.status < 400 and (not holder or holder == entry.key) then
     redis.call('SET', held_key, entry.key, 'PX', OWNED_MS)
   elseif holder == entry.key and redis.call('PTTL', held_key) <= CLAIM_MS then
-    redis.call('DEL', held_key) -- a claim of the admission that no response has confirmed
+    redis.call('DEL', held_key) -- the claim of the admission, which no response has confirmed
   end
 end
 redis.call('DEL', request_key(args.id))

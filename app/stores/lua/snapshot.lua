@@ -4,7 +4,7 @@
 -- ARGV     names of keys, without the root, that are returned as well if they exist
 -- Returns  {now, {last id of the ledger or '', entries ever added or '', last deleted id or ''},
 --          {{name, type, time to live (ms, -1 none), value as Redis returns it}, …}}
--- It reads every account, key, limit and open request, some 3 us each, and neither totals nor ledger entries.
+-- It reads every account, key, limit and open request, about 3 µs each, but neither totals nor ledger entries.
 local now, records, seen = clock(), {}, {}
 
 local READ = {

@@ -5,13 +5,12 @@
 -- ARGV[2]  the sealed response, of max_bytes at most
 -- Returns  how many responses were evicted; where MAX_EVICTIONS of the pool did not make room, none is stored.
 -- ans:of:<key> is a hash: digest -> "<stored at ms> <expires at ms> <bytes>".
--- Invariant: the responses of a key are max_responses at most, and max_bytes together; those of the pool are
--- max_pool_bytes together. One that has expired counts for the pool until its key stores another, or it is the
--- pool's oldest.
+-- Invariant: a key has at most max_responses responses, of max_bytes in total; those of the pool have max_pool_bytes
+-- in total. An expired response counts for the pool until its key stores another, or it is the oldest of the pool.
 local RESPONSES = root .. 'ans:pool' -- zset: JSON [key, digest, bytes] of a stored response -> when it was stored, Unix ms
-local RESPONSES_BYTES = root .. 'ans:bytes' -- what those take together, with RESPONSE_OVERHEAD for each
-local MAX_EVICTIONS = 1000 -- of one call: some milliseconds
-local RESPONSE_OVERHEAD = 512 -- bytes that Redis needs besides a response's own: names and entries
+local RESPONSES_BYTES = root .. 'ans:bytes' -- their total size, with RESPONSE_OVERHEAD for each
+local MAX_EVICTIONS = 1000 -- responses that one call evicts, in some milliseconds
+local RESPONSE_OVERHEAD = 512 -- bytes that Redis needs in addition to the response: names and entries
 
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { key = 'text', digest = 'text', ttl_ms = 'count', max_responses = 'count', max_bytes = 'count',

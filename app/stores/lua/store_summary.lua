@@ -2,7 +2,7 @@
 -- KEYS[1]  root of the pool
 -- ARGV     h | d, start (seconds), the token that was written when it was begun, JSON {by: text}
 -- Returns  1 stored, 0 not.
-local RETAINED_MS = { h = 32 * 86400000, d = 800 * 86400000 } -- how far back they are prepared
+local RETAINED_MS = { h = 32 * 86400000, d = 800 * 86400000 } -- how far back summaries are prepared
 local texts = cjson.decode(ARGV[4])
 if not RETAINED_MS[ARGV[1]] then refuse('span') end
 check(texts, {})

@@ -1,9 +1,9 @@
 -- Read an admin token that is being used.
 -- KEYS[1]  root of the system keys
--- ARGV     SHA-256 of its secret (hex), fingerprint of the present rules
--- Returns  {field, value, …} of the token, and `role`: that of its operator, `owner` without one, and `stale` where other
---          rules assigned it; empty when there is none, when its operator is suspended, or when its operator is gone, or is
---          another one of the same name, created later: then the token is removed.
+-- ARGV     SHA-256 of its secret (hex), fingerprint of the current rules
+-- Returns  {field, value, …} of the token, `role`: that of its operator, `owner` without one, and `stale` if other rules
+--          assigned the role; empty when there is no such token or its operator is suspended. If its operator was
+--          removed, even if another one has the same name by now, the token is removed as well.
 -- A token of an earlier version has no `operator`: the caller determines it. Its last use is stored once a minute.
 local USED_MS = 60000
 local digest = ARGV[1]

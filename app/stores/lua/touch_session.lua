@@ -1,8 +1,8 @@
 -- Read a session that is being used, and extend it.
 -- KEYS[1]  root of the system keys
--- ARGV     SHA-256 of its secret id (hex), its idle time (ms), fingerprint of the present rules
--- Returns  {field, value, …} of the session, and `role`: that of its operator, and `stale` where other rules assigned it;
---          empty when there is none, or its operator is gone.
+-- ARGV     SHA-256 of its secret id (hex), its idle time (ms), fingerprint of the current rules
+-- Returns  {field, value, …} of the session, `role`: that of its operator, and `stale` if other rules assigned the role;
+--          empty when there is no such session, or its operator was removed.
 local key, now, idle_ms = session_key(ARGV[1]), clock(), number_argument(ARGV[2], 'idle time')
 local flat = redis.call('HGETALL', key)
 if #flat == 0 then return {} end

@@ -1,5 +1,5 @@
--- Disconnect an operator from the identity that another service verifies, and end the sessions that began by it. Rules
--- no longer assign the role.
+-- Remove the identity that another service verifies from an operator, and end the sessions that began with it. Rules no
+-- longer assign the role.
 -- KEYS[1]  root of the system keys
 -- ARGV     name
 -- Returns  how many sessions ended, 'unknown', 'none' when no identity is connected, or 'last' when the operator has no

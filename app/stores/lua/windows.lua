@@ -6,7 +6,7 @@
 --     t  when q was last drained, ms      q  units * period not yet drained; drains m per ms
 --   hour, day, week, month, ever: one window of the calendar and the one before it
 --     b, s  start of the window, settled in it      pb, ps, ph  the same of the last one
--- Invariant: settled + held <= max, at every admission, in every window, though the clock go back.
+-- Invariant: settled + held <= max, at every admission, in every window, even if the clock goes back.
 
 local PERIOD_MS = { second = 1000, minute = 60000 }
 local PERIODS = { none = true, second = true, minute = true, hour = true, day = true, week = true, month = true, ever = true }
@@ -59,14 +59,14 @@ local function calendar_window(per, now, calendar)
   return window[1], window[2]
 end
 
--- Since when q drains. A clock that went back by a period at most drains nothing until it is where it was;
--- one that went back further had jumped ahead before, and drains from now on.
+-- Returns the time since when q drains. If the clock went back by at most a period, q does not drain until the clock
+-- is where it was. If it went back further, it had jumped ahead before, and q drains from now on.
 local function drains_from(since_ms, now, period)
   since_ms = tonumber(since_ms)
   return since_ms and since_ms > now and since_ms - now <= period and since_ms or now
 end
 
--- What is left of q at *now*. A clock that went back, as after a failover, drains nothing.
+-- Returns what is left of q at *now*. A clock that went back, as after a failover of Redis, drains nothing.
 local function drained(level, since_ms, rate, now)
   return math.max(0, (tonumber(level) or 0) - math.max(0, now - (tonumber(since_ms) or now)) * (tonumber(rate) or 0))
 end
@@ -75,8 +75,8 @@ local function store_bucket(key, level, rate, from)
   redis.call('HSET', key, 't', from, 'q', string.format('%.0f', level), 'm', rate)
 end
 
--- The clock had jumped ahead by more than a window and is back. Amounts of the future window count in this one,
--- in addition to its own; those that are held are released where they are held.
+-- Handles a clock that had jumped ahead by more than a window and is back. Amounts of the future window count in this
+-- one, in addition to its own; holds are released in the window that holds them.
 local function reenter_window(limit, counters, start, reset)
   local key, held, settled = limit_key(limit.id), tonumber(counters[1]) or 0, tonumber(counters[6]) or 0
   local last = redis.call('HMGET', key, 'pb', 'ps', 'ph')
@@ -176,10 +176,10 @@ local function settle_hold(hold, actual, now, charged)
   local windows = redis.call('HMGET', key, 'b', 'pb', 'h', 'ph')
   local settled, held, open = 's', 'h', windows[3]
   if tonumber(windows[1]) ~= start then
-    if tonumber(windows[2]) ~= start then return end -- an older window: the ledger alone remembers it
+    if tonumber(windows[2]) ~= start then return end -- an older window, which only the ledger records
     settled, held, open = 'ps', 'ph', windows[4]
   end
   redis.call('HINCRBY', key, settled, added)
-  release = math.min(release, tonumber(open) or 0) -- of a window that was left and entered again
+  release = math.min(release, tonumber(open) or 0) -- the window may have been left and entered again
   if release > 0 then redis.call('HINCRBY', key, held, -release) end
 end
