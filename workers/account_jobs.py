@@ -70,7 +70,13 @@ def _run_for_account(services: Services, pool: str, account: Account, now: float
                 account_name=account.name,
                 result=result.code,
             )
-        services.accounts.observe(pool, account.id, {f"look_{job.name}": result.to_json()})
+        services.accounts.observe(
+            pool,
+            account.id,
+            {f"look_{job.name}": result.to_json()},
+            answered=result.ok,
+            unanswered=result.unanswered,
+        )
 
 
 def _claim(services: Services, pool: str, account: Account, now: float, job: AccountJob) -> bool:

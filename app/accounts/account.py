@@ -101,6 +101,7 @@ class Account:
     failures_in_a_row: int = 0  # how many of its newest attempts failed
     suspicions: int = 0  # how many of its newest attempts were a reason to suspect it; 0 while it is tested
     latest_failure: str = ""  # the `Failure` of the newest one
+    unproven: str = ""  # the `Failure` of its newest test, if it has not answered since: it comes last
     refused: tuple[RefusedField, ...] = ()  # learned from its server's errors
     unknown_usage: tuple[str, ...] = ()  # the names in a usage of its server that is not understood
     unknown_usage_at: int = 0  # when it was reported, Unix seconds
@@ -212,6 +213,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         failures_in_a_row=failures_in_a_row(fields),
         suspicions=0 if fields.get("probe", "0") != "0" else integer("errors"),
         latest_failure=fields.get("streak_of", ""),
+        unproven=fields.get("unproven", ""),
         refused=_refused_fields(fields),
         unknown_usage=tuple(orjson.loads(fields.get("unknown_usage") or "[]")),
         unknown_usage_at=integer("unknown_usage_at"),

@@ -256,15 +256,24 @@ class AccountRepository:
         outcome: AccountOutcome | None = None,
         room: bool = False,
         accepted: bool = False,
+        answered: bool = False,
+        unanswered: str = "",
+        tested: bool = False,
     ) -> bool:
         """
         Store what a query to the upstream reported about an account, if it is still there.
 
         *outcome* is as in `app.accounts.outcomes`; *room* means that its usage windows have room again,
-        *accepted* that its credential is valid again. Returns whether an account that was out for
+        *accepted* that its credential is valid again, *answered* that it answered. *unanswered* is the
+        failure because of which it did not: one that has never answered then comes last until it does,
+        and so does any account that was *tested*. Returns whether an account that was out for
         its credential is in use again: one ordinary request tests it then.
         """
         request = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}
+        if unanswered:
+            request |= {"unanswered": unanswered, "tested": tested}
+        elif answered:
+            request["answered"] = True
         return self._store.observe(pool, request | ({"mark": outcome} if outcome else {}))
 
 

@@ -12,6 +12,11 @@ from app.errors import GatewayError, UpstreamError
 
 OK = "ok"
 FAILED = "failed"  # an error without a code
+# Other failures concern the query alone: a server may have no list of models, or not show it to this key.
+SHOWS_NO_ANSWER = frozenset(
+    {Failure.CREDENTIAL, Failure.UNREACHABLE, Failure.RESET, Failure.SLOW, Failure.BLOCKED}
+    | {Failure.SERVER_ERROR, Failure.REDIRECTED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,11 @@ class JobResult:
     @property
     def ok(self) -> bool:
         return self.code == OK
+
+    @property
+    def unanswered(self) -> str:
+        """The failure, where it shows that the account does not answer requests either; else ''."""
+        return self.failure if self.failure in SHOWS_NO_ANSWER else ""
 
     @property
     def is_credential_refused(self) -> bool:

@@ -88,7 +88,7 @@ def check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str]
         raise Unfit("metadata must be an object")
     if _OFFER.fullmatch(fields["offer"]) is None:
         raise Unfit("offer must be protocols, a kind and models")
-    for name in ("reason", "chatgpt_account_id", "exceeded", "limited_model", "probe"):
+    for name in ("reason", "chatgpt_account_id", "exceeded", "limited_model", "probe", "unproven"):
         check_text(fields.get(name, ""), name, min_chars=0)
     if is_clear(fields.get("credential", "")):
         checked_credential(fields["credential"][:MAX_CREDENTIAL_CHARS])  # earlier versions took longer ones

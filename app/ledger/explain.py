@@ -23,7 +23,9 @@ from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
 USAGE = ("source", *FIGURES, "counted_by", "unreported", *UNREPORTED)
-AHEAD_OF_ITS_GROUP, GROUP_WIDTH = 1e11, 1e12  # of scores; see lua/policy.lua
+AHEAD_OF_ITS_GROUP, GROUP_WIDTH, COMES_LAST = 1e11, 1e12, 1e15  # of scores; see lua/policy.lua
+
+PLACES = {"test": "being tested", "last": "has not answered since it failed its test, so it comes last"}
 
 Json = dict[str, Any]
 
@@ -356,8 +358,7 @@ def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> C
     if not choice["account"]:
         choice["why"] = "no account was available"
         return choice
-    tested = chosen_score is not None and _is_test(chosen_score, decision)
-    choice["why"] = explanations.selection(choice, tested=tested)
+    choice["why"] = explanations.selection(choice, _place(chosen_score, decision))
     return choice
 
 
@@ -367,14 +368,24 @@ def _candidate(
     """Return {score, why}; the score is None where it was not compared."""
     compared: float | None = None
     if score is not False:
-        if _is_test(score, decision):
-            reason = reason or "being tested"
-        else:
+        place = _place(score, decision)
+        if place == "policy":
             compared = score
+        elif reason in ("", "higher score"):
+            reason = PLACES[place]
     return {"score": compared, "why": explanations.candidate(is_chosen, reason, score or None, chosen_score)}
 
 
-def _is_test(score: float, decision: Json) -> bool:
-    """Return whether *score* is that of an account whose test was due. Source: `score` in lua/policy.lua."""
+def _place(score: float | None, decision: Json) -> str:
+    """
+    Return where *score* puts an account: `test`, `last`, or `policy` for all others.
+
+    Source: `score` in lua/policy.lua.
+    """
+    if score is None:
+        return "policy"
+    if score >= COMES_LAST:
+        return "last"
     group = score + AHEAD_OF_ITS_GROUP
-    return group == 0 or (decision.get("policy") == "ordered" and group % GROUP_WIDTH == 0)
+    is_test = group == 0 or (decision.get("policy") == "ordered" and group % GROUP_WIDTH == 0)
+    return "test" if is_test else "policy"

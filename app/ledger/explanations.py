@@ -14,6 +14,7 @@ SELECTED_BY = {
     "policy": "lowest score of the policy '{policy}'",
     "affinity": "session affinity: it served this conversation before",
     "test": "it was due to be tested again, and goes first",
+    "last": "no other account was available; this one has not answered since it failed its test",
     "asked again": "tried again, because no other account was left",
 }
 FAILURES = {
@@ -86,9 +87,13 @@ def charged(usage: Json) -> str:
     )
 
 
-def selection(choice: Json, *, tested: bool = False) -> str:
-    """Return the reason an account was chosen and its load; *tested*: its test was due."""
-    by = "test" if tested and choice["by"] == "policy" else choice["by"] or ""
+def selection(choice: Json, place: str = "policy") -> str:
+    """
+    Return the reason an account was chosen and its load.
+
+    *place* is where it stood if the policy chose it: `test`: its test was due; `last`: it failed its test.
+    """
+    by = place if choice["by"] == "policy" else choice["by"] or ""
     reason = SELECTED_BY.get(by, str(by)).format(policy=choice["policy"])
     load = f"{choice['in_flight']} of {choice['cap']} parallel requests"
     if choice["spare"] is None or choice["spare"] >= 1:

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
+from app.accounts.job_results import SHOWS_NO_ANSWER
 from app.accounts.new_account import changed_account, checked_credential, new_account
 from app.accounts.oauth_tokens import Tokens
 from app.accounts.own_proxy import proxy_of
@@ -214,6 +215,8 @@ class AccountOperations(AuditedOperations):
         result = self._checker.check(pool, account, model, seconds)
         if result.ok:  # the account may be out of use because of its credential
             self._accounts.observe(pool, account.id, {}, accepted=True)
+        elif result.failure in SHOWS_NO_ANSWER:
+            self._accounts.observe(pool, account.id, {}, unanswered=result.failure, tested=True)
         self._audit.note("account.test", pool, name, model=result.model, ok=result.ok)
         return result
 

@@ -101,7 +101,13 @@ class AccountLister:
             if isinstance(models, GatewayError)
             else JobResult(int(time.time()), listing.code or OK)
         )
-        self._accounts.observe(pool, account.id, {"look_models": result.to_json()})
+        self._accounts.observe(
+            pool,
+            account.id,
+            {"look_models": result.to_json()},
+            answered=listing.models is not None,
+            unanswered=result.unanswered,
+        )
         return listing
 
     def _query(

@@ -122,7 +122,7 @@ class LiveFeed:
 def _state_of(account: Account) -> str:
     """Return a text that differs whenever what the pages show of *account* differs."""
     shown = account.state, account.reason, account.until_ms, account.in_flight, account.cap
-    failing = account.persistent_failure, account.stays_in_use
+    failing = account.persistent_failure, account.stays_in_use, account.unproven
     return "|".join(map(str, (*shown, *failing, account.used, account.resets_ms)))
 
 

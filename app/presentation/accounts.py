@@ -74,6 +74,8 @@ class AccountView:
         """Why it is out of use, or how its latest attempts failed while it stays in use."""
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
+        if self.account.unproven:
+            return f"its test failed ({failure_label(self.account.unproven)}): last until it answers"
         if self.account.stays_in_use:
             return f"{self.account.suspicions} failures in a row, too few others to replace it"
         if not (failure := self.account.persistent_failure):

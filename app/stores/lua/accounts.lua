@@ -6,7 +6,7 @@
 -- not be chosen is in `out` with the time when it is due again (+inf: an operator has to act).
 
 local FIELDS = { 'offer', 'weight', 'cap', 'in_flight', 'pass', 'group', 'used_1', 'used_2', 'reset_1',
-  'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms', 'exceeded' }
+  'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms', 'exceeded', 'unproven' }
 local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return compares
 local RECENT_MS = 600000 -- only accounts that were chosen within this time take part in the balance
 
@@ -17,7 +17,7 @@ local function read_account(id, now)
     in_flight = tonumber(values[4]) or 0,
     pass = tonumber(values[5]) or 0, group = tonumber(values[6]) or 0, version = tonumber(values[11]),
     tested = values[12] and values[12] ~= '0' and values[12] or nil, state = values[13], errors = tonumber(values[14]) or 0,
-    since = tonumber(values[15]) or now, exceeded = values[16], spare = 1, reset_ms = 0 }
+    since = tonumber(values[15]) or now, exceeded = values[16], unproven = values[17], spare = 1, reset_ms = 0 }
   account.probe = account.tested ~= nil
   for window = 1, 2 do
     local used_percent, reset = tonumber(values[6 + window]), tonumber(values[8 + window])
@@ -139,6 +139,14 @@ local function begin_test(account)
   redis.call('HSET', account_key(account.id), 'probe', account.tested, 'state', 'active', 'reason', 'being tested again',
     'until_ms', 0)
   redis.call('DEL', OUT_JSON)
+end
+
+-- Forgets that an account has never answered: it has now, or the cause may have been corrected.
+local function forget_unproven(account, policy)
+  if not account.unproven then return end
+  redis.call('HDEL', account_key(account.id), 'unproven')
+  account.unproven = nil
+  if account.state == 'active' then rejoin(account, policy) end
 end
 
 -- Tests an account that is due. A burst limit simply ends.

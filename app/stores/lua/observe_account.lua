@@ -1,22 +1,34 @@
--- Store what a background job learned about an account from its upstream.
+-- Store what a background job, or a test by an operator, learned about an account from its upstream.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {account, fields = {name: value}, mark, room, accepted, renewed}: mark as for apply_outcome,
---          or absent; room: the usage windows have room again, which ends window_spent; accepted: the upstream
---          takes the credential again, so one ordinary request tests a credential_dead account; renewed: the
---          account has a new version, so every process reads it again
+-- ARGV[1]  JSON {account, fields = {name: value}, mark, room, accepted, renewed, answered, unanswered, tested}: mark as
+--          for apply_outcome, or absent; room: the usage windows have room again, which ends window_spent; accepted:
+--          the upstream takes the credential again, so one ordinary request tests a credential_dead account;
+--          renewed: the account has a new version, so every process reads it again; answered: it has answered;
+--          unanswered: why it has not. An account that has never answered anything then comes last until it does
+--          (`unproven`); tested: also one that has answered before, for an operator has just tested it
 -- Returns  1 stored, 2 if that test also began, 0 when there is no such account (any more).
 local args, now = cjson.decode(ARGV[1]), clock()
-check(args, { account = 'text', fields = '?object', room = '?flag', accepted = '?flag', renewed = '?flag' })
+check(args, { account = 'text', fields = '?object', room = '?flag', accepted = '?flag', renewed = '?flag',
+  answered = '?flag', unanswered = '?text', tested = '?flag' })
 check_each(args.fields, 'scalar', 'fields')
 args.mark = check_outcome(args.mark)
 if not read_account(args.account, now) then return 0 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
+local key = account_key(args.account)
 local listed = (args.fields or {}).listed
-if listed and listed ~= redis.call('HGET', account_key(args.account), 'listed') then forget_missing(args.account) end
-for field, value in pairs(args.fields or {}) do redis.call('HSET', account_key(args.account), field, storable(value)) end
-if args.renewed then redis.call('HINCRBY', account_key(args.account), 'version', 1) end
+if listed and listed ~= redis.call('HGET', key, 'listed') then forget_missing(args.account) end
+for field, value in pairs(args.fields or {}) do redis.call('HSET', key, field, storable(value)) end
+if args.renewed then redis.call('HINCRBY', key, 'version', 1) end
 if args.mark then apply_outcome(args.account, args.mark, now, policy) end
+
+local function has_answered()
+  local values = redis.call('HMGET', key, 'listed', 'attempts', 'unanswered')
+  return values[1] or (tonumber(values[2]) or 0) > (tonumber(values[3]) or 0)
+end
+if args.unanswered and (args.tested or not has_answered()) then redis.call('HSET', key, 'unproven', args.unanswered) end
+
 local account = read_account(args.account, now)
+if args.answered or args.accepted then forget_unproven(account, policy) end
 if args.room and (account.tested or account.state) == 'window_spent' then
   reactivate(account, policy, now)
 elseif args.accepted and account.state == 'credential_dead' then

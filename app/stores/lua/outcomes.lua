@@ -3,10 +3,12 @@
 local SAME_TIME_MS = 60000 -- failures of two models, or of two credentials, within this time have one cause
 local RETEST_SHARE, RETEST_MIN_MS, RETEST_MAX_MS = 0.05, 1000, 600000 -- when to retest, as a share of the reported wait
 
--- Returns whether an account other than *id* is ready for *model* at *offers*, and is not being tested.
+-- Returns whether an account other than *id* is ready for *model* at *offers*, does not come last
+-- and is not being tested.
 local function has_reliable_other(id, offers, model, now)
   for offer in pairs(offers) do
-    for _, other in ipairs(redis.call('ZRANGE', ready_key(offer), 0, 15)) do
+    local ready = redis.call('ZRANGEBYSCORE', ready_key(offer), '-inf', '(' .. COMES_LAST, 'LIMIT', 0, 16)
+    for _, other in ipairs(ready) do
       if other ~= id and redis.call('SISMEMBER', SOFT, other) == 0 and not model_rest(other, model, now) then return true end
     end
   end
@@ -142,6 +144,7 @@ local function apply_outcome(id, outcome, now, policy)
   end
   if outcome.exceeded then redis.call('HSETNX', account_key(id), 'exceeded', outcome.exceeded) end
   if outcome.ok then
+    forget_unproven(account, policy)
     if account.errors > 0 or account.probe then
       redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
       if account.state == 'active' and account.probe then

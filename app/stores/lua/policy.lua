@@ -26,8 +26,14 @@ local SCORES = {
   end,
 }
 
--- An account that is being tested goes first in its group, so that the next request tests it.
+local COMES_LAST = 1e15 -- beyond the scores of all other accounts, also of the last group
+
+-- An account that is being tested goes first in its group, so that the next request tests it. One that has failed
+-- whenever it was tried, ever since it was added, comes after all others.
 local function score(policy, account)
+  if account.unproven then
+    return COMES_LAST + (SCORES[policy] or SCORES.balanced)(account, effective_weight(policy, account))
+  end
   if account.probe then return (policy == 'ordered' and account.group * 1e12 or 0) - 1e11 end
   return (SCORES[policy] or SCORES.balanced)(account, effective_weight(policy, account))
 end

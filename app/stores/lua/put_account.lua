@@ -27,6 +27,6 @@ if not previous[1] or (tonumber(previous[2]) or 0) ~= (tonumber(redis.call('HGET
 end
 join_offer(id, models)
 forget_missing(id)
-redis.call('HDEL', account_key(id), 'streak') -- the operator may have corrected the cause of its failures
+redis.call('HDEL', account_key(id), 'streak', 'unproven') -- the operator may have corrected the cause of its failures
 rejoin(read_account(id, now), policy)
 return redis.call('HINCRBY', account_key(id), 'version', 1)

@@ -5,7 +5,9 @@
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { account = 'text', sign_in = 'blob', expires_ms = 'count' })
 local key = account_key(args.account)
-if not read_account(args.account, now) then return 0 end
+local account = read_account(args.account, now)
+if not account then return 0 end
+forget_unproven(account, redis.call('HGET', POOL, 'policy') or 'balanced')
 redis.call('HINCRBY', key, 'refresh_fence', 1)
 redis.call('HSET', key, 'refresh_held', '0')
 return put_tokens(args, REPLACEABLE, now)

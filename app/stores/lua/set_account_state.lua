@@ -14,7 +14,7 @@ else
   redis.call('ZREM', OUT, id)
   forget_rests(id)
   redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
-  redis.call('HDEL', account_key(id), 'streak')
+  redis.call('HDEL', account_key(id), 'streak', 'unproven')
   set_state(account, 'active', '', 0, now)
   rejoin(read_account(id, now), policy)
 end

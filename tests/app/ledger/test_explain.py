@@ -80,6 +80,26 @@ def test_settled(store: StoreOfTest) -> None:
     )
 
 
+def test_one_that_has_failed_its_test(store: StoreOfTest) -> None:
+    """It comes last, and serves where no other account is available."""
+    store.account("a", models=("m",))
+    store.scripts.run("observe_account", store.pool, b'{"account": "a", "unanswered": "credential"}')
+    store.remove("c")
+    store.admit("r1")
+    store.set_state("b", "paused")
+    store.admit("r2")
+
+    (choice,) = explain(store, "r1")["choices"]
+    why = "has not answered since it failed its test, so it comes last"
+    assert {"account": named("a"), "score": None, "why": why} in choice["candidates"]
+    (choice,) = explain(store, "r2")["choices"]
+    assert choice["candidates"] == [{"account": named("a"), "score": None, "why": "chosen"}]
+    assert choice["why"] == (
+        "no other account was available; this one has not answered since it failed its test; "
+        "1 of 100 parallel requests"
+    )
+
+
 def test_the_requested_model(store: StoreOfTest) -> None:
     """The name that the client sent is shown where another model served."""
     store.admit("r1", model="m")

@@ -37,6 +37,20 @@ def test_it_refuses(operations, upstream):
     assert check.error["message"]
 
 
+@pytest.mark.parametrize(("status", "unproven"), [(401, "credential"), (400, ""), (200, "")])
+def test_after_a_refused_test_it_comes_last(operations, services, upstream, status, unproven):
+    """Until a test or a request is answered, although it has listed its models."""
+    added = add(operations, upstream.base_url("a"))
+    services.accounts.observe(POOL, added.id, {}, answered=True)
+    if status != 200:
+        upstream.script({"play": "http_error", "status": status}, account="a", repeat="once")
+    operations.accounts.test(POOL, "main")
+    assert services.accounts.find(POOL, "main").unproven == unproven
+
+    assert operations.accounts.test(POOL, "main").ok
+    assert services.accounts.find(POOL, "main").unproven == ""
+
+
 def test_a_page_is_no_response(operations, upstream):
     """It is judged as for any request: a proxy or a login page answered, and nothing was cut."""
     add(operations, upstream.base_url("a"))

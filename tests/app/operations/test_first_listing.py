@@ -71,6 +71,29 @@ def test_a_name_that_does_not_exist(services: Any, added: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("reply", "unproven"),
+    [
+        (play({"error": {"message": "Incorrect API key provided"}}, 401), "credential"),
+        (play({"error": {"message": "down"}}, 503), "server_error"),
+        (play({"error": {"message": "Missing scopes: api.model.read"}}, 403), ""),
+        (play({"error": {"message": "not found"}}, 404), ""),
+        (play("no list"), ""),
+        (play(LIST), ""),
+    ],
+)
+def test_one_that_does_not_answer_comes_last(
+    services: Any, upstream: Any, added: Any, reply: dict[str, Any], unproven: str
+) -> None:
+    """A server without a list of models, or that does not show it to this key, may answer requests."""
+    account = added(upstream.base_url("a"))
+    upstream.script(reply, account="a", path="/models")
+
+    look(services, account)
+
+    assert services.accounts.find(POOL, "main").unproven == unproven
+
+
 def test_a_credential_that_is_refused(services: Any, upstream: Any, added: Any) -> None:
     error = {"error": {"message": "Incorrect API key provided", "type": "invalid_request_error"}}
     upstream.script(play(error, 401), account="a", path="/models")

@@ -65,6 +65,12 @@ def test_an_active_account_that_no_other_could_replace() -> None:
     assert AccountView(account, 1.0).reason == "3 failures in a row, too few others to replace it"
 
 
+def test_one_that_comes_last() -> None:
+    account = Account("acct_1", "a", "openai", "https://up.test", unproven="credential")
+
+    assert AccountView(account, 1.0).reason == "its test failed (credential): last until it answers"
+
+
 @pytest.mark.parametrize(
     ("used", "level"), [(79.9, "normal"), (80, "high"), (94, "high"), (95, "full"), (100, "full")]
 )

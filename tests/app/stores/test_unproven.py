@@ -1,0 +1,114 @@
+"""An account that failed its test and has never answered comes after all others, until it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.app.stores.test_policies import POLICIES
+from tests.support.store import StoreOfTest
+
+FAILED = {"soft": True, "asked": "m", "reason": "unreachable", "base_ms": 2000, "most_ms": 15_000}
+
+
+@pytest.fixture
+def store(redis_client: Any) -> StoreOfTest:
+    store = StoreOfTest(redis_client)
+    store.key("k")
+    store.account("refused")
+    store.account("works", group=9)
+    return store
+
+
+def observe(store: StoreOfTest, account: str = "refused", **more: Any) -> None:
+    store.scripts.run("observe_account", store.pool, orjson.dumps({"account": account, **more}))
+
+
+def unproven(store: StoreOfTest) -> bool:
+    return bool(store.state("refused").get("unproven"))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_comes_last(store: StoreOfTest, policy: str) -> None:
+    """By every policy, and although it is in a better group; it serves where the others are full."""
+    store.policy(policy)
+    observe(store, unanswered="credential")
+    assert {store.admit()["account"] for _ in range(30)} == {"works"}
+
+    store.account("works", group=9, cap=30)
+    assert store.admit()["account"] == "refused"
+
+
+def test_a_conversation_leaves_it(store: StoreOfTest) -> None:
+    """Under `ordered`, as it does for a better group."""
+    store.policy("ordered")
+    observe(store, unanswered="credential")
+    store.set_state("works", "paused")
+    assert store.admit("r1", affinity="c")["account"] == "refused"
+    store.settle("r1", FAILED | {"reason": "cut"})
+    store.set_state("works", "active")
+
+    assert store.admit("r2", affinity="c")["account"] == "works"
+
+
+@pytest.mark.parametrize("how", ["answer", "listing", "test", "resume", "change", "sign-in"])
+def test_until_it_answers_or_changes(store: StoreOfTest, how: str) -> None:
+    """Then it takes its share, without catching up on what it missed."""
+    observe(store, unanswered="credential")
+    for number in range(20):
+        store.settle(store.admit(f"earlier-{number}")["id"], {"ok": True})
+    if how == "answer":
+        store.settle(store.admit("r", pin="refused")["id"], {"ok": True})
+    elif how == "listing":
+        observe(store, answered=True)
+    elif how == "test":
+        observe(store, accepted=True)
+    elif how == "resume":
+        store.set_state("refused", "active")
+    elif how == "change":
+        store.account("refused")
+    else:
+        sign_in = {"account": "refused", "sign_in": "sealed", "expires_ms": 1}
+        store.scripts.run("replace_tokens", store.pool, orjson.dumps(sign_in))
+
+    assert not unproven(store)
+    chosen = [store.admit()["account"] for _ in range(20)]
+    assert 9 <= chosen.count("refused") <= 11
+
+
+@pytest.mark.parametrize("proof", [{"fields": {"listed": '["m"]'}}, {"answered": True}])
+def test_one_that_has_answered(store: StoreOfTest, proof: dict[str, Any]) -> None:
+    """A failed query proves nothing against it; a test by an operator does."""
+    observe(store, **proof)
+    store.settle(
+        store.admit("r", pin="refused")["id"],
+        {"ok": True},
+        status=200,
+        attempts=[{"account": "refused", "wire": "chat"}],
+    )
+    observe(store, unanswered="unreachable")
+    assert not unproven(store)
+
+    observe(store, unanswered="credential", tested=True)
+    assert unproven(store)
+
+
+def test_is_not_tested_before_others(store: StoreOfTest) -> None:
+    """After it has failed a request, its next one is no more than what the others leave."""
+    store.account("third")
+    observe(store, unanswered="unreachable")
+    store.settle(store.admit("r", pin="refused")["id"], FAILED)
+    assert store.state("refused")["state"] == "suspected"
+    store.advance(20_000)
+
+    assert "refused" not in {store.admit()["account"] for _ in range(20)}
+
+
+def test_takes_the_place_of_no_other(store: StoreOfTest) -> None:
+    """An account that works stays in use on suspicion: what is left has never answered."""
+    observe(store, unanswered="unreachable")
+    store.settle(store.admit("r")["id"], FAILED | {"reason": "server_error"})
+
+    assert store.state("works")["state"] == "active"
