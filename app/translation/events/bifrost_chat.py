@@ -1,7 +1,7 @@
 """
 Add Bifrost's additional fields to chat chunks and completions.
 
-`log_probs` repeats `logprobs`, `reasoning` and `reasoning_details` complete each other, and
+`log_probs` repeats `logprobs`, `reasoning` and `reasoning_details` are derived from each other, and
 usage has all of its details.
 
 Source: https://docs.getbifrost.ai (chat completions, OpenAI format)

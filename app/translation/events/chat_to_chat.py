@@ -5,8 +5,8 @@ from __future__ import annotations
 from app.streaming.events import DONE, Event
 from app.translation.events.chunk_identity import ChunkIdentity
 
-_LAST = b',"usage":null}'  # of the chunk itself: no inner object can end here
-# of a chunk that has only usage, also if that was not understood
+_LAST = b',"usage":null}'  # the end of a chunk: no inner object can end here
+# Keys of a chunk that has only usage, even if the usage could not be read.
 _FRAME = frozenset(
     ("id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier")
 )

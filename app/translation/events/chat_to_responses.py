@@ -71,20 +71,20 @@ class ChatToResponses:
         self._clock = clock
         self._suffix = response_id.removeprefix("resp_")
         self._names = ChatToolNames(request.get("tools", []) + added_tools(as_list(request.get("input"))))
-        # a client that has nothing stored returns reasoning only if it is encrypted
+        # A client that stores nothing returns only encrypted reasoning.
         self._returns_text = request.get("store") is not False and ENCRYPTED_REASONING not in (
             request.get("include") or ()
         )
-        self._open: dict[int, OpenMessage | OpenCall] = {}  # by output index
+        self._open: dict[int, OpenMessage | OpenCall] = {}  # open items by output index
         self._current: OpenMessage | None = None  # the item that the next text extends
         self._current_type = ""
         self._reasoning_key: ReasoningKey = REASONING_TEXT_KEYS[0]
-        self._has_reasoning_text = False  # whether it was under that key; it may be in details alone
-        self._reasoning_index: int | None = None  # of the reasoning item that is open, or was last
+        self._has_reasoning_text = False  # whether reasoning came as text; it may come in details only
+        self._reasoning_index: int | None = None  # output index of the open or the last reasoning item
         self._extras: dict[str, Any] = {}  # `extra_content` of calls, by call id
-        self._details: Payload = {}  # of the reasoning item that is open: merged deltas
-        self._late_details: Payload = {}  # those that came while none was open
-        self._calls: dict[Any, tuple[str, OpenCall]] = {}  # by the chunks' tool index: (call id, item)
+        self._details: Payload = {}  # merged details of the open reasoning item
+        self._late_details: Payload = {}  # details that came while no reasoning item was open
+        self._calls: dict[Any, tuple[str, OpenCall]] = {}  # (call id, item) by the tool index in chunks
         self._output: dict[int, ResponsesItem] = {}
         self._finish_reason = ""
         self._usage: Usage | None = None
@@ -145,7 +145,7 @@ class ChatToResponses:
             self._close_items(self._awaiting_arguments())
 
     def _awaiting_arguments(self) -> list[int]:
-        """Return the output indexes of calls whose arguments may follow the finish reason: they have none."""
+        """Return the output indexes of calls without arguments, which may follow the finish reason."""
         if self._finish_reason not in COMPLETE:
             return []
         items = self._open.items()
@@ -156,7 +156,7 @@ class ChatToResponses:
         for index in list(self._open):
             if index not in excepted:
                 self._close(index, status)
-        self._current = None  # a message is not excepted
+        self._current = None  # also if it is a message
 
     def _on_delta(self, delta: Payload, logprobs: Payload | None) -> None:
         details = delta.get(DETAILS)
@@ -187,7 +187,7 @@ class ChatToResponses:
             self._on_call({"index": LEGACY_CALL, "function": legacy}, 0)
 
     def _add_details(self, details: Any) -> None:
-        """Remember details for the next turn: of the open reasoning, or else of the response."""
+        """Remember *details* for the next turn, as those of the open reasoning or else of the response."""
         if not self._open and not self._output:
             self._message("reasoning")
         is_open = self._current is not None and self._current_type == "reasoning"
@@ -198,7 +198,7 @@ class ChatToResponses:
         self._send(self._message(item_type).add_text(part_type, text, logprobs))
 
     def _message(self, item_type: str) -> OpenMessage:
-        """Return the item of this type that is open, or announce another."""
+        """Return the open item of this type, or announce a new one."""
         if self._current is None or self._current_type != item_type:
             self._close_current()
             index = self._next_index()
@@ -226,7 +226,7 @@ class ChatToResponses:
         self._send(events)
 
     def _carry_reasoning(self, opened: OpenMessage) -> None:
-        """Add what the next turn needs to know of this reasoning, unless the client returns that itself."""
+        """Add the state of this reasoning that the next turn needs, unless the client returns it itself."""
         if self._details:
             details, self._details = join_texts(self._details)[DETAILS], {}
             state: CarriedState = {"details": details}
@@ -241,7 +241,7 @@ class ChatToResponses:
             opened.set_encrypted(encode_state({"key": self._reasoning_key}))
 
     def _send_extras(self) -> None:
-        """Send a reasoning item with what the next turn has to return and no other item has."""
+        """Send a reasoning item with the state that the next turn must return and no other item carries."""
         index = self._next_index()
         opened = OpenMessage(
             f"{ID_PREFIX['reasoning']}_{self._suffix}_{index}", index, ITEM_TEMPLATES["reasoning"]
@@ -259,7 +259,8 @@ class ChatToResponses:
         tool_index, call_id = call.get("index", position), call.get("id")
         function = call.get("function") or call.get("custom") or {}
         known = self._calls.get(tool_index)
-        if known is None or (call_id and call_id != known[0] and function.get("name")):  # a reused index
+        # The index is used again for another call
+        if known is None or (call_id and call_id != known[0] and function.get("name")):
             known = self._calls[tool_index] = self._open_call(call, function)
         if call.get("extra_content"):
             self._extras[known[0]] = call["extra_content"]
@@ -322,7 +323,7 @@ def _finish_reason_of(choice: Payload) -> str:
 
 
 def _text_of(details: Any) -> str:
-    """Return the text of reasoning that only *details* have; repeats of a shown text have none."""
+    """Return the reasoning text in *details*, '' if it repeats a text that was shown already."""
     texts = [
         detail.get("text") or detail.get("summary")
         for detail in (details if isinstance(details, list) else ())

@@ -1,9 +1,8 @@
 """
 Give all chunks of a chat stream one `id`, `created` and `model`, their type, and each choice its role.
 
-SDKs join chunks by these, fail without them, or ignore a chunk without its type. Azure's first chunk has
-an empty id, Ollama gives every chunk its own time, and other servers leave out any of them, or change the
-id.
+SDKs join chunks by these values, fail without them, or ignore a chunk without its type. Azure's first chunk
+has an empty id, Ollama gives every chunk its own time, and other servers omit some of them, or change the id.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -34,7 +33,7 @@ class ChunkIdentity:
         self._identity: Payload = {}
         self._known: tuple[Any, ...] = ()
         self._without_role = choices
-        self._begun: set[Any] = set()  # choices, while some have no role
+        self._begun: set[Any] = set()  # indexes of choices that have a role, while others have none
         self._held: list[Event] = []
 
     def unify(self, events: list[Event]) -> list[Event]:
@@ -57,11 +56,11 @@ class ChunkIdentity:
         return held
 
     def _begin(self, events: list[Event]) -> list[Event]:
-        """Return *events* and those held before, if one has the identity; else hold them and return []."""
+        """Return the held events and *events* once one has the identity; until then hold all, return []."""
         events, self._held = self._held + events, []
         for event in events:
             payload = event.payload
-            if "choices" not in payload:  # the end, or a failure
+            if "choices" not in payload:  # the sentinel or a failure
                 return events
             if payload.get("id") or payload["choices"]:
                 self._rename(event)
@@ -70,14 +69,14 @@ class ChunkIdentity:
         return []
 
     def _rename(self, event: Event) -> None:
-        """Give the chunk *event* the identity of its response, which it may decide."""
+        """Give the chunk *event* the identity of its response."""
         payload = event.payload
         if not self._known:
             self._identity = identity_of(payload, self._default)
             self._known = tuple(self._identity[key] for key in KEYS)
             self._identity["object"] = CHUNK
             if payload.get("object") != CHUNK:
-                self._known = (CHUNK,)  # no chunk has it, so that each gets the type
+                self._known = (CHUNK,)  # matches no chunk, so that each one gets the type
         changed = [key for key in self._identity if payload.get(key) != self._identity[key]]
         if changed:
             event.data = self._dated(event) if changed == ["created"] else None

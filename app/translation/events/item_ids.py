@@ -3,7 +3,7 @@ The places of output items: their indexes and ids, and the indexes of their part
 
 Some servers send another `item_id` with deltas than with the item, make a new id for each event, or leave it
 out, and the same with `content_index` and `output_index`. Two calls may have one `call_id`. Clients join
-events by these, and fail on what they do not know. The announced id of an item is that of all its events.
+events by these, and fail on unknown ones. So all events of an item get the id that was announced.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -46,7 +46,7 @@ class ItemIds:
         self._current: int | None = None  # output index of the item that was begun last, until it ends
         self._parts: dict[int, tuple[int, bool]] = {}  # (number of the last part, whether it has ended)
         self._calls: dict[str, tuple[int, str]] = {}  # (output index, item id) by call id
-        self._renamed: set[int] = set()  # output indexes of calls whose call_id was that of another
+        self._renamed: set[int] = set()  # output indexes of calls whose call_id was that of another call
 
     def with_place(self, payload: Payload) -> Payload:
         """Return the *payload* of one of `PLACED` with the indexes it lacks, unchanged if it has them."""
@@ -57,7 +57,7 @@ class ItemIds:
         return payload
 
     def placed(self, event: Event) -> Event:
-        """Return *event*, one of `PLACED` without an output index, with that and the announced id."""
+        """Return *event*, one of `PLACED` without an output index, with an index and the announced id."""
         payload, item = event.payload, event.payload.get("item")
         item_id = item.get("id") if type(item) is dict else payload.get("item_id")
         index = self._indexes.get(item_id) if type(item_id) is str and event.type != ADDED else None
@@ -73,12 +73,12 @@ class ItemIds:
         return self.repaired(Event({**payload, "output_index": index}))
 
     def _is_other(self, index: int, item: Any) -> bool:
-        """Return whether a finished *item* is another than that announced at *index*."""
+        """Return whether the finished *item* is a different one from that announced at *index*."""
         announced = self._announced.get(index)
         return announced is not None and type(item) is dict and item.get("type") != announced.get("type")
 
     def repaired(self, event: Event) -> Event:
-        """Return *event*, which has an output index, with the announced id; the same if it has that."""
+        """Return *event*, which has an output index, with the announced id; itself if it has that id."""
         payload = event.payload
         index, item = payload["output_index"], payload.get("item")
         if event.type == ADDED:
@@ -109,7 +109,7 @@ class ItemIds:
             self._parts[index] = content_index, False
 
     def with_announced(self, output: list[Any]) -> list[Any]:
-        """Return the final *output* with the announced ids; the same list if it has them."""
+        """Return the final *output* with the announced ids; the same list if it already has them."""
         changed = {
             index: _named(announced, output[index])
             for index, announced in self._announced.items()
@@ -145,7 +145,7 @@ class ItemIds:
         return Event({**event.payload, "item": _named(announced, item)})
 
     def _with_own_call_id(self, event: Event, index: int, item: Payload) -> Event:
-        """Return *event* with its item's id as `call_id` where that is the id of an earlier call."""
+        """Return *event* with the item's id as `call_id`, if an earlier call has the same `call_id`."""
         call_id, item_id = item.get("call_id"), item.get("id")
         if type(call_id) is not str or type(item_id) is not str or item.get("type") not in tuple(CALLS):
             return event
@@ -156,7 +156,7 @@ class ItemIds:
         return Event({**event.payload, "item": {**item, "call_id": item_id}})
 
     def _content_index(self, index: int, kind: str) -> int:
-        """Return the index of the part that an event of *kind* without one is about."""
+        """Return the content index for an event of *kind* that has none."""
         is_text = kind == PART_ADDED or kind.endswith((".delta", ".done"))
         number, has_ended = self._parts.get(index, (-1, True))
         if number < 0 or kind == PART_ADDED or (has_ended and kind.endswith(".delta")):

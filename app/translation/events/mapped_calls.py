@@ -34,7 +34,7 @@ class OpenCustomCall(OpenCall):
 
 
 class OpenShellCall(OpenCall):
-    """A `local_shell` call, or a function call where its arguments are no action."""
+    """A `local_shell` call; it becomes a function call if its arguments are not an action."""
 
     def __init__(self, item_id: str, output_index: int, item: ResponsesItem) -> None:
         super().__init__(item_id, output_index, {**item, "type": "function_call", "name": "local_shell"})

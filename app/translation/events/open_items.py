@@ -25,7 +25,7 @@ _KEYS = {prefix: (kind, key) for kind, (prefix, key) in PARTS.items()} | {
 
 
 class OpenItems:
-    """By output index; an item without one is not remembered."""
+    """The open items by output index; items without an index are not remembered."""
 
     def __init__(self) -> None:
         self._items: dict[int, Payload] = {}
@@ -49,7 +49,7 @@ class OpenItems:
         return self._texts.setdefault(_position(delta, ".delta"), [])
 
     def payload_of(self, index: Any, item: Payload) -> str:
-        """Return the text that was streamed for the tool of *item*, a call."""
+        """Return the payload of *item*, a call, as it was streamed so far."""
         position = index, 0, CALLS[item["type"]][0]
         done = self._done_texts.get(position)
         if isinstance(done, str):
@@ -57,7 +57,7 @@ class OpenItems:
         return "".join(piece for piece in self._texts.get(position, ()) if isinstance(piece, str))
 
     def text_of(self, item: Payload) -> str:
-        """Return the text that was streamed for the tool of *item*, a call that has not ended."""
+        """Return the payload of *item*, a call that has not ended, as it was streamed so far."""
         indexes = (index for index, opened in self._items.items() if opened.get("id") == item.get("id"))
         return next((self.payload_of(index, item) for index in indexes), "")
 
@@ -98,7 +98,7 @@ class OpenItems:
         return ended
 
     def _close(self, index: int, item: Payload) -> tuple[list[Payload], Payload]:
-        """Return (the events that end the texts and parts of *item*, the fields that these fill)."""
+        """Return (the events that end the texts and parts of *item*, the fields that they complete)."""
         payloads: list[Payload] = []
         fields: Payload = {}
         content: list[Any] = []
@@ -130,7 +130,7 @@ class OpenItems:
 
 
 def _status(status: str, fields: Payload) -> str:
-    """Return the status of an item with *fields*, of which arguments may have been cut off."""
+    """Return the status of an item with *fields*; it is incomplete if arguments were cut off."""
     return INCOMPLETE if is_cut(fields.get("arguments")) else status
 
 

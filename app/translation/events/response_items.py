@@ -41,16 +41,16 @@ class OpenMessage:
 
     @property
     def text(self) -> str:
-        """The text of the part that is open."""
+        """The text of the open part."""
         return "".join(self._pieces)
 
     @property
     def content_index(self) -> int:
-        """The index of the part that is open, or of the next one."""
+        """The index of the open part, or of the next one."""
         return len(self._parts)
 
     def set_encrypted(self, content: str) -> None:
-        """Give the item its `encrypted_content`."""
+        """Set the `encrypted_content` of the item."""
         self._head["encrypted_content"] = content
 
     def announce(self) -> list[ResponsesEvent]:
@@ -73,7 +73,7 @@ class OpenMessage:
         return events
 
     def add_annotations(self, annotations: list[Any]) -> list[ResponsesEvent]:
-        """Add *annotations* to the text that is open, or to one that begins here."""
+        """Add *annotations* to the open text, or to a new one."""
         events = [] if self._kind == "output_text" else self._start_part("output_text")
         for annotation in annotations:
             events.append(

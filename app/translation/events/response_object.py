@@ -86,7 +86,7 @@ def _complete_tool(tool: Any) -> Any:
 def failed_response(
     response_id: str, created_at: int, request: dict[str, Any], error: dict[str, Any]
 ) -> ResponseObject:
-    """Return the response object of a failure; *error* is that of an envelope, its code always a text."""
+    """Return the response object of a failure; *error* is the `error` of an error body, its code a text."""
     response = response_object(response_id, created_at, request)
     response["status"] = "failed"
     response["error"] = {**error, "code": error.get("code") or error.get("type")}

@@ -62,10 +62,10 @@ class ResponsesToChat:
         self._legacy = legacy_functions
         self._include_reasoning = include_reasoning
         self._is_formatted = is_formatted
-        self._comments = SeenParts()  # that are left out
-        self._cited = SeenParts()  # whose annotations were sent
+        self._comments = SeenParts()  # comments that are left out
+        self._cited = SeenParts()  # parts whose annotations were sent
         self._follows_comment = False
-        self._separator = ""  # before the next text
+        self._separator = ""  # text to send before the next text
         self._begun = self._ended = False
         self._seen = SeenParts()
         self._ids = ItemIds()
@@ -121,7 +121,7 @@ class ResponsesToChat:
         """Remember that the part of a delta was sent."""
         if self._lacks_places:
             self._seen.mark(self._ids.with_place(payload))
-        elif self._seen.mark(payload):  # the first delta of a part
+        elif self._seen.mark(payload):  # this is the first delta of a part
             placed = self._ids.with_place(payload)
             if placed is not payload:
                 self._lacks_places = True
@@ -245,7 +245,7 @@ class ResponsesToChat:
             self._send_call(tool_call, function, id=tool_call.call_id, type="function")
 
     def _send_call(self, tool_call: ToolCall, function: Payload, **head: str) -> None:
-        if self._legacy and tool_call.index == 0:  # a message has one `function_call` at most
+        if self._legacy and tool_call.index == 0:  # a message has at most one `function_call`
             self._send({"function_call": function})
         else:
             index = tool_call.index - self._legacy
@@ -259,7 +259,7 @@ class ResponsesToChat:
                 self._send_call(tool_call, {"arguments": delta})
 
     def _call_of(self, payload: Payload) -> ToolCall | None:
-        """Return the call of *payload*; one without any id is of the item that was begun last."""
+        """Return the call that *payload* refers to; without any id it is the one that began last."""
         call = self._calls.find(payload)
         if call is None and type(payload.get("output_index")) is not int:
             call = self._calls.find(self._ids.with_place(payload))
@@ -271,7 +271,7 @@ class ResponsesToChat:
             self._send_rest(tool_call, payload.get("input" if tool_call.custom else "arguments"))
 
     def _send_rest(self, tool_call: ToolCall, arguments: Any) -> None:
-        """Send the part of *arguments* that follows what was sent, if it does follow."""
+        """Send the rest of *arguments*, if they begin with what was sent."""
         sent = "".join(tool_call.sent)
         if tool_call.custom:
             self._send_custom(tool_call, arguments if isinstance(arguments, str) else sent)
@@ -286,7 +286,7 @@ class ResponsesToChat:
             self._send({"tool_calls": [{**call, "custom": {"name": tool_call.name, "input": text}}]})
 
     def _on_preview_call(self, payload: Payload) -> None:
-        """One event that names its call and brings a piece of the arguments."""
+        """Translate an event of a preview: it names its call and has a piece of the arguments."""
         self._announce(self._calls.open(payload, payload.get("output_index")))
         piece = payload.get("arguments") if "arguments" in payload else payload.get("delta")
         self._on_arguments({**payload, "delta": piece})
@@ -305,7 +305,7 @@ class ResponsesToChat:
         self._finish_response(payload, "length" if finish_reason == "stop" else finish_reason, finish_reason)
 
     def _finish_response(self, payload: Payload, call_reason: str, finish_reason: str) -> None:
-        """Send what only the final response has, and the end: *call_reason* if there are calls."""
+        """Send what only the final response has, then the end, with *call_reason* if there are calls."""
         response = payload.get("response") or {}
         self._on_opening(payload)
         is_silent = not self._seen
@@ -313,7 +313,8 @@ class ResponsesToChat:
             if is_silent or item.get("type") in CALL_TYPES:
                 self._finish_item(item, index)
         for tool_call in self._calls:
-            if tool_call.custom or not any(tool_call.sent):  # only the start of the call had its arguments
+            # The arguments were only in the start of the call
+            if tool_call.custom or not any(tool_call.sent):
                 self._send_rest(tool_call, tool_call.given or "".join(tool_call.sent))
         if not self._begun:
             self._send({"content": ""})

@@ -23,9 +23,9 @@ IMAGE_CALL = "image_generation_call"
 PARTIAL = "response.image_generation_call.partial_image"
 ITEM_DONE = "response.output_item.done"
 TERMINAL = ("response.completed", "response.incomplete")
-SETTINGS = ("background", "output_format", "quality", "size")  # of an image, as it was produced
+SETTINGS = ("background", "output_format", "quality", "size")  # settings with which an image was produced
 DEFAULTS = {"background": "auto", "output_format": "png", "quality": "auto", "size": "auto"}
-MAX_QUOTED_CHARS = 500  # of what a model wrote in place of an image
+MAX_QUOTED_CHARS = 500  # of the text that a model wrote in place of an image
 
 
 class ResponsesToImages:
@@ -43,15 +43,15 @@ class ResponsesToImages:
         self.created_at = created_at
         self._settings = {key: requested.get(key) or default for key, default in DEFAULTS.items()}
         self._name = name
-        self._done: list[Any] = []  # items, in the order in which they ended
-        self._calls: dict[str | int, JsonObject] = {}  # the tool's, by id or output index
+        self._done: list[Any] = []  # finished items in their order
+        self._calls: dict[str | int, JsonObject] = {}  # calls of the tool, by id or output index
 
     def translate(self, events: Sequence[Event]) -> list[Event]:
         """Return the events of partial images. Raises UpstreamError where the response has no image."""
         return [partial for event in events if (partial := self._translate(event)) is not None]
 
     def completed_event(self, image: Mapping[str, Any], usage: Usage | None) -> Event:
-        """Return the last event of *image*, with the *usage* of all that produced it."""
+        """Return the last event of *image*, with the *usage* of everything that produced it."""
         payload = {**self._event("completed", image["result"], image), **_revised(image)}
         if (reported := images_usage(usage)) is not None:
             payload["usage"] = reported
@@ -118,7 +118,7 @@ def images_response(images: Sequence[Mapping[str, Any]], usage: Usage | None, cr
         "created": created_at,
         "data": [{"b64_json": image["result"], **_revised(image)} for image in images],
     }
-    if images:  # `auto` is no value of a response
+    if images:  # `auto` is not a value of a response
         body |= {name: value for name, value in settings_of(images[0]).items() if value != "auto"}
     if (reported := images_usage(usage)) is not None:
         body["usage"] = reported
@@ -126,13 +126,13 @@ def images_response(images: Sequence[Mapping[str, Any]], usage: Usage | None, cr
 
 
 def has_result(item: Mapping[str, Any]) -> bool:
-    """Return whether *item* has an image, whatever its status is: some have one that is out of date."""
+    """Return whether *item* has an image. The status is not checked: servers leave it outdated."""
     result = item.get("result")
     return isinstance(result, str) and bool(result)
 
 
 def settings_of(produced: Mapping[str, Any]) -> JsonObject:
-    """Return the settings that the upstream reports of an image."""
+    """Return the settings of an image that the upstream reports."""
     return {name: value for name in SETTINGS if isinstance(value := produced.get(name), str) and value}
 
 
@@ -144,7 +144,7 @@ def _revised(image: Mapping[str, Any]) -> JsonObject:
 def _no_image(
     kind: str, response: Mapping[str, Any], calls: list[JsonObject], output: list[Any]
 ) -> UpstreamError:
-    """Return why a response has no image: the tool's error, the model's words, or how it ended."""
+    """Return why a response has no image: the tool's error, the model's text, or how the response ended."""
     for call in calls:
         if isinstance(error := call.get("error"), dict):
             return rejection_from_event({"error": error})
@@ -167,7 +167,7 @@ def _no_image(
 
 
 def _written(output: list[Any]) -> str:
-    """Return the beginning of the text in *output*, which may be a refusal."""
+    """Return the beginning of the text or the refusal in *output*."""
     parts = [part for item in output if isinstance(item, dict) for part in as_list(item.get("content"))]
     texts = [
         text_of(part) or part.get("refusal") for part in parts if isinstance(part, dict) and "type" in part

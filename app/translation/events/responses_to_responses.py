@@ -59,12 +59,12 @@ class ResponsesPassThrough:
         self._parts: set[tuple[Any, Any]] = set()  # announced: (output index, content index)
         self._implicit = ImplicitMessages()
         self._open = OpenItems()
-        self._pieces: list[Any] = []  # of the text that the last delta extended
+        self._pieces: list[Any] = []  # pieces of the text that the last delta extended
         self._repaired = False
-        self._has_cut_call = False  # whether a call ends inside its arguments, which only deltas have
+        self._has_cut_call = False  # whether a call, known from its deltas, ends inside its arguments
         self._is_numbered = True  # whether the upstream numbers its events
-        self._number: Any = None  # of the last event sent
-        self._items: dict[int, ResponsesItem] = {}  # finished, by output index
+        self._number: Any = None  # sequence number of the last event sent
+        self._items: dict[int, ResponsesItem] = {}  # finished items by output index
         self._out: list[Event] = []
 
     def translate(self, events: list[Event]) -> list[Event]:
@@ -160,7 +160,7 @@ class ResponsesPassThrough:
         return event
 
     def _on_call_delta(self, event: Event) -> Event | None:
-        """Drop deltas of a call that was not announced: its `output_item.done` has everything."""
+        """Drop deltas of a call that was not announced: its `output_item.done` has all of the call."""
         payload = event.payload
         if payload.get("output_index") not in self._announced:
             return None if "output_index" in payload else event
@@ -179,7 +179,7 @@ class ResponsesPassThrough:
         if part in self._parts or part[0] in self._implicit or type(event.payload.get("part")) is not dict:
             return None
         if part[0] not in self._announced and _text_of(event.payload.get("part")) is not None:
-            return None  # its text announces the message, and the part
+            return None  # the text announces both the message and the part
         self._parts.add(part)
         self._ids.note_part(*part)
         return event
@@ -293,14 +293,14 @@ class ResponsesPassThrough:
         return event
 
     def _with_payload(self, item: Any) -> Any:
-        """Return *item* of the final output, of which a call has the text that was streamed for its tool."""
+        """Return *item* of the final output; a call without a payload gets the streamed one."""
         if not has_no_payload(item):
             return item
         streamed = (other for other in self._items.values() if other.get("id") == item.get("id"))
         return self._given(item, next(map(_payload_of, streamed), "") or self._open.text_of(item))
 
     def _given(self, item: Any, text: str) -> Any:
-        """Return *item*, a call without a text for its tool, with the *text* that was streamed for that."""
+        """Return *item*, a call without a payload, with the streamed *text* as its payload."""
         if not text and not lacks_payload(item):
             return item
         item = repaired_item(with_payload(item, text))
@@ -314,7 +314,7 @@ def _payload_of(item: Any) -> str:
 
 
 def _is_item(item: Any) -> bool:
-    """Return whether *item* can be read as an item; others have no meaning and are left out."""
+    """Return whether *item* is an item of output; other values have no meaning and are left out."""
     return type(item) is dict and type(item.get("type")) is str
 
 

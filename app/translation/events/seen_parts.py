@@ -17,7 +17,8 @@ class SeenParts:
     def __init__(self) -> None:
         self._positions: set[tuple[Any, Any]] = set()
         self._anywhere = False
-        self._last: tuple[Any, Any, Any] | None = None  # consecutive deltas are mostly of the same part
+        # Saves work: consecutive deltas mostly belong to the same part
+        self._last: tuple[Any, Any, Any] | None = None
 
     def mark(self, event: dict[str, Any]) -> bool:
         """Mark the part of *event* as sent; return whether it differs from that of the last call."""
@@ -33,7 +34,7 @@ class SeenParts:
         return True
 
     def forget_last(self) -> None:
-        """Make the next `mark` return True."""
+        """Forget which part was marked last, so that the next `mark` returns True."""
         self._last = None
 
     def __contains__(self, event: dict[str, Any]) -> bool:

@@ -18,10 +18,10 @@ class ToolCall:
     custom: bool
     item_id: Any = None
     output_index: Any = None
-    has_own_id: bool = True  # whether `call_id` is the upstream's
-    index: int = -1  # until it is announced
+    has_own_id: bool = True  # whether `call_id` came from the upstream
+    index: int = -1  # -1 until it is announced
     sent: list[str] = field(default_factory=list)  # pieces of its arguments or input
-    given: str = ""  # the arguments or input with which its item was begun
+    given: str = ""  # arguments or input in the first event of its item
 
     @property
     def announced(self) -> bool:
@@ -94,6 +94,6 @@ class ToolCalls:
 
 
 def _differ(call: ToolCall, item_id: Any, output_index: Any) -> bool:
-    """Return whether an item with the call id of *call* is another call: it differs in both positions."""
+    """Return whether an item with the call id of *call* is another call: both positions differ."""
     known = (call.item_id, item_id, call.output_index, output_index)
     return None not in known and call.item_id != item_id and call.output_index != output_index

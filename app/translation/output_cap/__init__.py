@@ -1,1 +1,1 @@
-"""Limits of a response's length, enforced here for upstreams that do not support them."""
+"""Limits on the length of a response, enforced for upstreams that do not support them."""

@@ -1,7 +1,7 @@
 """
 Enforce a chat request's length limit and stop sequences for an upstream that does not support them.
 
-For responses of one choice: several choices need an account that supports the limits.
+Only for responses of one choice: requests for several need an account that supports the limits.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ChatOutputCap(OutputCap):
         if delta.get("function_call"):
             allowed["function_call"] = self._allowed_text(delta["function_call"], "arguments")
         if self.cut is not None:
-            allowed.pop("reasoning_details", None)  # they contain what was cut from `reasoning`
+            allowed.pop("reasoning_details", None)  # they repeat the text that was cut from `reasoning`
         return allowed
 
     def _allowed_call(self, call: ChatToolCall) -> ChatToolCall:
@@ -105,7 +105,7 @@ class ChatOutputCap(OutputCap):
 
     def _finish(self, payload: Payload, choice: Payload) -> None:
         self._out.append(Event(_chunk(payload, choice, {}, self.cut)))
-        if "usage" in payload:  # requested, but the upstream's usage will not be read
+        if "usage" in payload:  # usage was requested, but that of the upstream will not be read
             self._out.append(Event({**payload, "choices": [], "usage": None}))
 
 

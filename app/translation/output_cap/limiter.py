@@ -32,7 +32,7 @@ class OutputLimiter:
             return self.limit_other(piece)
         text, self._held = self._held + piece, ""
         ends = [(start + len(stop), start) for stop in self._stops if (start := text.find(stop)) >= 0]
-        if ends:  # a model stops at the sequence that is complete first
+        if ends:  # models stop at the sequence that is complete first
             shown = self.limit_other(text[: min(ends)[1]])
             self.cut = self.cut or STOP
             return shown
@@ -43,7 +43,11 @@ class OutputLimiter:
         return shown
 
     def limit_other(self, piece: str) -> str:
-        """Return what may be sent of *piece*, which counts bytes but has no stop sequences."""
+        """
+        Return the part of *piece* that may be sent.
+
+        Its bytes count, but stop sequences do not apply to it.
+        """
         if self._left is None:
             return piece
         encoded = piece.encode()
@@ -54,7 +58,7 @@ class OutputLimiter:
         return encoded[: self._left].decode(errors="ignore")
 
     def release(self) -> str:
-        """Return the text that was held back: it was no stop sequence."""
+        """Return the text that was held back, because it was not a stop sequence."""
         text, self._held = self._held, ""
         return self.limit_other(text)
 
@@ -81,7 +85,7 @@ class OutputCap:
         return out
 
     def cut_off(self) -> list[Event]:
-        """Return the end of a response whose upstream output is too long, though the sent part is not."""
+        """Return the events that end the response now, because the upstream's output is too long."""
         self._limiter.cut = LENGTH
         self._end()
         out, self._out = self._out, []
@@ -92,7 +96,7 @@ class OutputCap:
         raise NotImplementedError
 
     def _limit_event(self, event: Event) -> None:
-        """Add to `_out` what may be sent of *event*, and the response's end if that is the cut."""
+        """Add to `_out` the part of *event* that may be sent, and the response's end if it is cut there."""
         raise NotImplementedError
 
 

@@ -19,7 +19,7 @@ Payload = dict[str, Any]
 class TextField(NamedTuple):
     """The target of one type of delta: a part in one of the item's lists, or a field of the item."""
 
-    key: str  # of the text in the part, or in the item
+    key: str  # key of the text in the part or the item
     parts: str = ""  # content | summary
     index_key: str = ""
     part_type: str = ""
@@ -50,10 +50,10 @@ class _OpenText:
             if name in delta
         }
         self.pieces: list[str] = []
-        self.closed_part: Payload | None = None  # once the upstream itself has closed it
+        self.closed_part: Payload | None = None  # the part, once the upstream has closed it
 
     def close(self) -> tuple[list[Payload], Payload]:
-        """Return (the events that close the text, its part or the item's field)."""
+        """Return (the events that close the text, the part or the item's field that it completes)."""
         if self.closed_part is not None:
             return [], self.closed_part
         text = "".join(self.pieces)
@@ -74,7 +74,7 @@ class ResponsesOutputCap(OutputCap):
         super().__init__(max_bytes)
         self._response: Payload = {}
         self._open: dict[int, Payload] = {}  # items by output index
-        self._texts: dict[tuple[int, str, int], _OpenText] = {}  # in the order they began
+        self._texts: dict[tuple[int, str, int], _OpenText] = {}  # in the order in which they began
         self._done: dict[int, Payload] = {}
         self._sequence_number: int | None = None
 
@@ -97,7 +97,7 @@ class ResponsesOutputCap(OutputCap):
 
     def _note_item(self, kind: str, text_field: Any, item: Any) -> None:
         if not isinstance(text_field, int) or not isinstance(item, dict):
-            return  # not an item that could be closed
+            return  # such an item cannot be closed
         if kind == "response.output_item.added":
             self._open[text_field] = item
         elif kind == "response.output_item.done":

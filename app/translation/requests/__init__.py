@@ -1,1 +1,1 @@
-"""Requests: which fields an account supports, and bodies of one protocol translated into the other."""
+"""Requests: which fields an account supports, and the translation of bodies between the protocols."""

@@ -1,4 +1,4 @@
-"""A `tool_choice` that allows some of the tools, for servers without it: a request that has only these."""
+"""Replace a `tool_choice` of allowed tools, which some servers lack, by a request with only these tools."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def has_allowed_tools(body: Body) -> bool:
 
 
 def with_only_allowed(body: Body) -> Body:
-    """Return *body*, which `has_allowed_tools`, with these alone: it means the same."""
+    """Return *body*, for which `has_allowed_tools` is true, with only the allowed tools."""
     mode = _settings_of(body["tool_choice"]).get("mode", "auto")
     return {**body, "tools": _allowed_in(body), "tool_choice": mode}
 
 
 def _settings_of(choice: Body) -> Body:
-    """Return the mode and the tools of *choice*, which chat has under a key of their own."""
+    """Return the mode and the tools of *choice*; in chat they are nested under `allowed_tools`."""
     nested = choice.get(ALLOWED_TOOLS)
     return nested if isinstance(nested, dict) else choice
 

@@ -21,7 +21,8 @@ from typing import Any, Literal, TypedDict
 import orjson
 
 PREFIX = "pgstate1."
-ReasoningKey = Literal["reasoning_content", "reasoning"]  # of a message or delta, depending on the server
+# Key in a message or delta, which depends on the server
+ReasoningKey = Literal["reasoning_content", "reasoning"]
 REASONING_TEXT_KEYS: tuple[ReasoningKey, ...] = ("reasoning_content", "reasoning")
 
 DETAILS: tuple[Literal["details", "late_details"], ...] = ("details", "late_details")
@@ -29,10 +30,10 @@ DETAILS: tuple[Literal["details", "late_details"], ...] = ("details", "late_deta
 
 class CarriedState(TypedDict, total=False):
     key: ReasoningKey
-    text: str  # the reasoning, where the client may not return it as text
+    text: str  # the reasoning, if the client may not return it as text
     calls: dict[str, Any]  # `extra_content` by call id
     details: list[Any]  # `reasoning_details` of the message or call that follows
-    late_details: list[Any]  # those of the message that precedes
+    late_details: list[Any]  # `reasoning_details` of the preceding message
 
 
 def encode_state(state: CarriedState) -> str:
@@ -50,7 +51,7 @@ def decode_state(item: Mapping[str, Any]) -> CarriedState:
     """Return the state that *item* carries, empty if it is unreadable: clients may send anything."""
     try:
         value = orjson.loads(base64.urlsafe_b64decode(item["encrypted_content"][len(PREFIX) :]))
-        orjson.dumps([[[[[[[[value]]]]]]]])  # what is nested too deeply could not be sent
+        orjson.dumps([[[[[[[[value]]]]]]]])  # a state that is nested too deeply could not be sent
     except (ValueError, orjson.JSONEncodeError):
         return {}
     if not isinstance(value, dict):

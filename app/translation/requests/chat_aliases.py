@@ -49,7 +49,7 @@ def _has_odd_content(message: Body) -> bool:
 
 
 def _is_odd(part: Any) -> bool:
-    """Return whether *part* is a text in another form than that of chat."""
+    """Return whether *part* is a text part in a form other than that of chat."""
     return isinstance(part, str) or (part.get("type") in OTHER_TEXT_TYPES and text_of(part) is not None)
 
 
@@ -66,7 +66,7 @@ def _chat_part(part: Any) -> Any:
 
 
 def translate_aliases(body: Body, others: Body) -> Body:
-    """Return the chat request *body* with the settings in *others*, its fields under other names."""
+    """Return the chat request *body* with *others*, fields under other names, as settings of chat."""
     reasoning = reasoning_settings({"reasoning_effort": body.get("reasoning_effort"), **others})
     text = text_settings({"verbosity": body.get("verbosity"), **others})
     out = {

@@ -18,7 +18,7 @@ from app.openai_types.responses import ResponsesTool
 from app.translation.requests.parts import as_list
 
 MAX_NAME_CHARS = 64
-MAX_ID_CHARS = 64  # of a call id, at the Responses API
+MAX_ID_CHARS = 64  # longest call id that the Responses API accepts
 DIGEST_BYTES = 5
 
 FUNCTION, CUSTOM, LOCAL_SHELL = "function", "custom", "local_shell"
@@ -26,7 +26,7 @@ CLIENT_TOOLS = (FUNCTION, CUSTOM, LOCAL_SHELL)  # the client runs them; upstream
 CALLED_KINDS = {
     "custom_tool_call": CUSTOM,
     "local_shell_call": LOCAL_SHELL,
-}  # by type of item; else a function
+}  # kind of call by type of item; others are functions
 
 
 class ToolRef(NamedTuple):
@@ -65,7 +65,7 @@ class ChatToolNames:
         return name if len(name) <= MAX_NAME_CHARS else _with_digest(name, "\0".join(ref), MAX_NAME_CHARS)
 
     def ref(self, name: str) -> ToolRef:
-        """Return the tool that a call of *name* means; a function where no tool has that name."""
+        """Return the tool that a call of *name* refers to; a function of that name if no tool has it."""
         return self._refs.get(name) or ToolRef(FUNCTION, "", name)
 
 
@@ -95,12 +95,12 @@ def ref_of(tool: ResponsesTool, namespace: str) -> ToolRef:
 
 
 def qualified(namespace: Any, name: str) -> str:
-    """Return the name of a tool with that of its namespace, if it has one."""
+    """Return the name of a tool, prefixed with its namespace if it has one."""
     return f"{namespace}__{name}" if namespace else name
 
 
 def short_id(call_id: str) -> str:
-    """Return *call_id*, or a shorter one, the same in each request, where upstreams refuse its length."""
+    """Return *call_id*, or a shorter one if it is too long; the same in each request."""
     return call_id if len(call_id) <= MAX_ID_CHARS else _with_digest(call_id, call_id, MAX_ID_CHARS)
 
 

@@ -1,4 +1,4 @@
-"""Checks of a field's content: features that the name of the field does not show."""
+"""Check the content of fields for features that the name of the field does not show."""
 
 from __future__ import annotations
 

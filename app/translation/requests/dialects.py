@@ -8,18 +8,18 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
-    """Which request fields and values the servers of an account accept."""
+    """The request fields and values that the servers of an account accept."""
 
     OPENAI: ClassVar[Dialect]  # the OpenAI API itself
     COMPATIBLE: ClassVar[Dialect]  # other servers with that API
     CHATGPT: ClassVar[Dialect]  # the backend of ChatGPT, which has Responses only
 
     name: str
-    is_strict: bool = False  # refuses the fields of other services, also in messages and tools
+    is_strict: bool = False  # refuses fields of other services, also in messages and tools
     is_restricted: bool = False  # accepts the fields of `chatgpt_body.CHATGPT_FIELDS` and no others
-    takes_custom_tools: bool = False  # in chat; elsewhere they are sent as functions
+    takes_custom_tools: bool = False  # accepts custom tools in chat; to others they are sent as functions
     chat_length_field: str = "max_tokens"
-    retains_reasoning_text: bool = False  # takes the text of reasoning that another server produced
+    retains_reasoning_text: bool = False  # accepts the text of reasoning that another server produced
 
     def __repr__(self) -> str:
         return f"Dialect.{self.name}"

@@ -193,7 +193,7 @@ TRANSLATED_KEYS: dict[ApiProtocol, dict[str, tuple[str, ...]]] = {
     "responses": {"reasoning": REASONING_FIELDS, "thinking": ("type",)},
 }
 
-MAX_IGNORED_NAMES = 32  # fields in the header that lists ignored ones
+MAX_IGNORED_NAMES = 32  # most names in the header that lists ignored fields
 
 
 def _support(row: FieldSupport, dialect: Dialect, *, speaks: bool) -> Support:
@@ -263,7 +263,7 @@ _LOSING = (TRANSLATED, IGNORED)
 def _loses_value(protocol: ApiProtocol, field: str, value: Any, handling: Support) -> bool:
     """Return whether *value* is partly or completely lost in *protocol*."""
     if handling is TRANSLATED and field in THINKING_SWITCHES and turns_off(value):
-        return True  # there is no such effort for all models
+        return True  # not all models have this effort
     if handling is TRANSLATED and isinstance(value, dict) and field in TRANSLATED_KEYS[protocol]:
         translated = TRANSLATED_KEYS[protocol][field]
         return any(inner is not None and name not in translated for name, inner in value.items())
@@ -299,7 +299,7 @@ def native_only_field(
 
 @cache
 def _watched(client_protocol: ApiProtocol, dialect: Dialect, *, speaks: bool) -> frozenset[str]:
-    """Return the fields that may need native support: always, or, translated, for their content."""
+    """Return the fields that may need native support: always, or if translated, for some contents."""
     known, _ = _SUPPORT[client_protocol, dialect, speaks]
     native = [field for field, support in known.items() if support is NATIVE]
     return frozenset(native if speaks else [*native, *_CONTENT_CHECKS[client_protocol]])
@@ -314,10 +314,10 @@ class AccountRequirements(NamedTuple):
     """The accounts that can serve a request. `field` is the reason; None if any account can."""
 
     field: str | None = None
-    protocol: ApiProtocol | None = None  # only accounts that have it
+    protocol: ApiProtocol | None = None  # only accounts with this protocol
     unfit_kinds: tuple[str, ...] = ()
-    unlisted_kinds: tuple[str, ...] = ()  # whose accounts have the model although they do not list it
-    is_preference: bool = False  # other accounts than those with the protocol serve it where there are none
+    unlisted_kinds: tuple[str, ...] = ()  # kinds whose accounts have the model although they do not list it
+    is_preference: bool = False  # if no account has the protocol, others serve the request
 
 
 def account_requirements(

@@ -26,8 +26,9 @@ FOREIGN_KEYS = frozenset(
         *(CACHE_HINT, "provider_specific_fields", OWN_KEY),
     }
 )
-CALL_KEYS = frozenset({"index", "extra_content"})  # of a call; clients that join chunks leave the index in
-WITHOUT_EFFECT = frozenset({"index", OWN_KEY})  # need not be named
+# Of a call; clients that join chunks do not remove the index
+CALL_KEYS = frozenset({"index", "extra_content"})
+WITHOUT_EFFECT = frozenset({"index", OWN_KEY})  # their removal need not be reported
 
 
 def without_foreign_fields(body: Body, lost: dict[str, None]) -> Body:

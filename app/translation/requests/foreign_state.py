@@ -11,18 +11,19 @@ from typing import Any
 
 from app.translation.requests.upstream_request import UpstreamRequest
 
-NAME = "encrypted_content"  # as which what is left out is named as ignored
+NAME = "encrypted_content"  # the name under which the removed state is reported as ignored
 CODE = "invalid_encrypted_content"
 
 _UNREADABLE = re.compile(
     r"encrypted[_ ]content.{0,80}(?:could not|cannot|can't|invalid|failed|did not match)"
     r"|(?:could not|cannot|failed to) (?:be )?(?:verify|verified|decrypt|decrypted).{0,60}encrypted"
     r"|item with id '?[\w-]{1,80}'? not found"
-    r"|provided without its required .{0,20}(?:reasoning|following)\W{1,3}item"  # of one account's pair
-    r"|\binvalid '?input\[\d{1,6}\]\.id\b",  # of another server's form or length
+    # A reasoning item without the item that belongs to it
+    r"|provided without its required .{0,20}(?:reasoning|following)\W{1,3}item"
+    r"|\binvalid '?input\[\d{1,6}\]\.id\b",  # an id in the form of another server
     re.I | re.S,
 )
-_NEEDED = ("compaction", "compaction_summary", "item_reference")  # items with nothing else to read
+_NEEDED = ("compaction", "compaction_summary", "item_reference")  # items that consist of such state only
 
 
 def is_unreadable(status: int | None, code: str | None, message: str) -> bool:
@@ -31,7 +32,7 @@ def is_unreadable(status: int | None, code: str | None, message: str) -> bool:
 
 
 def has_foreign_state(request: UpstreamRequest) -> bool:
-    """Return whether *request* has state that can be left out: text, calls and their results stay."""
+    """Return whether *request* has such state and can omit it: text, calls and their results stay."""
     items = request.body.get("input")
     if request.protocol != "responses" or not isinstance(items, list):
         return False

@@ -40,7 +40,7 @@ SHELL_FUNCTION: FunctionDefinition = {
         "required": ["command"],
     },
 }
-MAX_ESCAPE_CHARS = 12  # of one character in a JSON string: two halves such as \ud83d\ude00
+MAX_ESCAPE_CHARS = 12  # longest escape of a character in a JSON string: two halves such as \ud83d\ude00
 _STARTS = ('{"input":"', '{"input": "')
 
 
@@ -53,7 +53,7 @@ def custom_input(arguments: str) -> str:
     """
     Return the text of a custom call from the *arguments* of its function call.
 
-    Arguments in another form are the text themselves; broken-off ones give the text up to there.
+    Arguments in another form are used as the text; arguments that were cut give the text up to the cut.
     """
     try:
         value = orjson.loads(arguments)

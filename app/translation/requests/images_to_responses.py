@@ -18,11 +18,11 @@ from app.errors import InvalidRequest
 from app.translation.requests.field_support import MAX_IGNORED_NAMES, is_nameable
 from schemas.bounds import parse_integer
 
-Fields = Mapping[str, Any]  # of a JSON body, or of a form, whose values are texts
+Fields = Mapping[str, Any]  # fields of a JSON body, or of a form, where all values are texts
 
-MAX_IMAGES = 10  # of one request, as at the Images API
+MAX_IMAGES = 10  # most images of one request, as in the Images API
 TOOL = "image_generation"
-# The tool draws what the model passes to it, which is to be what the caller wrote.
+# The tool draws what the model passes to it, so the model must pass on the caller's prompt unchanged.
 INSTRUCTIONS = (
     "Call the image_generation tool once, with the complete text of the user's message as its prompt, "
     "word for word, and with the attached images, if any. Write no text of your own."
@@ -35,8 +35,8 @@ TOOL_FIELDS = (
 )
 HANDLED = frozenset((*TOOL_FIELDS, "model", "prompt", "n", "stream", "partial_images", "service_tier"))
 FILES = ("image", "mask")
-REFERENCES = {"images": list, "mask": dict}  # of a JSON body, in place of files
-UNCARRIED = ("markup", "svg")  # change which image is produced, and the tool has no place for them
+REFERENCES = {"images": list, "mask": dict}  # fields of a JSON body in place of files
+UNCARRIED = ("markup", "svg")  # they change the image, and the tool has no such fields
 _NEUTRAL = {"response_format": "b64_json", "partial_images": 0}
 
 _SIGNATURES = (
@@ -50,7 +50,7 @@ _SIGNATURES = (
 class ImageFile(NamedTuple):
     """A file of a form: an image that is edited, or a mask."""
 
-    name: str  # of the field
+    name: str  # name of the form field
     content_type: str
     data: bytes | memoryview
 
@@ -122,13 +122,13 @@ def images_to_responses(
 
 
 def _uncarried_reference(fields: Fields) -> str | None:
-    """Return the field of a JSON body that refers to an uploaded file, which is of one API account alone."""
+    """Return the field that refers to an uploaded file, which only one account of the API has, or None."""
     images, mask = fields.get("images"), fields.get("mask")
     if isinstance(images, list) and not all(map(_has_url, images)):
         return "images"
     if isinstance(mask, dict) and not _has_url(mask):
         return "mask"
-    image = fields.get("image")  # of a form it is a file's name, of other servers' JSON an image
+    image = fields.get("image")  # a file name in a form, an image in the JSON of other servers
     return "image" if isinstance(image, list | dict) or str(image).startswith(("data:", "http")) else None
 
 
@@ -138,7 +138,7 @@ def _has_url(reference: Any) -> bool:
 
 
 def _image_urls(fields: Fields, files: Sequence[ImageFile]) -> list[str]:
-    """Return the images to edit: those of a JSON body as they are, files as data URLs."""
+    """Return the images to edit: references in a JSON body unchanged, files as data URLs."""
     images = fields.get("images")
     if isinstance(images, list):
         return [image["image_url"] for image in images]
@@ -152,8 +152,8 @@ def _tool_fields(fields: Fields) -> dict[str, Any]:
 
 
 def _ignored(fields: Fields, files: Sequence[ImageFile]) -> list[str]:
-    """Return the names of what is not sent, as far as they fit into a response header."""
-    uploaded = {file.name for file in files}  # a form's fields have these, too
+    """Return the names of fields that are not sent, as far as they fit into a response header."""
+    uploaded = {file.name for file in files}  # form fields include the names of files
     carried = {name for name, kind in REFERENCES.items() if isinstance(fields.get(name), kind)}
     names = [
         name
@@ -174,7 +174,7 @@ def _has_effect(name: str, value: Any) -> bool:
 
 
 def _number(value: Any) -> Any:
-    """Return the integer that *value* is as a text in a form, any other value as it is."""
+    """Return the integer in the form text *value*; return any other value unchanged."""
     number = parse_integer(value) if isinstance(value, str) else None
     return value if number is None else number
 

@@ -71,7 +71,7 @@ def messages_from_input(
 
 
 class _Turn:
-    """A message, and what follows it directly: the outputs of its calls, then their images and files."""
+    """A message, and what must follow it: the outputs of its calls, then their images and files."""
 
     __slots__ = ("message", "outputs", "parts")
 
@@ -90,7 +90,7 @@ class _Writer:
         self._turns: list[_Turn] = []
         self._calls: dict[str, _Turn] = {}  # by call id
         self._extras: dict[str, Any] = {}  # `extra_content` of calls, by call id
-        self._reasoning: list[str] = []  # of the next message or call
+        self._reasoning: list[str] = []  # reasoning of the next message or call
         self._reasoning_key: ReasoningKey | None = None
         self._details: list[Any] = []  # `reasoning_details` of the next message or call
 
@@ -135,12 +135,12 @@ class _Writer:
             texts = [state["text"]] if state.get("text") else texts
             if details := state.get("details"):
                 self._details += details
-                texts = texts if "key" in state else []  # the details have it
+                texts = texts if "key" in state else []  # the details contain the text
             if late := state.get("late_details"):
                 self._add_late_details(late)
             key: ReasoningKey = state.get("key", "reasoning_content")
         elif item.get("encrypted_content"):
-            return  # another account encrypted it
+            return  # it was encrypted by another account
         else:
             key = "reasoning_content"
         if texts:
@@ -210,7 +210,7 @@ class _Writer:
                 output = "(shown in the next user message)"
         message: ChatMessage = {"role": "tool", "tool_call_id": call_id, "content": output}
         turn = self._calls.get(call_id)
-        if turn is None:  # its call is not in the input: upstreams judge it
+        if turn is None:  # the call is not in the input; the upstream may refuse that
             turn = _Turn(message)
             self._turns.append(turn)
         else:
@@ -246,7 +246,7 @@ def _joined(before: Item, more: Item) -> Item:
 
 
 def _complete_reasoning(messages: list[ChatMessage]) -> None:
-    """Add an empty reasoning to the tool calls without one: servers that expect it refuse its absence."""
+    """Add empty reasoning to tool calls without any: servers that expect reasoning refuse its absence."""
     for message in messages:
         if message.get("tool_calls"):
             message.setdefault("reasoning_content", "")
@@ -278,7 +278,7 @@ def _texts(parts: list[Any], path: str) -> list[str]:
 
 
 def _user_content(parts: list[Any], path: str) -> str | list[ChatPart]:
-    """Return a single text as a string, which every server accepts, and other content as parts."""
+    """Return content that is one text as a string, which every server accepts, and other content as parts."""
     content = [chat_part(part, path) for part in parts]
     if not content:
         return ""
@@ -335,7 +335,7 @@ def _message_fits(role: Any, parts: list[Any]) -> bool:
 
 
 def added_tools(items: list[Any]) -> list[Any]:
-    """Return the tools that items of the input add to the request's."""
+    """Return the tools that items of the input add to those of the request."""
     return [
         tool
         for item in items

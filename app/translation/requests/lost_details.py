@@ -97,7 +97,7 @@ def _lost_of_chat_part(part: Body, role: Any) -> Iterator[str]:
     kind = part.get("type")
     if role == "assistant" and kind in ECHOED_TYPES:
         yield f"messages.{kind}"
-    elif kind in KNOWN_PARTS:  # others are passed on, or refused
+    elif kind in KNOWN_PARTS:  # other parts are passed on or refused
         yield from (f"messages.{key}" for key in part if key not in PART_KEYS and part[key])
         yield from _unknown("messages", part.get("image_url"), IMAGE_KEYS)
         yield from _unknown("messages", part.get("file"), FILE_KEYS)
@@ -111,7 +111,7 @@ def _lost_in_chat(body: Body) -> Iterator[str]:
         isinstance(tool, dict) and tool.get("type") == "namespace" and tool.get("description")
         for tool in tools
     ):
-        yield "tools.namespace"  # its description
+        yield "tools.namespace"  # the description of the namespace
     for tool, _ in walk(tools):
         if is_client_tool(tool):
             yield from _unknown("tools", tool, (*FLAT_KEYS, *NESTED_KEYS))

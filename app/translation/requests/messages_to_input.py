@@ -20,7 +20,7 @@ from schemas.call_ids import call_id_of
 
 Message = Mapping[str, Any]
 
-SHOWN_TYPES = ("image_url", "file", "input_image", "input_file")  # parts of a tool's output besides text
+SHOWN_TYPES = ("image_url", "file", "input_image", "input_file")  # parts of a tool's output other than text
 
 
 def input_from_messages(messages: list[Any]) -> tuple[str, list[ResponsesItem]]:
@@ -41,8 +41,8 @@ class _Reader:
     def __init__(self) -> None:
         self.instructions: list[str] = []
         self.items: list[ResponsesItem] = []
-        self._custom_ids: set[str] = set()  # of custom calls, whose outputs have a different item type
-        self._function_id = ""  # of the last deprecated `function_call`, which has no id
+        self._custom_ids: set[str] = set()  # ids of custom calls, whose outputs have their own item type
+        self._function_id = ""  # generated id of the last `function_call` (deprecated), which has none
         self._function_count = 0
 
     def read(self, message: Any, path: str) -> None:
@@ -116,7 +116,7 @@ class _Reader:
 
 
 def _texts(call: Any, payload: Literal["arguments", "input"], path: str) -> ResponsesItem:
-    """Return the name of a call and its *payload* field, which must both be strings."""
+    """Return the name of a call and the value of its field *payload*; both must be strings."""
     if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
         raise invalid(path, "a tool call needs a 'name'")
     if not isinstance(call.get(payload), str):
@@ -140,7 +140,7 @@ def _output(content: Any, path: str) -> str | list[ContentPart]:
 
 
 def shown_parts(content: list[Any], path: str) -> list[ContentPart]:
-    """Return the parts of a tool's *content*; empty if it has neither image nor file."""
+    """Return the parts of a tool's *content*; empty if none is an image or a file."""
     shown = [isinstance(part, dict) and part.get("type") in SHOWN_TYPES for part in content]
     if not any(shown):
         return []

@@ -35,13 +35,13 @@ def missing_state(message: str, sent: Body) -> str | None:
 
 
 def lacks_state(body: Body, name: str) -> bool:
-    """Return whether calls in the chat request *body* lack what *name* stands for."""
+    """Return whether calls in the chat request *body* lack the state called *name*."""
     _, filled = _KINDS[name]
     return any(filled(message) is not message for message in _calling(body))
 
 
 def with_placeholders(body: Body, name: str) -> Body:
-    """Return the chat request *body* with placeholders for what *name* stands for."""
+    """Return the chat request *body* with placeholders for the state called *name*."""
     _, filled = _KINDS[name]
     calling = {id(message) for message in _calling(body)}
     messages = body.get("messages") or []
@@ -49,7 +49,7 @@ def with_placeholders(body: Body, name: str) -> Body:
 
 
 def _calling(body: Body) -> Iterator[Json]:
-    """Yield the messages with tool calls."""
+    """Yield the messages that have tool calls."""
     for message in body.get("messages") or ():
         if isinstance(message, dict) and message.get("role") == "assistant":
             calls = message.get("tool_calls")
@@ -63,7 +63,7 @@ def _with_reasoning(message: Json) -> Json:
 
 
 def _with_signature(message: Json) -> Json:
-    """Only the first call of a message needs a signature."""
+    """Return *message* with a signature at its first call; the others need none."""
     first, *others = message["tool_calls"]
     extra = first.get("extra_content")
     google = extra.get("google") if isinstance(extra, dict) else None

@@ -21,7 +21,7 @@ TEXT_TYPES = (None, "text", "input_text", "output_text")
 REASONING_TYPES = ("reasoning", "reasoning_content", "reasoning_details", "thinking")
 REFERENCE_TYPES = ("reference", "tool_reference")  # Mistral's citations, between the texts that they support
 ECHOED_TYPES = (*REASONING_TYPES, *REFERENCE_TYPES)
-CHAT_DETAILS = {"original": "high"}  # of an image; servers know low, high and auto
+CHAT_DETAILS = {"original": "high"}  # detail of an image, where servers know only low, high and auto
 FILE_FIELDS: tuple[Literal["file_url", "filename"], ...] = ("file_url", "filename")
 
 
@@ -172,7 +172,7 @@ def fits_chat_part(part: Any) -> bool:
 
 
 def _file_data(part: Any) -> str | None:
-    """Return the data of an `input_file`, None where it is elsewhere."""
+    """Return the data of an `input_file`, None if the part only refers to it."""
     data = part.get("file_data") or part.get("file_url")
     return data if isinstance(data, str) and not data.startswith(("http:", "https:")) else None
 

@@ -64,7 +64,7 @@ def first_set(body: Settings, names: tuple[str, ...]) -> Any:
 
 
 def reasoning_settings(body: Settings) -> Reasoning:
-    """Return the `reasoning` object of *body*, completed by aliases, which have lower priority."""
+    """Return the `reasoning` object of *body*; aliases provide the fields that it lacks."""
     requested: Reasoning | None = body.get("reasoning")
     reasoning: Reasoning = without_nulls(requested) if isinstance(requested, dict) else {}
     effort = first_set(body, EFFORT_ALIASES) or _thinking_effort(body)
@@ -82,7 +82,7 @@ def turns_off(thinking: Any) -> bool:
 
 
 def loses_thinking(thinking: Any) -> bool:
-    """Return whether *thinking* has more than a request for reasoning, such as a budget, or turns it off."""
+    """Return whether *thinking* does more than turn reasoning on: it sets a budget, or turns it off."""
     if isinstance(thinking, dict) and any(key != "type" and thinking[key] is not None for key in thinking):
         return True
     return turns_off(thinking)
@@ -99,7 +99,7 @@ def _thinking_effort(body: Settings) -> str | None:
 
 
 def text_settings(body: Settings) -> TextSettings:
-    """Return the `text` object of *body*, completed by aliases; its `format` is unchanged."""
+    """Return the `text` object of *body*; aliases provide the fields that it lacks. `format` is unchanged."""
     requested: TextSettings | None = body.get("text")
     text: TextSettings = without_nulls(requested) if isinstance(requested, dict) else {}
     verbosity = first_set(body, VERBOSITY_ALIASES)

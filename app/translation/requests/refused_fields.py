@@ -23,10 +23,10 @@ from app.translation.requests.upstream_request import UpstreamRequest
 
 Body = dict[str, Any]
 
-# In place of a field: the server refuses requests that it is to stream, or not to stream.
+# Used in place of a field: the server refuses requests with `stream`, or those without.
 STREAMED = "streaming"
 UNSTREAMED = "unstreamed"
-DEVELOPER = "developer"  # in place of a field: the server knows no messages of this role, but `system`
+DEVELOPER = "developer"  # used in place of a field: the server accepts this role only as `system`
 TWINS = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
 
 
@@ -34,7 +34,7 @@ def _always(value: Any) -> bool:
     return True
 
 
-# Fields that may be left out, by whether that leaves the response as it would be.
+# Field -> whether a value may be omitted without changing the response.
 _HARMLESS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("stream_options", "metadata", "client_metadata", "user", "safety_identifier"), _always),
     **dict.fromkeys(("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"), _always),
@@ -42,7 +42,7 @@ _HARMLESS: dict[str, Callable[[Any], bool]] = {
     "store": lambda value: value is not True,
     "service_tier": lambda value: value in ("auto", "default", None),
 }
-# Translated ones that may be left out all the same, and the client's names for them.
+# Translated fields that may be omitted as well -> the client's names for them.
 TRANSLATED: dict[str, tuple[str, ...]] = {
     "reasoning_effort": ("reasoning", "reasoning_effort"),
     "reasoning": ("reasoning_effort", "reasoning"),
@@ -68,13 +68,13 @@ _MAY_NOT_STREAM = re.compile(
 )
 # DeepSeek: "unknown variant `developer`"; OpenAI's older models: 'messages[0].role' does not support it.
 _ABOUT_ROLES = re.compile(r"\brole\b|\broles\b|\bvariant\b|\bexpected\b", re.I)
-_OF_VALUES = ("unsupported_value", "invalid_value")  # codes about a value, not about its field
+_OF_VALUES = ("unsupported_value", "invalid_value")  # error codes about a value, not about its field
 STATUSES = (400, 422)
 STREAMING_STATUSES = (*STATUSES, 403)
 
 
 class Refusal(NamedTuple):
-    """What the error of a server reports."""
+    """The error with which a server refuses a request."""
 
     status: int | None
     message: str
@@ -124,7 +124,7 @@ def _has_developer(body: Body) -> bool:
 
 
 def _with_system_role(messages: list[Body]) -> list[Body]:
-    """Return *messages* with `system` in place of `developer`, which is the newer name of the same rank."""
+    """Return *messages* with the role `developer` replaced by `system`, its older name."""
     return [
         {**message, "role": "system"} if message.get("role") == DEVELOPER else message for message in messages
     ]
@@ -140,7 +140,7 @@ def without_refused(
     """
     Return *request* without the fields *refused*, and with those that have to be named as ignored.
 
-    *client_body* is the client's, by *client_protocol*. A field that would be missed stays.
+    *client_body* is the client's body, in *client_protocol*. A field that the response depends on stays.
     """
     body, ignored = dict(request.body), list(request.ignored)
     is_native = client_protocol == request.protocol
@@ -166,7 +166,7 @@ def without_refused(
 
 
 def may_lack(request: UpstreamRequest, field: str, client_protocol: ApiProtocol, client_body: Body) -> bool:
-    """Return whether *request* may be sent without *field*, or with its twin."""
+    """Return whether *request* may be sent without *field*, or with its other name."""
     if field in (STREAMED, UNSTREAMED, DEVELOPER):
         return True
     if field == ALLOWED_TOOLS:

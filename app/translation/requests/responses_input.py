@@ -34,7 +34,7 @@ from app.translation.requests.tools import WEB_SEARCH_TYPES, unnested
 from schemas.call_ids import call_id_of
 
 Body = dict[str, Any]
-Names = dict[str, None]  # a set in the order of addition
+Names = dict[str, None]  # a set in order of insertion
 Echoing = TypeVar("Echoing", bound=Mapping[str, Any])
 
 ECHOES = frozenset({"reasoning_content", "reasoning_details", "tool_calls", "function_call"})
@@ -44,7 +44,7 @@ def normalize_input(body: Body, lost: Names | None = None) -> Body:
     """
     Return *body* with normalized `input`, `instructions`, tools and settings.
 
-    The names of what no account is sent are added to *lost*.
+    The names of fields that are sent to no account are added to *lost*.
     Raises InvalidRequest, with the field in `param`, for content that no account supports.
     """
     lost = {} if lost is None else lost

@@ -55,8 +55,8 @@ def _with_instructions(messages: list[ChatMessage], instructions: str | None) ->
     """
     Return *messages* with *instructions* and the system messages at the start as one.
 
-    Templates of many models take a single system message, at the start. It is `system`, not
-    `developer`: every server knows that role.
+    The templates of many models accept only one system message, at the start. Its role is `system`, not
+    `developer`, because every server knows that role.
     """
     count = next((n for n, message in enumerate(messages) if message["role"] != "system"), len(messages))
     leading = [instructions, *(message["content"] for message in messages[:count])]

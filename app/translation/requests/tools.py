@@ -53,7 +53,7 @@ def _flat_tool(tool: Any, path: str) -> ResponsesTool:
     if flat["type"] == "function":
         flat.setdefault("parameters", NO_PARAMETERS)
         if not isinstance(flat.get("strict"), bool):
-            flat["strict"] = False  # the default in chat; Responses tries to be strict
+            flat["strict"] = False  # the default in chat; the default in Responses is strict
     return flat
 
 
@@ -72,7 +72,7 @@ def unnested(tool: Any) -> ResponsesTool:
 
 
 def _given(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the fields *names* that have a value; a `strict` that is not a boolean is dropped."""
+    """Return those of the fields *names* that have a value, without a `strict` that is not a boolean."""
     return {
         name: fields[name]
         for name in names
@@ -138,7 +138,7 @@ def nested_tools(tools: list[Any], names: ChatToolNames, *, takes_custom: bool) 
 
 
 def hosted_types(tools: Any) -> list[str]:
-    """Return the types of those of the Responses *tools* that the upstream runs, each once."""
+    """Return the types of the Responses *tools* that the upstream runs, without duplicates."""
     found = (tool.get("type") for tool, _ in walk(tools) if not is_client_tool(tool))
     return list(dict.fromkeys(kind for kind in found if isinstance(kind, str)))
 
@@ -199,7 +199,7 @@ def _nested_grammar(form: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _input_function(name: str, description: Any, form: Any) -> FunctionDefinition:
-    """Return the function that stands for a custom tool; its description has the grammar of *form*."""
+    """Return the function that replaces a custom tool; its description includes the grammar of *form*."""
     texts = [description] if isinstance(description, str) and description else []
     if isinstance(form, dict) and isinstance(form.get("definition"), str):
         syntax = form.get("syntax")
@@ -236,8 +236,8 @@ def required_hosted_tools(choice: Any, tools: list[Any]) -> str | None:
     """
     Return the field by which a Responses request cannot do without tools that the upstream runs, else None.
 
-    Next to tools of the client they can be left out, unless *choice* forces one; alone they are what
-    the request is about.
+    If the client has tools as well, they can be left out unless *choice* forces one. If they are the only
+    tools, the request depends on them.
     """
     if isinstance(choice, dict):
         kind = choice.get("type")

@@ -31,7 +31,7 @@ Body = dict[str, Any]
 
 
 class UpstreamRequest(NamedTuple):
-    """`protocol` is `chat` or `responses`; `ignored` lists the fields without effect there."""
+    """A request for an account. `protocol`: `chat` or `responses`; `ignored`: the fields without effect."""
 
     protocol: ApiProtocol
     body: Body
@@ -57,7 +57,7 @@ def upstream_body(
         known, unknown = support_table(client_protocol, dialect, chosen)
         out = {name: value for name, value in body.items() if known.get(name, unknown) is SENT}
         translated = {name: value for name, value in body.items() if known.get(name, unknown) is TRANSLATED}
-        if translated and client_protocol == "chat":  # `normalize_input` has done it for Responses
+        if translated and client_protocol == "chat":  # for Responses, `normalize_input` has done it
             out = translate_aliases(out, translated)
         if client_protocol == "chat":
             out = in_form_of_chat(out)
@@ -70,7 +70,7 @@ def upstream_body(
     if protocol == "chat" and dialect.is_strict:
         foreign: dict[str, None] = {}
         out = without_foreign_fields(out, foreign)
-        if foreign:  # translated reasoning is in fields that the client does not know
+        if foreign:  # translated reasoning has fields that are not the client's
             ignored += foreign if client_protocol == "chat" else ["input.reasoning"]
     elif protocol == "responses" and any(is_carried(item) for item in out["input"]):
         out["input"] = _without_carried_state(out["input"], retains_text=dialect.retains_reasoning_text)
@@ -94,7 +94,7 @@ def _to_chat(body: Body, dialect: Dialect) -> Body:
 def _choose_protocol(
     client_protocol: ApiProtocol, body: Body, dialect: Dialect, protocols: Collection[str]
 ) -> ApiProtocol:
-    """Return the client's protocol if the account has it and it suits the request, else the other."""
+    """Return the client's protocol if the account has it and it suits the request, else the other one."""
     other: ApiProtocol = "responses" if client_protocol == "chat" else "chat"
     if client_protocol not in protocols:
         return other
@@ -110,7 +110,7 @@ def _finish_chat(body: Body, dialect: Dialect) -> Body:
 
 
 def _without_own_fields(body: Body) -> Body:
-    """Return *body* without what the gateway adds to messages of responses: servers refuse it."""
+    """Return *body* without the fields that the gateway adds to messages, which servers refuse."""
     for message in body["messages"]:
         if OWN_KEY in message:
             break

@@ -27,7 +27,7 @@ class Delivered(Protocol):
     def record(self, events: list[Event]) -> None: ...
 
     def resume(self) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
-        """Return a function from each payload of a new response to the one to deliver, or None."""
+        """Return a function that maps each payload of a new response to the one to deliver, or to None."""
         ...
 
 
@@ -36,7 +36,7 @@ def delivered_for(protocol: str) -> Delivered:
 
 
 class GuardedDelivered:
-    """Delivered events, not resumable after a malformed event."""
+    """Records delivered events; after a malformed event the stream is not resumable."""
 
     def __init__(self, delivered: Delivered) -> None:
         self._delivered = delivered

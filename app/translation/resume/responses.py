@@ -52,7 +52,7 @@ class _Continuation:
         self._prefix = PrefixMatcher(text)
         self._sequence_number = sequence_number
         self._new_item_id: str | None = None
-        self._hidden = 0  # reasoning items before the message, which the client never saw
+        self._hidden = 0  # number of reasoning items before the message, which the client did not receive
 
     def __call__(self, payload: Payload) -> Payload | None:
         kind = event_type(payload)
