@@ -1,6 +1,6 @@
 """
 The only place that calls upstreams, and the only one that knows `requests`.
 
-It sends ready bytes and returns bytes; `streaming` interprets them. Failures
-leave here as `app.errors`, by the table in `errors.py`.
+It sends bodies and returns responses as bytes; `streaming` interprets them. Failures are raised as exceptions
+of `app.errors`, by the table in `errors.py`.
 """

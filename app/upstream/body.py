@@ -23,49 +23,50 @@ from app.streaming.chunked import ChunkedDecoder
 from app.yielding import end_turn
 
 READ_BYTES = 65536
-TURN_BYTES = 32 * 1024  # read before other greenlets run: some milliseconds of events
-READ_COST_BYTES = 512  # a read of a few bytes takes as long as so many
-MORE_BYTES = 4096  # read with the headers: http.client reads 8,192, so more data is probably waiting
-INFLATED_BYTES = 8 * 1024 * 1024  # of one read: text is never compressed to less than a hundredth
+TURN_BYTES = 32 * 1024  # bytes read before other greenlets run: some milliseconds of events
+READ_COST_BYTES = 512  # what a short read counts as: it takes as long as reading so many
+# If so many came with the headers, of 8,192 that http.client reads, more is probably waiting
+MORE_BYTES = 4096
+INFLATED_BYTES = 8 * 1024 * 1024  # most that one read may inflate to; text shrinks to a hundredth at best
 BROKEN = "The connection to the upstream broke"
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError)
 FINISHING_READS = (
-    4  # for `[DONE]` and the framing; then the connection to an upstream that still sends is closed
+    4  # reads for `[DONE]` and the framing; if the upstream still sends, the connection is closed
 )
 
 
 class Body:
-    """The body of a response that urllib3 has not read. `complete` once its framing ends."""
+    """The body of a response that urllib3 has not read. `complete` is True once its framing ended."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
         raw: Any = response
         self._raw = raw
-        http: Any = raw._original_response  # http.client's: it has read the headers and no more
+        http: Any = raw._original_response  # the response of http.client, which has read the headers only
         self._http = http
         self._keep_alive = not http.will_close
         self._chunks = ChunkedDecoder() if http.chunked else None
         self._left: int | None = None if http.chunked else http.length
         self._inflate = _decompressor(response.headers.get("Content-Encoding", ""))
-        self.inflated_bytes = INFLATED_BYTES  # what one read may become
+        self.inflated_bytes = INFLATED_BYTES  # the most that one read may inflate to
         self._bomb = self._broken = False
         self._since_turn = 0
         self.complete = self._left == 0
         self._socket: Any = None if http.fp is None else http.fp.raw._sock
         self._early = b"" if http.fp is None else self._buffered(http.fp)
-        self._receiver: Receiver | None = None  # from the first read that may have to wait
+        self._receiver: Receiver | None = None  # made by the first read that may have to wait
 
     def _buffered(self, file: Any) -> bytes:
-        """Take over what http.client had already read past the headers, and what came with it."""
+        """Return the data that http.client has read beyond the headers."""
         self._socket.settimeout(0)
         data = b""
         try:
-            data = file.read1(READ_BYTES) or b""  # None: a plain socket has nothing yet
+            data = file.read1(READ_BYTES) or b""  # None from a plain socket that has nothing yet
             if len(data) >= MORE_BYTES:
                 data += self._socket.recv(READ_BYTES)
         except _NOTHING_YET:
             pass
         except OSError:
-            self._broken = True  # the kernel reports it once; an end would come next
+            self._broken = True  # the kernel reports an error once; the next read would look like an end
         return data
 
     def read(self, timeout_seconds: float) -> bytes | None:
@@ -77,9 +78,9 @@ class Body:
         when the data decompresses to too much.
         """
         while not self.complete or self._bomb:
-            if self._bomb:  # what was decompressed before has been returned
+            if self._bomb:  # the data before it has been returned
                 raise StreamEventTooLarge("The upstream's response decompresses to too much data")
-            if self._since_turn > TURN_BYTES:  # data that is there is read without a wait, which ends a turn
+            if self._since_turn > TURN_BYTES:  # reading data that has arrived does not switch greenlets
                 self._since_turn = 0
                 end_turn()
             data = self._early or self._receive(timeout_seconds)
@@ -104,7 +105,7 @@ class Body:
     def _unframe(self, data: bytes) -> bytes:
         if not data:
             if self._chunks is None and self._left is None:
-                self.complete = True  # this body ends with its connection
+                self.complete = True  # this body ends when its connection does
                 return b""
             raise StreamIncomplete("The upstream closed the connection in the middle of its response")
         if self._chunks is not None:
@@ -131,7 +132,7 @@ class Body:
 
     def finish(self, grace_seconds: float) -> None:
         """
-        Keep the connection for the next request if the rest of the body is only its framing.
+        Return the connection to its pool if the rest of the body is only framing; otherwise close it.
 
         After its terminal event an upstream sends only `[DONE]` and the last chunk.
         """

@@ -9,15 +9,16 @@ import requests
 from app.errors import StreamIdleTimeout, UpstreamProtocolError
 
 RESPONSE_SECONDS = 8.0
-MAX_RESPONSE_BYTES = 256 * 1024  # decompressed: three tokens of 16,384 characters, five times over
-PIECE_BYTES = 16 * 1024  # read, and decompressed, at once
+MAX_RESPONSE_BYTES = 256 * 1024  # decompressed; five times three tokens of 16,384 characters
+PIECE_BYTES = 16 * 1024  # compressed bytes per read
 
 
 def read_bounded(response: requests.Response) -> bytes:
     """
-    Return the body, decompressed, of at most MAX_RESPONSE_BYTES; nothing of a longer error.
+    Return the decompressed body, of at most MAX_RESPONSE_BYTES; b"" for an error response that is longer.
 
-    Raises UpstreamProtocolError, and what requests raises of a body that breaks off.
+    Raises UpstreamProtocolError for a longer body, StreamIdleTimeout after RESPONSE_SECONDS, and the
+    exceptions of requests for a body that breaks off.
     """
     body, until = b"", time.monotonic() + RESPONSE_SECONDS
     for piece in response.iter_content(PIECE_BYTES):

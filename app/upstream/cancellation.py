@@ -15,7 +15,7 @@ from app.errors import ClientGone, GatewayError, WorkerStopping
 
 
 class Cancellation:
-    """`error` is None until the request is cancelled, then the reason."""
+    """The state of a request: `error` is None until the request is cancelled, then the reason."""
 
     __slots__ = ("_event", "callbacks", "error")
 
@@ -40,12 +40,12 @@ class Cancellation:
             callback()
 
     def check(self) -> None:
-        """Raise the reason if there is one."""
+        """Raise the reason if the request is cancelled."""
         if self.error is not None:
             raise self.error
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, or raise the reason as soon as there is one."""
+        """Sleep for *seconds*; raise the reason as soon as the request is cancelled."""
         self.check()
         if self._event is None:
             self._event = Event()
@@ -58,7 +58,7 @@ class Cancellation:
 
 
 class _Interruption:
-    """A block of `interrupting`; a class, because each request has several."""
+    """The context manager of `interrupting`; a class is faster, and each request uses several."""
 
     __slots__ = ("_callback", "_cancellation")
 

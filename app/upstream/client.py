@@ -1,7 +1,7 @@
 """
 Send one request to one account.
 
-Requests are sent in a greenlet of their own, so that the caller can send keep-alives to its client, or leave.
+Requests are sent in a separate greenlet, so that the caller can send keep-alives to its client, or give up.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ if TYPE_CHECKING:
     from app.upstream.websocket_transport import WebSocketTransport
 
 AUTHORIZATION = "authorization"
-LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error is more precise than "too late"
+LATE_SECONDS = 1.0  # later than the limits of connecting and reading, whose errors are more precise
 
 
 class RequestContent(NamedTuple):
     """
-    What a request sends: the pieces of its body, and headers.
+    The content of a request: the pieces of its body, and headers.
 
-    *client_headers* are the client's that may pass to the ChatGPT backend, *trace_headers* those that
-    name our span. With *content_type* any response is accepted, else a stream of events is required.
+    *client_headers* are headers of the client that may be forwarded to the ChatGPT backend, *trace_headers*
+    identify the gateway's span. With *content_type* any type of response is accepted, else that of *accept*.
     """
 
     body: RequestBody
     client_headers: Mapping[str, str] = MappingProxyType({})
     trace_headers: Mapping[str, str] = MappingProxyType({})
     content_type: str = ""
-    accept: str = ""  # in place of a stream of events
-    turn: Turn | None = None  # the same request, which may be sent over WebSocket
+    accept: str = ""  # value of `Accept`; empty: a stream of events
+    turn: Turn | None = None  # the same request as a turn, if it may be sent over WebSocket
 
 
 class PendingResponse:
@@ -92,17 +92,21 @@ class PendingResponse:
 
 
 class _Sender(NamedTuple):
-    """How requests are sent to one version of an account."""
+    """The URLs, headers and adapter for requests to one version of an account."""
 
     version: int
-    headers: dict[str, str]  # of every request
+    headers: dict[str, str]  # headers of every request
     adapter: RoutingAdapter
     connect_seconds: float
-    secrets: tuple[str, ...]  # that no error shows
+    secrets: tuple[str, ...]  # hidden in errors
 
 
 class UpstreamClient:
-    """One per process; its connections are made after the fork, by first use."""
+    """
+    Sends requests to all accounts.
+
+    One per process; connections are opened after the fork, at first use.
+    """
 
     def __init__(self, *, connect_timeout_seconds: float, originator: str, user_agent: str) -> None:
         self._connect_timeout_seconds = connect_timeout_seconds
@@ -112,14 +116,14 @@ class UpstreamClient:
             RoutingAdapter(connections.PUBLIC_ADDRESSES),
             RoutingAdapter(connections.ANY_ADDRESS),
         )
-        # of accounts with certificates or a proxy of their own, as long as one of their senders is there
+        # Of accounts with their own certificates or proxy. An adapter is removed with its last sender.
         self._own_adapters: WeakValueDictionary[tuple[bool, str, str], RoutingAdapter] = WeakValueDictionary()
         self._senders: dict[str, _Sender] = {}
         self._greenlets = GreenletPool()
         self._websockets: WebSocketTransport | None = None
 
     def use_websockets(self, transport: WebSocketTransport) -> None:
-        """Send requests of conversations over WebSocket, where their account offers it."""
+        """Send requests of conversations over WebSocket if their account offers it."""
         self._websockets = transport
 
     def post(
@@ -187,7 +191,7 @@ class UpstreamClient:
         until = time.monotonic() + timeout_seconds
         too_late = StreamIdleTimeout("The upstream did not answer in time")
         try:
-            # http.client limits the time of each line of a head, not of the whole head
+            # http.client limits the time of each line of a head, not of the complete head.
             with gevent.Timeout(timeout_seconds + LATE_SECONDS, too_late):
                 route = sender.adapter.route_for(account.base_url + path)
                 response = UpstreamResponse(route.get(headers, timeout_seconds))
@@ -206,14 +210,14 @@ class UpstreamClient:
         return payload
 
     def _sender_of(self, account: Account) -> _Sender:
-        """Return how requests are sent to *account*, made once for each version."""
+        """Return the sender of *account*; it is made once per version of the account."""
         sender = self._senders.get(account.id)
         if sender is None or sender.version != account.version:
             sender = self._senders[account.id] = self._make_sender(account)
         return sender
 
     def _adapter_of(self, account: Account) -> RoutingAdapter:
-        """Return the adapter of *account*, shared with others whose servers are reached in the same way."""
+        """Return the adapter of *account*, which accounts with the same certificates and proxy share."""
         may_be_private, settings = kind_of(account).may_be_private, account.settings
         if not (settings.ca_certificates or settings.proxy.url):
             return self._anywhere if may_be_private else self._public
@@ -257,7 +261,7 @@ def _credential_headers(account: Account) -> dict[str, str]:
 def _turn_response(
     websockets: WebSocketTransport, sender: _Sender, url: str, request: WebSocketRequest
 ) -> UpstreamResponse | GatewayError | None:
-    """Return the response of *request*, or its error; None if it has to be sent over HTTP."""
+    """Return the response to *request* over WebSocket, or its error; None: it has to be sent over HTTP."""
     try:
         return websockets.send(sender.adapter.route_for(url), request)
     except UpstreamError as error:
@@ -273,7 +277,7 @@ def _response(
         response = UpstreamResponse(sender.adapter.route_for(url).post(headers, body, timeout))
         if response.status >= 400:
             return hide_secrets(rejection_of(response), sender.secrets)
-        if response.status >= 300:  # a redirect, or a 304 that answers no condition of ours
+        if response.status >= 300:  # a redirect, or a 304 although the request has no condition
             response.body.close()
             return UpstreamRedirected(response.status)
         return response

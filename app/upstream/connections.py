@@ -42,8 +42,8 @@ T = TypeVar("T")
 
 _PLAIN_FIELD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e]*")
 
-JOINED_BYTES = 1024 * 1024  # of a complete request; copying more costs more than another system call
-MAX_REUSED_TRIES = 3  # reused connections that turn out to be closed; then the upstream is unreachable
+JOINED_BYTES = 1024 * 1024  # largest request that is joined: copying more costs more than another system call
+MAX_REUSED_TRIES = 3  # closed connections that are tried before the upstream counts as unreachable
 
 
 class RequestNotStarted(ProtocolError):
@@ -51,7 +51,7 @@ class RequestNotStarted(ProtocolError):
 
 
 class StaleConnection(RequestNotStarted):
-    """The same, on a connection that an earlier request had used."""
+    """The upstream cannot have started the request, which was sent over a reused connection."""
 
 
 def on_live_connection(send: Callable[[], T]) -> T:
@@ -72,15 +72,15 @@ class _GuardedConnection:
     sock: Any
     _buffer: list[bytes]
     _held: list[Any] | None = None
-    _is_reused = False  # whether it has answered a request already
-    _written = False  # whether all of the newest request was
-    _before: TcpState | None = None  # the newest request was written, where the connection is reused
+    _is_reused = False  # whether the connection has already served a request
+    _written = False  # whether the newest request was written completely
+    _before: TcpState | None = None  # of the peer before the newest request, on a reused connection
     _after: TcpState | None = None
     _is_tls = False
 
     @property
     def is_connected(self) -> bool:
-        """Return whether a connection can be reused. urllib3 reads it when it takes one from a pool."""
+        """Whether the connection can be reused; urllib3 checks it when it takes one from a pool."""
         return self.sock is not None and not is_readable(self.sock)
 
     def _new_conn(self) -> socket.socket:
@@ -93,7 +93,7 @@ class _GuardedConnection:
             super()._tunnel()  # type: ignore[misc]
         except TimeoutError:
             raise
-        except OSError as error:  # also one whose status is no success
+        except OSError as error:  # also raised for a status that is no success
             raise ProxyError("The proxy refused to connect", error) from error
 
     def request(self, *args: Any, **options: Any) -> None:
@@ -104,7 +104,7 @@ class _GuardedConnection:
         finally:
             self._held = None
         self._written, self._before, self._after = False, None, None
-        if self.sock is None:  # closed by the pool, which saw its peer's end: sending connects again
+        if self.sock is None:  # the pool closed it, because its peer had: sending connects again
             self._is_reused = False
         if self._is_reused:
             if is_readable(self.sock):
@@ -114,7 +114,7 @@ class _GuardedConnection:
         self._written = True
 
     def putheader(self, header: Any, *values: Any) -> None:
-        """Add a field to the head. One of plain ASCII needs none of the checks of urllib3 and http.client."""
+        """Add a field to the head. A field of plain ASCII needs no checks by urllib3 and http.client."""
         value = values[0]
         is_plain = len(values) == 1 and type(header) is type(value) is str and value != SKIP_HEADER
         if is_plain and _PLAIN_FIELD.fullmatch(line := f"{header}: {value}"):
@@ -129,7 +129,7 @@ class _GuardedConnection:
                 self.send(data)
                 give_way(len(data))
         except (BrokenPipeError, ConnectionResetError):
-            raise  # urllib3 then reads an early response, such as that the body is too large
+            raise  # urllib3 then reads an early response, such as 413
         except OSError as error:
             raise self._not_begun() from error
 
@@ -248,7 +248,7 @@ class _PublicSocksHttpsPool(HTTPSConnectionPool):
 class Pools(NamedTuple):
     """The classes of connection pools by scheme."""
 
-    direct: dict[str, Any]  # or through a proxy of HTTP
+    direct: dict[str, Any]  # also used for HTTP proxies
     socks: dict[str, Any]
 
 

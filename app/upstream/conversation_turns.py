@@ -19,18 +19,18 @@ from app.json_writing import write_json
 
 JsonObject = dict[str, Any]
 
-# Not compared: what differs in every request, and what is no part of a request over WebSocket.
+# Not compared: fields that differ in every request, and fields that requests over WebSocket do not have.
 _NOT_COMPARED = frozenset(("input", "client_metadata", "stream", "background"))
 _NOT_SENT = ("stream", "background")
-# Of items and their parts: clients return items without these, and they mean nothing to a model.
+# Keys of items and parts that clients do not return; a model does not see them.
 _INSIGNIFICANT = frozenset(("id", "status", "annotations", "logprobs"))
-REFERENCE = "item_reference"  # an item that its id alone names
+REFERENCE = "item_reference"  # type of an item that has only the id of another
 METADATA_PREFIX = "x-codex-"
 LITE = "x-openai-internal-codex-responses-lite"
 
 
 class Turn(NamedTuple):
-    """One request of a conversation; *body_bytes* is about the size of *body* as JSON."""
+    """One request of a conversation; *body_bytes* is the approximate size of *body* as JSON."""
 
     conversation: str
     body: JsonObject
@@ -38,7 +38,7 @@ class Turn(NamedTuple):
 
 
 class LatestResponse(NamedTuple):
-    """What the upstream remembers of a connection: fingerprints of the fields, and of *length* items."""
+    """The state that the upstream has of a connection: fingerprints of the fields and of *length* items."""
 
     response_id: str
     fields: bytes
@@ -47,7 +47,7 @@ class LatestResponse(NamedTuple):
 
 
 class Input:
-    """The input of *turn*; `new_items` are those that follow *latest*, None where there are none."""
+    """The input of *turn*; `new_items` are the items that follow *latest*, None if there are none."""
 
     def __init__(self, turn: Turn, latest: LatestResponse | None) -> None:
         fields = {name: value for name, value in turn.body.items() if name not in _NOT_COMPARED}
@@ -65,7 +65,7 @@ class Input:
         self._add(rest)
 
     def latest_after(self, response_id: str, output: Sequence[Any]) -> LatestResponse | None:
-        """Return what the upstream remembers after its response with the items *output*; None if unknown."""
+        """Return the upstream's state after a response with the items *output*; None if it is unknown."""
         if not self._length:
             return None
         self._add(output)
@@ -80,9 +80,9 @@ class Input:
 
 def message_of(turn: Turn, headers: Mapping[str, str]) -> list[bytes]:
     """
-    Return the pieces of the message that requests *turn* in full.
+    Return the pieces of a message with all of *turn*.
 
-    *headers* are those of the client that a connection cannot have for one request.
+    *headers* are headers of the client that differ by request, so that the connection cannot have them.
     """
     return write_json(_message(turn, headers), turn.body_bytes)
 
@@ -90,7 +90,7 @@ def message_of(turn: Turn, headers: Mapping[str, str]) -> list[bytes]:
 def continuing_message_of(
     turn: Turn, headers: Mapping[str, str], response_id: str, items: list[Any]
 ) -> list[bytes]:
-    """Return the same, with nothing but *items* for input, which continue the response *response_id*."""
+    """Return the pieces of a message with only *items* as input, which continue *response_id*."""
     fields = _message(turn, headers) | {"previous_response_id": response_id, "input": items}
     return write_json(fields, turn.body_bytes)
 
@@ -105,7 +105,7 @@ def _message(turn: Turn, headers: Mapping[str, str]) -> JsonObject:
 
 
 def _metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a request as its metadata, in which Codex sends them over WebSocket."""
+    """Return the headers of a request as metadata, as Codex sends them over WebSocket."""
     metadata = {}
     for name, value in headers.items():
         lowered = name.lower()
@@ -117,7 +117,7 @@ def _metadata_of(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _written(value: Any) -> bytes:
-    """Return *value* as JSON; what has none, such as an integer of 65 bits, is equal to nothing."""
+    """Return *value* as JSON. A value that has none, such as an integer of 65 bits, equals no other."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
@@ -125,7 +125,7 @@ def _written(value: Any) -> bytes:
 
 
 def _significant(item: Any) -> Any:
-    """Return what of *item* a model is shown."""
+    """Return the part of *item* that a model sees."""
     if type(item) is not dict or item.get("type") == REFERENCE:
         return item
     significant = _without_insignificant(item)

@@ -1,4 +1,4 @@
-"""Secrets of an account in the errors of its server: some servers quote what they refuse."""
+"""Hide secrets of an account in the errors of its server: some servers quote what they refuse."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from app.errors import UpstreamError
 from app.streaming.upstream_errors import HIDDEN
 
 _TEXTS = ("message", "type", "code", "upstream_code", "param")
-MIN_CHARS = 8  # shorter ones are also words, or parts of other texts
+MIN_CHARS = 8  # shorter secrets may also be words, or parts of other texts
 
 
 def secrets_of(account: Account) -> tuple[str, ...]:
-    """Return what must not appear in an error of the server of *account*, the longest first."""
+    """Return the texts that must not appear in errors of the server of *account*, longest first."""
     return tuple(sorted(set(_secrets_of(account)), key=lambda secret: (-len(secret), secret)))
 
 
 def _secrets_of(account: Account) -> Iterator[str]:
     settings = account.settings
     for value in (account.credential, *settings.secret_headers.values(), settings.proxy.password):
-        for piece in (value, *value.split()):  # `Bearer …` is quoted without its scheme
+        for piece in (value, *value.split()):  # `Bearer …` is also quoted without its scheme
             if len(piece) >= MIN_CHARS:
                 yield piece
 
 
 def hide_secrets(error: UpstreamError, secrets: Iterable[str]) -> UpstreamError:
-    """Return *error*, whose texts have `HIDDEN` in the place of each of *secrets* from now on."""
+    """Replace each of *secrets* in the texts of *error* by `HIDDEN`; return *error*."""
     for name in _TEXTS:
         text = shown = getattr(error, name)
         for secret in secrets if isinstance(text, str) else ():

@@ -1,4 +1,4 @@
-"""One table from the exceptions of requests, urllib3 and sockets to ours."""
+"""Map exceptions of requests, urllib3 and sockets to the gateway's own, by one table."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], .
 
 
 def from_exception(error: Exception) -> UpstreamError | OutOfDescriptors:
-    """Return what *error*, raised while a request was being sent, means to us."""
+    """Return the gateway's exception for *error*, which was raised while a request was sent."""
     if descriptors.is_exhaustion(error):
         return OutOfDescriptors()
     cause = _cause(error)
@@ -63,7 +63,7 @@ def from_exception(error: Exception) -> UpstreamError | OutOfDescriptors:
 
 
 def _cause(error: Exception) -> Exception:
-    """Return what urllib3 raised, where requests has put something around it."""
+    """Return the exception of urllib3 that requests has wrapped in *error*."""
     inner = error.args[0] if isinstance(error, requests.RequestException) and error.args else error
     cause = inner.reason if isinstance(inner, MaxRetryError) else inner
     if isinstance(cause, NewConnectionError) and isinstance(cause.__cause__, ConnectionRefusedError):

@@ -14,14 +14,14 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-MAX_IDLE = 200  # idle greenlets, some 20 kB each
+MAX_IDLE = 200  # idle greenlets, about 20 kB each
 
 
 Result = TypeVar("Result")
 
 
 class Task(Generic[Result]):
-    """A function that runs in a greenlet; `result` is None until it is done, and if it was abandoned."""
+    """A function that runs in a greenlet; `result` is None until it is done, or if it was abandoned."""
 
     __slots__ = ("_abandoned", "_done", "_runner", "_what", "result")
 
@@ -37,7 +37,7 @@ class Task(Generic[Result]):
         return bool(self._done.is_set())
 
     def wait(self, seconds: float) -> None:
-        """Return when it is done or abandoned, or after *seconds*."""
+        """Wait until the task is done or abandoned, for at most *seconds*."""
         self._done.wait(seconds)
 
     def abandon(self) -> None:
@@ -70,15 +70,23 @@ class GreenletPool:
         self._idle: list[Any] = []
 
     def start(self, what: Callable[[], Result]) -> Task[Result]:
-        """Return the task that runs *what*, once the caller waits for anything. *what* must not raise."""
+        """
+        Return a task for *what*.
+
+        It starts when the caller next waits for anything. *what* must not raise.
+        """
         task, hub = Task(what), gevent.get_hub()
-        idle = bool(self._idle) and self._idle[-1].parent is hub  # threads do not share greenlets
+        idle = bool(self._idle) and self._idle[-1].parent is hub  # a greenlet runs only in its own thread
         runner = self._idle.pop() if idle else greenlet(self._run, hub)
         hub.loop.run_callback(runner.switch, [task])
         return task
 
     def _run(self, given: list[Task[Any]]) -> None:
-        """Run the task in *given* and later ones; each is removed, as a greenlet never frees arguments."""
+        """
+        Run the task in *given*, then later ones.
+
+        Tasks are removed from it: a greenlet never frees arguments.
+        """
         runner = getcurrent()
         while given.pop().run_by(runner) and len(self._idle) < MAX_IDLE:
             self._idle.append(runner)

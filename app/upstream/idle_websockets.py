@@ -1,9 +1,9 @@
 """
 WebSockets between two requests of a conversation.
 
-Each is held for the next request of its conversation on this worker: for IDLE_SECONDS, while it is younger
-than MAX_AGE_SECONDS (upstreams close theirs after an hour), and as one of a limited number. While any is
-idle, a greenlet answers and sends pings, so that an upstream or a proxy does not take them for abandoned.
+Each is held for the next request of its conversation on this worker, for at most IDLE_SECONDS and until it is
+MAX_AGE_SECONDS old (upstreams close connections after an hour). Their number is limited. While any is idle, a
+greenlet answers and sends pings, so that upstreams and proxies do not close them as abandoned.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from app.upstream.websocket_request import Conversation
 
 MAX_AGE_SECONDS = 55 * 60.0
 IDLE_SECONDS = 5 * 60.0
-MAX_IDLE = 200  # of one worker
+MAX_IDLE = 200  # idle connections of one worker
 MAX_IDLE_PER_ACCOUNT = 50
 PING_SECONDS = 25.0
 
 
 class IdleWebSocket(NamedTuple):
-    """An idle connection, and what its upstream remembers."""
+    """An idle connection, and the state that its upstream has."""
 
     websocket: WebSocket
     latest: LatestResponse | None
     idle_since: float
 
     def is_usable(self, now: float) -> bool:
-        """Return whether it can serve a request: it is young, open, and nothing but reports has arrived."""
+        """Return whether it can serve a request: young, open, and only reports have arrived."""
         if now - self.websocket.opened_at > MAX_AGE_SECONDS or now - self.idle_since > IDLE_SECONDS:
             return False
         try:
@@ -67,7 +67,7 @@ class IdleWebSockets:
         return None
 
     def put(self, conversation: Conversation, websocket: WebSocket, latest: LatestResponse | None) -> None:
-        """Keep *websocket*, in place of the longest idle ones beyond the limits."""
+        """Add *websocket*; close the longest idle ones beyond the limits."""
         if (replaced := self._idle.pop(conversation, None)) is not None:
             replaced.websocket.close_idle()
         own = [each for each in self._idle if each[0] == conversation[0]]
@@ -86,12 +86,12 @@ class IdleWebSockets:
             self.ping_all()
 
     def ping_all(self) -> None:
-        """Answer and send pings; close connections that are not usable any more."""
+        """Answer and send pings; close connections that are no longer usable."""
         now = time.monotonic()
         for conversation, idle in tuple(self._idle.items()):
             if self._idle.get(conversation) is not idle:
-                continue  # taken meanwhile
-            del self._idle[conversation]  # nothing else uses it now
+                continue  # taken while others were pinged
+            del self._idle[conversation]  # removed, so that nothing else uses it during the ping
             if not idle.is_usable(now):
                 idle.websocket.close_idle()
                 continue

@@ -1,5 +1,5 @@
 """
-Speak with the sign-in service of ChatGPT accounts: the only OAuth requests there are.
+Send requests to the sign-in service of ChatGPT accounts: the only OAuth requests of the gateway.
 
 Sources: https://www.rfc-editor.org/rfc/rfc6749 (tokens), https://www.rfc-editor.org/rfc/rfc7636
 (PKCE); the device endpoints, the client id and the extra parameters are those of the open source
@@ -25,13 +25,14 @@ from app.upstream.bounded_body import RESPONSE_SECONDS, read_bounded
 from app.upstream.errors import from_exception
 from schemas import bounds
 
-CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"  # public: the one that ChatGPT sign-ins are issued to
+CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"  # public: the client id of ChatGPT sign-ins
 SCOPE = "openid profile email offline_access"
-LATE_SECONDS = 1.0  # after the limits of connecting and reading, whose errors are more precise
-DEVICE_SECONDS = 900.0  # how long a user code is good for
-INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0  # of polls; a longer one would miss the code
-MAX_TOKEN_CHARS = 16_384  # of one value in a response: a JWT has two thousand, and headers end at this
-_PENDING = (403, 404)  # of a device poll: the code has not been entered yet
+LATE_SECONDS = 1.0  # later than the limits of connecting and reading, whose errors are more precise
+DEVICE_SECONDS = 900.0  # how long a user code is valid
+# Between polls; with a longer interval the code would expire unnoticed
+INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0
+MAX_TOKEN_CHARS = 16_384  # longest value in a response: a JWT has two thousand, and headers allow no more
+_PENDING = (403, 404)  # statuses of a device poll while the code has not been entered
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
@@ -47,7 +48,7 @@ class DeviceCode:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A code to be exchanged for tokens, once."""
+    """A code that can be exchanged for tokens once."""
 
     code: str
     verifier: str
@@ -61,7 +62,7 @@ class _Response:
 
 
 def new_verifier() -> str:
-    """Return a PKCE code verifier, which is also unguessable enough for a `state`."""
+    """Return a random PKCE code verifier, which can also serve as a `state`."""
     return secrets.token_urlsafe(48)
 
 
@@ -75,7 +76,7 @@ class OAuth:
     """
     Every call raises UpstreamRejected for what the service refused, with its code;
     UpstreamUnreachable or StreamIdleTimeout when there was no response; UpstreamProtocolError when
-    the response makes no sense. No error repeats what was sent or received but the code.
+    the response is invalid. No error contains anything that was sent or received, except the code.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class OAuth:
         return Grant(_text(payload, "authorization_code"), _text(payload, "code_verifier"), redirect_uri)
 
     def _post(self, path: str, **body: Any) -> _Response:
-        # what requests limits is the wait for each piece, of the head as well: not all of a response
+        # requests limits the wait for each piece of a head or body, not that for the complete response.
         too_late = StreamIdleTimeout("The sign-in service did not answer in time")
         deadline = gevent.Timeout(sum(self._timeout) + LATE_SECONDS, too_late)
         try:
@@ -160,7 +161,7 @@ class OAuth:
             ):
                 return _Response(response.status_code, read_bounded(response))
         except requests.RequestException as error:
-            raise from_exception(error) from None  # its text may show the address with its query
+            raise from_exception(error) from None  # its text may contain the address with its query
 
     def _object(self, response: _Response) -> dict[str, Any]:
         try:

@@ -20,7 +20,7 @@ from app.upstream.errors import from_exception
 from app.upstream.routes import RoutingAdapter
 
 CONNECT_SECONDS = 5.0
-LATE_SECONDS = 1.0  # after the limits of connecting and reading, whose errors are more precise
+LATE_SECONDS = 1.0  # later than the limits of connecting and reading, whose errors are more precise
 
 
 class OidcHttp:
@@ -40,13 +40,13 @@ class OidcHttp:
         return self._call("GET", url, headers=headers, auth=_unchanged)
 
     def post(self, url: str, form: Mapping[str, str], basic: tuple[str, str] | None = None) -> dict[str, Any]:
-        """Return the JSON object that answers *form*; *basic* are a name and password for Basic."""
+        """Post *form* and return the JSON object of the response; *basic*: (name, password) for Basic."""
         return self._call("POST", url, data=form, auth=basic or _unchanged)
 
     def _call(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> dict[str, Any]:
-        # what requests limits is the wait for each piece, of the head as well: not all of a response
+        # requests limits the wait for each piece of a head or body, not that for the complete response.
         too_late = StreamIdleTimeout("The sign-in service did not answer in time")
         deadline = gevent.Timeout(CONNECT_SECONDS + RESPONSE_SECONDS + LATE_SECONDS, too_late)
         try:
@@ -65,11 +65,11 @@ class OidcHttp:
                 with response:
                     return _object(response.status_code, read_bounded(response))
         except (requests.RequestException, ValueError) as error:
-            raise from_exception(error) from None  # its text may show the address
+            raise from_exception(error) from None  # its text may contain the address
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Add no credentials: without this requests takes those of ~/.netrc."""
+    """Add no credentials: without an `auth` requests would use those in ~/.netrc."""
     return request
 
 

@@ -22,7 +22,7 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class PlainHead(HTTPMessage):
-    """A head whose fields are ASCII: they are read as they are, without the checks for other letters."""
+    """A head whose fields are ASCII, so they are read without the checks for other characters."""
 
     def __init__(self, fields: list[tuple[str, str]]) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class PlainHead(HTTPMessage):
 
 
 def parse_head(lines: list[bytes]) -> HTTPMessage:
-    """Return the message of *lines*, which end with an empty one, as http.client makes it."""
+    """Return *lines*, which end with an empty line, as the message that http.client would make."""
     fields = []
     for line in lines[:-1]:
         field = _FIELD.fullmatch(line)
@@ -68,7 +68,7 @@ class FinalResponse(HTTPResponse):
         """Read the head, as `HTTPResponse.begin` does."""
         if self.headers is not None:
             return
-        read_lines = client._read_headers  # bounds their length and number
+        read_lines = client._read_headers  # bounds the length and number of lines
         version, status, reason = self._read_status()
         while status == CONTINUE:
             read_lines(self.fp)
@@ -93,7 +93,7 @@ class FinalResponse(HTTPResponse):
 
 
 def _length(text: str | None) -> int | None:
-    """Return the Content-Length in *text*, None where it is none."""
+    """Return the Content-Length in *text*, None if it is not valid."""
     if text and len(text) < 16 and text.isdigit() and text.isascii():
-        return int(text)  # nearly all are
+        return int(text)  # nearly all are plain digits
     return parse_integer(text.strip(" \t")) if text else None

@@ -12,9 +12,9 @@ from app.errors import StreamIdleTimeout, UpstreamError, UpstreamProtocolError
 from app.streaming.upstream_errors import rejection_from_body
 from app.upstream.body import Body
 
-ERROR_BODY_BYTES = 65536  # of an error response: enough for any envelope
-MAX_JSON_BYTES = 4 * 1024 * 1024  # of a list of models or a report of usage; long lists have 1 MiB
-ERROR_BODY_SECONDS = 2.0  # for the complete body
+ERROR_BODY_BYTES = 65536  # read of an error response: enough for any error body
+MAX_JSON_BYTES = 4 * 1024 * 1024  # largest list of models or report of usage; long lists have 1 MiB
+ERROR_BODY_SECONDS = 2.0  # time limit for the body of an error response
 NO_CONTENT = (204, 205)  # statuses whose responses have no body
 
 
@@ -65,7 +65,7 @@ def rejection_of(response: UpstreamResponse) -> UpstreamError:
     """Read an error response, up to ERROR_BODY_BYTES, and return its error."""
     data, until = b"", time.monotonic() + ERROR_BODY_SECONDS
     response.body.inflated_bytes = ERROR_BODY_BYTES
-    with suppress(UpstreamError):  # the status is enough
+    with suppress(UpstreamError):  # the status alone is enough
         while len(data) < ERROR_BODY_BYTES and (more := response.body.read(until - time.monotonic())):
             data += more
     response.body.finish(0)

@@ -24,24 +24,24 @@ from urllib3.util.ssl_ import create_urllib3_context
 from app.upstream.connections import Pools, on_live_connection
 
 CONNECTION_POOLS = 64  # upstream hosts with open connections
-MAX_ROUTES = 1000  # addresses whose pools are remembered; an account has one or two
-CONNECTIONS_PER_HOST = 1000  # idle ones; a worker has at most 2,000 streams
-RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
-SLICE_BYTES = 1024 * 1024  # of a body that are written, and encrypted, before other greenlets run
+MAX_ROUTES = 1000  # addresses whose pools are cached; an account has one or two
+CONNECTIONS_PER_HOST = 1000  # idle connections per host; a worker has at most 2,000 streams
+RECEIVE_BUFFER_BYTES = 256 * 1024  # small, so that an upstream is slowed soon after its client is
+SLICE_BYTES = 1024 * 1024  # bytes of a body that are encrypted and written before other greenlets run
 SOCKET_OPTIONS = (
     *HTTPConnection.default_socket_options,
     (socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES),
 )
 ONCE = Retry(False, redirect=False)  # errors are raised unchanged: retries are decided by the relay
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables with the file of trusted certificates
-RequestBody = Sequence[bytes | bytearray]  # pieces
+RequestBody = Sequence[bytes | bytearray]  # the pieces of a body
 
 
 class Route(NamedTuple):
     """The connection pool and the request target for one URL."""
 
     pool: HTTPConnectionPool
-    target: str  # of the request line: a path, or the full URL if a proxy is used
+    target: str  # target of the request line: a path, or the full URL for a proxy
 
     def post(self, headers: Mapping[str, str], body: RequestBody, timeout: Timeout) -> BaseHTTPResponse:
         """Send a request and return the head of its response; the body is not read yet."""
@@ -72,7 +72,7 @@ class Route(NamedTuple):
                 headers=headers,
                 retries=ONCE,
                 redirect=False,
-                assert_same_host=False,  # or a proxy would be taken for another host
+                assert_same_host=False,  # else urllib3 refuses a proxy as another host
                 timeout=timeout,
                 preload_content=False,
                 decode_content=False,
@@ -81,7 +81,7 @@ class Route(NamedTuple):
 
 
 def _to_send(body: RequestBody) -> Any:
-    """Return *body* as urllib3 sends it, in slices where it is large; its length is in the headers."""
+    """Return *body* for urllib3, in slices if it is large; its length is in the headers."""
     if len(body) == 1 and len(body[0]) <= SLICE_BYTES:
         return body[0]
     return [
@@ -94,7 +94,7 @@ def _to_send(body: RequestBody) -> Any:
 class RoutingAdapter(HTTPAdapter):
     def __init__(self, pools: Pools, ca_certificates: str = "", proxy: str = "") -> None:
         """
-        Servers are verified with *ca_certificates*, as PEM, in place of the usual authorities.
+        Servers are verified with *ca_certificates* (PEM) in place of the usual authorities.
 
         They are reached through *proxy*, a URL, in place of those that the environment names.
         """
@@ -109,9 +109,9 @@ class RoutingAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools.direct
 
     def route_for(self, url: str) -> Route:
-        """Return the cached route for *url*; what the adapter does not set is as in the environment."""
+        """Return the cached route for *url*; the environment sets what the adapter does not."""
         route = self._routes.get(url)
-        # a pool is closed once more hosts than CONNECTION_POOLS were used
+        # A pool is closed once more than CONNECTION_POOLS hosts are in use.
         if route is None or route.pool.pool is None:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
@@ -124,7 +124,7 @@ class RoutingAdapter(HTTPAdapter):
         proxies = {"all": self._proxy} if self._proxy else get_environ_proxies(url, no_proxy=None)
         authorities = _authorities()
         pool: Any = self.get_connection_with_tls_context(request, verify=authorities, proxies=proxies)
-        if self._own_tls is None:  # a server that is reached by http may have a proxy that speaks TLS
+        if self._own_tls is None:  # a server without TLS may have a proxy that uses TLS
             verified = f"{pool.scheme}:"
             self.cert_verify(pool, verified, verify=authorities, cert=None)  # type: ignore[no-untyped-call]
         return Route(pool, self.request_url(request, proxies))
@@ -148,12 +148,12 @@ class RoutingAdapter(HTTPAdapter):
 
 
 def _authorities() -> str | bool:
-    """Return the file of authorities that the environment names, True for the usual ones."""
+    """Return the file of certificate authorities that the environment names, True for the usual ones."""
     return next((path for name in AUTHORITIES if (path := os.environ.get(name))), True)
 
 
 def _usual_tls_context() -> ssl.SSLContext:
-    """Return a context that trusts what servers without certificates of their own are verified with."""
+    """Return a TLS context that trusts the usual authorities, or those that the environment names."""
     context, authorities = create_urllib3_context(), _authorities()
     path = DEFAULT_CA_BUNDLE_PATH if authorities is True else str(authorities)
     if os.path.isdir(path):
@@ -164,7 +164,7 @@ def _usual_tls_context() -> ssl.SSLContext:
 
 
 def _tls_context(ca_certificates: str) -> ssl.SSLContext:
-    """Return a context that trusts *ca_certificates* alone, also one that is no root."""
+    """Return a TLS context that trusts only *ca_certificates*, also those that are not roots."""
     context = create_urllib3_context()
     context.load_verify_locations(cadata=ca_certificates)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

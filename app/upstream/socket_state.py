@@ -14,12 +14,12 @@ from gevent.monkey import get_original
 _CLOSE_WAIT = 8
 _BYTES_ACKED = struct.Struct("=Q")
 _BYTES_ACKED_OFFSET = 120
-_poll = get_original("select", "poll")  # that of gevent switches to other greenlets, which takes time
+_poll = get_original("select", "poll")  # gevent's own switches to other greenlets, which takes time
 
 
 class TcpState(NamedTuple):
-    acknowledged_bytes: int  # by the peer, of all that was ever sent to it
-    closed_by_peer: bool  # orderly, and not reset since
+    acknowledged_bytes: int  # bytes that the peer has acknowledged since the connection began
+    closed_by_peer: bool  # the peer closed orderly, and has not reset the connection since
 
 
 def is_readable(sock: Any) -> bool:
@@ -33,7 +33,7 @@ def tcp_state(sock: Any) -> TcpState | None:
     """
     Return what the kernel knows about the peer of *sock*.
 
-    None where that is not available: on systems other than Linux, and for connections other than TCP.
+    None if that is not available: on systems other than Linux, and for connections other than TCP.
     """
     option = getattr(socket, "TCP_INFO", None)
     try:

@@ -10,7 +10,7 @@ Refuse connections to addresses that an account must not use (server-side reques
     or of the account
 
 A proxy of http, https or socks5h resolves the host itself, so its own rules decide where it connects to. One
-of socks5 is sent an address, which is checked as without a proxy.
+of socks5 is sent an address, which is checked as it is without a proxy.
 
 The base URL is checked when it is stored (schemas/accounts.py), but its name may resolve to another
 address later. So the peer of each new connection is checked before anything is sent.
@@ -42,7 +42,7 @@ def check_peer(
         return sock
     may_be_private = names_may_be_private or _is_of_operator(connection.host)
     host = sock.getpeername()[0].partition("%")[0]
-    if isinstance(sock, socksocket):  # *host* is what the proxy was sent: an address, or the name
+    if isinstance(sock, socksocket):  # *host* was sent to the proxy: an address or a name
         is_forbidden = is_metadata_address(
             ip_address(super(socksocket, sock).getpeername()[0].partition("%")[0])
         )
@@ -62,7 +62,7 @@ def _is_forbidden(address: Any, may_be_private: bool) -> bool:
 
 
 def _is_of_operator(host: str) -> bool:
-    return "." not in host or _is_address(host)  # IPv6, or a name that no public server can have
+    return "." not in host or _is_address(host)  # an IPv6 address, or a name that no public server can have
 
 
 def _is_address(host: str) -> bool:

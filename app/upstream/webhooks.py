@@ -22,7 +22,7 @@ from app.upstream.errors import from_exception
 from app.upstream.routes import RoutingAdapter
 from schemas.bounds import wait_seconds
 
-TIMEOUT_SECONDS = 5.0  # of one attempt, from the connection to the head of the response
+TIMEOUT_SECONDS = 5.0  # limit of one attempt, from connecting to the head of the response
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 class WebhookClient:
-    """One per process; its connections are made by first use, and closed after each message."""
+    """Posts messages. One per process; a connection is opened for each message and then closed."""
 
     def __init__(self, *, user_agent: str) -> None:
         self._headers = {"Content-Type": "application/json", "User-Agent": user_agent}
@@ -54,7 +54,7 @@ class WebhookClient:
         Post *body* to *url*, without following redirects.
 
         With *may_be_private* the name of its host may resolve to a private address. Raises UpstreamError,
-        whose text speaks of the upstream, and OutOfDescriptors.
+        whose text refers to an upstream, and OutOfDescriptors.
         """
         adapter = self._anywhere if may_be_private else self._public
         too_late = StreamIdleTimeout("The upstream did not answer in time")
@@ -67,12 +67,12 @@ class WebhookClient:
         except (UpstreamError, OutOfDescriptors):
             raise
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise from_exception(error) from None  # its text may show the address, which may be a secret
+            raise from_exception(error) from None  # its text may contain the address, which may be a secret
         return WebhookResponse(response.status, wait_seconds(response.headers.get("retry-after")))
 
 
 def describe_failure(error: UpstreamError | OutOfDescriptors) -> str:
-    """Return why a message could not be posted, as a sentence about the receiver."""
+    """Return why a message could not be posted, as a sentence whose subject is the receiver."""
     if isinstance(error, UpstreamUnreachable) and "not public" in error.message:
         return "The receiver's name leads to an address that is not public; set --private to allow it"
     return error.message.replace("upstream", "receiver")

@@ -29,11 +29,11 @@ from app.streaming.sse import MAX_EVENT_BYTES
 from app.yielding import end_turn, give_way
 
 READ_BYTES = 65536
-TURN_BYTES = 32 * 1024  # of messages read before other greenlets run
-MESSAGE_COST_BYTES = 512  # a short message takes as long as so many
-SEND_SECONDS = 30.0  # without progress of a message that is being sent
+TURN_BYTES = 32 * 1024  # bytes of messages that are read before other greenlets run
+MESSAGE_COST_BYTES = 512  # what a short message counts as: it takes as long as so many bytes
+SEND_SECONDS = 30.0  # time limit without progress while a message is sent
 CLOSE_SECONDS = 1.0
-MAX_DRAIN_READS = 20  # of what arrives between two responses; pings and reports are some hundred bytes
+MAX_DRAIN_READS = 20  # reads between two responses, where only pings and reports of some hundred bytes arrive
 NORMAL_CLOSURE, GOING_AWAY, UNSUPPORTED_DATA, ABNORMAL_CLOSURE = 1000, 1001, 1003, 1006
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError)
 _HANDSHAKE = frozenset(("connection", "upgrade", "sec-websocket-accept", "sec-websocket-protocol"))
@@ -43,7 +43,7 @@ _NOT_IN_HANDSHAKE = frozenset(
 
 
 class WebSocketClosed(Exception):
-    """The upstream closed the connection, with *code*; ABNORMAL_CLOSURE where it does not announce that."""
+    """The upstream closed the connection with *code*, ABNORMAL_CLOSURE if it sent no Close."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -77,34 +77,34 @@ class WebSocket:
     """One connection, which one greenlet uses at a time."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
-        """*response* is one that `is_accepted`."""
+        """*response* is a response to the handshake for which `is_accepted` is true."""
         raw: Any = response
         self._raw = raw
         self.opened_at = time.monotonic()
         file = raw._original_response.fp
         self.socket: Any = file.raw._sock
         self._frames = Connection(ConnectionType.CLIENT)
-        self._pieces: list[str] = []  # of an incomplete message
+        self._pieces: list[str] = []  # pieces of an incomplete message
         self._pieces_chars = 0
         self._since_turn = 0
         self._messages: list[str] = []
-        self._code: int | None = None  # of its end
+        self._code: int | None = None  # code of the Close frame, once it has ended
         self._error: UpstreamError | None = None  # raised after the messages before it
         self._early = self._buffered(file)
         self._headers: Mapping[str, str] = response.headers
 
     def take_headers(self) -> CaseInsensitiveDict[str]:
-        """Return the headers of the handshake's response; none for the requests after the first."""
+        """Return the headers of the handshake's response for the first request, none for later ones."""
         headers, self._headers = self._headers, {}
         about_response = {name: text for name, text in headers.items() if name.lower() not in _HANDSHAKE}
         return CaseInsensitiveDict(about_response | {"Content-Type": "text/event-stream"})
 
     def report(self, headers: Mapping[str, str]) -> None:
-        """Add *headers*, which arrived between two responses, to those of the next."""
+        """Add *headers*, which arrived between two responses, to those of the next response."""
         self._headers = {**self._headers, **headers}
 
     def _buffered(self, file: Any) -> bytes:
-        """Return what http.client had read behind the head."""
+        """Return the data that http.client has read beyond the head."""
         self.socket.settimeout(0)
         try:
             data: bytes = file.read1(READ_BYTES) or b""
@@ -113,7 +113,7 @@ class WebSocket:
         return data
 
     def send(self, pieces: Sequence[bytes]) -> None:
-        """Send one message, the UTF-8 of *pieces*, each in a frame of its own. Raises OSError."""
+        """Send one message of UTF-8 *pieces*, each in its own frame. Raises OSError."""
         self.socket.settimeout(SEND_SECONDS)
         last = len(pieces) - 1
         for position, piece in enumerate(pieces):
@@ -148,11 +148,15 @@ class WebSocket:
             if self._messages:
                 messages, self._messages = self._messages, []
                 return messages
-            if time.monotonic() > until:  # pings arrive without an end
+            if time.monotonic() > until:  # an endless series of pings must not extend the wait
                 return None
 
     def drain(self) -> list[str]:
-        """Return the messages that have arrived, without waiting; answer pings. Raises as `receive`."""
+        """
+        Return the messages that have arrived, without waiting, and answer pings.
+
+        Raises as `receive` does.
+        """
         data, self._early = self._early, b""
         try:
             for _ in range(MAX_DRAIN_READS):
@@ -180,7 +184,7 @@ class WebSocket:
             self._error = error
 
     def _decode_frames(self, data: bytes) -> None:
-        """Take over the frames in *data*; b"" is the end of the connection."""
+        """Process the frames in *data*; b"" is the end of the connection."""
         if not data:
             self._code = ABNORMAL_CLOSURE if self._code is None else self._code
             return
@@ -192,7 +196,8 @@ class WebSocket:
                 elif isinstance(event, Ping):
                     self._answer(event.response())
                 elif isinstance(event, CloseConnection):
-                    if self._frames.state is ConnectionState.OPEN:  # reported by our side
+                    # The error was found here, so the upstream is sent a Close
+                    if self._frames.state is ConnectionState.OPEN:
                         raise UpstreamProtocolError("The upstream sent invalid WebSocket frames")
                     self._code = event.code
                     self._answer(event.response())
@@ -216,7 +221,7 @@ class WebSocket:
             self._pieces, self._pieces_chars = [], 0
 
     def ping(self) -> None:
-        """Send a ping, so that nothing between the two ends takes the connection for idle."""
+        """Send a ping, so that no proxy in between closes the connection as idle."""
         self._answer(Ping())
 
     def _answer(self, event: Any) -> None:

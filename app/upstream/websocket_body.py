@@ -26,17 +26,18 @@ JsonObject = dict[str, Any]
 RATE_LIMITS, METADATA, ITEM_DONE = "codex.rate_limits", "response.metadata", "response.output_item.done"
 COMPLETED, ERROR = "response.completed", "error"
 TERMINAL = (COMPLETED, "response.incomplete", "response.failed", ERROR)
-BEFORE_RESPONSE = (RATE_LIMITS, METADATA)  # sent before what shows whether the request is accepted
+# Events that may precede the one that shows whether the request is accepted
+BEFORE_RESPONSE = (RATE_LIMITS, METADATA)
 _NOTED = re.compile(
     r'"type"\s*:\s*"(?:response\.(?:output_item\.done|completed|incomplete|failed|metadata)'
     r'|error|codex\.rate_limits)"'
 )
 _WINDOW_FIELDS = ("used_percent", "window_minutes", "reset_at", "reset_after_seconds")
-_NEWLINES = str.maketrans("\r\n", "  ")  # JSON has none inside its texts
+_NEWLINES = str.maketrans("\r\n", "  ")  # JSON has no line breaks inside its strings
 
 
 def noted_event(message: str) -> JsonObject | None:
-    """Return the event of *message* if it is one that the connection has to know, else None."""
+    """Return the event of *message* if the connection has to know it, else None."""
     if _NOTED.search(message) is None:
         return None
     try:
@@ -86,7 +87,7 @@ def rejection_in(event: Mapping[str, Any]) -> UpstreamRejected | None:
 
 
 class WebSocketResponse(UpstreamResponse):
-    """A response whose first event has arrived; `headers` follow what later events report."""
+    """A response whose first event has arrived; later events may change `headers`."""
 
     def __init__(self, headers: CaseInsensitiveDict[str], body: WebSocketBody) -> None:
         self.status = 200
@@ -120,11 +121,11 @@ class WebSocketBody(Body):
 
     @property
     def items(self) -> list[JsonObject]:
-        """The finished items of the output, in its order."""
+        """The finished items of the output, in their order."""
         return [item for _, item in sorted(self._items, key=lambda one: one[0])]
 
     def read(self, timeout_seconds: float) -> bytes | None:
-        """Return the events of what arrived, as `Body.read` does."""
+        """Return the events that have arrived; behaves as `Body.read`."""
         if self.complete:
             return b""
         messages, self._opening = self._opening, []
@@ -166,7 +167,7 @@ class WebSocketBody(Body):
                 self.response_id, self._is_reusable = response_id, bool(response_id)
 
     def _note_late(self, event: JsonObject | None) -> None:
-        """Read what follows the response: reports, or what the next response must not be taken for."""
+        """Read messages after the response. If any is not a report, the connection is not used again."""
         if event is None or event["type"] not in BEFORE_RESPONSE:
             self._is_reusable = False
         else:
@@ -176,7 +177,7 @@ class WebSocketBody(Body):
         self._websocket.interrupt()
 
     def finish(self, grace_seconds: float) -> None:
-        """Keep the connection for the next request of its conversation if the response was completed."""
+        """Release the connection for the next request of its conversation if the response is complete."""
         self._end(is_reusable=self._is_reusable)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A request that may be sent over WebSocket, apart from what sends it, which only web processes import."""
+"""A request that may be sent over WebSocket. Its sender is separate: only web processes import that."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from app.upstream.conversation_turns import Turn
 
-Conversation = tuple[str, int, str]  # account id, its version, and the conversation's name
+Conversation = tuple[str, int, str]  # account id, version of the account, name of the conversation
 
 
 class WebSocketRequest(NamedTuple):
-    """One turn, as it is sent to *account_id*; *client_headers* are the client's own that may pass."""
+    """One turn for *account_id*; *client_headers* are headers of the client that may be forwarded."""
 
     account_id: str
     version: int
@@ -19,7 +19,7 @@ class WebSocketRequest(NamedTuple):
     headers: Mapping[str, str]
     client_headers: Mapping[str, str]
     connect_seconds: float
-    read_seconds: float  # until the first event
+    read_seconds: float  # time limit for the first event
 
     @property
     def conversation(self) -> Conversation:

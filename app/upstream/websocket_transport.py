@@ -62,11 +62,11 @@ log = structlog.get_logger()
 
 AVOID_SECONDS = 5 * 60.0
 HANDSHAKE_SECONDS = 10.0
-MAX_MESSAGE_BYTES = 15 * 1024 * 1024  # libraries refuse frames of 16 MiB
+MAX_MESSAGE_BYTES = 15 * 1024 * 1024  # smaller than 16 MiB, from which libraries refuse frames
 MAX_AVOIDED = 10_000
-MAX_OPENING = 1000  # messages up to the first of a response
-OWN_STATUSES = (401, 429)  # about the credential or its use: over HTTP too
-# Codes of a close that refuses: the message was not processed.
+MAX_OPENING = 1000  # most messages before the first one of a response
+OWN_STATUSES = (401, 429)  # about the credential or its use, so HTTP would give the same
+# Close codes that mean that the message was not processed.
 _REFUSED = frozenset((NORMAL_CLOSURE, GOING_AWAY, UNSUPPORTED_DATA, 1008, 1009, 1012, 1013))
 _FORGOTTEN = ("previous_response_not_found", "websocket_connection_limit_reached")
 
@@ -78,7 +78,7 @@ REQUESTS = Counter(
 
 
 class _NotProcessed(Exception):
-    """The upstream has not begun the request; *why* is for the log."""
+    """The upstream has not begun to process the request; *why* is for the log."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -86,7 +86,7 @@ class _NotProcessed(Exception):
 
 
 class WebSocketTransport:
-    """One per process."""
+    """Sends requests over WebSocket. One per process."""
 
     def __init__(self) -> None:
         self._idle = IdleWebSockets()
@@ -122,7 +122,7 @@ class WebSocketTransport:
             try:
                 return self._exchange(idle.websocket, request, items, idle.latest)
             except _NotProcessed:
-                pass  # it was closed meanwhile, or the upstream has forgotten the conversation
+                pass  # the connection or the upstream's state of the conversation was lost
         websocket = self._open(route, request)
         if websocket is None:
             return None
@@ -132,11 +132,12 @@ class WebSocketTransport:
             self._avoid(request.account_id, refusal.why)
             return None
         except (UpstreamUnreachable, UpstreamProtocolError) as error:
-            self._avoid(request.account_id, error.message)  # its next requests do not fail in the same way
+            # So that its next requests do not fail in the same way
+            self._avoid(request.account_id, error.message)
             raise
 
     def _open(self, route: Route, request: WebSocketRequest) -> WebSocket | None:
-        """Return a new connection; None where the upstream answers, but does not open one."""
+        """Return a new connection; None if the upstream answers but does not open one."""
         headers, key = handshake_headers(request.headers)
         seconds = min(HANDSHAKE_SECONDS, request.read_seconds)
         try:
@@ -231,7 +232,7 @@ class WebSocketTransport:
 
 
 def _check_rejection(event: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-    """Raise what *event* reports: that the connection cannot be used, or the upstream's rejection."""
+    """Raise _NotProcessed if *event* reports an unusable connection, or the rejection that it reports."""
     rejection = rejection_in(event)
     if rejection is None:
         return
@@ -242,7 +243,7 @@ def _check_rejection(event: Mapping[str, Any], headers: Mapping[str, str]) -> No
 
 
 def _meaning_of(closed: WebSocketClosed, websocket: WebSocket, before: TcpState | None) -> Exception:
-    """Return what it means that the connection was *closed* before an event of the response."""
+    """Return the exception for a connection that was *closed* before an event of the response."""
     after = tcp_state(websocket.socket)
     is_unread = (
         before is not None

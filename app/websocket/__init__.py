@@ -1,1 +1,1 @@
-"""WebSocket for the Responses API: a connection, its lanes, and the state that continues a conversation."""
+"""WebSocket for the Responses API: connections, their lanes, and the conversations that these continue."""

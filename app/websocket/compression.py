@@ -1,5 +1,5 @@
 """
-permessage-deflate without contexts between messages, and with a bound of what a message inflates to.
+permessage-deflate without contexts between messages, and with a bound on the inflated size of a message.
 
 A context of zlib takes up to 300 kB for each direction of a connection.
 Source: https://www.rfc-editor.org/rfc/rfc7692
@@ -12,17 +12,17 @@ import zlib
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
-COMPRESS_FROM_BYTES = 1024  # a delta of some words becomes no smaller
-TAIL = b"\x00\x00\xff\xff"  # which senders leave out
+COMPRESS_FROM_BYTES = 1024  # compression does not make a delta of some words smaller
+TAIL = b"\x00\x00\xff\xff"  # the end of a message, which senders omit
 
 
 class BoundedDeflate(PerMessageDeflate):
-    """The extension as a server uses it."""
+    """The server's side of the extension permessage-deflate."""
 
     def __init__(self, max_message_bytes: int) -> None:
         super().__init__(client_no_context_takeover=True, server_no_context_takeover=True)
         self._max_bytes = max_message_bytes
-        self._inflated = 0  # bytes of the current message
+        self._inflated = 0  # inflated bytes of the current message
 
     def frame_inbound_header(
         self,
@@ -33,7 +33,7 @@ class BoundedDeflate(PerMessageDeflate):
     ) -> CloseReason | RsvBits:
         compressed = self._inbound_compressed
         result = super().frame_inbound_header(proto, opcode, rsv, payload_length)
-        if opcode.iscontrol():  # it is no part of a message, and may come between two fragments of one
+        if opcode.iscontrol():  # a control frame may come between two fragments of a message
             self._inbound_compressed = compressed
         return result
 

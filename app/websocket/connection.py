@@ -26,11 +26,11 @@ from app.websocket.compression import COMPRESS_FROM_BYTES
 from app.yielding import end_turn
 
 RECEIVE_BYTES = 64 * 1024
-INFLATING_BYTES = 16 * 1024  # received at a time where data may inflate a thousandfold
-FRAMES_PER_TURN = 64  # then other greenlets run
+INFLATING_BYTES = 16 * 1024  # bytes per read where data may inflate a thousandfold
+FRAMES_PER_TURN = 64  # frames that are handled before other greenlets run
 SHORTEST_WAIT_SECONDS = 0.001
-CLOSE_SECONDS = 5.0  # for the client to answer our Close
-LOST = int(CloseReason.ABNORMAL_CLOSURE)  # the client left without a Close, which is a normal end
+CLOSE_SECONDS = 5.0  # time for the client to answer a Close
+LOST = int(CloseReason.ABNORMAL_CLOSURE)  # code if the client left without a Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ class ConnectionLimits:
     """What a connection may hold and how long it may be silent."""
 
     max_message_bytes: int
-    slow_client_seconds: float  # that one send may take
-    ping_seconds: float = 20.0  # proxies close what is silent for a minute
-    silent_seconds: float = 65.0  # without a byte, not even the answer to a ping
-    budget: MessageBudget = field(default_factory=MessageBudget)  # of the process
+    slow_client_seconds: float  # time limit of one send
+    ping_seconds: float = 20.0  # proxies close connections that are silent for a minute
+    silent_seconds: float = 65.0  # time limit without any byte, not even the answer to a ping
+    budget: MessageBudget = field(default_factory=MessageBudget)  # shared by the process
 
 
 def _text_frame(text: bytes) -> bytes:
     """
-    Return one frame with *text*, uncompressed; wsproto takes 25 µs for it, as long as an event otherwise.
+    Return one uncompressed frame with *text*, without wsproto, whose 25 µs would double the cost of an event.
 
     Source: https://www.rfc-editor.org/rfc/rfc6455#section-5.2
     """
@@ -59,7 +59,7 @@ def _text_frame(text: bytes) -> bytes:
 
 
 class Handler(Protocol):
-    """What is done with the messages of a connection. Its methods are called by the reader."""
+    """Handles the messages of a connection. The reader calls its methods."""
 
     takes_binary: bool
 
@@ -70,20 +70,20 @@ class Handler(Protocol):
         """Note a ping or pong."""
 
     def too_large(self) -> None:
-        """Send what precedes the Close because of a message that is too large."""
+        """Send the error that precedes the Close after a message that is too large."""
 
     def overloaded(self) -> None:
-        """Send what precedes the Close because the process holds too many messages."""
+        """Send the error that precedes the Close when the process holds too many messages."""
 
     def next_check(self, now: float) -> float:
-        """Act on time limits, and return when to call this again, on the monotonic clock."""
+        """Enforce time limits; return when to call this again (monotonic clock)."""
 
     def closed(self) -> None:
-        """End everything that runs for the connection, and wait for that. Called once."""
+        """End everything that runs for the connection, and wait until it has ended. Called once."""
 
 
 class WebSocketConnection:
-    """A connection after its handshake; `code` is that of the Close that ended it, None before."""
+    """A connection after its handshake; `code` is the code of the Close that ended it, None before."""
 
     __slots__ = (
         *("_extensions", "_gone", "_hang_up", "_limits", "_lock", "_message", "_pending", "_pinged_at"),
@@ -96,14 +96,14 @@ class WebSocketConnection:
         self._extensions = bool(extensions)
         self._limits = limits
         self._lock = BoundedSemaphore(1)
-        self._pending = b""  # a control frame that is sent after the data being sent
+        self._pending = b""  # control frames to send after the data that is being sent
         self._message: bytearray | None = None
         self._gone = False
-        self._hang_up: Any = None  # the greenlet that ends a Close which the client does not answer
+        self._hang_up: Any = None  # the greenlet that hangs up if the client does not answer a Close
         self.opened_at = self._received_at = self._pinged_at = time.monotonic()
         self.code: int | None = None
         self.is_closing = False
-        self.received = self.sent = 0  # messages
+        self.received = self.sent = 0  # number of messages
 
     @property
     def is_open(self) -> bool:
@@ -111,7 +111,7 @@ class WebSocketConnection:
         return not self.is_closing and not self._gone
 
     def encode(self, text: bytes) -> bytes:
-        """Return the frame of a message, *text* in UTF-8; b"" where no more can be sent."""
+        """Return the frame of a message with *text*, UTF-8; b"" if no more can be sent."""
         if self.is_closing or self._gone:
             return b""
         self.sent += 1
@@ -145,7 +145,7 @@ class WebSocketConnection:
             raise
 
     def _send_control(self, data: bytes) -> None:
-        """Send *data* now, or after what is being sent: the reader must go on reading."""
+        """Send *data* now, or after the current send: the reader must not wait for it."""
         if self._lock.locked():
             self._pending = data
         else:
@@ -164,10 +164,10 @@ class WebSocketConnection:
             self.send(frame)
 
     def hang_up(self) -> None:
-        """End both directions of the socket, which wakes who reads and who writes."""
+        """Shut down both directions of the socket, which wakes the greenlets that read or write."""
         self._gone = True
         plain = getattr(self._sock, "_sock", self._sock)
-        plain = getattr(plain, "_sock", plain)  # gevent's own would make the waits fail instead
+        plain = getattr(plain, "_sock", plain)  # the socket below gevent's, which would make waits fail
         with suppress(OSError):
             plain.shutdown(socket.SHUT_RDWR)
 
@@ -186,7 +186,7 @@ class WebSocketConnection:
             raise
         finally:
             if not self.is_closing:
-                self.hang_up()  # a greenlet may be sending to a client that has left
+                self.hang_up()  # wakes a greenlet that is sending to a client that has left
             self._gone = True
             self._drop_message()
             if self.code is None:
@@ -220,7 +220,7 @@ class WebSocketConnection:
         return self._receive(data, handler)
 
     def _keep_alive(self, now: float) -> bool:
-        """Send a ping when it is due; return whether the client was heard of recently."""
+        """Send a ping when it is due; return whether the client has sent anything recently."""
         if now - self._received_at > self._limits.silent_seconds:
             return False
         if now - self._pinged_at >= self._limits.ping_seconds:
@@ -229,11 +229,11 @@ class WebSocketConnection:
         return True
 
     def _receive(self, data: bytes, handler: Handler) -> bool:
-        """Handle the frames that *data* completes; return whether more may follow."""
+        """Handle the frames that are complete with *data*; return whether more may follow."""
         try:
             self._protocol.receive_data(data)
         except LocalProtocolError:
-            return False  # after both Closes
+            return False  # both sides have sent a Close
         for number, event in enumerate(self._protocol.events(), 1):
             if number % FRAMES_PER_TURN == 0:
                 end_turn()
@@ -251,8 +251,8 @@ class WebSocketConnection:
         return True
 
     def _receive_close(self, event: CloseConnection, handler: Handler) -> bool:
-        """Answer the client's Close, or refuse what is no WebSocket; return whether more may follow."""
-        if self._protocol.state is ConnectionState.OPEN:  # it could not be parsed
+        """Answer the client's Close, or refuse invalid data; return whether more may follow."""
+        if self._protocol.state is ConnectionState.OPEN:  # the data could not be parsed
             if event.code == CloseReason.MESSAGE_TOO_BIG:
                 handler.too_large()
             self._refuse(event.code)
@@ -292,6 +292,6 @@ class WebSocketConnection:
             self._message = None
 
     def _refuse(self, code: int) -> None:
-        """Close while the client still sends: what it sent is read, or the Close would be lost."""
+        """Close while the client still sends. Its data is read: otherwise the Close would be lost."""
         self.close(code)
         self._sock.lingers = True

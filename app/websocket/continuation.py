@@ -14,9 +14,9 @@ from app.errors import PreviousResponseNotFound
 from app.websocket.frames import Create
 
 MIB = 1024 * 1024
-MAX_BYTES = 256 * MIB  # of all conversations of a process
+MAX_BYTES = 256 * MIB  # total size of all conversations of a process
 MAX_CONNECTION_BYTES = 64 * MIB
-BYTES_PER_ITEM = 64  # in addition to its JSON
+BYTES_PER_ITEM = 64  # memory per item in addition to its JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Conversation:
 
 
 class ConversationMemory:
-    """What the conversations of this process take, in the order of their last use."""
+    """The memory that the conversations of this process use, in the order of their last use."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_connection_bytes: int = MAX_CONNECTION_BYTES) -> None:
         self.bytes = 0
@@ -62,10 +62,10 @@ class Continuations:
 
     def __init__(self, memory: ConversationMemory) -> None:
         self._memory = memory
-        self._by_lane: OrderedDict[str, Conversation] = OrderedDict()  # in the order of their last change
+        self._by_lane: OrderedDict[str, Conversation] = OrderedDict()  # ordered by their last change
 
     def before(self, create: Create) -> tuple[bytes, ...]:
-        """Return the items that precede those of *create*. Raises PreviousResponseNotFound."""
+        """Return the items of the conversation before *create*. Raises PreviousResponseNotFound."""
         previous_id = create.previous_response_id
         if previous_id is None:
             return ()
@@ -76,7 +76,7 @@ class Continuations:
         raise PreviousResponseNotFound(previous_id)
 
     def keep(self, lane: str, response_id: str, items: tuple[bytes, ...]) -> None:
-        """Keep the conversation of *lane* up to the response *response_id*, if it fits."""
+        """Store the conversation of *lane* up to the response *response_id*, if it fits."""
         self.drop(lane)
         conversation = Conversation(response_id, items)
         left = self._memory.max_connection_bytes - conversation.size
@@ -91,7 +91,7 @@ class Continuations:
         self._memory.add(self, lane, conversation.size)
 
     def forget(self, create: Create) -> None:
-        """Forget what a failed request of the same lane continued; that of another lane stays."""
+        """Forget the conversation that a failed request continued in its lane, not that of another lane."""
         latest = self._by_lane.get(create.lane)
         if latest is not None and latest.response_id == create.previous_response_id:
             self.drop(create.lane)
@@ -102,6 +102,6 @@ class Continuations:
             self._memory.remove(self, lane)
 
     def close(self) -> None:
-        """Forget all of them."""
+        """Forget all conversations."""
         for lane in tuple(self._by_lane):
             self.drop(lane)

@@ -17,14 +17,15 @@ from app.errors import GatewayError, InvalidRequest, LaneUnusable
 from app.json_writing import write_json
 
 JsonObject = dict[str, Any]
-DEFAULT_LANE = ""  # that of messages without `stream_id`
+DEFAULT_LANE = ""  # the lane of messages without `stream_id`
 _LANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
-_OWN_FIELDS = ("type", "stream_id", "generate", "stream", "previous_response_id")  # of a `response.create`
+# Fields of a `response.create` that are not in the body
+_OWN_FIELDS = ("type", "stream_id", "generate", "stream", "previous_response_id")
 MAX_ID_CHARS = 256
 _METADATA_HEADER = "ws_request_header_"
 _HEADERS = ("x-codex-turn-metadata", "x-codex-window-id", "x-codex-turn-state")
 _HEADER_NAME = re.compile(r"x-codex-[a-z0-9-]{1,64}")
-MAX_HEADER_CHARS = 16_380  # as in the settings of the server
+MAX_HEADER_CHARS = 16_380  # the same limit as in the settings of the server
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def lane_of(message: JsonObject) -> str:
 
 
 def create_of(message: JsonObject, size: int) -> Create:
-    """Return the `response.create` that *message*, of *size* bytes, is. Raises InvalidRequest."""
+    """Parse *message*, of *size* bytes, as a `response.create`. Raises InvalidRequest."""
     lane = lane_of(message)
     if message.get("background"):
         raise InvalidRequest("background is not possible over WebSocket", param="background")
@@ -75,7 +76,7 @@ def create_of(message: JsonObject, size: int) -> Create:
     body.pop("background", None)
     body["stream"] = True
     if generate is False:
-        body.setdefault("instructions", "")  # of Codex, whose first items have them: they come later
+        body.setdefault("instructions", "")  # Codex sends them in its first items, which come later
     items, text = _items_of(body, previous, size)
     if items is not None:
         body.pop("input", None)
@@ -98,7 +99,7 @@ def _previous_of(message: JsonObject) -> str | None:
 
 
 def _items_of(body: JsonObject, previous: str | None, size: int) -> tuple[bytes | None, bytes | None]:
-    """Return the items of the input of *body*, None where nothing can precede them, and its text."""
+    """Return (the items of the input of *body*, None if it has no valid one; the input if it is text)."""
     given = body.get("input")
     if type(given) is list:
         return b"".join(write_json(given, size))[1:-1], None
@@ -116,7 +117,7 @@ def _headers_of(metadata: Any) -> dict[str, str]:
     """
     Return the headers of the request that Codex puts into its `client_metadata`, by name.
 
-    A connection has only those of its handshake. None of ours may be set so: only Codex's own.
+    A connection has only the headers of its handshake. Only Codex's own headers can be set this way.
     """
     if not isinstance(metadata, dict):
         return {}
@@ -150,7 +151,7 @@ def body_of(create: Create, earlier: tuple[bytes, ...] = ()) -> tuple[bytes, tup
 
 
 def with_lane(event: bytes, lane: str) -> bytes:
-    """Return the JSON of an event, with the lane that it belongs to."""
+    """Return the JSON of an event with the name of its lane added."""
     if not lane:
         return event
     return b'%b,"stream_id":"%b"}' % (event.rstrip()[:-1], lane.encode())

@@ -20,8 +20,8 @@ from app.websocket.compression import BoundedDeflate
 
 VERSION = "13"
 KEY_BYTES = 16
-MIN_WINDOW_BITS = 8  # zlib cannot compress with it
-MAX_OFFERS = 16  # of extensions; browsers send one, some libraries three
+MIN_WINDOW_BITS = 8  # zlib cannot compress with so few
+MAX_OFFERS = 16  # most offers of extensions; browsers send one, some libraries three
 
 
 def check(environ: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ def _agree(offered: str, max_message_bytes: int) -> tuple[list[Extension], str]:
             deflate = BoundedDeflate(max_message_bytes)
             try:
                 agreed = server_extensions_handshake([offer.strip()], [deflate])
-            except ValueError:  # a parameter that is no number
+            except ValueError:  # a parameter that is not a number
                 agreed = None
             if agreed and deflate.server_max_window_bits > MIN_WINDOW_BITS:
                 return [deflate], agreed.decode()

@@ -25,13 +25,13 @@ from app.websocket.session import Session, SessionLimits, SharedMemory
 
 log = structlog.get_logger()
 
-CONNECTIONS_SHARE = 0.75  # of those of the process: the others are for requests by HTTP
-WAITING_MESSAGES = 2  # of the largest size, that may wait for their lanes
+CONNECTIONS_SHARE = 0.75  # share of the process's connections; the others are for HTTP requests
+WAITING_MESSAGES = 2  # messages of the largest size that may wait for their lanes
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSummary:
-    """A connection that has ended: the code of its Close, its seconds, messages and responses."""
+    """A connection that has ended: the code of its Close, its duration, and its messages and responses."""
 
     code: int
     seconds: float
@@ -60,7 +60,7 @@ class WebSockets:
         return self._settings.websocket == "on"
 
     def check(self, key_id: str) -> None:
-        """Raise UpgradeRefused if no connection is possible: clients use HTTP at once after that status."""
+        """Raise UpgradeRefused if no connection is possible: clients then use HTTP immediately."""
         if not self.is_on:
             raise UpgradeRefused("This gateway does not speak WebSocket; send POST requests")
         if self._is_stopping:
@@ -121,14 +121,14 @@ class WebSockets:
         )
 
     def stop(self) -> None:
-        """Close idle connections, and each other one once its responses have ended."""
+        """Close idle connections, and the others once their responses have ended."""
         self._is_stopping = True
         for session in tuple(self._sessions):
             gevent.spawn(session.drain)
 
 
 def _early(environ: Environ) -> bytes:
-    """Return what gunicorn has read beyond the head of the handshake."""
+    """Return the data that gunicorn has read beyond the head of the handshake."""
     unreader = getattr(getattr(environ["wsgi.input"], "reader", None), "unreader", None)
     buffered: bytes = unreader.take_buffered() if unreader is not None else b""
     return buffered

@@ -12,7 +12,7 @@ from app.websocket.response import VARIABLE, SocketResponse
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 Environ = dict[str, Any]
 
-# Of the handshake alone: what describes its connection or its body, and ids that each request has of its own.
+# Headers of the handshake only: they describe its connection or body, or are ids that differ by request.
 _OF_HANDSHAKE = frozenset(
     f"HTTP_{name}"
     for name in (

@@ -1,7 +1,7 @@
 """
 One response over a WebSocket, as the endpoint sees its client: what it watches, and how events are framed.
 
-It is in the WSGI environment of the request, in the place of a socket.
+It is in the WSGI environment of the request, in place of a socket.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONTINUABLE = (COMPLETED, INCOMPLETE)
 
 
 class WarmUp(Exception):
-    """Ends a valid request that is to generate nothing: `generate` is false in its message."""
+    """Raised to end a valid request that generates nothing: `generate` is false in its message."""
 
     def __init__(self, context: RequestContext) -> None:
         super().__init__()
@@ -72,10 +72,10 @@ class SocketResponse:
         self._on_gone: Callable[[], None] | None = None
         self._sequence_number = -1
 
-    # what stands in for the watcher of a socket
+    # in place of the watcher of a socket
 
     def watch(self, on_gone: Callable[[], None]) -> SocketResponse:
-        """Call *on_gone* once the response is cancelled or the connection ends; return what stops that."""
+        """Call *on_gone* when the response is cancelled or the connection ends; return what stops that."""
         self._on_gone = on_gone
         if self.is_cancelled:
             on_gone()
@@ -91,7 +91,7 @@ class SocketResponse:
         if self._on_gone is not None:
             self._on_gone()
 
-    # what stands in for the framing of server-sent events
+    # in place of the framing of server-sent events
 
     def frames(self, events: list[Event]) -> bytes:
         """Return *events* as messages."""
@@ -107,7 +107,7 @@ class SocketResponse:
         return b""
 
     def error(self, error: GatewayError, context: RequestContext) -> bytes:
-        """Return the end of a broken response; before its first event, what a refusal looks like."""
+        """Return the end of a response that broke off; before its first event it looks like a refusal."""
         if self.finish:
             return b""
         if not self.response_id:
@@ -171,7 +171,7 @@ class SocketResponse:
             self.items[index if type(index) is int else len(self.items)] = item
 
     def _end(self, payload: dict[str, Any]) -> None:
-        """Take the output from the final response where no event had an item."""
+        """Take the output from the final response if no event had an item."""
         response = payload.get("response")
         output = response.get("output") if isinstance(response, dict) else None
         if not self.items and isinstance(output, list):

@@ -46,11 +46,11 @@ from app.websocket.response import CONTINUABLE, SocketResponse
 
 log = structlog.get_logger()
 
-MAX_RUNNING = 16  # responses at a time
-MAX_LANES = 32  # with a name
-MAX_WAITING = 64  # messages, which wait for their lane
-MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 100, 500  # with pings and pongs
-NORMAL, RESTART, VIOLATION = 1000, 1012, 1008  # codes of a Close
+MAX_RUNNING = 16  # responses that run at the same time
+MAX_LANES = 32  # lanes with a name
+MAX_WAITING = 64  # messages that wait for their lane
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 100, 500  # including pings and pongs
+NORMAL, RESTART, VIOLATION = 1000, 1012, 1008  # Close codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SharedMemory:
-    """What all connections of a process hold together."""
+    """The memory that all connections of a process share."""
 
     conversations: ConversationMemory
     messages: MessageBudget
@@ -85,13 +85,13 @@ class Session:
         limits: SessionLimits,
         shared: SharedMemory,
     ) -> None:
-        """*environ* is that of the handshake; *parse* returns the object that a message is, or raises."""
+        """*environ* is that of the handshake; *parse* returns the JSON object of a message, or raises."""
         self._connection = connection
         self._application = application
         self._environ = environ
         self._parse = parse
         self._limits = limits
-        self._running: dict[str, SocketResponse] = {}  # by lane
+        self._running: dict[str, SocketResponse] = {}  # responses by lane
         self._waiting: deque[Create] = deque()
         self._waiting_bytes = 0
         self._lanes: set[str] = set()
@@ -99,13 +99,13 @@ class Session:
         self._active_at = time.monotonic()
         self._rate = Rate(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE, self._active_at)
         self._budget = shared.messages
-        self.responses = 0  # that were begun
+        self.responses = 0  # number of responses that were begun
         self._is_draining = False
         self._is_revoked = False
         self._ended = Event()  # set while nothing runs
         self._ended.set()
 
-    # what the connection's reader calls
+    # called by the connection's reader
 
     def receive(self, message: bytes) -> None:
         """Handle a message of the client."""
@@ -121,11 +121,11 @@ class Session:
             self._connection.send_text(error_frame(error, lane))
 
     def receive_control(self) -> None:
-        """Count a ping or pong, which is no activity."""
+        """Count a ping or pong, which does not count as activity."""
         self._is_allowed()
 
     def _is_allowed(self) -> bool:
-        """Count a message; one too many closes the connection."""
+        """Count a message and return whether it is allowed; too many close the connection."""
         if self._rate.allows(time.monotonic()):
             return True
         error = QuotaExceeded("This connection sends too many messages", retry_after_seconds=1)
@@ -143,7 +143,7 @@ class Session:
     def next_check(self, now: float) -> float:
         """Close a connection that is too old or idle for too long."""
         if self._running or self._waiting:
-            return now + self._limits.idle_seconds  # it is not idle before, even if it ends at once
+            return now + self._limits.idle_seconds  # it cannot be idle earlier, even if all responses end now
         until = min(
             self._active_at + self._limits.idle_seconds, self._connection.opened_at + self._limits.age_seconds
         )
@@ -158,7 +158,7 @@ class Session:
         self._ended.wait()
         self._continuations.close()
 
-    # what other greenlets call
+    # called by other greenlets
 
     def drain(self) -> None:
         """Close the connection as soon as nothing runs; the client continues at another process."""
@@ -226,7 +226,7 @@ class Session:
         except GatewayError as error:
             self._connection.send_text(error_frame(error, create.lane))
         except Exception as error:
-            if self._connection.is_open:  # else the client left, which the reader notices as well
+            if self._connection.is_open:  # else the client has left, which the reader notices
                 log.exception("unhandled_error", kind=type(error).__name__)
                 self._connection.send_text(error_frame(internal_error(), create.lane))
         finally:
@@ -236,7 +236,7 @@ class Session:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Start what waits, after a response has ended, or close the connection."""
+        """After a response has ended, start waiting messages or close the connection."""
         if self._is_over():
             for create in self._take_waiting():
                 self._connection.send_text(error_frame(self._end_reason(), create.lane))
@@ -247,7 +247,7 @@ class Session:
             self._close_if_due()
 
     def _take_waiting(self) -> deque[Create]:
-        """Return the messages that wait, which are not to be started."""
+        """Remove and return the waiting messages, so that they are not started."""
         waiting, self._waiting = self._waiting, deque()
         self._budget.give(self._waiting_bytes)
         self._waiting_bytes = 0
@@ -278,7 +278,7 @@ class Session:
         return ConnectionLimitReached(f"Responses websocket connection limit reached ({minutes} minutes)")
 
     def _respond(self, create: Create, response: SocketResponse) -> None:
-        """Run the request that *create* is, and send its events."""
+        """Run the request in *create*, and send its events."""
         body, response.input = body_of(create, self._continuations.before(create))
         reply = Reply(self._application, environ_of(self._environ, create.headers, body, response))
         del body
@@ -305,7 +305,7 @@ class Session:
         self._connection.send_text(error_message(status, error, headers, create.lane))
 
     def _cancel(self, message: JsonObject, lane: str) -> None:
-        """End the response that *message* names, or that of its lane; one that has ended stays as it is."""
+        """Cancel the response that *message* names, or that of its lane; no effect if it has ended."""
         response_id = message.get("response_id")
         for name, response in list(self._running.items()):
             if name == lane if response_id is None else response.response_id == response_id:

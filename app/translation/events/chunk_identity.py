@@ -2,7 +2,7 @@
 Give all chunks of a chat stream one `id`, `created` and `model`, their type, and each choice its role.
 
 SDKs join chunks by these values, fail without them, or ignore a chunk without its type. Azure's first chunk
-has an empty id, Ollama gives every chunk its own time, and other servers omit some of them, or change the id.
+has an empty id, Ollama gives every chunk its own time, and other servers omit some values, or change the id.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
