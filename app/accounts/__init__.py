@@ -1,5 +1,5 @@
 """
-The accounts we own: what they are, how they do, which one is next.
+The upstream accounts of the gateway: their records, kinds, health, credentials and usage windows.
 
-Plain values in and out; the choice itself is one script (app/stores/lua/selection.lua).
+Functions take and return plain values. Selection is a script (app/stores/lua/selection.lua).
 """

@@ -1,4 +1,4 @@
-"""One account, as a record."""
+"""The record of an account."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from app.accounts.request_settings import NO_SETTINGS, RequestSettings, RequestS
 from app.records import public_fields
 from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, REFUSED_PREFIX, AccountState
 
-POOL_SETTING = "pool"  # in place of a setting of its own
-MIN_SUSPICIONS = 2  # failures in a row that are evidence against an account; a single one is none
-MIN_STREAK = 5  # failures in a row of an account that no failure takes out, such as a 404
+POOL_SETTING = "pool"  # used in place of an account's own setting: that of the pool applies
+MIN_SUSPICIONS = 2  # failures in a row that suggest a fault of the account; one does not
+MIN_STREAK = 5  # failures in a row that are reported although they do not change the state, such as 404
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
 
@@ -32,7 +32,7 @@ class RefusedField(NamedTuple):
 
 
 class _AccountFields(TypedDict):
-    """The fields of an Account itself that operators may see, by their names."""
+    """The fields that AccountJson takes unchanged from an Account."""
 
     id: str
     name: str
@@ -58,32 +58,33 @@ class _AccountFields(TypedDict):
 
 
 class AccountJson(_AccountFields, RequestSettingsJson):
-    """What operators may see of an Account."""
+    """The public form of an Account, which operators see."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An upstream identity we own, as a request needs it."""
+    """An account at an upstream, with everything that a request to it needs."""
 
     id: str
     name: str
     kind: str
     base_url: str
-    version: int = 0  # changes with the credential: values derived from it are cached by version
+    version: int = 0  # changes with the settings and the credential; derived values are cached by it
     protocols: tuple[str, ...] = (CHAT, RESPONSES)
     models: tuple[str, ...] = ()  # empty: any
-    listed: tuple[str, ...] = ()  # the models that the upstream lists; only for /v1/models
+    listed: tuple[str, ...] = ()  # the models that the upstream lists, for /v1/models
     weight: int = 1
-    cap: int = 100  # parallel requests
+    cap: int = 100  # maximum number of parallel requests
     group: int = 0  # for the policy `ordered`: lower groups first
-    stream_upstream: str = POOL_SETTING  # as the setting of the pool, in place of that
-    settings: RequestSettings = NO_SETTINGS  # of the requests that it is sent
-    metadata: dict[str, Any] = field(default_factory=dict, repr=False)  # of `listed`, by model
+    stream_upstream: str = POOL_SETTING  # always, never, auto, or that of the pool
+    settings: RequestSettings = NO_SETTINGS  # settings of the requests to this account
+    # What the upstream reports of each of `listed`, by model
+    metadata: dict[str, Any] = field(default_factory=dict, repr=False)
     chatgpt_account_id: str = ""
-    signed_in: bool = False  # its credential expires, and there is a refresh token to renew it with
-    expires_at: int = 0  # of a sign-in's credential, Unix seconds; 0: unknown
+    signed_in: bool = False  # it has a refresh token to renew its credential
+    expires_at: int = 0  # when a sign-in's access token expires, Unix seconds; 0: unknown
     rotation: int = 0  # how often a sign-in's tokens were replaced
-    credential: str = field(default="", repr=False)  # API key or access token, in clear
+    credential: str = field(default="", repr=False)  # API key or access token, decrypted
     created_at: int = 0  # Unix seconds
     state: AccountState = AccountState.ACTIVE
     reason: str = ""
@@ -91,34 +92,36 @@ class Account:
     until_ms: int = 0
     in_flight: int = 0
     exceeded: str = ""  # JSON of a response that was billed more than its request allowed
-    used: tuple[float | None, float | None] = (None, None)  # percent of the two usage windows
-    resets_ms: tuple[int, int] = (0, 0)  # when they end, Unix ms; 0: unknown
-    window_seconds: tuple[int, int] = (0, 0)  # their lengths; 0: unknown
-    attempts: int = 0  # requests sent to it, ever
+    # Used percent of the primary and the secondary usage window
+    used: tuple[float | None, float | None] = (None, None)
+    resets_ms: tuple[int, int] = (0, 0)  # when these windows end, Unix ms; 0: unknown
+    window_seconds: tuple[int, int] = (0, 0)  # the lengths of these windows; 0: unknown
+    attempts: int = 0  # number of requests sent to it
     failed_attempts: int = 0  # attempts that failed because of the account
-    rescues: int = 0  # of those, the ones after which another account answered
-    failures: dict[str, int] = field(default_factory=dict)  # by `Failure`, the request's own too
+    rescues: int = 0  # failed attempts after which another account answered
+    # Number by `Failure`, including failures caused by requests
+    failures: dict[str, int] = field(default_factory=dict)
     failures_in_a_row: int = 0  # how many of its newest attempts failed
-    suspicions: int = 0  # how many of its newest attempts were a reason to suspect it; 0 while it is tested
-    latest_failure: str = ""  # the `Failure` of the newest one
+    suspicions: int = 0  # number of newest attempts that gave reason for suspicion; 0 during a test
+    latest_failure: str = ""  # the `Failure` of the newest failed attempt
     unproven: str = ""  # the `Failure` of its newest test, if it has not answered since: it comes last
-    refused: tuple[RefusedField, ...] = ()  # learned from its server's errors
-    unknown_usage: tuple[str, ...] = ()  # the names in a usage of its server that is not understood
-    unknown_usage_at: int = 0  # when it was reported, Unix seconds
+    refused: tuple[RefusedField, ...] = ()  # fields that its server refuses, learned from errors
+    unknown_usage: tuple[str, ...] = ()  # names in a usage of its server that has no known count
+    unknown_usage_at: int = 0  # when that usage was reported, Unix seconds
 
     def refused_by(self, protocol: str, model: str) -> tuple[str, ...]:
-        """Return the fields of *protocol* that requests for *model* are sent without."""
+        """Return the fields of *protocol* that are omitted from requests for *model*."""
         return tuple(each.field for each in self.refused if each.model == model and each.protocol == protocol)
 
     @property
     def persistent_failure(self) -> str:
-        """The `Failure` of its newest attempts while it stays in use, '' unless there are MIN_STREAK."""
+        """The `Failure` of its last MIN_STREAK or more attempts while it stays in use, else ''."""
         is_failing = self.state == AccountState.ACTIVE and self.failures_in_a_row >= MIN_STREAK
         return self.latest_failure if is_failing else ""
 
     @property
     def stays_in_use(self) -> bool:
-        """Whether it would be out of use for its failures, were there others that could take its place."""
+        """Whether it stays in use despite failures, because no other account can take its place."""
         return self.state == AccountState.ACTIVE and self.suspicions >= MIN_SUSPICIONS
 
     @property
@@ -128,17 +131,17 @@ class Account:
 
     @property
     def served_models(self) -> tuple[str, ...]:
-        """The models that it may serve, those with a name of its upstream included; empty: any."""
+        """The models that it may serve, including those with an own name at its upstream; empty: any."""
         names = self.settings.model_names
         return tuple(dict.fromkeys((*self.models, *names))) if self.models and names else self.models
 
     @property
     def offered_models(self) -> tuple[str, ...]:
-        """The models in lists: those that it may serve or, where that is any, those that are known."""
+        """The models to list: those that it may serve or, if it may serve any, those that are known."""
         return self.served_models or tuple(dict.fromkeys((*self.listed, *self.settings.model_names)))
 
     def may_have(self, model: str) -> bool:
-        """Return whether it may serve *model*; where its models are not known yet, that is any."""
+        """Return whether it may serve *model*; while its models are unknown it may serve any."""
         return model in self.offered_models or not self.has_known_models
 
     @property
@@ -147,24 +150,24 @@ class Account:
         return bool(self.models or self.listed)
 
     def metadata_of(self, model: str) -> Any:
-        """Return what the upstream reports of *model*, a name of callers; None: nothing."""
+        """Return what the upstream reports about *model*, a name that callers use; None: nothing."""
         return self.metadata.get(self.settings.model_names.get(model, model))
 
     @property
     def offer(self) -> str:
-        """What accounts must share to stand in one index: `<protocols>:<kind>:<hash of models>`."""
+        """The offer, shared by accounts with equal parts: `<protocols>:<kind>:<hash of models>`."""
         letters = "".join(_LETTERS[protocol] for protocol in sorted(self.protocols))
         models = hashlib.sha256("\n".join(sorted(self.served_models)).encode()).hexdigest()[:12]
         return f"{letters}:{self.kind}:{models if self.models else 'any'}"
 
     def public(self) -> AccountJson:
-        """Return the fields that operators may see: all that is not secret."""
+        """Return the fields that operators may see: all except secrets."""
         fields = public_fields(self, _AccountFields, wires="protocols")
         return {**fields, **self.settings.public()}
 
 
 def demo_serves(accounts: Iterable[Account]) -> bool:
-    """Return whether a demo account among *accounts* serves: only while no other one is in use."""
+    """Return whether demo accounts among *accounts* serve requests: only while no other account is in use."""
     return all(kind_of(account).is_simulated or account.state in OUT_OF_USE for account in accounts)
 
 

@@ -20,21 +20,21 @@ from app.stores.records.credentials import SealedTokens
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
-UNREADABLE_SECONDS = 15.0  # until an account whose credential could not be read is tried again
-MAX_REFUSED = 200  # fields, of one account, that its server is remembered to refuse
-MAX_UNKNOWN_NAMES = 20  # in usages of one account that are not understood
-MAX_UNREADABLE = 1000  # such accounts that one admission leaves out
+UNREADABLE_SECONDS = 15.0  # when an account is tried again whose credential could not be read
+MAX_REFUSED = 200  # refused fields that are stored for one account
+MAX_UNKNOWN_NAMES = 20  # stored names of one account's usages without known counts
+MAX_UNREADABLE = 1000  # unreadable accounts that one admission excludes
 
 
 class AccountRepository:
-    """Accounts in Redis. Reading one costs a round trip, once per version and process."""
+    """Accounts in Redis. A process reads each version of an account once, in one round trip."""
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
         self._store = AccountHashes(scripts)
         self._vault = vault
         self._known: dict[tuple[str, str], Account] = {}
-        self._unreadable: dict[tuple[str, str], float] = {}  # (pool, account): until when it is left out
+        self._unreadable: dict[tuple[str, str], float] = {}  # (pool, account id) -> until when it is excluded
 
     def add(self, pool: str, account: Account, tokens: Tokens | None = None) -> Account:
         """
@@ -87,7 +87,7 @@ class AccountRepository:
         return self.get(pool, account_id, version)
 
     def get(self, pool: str, account_id: str, version: int) -> Account:
-        """Return the account as of *version*, from memory if this process has seen that version."""
+        """Return the account at *version*; it is cached in this process."""
         known = self._known.get((pool, account_id))
         if known is None or known.version != version:
             try:
@@ -111,7 +111,7 @@ class AccountRepository:
         return [account_id for of_pool, account_id in self._unreadable if of_pool == pool][:MAX_UNREADABLE]
 
     def read(self, pool: str, account_id: str) -> Account:
-        """Return the account as it is stored. Raises CredentialUnreadable."""
+        """Read the stored account and return it. Raises CredentialUnreadable."""
         fields = self._store.read(pool, account_id)
         if not fields:
             raise InvalidRequest(f"There is no account {account_id} in pool '{pool}'", param="account")
@@ -159,11 +159,11 @@ class AccountRepository:
         return {account_id: name for name, account_id in self._store.names(pool).items()}
 
     def all(self, pool: str) -> list[Account]:
-        """Return every account by name, credentials left sealed."""
+        """Return every account by name, with sealed credentials."""
         return [account_from(fields, lambda _: "") for fields in self._store.read_all(pool)]
 
     def identities(self, pool: str) -> dict[str, SignInIdentity]:
-        """Return the plan and the e-mail address of each account by id, empty where none can be read."""
+        """Return the plan and the e-mail address of each account by id, '' where they cannot be read."""
         stored = self._store.read_some(pool, ("id", "sign_in"))
         return {fields["id"]: self._identity_in(fields) for fields in stored}
 
@@ -181,11 +181,11 @@ class AccountRepository:
         self._store.set_state(pool, self._id(pool, name), AccountState.PAUSED, reason)
 
     def resume(self, pool: str, name: str) -> None:
-        """Make an account available again, whatever the reason of its state."""
+        """Make an account available again, whatever its state was."""
         self._store.set_state(pool, self._id(pool, name), AccountState.ACTIVE)
 
     def forget_exceeded(self, pool: str, name: str) -> None:
-        """Trust the account *name* again to respect the output lengths of requests."""
+        """Trust the account *name* again to respect the output length in requests."""
         self._store.forget_exceeded(pool, self._id(pool, name))
 
     def learn_refused(
@@ -194,7 +194,7 @@ class AccountRepository:
         """
         Store that the server of *account* refuses *fields* of *protocol* for *model*; return the account.
 
-        None: it is remembered to refuse MAX_REFUSED fields already. Raises StoreUnavailable.
+        None: MAX_REFUSED refused fields are stored already. Raises StoreUnavailable.
         """
         if len(account.refused) + len(fields) > MAX_REFUSED:
             return None
@@ -205,7 +205,7 @@ class AccountRepository:
 
     def learn_unknown_usage(self, pool: str, account: Account, names: Sequence[str]) -> None:
         """
-        Store the *names* in a usage of *account* that is not understood, unless they are known.
+        Store the *names* in a usage of *account* without known counts, unless they are stored already.
 
         Raises StoreUnavailable, and InvalidRequest for an account that is gone.
         """
@@ -219,7 +219,7 @@ class AccountRepository:
             self._store.observe(pool, {"account": account.id, "fields": stored, "renewed": True})
 
     def forget_refused(self, pool: str, name: str) -> None:
-        """Send the account *name* again what its server has refused; forget its unknown usage, too."""
+        """Forget which fields the server of *name* refused, so that they are sent, and its unknown usage."""
         account_id = self._id(pool, name)
         self._store.remove_fields(pool, account_id, REFUSED_PREFIX, UNKNOWN_USAGE)
         self._store.observe(pool, {"account": account_id, "renewed": True})
@@ -228,8 +228,8 @@ class AccountRepository:
         """
         Remove an account and its credential; requests it is serving end by themselves.
 
-        A key that may use this account alone is left with none. So as long as usable keys are
-        bound to it, InvalidRequest names them, unless *although_bound*.
+        An API key that is bound to this account alone would be left without any. So as long as usable keys
+        are bound to it, InvalidRequest is raised and names them, unless *although_bound*.
         """
         account_id = self._id(pool, name)
         bound = self._store.remove(pool, account_id, although_bound=although_bound)
@@ -263,10 +263,10 @@ class AccountRepository:
         """
         Store what a query to the upstream reported about an account, if it is still there.
 
-        *outcome* is as in `app.accounts.outcomes`; *room* means that its usage windows have room again,
-        *accepted* that its credential is valid again, *answered* that it answered. *unanswered* is the
-        failure because of which it did not: one that has never answered then comes last until it does,
-        and so does any account that was *tested*. Returns whether an account that was out for
+        *outcome* is one of `app.accounts.outcomes`; *room* means that its usage windows have room again,
+        *accepted* that its credential is valid again, *answered* that it answered. *unanswered* is the failure
+        of a query that it did not answer: an account that has never answered is then selected last until it
+        answers, and so is any account that was *tested*. Returns whether an account that was out for
         its credential is in use again: one ordinary request tests it then.
         """
         request = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}

@@ -1,4 +1,4 @@
-"""Limits failed attempts per minute and name, in this process."""
+"""Limit failed attempts per minute and name, in this process."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable
 from app.errors import TooManyAttempts
 
 WINDOW_SECONDS = 60.0
-MAX_NAMES = 1000  # of which attempts are remembered: some 200 bytes and the attempts themselves each
+MAX_NAMES = 1000  # names whose attempts are stored, about 200 bytes each plus the attempts
 
 
 class AttemptLimit:
-    """Up to *max_attempts* in WINDOW_SECONDS for each name; those that succeed do not count."""
+    """Allows *max_attempts* in WINDOW_SECONDS for each name; successful attempts do not count."""
 
     def __init__(self, max_attempts: int, clock: Callable[[], float]) -> None:
         self._max_attempts = max_attempts
         self._clock = clock
-        self._attempts: dict[str, deque[float]] = {}  # the name that began to fail first stands first
+        self._attempts: dict[str, deque[float]] = {}  # ordered by each name's first attempt
 
     def begin(self, name: str) -> None:
-        """Count an attempt. Raises TooManyAttempts where *name* had too many; that one is not counted."""
+        """Count an attempt. Raises TooManyAttempts, without counting, if *name* had too many."""
         now, attempts = self._clock(), self._attempts.get(name)
         if attempts is None:
             while len(self._attempts) >= MAX_NAMES:
@@ -36,7 +36,7 @@ class AttemptLimit:
         attempts.append(now)
 
     def succeeded(self, name: str) -> None:
-        """Take back the newest attempt of *name*."""
+        """Uncount the newest attempt of *name*."""
         attempts = self._attempts.get(name)
         if attempts:
             attempts.pop()

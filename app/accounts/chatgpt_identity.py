@@ -23,13 +23,13 @@ from app.accounts.pools import PoolRepository
 from app.errors import InvalidApiKey, UpstreamRejected
 
 AGREED_SECONDS = 60.0  # how long a confirmation of the backend is valid
-LISTED_SECONDS = 1.0  # how long a list of accounts is valid: unknown callers may send any number of requests
+LISTED_SECONDS = 1.0  # how long a list of accounts is reused, because unknown callers may send many requests
 MAX_AGREED = 1000
 REFUSED_SECONDS = 30.0  # how long a refusal is valid; a new sign-in has another token
 MAX_REFUSED = 1000
-REFUSALS_PER_ADDRESS = 20  # a minute, including open attempts: many users may share an address
-REFUSALS_PER_ACCOUNT = 40  # a minute, from all addresses
-IPV6_NETWORK_BITS = 64  # of which one caller has every address
+REFUSALS_PER_ADDRESS = 20  # per minute, including running attempts; many users may share an address
+REFUSALS_PER_ACCOUNT = 40  # per minute, from all addresses
+IPV6_NETWORK_BITS = 64  # one caller usually has all addresses of such a network
 
 REFUSED = "The ChatGPT backend does not know this token"
 
@@ -37,7 +37,7 @@ Usage = Callable[[Account, str], object]
 
 
 class KnownAccounts:
-    """*usage* fetches the usage of an account from the backend, with a bearer token; raises UpstreamError."""
+    """Known callers. *usage* fetches an account's usage with a bearer token; it raises UpstreamError."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class KnownAccounts:
         self._listed_at = -LISTED_SECONDS
         self._listed: dict[str, tuple[str, Account]] = {}
         self._agreed: dict[bytes, tuple[float, dict[str, Any]]] = {}
-        self._refused: dict[bytes, float] = {}  # when; the oldest first
+        self._refused: dict[bytes, float] = {}  # digest of the token -> when it was refused; oldest first
         self._by_address = AttemptLimit(REFUSALS_PER_ADDRESS, clock)
         self._by_account = AttemptLimit(REFUSALS_PER_ACCOUNT, clock)
 
@@ -81,7 +81,7 @@ class KnownAccounts:
         return pool, report
 
     def _verify(self, digest: bytes, account: Account, token: str, network: str) -> dict[str, Any]:
-        """Return the usage for a token that the backend has not accepted before."""
+        """Query the backend with a token that it has not accepted lately, and return the usage."""
         refused_at = self._refused.pop(digest, -REFUSED_SECONDS)
         if self._clock() - refused_at < REFUSED_SECONDS:
             self._refused[digest] = refused_at
@@ -122,7 +122,7 @@ class KnownAccounts:
 
 
 def network_of(address: str) -> str:
-    """Return what stands for the caller at *address*: its IPv4 address or IPv6 network, '' if unknown."""
+    """Return the IPv4 address or IPv6 network that represents the caller at *address*, '' if unknown."""
     with suppress(ValueError):
         if ip_address(address).version == 6:
             return str(ip_network(f"{address}/{IPV6_NETWORK_BITS}", strict=False))

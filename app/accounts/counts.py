@@ -17,16 +17,17 @@ from app.stores.scripts import Scripts
 class GatewayCounts:
     """Accounts, leases, attempts, rescues and webhooks of all pools."""
 
-    accounts: dict[str, int]  # by state, every AccountState among them
+    accounts: dict[str, int]  # number by state, including every AccountState
     leases: int
-    attempts: dict[tuple[str, str, str], int] = field(default_factory=dict)  # by (pool, account, outcome)
-    rescues: dict[tuple[str, str], int] = field(default_factory=dict)  # by (pool, account)
-    webhooks: dict[tuple[str, str], WebhookStatus] = field(default_factory=dict)  # by (pool, webhook)
+    # Number by (pool, account, outcome)
+    attempts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    rescues: dict[tuple[str, str], int] = field(default_factory=dict)  # number by (pool, account)
+    webhooks: dict[tuple[str, str], WebhookStatus] = field(default_factory=dict)  # status by (pool, webhook)
 
 
 def count_accounts(scripts: Scripts) -> GatewayCounts:
     """
-    Count in five round trips, six with webhooks; a thousand accounts take some milliseconds.
+    Return the counts. Five round trips, six with webhooks; a thousand accounts take some milliseconds.
 
     Raises StoreUnavailable.
     """

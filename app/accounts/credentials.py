@@ -35,7 +35,7 @@ class CredentialRepository:
         return self._accounts.open_tokens(sealed)
 
     def replace(self, pool: str, account: Account, tokens: Tokens) -> Account:
-        """Give *account* the tokens of a new sign-in, and bring it back if its credential was dead."""
+        """Give *account* the tokens of a new sign-in; it becomes active if its credential was dead."""
         version = self._store.replace(pool, account.id, self._accounts.seal_tokens(tokens))
         return self._accounts.get(pool, account.id, version)
 
@@ -55,7 +55,11 @@ class CredentialRepository:
         return reply.verdict
 
     def _leased(self, pool: str, account: Account, reply: LeaseReply) -> Lease:
-        """Return the lease in *reply*. Raises CredentialUnreadable, and gives the lease back then."""
+        """
+        Return the lease in *reply*.
+
+        If its tokens cannot be read, release it and raise CredentialUnreadable.
+        """
         try:
             tokens = self._accounts.open_tokens(reply.sign_in)
         except CredentialUnreadable as error:
@@ -65,11 +69,11 @@ class CredentialRepository:
         return Lease(reply.fence, reply.rotation, tokens)
 
     def store_tokens(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | None:
-        """Store what the exchange brought and return the account with it; None when *lease* came too late."""
+        """Store the tokens of an exchange and return the account with them; None if *lease* is outdated."""
         sealed = self._accounts.seal_tokens(tokens)
         version = self._store.store(pool, account.id, lease.fence, lease.rotation, sealed)
         return self._accounts.get(pool, account.id, version) if version else None
 
     def record_failure(self, pool: str, account: Account, lease: Lease, failed: FailedExchange) -> None:
-        """Give *lease* back after an exchange that failed."""
+        """Release *lease* after an exchange that failed, and record the failure."""
         self._store.record_failure(pool, account.id, lease.fence, failed)

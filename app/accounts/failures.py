@@ -20,12 +20,12 @@ class Scope(StrEnum):
     REQUEST = "request"  # this request only: the state of the account does not change
     MODEL = "model at account"  # this model at this account; its other models stay available
     BRIEF = "account, briefly"  # seconds; the account becomes available again by itself
-    WINDOW = "account, window"  # until a reset; tested again before it
+    WINDOW = "account, window"  # until the reset of a usage window; tested again before
     CREDENTIAL = "credential"  # needs attention; tested again at growing intervals
 
 
 class Reply(StrEnum):
-    """What the caller receives where no other account answers."""
+    """What the caller receives if no other account answers."""
 
     UPSTREAM = "the upstream's status and message"
     GATEWAY = "502: a failure of this gateway's accounts"
@@ -35,40 +35,40 @@ class Reply(StrEnum):
 
 
 class Failure(StrEnum):
-    """What went wrong at an upstream. CONSEQUENCES has the effect of each on its account and its caller."""
+    """What went wrong at an upstream. CONSEQUENCES has the effect of each on the account and the caller."""
 
     UNREACHABLE = "unreachable"  # no connection: nothing was sent
     RESET = "reset"  # sent, then the connection broke without a status
-    SLOW = "slow"  # ended by our time limit
+    SLOW = "slow"  # ended by a time limit of the gateway
     BURST_LIMITED = "burst_limited"  # too many requests at once; ends within seconds
-    MODEL_LIMITED = "model_limited"  # the same, for this model
+    MODEL_LIMITED = "model_limited"  # the same, for this model only
     WINDOW_SPENT = "window_spent"  # the usage window is used up until its reset
     CREDENTIAL = "credential"  # the key or token is refused
     OVERLOADED = "overloaded"  # the model is overloaded, not this account
     MODEL_MISSING = "model_missing"  # this account does not have the model, or may not use it
     ENDPOINT_MISSING = "endpoint_missing"  # its server does not have the endpoint
     UNSUPPORTED = "unsupported"  # this account does not support the request; another account may
-    BLOCKED = "blocked"  # refused without a known reason, for instance by a proxy before the server
+    BLOCKED = "blocked"  # refused without a known reason, for example by a proxy
     SERVER_ERROR = "server_error"
     CUT = "cut"  # the stream ended in the middle
-    DIFFERS = "differs"  # a valid response, which does not continue the one that was cut
+    DIFFERS = "differs"  # a valid response that does not continue the one that was cut
     GARBLED = "garbled"  # bytes that violate the protocol
     REDIRECTED = "redirected"  # the base URL of the account is wrong
     CALLER = "caller"  # the request itself is wrong
-    DEADLINE = "deadline"  # our deadline over all attempts
+    DEADLINE = "deadline"  # the gateway's deadline over all attempts
 
 
-SUSPECT_BASE_SECONDS = 2.0  # doubling with each failure in a row
-SUSPECT_MAX_SECONDS = 15.0  # so a recovered account is in use again after 15 s at the latest
-MISSING_SECONDS = 300.0  # how long it is remembered that an account lacks a model
+SUSPECT_BASE_SECONDS = 2.0  # doubled with each failure in a row
+SUSPECT_MAX_SECONDS = 15.0  # so that a recovered account is used again within 15 s
+MISSING_SECONDS = 300.0  # how long a model that an account lacks is not requested there
 
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
     """
-    *state* is the account's, None where it stays active; *model_state* that of the model there.
+    *state* is the new state of the account, None if it stays active; *model_state* that of the model there.
 
-    *seconds* is for an upstream that names no end; None where there is none: it needs attention.
+    *seconds* is how long it lasts if the upstream names no end; None: until someone acts.
     """
 
     scope: Scope

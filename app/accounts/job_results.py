@@ -21,15 +21,15 @@ SHOWS_NO_ANSWER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """`code` is "ok" or an error code; `failure` classifies the error, see `app.accounts.verdicts`."""
+    """The result of a query: `code` is "ok" or an error code, `failure` its class (app.accounts.verdicts)."""
 
     at: int = 0  # Unix seconds
     code: str = OK
-    failure: str = ""  # empty: none, or not of the upstream, or of an older version
+    failure: str = ""  # empty: none, not of the upstream, or stored by an older version
 
     @classmethod
     def from_json(cls, text: str | None) -> JobResult:
-        """Return the stored result in *text*; without one, that of a success."""
+        """Return the result that is stored as *text*; an empty text is a success."""
         stored = orjson.loads(text or "{}")
         return cls(int(stored.get("at", 0)), str(stored.get("result", OK)), str(stored.get("failure", "")))
 

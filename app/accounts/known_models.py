@@ -1,4 +1,4 @@
-"""Which models the accounts of a pool are known to have, so that a misspelled name is reported as such."""
+"""The models that accounts of a pool are known to have, so that a misspelled name is reported as such."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.stores.records.accounts import AccountModels
 from app.stores.scripts import Scripts
 
 FRESH_SECONDS = 5.0  # how long a result is reused
-MAX_POOLS = 64  # whose response one process retains
+MAX_POOLS = 64  # pools whose result one process caches
 
 
 class KnownModels:
@@ -31,7 +31,7 @@ class KnownModels:
         unlisted_kinds: Collection[str] = (),
     ) -> bool:
         """
-        Return whether no account is known, or could turn out, to have *model*.
+        Return whether it is certain that no account has *model*.
 
         *account_ids* are the accounts that may be used; empty: all of the pool. Accounts of *unlisted_kinds*
         may have it although they do not list it. False where there is no account at all. Two round trips, at

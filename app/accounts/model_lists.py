@@ -1,4 +1,4 @@
-"""Reads the lists of models that upstreams return."""
+"""Read the lists of models that upstreams return."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from schemas.bounds import MAX_LISTED_BYTES, MAX_LISTED_MODELS, MAX_TEXT_CHARS
 NO_LIST = (404, 405, 501)  # the server accepts the credential, but has no list of models
 JsonObject = dict[str, Any]
 
-# The JSON type of each field of a model in a Codex catalogue. The Codex CLI rejects a catalogue as a whole:
-# one field of another type, of one account, would take all models of the pool from it.
+# The JSON type of each field of a model in a Codex catalogue. The Codex CLI rejects the complete catalogue if
+# one field has another type, so one account could make all models of the pool unavailable to it.
 # Source: https://github.com/openai/codex (codex-rs/protocol, `ModelInfo`)
 TYPES: dict[str, type | tuple[type, ...]] = {
     "display_name": str,
@@ -42,7 +42,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "experimental_supported_tools": list,
 }
 
-# What the Codex CLI also needs of a model; /v1/models does not show it.
+# Fields that only the Codex CLI needs; /v1/models does not show them.
 CATALOGUE = (
     "base_instructions",
     "shell_type",
@@ -52,8 +52,8 @@ CATALOGUE = (
     "experimental_supported_tools",
 )
 METADATA = tuple(name for name in TYPES if name not in CATALOGUE)  # shown by /v1/models
-MAX_INSTRUCTIONS = 65_536  # characters of one model's
-MAX_PRIORITY = 2**31 - 1  # what Codex reads
+MAX_INSTRUCTIONS = 65_536  # characters of the instructions of one model
+MAX_PRIORITY = 2**31 - 1  # the largest that Codex reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def read_openai_models(payload: Mapping[str, Any]) -> ListedModels:
     """
     Return the models that *payload* lists, as far as their names fit into MAX_LISTED_BYTES.
 
-    Raises UpstreamProtocolError when it is no list of models.
+    Raises UpstreamProtocolError when *payload* is not a list of models.
     Source: https://platform.openai.com/docs/api-reference/models/list
     """
     return ListedModels(_limit_names(listed_models(payload)))
@@ -109,7 +109,7 @@ def codex_models(payload: Mapping[str, Any], names: Sequence[str]) -> dict[str, 
 
 def _limit_names(names: list[str]) -> list[str]:
     """Return the first of *names* that take at most MAX_LISTED_BYTES as a JSON list."""
-    sizes = accumulate(len(orjson.dumps(name)) + 1 for name in names)  # with a comma, or the brackets
+    sizes = accumulate(len(orjson.dumps(name)) + 1 for name in names)  # 1 for the comma or a bracket
     return [name for name, size in zip(names, sizes, strict=True) if size < MAX_LISTED_BYTES]
 
 
@@ -124,7 +124,7 @@ def _is_valid(name: str, value: Any) -> bool:
 
 
 def _is_of_type(value: Any, expected: type | tuple[type, ...]) -> bool:
-    """Return whether *value* has a JSON type: true is not a number."""
+    """Return whether *value* has the JSON type; unlike in Python, true is not a number."""
     return expected is bool if isinstance(value, bool) else isinstance(value, expected)
 
 

@@ -20,7 +20,7 @@ from app.stores.model_routes import ModelRouteRepository
 from app.stores.pool_tables import PoolTables
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 
-MAX_KNOWN = 1000  # names of which a table remembers the route: callers choose them
+MAX_KNOWN = 1000  # names whose route a table caches: callers choose them
 
 
 class RouteTable:
@@ -34,10 +34,10 @@ class RouteTable:
         self.patterns: Sequence[ModelRoute] = sorted(
             (route for route in routes if STAR in route.name), key=_specificity, reverse=True
         )
-        self._known: dict[str, ModelRoute | None] = {}  # what applies to a name
+        self._known: dict[str, ModelRoute | None] = {}  # name -> the route that applies to it
 
     def find(self, name: str) -> ModelRoute | None:
-        """Return the route that applies to *name*, None where it is a model."""
+        """Return the route that applies to *name*, None if *name* is that of a model."""
         if name not in self._known:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
@@ -57,7 +57,7 @@ class RouteTable:
 
 
 class PoolRoutes(PoolTables[RouteTable]):
-    """Route tables by pool, cached in this process. One round trip for each change, three with groups."""
+    """Route tables by pool, cached in this process. One round trip after each change, three with groups."""
 
     def __init__(self, routes: ModelRouteRepository, accounts: AccountHashes) -> None:
         super().__init__(NO_ROUTES)
@@ -76,7 +76,7 @@ class PoolRoutes(PoolTables[RouteTable]):
         return route
 
     def put(self, pool: str, route: ModelRoute) -> None:
-        """Add *route*, or replace the one that has its name, from the next request on."""
+        """Add *route*, or replace the route of that name; takes effect with the next request."""
         self._routes.put(pool, route)
 
     def remove(self, pool: str, name: str) -> bool:
@@ -109,12 +109,12 @@ def targets_of(route: ModelRoute, conversation: str) -> list[RouteTarget]:
 
 
 def is_weighted(route: ModelRoute) -> bool:
-    """Return whether the conversation decides about a target of *route*."""
+    """Return whether the targets of *route* depend on the conversation."""
     return len(route.steps) < sum(map(len, route.steps))
 
 
 def _rank(target: RouteTarget, seed: str) -> float:
-    """Return a number that is the lowest of its step with the probability of the target's weight."""
+    """Return a number that is the lowest within the step with a probability given by the target's weight."""
     identity = "\0".join((seed, target.model, *target.accounts))
     digest = hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     uniform = (int.from_bytes(digest) + 0.5) / 2**64
@@ -122,7 +122,7 @@ def _rank(target: RouteTarget, seed: str) -> float:
 
 
 def _specificity(route: ModelRoute) -> tuple[int, int, str]:
-    """Return what orders patterns: characters besides `*`, then fewer of `*`; the name decides the rest."""
+    """Return the sort key of a pattern: its characters besides `*`, then the fewest `*`, then its name."""
     stars = route.name.count(STAR)
     return len(route.name) - stars, -stars, route.name
 

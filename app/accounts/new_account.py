@@ -13,7 +13,7 @@ from app.config import Settings
 from app.errors import InvalidRequest
 from schemas.bounds import MAX_CREDENTIAL_CHARS
 
-CHANGEABLE = ("weight", "cap", "group", "stream_upstream")  # fields that are stored as they are given
+CHANGEABLE = ("weight", "cap", "group", "stream_upstream")  # fields that are stored as given
 
 
 def new_account(

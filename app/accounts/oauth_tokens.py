@@ -1,9 +1,9 @@
 """
 The tokens of one ChatGPT sign-in: their claims, and their two stored forms.
 
-The store has them as one sealed JSON, Codex as `auth.json`. Claims
-are read without checking signatures: the tokens came from their issuer over TLS, and a claim
-decides no more than when to renew them and which account id goes into a header.
+The store has them as one sealed JSON, Codex as `auth.json`. Claims are read without verifying signatures: the
+tokens came from their issuer over TLS, and claims determine only when to renew them and which account id to
+send.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ NO_IDENTITY = SignInIdentity("", "")
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The tokens of a signed-in account, and what they contain about it. Stored only sealed."""
+    """The tokens of a signed-in account, and facts from their claims. Stored only sealed."""
 
     access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)  # good for one exchange
+    refresh_token: str = field(repr=False)  # valid for one exchange
     id_token: str = field(repr=False)
-    expires_at: int  # of the access token, Unix seconds; 0: unknown
+    expires_at: int  # when the access token expires, Unix seconds; 0: unknown
     refreshed_at: int  # Unix seconds
     account_id: str
     plan: str = ""
@@ -63,15 +63,15 @@ class Tokens:
 
 
 def tokens_from(text: str) -> Tokens:
-    """Return what `Tokens.dumps` wrote."""
+    """Return the tokens that `Tokens.dumps` wrote."""
     return Tokens(**orjson.loads(text))
 
 
 def tokens_from_response(response: Mapping[str, Any], now: float, former: Tokens | None = None) -> Tokens:
     """
-    Return the tokens in a token endpoint's *response*; what it leaves out is still as in *former*.
+    Return the tokens in a token endpoint's *response*; fields that it omits are those of *former*.
 
-    Raises UpstreamProtocolError when there is no usable access token, or nothing to renew it with.
+    Raises UpstreamProtocolError when there is no usable access token or no refresh token.
     Source: https://www.rfc-editor.org/rfc/rfc6749#section-5.1
     """
     access_token = _text(response, "access_token")
@@ -86,7 +86,7 @@ def tokens_from_response(response: Mapping[str, Any], now: float, former: Tokens
         id_token,
         expires_at=0 if lifetime is None else int(now + lifetime),
         refreshed_at=int(now),
-        account_id=former.account_id if former else "",  # a claim cannot change the account
+        account_id=former.account_id if former else "",  # a renewal cannot change the account
     )
 
 
@@ -150,7 +150,7 @@ def _described(
 
 def _claims(token: str) -> dict[str, Any]:
     """
-    Return the claims of *token*; {} of an opaque one, which is as good a credential.
+    Return the claims of *token*, {} for an opaque token, which is just as valid.
 
     Source: https://www.rfc-editor.org/rfc/rfc7515#section-3.1
     """

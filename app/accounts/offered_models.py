@@ -14,7 +14,7 @@ from app.patterns import STAR, matches
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 
-OWNER = "poolgate"  # of model routes
+OWNER = "poolgate"  # the owner of model routes in lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def offered_models(
     key: ApiKey, accounts: Sequence[Account], routes: RouteTable, *, demo: bool
 ) -> list[OfferedModel]:
     """
-    Return what *accounts*, all of the pool, offer to *key*, by name; the first account determines the owner.
+    Return what *accounts*, all of a pool, offer to *key*, by name. The first account determines the owner.
 
     A model route whose name is a pattern offers the names that *key* is given and that it matches: a pattern
     is no name. *demo* is whether demo accounts answer.
@@ -60,7 +60,7 @@ def _of_routes(key: ApiKey, usable: Sequence[Account], routes: RouteTable) -> It
 
 
 def _usable(key: ApiKey, accounts: Sequence[Account], *, demo: bool) -> list[Account]:
-    """Return those of *accounts* that may serve *key*, whatever their states."""
+    """Return those of *accounts* that *key* may use, in any state."""
     demo = demo and demo_serves(accounts)
     return [
         account
@@ -70,7 +70,7 @@ def _usable(key: ApiKey, accounts: Sequence[Account], *, demo: bool) -> list[Acc
 
 
 def _offers(account: Account, target: RouteTarget) -> bool:
-    """Return whether *account* may serve *target*: it offers its model, or its models are not known."""
+    """Return whether *account* may serve *target*: it offers the model, or its models are not known."""
     if target.accounts and account.id not in target.accounts:
         return False
     offered = account.offered_models

@@ -39,14 +39,14 @@ def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: st
     reason = verdict.failure.value if code is None or code in GENERIC_CODES else code
     outcome: AccountOutcome = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
     if consequence.scope is Scope.WINDOW:
-        return outcome  # when a spent window is tested again is the store's to decide
+        return outcome  # the store decides when a spent window is tested again
     outcome["retest_wait_ms"] = wait_ms  # a burst limit is not tested before it ends
-    # if several credentials are refused at once, the store only suspects this account
+    # If several credentials are refused at once, the store only suspects this account.
     return outcome | _suspected_for(model) if consequence.scope is Scope.CREDENTIAL else outcome
 
 
 def suspected_outcome(failure: Failure, model: str) -> AccountOutcome:
-    """Return the outcome that makes an account suspected: it is tested again within seconds."""
+    """Return the outcome by which the store suspects an account, and tests it again within seconds."""
     return {"soft": True, "reason": failure.value, **_suspected_for(model)}
 
 
@@ -59,14 +59,14 @@ def _suspected_for(model: str) -> AccountOutcome:
 
 
 def _model_wait(verdict: Verdict, wait_ms: int) -> int:
-    """Return the wait in ms; for a missing model it is MISSING_SECONDS, whatever the upstream names."""
+    """Return the wait in ms; for a missing model always MISSING_SECONDS."""
     if verdict.consequence.model_state is ModelState.MISSING:
         return int(1000 * (CONSEQUENCES[verdict.failure].seconds or 0.0))
     return wait_ms
 
 
 def _named_wait(error: UpstreamError, now: float) -> float:
-    """Return the seconds that the upstream names, 0 if it names none."""
+    """Return the wait in seconds that the upstream names, 0 if it names none."""
     if error.retry_after_seconds is not None:
         return error.retry_after_seconds
     wait = max(0.0, error.resets_at - now) if error.resets_at is not None else 0.0

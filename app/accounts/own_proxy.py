@@ -1,4 +1,8 @@
-"""The proxy through which requests to one account are sent. Its password is stored apart, as a secret."""
+"""
+The proxy through which requests to one account are sent.
+
+Its password is stored separately, as a secret.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,11 @@ from app.errors import InvalidRequest
 
 @dataclass(frozen=True, slots=True)
 class OwnProxy:
-    """*url* is without the password, which is '' also where the account was read without its credential."""
+    """A proxy. *url* has no password; *password* is '' also if the account was read without secrets."""
 
     url: str = ""
     has_password: bool = False
-    password: str = field(default="", repr=False)  # as in a URL: percent-encoded
+    password: str = field(default="", repr=False)  # percent-encoded, as in a URL
 
     @property
     def full_url(self) -> str:
@@ -30,7 +34,7 @@ NO_PROXY = OwnProxy()
 
 
 def proxy_of(url: str) -> OwnProxy:
-    """Return the proxy at *url*, a valid one that may have a password; '' is none."""
+    """Return the proxy at *url*, which is valid and may contain a password; '' for none."""
     if not url:
         return NO_PROXY
     parts = urlsplit(url)
@@ -40,13 +44,13 @@ def proxy_of(url: str) -> OwnProxy:
 
 
 def changed_proxy(proxy: OwnProxy, url: str) -> OwnProxy:
-    """Return the proxy at *url*; that of *proxy* retains its password where *url* has none."""
+    """Return the proxy at *url*. If that is the same proxy without a password, its password stays."""
     changed = proxy_of(url)
     return proxy if changed.url == proxy.url and not changed.has_password else changed
 
 
 def check_readable(proxy: OwnProxy) -> None:
-    """Raise InvalidRequest where the password cannot be read here."""
+    """Raise InvalidRequest if this process cannot read the password."""
     if proxy.has_password and not proxy.password:
         raise InvalidRequest(
             "The password of the proxy cannot be read here: give the proxy again, or remove it", param="proxy"

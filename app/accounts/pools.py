@@ -1,4 +1,4 @@
-"""Pools: the unit of tenancy. A fresh install has one, `default`."""
+"""Pools, the unit of tenancy. A new installation has one, `default`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.stores.pools import PoolHashes
 from app.stores.scripts import Scripts
 
 DEFAULT = "default"
-POLICY_DESCRIPTIONS = {  # which account is picked; the first is the default
+POLICY_DESCRIPTIONS = {  # policy -> which account it picks; the first is the default
     "balanced": "the least used account with capacity",
     "round_robin": "accounts in turn, by weight",
     "least_loaded": "the account with the fewest requests in flight",
@@ -28,7 +28,7 @@ POLICIES = tuple(POLICY_DESCRIPTIONS)
 
 
 class PoolJson(TypedDict):
-    """A Pool, by its public names."""
+    """The public fields of a Pool."""
 
     name: str
     policy: str
@@ -44,10 +44,10 @@ class Pool:
 
     name: str
     policy: str
-    zone: str  # where its days begin
-    accounts: int  # how many
+    zone: str  # time zone in which its days begin
+    accounts: int  # number of accounts
     keys: int
-    settings: dict[str, Any] = field(default_factory=dict)  # those that are not the defaults
+    settings: dict[str, Any] = field(default_factory=dict)  # settings that differ from the defaults
 
     @property
     def effective(self) -> PoolSettings:
@@ -58,7 +58,7 @@ class Pool:
 
 
 def checked_name(pool: str) -> str:
-    """Return *pool* when it can name one. Raises InvalidRequest."""
+    """Return *pool* if it is a valid name. Raises InvalidRequest."""
     if keys.POOL_NAME.fullmatch(pool) is None:
         raise InvalidRequest(
             f"'{pool[:40]}' cannot name a pool: 1 to 32 of a-z, 0-9, '-' and '_'", param="pool"
@@ -87,11 +87,11 @@ class PoolRepository:
         self._store = PoolHashes(scripts)
 
     def ensure(self, pool: str) -> None:
-        """Make *pool* if it does not exist; one round trip if it does. Raises InvalidRequest."""
+        """Create *pool* if it does not exist. One round trip if it exists. Raises InvalidRequest."""
         self._store.ensure(checked_name(pool))
 
     def check(self, pool: str) -> None:
-        """Raise NotFound when there is no *pool*; `default` always exists."""
+        """Raise NotFound if *pool* does not exist; `default` always exists."""
         if pool != DEFAULT and not self._store.exists(checked_name(pool)):
             raise NotFound(f"There is no pool named '{pool}'", param="pool")
 

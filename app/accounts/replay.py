@@ -1,5 +1,5 @@
 """
-Replays traffic on a virtual clock: which accounts a policy would have chosen, and the result.
+Replay traffic on a virtual clock: which accounts a policy would have chosen, and the result.
 
 The scripts are those that serve, run on a clock of their own, so a replay decides as the gateway
 does. Every account starts even, nothing fails, and a request takes as long as it was recorded to.
@@ -26,7 +26,7 @@ POOL = "replay"
 KEY = "k"
 STICKY_MS = 1_800_000
 LATEST_MS = LATEST_AT * 1000
-END, RESET, BEGIN = range(3)  # what comes first of what happens in the same millisecond
+END, RESET, BEGIN = range(3)  # the order of events in the same millisecond
 
 Json = dict[str, Any]
 
@@ -38,12 +38,12 @@ class Request:
     model: str = "m"
     tokens: int = 0
     affinity: str = ""
-    account: str = ""  # that served it, where it was recorded
+    account: str = ""  # id of the account that served it, if recorded
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """So many tokens until each reset; the first reset is *first_ms* after the replay begins."""
+    """A usage window: tokens until each reset; the first reset is *first_ms* after the replay begins."""
 
     tokens: int
     length_ms: int
@@ -52,7 +52,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An account as it takes part: what it is, without its credential."""
+    """An account that takes part in a replay, without its credential."""
 
     id: str
     name: str
@@ -68,24 +68,24 @@ class Member:
 @dataclass(slots=True)
 class ReplayResult:
     policy: str
-    chosen: list[str] = field(default_factory=list)  # account id by request in order; "" was refused
-    turns: int = 0  # requests of a conversation that an account already had
-    same_account_turns: int = 0  # those that the same account served
-    lapsed_tokens: int = 0  # left in windows when they were reset
-    offered_tokens: int = 0  # that those windows had
+    chosen: list[str] = field(default_factory=list)  # account id of each request in order; "": it was refused
+    turns: int = 0  # requests that continue a conversation
+    same_account_turns: int = 0  # such requests that the same account served
+    lapsed_tokens: int = 0  # tokens left in windows at their resets
+    offered_tokens: int = 0  # tokens that those windows had offered
 
     @property
     def refused(self) -> int:
         return self.chosen.count("")
 
     def spread(self) -> dict[str, float]:
-        """Return each account's share of what was served, by id."""
+        """Return each account's share of the served requests, by id."""
         served = Counter(filter(None, self.chosen))
         return {account: count / served.total() for account, count in served.items()}
 
 
 class Replay:
-    """One run of one policy, in an empty pool of a server of its own."""
+    """One run of one policy, in an empty pool on a separate Redis server."""
 
     def __init__(self, client: Any, members: Sequence[Member], policy: str) -> None:
         self._pool = VirtualPool(client, POOL, SCRIPT_KINDS)
@@ -210,7 +210,7 @@ def requests_from_ledger(rows: Iterator[Mapping[str, Any]]) -> list[Request]:
     """
     Return the requests of exported ledger *rows*, in order of time; corrections are none.
 
-    Raises ValueError, KeyError or TypeError for what is no row.
+    Raises ValueError, KeyError or TypeError for data that is not a row.
     """
     requests = [
         Request(

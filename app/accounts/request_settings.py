@@ -1,4 +1,4 @@
-"""How requests to one account differ from those to others of its kind, as its operator has set it."""
+"""Settings of the requests to one account, by which they differ from those to others of its kind."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from app.errors import InvalidRequest
 from schemas.bounds import MAX_ACCOUNT_HEADERS, MAX_MODEL_NAMES, MAX_OWN_FIELD_BYTES, MAX_OWN_FIELDS
 
 Headers = Mapping[str, str]
-Body = dict[str, Any]  # of a request, as JSON
+Body = dict[str, Any]  # the JSON body of a request
 
 OFF, ON = "off", "on"  # whether conversations use WebSocket
-REQUESTED, UPSTREAM = "requested", "upstream"  # whose name of a model responses carry
+# Whose model name the responses have: the caller's or the upstream's
+REQUESTED, UPSTREAM = "requested", "upstream"
 
 
 class RequestSettingsJson(TypedDict):
-    """The settings that operators may see: of secret headers the names."""
+    """The settings that operators may see; of secret headers only the names."""
 
     headers: dict[str, str]
     secret_headers: list[str]
@@ -55,20 +56,21 @@ class RequestSettings:
 
     headers: Headers = field(default_factory=dict)
     secret_headers: Headers = field(default_factory=dict, repr=False)
-    auth_header: str = ""  # holds the credential, in place of the header of the account's kind
-    model_names: Mapping[str, str] = field(default_factory=dict)  # the upstream's, by the name of callers
-    response_model: str = REQUESTED  # whose name the responses of a model in `model_names` carry
-    websocket: str = OFF  # for the requests of conversations, where the upstream accepts it
-    drop_fields: tuple[str, ...] = ()  # that bodies of requests to it lack, by the names of its protocol
-    set_fields: Mapping[str, Any] = field(default_factory=dict)  # that they have, with these values
-    timeout_seconds: float = 0  # of a complete response; 0: that of the pool, as for the next two
-    first_token_timeout_seconds: float = 0  # to the beginning of a response
+    auth_header: str = ""  # header for the credential, in place of that of the account's kind
+    model_names: Mapping[str, str] = field(default_factory=dict)  # caller's model name -> upstream's name
+    response_model: str = REQUESTED  # whose name responses of models in `model_names` have
+    websocket: str = OFF  # whether requests of conversations use WebSocket
+    drop_fields: tuple[str, ...] = ()  # fields to remove from bodies, by the names of its protocol
+    set_fields: Mapping[str, Any] = field(default_factory=dict)  # fields to set in bodies
+    # Limit for a complete response; in this and the next two 0 means that of the pool
+    timeout_seconds: float = 0
+    first_token_timeout_seconds: float = 0  # limit for the beginning of a response
     connect_timeout_seconds: float = 0
-    ca_certificates: str = ""  # PEM; in place of the usual authorities of TLS servers
-    proxy: OwnProxy = NO_PROXY  # in place of those that the environment names
+    ca_certificates: str = ""  # PEM; replaces the usual authorities of TLS servers
+    proxy: OwnProxy = NO_PROXY  # replaces the proxies that the environment names
 
     def public(self) -> RequestSettingsJson:
-        """Return the settings without what is secret."""
+        """Return the settings without secrets."""
         return {
             "headers": dict(self.headers),
             "secret_headers": list(self.secret_headers),
@@ -87,13 +89,13 @@ class RequestSettings:
         }
 
     def dumps(self) -> str:
-        """Return the settings as they are stored, without what is secret; '' if none is set."""
+        """Return the settings in stored form, without secrets; '' if none is set."""
         default: Mapping[str, Any] = NO_SETTINGS.public()
         stored = {name: value for name, value in self.public().items() if value != default[name]}
         return orjson.dumps(stored).decode() if stored else ""
 
     def dump_secrets(self) -> str:
-        """Return what is secret of the settings, to be encrypted; '' if there is none."""
+        """Return the secret settings, to be encrypted; '' if there are none."""
         password = {"proxy_password": self.proxy.password} if self.proxy.password else {}
         if not (self.secret_headers or password):
             return ""
@@ -106,7 +108,7 @@ class RequestSettings:
         return {name: value for name, value in headers.items() if name.lower() not in replaced} | own
 
     def time_limits(self, limits: TimeLimits) -> TimeLimits:
-        """Return *limits*, those of the pool, with the timeouts of the account."""
+        """Return *limits*, which are those of the pool, with the timeouts of the account."""
         changed: dict[str, float] = {}
         if first := self.first_token_timeout_seconds:
             changed = dict.fromkeys(("headers", "first_progress", "first_progress_reasoning"), first)
@@ -115,7 +117,7 @@ class RequestSettings:
         return replace(limits, **changed) if changed else limits
 
     def apply_to_body(self, body: Body, model: str) -> Body:
-        """Return the *body* of a request for *model*, a name of callers, as the account is sent it."""
+        """Return *body*, of a request for *model* (the caller's name), as it is sent to the account."""
         name = self.model_names.get(model)
         if name is not None and body.get("model") == model:
             body = {**body, "model": name}
@@ -125,11 +127,11 @@ class RequestSettings:
         return body
 
 
-NO_SETTINGS = RequestSettings()  # of most accounts: code compares by identity
+NO_SETTINGS = RequestSettings()  # the settings of most accounts; code compares by identity
 
 
 def settings_from(text: str, secrets: str) -> RequestSettings:
-    """Return the settings that *text* and the decrypted *secrets* describe; '' are none."""
+    """Return the settings in *text* and the decrypted *secrets*; '' means none."""
     if not text:
         return NO_SETTINGS
     stored, secret = orjson.loads(text), orjson.loads(secrets or "{}")
@@ -203,7 +205,7 @@ def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(headers: Headers, changes: Mapping[str, str | None]) -> Headers:
-    """Return *headers* with *changes*, of which None removes; names differ in more than their case."""
+    """Return *headers* with *changes*; None removes one. Names are compared without letter case."""
     changed = {name.lower() for name in changes}
     retained = {name: value for name, value in headers.items() if name.lower() not in changed}
     return retained | {name: value for name, value in changes.items() if value is not None}

@@ -17,9 +17,9 @@ from app.stores.records.model_routes import GROUP_PREFIX
 
 _GROUP = re.compile(re.escape(GROUP_PREFIX) + r"(0|[1-9][0-9]?)")
 _WEIGHT = re.compile(r"[0-9]{1,15}")
-_NUMBER = re.compile(r"[-+]?[0-9.]+%?")  # what is meant as a weight
+_NUMBER = re.compile(r"[-+]?[0-9.]+%?")  # looks like a weight
 
-NUMBERS = ("temperature", "max_tokens")  # of the fields that a route sets
+NUMBERS = ("temperature", "max_tokens")  # fields of a route that are numbers
 
 Target = dict[str, Any]  # model, accounts (names), weight
 
@@ -30,9 +30,9 @@ def is_group(name: str) -> bool:
 
 
 def parse_step(text: str) -> list[Target]:
-    """Return the targets of a step. Raises InvalidRequest, also for a number that is no weight."""
+    """Return the targets of a step. Raises InvalidRequest, also for a number that is not a weight."""
     targets: list[Target] = []
-    continues = False  # whether an account of the last target may follow
+    continues = False  # whether the next item may be an account of the last target
     for piece in map(str.strip, text.split(",")):
         name, equals, weight = (part.strip() for part in piece.rpartition("="))
         if not equals or _NUMBER.fullmatch(weight) is None:
@@ -92,7 +92,7 @@ def format_fields(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _number(text: str) -> int | float | str:
-    """Return *text* as a number, or as it is where it is none, for the schema to refuse."""
+    """Return *text* as a number; if it is not one, return it unchanged, so that the schema refuses it."""
     for read in (int, float):
         try:
             return read(text[:40])

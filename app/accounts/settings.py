@@ -17,29 +17,30 @@ from schemas.bounds import MAX_TIME_LIMIT_PATTERNS, POOL_NUMBERS
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
 FLAGS = ("names_accounts", "tells_windows", "holders_rotate")  # see PoolSettings
-CHOICES = {  # the values of each; the first is the default
+CHOICES = {  # values of each setting; the first is the default
     "stream_upstream": ("auto", "always", "never"),
 }
-MAX_PATTERN_CHARS = 4096  # of a stored one; new ones are shorter
+MAX_PATTERN_CHARS = 4096  # of a stored pattern; new ones must be shorter
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """`time_limits` are overrides in seconds by model pattern, more specific patterns last."""
+    """The settings of a pool. `time_limits`: overrides in seconds by model pattern, most specific last."""
 
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
     names_accounts: bool = True  # whether responses name their account
     tells_windows: bool = True  # whether callers see the used part of the pool's upstream windows
     holders_rotate: bool = True  # whether the holders of keys may rotate them on their page
-    stream_upstream: str = "auto"  # whether upstreams are to stream their responses
-    affinity_minutes: int = 30  # how long after its last turn a conversation stays at its account; 0: no time
-    keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
-    # What strict token limits take of a model whose size is in no price list. The output is sent to the
-    # upstream as the length of a response that names none; servers with a small context refuse a large one.
-    assumed_output_tokens: int = 8192  # 0: such a request has no bound, and is refused
-    assumed_context_tokens: int = 131_072  # of files and images, whose tokens cannot be counted here
-    queue_seconds: int = 10  # how long a request waits where all accounts are busy; a key may have its own
-    queue_length: int = 256  # requests that wait; the last one makes room for one that goes before it
+    stream_upstream: str = "auto"  # whether upstreams are requested to stream
+    # How long after its last turn a conversation stays at its account; 0: not at all
+    affinity_minutes: int = 30
+    keep_days: int = 30  # how long ledger entries and hourly totals are stored, which bounds the charts
+    # Sizes that strict token limits assume for a model without a size in the price list. The output length is
+    # sent to the upstream if a request sets none; servers with a small context refuse a large one.
+    assumed_output_tokens: int = 8192  # 0: no assumption, so strict limits refuse such requests
+    assumed_context_tokens: int = 131_072  # for files and images, whose tokens cannot be counted
+    queue_seconds: int = 10  # longest wait while all accounts are busy; API keys may have their own
+    queue_length: int = 256  # longest queue; in a full one, a request with precedence replaces the last
 
     def limits_for(self, model: str, base: TimeLimits) -> TimeLimits:
         """Return *base* with the overrides of this pool for *model*."""
@@ -54,12 +55,12 @@ DEFAULTS = PoolSettings()
 
 @lru_cache(maxsize=256)
 def settings_from(text: str) -> PoolSettings:
-    """Return the settings that a pool's stored JSON describes; '' means the defaults."""
+    """Return the settings in a pool's stored JSON; '' means the defaults."""
     return settings_of(orjson.loads(text)) if text else DEFAULTS
 
 
 def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
-    """Return the settings that a pool's stored object describes; what it leaves out is as by default."""
+    """Return the settings in a pool's stored object; absent ones have their defaults."""
     limits = stored.get("time_limits", {})
     return PoolSettings(
         time_limits=tuple(
@@ -75,9 +76,9 @@ def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
 
 def check_settings(text: str) -> None:
     """
-    Check stored settings *text* as when each setting is made. Raises InvalidRequest.
+    Check stored settings *text* by the rules for setting each one. Raises InvalidRequest.
 
-    Time limits may be longer, of more models, and of names that are refused now: earlier versions took them.
+    Time limits that earlier versions accepted pass: longer ones, for more models, or for names refused now.
     """
     stored = orjson.loads(text or "{}")
     for pattern, limits in stored.get("time_limits", {}).items():
@@ -108,7 +109,7 @@ def _how_special(pattern: str) -> tuple[bool, int, str]:
 
 def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -> str:
     """
-    Return stored settings *text* with one time limit set, or taken back where *seconds* is None.
+    Return stored settings *text* with one time limit set, or removed if *seconds* is None.
 
     Raises InvalidRequest for a limit that does not exist, or does not fit with the others.
     """
@@ -133,7 +134,7 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
 
 
 def _check_time_limit(name: str, seconds: float | None) -> None:
-    """Raise InvalidRequest unless *name* may be limited to *seconds*; None: to nothing of its own."""
+    """Raise InvalidRequest unless *name* may be limited to *seconds*; None removes its limit."""
     if name not in TIME_LIMITS:
         raise InvalidRequest(
             f"'{name[:40]}' is no time limit; there are {', '.join(TIME_LIMITS)}", param="time_limit"
@@ -146,7 +147,7 @@ def _check_time_limit(name: str, seconds: float | None) -> None:
 
 
 def _check_combination(settings: PoolSettings, pattern: str) -> None:
-    """Raise InvalidRequest unless the time limits of models of *pattern* fit with each other."""
+    """Raise InvalidRequest unless the time limits of models that match *pattern* fit with each other."""
     try:
         settings.limits_for(pattern.replace("*", "x"), TimeLimits())
     except ConfigError as error:

@@ -27,16 +27,17 @@ from app.accounts.oauth_tokens import Tokens, tokens_from_fields
 from app.errors import InvalidRequest
 
 MAX_ITEMS = 1000  # sign-ins in one file
-MAX_DEPTH = 4  # of lists and containers in each other
+MAX_DEPTH = 4  # nesting of lists and containers
 MAX_WEIGHT = 1000
 TOKEN_NAMES = ("id_token", "access_token", "refresh_token", "account_id")
-NAME_FIELDS = ("name", "alias", "label", "email")  # an item's own name, in order of preference
+NAME_FIELDS = ("name", "alias", "label", "email")  # fields with a name for an account, in order of preference
 # Settings that other programs store with a sign-in and that have no counterpart here.
 UNUSED_SETTINGS = (
     *("priority", "prefix", "proxy_key", "excluded_models", "api_model_mappings", "concurrency"),
     "rate_multiplier",
 )
-SETTINGS = ("proxy_url", "headers", "model_aliases")  # that an account has here as well, unchecked
+# Settings that accounts have here as well; not validated
+SETTINGS = ("proxy_url", "headers", "model_aliases")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9.@+-]+")
 
 
@@ -54,23 +55,24 @@ class FoundAccount:
     weight: int = 1
     is_disabled: bool = False
     unused: tuple[str, ...] = ()  # settings in the file that have no counterpart
-    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)  # of SETTINGS, as in the file
+    # Values of SETTINGS, unchanged from the file
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedItem:
-    """A part of a file that is no account for this gateway, and the *reason*."""
+    """A part of a file that is not an account for this gateway, and the *reason*."""
 
     reason: str
     name: str = ""
-    is_fault: bool = True  # False: the account of another provider
+    is_fault: bool = True  # False: it is an account of another provider
 
 
 Item = FoundAccount | RejectedItem
 
 
 def read_sign_ins(data: bytes) -> list[Item]:
-    """Return what is in a file with the contents *data*; at least one item, and at most MAX_ITEMS + 1."""
+    """Return the items in a file with the contents *data*: at least one and at most MAX_ITEMS + 1."""
     try:
         content = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -79,7 +81,7 @@ def read_sign_ins(data: bytes) -> list[Item]:
 
 
 def find_sign_ins(content: Any) -> list[Item]:
-    """Return what is in *content*, that of a file: at least one item, and at most MAX_ITEMS + 1."""
+    """Return the items in *content*, parsed from a file: at least one and at most MAX_ITEMS + 1."""
     found: list[Item] = []
     for item in _items(content, MAX_DEPTH):
         if len(found) == MAX_ITEMS:
@@ -89,12 +91,12 @@ def find_sign_ins(content: Any) -> list[Item]:
 
 
 def clean_name(text: str) -> str:
-    """Return *text* as the name of an account, '' where it has no character that one may have."""
+    """Return *text* as the name of an account, '' if it has no character that is valid in a name."""
     return _NOT_IN_NAMES.sub("-", text).strip(".@+-")[:64]
 
 
 def _items(content: Any, depth: int) -> Iterator[Item]:
-    """Yield the accounts in *content*, of a file or a part of one."""
+    """Yield the items in *content*, parsed from a file or a part of a file."""
     if depth == 0:
         yield RejectedItem("lists within lists are not read")
     elif isinstance(content, list):
@@ -177,7 +179,8 @@ def _tokens(held: Mapping[str, Any]) -> Tokens:
 def _found(
     about: Mapping[str, Any], name: str, tokens: Tokens | None = None, *, api_key: str = ""
 ) -> FoundAccount:
-    about = {each.replace("-", "_"): value for each, value in about.items()}  # an older spelling
+    # Older files spell names with hyphens
+    about = {each.replace("-", "_"): value for each, value in about.items()}
     weight = about.get("weight")
     return FoundAccount(
         clean_name(name) or clean_name(tokens.email if tokens else ""),

@@ -1,4 +1,4 @@
-"""The current state of a pool's accounts: what pages that refresh every second read."""
+"""The current state of a pool's accounts, for pages that refresh every second."""
 
 from __future__ import annotations
 

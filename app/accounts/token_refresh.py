@@ -1,10 +1,10 @@
 """
 Renew expiring sign-ins: one exchange per expiry, over all processes and machines.
 
-A refresh token is good for one exchange, and a second one ends the sign-in. So a process that
-exchanges it takes a fenced lease in the store; the others wait for the new tokens. New
-tokens are stored before their first use. When a response was lost, the old refresh token may
-be used up without our knowing: the access token is then used to its end before it is tried again.
+A refresh token is valid for one exchange, and a second one ends the sign-in. So a process that
+exchanges it takes a fenced lease in the store; the others wait for the new tokens. New tokens are stored
+before their first use. If the response to an exchange was lost, the refresh token may be used up. It is then
+tried again only when the access token no longer works.
 
 Nothing here is on the path of a request whose token is accepted.
 """
@@ -35,15 +35,15 @@ from app.stores.records.credentials import FailedExchange, LeaseResult
 
 log = structlog.get_logger()
 
-LEASE_SECONDS = 30.0  # longer than an exchange can take: 5 to connect, 8 to be answered
-MAX_WAIT_SECONDS = 10.0  # how long a request waits for an exchange, its own or another's
+LEASE_SECONDS = 30.0  # longer than an exchange can take: 5 s to connect, 8 s for the response
+MAX_WAIT_SECONDS = 10.0  # how long a request waits for an exchange by any process
 POLL_SECONDS = 0.1
-COOL_SECONDS = 5.0  # after an exchange that failed for a while
+COOL_SECONDS = 5.0  # pause after an exchange that failed temporarily
 STORE_RETRY_SECONDS = 0.5
 
-EXPIRING, REFUSED = "proactive_expiry", "unauthorized_recovery"  # sent to the issuer
+EXPIRING, REFUSED = "proactive_expiry", "unauthorized_recovery"  # reasons that are sent to the issuer
 
-# Codes of the issuer after which no exchange will ever work. Any other 401 means the same.
+# Codes of the issuer that mean that no exchange will work again, as does any other 401.
 NEW_SIGN_IN_NEEDED = frozenset(
     {
         "refresh_token_expired",
@@ -66,7 +66,7 @@ Exchange = Callable[[str, str], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class RefreshTimes:
-    """How long an exchange and its callers wait, in seconds."""
+    """How long exchanges and their callers wait, in seconds."""
 
     lease: float = LEASE_SECONDS
     max_wait: float = MAX_WAIT_SECONDS
@@ -108,16 +108,20 @@ class TokenRefresher:
         try:
             result = self._renewed(pool, account, refused=True)
         except CredentialUnreadable:
-            return None  # this process lacks the key: another one may renew them
+            return None  # this process cannot decrypt the tokens; another one may renew them
         return result if isinstance(result, Account) else None
 
     def refresh_expiring(self, pool: str, account: Account) -> str:
-        """Renew tokens that are about to expire; return the result in a word."""
+        """Renew tokens that are about to expire; return the result as one word."""
         result = self._renewed(pool, account, refused=False)
         return "renewed" if isinstance(result, Account) else result
 
     def _renewed(self, pool: str, account: Account, *, refused: bool) -> Account | LeaseResult:
-        """Join the renewal of these very tokens. It has its own greenlet, so no caller's end can cut it."""
+        """
+        Start or join the renewal of these tokens.
+
+        It has its own greenlet, which no caller can interrupt.
+        """
         name = (pool, account.id, account.rotation, refused)
         if (renewal := self._renewals.get(name)) is None:
             renewal = self._renewals[name] = gevent.spawn(self._outcome, pool, account, refused)
@@ -158,7 +162,7 @@ class TokenRefresher:
         return self._keep(pool, account, lease, tokens)
 
     def _keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | LeaseResult:
-        """Store *tokens*, however long the store is unavailable: there is no other copy."""
+        """Store *tokens*, repeatedly while the store is unavailable: there is no other copy."""
         while True:
             try:
                 stored = self._sign_ins.store_tokens(pool, account, lease, tokens)
@@ -207,12 +211,12 @@ class TokenRefresher:
 
 
 def is_permanent(error: UpstreamError) -> bool:
-    """Whether the issuer's response means that a person has to sign in again."""
+    """Return whether the issuer's response means that a person has to sign in again."""
     return isinstance(error, UpstreamRejected) and (
         error.code in NEW_SIGN_IN_NEEDED or error.upstream_status == 401
     )
 
 
 def _is_unused(error: UpstreamError) -> bool:
-    """Whether the refresh token was surely not used up: refused, or never sent."""
+    """Return whether the refresh token was certainly not used up: refused, or never sent."""
     return isinstance(error, UpstreamRejected) or (isinstance(error, UpstreamUnreachable) and not error.sent)

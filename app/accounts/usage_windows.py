@@ -1,5 +1,5 @@
 """
-Reads the usage windows that upstreams report, in the form that the store takes.
+Read the usage windows that upstreams report, in the form that the store takes.
 
 A window is [used percent, reset in Unix ms], with its length in seconds where it is known. The
 store reads them, primary and secondary, as the `windows` of an outcome; None: not reported.
@@ -18,15 +18,15 @@ from schemas import bounds
 
 Windows = list[list[float] | None]
 
-MIN_RESET_SECONDS = 1.0  # what is full again before the next request is not stored
-UNKNOWN_RESET_SECONDS = 600.0  # of a spent account whose upstream names no end
+MIN_RESET_SECONDS = 1.0  # windows that reset sooner are not stored
+UNKNOWN_RESET_SECONDS = 600.0  # assumed for a spent account whose upstream names no end
 
 
 def windows_from_headers(headers: Mapping[str, str], now: float) -> Windows | None:
     """
-    Return the windows that a response's *headers* report, else None, which costs almost nothing.
+    Return the windows that a response's *headers* report, else None. Absent headers cost almost nothing.
 
-    *headers* ignore case, or are in lower case. *now* is in Unix seconds.
+    The names in *headers* are matched without case or are in lower case. *now* is in Unix seconds.
     """
     if "x-codex-primary-used-percent" in headers or "x-codex-secondary-used-percent" in headers:
         return _windows([_codex_headers(headers, name) for name in ("primary", "secondary")], now)
@@ -62,7 +62,7 @@ def outcome_from_usage(payload: Mapping[str, Any], now: float) -> AccountOutcome
 
 
 def _windows(reported: list[Mapping[str, Any]], now: float) -> Windows | None:
-    """Return the windows in their places, None for one whose use or end is not reported."""
+    """Return [primary, secondary], None for a window whose use or end is not reported."""
     windows = [_window(window, now) for window in reported]
     while windows and windows[-1] is None:
         windows.pop()
@@ -78,14 +78,14 @@ def _window(reported: Mapping[str, Any], now: float) -> list[float] | None:
 
 
 def _length(window: Mapping[str, Any]) -> int:
-    """Return the length in seconds, 0 where it is not reported."""
+    """Return the length of a window in seconds, 0 if it is not reported."""
     seconds = bounds.number(window.get("limit_window_seconds"))
     minutes = bounds.number(window.get("window_minutes"))
     return int(bounds.lifetime_seconds(seconds or 60 * (minutes or 0)) or 0)
 
 
 def _seconds_left(window: Mapping[str, Any], now: float) -> float | None:
-    """Return the seconds until the reset, at most the window's length where only that is reported."""
+    """Return the seconds until the reset; the window's length if only that is reported."""
     if (resets_at := bounds.moment(window.get("reset_at"))) is not None:
         return resets_at - now
     if (seconds := bounds.number(window.get("reset_after_seconds"))) is not None:
@@ -102,7 +102,7 @@ def _codex_headers(headers: Mapping[str, str], name: str) -> dict[str, str | Non
 
 
 def _rate_headers(headers: Mapping[str, str], name: str) -> dict[str, float]:
-    """Return the window of *name*, requests or tokens, as the others are written."""
+    """Return the window of *name*, `requests` or `tokens`, in the form of the other windows."""
     limit, left = (
         bounds.number(headers.get(f"x-ratelimit-{part}-{name}")) for part in ("limit", "remaining")
     )

@@ -1,5 +1,5 @@
 """
-Classifies upstream errors by one table. The first row that fits decides.
+Classify upstream errors by one table. The first row that fits decides.
 
 A status alone decides little: most rows look at the code, the words, the shape of the body and the
 kind of account as well. `poolgate doctor states` prints the table.
@@ -33,7 +33,7 @@ from app.errors import (
 )
 
 KINDS_LIMITED_BY_MODEL = names_where(lambda kind: kind.limits_by_model)
-LONG_RESET_SECONDS = 90.0  # a 429 that ends later than this is a spent window, not a burst
+LONG_RESET_SECONDS = 90.0  # a 429 that lasts longer is a spent window, not a burst limit
 
 
 class Part(StrEnum):
@@ -47,10 +47,10 @@ class Wait(StrEnum):
     """How the upstream names the time to wait."""
 
     NAMED = "named"
-    LONG = "long"  # or it names a date, which only the end of a window has
+    LONG = "long"  # or the error names a date, as only usage windows do
 
 
-# Of accounts and workspaces that are gone for good; and of keys and tokens.
+# Codes of accounts and workspaces that no longer exist; then those of keys and tokens.
 CLOSED = frozenset(
     {"account_deactivated", "account_suspended", "account_deleted"}
     | {"deactivated_workspace", "workspace_deactivated", "workspace_terminated"}
@@ -138,31 +138,31 @@ _ANY_STATUS = range(400, 600)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row. What is empty or None fits all; *codes* are compared with the code and the type."""
+    """A row of the table. Empty or None fits all; *codes* are compared with the error's code and type."""
 
     failure: Failure
     statuses: Sequence[int] = _ANY_STATUS
     codes: frozenset[str] = frozenset()
     words: re.Pattern[str] | None = None
     shapes: frozenset[BodyShape] = frozenset()
-    limited_by_model: bool = False  # only where a 429 is about the model: see `Kind.limits_by_model`
+    limited_by_model: bool = False  # only for kinds with `Kind.limits_by_model`
     parts: frozenset[Part] = frozenset()
     wait: Wait | None = None
     names_model: bool = False  # the message contains the model of the request
-    of_family: bool = False  # the headers name a limit that is not the account's main one
-    repeated: bool | None = None  # whether the request has the words as well: then they are the caller's
+    of_family: bool = False  # the headers name a limit other than the account's main one
+    repeated: bool | None = None  # whether the request contains the words too, so the caller wrote them
     sent: bool | None = None  # whether the request may have reached the upstream
     error: type[UpstreamError] = UpstreamRejected
-    seconds: float | None = None  # in place of the failure's own default
+    seconds: float | None = None  # replaces the default of the failure
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of account that the row is about, in order; empty: all."""
+        """The kinds of account that the row applies to, in order; empty: all."""
         return KINDS_LIMITED_BY_MODEL if self.limited_by_model else ()
 
     @property
     def status_text(self) -> str:
-        """Return the statuses in words: `any`, `401` or `402 403`; `-` where there is no status."""
+        """Return the statuses as text: `any`, `401` or `402 403`; `-` for errors without a status."""
         if self.error is not UpstreamRejected:
             return "-"
         if self.statuses == _ANY_STATUS:
@@ -174,7 +174,7 @@ class Rule:
 
     @property
     def condition_text(self) -> str:
-        """Return the other conditions in words."""
+        """Return the other conditions as text."""
         conditions = ["" if self.error is UpstreamRejected else self.error.__name__]
         conditions += [" ".join(sorted(self.codes)), f"message ~ {self.words.pattern}" if self.words else ""]
         conditions += [
@@ -208,7 +208,7 @@ class Rule:
         )
 
     def _has_status(self, error: UpstreamRejected) -> bool:
-        """A stream event has no status: if a row lists codes, these decide."""
+        """Return whether the status fits. A stream event has none: if a row lists codes, these decide."""
         return _status(error) in self.statuses or (bool(self.codes) and _part(error) is Part.STREAM)
 
     def _has_words(self, words: re.Pattern[str], error: UpstreamRejected) -> bool:
@@ -283,7 +283,7 @@ RULES: tuple[Rule, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a failure is, and what it does; *seconds* until it is over, unless the upstream names an end."""
+    """A failure and its consequence; *seconds* until it is over, unless the upstream names an end."""
 
     failure: Failure
     consequence: Consequence
@@ -291,7 +291,7 @@ class Verdict:
 
 
 def judge(error: UpstreamError, kind: str = "", model: str = "") -> Verdict:
-    """Return the verdict on *error*, of an account of *kind* after a request for *model*; '' is unknown."""
+    """Return the verdict on *error*, of an account of *kind* after a request for *model* ('': unknown)."""
     rule = next(rule for rule in RULES if rule.fits(error, kind, model))
     consequence = CONSEQUENCES[rule.failure]
     return Verdict(rule.failure, consequence, consequence.seconds if rule.seconds is None else rule.seconds)
@@ -313,7 +313,7 @@ def is_closed(error: UpstreamError) -> bool:
 
 
 def _status(error: UpstreamRejected) -> int:
-    """Return the upstream's status, or what callers get for one that no error has, such as 999."""
+    """Return the upstream's status; for an impossible one, such as 999, the status that callers receive."""
     status = error.upstream_status
     return status if status is not None and status in _ANY_STATUS else error.status
 

@@ -1,10 +1,10 @@
 """
 Upper bounds and estimates of what a request uses, before it is sent.
 
-A token is at least one byte of text, and JSON never encodes a text in fewer bytes than it has, so the
-size of the body bounds its text without reading it. Images have ceilings (`media`). The content of a
-file, an audio clip or a stored item is not known here: the model's context window is the bound. With a
-hosted tool the upstream calls the model repeatedly with its results; nothing bounds that.
+A token has at least one byte of text, and JSON never encodes a text in fewer bytes than the text has, so the
+size of the body bounds the tokens of its text. Images have maxima (`media`). The content of a file, an audio
+clip or a stored item is not known here: the model's context window is the bound. With a hosted tool the
+upstream calls the model repeatedly with its results; nothing bounds that.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from app.records import record
 from app.streaming.usage import Usage
 from schemas.bounds import parse_integer
 
-REQUEST_OVERHEAD_TOKENS = 64  # what an upstream wraps around a request, its tools and its format
-MAX_TOKENS = 10**13  # more than any limit
-MESSAGE_OVERHEAD_TOKENS = 8  # role and separators
+REQUEST_OVERHEAD_TOKENS = 64  # tokens that an upstream adds to a request, its tools and its format
+MAX_TOKENS = 10**13  # larger than any limit
+MESSAGE_OVERHEAD_TOKENS = 8  # tokens of the role and separators of a message
 TOOL_OVERHEAD_TOKENS = 16
 
 ESTIMATED_OUTPUT_TOKENS = 1024
 
-MAX_AMOUNT = 2**53  # the store's integers are exact up to it; more is no bound
+MAX_AMOUNT = 2**53  # up to which the store's integers are exact; a larger amount is no bound
 UPLOADS = ("audio/transcriptions", "images/edits")
 WITHOUT_OUTPUT = ("embeddings", "moderations")  # endpoints without output tokens
 INSTRUCTION_ROLES = ("system", "developer")  # their messages become `instructions`
@@ -48,23 +48,23 @@ class Bounds:
     upper_bound: dict[str, int]
     estimate: dict[str, int]
     unenforced: dict[str, int] = field(default_factory=dict)
-    sent_length: int = 0  # output tokens to send to the upstream, or `upper_bound` would not hold; 0: none
-    referring: str = ""  # the field by which there is more input than the body has; empty: none
+    sent_length: int = 0  # length that must be sent so that `upper_bound` holds; 0: none
+    referring: str = ""  # the field that refers to input outside the body; empty: none
 
 
 @record
 class ModelSize:
-    """How many tokens a model accepts and produces at most; None: not known."""
+    """The maximum tokens that a model accepts and produces; None: not known."""
 
     context: int | None = None
     max_output: int | None = None
-    assumed_output: int | None = None  # from the pool's settings, where the maximum is not known
+    assumed_output: int | None = None  # from the pool's settings, if the maximum is unknown
 
     @classmethod
     def from_price(
         cls, price: Price | None, context: int | None = None, output: int | None = None
     ) -> ModelSize:
-        """Return the size in *price*; *context* and *output* are assumed where it has none."""
+        """Return the size in *price*; *context* and *output* are assumed if it has none."""
         known = price.max_output if price else None
         return cls(
             context=(price.context if price else None) or context,
@@ -149,7 +149,7 @@ def compute_passthrough_bounds(
         max_output = _completion_tokens(body, length_bound(endpoint, body) or size.max_output)
         unenforced_output = _completion_tokens(body, size.max_output)
     elif max_output is not None:
-        max_output = unenforced_output = max_output * _choices(body)  # images
+        max_output = unenforced_output = max_output * _choices(body)  # number of images
     estimated_output = (
         ESTIMATED_OUTPUT_TOKENS if max_output is None else min(ESTIMATED_OUTPUT_TOKENS, max_output)
     )
@@ -197,11 +197,11 @@ def _completion_tokens(body: dict[str, Any], max_per_response: int | None) -> in
 
 
 def _choices(body: dict[str, Any]) -> int:
-    """Return how many responses are produced; fewer may be returned."""
+    """Return how many responses are produced and billed; fewer may be returned."""
     choices = 1
     for name in ("n", "best_of"):
         count = body.get(name)
-        if isinstance(count, str):  # a field of a form
+        if isinstance(count, str):  # in a form, numbers are texts
             count = parse_integer(count)
         if type(count) is int and count > choices:
             choices = count
@@ -223,7 +223,7 @@ def _longest_output(client_protocol: str, requested: int | None, size: ModelSize
 
 
 def _total_output(tokens: int | None, choices: int, prediction: int) -> int | None:
-    """Return the upper bound of *choices* responses of up to *tokens*, with a rejected *prediction*."""
+    """Return the upper bound of *choices* responses of up to *tokens* each, plus a rejected *prediction*."""
     return None if tokens is None else min(tokens * choices + prediction, MAX_TOKENS)
 
 

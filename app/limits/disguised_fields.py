@@ -43,7 +43,7 @@ OTHER_MODELS = (
 )
 OTHER_COUNTS = ("num_return_sequences", "num_completions", "num_choices", "candidate_count")
 
-# What the gateway reads of the requests that it passes through.
+# Fields that the gateway reads in requests that it passes through.
 PASSED_THROUGH = frozenset(
     (
         *("model", "input", "prompt", "stream", "stream_options", "service_tier", "user", "fallbacks"),
@@ -55,17 +55,17 @@ _GUARDED = (*LENGTHS, *OTHER_LENGTHS, *OTHER_MODELS, *OTHER_COUNTS)
 
 # Members of documented objects that the gateway reads or writes; other spellings of these are dropped.
 STREAM_OPTIONS = frozenset(("include_usage", "include_obfuscation"))
-# Objects of settings, in which a length or a model is no documented field, but for the exceptions.
+# Objects of settings. A length or a model is not a documented field in them, except for _DOCUMENTED.
 SETTINGS = frozenset(("text", "reasoning", "thinking"))
-_DOCUMENTED = frozenset(("reasoning.max_tokens",))  # a part of the response's length
-_SCHEMAS = frozenset(("text.format",))  # of the caller's own fields
+_DOCUMENTED = frozenset(("reasoning.max_tokens",))  # it is a part of the response's length
+_SCHEMAS = frozenset(("text.format",))  # objects with fields that the caller defines
 
-NAMES_PER_TURN = 4096  # some 5 ms; other greenlets run in between
-MAX_NAME_CHARS = 64  # a longer name is none of these
+NAMES_PER_TURN = 4096  # names checked in about 5 ms, before other greenlets run
+MAX_NAME_CHARS = 64  # no such field has a longer name
 
 
 def fold(name: str) -> str:
-    """Return *name* as the most lenient servers read it: without letter case, `_` and `-`."""
+    """Return *name* as the most lenient servers compare it: in lower case, without `_` and `-`."""
     return "".join(filter(str.isalnum, name.casefold()))
 
 
@@ -74,7 +74,7 @@ _FOLDED_INSIDE = frozenset(map(fold, (*_GUARDED, "model", "n", "best_of", "fallb
 _FOLDED_STREAM_OPTIONS = frozenset(map(fold, STREAM_OPTIONS))
 _ALLOWED = {protocol: _EXACT - (LENGTHS - set(names)) for protocol, names in LENGTH_FIELDS.items()}
 _ALLOWED["responses/compact"] = _ALLOWED["responses"]
-# The fields of an ordinary request, of which nothing has to be looked at.
+# Fields of ordinary requests whose values need not be searched.
 _PLAIN = {protocol: allowed - SETTINGS for protocol, allowed in _ALLOWED.items()}
 _PLAIN_ELSEWHERE = _EXACT - SETTINGS
 
@@ -115,7 +115,7 @@ def without_disguised(client_protocol: str, body: Body) -> tuple[Body, tuple[str
 def without_disguised_inside(
     client_protocol: str, name: str, value: dict[str, Any] | list[Any]
 ) -> tuple[Any, list[str]]:
-    """Return *value*, the JSON of a form's field *name*, without disguised fields, and their names."""
+    """Return *value*, the JSON in the form field *name*, without disguised fields, and their names."""
     if name in _ALLOWED.get(client_protocol, _EXACT) and name not in SETTINGS:
         return value, []
     search = _Search()
@@ -123,12 +123,12 @@ def without_disguised_inside(
 
 
 def is_disguised_inside(name: str) -> bool:
-    """Return whether *name* is dropped where it is a member of an unknown object."""
+    """Return whether *name* is dropped as a member of an unknown object."""
     return len(name) <= MAX_NAME_CHARS and fold(name) in _FOLDED_INSIDE
 
 
 def nameable(dropped: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the names *dropped* that a response header lists."""
+    """Return those of the names *dropped* that a response header can list."""
     return tuple(filter(is_nameable, dropped))[:MAX_IGNORED_NAMES]
 
 
@@ -137,10 +137,10 @@ class _Search:
 
     def __init__(self) -> None:
         self.dropped: list[str] = []
-        self._looked_at = 0  # members since other greenlets ran
+        self._looked_at = 0  # members checked since other greenlets ran
 
     def without_misspelled_options(self, options: Body) -> Body:
-        """Return *options* of a stream without other spellings of those that the gateway writes itself."""
+        """Return stream *options* without other spellings of the options that the gateway writes."""
         retained = {}
         for number, (name, value) in enumerate(options.items(), 1):
             if number % NAMES_PER_TURN == 0:

@@ -1,13 +1,13 @@
 """
 The ratio of the input tokens that upstreams report to the gateway's estimates, by model.
 
-A response that its client left has no usage report. The reports of earlier requests are the next best
-source for its input. Each process learns by itself; nothing is shared or stored.
+If a client leaves during a response, no usage is reported. The reports of earlier requests then give the best
+estimate of its input. Each process learns separately; nothing is shared or stored.
 """
 
 from __future__ import annotations
 
-WEIGHT = 0.2  # of the newest request: prompts change slowly, models not at all
+WEIGHT = 0.2  # weight of the newest request: prompts change slowly, and models do not change
 MAX_MODELS = 1000  # callers choose the names
 
 
@@ -16,7 +16,7 @@ class InputRatio:
         self._ratios: dict[str, float] = {}
 
     def learn(self, model: str, estimate: int, reported: int) -> None:
-        """Record that an *estimate* of input tokens was *reported* otherwise; zeros are ignored."""
+        """Record that upstream *reported* so many input tokens for an *estimate*; zeros are ignored."""
         if estimate <= 0 or reported <= 0:
             return
         ratio = reported / estimate
@@ -26,5 +26,5 @@ class InputRatio:
         self._ratios[model] = known + WEIGHT * (ratio - known)
 
     def ratio(self, model: str) -> float:
-        """Return the factor for an estimate; 1 where nothing is known."""
+        """Return the factor by which to multiply an estimate; 1 if nothing is known."""
         return self._ratios.get(model, 1.0)

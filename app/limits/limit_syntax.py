@@ -15,8 +15,8 @@ from schemas.bounds import parse_number
 UNITS = {name: unit for unit in LimitUnit for name in (unit.value, *unit.traits.aliases)}
 PERIODS = tuple(period for period in Period if period is not Period.NONE)
 
-MAX_AMOUNT = 10**13  # the scripts write 14 digits of a number, and held amounts are added
-MAX_ROLLING = 10**11  # per second and minute a unit is counted in thousandths and sixty-thousandths
+MAX_AMOUNT = 10**13  # scripts write numbers with 14 digits, and add held amounts
+MAX_ROLLING = 10**11  # limits per second and minute count in units of 1/1,000 and 1/60,000
 
 _PATTERN = re.compile(
     r"(?P<amount>\S+) (?P<unit>[a-z_]+)(?: ?/ ?(?P<period>[a-z]+))?"
@@ -29,7 +29,7 @@ def parse_limit(text: str, *, model: str | None = None, mode: str = LimitMode.ST
     """
     Return the limit that *text* describes, with a new id.
 
-    *model* (a name, or a pattern with `*`) and *mode* apply where the text has none of its own. Raises
+    *model* (a name, or a pattern with `*`) and *mode* apply if *text* does not contain them. Raises
     InvalidRequest, param `limit`.
     """
     match = _PATTERN.fullmatch(" ".join(text.split()))
@@ -113,7 +113,7 @@ def _parse_amount(text: str, unit: LimitUnit, period: Period) -> int:
     if number > maximum:
         raise _invalid("amount", f"A limit per {period} of more than {count(maximum)} is not a limit")
     amount = number * MICRO_DOLLARS if unit.is_money else number
-    if amount != int(amount) or amount < 1:  # a tiny one becomes zero
+    if amount != int(amount) or amount < 1:  # a tiny amount becomes zero
         finest = "millionths of a dollar" if unit.is_money else "whole numbers"
         raise _invalid("amount", f"{unit} are counted in {finest}: {text[:40]} is too fine")
     if amount > maximum:

@@ -15,10 +15,11 @@ from app.limits.prices import Price
 from app.limits.references import is_image_part, is_text_item, is_text_part
 
 ESTIMATED_IMAGE_TOKENS = 1024
-FILE_BYTES_PER_TOKEN = 16  # of base64: pages are compressed and full of fonts
+FILE_BYTES_PER_TOKEN = 16  # bytes of Base64 per token: pages are compressed and contain fonts
 
 DATA_FIELDS = ("file_data", "data")
-DETAILS = {"low": 0, "high": 1}  # column of `Price.image`; any other may become the most expensive
+# Column of `Price.image`; any other detail may be billed as the most expensive
+DETAILS = {"low": 0, "high": 1}
 MAX_DETAIL = 2
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# The first name is the one that the gateway itself writes.
+# The first name is the one that the gateway writes.
 LENGTH_FIELDS: Mapping[str, tuple[str, ...]] = {
     "chat": ("max_completion_tokens", "max_tokens"),
     "responses": ("max_output_tokens",),
@@ -25,7 +25,7 @@ MIN_RESPONSES_LENGTH = 16  # tokens; the Responses API refuses less, so smaller 
 
 
 def requested_lengths(client_protocol: str, body: Mapping[str, Any]) -> list[int]:
-    """Return the lengths (tokens) that *body* requests by the names of the protocol, first name first."""
+    """Return the lengths (tokens) that *body* sets, in the order of the protocol's names for them."""
     lengths = []
     for name in LENGTH_FIELDS.get(client_protocol, ()):
         value = body.get(name)
@@ -47,5 +47,5 @@ def length_bound(client_protocol: str, body: Mapping[str, Any]) -> int | None:
 def with_length(
     client_protocol: str, body: dict[str, Any], tokens: int, name: str | None = None
 ) -> dict[str, Any]:
-    """Return *body*, which names no length, with one of *tokens* as the field *name*, else the usual one."""
+    """Return *body*, which sets no length, with a length of *tokens* in the field *name* or the usual one."""
     return {**body, name or LENGTH_FIELDS[client_protocol][0]: tokens}

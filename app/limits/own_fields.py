@@ -37,16 +37,16 @@ _ADDING_INPUT = (
 )
 _REASONS = {fold(name): reason for reason, names in _CHECKED.items() for name in names}
 _ADDING = frozenset(map(fold, _ADDING_INPUT))
-_INSIDE = frozenset(("mode",))  # members of `reasoning` with which an upstream calls its model more often
+_INSIDE = frozenset(("mode",))  # members of `reasoning` that make an upstream call its model repeatedly
 
 
 def check_own_fields(dropped: Iterable[str], values: Mapping[str, Any]) -> None:
-    """Raise InvalidRequest for a field that an account must not leave out, or not set, with the reason."""
+    """Raise InvalidRequest, with the reason, for a field that an account must not remove or set."""
     for name in dropped:
         if reason := _REASONS.get(fold(name)):
             raise InvalidRequest(f"'{name}' cannot be left out: {reason}", param="drop_fields")
     for name, value in values.items():
-        if value is None:  # it is set no more
+        if value is None:  # the setting is removed
             continue
         reason = _REASONS.get(fold(name)) or _reason_inside(value, name)
         if fold(name) in _ADDING:
@@ -56,7 +56,7 @@ def check_own_fields(dropped: Iterable[str], values: Mapping[str, Any]) -> None:
 
 
 def check_model_names(names: Mapping[str, str | None]) -> None:
-    """Raise InvalidRequest for a name of an upstream that adds input, which the name of callers hides."""
+    """Raise InvalidRequest for an upstream's model name that adds input, where the caller's name does not."""
     for name, own_name in names.items():
         if own_name and searches(own_name) and not searches(name):
             raise InvalidRequest(
@@ -67,7 +67,7 @@ def check_model_names(names: Mapping[str, str | None]) -> None:
 
 
 def _reason_inside(value: Any, place: str) -> str:
-    """Return why *value*, of the field *place*, cannot be set; '' if it can."""
+    """Return why the field *place* cannot be set to *value*; '' if it can."""
     if isinstance(value, list):
         return next(filter(None, (_reason_inside(inner, place) for inner in value)), "")
     if not isinstance(value, dict):

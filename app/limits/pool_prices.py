@@ -13,7 +13,7 @@ from schemas.bounds import MAX_OWN_PRICES
 
 
 class PoolPrices(PoolTables[PriceTable]):
-    """Price tables by pool, cached in this process. One round trip for each change."""
+    """Price tables by pool, cached in this process. One round trip after each change."""
 
     def __init__(self, prices: PriceRepository) -> None:
         super().__init__(load_shipped_prices())
@@ -24,11 +24,11 @@ class PoolPrices(PoolTables[PriceTable]):
         return self._prices.read(pool).rows
 
     def put(self, pool: str, model: str, row: PriceRow) -> None:
-        """Set the price of *model*, from the next request on."""
+        """Set the price of *model*; takes effect with the next request."""
         self._prices.put(pool, model, row)
 
     def check_room(self, pool: str, model: str) -> None:
-        """Raise InvalidRequest where *pool* has no room for a price of *model*."""
+        """Raise InvalidRequest if *pool* has no room for a price of *model*."""
         rows = self._prices.read(pool).rows
         if model not in rows and len(rows) >= MAX_OWN_PRICES:
             raise InvalidRequest(f"A pool has at most {MAX_OWN_PRICES} prices of its own", param="model")

@@ -30,7 +30,7 @@ _DATED = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Micro-dollars per million tokens; a rate that a row does not have is that of ordinary text."""
+    """Micro-dollars per million tokens; a rate that a row lacks is that of ordinary text."""
 
     input: int
     output: int
@@ -98,16 +98,17 @@ CEILING = Rates.from_row({"input": 10_000_000, "output": 50_000_000})
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Prices and sizes of one model; None: not documented."""
+    """The price and the sizes of one model; None: not documented."""
 
-    version: str  # of the price list, for the ledger
+    version: str  # version of the price list, for the ledger
     tiers: Mapping[str, Rates]
-    long_above: int | None = None  # input tokens; above it the whole request costs more
+    long_above: int | None = None  # with more input tokens than this, all tokens of a request cost more
     long_input_percent: int = 100
     long_output_percent: int = 100
     context: int | None = None  # tokens
     max_output: int | None = None  # tokens
-    image: tuple[int | None, ...] = (None, None, None)  # tokens at most: low, high, any other detail
+    # Maximum tokens per image: detail low, high, any other
+    image: tuple[int | None, ...] = (None, None, None)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], version: str) -> Price:
@@ -149,7 +150,7 @@ class Price:
         return _micro_dollars(input_tokens * input_rate + output_tokens * output_rate)
 
     def _rates(self, tier: str, input_tokens: int) -> Rates:
-        """Return the rates of *tier*, or the standard ones where the model does not have it."""
+        """Return the rates of *tier*, or the standard rates if the model does not have that tier."""
         rates = self.tiers.get(tier, self.tiers[STANDARD])
         if self.long_above is None or input_tokens <= self.long_above:
             return rates
@@ -197,19 +198,19 @@ class PriceTable:
 
 
 def family_of(model: str) -> str:
-    """Return the name of which *model* is a dated snapshot, *model* itself where it has no date."""
+    """Return *model* without the date of a snapshot; *model* itself if it has none."""
     dated = _DATED.fullmatch(model)
     return dated[1] if dated else model
 
 
 def _by_folded_name(rows: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """Return the row of *name* in other letter case: many upstreams ignore it."""
+    """Return the row whose name equals *name* without letter case, which many upstreams ignore."""
     folded = name.lower()
     return next((row for model, row in rows.items() if model.lower() == folded), None)
 
 
 def ceiling_cost(usage: Usage) -> int:
-    """Return the micro-dollars that *usage* of a model without a price counts under a balanced limit."""
+    """Return the micro-dollars that balanced limits count for *usage* of a model without a price."""
     return _micro_dollars(CEILING.cost(usage))
 
 
@@ -220,7 +221,7 @@ def load_shipped_prices() -> PriceTable:
 
 
 def _most_expensive_first(parts: Iterable[tuple[int, int]], tokens: int) -> int:
-    """Return the cost of *parts*, (tokens, rate) each, of which at most *tokens* count."""
+    """Return the cost of the most expensive *tokens* in *parts*, each (tokens, rate)."""
     cost = 0
     for amount, rate in sorted(parts, key=lambda part: -part[1]):
         counted = min(amount, tokens)

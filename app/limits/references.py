@@ -38,14 +38,14 @@ ADDING = (
     "multi_agent",
     "context_management",
 )
-ADDING_SETTING = ("reasoning", "mode")  # an object of settings and its member that may do so
-ONE_CALL = (None, "", "standard", "default")  # values of that member which do not
-# In names of models that search.
+ADDING_SETTING = ("reasoning", "mode")  # a settings object, and its member that may do so
+ONE_CALL = (None, "", "standard", "default")  # values of that member with which the model is called once
+# Parts of the names of models that search.
 ADDING_MODELS = (":online", "-search-preview", "-search-api", "-deep-research")
-# A field with which an upstream may use more output than the length that the request names.
+# A field with which an upstream may produce more output than the length in the request.
 EXTENDING = "background"
-TEMPLATE = "prompt"  # stored at the upstream, with tools of its own
-# Fields of a body that passes through and whose content is not in it, or is no text.
+TEMPLATE = "prompt"  # a prompt stored at the upstream, which may have its own tools
+# Fields of a passed-through body whose content is not in it, or is not text.
 PASSED_CONTENT = (
     *("image", "images", "image_url", "image_urls", "mask", "audio", "video", "file", "files"),
     *("file_id", "file_ids", "messages", "prompt_embeds", "documents"),
@@ -94,7 +94,7 @@ _REFERRING = frozenset((*ADDING, *PASSED_CONTENT))
 
 
 def refers(holder: Mapping[str, Any], known: Collection[str]) -> bool:
-    """Return whether *holder* has a member besides those *known* that may refer to something."""
+    """Return whether *holder* has a member other than those *known* that may refer to further input."""
     return any(
         name not in known and (type(value) is dict or (type(value) in (str, list) and bool(value)))
         for name, value in holder.items()
@@ -102,7 +102,7 @@ def refers(holder: Mapping[str, Any], known: Collection[str]) -> bool:
 
 
 def is_text_item(item: Any) -> bool:
-    """Return whether *item*, a message or an input item, has no content besides that of its parts."""
+    """Return whether *item*, a message or an input item, has no content outside its parts."""
     if not isinstance(item, dict) or item.get("type") not in TEXT_ITEMS:
         return False
     return item.keys() <= ITEM_KEYS or not refers(item, ITEM_KEYS)
@@ -149,12 +149,12 @@ def _adding_setting(body: Mapping[str, Any]) -> str | None:
 
 
 def searches(model: str) -> bool:
-    """Return whether *model*, by its name, searches: it adds to its own input."""
+    """Return whether *model* searches, as its name shows: it adds to its own input."""
     return _SEARCHES.search(model) is not None
 
 
 def stored_field(body: Mapping[str, Any]) -> str | None:
-    """Return the field by which the upstream adds what it has stored, None without one."""
+    """Return the field by which the upstream adds input that it has stored, None without one."""
     return None if _STORED.isdisjoint(body) else next(filter(body.get, STORED), None)
 
 

@@ -8,10 +8,10 @@ their usage report, and where to truncate those whose upstream accepts no limit.
 
 from __future__ import annotations
 
-BYTES_PER_TOKEN = 4  # of ordinary English text and code; an estimate, never a bound
+BYTES_PER_TOKEN = 4  # in ordinary English text and code; an estimate, never a bound
 BY_BYTES = f"bytes/{BYTES_PER_TOKEN}"
 BY_DELTAS = "deltas"
-MAX_BYTES_PER_DELTA = 8  # on average; an upstream that sends more at once does not stream token by token
+MAX_BYTES_PER_DELTA = 8  # average per delta; an upstream with more does not stream token by token
 
 
 def estimate_tokens(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
@@ -26,5 +26,5 @@ def estimate_tokens(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
 
 
 def max_bytes_for(tokens: int) -> int:
-    """Return the maximum of bytes that count as *tokens* by `BY_BYTES`."""
+    """Return the maximum number of bytes that count as *tokens* by `BY_BYTES`."""
     return tokens * BYTES_PER_TOKEN

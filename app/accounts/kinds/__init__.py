@@ -1,5 +1,5 @@
 """
-The kinds of account: one module each, with a `KIND` that answers whatever depends on the kind.
+The kinds of account: one module each, whose `KIND` has everything that depends on the kind.
 
 A new kind is a new module here; the CLI, the admin form, the admin API and the relay read this table.
 """
@@ -16,26 +16,27 @@ from app.stores.scripts import KindNames
 
 
 class _Kinds(dict[str, Kind]):
-    """Kinds by name; one that a later version stored counts as a compatible server."""
+    """Kinds by name. An unknown name, stored by a later version, means a compatible server."""
 
     def __missing__(self, name: str) -> Kind:
         return self["compatible"]
 
 
 def _load() -> _Kinds:
-    """Return the kinds of all modules here, by name in alphabetical order."""
+    """Return the kinds of all modules in this package by name, sorted."""
     modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
     kinds = [module.KIND for module in modules if hasattr(module, "KIND")]
     return _Kinds((kind.name, kind) for kind in sorted(kinds, key=lambda kind: kind.name))
 
 
 def names_where(matches: Callable[[Kind], bool]) -> tuple[str, ...]:
-    """Return the names of the kinds that *matches* is true of."""
+    """Return the names of the kinds for which *matches* is true."""
     return tuple(kind.name for kind in KINDS.values() if matches(kind))
 
 
 KINDS = _load()
-SIGN_IN_KIND = names_where(lambda kind: kind.has_sign_in)[0]  # of accounts that are made by signing in
+# The kind of accounts that are added by signing in
+SIGN_IN_KIND = names_where(lambda kind: kind.has_sign_in)[0]
 SCRIPT_KINDS = KindNames(
     simulated=names_where(lambda kind: kind.is_simulated),
     unenforced=names_where(lambda kind: not kind.takes_length),
@@ -53,7 +54,7 @@ class _HasKind(Protocol):
 
 
 def find_kind(name: str) -> Kind:
-    """Return the kind called *name*; one that a later version stored counts as a compatible server."""
+    """Return the kind called *name*; an unknown one, stored by a later version, is a compatible server."""
     return KINDS[name]
 
 

@@ -7,7 +7,7 @@ from app.accounts.model_lists import read_codex_models
 from app.translation.requests.dialects import Dialect
 
 CLIENT_VERSION = "0.169.0"  # the backend leaves out models that need a newer Codex client than this
-PSEUDO_ACCOUNTS = ("email_", "local_")  # ids that Codex makes up, which the backend does not know
+PSEUDO_ACCOUNTS = ("email_", "local_")  # prefixes of ids that Codex generates and the backend does not know
 
 
 def _identity_headers(chatgpt_account_id: str, originator: str) -> dict[str, str]:
@@ -35,15 +35,15 @@ KIND = Kind(
     passes_client_headers=True,
     paths={"chat": "/chat/completions", RESPONSES: "/codex/responses"},
     compaction=Compaction.TRIGGER,
-    websocket_headers={"OpenAI-Beta": "responses_websockets=2026-02-06"},  # as Codex sends it
+    websocket_headers={"OpenAI-Beta": "responses_websockets=2026-02-06"},  # the value that Codex sends
     passes_through=False,
     image_tool=ImageTool(
         main_models=("gpt-5.6-sol", "gpt-5.6-luna", "gpt-5.5", "gpt-5.4", "gpt-5.4-mini", "gpt-6-astra"),
         max_output=128_000,
         image_models=("gpt-image-", "chatgpt-image-"),
     ),
-    sends_unstreamed_responses=False,  # the backend refuses requests that it is not to stream
-    takes_length=False,  # and the backend may reason unseen
+    sends_unstreamed_responses=False,  # the backend refuses requests with `stream` false
+    takes_length=False,  # the backend refuses lengths, and may bill hidden reasoning
     models_path=f"/codex/models?client_version={CLIENT_VERSION}",
     read_models=read_codex_models,
     has_catalogue=True,

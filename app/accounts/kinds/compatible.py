@@ -18,5 +18,5 @@ KIND = Kind(
     may_be_private=True,
     length_fields={CHAT: "max_tokens"},
     limits_by_model=True,
-    prompt_tokens_per_second=200.0,  # a local server may read a prompt on a CPU
+    prompt_tokens_per_second=200.0,  # a local server may process prompts on a CPU
 )

@@ -19,8 +19,8 @@ HOSTED_TOKENS_PER_SECOND = 2000.0
 class Compaction(StrEnum):
     """How an account compacts a conversation."""
 
-    ENDPOINT = "endpoint"  # at an address of its own
-    TRIGGER = "trigger"  # by an item at the end of an ordinary request
+    ENDPOINT = "endpoint"  # by a request to a separate endpoint
+    TRIGGER = "trigger"  # by a trigger item at the end of an ordinary request
 
 
 def bearer_headers(credential: str) -> dict[str, str]:
@@ -36,21 +36,21 @@ def no_headers(chatgpt_account_id: str, originator: str) -> dict[str, str]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """
-    What an operator gives when adding an account: `poolgate account add KIND`, the form, the admin API.
+    What an operator enters to add an account, with `poolgate account add KIND`, the form or the admin API.
 
     *title* names the kind on the form; empty where accounts are added by signing in instead.
     *credential_option* begins the CLI options of the credential: `--api-key-env`.
     """
 
-    summary: str  # the CLI help
-    example: str  # a command line
+    summary: str  # help text of the CLI command
+    example: str  # an example command line
     title: str = ""
     credential_option: str = "api-key"
     needs_credential: bool = True
-    needs_account_id: bool = False  # that of ChatGPT
-    protocols_help: str = ""  # of the CLI option that chooses the protocols; empty: there is none
+    needs_account_id: bool = False  # whether the ChatGPT account id has to be given
+    protocols_help: str = ""  # help of the CLI option for protocols; empty: no such option
     allowed_protocols: tuple[str, ...] = (CHAT, RESPONSES)
-    default_base_url: Callable[[Settings], str] | None = None  # None: the operator gives it
+    default_base_url: Callable[[Settings], str] | None = None  # None: the operator has to give it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class ImageTool:
 
     main_models: tuple[str, ...]
     max_output: int
-    image_models: tuple[str, ...]  # how the names of models begin that the tool has
+    image_models: tuple[str, ...]  # prefixes of the image models that the tool has
 
     def has(self, model: str) -> bool:
         """Return whether the tool may have the image model *model*."""
@@ -78,7 +78,7 @@ class ImageTool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """
-    All that depends on an account's kind. Code elsewhere reads these fields and never compares names.
+    Everything that depends on an account's kind. Other code reads these fields and never compares names.
 
     *name* is stored with each account, and shown. *providers* are the names that mean this kind in
     `provider/model`, the one that answers name first.
@@ -86,9 +86,9 @@ class Kind:
 
     name: str
     setup: Setup | None = None  # None: accounts of this kind are not added by hand
-    protocols: tuple[str, ...] = (CHAT, RESPONSES)  # of an account that does not choose its own
+    protocols: tuple[str, ...] = (CHAT, RESPONSES)  # protocols of an account without its own choice
     providers: tuple[str, ...]
-    owned_by: str = ""  # in `/v1/models`; empty: the name
+    owned_by: str = ""  # owner of models in `/v1/models`; empty: the kind's name
     is_simulated: bool = False  # costs nothing, and serves only while no other account is in use
     may_be_private: bool = False  # the server may have a private address
     has_sign_in: bool = False  # the credential is a ChatGPT sign-in that renews itself
@@ -97,37 +97,40 @@ class Kind:
     credential_headers: Callable[[str], dict[str, str]] = bearer_headers
     identity_headers: Callable[[str, str], dict[str, str]] = no_headers  # (chatgpt_account_id, originator)
     passes_client_headers: bool = False
-    paths: Mapping[str, str] = field(default_factory=lambda: OPENAI_PATHS)  # by endpoint; else its name
+    # Path by endpoint; default: the name of the endpoint
+    paths: Mapping[str, str] = field(default_factory=lambda: OPENAI_PATHS)
     compaction: Compaction | None = None
-    websocket_headers: Mapping[str, str] | None = None  # of the handshake for Responses; None: there is none
+    # Headers of the handshake for Responses; None: no WebSocket
+    websocket_headers: Mapping[str, str] | None = None
     passes_through: bool = True  # serves endpoints whose bodies are not translated
-    image_tool: ImageTool | None = None  # where it serves requests for images, which it has no endpoint for
-    sends_unstreamed_responses: bool = True  # answers a request that is not to be streamed with one object
-    prompt_tokens_per_second: float = HOSTED_TOKENS_PER_SECOND  # how fast it reads a prompt, at worst
+    image_tool: ImageTool | None = None  # serves requests for images, if there is no endpoint for them
+    sends_unstreamed_responses: bool = True  # accepts `stream` false
+    prompt_tokens_per_second: float = HOSTED_TOKENS_PER_SECOND  # the slowest that it processes a prompt
     # output lengths
-    takes_length: bool = True  # a request may name a length, and what is billed stays within it
-    enforces_length: bool = False  # no response is longer than its request allows: none has to be cut
-    length_fields: Mapping[str, str] = field(default_factory=dict)  # by protocol, other than the usual one
-    models_without_reasoning: tuple[str, ...] = ()  # how the names of models begin that bill no hidden output
+    takes_length: bool = True  # requests may set a length, which bounds what is billed
+    enforces_length: bool = False  # responses never exceed the length, so none has to be cut
+    # Name of the length field by protocol, if not the usual one
+    length_fields: Mapping[str, str] = field(default_factory=dict)
+    models_without_reasoning: tuple[str, ...] = ()  # prefixes of models that bill no hidden output
     # errors
-    limits_by_model: bool = False  # a 429 that names no scope is about the model, not the account
+    limits_by_model: bool = False  # a 429 without a scope is about the model, not the account
     # look-up
     models_path: str = "/models"
     read_models: Callable[[Mapping[str, Any]], ListedModels] = read_openai_models
-    has_catalogue: bool = False  # lists what the Codex CLI needs of each model
-    usage_path: str = ""  # empty: there is no report of usage
-    base_url_ending: str = "/v1"  # suggested where no models are found; empty: nothing is suggested
+    has_catalogue: bool = False  # the model list has what the Codex CLI needs
+    usage_path: str = ""  # empty: no usage endpoint
+    base_url_ending: str = "/v1"  # ending of the URL to suggest if no models are found; empty: none
     window_names: tuple[str, str] = ("Requests", "Tokens")
 
     @property
     def is_billed_by_length(self) -> bool:
-        """Return whether the account is sent a length, and is checked for what it bills beyond it."""
+        """Whether the account is sent a length and is checked for billing beyond it."""
         return self.takes_length and not self.is_simulated
 
     def reading_seconds(self, input_tokens: int) -> float:
-        """Return how long an account may take to read a prompt of about *input_tokens*."""
+        """Return how many seconds an account may take to process a prompt of about *input_tokens*."""
         return input_tokens / self.prompt_tokens_per_second
 
     def path(self, endpoint: str) -> str:
-        """Return where *endpoint* is below the base URL: a protocol, or one that is called as its path."""
+        """Return the path below the base URL of *endpoint*: a protocol, or an endpoint named by its path."""
         return self.paths.get(endpoint) or f"/{endpoint}"
