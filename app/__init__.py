@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def create_app(services: WebServices) -> Flask:
-    """Return the WSGI application: registers blueprints, no more."""
+    """Return the WSGI application with all blueprints registered."""
     from app.api import (
         basic_auth_chat,
         bifrost_chat,
@@ -38,7 +38,7 @@ def create_app(services: WebServices) -> Flask:
     from app.api.flask_app import Gateway
 
     app = Gateway("poolgate", static_folder=None)
-    app.url_map.merge_slashes = False  # an address that is not there is an error, not a redirection
+    app.url_map.merge_slashes = False  # an unknown address is an error, not a redirect
     app.extensions[EXTENSION] = services
     errors.register(app)
     idempotency.register(app)

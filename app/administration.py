@@ -1,4 +1,4 @@
-"""Construct the operations of an actor: of an operator, of the holder of a key, or of a command."""
+"""Construct the operations of an actor: an operator, the holder of a key, or a command."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def operations(services: Services, actor: Actor) -> AdminOperations:
 
 
 def setup_stores(services: Services) -> SetupStores:
-    """Return what a declarative set-up is compared with."""
+    """Return the repositories that a declarative set-up is compared with."""
     return SetupStores(
         services.settings,
         services.pools,
@@ -75,7 +75,7 @@ def setup_stores(services: Services) -> SetupStores:
 
 
 def external_sign_in(services: Services, address: str) -> ExternalSignIn:
-    """Return the sign-in of people whom another service has verified, from *address*."""
+    """Return the sign-in for people whom another service has verified, for requests from *address*."""
     rules = RoleRules.of(services.settings)
     return ExternalSignIn(services.operator_stores, services.audit, rules, address)
 

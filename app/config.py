@@ -18,31 +18,31 @@ from urllib.parse import urlsplit
 from schemas.bounds import parse_integer, parse_number
 
 MIB = 1024 * 1024
-# What a small Redis can spare: eight API keys at their bound, or some 80,000 short responses in ten minutes.
+# The default is what a small Redis can spare: eight API keys at their bound, or 80,000 short responses.
 RECORDED_MIB, MAX_RECORDED_MIB = 256, 1024 * 1024
 RESPONSES_BODY_TIMES = 4
-MAX_TIME_LIMIT_SECONDS = 86_400  # a day: longer than any response, and timers take it
-MAX_SETTING_CHARS = 65_536  # hundreds of secret keys
+MAX_TIME_LIMIT_SECONDS = 86_400  # a day: longer than any response, and accepted by timers
+MAX_SETTING_CHARS = 65_536  # room for hundreds of secret keys
 FERNET_KEY_BYTES = 32
-MAX_SHOWN_CHARS = 200  # of a value, in its error
+MAX_SHOWN_CHARS = 200  # how much of a value an error shows
 LOOPBACK = "127.0.0.1"
 ANY_ORIGIN = "*"
 ANY_PERSON = "*"
 ROLES = ("owner", "admin", "viewer")
 RULE_KINDS = ("group", "domain", "email")
-UNIX = "unix"  # the peer of a Unix socket, which has no address
+UNIX = "unix"  # stands for the peer of a Unix socket, which has no address
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "text", "json")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 
-# a scheme, a host and perhaps a port, nothing else. Source: https://html.spec.whatwg.org/#origin
+# A scheme, a host and an optional port, nothing else. Source: https://html.spec.whatwg.org/#origin
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _IPV6 = re.compile(r"\[[0-9a-f:.]+\]")
 
 
 class ConfigError(Exception):
-    """A setting cannot work. The message has the variable, its value, and the accepted values."""
+    """A setting is invalid. The message has the variable, its value, and the accepted values."""
 
     def __init__(self, variable: str, value: object, accepted: str) -> None:
         shown = repr(value)
@@ -57,17 +57,17 @@ class TimeLimits:
     connect: float = 5.0  # TCP and TLS
     headers: float = 15.0  # from the end of the request to the response headers
     first_progress: float = 12.0  # to the first event after created / in_progress
-    first_progress_reasoning: float = 60.0  # reasoning models think first
-    idle: float = 30.0  # between two events
+    first_progress_reasoning: float = 60.0  # the same for reasoning models, which think first
+    idle: float = 30.0  # longest silence between two events
     idle_reasoning: float = 120.0
-    # interval of comments in a silent stream, for proxies in between; the first one sends the status
+    # Interval of comments in a silent stream, for proxies in between. The first one sends the status.
     keepalive: float = 10.0
     total: float = 600.0  # over all attempts of a request
 
     def __post_init__(self) -> None:
         for limit in fields(self):
             seconds = getattr(self, limit.name)
-            if not 0 < seconds <= MAX_TIME_LIMIT_SECONDS:  # false for NaN as well
+            if not 0 < seconds <= MAX_TIME_LIMIT_SECONDS:  # also refuses NaN
                 accepted = f"more than 0 and at most {MAX_TIME_LIMIT_SECONDS} seconds"
                 raise ConfigError(f"limits.{limit.name}", seconds, accepted)
         for name in ("first_progress", "idle"):
@@ -125,7 +125,7 @@ class Settings:
     user_header: str = ""  # header in which a proxy names the operator that it has verified; empty: none does
     groups_header: str = ""
     user_header_from: tuple[str, ...] = ()  # networks of that proxy, `unix` for a socket
-    roles: tuple[RoleRule, ...] = ()  # of operators whom the issuer or the proxy signs in
+    roles: tuple[RoleRule, ...] = ()  # roles of operators whom the issuer or the proxy signs in
     sign_out_url: str = ""  # where the sign-in at the issuer or the proxy ends
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
     # off: the header Idempotency-Key is ignored; or MiB that the responses stored for it may take in a pool
@@ -134,17 +134,19 @@ class Settings:
     cors_origins: tuple[str, ...] = (ANY_ORIGIN,)
     websocket: str = "on"  # off: handshakes are refused with 426, so that clients use HTTP
     websockets_per_key: int = 100  # open connections of an API key at one process
-    websocket_idle_seconds: float = 1800.0  # without a request; then the connection is closed
-    websocket_age_seconds: float = 3600.0  # as at OpenAI; a running response ends before the connection does
-    store_timeout_seconds: float = 0.25  # of a Redis call; bounds the time to a refusal during an outage
-    lease_ttl_seconds: float = 30.0  # after this the leases of a dead worker are free again
+    websocket_idle_seconds: float = 1800.0  # time without a request after which the connection is closed
+    # As OpenAI does; a running response ends before the connection is closed
+    websocket_age_seconds: float = 3600.0
+    # Limit of a Redis call, which bounds the time to a refusal during an outage
+    store_timeout_seconds: float = 0.25
+    lease_ttl_seconds: float = 30.0  # after this time the leases of a dead worker are free again
     lease_renew_seconds: float = 10.0  # interval at which running requests renew their leases
     limits: TimeLimits = field(default_factory=TimeLimits)
 
     def __post_init__(self) -> None:
         renew, ttl = self.lease_renew_seconds, self.lease_ttl_seconds
         if not 0 < renew < ttl / 2:
-            # a running stream survives one lost renewal
+            # A running stream must survive one lost renewal.
             raise ConfigError(
                 "lease_renew_seconds", renew, f"more than 0 and less than half of the lease's {ttl:g}"
             )
@@ -162,12 +164,12 @@ class Settings:
 
     @property
     def max_responses_body_bytes(self) -> int:
-        """The limit of `/v1/responses`, whose bodies hold images and complete histories."""
+        """The limit of bodies of `/v1/responses`, which contain images and complete histories."""
         return RESPONSES_BODY_TIMES * self.max_body_bytes
 
     @property
     def max_recorded_bytes(self) -> int:
-        """The limit of the responses that are stored for Idempotency-Keys, for each pool; 0: none is."""
+        """The limit, per pool, of the responses that are stored for Idempotency-Keys; 0: none is stored."""
         if self.idempotency == "off":
             return 0
         return RECORDED_MIB * MIB if self.idempotency == "on" else int(self.idempotency) * MIB
@@ -290,7 +292,7 @@ class _Reader:
         for name, value in self.values.items():
             if len(value) > MAX_SETTING_CHARS:
                 raise ConfigError(name, "…", f"at most {MAX_SETTING_CHARS} characters")
-            if not value.isprintable():  # nor are bytes that are no UTF-8
+            if not value.isprintable():  # bytes that are not UTF-8 are not printable either
                 raise ConfigError(name, "…", "printable UTF-8 on one line")
 
     def text(self, field_name: str, default: str) -> str:
@@ -373,7 +375,7 @@ class _Reader:
         return value
 
     def secret(self, field_name: str) -> str:
-        """Return printable ASCII; its error does not contain it."""
+        """Return printable ASCII; the error for an invalid value does not contain the value."""
         value = self.text(field_name, "")
         if not value.isascii():
             raise ConfigError(NAMES[field_name], "…", "printable ASCII")
@@ -426,7 +428,7 @@ def _role_rule(variable: str, text: str) -> RoleRule:
 
 
 def _digits(text: str) -> int:
-    """Return the number that *text* is, -1 for any other text."""
+    """Return the number in *text*, -1 if it is not one."""
     number = parse_integer(text)
     return -1 if number is None else number
 
@@ -451,7 +453,7 @@ def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
 
 
 def _is_fernet_key(text: str) -> bool:
-    """Return whether `cryptography` accepts *text*, whose import takes 8 MiB, as a key of Fernet."""
+    """Return whether *text* is a Fernet key. `cryptography` is not used: its import takes 8 MiB."""
     try:
         return len(urlsafe_b64decode(text)) == FERNET_KEY_BYTES
     except ValueError:

@@ -1,4 +1,4 @@
-"""CSV with exact numbers in which no text is taken for a formula. Source: OWASP, CSV injection."""
+"""CSV with exact numbers, in which no text is read as a formula. Source: OWASP, CSV injection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for one
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # characters with which formulas begin in spreadsheets
 
 
 def csv_text(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

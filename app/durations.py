@@ -1,4 +1,4 @@
-"""Durations as people, clients and upstreams write them: `24h`, `1h30m`, `6m0s`, `1.5s`, `20ms`. Pure."""
+"""Parse durations as people, clients and upstreams write them: `24h`, `1h30m`, `6m0s`, `1.5s`, `20ms`."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class GatewayError(Exception):
     status: int = 500
     type: str = "server_error"
     code: str | None = "server_error"
-    retryable: ClassVar[bool] = True  # false: a header stops SDKs from retrying
+    retryable: ClassVar[bool] = True  # False: a header stops SDKs from retrying
 
     def __init__(
         self,
@@ -487,7 +487,7 @@ class UpstreamRejected(UpstreamError):
         self.limit_family = ""  # the limit that was reached, unless it is the main one
         self.status, self.type, self.code = status, type, code
         self.upstream_status = upstream_status
-        self.headers: Mapping[str, str] = {}  # of the response; they may report usage windows
+        self.headers: Mapping[str, str] = {}  # headers of the response, which may report usage windows
         # Whether a text also occurs in the request: servers echo the values that they refuse.
         self.echoes_request: Callable[[str], bool] = _is_not_echoed
         self.extra = extra or {}  # plan_type, resets_in_seconds: passed on unchanged

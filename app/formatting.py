@@ -19,7 +19,7 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class NamedId(TypedDict):
-    """`name` is None where the object was removed."""
+    """The id and name of an object; `name` is None if the object was removed."""
 
     id: str
     name: str | None
@@ -31,7 +31,7 @@ def name_or_id(named: NamedId) -> str:
 
 
 def names_or_all(names: Iterable[str]) -> str:
-    """Return `a, b`; `all` where there are none, because an empty list allows every one."""
+    """Return `a, b`, or `all` for an empty list, which allows everything."""
     return ", ".join(names) or "all"
 
 
@@ -54,7 +54,7 @@ def dollars(micro_dollars: float) -> str:
 
 
 def plain_dollars(micro_dollars: int) -> str:
-    """Return money as a number that can be typed: all of its decimals, and no more: `5`, `0.000125`."""
+    """Return money as a number that can be typed, with all of its decimals: `5`, `0.000125`."""
     return f"{Decimal(micro_dollars) / MICRO_DOLLARS:f}"
 
 
@@ -91,14 +91,14 @@ def moment(unix_seconds: float, zone: tzinfo | None = UTC, *, seconds: bool = Fa
     name, text = at.tzname() or "", at.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
     if name == "UTC":
         return f"{text}Z"
-    # zones without an abbreviation have their offset for a name, such as +03
+    # The name of a zone without an abbreviation is its offset, such as +03.
     return f"{text} {'UTC' if name[:1] in '+-' else ''}{name}"
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
     """Return the key to sort *text* by, with numbers in it by size: key-2 before key-10."""
     parts = re.split(r"([0-9]+)", text.lower())
-    # digits of other alphabets are text; the bound is that of int()
+    # Digits of other alphabets are text. The slice stays below the limit of int().
     return [(0, int(part[:400]), "") if index % 2 else (1, 0, part) for index, part in enumerate(parts)]
 
 

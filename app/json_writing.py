@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 SINGLE_PIECE_BYTES = 1024 * 1024  # a smaller value is written in one call of a few milliseconds
 PIECE_CHARS = 512 * 1024  # of text in one piece; a character becomes six bytes at most
-VALUE_CHARS = 16  # counted for each value in addition to its text
+VALUE_CHARS = 16  # size counted for each value in addition to its text
 BATCH_LENGTH = 4096  # items that are measured and written together
 
 

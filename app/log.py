@@ -29,7 +29,7 @@ from structlog.typing import EventDict
 
 from app import log_text
 
-AUTO, TEXT = "auto", "text"  # forms; any other is JSON
+AUTO, TEXT = "auto", "text"  # formats; any other value means JSON
 ROOT = str(Path(__file__).parents[1]) + "/"
 
 

@@ -15,11 +15,11 @@ from app.formatting import count, dollars
 
 MAX_VALUE_CHARS = 200
 REQUEST = "request_ended"
-NAMED = ("key", "account")  # ids; the field `<field>_name` has the name, where it is known
+NAMED = ("key", "account")  # fields with ids; `<field>_name` has the name, if known
 NAMES = frozenset(f"{field}_name" for field in NAMED)
 DIM, RED, YELLOW, GREEN, RESET = "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
 LEVEL_COLOURS = {"debug": DIM, "info": GREEN, "warning": YELLOW, "error": RED, "critical": RED}
-# Fields of a request that its line shows in words, or that only programs need.
+# Fields of a request that its line shows as text, or that only programs need.
 SHORTENED = frozenset(
     (
         *("status", "method", "endpoint", "outcome", "attempts", "at_ms", "source", "price", "request_id"),
@@ -35,7 +35,7 @@ def render(fields: Fields, has_colours: bool) -> str:
     at = datetime.fromisoformat(fields["timestamp"]).astimezone()
     level, event = fields["level"], fields["event"]
     rest = {name: value for name, value in fields.items() if name not in ("event", "level", "timestamp")}
-    message = rest.pop("message", None)  # of a library, whose name is the event
+    message = rest.pop("message", None)  # a message of a library; then the event is the library's name
     words = _request_words(rest) if event == REQUEST else _pairs(rest)
     title = f"{event}: {_safe(message)}" if message is not None else event
     paint = _colour if has_colours else _plain

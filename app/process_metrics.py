@@ -122,7 +122,7 @@ class SharedFile:
     """The file in *folder* with the metrics of this process."""
 
     def __init__(self, folder: Path) -> None:
-        # another process may have had the same number
+        # an earlier process may have had the same id
         self._path = folder / f"{os.getpid()}-{time.time_ns()}.json"
         self._written = b""
 

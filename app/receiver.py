@@ -15,12 +15,12 @@ from typing import Any
 
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
-_READ = 1  # the event of a watcher
+_READ = 1  # libev's event READ
 _CLOSED = OSError(errno.EBADF, "The socket was closed while it was read")
 
 
 class _Late(BaseException):
-    """Thrown into the greenlet whose wait has taken too long."""
+    """Thrown into a greenlet whose wait has taken too long."""
 
 
 class Receiver:
@@ -36,9 +36,9 @@ class Receiver:
         self._sock = sock
         self._hub: Any = _hub_of(sock)
         self._readable = None if self._hub is None else self._hub.loop.io(sock.fileno(), _READ)
-        self._is_drained = False  # whether the last read took all that had arrived
+        self._is_drained = False  # whether the last read took all data that had arrived
         self._timer: Any = None
-        self._fires_at = self._until = 0.0  # monotonic seconds: when the timer does, and when the wait ends
+        self._fires_at = self._until = 0.0  # monotonic seconds: when the timer fires, and when the wait ends
         self._waiting: Any = None
 
     def receive(self, size: int, seconds: float) -> bytes | None:
@@ -54,7 +54,7 @@ class Receiver:
         return data
 
     def _wait(self, seconds: float) -> bool:
-        """Return whether there is something to read within *seconds*."""
+        """Wait up to *seconds*, and return whether there is something to read."""
         self._until = monotonic() + seconds
         if self._timer is None or self._fires_at > self._until:
             self._start_timer(seconds)
@@ -98,10 +98,10 @@ class Receiver:
 
 
 def _hub_of(sock: Any) -> Any:
-    """Return the hub whose greenlets read *sock*, None where it is no socket of gevent."""
+    """Return the hub whose greenlets read *sock*, None if it is not a socket of gevent."""
     module = sys.modules.get("gevent.socket")
     if module is None or not isinstance(sock, module.socket):
         return None
-    from gevent import get_hub  # not at the top: a command without greenlets does not load it
+    from gevent import get_hub  # imported here, so that commands without greenlets do not load it
 
     return get_hub()

@@ -1,4 +1,4 @@
-"""Records: those that are made for every request, and the public fields of those that operators see."""
+"""Helpers for records: a fast `dataclass` decorator, and the public fields of records that operators see."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def public_fields(source: object, shape: type[Shape], **attributes: str) -> Shap
     """
     Return the fields of *shape*, a TypedDict, from the attributes of *source* that have these names.
 
-    *attributes* are the attributes of the fields that have another name.
+    *attributes* maps fields to the attributes of *source* that have another name.
     """
     names = shape.__annotations__
     return cast(Shape, {name: getattr(source, attributes.get(name, name)) for name in names})

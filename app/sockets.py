@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from typing import Any
 
-SEND_BUFFER_BYTES = 256 * 1024  # bounds what a client that does not read occupies; the kernel doubles it
+SEND_BUFFER_BYTES = 256 * 1024  # bounds the memory for a client that does not read; the kernel doubles it
 
 
 def send_all(sock: Any, data: bytes) -> None:
@@ -28,7 +28,7 @@ class ClientSocket:
         self._sock = sock
         self._holds = False
         self._held = b""
-        # used in every request, and faster than through `__getattr__`
+        # Used in every request; faster than through `__getattr__`.
         self.recv = sock.recv
         self.settimeout = sock.settimeout
         self.gettimeout = sock.gettimeout

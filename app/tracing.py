@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 HEADERS = ("traceparent", "tracestate")
 EXPORTER = "opentelemetry.exporter.otlp"
-SHUTDOWN_SECONDS = 1.0  # that a stopping process waits for the collector to accept its last spans
+SHUTDOWN_SECONDS = 1.0  # how long a stopping process waits for the collector to accept its last spans
 
 
 class Headers(Protocol):

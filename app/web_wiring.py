@@ -1,4 +1,4 @@
-"""Construct the services of a web process: those of every process, and what serves requests and pages."""
+"""Construct the services of a web process: those of every process, and those for requests and pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class WebServices(Services):
     active: ActiveRequests
     cache: ResponseCache
     recordings: Recordings | None  # None: the header Idempotency-Key is ignored
-    oidc: OidcClient | None  # None: no issuer is set
+    oidc: OidcClient | None  # None: no OpenID Connect issuer is set
     feeds: LiveFeeds
     websockets: WebSockets
     readiness: Readiness
@@ -103,6 +103,6 @@ def _build_recordings(shared: Services) -> Recordings | None:
 def _build_oidc(settings: Settings) -> OidcClient | None:
     if not settings.oidc_issuer:
         return None
-    from app.operators.oidc import OidcClient  # authlib takes a tenth of a second, and memory
+    from app.operators.oidc import OidcClient  # imported only if used: authlib takes 0.1 s and memory
 
     return OidcClient(settings, OidcHttp(user_agent=settings.user_agent))

@@ -1,4 +1,4 @@
-"""The WSGI entry point: reads the environment, constructs both applications."""
+"""The WSGI entry point: reads the environment and constructs the applications."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent
 
-SMALL_BYTES = 256 * 1024  # takes a few milliseconds; a switch would cost more
+SMALL_BYTES = 256 * 1024  # smaller work takes a few milliseconds, less than switching would cost
 
 # `gevent.sleep(0)` runs greenlets that are ready, but checks for data and expired timers only after
 # fifty such calls; a positive wait takes one round of the event loop each time.
@@ -12,7 +12,7 @@ SHORTEST_SECONDS = 1e-6
 
 
 def end_turn() -> None:
-    """Run one round of the event loop: greenlets that are ready, have data, or whose timer expired."""
+    """Run one round of the event loop: greenlets that are ready, have data, or whose timer has expired."""
     gevent.sleep(SHORTEST_SECONDS)
 
 

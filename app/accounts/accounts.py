@@ -264,9 +264,9 @@ class AccountRepository:
         Store what a query to the upstream reported about an account, if it is still there.
 
         *outcome* is one of `app.accounts.outcomes`; *room* means that its usage windows have room again,
-        *accepted* that its credential is valid again, *answered* that it answered. *unanswered* is the failure
-        of a query that it did not answer: an account that has never answered is then selected last until it
-        answers, and so is any account that was *tested*. Returns whether an account that was out for
+        *accepted* that its credential is valid again, *answered* that it answered. *unanswered* is the
+        failure of a query that it did not answer: an account that has never answered is then selected last
+        until it answers, and so is any account that was *tested*. Returns whether an account that was out for
         its credential is in use again: one ordinary request tests it then.
         """
         request = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}

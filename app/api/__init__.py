@@ -1,3 +1,1 @@
-"""
-Flask stays here: a blueprint per endpoint validates, calls the relay and shapes the response.
-"""
+"""The public endpoints, each a Flask blueprint: it validates, calls the relay and shapes the response."""

@@ -1,9 +1,9 @@
 """
 Authentication by API key: every blueprint of the gateway calls it before it reads the body.
 
-Of several keys the first that looks like one of this gateway is used: that of `Authorization`, then those
-of `KEY_HEADERS`; if none does, the first that was sent. Requests that this process sends to itself name
-their key: see `app.server.internal_requests`.
+A request may have several keys: in `Authorization`, then in `KEY_HEADERS`. The first that looks like a key of
+this gateway is used; if none does, the first one. Requests that this process sends to itself name their key:
+see `app.server.internal_requests`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from app.server import internal_requests
 from app.stores.records.api_keys import PREFIX, ApiKey
 from app.websocket.response import VARIABLE as SOCKET_RESPONSE
 
-MAX_RETAINED_BYTES = 65_536  # of a body; for larger ones a read of the key is a small part of the cost
+# Bodies up to this size are retained to run a view again; for larger ones reading the key costs little
+MAX_RETAINED_BYTES = 65_536
 _IDEMPOTENCY_VARIABLE = variable_of(IDEMPOTENCY_KEY)
-KEY_HEADERS = ("x-api-key", "api-key", "x-bf-vk")  # other services' names for it, in order of precedence
+# Headers of other services that hold a key, in order of precedence
+KEY_HEADERS = ("x-api-key", "api-key", "x-bf-vk")
 
 
 def authenticate(*, is_admitted: bool = False) -> None:
     """
-    Put the key of a Bearer token, or of a header of its own, into `g.api_key`. Raises InvalidApiKey.
+    Put the key of a Bearer token, or of one of `KEY_HEADERS`, into `g.api_key`. Raises InvalidApiKey.
 
-    *is_admitted* is whether the view has no effect but by admission, which compares the key's record: then
-    it may be the one that an earlier request read.
+    *is_admitted* is whether the view has effects only after admission, which compares the key's record. Then
+    the record may be one that an earlier request read.
     """
     if (own_key := internal_requests.key_of(current_request().environ)) is not None:
         request_globals().api_key = services().api_keys.authorize(*own_key)
@@ -47,7 +49,7 @@ def authenticate(*, is_admitted: bool = False) -> None:
 
 def authenticate_basic(*, is_admitted: bool = False) -> None:
     """
-    Put the key of a Basic user name or password, or of a header of its own, into `g.api_key`.
+    Put the key of a Basic user name or password, or of one of `KEY_HEADERS`, into `g.api_key`.
 
     *is_admitted* is as for `authenticate`. Raises InvalidApiKey. Source: https://www.rfc-editor.org/rfc/rfc7617
     """
@@ -60,13 +62,13 @@ def authenticate_basic(*, is_admitted: bool = False) -> None:
 
 
 def authenticate_any(*, is_admitted: bool = False) -> None:
-    """Put the key into `g.api_key`, sent as Bearer, as Basic, or in a header of its own."""
+    """Put the key into `g.api_key`; it may be sent as Bearer, as Basic, or in one of `KEY_HEADERS`."""
     way = authenticate_basic if _authorization()[0] == "basic" else authenticate
     way(is_admitted=is_admitted)
 
 
 def presented_key() -> str:
-    """Return the API key that was sent, in any of these ways and unverified; '' where there is none."""
+    """Return the unverified API key that was sent in any of these ways, '' if there is none."""
     scheme, presented = _authorization()
     if scheme == "basic":
         given = _basic()
@@ -92,7 +94,7 @@ def _bearer(scheme: str, presented: str) -> str:
 
 
 def _basic() -> str:
-    """Return the password or user name that looks like an API key, else the password or the user name."""
+    """Return the password or user name that looks like an API key; if neither does, the password."""
     credentials = request.authorization
     if credentials is None or credentials.type != "basic":
         return ""
@@ -102,7 +104,7 @@ def _basic() -> str:
 
 def _key_of_own_header(given: str) -> str:
     """
-    Return the key in one of `KEY_HEADERS`, '' where none is to be used.
+    Return the key in one of `KEY_HEADERS`, '' if none of these is to be used.
 
     *given* is what `Authorization` has. It comes first, unless it does not look like a key of this gateway
     (SDKs insist on some value there) and one of these headers does.
@@ -136,7 +138,7 @@ def _authenticate(presented: str, *, is_admitted: bool) -> None:
 
 
 def _can_run_again() -> bool:
-    """Return whether the view can begin again with another record: see `Gateway.dispatch_request`."""
+    """Return whether the view can run again with another record: see `Gateway.dispatch_request`."""
     environ, size = current_request().environ, current_request().content_length
     if size is None or size > MAX_RETAINED_BYTES:
         return False

@@ -1,7 +1,7 @@
 """
 POST /api/v1/openai/chat/completions: the key is sent by HTTP Basic, errors are returned as `detail`.
 
-The body also has the envelope of every other endpoint, because SDKs read only that.
+Error bodies also have the `error` object of the other endpoints, because SDKs read only that.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def unknown_caller(error: InvalidApiKey) -> Response:
 
 
 def _unprocessable(errors: list[dict[str, Any]]) -> Response:
-    """Return 422 with all *errors* as `detail`, and the first of these in the envelope."""
+    """Return a 422 with all *errors* as `detail`, and the first one as `error`."""
     _, *path = errors[0]["loc"]
     field = path[0] if path and isinstance(path[0], str) else None
     name = ".".join(map(str, path)) if field else "body"

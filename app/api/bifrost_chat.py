@@ -58,14 +58,14 @@ def create() -> Response:
 
 def _target(name: str) -> Target:
     """
-    Return what *name* means; where its first part names no account, it belongs to the model's name.
+    Return the target of *name*; a first part that names no provider or account belongs to the model's name.
 
     An account that the key may not use does not exist for it.
     """
     provider, slash, model = name.partition("/")
     if not slash or not model:
         return Target(name)
-    if provider in KINDS_BY_PROVIDER:  # any other part is the name of an account
+    if provider in KINDS_BY_PROVIDER:  # otherwise it may be the name of an account
         return Target(model, account_kinds=KINDS_BY_PROVIDER[provider])
     try:
         (account_id,) = services().accounts.ids(caller().pool, (provider,))
@@ -76,7 +76,7 @@ def _target(name: str) -> Target:
 
 
 def _provider(context: RequestContext, kind: str) -> str:
-    """Return the provider that the request names, else whose models an account of *kind* has."""
+    """Return the provider that the request names, else the provider of the models of *kind*."""
     named = context.request.requested_model.partition("/")[0] if context.routing.account_kinds else ""
     return named or find_kind(kind).providers[0]
 
@@ -93,7 +93,7 @@ def _raw_fields() -> tuple[str, ...]:
 
 
 class ExtraFields(ResponseTransform):
-    """Adds `extra_fields` and cost; a chunk's latency counts from the request."""
+    """Adds `extra_fields` and the cost; the latency of a chunk is measured from the request."""
 
     def __init__(self, raw_fields: tuple[str, ...]) -> None:
         self._raw_fields = raw_fields
@@ -137,7 +137,7 @@ class ExtraFields(ResponseTransform):
 
 
 def _cost(payload: JsonObject, chain: FallbackChain) -> dict[str, float] | None:
-    """Return US dollars by the price table, None where the model has no price."""
+    """Return the cost in US dollars by the price table, None if the model has no price."""
     usage, price, is_hit = usage_from_chat(payload.get("usage")), chain.price(), chain.cache_use().is_hit
     if usage is None or (price is None and not is_hit):
         return None
@@ -147,6 +147,6 @@ def _cost(payload: JsonObject, chain: FallbackChain) -> dict[str, float] | None:
     return {
         "input_tokens_cost": input_cost / MICRO_DOLLARS,
         "output_tokens_cost": output_cost / MICRO_DOLLARS,
-        "request_cost": 0.0,  # no upstream bills requests as such
+        "request_cost": 0.0,  # no upstream bills per request
         "total_cost": (input_cost + output_cost) / MICRO_DOLLARS,
     }

@@ -24,10 +24,10 @@ from app.server.capacity import BYTES_PER_VALUE, WIDE_COPIES
 from app.yielding import SMALL_BYTES, end_turn, give_way
 from schemas.work_bounds import MAX_CONVERSATION_VALUES, MAX_ENCODINGS
 
-MIN_BYTES_PER_SECOND = 256 * 1024  # of a body, in addition to the timeout of the socket
-PIECE_BYTES = 256 * 1024  # read, or decompressed, before other greenlets run
-SLICE_BYTES = 64 * 1024  # of compressed data, which may have no content at all
-CHUNKED_PIECE_BYTES = 8 * 1024  # of a chunked body: each chunk may have one byte
+MIN_BYTES_PER_SECOND = 256 * 1024  # slowest rate of a body, after the timeout of the socket
+PIECE_BYTES = 256 * 1024  # bytes read or decompressed before other greenlets run
+SLICE_BYTES = 64 * 1024  # of compressed data, which may contain nothing
+CHUNKED_PIECE_BYTES = 8 * 1024  # piece of a chunked body, whose chunks may have one byte each
 
 
 def check_size(limit_bytes: int) -> None:
@@ -83,7 +83,7 @@ def read_bytes(limit_bytes: int) -> bytes:
     if idempotency.VARIABLE in request.environ:
         idempotency.begin(data)
     if (key := state.get("api_key")) is not None and key.fingerprint:
-        state.body = data  # the view may begin again
+        state.body = data  # in case the view runs again
     return data
 
 
@@ -96,9 +96,9 @@ def _receive(request: Request, limit_bytes: int) -> bytes:
             data = _read_all(request, size, limit_bytes)
     except (TimeoutError, BodyTimeout):
         with suppress(OSError):
-            sock.shutdown(socket.SHUT_RD)  # or the server would wait for the rest before it closes
+            sock.shutdown(socket.SHUT_RD)  # else the server would wait for the rest before it closes
         raise slow from None
-    except LimitRequestHeaders:  # those of a head, see app/server/gunicorn_settings.py
+    except LimitRequestHeaders:  # chunk trailers above the limits in app/server/gunicorn_settings.py
         raise InvalidRequest("The request body has too many trailers, or one is too long") from None
     except (OSError, ParseException):
         raise InvalidRequest("The request body does not match its headers") from None
@@ -110,8 +110,12 @@ def _receive(request: Request, limit_bytes: int) -> bytes:
 
 
 def _read_all(request: Request, size: int | None, limit_bytes: int) -> bytes:
-    """Return the body, up to one byte past its limit. One of unknown length takes capacity as it arrives."""
-    body = request.environ["wsgi.input"]  # ends where the body does: gunicorn sees to that
+    """
+    Return the body, up to one byte past its limit.
+
+    A body of unknown length takes capacity as it arrives.
+    """
+    body = request.environ["wsgi.input"]  # gunicorn ends it with the body
     if size is not None and size <= PIECE_BYTES:
         return bytes(body.read(limit_bytes + 1))
     pieces, left = [], limit_bytes + 1
@@ -121,12 +125,12 @@ def _read_all(request: Request, size: int | None, limit_bytes: int) -> bytes:
             g.scope.grow(len(piece))
         pieces.append(piece)
         left -= len(piece)
-        end_turn()  # what has arrived is read without waiting
+        end_turn()  # reading data that has arrived does not switch greenlets
     return b"".join(pieces)
 
 
 def _timeout_seconds(sock: Any, size: int) -> float | None:
-    """Return the seconds that the body may take: the timeout of its socket, and more for a large one."""
+    """Return the seconds that the body may take: the timeout of its socket, more for a large body."""
     timeout: float | None = sock.gettimeout() if sock is not None else None
     if timeout is None:
         return None
@@ -169,7 +173,7 @@ def _inflate(wbits: int) -> Callable[[bytes, int], bytes]:
                     yield inflater.decompress(tail, PIECE_BYTES)
                     tail = inflater.unconsumed_tail
                 if tail or (inflater.eof and start + PIECE_BYTES < len(data)):
-                    raise _broken()  # one member: many small ones cost seconds
+                    raise _broken()  # only one gzip member is allowed: many small ones take seconds
             while not inflater.eof and (piece := inflater.decompress(b"", PIECE_BYTES)):
                 yield piece
         except zlib.error:
@@ -181,18 +185,18 @@ def _inflate(wbits: int) -> Callable[[bytes, int], bytes]:
 
 
 def _deflate(data: bytes, limit_bytes: int) -> bytes:
-    """Decompress `deflate`, which means zlib's format; some clients send raw deflate."""
+    """Decompress `deflate`, which is zlib's format; some clients send raw deflate data."""
     wbits = zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS
     return _inflate(wbits)(data, limit_bytes)
 
 
 def _has_zlib_header(data: bytes) -> bool:
-    """Source: https://www.rfc-editor.org/rfc/rfc1950#section-2.2"""
+    """Return whether *data* begins as zlib. Source: https://www.rfc-editor.org/rfc/rfc1950#section-2.2"""
     return len(data) >= 2 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
 class _Slices:
-    """A compressed body as a file: frames and blocks without content take no turn of their own otherwise."""
+    """A compressed body as a file. It lets other greenlets run also while frames have no content."""
 
     def __init__(self, data: bytes) -> None:
         self._rest = memoryview(data)

@@ -19,7 +19,7 @@ THRESHOLD = "x-bf-cache-threshold"
 
 
 def read_caching() -> Caching | None:
-    """Return how the response to this request is cached, None where it is not. Raises InvalidRequest."""
+    """Return the response cache options of this request, None if it has none. Raises InvalidRequest."""
     key = request.headers.get("x-bf-cache-key")
     if not key:
         return None
@@ -33,7 +33,7 @@ def read_caching() -> Caching | None:
 
 
 def report_ignored(response: Response) -> None:
-    """Add the header that has no effect here to `x-poolgate-ignored` of *response*."""
+    """Add the cache header that has no effect to `x-poolgate-ignored` of *response*."""
     if THRESHOLD in request.headers:
         ignored = response.headers.get("x-poolgate-ignored")
         response.headers["x-poolgate-ignored"] = f"{ignored}, {THRESHOLD}" if ignored else THRESHOLD

@@ -24,7 +24,7 @@ bp.before_request(responses.admit_caller)
 
 @bp.post("/responses", strict_slashes=False)
 def create() -> Response:
-    """Codex always receives a stream, whatever `stream` is, with its usage limits in it."""
+    """Serve Codex, which always receives a stream with usage limits, whatever `stream` is."""
     payload, size = read_json(services().settings.max_responses_body_bytes)
     lost: dict[str, None] = {}
     body = normalize_input(CODEX_REQUEST.load(payload), lost) | {"stream": True}

@@ -40,9 +40,9 @@ def catalogue_of(
     offered: list[JsonObject], reported: list[JsonObject], *, websockets: bool = False
 ) -> JsonObject:
     """
-    Return the catalogue of *offered*, entries of /v1/models, which it contains as well.
+    Return the catalogue of *offered*, the entries of /v1/models; it contains these entries as well.
 
-    *websockets* is whether this gateway, which need not be as the upstreams are, takes them.
+    *websockets* is whether this gateway, independently of its upstreams, accepts WebSockets.
     *reported* has the fields that each upstream reports, by model; the first upstream wins.
     """
     fields = {name: model for models in reversed(reported) for name, model in models.items()}

@@ -20,9 +20,10 @@ from app.stores.records.usage import UpstreamWindow
 
 NAMES = ("primary", "secondary")
 FRESH_SECONDS = 10.0
-MAX_CACHED = 1000  # pools, and sets of accounts that keys are bound to
+MAX_CACHED = 1000  # cached sets of accounts, of pools and of bound keys
 
-_cached: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, str]]] = {}  # by pool and account ids
+# (pool, account ids) -> (when read, headers)
+_cached: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, str]]] = {}
 
 
 def add_windows(response: Response) -> Response:

@@ -1,9 +1,9 @@
 """
 GET /api/codex/usage: what the Codex CLI shows under /status, here for the pool.
 
-It is requested with an API key, or with the token of a ChatGPT sign-in that is an account here. A key
-that is bound to accounts sees those alone. Where the pool hides its windows, a sign-in sees its own plan
-and credits, and a key whether any account can serve.
+It is requested with an API key, or with the token of a ChatGPT sign-in that is an account of this gateway. A
+key that is bound to accounts sees only those. If the pool hides its windows, a sign-in sees only its own plan
+and credits, and a key only whether any account can serve.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ bp = Blueprint("codex_usage", __name__)
 
 @bp.before_request
 def identify() -> None:
-    """Put the pool and its accounts into `g`, and the backend's report of the caller into `g.reported`."""
+    """Put the caller's pool and accounts into `g`, and what the backend reports into `g.reported`."""
     account_id = request.headers.get("chatgpt-account-id", "")
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     if account_id and scheme.lower() == "bearer" and not token.strip().startswith("sk-"):
@@ -46,14 +46,14 @@ def identify() -> None:
 
 
 def caller_address() -> str:
-    """Return the caller's address; only trusted proxies' entries of `X-Forwarded-For` count."""
+    """Return the caller's address; in `X-Forwarded-For` only entries of trusted proxies count."""
     environ = request.environ
     client_of: Callable[[dict[str, Any]], str] | None = environ.get(CLIENT_OF)
     return client_of(environ) if client_of is not None else environ.get("REMOTE_ADDR", "")
 
 
 class CodexWindow(TypedDict, total=False):
-    """Times are in seconds, `reset_at` in Unix seconds."""
+    """A usage window. Times are in seconds, `reset_at` is in Unix seconds."""
 
     used_percent: int
     limit_window_seconds: int
@@ -77,7 +77,7 @@ class CodexUsage(TypedDict):
 
 
 class MergedUsage(TypedDict, total=False):
-    """What several accounts report, as if they were one."""
+    """The reports of several accounts, merged as if they were one account."""
 
     plan_type: str
     credits: CodexCredits
@@ -167,7 +167,7 @@ def _average_window(windows: list[JsonObject], now: float) -> CodexWindow:
 
 
 def _number(value: Any) -> float | None:
-    """Return a number that upstreams write as a number or text, None past what the ledger stores."""
+    """Return a number that is written as a number or text, None if it is larger than the ledger stores."""
     number = bounds.number(value)
     return number if number is not None and number <= bounds.MAX_TOKENS else None
 

@@ -1,4 +1,4 @@
-"""POST /v1/responses/compact: compact a conversation, where an account can do that."""
+"""POST /v1/responses/compact: compact a conversation, if an account supports that."""
 
 from __future__ import annotations
 

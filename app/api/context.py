@@ -1,7 +1,7 @@
 """
 The services, the request and its globals, without Flask's proxies.
 
-Attribute access on `request`, `g` and `current_app` is slow, with some fifty in a request: use these
+Attribute access on `request`, `g` and `current_app` is slow, and a request needs about fifty. Use these
 functions to read several attributes.
 """
 
@@ -22,6 +22,6 @@ application: Callable[[], Flask] = cast(Any, current_app)._get_current_object
 
 
 def services() -> WebServices:
-    """Return what `app.web_wiring` constructed for this application."""
+    """Return the services of this application, from `app.web_wiring`."""
     constructed: WebServices = application().extensions[EXTENSION]
     return constructed

@@ -1,9 +1,9 @@
 """
 CORS: which web pages may read the responses of the model endpoints.
 
-Keys travel in headers that a page sets itself, and no cookie is read here. So every page may, unless
-POOLGATE_CORS_ORIGINS lists some; a page never gets a response to credentials that its browser adds.
-Source: https://fetch.spec.whatwg.org/#http-cors-protocol
+API keys are in headers that a page sets itself, and these endpoints read no cookies. So every page may read
+responses, unless POOLGATE_CORS_ORIGINS lists the allowed ones. Credentials that a browser adds are never
+used. Source: https://fetch.spec.whatwg.org/#http-cors-protocol
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Cors:
         self._origins = frozenset(origins)
 
     def answer_preflight(self) -> Response | None:
-        """Return the response to a preflight, which has no key; None for other requests."""
+        """Return the response to a preflight request, which has no API key; None for other requests."""
         request = current_request()
         if request.method != "OPTIONS":
             return None
@@ -62,7 +62,7 @@ class Cors:
         return response
 
     def _allowed(self) -> str:
-        """Return the allowed origin of the request: any, its own, or '' for none."""
+        """Return the origin to allow: `*`, that of the request, or '' for none."""
         request = current_request()
         origin = request.headers.get("Origin")
         if not origin or not request.path.startswith(PATHS):
@@ -73,7 +73,7 @@ class Cors:
 
 
 def register(app: Flask, origins: tuple[str, ...]) -> None:
-    """Serve pages of *origins*; without any, *app* knows nothing of CORS."""
+    """Allow pages of *origins*; without any, register nothing in *app*."""
     if origins:
         cors = Cors(origins)
         app.before_request(cors.answer_preflight)

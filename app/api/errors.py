@@ -20,9 +20,9 @@ from schemas.validation_errors import first_error
 
 log = structlog.get_logger()
 
-DETAILED = "/api/v1/openai/"  # clients of these paths read `detail`, so every error has it
+DETAILED = "/api/v1/openai/"  # prefix of paths whose clients read `detail`, so every error has it
 EXPLAINED = documented_codes()
-RETRY_AFTER_MAX_SECONDS = 60  # some SDKs wait any length: a later reset is only in the body
+RETRY_AFTER_MAX_SECONDS = 60  # some SDKs wait without limit, so a later reset is only in the body
 
 
 def register(app: Flask) -> None:
@@ -40,13 +40,13 @@ def register(app: Flask) -> None:
 
 
 def invalid_request(error: ValidationError) -> InvalidRequest:
-    """Return the first error that a schema reports, as an error that names the field."""
+    """Return the first error of a schema as InvalidRequest, which names the field."""
     param, message = first_error(error)
     return InvalidRequest(message, param=param)
 
 
 def error_response(error: GatewayError, status: int | None = None, **fields: Any) -> Response:
-    """Return *error* in its envelope, with the *fields* that this endpoint adds to the body."""
+    """Return the response for *error*, with the *fields* that this endpoint adds to the body."""
     metrics.count_error(error)
     models: dict[str, str] = {}
     if (scope := request_globals().get("scope")) is not None:

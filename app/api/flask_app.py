@@ -18,9 +18,9 @@ from app.api.headers import GatewayRequest
 from app.errors import GatewayError, StoreError
 from app.relay.admission import CallerChanged
 
-HOST = "gateway"  # nothing is routed by host, and no address is built
+HOST = "gateway"  # a placeholder: nothing is routed by host, and no address is built
 _NO_SESSION = NullSession()
-_ADDRESSES = ("location", "content-location")  # which Werkzeug completes and encodes
+_ADDRESSES = ("location", "content-location")  # headers that Werkzeug completes and encodes
 
 
 class _NoSessions(SessionInterface):
@@ -29,10 +29,10 @@ class _NoSessions(SessionInterface):
 
 
 class GatewayResponse(Response):
-    """A response that does not copy the headers of a usual one."""
+    """A response that does not copy its headers in the usual case."""
 
     def get_wsgi_headers(self, environ: dict[str, Any]) -> Headers:
-        """Return the headers, completed by the length where the body is known."""
+        """Return the headers, with the content length if the body is known."""
         names = {name.lower() for name, _ in self.headers}
         if not OK <= self.status_code < NO_CONTENT or not names.isdisjoint(_ADDRESSES):
             return super().get_wsgi_headers(environ)
@@ -49,20 +49,21 @@ class Gateway(Flask):
     session_interface = _NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return *func*: none is a coroutine, and Flask would check that in every request."""
+        """Return *func*. No view is a coroutine, which Flask would check in every request."""
         return func
 
     def dispatch_request(self) -> Any:
         """
-        Return what the view returns, with the key as it is.
+        Return what the view returns, run with the current record of the API key.
 
-        It may have begun with a record of the key that an earlier request read: if that has changed it begins
-        again, unless admission has found it current.
+        The view may begin with a record that an earlier request read. If the record has changed since, the
+        view runs again, unless admission has found the record to be current.
         """
         try:
             return super().dispatch_request()
         except CallerChanged:
-            request_globals().scope.chain = None  # it was never sent, and a refusal is recorded as such
+            # Nothing was sent; a refusal must not be recorded as a request that was
+            request_globals().scope.chain = None
             renew_caller()
         except StoreError:
             raise
@@ -74,7 +75,7 @@ class Gateway(Flask):
         return super().dispatch_request()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Match paths alone: finding the host name costs as much as matching."""
-        if request is None or "HTTP_UPGRADE" in request.environ:  # a WebSocket has routes of its own
+        """Return an adapter that matches paths only: finding the host name costs as much as matching."""
+        if request is None or "HTTP_UPGRADE" in request.environ:  # WebSockets have separate routes
             return super().create_url_adapter(request)
         return self.url_map.bind(HOST, path_info=request.path, default_method=request.method)

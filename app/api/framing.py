@@ -14,7 +14,7 @@ from app.translation.events.response_object import failed_response
 
 
 class ChatFraming:
-    """Chunks of a chat completion, ended by `[DONE]`; `fold` makes them one object."""
+    """Frames chunks of a chat completion and `[DONE]`; `fold` makes one object of the chunks."""
 
     fold = ChatFold
 
@@ -27,7 +27,7 @@ class ChatFraming:
         return frames.COMMENT
 
     def end(self) -> bytes:
-        """Return what follows the last event of a complete stream."""
+        """Return the bytes that follow the last event of a complete stream."""
         return frames.CHAT_DONE
 
     def error(self, error: GatewayError, context: RequestContext) -> bytes:
@@ -36,7 +36,7 @@ class ChatFraming:
 
 
 class ResponsesFraming:
-    """Numbered events of a response. A failure takes the next number; a keep-alive repeats the last."""
+    """Frames numbered events of a response. A failure has the next number, a keep-alive repeats the last."""
 
     fold = ResponsesFold
 
@@ -75,7 +75,7 @@ class ResponsesFraming:
 
 
 class CodexFraming(ResponsesFraming):
-    """Responses events as the ChatGPT backend sends them to its own clients."""
+    """Frames Responses events as the ChatGPT backend does for its own clients."""
 
     def keepalive(self) -> bytes:
         return frames.COMMENT if self._response_id is None else frames.CODEX_KEEPALIVE

@@ -16,7 +16,7 @@ POLICY = "; ".join(
     (
         "default-src 'none'",
         "style-src 'self'",
-        "script-src 'self'",  # of the API reference alone
+        "script-src 'self'",  # needed by the API reference only
         "connect-src 'self'",
         "img-src 'self' data:",
         "form-action 'self'",
@@ -45,7 +45,7 @@ def add_headers(response: Response) -> Response:
 
 @bp.get("/")
 def home() -> Response:
-    """Lead a browser to the pages of operators, or to the guide."""
+    """Redirect a browser to the pages of operators, or to the guide."""
     if "text/html" not in current_request().headers.get("Accept", ""):
         raise NotFound(f"There is nothing at this address; the guide is at {ROOT}")
     return redirect(ADMIN if services().settings.admin == "on" else ROOT)  # type: ignore[return-value]

@@ -15,7 +15,7 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 _WITHOUT_PREFIX = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
-@lru_cache(256)  # more than the names in our code
+@lru_cache(256)  # more than the header names in the code
 def variable_of(name: str) -> str:
     """Return the WSGI variable of the header *name*. Source: PEP 3333."""
     variable = name.upper().replace("-", "_")
@@ -28,14 +28,14 @@ def name_of(variable: str) -> str:
 
 
 def header_value(text: str) -> str:
-    """Return *text* as a header can carry it: percent-encoded UTF-8 where it is not printable ASCII."""
+    """Return *text* for a header: percent-encoded UTF-8 where it is not printable ASCII."""
     if text.isascii() and text.isprintable():
         return text
     return quote(text, safe="@+,; =", errors="replace")
 
 
 def model_headers(request: ModelRequest) -> dict[str, str]:
-    """Return the headers that name both models where a model route chose one; on errors as well."""
+    """Return the headers with the requested and the used model if a route chose one, also for errors."""
     if not request.response_model:
         return {}
     return {

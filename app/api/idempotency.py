@@ -1,9 +1,9 @@
 """
 `Idempotency-Key`: a repeat of a request receives the response to the first one, and is billed once.
 
-A key belongs to an API key and an endpoint, for ten minutes after the response. The request that comes
-first runs to its end even if its client leaves. What is recorded is what it sent; a failure that is an
-HTTP status is not recorded, so that a repeat is tried again.
+An Idempotency-Key belongs to an API key and an endpoint, for ten minutes after the response. The first
+request runs to its end even if its client leaves. The response is recorded as it was sent. A response with an
+error status is not recorded, so that a repeat is tried again.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from app.yielding import give_way
 
 HEADER = IDEMPOTENCY_KEY
 VARIABLE = variable_of(HEADER)
-REPLAYED = "idempotent-replayed"  # header of a response that another request received first
+REPLAYED = "idempotent-replayed"  # header of a response that repeats that of an earlier request
 MAX_CHARS = 255
-PIECE_BYTES = 256 * 1024  # hashed at a time
-# Headers that each response has of its own: of its page, and the ids that `request_ids` adds.
+PIECE_BYTES = 256 * 1024  # bytes hashed at a time
+# Headers that are not recorded: `vary` depends on the page, and `request_ids` adds the ids.
 _OWN = frozenset(("vary", "x-request-id", "x-poolgate-request-id"))
 _OWN_PREFIX = "access-control-"
 
 
 class Replay(Exception):
-    """Ends a request with *response*, which another request received first."""
+    """Raised to end a request with *response*, which an earlier request received."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def begin(data: bytes) -> None:
         if isinstance(claim, ResponseRecorder):
             request_globals().scope.recorder = claim
             return
-        with suppress(RecordingLost):  # the first request failed: this one may be the next
+        with suppress(RecordingLost):  # the first request failed, so this one may claim the key
             raise Replay(_replay(claim))
 
 
@@ -81,7 +81,7 @@ def _digest(request: Request, key_id: str) -> str:
 
 
 def _fingerprint(request: Request, data: bytes) -> str:
-    """Return the SHA-256 of *data*; the boundary of a form, which SDKs change in a repeat, is not in it."""
+    """Return the SHA-256 of *data* without the boundary of a form, which SDKs change in a repeat."""
     digest = hashlib.sha256(request.mimetype.encode())
     boundary = request.mimetype_params.get("boundary")
     for part in data.split(boundary.encode()) if boundary else (data,):
@@ -93,7 +93,7 @@ def _fingerprint(request: Request, data: bytes) -> str:
 
 
 def _replay(recorded: RecordedResponse) -> Response:
-    """Return the recorded response, which is read as it is sent; waits for its head. Raises RecordingLost."""
+    """Wait for the head of the recorded response; return the response. Raises RecordingLost."""
     recordings = services().recordings
     assert recordings is not None
     cancellation = Cancellation()
@@ -154,7 +154,7 @@ def record_response(response: Response, recorder: ResponseRecorder, chain: Fallb
 
 
 class RecordedBody:
-    """The body of a response that is recorded as it is sent; if its client leaves, the rest, too."""
+    """The body of a response that is recorded as it is sent, and to its end if the client leaves."""
 
     def __init__(self, response: Response, recorder: ResponseRecorder, chain: FallbackChain | None) -> None:
         self._response = response
@@ -183,9 +183,9 @@ class RecordedBody:
         return piece
 
     def close(self) -> None:
-        """Read to the end what the client did not."""
+        """Read and record the rest that the client did not receive."""
         try:
-            with suppress(OSError):  # such as binary data, which breaks off in this way
+            with suppress(OSError):  # binary data that broke off raises it
                 for _ in self:
                     pass
         finally:
@@ -214,8 +214,8 @@ def _head(response: Response, chain: FallbackChain | None) -> bytes:
 
 
 def is_stored(chain: FallbackChain) -> bool:
-    """Return whether the response of *chain*, which has ended, is returned to repeats."""
-    row = chain.ledger_row  # None: refused, which may be an error event after a keep-alive
+    """Return whether the response of *chain*, which has ended, may be returned to repeats."""
+    row = chain.ledger_row  # None: refused, perhaps by an error event after a keep-alive
     if row is not None and row["status"] == 200:
         return True
     return chain.has_delivered and (row is None or row.get("error") != WorkerStopping.code)

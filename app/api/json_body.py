@@ -24,9 +24,9 @@ from schemas.work_bounds import MAX_STRING_BYTES, MAX_TEXT_BYTES
 
 MIB = 1024 * 1024
 SLICE_BYTES = 32 * 1024
-SLICES_PER_TURN = 16  # some 3 ms of counting at most
-CUT_OUT_FROM_BYTES = 2 * 1024 * 1024  # smaller bodies are parsed at once
-WALKED_PER_TURN = 20_000  # containers
+SLICES_PER_TURN = 16  # at most about 3 ms of counting
+CUT_OUT_FROM_BYTES = 2 * 1024 * 1024  # smaller bodies are parsed in one call
+WALKED_PER_TURN = 20_000  # arrays and objects
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ def scan(data: bytes, max_values: int) -> Scan:
 
     Raises InvalidRequest for more than *max_values*, and PayloadTooLarge for too much text.
     """
-    if len(data) <= max_values:  # each value has a byte at least
+    if len(data) <= max_values:  # each value has at least one byte
         return Scan()
     scanned = _scan_slices(data, max_values)
     if len(data) - scanned.opaque_bytes > MAX_TEXT_BYTES:
@@ -104,7 +104,7 @@ def _without_half_escape(piece: bytes) -> bytes:
 
 
 def _scan_slice(scan: Scan, piece: bytes, at: int) -> None:
-    """Count what separates and opens outside of strings; *piece* ends no escape half-way."""
+    """Count separators and opening brackets outside of strings; *piece* does not end within an escape."""
     if scan.in_string and b'"' not in piece:
         if _is_plain(piece):
             _add_opaque(scan, at, at + len(piece))
@@ -134,7 +134,7 @@ def _parse_around(data: bytes, opaque: list[tuple[int, int]], hold_wide: Callabl
     """Return the value of *data*; its *opaque* ranges are not parsed but inserted afterwards."""
     if len(data) <= CUT_OUT_FROM_BYTES or not opaque:
         return _loads(data)
-    mark = secrets.token_hex(16)  # the body cannot contain it
+    mark = secrets.token_hex(16)  # random, so the body cannot contain it
     texts: list[str] = []
     rest: list[bytes] = []
     at = 0
@@ -149,7 +149,7 @@ def _parse_around(data: bytes, opaque: list[tuple[int, int]], hold_wide: Callabl
 
 
 def _widen(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return the bounds of the complete string around an opaque range if it is plain, too: saves a copy."""
+    """Return the bounds of the complete string around an opaque range if all of the string is plain."""
     first, last = data.rfind(b'"', start - SLICE_BYTES, start) + 1, data.find(b'"', end, end + SLICE_BYTES)
     if first and _is_plain(data[first:start]):
         start = first
@@ -203,7 +203,7 @@ class _Restored:
         return "".join(pieces)
 
     def _check_wide(self, text: str, pieces: list[str]) -> None:
-        """Refuse too much in strings that are not ASCII: each of their characters takes up to four bytes."""
+        """Refuse too much text in strings that are not ASCII: their characters take up to four bytes each."""
         characters = len(text) + sum(len(self._texts[int(number, 16)]) for number in pieces[1::2])
         self._hold_wide(characters)
         self._wide_chars += characters
@@ -214,6 +214,6 @@ class _Restored:
 
 
 def check_levels(body: Any) -> None:
-    """Refuse a value that could be read but not be written again."""
+    """Refuse a value that is nested too deeply to be encoded again."""
     if exceeds_levels(body):
         raise InvalidRequest(f"The request body is nested more than {MAX_LEVELS} levels deep")

@@ -1,5 +1,5 @@
 """
-GET /metrics, for Prometheus: the sums over all web processes of this service.
+GET /metrics, for Prometheus: totals over all web processes of this service.
 
 Labels have few values: routes, statuses and the constants below, never a key or a model; only attempts
 and rescues have an account's name. Usage by key and model is in the ledger.
@@ -28,10 +28,10 @@ bp = Blueprint("metrics", __name__)
 
 CLOSE_CODES = frozenset((*range(1000, 1004), *range(1005, 1014)))
 FOLDER = "POOLGATE_METRICS_FOLDER"  # set by `gunicorn_settings`, which makes the folder
-FRESH_SECONDS = 1.0  # for so long metrics are reused where no token is needed
+FRESH_SECONDS = 1.0  # how long metrics are reused if no token is needed
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
-# Codes of failed attempts that are metric labels; those of upstreams are unbounded.
+# Codes of failed attempts that are metric labels. Codes of upstreams are not: they are unbounded.
 FAILURES = frozenset(
     [
         "upstream_error",
@@ -62,7 +62,7 @@ REPLAYS.inc(amount=0)
 
 
 def observe(endpoint: str, status: int, seconds: float, entry: Mapping[str, Any]) -> None:
-    """Count one request that ended; *entry* is its ledger entry, empty where it was not admitted."""
+    """Count a request that ended; *entry* is its ledger row, empty if it was not admitted."""
     _ENDED.values[endpoint, str(status)] += 1
     labels = (endpoint,)
     _SECONDS.observe(seconds, labels)
@@ -76,7 +76,7 @@ def observe(endpoint: str, status: int, seconds: float, entry: Mapping[str, Any]
 
 
 def observe_socket(summary: ConnectionSummary) -> None:
-    """Count a WebSocket connection that ended; codes that clients invent are one."""
+    """Count a WebSocket connection that ended; all codes that clients invent count as one."""
     _CLOSED.inc((str(summary.code) if summary.code in CLOSE_CODES else "other",))
     _MESSAGES.inc(("received",), summary.received)
     _MESSAGES.inc(("sent",), summary.sent)
@@ -105,7 +105,7 @@ def metrics() -> Response:
 
 @lru_cache(1)
 def _recent(period: int) -> bytes:
-    """Return the metrics as first read in *period*: collecting them takes milliseconds."""
+    """Return the metrics, cached for *period*: collecting them takes milliseconds."""
     return _current()
 
 

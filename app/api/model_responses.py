@@ -31,12 +31,12 @@ from app.websocket.response import SocketResponse, WarmUp
 SSE_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache, no-transform",
-    "X-Accel-Buffering": "no",  # nginx would hold events back
+    "X-Accel-Buffering": "no",  # else nginx buffers events
 }
 
 
 class ResponseTransform:
-    """What an endpoint changes in a response; this one changes nothing."""
+    """The changes that an endpoint makes to a response; this base class makes none."""
 
     def events(self, events: list[Event], chain: FallbackChain) -> list[Event]:
         """Return the events to send for *events* of a stream."""
@@ -57,16 +57,16 @@ class Exchange:
     chain: FallbackChain
     events: EventBatches
     transform: ResponseTransform
-    sock: Any  # the client's, None without one
+    sock: Any  # the client's socket, None without one
     watcher: DisconnectWatcher | SocketResponse | None
 
     def hold_last(self) -> None:
-        """Send what comes now together with the end of the body."""
+        """Hold the next data back, to send it together with the end of the body."""
         if hold := getattr(self.sock, "hold", None):
             hold()
 
     def close(self) -> None:
-        """Settle the request, in whatever state it is. May be called more than once."""
+        """Settle the request, whatever its state. May be called more than once."""
         if self.watcher is not None:
             self.watcher.stop()
             self.watcher = None
@@ -82,7 +82,7 @@ def respond(context: RequestContext, transform: ResponseTransform = UNCHANGED) -
         exchange.close()
         raise
     for name, value in response_headers(exchange.chain).items():
-        response.headers.add(name, value)  # nothing else sets these: no search needed
+        response.headers.add(name, value)  # `add`, because nothing else sets these: no search is needed
     return response
 
 
@@ -94,7 +94,7 @@ def start_exchange(context: RequestContext, transform: ResponseTransform = UNCHA
         return _socket_exchange(environ[SOCKET_RESPONSE], context, transform)
     scope = request_globals().scope
     scope.chain = chain = services().serve(context)
-    if scope.recorder is not None:  # the request runs to its end, for repeats
+    if scope.recorder is not None:  # the request must run to its end, for repeats
         sock = None
     return Exchange(
         chain,
@@ -138,7 +138,7 @@ def _unstreamed_response(unstreamed: UnstreamedResponse, exchange: Exchange) -> 
 
 
 def _stream_response(exchange: Exchange) -> Response:
-    first = next(exchange.events, [])  # a failure up to here is still an HTTP status
+    first = next(exchange.events, [])  # a failure up to here has an HTTP status
     framing: ChatFraming | ResponsesFraming | SocketResponse
     if exchange.sock is None and isinstance(exchange.watcher, SocketResponse):
         framing = exchange.watcher

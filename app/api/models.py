@@ -21,7 +21,7 @@ bp.before_request(authenticate)
 
 @bp.get("/models", strict_slashes=False)
 def index() -> Response:
-    if "client_version" in request.args:  # the Codex CLI, which reads another format
+    if "client_version" in request.args:  # sent by the Codex CLI, which reads another format
         return catalogue()
     return json_response({"object": "list", "data": _offered()})
 

@@ -33,26 +33,27 @@ from app.limits.disguised_fields import (
 from app.translation.requests.images_to_responses import ImageFile
 from app.yielding import end_turn
 
-MAX_FIELD_BYTES = 1024 * 1024  # of all fields that are not files
+MAX_FIELD_BYTES = 1024 * 1024  # total size of the fields that are not files
 MAX_PARTS = 100
 MAX_NAME_CHARS = 256
 MAX_FILENAME_CHARS = 1024
 MAX_TYPE_CHARS = 200
-PIECE_BYTES = 256 * 1024  # parsed at a time; other greenlets run in between
-TEXTS = frozenset(("model", "prompt", "stream", "fallbacks"))  # read by the gateway: may not be files
-# Fields with one value, which no parser may read from a list of another spelling, such as `n[]`.
+PIECE_BYTES = 256 * 1024  # bytes parsed before other greenlets run
+# Fields that the gateway reads: they must not be files
+TEXTS = frozenset(("model", "prompt", "stream", "fallbacks"))
+# Fields with one value. No parser may read them from a list with another spelling, such as `n[]`.
 SINGLE = TEXTS | {"n", "service_tier", "user"}
 # Fields that may be repeated, as may every name that ends with `[]`.
 REPEATED = frozenset(("image", "include", "timestamp_granularities"))
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _TYPE = re.compile(r"[\x20-\x7e]+")
-_MEMBER = re.compile(r"[^\[\].]+")  # of a name such as `extra[member]` or `extra.member`
+_MEMBER = re.compile(r"[^\[\].]+")  # a part of a name such as `extra[member]` or `extra.member`
 _NO_ENCODING = ("", "binary", "8bit", "7bit")
 
 
 class FilePlace(NamedTuple):
-    """A file of a form: the name of its field, its type, and where it is in the body."""
+    """A file of a form: the name of its field, its type, and its position in the body."""
 
     name: str
     content_type: str
@@ -100,17 +101,17 @@ class _Writer:
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
         self._dropped: list[str] = []
-        self._is_dropped = False  # whether the part under way is left out
-        self._boundary = secrets.token_hex(16).encode()  # the received form cannot contain it
+        self._is_dropped = False  # whether the current part is left out
+        self._boundary = secrets.token_hex(16).encode()  # random, so the received form cannot contain it
         self._body = bytearray()
         self._fields: dict[str, str] = {}
         self._names: set[str] = set()
-        self._text: list[bytes] | None = None  # of the field under way; None in a file
+        self._text: list[bytes] | None = None  # text of the current field; None in a file
         self._name = ""
         self._field_bytes = 0
         self._places: list[FilePlace] = []
         self._model_place: tuple[int, int] | None = None
-        self._file: tuple[str, int] = ("", 0)  # the type of the file under way, and where it begins
+        self._file: tuple[str, int] = ("", 0)  # type and beginning of the current file
 
     def form(self, data: bytes, boundary: bytes) -> Form:
         decoder = MultipartDecoder(boundary, MAX_FIELD_BYTES, max_parts=MAX_PARTS)
@@ -187,7 +188,7 @@ class _Writer:
             self._fields.setdefault(self._name, data.decode())
         except UnicodeDecodeError:
             raise InvalidRequest(f"{self._name} must be UTF-8", param=self._name) from None
-        if self._name != "fallbacks":  # for the gateway alone
+        if self._name != "fallbacks":  # only for the gateway
             if data.lstrip()[:1] in (b"{", b"["):
                 data = self._without_disguised(data)
             self._write_head(self._name, "", "")
@@ -197,7 +198,7 @@ class _Writer:
                 self._model_place = start, start + len(data)
 
     def _without_disguised(self, data: bytes) -> bytes:
-        """Return *data*, a field whose text may be JSON, without disguised fields in it."""
+        """Return *data*, the text of a field, without disguised fields if it is JSON."""
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -219,7 +220,7 @@ class _Writer:
 
 
 def _checked_name(name: str | None) -> str:
-    """Return *name*. Raises InvalidRequest for one that a parser may take for another."""
+    """Return *name*. Raises InvalidRequest if a parser may read it as another name."""
     if not name or len(name) > MAX_NAME_CHARS or _CONTROL.search(name):
         raise InvalidRequest("Each part of the form must have a name of printable characters")
     if name != "model" and _plain_name(name).lower() == "model":
@@ -233,7 +234,7 @@ def _plain_name(name: str) -> str:
 
 
 def _quoted(parameter: str, value: str) -> str:
-    """Return `parameter="value"`, escaped as browsers do, and in a way that no parser undoes."""
+    """Return `parameter="value"`, escaped as browsers do and so that all parsers read the same."""
     escaped = value.replace("\\", "%5C").replace('"', "%22")
     return f'{parameter}="{escaped}"'
 

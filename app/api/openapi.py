@@ -75,7 +75,7 @@ RESPONSES = {
     "usage.show": response_schemas.KEY_USAGE,
 }
 BINARY = ("plain.audio_speech", "plain.audio_transcriptions")  # also return audio, subtitles or text
-KINDS = {  # of responses that are not JSON
+KINDS = {  # content types of responses that are not JSON
     "codex.create": EVENTS,
     "metrics.metrics": "text/plain",
     "openapi.page": "text/html",
@@ -134,7 +134,7 @@ def _render() -> str:
 
 
 def _once(name: str, make: Callable[[], T]) -> T:
-    """Return the result of *make*, created once per application: these pages need no API key."""
+    """Return the result of *make*, which is created once per application: these pages need no API key."""
     cached: dict[str, Any] = current_app.extensions
     if name not in cached:
         cached[name] = make()
@@ -143,7 +143,7 @@ def _once(name: str, make: Callable[[], T]) -> T:
 
 
 def build_document() -> Json:
-    """Return the OpenAPI document of the application at hand. Source: https://spec.openapis.org/oas/v3.1.0"""
+    """Return the OpenAPI document of the current application. Source: https://spec.openapis.org/oas/v3.1.0"""
     described = (Route(rule.rule, rule.methods or (), _operation(rule)) for rule in routes())
     built = document("Poolgate", package_version(), ABOUT, SECURITY, described)
     return {**built, "tags": tags((group.name, group.description) for group in GROUPS)}

@@ -1,4 +1,4 @@
-"""What the API reference has about each operation besides its schemas: tag, summary, description."""
+"""The texts of the API reference about each operation: tag, summary and description."""
 
 from __future__ import annotations
 

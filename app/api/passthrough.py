@@ -80,7 +80,7 @@ add_rules(bp, upload, FORM_REQUESTS)
 
 
 def pass_through(context: RequestContext) -> Response:
-    """Send *context* through the relay and return its response: JSON as a unit, anything else in pieces."""
+    """Send *context* through the relay and return its response: JSON in one piece, other content streamed."""
     exchange = start_exchange(context)
     try:
         response = _response_of(exchange)
@@ -99,7 +99,7 @@ def _response_of(exchange: Exchange) -> Response:
         raise UpstreamProtocolError("No account answered")
     content_type, essence = passing_type(head.headers), essence_of(head.headers)
     if is_json(essence) or head.status in NO_CONTENT:
-        deque(arriving, 0)  # to its end, or the ledger would record that the client left
+        deque(arriving, 0)  # read to its end, else the ledger would record that the client left
         exchange.close()
         response = Response(first, head.status, content_type=content_type)
     else:
@@ -113,7 +113,7 @@ def _response_of(exchange: Exchange) -> Response:
 
 
 def _first_pieces(arriving: PieceBatches, exchange: Exchange) -> bytes:
-    """Return the first pieces; a comment, where events were requested and a keep-alive is due before them."""
+    """Return the first pieces; a comment if events were requested and a keep-alive is due before them."""
     is_streamed_request = is_streamed(exchange.chain.context.request.body)
     for pieces in arriving:
         if pieces:
@@ -135,7 +135,7 @@ def _pieces(exchange: Exchange, first: bytes, *, is_events: bool) -> Iterator[by
         yield first
         for pieces in cast(PieceBatches, exchange.events):
             if pieces:
-                if last is COMMENT and not _sends_events(exchange):  # another account took over
+                if last is COMMENT and not _sends_events(exchange):  # another account has taken over
                     raise UpstreamProtocolError("The upstream did not answer with events")
                 last = b"".join(pieces)
                 yield last
@@ -145,6 +145,6 @@ def _pieces(exchange: Exchange, first: bytes, *, is_events: bool) -> Iterator[by
     except ClientGone:
         return
     except GatewayError as error:
-        if not is_events:  # only a broken connection shows that audio is incomplete
+        if not is_events:  # a broken connection is the only sign that audio is incomplete
             raise ConnectionResetError(errno.ECONNRESET, error.message) from error
         yield chat_error(error.envelope())

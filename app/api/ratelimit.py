@@ -39,7 +39,7 @@ def ratelimit_headers(standings: Iterable[LimitStanding], now: float) -> dict[st
 
 
 def duration(seconds: float) -> str:
-    """Return `1h0m5s`, `6m0s`, `2s` or `120ms`: as Go writes durations, which is what clients read."""
+    """Return a duration in Go's format, which clients read: `1h0m5s`, `6m0s`, `2s` or `120ms`."""
     milliseconds = max(0, math.ceil(round(seconds * 1000, 3)))
     if milliseconds < 1000:
         return f"{milliseconds}ms"

@@ -48,7 +48,7 @@ _CODEX_HEADERS = frozenset(
 _CODEX_PREFIX = "HTTP_X_CODEX_"
 _PREFIX_CHARS = len(_CODEX_PREFIX)
 _CODEX_AGENTS = ("codex", "openai-codex")
-STORED_ITEM_PROTOCOLS = ("responses", "responses/compact")  # whose input can refer to stored items
+STORED_ITEM_PROTOCOLS = ("responses", "responses/compact")  # protocols whose input can refer to stored items
 ON_STREAM_ERROR = "x-poolgate-on-cut"
 QUEUE_SECONDS = "x-poolgate-queue-seconds"
 _QUEUE_SECONDS_VARIABLE = variable_of(QUEUE_SECONDS)
@@ -65,16 +65,16 @@ class Target(NamedTuple):
 
 
 class RawBody(NamedTuple):
-    """A body that is forwarded untranslated; the fields *dropped* are not in it."""
+    """A body that is forwarded untranslated, without the fields *dropped*."""
 
     pieces: Sequence[bytes | bytearray]
     content_type: str
     dropped: tuple[str, ...] = ()
     files: tuple[ImageFile, ...] = ()
-    model_place: tuple[int, int] | None = None  # of a form: start and end of the model's name in it
+    model_place: tuple[int, int] | None = None  # start and end of the model's name in a form
 
     def for_model(self, body: JsonObject) -> RawBody:
-        """Return it with the content of *body*: in a form, of its model alone."""
+        """Return this body with the content of *body*; in a form only the model is replaced."""
         if self.model_place is None:
             return self._replace(pieces=write_json(body, sum(map(len, self.pieces))))
         pieces, place = with_model_name(self.pieces, self.model_place, body["model"])
@@ -97,12 +97,12 @@ def make_context(
     """
     Return the context of a validated *body*, with those of its `fallbacks`, which no upstream receives.
 
-    *lost* names what is in the client's body but no longer in *body*.
+    *lost* names the fields of the client's body that are no longer in *body*.
 
     *target* resolves the name of a model that is no model route. Raises ModelNotAllowed when the key may not
     use a model, NotFound for a reference to a stored item, InvalidRequest for a wrong header.
     """
-    give_way(body_bytes)  # it has just been validated
+    give_way(body_bytes)  # validating a large body has blocked the other greenlets
     if client_protocol in STORED_ITEM_PROTOCOLS:
         _refuse_references(body)
     body, raw_body = _without_disguised(client_protocol, body) if raw is None else (body, raw)
@@ -118,7 +118,7 @@ def make_context(
 
 
 class _Later(Sequence[RequestContext]):
-    """Requests to other models, each made when it is needed: most never are."""
+    """Requests to other models. Each is made when it is needed, because most never are."""
 
     __slots__ = ("_makers",)
 
@@ -133,7 +133,7 @@ class _Later(Sequence[RequestContext]):
 
 
 class _Contexts:
-    """Makes the contexts of one request of a client: one for each model that may answer."""
+    """Makes the contexts of a client's request, one for each model that may answer."""
 
     __slots__ = (
         *("_body", "_body_bytes", "_endpoint", "_headers", "_is_raw", "_options", "_protocol"),
@@ -172,7 +172,7 @@ class _Contexts:
         self._shared = _shared_body(body, client_protocol, 0 if is_raw else key.output_tokens)
 
     def of_model(self, chosen: Target, number: int) -> RequestContext:
-        """Return the request to a model that no route leads to. Raises ModelNotAllowed."""
+        """Return the request to a model that is named without a model route. Raises ModelNotAllowed."""
         self._check(chosen.model)
         return self._context(chosen, {**self._shared, "model": chosen.model}, number, self._raw_body)
 
@@ -183,7 +183,7 @@ class _Contexts:
     def by_routes(
         self, names: Iterable[str], table: RouteTable, target: Callable[[str], Target]
     ) -> RequestContext:
-        """Return the request to the first that *names* mean; the others follow, in their order."""
+        """Return the request to the first target of *names*; the others are its fallbacks, in order."""
         makers: list[Callable[[], RequestContext]] = []
         for name in names:
             number = len(makers)
@@ -198,7 +198,7 @@ class _Contexts:
         return first.with_fallbacks(_Later(makers[1:])) if len(makers) > 1 else first
 
     def _of_route(self, route: ModelRoute, name: str, number: int) -> Iterator[Callable[[], RequestContext]]:
-        """Yield what makes the requests to the targets of *route*, in the order in which they are tried."""
+        """Yield functions that make the requests to the targets of *route*, in the order of their tries."""
         key = self.key
         if not key.may_use(name) and not key.may_use(route.name):
             raise ModelNotAllowed(name)
@@ -252,7 +252,7 @@ def _without_disguised(client_protocol: str, body: JsonObject) -> tuple[JsonObje
 
 
 def _shared_body(body: JsonObject, client_protocol: str, output_tokens: int) -> JsonObject:
-    """Return what the bodies of all models share, with *output_tokens* as the length where it names none."""
+    """Return the fields that bodies for all models share; *output_tokens* is the length if none is set."""
     shared = {name: value for name, value in body.items() if name != "fallbacks"}
     lengths = LENGTH_FIELDS.get(client_protocol, ())
     if output_tokens and lengths and not any(map(shared.get, lengths)):
@@ -274,7 +274,7 @@ def _refuse_references(body: Mapping[str, Any]) -> None:
     """
     Raise NotFound for an item that refers to a stored one, InvalidRequest for one that names none.
 
-    No response is stored for a key, so such an id is that of someone else's item at the account.
+    Responses are not stored for API keys, so such an id can only belong to another caller's item.
     Source: what the OpenAI API answers where `store` is false.
     """
     reference = first_reference(body.get("input"))
@@ -303,7 +303,7 @@ def _stream_error_policy(request: Request, default: CutPolicy) -> CutPolicy:
 
 
 def _queue_seconds(request: Request) -> float | None:
-    """Return how long the request is to wait at most for an account; None: as its key allows."""
+    """Return the longest wait for an account that the request sets; None: that of its key."""
     text = request.environ.get(_QUEUE_SECONDS_VARIABLE)
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""`x-request-id`: echoed where a client sends one, made where it does not; on every response."""
+"""`x-request-id` on every response: the id that the client sent, else a new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")  # printable, and short enough f
 
 
 def new_request_id() -> str:
-    """Return an id of ours, as `x-poolgate-request-id` has it."""
+    """Return a new id for `x-poolgate-request-id`."""
     return f"req_{secrets.token_hex(12)}"
 
 
@@ -31,7 +31,8 @@ def _receive() -> None:
 
 def _send(response: Response) -> Response:
     ids = request_globals()
-    response.headers.add("x-request-id", ids.get("request_id") or str(uuid.uuid4()))  # nothing else sets it
+    # `add`, because nothing else sets it
+    response.headers.add("x-request-id", ids.get("request_id") or str(uuid.uuid4()))
     if "poolgate_request_id" in ids:
         response.headers.add("x-poolgate-request-id", ids.poolgate_request_id)
     return response

@@ -32,8 +32,9 @@ from app.websocket.response import VARIABLE as SOCKET_RESPONSE
 
 log = structlog.get_logger()
 
-UNCOUNTED = frozenset(["health", "metrics"])  # blueprints that ignore the capacity, and are not logged
-UNRECORDED = frozenset([401, 499])  # statuses that are not in the refusal log: unknown callers, lost clients
+UNCOUNTED = frozenset(["health", "metrics"])  # blueprints whose requests take no capacity and are not logged
+# Statuses that are not in the refusal log: unknown callers and clients that left
+UNRECORDED = frozenset([401, 499])
 SPAN_ATTRIBUTES = (
     *("request_id", "outcome", "account", "model"),
     *("attempts", "input_tokens", "output_tokens"),
@@ -45,7 +46,7 @@ class RequestScope:
     One request from its head to its last byte.
 
     `chain` is set once the request is sent to accounts; `trace` is None while tracing is off; `recorder` is
-    set where the response is recorded for repeats, `is_replay` where it is such a recorded one.
+    set if the response is recorded for repeats, `is_replay` if it is a recorded response.
     """
 
     __slots__ = (
@@ -55,7 +56,7 @@ class RequestScope:
 
     def __init__(self, capacity: Capacity, refusals: RefusalLog, slow_client_seconds: float) -> None:
         self.chain: FallbackChain | None = None
-        self.model = ""  # as an invalid body names it
+        self.model = ""  # the model that an invalid body names
         self.recorder: ResponseRecorder | None = None
         self.is_replay = False
         self._refusals = refusals
@@ -116,7 +117,7 @@ class RequestScope:
         )
 
     def note_response(self, response: Response) -> None:
-        """Record what is only known while Flask has the request, and end the scope with *response*."""
+        """Note what is known only during the Flask request, and end the scope when *response* ends."""
         self._status = response.status_code
         request, state = current_request(), request_globals()
         self._log_fields = {
@@ -146,13 +147,13 @@ class RequestScope:
         response.close = close  # type: ignore[method-assign]
 
     def leave(self) -> None:
-        """Give the capacity back, and reset the timeout of the connection for its next request."""
+        """Release the capacity, and reset the timeout of the connection for its next request."""
         if self._has_entered:
             self._has_entered = False
             self._capacity.leave(self._memory)
             metrics.OPEN.value -= 1
         if self._socket is not None:
-            with suppress(OSError):  # closed already
+            with suppress(OSError):  # the socket is already closed
                 self._socket.settimeout(None)
 
     def log_end(self) -> None:

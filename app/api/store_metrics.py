@@ -21,7 +21,8 @@ class StoreMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            self._services.pools.ensure("default")  # as readiness does: a store must accept writes
+            # A write, as in the readiness check: the store must accept writes
+            self._services.pools.ensure("default")
             counted = count_accounts(self._services.scripts)
         except StoreUnavailable:
             counted = None
@@ -43,7 +44,7 @@ class StoreMetrics(Collector):
 
 
 def _attempts(counted: GatewayCounts) -> Iterator[Metric]:
-    """Yield the metrics by account: as many series as accounts, times the kinds of failure."""
+    """Yield the metrics by account: one series for each account and class of failure."""
     attempts = CounterMetricFamily(
         "poolgate_account_attempts",
         "Requests sent to an account, by how they ended.",
@@ -63,7 +64,7 @@ def _attempts(counted: GatewayCounts) -> Iterator[Metric]:
 
 
 def _webhooks(counted: GatewayCounts) -> Iterator[Metric]:
-    """Yield the metrics by webhook, of which a pool has ten at most."""
+    """Yield the metrics by webhook; a pool has at most ten."""
     messages = CounterMetricFamily(
         "poolgate_webhook_messages",
         "Messages about alerts, by how they ended.",

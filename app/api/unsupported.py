@@ -1,7 +1,7 @@
 """
 Endpoints of the OpenAI and ChatGPT APIs that are not supported here.
 
-The error, which follows authentication, names an alternative and is not to be retried.
+The error, which is sent after authentication, names an alternative, and marks itself as not retryable.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 from app.api.auth import authenticate
 from app.errors import NotFound, NotSupported
 
-MISSING = {  # no upstream kind has it
+MISSING = {  # endpoints that no kind of account supports
     "/v1/images/variations": "Image variations are not supported; use /v1/images/edits",
     "/backend-api/codex/v1/images/variations": "Image variations are not supported; use images/edits",
 }

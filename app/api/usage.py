@@ -108,7 +108,7 @@ def _limit(status: LimitStatus) -> LimitJson:
         "max_value": amount(limit.max),
         "current_value": amount(status.settled),
         "remaining_value": amount(status.remaining),
-        "held_value": amount(status.held),  # by requests that are running
+        "held_value": amount(status.held),  # reserved by running requests
         "model_filter": limit.model,
         "reset_at": status.resets_at,
         "source": SOURCES[limit.scope],

@@ -1,7 +1,7 @@
 """
 GET /v1/responses as the handshake of a WebSocket, whose messages are requests of their own.
 
-A client gets 426 where it is to use HTTP instead; the Codex CLI does so at once after no other status.
+A client that has to use HTTP receives a 426: it is the only status after which the Codex CLI does so at once.
 Source: https://platform.openai.com/docs/guides/websocket-mode
 """
 
@@ -29,11 +29,11 @@ from schemas.work_bounds import MAX_CONVERSATION_VALUES
 log = structlog.get_logger()
 
 _OF_REQUEST = ("werkzeug.", "flask.")
-_NOT_SENT = ("content-type", "content-length")  # there is no body
+_NOT_SENT = ("content-type", "content-length")  # headers that a response without body does not have
 
 
 class UpgradeResponse(GatewayResponse):
-    """The response to a handshake. Once the server takes it, the connection is no longer HTTP."""
+    """The response to a handshake. Once the server takes it over, the connection is no longer HTTP."""
 
     def __init__(self, serve: Callable[[list[tuple[str, str]]], None]) -> None:
         super().__init__(status=101)
@@ -43,7 +43,7 @@ class UpgradeResponse(GatewayResponse):
         headers = [(name, value) for name, value in self.headers if name.lower() not in _NOT_SENT]
 
         def run() -> None:
-            self.close()  # the request is over: the connection holds no capacity of requests
+            self.close()  # the request is over; the connection takes no capacity of requests
             self._serve(headers)
 
         return UpgradedConnection(run)
@@ -83,14 +83,14 @@ def upgrade() -> Response:
 
 
 def _check_origin(environ: dict[str, Any], origins: tuple[str, ...]) -> None:
-    """Refuse pages whose scripts may not call the endpoints: a browser sends their origin."""
+    """Refuse pages that may not call the endpoints, by the origin that browsers send."""
     origin = environ.get("HTTP_ORIGIN")
     if origin is not None and ANY_ORIGIN not in origins and origin not in origins:
         raise ForgedRequest("Pages of this origin may not connect here")
 
 
 def _parse(message: bytes) -> dict[str, Any]:
-    """Return the object in a message. Raises InvalidRequest."""
+    """Return the JSON object in a message. Raises InvalidRequest."""
     parsed = json_body.parse(message, json_body.scan(message, MAX_CONVERSATION_VALUES))
     if not isinstance(parsed, dict):
         raise NotAnObject(parsed)

@@ -43,7 +43,7 @@ class CustomCall(TypedDict, total=False):
 
 
 class ChatToolCall(TypedDict, total=False):
-    """A call of a message, or a piece of one in a delta, which has an `index`."""
+    """A tool call of a message, or a piece of one in a delta, which has an `index`."""
 
     index: int
     id: str
@@ -111,7 +111,7 @@ class ChatChoice(TypedDict, total=False):
     message: ChatMessage
     delta: ChatDelta
     logprobs: ChatLogprobs | None
-    log_probs: ChatLogprobs | None  # a name of another gateway
+    log_probs: ChatLogprobs | None  # the name in another gateway's responses
     finish_reason: str | None
 
 
@@ -191,7 +191,7 @@ class StreamOptions(TypedDict, total=False):
 
 
 class ChatRequest(TypedDict, total=False):
-    """The fields of a request that the gateway itself writes."""
+    """The fields of a request that the gateway writes."""
 
     model: str
     messages: list[ChatMessage]

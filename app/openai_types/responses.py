@@ -76,7 +76,7 @@ class ResponseObject(TypedDict, total=False):
 
 
 class ResponsesEvent(TypedDict, total=False):
-    """An event of a stream, or the keys by which it refers to an item and a part."""
+    """An event of a stream, or its keys that refer to an item and a part."""
 
     type: str
     sequence_number: int
@@ -148,7 +148,7 @@ class TextSettings(TypedDict, total=False):
 
 
 class ResponsesRequest(TypedDict, total=False):
-    """The fields of a request that the gateway itself writes."""
+    """The fields of a request that the gateway writes."""
 
     model: str
     instructions: str

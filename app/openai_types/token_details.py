@@ -1,4 +1,4 @@
-"""The details of a usage; both protocols have the same, under their own keys."""
+"""The details of a usage. Both protocols have the same details, under different keys."""
 
 from __future__ import annotations
 

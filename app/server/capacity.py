@@ -1,18 +1,20 @@
-"""Admission control of one process: caps open requests and the memory that their bodies take."""
+"""Capacity of one process: limit open requests and the memory that their bodies take."""
 
 from __future__ import annotations
 
 from app.errors import Overloaded
 
-MAX_MEMORY_BYTES = 1024 * 1024 * 1024  # for all bodies of this process
-COPIES = 4  # of a body: received, joined, parsed, and encoded for the upstream
-WIDE_COPIES = 4  # more, of text that is not ASCII: one such character can make Python use four bytes for each
-BYTES_PER_VALUE = 128  # of parsed JSON, in addition to its text: measured 110 for objects of one field
+MAX_MEMORY_BYTES = 1024 * 1024 * 1024  # for the bodies of all requests of this process
+COPIES = 4  # copies of a body: received, joined, parsed, and encoded for the upstream
+# Further copies for non-ASCII text: one such character can make Python use four bytes for each
+WIDE_COPIES = 4
+# Memory per value of parsed JSON, besides its text; measured 110 for objects with one field
+BYTES_PER_VALUE = 128
 RETRY_AFTER_SECONDS = 1.0
 
 
 class Capacity:
-    """The open requests, and the bytes of memory they hold."""
+    """The number of open requests, and the bytes of memory that they hold."""
 
     def __init__(self, max_requests: int, max_bytes: int = MAX_MEMORY_BYTES) -> None:
         self._max_requests = max_requests

@@ -6,15 +6,15 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-ADDRESS = "poolgate.address"  # in the WSGI environ
-CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of the environ, set by dispatch.py
+ADDRESS = "poolgate.address"  # variable in the WSGI environment
+CLIENT_OF = "poolgate.client_of"  # variable with a function of the environment, set by dispatch.py
 ANY = "*"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Proxies:
-    """The trusted proxies, which gunicorn trusts for `X-Forwarded-Proto` as well."""
+    """The trusted proxies; gunicorn trusts the same for `X-Forwarded-Proto`."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
         """*trusted* are addresses, networks, or `*` for every peer."""
@@ -31,7 +31,8 @@ class Proxies:
         """
         caller = _address(environ.get("REMOTE_ADDR", ""))
         hops = [hop for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-        if self._any:  # the number of proxies is unknown: only the last entry counts
+        # Every peer is trusted, so the number of proxies is unknown: only the last entry counts
+        if self._any:
             caller = (_address(hops[-1]) if hops else None) or caller
         else:
             while hops and caller is not None and self._trusts(caller):

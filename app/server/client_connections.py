@@ -19,10 +19,11 @@ import gevent
 from app.sockets import ClientSocket
 from app.yielding import end_turn
 
-HEAD_SECONDS = 10.0  # for a request's head, which is a packet or two
+HEAD_SECONDS = 10.0  # time limit for a request's head, which is one or two packets
 SILENT_SECONDS = 1.0  # a connection without a byte by then is the first to be closed
-LINGER_SECONDS = 2.0  # for a client to receive the response while it still sends an unread body
-LINGER_BYTES = 64 * 1024 * 1024  # of that body; common clients send 60 MB before they read a response
+LINGER_SECONDS = 2.0  # how long input is read so that a client that still sends can receive its response
+# How much input is read; common clients send 60 MB before they read a response.
+LINGER_BYTES = 64 * 1024 * 1024
 LINGER_READ_BYTES = 256 * 1024
 DRAIN_BYTES = 64 * 1024  # the rest of a body up to this size is read, so that its connection can be reused
 
@@ -39,7 +40,7 @@ class ClientConnection(ClientSocket):
         self._wait: HeaderTimeout | None = None
 
     def waiting(self) -> HeaderTimeout:
-        """Return the context in which the next head is read; a timeout ends it silently."""
+        """Return the context manager in which the next head is read; a timeout ends it silently."""
         return HeaderTimeout(self, self._connections)
 
     def begin_wait(self, wait: HeaderTimeout) -> float:
@@ -70,7 +71,8 @@ class ClientConnection(ClientSocket):
 
     def hang_up(self) -> None:
         """Wake the greenlet that waits for a head on this connection, so that it closes."""
-        plain = getattr(self._sock, "_sock", self._sock)  # gevent's own would make the wait fail instead
+        # The socket below gevent's, which would make the wait fail
+        plain = getattr(self._sock, "_sock", self._sock)
         with suppress(OSError):
             plain.shutdown(socket.SHUT_RDWR)
 
@@ -82,7 +84,7 @@ class ClientConnection(ClientSocket):
 
 
 class HeaderTimeout:
-    """A timeout for a request's headers, as a context manager. After it the connection counts as busy."""
+    """A context manager with a timeout for a request's head. After it the connection counts as busy."""
 
     def __init__(self, connection: ClientConnection, connections: Connections) -> None:
         self._connection = connection
@@ -108,7 +110,7 @@ class Connections:
     """The connections of this process that wait for a head, in the order in which they started to wait."""
 
     def __init__(self) -> None:
-        self._silent: dict[ClientConnection, float] = {}  # since when, on the monotonic clock
+        self._silent: dict[ClientConnection, float] = {}  # since when each waits, on the monotonic clock
         self._idle: dict[ClientConnection, float] = {}
 
     def __len__(self) -> int:
@@ -123,10 +125,10 @@ class Connections:
 
     def close_one(self) -> bool:
         """
-        Close the most expendable connection, and return whether there was one.
+        Close the waiting connection that is needed least; return whether there was one.
 
-        That is a new one without a byte for a second; else the one that has been idle longest, whose
-        client opens another; else the oldest new one.
+        The first of: a new one that sent no byte for SILENT_SECONDS; the one that has been idle longest,
+        whose client will open another; the oldest new one.
         """
         connection = self._most_expendable()
         if connection is None:
@@ -154,4 +156,4 @@ def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
         sock.shutdown(socket.SHUT_WR)
         while left > 0 and (data := sock.recv(LINGER_READ_BYTES)):
             left -= len(data)
-            end_turn()  # received bytes are read without waiting, so that the timeout alone would not end it
+            end_turn()  # reading received data never waits, so the timeout alone would not take effect

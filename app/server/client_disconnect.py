@@ -1,11 +1,11 @@
 """
 Detect a client that disconnects while its request waits for an upstream.
 
-A WSGI server only notices when it writes, and even the first write after a FIN succeeds. So the event
+A WSGI server only notices this when it writes, and even the first write after a FIN succeeds. So the event
 loop watches the client's socket: without a greenlet, and without reading from it.
 
 A client that closes only its sending side, and still reads (`nc -N`), counts as disconnected: both closings
-arrive as the same FIN, and upstreams would go on for clients that left. nginx decides alike by default.
+arrive as the same FIN, and upstreams would go on for clients that left. nginx does the same by default.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DisconnectWatcher:
             self.stop()
             self._on_gone()
         elif self._readable.active:
-            self._readable.stop()  # it has bytes of a later request, and would stay readable
+            self._readable.stop()  # it has data of a later request, and would stay readable
             self._again = self._loop.timer(_CHECK_AGAIN_SECONDS, _CHECK_AGAIN_SECONDS)
             self._again.start(self._check)
 

@@ -13,7 +13,7 @@ ADMIN, HOLDERS = "/admin", "/my"
 
 
 class ProcessServices(Protocol):
-    """What the dispatcher reads of `wiring.Services`; gunicorn's hooks find them on it."""
+    """The part of `wiring.Services` that the dispatcher uses; gunicorn's hooks read them from it."""
 
     @property
     def settings(self) -> Settings: ...
@@ -23,9 +23,9 @@ class Dispatcher:
     """
     The WSGI application of a process.
 
-    With a port of its own the admin application serves every path of that port, and no other; without
-    one it serves `/admin`. The holders' application serves `/my` on the port of the gateway. The path of one
-    that is None is an unknown path of the gateway.
+    The admin application serves either all of a separate port, or `/admin` on the port of the gateway. The
+    holders' application serves `/my` on the port of the gateway. If one is None, the gateway handles its path
+    as an unknown one.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class Dispatcher:
 
     def _is_for_admin(self, environ: dict[str, Any]) -> bool:
         if self._admin_port is not None:
-            return bool(environ["SERVER_PORT"] == self._admin_port)  # of our socket, not of the Host header
+            # The port of the server's socket, not of the Host header
+            return bool(environ["SERVER_PORT"] == self._admin_port)
         return _is_under(ADMIN, environ["PATH_INFO"])
 
 

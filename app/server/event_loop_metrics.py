@@ -1,4 +1,4 @@
-"""Metrics of each worker: the lag of its event loop, and settlements that wait for Redis; and their file."""
+"""Metrics of each worker: the lag of its event loop, and settlements that wait for Redis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.ledger.settlements import SettlementWriter
 from app.process_metrics import Gauge, Merge, SharedFile
 
 SAMPLE_SECONDS = 0.5
-SAMPLES = 30  # samples: the maximum of fifteen seconds, so that a scrape does not miss it
+SAMPLES = 30  # the metric is the maximum of so many samples (15 s), so that a scrape does not miss a peak
 
 LAG = Gauge("poolgate_loop_lag_seconds", "How late the slowest event loop was.", Merge.MAX)
 WAITING = Gauge("poolgate_settlements_waiting", "Settlements that wait for Redis.")
@@ -28,5 +28,5 @@ def sample_forever(settlements: SettlementWriter, shared: SharedFile) -> NoRetur
         lags.append(max(0.0, time.monotonic() - before - SAMPLE_SECONDS))
         LAG.value = round(max(lags), 4)
         WAITING.value = len(settlements)
-        with suppress(OSError):  # no descriptors, or no space: the next time
+        with suppress(OSError):  # no descriptor or no disk space: it is written the next time
             shared.write()

@@ -23,18 +23,18 @@ from app.server.http_refusal import response_bytes
 log = structlog.get_logger()
 
 SPARES = 8  # descriptors that are reserved to refuse as many connections at once
-RETRY_SECONDS = 0.05  # until the next check for descriptors
-FREE_SHARE = 20  # one slot in so many stays free: waiting connections are closed for new ones
+RETRY_SECONDS = 0.05  # pause before the next check for descriptors
+FREE_SHARE = 20  # one in so many slots stays free: waiting connections are closed to free it
 REFUSAL_HEAD_BYTES = 65_536
 REFUSAL_SECONDS = 0.5
 
-connections = Connections()  # of this process
+connections = Connections()  # the connections of this process
 
 
 class Server(StreamServer):  # type: ignore[misc]
-    """gevent's server, with a limit of its own on connections and descriptors."""
+    """gevent's server, with a separate limit on connections and descriptors."""
 
-    max_accept = 16  # at once; then the accepted ones run, and can be closed
+    max_accept = 16  # connections accepted in a row; then they run and can be closed
 
     def set_spawn(self, spawn: Any) -> None:
         super().set_spawn(spawn)
@@ -48,7 +48,7 @@ class Server(StreamServer):  # type: ignore[misc]
         if self.pool.free_count() <= self.pool.size // FREE_SHARE:
             connections.close_one()
         full = bool(self.pool.full())
-        if full:  # gevent stops accepting until a slot is free; a waiting connection may be closed for it
+        if full:  # gevent stops accepting until a slot is free
             self._resume_later()
         return full
 
@@ -67,7 +67,7 @@ class Server(StreamServer):  # type: ignore[misc]
         return accepted
 
     def _make_room(self) -> None:
-        """Free a descriptor: of a waiting connection, or a spare one to refuse the next connection."""
+        """Free a descriptor: close a waiting connection, or use a spare one to refuse the next connection."""
         if connections.close_one():
             return
         if self._spares:
@@ -100,11 +100,11 @@ class Server(StreamServer):  # type: ignore[misc]
             self._replenish()
 
     def _replenish(self) -> None:
-        with suppress(OSError):  # another took it at once; some remain, or none is needed
+        with suppress(OSError):  # other code took the descriptor; enough remain, or none is needed
             self._spares.append(_spare())
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
-        """Serve a TLS connection whose handshake ends in time."""
+        """Serve a TLS connection if its handshake ends in time."""
         wrapped = None
         with gevent.Timeout(HEAD_SECONDS, False):
             wrapped = self.wrap_socket(client_socket, **self.ssl_args)

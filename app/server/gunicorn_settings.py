@@ -32,7 +32,7 @@ try:
 except ConfigError as error:
     sys.exit(str(error))
 
-# Each process has a file here with what it counts.
+# Each process has a file with its metrics here.
 _counts = settings.home / "metrics" / str(settings.port)
 shutil.rmtree(_counts, ignore_errors=True)
 _counts.mkdir(mode=0o700, parents=True)
@@ -50,26 +50,27 @@ keepalive = 75  # seconds; longer than nginx's (60), so that nginx never reuses 
 timeout = 60  # seconds without a heartbeat: only a worker whose event loop hangs
 graceful_timeout = settings.graceful_timeout_seconds
 max_requests = 0  # a recycled worker is replaced only when its last stream has ended
-control_socket_disable = True  # one fixed path per user: two gateways would meet on it
+control_socket_disable = True  # its path is fixed per user, so two gateways would share it
 forwarder_headers = ""  # no proxy may set SCRIPT_NAME
-limit_request_line = 8190  # gunicorn's maximum; list queries carry filters and cursors
+limit_request_line = 8190  # gunicorn's maximum; queries of lists contain filters and cursors
 limit_request_fields = 100
 limit_request_field_size = 16380  # coding agents put a turn's metadata into one header
 logger_class = "app.server.gunicorn_worker.Log"  # no access log: the gateway logs each request itself
 logconfig_dict = library_config(settings.log_level, settings.log_format)
 # forwarded_allow_ips stays unset: gunicorn then takes FORWARDED_ALLOW_IPS, else this machine alone
 
-# New objects per collection: a prompt of 200 kB is some thousands, none of which is garbage before the
-# request ends. Then collections of the youngest generation per collection of the second, and of the second
-# per full one: with 500 streams opening, one of the second paused the worker for 44 ms at 10; 13 ms at 5.
+# Thresholds of garbage collection. First, new objects per collection: a prompt of 200 kB has some thousands,
+# none of which is garbage before the request ends. Then collections of the youngest generation per collection
+# of the second, and of the second per full one. While 500 streams opened, a collection of the second paused
+# the worker for 44 ms at 10, and for 13 ms at 5.
 COLLECT_AFTER = (10_000, 5, 20)
-DRAIN_SECONDS = 1.5  # for the settlements of streams that had to be ended
-FLUSH_SECONDS = 0.5  # for the recorded responses of requests that have ended
-MARGIN_SECONDS = 1.0  # before gunicorn's SIGKILL, which nothing survives
-# gunicorn still accepts for up to a second after a stop; then a request has to be read
+DRAIN_SECONDS = 1.5  # time for the settlements of streams that had to be ended
+FLUSH_SECONDS = 0.5  # time to write the recorded responses of requests that have ended
+MARGIN_SECONDS = 1.0  # margin before gunicorn's SIGKILL
+# After a stop, gunicorn accepts connections for up to a second; then their requests have to be read.
 LAST_REQUESTS_SECONDS = 1.5
 
-_open_requests = 0  # of this worker process
+_open_requests = 0  # open requests of this worker process
 
 
 def on_starting(server: Any) -> None:
@@ -109,9 +110,9 @@ def post_worker_init(worker: Any) -> None:
 
 def _exit_in_time(worker: Any) -> None:
     """
-    Leave as soon as the last request has, or before the SIGKILL.
+    Exit as soon as the last request has ended, at the latest before gunicorn's SIGKILL.
 
-    gunicorn alone would wait its whole graceful_timeout for connections that are idle.
+    gunicorn itself would wait for idle connections until its graceful_timeout.
     """
     while worker.alive:
         gevent.sleep(0.25)
@@ -140,7 +141,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     if _open_requests:
         services.active.drain(DRAIN_SECONDS)
     while _open_requests and time.monotonic() < latest:
-        gevent.sleep(0.01)  # the error event is still being written
+        gevent.sleep(0.01)  # time for the error events to be written
     if services.recordings is not None:
         services.recordings.flush(FLUSH_SECONDS)
     services.ledger.settlements.spool_pending()

@@ -33,10 +33,10 @@ from app.server.upgrades import UpgradedConnection
 
 log = structlog.get_logger()
 
-SEND_SECONDS = 1.0  # for a client to receive the response to a malformed request
+SEND_SECONDS = 1.0  # time limit for sending the response to a malformed request
 _OWN_FAULTS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName, errors.ConfigurationProblem)
 
-# The first that fits. Source of the statuses: RFC 9110, RFC 6585
+# The first row that matches applies. Source of the statuses: RFC 9110, RFC 6585.
 _REFUSALS: tuple[tuple[type[Exception], int, GatewayError], ...] = (
     (errors.LimitRequestLine, 414, InvalidRequest("The address is too long")),
     (errors.LimitRequestHeaders, 431, InvalidRequest("There are too many headers, or one is too long")),
@@ -48,7 +48,7 @@ _FAILURE = internal_error()
 
 
 class Log(Logger):  # type: ignore[misc]
-    """gunicorn's own messages."""
+    """The logger of gunicorn's own messages."""
 
     def access(self, *_: Any) -> None:
         """Write nothing: the gateway logs requests itself."""
@@ -67,10 +67,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().patch()
         ggevent.StreamServer = Server
         select.poll = get_original("select", "poll")  # type: ignore[misc]
-        util.http_date = _date  # gunicorn formats it again for each response
+        util.http_date = _date  # gunicorn would format the date again for each response
 
     def init_process(self) -> None:
-        """Cache gunicorn's settings as attributes: it looks up some thirty in every request."""
+        """Cache gunicorn's settings as attributes, because it looks up about thirty in every request."""
         settings = self.cfg.settings.items()
         self.cfg.__dict__.update({name: setting.get() for name, setting in settings})
         super().init_process()
@@ -81,7 +81,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().handle(listener, connection, addr)
 
     def timeout_ctx(self) -> Any:
-        """Return the timeout within which gunicorn reads a head."""
+        """Return the context manager in which gunicorn reads a head."""
         return gevent.getcurrent().client_connection.waiting()
 
     def is_already_handled(self, response: Any) -> bool:
@@ -96,12 +96,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         sock.hold()
         if _has_body(req):
             if req._expected_100_continue:
-                req._expected_100_continue = False  # gunicorn would invite the body before authentication
+                req._expected_100_continue = False  # gunicorn would send `100 Continue` before authentication
                 req.body = ContinueBody(req.body, sock)
             req.should_close = partial(_should_close, req, sock)
         try:
             super().handle_request(listener_name, req, sock, addr)
-        except TimeoutError:  # gunicorn would log a client that does not read as an error here
+        except TimeoutError:  # a client that does not read, which gunicorn would log as an error
             raise ConnectionResetError(errno.ECONNRESET, "the client was too slow") from None
         finally:
             sock.release()
@@ -126,7 +126,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
 
 class ContinueBody:
-    """A body whose client waits for `100 Continue`, which is sent when it is first read."""
+    """A body whose client waits for `100 Continue`; that is sent when the body is first read."""
 
     def __init__(self, body: Any, connection: ClientConnection) -> None:
         self._body = body
@@ -158,7 +158,7 @@ def _has_body(req: Any) -> bool:
 
 
 def _should_close(req: Any, connection: ClientConnection) -> bool:
-    """Return whether the connection ends with this request: also if much of its body is still unread."""
+    """Return whether the connection ends with this request, as it does if much of the body is unread."""
     if not req.must_close and _is_much_left(req.body):
         req.must_close = connection.lingers = True
     return bool(type(req).should_close(req))
@@ -166,7 +166,7 @@ def _should_close(req: Any, connection: ClientConnection) -> bool:
 
 def _is_much_left(body: Any) -> bool:
     if isinstance(body, ContinueBody) and not body.is_continue_sent:
-        return True  # the client may never send it
+        return True  # the client may never send the body
     reader = body.reader
     if isinstance(reader, LengthReader):
         return bool(reader.length > DRAIN_BYTES)

@@ -2,7 +2,7 @@
 Requests that this process sends to its own gateway, on behalf of an API key whose secret it does not have.
 
 The key is named in the WSGI environment, where no client can write: variables of headers begin with HTTP_.
-There is no credential that could leak, and everything after the authentication is as for a client.
+So no credential can leak. After authentication such a request is handled like that of any client.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ USER_AGENT = "poolgate-playground"
 
 Environ = dict[str, Any]
 
-# Of the request that causes it: where it came from, and the socket of the client that waits for the response.
+# Variables of the causing request: its address, and the socket of the client that waits for the response.
 _INHERITED = (
     *("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "SERVER_SOFTWARE", "REMOTE_ADDR", "REMOTE_PORT"),
     *("HTTP_HOST", "HTTP_X_FORWARDED_FOR", "gunicorn.socket"),
@@ -31,7 +31,7 @@ class KeyReference(NamedTuple):
 
 
 def environ_of(cause: Mapping[str, Any], key: KeyReference, path: str, body: bytes) -> Environ:
-    """Return the environment of a POST of *body*, JSON, to *path* by *key*; *cause* is behind it."""
+    """Return the environment of a POST of the JSON *body* to *path* by *key*, caused by *cause*."""
     inherited = {name: cause[name] for name in cause if name in _INHERITED or name.startswith("wsgi.")}
     return {
         **inherited,
@@ -48,6 +48,6 @@ def environ_of(cause: Mapping[str, Any], key: KeyReference, path: str, body: byt
 
 
 def key_of(environ: Mapping[str, Any]) -> KeyReference | None:
-    """Return the key on whose behalf this process sends the request, None for a request of a client."""
+    """Return the key on whose behalf this process sends the request; None: a client sent it."""
     key: KeyReference | None = environ.get(VARIABLE)
     return key

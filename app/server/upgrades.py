@@ -1,4 +1,4 @@
-"""Connections that stop being HTTP: an application returns one in place of a body."""
+"""Connections that stop being HTTP: an application returns an UpgradedConnection in place of a body."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 
 class UpgradedConnection:
-    """A connection that `run` serves until its end; a server that does not know it sends an empty body."""
+    """A connection that `run` serves until it ends. A server without support for it sends an empty body."""
 
     def __init__(self, run: Callable[[], None]) -> None:
         self.run = run

@@ -14,8 +14,8 @@ from app.supervision.readiness import is_ready, listens
 from app.supervision.running import announced
 from app.supervision.supervisor import Child, ChildFailed, Stopped, Supervisor
 
-READY_SECONDS = 60.0  # loading a large append-only file takes time
-STOP_MARGIN_SECONDS = 5.0  # after gunicorn's own graceful_timeout
+READY_SECONDS = 60.0  # long, because Redis may load a large append-only file
+STOP_MARGIN_SECONDS = 5.0  # added to gunicorn's graceful_timeout
 
 
 def main(handover: Handover, environ: Mapping[str, str]) -> None:
@@ -42,7 +42,7 @@ def main(handover: Handover, environ: Mapping[str, str]) -> None:
     except Stopped:
         print("Stopped.", flush=True)
     finally:
-        _watch(settings)  # else a server whose supervisor was just killed would outlive this process
+        _watch(settings)  # else a server whose supervisor was killed a moment ago would outlive this process
 
 
 def stages(environ: Mapping[str, str], demo_port: int | None) -> list[list[Child]]:
@@ -66,7 +66,7 @@ def _watch(settings: Settings) -> None:
     try:
         private_server.watch(settings.home, settings.redis_server)
     except (OSError, subprocess.SubprocessError, ConfigError, private_server.PrivateServerError) as error:
-        _warn(settings, "private_server_unwatched", reason=str(error))  # retried soon
+        _warn(settings, "private_server_unwatched", reason=str(error))  # it is tried again soon
 
 
 def _warn(settings: Settings, event: str, **fields: object) -> None:

@@ -1,4 +1,4 @@
-"""What `poolgate up` hands to the supervising process, in whose place it then runs, under its process id."""
+"""The data that `poolgate up` passes to the supervising process, which replaces it (same process id)."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Handover:
 def become_supervisor(handover: Handover, environ: Mapping[str, str]) -> NoReturn:
     """Replace this process by the supervising one, whose settings and those of its children are *environ*."""
     read, write = os.pipe()
-    os.write(write, json.dumps(asdict(handover)).encode())  # a pipe holds 64 kB
+    os.write(write, json.dumps(asdict(handover)).encode())  # fits into the pipe, which holds 64 kB
     os.close(write)
     os.set_inheritable(read, True)
     if handover.owner is not None:
         os.set_inheritable(handover.owner, True)
-    # unblocked when their handlers are set: until then they would end the process with a traceback
+    # Signals are blocked until handlers are set: before, they would end the process with a traceback.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    os.chdir(ROOT)  # where `-m` looks for our packages first
+    os.chdir(ROOT)  # `-m` looks for packages here first
     os.execve(sys.executable, [sys.executable, "-m", "app.supervision", str(read)], dict(environ))
 
 

@@ -1,4 +1,4 @@
-"""Whether the processes of a gateway answer. Without http.client, whose import takes 2 MiB."""
+"""Check whether the processes of a gateway answer, without http.client, whose import takes 2 MiB."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SECONDS = 5.0
 
 
 def reachable(bind: str) -> str:
-    """Return an address of this machine by which a gateway that listens on *bind* is reached."""
+    """Return an address under which this machine reaches a gateway that listens on *bind*."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
 
 

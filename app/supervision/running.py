@@ -57,7 +57,7 @@ def _read(path: Path) -> Gateway | None:
             except BlockingIOError:
                 return Gateway(**json.loads(file.read()))
             _remove(path)
-    except (OSError, ValueError, TypeError):  # just removed, or not written yet
+    except (OSError, ValueError, TypeError):  # the file was just removed, or is not written yet
         pass
     return None
 

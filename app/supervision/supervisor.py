@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0  # before a dead child is started again
-STEADY_SECONDS = 30.0  # a child that ran this long had not failed at its start
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0  # pauses before a dead child is started again
+STEADY_SECONDS = 30.0  # after a run of this length the pause is FIRST_WAIT_SECONDS again
 PR_SET_PDEATHSIG = 1  # prctl(2)
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -28,11 +28,11 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ChildFailed(Exception):
-    """A child died before everything was ready, so restarting it would not help."""
+    """A child died before everything was ready, so a restart would not help."""
 
 
 class Stopped(Exception):
-    """A signal requested the end of everything."""
+    """A signal requested the end of all children."""
 
 
 @dataclass(slots=True, eq=False)
@@ -160,7 +160,7 @@ class Supervisor:
             pass
         for child in children:
             if child.process.poll() is None:
-                os.killpg(child.process.pid, signal.SIGKILL)  # its own children too
+                os.killpg(child.process.pid, signal.SIGKILL)  # with its child processes
                 child.process.wait()
 
 
@@ -169,15 +169,15 @@ def _signals() -> int:
     read, write = os.pipe()
     os.set_blocking(write, False)
     for number in (*STOP_SIGNALS, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)  # only a handled signal reaches the descriptor
+        signal.signal(number, lambda *_: None)  # a signal that is ignored does not reach the descriptor
     signal.set_wakeup_fd(write)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # `become_supervisor` blocks them
     return read
 
 
 def _end_with(supervisor: int) -> None:
-    """Request, in the child, a SIGTERM at the death of the supervisor."""
+    """In the child, make the kernel send SIGTERM when the supervisor dies."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != supervisor:  # it died before the request
+        if os.getppid() != supervisor:  # the supervisor died before the request
             os._exit(1)
