@@ -37,6 +37,12 @@ class TeamView:
         return {**self.team.public(), "limits": limits, "keys": self.keys}
 
 
+def filter_teams(teams: Iterable[Team], query: Mapping[str, str]) -> list[Team]:
+    """Return those of *teams* that *query* selects by `q`, a part of the name, and by `state`."""
+    text, state = query.get("q", "").strip().lower(), query.get("state", "").strip()
+    return [team for team in teams if text in team.name.lower() and state in ("", team.state)]
+
+
 def keys_by_team(api_keys: Iterable[ApiKey]) -> dict[str, list[str]]:
     """Return the names of the keys of each team that has any."""
     members: dict[str, list[str]] = defaultdict(list)

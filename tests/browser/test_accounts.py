@@ -39,7 +39,7 @@ def test_several_are_paused(kind: str, pool: PoolOfTest, request: pytest.Fixture
     for name in ("gpu1", "gpu2"):
         browser.find(f"input[name=name][value={name}]").click()
     browser.press("Pause", within=".bulk")
-    browser.shows("Pause 2 accounts?")
+    browser.shows("Pause: 2 accounts")
     if kind == "inside":  # axe needs scripts
         assert grave_faults(browser) == []
     browser.press("Pause")

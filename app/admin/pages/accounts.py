@@ -13,7 +13,7 @@ from app.accounts.account import POOL_SETTING, Account
 from app.accounts.kinds import KINDS, kind_of
 from app.accounts.kinds.kind import CHAT, RESPONSES, Kind
 from app.admin.guard import operations
-from app.admin.pages import account_settings, choices, formatting, usage_summary
+from app.admin.pages import account_settings, bulk_accounts, choices, formatting, usage_summary
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.forms import Form, confirmation
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
@@ -37,10 +37,6 @@ from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 from schemas.accounts import AccountInput
 
 NUMBERS = ("cap", "weight", "group")
-BULK_BUTTONS = (
-    *(("pause", "Pause"), ("resume", "Resume"), ("test", "Test"), ("models", "Refresh models")),
-    *(("numbers", "Weight, group, cap"), ("remove", "Remove", "danger")),
-)
 STREAMING = ((POOL_SETTING, "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
 # the kinds of account that the form adds, with their titles: first those whose address is known
 KIND_CHOICES = sorted(
@@ -69,7 +65,7 @@ def show() -> Any:
         total=len(every),
         sort=sort,
         filters=_filters(every),
-        changes=BULK_BUTTONS,
+        bulk_actions=bulk_accounts.PAGE.buttons,
     )
 
 

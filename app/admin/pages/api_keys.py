@@ -9,8 +9,7 @@ from flask import g, render_template, request
 from markupsafe import Markup
 
 from app.admin.guard import operations
-from app.admin.pages import key_filters, key_rows, lists, usage_summary
-from app.admin.pages.bulk_actions import ACTIONS
+from app.admin.pages import bulk_keys, key_filters, key_rows, lists, usage_summary
 from app.admin.pages.clock import moment
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
@@ -31,7 +30,6 @@ from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 from schemas.admin import MAX_OVERLAP_SECONDS
 
-BULK_ACTIONS = [(do, one.verb, "danger" if one.is_grave else "quiet") for do, one in ACTIONS.items()]
 MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
 OVERLAPS = (
     ("0", "it becomes invalid immediately"),
@@ -88,7 +86,7 @@ def show() -> Any:
         distance=lambda at: key_rows.rounded(abs(at - now)),
         errors=errors,
         is_empty=not everything,
-        bulk_actions=BULK_ACTIONS,
+        bulk_actions=bulk_keys.PAGE.buttons,
         filters=key_filters.filters(everything),
         more_filters=key_filters.more_filters(everything),
     ), 400 if errors else 200

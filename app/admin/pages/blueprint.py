@@ -6,11 +6,12 @@ from flask import Flask
 
 from app.admin.guard import protect
 from app.admin.pages import (
-    account_bulk,
     accounts,
     api_keys,
     audit,
+    bulk_accounts,
     bulk_keys,
+    bulk_teams,
     first_steps,
     limit_rows,
     limits,
@@ -31,7 +32,8 @@ from app.admin.pages import (
 from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
-    *(overview.bp, usage.bp, accounts.bp, account_bulk.bp, sign_ins.bp, api_keys.bp, bulk_keys.bp, teams.bp),
+    *(overview.bp, usage.bp, accounts.bp, bulk_accounts.bp, sign_ins.bp, api_keys.bp, bulk_keys.bp),
+    *(teams.bp, bulk_teams.bp),
     *(limits.bp, requests.bp, settings.bp, setup_files.bp, prices.bp, model_routes.bp, webhooks.bp),
     *(audit.bp, first_steps.bp, playground.bp, live.bp, reference.bp),
 )

@@ -1,113 +1,135 @@
-"""
-The change of several keys at once, which the list of keys offers for selected rows.
-
-A first form names the action and the keys; the page of the confirmation lists them, and has the fields of the
-action. Each key is changed by an operation of its own, so a fault of one does not stop the others.
-"""
+"""What can be done with several keys at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from flask import g, render_template, request, url_for
+from flask import g
 
+from app.admin.guard import operations
 from app.admin.pages import choices, key_filters, limit_rows
-from app.admin.pages.bulk_actions import ACTIONS, FIELDS, BulkAction
+from app.admin.pages.bulk import Apply, BulkChange, BulkPage
 from app.admin.pages.forms import Form
-from app.admin.pages.key_expiry import EXPIRIES
-from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.pages.key_expiry import EXPIRIES, read_expiry
+from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
-from app.formatting import counted, natural
-from app.operations.each import apply_each
-from schemas.bulk import MAX_BULK
-
-MAX_BACK_CHARS = 2000
-SECTION = "api_keys.show"
+from app.errors import InvalidRequest
+from app.formatting import natural
+from schemas.key_labels import MAX_LABELS, NAME, NAME_ERROR, value_error
 
 bp = page_blueprint("bulk_keys", "/bulk/keys")
 
 
-@bp.post("")
-def change() -> Any:
-    """Show the confirmation of a change of several keys or, once it is confirmed, make it."""
-    form = Form(
-        {**limit_rows.row_values(), **request.form},
-        *("do", "name", *FIELDS),
-    )
-    action, names = ACTIONS.get(form["do"]), _names(form)
-    if action is None:
-        return redirect_with_notice(
-            "Choose what to do with the selected keys.", "api_keys.show", **_back(form)
-        )
-    if not names:
-        return redirect_with_notice("Select at least one key.", "api_keys.show", **_back(form))
-    if len(names) > MAX_BULK:
-        form.add_error("name", f"At most {MAX_BULK} keys can be changed at once")
-    elif form["confirmed"]:
-        apply = action.read(form)
-        if not form.errors:
-            failed = [(one.name, one.text) for one in apply_each(apply, names) if not one.ok]
-            return _result(action, names, failed, form)
-    return _confirmation(form, action, names)
+def _disable(_: Form) -> Apply:
+    return lambda name: operations().api_keys.disable(g.pool, name)
 
 
-def _names(form: Form) -> list[str]:
-    """Return the selected keys or, with `all`, those that match the filters of the list."""
-    if not form["all"]:
-        return list(dict.fromkeys(request.form.getlist("name")))
-    args = _back(form)
-    chosen, errors = key_filters.parse(args)
+def _enable(_: Form) -> Apply:
+    return lambda name: operations().api_keys.enable(g.pool, name)
+
+
+def _remove(_: Form) -> Apply:
+    return lambda name: operations().api_keys.remove(g.pool, name)
+
+
+def _set_team(form: Form) -> Apply:
+    team = form["team"].strip()
+    if team and team not in choices.team_choices():
+        form.add_error("team", f"There is no team named '{team[:64]}'")
+    return lambda name: operations().api_keys.change(g.pool, name, {"team": team or None})
+
+
+def _set_label(form: Form) -> Apply:
+    label, value = form["label_1_name"].strip(), form["label_1_value"].strip()
+    if NAME.match(label) is None:
+        form.add_error("label_1_name", NAME_ERROR)
+    elif value and (error := value_error(value)):
+        form.add_error("label_1_value", error)
+
+    def apply(name: str) -> object:
+        labels = dict(services().api_keys.find(g.pool, name).labels)
+        labels.pop(label, None)
+        if value:
+            labels[label] = value
+        if len(labels) > MAX_LABELS:
+            raise InvalidRequest(f"a key has at most {MAX_LABELS} labels")
+        return operations().api_keys.change(g.pool, name, {"labels": labels})
+
+    return apply
+
+
+def _set_expiry(form: Form) -> Apply:
+    expires_at = read_expiry(form)
+    return lambda name: operations().api_keys.change(g.pool, name, {"expires_at": expires_at})
+
+
+def _add_limit(form: Form) -> Apply:
+    make_limit = limit_rows.read_new(form)
+    return lambda name: operations().limits.add(g.pool, make_limit(), key=name)
+
+
+def _matching(query: Mapping[str, str]) -> list[str]:
+    chosen, errors = key_filters.parse(query)
     matching = chosen.select(services().api_keys.all(g.pool), services().clock.now())
-    if args.get("use") == "never":
+    if query.get("use") == "never":
         used = services().ledger.usage.used_keys(g.pool, [key.id for key in matching])
         matching = [key for key in matching if key.id not in used]
     return [] if errors else sorted((key.name for key in matching), key=natural)
 
 
-def _back(form: Form) -> dict[str, str]:
-    """Return the query of the list that the form was sent from."""
-    try:
-        query = dict(parse_qsl(urlsplit(form["back"][:MAX_BACK_CHARS]).query, max_num_fields=30))
-    except ValueError:  # no address, or too many fields
-        return {}
-    return {name: value for name, value in query.items() if name in key_filters.STATE_OF_LIST}
-
-
-def _list_url(form: Form) -> str:
-    query: dict[str, Any] = {**_back(form)}
-    return url_for("api_keys.show", **query)
-
-
-def _result(action: BulkAction, names: Sequence[str], failed: Sequence[tuple[str, str]], form: Form) -> Any:
-    """Return to the list with a notice, or show which keys were not changed, and why."""
-    done = len(names) - len(failed)
-    notice = f"{counted(done, 'key')} {'was' if done == 1 else 'were'} {action.done}."
-    if not failed:
-        return redirect_with_notice(notice, "api_keys.show", **_back(form))
-    return render_template(
-        "keys/bulk_result.html",
-        section=SECTION,
-        action=action,
-        notice=notice,
-        failed=failed,
-        back=_list_url(form),
-    ), 409
-
-
-def _confirmation(form: Form, action: BulkAction, names: Sequence[str]) -> Any:
+def _choices(_: Form) -> dict[str, object]:
     api_keys = services().api_keys.all(g.pool)
-    return render_template(
-        "keys/bulk.html",
-        section=SECTION,
-        form=form,
-        action=action,
-        names=names[:MAX_BULK],
-        total=len(names),
-        back=_list_url(form),
-        expiries=EXPIRIES,
-        teams=choices.team_choices(),
-        models=choices.model_choices(),
-        label_names=sorted({name for key in api_keys for name, _ in key.labels}, key=natural),
-    ), form.status
+    return {
+        "expiries": EXPIRIES,
+        "teams": choices.team_choices(),
+        "models": choices.model_choices(),
+        "label_names": sorted({name for key in api_keys for name, _ in key.labels}, key=natural),
+    }
+
+
+CHANGES = {
+    "disable": BulkChange(
+        "Disable", "disabled", "They are refused from now on. Requests in progress continue.", _disable, True
+    ),
+    "enable": BulkChange("Enable", "enabled", "They are accepted from now on.", _enable),
+    "team": BulkChange(
+        "Set team", "changed", "The limits of the team apply from the next request on.", _set_team
+    ),
+    "label": BulkChange(
+        "Set a label",
+        "changed",
+        "A label of this name is replaced; without a value it is removed.",
+        _set_label,
+    ),
+    "expiry": BulkChange("Set expiry", "changed", "From then on they are refused.", _set_expiry),
+    "limit": BulkChange(
+        "Add a limit",
+        "changed",
+        "Each key has this limit for itself. Usage earlier in its window counts.",
+        _add_limit,
+    ),
+    "remove": BulkChange(
+        "Remove",
+        "removed",
+        "They are refused from now on, and their limits are deleted. Their usage stays in the ledger.",
+        _remove,
+        True,
+    ),
+}
+PAGE = BulkPage(
+    "key",
+    "api_keys.show",
+    "api_keys.show",
+    CHANGES,
+    "keys/bulk.html",
+    ("team", "expires", "expires_in", "label_1_name", "label_1_value", *limit_rows.row_fields(1)),
+    _matching,
+    _choices,
+)
+
+
+@bp.post("")
+def change() -> Any:
+    """Show the question of a change of several keys, or make it once it is confirmed."""
+    return PAGE.respond(limit_rows.row_values())

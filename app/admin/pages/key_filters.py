@@ -13,7 +13,6 @@ from app.stores.records.api_keys import ApiKey, KeyState
 from schemas.key_labels import parse_label_filters
 
 STATES = tuple((state.value, state.value) for state in KeyState)
-STATE_OF_LIST = ("q", "state", "team", "owner", "labels", "model", "limits", "use", "sort", "span", "page")
 LIMITS = (("none", "no limit of its own"),)
 USE = (("never", "never used"),)
 

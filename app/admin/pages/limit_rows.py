@@ -7,7 +7,7 @@ A row without an amount and a model is blank.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest
@@ -82,6 +82,13 @@ def read_limits(form: Form, rows: int, prefix: str = "limit") -> list[Limit]:
     form.check_rows(prefix, MAX_LIMITS)
     found = (_read_row(form, f"{prefix}_{number}_") for number in range(1, rows + 1))
     return [limit for limit in found if limit is not None]
+
+
+def read_new(form: Form) -> Callable[[], Limit]:
+    """Return a function that makes the limit in the first row of *form*, each time with an id of its own."""
+    if not read_limits(form, 1) and not form.errors:
+        form.add_error("limit_1_amount", "An amount is missing")
+    return lambda: read_limits(form, 1)[0]
 
 
 def _read_row(form: Form, start: str) -> Limit | None:

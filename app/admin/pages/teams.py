@@ -8,7 +8,7 @@ from typing import Any
 from flask import g, render_template, request
 
 from app.admin.guard import operations
-from app.admin.pages import choices, key_rows, lists, usage_summary
+from app.admin.pages import bulk_teams, choices, key_rows, lists, usage_summary
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
@@ -18,7 +18,7 @@ from app.ledger.summaries import Grouping, Only
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.presentation.key_list import KEY_COLUMNS, TEAM_COLUMNS, TeamRow
 from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
-from app.presentation.teams import keys_by_team, team_views
+from app.presentation.teams import filter_teams, keys_by_team, team_views
 from app.stores.records.teams import TeamState
 from app.stores.records.usage import UsageBy
 from schemas.teams import TeamInput
@@ -46,8 +46,7 @@ def show() -> Any:
     app_services, args = services(), request.args
     usage, members = app_services.ledger.usage, keys_by_team(app_services.api_keys.all(g.pool))
     everything = app_services.teams.all(g.pool)
-    text, state = args.get("q", "").strip().lower(), args.get("state", "").strip()
-    matching = [team for team in everything if text in team.name.lower() and state in ("", team.state)]
+    matching = filter_teams(everything, args)
     used = usage.since(g.pool, None, UsageBy.TEAM) if matching else {}
     views = team_views(usage, g.pool, matching, members)
     sort = lists.parse_sort(args.get("sort"), TEAM_COLUMNS, DEFAULT_COLUMN)
@@ -64,6 +63,7 @@ def show() -> Any:
         cost=sum(row.figures.get("cost", 0) for row in rows),
         is_empty=not everything,
         filters=[lists.Filter("state", "State", states)],
+        bulk_actions=bulk_teams.PAGE.buttons,
     )
 
 

@@ -15,7 +15,7 @@ from tests.support.admin import Visitor, audited
 from tests.support.upstream_client import ScriptedUpstream
 
 HOME = f"/admin/p/{POOL}/accounts"
-CHANGES = f"/admin/p/{POOL}/account-changes"
+CHANGES = f"/admin/p/{POOL}/bulk/accounts"
 
 
 def send(inside: Visitor, do: str, names: list[str], **more: str) -> Any:
@@ -35,7 +35,7 @@ def test_nothing_is_changed_before_it_is_confirmed(
 
     page = send(inside, "remove", ["a", "b"], confirmed="").text
 
-    assert "Remove 2 accounts?" in page
+    assert "Remove: 2 accounts" in page
     assert page.count('name="name" value="') == 2
     assert set(states(services)) == {"a", "b"}
 
@@ -135,16 +135,23 @@ def test_nothing_selected(inside: Visitor, pool: Furnished) -> None:
     pool.account("a")
 
     assert send(inside, "pause", []).status_code == 303
-    assert "No account was selected." in inside.get(HOME).text
+    assert "Select at least one account." in inside.get(HOME).text
 
 
 @pytest.mark.parametrize(
-    "back", ["https://evil.test/", "//evil.test", f"{HOME}/../x", f"{HOME}?q=\r\nX: 1", f"{HOME}?\0", ""]
+    ("back", "query"),
+    [
+        *((back, "") for back in ("https://evil.test/", "//evil.test", f"{HOME}/../x", f"{HOME}?\0", "")),
+        (f"{HOME}?q=\r\nX: 1", "?q=X%3A+1"),
+        ("https://evil.test/?q=a&_external=1&pool=b", "?q=a&_external=1&pool=b"),
+        ("?" + "&".join("abcdefghijklmnopqrstuvwxyzABCDE"), ""),
+    ],
 )
-def test_it_returns_to_the_list_alone(inside: Visitor, pool: Furnished, back: str) -> None:
+def test_it_returns_to_the_list_alone(inside: Visitor, pool: Furnished, back: str, query: str) -> None:
+    """Only the query of an address is used, and that is encoded again."""
     pool.account("a")
 
-    assert send(inside, "pause", ["a"], back=back).location == HOME
+    assert send(inside, "pause", ["a"], back=back).location == HOME + query
 
 
 def test_more_than_can_be_changed_at_once(inside: Visitor, services: Services, pool: Furnished) -> None:
@@ -160,4 +167,5 @@ def test_more_than_can_be_changed_at_once(inside: Visitor, services: Services, p
 def test_an_unknown_change(inside: Visitor, pool: Furnished) -> None:
     pool.account("a")
 
-    assert send(inside, "explode", ["a"]).status_code == 400
+    assert send(inside, "explode", ["a"]).status_code == 303
+    assert "Choose what to do with the selected accounts." in inside.get(HOME).text

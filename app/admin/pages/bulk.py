@@ -1,0 +1,124 @@
+"""
+Changes of several rows of a list at once: keys, accounts or teams.
+
+A first form names the change and the selected rows; the page of the question lists them, and has the fields
+of the change. Each is changed by an operation of its own, so a fault of one does not stop the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from flask import flash, redirect, render_template, request, url_for
+
+from app.admin.pages.forms import Form
+from app.formatting import counted
+from app.operations.each import Result, apply_each
+from schemas.bulk import MAX_BULK
+
+MAX_BACK_CHARS = 2000
+
+Apply = Callable[[str], object]  # changes what has the name; a text that it returns is shown
+
+
+@dataclass(frozen=True, slots=True)
+class BulkChange:
+    """
+    A change of several objects; `text` is what follows from it.
+
+    `read` raises InvalidRequest or ValidationError, or records the errors in the form.
+    """
+
+    verb: str  # of the button
+    done: str  # of the notice: `3 keys were …`
+    text: str
+    read: Callable[[Form], Apply]
+    is_grave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPage:
+    """The changes that the list at *endpoint* offers; *template* has their *fields*."""
+
+    noun: str
+    endpoint: str
+    section: str
+    changes: Mapping[str, BulkChange]
+    template: str
+    fields: Sequence[str]
+    matching: Callable[[Mapping[str, str]], Sequence[str]]  # the names that a list with this query has
+    choices: Callable[[Form], Mapping[str, object]] = lambda _: {}  # of the fields
+    workers: int = 1  # objects that are changed at the same time
+
+    @property
+    def buttons(self) -> list[tuple[str, str, str]]:
+        """Return what `lists.bulk_bar` takes."""
+        return [(do, one.verb, "danger" if one.is_grave else "quiet") for do, one in self.changes.items()]
+
+    def respond(self, begun: Mapping[str, str] | None = None) -> Any:
+        """Show the question of a change, whose form begins with *begun*; make it once it is confirmed."""
+        form = Form({**(begun or {}), **request.form}, *self.fields)
+        change, names = self.changes.get(form["do"]), self._names(form)
+        if change is None:
+            return _return_to_list(self._back(form), f"Choose what to do with the selected {self.noun}s.")
+        if not names:
+            return _return_to_list(self._back(form), f"Select at least one {self.noun}.")
+        if len(names) > MAX_BULK:
+            notice = f"At most {MAX_BULK} {self.noun}s can be changed at once; none was."
+            return _return_to_list(self._back(form), notice)
+        if form["confirmed"]:
+            with form.collect_errors():
+                apply = change.read(form)
+                if not form.errors:
+                    return self._results(form, change, apply_each(apply, names, workers=self.workers))
+        return render_template(
+            self.template, **self._shown(form, change), form=form, names=names, **self.choices(form)
+        ), form.status
+
+    def _names(self, form: Form) -> Sequence[str]:
+        """Return the selected names or, with `all`, those of all that the list showed."""
+        if form["all"]:
+            return self.matching(_query(form))
+        return list(dict.fromkeys(request.form.getlist("name")))
+
+    def _results(self, form: Form, change: BulkChange, results: Sequence[Result]) -> Any:
+        """Return to the list if there is no more to show than that all was done."""
+        done = sum(result.ok for result in results)
+        failed = len(results) - done
+        summary = f"{counted(done, self.noun)} {'was' if done == 1 else 'were'} {change.done}."
+        if failed:
+            summary += f" {counted(failed, self.noun)} failed."
+        shown = sorted((result for result in results if result.text), key=lambda result: result.ok)
+        if not shown:
+            return _return_to_list(self._back(form), summary)
+        return render_template(
+            "bulk/results.html",
+            **self._shown(form, change),
+            summary=summary,
+            results=shown,
+            detail=self.endpoint.replace(".show", ".detail"),
+        ), 409 if failed else 200
+
+    def _shown(self, form: Form, change: BulkChange) -> dict[str, Any]:
+        return {"section": self.section, "noun": self.noun, "change": change, "back": self._back(form)}
+
+    def _back(self, form: Form) -> str:
+        """Return the address of the list that the form was sent from."""
+        query = _query(form)
+        return url_for(self.endpoint) + (f"?{urlencode(query)}" if query else "")
+
+
+def _query(form: Form) -> dict[str, str]:
+    """Return the query of the list that the form was sent from."""
+    try:
+        return dict(parse_qsl(urlsplit(form["back"][:MAX_BACK_CHARS]).query, max_num_fields=30))
+    except ValueError:  # no address, or too many fields
+        return {}
+
+
+def _return_to_list(address: str, notice: str) -> Any:
+    flash(notice)
+    return redirect(address, 303)

@@ -1,0 +1,97 @@
+"""What can be done with several teams at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import g
+
+from app.admin.guard import operations
+from app.admin.pages import choices, limit_rows
+from app.admin.pages.bulk import Apply, BulkChange, BulkPage
+from app.admin.pages.forms import Form
+from app.admin.pages.layout import page_blueprint
+from app.admin.services import services
+from app.formatting import natural
+from app.limits.limit_syntax import format_limit
+from app.presentation.teams import filter_teams
+from schemas.bounds import MAX_LIMITS
+
+bp = page_blueprint("bulk_teams", "/bulk/teams")
+
+
+def _disable(_: Form) -> Apply:
+    return lambda name: operations().teams.disable(g.pool, name)
+
+
+def _enable(_: Form) -> Apply:
+    return lambda name: operations().teams.enable(g.pool, name)
+
+
+def _remove(_: Form) -> Apply:
+    return lambda name: operations().teams.remove(g.pool, name)
+
+
+def _add_limit(form: Form) -> Apply:
+    make_limit = limit_rows.read_new(form)
+    return lambda name: operations().limits.add(g.pool, make_limit(), team=name)
+
+
+def _set_key_limits(form: Form) -> Apply:
+    limits = limit_rows.read_limits(form, limit_rows.count_rows(form.typed))
+    changes = {"key_limits": [format_limit(limit) for limit in limits]}
+    return lambda name: operations().teams.change(g.pool, name, changes)
+
+
+def _matching(query: Mapping[str, str]) -> list[str]:
+    teams = filter_teams(services().teams.all(g.pool), query)
+    return sorted((team.name for team in teams), key=natural)
+
+
+CHANGES = {
+    "disable": BulkChange(
+        "Disable",
+        "disabled",
+        "All of their keys are refused from now on. Requests in progress continue.",
+        _disable,
+        True,
+    ),
+    "enable": BulkChange("Enable", "enabled", "Their keys are accepted from now on.", _enable),
+    "limit": BulkChange(
+        "Add a limit",
+        "changed",
+        "The keys of each team share this limit. Usage earlier in its window counts.",
+        _add_limit,
+    ),
+    "key_limits": BulkChange(
+        "Set limits of new keys",
+        "changed",
+        "New keys of these teams get these limits in place of the present ones; without any, they get none. "
+        "Keys that exist stay as they are.",
+        _set_key_limits,
+    ),
+    "remove": BulkChange(
+        "Remove",
+        "removed",
+        "Their limits are deleted; teams that have keys stay. Their usage stays in the ledger.",
+        _remove,
+        True,
+    ),
+}
+PAGE = BulkPage(
+    "team",
+    "teams.show",
+    "api_keys.show",
+    CHANGES,
+    "teams/bulk.html",
+    limit_rows.row_fields(MAX_LIMITS),
+    _matching,
+    lambda form: {"models": choices.model_choices(), "rows": limit_rows.count_rows(form.typed)},
+)
+
+
+@bp.post("")
+def change() -> Any:
+    """Show the question of a change of several teams, or make it once it is confirmed."""
+    return PAGE.respond(limit_rows.row_values())
