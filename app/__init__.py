@@ -23,6 +23,7 @@ def create_app(services: WebServices) -> Flask:
         guide,
         health,
         idempotency,
+        key_metrics,
         metrics,
         models,
         openapi,
@@ -45,7 +46,7 @@ def create_app(services: WebServices) -> Flask:
     websockets.register(app)
     request_ids.register(app)
     cors.register(app, services.settings.cors_origins)  # preflights take no capacity
-    request_lifecycle.register(app)
+    request_lifecycle.register(app, key_metrics.of_service(services.settings.metrics_keys))
     app.register_blueprint(health.bp)
     app.register_blueprint(openapi.bp)
     app.register_blueprint(guide.bp)

@@ -1,8 +1,8 @@
 """
 GET /metrics, for Prometheus: totals over all web processes of this service.
 
-Labels have few values: routes, statuses and the constants below, never a key or a model; only attempts
-and rescues have an account's name. Usage by key and model is in the ledger.
+Labels have few values: routes, statuses and the constants below, never a model; only attempts and rescues
+have an account's name, and those of `key_metrics` a key's. Usage by key and model is in the ledger.
 """
 
 from __future__ import annotations
@@ -111,10 +111,15 @@ def _recent(period: int) -> bytes:
 
 def _current() -> bytes:
     registry = CollectorRegistry()
-    folder = os.environ.get(FOLDER)
-    registry.register(ProcessMetrics(Path(folder) if folder else None))
+    registry.register(ProcessMetrics(shared_folder()))
     registry.register(StoreMetrics(services()))
     return generate_latest(registry)
+
+
+def shared_folder() -> Path | None:
+    """Return the folder in which the processes of this service share what they count; None: there is one."""
+    folder = os.environ.get(FOLDER)
+    return Path(folder) if folder else None
 
 
 def _check_token(token: str) -> None:

@@ -20,12 +20,14 @@ from app.api import metrics
 from app.api.auth import presented_key
 from app.api.context import current_request, request_globals, services
 from app.api.idempotency import record_response
+from app.api.key_metrics import KeyMetrics
 from app.api.request_ids import new_request_id
 from app.errors import GatewayError
 from app.ledger.refusal_log import RefusalLog
 from app.relay.fallbacks import FallbackChain
 from app.relay.recordings import ResponseRecorder
 from app.server.capacity import COPIES, Capacity
+from app.stores.records.api_keys import ApiKey
 from app.stores.records.refusals import Refusal
 from app.tracing import Trace, Tracing
 from app.websocket.response import VARIABLE as SOCKET_RESPONSE
@@ -50,16 +52,24 @@ class RequestScope:
     """
 
     __slots__ = (
-        *("_capacity", "_has_entered", "_log_fields", "_memory", "_refusal", "_refusals"),
+        *("_by_key", "_capacity", "_has_entered", "_key", "_log_fields", "_memory", "_refusal", "_refusals"),
         *("_socket", "_started", "_status", "chain", "is_replay", "model", "recorder", "trace"),
     )
 
-    def __init__(self, capacity: Capacity, refusals: RefusalLog, slow_client_seconds: float) -> None:
+    def __init__(
+        self,
+        capacity: Capacity,
+        refusals: RefusalLog,
+        by_key: KeyMetrics | None,
+        slow_client_seconds: float,
+    ) -> None:
         self.chain: FallbackChain | None = None
         self.model = ""  # the model that an invalid body names
         self.recorder: ResponseRecorder | None = None
         self.is_replay = False
         self._refusals = refusals
+        self._by_key = by_key
+        self._key: ApiKey | None = None
         self._refusal: Refusal | None = None
         self.trace: Trace | None = None
         self._capacity = capacity
@@ -128,6 +138,7 @@ class RequestScope:
         if SOCKET_RESPONSE in request.environ:
             self._log_fields["transport"] = "websocket"
         if "api_key" in state:
+            self._key = state.api_key
             self._log_fields |= {"key": state.api_key.id, "key_name": state.api_key.name}
         if self.is_replay:
             self._log_fields["replayed"] = True
@@ -167,7 +178,10 @@ class RequestScope:
             fields["poolgate_request_id"] = fields.pop("id")
         if self.chain is not None and (account := self.chain.served_by().account_name):
             fields["account_name"] = account
-        if refusal := self._refusal or self._admission_refusal():
+        refusal = self._refusal or self._admission_refusal()
+        if self._by_key is not None and self._key is not None:
+            self._by_key.observe(self._key, row, is_refused=refusal is not None)
+        if refusal is not None:
             self._refusals.add(refusal)
             fields |= {"code": refusal.code, "model": refusal.model, "poolgate_request_id": refusal.id}
         log.info("request_ended", **fields)
@@ -204,13 +218,15 @@ class RequestScope:
         )
 
 
-def register(app: Flask) -> None:
-    """Open a scope before each request of *app*, and end it with the response."""
+def register(app: Flask, by_key: KeyMetrics | None) -> None:
+    """Open a scope before each request of *app*, and end it with the response; count it by key, too."""
     capacity = Capacity(max_requests=descriptors.max_requests())
 
     def open_scope() -> None:
         current = services()
-        scope = RequestScope(capacity, current.ledger.refusal_log, current.settings.slow_client_seconds)
+        scope = RequestScope(
+            capacity, current.ledger.refusal_log, by_key, current.settings.slow_client_seconds
+        )
         request_globals().scope = scope
         if current_request().blueprint not in UNCOUNTED:
             scope.enter(current.tracing)

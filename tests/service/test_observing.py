@@ -271,3 +271,32 @@ def test_open_metrics_are_made_once_a_second(monkeypatch: pytest.MonkeyPatch) ->
     exposed._recent.cache_clear()
 
     assert len(made) == 2
+
+
+def test_keys_are_counted_by_all_processes(
+    redis_url: str, tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    """Two have series of their own, in every process; these outlive the processes and the keys."""
+    env = {"POOLGATE_METRICS_TOKEN": TOKEN, "POOLGATE_METRICS_KEYS": "2"}
+    with running_gateway(redis_url, tmp_path, workers=WORKERS, **env) as gateway:
+        pool = gateway.pool()
+        pool.account("a", upstream.base_url())
+        upstream.script({"play": "text", "usage": {"input_tokens": 10, "output_tokens": 2}})
+        secrets = {name: pool.key(name) for name in ("ann", "bea", "carl", "dan")}
+        for secret in secrets.values():
+            for _ in range(6):
+                assert pool.post(PATHS["chat"], CHAT, secret).status_code == 200
+        assert pool.post(PATHS["chat"], {}, secrets["ann"]).status_code == 400
+
+        def counted(of: str = "requests", label: str = "outcome") -> dict[tuple[str, str], float]:
+            (family,) = [one for one in families(gateway) if one.name == f"poolgate_key_{of}"]
+            return {(one.labels["key"], one.labels[label]): one.value for one in family.samples}
+
+        expected = {("ann", "ok"): 6, ("ann", "refused"): 1, ("bea", "ok"): 6, ("(other)", "ok"): 12}
+        assert eventually(lambda: counted() == expected, 5), counted()
+        assert counted("tokens", "what")["bea", "input_tokens"] == 60
+        gateway.services.api_keys.remove(pool.name, "ann")
+        for worker in gateway.children():
+            os.kill(worker, signal.SIGKILL)
+        assert eventually(lambda: pool.post(PATHS["chat"], CHAT, secrets["carl"]).status_code == 200, 10)
+        assert eventually(lambda: counted() == expected | {("(other)", "ok"): 13}, 5), counted()
