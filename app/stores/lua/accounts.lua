@@ -182,9 +182,9 @@ local function enforces(account)
   return not account.exceeded and not UNENFORCED_KINDS[kind]
 end
 
--- Returns whether an account with this id exists.
-local function free_slot(id, policy, now)
-  local account = read_account(id, now)
+-- Returns whether an account with this id exists; *unchanged*, if given, is the result of an earlier read_account.
+local function free_slot(id, policy, now, unchanged)
+  local account = unchanged or read_account(id, now)
   if not account then return false end
   account.in_flight = math.max(0, account.in_flight - 1)
   redis.call('HSET', account_key(id), 'in_flight', account.in_flight)

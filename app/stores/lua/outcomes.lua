@@ -133,9 +133,12 @@ end
 -- and may have windows = {{used percent, reset ms[, seconds]}, …}, the usage windows that the upstream reported,
 -- primary and secondary; null: not reported. It may have exceeded = JSON of a response that was billed with
 -- more than its request allowed; the first is stored until an operator removes it.
+-- Returns the account where the outcome changes nothing, as in nearly all requests: it need not be read again.
 local function apply_outcome(id, outcome, now, policy)
   local account = read_account(id, now)
-  if not account then return end
+  if not account then return nil end
+  local is_as_before = account.errors == 0 and not account.probe and not account.unproven
+  if outcome.ok and is_as_before and not outcome.windows and not outcome.exceeded then return account end
   for i, window in ipairs(outcome.windows or {}) do
     if window ~= cjson.null then
       redis.call('HSET', account_key(id), 'used_' .. i, window[1], 'reset_' .. i, window[2])

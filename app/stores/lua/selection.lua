@@ -111,8 +111,10 @@ local function pick(request, now, policy, seen)
   local pin = pinned_to(request)
   local offers, tried = offers_for(request), {}
   for _, id in ipairs(request.tried or {}) do tried[id] = true end
-  redis.call('ZREMRANGEBYSCORE', RESTED, '-inf', now)
   local any_rested = redis.call('ZCARD', RESTED) > 0
+  if any_rested and redis.call('ZREMRANGEBYSCORE', RESTED, '-inf', now) > 0 then
+    any_rested = redis.call('ZCARD', RESTED) > 0
+  end
   local at_home, home_score
   local function consider(id, account_score)
     if id == at_home then return true end

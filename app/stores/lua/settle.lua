@@ -32,7 +32,10 @@ end
 -- the last account it tried.
 local tried_last = entry.attempts and entry.attempts[#entry.attempts]
 local marked = not tried_last or (stored and tried_last.account == stored.account)
-if stored and stored.account ~= '' and marked and args.mark then apply_outcome(stored.account, args.mark, now, policy) end
+local unchanged
+if stored and stored.account ~= '' and marked and args.mark then
+  unchanged = apply_outcome(stored.account, args.mark, now, policy)
+end
 if stored and stored.expired then
   local charged = expired_entry(args.id, stored)
   settle_holds(cjson.decode(stored.holds), entry, charges_of(stored), now, true)
@@ -41,7 +44,7 @@ if stored and stored.expired then
   end
   entry.source = 'corrected'
 elseif stored then
-  if stored.account ~= '' and free_slot(stored.account, policy, now) then present = stored.account end
+  if stored.account ~= '' and free_slot(stored.account, policy, now, unchanged) then present = stored.account end
   settle_holds(cjson.decode(stored.holds), entry, charges_of(stored), now)
 elseif entry.source ~= 'cache' then -- a stored response reserves and uses nothing
   charge_unheld(entry, calendar, now)

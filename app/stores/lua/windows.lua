@@ -78,12 +78,12 @@ end
 -- Handles a clock that had jumped ahead by more than a window and is back. Amounts of the future window count in this
 -- one, in addition to its own; holds are released in the window that holds them.
 local function reenter_window(limit, counters, start, reset)
-  local key, held, settled = limit_key(limit.id), tonumber(counters[1]) or 0, tonumber(counters[6]) or 0
+  local key, held, settled = limit_key(limit.id), tonumber(counters[1]) or 0, tonumber(counters[3]) or 0
   local last = redis.call('HMGET', key, 'pb', 'ps', 'ph')
   local known_here = tonumber(last[1]) == start
   local settled_here = settled + held + (known_here and tonumber(last[2]) or 0)
   local held_here = known_here and tonumber(last[3]) or 0
-  redis.call('HSET', key, 'pb', counters[5], 'ps', settled, 'ph', held, 'b', start, 's', settled_here, 'h', held_here)
+  redis.call('HSET', key, 'pb', counters[2], 'ps', settled, 'ph', held, 'b', start, 's', settled_here, 'h', held_here)
   return { settled = settled_here, held = held_here, start = start, reset = reset }
 end
 
@@ -91,29 +91,31 @@ end
 -- window over when it has ended, and lets an edited limit drain at its new rate from now on. *is_past*: now
 -- is in the past, so the clock is not checked.
 local function read_gauge(limit, now, calendar, is_past)
-  local counters = redis.call('HMGET', limit_key(limit.id), 'h', 't', 'q', 'm', 'b', 's')
-  local held = tonumber(counters[1]) or 0
-  if limit.what == 'parallel_requests' then return { settled = 0, held = held, reset = 0 } end
-  local period = PERIOD_MS[limit.per]
+  local key, period = limit_key(limit.id), PERIOD_MS[limit.per]
+  if limit.what == 'parallel_requests' then
+    return { settled = 0, held = tonumber(redis.call('HGET', key, 'h')) or 0, reset = 0 }
+  end
   if period then
+    local counters = redis.call('HMGET', key, 'h', 't', 'q', 'm')
     local level, from = drained(counters[3], counters[2], counters[4], now), drains_from(counters[2], now, period)
     local jumped = counters[2] and tonumber(counters[2]) > now and from == now
     if jumped or counters[4] and tonumber(counters[4]) ~= limit.max then
-      store_bucket(limit_key(limit.id), level, limit.max, from)
+      store_bucket(key, level, limit.max, from)
     end
-    return { settled = math.ceil(level / period), held = held, level = level, from = from,
+    return { settled = math.ceil(level / period), held = tonumber(counters[1]) or 0, level = level, from = from,
       reset = from + math.ceil(level / limit.max) }
   end
   local start, reset = calendar_window(limit.per, now, calendar)
   if not start then return nil end
-  local known = tonumber(counters[5]) or 0
+  local counters = redis.call('HMGET', key, 'h', 'b', 's')
+  local held, known, settled = tonumber(counters[1]) or 0, tonumber(counters[2]) or 0, tonumber(counters[3]) or 0
   if known > reset and reset > 0 and not is_past then return reenter_window(limit, counters, start, reset) end
   if known < start then
-    redis.call('HSET', limit_key(limit.id), 'pb', known, 'ps', tonumber(counters[6]) or 0, 'ph', held,
+    redis.call('HSET', key, 'pb', known, 'ps', settled, 'ph', held,
       'b', start, 's', 0, 'h', 0)
     return { settled = 0, held = 0, start = start, reset = reset }
   end
-  return { settled = tonumber(counters[6]) or 0, held = held, start = known, reset = reset }
+  return { settled = settled, held = held, start = known, reset = reset }
 end
 
 -- Returns why *amount* does not fit: {why = never | spent | held, wait_ms}, or nothing if it fits.
@@ -156,17 +158,16 @@ end
 local function settle_hold(hold, actual, now, charged)
   local id, amount, unit, per, start = hold[1], hold[2], hold[3], hold[4], hold[5]
   local key = limit_key(id)
-  if redis.call('EXISTS', key) == 0 then return end
   local release = charged and 0 or amount
   if unit == 'parallel_requests' then
-    if release > 0 then redis.call('HINCRBY', key, 'h', -release) end
+    if release > 0 and redis.call('EXISTS', key) == 1 then redis.call('HINCRBY', key, 'h', -release) end
     return
   end
   local added = actual - (charged or 0)
   local period = PERIOD_MS[per]
   if period then
     -- What has drained since cannot be given back: a late correction here only ever adds.
-    if charged and actual < charged then return end
+    if charged and actual < charged or redis.call('EXISTS', key) == 0 then return end
     local counters = redis.call('HMGET', key, 'q', 't', 'm')
     store_bucket(key, drained(counters[1], counters[2], counters[3], now) + added * period, counters[3],
       drains_from(counters[2], now, period))
@@ -176,7 +177,7 @@ local function settle_hold(hold, actual, now, charged)
   local windows = redis.call('HMGET', key, 'b', 'pb', 'h', 'ph')
   local settled, held, open = 's', 'h', windows[3]
   if tonumber(windows[1]) ~= start then
-    if tonumber(windows[2]) ~= start then return end -- an older window, which only the ledger records
+    if tonumber(windows[2]) ~= start then return end -- an older window, which only the ledger records, or no limit any more
     settled, held, open = 'ps', 'ph', windows[4]
   end
   redis.call('HINCRBY', key, settled, added)
