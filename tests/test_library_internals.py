@@ -24,7 +24,7 @@ import urllib3
 from gevent.server import StreamServer
 from gunicorn import util
 from gunicorn.config import Config
-from gunicorn.http import body, message
+from gunicorn.http import body, message, wsgi
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers import ggevent
 from werkzeug.local import LocalProxy
@@ -90,6 +90,11 @@ INTERNALS: list[tuple[str, Maker, str, str]] = [
     ("gevent", lambda: StreamServer, "_start_accepting_if_started", "app/server/gunicorn_server.py"),
     ("gunicorn", lambda: ggevent, "StreamServer", "app/server/gunicorn_worker.py"),
     ("gunicorn", lambda: util, "http_date", "app/server/gunicorn_worker.py"),
+    *(
+        ("gunicorn", lambda: wsgi, name, "app/server/gunicorn_worker.py, app/server/wsgi_response.py")
+        for name in ("Response.process_headers", "WSGIErrorsWrapper", "HEADER_VALUE_RE")
+    ),
+    ("gunicorn", lambda: util, "is_hoppish", "app/server/wsgi_response.py"),
     ("gunicorn", lambda: ggevent.GeventWorker, "timeout_ctx", "app/server/gunicorn_worker.py"),
     ("gunicorn", lambda: ggevent.GeventWorker, "is_already_handled", "app/server/gunicorn_worker.py"),
     ("gunicorn", lambda: ggevent.GeventWorker, "handle_request", "app/server/gunicorn_worker.py"),

@@ -78,4 +78,5 @@ class Gateway(Flask):
         """Return an adapter that matches paths only: finding the host name costs as much as matching."""
         if request is None or "HTTP_UPGRADE" in request.environ:  # WebSockets have separate routes
             return super().create_url_adapter(request)
-        return self.url_map.bind(HOST, path_info=request.path, default_method=request.method)
+        # not `Map.bind`, which encodes the host name for each request
+        return MapAdapter(self.url_map, HOST, "/", "", "http", request.path, request.method)

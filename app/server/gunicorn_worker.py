@@ -20,7 +20,7 @@ import structlog
 from gevent.monkey import get_original
 from gunicorn import util
 from gunicorn.glogging import Logger
-from gunicorn.http import errors
+from gunicorn.http import errors, wsgi
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
@@ -30,6 +30,7 @@ from app.server.client_connections import DRAIN_BYTES, ClientConnection, linger
 from app.server.gunicorn_server import Server, connections
 from app.server.http_refusal import response_bytes
 from app.server.upgrades import UpgradedConnection
+from app.server.wsgi_response import Response
 
 log = structlog.get_logger()
 
@@ -68,6 +69,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
         ggevent.StreamServer = Server
         select.poll = get_original("select", "poll")  # type: ignore[misc]
         util.http_date = _date  # gunicorn would format the date again for each response
+        wsgi.Response = Response
+        wsgi.WSGIErrorsWrapper = lru_cache(1)(wsgi.WSGIErrorsWrapper)  # it looks up a logger for each request
 
     def init_process(self) -> None:
         """Cache gunicorn's settings as attributes, because it looks up about thirty in every request."""
