@@ -89,7 +89,7 @@ class _Writer:
 
 
 def _batches(items: Sequence[T], length: int = BATCH_LENGTH) -> Iterator[tuple[Sequence[T], bool]]:
-    """Yield (items, True) for items that fit into a piece together, ([item], False) for a larger item."""
+    """Yield (items, True) for items that together fit into a piece, ([item], False) for a larger item."""
     for start in range(0, len(items), length):
         batch = items[start : start + length]
         if _is_small(batch):

@@ -44,7 +44,7 @@ def render(fields: Fields, has_colours: bool) -> str:
 
 
 def _request_words(fields: Fields) -> Iterator[str]:
-    """Yield a request's status and address, what it used, and its id where that is worth a look."""
+    """Yield a request's status and address, its usage, and its id if it failed or was retried."""
     yield f"{fields['status']} {fields['method']} {fields['endpoint']}"
     yield from _pairs({name: value for name, value in fields.items() if name not in SHORTENED})
     if "input_tokens" in fields:

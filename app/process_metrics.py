@@ -1,5 +1,5 @@
 """
-Metrics that each process counts in its memory, and shares with the others by a file.
+Metrics that each process counts in memory and shares with the other processes through a file.
 
 Counting is one step in a dictionary: a request does it a dozen times. A process writes what changed at
 intervals; `ProcessMetrics` sums up the files. A process that is killed loses what it counted since.
@@ -34,21 +34,25 @@ Labels = tuple[str, ...]
 
 
 class Snapshot(TypedDict):
-    """What a process counted; a series is its labels and its values. `gauges` is empty once it has ended."""
+    """
+    The metrics of a process; a series has labels and values.
+
+    `gauges` is empty once the process has ended.
+    """
 
     series: dict[str, list[tuple[Sequence[str], list[float]]]]
     gauges: dict[str, float]
 
 
 class Merge(StrEnum):
-    """What the gauges of processes that run are together."""
+    """How the gauges of running processes are combined."""
 
     SUM = "sum"
     MAX = "max"
 
 
 class Counter:
-    """A number for each combination of labels; it only grows."""
+    """A counter: a number for each combination of labels, which only grows."""
 
     def __init__(self, name: str, text: str, labels: Labels = ()) -> None:
         self.name, self.text, self.labels = name, text, labels
@@ -56,7 +60,7 @@ class Counter:
         FAMILIES.append(self)
 
     def inc(self, labels: Labels = (), amount: float = 1) -> None:
-        """Add *amount*; of 0, the series is shown from now on."""
+        """Add *amount*; 0 makes the series appear from now on."""
         self.values[labels] += amount
 
     def rows(self) -> Iterable[tuple[Labels, list[float]]]:
@@ -72,7 +76,7 @@ class Counter:
 
 
 class Histogram:
-    """For each combination of labels how many values were up to each bound, in `buckets`, and their sum."""
+    """A histogram: per combination of labels, how many values were up to each of `buckets`, and their sum."""
 
     def __init__(self, name: str, text: str, labels: Labels, buckets: Sequence[float]) -> None:
         self.name, self.text, self.labels = name, text, labels
@@ -87,7 +91,7 @@ class Histogram:
         row[-1] += value
 
     def show(self, labels: Labels) -> list[float]:
-        """Show the series from now on; return its row: a number for each bound, and the sum."""
+        """Make the series appear from now on; return its row: a number for each bound, and the sum."""
         return self._rows.setdefault(labels, [0.0] * (len(self._bounds) + 1))
 
     def rows(self) -> Iterable[tuple[Labels, list[float]]]:
@@ -105,7 +109,7 @@ class Histogram:
 
 
 class Gauge:
-    """A number of this process now."""
+    """A gauge: a current number of this process."""
 
     def __init__(self, name: str, text: str, merge: Merge = Merge.SUM) -> None:
         self.name, self.text = name, text
@@ -127,7 +131,7 @@ class SharedFile:
         self._written = b""
 
     def write(self) -> None:
-        """Write what is counted by now, if it changed. Raises OSError."""
+        """Write the current metrics if they have changed. Raises OSError."""
         content = orjson.dumps(snapshot())
         if content != self._written:
             _replace(self._path, content)
@@ -141,7 +145,7 @@ def shared_file(folder: Path) -> SharedFile:
 
 
 def snapshot() -> Snapshot:
-    """Return what this process has counted."""
+    """Return the current metrics of this process."""
     return {
         "series": {family.name: list(family.rows()) for family in FAMILIES},
         "gauges": {gauge.name: gauge.value for gauge in GAUGES},
@@ -149,14 +153,14 @@ def snapshot() -> Snapshot:
 
 
 def end_process(folder: Path, pid: int) -> None:
-    """Remove the gauges of the process *pid*, which has ended; what it counted stays. Raises OSError."""
+    """Remove the gauges of the process *pid*, which has ended; its counters stay. Raises OSError."""
     for path in folder.glob(f"{pid}-*.json"):
         ended: Snapshot = orjson.loads(path.read_bytes())
         _replace(path, orjson.dumps({**ended, "gauges": {}}))
 
 
 class ProcessMetrics(Collector):
-    """The metrics of all processes that write to *folder*; of this one alone without a folder."""
+    """The metrics of all processes that write to *folder*; without a folder, those of this process."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -184,7 +188,7 @@ class ProcessMetrics(Collector):
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write *content* so that a reader finds all of the old content, or all of the new."""
+    """Write *content* atomically: a reader finds either the old content or the new."""
     draft = path.with_suffix(".new")
     draft.write_bytes(content)
     draft.replace(path)

@@ -1,5 +1,5 @@
 """
-Identifies callers with a ChatGPT sign-in: an account of some pool, confirmed by the ChatGPT backend.
+Identify callers with a ChatGPT sign-in: an account of a pool that the ChatGPT backend confirms.
 
 The Codex CLI reads its usage with the token of its own sign-in instead of an API key. Account ids are no
 secret, so a made-up token must not cost the backend a query each time: refusals are remembered, and an

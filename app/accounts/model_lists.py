@@ -84,7 +84,7 @@ def read_codex_models(payload: Mapping[str, Any]) -> ListedModels:
     """
     Return the models that *payload* of the ChatGPT backend lists for API clients.
 
-    Metadata of more than MAX_LISTED_BYTES is left out. Raises UpstreamProtocolError when it is no list.
+    Metadata of more than MAX_LISTED_BYTES is left out. Raises UpstreamProtocolError when it is not a list.
     """
     metadata = codex_models(payload, METADATA)
     is_short = len(orjson.dumps(metadata)) <= MAX_LISTED_BYTES

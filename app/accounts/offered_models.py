@@ -34,8 +34,8 @@ def offered_models(
     """
     Return what *accounts*, all of a pool, offer to *key*, by name. The first account determines the owner.
 
-    A model route whose name is a pattern offers the names that *key* is given and that it matches: a pattern
-    is no name. *demo* is whether demo accounts answer.
+    A model route whose name is a pattern offers those names in the models of *key* that it matches, because a
+    pattern cannot be requested. *demo* is whether demo accounts answer.
     """
     usable = _usable(key, accounts, demo=demo)
     offered = {model.name: model for model in _of_routes(key, usable, routes)}

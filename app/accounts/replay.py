@@ -1,9 +1,9 @@
 """
 Replay traffic on a virtual clock: which accounts a policy would have chosen, and the result.
 
-The scripts are those that serve, run on a clock of their own, so a replay decides as the gateway
-does. Every account starts even, nothing fails, and a request takes as long as it was recorded to.
-An account may have a usage window that resets at fixed times, reported as an upstream reports it.
+It runs the scripts that serve requests, with a virtual clock, so a replay selects accounts as the gateway
+does. All accounts start in the same state, nothing fails, and a request takes its recorded time. An account
+may have a usage window that resets at fixed times, and is reported as an upstream reports it.
 """
 
 from __future__ import annotations

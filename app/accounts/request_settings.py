@@ -41,7 +41,7 @@ class RequestSettingsJson(TypedDict):
 
 
 TIMEOUTS = ("timeout_seconds", "first_token_timeout_seconds", "connect_timeout_seconds")
-# by a change, not merged
+# Settings that a change replaces; the others are merged.
 REPLACED = ("auth_header", "response_model", "websocket", "ca_certificates", *TIMEOUTS)
 
 

@@ -75,10 +75,10 @@ class RefreshTimes:
 
 class TokenRefresher:
     """
-    One per process. *exchange* sends (refresh token, reason) to the issuer and returns its response.
+    Renews tokens. One per process. *exchange* sends (refresh token, reason) to the issuer; it returns the
+    response.
 
-    It raises UpstreamRejected for what the issuer refused, and other UpstreamErrors for what
-    went wrong on the way.
+    It raises UpstreamRejected if the issuer refused the token, another UpstreamError for any other failure.
     """
 
     def __init__(
@@ -97,11 +97,10 @@ class TokenRefresher:
 
     def refresh_after_401(self, pool: str, account: Account) -> Account | None:
         """
-        Return the account with tokens that the upstream has not refused yet, or None.
+        Return the account with tokens that the upstream has not refused yet, None if there are none now.
 
-        None: there are none now. The account's state already has the reason, so the caller records nothing;
-        without a sign-in to renew (`signed_in`) the caller knows the reason.
-        Waits `RefreshTimes.max_wait` at most. Raises StoreUnavailable.
+        After None the caller records nothing: the account's state already has the reason, unless the account
+        has no sign-in to renew. Waits at most `RefreshTimes.max_wait`. Raises StoreUnavailable.
         """
         if not account.signed_in:
             return None

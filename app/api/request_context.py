@@ -221,7 +221,7 @@ class _Contexts:
         model, account_kinds, account_id, accounts = chosen
         requested, key = self._body["model"], self.key
         renamed = "" if requested == model else requested
-        # of a body that is forwarded as received nothing is cached upstream
+        # Upstreams cache nothing of a body that is forwarded as received.
         affinity = "" if self._is_raw else self._affinity(own)
         owner, conversation = ownership_of(key.id, own), conversation_of(own)
         return RequestContext(

@@ -136,10 +136,10 @@ class Price:
 
     def max_cost(self, input_tokens: int, output_tokens: int, tier: str | None) -> int:
         """
-        Return an upper bound in micro-dollars for so many tokens of any kind.
+        Return an upper bound in micro-dollars of the cost of so many tokens of any kind.
 
-        Where a request names no tier its account's settings may choose the most expensive one, so only
-        `default` and `flex` keep it from being billed as `priority`.
+        Only requests with the tier `default` or `flex` are certainly not billed as `priority`: without a
+        tier, the settings of the account at its upstream may choose the most expensive one.
         """
         rates = self._rates(STANDARD, input_tokens)
         input_rate, output_rate = rates.max_input, rates.max_output

@@ -1,11 +1,11 @@
 """
-What in a request refers to input that is not in it, so that its bytes bound nothing: one table.
+Find the parts of a request that refer to input outside the request, so that its size is no bound: one table.
 
-Text is known by what it has: parts, items and tools with other members may be read as something else,
-whatever their type is, since servers check different members first. Numbers and flags refer to
-nothing. What is referred to once is bounded by the model's maximum input; what an upstream adds itself,
-by a tool that it runs or a search, is sent with each of its calls of the model, and has no bound. Nor has
-what makes it call the model more than once: agents, compaction, modes that try several responses.
+A part, item or tool counts as text only if it has no other than known members, whatever its type is, because
+servers check different members first. Numbers and flags refer to nothing. Input that is referred to once is
+bounded by the model's maximum input. Input that an upstream adds by a tool that it runs, or by a search, is
+sent with each of its calls of the model and has no bound. The same holds for everything that makes it call
+the model more than once: agents, compaction, modes that try several responses.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (items, tools, `prompt`),
 https://platform.openai.com/docs/api-reference/chat/create (`audio` of an assistant message),
@@ -26,8 +26,8 @@ from app.translation.requests.parts import as_list
 
 # Fields of a body by which the upstream adds to the input what it has stored: earlier items, or files.
 STORED = ("conversation", "previous_response_id", "file_ids", "files", "attachments")
-# Fields of a body by which the upstream adds input of its own, as often as it likes. In a body that passes
-# through `prompt` is text.
+# Fields of a body by which the upstream may repeatedly add its own input. In a passed-through body, `prompt`
+# is text.
 ADDING = (
     "web_search_options",
     "search_parameters",

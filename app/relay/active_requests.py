@@ -1,7 +1,7 @@
 """
 The requests that are open in this process: their leases are renewed, and they can be ended.
 
-One renewal per pool and period serves all of them, so a lease costs no round trip of its own.
+One renewal per pool and period serves all leases, so they need no separate round trips.
 """
 
 from __future__ import annotations

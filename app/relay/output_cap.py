@@ -6,10 +6,10 @@ Two cases:
 - The upstream does not accept the client's limit (the ChatGPT backend; a length that its protocol refuses as
   too short). The response then ends after as many bytes as that number of tokens usually has. No strict limit
   relies on it: the reservation is the model's maximum there.
-- The upstream was sent the length and a strict limit relies on it. A response within the length must never be
-  cut, and N tokens have more than N bytes, so it ends only where what was observed proves more than N tokens.
-  Each delta with text has at least one token, unless an intermediary splits tokens, so the average is checked
-  as well; and no token of any known vocabulary is longer than MAX_TOKEN_BYTES.
+- The upstream was sent the length and a strict limit relies on it. A response of up to N tokens must never be
+  cut, so it is ended only if the deltas or the bytes prove more than N tokens. Each delta with text has at
+  least one token, unless an intermediary splits tokens, so the average size of deltas is checked as well. No
+  token of any known vocabulary is longer than MAX_TOKEN_BYTES.
 
 The upstream's events are counted, whichever protocol the client uses.
 """

@@ -1,12 +1,12 @@
 """
 Rewrite chunks of a chat stream that deviate from the API, for every consumer of the stream.
 
-Repaired are: pieces of tool calls (see `tool_call_repair`), content as a list of parts (Mistral),
-a complete `message` instead of deltas, an index that is null, missing or text, `finish_reason: ""`,
-other names of finish reasons, unknown ones, arguments that are an object, further calls under
-`function_call`, and usage inside the choice (Moonshot) or under `x_groq`. Where SDKs expect an object
-or a list, a value of another type is what it can only mean (a delta that is text is content, a single
-call is a list of one), or is left out. Other deviations stay.
+It repairs pieces of tool calls (see `tool_call_repair`), content that is a list of parts (Mistral), a
+complete `message` instead of deltas, an index that is null, missing or text, `finish_reason: ""`, other or
+unknown names of finish reasons, arguments that are an object, further calls under `function_call`, and usage
+inside the choice (Moonshot) or under `x_groq`. Where SDKs expect an object or a list, a value of another type
+is converted if its meaning is clear (a delta that is text is content, a single call is a list of one), and
+omitted otherwise. Other deviations are not changed.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """

@@ -1,9 +1,10 @@
 """
 Rewrite output items of a response that deviate from the API, for every consumer of the response.
 
-Arguments of a call that are an object become its JSON, as a text, and content of a message that is a text
-its one part; no content is an empty list. A function call whose arguments end inside their JSON was cut: it
-is incomplete. Two calls have two ids. What is as documented is returned as it is, not copied.
+Arguments that are an object are replaced by their JSON text. Content of a message that is a text becomes a
+list of one part, and absent content an empty list. A function call whose arguments end inside their JSON was
+cut, so it is marked incomplete. Two calls with the same id get different ids. A regular item is returned
+without a copy.
 
 Source: https://platform.openai.com/docs/api-reference/responses/object
 """

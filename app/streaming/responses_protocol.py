@@ -274,7 +274,7 @@ def _end_of(response: dict[str, Any]) -> str:
 
 
 def _text_of(kind: str, delta: Any) -> str:
-    """Return the text of a *delta* that is none: a number is text without quotes, others have no meaning."""
+    """Return a *delta* that is not a text as text: the JSON of a number or of arguments, '' for others."""
     if type(delta) is int:
         return str(delta)
     is_json = kind == "response.function_call_arguments.delta" and type(delta) in (dict, list)

@@ -5,9 +5,9 @@ SDKs join the pieces of a call by `index`, which has to count from 0, append eve
 receive, and expect both in the first piece. Servers deviate: Gemini's compatible endpoint gives all
 parallel calls index 0, others begin with 1 or leave gaps, Mistral gives neither index nor type, Qwen
 repeats the id, llama.cpp has sent arguments as an object, others send the name or the id later, or the
-name in fragments, which some SDKs join and others replace. A call is held back until its name is known:
-one that only begins the name of a declared tool, or of a tool that was not declared at all, may go on
-until the arguments begin.
+name in fragments, which some SDKs join and others replace. A call is held back until its name is complete: a
+name that is the beginning of a declared tool's name, or not declared at all, may be continued until the
+arguments begin.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ class ToolCallRepair:
 
     def repaired(self, pieces: Any) -> list[Payload]:
         """
-        Return *pieces* as the API documents them, without the beginning of nameless calls.
+        Return *pieces* as the API documents them, without calls whose name is not known yet.
 
-        A single object is a list of one. What is no object, or has nothing of a call, is left out.
+        A single object is read as a list of one. Values that are not pieces of a call are omitted.
         """
         listed = pieces if isinstance(pieces, list) else [pieces]
         pieces = [piece for each in listed if (piece := _as_piece(each)) is not None]
@@ -262,9 +262,9 @@ def number_of(index: Any) -> int | None:
 
 def _as_piece(value: Any) -> Payload | None:
     """
-    Return *value* as a piece of a call; None if it is none.
+    Return *value* as a piece of a call, None if it is not one.
 
-    A function that is text is a name, and a name or arguments may be next to the id instead.
+    A `function` that is text is the name. The name and the arguments may also be next to the id.
     """
     if not isinstance(value, dict):
         return None

@@ -1,9 +1,9 @@
 """
 Parse the token usage of a response, from either protocol.
 
-Servers report details under other names (`_NAMES`), and reasoning outside the output, or only in
-the total: the total decides, since it is what they bill. Some report under the names of the other
-protocol, which are read where those of their own are absent, and some write numbers as texts.
+Servers report details under different names (`_NAMES`). Some report reasoning outside the output, or only in
+the total: then the total decides, because it is what they bill. Some use the names of the other protocol,
+which are read if those of their own protocol are absent. Some write numbers as texts.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object and
 https://platform.openai.com/docs/api-reference/responses/object; other names are those of
@@ -184,9 +184,9 @@ def _billed(
     """
     Return (input, output) including tokens that are not part of the reported ones.
 
-    More cached tokens than input are added to it, and more reasoning than output to that, if the
-    total includes them, or is absent and they are plausible. What else the total includes is hidden
-    reasoning.
+    Cached tokens are added to the input if they exceed it, and reasoning to the output if it exceeds that,
+    where the total includes them, or where there is no total and they are plausible. Any rest of the total
+    counts as hidden reasoning.
     """
     cached = cached if cached is not None and cached > tokens_in else 0
     if total is None:

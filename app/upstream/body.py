@@ -25,7 +25,7 @@ from app.yielding import end_turn
 READ_BYTES = 65536
 TURN_BYTES = 32 * 1024  # bytes read before other greenlets run: some milliseconds of events
 READ_COST_BYTES = 512  # what a short read counts as: it takes as long as reading so many
-# If so many came with the headers, of 8,192 that http.client reads, more is probably waiting
+# If so many of the 8,192 bytes that http.client reads are body, more data is probably waiting.
 MORE_BYTES = 4096
 INFLATED_BYTES = 8 * 1024 * 1024  # most that one read may inflate to; text shrinks to a hundredth at best
 BROKEN = "The connection to the upstream broke"

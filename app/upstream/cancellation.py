@@ -1,5 +1,5 @@
 """
-Cancels a request, wherever it waits: on a socket, in a sleep, in a connect.
+Cancel a request, wherever it waits: on a socket, in a sleep, in a connect.
 
 Any greenlet, or the hub, may cancel; the request ends at its next wait. Nothing is thrown into running
 code, so a Redis call or a settlement is never cut in half.

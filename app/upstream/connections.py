@@ -93,7 +93,7 @@ class _GuardedConnection:
             super()._tunnel()  # type: ignore[misc]
         except TimeoutError:
             raise
-        except OSError as error:  # also raised for a status that is no success
+        except OSError as error:  # also raised for a status other than 2xx
             raise ProxyError("The proxy refused to connect", error) from error
 
     def request(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Responses of upstreams: what has arrived, and the reading of errors and of small bodies."""
+"""Responses of upstreams, and the reading of errors and of small bodies."""
 
 from __future__ import annotations
 

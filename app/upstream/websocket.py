@@ -125,8 +125,8 @@ class WebSocket:
         """
         Return the messages that one read completes, None after *seconds* without any.
 
-        Raises WebSocketClosed at the end; UpstreamProtocolError and StreamEventTooLarge for messages that
-        are no events.
+        Raises WebSocketClosed at the end of the connection, UpstreamProtocolError or StreamEventTooLarge for
+        messages that are not events.
         """
         until = time.monotonic() + seconds
         while True:

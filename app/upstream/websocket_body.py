@@ -117,7 +117,7 @@ class WebSocketBody(Body):
         self._is_reusable = False
         self.complete = False
         self.response_id = ""
-        self._items: list[tuple[int, JsonObject]] = []  # by output index
+        self._items: list[tuple[int, JsonObject]] = []  # (output index, finished item)
 
     @property
     def items(self) -> list[JsonObject]:

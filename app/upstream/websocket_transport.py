@@ -1,9 +1,9 @@
 """
 Send requests of conversations to an account over WebSocket, where its upstream offers that.
 
-A conversation has one connection at a time. Its requests after the first send only what is new (see
-`conversation_turns`). What the upstream refuses before it has begun is sent over HTTP instead, or once more
-in full where the connection, or the memory of the upstream, was lost:
+A conversation has one connection at a time. Its requests after the first send only the new items (see
+`conversation_turns`). If the upstream refuses a request before it has begun, the request is sent over HTTP
+instead, or once more in full if only the connection or the upstream's state was lost:
 
     the handshake is answered with another status     HTTP, for AVOID_SECONDS for the whole account
     a new connection is closed before an event         the same

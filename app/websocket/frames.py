@@ -34,8 +34,8 @@ class Create:
     A `response.create`, without the fields that only a connection knows.
 
     `fields` and `items` are JSON: the body without its input, and the items of the input without brackets.
-    `items` is None where there is no valid input (such as `messages`): then `fields` has everything.
-    `text` is an input that is text, which is sent as such where nothing precedes it.
+    `items` is None if there is no valid `input` (for example, `messages`): then `fields` is the complete
+    body. `text` is an input that is text; it is sent unchanged if nothing precedes it.
     """
 
     lane: str

@@ -20,7 +20,7 @@ class Compaction(StrEnum):
     """How an account compacts a conversation."""
 
     ENDPOINT = "endpoint"  # by a request to a separate endpoint
-    TRIGGER = "trigger"  # by a trigger item at the end of an ordinary request
+    TRIGGER = "trigger"  # by a special item at the end of an ordinary request
 
 
 def bearer_headers(credential: str) -> dict[str, str]:

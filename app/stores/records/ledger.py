@@ -222,7 +222,7 @@ class OpenRequest:
     endpoint: str
     started_ms: int
     decisions: str
-    requested_model: str  # as the client named it; empty: `model`
+    requested_model: str  # the name that the client sent; empty: that is `model`
     is_expired: bool  # its lease expired, and it was charged its upper bound
     team: str = ""  # the key's team at admission
     attribution: Attribution = field(default_factory=Attribution)  # of its key now
@@ -237,8 +237,8 @@ class WaitingRequest:
     endpoint: str
     since_ms: int
     before: int
-    requested_model: str = ""  # as the client named it; empty: `model`
-    team: str = ""  # of its key now
+    requested_model: str = ""  # the name that the client sent; empty: that is `model`
+    team: str = ""  # the key's current team
     attribution: Attribution = field(default_factory=Attribution)  # of its key now
 
 

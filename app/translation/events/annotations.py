@@ -1,10 +1,10 @@
 """
 Citations of addresses: nested in chat, flat in Responses. Chat has no other annotations.
 
-Mistral cites in parts of the content: an address, or numbers that the request's documents have.
-Chat clients receive these parts as they are, Responses clients as annotations.
+Mistral cites in parts of the content, by an address or by numbers of documents in the request. Chat clients
+receive these parts unchanged, Responses clients receive annotations.
 
-Positions count the characters of a part's text, which in chat are those of the whole message.
+Positions count the characters of a part's text; in chat, a message has a single text.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object (message, annotations),
 https://platform.openai.com/docs/api-reference/responses-streaming (annotation added) and

@@ -22,9 +22,9 @@ _CREATED = b'"created"'
 
 class ChunkIdentity:
     """
-    The first chunk with an id, or with content, decides; what it lacks is replaced by *default*.
+    The identity is that of the first chunk with an id or with content; *default* provides what it lacks.
 
-    Chunks before it are held back. Events that are no chunks, and the sentinel, pass unchanged.
+    Chunks before it are held back. Events that are not chunks, and the sentinel, pass unchanged.
     """
 
     def __init__(self, default: Payload, choices: int = 1) -> None:

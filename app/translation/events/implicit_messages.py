@@ -16,14 +16,15 @@ from app.translation.events.response_items import PARTS, OpenMessage
 
 Payload = dict[str, Any]
 
-KINDS = {f"response.{kind}.delta": kind for kind in ("output_text", "refusal")}  # by type of event
+# Kind of text by type of event
+KINDS = {f"response.{kind}.delta": kind for kind in ("output_text", "refusal")}
 
 
 class ImplicitMessages:
     """Messages that the upstream did not announce, by output index."""
 
     def __init__(self) -> None:
-        self._open: dict[int, OpenMessage] = {}  # by output index
+        self._open: dict[int, OpenMessage] = {}  # open messages by output index
 
     def __contains__(self, index: int) -> bool:
         return index in self._open

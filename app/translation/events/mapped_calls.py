@@ -1,5 +1,5 @@
 """
-Calls of functions that stand for a custom tool or for `local_shell`.
+Calls of functions that represent a custom tool or `local_shell`.
 
 Their arguments are JSON that is readable only when it is complete, so the client receives the call's
 text, or its action, at the end of the call.

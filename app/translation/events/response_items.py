@@ -34,10 +34,10 @@ class OpenMessage:
         self._position: ResponsesEvent = {"item_id": item_id, "output_index": output_index}
         self._head: ResponsesItem = {"id": item_id, **item}
         self._parts: list[ContentPart] = []
-        self._kind = ""  # of the part that is open
+        self._kind = ""  # type of the open part
         self._pieces: list[str] = []
         self._logprobs: list[Any] = []
-        self._annotations: list[Any] = []  # of the part that is open
+        self._annotations: list[Any] = []  # annotations of the open part
 
     @property
     def text(self) -> str:

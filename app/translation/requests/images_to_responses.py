@@ -1,8 +1,9 @@
 """
 Translate a request of the Images API to a Responses request in which a model calls the image tool.
 
-The tool has most of the fields by the same names. What it lacks has no effect and is named, unless it
-changes which image is produced (`uncarried_field`): such a request needs an account with the Images API.
+The tool has most of the fields under the same names. A field that it lacks has no effect and is reported as
+ignored, unless it changes which image is produced (`uncarried_field`): such a request needs an account with
+the Images API.
 
 Source: https://platform.openai.com/docs/api-reference/images and
 https://platform.openai.com/docs/guides/tools-image-generation

@@ -1,8 +1,8 @@
 """
 State of a chat server that a conversation lacks: calls without their reasoning, or without their signature.
 
-Some clients do not return it, and a conversation that another account began never had it. Servers refuse such
-a request, but document or accept a placeholder. Only what is absent is filled in.
+Some clients do not return this state, and a conversation that another account began never had it. Servers
+refuse such requests, but document or accept a placeholder, which is filled in where the state is absent.
 
 Sources: https://api-docs.deepseek.com/guides/thinking_mode (presence is checked, at Kimi as well)
 and https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ: calls that another model made)

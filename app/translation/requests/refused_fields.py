@@ -1,13 +1,13 @@
 """
 Fields that a server refuses: those that its error names, and the same request without them.
 
-Only a field that the gateway added or translated is left out, or one of the client's that does not change the
-response: it is then named as ignored. The two names of chat's output length replace each other, and a choice
-of allowed tools is replaced by a request with these tools alone. Of any other field the client receives the
-refusal. State that a server misses gets a placeholder, see `missing_state`.
+A field is omitted if the gateway added or translated it. A field of the client is omitted, and reported as
+ignored, if it does not change the response. The two names of chat's output length replace each other, and a
+choice of allowed tools is replaced by a request with only these tools. For any other field the client
+receives the refusal. State that a server misses is replaced by a placeholder, see `missing_state`.
 
-The words are those of the OpenAI API, Azure, Groq, Cerebras, Mistral, Gemini, Fireworks, vLLM and the ChatGPT
-backend.
+The patterns match errors of the OpenAI API, Azure, Groq, Cerebras, Mistral, Gemini, Fireworks, vLLM and the
+ChatGPT backend.
 """
 
 from __future__ import annotations

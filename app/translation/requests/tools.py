@@ -1,7 +1,7 @@
 """
 Translate tools and tool choices: nested in chat, flat in Responses.
 
-Tools that the upstream runs exist in Responses alone: translated to chat they are left out.
+Tools that the upstream runs exist only in Responses; a translation to chat omits them.
 Custom tools and `local_shell` become functions where servers know only those; see `function_calls`
 for their calls, and `chat_tool_names` for their names.
 
