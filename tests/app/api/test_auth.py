@@ -64,7 +64,7 @@ def test_presented_key(headers: dict[str, str], key: str) -> None:
     ],
 )
 def test_own_headers_on_every_endpoint(path: str, headers: dict[str, str]) -> None:
-    """A key in a header of its own is accepted, whatever else `Authorization` holds."""
+    """A key in one of the other headers is accepted, whatever `Authorization` contains."""
     client = FakeServices().client()
 
     response = client.get(path, headers=headers) if "chat" not in path else client.post(path, headers=headers)
@@ -83,7 +83,7 @@ def test_other_values_are_refused(path: str, headers: dict[str, str]) -> None:
 
 
 def test_a_key_that_this_process_names() -> None:
-    """Only the WSGI environment names it; a header of the same name is a header like any other."""
+    """Only the WSGI environment can name it; a client's header of the same name has no effect."""
     services = FakeServices()
     services.api_keys.authorize = lambda pool, key_id: services.key if key_id == "key_1" else None
     client = services.client()

@@ -1,4 +1,4 @@
-"""Bodies are read within their limits, whatever they are packed in."""
+"""Bodies are read within their limits, in every encoding."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_decompression_yields(pack: Any) -> None:
 
 @pytest.mark.parametrize("frame", [zstandard.compress(b""), b"\x50\x2a\x4d\x18\x00\x00\x00\x00"])
 def test_frames_without_content_yield(frame: bytes) -> None:
-    """They are a body of megabytes that becomes nothing."""
+    """A body of megabytes may decompress to nothing, and must let other greenlets run."""
     data = frame * (4 * 1024 * 1024 // len(frame))
     headers = {"Content-Encoding": "zstd"}
     with counted_turns() as turns, app.test_request_context(method="POST", data=data, headers=headers):

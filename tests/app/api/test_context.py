@@ -18,7 +18,7 @@ def app() -> Flask:
 
 
 def test_services(app: Flask) -> None:
-    """Of the application that serves the request, where there are several."""
+    """They are those of the application that serves the request, if there are several."""
     other = Flask("other", static_folder=None)
     other.extensions[EXTENSION] = object()
 

@@ -62,7 +62,7 @@ class TestPreflight:
 
     @pytest.mark.parametrize("missing", ["Origin", "Access-Control-Request-Method"])
     def test_other_requests(self, missing: str) -> None:
-        """An OPTIONS request that no browser sends needs a key, as ever."""
+        """An OPTIONS request that is not a preflight still needs a key."""
         headers = {name: value for name, value in PREFLIGHT.items() if name != missing}
 
         assert client("*").options("/v1/chat/completions", headers=headers).status_code == 401
@@ -84,7 +84,7 @@ class TestResponses:
         assert ALLOWED not in client("*").get(path, headers={"Origin": PAGE, **BEARER}).headers
 
     def test_no_page(self) -> None:
-        """What is no page's request is answered as ever."""
+        """A request without an origin is answered as usual."""
         assert ALLOWED not in client("*").get("/v1/models", headers=BEARER).headers
 
 
@@ -93,7 +93,7 @@ class TestSetting:
         ("origin", "allowed"), [(PAGE, PAGE), ("https://evil.test", None), ("null", None)]
     )
     def test_list(self, origin: str, allowed: str | None) -> None:
-        """Pages of listed origins alone may read; each is named, so caches must keep them apart."""
+        """Only pages of listed origins may read; the response names the origin, so caches must vary by it."""
         listed = client("http://localhost:3000", PAGE)
         preflight = listed.options("/v1/models", headers={**PREFLIGHT, "Origin": origin})
         response = listed.get("/v1/models", headers={**BEARER, "Origin": origin})

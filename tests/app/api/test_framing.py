@@ -15,7 +15,7 @@ def number_of(frame: bytes) -> int:
 
 class TestResponsesFraming:
     def test_a_keepalive_takes_no_number_from_the_events_that_follow(self) -> None:
-        """A client that counts from the event before it neither misses nor repeats the one after it."""
+        """A client that counts event numbers neither misses nor repeats the event after a keep-alive."""
         framing = ResponsesFraming()
         framing.frames(
             [Event({"type": "response.created", "sequence_number": 0, "response": {"id": "resp_1"}})]

@@ -1,4 +1,4 @@
-"""Whatever names and numbers a response is about, its headers are ones that HTTP can carry."""
+"""Whatever names and numbers a response reports, its headers are valid in HTTP."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_content_types_of_upstreams(kind: str) -> None:
 
 @given(st.text(st.characters(max_codepoint=0xFF, exclude_characters="\r\n\0")))
 def test_request_ids_and_cache_headers(given_id: str) -> None:
-    """What WSGI can bring is Latin-1."""
+    """WSGI passes headers as Latin-1."""
     app = Flask("test")
     environ = {"HTTP_X_REQUEST_ID": given_id, "HTTP_X_BF_CACHE_THRESHOLD": given_id}
     with app.test_request_context("/", environ_overrides=environ):

@@ -1,4 +1,4 @@
-"""What identifies a repeat, what is stored for it, and what its recording has."""
+"""What identifies a repeat, which responses are stored, and what a recording contains."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TestFingerprint:
 
 
 class TestRefusals:
-    """Where the key cannot be claimed nothing is sent: a request that ran without a claim could run twice."""
+    """If the key cannot be claimed nothing is sent: a request without a claim could run twice."""
 
     @pytest.mark.parametrize(
         ("error", "status", "code"),

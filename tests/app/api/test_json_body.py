@@ -1,4 +1,4 @@
-"""JSON is counted before it is parsed, and parsed in turns that others can wait for."""
+"""JSON values are counted before parsing, and parsing lets other requests run in between."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def values_in(value: Any) -> int:
 
 @pytest.fixture
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let everything that is done to megabytes be done to some bytes."""
+    """Apply to some bytes what is otherwise done to megabytes."""
     monkeypatch.setattr(json_body, "SLICE_BYTES", 16)
     monkeypatch.setattr(json_body, "CUT_OUT_FROM_BYTES", 0)
 

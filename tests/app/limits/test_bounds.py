@@ -58,7 +58,7 @@ class TestInput:
 
     @given(st.lists(st.sampled_from(["low", "high", "auto", None]), max_size=4), st.text(max_size=50))
     def test_images(self, details: list[str | None], content: str) -> None:
-        """An image counts for what its detail may cost, never for the letters of its data."""
+        """An image counts as the maximum for its detail, never as the bytes of its data."""
         body = shown({"type": "text", "text": content}, *(image(detail=detail) for detail in details))
         ceilings = sum(85 if detail == "low" else 1445 for detail in details)
 
@@ -76,14 +76,14 @@ class TestInput:
         assert 2 * 1445 <= maximum <= 2 * 1445 + 1000
 
     def test_unknown_models_image(self) -> None:
-        """Who does not know the model knows no ceiling, but has a guess."""
+        """An image for an unknown model has no upper bound, but an estimate."""
         guessed = bounds(shown(image()), model="llama")
 
         assert "input_tokens" not in guessed.upper_bound
         assert guessed.estimate["input_tokens"] < 2000
 
     def test_unscaled_image(self) -> None:
-        """A model that takes images as they are is bound by its context window alone."""
+        """For a model that does not scale images, only the context window is a bound."""
         assert bounds(shown(image()), model="gpt-5.6-sol").upper_bound["input_tokens"] == 1_050_000
         assert bounds(shown(image(detail="high")), model="gpt-5.6-sol").upper_bound["input_tokens"] < 10_000
 
@@ -98,7 +98,7 @@ class TestInput:
         ],
     )
     def test_what_cannot_be_seen_into(self, part: dict[str, Any]) -> None:
-        """Files and the like are bound by the context window; a guess goes by their size."""
+        """Files and similar parts are bounded by the context window and estimated by their size."""
         result = bounds(shown(part))
 
         assert result.upper_bound["input_tokens"] == 128_000
@@ -116,7 +116,7 @@ class TestInput:
         [{"tools": [{"type": "web_search"}]}, {"web_search_options": {}, "prompt": {"id": "p"}}],
     )
     def test_hosted_tools(self, more: dict[str, Any]) -> None:
-        """What the upstream may look up by itself, again and again, has no bound."""
+        """Input that the upstream may add repeatedly, such as search results, has no bound."""
         result = bounds({"messages": [USER_MESSAGE], **more})
 
         assert "input_tokens" not in result.upper_bound
@@ -144,7 +144,7 @@ class TestOutput:
         ],
     )
     def test_most(self, more: dict[str, Any], maximum: int) -> None:
-        """The caller's limit, else the model's, for each choice."""
+        """The bound is the caller's length, else the model's maximum, for each choice."""
         assert bounds({"messages": [USER_MESSAGE], **more}).upper_bound["output_tokens"] == maximum
 
     @given(
@@ -154,7 +154,7 @@ class TestOutput:
     def test_only_names_that_the_endpoint_honours_count(
         self, lengths: dict[str, int], client_protocol: str
     ) -> None:
-        """Any other is as if it were absent: an upstream drops it, and answers as long as it likes."""
+        """Other names count as absent: an upstream ignores them, so the response may have any length."""
         honoured = [lengths[name] for name in LENGTH_FIELDS.get(client_protocol, ()) if name in lengths]
 
         maximum = compute_bounds(

@@ -1,4 +1,4 @@
-"""No upstream reads a field that the gateway checks by another name, whatever it takes names for."""
+"""No upstream can read a field that the gateway checks under another name, however it matches names."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class TestParse:
         assert parsed(text) == {"what": what, "per": per, "max": maximum, "mode": "strict"}
 
     def test_suffixes(self) -> None:
-        """A model pattern and a mode may follow, and beat those given alongside the text."""
+        """A model pattern and a mode in the text have priority over the arguments."""
         assert parsed("5 usd/day for gpt-5* balanced", model="o3", mode="strict") == {
             "what": "cost",
             "per": "day",

@@ -39,7 +39,7 @@ def test_completions(body: dict[str, Any], maximum: int) -> None:
 
 
 def test_completions_without_a_length() -> None:
-    """OpenAI's API ends them after 16 tokens, other servers when they like: only the model bounds them."""
+    """OpenAI's API stops after 16 tokens, other servers do not: only the model's maximum is a bound."""
     priced = compute_passthrough_bounds("completions", {}, 100, load_shipped_prices().find("gpt-4o"))
 
     assert "output_tokens" not in compute_passthrough_bounds("completions", {}, 100, None).upper_bound
@@ -63,7 +63,7 @@ def test_a_number_without_sense_bounds_nothing() -> None:
 
 
 def test_an_image_by_a_model_that_calls_a_tool() -> None:
-    """That model may reason unseen, and nothing bounds what the tool's results add to its input."""
+    """The calling model may reason, and nothing bounds the input that the results of its tool add."""
     price = load_shipped_prices().find("gpt-4o")
     bounds = compute_image_bounds("images/generations", {"n": 2}, 100, price, tool_output=1000)
 

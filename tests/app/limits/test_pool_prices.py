@@ -31,7 +31,7 @@ def version(client: Any) -> str:
 
 class TestPriceTable:
     def test_own_price(self, prices: PoolPrices, redis_client: Any) -> None:
-        """A pool's row holds for it alone, and names the change it came with."""
+        """A row applies only to the pool that set it, and names the version of the change."""
         prices.put("p", "llama", LLAMA)
         table = prices.table("p", version(redis_client))
 

@@ -87,7 +87,7 @@ class TestCost:
         assert rates.cost(used(100, 0, **details)) == cost
 
     def test_unknown_model(self) -> None:
-        """No price is not a price of nothing."""
+        """A missing price is not a price of zero."""
         assert TABLE.find("llama-9") is None
         assert ceiling_cost(used(10, 10)) == 600
 
@@ -101,7 +101,7 @@ class TestCost:
     def test_most_is_a_bound(
         self, model: str, requested_tier: str | None, tokens: tuple[int, int], shares: list[int], billed: str
     ) -> None:
-        """Whatever tokens they turn out to be, and in whichever tier a request that named none is billed."""
+        """It is a bound for any kind of tokens, and for any tier if the request names none."""
         if requested_tier == "default" and billed == "priority":
             billed = "default"
         if requested_tier == "flex" and billed == "priority":
@@ -131,7 +131,7 @@ class TestFind:
 
     @pytest.mark.parametrize("name", ["", "ft:gpt-4o-2024-08-06:org::id", "gpt-4o-2024"])
     def test_near_names(self, name: str) -> None:
-        """Nothing else is guessed: a fine-tuned model is dearer than its family."""
+        """Other similar names have no price: a fine-tuned model is more expensive than its family."""
         assert TABLE.find(name) is None
 
     @pytest.mark.parametrize("name", ["GPT-4o", "Gpt-4O-2024-11-20"])
@@ -187,7 +187,7 @@ class TestData:
 
     @pytest.mark.parametrize("model", ["gpt-6-astra", "gpt-5.5", "gpt-5", "gpt-4.1", "gpt-4o", "o3"])
     def test_ceiling(self, model: str) -> None:
-        """A model without a price counts for no less than any of general use."""
+        """A model without a price counts at least as much as any model of general use."""
         standard = TABLE.rows()[model]["standard"]
 
         assert standard["input"] <= CEILING.input

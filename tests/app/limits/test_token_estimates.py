@@ -8,7 +8,7 @@ from app.limits.token_estimates import BY_BYTES, BY_DELTAS, estimate_tokens, max
 
 @given(st.integers(0, 10**9))
 def test_what_fits_counts_as_no_more(tokens: int) -> None:
-    """A cut at `bytes_for` settles at the tokens that were allowed, and one byte more would not."""
+    """A response cut at `max_bytes_for` counts as the allowed tokens; one byte more would exceed them."""
     assert estimate_tokens(max_bytes_for(tokens)) == (tokens, BY_BYTES)
     assert estimate_tokens(max_bytes_for(tokens) + 1) == (tokens + 1, BY_BYTES)
 

@@ -90,11 +90,11 @@ class TestAdapt:
         assert adaptation().adapt(attempt(committed=committed), error) is None
 
     def test_store_is_away(self) -> None:
-        """What cannot be remembered would be refused again with each request."""
+        """A refusal that cannot be stored would recur with each request, so the client receives it."""
         assert adaptation(StoreUnavailable("away")).adapt(attempt(), UNKNOWN) is None
 
     def test_number(self) -> None:
-        """A server that names one field after the other is adapted to a few times."""
+        """A request is adapted only a few times to a server that names one field after the other."""
         adapts = adaptation()
 
         results = [adapts.adapt(attempt(), UNKNOWN) for _ in range(MAX_ADAPTATIONS + 1)]
@@ -107,7 +107,7 @@ class TestAdaptedRequest:
         assert adapted_request(CHAT, make_request(), ACCOUNT, lacks_foreign_state=False) is CHAT
 
     def test_learned(self) -> None:
-        """Only what was refused for this protocol and model is left out."""
+        """Only fields that were refused for this protocol and model are left out."""
         refused = (
             RefusedField("chat", "stream_options", "m"),
             RefusedField("chat", "stream", "other"),

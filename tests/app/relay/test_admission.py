@@ -74,7 +74,7 @@ class Store:
 
 
 class Accounts:
-    """Those in *unreadable* have a credential that this process cannot read."""
+    """Accounts; this process cannot read the credentials of those in *unreadable*."""
 
     def __init__(self, unreadable: tuple[str, ...] = ()) -> None:
         self._cannot_read = unreadable
@@ -322,7 +322,7 @@ class TestUnreadable:
         assert (report.attempt, request.unreadable) == (1, ["a"])
 
     def test_after_an_attempt_that_is_charged(self) -> None:
-        """The attempt that was not sent repeats nothing of the report that led to it."""
+        """An attempt that was not sent does not repeat the report that led to it."""
         store, other = Store(Selection("b", 1, 3)), Accounts(unreadable=("a",))
         failed = AttemptReport(1, Outcome({"ok": False}), charge={"cost": 5}, tried=("z",))
 

@@ -47,7 +47,7 @@ def test_a_conversation_id_beats_the_text() -> None:
 
 
 def test_keys_do_not_meet() -> None:
-    """Or one caller could learn from the account another one's cache key leads to."""
+    """Otherwise a caller could learn which account the cache key of another caller leads to."""
     assert of({"prompt_cache_key": "c"}) != of({"prompt_cache_key": "c"}, key="key_2")
 
 
@@ -72,7 +72,7 @@ def test_only_a_conversation_is_owned() -> None:
     st.integers(1, 60),
 )
 def test_the_start_equals_that_of_the_full_conversation(value: Any, room: int) -> None:
-    """What is left out comes after the bytes that are hashed: fingerprints are as they were."""
+    """Only parts after the hashed bytes are left out, so fingerprints do not change."""
     part, _ = affinity._prefix(value, room)
 
     assert orjson.dumps(part)[:room] == orjson.dumps(value)[:room]

@@ -82,7 +82,7 @@ def test_a_complete_response_leaves_its_connection_reusable() -> None:
 
 
 def test_a_response_that_was_cut_closes_it() -> None:
-    """Or the upstream would go on to produce, and bill, the rest."""
+    """Otherwise the upstream would produce, and bill, the rest."""
     handler = Handler()
     handler.was_cut = True
     list(exchange(handler))
@@ -122,7 +122,7 @@ def test_a_request_that_is_given_up_is_abandoned() -> None:
 
 
 def test_a_refusal_knows_which_of_its_words_the_request_contained() -> None:
-    """So that a message which echoes a prompt is not logged."""
+    """This prevents a message that echoes a prompt from being logged."""
     refusal = UpstreamRejected("No", status=400, type="x", code=None)
 
     with pytest.raises(UpstreamRejected) as caught:

@@ -25,5 +25,5 @@ from tests.support.relay import make_request
     ],
 )
 def test_whether_reasoning_is_requested(body: dict[str, Any], is_requested: bool) -> None:
-    """Under any of the names that clients use: upstreams are then waited for longer."""
+    """It is recognized under every name that clients use, because upstreams then need longer."""
     assert make_request(body=body).is_reasoning_requested is is_requested

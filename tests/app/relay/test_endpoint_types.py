@@ -1,4 +1,4 @@
-"""How requests of each endpoint are put to accounts."""
+"""How requests of each endpoint are sent to accounts."""
 
 from __future__ import annotations
 

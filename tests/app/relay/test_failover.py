@@ -69,7 +69,7 @@ def events_of(
     charge: dict[str, Any] | None = None,
 ) -> list[Any]:
     """
-    Return what failover yields whose attempts and reports go as given.
+    Return what failover yields when its attempts and reports end as given.
 
     *reports* collects copies of the reports; *charge* is what a failed attempt is charged.
     """
@@ -102,7 +102,7 @@ def events_of(
 
 class TestRoute:
     def test_a_wait_for_one_account_does_not_skip_others(self) -> None:
-        """However long the first was silent, the second account is tried immediately."""
+        """The second account is tried immediately, however long the first one was silent."""
         clock = Clock()
         silent = [TimedAttempt(clock, name, 60.0, StreamIdleTimeout("Silent")) for name in "ab"]
 
@@ -133,7 +133,7 @@ class TestRoute:
 
     @pytest.mark.parametrize(("named", "waited"), [(3.0, 3.0), (None, 0.0)])
     def test_an_account_rests_as_long_as_it_requested(self, named: float | None, waited: float) -> None:
-        """Also where another account was tried in between."""
+        """An account gets the pause that it requested, even if another one was tried in between."""
         clock = Clock()
         failing = UpstreamRejected(
             "Oops", status=500, type="server_error", code=None, upstream_status=500, retry_after_seconds=named
@@ -160,7 +160,7 @@ class TestRoute:
         assert reports[0].excluded == never
 
     def test_an_account_that_stalled_is_not_tried_again(self) -> None:
-        """However its silence ended: to wait a second time for the same only multiplies the wait."""
+        """A second wait for the same account would only multiply the wait, however its silence ended."""
         clock = Clock()
         cut = TimedAttempt(clock, "a", 30.0, StreamIncomplete("Closed after a long silence"))
         cut.stalled = True
@@ -175,7 +175,7 @@ class TestRoute:
     def test_an_attempt_that_may_be_billed_is_reported_before_another(
         self, charge: dict[str, Any] | None, count: int
     ) -> None:
-        """A renewed token needs no report, unless what was reserved is charged to the attempt that failed."""
+        """An attempt with a renewed token needs no report, unless the failed one may be billed."""
         clock = Clock()
         expired = UpstreamRejected("Expired", status=401, type="authentication_error", code="token_expired")
         attempts = [TimedAttempt(clock, "a", 0.0, expired), TimedAttempt(clock, "a", 0.0, None)]

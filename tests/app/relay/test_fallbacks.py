@@ -94,7 +94,7 @@ def test_no_model_may(error: GatewayError) -> None:
 
 
 class Models:
-    """Stands for the relay: fails or answers by model."""
+    """Replaces the relay: fails or answers by model."""
 
     def __init__(self, **failures: GatewayError) -> None:
         self._failures = failures

@@ -78,7 +78,7 @@ def attempt_at(upstream: Any, **fields: Any) -> ImagesAttempt:
 
 
 def test_one_object() -> None:
-    """It is the caller's when it is complete: until then another account may answer."""
+    """The caller receives it only when it is complete: until then another account may answer."""
     upstream = Upstream({})
     attempt = attempt_at(upstream)
 
@@ -120,7 +120,7 @@ class TestUsage:
 
     @pytest.mark.parametrize("tool_usage", [None, {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}])
     def test_an_image_without_tokens_is_not_a_report(self, tool_usage: Any) -> None:
-        """Some backends report zeros of a tool that was called."""
+        """Some backends report zero tokens for a tool that was called."""
         attempt = attempt_at(Upstream({}, {"tool_usage": tool_usage}), n=2)
         list(attempt.events())
 

@@ -31,7 +31,7 @@ class TestEvents:
         assert orjson.loads(renamed_event(event, "fast").encoded()) == expected
 
     def test_nothing_else_changes(self) -> None:
-        """An event without a model is passed on as it is, the end of a stream too, and a keep-alive."""
+        """Events without a model, the end of a stream and keep-alives are passed on unchanged."""
         plain = Event({"delta": "x"}, b'{"delta": "x"}')
 
         ((first, last), none) = rename([plain, DONE], None)
@@ -43,7 +43,7 @@ class TestEvents:
         assert (type(event), event.payload) == (UnstreamedResponse, {"model": "fast"})
 
     def test_closing(self) -> None:
-        """Closing ends the response that is renamed, so that it is settled."""
+        """Closing the renamed response ends the original one, so that it is settled."""
         closed = []
 
         def batches() -> Any:

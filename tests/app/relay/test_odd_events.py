@@ -1,5 +1,5 @@
 """
-Whatever an upstream's events are made of, the only failure is the upstream's own.
+However odd an upstream's events are, the only failure is an UpstreamError.
 
 Valid streams are changed at random places (seeded): a value is replaced, removed or repeated, an
 event is left out, doubled or moved. Each takes every path: both client protocols, streamed and as one
@@ -136,7 +136,7 @@ def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[ModelAtt
 
 
 def deliver(attempt: ModelAttempt) -> None:
-    """Do with an attempt's events what the API does. Raises UpstreamError alone, or the test fails."""
+    """Process an attempt's events as the API does. Any exception other than UpstreamError fails the test."""
     context = attempt.context
 
     def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:

@@ -66,7 +66,7 @@ class TestPassedThrough:
 
     @pytest.mark.parametrize(("place", "expected"), [((1, 2), b"<own-m>rest"), (None, b"<m>rest")])
     def test_a_form(self, place: tuple[int, int] | None, expected: bytes) -> None:
-        """Its fields are sent as they are, but for the model."""
+        """Its fields are sent unchanged, except the model."""
         client = ModelRequest(
             "audio/transcriptions",
             "/v1/audio/transcriptions",

@@ -115,7 +115,7 @@ def test_a_large_piece_is_written_in_several(service: Recordings) -> None:
 def test_a_response_that_is_not_stored(
     store: FlakyStore, service: Recordings, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    """It is longer than what is stored, or there is no room for it; repeats learn of it."""
+    """It is too long or there is no room for it, which repeats are informed about."""
     match reason:
         case "too_large":
             monkeypatch.setattr(recordings, "MAX_RESPONSE_BYTES", 10)
@@ -188,7 +188,7 @@ def test_an_outage_of_the_store_loses_nothing(service: Recordings, store: FlakyS
 class TestRepeatDuringAnOutage:
     @pytest.fixture
     def begun(self, service: Recordings, store: FlakyStore) -> Iterator[bytes]:
-        """The pieces of a repeat that has its head; the store is away after that."""
+        """Return the pieces of a repeat that has received the head, after which the store is away."""
         recorder = first(service)
         recorder.add(b"head")
         pieces = repeat(service).pieces(Cancellation(), 10)

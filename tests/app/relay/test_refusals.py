@@ -59,7 +59,7 @@ FAILURES = (
 class TestNotTriedAgain:
     @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
     def test_any_failure_is_explained(self, failure: UpstreamError) -> None:
-        """It stays what it was but for its message."""
+        """Only the message of the error changes."""
         refused_retry = not_retried(failure, refusal(limit("output_tokens", "day", 10), "never", amount=11))
 
         assert refused_retry.message.startswith(
@@ -89,7 +89,7 @@ class TestLimits:
         assert (error.retry_after_seconds, error.resets_at) == (3600, (NOW_MS + HOUR_MS) / 1000)
 
     def test_spent_for_good(self) -> None:
-        """A limit without a window has no time to come back at."""
+        """A limit without a window has no retry time."""
         error = error_of(refusal(limit("requests", "ever", 1), "spent", settled=1, amount=1))
 
         assert "is used up and does not reset" in error.message
@@ -105,7 +105,7 @@ class TestLimits:
         assert error.retry_after_seconds == HELD_RETRY_SECONDS
 
     def test_never(self) -> None:
-        """It has no retry time either: the request has to be smaller."""
+        """A request that exceeds the limit has no retry time either: it has to be smaller."""
         error = error_of(refusal(limit("output_tokens", "minute", 10), "never", amount=11))
 
         assert isinstance(error, NeverFits)
@@ -114,7 +114,7 @@ class TestLimits:
 
     @pytest.mark.parametrize(("settled", "state"), [(4_999_999, "has no room"), (5_000_000, "is used up")])
     def test_money(self, settled: int, state: str) -> None:
-        """Amounts of money are dollars, waits are in words; the exact wait is in the fields."""
+        """Amounts of money are in dollars and waits are text; the exact wait is in the fields."""
         error = error_of(
             refusal(
                 limit("cost", "month", 5_000_000),
@@ -145,7 +145,7 @@ class TestLimits:
         ],
     )
     def test_model_without_a_price(self, model: str, pool: str, command: str, *, is_unenforced: bool) -> None:
-        """The price comes first: no smaller request would have a cost."""
+        """The missing price is named first: a smaller request would have no cost either."""
         refused = refusal(limit("cost", "day", 5_000_000), "unbounded", is_unenforced=is_unenforced)
         error = error_of(refused, "conversation", unpriced=model, pool=pool)
 
@@ -173,7 +173,7 @@ class TestLimits:
 
 @pytest.mark.parametrize("reason", ["disabled", "expired", "unknown"])
 def test_keys(reason: str) -> None:
-    """The key was usable when the request came in, and is not any more."""
+    """A key that was usable when the request arrived may no longer be usable at admission."""
     error = error_of(Refusal(RefusalKind.KEY, reason=reason))
 
     assert isinstance(error, InvalidApiKey)

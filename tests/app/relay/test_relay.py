@@ -171,7 +171,7 @@ def test_a_stored_response(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestInputRatio:
     def test_learned_from_reports(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The next request of the model estimates its input by what was reported of this one."""
+        """The estimated input of the next request to the model depends on the usage reported for this one."""
         body = {"model": "m", "messages": [{"role": "user", "content": "x" * 400}]}
         usage = FakeReader(Usage(1000, 1, 1001))
         gateway = Gateway(monkeypatch, FakeAttempt(reader=usage), FakeAttempt(reader=usage))

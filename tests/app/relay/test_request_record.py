@@ -77,7 +77,7 @@ class TestUsage:
         [({"failed": True}, 502, 0), ({"left": True}, CLIENT_CLOSED, 30), ({}, 200, 30)],
     )
     def test_nothing_produced(self, end: dict[str, bool], status: int, read: int) -> None:
-        """An upstream that failed has read nothing; left by its client, maybe; one that answered has."""
+        """Input counts as read if the upstream answered or the client left, not if the upstream failed."""
         row = settled(None, **end)  # type: ignore[arg-type]
 
         assert (row["input_tokens"], row["output_tokens"], row["status"]) == (read, 0, status)
@@ -110,13 +110,13 @@ class TestCost:
         assert (row["price"], row["ceiling_cost"]) == ("none", 15_000)
 
     def test_demo(self) -> None:
-        """What is simulated costs nothing, whatever model it plays."""
+        """The simulated upstream costs nothing, whatever the model."""
         row = settled(USED, kind="demo")
 
         assert (row["price"], row["cost"]) == ("demo", 0)
 
     def test_attempts_beyond_what_an_entry_holds(self) -> None:
-        """What all attempts are charged is what the entry has."""
+        """The ledger entry has the sum of the charges of all attempts."""
         record = RequestRecord()
         record.price = PriceTable({"m": {"standard": {"input": 10**11, "output": 10**11}}}, "1").find("m")
         record.bounds = Bounds({"input_tokens": 9, "output_tokens": 10**13}, {"input_tokens": 9})
@@ -146,7 +146,7 @@ class TestFailedAttempt:
         return dict(record.settle(context, 1.0, {}).row["attempts"][0])
 
     def test_a_response_of_the_upstream(self) -> None:
-        """Its status and its code; no text."""
+        """The row has the status and the code of the error, but not its text."""
         body = b'{"error": {"message": "Ann\'s prompt was refused", "code": "slow_down", "type": "t"}}'
 
         row = self.failed(rejection_from_body(503, body, {}))
@@ -169,7 +169,7 @@ class TestFailedAttempt:
 
     @pytest.mark.parametrize("code", ["two words", "x" * 65, "sk-secret", "<b>", "a\nb", "=1+1"])
     def test_a_text_as_the_code_of_the_request(self, code: str) -> None:
-        """Its row has a code that is a name, whatever the client was sent."""
+        """The code in the row is always a name, even if the client was sent a text as the code."""
         record = RequestRecord()
 
         record.fail(rejection_from_event({"error": {"message": "x", "code": code}}))

@@ -1,4 +1,4 @@
-"""Answers given again: to the same question of the same key, whole ones only, and for nothing."""
+"""Stored responses are returned only to identical requests of the same key, if complete, and at no cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def caching_of(context: RequestContext) -> Caching:
 
 
 class Upstream:
-    """Stands for the relay: a fresh answer each time, which may break off, or the one that is stored."""
+    """Replaces the relay: yields a new response each time, which may break off, or the stored one."""
 
     def __init__(self) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""The outline of a large response has what is read of it, whatever its numbers and files are."""
+"""The outline of a large response has all that is read from it, whatever its numbers and files are."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def test_short_response() -> None:
 
 
 def test_too_many_values() -> None:
-    """What is neither an array of numbers nor Base64 is bounded."""
+    """The number of values that are neither in an array of numbers nor Base64 is bounded."""
     with pytest.raises(ValueError, match="too many values"):
         outline(b"[" + b'"a",' * (MAX_VALUES + 1) + b'"a"]')
 
 
 def test_broken_json() -> None:
-    """What is not JSON is not made JSON by leaving parts out."""
+    """Invalid JSON does not become valid by leaving parts out."""
     with pytest.raises(ValueError, match="values"):
         orjson.loads(outline(b'{"data":[' + b"1," * SHORTENED_FROM_BYTES + b'nothing"'))

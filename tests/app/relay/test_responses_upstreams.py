@@ -150,7 +150,7 @@ def test_arguments_that_are_an_object(protocol: str, stream: bool, arguments: An
 @pytest.mark.parametrize("arguments", [{}, {"arguments": None}])
 @pytest.mark.parametrize("streamed", ["", '{"n":1}'])
 def test_calls_without_arguments(protocol: str, stream: bool, arguments: Json, streamed: str) -> None:
-    """They have those of their deltas, or none."""
+    """The calls get the arguments of their deltas, or none."""
     call = {**CALL, **arguments}
     delta = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 0}
     for output in ([call], []):
@@ -187,7 +187,7 @@ def open_call(arguments: str, *, output: Any) -> bytes:
 @pytest.mark.parametrize(("protocol", "stream"), WAYS)
 @pytest.mark.parametrize("cut", ['{"city":"Os', '{"a":{"b":[1]}', "{", '{"a": tru', '{"a":"x\\'])
 def test_calls_that_are_cut(protocol: str, stream: bool, cut: str) -> None:
-    """They do not look complete, whatever the response is called."""
+    """They do not look complete, whatever the status of the response is."""
     call = {**CALL, "arguments": cut}
     for data in (*each([call]), open_call(cut, output=[]), open_call(cut, output=[call])):
         body, attempt = booked(protocol, data, stream=stream, wire="responses")
@@ -318,7 +318,7 @@ def with_usage(wire: str, usage: Any) -> Iterator[bytes]:
 def test_usage_under_other_names(
     protocol: str, stream: bool, wire: str, names: str, kind: type[int] | type[str]
 ) -> None:
-    """It is booked, and clients read it under the names of their protocol."""
+    """It is recorded, and clients receive it under the names of their protocol."""
     input_name, output_name = OWN[names]
     usage = {input_name: kind(12), output_name: kind(7), f"{input_name}_details": {"cached_tokens": kind(5)}}
     for data in with_usage(wire, usage):
@@ -495,7 +495,7 @@ def test_one_call_id_of_two_calls(protocol: str, stream: bool, is_placed: bool) 
 def test_two_parts_without_an_index(
     protocol: str, stream: bool, is_announced: bool, ids: tuple[Any, Any], has_output: bool
 ) -> None:
-    """Also of a message that is deltas alone: it ends with the id that these have."""
+    """A message that consists of deltas only also ends with the id of the deltas."""
     place = {"output_index": 0} | ({} if ids[0] is None else {"item_id": ids[0]})
     parts = [{**PART, "text": text} for text in ("Hello", " there")]
     finished = {**MESSAGE, "content": parts, **({} if ids[1] is None else {"id": ids[1]})}
@@ -626,7 +626,7 @@ def test_the_response_at_the_end_lacks_its_fields(protocol: str, stream: bool, f
 @pytest.mark.parametrize(("protocol", "stream"), WAYS)
 @pytest.mark.parametrize("place", ["in_progress", "completed"])
 def test_the_id_of_a_response_changes(protocol: str, stream: bool, place: str) -> None:
-    """Its first one has been sent already."""
+    """The first id is retained, because it has been sent already."""
     events = text_stream("Hello", index={"output_index": 0})
     odd = {"type": "response.in_progress", "response": response([], id="resp_2", status="in_progress")}
     if place == "in_progress":

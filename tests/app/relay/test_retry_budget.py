@@ -1,4 +1,4 @@
-"""What retries may add to the requests of a process: little in an outage, all that is needed otherwise."""
+"""Retries may add few requests to those of a process in an outage, and as many as needed otherwise."""
 
 from __future__ import annotations
 

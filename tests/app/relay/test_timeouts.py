@@ -88,7 +88,7 @@ class TestUnstreamedResponse:
     def test_is_shorter_where_the_request_limits_its_length(
         self, clock: Clock, length: int, limit: float
     ) -> None:
-        """An account that hangs among several is left within seconds where the response has to be short."""
+        """An account that hangs is abandoned within seconds if the response has to be short."""
         waiting = deadlines(clock)
         waiting.expect_unstreamed_response(length)
 
@@ -129,7 +129,7 @@ class TestFirstProgress:
         assert not waiting.check()
 
     def test_headers_have_a_limit_of_their_own(self, clock: Clock) -> None:
-        """Thinking comes after the headers: even a reasoning model sends those at once."""
+        """Reasoning happens after the headers, which even a reasoning model sends immediately."""
         waiting = deadlines(clock, reasons=True)
 
         clock.now += 20

@@ -9,7 +9,7 @@ from tests.support.store import StoreOfTest
 
 @pytest.fixture
 def store(redis_client: Any) -> StoreOfTest:
-    """An empty pool on a clock of its own; the key `k` has no limits yet."""
+    """An empty pool on a separate clock; the key `k` has no limits yet."""
     store = StoreOfTest(redis_client)
     store.key("k")
     return store

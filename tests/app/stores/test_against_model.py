@@ -212,7 +212,7 @@ class StoreMachine(RuleBasedStateMachine):
     def settle(
         self, request_id: str, share: float, beyond: float, at_bound: bool, mark: dict[str, Any]
     ) -> str:
-        """Also late: a request whose lease has expired still runs."""
+        """Settle a request, even one whose lease has expired: it still runs."""
         request = self.model.requests[request_id]
         own = shares_of(request.bounds or {}, share, beyond)
         figures = {name: own[name] + sum(each[name] for each in request.charges) for name in FIGURES}
@@ -402,7 +402,7 @@ def shares_of(bounds: Mapping[str, int], estimated: float, beyond: float) -> dic
 
 
 def sums(rows: list[dict[str, Any]], start: Callable[[dict[str, Any]], int]) -> dict[tuple[Any, str], int]:
-    """What *rows* come to, by when they start and account; a failed attempt counts for its own account."""
+    """Return the totals of *rows* by start and account; a failed attempt counts for its own account."""
     totals: Tally[tuple[Any, str]] = Tally()
     for row in rows:
         corrects = row["source"] == "corrected"
@@ -535,7 +535,7 @@ def _other(machine: StoreMachine, chance: random.Random, ended: list[str]) -> No
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(4))
 def test_attempts_and_their_charges(redis_url: str, seed: int) -> None:
-    """Long random lives of requests: charged attempts, other reservations, leases that run out, late ends."""
+    """Long random sequences of requests: charged attempts, reservations, expired leases, late settlements."""
 
     class Machine(StoreMachine):
         url = redis_url

@@ -40,7 +40,7 @@ def repository(scripts: Scripts) -> ApiKeyRepository:
 
 class TestCreate:
     def test_the_secret(self, repository):
-        """`sk-pg-<pool>-` and 43 letters and digits: 256 bits of chance."""
+        """`sk-pg-<pool>-` and 43 letters and digits: 256 random bits."""
         _, secret = repository.create(POOL, "ann")
 
         start, _, chance = secret.rpartition("-")
@@ -83,7 +83,7 @@ class TestCreate:
         assert repository.create(POOL, "many", limits=limits[1:])[0].limits == limits[1:]
 
     def test_a_taken_name(self, repository):
-        """It is refused, and the key that has it goes on working."""
+        """A taken name is refused, and the key that has it still works."""
         key, secret = repository.create(POOL, "ann")
 
         with pytest.raises(InvalidRequest, match="'ann' exists in pool 'default'") as refusal:
@@ -312,7 +312,7 @@ class TestKnown:
         assert known.now == pytest.approx(read.now + 2)
 
     def test_for_seconds(self, repository, clock):
-        """Use does not prolong it."""
+        """Use of a key does not extend the time for which its record is reused."""
         _, secret = repository.create(POOL, "ann")
         repository.authenticate(secret)
         for _ in range(10):

@@ -102,7 +102,7 @@ def test_none_gets_more_than_twice_its_share(
 
 
 def test_return_while_the_others_are_full(store: StoreOfTest) -> None:
-    """Those that have no room just now are its rivals all the same."""
+    """Accounts that are full at the moment still determine its share."""
     for name in "bc":
         store.account(name, cap=10)
     serve(store, 200)
@@ -117,7 +117,7 @@ def test_return_while_the_others_are_full(store: StoreOfTest) -> None:
 
 
 def test_failures_of_an_account_that_stayed_give_it_no_more(store: StoreOfTest) -> None:
-    """It was never away, so there is nothing to be level with."""
+    """An account that stayed in use has no missed time to make up for."""
     store.account("a")
     store.account("b")
     serve(store, 20)

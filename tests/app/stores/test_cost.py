@@ -10,7 +10,7 @@ POLICIES = ("balanced", "round_robin", "least_loaded", "ordered", "use_before_re
 
 
 def commands(store: StoreOfTest) -> int:
-    """How many commands Redis has run, those inside scripts included."""
+    """Return how many commands Redis has run, including those inside scripts."""
     stats = store.client.info("commandstats")
     return sum(each["calls"] for name, each in stats.items() if name != "cmdstat_info")
 
@@ -36,7 +36,7 @@ def test_does_not_grow_with_the_pool(store: StoreOfTest, policy: str) -> None:
 
 
 def test_does_not_grow_with_keys_teams_and_requests(store: StoreOfTest) -> None:
-    """What Redis does for a request depends on its own key and team alone."""
+    """The work of Redis for a request depends only on the request's own key and team."""
     store.team("t", limit("of-team", "requests", "day", 10**9))
     store.key("k", limit("of-key", "output_tokens", "day", 10**9), team="t")
     store.account("a")
@@ -52,7 +52,7 @@ def test_does_not_grow_with_keys_teams_and_requests(store: StoreOfTest) -> None:
 
 
 def test_refusal_does_not_grow_with_the_pool(store: StoreOfTest) -> None:
-    """Where all are full, so that requests are refused again and again."""
+    """The cost stays the same while all accounts are full and requests are refused repeatedly."""
     costs = []
     for size in (30, 300):
         for number in range(size):

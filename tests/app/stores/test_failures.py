@@ -1,4 +1,4 @@
-"""Why the store could not be used, in words; the ways a real one fails are tried with the command line."""
+"""Why the store could not be used, as text; failures of a real store are tested with the command line."""
 
 from __future__ import annotations
 

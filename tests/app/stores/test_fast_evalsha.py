@@ -1,4 +1,4 @@
-"""Scripts by way of connections at hand: as good as the client's own calls, whatever happens to them."""
+"""Scripts on idle connections: equivalent to the client's own calls, whatever happens to a connection."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class TestClaim:
         assert 0 < redis_client.pttl(keys.JOBS + "sweep") <= 60_000
 
     def test_account(self, jobs: JobRepository, redis_client: Any) -> None:
-        """It ends 10 % early, so that the next run finds it over."""
+        """It ends 10 % early, so that the next run can claim it."""
         assert jobs.claim_account("models", "p", "a", 100)
         assert not jobs.claim_account("models", "p", "a", 100)
         assert 0 < redis_client.pttl(keys.job_claim("p", "models", "a")) <= 90_000

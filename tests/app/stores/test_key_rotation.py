@@ -1,4 +1,4 @@
-"""New secrets for keys that there are, and keys that go."""
+"""New secrets for existing keys, and the removal of keys."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestRotation:
         assert [repository.authenticate(secret).name for secret in secrets[1:]] == ["ann", "ann"]
 
     def test_a_key_whose_former_secret_was_never_noted(self, repository, redis_client):
-        """One made before digests stood in the record: its old secret ends, whatever the overlap."""
+        """The record of an old key has no digest, so its former secret ends, whatever the overlap."""
         made, old = repository.create(POOL, "ann")
         redis_client.hdel(keys.api_key(POOL, made.id), "digest")
         assert repository.authenticate(old).id == made.id

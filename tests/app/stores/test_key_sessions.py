@@ -47,7 +47,7 @@ class TestOpen:
         assert sessions.open(key, presented) is None
 
     def test_with_the_former_secret(self, api_keys, sessions):
-        """It still authenticates requests, but a thief of it must not keep its owner out."""
+        """The former secret still authenticates requests, but whoever stole it must not open sessions."""
         key, former = api_keys.create(POOL, "ann")
         _, secret = api_keys.rotate(POOL, "ann", 3600)
 
@@ -93,7 +93,7 @@ class TestEnd:
         assert not sessions.is_open(read(api_keys), session)
 
     def test_by_disabling_the_key(self, api_keys, sessions, session):
-        """For good: it does not come back when the key is enabled."""
+        """Sessions end permanently: they are not restored when the key is enabled."""
         api_keys.disable(POOL, "ann")
         api_keys.enable(POOL, "ann")
 

@@ -28,7 +28,7 @@ OVER = ("done", "refused", "gave up", "crashed")
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What one worker believes of its request, and the command it gave up that is still under way."""
+    """What a worker knows of its request, and a command that it gave up and that is still under way."""
 
     step: str = "new"  # new, admit, run, report, settle, or one of OVER
     attempt: int = 1
@@ -65,7 +65,7 @@ def first_world() -> World:
 def responses(
     world: World, id: str, step: str, attempt: int, tried: tuple[str, ...]
 ) -> Iterator[tuple[World, Json]]:
-    """Every world and reply that executing a command can lead to."""
+    """Return every state and reply that executing a command can lead to."""
     arguments = {"id": id, "key": "k", "model": "m", "tried": list(tried), "attempt": attempt, "mark": {}}
     arguments |= {"bounds": {"input_tokens": 0, "output_tokens": BOUND, "cost": 0}, "ttl_ms": TTL_MS}
     arguments |= {"calendar": {}, "never": []}
@@ -138,7 +138,7 @@ def after_reply(worker: Worker, reply: Json) -> Worker:
 
 
 def given_up(worker: Worker) -> Worker:
-    """Without the store nothing is begun; what has begun ends, and settles."""
+    """Without the store no request begins; requests that have begun end and are settled."""
     return replace(worker, step="gave up" if worker.step == "admit" else "settle")
 
 

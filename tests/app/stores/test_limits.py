@@ -1,4 +1,4 @@
-"""Limits change while the gateway runs: at once, and none of what is known is lost."""
+"""Limits change while the gateway runs: immediately, and without losing usage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def use(store: StoreOfTest, tokens: int, key: str = "k", model: str = "m", **mor
 class TestAdd:
     @pytest.mark.parametrize("key", ["k", FOR_POOL])
     def test_at_most_so_many(self, store: StoreOfTest, repository: LimitRepository, key: str) -> None:
-        """Every admission checks all of them in one script."""
+        """The number of limits is bounded, because every admission checks all of them in one script."""
         for _ in range(MAX_LIMITS):
             added = repository.add(POOL, parse_limit("10 requests/day"), key)
 
@@ -73,7 +73,7 @@ class TestAdd:
     def test_starts_from_what_was_used(
         self, store: StoreOfTest, repository: LimitRepository, per: str, settled: int
     ) -> None:
-        """A new limit on an old key knows what its window has seen, in the pool's own days."""
+        """A new limit on an old key starts with the usage of its window, in the pool's own days."""
         noon = START_MS + 10 * 3_600_000  # Sunday 29 March
         used = [(40 * DAY_MS, 49), (10 * DAY_MS, 29), (2 * DAY_MS, 12), (2 * 3_600_000, 2), (0, 1)]
         for ago, tokens in used:
@@ -113,7 +113,7 @@ class TestAdd:
         assert [store.counters(limit_id)["s"] for limit_id in added] == [20, 3, 4, 1]
 
     def test_open_requests_are_held(self, store: StoreOfTest, repository: LimitRepository) -> None:
-        """What runs while a limit is added counts under it, and settles under it."""
+        """Requests that run while a limit is added count and settle under it."""
         running = store.admit(output_tokens=70)
         store.admit(key="other", output_tokens=500)
 
@@ -179,7 +179,7 @@ class TestEdit:
 
 class TestRemove:
     def test_forgets(self, store: StoreOfTest, repository: LimitRepository) -> None:
-        """The counter is gone, and a request that had reserved a part still settles."""
+        """The counter is removed, and a request that had reserved an amount still settles."""
         added = repository.add(POOL, parse_limit("10 output_tokens/day"), "k")
         running = store.admit(output_tokens=10)
 

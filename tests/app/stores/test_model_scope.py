@@ -36,7 +36,7 @@ def observe(store: StoreOfTest, account: str, listed: str) -> None:
 
 
 def commands(store: StoreOfTest, model: str) -> int:
-    """How many commands one refused admission takes inside its script."""
+    """Return how many commands one refused admission runs inside its script."""
     before = calls(store)
     assert store.admit(model=model)["refused"] == "no_accounts"
     return calls(store) - before
@@ -135,7 +135,7 @@ class TestLimited:
 
 class TestSuspicion:
     def test_never_of_the_last_that_serves_the_model(self, store: StoreOfTest) -> None:
-        """However many accounts there are for other models."""
+        """The last account of a model is never suspected, however many accounts serve other models."""
         store.account("only", models=("x",))
         for name in "abc":
             store.account(name, models=("m",))
@@ -145,7 +145,7 @@ class TestSuspicion:
         assert store.admit(model="x")["account"] == "only"
 
     def test_a_quarter_of_those_that_serve_the_model(self, store: StoreOfTest) -> None:
-        """Twelve accounts for something else make no room for a second one of three."""
+        """Accounts for other models do not count: of three accounts only one may be suspected."""
         for number in range(12):
             store.account(f"other-{number}", models=("y",))
         for name in "abc":
@@ -163,7 +163,7 @@ class TestSuspicion:
         assert store.admit()["account"] == "a"
 
     def test_takes_no_other_model_from_its_callers(self, store: StoreOfTest) -> None:
-        """Its last account goes on with that one; only the model that failed rests there."""
+        """The last account of another model still serves that model; only the failed one rests there."""
         store.account("a", models=("m", "n"))
         for name in "bc":
             store.account(name, models=("m",))

@@ -45,7 +45,7 @@ def settlement(store: StoreOfTest, request_id: str) -> dict[str, Any]:
 
 
 def test_restarted(store: StoreOfTest, server: RedisServer, settlements: SettlementWriter) -> None:
-    """What was held before is still held, and is settled when the settlements arrive."""
+    """Holds from before the restart remain, and are settled when the settlements arrive."""
     held = [store.admit(output_tokens=50)["id"] for _ in range(3)]
     server.stop()
     for request_id in held:
@@ -79,7 +79,7 @@ def test_lease_expires_meanwhile(
 def test_only_the_reply_was_lost(
     store: StoreOfTest, server: RedisServer, settlements: SettlementWriter
 ) -> None:
-    """What Redis did before it fell silent it does not do again."""
+    """A command that Redis executed before it stopped answering has no second effect."""
     held = store.admit(output_tokens=50)["id"]
     store.scripts.run_raw("settle", store.pool, settlement(store, held))
     server.stop()

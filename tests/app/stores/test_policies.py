@@ -59,7 +59,7 @@ class TestShares:
             assert shares[name] == pytest.approx(10_000 * weight / 20, rel=0.05)
 
     def test_balanced_follows_what_is_left(self, store: StoreOfTest) -> None:
-        """Of two alike, the one with a quarter of its window left gets a quarter of the other's share."""
+        """Of equal accounts, one with a quarter of its window left gets a quarter of the other's share."""
         store.policy("balanced")
         for name in ("a", "b"):
             store.account(name)
@@ -80,7 +80,7 @@ class TestShares:
 
     @pytest.mark.parametrize("policy", ["balanced", "round_robin"])
     def test_new_account_does_not_catch_up(self, store: StoreOfTest, policy: str) -> None:
-        """One that joins or comes back gets its share from then on, not what it missed."""
+        """An account that joins or returns gets its share from then on, and does not make up for the past."""
         store.policy(policy)
         for name in ("a", "b", "c"):
             store.account(name)
@@ -114,7 +114,7 @@ class TestOrdered:
         return store
 
     def test_overflows(self, store: StoreOfTest) -> None:
-        """The next group is for when all of those before it are full."""
+        """A group is used only when all groups before it are full."""
         assert [store.admit()["account"] for _ in range(5)] == ["a", "a", "b", "c", "c"]
 
     def test_returns(self, store: StoreOfTest) -> None:
@@ -137,7 +137,7 @@ class TestUseBeforeReset:
         return store
 
     def test_soonest_reset_with_quota(self, store: StoreOfTest) -> None:
-        """What would go to waste first, then what is no window's, and what is spent for want of others."""
+        """First the account whose quota expires soonest, then those without windows, then spent ones."""
         order = [store.admit()["account"] for _ in range(8)]
 
         assert order == ["soon"] * 2 + ["late"] * 2 + ["endless"] * 2 + ["spent"] * 2
@@ -159,14 +159,14 @@ class TestAffinity:
         return store
 
     def test_sticks_while_there_is_room(self, store: StoreOfTest) -> None:
-        """Though others have had less."""
+        """A conversation stays at its account, even if others have had fewer requests."""
         held = [store.admit(affinity="x") for _ in range(5)]
 
         assert {reply["account"] for reply in held} == {"a"}
         assert [reply["by"] for reply in held] == ["policy"] + ["affinity"] * 4
 
     def test_spills_over_and_stays_there(self, store: StoreOfTest) -> None:
-        """The cache is warm where the last turn was."""
+        """The conversation stays at the account of the last turn, whose cache is warm."""
         for _ in range(5):
             store.admit(affinity="x")
         spilt = [store.admit(affinity="x") for _ in range(3)]
@@ -277,7 +277,7 @@ class TestEligibility:
         assert store.admit(model="demo-large")["refused"] == "no_accounts"
 
     def test_a_pool_in_use_has_no_demo(self, store: StoreOfTest) -> None:
-        """It is there for pools that have no account yet, or none in use."""
+        """Demo accounts serve only pools that have no other account in use."""
         store.account("d", kind="demo")
         store.account("real", models=("m",))
         assert store.admit(demo=True, model="demo")["refused"] == "no_accounts"
@@ -321,7 +321,7 @@ class TestEligibility:
 
     @pytest.mark.parametrize("policy", POLICIES)
     def test_found_behind_many_that_are_not(self, store: StoreOfTest, policy: str) -> None:
-        """However many are overloaded, the one that is not is found."""
+        """The account that can serve is found, however many are overloaded."""
         store.policy(policy)
         for number in range(200):
             store.account(f"a{number:03}", cap=1)

@@ -37,7 +37,7 @@ def test_an_existing_pool_does_not_change(pools: PoolHashes) -> None:
 
 
 def test_read_all(pools: PoolHashes, redis_client: Any) -> None:
-    """In the order of the names; what is not set is empty, also for a pool that is not there."""
+    """Pools are in the order of the names; unset fields are empty, also of a pool that does not exist."""
     pools.ensure("p")
     pools.change("p", {"policy": "ordered", "zone": "Europe/Berlin", "settings": "{}"}, "")
     redis_client.hset(keys.account_names("p"), mapping={"a": "1", "b": "2"})

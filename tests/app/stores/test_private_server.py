@@ -1,5 +1,5 @@
 """
-The private server's life, with real processes.
+The private server: its start, repair and end, with real processes.
 
 An owner is a process of its own that prints the URL and stays until its stdin closes.
 """
@@ -135,7 +135,7 @@ def responses(home: Path) -> bool:
 
 
 def processes_of(home: Path) -> list[int]:
-    """The supervisor and the server under *home*."""
+    """Return the supervisor and the server under *home*."""
     return with_argument(home / "redis")
 
 
@@ -271,7 +271,7 @@ class TestDeaths:
             assert client.get("kept") == "yes"
 
     def test_the_server_of_a_killed_supervisor_continues_and_is_taken_over(self, home, owners):
-        """It is not started again: a large file takes its time. A second server would ruin the file."""
+        """It is not restarted: loading a large file takes long, and a second server would corrupt it."""
         url_of(owners.start())
         server = pid_of_server(home)
         with connect(home) as client:
@@ -363,7 +363,7 @@ class TestDeaths:
 
 
 def has_one_of_each(home: Path, before: dict[str, int], killed: tuple[str, ...]) -> bool:
-    """Whether one supervisor and one server run, and those that were killed are not among them."""
+    """Return whether one supervisor and one server run that are not among the killed ones."""
     running = set(processes_of(home))
     gone = {before[name] for name in killed if name in before}
     settled = {int((home / "redis" / "keeper").read_text() or 0), pid_of_server(home)}
@@ -372,12 +372,12 @@ def has_one_of_each(home: Path, before: dict[str, int], killed: tuple[str, ...])
 
 class TestRefusals:
     def test_a_home_too_long_for_a_socket(self, home):
-        """The server would cut its path off silently and listen somewhere else."""
+        """The server would silently truncate the path and listen somewhere else."""
         with pytest.raises(ConfigError, match=r"POOLGATE_HOME=.* 7 bytes shorter"):
             private_server.ensure(home / ("x" * (103 + 7 - len(f"{home}//redis/socket"))))
 
     def test_a_server_that_cannot_start_is_reported_at_once(self, home):
-        """Not after the minute that a large file may take to load."""
+        """The failure is reported at once, not after the minute that loading a large file may take."""
         script = home / "server"
         script.write_text("#!/bin/sh\necho 'the disk is gone'\nexit 1\n")
         script.chmod(0o700)

@@ -1,4 +1,4 @@
-"""The queue of requests that wait for an account: its order, who it holds up, and what it leaves behind."""
+"""The queue of requests that wait for an account: its order, whom it delays, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class TestAdmission:
 
 
 class TestOthers:
-    """Requests that no account of those who wait could serve are not held up."""
+    """Requests that need other accounts than the waiting ones are not delayed."""
 
     def test_another_model(self, store: StoreOfTest) -> None:
         store.account("a", cap=1, models=("m",))
@@ -368,7 +368,7 @@ class TestEnd:
         assert order(full) == ["q0", "q1"]
 
     def test_all_who_wait_are_gone(self, full: StoreOfTest) -> None:
-        """Their processes were killed: the next request finds the queue empty, and removes it."""
+        """If their processes were killed, the next request finds the queue empty, and removes it."""
         for n in range(150):
             wait(full, f"q{n}", wait=1000)
         full.settle("first")

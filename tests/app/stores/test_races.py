@@ -19,7 +19,7 @@ RACERS = 100
 
 
 def race(store: StoreOfTest, admissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The replies to all *admissions*, each sent over its own connection at the same moment."""
+    """Return the replies to all *admissions*, which are sent over separate connections at the same moment."""
     start = Barrier(len(admissions))
 
     def run(admission: dict[str, Any]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class TestPieces:
 
 
 class TestBounds:
-    """The oldest that has ended makes room; a running one never does."""
+    """The oldest complete recording is evicted, never a running one."""
 
     def stored(self, store: RecordingRepository, digests: str) -> str:
         return "".join(each for each in digests if store.read(request(each), 0).state is STORED)
@@ -214,7 +214,7 @@ class TestBounds:
 
 
 class TestPoolBound:
-    """Recordings of all keys together; where it is reached, nothing is evicted."""
+    """A bound on the recordings of all keys; when it is reached, nothing is evicted."""
 
     def small(self, client: Any, max_bytes: int, clock: str = "") -> RecordingRepository:
         scripts = Scripts(client, clock=clock) if clock else Scripts(client)
@@ -275,7 +275,7 @@ class TestPoolBound:
         assert redis_client.zrange(keys.pool_recordings("p"), 0, -1) == ["k|d"]
 
     def test_sizes_without_their_recordings(self, redis_client: Any) -> None:
-        """Both expire together, but for a millisecond."""
+        """Both expire within a millisecond, so one may be missing."""
         store = self.small(redis_client, 2000)
         record_all(store, request("a"), b"x" * 200)
         redis_client.delete(*redis_client.keys("*idem:d:*"), keys.pool_recordings("p"))

@@ -1,4 +1,4 @@
-"""What the scripts find where no account can serve a request, as the client reads it."""
+"""The errors that clients receive if no account can serve a request."""
 
 from __future__ import annotations
 

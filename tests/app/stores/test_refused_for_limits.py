@@ -1,4 +1,4 @@
-"""What the scripts refuse, as the client reads it: the limit, its state and the remedy."""
+"""The errors that clients receive if a limit refuses: the limit, its state and the remedy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FAILURES = (
 class TestNotTriedAgain:
     @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
     def test_any_failure_is_explained(self, store: StoreOfTest, failure: UpstreamError) -> None:
-        """It stays what it was but for its message."""
+        """Only the message of the error changes."""
         store.key("k", limit("l", "output_tokens", "day", 10))
 
         refused_retry = not_retried(failure, refusal_of(store.admit(output_tokens=11)))
@@ -83,7 +83,7 @@ class TestLimits:
         assert (error.retry_after_seconds, error.resets_at) == (3600, (START_MS + HOUR_MS) / 1000)
 
     def test_spent_for_good(self, store: StoreOfTest) -> None:
-        """A limit without a window has no time to come back at."""
+        """A limit without a window has no retry time."""
         store.key("k", limit("l", "requests", "ever", 1))
         store.admit()
 
@@ -101,7 +101,7 @@ class TestLimits:
         assert error.retry_after_seconds == HELD_RETRY_SECONDS
 
     def test_never(self, store: StoreOfTest) -> None:
-        """It has no retry time either: the request has to be smaller."""
+        """A request that exceeds the limit has no retry time either: it has to be smaller."""
         store.key("k", limit("l", "output_tokens", "minute", 10))
 
         error = refused(store.admit(output_tokens=11))
@@ -109,7 +109,7 @@ class TestLimits:
         assert error.retry_after_seconds is None
 
     def test_money(self, store: StoreOfTest) -> None:
-        """Amounts of money are dollars, waits are in words; the exact wait is in the fields."""
+        """Amounts of money are in dollars and waits are text; the exact wait is in the fields."""
         spent = {
             "refused": "limit",
             "why": "spent",
@@ -136,7 +136,7 @@ class TestKeys:
         ("record", "why"), [({"state": "disabled"}, "disabled"), ({"expires_ms": START_MS}, "expired")]
     )
     def test_not_usable(self, store: StoreOfTest, record: dict[str, Any], why: str) -> None:
-        """It was fine when the request came in, and is not any more."""
+        """A key that was usable when the request arrived may no longer be usable at admission."""
         store.key("k", **record)
 
         error = refused(store.admit())
@@ -180,7 +180,7 @@ class TestAccounts:
         assert error.retry_after_seconds == HELD_RETRY_SECONDS
 
     def test_overloaded_everywhere(self, store: StoreOfTest) -> None:
-        """The model is, and for how long is known."""
+        """The model is overloaded everywhere, and the end is known."""
         store.settle(store.admit()["id"], {"model": "m", "wait_ms": 7000})
 
         error = self.error_of(store)
@@ -201,7 +201,7 @@ class TestAccounts:
         assert (error.status, error.code, error.retry_after_seconds) == (429, "rate_limit_exceeded", 4)
 
     def test_field_that_no_account_supports(self, store: StoreOfTest) -> None:
-        """There are accounts, but none that speaks the wire on which this field exists."""
+        """There are accounts, but none with the protocol that has this field."""
         store.account("a", wires="r")
         error = refused(store.admit(wire="c"), native_field="logprobs")
 

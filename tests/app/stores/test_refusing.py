@@ -1,4 +1,4 @@
-"""A script that is given nonsense takes it, or refuses and leaves every byte of the store as it was."""
+"""A script with invalid arguments either accepts them, or refuses and leaves the store unchanged."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _RECORDING_STATES = ("running", "stored", "too_large", "released")
 
 
 def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
-    """What each script takes; an argument that is no string goes as JSON."""
+    """The arguments of each script; those that are not strings are sent as JSON."""
     admission, mark = store.admission("new", affinity="aff"), MARKS[index % len(MARKS)]
     failed = {"account": "a", "failure": "overloaded", "upstream_status": 503, "upstream_code": "busy"}
     figures = {"output_tokens": 5, "cost": 7, "cached_tokens": 1, "reasoning_tokens": 2, "total_ms": 3}
@@ -175,7 +175,7 @@ SYSTEM = {
 
 
 def _filled(client: Any) -> StoreOfTest:
-    """A pool with something of everything."""
+    """A pool that contains data of every kind."""
     client.flushall()
     store = StoreOfTest(client)
     client.set(keys.root(keys.SYSTEM) + "test-clock", START_MS)
@@ -215,7 +215,7 @@ def _filled(client: Any) -> StoreOfTest:
 
 
 def _state(client: Any) -> dict[str, Any]:
-    """Every key with its value in the order in which it is stored, and when it expires."""
+    """Return every key with its value, in stored order, and its expiry."""
     read = {
         "string": client.get,
         "hash": client.hgetall,
@@ -288,7 +288,7 @@ def _error(client: Any, operation: str, pool: str, arguments: list[Any]) -> str:
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("index", range(10))
 def test_what_is_right_is_taken(redis_client: Any, operation: str, index: int) -> None:
-    """Otherwise the test above would prove nothing."""
+    """Valid arguments are accepted: otherwise the test above would prove nothing."""
     store = _filled(redis_client)
     pool = keys.SYSTEM if operation in SYSTEM else store.pool
     store.scripts.run(operation, pool, *map(_encoded, _arguments(store, index)[operation]))

@@ -84,7 +84,7 @@ def test_a_pool_that_was_filled_meanwhile(scripts: Scripts, redis_client: Any) -
 
 
 def test_what_comes_while_it_is_staged_goes_with_the_rest(scripts: Scripts, redis_client: Any) -> None:
-    """Rows and their index, totals, open requests, accounts and keys made after the names were looked up."""
+    """Rows, their index, totals, open requests, accounts and keys, added after the names were read."""
     store = StoreOfTest(redis_client)
     redis_client.delete(keys.root(POOL) + "test-clock")
     store.scripts = scripts

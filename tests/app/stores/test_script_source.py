@@ -1,4 +1,4 @@
-"""A script has what it uses of its parts, and nothing else."""
+"""A script contains the definitions that it uses, and no others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TestPutTogether:
         assert join_script(PARTS_OF_TEST, operation) == operation
 
     def test_joined_text(self) -> None:
-        """What stands behind `..` is no field."""
+        """A name after `..` is not the name of a field."""
         assert "local ONE, TWO" in join_script(PARTS_OF_TEST, "return ARGV[1]..TWO")
 
     def test_rare(self) -> None:

@@ -19,7 +19,7 @@ def values(redis_client: Any) -> SealedValueRepository:
 
 
 def test_all(values: SealedValueRepository, redis_client: Any) -> None:
-    """In hashes and in strings, of this pool alone; what is not encrypted is not of interest."""
+    """Encrypted values are found in hashes and strings of this pool; other values are ignored."""
     fields = {"sign_in": SEALED, "credential": SEALED, "name": "a"}
     redis_client.hset(keys.account("p", "1"), mapping=fields)
     redis_client.hset(keys.account("q", "1"), mapping=fields)

@@ -30,7 +30,7 @@ def _figures(charge: dict[str, Any]) -> dict[str, int]:
 
 @contextmanager
 def forgotten(store: StoreOfTest) -> Iterator[None]:
-    """A failover to a replica that had seen nothing of what happens inside."""
+    """Simulate a failover to a replica that has none of the writes in this block."""
     before = {key: store.client.dump(key) for key in store.client.scan_iter()}
     yield
     store.client.flushall()
@@ -61,7 +61,7 @@ class TestSettle:
         assert (len(store.rows()), store.counters("o"), store.in_flight("a")) == (1, counters, 0)
 
     def test_after_a_report_whose_reply_was_lost(self, store: StoreOfTest) -> None:
-        """What one account did is no mark on the other, which the worker does not know to be chosen."""
+        """The outcome belongs to the account that the worker tried, not to the one picked afterwards."""
         store.account("b")
         held = store.admit(pin="a")
         dead = {"state": "credential_dead", "reason": "401", "wait_ms": 0, "retest_wait_ms": 0}
@@ -91,7 +91,7 @@ class TestSettle:
         assert store.client.pttl(keys.settled(store.pool, held["id"])) > 0
 
     def test_admission_that_comes_after_it(self, store: StoreOfTest) -> None:
-        """A command that was stuck in a socket while its worker gave up takes nothing any more."""
+        """A command that arrives after its worker gave up reserves nothing."""
         held = store.admit(output_tokens=1)
         store.settle(held["id"])
 
@@ -111,14 +111,14 @@ class TestSettle:
         assert store.admit("q", output_tokens=400, by_ms=deadline_ms) == held  # its reply was lost
 
     def test_more_than_was_held(self, store: StoreOfTest) -> None:
-        """An upstream that bills past the bound is recorded as it bills."""
+        """An upstream that bills more than the bound is recorded with what it bills."""
         held = store.admit(output_tokens=10)
         store.settle(held["id"], output_tokens=25)
 
         assert store.counters("o")["s"] == 25
 
     def test_absent_figures_count_as_none(self, store: StoreOfTest) -> None:
-        """Figures that are null or not there count as none, and no list turns into an object."""
+        """Figures that are null or absent count as absent, and lists do not become objects."""
         held = store.admit()
         store.settle(held["id"], cached_tokens=None, attempts=[], cost=4)
 
@@ -216,7 +216,7 @@ class TestUnheld:
 
     @pytest.mark.parametrize("per", ["second", "minute", "hour", "day", "week", "month", "ever"])
     def test_is_charged(self, store: StoreOfTest, per: str) -> None:
-        """Under every limit its key has now."""
+        """The request is charged under every current limit of its key."""
         tokens, requests = limit("t", "total_tokens", per, 1000), limit("n", "requests", per, 10)
         self.settle_forgotten(store, tokens, requests, input_tokens=7, output_tokens=60)
 
@@ -256,7 +256,7 @@ class TestUnheld:
 
     @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
     def test_delivered_in_a_later_window(self, store: StoreOfTest, busy: bool) -> None:
-        """It never counts in a window that is over, if its key has begun another."""
+        """It does not count in a past window if its key has already begun another."""
         store.key("k", limit("t", "output_tokens", "hour", 1000))
         calendar = store.calendar()
         with forgotten(store):
@@ -273,7 +273,7 @@ class TestUnheld:
 
 
 class TestLate:
-    """A host that was down for days delivers what its workers had left: it is in the ledger once."""
+    """A host that was down for days delivers its pending settlements; each is in the ledger once."""
 
     @pytest.mark.parametrize("after_ms", [0, 23 * HOUR_MS, 25 * HOUR_MS, 20 * 24 * HOUR_MS])
     def test_settled_before(self, store: StoreOfTest, after_ms: int) -> None:

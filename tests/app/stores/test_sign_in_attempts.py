@@ -108,6 +108,6 @@ def test_clearing(attempts: Attempts) -> None:
 
 @pytest.mark.parametrize(("most", "window"), [(0, 60), (5, 0)])
 def test_a_limit_that_allows_nothing(attempts: Attempts, most: int, window: int) -> None:
-    """The call fails; no counter is locked for ever."""
+    """The call fails, so that no counter is blocked permanently."""
     with pytest.raises(StoreRefused):
         attempts.count("1", [AttemptLimit("ann", most, window)])

@@ -48,7 +48,7 @@ class TestTeam:
         assert teams.all("p") == []
 
     def test_disabled(self, scripts: Scripts) -> None:
-        """At once, although a process has the record of the key in its cache."""
+        """Keys are refused at once, even if a process has the key's record in its cache."""
         teams, api_keys = TeamRepository(scripts), ApiKeyRepository(scripts)
         teams.create("p", "red")
         _, secret = api_keys.create("p", "ann", team="red")
@@ -92,7 +92,7 @@ class TestAdmission:
         assert store.names("teamroll:*") == set()
 
     def test_refusal_names_the_team_whose_limit_it_is(self, store: StoreOfTest) -> None:
-        """That of the key at admission and, at a further attempt, that which it was admitted under."""
+        """At admission it is the key's team; at a further attempt, the team of the admission."""
         store.account("a")
         store.team("red", limit("red", "total_tokens", "ever", 30, scope="team"))
         store.team("blue", limit("blue", "total_tokens", "ever", 9, scope="team"))

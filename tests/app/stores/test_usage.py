@@ -60,7 +60,7 @@ class TestStanding:
         assert (parallel.settled, parallel.held, parallel.resets_at) == (0, 1, None)
 
     def test_our_calendar_is_of_another_day(self, store: StoreOfTest, repository: UsageRepository) -> None:
-        """The store's clock is the one that counts."""
+        """The store's clock decides."""
         limits = (limit("t", "output_tokens", "day", 100),)
 
         standing = repository.of_key(api_key(*limits, now_ms=START_MS - 9 * DAY_MS))

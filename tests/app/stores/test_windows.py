@@ -1,4 +1,4 @@
-"""Limits: what fits, for how long, and what an edit, a boundary or an odd clock does to them."""
+"""Limits: which amounts fit, and the effects of an edit, the end of a window or an odd clock."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TestBucket:
         assert refused["wait_ms"] == 21 * MINUTE_MS // 20
 
     def test_edit_drains_at_the_new_rate(self, store: StoreOfTest) -> None:
-        """From the first look at it, though that look admits nothing."""
+        """The new rate applies from the first check, even if that check admits nothing."""
         store.key("k", limit("l", "requests", "minute", 6000))
         for _ in range(30):
             store.admit()
@@ -75,7 +75,7 @@ class TestBucket:
         assert store.admit()["settled"] == 28
 
     def test_clock_back(self, store: StoreOfTest) -> None:
-        """A failover to a slower clock neither charges nor forgives."""
+        """After a failover to a slower clock, nothing is charged and nothing drains."""
         store.key("k", limit("l", "requests", "minute", 2))
         store.admit()
         store.admit()
@@ -104,7 +104,7 @@ class TestBucket:
         assert store.admit()["account"] == "a"
 
     def test_a_clock_that_swings_gives_nothing_away(self, store: StoreOfTest) -> None:
-        """Two servers a few seconds apart, by turns: no more fits than on the one that is ahead."""
+        """If two servers with different clocks alternate, no more fits than on the one that is ahead."""
         store.key("k", limit("l", "requests", "minute", 2))
         store.admit()
         store.admit()
@@ -144,7 +144,7 @@ class TestCalendar:
 
     @pytest.mark.parametrize("per", ["hour", "day", "month"])
     def test_clock_ahead_and_back(self, store: StoreOfTest, per: str) -> None:
-        """What was used and held counts where the clock is again, and the next window is a new one."""
+        """All amounts count in the window of the corrected clock; the next window starts at zero."""
         store.key("k", limit("l", "output_tokens", per, 100))
         before = store.admit(output_tokens=40, ttl_ms=10**12)
         spend(store, 10)
@@ -162,7 +162,7 @@ class TestCalendar:
         assert store.admit(output_tokens=100)["account"] == "a"
 
     def test_settles_where_it_was_held(self, store: StoreOfTest) -> None:
-        """A request that began yesterday is yesterday's."""
+        """A request that began yesterday settles in yesterday's window."""
         store.key("k", limit("l", "output_tokens", "hour", 100))
         old = store.admit(output_tokens=60)
         store.advance(HOUR_MS)
@@ -177,7 +177,7 @@ class TestCalendar:
         }
 
     def test_settles_in_no_window_that_is_gone(self, store: StoreOfTest) -> None:
-        """Two windows later the ledger alone remembers."""
+        """Two windows later only the ledger records the usage."""
         store.key("k", limit("l", "output_tokens", "hour", 100))
         old = store.admit(output_tokens=60)
         for _ in range(2):
@@ -238,7 +238,7 @@ class TestAmounts:
         assert store.rows()[-1]["output_tokens"] == 10**11 - 3
 
     def test_sums_are_integers(self, store: StoreOfTest) -> None:
-        """Roll-ups count past what a double could."""
+        """Roll-ups count beyond the range in which doubles are exact."""
         for _ in range(3):
             reply = store.admit()
             store.settle(reply["id"], cost=2**52 + 1, output_tokens=0)
@@ -247,7 +247,7 @@ class TestAmounts:
 
     @pytest.mark.parametrize("amount", [10**13, 2**63 - 1])
     def test_absurd(self, store: StoreOfTest, amount: int) -> None:
-        """More than anything ever costs is no bound: a strict limit refuses, and nothing breaks."""
+        """An absurdly large amount is no bound: a strict limit refuses, and nothing fails."""
         assert store.admit(output_tokens=amount)["account"] == "a"
         store.advance(30_000)
         store.renew()
@@ -257,7 +257,7 @@ class TestAmounts:
         assert store.admit(output_tokens=amount)["why"] == "unbounded"
 
     def test_negative_or_broken(self, store: StoreOfTest) -> None:
-        """An amount below zero would make room for others; one with a fraction is rounded up."""
+        """A negative amount, which would make room for others, counts as zero; fractions are rounded up."""
         store.key("k", limit("l", "output_tokens", "ever", 10))
         store.admit(output_tokens=-5)
         store.admit(output_tokens=2.5)
@@ -267,7 +267,7 @@ class TestAmounts:
 
 class TestRefusal:
     def test_the_worst_is_reported(self, store: StoreOfTest) -> None:
-        """What can never fit before what is spent, the longest wait first, before what is only held."""
+        """Limits that can never fit come first, then spent ones (longest wait first), then held ones."""
         daily, monthly = limit("d", "requests", "day", 1), limit("m", "requests", "month", 1)
         parallel, tokens = limit("p", "parallel_requests", "none", 1), limit("t", "output_tokens", "hour", 5)
         store.key("k", parallel, daily, monthly, tokens)

@@ -108,7 +108,7 @@ class TestStages:
         assert reader.usage == Usage(3, 4, 7)
 
     def test_usage_in_the_finish_chunk(self):
-        """Some send it there; then the sentinel, or the end of the stream, is the end."""
+        """Some servers send usage there; then the sentinel, or the end of the stream, ends the response."""
         reader, stages = read(chunk(finish="stop", usage=USAGE))
 
         assert stages == [Stage.QUIET]
@@ -199,7 +199,7 @@ class TestChoices:
         assert reader.finish == "length"
 
     def test_a_requested_choice_that_never_came(self):
-        """Some send one choice after the other: an end between them is a cut."""
+        """Some servers send one choice after the other, so a stream that ends between two choices was cut."""
         reader = ChatReader(choices=2)
         reader.observe(Event(chunk(finish="stop")))
         assert not reader.can_end()
@@ -233,7 +233,7 @@ class TestIdentity:
 
 class TestServiceTier:
     def test_reported_late(self) -> None:
-        """The tier a response was really served in may come with its usage alone."""
+        """The tier that a response was served in may come only with the usage."""
         requested, _ = read(chunk({"content": "x"}, service_tier="auto"))
         served, _ = read(
             chunk({"content": "x"}, service_tier="auto"), {**usage_chunk(), "service_tier": "default"}
@@ -293,7 +293,7 @@ class TestReported:
         assert reader.reported_usage == Usage(3, 4, 7)
 
     def test_failure(self):
-        """What an error brings is of all that was billed; what came before it is not."""
+        """Usage that comes with an error covers all that was billed; earlier usage does not."""
         before = chunk({"content": "a"}, usage=self.USAGE)
 
         assert read(before, {"error": {"message": "no"}})[0].reported_usage is None

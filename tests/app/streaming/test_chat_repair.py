@@ -83,7 +83,7 @@ class TestFinishReasons:
         assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "paused"})
 
     def test_unknown_is_no_end(self):
-        """A client reads it as cut off; a stream that ends with it is incomplete without `[DONE]`."""
+        """A client receives `length`; without `[DONE]`, a stream with an unknown reason is incomplete."""
         reader, (event,) = observed(chunk({"content": "a"}, "paused"))
         choice = event.payload["choices"][0]
 
@@ -129,7 +129,7 @@ class TestFinishReasons:
 
     @pytest.mark.parametrize(("first", "second"), [("stop", "stop"), ("paused", "stop"), ("stop", "paused")])
     def test_a_second_one(self, first, second):
-        """The client receives one; any that is known makes the stream complete."""
+        """The client receives only the first; any known reason makes the stream complete."""
         reader, events = observed(chunk({"content": "a"}, first), chunk({"content": "b"}, second))
         ends = [event.payload["choices"][0]["finish_reason"] for event in events]
 
@@ -268,7 +268,7 @@ class TestCalls:
 
 
 class TestTypes:
-    """Where SDKs expect an object or a list, another type is what it can only mean, or is left out."""
+    """Where SDKs expect an object or a list, other types are converted if clear, else left out."""
 
     @pytest.mark.parametrize(
         "choices",
@@ -350,7 +350,7 @@ class TestCutCalls:
         assert reader.held_end().payload["choices"][0]["finish_reason"] == reader.finish == "tool_calls"
 
     def test_a_call_after_stop(self):
-        """The end that the client received is followed by that of the call."""
+        """After an end that the client has received, the end of the call follows."""
         call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
         chunks = chunk({"content": "Hi"}), chunk({}, "stop"), chunk({"tool_calls": [call]})
         reader, events = observed(*chunks)

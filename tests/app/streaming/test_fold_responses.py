@@ -58,7 +58,7 @@ class TestResult:
         }
 
     def test_output_of_the_end_stands(self):
-        """What was streamed never doubles it."""
+        """The streamed items are never added to the output of the terminal event."""
         done = {"type": "response.output_item.done", "output_index": 0, "item": {"id": "streamed"}}
         end = {"type": "response.completed", "response": {"output": [{"id": "told"}]}}
 

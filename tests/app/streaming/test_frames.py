@@ -81,7 +81,7 @@ def test_frames_decode_to_what_they_were():
 
 
 def test_a_name_that_no_event_has_is_left_out():
-    """And no cache holds it: an upstream may send a name of many megabytes."""
+    """It is not cached either: an upstream may send a name of many megabytes."""
     frames.responses_frames([Event({"type": "x" * 257})])
     assert frames.responses_frames([Event({"type": "x" * 257})]) == b'data: {"type":"%b"}\n\n' % (b"x" * 257)
     assert frames.responses_frames([Event({"type": "x" * 256})]).startswith(b"event: xxx")

@@ -156,7 +156,7 @@ class TestOutputBytes:
         )
 
     def test_one_item_streams_and_another_does_not(self):
-        """A snapshot counts where no deltas came; an item repeats its parts."""
+        """A snapshot counts only if its item had no deltas; an item repeats its parts."""
         call = {"type": "function_call", "arguments": "12345"}
         reader, _ = read(
             {"type": "response.output_text.delta", "delta": "hé", "output_index": 0},

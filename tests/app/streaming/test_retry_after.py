@@ -22,7 +22,7 @@ class TestWaitOf:
         ],
     )
     def test_seconds(self, error, headers, seconds):
-        """The body knows best, then the headers, then the words."""
+        """The fields of the body have priority, then the headers, then the message."""
         assert parse_wait(error, headers)[0] == seconds
 
     def test_end(self):

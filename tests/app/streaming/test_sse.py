@@ -79,7 +79,7 @@ class TestFraming:
         assert len(decoder.decode_events(b"\n")) == 1
 
     def test_only_cr_and_lf_end_lines(self):
-        """U+2028, U+0085, form feed and friends are data, inside a line."""
+        """U+2028, U+0085, form feed and similar characters are data within a line."""
         text = "a\u2028b\u2029c\u0085d"
 
         assert payloads(b"data: " + orjson.dumps({"t": text}) + b"\n\n") == [{"t": text}]
@@ -94,7 +94,7 @@ class TestFraming:
         assert payloads(b'data: {"last":1}\r') == [{"last": 1}]
 
     def test_cut_off_event_is_no_fault(self):
-        """What the end cut off is dropped; whether it may end there is not known here."""
+        """An event that the end cut off is dropped; the reader decides whether the stream is complete."""
         assert decode(b'data: {}\n\ndata: {"la') == ([({}, b"{}")], None)
 
     def test_nothing(self):
@@ -133,7 +133,7 @@ class TestFields:
 
     @pytest.mark.parametrize("garbage", [b"\x00", b"\xff\xfe", "é".encode(), b"\x1b[0m", b"\x93\n"])
     def test_garbage(self, garbage):
-        """It may have swallowed the event that it stands before: an unknown field is ignored, this is not."""
+        """Garbage may hide the event that follows, so it is an error, unlike an unknown field."""
         assert decode(b"data: {}\n\n" + garbage + b"data: {}\n\n") == ([({}, b"{}")], UpstreamProtocolError)
 
     def test_comment_within_an_event(self):
@@ -187,7 +187,7 @@ class TestFault:
         ],
     )
     def test_not_json(self, data):
-        """The events before are given, none after; the error stays."""
+        """Events before the error are returned, later ones are not; the error is permanent."""
         decoder = EventDecoder()
 
         events = decoder.decode_events(b'data: {"n":1}\n\ndata: %b\n\ndata: {"n":2}\n\n' % data)
@@ -354,7 +354,7 @@ class TestCuts:
     @example(b"data: {}\n\n\ndata: {}\n\n", [11], 8)
     @example(b"data: {}\n\n\ndata: {}\n\n", [11, 20], 8)
     def test_any_cuts_of_any_stream(self, stream, marks, limit):
-        """The reads never show: not in the events, not in the error, not in what is too large."""
+        """The division into reads affects neither the events, nor the error, nor what counts as too large."""
         assert decode(*cut(stream, marks), limit=limit) == decode(stream, limit=limit)
 
 

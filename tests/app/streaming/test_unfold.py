@@ -1,4 +1,4 @@
-"""Whole answers become the events of a stream, and these the same response."""
+"""Complete responses become the events of a stream, which fold into the same response."""
 
 from __future__ import annotations
 

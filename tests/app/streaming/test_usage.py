@@ -57,7 +57,7 @@ class TestTolerance:
         assert usage_from_chat({"prompt_tokens": 3, "completion_tokens": 4}) == Usage(3, 4, 7)
 
     def test_total_decides(self):
-        """What is on neither side is reasoning that is billed as output."""
+        """The part of the total that is in neither input nor output is reasoning, billed as output."""
         usage = usage_from_chat({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 9})
 
         assert usage == Usage(3, 6, 9)
@@ -118,7 +118,7 @@ class TestTolerance:
     @pytest.mark.parametrize("absurd", [10**12 + 1, 2**63, 2**64 - 1, 1e30, 1e308, 1.5e12])
     @pytest.mark.parametrize("side", ["prompt_tokens", "completion_tokens"])
     def test_an_absurd_side_is_no_usage(self, absurd, side):
-        """Nothing is charged by half of a report: the request counts as not reported."""
+        """A report with one implausible side is discarded, so the usage counts as not reported."""
         assert usage_from_chat({"prompt_tokens": 3, "completion_tokens": 4, side: absurd}) is None
 
     @pytest.mark.parametrize("absurd", [10**12 + 1, 2**63, 1e308])
@@ -232,7 +232,7 @@ class TestVendors:
 
 
 class TestImageTool:
-    """What a tool used is reported beside the usage of the model that called it."""
+    """The usage of a tool is reported separately from that of the model that called it."""
 
     def test_details(self):
         details = {"input_tokens_details": {"image_tokens": 3}, "output_tokens_details": {"image_tokens": 7}}

@@ -1,4 +1,4 @@
-"""Usage and log probabilities on both wires."""
+"""Usage and log probabilities in both protocols."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_logprobs():
 
 
 def test_images():
-    """The Images API knows images and text: whatever is no image is text."""
+    """The Images API has only images and text, so other tokens count as text."""
     made = images_usage(Usage(12, 7, 19, image_input_tokens=4))
 
     assert made is not None

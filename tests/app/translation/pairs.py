@@ -1,4 +1,4 @@
-"""Pairs of streams in files: what an upstream sends, and what its client shall get."""
+"""Pairs of streams in files: what an upstream sends, and what its client receives."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def decoded(stream: bytes) -> list[dict]:
 
 
 def translated(stream: bytes, cut: str, translator) -> list[dict]:
-    """Return what *translator* makes of *stream* when it arrives in pieces."""
+    """Return the translation of *stream* by *translator* when it arrives in pieces."""
     decoder, out = EventDecoder(), []
     for piece in pieces(stream, cut):
         out += translator.translate(decoder.decode_events(piece))

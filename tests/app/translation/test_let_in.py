@@ -40,7 +40,7 @@ def let_in(endpoint: str, body: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def refused_field(endpoint: str, body: dict[str, Any], kind: str, wires: tuple[str, ...]) -> str | None:
-    """Return the field by which such an account's request is refused, None when it can be sent."""
+    """Return the field for which the request is refused for such an account, None if it can be sent."""
     try:
         requested = normalize_input(body) if endpoint == "responses" else body
         orjson.dumps(upstream_body(endpoint, requested, KINDS[kind].dialect, wires).body)

@@ -1,4 +1,4 @@
-"""Whatever is changed about a valid request, it is refused by name or translated for every account."""
+"""A changed request is either refused with the name of a field or translated for every account."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_no_failure_of_the_gateway(seed: int) -> None:
 
 
 def translate(endpoint: str, body: Any, kind: str, wires: tuple[str, ...]) -> None:
-    """Do with *body* what the API does. Raises what the API would answer with 500."""
+    """Process *body* as the API does. Raises every exception for which the API would answer with a 500."""
     schemas = [RESPONSES_REQUEST] if endpoint == "responses" else [CHAT_REQUEST, BIFROST_CHAT_REQUEST]
     for schema in schemas:
         try:

@@ -148,7 +148,7 @@ def test_messages(messages):
 @settings(max_examples=examples(100))
 @given(CONVERSATIONS)
 def test_the_form_in_between_is_the_normal_one(messages):
-    """What a chat request becomes is what the same messages become on the other surface."""
+    """A translated chat request equals the same messages sent to the Responses endpoint."""
     translated = chat_to_responses({"model": "m", "messages": messages})
 
     assert normalize_input({"model": "m", "input": translated["input"]})["input"] == translated["input"]
@@ -174,7 +174,7 @@ def test_the_form_in_between_is_the_normal_one(messages):
     )
 )
 def test_settings(fields):
-    """Settings that both wires know come back as they were."""
+    """Settings that both protocols have are unchanged after the round trip."""
     back = responses_to_chat(chat_to_responses({"model": "m", "messages": [], **fields}))
 
     assert {name: back.get(name) for name in fields} == fields

@@ -1,7 +1,7 @@
 """
 Translated messages have the types of OpenAI's SDK.
 
-Except usage: the SDK's types require its details, and we do not invent any.
+Except usage: the SDK's types require details, which are not invented.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading a body: data that is there already is read without a wait, so turns are given up by its size."""
+"""Reading a body: data that has arrived is read without a wait, so its size decides when others run."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_compression_that_fails_is_reported(
 def test_a_response_compressed_beyond_belief_is_refused(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
-    """A few bytes must not become a gigabyte in here."""
+    """A few bytes must not become a gigabyte in this process."""
     packed = b64encode(gzip.compress(b" " * 50_000_000)).decode()
     upstream.script(
         {"status": 200, "headers": {**SSE, "content-encoding": "gzip"}, "steps": [{"send_b64": packed}]}
@@ -200,7 +200,7 @@ def test_list_that_is_not_json_is_no_broken_connection(
 def test_a_closed_port_differs_from_a_broken_response(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
-    """What was never sent can be sent again; what may have arrived may be billed twice."""
+    """A request that was never sent can be sent again; one that may have arrived could be billed twice."""
     with pytest.raises(UpstreamUnreachable) as closed:
         post(client, account(f"http://127.0.0.1:{free_port()}/v1"), cancellation).wait(5)
     upstream.script({"before": [{"reset": True}]})

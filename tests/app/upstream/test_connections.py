@@ -1,4 +1,4 @@
-"""What goes over the wire at once, and what becomes of pools that were closed meanwhile."""
+"""Requests are sent in one write, and closed connection pools are replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which requests continue the latest response, and what is then sent of them."""
+"""Which requests continue the latest response, and which part of their input is then sent."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class TestMessage:
         assert sent["tools"] == FIELDS["tools"]
 
     def test_headers_of_the_client(self) -> None:
-        """Those that only one request has are metadata; what the body has of them stays."""
+        """Headers that differ by request become metadata; those that the body already has stay."""
         headers = {
             "X-Codex-Turn-State": "T",
             "x-codex-window-id": "w",

@@ -39,7 +39,7 @@ def test_hidden(secret: str) -> None:
 
 @pytest.mark.parametrize("text", ["abc", "laboratory", "Bearer", "upstream.test"])
 def test_shown(text: str) -> None:
-    """What is no secret, and what is so short that it occurs in other words."""
+    """Texts that are not secret, or so short that they occur in other words, are shown."""
     assert hide_secrets(UpstreamError(text), secrets_of(ACCOUNT)).message == text
 
 

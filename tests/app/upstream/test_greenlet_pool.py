@@ -1,4 +1,4 @@
-"""Greenlets used again, and never for two things at once."""
+"""Greenlets are reused, and never run two tasks at once."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_task_abandoned_at_once_is_not_begun() -> None:
 
 
 def test_a_request_after_an_abandoned_one_is_not_interrupted() -> None:
-    """The first ends by itself in the moment it is abandoned; its greenlet must not be hit later."""
+    """If a task ends just when it is abandoned, its greenlet must not be interrupted later."""
     runs, go = GreenletPool(), Event()
     first = runs.start(lambda: go.wait() and "first")
     first.wait(0.001)

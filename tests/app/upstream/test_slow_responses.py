@@ -1,4 +1,4 @@
-"""A list, a report, a token or an error that arrives drop by drop takes no longer than one that stalls."""
+"""A list, report, token or error that arrives byte by byte has the same time limit as one that stalls."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ with gevent.Timeout(20, False):
 @pytest.mark.parametrize("what", ["list", "tokens", "issuer"])
 @pytest.mark.parametrize("drops", ["head", "body", "error"])
 def test_drop_by_drop(what: str, drops: str) -> None:
-    """As a worker has it, where sockets are gevent's; without an end the program prints nothing."""
+    """It runs with gevent's sockets, as workers do; if the wait does not end, the program prints nothing."""
     command = [sys.executable, "-c", PROGRAM, drops, what]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
 

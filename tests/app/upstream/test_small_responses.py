@@ -1,4 +1,4 @@
-"""What is read of lists, reports, tokens and errors has a bound, also where it comes compressed."""
+"""The size of lists, reports, tokens and errors is bounded, also when they are compressed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def base_url() -> Iterator[str]:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many bytes each read of a response became."""
+    """Return how many bytes each read of a response inflated to."""
     lengths: list[int] = []
     read = Body.read
 
@@ -109,7 +109,7 @@ class TestErrors:
 
     @ENCODINGS
     def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
-        """A longer body is not parsed as an envelope; the status alone decides."""
+        """A longer error body is not parsed; the status alone decides."""
         assert self.rejected(base_url, ERROR_BODY_BYTES, encoding).code == "it_is_read"
 
         longer = self.rejected(base_url, ERROR_BODY_BYTES + 1, encoding)
@@ -136,7 +136,7 @@ class TestTokens:
 
     @pytest.mark.parametrize(("more", "code"), [(0, "it_is_read"), (1, "status_400")])
     def test_of_a_refusal(self, base_url: str, more: int, code: str) -> None:
-        """A body that is too long is still a refusal, by its status."""
+        """A refusal whose body is too long is still recognized by its status."""
         with pytest.raises(UpstreamRejected) as raised:
             self.refresh(base_url, bounded_body.MAX_RESPONSE_BYTES + more, "gzip", 400)
         assert raised.value.code == code

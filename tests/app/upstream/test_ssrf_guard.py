@@ -1,4 +1,4 @@
-"""A name may be made to lead anywhere at any time; what counts is the address that was connected to."""
+"""A name may resolve to any address at any time, so the address of the connection is checked."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_no_redirection_is_followed(client: UpstreamClient, upstream: ScriptedUp
 
 
 class Connected:
-    """A socket that came out at *address*."""
+    """A socket that is connected to *address*."""
 
     family = socket.AF_INET6
 
@@ -131,6 +131,6 @@ def test_public_addresses(address: str) -> None:
 
 
 def test_a_proxy_is_the_operators_own() -> None:
-    """Only a metadata service is none."""
+    """Any address is allowed for a proxy, except a metadata service."""
     assert came_out_at("10.0.0.5", NAME, may=False, proxy="http://proxy:3128")
     assert not came_out_at("169.254.169.254", NAME, may=True, proxy="http://proxy:3128")

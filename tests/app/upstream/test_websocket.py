@@ -1,4 +1,4 @@
-"""Messages over a connection: what completes one, what ends it, and what is no message."""
+"""Messages over a connection: when they are complete, what ends the connection, and what is refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TestReceiving:
         assert client.receive(0.01) is None
 
     def test_a_message_in_many_segments(self, ends: Any) -> None:
-        """Also one whose letters are cut."""
+        """A message arrives complete, even if characters were cut between segments."""
         client, server = ends
         frame = text_frame("ä€😀".encode())
         for byte in frame[:-1]:
@@ -81,7 +81,7 @@ class TestReceiving:
         assert server.events() == [Pong(b"p")]
 
     def test_endless_pings(self, ends: Any) -> None:
-        """They do not count as something that arrives."""
+        """Pings do not extend the wait for a message."""
         client, server = ends
         server.send(*(Ping() for _ in range(200)))
         started = time.monotonic()
@@ -98,7 +98,7 @@ class TestReceiving:
         ids=["announced", "not announced"],
     )
     def test_the_end(self, ends: Any, end: Any, code: int) -> None:
-        """What came before it is returned first."""
+        """Messages before the end are returned first."""
         client, server = ends
         end(server)
 
@@ -182,7 +182,7 @@ class TestSending:
 
 class TestHandshake:
     def test_headers(self) -> None:
-        """What is about a body, or about a connection, is not sent."""
+        """Headers about a body or about a connection are not sent."""
         headers, key = handshake_headers(
             {
                 "Authorization": "Bearer x",

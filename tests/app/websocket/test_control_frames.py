@@ -26,7 +26,7 @@ class Pair:
         self.server = Connection(ConnectionType.SERVER, [accepted])
 
     def receive(self, *events: Message | Ping | Pong) -> list[object]:
-        """Send *events* to the server; return what it receives of them: texts, and the codes of ends."""
+        """Send *events* to the server; return what it receives: texts, and codes of closes."""
         for event in events:
             self.server.receive_data(self.client.send(event))
         received, text = [], ""

@@ -39,7 +39,7 @@ def test_earlier_items_come_first(given: Any) -> None:
 
 
 def test_text_that_nothing_precedes_is_sent_as_it_is() -> None:
-    """So that limits count it as they do by HTTP."""
+    """Limits then count it as they do for HTTP requests."""
     create = create_of({"model": "m", "input": "Hello"}, 100)
 
     sent, items = body_of(create)
@@ -49,7 +49,7 @@ def test_text_that_nothing_precedes_is_sent_as_it_is() -> None:
 
 @pytest.mark.parametrize("given", [{"input": 1}, {"messages": [{"role": "user", "content": "Hello"}]}, {}])
 def test_what_cannot_follow_a_response(given: dict[str, Any]) -> None:
-    """Without a previous response it is validated as by HTTP, and the conversation is not known after it."""
+    """Without a previous response it is validated as over HTTP, and nothing can continue it."""
     assert body({"model": "m", **given}) == {"model": "m", "stream": True, **given}
     assert body_of(create_of({"model": "m", **given}, 100))[1] is None
     if given:
@@ -71,7 +71,7 @@ def test_invalid_fields(field: str, value: Any) -> None:
 
 
 def test_headers_of_a_request() -> None:
-    """Codex's own alone: a message must not set those that identify the client."""
+    """Only Codex's own headers are used: a message must not set those that identify the client."""
     metadata = {
         "x-codex-turn-metadata": "{}",
         "x-codex-turn-state": "bad\nvalue",

@@ -54,7 +54,7 @@ def test_keys_that_are_none(key: str) -> None:
     ],
 )
 def test_requests_that_are_no_handshake(request_is: dict[str, str], error: type[GatewayError]) -> None:
-    """The body of one would be read as messages; what sends HTTP/1.0 is a proxy that cannot upgrade."""
+    """A body would be read as messages; HTTP/1.0 comes from a proxy that cannot upgrade."""
     with pytest.raises(error):
         handshake.check(environ(**request_is))
 

@@ -18,7 +18,7 @@ def is_in_scripts(state: str) -> bool:
 
 class TestAccountState:
     def test_scripts_write_no_other(self) -> None:
-        """What the scripts store as the state of an account is a member."""
+        """Every state that the scripts store for an account is a member of AccountState."""
         written = re.findall(r"set_state\(\w+, '(\w+)'|\bstate = '(\w+)'|NX', .*, 'state', '(\w+)'", TEXT)
         states = {state for match in written for state in match if state}
 

@@ -1,4 +1,4 @@
-"""Limits: their stored form, their words, and what the scripts know of the same units and periods."""
+"""Limits: their stored form and their text; the scripts have the same units and periods."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class TestEveryStream:
         assert not any(finished[:-1])
 
     def test_no_usage_unless_requested(self, name):
-        """Without `include_usage` the chunks are the same, and none speaks of usage."""
+        """Without `include_usage` the chunks are the same, but none has usage."""
         with_usage = [chunk for chunk in fed(name, chat()) if chunk["choices"]]
         without = fed(name, chat(include_usage=False))
 
@@ -61,7 +61,7 @@ class TestEveryStream:
 
 class TestModel:
     def test_given(self):
-        """The name that the client used stands, whatever the upstream calls it."""
+        """The client's name of the model is used, whatever the upstream's name is."""
         assert {chunk["model"] for chunk in fed("text", chat(model="mine"))} == {"mine"}
 
     def test_taken_from_the_upstream(self):

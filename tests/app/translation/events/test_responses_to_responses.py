@@ -1,4 +1,4 @@
-"""Responses for Responses: what came goes out, and what strict clients miss is put in."""
+"""Responses to Responses: events are passed on, and events that strict clients need are added."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def types(events: list[Event]) -> list[str]:
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("name", names(FOLDER, ".responses.sse"))
 def test_complete_stream_is_unchanged(name, cut):
-    """A stream that lacks nothing goes out as it came."""
+    """A stream that lacks nothing is passed on unchanged."""
     stream = read(FOLDER, f"{name}.responses.sse")
 
     assert translated(stream, cut, ResponsesPassThrough()) == decoded(stream)
@@ -227,7 +227,7 @@ class TestAnnouncing:
         assert types(out) == ["created", *call, "output_item.done", "completed"]
 
     def test_numbers_rise_by_one(self):
-        """What was put in takes numbers of its own; those of the upstream move up, in later reads, too."""
+        """Added events have their own numbers; those of the upstream increase, also in later reads."""
         translator = ResponsesPassThrough()
         events = [created(), delta("a", **PLACE), delta("b", **PLACE), completed(number=3)]
         for number, one in enumerate(events):
@@ -295,7 +295,7 @@ def test_older_names():
     ],
 )
 def test_odd_event(odd):
-    """What cannot be repaired goes out as it came."""
+    """Events that cannot be repaired are passed on unchanged."""
     assert fed(created(), odd)[1:] == [odd]
 
 

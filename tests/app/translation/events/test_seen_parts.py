@@ -31,7 +31,7 @@ def test_place(place, seen):
 
 
 def test_without_a_place():
-    """A delta that names no place stands for every part: nothing is shown twice."""
+    """A delta without a position matches every part, so that nothing is shown twice."""
     parts = SeenParts()
     parts.mark({"delta": "x"})
 

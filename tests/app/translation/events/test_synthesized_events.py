@@ -9,7 +9,7 @@ from app.translation.events.synthesized_events import build_created, build_delta
 
 @pytest.mark.parametrize(("number", "own"), [(4, 3), (0, 0), (None, 0)])
 def test_created_number(number, own):
-    """It has an integer number, before the event it comes before."""
+    """Its number is an integer less than that of the event that follows."""
     assert build_created({"id": "r"}, {"sequence_number": number}).payload["sequence_number"] == own
 
 

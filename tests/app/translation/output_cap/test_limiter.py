@@ -11,7 +11,7 @@ STOPS = st.lists(st.text("abé·", max_size=3), max_size=3).map(tuple)
 
 
 def expected(text: str, max_bytes: int | None, stops: tuple[str, ...]) -> tuple[str, str | None]:
-    """What may be shown of the whole *text*, and why no more: the rule, without streaming."""
+    """Return how much of the complete *text* may be shown, and why no more: the rule without streaming."""
     cut = None
     ends = [(text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop and stop in text]
     if ends:  # the one that is complete first, as the text grows

@@ -136,7 +136,7 @@ class TestResponsesCut:
 
     @pytest.mark.parametrize("numbered", [True, False])
     def test_unannounced(self, numbered: bool) -> None:
-        """A backend that numbers nothing, or announces nothing, is closed honestly all the same."""
+        """A response of a backend that numbers or announces nothing is closed as well."""
         events = [text_delta("hello")]
         out = ResponsesOutputCap(2).limit_events(
             stream(*events) if numbered else [Event(event) for event in events]

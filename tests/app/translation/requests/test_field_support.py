@@ -113,7 +113,7 @@ class TestIgnored:
         assert ignored_fields("chat", Dialect.COMPATIBLE, self.BODY, {"responses"}) == ["seed", "unheard_of"]
 
     def test_names_are_safe_in_a_header(self):
-        """A caller cannot write headers of ours, nor long ones."""
+        """A caller can write neither arbitrary headers nor long ones."""
         body = {"a\r\nb: c": 1, "naïve": 1, "x" * 65: 1, "": 1, "fine": 1}
 
         assert ignored_fields("chat", Dialect.CHATGPT, body, ()) == ["fine"]
@@ -195,7 +195,7 @@ class TestFit:
         ],
     )
     def test_who_is_ruled_out(self, endpoint, body, wire, unfit_kinds):
-        """By the wire where only its own speakers can, by the kind where a backend is the one that cannot."""
+        """Accounts are excluded by a protocol that lacks the field, or by a kind that refuses it."""
         assert account_requirements(endpoint, body, ("chatgpt",))[1:3] == (wire, unfit_kinds)
 
 

@@ -69,7 +69,7 @@ def test_message_of_nothing_else():
 
 
 def test_parts_of_others_stay():
-    """They are the upstream's to judge."""
+    """Parts of other roles are passed on: the upstream decides about them."""
     message = {"role": "tool", "tool_call_id": "c", "content": [{"type": "reference"}, TEXT]}
 
     assert cleaned(message) == ({"messages": [message]}, [])

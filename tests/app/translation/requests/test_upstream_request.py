@@ -132,7 +132,7 @@ class TestChatOnChat:
 
     @pytest.mark.parametrize("calls", [[None], 7, "x", {"index": 0}, [[]]])
     def test_calls_that_are_none(self, calls):
-        """Of a message that has no business with calls; they are the upstream's to judge."""
+        """Calls in a message of another role are passed on: the upstream decides about them."""
         messages = [{"role": "system", "content": "x", "tool_calls": calls}]
 
         assert (
@@ -177,7 +177,7 @@ class TestChatOnResponses:
         }
 
     def test_compatible(self):
-        """Another Responses server receives what the wire takes."""
+        """Another Responses server receives every field of the protocol."""
         prepared = upstream_body("chat", FULL, Dialect.COMPATIBLE, {"responses"})
 
         assert prepared.ignored == ["seed", "unheard_of"]
@@ -202,7 +202,7 @@ class TestChatOnResponses:
 
     @pytest.mark.parametrize("field", ["n", "logprobs"])
     def test_unfit(self, field):
-        """An account that would answer differently is not used."""
+        """An account that cannot honour the field is not used."""
         with pytest.raises(InvalidRequest) as raised:
             upstream_body("chat", {**CHAT, field: 2}, Dialect.CHATGPT, {"responses"})
 

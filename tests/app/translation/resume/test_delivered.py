@@ -1,4 +1,4 @@
-"""A cut stream is gone on with only where the new response begins with exactly what was delivered."""
+"""A cut stream is continued only if the new response begins with exactly what was delivered."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def pieces(text: str, size: int = 3) -> list[str]:
 
 
 def continued(endpoint: str, first: list[Json], cut_at: int, second: list[Json]) -> list[Json]:
-    """Return what the client gets when *first* is cut and *second* goes on."""
+    """Return what the client receives when *first* is cut and *second* continues it."""
     delivered = delivered_for(endpoint)
     head = [Event(payload) for payload in first[:cut_at]]
     delivered.record(head)

@@ -1,4 +1,4 @@
-"""A second answer has to begin with the text of the first."""
+"""A second response has to begin with the text of the first."""
 
 from __future__ import annotations
 
