@@ -75,7 +75,7 @@ def test_a_missing_account_id():
 
 
 @pytest.mark.parametrize("credential", ["sk-1\r\nX-Evil: 1", "sk 1", "sk-é", "sk-\udcff", "sk-\x00"])
-def test_what_cannot_stand_in_a_header(credential):
+def test_values_that_are_invalid_in_a_header(credential):
     """It is refused without being repeated."""
     with pytest.raises(InvalidRequest) as refusal:
         new_account({"kind": "openai", "name": "a"}, SETTINGS, credential=credential)

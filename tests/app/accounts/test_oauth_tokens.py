@@ -58,7 +58,7 @@ class TestResponse:
             {**RESPONSE, "refresh_token": 7},
         ],
     )
-    def test_a_response_without_tokens_is_none(self, response):
+    def test_a_response_without_tokens_is_invalid(self, response):
         with pytest.raises(UpstreamProtocolError):
             tokens_from_response(response, now=1000)
 

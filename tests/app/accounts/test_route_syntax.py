@@ -49,7 +49,7 @@ def test_without_a_name(text: str) -> None:
 
 
 @pytest.mark.parametrize("weight", ["1.5", "-1", "+1", "50%", "." * 50, "9" * 16])
-def test_number_that_is_no_weight(weight: str) -> None:
+def test_number_that_is_not_a_weight(weight: str) -> None:
     with pytest.raises(InvalidRequest, match="A weight must be a whole number from 1, not") as raised:
         parse_step(f"a={weight},b=2")
     assert raised.value.param == "steps"

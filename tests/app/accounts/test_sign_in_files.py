@@ -146,7 +146,7 @@ class TestRejected:
     @pytest.mark.parametrize(
         "content", [{"type": "gemini", "access_token": "x"}, {"platform": "claude", "credentials": {}}]
     )
-    def test_another_provider_is_no_fault(self, content):
+    def test_an_account_of_another_provider_is_not_an_error(self, content):
         (item,) = read(content)
 
         assert not item.is_fault

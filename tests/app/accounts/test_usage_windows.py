@@ -52,7 +52,7 @@ class TestCodexHeaders:
         assert windows_from_headers(quota_headers, NOW) == [[1, NOW_MS + 300 * 60_000, 18_000]]
 
     @pytest.mark.parametrize("used", ["", "NaN", "inf", "-1", "much"])
-    def test_values_that_are_no_numbers_are_left_out(self, used):
+    def test_values_that_are_not_numbers_are_left_out(self, used):
         quota_headers = headers(x_codex_primary_used_percent=used, x_codex_primary_reset_at="1800003600")
 
         assert windows_from_headers(quota_headers, NOW) is None

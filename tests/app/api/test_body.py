@@ -63,12 +63,12 @@ def read(data: bytes, encoding: str = "") -> Any:
     ],
     ids=encoding_of,
 )
-def test_what_is_packed_is_unpacked(encoding: str, data: bytes) -> None:
+def test_compressed_bodies_are_decompressed(encoding: str, data: bytes) -> None:
     assert read(data, encoding) == ({"model": "m"}, len(BODY))
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, zstandard.compress])
-def test_what_unpacks_to_more_than_the_limit(pack: Any) -> None:
+def test_bodies_that_decompress_to_more_than_the_limit(pack: Any) -> None:
     encoding = {gzip.compress: "gzip", zlib.compress: "deflate"}.get(pack, "zstd")
 
     assert read(pack(BODY + b" " * (LIMIT - len(BODY))), encoding)[1] == LIMIT

@@ -45,7 +45,7 @@ def test_durations(ttl: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("ttl", ["0", "0s", "-5s", "24h1s", "soon", "5 m", "5d", "s", "1e3"])
-def test_durations_that_are_none(ttl: str) -> None:
+def test_texts_that_are_not_durations(ttl: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         read(key="k", ttl=ttl)
 

@@ -42,7 +42,7 @@ def test_the_guide_explains_the_code() -> None:
     assert "Link" not in headers_of(rejected)
 
 
-def test_a_schemas_first_fault_names_the_field() -> None:
+def test_the_first_schema_error_names_the_field() -> None:
     with pytest.raises(ValidationError) as caught:
         Example().load({"n": "x"})
 

@@ -33,7 +33,7 @@ def test_paths_and_methods(app: Gateway) -> None:
     assert "GET" in (response.allow or ())
 
 
-def test_a_websocket_is_no_plain_request(app: Gateway) -> None:
+def test_a_websocket_is_not_a_plain_request(app: Gateway) -> None:
     """A route of plain requests does not serve an upgrade."""
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
 

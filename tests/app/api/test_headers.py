@@ -18,7 +18,7 @@ def made(kind: type[Request]) -> Request:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("more", [(), ("default",), (None, int)])
-def test_what_is_found_is_what_flask_finds(name: str, more: Any) -> None:
+def test_finds_the_same_as_flask(name: str, more: Any) -> None:
     optimized, reference = made(GatewayRequest), made(Request)
 
     assert optimized.headers.get(name, *more) == reference.headers.get(name, *more)

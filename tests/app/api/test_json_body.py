@@ -60,7 +60,7 @@ class TestSlices:
         assert not found.in_string
 
     @given(st.binary() | st.text('{}[]",:\\ab 01\n', max_size=80).map(str.encode))
-    def test_what_is_no_json_is_none_in_slices(self, data: bytes) -> None:
+    def test_invalid_json_is_invalid_in_slices_too(self, data: bytes) -> None:
         """Skipping a part of a body does not make it well-formed, or malformed."""
         try:
             expected = orjson.loads(data)
@@ -80,7 +80,7 @@ class TestSlices:
 @pytest.mark.parametrize(
     ("one", "counts"), [(b"1", 1), (b'"a"', 1), (b'"[,{:"', 1), (b"[]", 2), (b'{"a":1}', 2), (b'"\\",[["', 1)]
 )
-def test_so_many_values_and_no_more(one: bytes, counts: int) -> None:
+def test_at_most_so_many_values(one: bytes, counts: int) -> None:
     """The array around them, and each; one that opens counts twice."""
     number = (MAX - 2) // counts
     assert len(read(b"[" + b" " * MAX + b",".join([one] * number) + b"]")) == number
@@ -89,14 +89,14 @@ def test_so_many_values_and_no_more(one: bytes, counts: int) -> None:
         read(b"[" + b" " * MAX + b",".join([one] * (number + 2)) + b"]")
 
 
-def test_a_body_of_one_level_more() -> None:
+def test_a_body_with_one_level_too_many() -> None:
     assert read(b"[" * MAX_LEVELS + b"]" * MAX_LEVELS)
     with pytest.raises(InvalidRequest, match=f"{MAX_LEVELS} levels"):
         read(b"[" * (MAX_LEVELS + 1) + b"]" * (MAX_LEVELS + 1))
 
 
 @pytest.mark.parametrize("character", [b"\\n", "é".encode()])
-def test_so_much_text_and_no_more(character: bytes) -> None:
+def test_at_most_so_much_text(character: bytes) -> None:
     assert scan(b'"' + character * (MAX_TEXT_BYTES // 2 - 1) + b'"', MAX)
     with pytest.raises(PayloadTooLarge, match="32 MiB of text"):
         scan(b'"' + character * (MAX_TEXT_BYTES // 2) + b'"', MAX)

@@ -97,7 +97,7 @@ class TestInput:
             {"type": "something_new"},
         ],
     )
-    def test_what_cannot_be_seen_into(self, part: dict[str, Any]) -> None:
+    def test_content_that_cannot_be_measured(self, part: dict[str, Any]) -> None:
         """Files and similar parts are bounded by the context window and estimated by their size."""
         result = bounds(shown(part))
 

@@ -11,7 +11,7 @@ def test_nothing_known_changes_nothing() -> None:
     assert InputRatio().ratio("m") == 1.0
 
 
-def test_the_first_word_is_believed() -> None:
+def test_the_first_report_counts_fully() -> None:
     calibration = InputRatio()
     calibration.learn("m", 40, 10)
 

@@ -113,9 +113,7 @@ class TestRoute:
         assert events == [RESPONSE]
 
     @pytest.mark.parametrize(("seconds", "answered"), [(9.0, True), (11.0, False)])
-    def test_an_account_that_comes_back_is_waited_for_only_so_long(
-        self, seconds: float, answered: bool
-    ) -> None:
+    def test_the_wait_for_a_returning_account_is_bounded(self, seconds: float, answered: bool) -> None:
         clock = Clock()
         limited = UpstreamRejected(
             "Slow down", status=429, type="rate_limit_error", code="rate_limit_exceeded"

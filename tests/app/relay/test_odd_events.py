@@ -259,7 +259,7 @@ def test_responses_that_pass_through(path: Path) -> None:
         {"choices": [{"index": 0, "delta": {"content": "x"}, "logprobs": "x"}]},
     ],
 )
-def test_senseless_chunk_is_the_upstreams_before_anything_was_given(chunk: Json) -> None:
+def test_invalid_chunk_before_any_delivery_is_an_upstream_failure(chunk: Json) -> None:
     """So another account may answer."""
     data = encoded([chunk, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}])
     context = the_call("responses", stream=True)
@@ -271,7 +271,7 @@ def test_senseless_chunk_is_the_upstreams_before_anything_was_given(chunk: Json)
     assert not attempt.committed
 
 
-def test_a_number_that_is_none_does_not_break_the_error_event() -> None:
+def test_an_invalid_sequence_number_does_not_break_the_error_event() -> None:
     framing = ResponsesFraming()
     framing.frames([Event({"type": "response.created", "response": "x", "sequence_number": "y"})])
 

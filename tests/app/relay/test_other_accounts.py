@@ -86,7 +86,7 @@ def test_a_kind_that_does_not_list_all_its_models() -> None:
     assert OtherAccounts(accounts, lambda: 0.0, demo=False).could_serve(context(), fit, ("a",))
 
 
-def test_a_pool_is_read_once_in_a_while() -> None:
+def test_a_pool_is_read_once_per_interval() -> None:
     now, accounts = [0.0], AccountList(SERVES)
     alternatives = OtherAccounts(accounts, lambda: now[0], demo=False)  # type: ignore[arg-type]
     for _ in range(100):

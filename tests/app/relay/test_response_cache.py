@@ -127,7 +127,7 @@ class TestGivenAgain:
     def test_however_it_is_delivered(self, delivery: dict[str, Any]) -> None:
         assert digest(context(**delivery)) == digest(context())
 
-    def test_the_order_of_fields_is_nothing(self) -> None:
+    def test_the_order_of_fields_does_not_matter(self) -> None:
         assert digest(context(a={"b": 1, "c": 2})) == digest(context(a={"c": 2, "b": 1}))
 
 

@@ -437,7 +437,7 @@ def test_text_in_odd_places(
     ("pieces", "text"),
     [(("Hi ", 5), "Hi 5"), (("Hi", None), "Hi"), (("Hi", True, {"a": 1}, ["x"], 0.5, "!"), "Hi!")],
 )
-def test_deltas_that_are_no_text(protocol: str, stream: bool, pieces: tuple[Any, ...], text: str) -> None:
+def test_deltas_that_are_not_text(protocol: str, stream: bool, pieces: tuple[Any, ...], text: str) -> None:
     events = text_stream(*pieces, index={"output_index": 0})
 
     assert text_in(received(protocol, stream_of(events), stream=stream)) == text

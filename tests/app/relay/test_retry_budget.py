@@ -52,7 +52,7 @@ def retries(budget: RetryBudget, number: int, key: str = "k", target: Target = B
 
 
 class TestOutage:
-    def test_the_floor_is_there_without_traffic(self, budget: RetryBudget) -> None:
+    def test_the_floor_applies_without_traffic(self, budget: RetryBudget) -> None:
         budget.count_request("k")
 
         assert retries(budget, 100) == RETRY_FLOOR
@@ -105,7 +105,7 @@ class TestRescue:
             assert budget.take("k", BAD, again=False)
             budget.end("k", BAD, failed=False)
 
-    def test_a_few_may_find_out_about_an_account_that_has_not_failed(self, budget: RetryBudget) -> None:
+    def test_a_few_retries_may_test_an_account_that_has_not_failed(self, budget: RetryBudget) -> None:
         budget.count_request("k")
         retries(budget, 100)
 

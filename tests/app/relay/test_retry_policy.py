@@ -22,7 +22,7 @@ def test_every_failure_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("failure", Failure)
-def test_once_something_was_seen_no_other_response_may_begin(failure: Failure) -> None:
+def test_no_other_response_begins_after_visible_content(failure: Failure) -> None:
     assert decide(failure, Phase.AFTER) in (Action.FAIL, Action.RESTART)
 
 

@@ -179,7 +179,7 @@ def test_streams_of_servers_that_cannot_stream(settings: dict[str, Any], why: di
 
 @pytest.mark.parametrize("label", ["text/event-stream", "application/json", "text/plain", ""])
 @pytest.mark.parametrize("pieces", [1, 2, 100])
-def test_a_server_that_streams_all_the_same(label: str, pieces: int) -> None:
+def test_a_server_that_streams_although_it_should_not(label: str, pieces: int) -> None:
     data = b"\n\ndata: %b\n\ndata: [DONE]\n\n" % orjson.dumps(CHUNK)
     length = len(data) // pieces + 1
     cut = [data[start : start + length] for start in range(0, len(data), length)]
@@ -216,7 +216,9 @@ def test_other_content_types_of_a_response(content_type: str) -> None:
         (b'{"choices": [{"message": 7}]}', "application/json", UpstreamProtocolError),
     ],
 )
-def test_bodies_that_are_no_complete_response(data: bytes, content_type: str, error: type[Exception]) -> None:
+def test_bodies_that_are_not_a_complete_response(
+    data: bytes, content_type: str, error: type[Exception]
+) -> None:
     attempt = begin(data, content_type=content_type)
 
     with pytest.raises(error):

@@ -8,7 +8,7 @@ from app.errors import Overloaded
 from app.server.capacity import Capacity
 
 
-def test_so_many_requests_and_no_more() -> None:
+def test_at_most_so_many_requests() -> None:
     room = Capacity(max_requests=2, max_bytes=100)
     room.enter(0)
     room.enter(0)
@@ -21,7 +21,7 @@ def test_so_many_requests_and_no_more() -> None:
     room.enter(0)
 
 
-def test_so_many_bytes_and_no_more() -> None:
+def test_at_most_so_many_bytes() -> None:
     room = Capacity(max_requests=10, max_bytes=100)
     room.enter(60)
 

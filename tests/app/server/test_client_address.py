@@ -52,7 +52,7 @@ def test_an_address_that_the_client_claims_is_ignored(peer, forwarded, trusted, 
 
 @pytest.mark.parametrize("forwarded", ["", ",", "unknown", "<script>", "a, b", "1.2.3.4.5", "x" * 5000])
 @pytest.mark.parametrize("trusted", [NGINX, "*"])
-def test_what_is_no_address_stays_out(forwarded, trusted):
+def test_texts_that_are_not_addresses(forwarded, trusted):
     assert client(NGINX, forwarded, trusted) == NGINX
 
 

@@ -94,7 +94,7 @@ def seconds_until_closed(sock: socket.socket) -> float:
 
 class TestHeads:
     @pytest.mark.parametrize("sent", [b"", b"GET /he", b"GET /health/ready HTTP/1.1\r\nHost: a\r\n"])
-    def test_one_that_does_not_come_in_time(self, serve: Callable[..., Served], sent: bytes) -> None:
+    def test_a_head_that_does_not_arrive_in_time(self, serve: Callable[..., Served], sent: bytes) -> None:
         with serve().connect() as sock:
             sock.sendall(sent)
 
@@ -211,7 +211,7 @@ class TestRefusedBodies:
             assert response_of(sock)[0] == 200
 
 
-def test_a_response_that_cannot_be_written_is_our_failure(serve: Callable[..., Served]) -> None:
+def test_a_response_that_cannot_be_encoded_is_a_gateway_failure(serve: Callable[..., Served]) -> None:
     with serve().connect() as sock:
         sock.sendall(b"GET /bad-header HTTP/1.1\r\nHost: gateway\r\n\r\n")
         status, _, body = response_of(sock)

@@ -51,7 +51,7 @@ def test_what_cannot_be_read(error: Exception, status: int) -> None:
     assert SECRET not in f"{inside} {lines}"
 
 
-def test_a_transfer_coding_that_we_do_not_know() -> None:
+def test_an_unknown_transfer_coding() -> None:
     response, inside, _ = handled(errors.UnsupportedTransferCoding("gzip"))
 
     assert (response.status, inside["code"]) == (501, "not_implemented")

@@ -171,7 +171,7 @@ class TestAuthenticate:
             repository.authenticate(secret + "a")
 
     @pytest.mark.parametrize("secret", ["sk-short", "abc-" + "a" * 40, "sk-" + "a" * 30 + " b"])
-    def test_of_another_gateway_in_no_usual_form(self, repository, secret):
+    def test_keys_of_another_gateway_in_an_unusual_form(self, repository, secret):
         repository.create(POOL, "ann", foreign_digest=digest_of(secret))
 
         with pytest.raises(InvalidApiKey, match="they begin with sk-pg-"):

@@ -120,7 +120,7 @@ class TestPage:
         assert found(who="eve") == []
 
     @pytest.mark.parametrize("cursor", ["x", "1", "0-0", "1-1)", "+"])
-    def test_a_cursor_that_no_page_gave(self, audit_log, cursor):
+    def test_an_invalid_cursor(self, audit_log, cursor):
         with pytest.raises(InvalidRequest) as refused:
             audit_log.page(cursor)
         assert refused.value.param == "cursor"

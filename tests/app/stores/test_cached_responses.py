@@ -34,7 +34,7 @@ def test_it_is_sealed_and_ends(store: CachedResponseRepository, redis_client: An
     assert 0 < redis_client.pttl(keys.cached_response("p", "d")) <= 60_000
 
 
-def test_a_response_sealed_with_a_key_that_is_gone_is_none(
+def test_a_response_sealed_with_a_removed_key_counts_as_absent(
     store: CachedResponseRepository, redis_client: Any
 ) -> None:
     store.put("p", "k", "d", "private", 60)

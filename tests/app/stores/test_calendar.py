@@ -37,7 +37,7 @@ class TestWindows:
         }
 
     @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24)])
-    def test_days_are_as_long_as_they_are(self, day: str, hours: int) -> None:
+    def test_days_have_their_real_length(self, day: str, hours: int) -> None:
         now = datetime.fromisoformat(f"{day} 12:00").replace(tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
         start, end, _ = Calendar().windows("Europe/Berlin", now)["day"]
 

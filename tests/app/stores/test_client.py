@@ -32,7 +32,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | Replicated]
         server.stop()
 
 
-def test_a_late_reply_is_nobodys(server: RedisServer | Replicated) -> None:
+def test_a_late_reply_is_not_used_for_another_command(server: RedisServer | Replicated) -> None:
     master = server.master() if isinstance(server, Replicated) else server
     with closing(make_client(server.url, TIMEOUT_SECONDS)) as client:
         client.mset({"one": "1", "two": "2"})

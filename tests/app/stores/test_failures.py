@@ -55,7 +55,7 @@ def test_cause(error, words):
     assert words in failures.describe(from_(error))
 
 
-def test_no_password_in_what_is_unknown():
+def test_unknown_failures_show_no_password():
     assert "hunter2" not in failures.describe(
         from_(redis.ConnectionError("cannot use redis://ann:hunter2@host:1"))
     )
@@ -73,7 +73,7 @@ def test_address(url, address):
     assert failures.public_address(url) == address
 
 
-def test_what_never_returns_is_left():
+def test_a_call_that_does_not_return_is_abandoned():
     never = threading.Event()
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):

@@ -371,7 +371,7 @@ def has_one_of_each(home: Path, before: dict[str, int], killed: tuple[str, ...])
 
 
 class TestRefusals:
-    def test_a_home_too_long_for_a_socket(self, home):
+    def test_a_home_whose_path_is_too_long_for_a_socket(self, home):
         """The server would silently truncate the path and listen somewhere else."""
         with pytest.raises(ConfigError, match=r"POOLGATE_HOME=.* 7 bytes shorter"):
             private_server.ensure(home / ("x" * (103 + 7 - len(f"{home}//redis/socket"))))
@@ -385,12 +385,12 @@ class TestRefusals:
         with pytest.raises(private_server.PrivateServerError, match="the disk is gone"):
             private_server.ensure(home, str(script))
 
-    def test_a_server_binary_that_is_not_there(self, home):
+    def test_a_missing_server_binary(self, home):
         with pytest.raises(ConfigError, match="REDIS_SERVER='/no-such-server'"):
             private_server.ensure(home, "/no-such-server")
 
 
-def test_a_redis_of_ones_own_starts_nothing(home):
+def test_a_configured_redis_starts_no_private_server(home):
     settings = Settings(home=home, redis_url="redis://elsewhere:6379")
 
     assert private_server.redis_url(settings) == "redis://elsewhere:6379"

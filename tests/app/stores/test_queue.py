@@ -428,7 +428,7 @@ def test_a_try_costs_the_same_in_a_long_queue(full: StoreOfTest) -> None:
     assert costs[0] == costs[1] < 50
 
 
-def test_a_backup_has_nothing_of_it(full: StoreOfTest) -> None:
+def test_a_backup_does_not_contain_it(full: StoreOfTest) -> None:
     wait(full, "q0")
 
     names = set(PoolDump(full.scripts, full.pool).names(EXCLUDED))

@@ -120,7 +120,7 @@ class TestPieces:
         other = RecordingRepository(Scripts(redis_client), vault(), LEASE_SECONDS)
         assert other.read(request(), 0) == RecordedPieces(TOO_LARGE, [])
 
-    def test_pieces_that_are_gone_are_no_complete_response(
+    def test_missing_pieces_are_not_a_complete_response(
         self, store: RecordingRepository, redis_client: Any
     ) -> None:
         record_all(store, request(), b"head", b"body")

@@ -36,7 +36,7 @@ class TestOpen:
         with pytest.raises(NotFound):
             opened(sessions, "eve")
 
-    def test_of_too_many_the_oldest_end(self, sessions):
+    def test_the_oldest_of_too_many_end(self, sessions):
         first, *others = [opened(sessions, address=str(number)) for number in range(MAX_SESSIONS + 1)]
 
         assert sessions.touch(first) is None or len(sessions.all("ann")) == MAX_SESSIONS

@@ -58,7 +58,7 @@ class TestFinishReasons:
         ]
 
     @pytest.mark.parametrize("finish", ["null", "None"])
-    def test_word_for_null_is_no_end(self, finish):
+    def test_word_for_null_is_not_an_end(self, finish):
         chunks = (chunk({"content": "a"}, finish), chunk({"content": "b"}), chunk({}, "stop"))
 
         assert choice_of(*chunks)["message"]["content"] == "ab"
@@ -113,7 +113,7 @@ class TestFinishReasons:
         assert (reader.error.status, reader.error.code) == (502, reason)
 
     @pytest.mark.parametrize(("content", "failed"), [("", True), ("a", False)])
-    def test_broken_off_in_the_vendors_word(self, content, failed):
+    def test_broken_off_by_the_vendors_reason(self, content, failed):
         reader, _ = observed(chunk({"content": content}, "stop", native_finish_reason="network_error"))
 
         assert (reader.error is not None) is failed

@@ -42,7 +42,7 @@ def test_what_stays(item: Json) -> None:
     [("function_call", "arguments"), ("mcp_call", "arguments"), ("custom_tool_call", "input")],
 )
 @pytest.mark.parametrize("value", [{}, {"a": [1, "é"]}, [], [{}]])
-def test_payload_that_is_no_text(kind: str, key: str, value: Any) -> None:
+def test_payload_that_is_not_text(kind: str, key: str, value: Any) -> None:
     item = {"type": kind, "name": "f", key: value}
 
     repaired = repaired_output([CALL, item])
@@ -91,14 +91,14 @@ def test_announced_calls_are_not_cut() -> None:
         ("Hi", [{"type": "output_text", "text": "Hi", "annotations": []}]),
     ],
 )
-def test_content_that_is_no_list_of_parts(content: Any, parts: list[Json]) -> None:
+def test_content_that_is_not_a_list_of_parts(content: Any, parts: list[Json]) -> None:
     message = {"type": "message", "content": content}
 
     assert repaired_output([message]) == [{"type": "message", "content": parts}]
 
 
 @pytest.mark.parametrize("other", [None, 7, "x", [], {}, {"type": None}, {"type": ["function_call"]}])
-def test_what_is_no_item_is_left_out(other: Any) -> None:
+def test_values_that_are_not_items_are_left_out(other: Any) -> None:
     assert repaired_output([other, CALL]) == [CALL]
 
 

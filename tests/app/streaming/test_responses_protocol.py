@@ -251,7 +251,7 @@ def test_former_names():
     [(5, "5"), (0, "0"), (None, ""), (True, ""), (0.5, ""), ([], "[]"), ({"a": 1}, '{"a":1}')],
 )
 @pytest.mark.parametrize("name", ["output_text", "refusal", "function_call_arguments", "reasoning_text"])
-def test_deltas_that_are_no_text(name: str, delta: Any, text: str) -> None:
+def test_deltas_that_are_not_text(name: str, delta: Any, text: str) -> None:
     """An object or a list is text only as the arguments of a call."""
     reader, event = ResponsesReader(), Event({"type": f"response.{name}.delta", "delta": delta}, b"{}")
     if isinstance(delta, dict | list) and name != "function_call_arguments":

@@ -93,7 +93,7 @@ class TestFraming:
         assert payloads(b'data: {}\n\ndata: {"last":1}') == [{}, {"last": 1}]
         assert payloads(b'data: {"last":1}\r') == [{"last": 1}]
 
-    def test_cut_off_event_is_no_fault(self):
+    def test_cut_off_event_is_not_an_error(self):
         """An event that the end cut off is dropped; the reader decides whether the stream is complete."""
         assert decode(b'data: {}\n\ndata: {"la') == ([({}, b"{}")], None)
 

@@ -123,7 +123,7 @@ def test_other_keys_stay():
 
 
 @pytest.mark.parametrize("pieces", ["x", 7, [None], ["x", {}], {"a": 1}, [{"index": 0, "function": None}]])
-def test_what_makes_no_sense_is_left_out(pieces):
+def test_invalid_values_are_left_out(pieces):
     repair = ToolCallRepair("call")
 
     assert not repair.note_regular(pieces)

@@ -350,7 +350,7 @@ class TestBodyStatus:
         assert (error.status, error.upstream_status, error.type, error.code) == (status, status, kind, code)
 
     @pytest.mark.parametrize("status", [302, 204, 600, 999])
-    def test_status_that_is_no_error(self, status):
+    def test_status_that_is_not_an_error(self, status):
         assert (body({}, status).status, body({}, status).upstream_status) == (502, status)
 
 

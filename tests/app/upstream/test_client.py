@@ -136,7 +136,7 @@ def test_compression_that_fails_is_reported(
         read_all(response)
 
 
-def test_a_response_compressed_beyond_belief_is_refused(
+def test_a_response_that_inflates_to_too_much_is_refused(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     """A few bytes must not become a gigabyte in this process."""
@@ -188,7 +188,7 @@ def test_redirect_of_a_small_request_is_reported(
         client.get_json(account(upstream.base_url()), path)
 
 
-def test_list_that_is_not_json_is_no_broken_connection(
+def test_list_that_is_not_json_is_not_a_broken_connection(
     client: UpstreamClient, upstream: ScriptedUpstream
 ) -> None:
     upstream.script({"headers": {"content-type": "text/html"}, "steps": [{"send": "<p>"}]}, path="/models")
@@ -210,7 +210,7 @@ def test_a_closed_port_differs_from_a_broken_response(
     assert (closed.value.sent, broken.value.sent) == (False, True)
 
 
-def test_what_is_sent_names_us_and_carries_our_credential(
+def test_requests_have_the_originator_and_the_credential(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     answered(post(client, account(upstream.base_url()), cancellation, client_headers={"x-codex-turn": "1"}))

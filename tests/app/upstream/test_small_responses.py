@@ -87,7 +87,7 @@ ENCODINGS = pytest.mark.parametrize("encoding", ["identity", "gzip"])
 
 class TestLists:
     @ENCODINGS
-    def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
+    def test_at_most_so_much(self, base_url: str, encoding: str) -> None:
         read = get(base_url, f"/{MAX_JSON_BYTES}/{encoding}/200")
         assert isinstance(read, dict)
         assert len(read["refresh_token"]) == MAX_JSON_BYTES - len(BEGIN) - len(END)
@@ -108,7 +108,7 @@ class TestErrors:
         return raised.value
 
     @ENCODINGS
-    def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
+    def test_at_most_so_much(self, base_url: str, encoding: str) -> None:
         """A longer error body is not parsed; the status alone decides."""
         assert self.rejected(base_url, ERROR_BODY_BYTES, encoding).code == "it_is_read"
 
@@ -128,7 +128,7 @@ class TestTokens:
         return client.refresh("token", "a test")
 
     @ENCODINGS
-    def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
+    def test_at_most_so_much(self, base_url: str, encoding: str) -> None:
         most = bounded_body.MAX_RESPONSE_BYTES
         assert len(self.refresh(base_url, most, encoding)["refresh_token"]) == most - len(BEGIN) - len(END)
         with pytest.raises(UpstreamProtocolError, match="too long"):

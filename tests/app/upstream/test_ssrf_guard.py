@@ -44,14 +44,16 @@ def test_a_name_that_leads_to_this_machine_is_refused(
     assert upstream.log() == []
 
 
-def test_a_server_of_ones_own_has_a_name(client: UpstreamClient, upstream: ScriptedUpstream) -> None:
+def test_a_custom_server_has_a_name(client: UpstreamClient, upstream: ScriptedUpstream) -> None:
     to = account(upstream.base_url().replace("127.0.0.1", NAME), "compatible")
 
     assert answered(post(client, to, Cancellation())).status == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_what_is_written_out_was_meant(client: UpstreamClient, upstream: ScriptedUpstream, host: str) -> None:
+def test_an_explicit_address_of_this_machine_is_allowed(
+    client: UpstreamClient, upstream: ScriptedUpstream, host: str
+) -> None:
     to = account(upstream.base_url().replace("127.0.0.1", host))
 
     assert answered(post(client, to, Cancellation())).status == 200

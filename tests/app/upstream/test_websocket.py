@@ -217,7 +217,7 @@ class TestHandshake:
 
         assert is_accepted(response, b"dGhlIHNhbXBsZSBub25jZQ==") is accepted
 
-    def test_headers_of_the_first_response_alone(self, ends: Any) -> None:
+    def test_headers_of_the_first_response_only(self, ends: Any) -> None:
         client, _ = ends
 
         assert dict(client.take_headers()) == {"openai-model": "m", "Content-Type": "text/event-stream"}

@@ -53,7 +53,7 @@ def test_keys_that_are_none(key: str) -> None:
         ({"HTTP_TRANSFER_ENCODING": "chunked"}, InvalidRequest),
     ],
 )
-def test_requests_that_are_no_handshake(request_is: dict[str, str], error: type[GatewayError]) -> None:
+def test_requests_that_are_not_a_handshake(request_is: dict[str, str], error: type[GatewayError]) -> None:
     """A body would be read as messages; HTTP/1.0 comes from a proxy that cannot upgrade."""
     with pytest.raises(error):
         handshake.check(environ(**request_is))

@@ -59,7 +59,7 @@ def test_items_in_their_order() -> None:
     ]
 
 
-def test_items_of_the_final_response_alone() -> None:
+def test_items_of_the_final_response_only() -> None:
     connection = Connection()
     connection.send({**ENDED, "response": {"id": "resp_1", "output": [{"type": "message"}]}})
 

@@ -183,7 +183,7 @@ class TestAnnouncing:
 
     @pytest.mark.parametrize("place", [PLACE, {"output_index": 0, "content_index": 0}, {}])
     @pytest.mark.parametrize("ended", [True, False])
-    def test_a_message_of_deltas_alone(self, place, ended):
+    def test_a_message_of_deltas_only(self, place, ended):
         dones = [
             event("response.output_text.done", **place, text="Hello"),
             event("response.content_part.done", **place, part=MESSAGE["content"][0]),

@@ -87,7 +87,7 @@ def test_unknown():
 
 
 @pytest.mark.parametrize("odd", [[1], {"a": 1}, [[]]])
-def test_names_that_are_no_names(odd):
+def test_values_that_are_not_names(odd):
     """An upstream may send anything for one: it is not found by that, and nothing fails."""
     slots = ToolCalls()
     slot = slots.open({**CALL, "id": odd}, odd)

@@ -25,7 +25,7 @@ FILE = {"type": "file", "file": {"file_data": "QQ=="}}
         ([{"role": "tool", "content": [{"type": "file", "file": {}}]}], True),
     ],
 )
-def test_messages_for_chat_alone(messages, expected):
+def test_messages_that_only_chat_has(messages, expected):
     assert needs_chat(messages) is expected
 
 
@@ -43,7 +43,7 @@ def test_messages_for_chat_alone(messages, expected):
         ([{"type": "shell_call", "call_id": "c"}], True),
     ],
 )
-def test_items_for_responses_alone(items, expected):
+def test_items_that_only_responses_has(items, expected):
     assert needs_responses(items) is expected
 
 

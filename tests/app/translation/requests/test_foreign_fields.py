@@ -36,7 +36,7 @@ def test_keys_of_messages(key):
     assert cleaned({**ASSISTANT, key: ""}) == ({"messages": [ASSISTANT]}, [])  # nothing is lost
 
 
-def test_copies_of_the_gateway_are_not_named():
+def test_fields_that_the_gateway_added_are_not_reported():
     assert cleaned({**ASSISTANT, "content_parts": [TEXT]}) == ({"messages": [ASSISTANT]}, [])
 
 
@@ -61,7 +61,7 @@ def test_parts_of_an_assistant(kind):
     assert (out["messages"], lost) == ([{**ASSISTANT, "content": [TEXT]}], [f"messages.{kind}"])
 
 
-def test_message_of_nothing_else():
+def test_message_without_other_content():
     """The API refuses an empty array."""
     out, _ = cleaned({**ASSISTANT, "content": [{"type": "thinking", "thinking": "x"}]})
 

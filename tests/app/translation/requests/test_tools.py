@@ -233,7 +233,7 @@ class TestNested:
             (None, [{"type": "web_search"}, NAMESPACE], None),
         ],
     )
-    def test_tools_of_the_upstream_alone(self, choice, tools, field):
+    def test_only_tools_of_the_upstream(self, choice, tools, field):
         """A request without any other tool is about them."""
         assert required_hosted_tools(choice, tools) == field
 

@@ -92,7 +92,7 @@ class TestChat:
             assert sum("role" in (p["choices"] or [{"delta": {}}])[0]["delta"] for p in got) == 1
 
     @pytest.mark.parametrize("other", ["Hellp there", "Hel", "", "hello"])
-    def test_a_response_that_differs_is_not_gone_on_with(self, other: str) -> None:
+    def test_a_response_that_differs_is_not_continued(self, other: str) -> None:
         with pytest.raises(ResponsesDiffer):
             continued("chat", chat("Hello there"), 3, chat(other, "b"))
 
@@ -131,7 +131,7 @@ class TestResponses:
         assert {payload.get("output_index", 0) for payload in got} == {0}
 
     @pytest.mark.parametrize("other", ["Hellp there", "Hel"])
-    def test_a_response_that_differs_is_not_gone_on_with(self, other: str) -> None:
+    def test_a_response_that_differs_is_not_continued(self, other: str) -> None:
         with pytest.raises(ResponsesDiffer):
             continued("responses", responses("Hello there"), 5, responses(other, "b"))
 
