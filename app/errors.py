@@ -18,6 +18,7 @@ Every failure that a client can receive, with its HTTP status, type and code.
     ├── ForgedRequest              403  cross-site: the request did not come from an admin page
     ├── ReadOnlyToken              403  an admin token of scope `read` tried to change something
     ├── RoleNotAllowed             403  the role of an operator does not include a page or call
+    ├── SecondFactorRequired       403  an operator has to set a second factor up first
     ├── SignInRefused              403  another service verified a person, who may not sign in here
     ├── TooManyAttempts            429  sign-ins; see `retry_after_seconds`
     ├── ModelNotAllowed            403
@@ -244,6 +245,13 @@ class RoleNotAllowed(GatewayError):
     """The role of the operator, or of the operator of an admin token, does not include this."""
 
     status, type, code = 403, "invalid_request_error", "role_not_allowed"
+    retryable = False
+
+
+class SecondFactorRequired(GatewayError):
+    """The policy requires a second factor, which the operator who is signed in does not have."""
+
+    status, type, code = 403, "invalid_request_error", "second_factor_required"
     retryable = False
 
 

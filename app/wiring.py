@@ -48,6 +48,7 @@ from app.stores.ledger import LedgerRepository
 from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.limits import LimitRepository
 from app.stores.model_routes import ModelRouteRepository
+from app.stores.operators import OperatorRepository
 from app.stores.pool_clock import PoolClock
 from app.stores.prices import PriceRepository
 from app.stores.refusals import RefusalRepository
@@ -55,6 +56,7 @@ from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
 from app.stores.settlements import SettlementRepository
 from app.stores.sign_in_flows import SignInFlowRepository
+from app.stores.sign_in_policy import SignInPolicyRepository
 from app.stores.teams import TeamRepository
 from app.stores.upstream_metadata import UpstreamMetadataRepository
 from app.stores.usage import UsageRepository
@@ -215,6 +217,8 @@ def _build_check_stores(stores: _Stores, ledger: LedgerServices) -> CheckStores:
         refusals=ledger.refusals,
         webhooks=WebhookRepository(stores.scripts, stores.vault),
         alerts=AlertRepository(stores.scripts),
+        operators=OperatorRepository(stores.scripts, stores.vault),
+        sign_in_policy=SignInPolicyRepository(stores.scripts),
         count_sealed=lambda: Reseal(stores.scripts, stores.vault, stores.pools.names()).count(),
     )
 

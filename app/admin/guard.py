@@ -6,6 +6,8 @@ Authentication of the admin application and protection against forged requests.
 
 Every view requires a role, see `required_role`. A token has the role of its operator, and of scope
 `read` may use safe methods only; a test checks that those views return no secret.
+Where the policy requires a second factor, the session of an operator without one reaches the page that sets
+it up, and nothing else.
 A session is a cookie, so requests that change something must also carry its CSRF token. Their callers are
 authenticated before the body is received, and again after it.
 """
@@ -17,19 +19,27 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
-from flask import Blueprint, Flask, current_app, g, redirect, request
+from flask import Blueprint, Flask, current_app, g, redirect, request, url_for
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from markupsafe import Markup
 
 from app import administration
 from app.admin import sessions
 from app.admin.services import services
-from app.errors import ForgedRequest, InvalidRequest, NotSignedIn, ReadOnlyToken, RoleNotAllowed
+from app.errors import (
+    ForgedRequest,
+    InvalidRequest,
+    NotSignedIn,
+    ReadOnlyToken,
+    RoleNotAllowed,
+    SecondFactorRequired,
+)
 from app.operations.service import AdminOperations
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import ActiveSession, ActiveToken, Role, TokenScope
 
 HOME, SIGN_IN, API_ROOT = "/admin/", "/admin/sign-in", "/admin/api"
+SET_UP_SECOND_FACTOR = "security.factor"  # the only view of a session that lacks a required second factor
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 OWN_SITES = frozenset(("same-origin", "none"))  # Sec-Fetch-Site of our pages, and of typed addresses
 
@@ -157,6 +167,7 @@ def _caller_context() -> dict[str, object]:
         "signed_in_as": g.actor.name if "actor" in g else "",
         "may_change": may_change(),
         "is_owner": g.get("role") is Role.OWNER,
+        "lacks_second_factor": g.get("lacks_second_factor", False),
     }
 
 
@@ -174,6 +185,8 @@ def _refuse_stranger() -> Any:
     if active is None:
         return redirect(_sign_in_address(), 303)
     _set_caller(active, Via.PAGE)
+    if active.lacks_second_factor and request.endpoint != SET_UP_SECOND_FACTOR:
+        return redirect(url_for(SET_UP_SECOND_FACTOR), 303)
     _check_role()
     return None
 
@@ -188,11 +201,13 @@ def _require_session_or_token() -> None:
 
 
 def _authenticate() -> None:
-    """Set the caller of a call. Raises NotSignedIn, RoleNotAllowed, ReadOnlyToken."""
+    """Set the caller of a call. Raises NotSignedIn, RoleNotAllowed, ReadOnlyToken, SecondFactorRequired."""
     if "Authorization" in request.headers:
         _authenticate_token()
     elif (active := sessions.current()) is not None:
         _set_caller(active, Via.API)
+        if active.lacks_second_factor:
+            raise SecondFactorRequired(f"Set up a second factor first: {url_for(SET_UP_SECOND_FACTOR)}")
     else:
         raise NotSignedIn("Sign in, or send an admin token as 'Authorization: Bearer pgadm-…'")
     _check_role()
@@ -233,6 +248,7 @@ def _active_token(presented: str) -> ActiveToken | None:
 
 def _set_caller(active: ActiveSession, via: Via) -> None:
     g.session, g.role, g.operator = active.session, active.role, active.session.operator
+    g.lacks_second_factor = active.lacks_second_factor
     g.actor = Actor(active.session.operator, via, sessions.address())
 
 

@@ -16,7 +16,7 @@ from app.formatting import counted
 from app.operations.operators import OperatorOperations
 from app.operators.operators import INVITATION
 from app.operators.stores import OperatorStores
-from app.stores.records.operators import Operator, Role, checked_role, normalize_name
+from app.stores.records.operators import Operator, Role, SignInPolicy, checked_role, normalize_name
 
 ROLE_LABELS = (
     (Role.VIEWER, "viewer: sees everything but secrets, changes nothing"),
@@ -32,13 +32,28 @@ bp = Blueprint("people", __name__, url_prefix="/admin/security/operators")
 @bp.get("")
 @requires(Role.OWNER)
 def show() -> Any:
-    """List operators and open invitations."""
+    """List operators, open invitations, and what is required of a sign-in."""
     operator_stores = _operator_stores()
     return _page(
         "show",
         operators=operator_stores.operators.all(),
         invitations=operator_stores.invitations.all(),
+        policy=operator_stores.policy.current(),
     )
+
+
+@bp.route("/policy", methods=["GET", "POST"])
+@requires(Role.OWNER)
+def change_policy() -> Any:
+    """Require a second factor of operators who sign in with a password, or no longer."""
+    form, policy = Form(request.form, "second_factor", "password"), _operator_stores().policy.current()
+    if request.method == "POST" and check_password(form):
+        state = "required" if form["second_factor"] == "required" else "optional"
+        form.redirect_errors("second_factor_required", "")
+        with form.collect_errors():
+            _operations().set_policy(SignInPolicy(state == "required"), operator=operator())
+            return _done(f"A second factor is {state} now.")
+    return _page("policy", form=form, policy=policy, lacking=_lacking()), form.status
 
 
 @bp.route("/invite", methods=["GET", "POST"])
@@ -127,6 +142,11 @@ def remove(name: str) -> Any:
 
 def _find(name: str) -> Operator:
     return _operator_stores().operators.find(normalize_name(name))
+
+
+def _lacking() -> list[str]:
+    """Return the names of operators whom a password alone signs in."""
+    return [one.name for one in _operator_stores().operators.all() if one.lacks_second_factor]
 
 
 def _page(template: str, /, **context: Any) -> str:

@@ -71,22 +71,24 @@ def password() -> Any:
 @bp.route("/second-factor", methods=["GET", "POST"])
 @requires(Role.VIEWER)
 def factor() -> Any:
-    """Turn the second factor on, in two steps, or off."""
+    """Turn the second factor on or replace it, in two steps, or turn it off."""
     _require_own_password()
     me, form = _operator_stores().operators.find(operator()), Form(request.form, "password", "code")
     step = request.form.get("do", "")
-    if step == "confirm" and not me.second_factor:
+    if step == "confirm":
         with form.collect_errors():
             return _page(
                 "codes", codes=_operator_operations().confirm_second_factor(operator(), form["code"])
             )
         return _enrollment(form, _operator_stores().operators.pending_second_factor(operator()))
-    if step == "begin" and not me.second_factor and check_password(form):
+    if step == "begin" and check_password(form):
         return _enrollment(form, _operator_stores().operators.begin_second_factor(operator()))
     if step == "off" and check_password(form):
-        _operator_operations().remove_second_factor(operator())
-        return _done("The second factor was turned off. The password alone is enough.")
-    return _page("second_factor", form=form, me=me), form.status
+        with form.collect_errors():
+            _operator_operations().remove_second_factor(operator())
+            return _done("The second factor was turned off. The password alone is enough.")
+    is_required = _operator_stores().policy.current().second_factor_required
+    return _page("second_factor", form=form, me=me, is_required=is_required), form.status
 
 
 @bp.post("/sessions")

@@ -16,6 +16,7 @@ from app.backup.value_checks import (
     check_text,
 )
 from app.stores.records.operators import Role, SignInMethod, TokenScope, is_name
+from app.stores.sign_in_policy import REQUIRED
 
 
 def check_audit(_pool: PoolContents, _suffix: str, entries: Any) -> None:
@@ -40,6 +41,11 @@ def check_operator(_pool: PoolContents, name: str, fields: Mapping[str, str]) ->
     else:
         check_text(fields["password"], "password")
     Role(fields.get("role", Role.OWNER))
+
+
+def check_sign_in_policy(_pool: PoolContents, _suffix: str, fields: Mapping[str, str]) -> None:
+    if fields != {"second_factor": REQUIRED}:
+        raise Unfit("must require a second factor")
 
 
 def check_moments(fields: Mapping[str, str], *names: str) -> None:

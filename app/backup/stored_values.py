@@ -29,6 +29,7 @@ from app.backup.operator_values import (
     check_identity,
     check_operator,
     check_operators,
+    check_sign_in_policy,
 )
 from app.backup.pool_contents import PoolContents, check_limits
 from app.backup.request_values import (
@@ -220,6 +221,7 @@ FAMILIES: dict[str, Family] = {
     "measured:d:": Family("hash", check_measured),
     "audit": Family("stream", check_audit),
     "operators": Family("set", check_operators),
+    "sign-in-policy": Family("hash", check_sign_in_policy),
     "op:": Family("hash", check_operator),
     "ident:": Family("string", check_identity),
     "adm:": Family("hash", check_admin_token),

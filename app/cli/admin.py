@@ -17,7 +17,7 @@ from app.errors import InvalidRequest
 from app.formatting import counted, moment
 from app.operations.operators import OperatorOperations
 from app.operators.operators import FIRST_START, INVITATION
-from app.stores.records.operators import Role, TokenScope, normalize_name
+from app.stores.records.operators import Role, SignInPolicy, TokenScope, normalize_name
 from app.wiring import Services
 from schemas.api_keys import AdminTokenInput
 
@@ -200,6 +200,24 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
         services.operator_stores.operators.find(name).public(),
         f"Turned off the second factor of '{name}'.",
     )
+
+
+@admin_group.command(
+    "policy", epilog=example("poolgate admin policy", "poolgate admin policy --second-factor required")
+)
+@click.option(
+    "--second-factor",
+    type=click.Choice(["required", "optional"]),
+    help="Of operators who sign in with a password; those without one set it up first.",
+)
+@with_store
+def policy(services: Services, as_json: bool, second_factor: str | None) -> None:
+    """Show or change what is required of operators who sign in."""
+    if second_factor:
+        _operator_operations(services).set_policy(SignInPolicy(second_factor == "required"))
+    current = services.operator_stores.policy.current()
+    state = "required" if current.second_factor_required else "optional"
+    report(as_json, current.public(), f"A second factor is {state}.")
 
 
 @admin_group.command("disconnect", epilog=example("poolgate admin disconnect ann"))

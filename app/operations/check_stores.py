@@ -14,8 +14,10 @@ from app.stores.alerts import AlertRepository
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.health import HealthRepository
 from app.stores.limits import LimitRepository
+from app.stores.operators import OperatorRepository
 from app.stores.refusals import RefusalRepository
 from app.stores.secrets import Vault
+from app.stores.sign_in_policy import SignInPolicyRepository
 from app.stores.teams import TeamRepository
 from app.stores.usage import UsageRepository
 from app.stores.webhooks import WebhookRepository
@@ -36,4 +38,6 @@ class CheckStores:
     refusals: RefusalRepository
     webhooks: WebhookRepository
     alerts: AlertRepository
+    operators: OperatorRepository
+    sign_in_policy: SignInPolicyRepository
     count_sealed: Callable[[], SealedCounts]  # reads the whole store

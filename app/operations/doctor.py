@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from app.config import Settings
-from app.operations import check_host, check_pools, check_redis
+from app.operations import check_host, check_operators, check_pools, check_redis
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic
 from app.stores import private_server
@@ -33,6 +33,7 @@ class Doctor:
             *check_host.check_jobs(self._stores.health),
             *check_pools.check_pools(self._stores, pool),
             *check_pools.check_secret_keys(self._stores),
+            *check_operators.check_operators(self._stores),
         ]
 
 

@@ -10,7 +10,17 @@ from app.operators.stores import OperatorStores
 from app.stores.audit import AuditLog
 from app.stores.records.audit import Actor, Change, Via
 from app.stores.records.invitations import Invitation, NewInvitation, checked_label, checked_lifetime
-from app.stores.records.operators import AdminToken, NewAdminToken, Operator, Role, TokenScope, checked_name
+from app.stores.records.operators import (
+    AdminToken,
+    NewAdminToken,
+    Operator,
+    Role,
+    SignInPolicy,
+    TokenScope,
+    checked_name,
+)
+
+SECOND_FACTOR_REQUIRED = "An owner requires a second factor of operators: it cannot be turned off"
 
 
 class OperatorOperations:
@@ -19,6 +29,7 @@ class OperatorOperations:
     def __init__(self, operator_stores: OperatorStores, audit: AuditLog, actor: Actor) -> None:
         self._operators = operator_stores.operators
         self._invitations = operator_stores.invitations
+        self._policy = operator_stores.policy
         self._sessions = operator_stores.sessions
         self._admin_tokens = operator_stores.admin_tokens
         self._sign_in_throttle = operator_stores.sign_in_throttle
@@ -119,8 +130,32 @@ class OperatorOperations:
             change.before, change.after = before.public(), self._operators.find(name).public()
         return codes
 
+    def set_policy(self, policy: SignInPolicy, *, operator: str = "") -> None:
+        """
+        Change what is required of operators who sign in, from their next request on.
+
+        Raises InvalidRequest when *operator*, who requires a second factor, signs in without one; '' for the
+        machine.
+        """
+        if policy.second_factor_required and operator and self._operators.find(operator).lacks_second_factor:
+            raise InvalidRequest(
+                "You need a second factor yourself before you require it of others",
+                param="second_factor_required",
+            )
+        with self._change("operator.policy", "") as change:
+            change.before = self._policy.current().public()
+            self._policy.put(policy)
+            change.after = policy.public()
+
     def remove_second_factor(self, name: str) -> None:
-        """Let *name* sign in with the password alone. Raises NotFound."""
+        """
+        Let *name* sign in with the password alone; where a second factor is required, they set up another.
+
+        Raises NotFound; InvalidRequest for one's own while it is required.
+        """
+        is_own = self._actor.via is not Via.CLI and name == self._actor.name
+        if is_own and self._policy.current().second_factor_required:
+            raise InvalidRequest(SECOND_FACTOR_REQUIRED)
         with self._change("operator.second_factor", name) as change:
             before = self._operators.find(name)
             self._operators.remove_second_factor(name)

@@ -14,12 +14,14 @@ from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from app.stores.sessions import SessionRepository
 from app.stores.sign_in_attempts import SignInAttemptRepository
+from app.stores.sign_in_policy import SignInPolicyRepository
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorStores:
     operators: Operators
     invitations: InvitationRepository
+    policy: SignInPolicyRepository
     sessions: SessionRepository
     admin_tokens: AdminTokenRepository
     sign_in_throttle: SignInThrottle
@@ -30,6 +32,7 @@ class OperatorStores:
         return cls(
             operators=Operators(OperatorRepository(scripts, vault)),
             invitations=InvitationRepository(scripts),
+            policy=SignInPolicyRepository(scripts),
             sessions=SessionRepository(scripts, rules.fingerprint),
             admin_tokens=AdminTokenRepository(scripts, rules.fingerprint),
             sign_in_throttle=SignInThrottle(SignInAttemptRepository(scripts)),

@@ -292,6 +292,11 @@ def operator(name: str) -> str:
     return f"{root(SYSTEM)}op:{name}"
 
 
+def sign_in_policy() -> str:
+    """Hash: second_factor (`required`, or no field)."""
+    return root(SYSTEM) + "sign-in-policy"
+
+
 def start_token() -> str:
     """String: SHA-256 (hex) of the token that creates the first operator; expires."""
     return root(SYSTEM) + "start"

@@ -61,7 +61,14 @@ class SessionRepository:
         )
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         session = _session_from(fields)
-        return ActiveSession(session, Role(fields["role"]), "stale" in fields) if session else None
+        if session is None:
+            return None
+        return ActiveSession(
+            session,
+            Role(fields["role"]),
+            is_stale="stale" in fields,
+            lacks_second_factor="lacks_second_factor" in fields,
+        )
 
     def all(self, operator: str) -> list[Session]:
         """Return the sessions of *operator*, the most recently used first."""

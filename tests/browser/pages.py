@@ -60,6 +60,7 @@ PAGES = {
     "reference of the admin API": "/admin/reference",
     "disconnect single sign-on": "/admin/security/unlink",
     "operators": "/admin/security/operators",
+    "second factor of operators": "/admin/security/operators/policy",
     "invite an operator": "/admin/security/operators/invite",
     "create an admin token": "/admin/security/tokens",
 }

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from app.stores.records.operators import SignInPolicy
 from tests.browser.chromium import Browser
 from tests.browser.conftest import NAME, PASSWORD
 from tests.support.authenticator import Authenticator
@@ -68,6 +69,22 @@ def test_second_factor(inside: Browser) -> None:
     inside.sign_in(NAME, PASSWORD, recovery)
 
     assert inside.path == "/admin/p/default/start"
+
+
+def test_a_second_factor_is_required(inside: Browser) -> None:
+    """Each page leads to the one that sets it up, and then on."""
+    inside.gateway.services.operator_stores.policy.put(SignInPolicy(second_factor_required=True))
+    inside.open("/keys")
+    assert inside.path == "/admin/security/second-factor"
+    inside.fill(password=PASSWORD)
+    inside.press("Continue")
+    totp = Authenticator(inside.find("#secret").text)
+    inside.fill(code=totp.at(time.time()))
+    inside.press("Turn it on")
+    inside.find("main .actions a").click()
+    inside.shows("The second factor is on")
+    inside.open("/admin/security/operators")
+    inside.shows("It is required of operators")
 
 
 def test_out_everywhere(inside: Browser) -> None:

@@ -30,7 +30,7 @@ PARTS = (
     *(pools.bp, limits.bp, accounts.bp, sign_ins.bp, api_keys.bp, teams.bp, usage.bp),
     *(requests.bp, prices.bp, settings.bp, audit.bp, health.bp, openapi.bp),
     *(webhooks.bp, model_routes.bp, model_routes.resolution_bp),
-    *(setup.bp, imports.bp, operators.bp, operators.invitations_bp),
+    *(setup.bp, imports.bp, operators.bp, operators.policy_bp, operators.invitations_bp),
 )
 
 

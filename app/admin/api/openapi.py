@@ -67,6 +67,7 @@ BODIES: dict[str, Schema] = {
     "api.imports.litellm": imports.LITELLM_INPUT,
     "api.imports.import_accounts": imports.SIGN_INS_INPUT,
     "api.operators.change": operators.OPERATOR_CHANGE,
+    "api.sign_in_policy.change_policy": operators.POLICY_CHANGE,
     "api.invitations.invite": operators.INVITATION_INPUT,
 }
 QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
@@ -86,6 +87,7 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.openapi.show": inputs.NO_QUERY,
     **{f"api.operators.{name}": inputs.NO_QUERY for name in ("index", "show", "change", "remove")},
     **{f"api.operators.{name}": inputs.NO_QUERY for name in ("sessions", "end_sessions")},
+    **{f"api.sign_in_policy.{name}": inputs.NO_QUERY for name in ("policy", "change_policy")},
     **{f"api.invitations.{name}": inputs.NO_QUERY for name in ("open_invitations", "invite", "revoke")},
     "api.setup.apply": setup.APPLY_QUERY,
     "api.setup.dump": setup.DUMP_QUERY,
@@ -101,6 +103,7 @@ GROUPS = {  # by blueprint, in the order of the reference
     "routes": "Names for models, and which accounts serve them.",
     "resolution": "Where a model name leads.",
     "operators": "People who may sign in to the pages, their roles and sessions.",
+    "sign_in_policy": "What is required of operators who sign in.",
     "invitations": "Links by which people become operators.",
     "prices": "What models cost.",
     "usage": "Usage by time, key, account and model.",

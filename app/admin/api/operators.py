@@ -12,13 +12,15 @@ from app.admin.services import services
 from app.durations import parse_duration
 from app.operations.operators import OperatorOperations
 from app.operators.operators import INVITATION
-from app.stores.records.operators import Role, checked_role, normalize_name
-from schemas.operators import InvitationInput, OperatorChange
+from app.stores.records.operators import Role, SignInPolicy, checked_role, normalize_name
+from schemas.operators import InvitationInput, OperatorChange, SignInPolicyChange
 
 bp = Blueprint("operators", __name__, url_prefix="/operators")
+policy_bp = Blueprint("sign_in_policy", __name__, url_prefix="/sign-in-policy")
 invitations_bp = Blueprint("invitations", __name__, url_prefix="/invitations")
 
 OPERATOR_CHANGE, INVITATION_INPUT = OperatorChange(), InvitationInput()
+POLICY_CHANGE = SignInPolicyChange()
 
 
 @bp.get("")
@@ -80,6 +82,24 @@ def end_sessions(name: str) -> Response:
     inputs.query(inputs.NO_QUERY)
     found = services().operator_stores.operators.find(normalize_name(name))
     return json_response({"name": found.name, "sessions_ended": _operations().end_sessions(found.name)})
+
+
+@policy_bp.get("")
+@requires(Role.OWNER)
+def policy() -> Response:
+    """Get what is required of operators who sign in."""
+    inputs.query(inputs.NO_QUERY)
+    return json_response(services().operator_stores.policy.current().public())
+
+
+@policy_bp.patch("")
+@requires(Role.OWNER)
+def change_policy() -> Response:
+    """Require a second factor of operators who sign in with a password, or no longer."""
+    inputs.query(inputs.NO_QUERY)
+    changed = SignInPolicy(**inputs.body(POLICY_CHANGE))
+    _operations().set_policy(changed, operator=operator())
+    return json_response(changed.public())
 
 
 @invitations_bp.get("")

@@ -14,6 +14,14 @@ local function role_of(name) return redis.call('HGET', operator_key(name), 'role
 
 local ROLE_RANKS = { viewer = 1, admin = 2, owner = 3 }
 
+local POLICY = root .. 'sign-in-policy' -- hash: second_factor ('required', or no field)
+
+-- Returns whether an operator has signed in by password, without the second factor that the policy requires.
+local function lacks_second_factor(name, method)
+  return method == 'password' and redis.call('HGET', POLICY, 'second_factor') == 'required'
+    and redis.call('HEXISTS', operator_key(name), 'totp') == 0
+end
+
 local function is_suspended(name) return redis.call('HGET', operator_key(name), 'suspended') == '1' end
 
 -- Returns whether `name` is the only owner: then no one else could manage operators.

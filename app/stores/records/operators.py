@@ -74,6 +74,11 @@ class Operator:
     second_factor: bool
     recovery_codes: int
 
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Whether a password alone signs the operator in."""
+        return SignInMethod.PASSWORD in self.methods and not self.second_factor
+
     def public(self) -> OperatorJson:
         return public_fields(self, OperatorJson)
 
@@ -156,12 +161,30 @@ class ActiveSession:
     """
     A session that is being used, with the present role of its operator.
 
-    `is_stale`: the role was assigned by rules that are no longer those of the settings.
+    `is_stale`: the role was assigned by rules that are no longer those of the settings. With
+    `lacks_second_factor` the operator has to set one up before anything else.
     """
 
     session: Session
     role: Role
     is_stale: bool = False
+    lacks_second_factor: bool = False
+
+
+class SignInPolicyJson(TypedDict):
+    """The public fields of a SignInPolicy."""
+
+    second_factor_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPolicy:
+    """With `second_factor_required`, operators who sign in with a password need a second factor."""
+
+    second_factor_required: bool = False
+
+    def public(self) -> SignInPolicyJson:
+        return public_fields(self, SignInPolicyJson)
 
 
 class AdminTokenJson(TypedDict):

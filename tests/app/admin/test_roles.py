@@ -19,6 +19,7 @@ ENDLESS = {"live.stream"}
 READS = {"GET", "HEAD", "OPTIONS"}
 OF_OWNERS = {
     "people.show",
+    "people.change_policy",
     "people.invite",
     "people.revoke_invitation",
     "people.change_role",
@@ -26,6 +27,8 @@ OF_OWNERS = {
     "people.end_sessions",
     "people.unlink",
     "people.remove",
+    "api.sign_in_policy.policy",
+    "api.sign_in_policy.change_policy",
     "api.operators.index",
     "api.operators.show",
     "api.operators.change",

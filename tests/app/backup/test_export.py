@@ -339,6 +339,7 @@ class TestWhatComesAlong:
             "role": "viewer",
         }
         store.client.hset(root + "op:ann", mapping=operator | {"totp": VAULT.seal("JBSW")})
+        store.client.hset(keys.sign_in_policy(), "second_factor", "required")
         store.client.hset(root + "ses:abc", "operator", "ann")
         store.client.hset(root + "inv:abc", "role", "owner")
         store.client.hset(root + "invitations", "id", "abc")
@@ -350,6 +351,7 @@ class TestWhatComesAlong:
 
         assert elsewhere.client.smembers(root + "operators") == {"ann"}
         assert OTHER_VAULT.open(elsewhere.client.hget(root + "op:ann", "totp")) == "JBSW"
+        assert elsewhere.client.hgetall(keys.sign_in_policy()) == {"second_factor": "required"}
         assert not elsewhere.client.exists(root + "ses:abc", root + "inv:abc", root + "invitations")
         assert elsewhere.client.get(root + f"ident:{'a' * 64}") == "ann"
         assert [entry_id for entry_id, _ in elsewhere.client.xrange(keys.audit())] == ["5-0", "9-0"]

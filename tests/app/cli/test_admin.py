@@ -69,6 +69,24 @@ class TestOperators:
 
         assert services.operator_stores.operators.authenticate("ann", PASSWORD, "")
 
+    def test_a_second_factor_is_required(self, poolgate, services):
+        assert poolgate("admin policy").stdout == "A second factor is optional.\n"
+
+        assert poolgate("admin policy --second-factor required").stdout == "A second factor is required.\n"
+
+        assert json.loads(poolgate("admin policy --json").stdout) == {"second_factor_required": True}
+        assert [(one["action"], one["via"]) for one in audited(services)] == [("operator.policy", "cli")]
+        assert poolgate("admin policy --second-factor optional").exit_code == 0
+        assert not services.operator_stores.policy.current().second_factor_required
+
+    def test_a_second_factor_that_was_lost_while_one_is_required(self, poolgate, services, ann):
+        turn_on_second_factor(services, ann)
+        poolgate("admin policy --second-factor required")
+
+        assert poolgate("admin totp-off ann").exit_code == 0
+
+        assert services.operator_stores.operators.find(ann).lacks_second_factor
+
     def test_single_sign_on_is_disconnected(self, poolgate, services, ann):
         services.operator_stores.operators.link(ann, Identity(SignInMethod.OIDC, "https://id", "person-1"))
 

@@ -49,6 +49,7 @@ SAME_OF_SYSTEM = {
     "AUDIT": keys.audit(),
     "AUDIT_OPEN": keys.audit_open(),
     "START": keys.start_token(),
+    "POLICY": keys.sign_in_policy(),
     "OPERATORS": keys.operators(),
     "TOKENS": keys.admin_tokens(),
     "operator_key('x')": keys.operator("x"),
