@@ -91,6 +91,7 @@ class Account:
     since_ms: int = 0
     until_ms: int = 0
     in_flight: int = 0
+    picked_ms: int = 0  # when it was last chosen for a request; 0: never
     exceeded: str = ""  # JSON of a response that was billed more than its request allowed
     # Used percent of the primary and the secondary usage window
     used: tuple[float | None, float | None] = (None, None)
@@ -205,6 +206,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         since_ms=integer("since_ms"),
         until_ms=integer("until_ms"),
         in_flight=integer("in_flight"),
+        picked_ms=integer("picked_ms"),
         exceeded=fields.get("exceeded", ""),
         used=(percent("used_1"), percent("used_2")),
         resets_ms=(integer("reset_1"), integer("reset_2")),

@@ -204,6 +204,7 @@ FAMILIES: dict[str, Family] = {
     "s:": Family("string", check_secret),
     "lim:": Family("hash", check_counters),
     "used:": Family("hash", check_figures),
+    "lastused": Family("hash", check_figures),
     "prices": Family("hash", _check_prices),
     "routes": Family("hash", _check_routes),
     "webhooks": Family("hash", _check_webhooks),

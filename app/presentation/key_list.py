@@ -25,7 +25,7 @@ class KeyRow:
     view: KeyView
     figures: Figures = field(default_factory=dict)
     refused: int = 0
-    last_use: LastUse | None = None  # in the span, or among the newest requests
+    last_use: LastUse | None = None  # None: not known, or never
     is_used: bool = False  # ever
 
     @property

@@ -87,6 +87,11 @@ def used(name: str, key_id: str) -> str:
     return f"{root(name)}used:{key_id}"
 
 
+def last_used(name: str) -> str:
+    """Hash: API key id -> when its newest request ended, Unix ms."""
+    return root(name) + "lastused"
+
+
 def prices(name: str) -> str:
     """Hash: model -> its price (JSON), in place of the shipped one."""
     return root(name) + "prices"

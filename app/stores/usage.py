@@ -85,6 +85,11 @@ class UsageRepository:
             pipeline.exists(keys.used(pool, key_id))
         return {key_id for key_id, exists in zip(key_ids, pipeline.execute(), strict=True) if exists}
 
+    def last_times(self, pool: str, key_ids: Sequence[str]) -> dict[str, float]:
+        """Return when the newest request of each of *key_ids* ended, in Unix seconds. One round trip."""
+        stored = self._scripts.client.hmget(keys.last_used(pool), key_ids) if key_ids else []
+        return {key_id: int(at) / 1000 for key_id, at in zip(key_ids, stored, strict=True) if at}
+
     def since(
         self, pool: str, day: date | None, by: UsageBy | str, key_ids: Collection[str] | None = None
     ) -> dict[str, dict[str, int]]:

@@ -11,7 +11,6 @@ from app.ledger.summaries import SUMMARY_FIGURES, Grouping
 from app.presentation.account_list import LastUse
 from app.presentation.api_keys import KeyView, key_views
 from app.presentation.key_list import KeyRow
-from app.presentation.requests import NEWEST
 from app.stores.records.api_keys import ApiKey
 from app.wiring import Services
 
@@ -23,11 +22,12 @@ def read_rows(services: Services, pool: str, api_keys: Sequence[ApiKey], span: s
     now, names = services.clock.now(), services.accounts.names_by_id(pool)
     series = services.ledger.series.series(pool, span, Grouping.KEY)
     figures = series.totals()
-    last_times = {entry.key_id: entry.ended_at for entry in services.ledger.entries.newest(pool, NEWEST)}
     refused = Counter[str]()
     for (key_id, _), count in services.ledger.refusals.counts(pool, span).counts.items():
         refused[key_id] += count
-    used = services.ledger.usage.used_keys(pool, [key.id for key in api_keys])
+    key_ids = [key.id for key in api_keys]
+    used = services.ledger.usage.used_keys(pool, key_ids)
+    last_times = services.ledger.usage.last_times(pool, key_ids)
     return [
         KeyRow(
             KeyView(key, names, now),
@@ -52,6 +52,7 @@ def with_limits(services: Services, pool: str, rows: Sequence[KeyRow]) -> list[K
 
 
 def _last_use(key_id: str, exact: float | None, series: Series) -> LastUse | None:
+    """Return when a key was last used; of one that was used by an earlier version alone, the last point."""
     if exact is not None:
         return LastUse(exact, is_exact=True)
     used = [index for index, amounts in series.lines.get(key_id, ()) if amounts[_REQUESTS]]

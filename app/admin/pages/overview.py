@@ -38,7 +38,7 @@ def show() -> Any:
     api_keys, now = app_services.api_keys.all(pool), app_services.clock.now()
     usage = app_services.ledger.series.at_once(pool)
     newest = app_services.ledger.entries.newest(pool, MAX_ENTRIES)
-    rows = sort_rows(make_rows(app_services, pool, usage, newest), COLUMNS, DEFAULT_COLUMN)
+    rows = sort_rows(make_rows(app_services, pool, usage), COLUMNS, DEFAULT_COLUMN)
     summary = usage_summary.summarize_reading(app_services, pool, usage, span)
     names = Names({key.id: key.name for key in api_keys}, {row.account.id: row.account.name for row in rows})
     return render_template(

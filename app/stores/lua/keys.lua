@@ -18,6 +18,7 @@ local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
 local REFUSED_CREDENTIAL = root .. 'refused-at' -- '<account id> <Unix ms>': the last credential that took its account out
 local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
+local LAST_USED = root .. 'lastused' -- hash: API key id -> when its newest request ended, Unix ms
 local TEAMS = root .. 'teams' -- set: names of teams
 local WEBHOOKS = root .. 'webhooks' -- hash: webhook name -> its encrypted record
 local AUDIT = root .. 'audit' -- system keys only

@@ -163,6 +163,7 @@ local function write_entry(entry, reason, present)
     add_to_rollup('d', entry.day_ms, SHORTEST_DAY_MS, prefix, share, now, counted)
   end
   add_to_totals(used_key(entry.key), '', entry)
+  if entry.source ~= 'corrected' then redis.call('HSET', LAST_USED, entry.key, now) end
   count_attempts(by_account, present)
   if rolled and entry.attempts then count_streaks(entry) end
   return id

@@ -23,6 +23,7 @@ SAME = {
     "REFUSALS": keys.refusals(POOL),
     "NAMES": keys.account_names(POOL),
     "KEY_NAMES": keys.key_names(POOL),
+    "LAST_USED": keys.last_used(POOL),
     "account_key('x')": keys.account(POOL, "x"),
     "api_key_key('x')": keys.api_key(POOL, "x"),
     "TEAMS": keys.team_names(POOL),

@@ -10,7 +10,7 @@ from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import limits_from_json
 from app.stores.records.usage import UpstreamWindow
 from app.stores.usage import UsageRepository
-from tests.support.store import POOL, START_MS, StoreOfTest, limit
+from tests.support.store import POOL, START_MS, TTL_MS, StoreOfTest, limit
 
 DAY_MS = 86_400_000
 
@@ -126,3 +126,40 @@ class TestSince:
     def test_since_this_month(self, repository: UsageRepository) -> None:
         """Without a day it is the month of now, and nothing was used in it."""
         assert repository.since(POOL, None, "key") == {}
+
+
+class TestLastTimes:
+    def test_the_end_of_the_newest_request(self, store: StoreOfTest, repository: UsageRepository) -> None:
+        """Of each key by itself; open requests do not count."""
+        for key in ("k", "other", "open"):
+            store.key(key)
+            store.admit(f"q-{key}", key=key)
+        first = store.settle("q-k", key="k")
+        second = store.settle("q-other", key="other", status=502)
+
+        times = repository.last_times(POOL, ["k", "other", "open", "gone"])
+
+        assert times == {key: int(entry[:13]) / 1000 for key, entry in (("k", first), ("other", second))}
+        assert repository.last_times(POOL, []) == {}
+
+    def test_a_late_correction_is_no_use(self, store: StoreOfTest, repository: UsageRepository) -> None:
+        store.key("k")
+        store.admit("q", output_tokens=30)
+        store.advance(10 * TTL_MS)
+        store.admit("next")
+        assert list(repository.last_times(POOL, ["k"])) == ["k"]  # when its lease expired
+        store.client.hset(keys.last_used(POOL), "k", 1000)
+
+        store.settle("q", output_tokens=3)
+
+        assert store.rows()[-1]["source"] == "corrected"
+        assert repository.last_times(POOL, ["k"]) == {"k": 1.0}
+
+    def test_of_a_removed_key(self, store: StoreOfTest, repository: UsageRepository) -> None:
+        store.key("k", name="ann", digest="d")
+        store.settle(store.admit()["id"])
+        assert repository.last_times(POOL, ["k"])
+
+        store.scripts.run("remove_key", POOL, "k")
+
+        assert repository.last_times(POOL, ["k"]) == {}

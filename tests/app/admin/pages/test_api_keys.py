@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 
 from app.limits.limit_syntax import parse_limit
+from app.stores import keys
 from app.stores.records.refusals import Refusal, RefusalGroup
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
@@ -245,6 +247,21 @@ class TestShowing:
         page = inside.get(HOME).text
         assert "In 24 h: 4 requests, 4 errors, 0 refused, $4.40" in page
         assert "never</td>" in page
+
+    def test_last_use(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        """It is exact, also outside of the span; of an earlier version, only that there was any is known."""
+        for name in ("exact", "earlier", "never"):
+            pool.key(name)
+        ids = {key.name: key.id for key in services.api_keys.all(POOL)}
+        for name in ("exact", "earlier"):
+            record_request(services.scripts, POOL, time.time() - 9 * 86_400, key=ids[name])
+        services.scripts.client.delete(keys.last_used(POOL))
+        services.scripts.client.hset(keys.last_used(POOL), ids["exact"], 1_767_225_600_000)
+
+        cells = re.findall(r'data-label="Last used" class="number">(.*?)</td>', inside.get(HOME).text)
+
+        assert "2026-01-01T00:00:00" in cells[1]
+        assert (cells[0], cells[2]) == ("earlier", "never")
 
     def test_filters(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.key("ann", owner="Ann <a@b>", labels={"env": "prod"}, limits=(parse_limit("5 usd/day"),))
