@@ -1,8 +1,8 @@
 """
 Styles and scripts are sent compressed: a first load is a third smaller.
 
-Pages are not: they have a CSRF token, and texts of their URL. Who reads the lengths of compressed pages can
-find out the first by the second (BREACH).
+Pages are not compressed. They have a CSRF token next to text from their URL, so anyone who can see the length
+of compressed pages could guess the token (BREACH).
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ def _compress(response: Response) -> Response:
         response.content_encoding = "gzip"
         etag, _ = response.get_etag()
         if etag is not None:
-            response.set_etag(etag, weak=True)  # not the same bytes as without compression
+            response.set_etag(etag, weak=True)  # weak: the bytes differ from the uncompressed ones
     return response

@@ -8,6 +8,6 @@ from app.accounts.pools import DEFAULT
 
 
 def current_pool() -> str:
-    """Return the pool of this page, or of a page without one, the pool viewed last."""
+    """Return the pool in this page's address; for a page without one, the pool that was viewed last."""
     pool: str = g.get("pool") or session.get("pool") or DEFAULT
     return pool

@@ -26,7 +26,7 @@ def register(app: Flask) -> None:
 
 
 def register_handlers(app: Flask, respond: Callable[[GatewayError], Response]) -> None:
-    """Let *respond* answer every failure on *app*, as an error of ours."""
+    """Let *respond* answer every failure on *app*, converted to a GatewayError."""
 
     def unhandled(error: Exception) -> Response:
         log.exception("unhandled_error", path=request.path, kind=type(error).__name__)
@@ -47,7 +47,7 @@ def error_response(error: GatewayError) -> Response:
 
 
 def add_retry_after(response: Response, error: GatewayError) -> None:
-    """Add when another try may succeed, if that is known."""
+    """Add a Retry-After header, if it is known when a retry may succeed."""
     if error.retryable and error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
 

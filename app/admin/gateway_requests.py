@@ -19,10 +19,10 @@ def register(app: Flask, gateway: Application) -> None:
 
 def send_to_gateway(key: KeyReference, path: str, body: bytes) -> Response:
     """
-    Return the response to *body*, JSON, which is streamed as it comes.
+    Send *body*, JSON, and return the response, which is streamed as it arrives.
 
-    The client of the current request counts as the one that waits: where it leaves, the request ends. The
-    response must be returned or closed.
+    If the client of the current request disconnects, the request to the gateway ends as well. The caller
+    returns the response or closes it.
     """
     environ = environ_of(request.environ, key, path, body)
     return cast(Response, Response.from_app(current_app.extensions[EXTENSION], environ))

@@ -2,9 +2,9 @@
 Authentication of the admin application and protection against forged requests.
 
     protect(blueprint)             pages: requires a session, else redirects to the sign-in page
-    protect(blueprint, json=True)  the Via.API: requires a session, or an admin token as Bearer
+    protect(blueprint, json=True)  the API: requires a session, or an admin token as Bearer
 
-Every view requires a role, see `required_role`. A token has the role of its operator, and of scope
+Every view requires a role, see `required_role`. A token has the role of its operator. A token of the scope
 `read` may use safe methods only; a test checks that those views return no secret.
 Where the policy requires a second factor, the session of an operator without one reaches the page that sets
 it up, and nothing else.
@@ -56,7 +56,9 @@ class _Roles:
 
 
 def requires(role: Role, *, to_read: Role | None = None) -> Callable[[View], View]:
-    """Declare the *role* that a view requires, and the one *to_read* it, in place of the rule by methods."""
+    """
+    Declare the *role* that a view requires (*to_read* for reading), in place of the default by its methods.
+    """
 
     def declare(view: View) -> View:
         view.__dict__["roles"] = _Roles(to_read or role, role)
@@ -67,10 +69,10 @@ def requires(role: Role, *, to_read: Role | None = None) -> Callable[[View], Vie
 
 def required_role(endpoint: str, methods: Collection[str], method: str) -> Role:
     """
-    Return the role that *method* of the view at *endpoint*, which takes *methods*, requires.
+    Return the role that *method* requires at the view *endpoint*, which takes *methods*.
 
-    What a view does not declare follows from its methods: one that only reads is for viewers, one that
-    changes something for admins, and so is its form.
+    The default for views without `requires`: a view that only reads is for viewers; one that can change
+    something is for admins, its form included.
     """
     declared: _Roles | None = getattr(current_app.view_functions[endpoint], "roles", None)
     if declared is not None:
@@ -79,7 +81,7 @@ def required_role(endpoint: str, methods: Collection[str], method: str) -> Role:
 
 
 def prepare(app: Flask) -> None:
-    """Give the templates of *app* `csrf_token()`, `csrf_field()` and what is known of the caller."""
+    """Give the templates of *app* `csrf_token()`, `csrf_field()` and facts about the caller."""
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # checked in `check_form`, after authentication
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # valid as long as its session
     app.config["WTF_CSRF_SSL_STRICT"] = False  # it compares with the Host header, which a proxy may change
@@ -98,7 +100,7 @@ def protect(blueprint: Blueprint, *, json: bool = False) -> None:
 
 
 def _require_content_length() -> None:
-    """Refuse a chunked form unread: browsers send none, and one in chunks of a byte costs seconds."""
+    """Refuse a chunked form unread: browsers send none, and chunks of one byte would cost seconds."""
     if "Transfer-Encoding" in request.headers and not request.path.startswith(API_ROOT):
         raise InvalidRequest("A form needs a Content-Length; chunked ones are not read")
 
@@ -115,7 +117,7 @@ def operations() -> AdminOperations:
 
 
 def operator() -> str:
-    """Return the name of the caller, or of the operator of the caller's token: '' for one of the machine."""
+    """Return the name of the caller, or of the operator of the caller's token; '' for a token without one."""
     name: str = g.operator
     return name
 
@@ -144,7 +146,9 @@ def check_form() -> None:
 
 
 def local_path(target: str | None) -> str:
-    """Return *target* if it is a page of the admin application, else the home page: no open redirects."""
+    """
+    Return *target* if it is a page of the admin application, else the home page: prevents open redirects.
+    """
     if not target or len(target) > 2000 or not target.startswith("/admin"):
         return HOME
     plain = unquote(target)
@@ -157,7 +161,7 @@ def local_path(target: str | None) -> str:
 
 
 def may_change() -> bool:
-    """Return whether the caller's role includes changes of what is not their own."""
+    """Return whether the caller's role allows changes of more than their own account."""
     role: Role | None = g.get("role")
     return role is not None and role.includes(Role.ADMIN)
 
@@ -172,15 +176,15 @@ def _caller_context() -> dict[str, object]:
 
 
 def _require_session() -> Any:
-    refused = _refuse_stranger()
+    refused = _redirect_unless_signed_in()
     if refused is None and request.method not in SAFE_METHODS:
         check_form()  # receives the body, which may take until the session has ended or the role has changed
-        refused = _refuse_stranger()
+        refused = _redirect_unless_signed_in()
     return refused
 
 
-def _refuse_stranger() -> Any:
-    """Return the way to the sign-in page, None for a session whose role includes the view."""
+def _redirect_unless_signed_in() -> Any:
+    """Return a redirect to the sign-in page, None for a session. Raises RoleNotAllowed."""
     active = sessions.current()
     if active is None:
         return redirect(_sign_in_address(), 303)
@@ -237,7 +241,7 @@ def _authenticate_token() -> None:
 
 
 def _active_token(presented: str) -> ActiveToken | None:
-    """Return the token that is *presented*, with the role that the rules of the settings give."""
+    """Return the active token *presented*, after a review of its role where the role rules have changed."""
     admin_tokens = services().operator_stores.admin_tokens
     active = admin_tokens.authenticate(presented)
     if active is not None and active.is_stale:

@@ -1,8 +1,8 @@
 """
 Sign-in by a header of a trusted proxy, such as X-Forwarded-User.
 
-It counts only in requests of the proxy itself: the peer of the connection, whatever X-Forwarded-For has.
-A session that began so lasts only while its requests come with the same header.
+The header counts only if the proxy is the peer of the connection; X-Forwarded-For is ignored. A session that
+began by the header is valid only for requests with the same header.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ MAX_CHARS, MAX_GROUPS = 200, 2000
 
 
 def header_user() -> ExternalUser | None:
-    """Return the person whom the proxy names in this request, None without one, or from another peer."""
+    """
+    Return the person whom the header names; None without the header, or if the peer is no trusted proxy.
+    """
     settings = services().settings
     if not settings.user_header or not _is_from_proxy(settings.user_header_from):
         return None
@@ -38,7 +40,7 @@ def header_user() -> ExternalUser | None:
 
 
 def header_mark() -> str:
-    """Return a short text that changes with the person and the groups that the proxy names, '' for no one."""
+    """Return a short text that changes with the person and groups in the headers, '' for no person."""
     user = header_user()
     return "" if user is None else digest_of(f"{user.identity.digest} {sorted(user.groups)}")[:32]
 

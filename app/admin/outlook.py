@@ -1,4 +1,4 @@
-"""Read what runs out when in a pool, for the overview and the admin API."""
+"""Read the limits of a pool, for the forecast on the overview and in the admin API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _calendar = Calendar()
 def read_limits(
     services: Services, pool: str, api_keys: Iterable[ApiKey], now: float
 ) -> Sequence[LimitOutlook]:
-    """Return the limits of *pool*, its teams and its active *api_keys*, those used the most first."""
+    """Return the limits of *pool*, its teams and its active *api_keys*, the fullest first."""
     active = [key for key in api_keys if key.state_at(now) is KeyState.ACTIVE]
     owned = [("", limit) for limit in services.limits.all(pool)]
     owned += [(team.name, limit) for team in services.teams.all(pool) for limit in team.limits]

@@ -1,4 +1,4 @@
-"""Passwords in forms: a new one of an operator, and the own one, which risky changes require again."""
+"""Passwords in forms: a new password, and the operator's own, which risky changes require again."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ def check_rules(form: Form, name: str) -> None:
 
 def check_password(form: Form) -> bool:
     """
-    Return whether the form has the operator's password, required again in case a browser was left open.
+    Return whether the form has the operator's password, which is required in case a browser was left open.
 
-    Operators without a password need none. Records an error otherwise. Raises Locked after too many
-    attempts.
+    Operators without a password need none. Otherwise records an error. Raises Locked after too many attempts.
     """
     operator_stores = services().operator_stores
     if not operator_stores.operators.uses_password(operator()):

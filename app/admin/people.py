@@ -1,4 +1,4 @@
-"""Pages of owners: operators, their roles, second factors and sessions, and invitations."""
+"""Pages for owners: operators, their roles, second factors and sessions, and invitations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Responses to sign-in attempts that were refused for a time."""
+"""Responses to sign-in attempts that were refused for a while."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.errors import GatewayError
 
 
 def with_retry_after(page: Response, error: GatewayError) -> Response:
-    """Return *page* with the status of *error*, and when to try again."""
+    """Return *page* with the status of *error* and a Retry-After header."""
     page.status_code = error.status
     page.headers["Retry-After"] = str(max(1, round(error.retry_after_seconds or 1)))
     return page

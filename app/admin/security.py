@@ -1,4 +1,4 @@
-"""Security pages: the own password, second factor and sessions, and admin tokens."""
+"""Security pages: the operator's own password, second factor and sessions, and admin tokens."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ bp = Blueprint("security", __name__, url_prefix=HOME)
 
 @bp.get("")
 def show() -> Any:
-    """List one's sessions and admin tokens; owners see all tokens."""
+    """List the operator's own sessions and admin tokens; owners see all tokens."""
     operator_stores, name = _operator_stores(), operator()
     return _page(
         "show",
@@ -123,7 +123,7 @@ def add_token() -> Any:
 
 @bp.post("/tokens/<name>/revoke")
 def revoke_token(name: str) -> Any:
-    """Revoke an admin token: of one's own, or as an owner any."""
+    """Revoke an admin token: operators their own ones, owners any."""
     if not _may_revoke(_operator_stores().admin_tokens.find(normalize_name(name))):
         raise RoleNotAllowed("The admin token is another operator's; this requires the role owner")
     _operator_operations().revoke_token(normalize_name(name))
@@ -131,7 +131,7 @@ def revoke_token(name: str) -> Any:
 
 
 def _require_own_password() -> None:
-    """Raise RoleNotAllowed for an operator whom another service signs in: it would be a way around that."""
+    """Raise RoleNotAllowed for an operator of single sign-on: a password would be a way around it."""
     if not _operator_stores().operators.uses_password(operator()):
         raise RoleNotAllowed("You sign in without a password; your sign-in service has its settings")
 

@@ -1,8 +1,8 @@
 """
-The signed session cookie of the admin pages; it is invalid once its session is ended in the store.
+The signed session cookie of the admin pages; it becomes invalid when its session ends in the store.
 
-It contains the secret id of a session, the CSRF token and the notices of the next page. Nothing is
-stored for anonymous clients, so they cannot fill the store.
+It contains the secret id of a session, the CSRF token and the notices of the next page. Nothing is stored for
+anonymous clients, so they cannot fill the store.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class _Cookie(SecureCookieSessionInterface):
     digest_method = staticmethod(hashlib.sha256)
 
     def get_cookie_name(self, app: Flask) -> str:
-        """Browsers accept `__Secure-…` only over https, so it cannot be planted over http."""
+        """
+        Return the cookie's name. Browsers accept `__Secure-…` only over https, so it cannot be planted by
+        http.
+        """
         return SECURE_COOKIE if request.is_secure else COOKIE
 
     def get_cookie_secure(self, app: Flask) -> bool:
@@ -68,21 +71,23 @@ def current() -> ActiveSession | None:
     if not session_id or session.get(HEADER_MARK, "") not in ("", header_mark()):
         return None
     active = _touch(session_id)
-    if active is not None and active.is_stale:  # the settings have other rules by now
+    if active is not None and active.is_stale:  # the role rules of the settings have changed
         administration.external_sign_in(services(), address()).review(active.session.operator)
         active = _touch(session_id)
     return active
 
 
 def _touch(session_id: str) -> ActiveSession | None:
-    """Return the session, None also where the issuer that began it is no longer in the settings."""
+    """Return the session; None also if the issuer that began it is no longer in the settings."""
     active = services().operator_stores.sessions.touch(session_id)
     by_issuer = active is not None and active.session.method is SignInMethod.OIDC
     return None if by_issuer and services().oidc is None else active
 
 
 def sign_in(operator: str, identity: Identity | None = None) -> None:
-    """Sign *operator* in, by *identity* or else a password, with a new session and CSRF token."""
+    """
+    Start a session of *operator*, who signed in by *identity* or else a password, with a new CSRF token.
+    """
     sign_out()
     session[SECRET] = services().operator_stores.sessions.open(
         operator, address=address(), agent=request.headers.get("User-Agent", ""), identity=identity

@@ -66,13 +66,13 @@ def sign_out() -> Any:
 
 @bp.get(SIGNED_OUT)
 def signed_out() -> Any:
-    """Report that the session has ended, with the way out of the sign-in service."""
+    """Report that the session has ended, with a link to sign out of the sign-in service, too."""
     return render_template("signed_out.html", sign_out_url=services().settings.sign_out_url)
 
 
 @bp.route(FIRST_START, methods=["GET", "POST"])
 def first_start() -> Any:
-    """Create the first operator, authorized by the printed token. Then this page is gone."""
+    """Create the first operator, authorized by the printed token. After that the page does not exist."""
     check_form()
     if services().operator_stores.operators.exist():
         raise NotFound("There is nothing at this address")
@@ -138,7 +138,7 @@ def _authenticate(name: str) -> bool:
 
 
 def _audit(action: str, name: str) -> None:
-    """Audit *action*, without unknown names: they may be passwords in the wrong field."""
+    """Audit *action*, without unknown names: they may be passwords typed in the wrong field."""
     known = name if services().operator_stores.operators.has(name) else ""
     services().audit.note(Actor(known, Via.PAGE, sessions.address()), action, "", known)
 

@@ -81,7 +81,7 @@ def finish() -> Any:
 @link_bp.route(f"{SECURITY}/link", methods=["GET", "POST"])
 @requires(Role.VIEWER)
 def link() -> Any:
-    """Connect the sign-in at the issuer, or of the proxy, to the operator who is signed in."""
+    """Connect the sign-in at the issuer, or of the proxy, to the signed-in operator."""
     user, form = header_user(), Form(request.form, "password")
     if services().oidc is None and user is None:
         raise NotFound("There is nothing at this address")
@@ -97,7 +97,7 @@ def link() -> Any:
 @link_bp.route(f"{SECURITY}/unlink", methods=["GET", "POST"])
 @requires(Role.VIEWER)
 def unlink() -> Any:
-    """Disconnect the operator who is signed in from single sign-on; sessions that began by it end."""
+    """Disconnect the signed-in operator from single sign-on; sessions that began by it end."""
     _require_free_role()
     form = Form(request.form, "password")
     if request.method == "POST" and check_password(form):
@@ -109,7 +109,7 @@ def unlink() -> Any:
 
 
 def _require_free_role() -> None:
-    """Raise RoleNotAllowed for an operator whose role rules assign: it would be a way around them."""
+    """Raise RoleNotAllowed for an operator whose role comes from rules: this would be a way around them."""
     me = services().operator_stores.operators.find(operator())
     if me.role_by_rules and g.role is not Role.OWNER:
         raise RoleNotAllowed("Rules assign your role at single sign-on: only an owner can disconnect it")
@@ -130,7 +130,7 @@ def _sign_in(user: ExternalUser, about: dict[str, Any]) -> str:
 
 
 def _link(user: ExternalUser, name: str) -> str:
-    """Link *user* to the operator *name*, who must still be signed in here."""
+    """Connect *user* to the operator *name*, who must still be signed in here."""
     active = sessions.current()
     if active is None or active.session.operator != name:
         raise SignInRefused("You are not signed in any more as the operator to be connected: begin again")
@@ -140,7 +140,7 @@ def _link(user: ExternalUser, name: str) -> str:
 
 
 def _linking() -> str:
-    """Return the operator who has just confirmed to connect a sign-in, '' for none."""
+    """Return the operator who has just confirmed connecting a sign-in, '' if there is none."""
     sealed = session.pop("link", "") if request.args.get("link") else ""
     return str(_open(sealed)["operator"]) if sealed else ""
 
@@ -161,7 +161,7 @@ def _seal(data: dict[str, Any]) -> str:
 
 
 def _open(sealed: object) -> dict[str, Any]:
-    """Return sealed data. Raises SignInRefused when there is none, or it is too old."""
+    """Return sealed data. Raises SignInRefused if there is none, or it is too old."""
     try:
         data: dict[str, Any] = orjson.loads(_vault().open(sealed if isinstance(sealed, str) else ""))
     except (UnreadableSecret, ValueError):

@@ -45,7 +45,8 @@ def add() -> Response:
     """
     Add an account by its API key or access token, and list its models. Creates the pool if needed.
 
-    `first_look` reports how its server answered; with `must_answer` the account is added only if it did.
+    `first_look` is the result of that first listing; with `must_answer` the account is added only if it
+    succeeds.
     """
     pool, fields = inputs.pool(must_exist=False), inputs.body(NEW_ACCOUNT)
     secret = {name: fields.pop(name, "") for name in ("credential", "chatgpt_account_id")}
@@ -60,7 +61,7 @@ def add() -> Response:
 @bp.post("/bulk")
 def change_several() -> Response:
     """
-    Do the same with several accounts, and return a result for each: one that fails does not stop the others.
+    Change several accounts, and return a result for each: a failure does not stop the others.
 
     `do` is `pause`, `resume`, `remove` (see `force`), or `change` with `fields`: weight, group and cap.
     """
@@ -100,7 +101,9 @@ class NewAccountJson(ListedAccountJson):
 
 
 def serialize_new_account(pool: str, account: Account, listing: FirstListing) -> NewAccountJson:
-    """Return the JSON of an account that was just added, with the result of its first model listing."""
+    """
+    Return the JSON of an account that was just added, with the result of the first listing of its models.
+    """
     stored = services().accounts.find_without_credential(pool, account.name)
     return {**_serialize(stored), "first_look": listing.public()}
 
@@ -140,7 +143,7 @@ def pause(name: str) -> Response:
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Response:
-    """Make an account available again, whatever made it unavailable."""
+    """Make an account available again, whatever took it out of use."""
     inputs.body(NOTHING)
     return json_response(_serialize(operations().accounts.resume(inputs.pool(), name)))
 

@@ -33,8 +33,8 @@ def index() -> Response:
     """
     List keys by name, with the usage of their limits.
 
-    `team`, `owner` and `state` are filters, `model` is one that the keys may use, and `label` is `name=value`
-    or `name`, several separated by commas.
+    `team`, `owner` and `state` are filters; `model` lists the keys that may use that model; `label` is
+    `name=value` or `name`, several separated by commas.
     """
     params = inputs.query(KEYS_QUERY)
     pool = checked_pool(params["pool"])
@@ -49,7 +49,7 @@ def create() -> Response:
     """
     Create a key. `key` in the response is its secret, returned only once; `warnings` are sentences.
 
-    With the `sha256` of a key of another gateway, that one is valid, and `key` is empty.
+    With `sha256`, the hash of a key of another gateway, that key becomes valid here, and `key` is empty.
     """
     pool = inputs.pool(must_exist=False)
     key, secret = operations().api_keys.create(pool, inputs.body(KEY_INPUT))
@@ -60,9 +60,9 @@ def create() -> Response:
 @bp.post("/bulk")
 def change_several() -> Response:
     """
-    Do the same with several keys, and return a result for each: one that fails does not stop the others.
+    Change several keys, and return a result for each: a failure does not stop the others.
 
-    `do` is `disable`, `enable`, `remove`, or `change` with `fields`, as of a key.
+    `do` is `disable`, `enable`, `remove`, or `change` with `fields`, which are the same as for one key.
     """
     pool, sent = inputs.pool(), inputs.body(KEY_BULK)
     api_keys = operations().api_keys

@@ -1,4 +1,4 @@
-"""Responses of the calls that change several objects: a result for each."""
+"""Responses of the calls that change several objects: one result for each object."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.operations.each import Result, apply_each
 
 
 def bulk_response(sent: Mapping[str, Any], actions: Mapping[str, Callable[[str], object]]) -> Response:
-    """Apply the action that *sent*, the fields of a BulkInput, names; return the result of each name."""
+    """Apply the action that the BulkInput *sent* names to each of its names, and return their results."""
     results = apply_each(actions[sent["do"]], list(dict.fromkeys(sent["names"])))
     changed = sum(result.ok for result in results)
     return list_response([_serialize(result) for result in results], changed=changed)

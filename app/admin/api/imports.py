@@ -26,11 +26,11 @@ LITELLM_INPUT, IMPORT_QUERY, SIGN_INS_INPUT = LiteLLMInput(), ApplyQuery(), Sign
 @bp.post("/litellm")
 def litellm() -> Response:
     """
-    Import LiteLLM's configuration. `remarks` are what cannot be imported, or means something else.
+    Import LiteLLM's configuration. `remarks` list what was not imported, and what works differently here.
 
-    `config` is the content of config.yaml, an object or its text; `keys` and `teams` are what LiteLLM's
-    admin API lists. `secrets` has the values of `os.environ/NAME`: those of the server are never read.
-    With `dry_run=true` nothing is changed, and the response has the `document` for `/apply`.
+    `config` is the content of config.yaml, an object or its text; `keys` and `teams` are the lists of
+    LiteLLM's admin API. `secrets` has the values of `os.environ/NAME`: the variables of the server are never
+    read. With `dry_run=true` nothing is changed, and the response has the `document` for `/apply`.
     """
     params = inputs.query(IMPORT_QUERY)
     pool = checked_pool(params["pool"], must_exist=False)
@@ -58,8 +58,8 @@ def import_accounts() -> Response:
     """
     Import the sign-ins and API keys in a file of another program: one account, a list, or an export.
 
-    `content` is that of the file: of Codex, codex-lb, CLIProxyAPI, sub2api, codex-switcher or OpenCode.
-    `data` has the outcome of each account. A second import changes nothing.
+    `content` is the content of a file of Codex, codex-lb, CLIProxyAPI, sub2api, codex-switcher or OpenCode.
+    `data` has the result for each account. A second import changes nothing.
     """
     pool, fields = inputs.pool(must_exist=False), inputs.body(SIGN_INS_INPUT, MAX_BYTES)
     importer = operations().account_import

@@ -69,7 +69,7 @@ def json_response(payload: Any, status: int = 200) -> Response:
 
 
 def list_response(records: list[Any], **extra: Any) -> Response:
-    """Return *records* as `{"object": "list", "data": […]}` with *extra* fields."""
+    """Return *records* as `{"object": "list", "data": […]}`, with the *extra* fields."""
     return json_response({"object": "list", "data": records, **extra})
 
 

@@ -42,19 +42,19 @@ def of_pool(pool: str) -> Response:
 
 @bp.post("/keys/<name>/limits")
 def add_to_key(name: str) -> Response:
-    """Add a limit to a key. Usage earlier in the current window counts. `warnings` are sentences."""
+    """Add a limit to a key. Usage since the start of its current window counts. `warnings` are sentences."""
     return _add(inputs.pool(), name)
 
 
 @bp.post("/teams/<name>/limits")
 def add_to_team(name: str) -> Response:
-    """Add a limit to a team. Usage earlier in the current window counts."""
+    """Add a limit to a team. Usage since the start of its current window counts."""
     return _add(inputs.pool(), None, name)
 
 
 @bp.post("/pools/<pool>/limits")
 def add_to_pool(pool: str) -> Response:
-    """Add a limit to a pool. Usage earlier in the current window counts."""
+    """Add a limit to a pool. Usage since the start of its current window counts."""
     return _add(checked_pool(pool), None)
 
 
@@ -103,14 +103,16 @@ def _list_response(pool: str, key: str | None, team: str | None = None) -> Respo
 
 
 def _owner_id(pool: str, key: str | None, team: str | None = None) -> str:
-    """Return what `LimitRepository` takes for a key or a team, else for the pool. Raises NotFound."""
+    """
+    Return the owner's id as `LimitRepository` takes it: of a key, a team, else the pool. Raises NotFound.
+    """
     if team is not None:
         return for_team(services().teams.find(pool, team).name)
     return FOR_POOL if key is None else services().api_keys.find(pool, key).id
 
 
 def serialize_limits(pool: str, limits: Sequence[Limit]) -> list[LimitStatusJson]:
-    """Return *limits* of *pool* with their usage, in two round trips."""
+    """Return *limits* of *pool* with their usage; two round trips."""
     return [serialize_limit_status(status) for status in services().ledger.usage.limit_statuses(pool, limits)]
 
 

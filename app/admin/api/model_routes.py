@@ -1,4 +1,4 @@
-"""Model routes: names that callers use for one or more models, and what a name means."""
+"""Model routes: names that callers use for one or more models; and what a name resolves to."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def show(name: str) -> Response:
 @bp.put("/<path:name>")
 def put(name: str) -> Response:
     """
-    Set a model route, in place of one that has this name. `accounts` are names; none means any.
+    Create or replace a model route. `accounts` are names; an empty list means any account.
 
     `warnings` in the response are sentences.
     """
@@ -49,14 +49,16 @@ def put(name: str) -> Response:
 
 @bp.delete("/<path:name>")
 def remove(name: str) -> Response:
-    """Remove a model route. From the next request its name means a model."""
+    """Remove a model route. From the next request on, its name is taken as the name of a model."""
     operations().routes.remove(inputs.pool(), name)
     return deleted_response(name)
 
 
 @resolution_bp.get("/<path:name>")
 def show_resolution(name: str) -> Response:
-    """Get what a name means: the exact route, else the longest matching pattern, else the model."""
+    """
+    Resolve a name: the exact route applies, else the longest matching pattern, else the name is a model.
+    """
     params = inputs.query(RESOLUTION_QUERY)
     pool = checked_pool(params["pool"])
     key = services().api_keys.find(pool, params["key"]) if params.get("key") else None

@@ -60,7 +60,7 @@ def remove(name: str) -> Response:
 @bp.delete("/<name>/identity")
 @requires(Role.OWNER)
 def unlink(name: str) -> Response:
-    """Disconnect an operator from single sign-on; sessions that began by it end. They need a password."""
+    """Disconnect an operator, who must have a password, from single sign-on; sessions begun by it end."""
     inputs.query(inputs.NO_QUERY)
     normalized = normalize_name(name)
     return json_response({"name": normalized, "sessions_ended": _operations().unlink(normalized)})
@@ -69,7 +69,7 @@ def unlink(name: str) -> Response:
 @bp.get("/<name>/sessions")
 @requires(Role.OWNER)
 def sessions(name: str) -> Response:
-    """List the sessions of an operator, the one used last first."""
+    """List the sessions of an operator, the most recently used first."""
     inputs.query(inputs.NO_QUERY)
     found = services().operator_stores.operators.find(normalize_name(name))
     return list_response([one.public() for one in services().operator_stores.sessions.all(found.name)])

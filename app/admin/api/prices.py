@@ -1,4 +1,4 @@
-"""Prices of models: the public list, overridden by a pool's own."""
+"""Prices of models: the public list, and a pool's own prices, which override it."""
 
 from __future__ import annotations
 

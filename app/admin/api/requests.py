@@ -44,9 +44,10 @@ def index() -> Response:
 @bp.get("/<request_id>")
 def show(request_id: str) -> Response:
     """
-    Explain how a request was routed. `entry` finds one that ended more than a day ago directly.
+    Explain how a request was routed.
 
-    Without it, only the newest entries are searched.
+    `entry`, the id of its ledger entry, finds a request that ended more than a day ago directly. Without it,
+    only the newest entries are searched.
     """
     params = inputs.query(REQUEST_QUERY)
     pool, explainer = checked_pool(params["pool"]), services().ledger.explainer

@@ -32,12 +32,12 @@ APPLY_INPUT, APPLY_QUERY, DUMP_QUERY = ApplyInput(), ApplyQuery(), DumpQuery()
 @bp.post("/apply")
 def apply() -> Response:
     """
-    Make a pool as a document describes it. With `dry_run=true`, only list the changes.
+    Change a pool to match a document. With `dry_run=true`, only list the changes.
 
     `document` is an object, or a text in YAML; the body may also be the document itself, in JSON or as
-    `application/yaml`. `secrets` has the values of the environment variables that the document names:
-    those of the server are never read. New secrets are returned once. `missing_secrets` of a dry run are
-    needed to apply the document.
+    `application/yaml`. `secrets` has the values of the environment variables that the document names: the
+    variables of the server are never read. New secrets are returned once. In a dry run, `missing_secrets` are
+    the secrets that applying the document would need.
     """
     params = inputs.query(APPLY_QUERY)
     pool = checked_pool(params["pool"], must_exist=False)
@@ -82,7 +82,9 @@ def read_content(content: Any, param: str) -> Any:
 
 
 def plan_for(pool: str, content: Any, secrets: Mapping[str, str]) -> SetupPlan:
-    """Return what makes *pool* as the document *content* describes it. Raises InvalidRequest with a param."""
+    """
+    Return the plan that changes *pool* to match the document *content*. Raises InvalidRequest with a param.
+    """
     try:
         return plan_document(content, pool, operations(), administration.setup_stores(services()), secrets)
     except InvalidRequest as error:
@@ -92,9 +94,10 @@ def plan_for(pool: str, content: Any, secrets: Mapping[str, str]) -> SetupPlan:
 
 def apply_plan(pool: str, plan: SetupPlan, *, dry_run: bool, **extra: Any) -> Response:
     """
-    Apply *plan* and return the response, with *extra* fields.
+    Apply *plan* and return the response, with the *extra* fields.
 
-    The response to a failure between two changes has those that were made: secrets are returned once.
+    If a change fails, the error response lists the changes made before it, since secrets are returned only
+    once.
     """
     if plan.missing and not dry_run:
         text = f"These secrets are missing: {plan.listed_missing()}"

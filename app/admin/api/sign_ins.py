@@ -27,7 +27,7 @@ def begin_device() -> Response:
 
 @bp.post("/device/<flow>")
 def poll_device(flow: str) -> Response:
-    """Poll a sign-in: `pending`, or `done` and the account."""
+    """Poll a sign-in: returns `pending`, or `done` and the account."""
     inputs.body(NOTHING)
     pool = inputs.pool(must_exist=False)
     return _progress(pool, operations().sign_ins.poll_device(pool, flow))
@@ -35,7 +35,7 @@ def poll_device(flow: str) -> Response:
 
 @bp.post("/browser")
 def begin_browser() -> Response:
-    """Start a sign-in: a person signs in at `page`, and the browser ends at an address."""
+    """Start a sign-in: a person signs in at `page`, and then completes it with the browser's last address."""
     pool = inputs.pool(must_exist=False)
     return json_response(
         operations().sign_ins.begin_browser(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201
@@ -44,7 +44,7 @@ def begin_browser() -> Response:
 
 @bp.post("/browser/<flow>")
 def complete_browser(flow: str) -> Response:
-    """Complete a sign-in with the address at which the browser ended."""
+    """Complete a sign-in with the last address in the browser."""
     fields = inputs.body(ADDRESS)
     pool = inputs.pool(must_exist=False)
     return _progress(pool, operations().sign_ins.complete_browser(pool, flow, fields["address"]))

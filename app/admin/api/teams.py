@@ -39,9 +39,9 @@ def create() -> Response:
 @bp.post("/bulk")
 def change_several() -> Response:
     """
-    Do the same with several teams, and return a result for each: one that fails does not stop the others.
+    Change several teams, and return a result for each: a failure does not stop the others.
 
-    `do` is `disable`, `enable`, `remove`, or `change` with `fields`, as of a team.
+    `do` is `disable`, `enable`, `remove`, or `change` with `fields`, which are the same as for one team.
     """
     pool, sent = inputs.pool(), inputs.body(TEAM_BULK)
     teams = operations().teams

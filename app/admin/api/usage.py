@@ -55,11 +55,11 @@ def series() -> Response:
 @bp.get("/outlook")
 def outlook() -> Response:
     """
-    Get what runs out when: usage windows of accounts, and limits, those that are used the most first.
+    Forecast when usage windows of accounts, and limits, will be used up; the fullest come first.
 
-    `windows` are those of an hour or more, of all accounts of a kind and plan as if they were one.
-    `exhausted_at` is when nothing is left at the mean rate since the window or the period began; null where
-    it lasts until its reset.
+    `windows` combine the usage windows of an hour or more of all accounts of a kind and plan. `exhausted_at`
+    is when nothing is left at the mean rate since the window or the period began; null if it lasts until its
+    reset.
     """
     pool = inputs.pool()
     app_services = services()

@@ -1,4 +1,4 @@
-"""Webhooks, which are sent alerts. A secret that Poolgate makes is returned once."""
+"""Webhooks: addresses to which alerts are sent. A secret that Poolgate generates is returned once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def index() -> Response:
 
 @bp.post("")
 def add() -> Response:
-    """Add a webhook. Of the format json it is given a `secret` if none is named, returned only once."""
+    """Add a webhook. With the format json and no `secret`, one is generated, and returned only once."""
     pool, fields = inputs.pool(must_exist=False), inputs.body(WEBHOOK_INPUT)
     webhook = operations().webhooks.add(pool, fields)
     made = {"secret": webhook.secret} if webhook.secret and "secret" not in fields else {}
@@ -38,7 +38,7 @@ def add() -> Response:
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
-    """Get a webhook, with the state of its deliveries; `url` ends after its host."""
+    """Get a webhook, with the state of its deliveries. Of its `url`, only scheme and host are shown."""
     pool = inputs.pool()
     return json_response(_serialize(pool, [services().alerting.webhooks.find(pool, name)])[0])
 
@@ -52,7 +52,7 @@ def change(name: str) -> Response:
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
-    """Remove a webhook, with the messages that wait for it."""
+    """Remove a webhook and its pending messages."""
     operations().webhooks.remove(inputs.pool(), name)
     return deleted_response(name)
 

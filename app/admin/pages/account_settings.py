@@ -1,4 +1,4 @@
-"""The inputs of an account's form for the requests that it is sent."""
+"""Inputs of an account's form for the settings of requests to the account."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ WEBSOCKET = ((OFF, "off"), (ON, "on: send only what is new of a conversation"))
 
 
 def input_names(typed: Mapping[str, str]) -> list[str]:
-    """Return the names of all inputs of the form that begins with *typed*, or was submitted with it."""
+    """Return the names of all inputs of the form that shows, or was submitted with, the values *typed*."""
     return [*INPUTS, *(name for rows in ROWS.values() for name in rows.fields(typed))]
 
 
 def row_counts(form: Form) -> dict[str, int]:
-    """Return how many rows *form* has, by the name of the setting."""
+    """Return the number of rows of *form*, by the name of the setting."""
     return {name: rows.count(form.typed) for name, rows in ROWS.items()}
 
 
 def input_texts(settings: RequestSettings) -> dict[str, str]:
-    """Return what the form shows of *settings*; values of secret headers are never shown."""
+    """Return the texts of the inputs for *settings*; values of secret headers are never shown."""
     fields = {name: orjson.dumps(value).decode() for name, value in settings.set_fields.items()}
     return {
         **HEADERS.values(settings.headers.items()),
@@ -75,9 +75,9 @@ def input_texts(settings: RequestSettings) -> dict[str, str]:
 
 def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict[str, Any]:
     """
-    Return the fields of an AccountInput that make *settings* those of *form*.
+    Return the fields of an AccountInput that change *settings* to those in *form*.
 
-    Errors of rows are recorded at their fields, also those that the schema will find.
+    Errors of a row are recorded at its inputs, also those that the schema finds later.
     """
     return {
         "headers": dict.fromkeys(settings.headers) | _values(form, "headers"),
@@ -94,7 +94,7 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
 
 
 def _pairs(form: Form, setting: str) -> list[Pair]:
-    """Return the rows of *setting* that are filled in; errors of each are shown there from now on."""
+    """Return the filled rows of *setting*; from now on, errors of each are shown at its inputs."""
     pairs = list(ROWS[setting].read(form))
     for pair in pairs:
         is_named = not NAME_ERRORS[setting](pair.name)
@@ -107,7 +107,7 @@ def _values(form: Form, setting: str) -> dict[str, str]:
 
 
 def _secret_headers(form: Form, settings: RequestSettings) -> dict[str, str | None]:
-    """Return the changed secret headers: without a value, one that is stored stays as it is."""
+    """Return the secret headers to change; a stored header without a new value is left out."""
     pairs = _pairs(form, "secret_headers")
     removed = settings.secret_headers.keys() - {pair.name for pair in pairs}
     given = {
@@ -130,6 +130,8 @@ def _set_fields(form: Form) -> dict[str, Any]:
 
 
 def _seconds(text: str) -> float | str:
-    """Return the number of *text*, 0 where it is empty, or the text if it is none, for a schema to refuse."""
+    """
+    Return *text* as a number, 0 if it is empty; other text is returned as it is, for the schema to refuse.
+    """
     seconds = parse_number(text or "0")
     return text if seconds is None else seconds

@@ -38,7 +38,7 @@ from schemas.accounts import AccountInput
 
 NUMBERS = ("cap", "weight", "group")
 STREAMING = ((POOL_SETTING, "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
-# the kinds of account that the form adds, with their titles: first those whose address is known
+# titles of the kinds that the form adds; kinds with a known address come first
 KIND_CHOICES = sorted(
     (
         (kind.name, kind.setup.title, kind.setup.summary)
@@ -70,7 +70,7 @@ def show() -> Any:
 
 
 def _filters(rows: Sequence[AccountRow]) -> list[Filter]:
-    """Return the filters of the list, with the values that occur in *rows*."""
+    """Return the filters of the list, with the values that occur in *rows* as options."""
     states = sorted({row.account.state for row in rows})
     plans = sorted({row.identity.plan for row in rows if row.identity.plan})
     filters = [
@@ -108,7 +108,7 @@ def detail(name: str) -> Any:
 
 
 def _tiles(days: Sequence[Mapping[str, int]]) -> list[tuple[str, str, str]]:
-    """Return (label, figure of today, figure of the last 30 days) of *days*, the last of which is today."""
+    """Return (label, today's figure, figure of the last 30 days) of *days*, the last of which is today."""
     totals = {name: sum(day.get(name, 0) for day in days) for name in days[-1]}
     return [
         (label, shown(days[-1].get(name, 0)), shown(totals.get(name, 0)))
@@ -139,7 +139,7 @@ def _recent_errors() -> dict[str, list[RequestView]]:
 
 @bp.route("/add", methods=["GET", "POST"])
 def add() -> Any:
-    """Show the kinds of account or, of one kind, the form that adds an account by an API key."""
+    """Show the kinds of account or, for one kind, the form that adds an account by an API key."""
     kind_name = request.form.get("kind") or request.args.get("kind", "")
     if kind_name not in KIND_TITLES:
         return render_template("accounts/kinds.html", section="accounts.show", kinds=KIND_CHOICES)
@@ -167,7 +167,7 @@ def add() -> Any:
 
 
 def _example_url(kind: Kind) -> str:
-    """Return the base URL in the example of *kind*."""
+    """Return the base URL to show as an example for *kind*."""
     found = re.search(r"--base-url (\S+)", kind.setup.example if kind.setup else "")
     return found[1] if found else "https://host/v1"
 
@@ -191,7 +191,7 @@ def _add(form: Form, kind: Kind) -> Any:
 
 
 def _require(form: Form, kind: Kind) -> None:
-    """Record what an account of *kind* needs and *form* lacks, which the schema checks last."""
+    """Record missing fields that accounts of *kind* require: the schema would report these last."""
     if KIND_RULES[kind.name].needs_base_url and not form["base_url"].strip():
         form.add_error("base_url", "is required")
     if kind.setup and kind.setup.needs_credential and not form["credential"].strip():
@@ -263,7 +263,7 @@ def forget_refused(name: str) -> Any:
 
 
 def _return_to_page(name: str, message: str) -> Any:
-    """Redirect to the page on which the button was."""
+    """Redirect to the page whose button was pressed."""
     if urlsplit(request.referrer or "").path == url_for("accounts.show"):
         return redirect_with_notice(message, "accounts.show")
     return redirect_with_notice(message, "accounts.detail", name=name)

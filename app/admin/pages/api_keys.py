@@ -119,13 +119,13 @@ def detail(name: str) -> Any:
 
 
 def _shared_limits(key: ApiKey) -> list[Limit]:
-    """Return the limits of its team and of the pool, which apply to *key* as well."""
+    """Return the limits of the team of *key* and of the pool, which apply to *key* as well."""
     limits = services().limits
     return (limits.all(g.pool, for_team(key.team)) if key.team else []) + limits.all(g.pool)
 
 
 def _model(key: ApiKey) -> str:
-    """Return a model for examples: one that this key may use and an account in use lists, if there is one."""
+    """Return a model for examples, if possible one that *key* may use and an active account lists."""
     listed = example_model(services().accounts.all(g.pool), key.may_use)
     return listed or next((name for name in key.models if STAR not in name), "gpt-5.2")
 
@@ -200,7 +200,7 @@ def rotate(name: str) -> Any:
 
 
 def _overlap_note(key: ApiKey, before: ApiKey, now: float) -> Markup:
-    """Return how long the secret before the rotation stays valid, and what the rotation ended early."""
+    """Return how long the old secret stays valid, and warnings about what the rotation ended early."""
     until = key.former_until
     note = Markup("The old secret stays valid until {}.").format(moment(until)) if until else None
     warnings = _join_warnings(rotation_warnings(before, now))

@@ -16,7 +16,7 @@ from app.formatting import moment
 from app.presentation.audit import action_label, describe_changes, field_label
 from app.stores.records.audit import AuditFilter
 
-MAX_EXPORTED = 10_000  # the newest entries
+MAX_EXPORTED = 10_000  # entries, the newest
 HEADS = ("time", "who", "via", "address", "action", "object", "outcome", "change")
 NOUNS = (
     *("account", "alert", "backup", "key", "limit", "model", "operator", "admin_token", "pool", "price"),
@@ -29,7 +29,7 @@ bp = page_blueprint("audit", "/settings/audit")
 
 @bp.get("")
 def show() -> Any:
-    """List changes to this pool, and to what belongs to no pool."""
+    """List changes to this pool, and changes that belong to no pool."""
     matching = _filter()
     page = services().audit.page(request.args.get("cursor"), matching=matching)
     query: dict[str, Any] = {
@@ -50,7 +50,7 @@ def show() -> Any:
 
 @bp.get("/export.csv")
 def export() -> Response:
-    """Return the newest entries that match as CSV, times in the viewer's time zone."""
+    """Return the newest entries that match as CSV, with times in the viewer's time zone."""
     response = Response(csv_text(HEADS, map(_csv_row, _entries(_filter()))), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="audit-{g.pool}.csv"'
     return response
@@ -62,7 +62,7 @@ def _filter() -> AuditFilter:
 
 
 def _entries(matching: AuditFilter) -> Iterator[dict[str, Any]]:
-    """Yield up to MAX_EXPORTED entries of this pool, and of no pool, the newest first."""
+    """Yield up to MAX_EXPORTED entries of this pool and of no pool, the newest first."""
     cursor, number = None, 0
     while True:
         page = services().audit.page(cursor, matching=matching)

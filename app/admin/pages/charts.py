@@ -1,9 +1,9 @@
 """
 Charts as SVG: stacked columns and lines over time. Pure.
 
-A drawing stretches with the page: its shapes are in a view box of their own, and its texts at percentages.
-The page adds a legend and a table with the same numbers, of which the script shows a row on hover and to the
-keyboard. `sparks.py` has small drawings, for rows.
+A drawing stretches with the page: shapes have their own view box, and texts are placed by percentages. The
+page adds a legend, and a table with the same numbers; the script shows one row of it on hover, and to the
+keyboard. `sparks.py` has small drawings for rows.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from markupsafe import Markup
 
 from app.admin.pages import time_axis
 
-COLUMN = 10  # units of width for each point in time
+COLUMN = 10  # width of a point in time, in units of the view box
 HEIGHT = 100
-GAP = 2  # units left free between columns
+GAP = 2  # gap between columns, in the same units
 STEPS = (1, 2, 2.5, 5, 10)
-INTERVALS = 4  # between grid lines, at most
+INTERVALS = 4  # maximum number of intervals between grid lines
 SHADES = ("series-1", "series-2", "series-3", "series-4", "series-5", "series-6")
 
 
 class Shape(StrEnum):
-    COLUMNS = "columns"  # on top of each other
+    COLUMNS = "columns"  # stacked
     LINES = "lines"
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One figure over time. Its CSS class is one of SHADES, or `series-bad`; unknown points are None."""
+    """One figure over time; unknown points are None. Its CSS class is one of SHADES, or `series-bad`."""
 
     label: str
     shade: str
@@ -42,7 +42,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Series over time: a point for each of `starts` (Unix seconds), which lasts until the next one."""
+    """
+    Series over time, with a point for each of `starts` (Unix seconds); a point lasts until the next one.
+    """
 
     name: str  # unique on its page
     title: str
@@ -92,7 +94,7 @@ class Chart:
         ).format(self.name, self.title, self._described(), area, Markup("").join(self._ticks()))
 
     def _columns(self, top: float) -> Iterator[Markup]:
-        """Yield a path for each series: a rectangle for each point, on that of the series before."""
+        """Yield a path for each series: a rectangle for each point, stacked on the series before."""
         floors = [float(HEIGHT)] * len(self.starts)
         for series in self.series:
             parts = []
@@ -119,7 +121,7 @@ class Chart:
             yield Markup('<text class="{}" x="{:.2f}%" y="100%">{}</text>').format(shade, at, text)
 
     def _period(self, n: int) -> str:
-        """Return when point *n* was, in words."""
+        """Return the period of point *n* in words."""
         end = self.starts[n + 1] if n + 1 < len(self.starts) else self.until
         return time_axis.period(self.starts[n], max(end, self.starts[n]), self.zone, self.until)
 
@@ -134,7 +136,7 @@ class Chart:
 
 
 def nice_scale(maximum: float, *, integers: bool = False) -> list[float]:
-    """Return round values from at least *maximum* down to 0; with `integers`, without fractions."""
+    """Return round values from at least *maximum* down to 0; with `integers`, whole numbers."""
     step = max(maximum, 0.0) / INTERVALS
     if step <= 0:
         return [1.0, 0.0]
@@ -148,7 +150,7 @@ def nice_scale(maximum: float, *, integers: bool = False) -> list[float]:
 
 
 def line(points: Sequence[float | None], top: float, height: float = HEIGHT) -> str:
-    """Return the path of *points*, with gaps where they are unknown; one alone is a dot."""
+    """Return the path of *points*, with gaps at unknown points; a single point becomes a dot."""
     parts, is_open = list[str](), False
     for n, point in enumerate(points):
         if point is None:
@@ -162,7 +164,7 @@ def line(points: Sequence[float | None], top: float, height: float = HEIGHT) -> 
 
 
 def dots(points: Sequence[float | None], top: float) -> str:
-    """Return the path of those of *points* that have no neighbour, to be drawn with a wide stroke."""
+    """Return the path of those *points* that have no neighbour, to be drawn with a wide stroke."""
     return "".join(
         f"M{_place(n, point, top, HEIGHT)}h.01"
         for n, point in enumerate(points)

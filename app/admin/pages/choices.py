@@ -14,20 +14,20 @@ from app.presentation.accounts import state_label
 from app.presentation.api_keys import label_texts
 from app.stores.records.api_keys import ApiKey
 
-MAX_CHOICES = 500  # of a picker, some 30 kB of a page; more is typed
-MAX_NAMED = 2  # accounts named next to a model that they list
+MAX_CHOICES = 500  # options of a picker, about 30 kB; other values can be typed
+MAX_NAMED = 2  # account names shown next to a model
 
 Choice = tuple[str, str]  # a value, and a note about it
 
 
 def model_choices(accounts: Iterable[Account] | None = None) -> list[Choice]:
-    """Return the model routes of the pool, then the models that *accounts*, else all of the pool, list."""
+    """Return the model routes of the pool, then the models that *accounts* list (None: all accounts)."""
     routes = [(name, "model route") for name in services().routes.all(g.pool)]
     return [*routes, *listed_models(accounts)][:MAX_CHOICES]
 
 
 def listed_models(accounts: Iterable[Account] | None = None) -> list[Choice]:
-    """Return the models that *accounts*, else all of the pool, list, with the names of these accounts."""
+    """Return the models that *accounts* list (None: all of the pool), each with the names of the accounts."""
     listing: dict[str, list[str]] = {}
     for account in services().accounts.all(g.pool) if accounts is None else accounts:
         for model in account.offered_models:
@@ -39,7 +39,7 @@ def listed_models(accounts: Iterable[Account] | None = None) -> list[Choice]:
 
 
 def account_choices(accounts: Iterable[Account] | None = None) -> list[Choice]:
-    """Return the names of *accounts*, else all of the pool, with their kind and state."""
+    """Return the names of *accounts* (None: all of the pool), with kind and state."""
     chosen = services().accounts.all(g.pool) if accounts is None else accounts
     notes = {account.name: f"{account.kind}, {state_label(account.state)}" for account in chosen}
     return sorted(notes.items(), key=_by_name)[:MAX_CHOICES]

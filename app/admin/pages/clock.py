@@ -1,8 +1,8 @@
 """
-The one clock of the pages: the viewer's time zone.
+The time zone of all times on the pages: the viewer's.
 
-The script of the pages sends its name as a cookie. Without it, times are in the time zone of the pool.
-Every time that a page shows or reads is in this zone.
+The script of the pages sends its name in a cookie. Without the cookie, times are in the time zone of the
+pool.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COOKIE = "poolgate_zone"  # static/poolgate.js sets it
 
 
 def viewer_zone() -> tzinfo:
-    """Return the time zone of the viewer; of the pool if it is not known, and UTC outside a request."""
+    """Return the viewer's time zone; the pool's if it is unknown, and UTC outside a request."""
     if not has_request_context():
         return UTC  # as in live updates, whose times the script converts
     if "zone" not in g:
@@ -42,9 +42,9 @@ def zone_name() -> str:
 
 def parse_moment(text: str, param: str) -> float | None:
     """
-    Return a date, or date with time, as Unix seconds; None for an empty text.
+    Return a date, or a date with time, as Unix seconds; None for an empty text.
 
-    Without an offset it is in the viewer's time zone. Raises InvalidRequest, which names *param*.
+    Without an offset it is in the viewer's time zone. Raises InvalidRequest with *param*.
     """
     text = text.strip()
     if not text:

@@ -14,18 +14,18 @@ from app.admin.pages.layout import redirect_with_notice
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedChange:
-    """A change of one object, such as `Disable` of a `team`; `text` is what follows from it."""
+    """A change of one object, such as `Disable` of a `team`; `text` describes its consequences."""
 
-    verb: str  # in front of the noun; with a `d` it is the participle
+    verb: str  # such as `Disable`; with a `d` added it is the participle
     noun: str
     text: str
-    section: str  # of the page
-    then: str  # endpoint of the page after it; if that is of the object, its `name` is known
+    section: str  # of the navigation
+    then: str  # endpoint to redirect to; it gets `name` if it is the page of the object
 
 
 def confirm(change: ConfirmedChange, name: str, operation: Callable[[str, str], object], back: str) -> Any:
     """
-    Return the page of the question or, once it is confirmed, run *operation* with the pool and *name*.
+    Show the confirmation or, once it is confirmed, run *operation* with the pool and *name*.
 
     *back* is the endpoint of the object's page.
     """

@@ -1,4 +1,4 @@
-"""What needs attention in a pool: the checks of `poolgate doctor`, with links to the accounts and keys."""
+"""The problems of a pool that need attention: the checks of `poolgate doctor`, with links to fix them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.admin.pages import formatting
 from app.operations.diagnostic import Diagnostic, Level, Subject
 from app.wiring import Services
 
-MAX_LINES = 30  # the worst come first
+MAX_LINES = 30  # the most severe come first
 _PAGES = {
     Subject.ACCOUNT: ("accounts.detail", "accounts.show"),
     Subject.KEY: ("api_keys.detail", "api_keys.show"),
@@ -22,7 +22,7 @@ _STYLES = {Level.WRONG: ("bad", "wrong"), Level.NOTE: ("off", "note")}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: `shape` and `word` as in `formatting.State`; `link`, if any, is the page to fix it on."""
+    """One line; `shape` and `word` as in `formatting.State`. `link`, if any, is the page to fix it on."""
 
     shape: str
     word: str
@@ -37,7 +37,7 @@ class Finding:
 
 
 def list_findings(services: Services, pool: str) -> list[Finding]:
-    """Return what needs attention in *pool*, the worst first. Raises StoreUnavailable."""
+    """Return what needs attention in *pool*, the most severe first. Raises StoreUnavailable."""
     problems = services.doctor.check(pool)
     problems.sort(key=lambda item: item.level != Level.WRONG)
     return [_finding(item, pool) for item in problems[:MAX_LINES]]

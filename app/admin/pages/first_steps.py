@@ -28,7 +28,7 @@ class Step:
 
 @bp.route("", methods=["GET", "POST"])
 def show() -> Any:
-    """Show the current step, and send the test request of the last one."""
+    """Show the current step; on POST, send the test request of the last step."""
     app_services = services()
     accounts = app_services.accounts.all(g.pool)
     has_key = bool(app_services.api_keys.all(g.pool))

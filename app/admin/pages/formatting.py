@@ -22,7 +22,7 @@ _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A label, and its CSS class: ok, wait, bad, off or open."""
+    """A label and its CSS class: ok, wait, bad, off or open."""
 
     word: str
     shape: str
@@ -39,12 +39,14 @@ SHAPES: Mapping[str, str] = {
 
 
 def state(name: str) -> State:
-    """Return the badge of the state of an account, a key or a request; the shape of others is `wait`."""
+    """
+    Return the badge of the state of an account, a key or a request; unknown states get the shape `wait`.
+    """
     return State(state_label(name), SHAPES.get(name, "wait"))
 
 
 def status(code: int | None) -> State:
-    """Return the state of a request by its response status; None: it is running."""
+    """Return the state of a request by its response status; None means that it is running."""
     if code is None:
         return state("open")
     if code == 499:
@@ -70,7 +72,7 @@ def short(number: float | None) -> str:
 
 
 def dollars(micro_dollars: float | None) -> str:
-    """Return money: cents from one dollar up, below it as many decimals as matter."""
+    """Return money: with cents from one dollar up, below that with as many decimals as matter."""
     return "–" if micro_dollars is None else formatting.dollars(micro_dollars)
 
 
@@ -83,14 +85,14 @@ def short_dollars(micro_dollars: float | None) -> str:
 
 
 def millis(ms: float | None) -> str:
-    """Return a duration."""
+    """Return a duration in milliseconds as text."""
     if ms is None:
         return "–"
     return f"{ms:.0f}\u202fms" if ms < 1000 else f"{ms / 1000:.3g}\u202fs" if ms < 1e5 else span(ms / 1000)
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in its largest unit or two, which stay on one line: 5 h, 2 d 3 h."""
+    """Return a length of time in its largest one or two units, without a line break: 5 h, 2 d 3 h."""
     return re.sub(r"(?<=\d) ", "\u202f", formatting.duration(seconds))
 
 

@@ -13,16 +13,16 @@ from marshmallow.exceptions import SCHEMA
 from app.errors import GatewayError, InvalidRequest, NotFound
 from schemas.bounds import parse_integer
 
-ErrorPath = tuple[str | int, ...]  # of an item in what a form was read to: ("headers", "Host")
+ErrorPath = tuple[str | int, ...]  # of an item in the data that a form was read into: ("headers", "Host")
 
-BLANK_ROWS = 2  # after those that are filled in
+BLANK_ROWS = 2  # blank rows after the filled ones
 
 
 def count_rows(typed: Mapping[str, str], noun: str, part: str, *, least: int, most: int) -> int:
     """
-    Return how many rows the form has that begins with *typed*, or that *typed* was submitted with.
+    Return the number of rows of the form that shows, or was submitted with, the values *typed*.
 
-    Each row has a field `<noun>_<number>_<part>`; blank rows follow those that are filled in.
+    The fields of a row are `<noun>_<number>_<part>`; blank rows follow those that are filled in.
     """
     known = range(most, 0, -1)
     used = next((number for number in known if f"{noun}_{number}_{part}" in typed), 0)
@@ -31,10 +31,10 @@ def count_rows(typed: Mapping[str, str], noun: str, part: str, *, least: int, mo
 
 class Form:
     """
-    Submitted text by field, and `errors`: field, or "" for the whole form -> message.
+    Submitted text by field, and `errors`: the message by field, "" for the whole form.
 
-    *fields* are the inputs of the page; an error of any other name belongs to the form as a whole.
-    *under* maps names in error messages to the inputs that show them.
+    *fields* are the inputs of the page; an error of any other name belongs to the form as a whole. *under*
+    maps names in error messages to the inputs that show them.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Form:
         return [part.strip() for part in self[name].replace(",", "\n").splitlines() if part.strip()]
 
     def integer(self, name: str) -> int | str:
-        """Return the number in a field, or its text if it is none, for a schema to refuse."""
+        """Return a field as an integer; other text is returned as it is, for the schema to refuse."""
         text = self[name].strip()
         number = parse_integer(text)
         return text if number is None else number
@@ -86,7 +86,7 @@ class Form:
             )
 
     def redirect_errors(self, name: str | ErrorPath, field: str) -> None:
-        """Show errors of *name*, or of the item at this path, at *field* from now on."""
+        """Show errors of *name*, a field or the path of an item, at *field* from now on."""
         self._under[name] = field
 
     def add_error(self, name: str, message: str) -> None:
@@ -98,7 +98,7 @@ class Form:
 
     @contextmanager
     def collect_errors(self) -> Iterator[None]:
-        """Record validation errors raised in the block, which ends there."""
+        """Record validation errors that are raised in the block, and continue after it."""
         try:
             yield
         except ValidationError as error:
@@ -109,7 +109,7 @@ class Form:
             self.add_error(error.param or "" if named else "", error.message)
 
     def _field_at(self, path: ErrorPath) -> str:
-        """Return the field of the innermost item on *path* that has one, else the name of the whole."""
+        """Return the field of the innermost item on *path* that has one, else the name of the outermost."""
         found = (self._under.get(path[:length]) for length in range(len(path), 1, -1))
         return next((field for field in found if field), str(path[0]) if path else "")
 
@@ -125,7 +125,7 @@ def _flatten(messages: Any, path: ErrorPath = ()) -> Iterator[tuple[ErrorPath, s
 
 
 def confirmation(form: Form, question: str, text: str, yes: str, **page: Any) -> tuple[str, int]:
-    """Return the page that shows *question*; *page* has its `section`, `back` and boxes to tick, `checks`."""
+    """Return the confirmation page; *page* has its `section`, `back` and checkboxes, `checks`."""
     return render_template(
         "confirm.html", form=form, question=question, text=text, yes=yes, **page
     ), form.status

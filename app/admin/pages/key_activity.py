@@ -1,4 +1,4 @@
-"""What a key did lately: its newest requests, their models, and the refusals of a day."""
+"""Recent activity of a key: its newest requests, their models, and the refusals of a day."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from app.presentation.requests import RequestView
 from app.stores.records.api_keys import ApiKey
 from app.wiring import Services
 
-COUNTED = 100  # newest requests whose models are counted
+COUNTED = 100  # requests whose models are counted
 SHOWN = 8
 MAX_MODELS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class KeyActivity:
-    """The newest requests, the models of the newest `counted`, and the codes of refusals, by frequency."""
+    """The newest requests, the models of the newest `counted` ones, and refusal codes by frequency."""
 
     requests: Sequence[RequestView]
     models: Sequence[tuple[str, int]]
@@ -29,7 +29,7 @@ class KeyActivity:
 
 
 def read_activity(services: Services, key: ApiKey) -> KeyActivity:
-    """Return what *key* did lately."""
+    """Return the recent activity of *key*."""
     ledger, names = services.ledger, Names.read(key.pool, services.api_keys, services.accounts)
     entries = ledger.search.search(key.pool, LedgerQuery(key=key.id), page_size=COUNTED).entries
     models = Counter(entry.model for entry in entries)

@@ -19,10 +19,10 @@ EXPIRIES = (
 
 def read_expiry(form: Form, stored: float | None = None) -> float | None:
     """
-    Return the expiry in `expires_in`, else `expires`, of *form*, in Unix seconds; None: never.
+    Return the expiry in `expires_in`, else in `expires`, of *form*, in Unix seconds; None: never.
 
-    *stored* is the present one, which may have seconds; the field has none. Errors are recorded at their
-    fields. A time in the past is no error: as elsewhere, it is a warning after the change.
+    *stored* is the present expiry, whose seconds the input cannot show. Errors are recorded at their fields.
+    A time in the past is no error: after the change it becomes a warning, as everywhere.
     """
     if days := form["expires_in"]:
         if days in dict(EXPIRIES):

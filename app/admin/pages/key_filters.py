@@ -1,4 +1,4 @@
-"""The filters of the list of keys, which are in its address."""
+"""The filters of the list of keys, which are parameters of its address."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USE = (("never", "never used"),)
 
 
 def parse(args: Mapping[str, str]) -> tuple[KeyFilter, list[str]]:
-    """Return the filter in the query *args*, and what is wrong with it: then it matches no key."""
+    """Return the filter in the query *args*, and its errors; a filter with errors matches no key."""
     text, team, owner, state, model, label = (
         args.get(name, "").strip() for name in ("q", "team", "owner", "state", "model", "labels")
     )

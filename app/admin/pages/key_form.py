@@ -1,4 +1,4 @@
-"""The form that creates or changes an API key: its fields, and what they mean."""
+"""The form that creates or changes an API key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _EMPTY = {"expires_at": None, "output_tokens": 0, "team": None, "queue_seconds":
 
 
 class KeyForm:
-    """A submitted or a new form; *key* is the key to change, None for one to create."""
+    """A submitted or new form; *key* is the key to change, None to create one."""
 
     def __init__(self, typed: Mapping[str, str], key: ApiKey | None = None) -> None:
         self.key = key
@@ -43,7 +43,7 @@ class KeyForm:
         )
 
     def read(self) -> tuple[dict[str, Any], list[Limit]]:
-        """Return the fields of a KeyInput and the limits; every fault is recorded at its field."""
+        """Return the fields of a KeyInput and the limits; errors are recorded at their fields."""
         form, changes = self.form, dict[str, Any]()
         expires_at = read_expiry(self.form, self.key.expires_at if self.key else None)
         labels = self._labels()
@@ -83,7 +83,7 @@ class KeyForm:
         return labels
 
     def _check_names(self) -> None:
-        """Record names that do not exist, or exist already, together with the other faults."""
+        """Record names that do not exist, or are taken, together with the other errors."""
         form, app_services = self.form, services()
         known = {account.name for account in app_services.accounts.all(g.pool)}
         if unknown := [name for name in form.lines("accounts") if name not in known]:
@@ -95,7 +95,7 @@ class KeyForm:
             form.add_error("name", "Another key has this name")
 
     def _has_more(self) -> bool:
-        """Return whether a field of the settings that are folded has a value or an error."""
+        """Return whether one of the settings under "more" has a value or an error."""
         return any(self.form[name] not in ("", usual) or name in self.form.errors for name, usual in FOLDED)
 
     def render(self) -> tuple[str, int]:

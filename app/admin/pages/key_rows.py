@@ -18,7 +18,7 @@ _REQUESTS = SUMMARY_FIGURES.index("requests")
 
 
 def read_rows(services: Services, pool: str, api_keys: Sequence[ApiKey], span: str) -> list[KeyRow]:
-    """Return a row for each of *api_keys* of *pool*, with its figures in *span*, but not yet its limits."""
+    """Return a row for each of *api_keys* of *pool*, with its figures in *span*, without its limits."""
     now, names = services.clock.now(), services.accounts.names_by_id(pool)
     series = services.ledger.series.series(pool, span, Grouping.KEY)
     figures = series.totals()
@@ -41,7 +41,7 @@ def read_rows(services: Services, pool: str, api_keys: Sequence[ApiKey], span: s
 
 
 def with_limits(services: Services, pool: str, rows: Sequence[KeyRow]) -> list[KeyRow]:
-    """Return *rows* with the usage of their limits, in two round trips."""
+    """Return *rows* with the usage of their limits; two round trips."""
     if not rows:
         return []
     first = rows[0].view
@@ -60,6 +60,6 @@ def _last_use(key_id: str, exact: float | None, series: Series) -> LastUse | Non
 
 
 def rounded(seconds: float) -> float:
-    """Return a length of time in whole days, hours or minutes, for one short unit in a list."""
+    """Round *seconds* down to whole days, hours or minutes, so that a list shows one short unit."""
     unit = next((length for length in (86_400, 3600, 60) if seconds >= length), 1)
     return seconds // unit * unit

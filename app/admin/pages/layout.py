@@ -48,7 +48,7 @@ def register_layout(app: Flask) -> None:
 
 
 def register_formatting(app: Flask) -> None:
-    """Register the filters of templates that operators and holders of keys see."""
+    """Register the template filters that pages of operators and of key holders share."""
     app.jinja_env.filters.update(
         formatting.FILTERS, bar=sparks.bar, share=sparks.share, sparkline=sparks.sparkline
     )
@@ -77,7 +77,7 @@ def base_url() -> str:
 
 
 def holder_page() -> str:
-    """Return the address of the page of a key's holder, '' where it is off."""
+    """Return the address of the page for key holders, '' where it is off."""
     return "" if services().settings.key_page == "off" else f"{base_url().removesuffix('/v1')}/my"
 
 

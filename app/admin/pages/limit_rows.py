@@ -1,8 +1,8 @@
 """
 Limits as rows of a form: amount, unit, period, model and mode. `limit_rows.html` draws them.
 
-The fields of row 2 are `limit_2_amount`, `limit_2_unit` and so on; a form may have rows of another prefix.
-A row without an amount and a model is blank.
+The fields of row 2 are `limit_2_amount`, `limit_2_unit` and so on; a form may use another prefix. A row
+without an amount and a model is blank.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from app.patterns import pattern_error
 from app.stores.records.limits import Limit, LimitMode, LimitUnit, Period
 from schemas.bounds import MAX_LIMITS
 
-ROWS = 5  # of a form without limits
-BLANK_ROWS = 2  # after the limits of a form that has some
+ROWS = 5  # minimum number of rows
+BLANK_ROWS = 2  # blank rows after the limits
 PARTS = ("amount", "unit", "period", "model", "mode")
 DOLLARS = "usd"
 UNITS = (
@@ -47,7 +47,7 @@ _BLANK = {"unit": DOLLARS, "period": Period.MONTH.value, "mode": LimitMode.STRIC
 
 
 def count_rows(typed: Mapping[str, str], prefix: str = "limit") -> int:
-    """Return how many rows the form has that *typed* was submitted with, or that begins with *typed*."""
+    """Return the number of rows of the form that shows, or was submitted with, the values *typed*."""
     known = range(MAX_LIMITS, 0, -1)
     return max(ROWS, next((number for number in known if f"{prefix}_{number}_amount" in typed), 0))
 
@@ -112,9 +112,9 @@ def _read_row(form: Form, start: str) -> Limit | None:
 
 def limit_of(amount: str, unit: str, period: str | None, model: str | None, mode: str) -> Limit:
     """
-    Return the limit with these parts, as `limit_of_parts`; no *mode* is strict.
+    Return the limit with these parts, see `limit_of_parts`; without a *mode* it is strict.
 
-    *amount* may have the sign of the currency and separators of thousands, as people type them.
+    *amount* may have a currency sign and thousands separators, as people type them.
     """
     for separator in (",", " ", "_"):
         amount = amount.replace(separator, "")
@@ -122,7 +122,7 @@ def limit_of(amount: str, unit: str, period: str | None, model: str | None, mode
 
 
 def meaning(form: Form, start: str) -> str:
-    """Return what the row means whose fields begin with *start*, in words and as text; '' for a blank row."""
+    """Return in words what the row means whose fields begin with *start*; '' for a blank row."""
     amount, model = form[start + "amount"].strip(), form[start + "model"].strip()
     unit, period, mode = form[start + "unit"], form[start + "period"], form[start + "mode"]
     if not amount:

@@ -21,14 +21,14 @@ bp = page_blueprint("limits", "/limits")
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """Whose limits are shown, by name: those of a key or a team, else those of the pool."""
+    """The key or team, by name, whose limits are shown; the pool if neither is set."""
 
     key: str | None = None
     team: str | None = None
 
     @property
     def id(self) -> str:
-        """What `LimitRepository` takes."""
+        """The owner id that `LimitRepository` takes."""
         if self.team is not None:
             return for_team(self.team)
         return FOR_POOL if self.key is None else services().api_keys.find(g.pool, self.key).id
@@ -75,7 +75,7 @@ def _page(title: str, owner: _Owner, back: str) -> Any:
 
 
 def _change(form: Form, owner: _Owner) -> str:
-    """Make the change requested by *form*, and return a notice; '' after an error, which *form* has then."""
+    """Make the change in *form* and return a notice; '' if it failed, with the error in *form*."""
     do, limit_id = form["do"], form["id"]
     if do == "remove":
         operations().limits.remove(g.pool, limit_id, key=owner.key, team=owner.team)
@@ -92,7 +92,7 @@ def _change(form: Form, owner: _Owner) -> str:
 
 
 def _change_amount(form: Form, owner: _Owner, limit_id: str) -> str:
-    """Give a limit the amount and mode in *form*; what it counts stays."""
+    """Give a limit the amount and mode in *form*; its counted usage stays."""
     form.redirect_errors("limit", "changed")
     form.redirect_errors("amount", "changed")
     before = next((one for one in services().limits.all(g.pool, owner.id) if one.id == limit_id), None)

@@ -1,4 +1,6 @@
-"""The state of a list page, which is in its address: filters, order and page. `lists.html` draws it."""
+"""
+The state of a list page, which is stored in its address: filters, order and page. `lists.html` draws it.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +15,18 @@ from flask import request
 PAGE_SIZE = 50
 MAX_PAGE_DIGITS = 7
 MAX_OPTIONS = 200
-MAX_CHIP = 60  # characters of a value that are shown
-MAX_TRAIL = 50  # newer pages that the address of a page has
-_POSITION = ("page", "cursor", "trail")  # parameters that a change of filters or order resets
+MAX_CHIP = 60  # of a value in a chip
+MAX_TRAIL = 50  # newer pages that an address remembers
+_POSITION = ("page", "cursor", "trail")  # parameters that a new filter or order resets
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """
-    A filter of a list by the parameter *name* of its address.
+    A filter of a list, by the parameter *name* of its address.
 
-    Options are values, or pairs of a value and its text. With `free`, other values can be typed and the
+    Options are values, or pairs of a value and its text. With `free`, other values can be typed, and the
     options are suggestions.
     """
 
@@ -49,7 +51,7 @@ class Filter:
 
 
 class Chip(NamedTuple):
-    """An active filter, and the address without it."""
+    """An active filter, and the address of the list without it."""
 
     label: str
     value: str
@@ -74,7 +76,7 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Page `page` of a list of `total` entries, `size` on each page."""
+    """Page `page` of a list of `total` entries, with `size` entries per page."""
 
     page: int
     total: int
@@ -87,7 +89,7 @@ class Pages:
 
     @property
     def first(self) -> int:
-        """The position of the first entry on this page, from 1; 0: there is none."""
+        """The position of the first entry on this page, from 1; 0 if the list is empty."""
         return min((self.page - 1) * self.size + 1, self.total)
 
     @property
@@ -96,7 +98,7 @@ class Pages:
 
     @property
     def near(self) -> list[int | None]:
-        """Return the pages to link: the first, the last and those around this one; None is a gap."""
+        """Return the pages to link: the first, the last and those around this one; None marks a gap."""
         shown = sorted({1, *range(max(1, self.page - 1), min(self.count, self.page + 1) + 1), self.count})
         links: list[int | None] = []
         for number in shown:
@@ -116,7 +118,9 @@ class CursorLinks:
 
 
 def parse_sort(text: str | None, columns: Collection[str], default: str) -> Sort:
-    """Return the order *text* if it is one of *columns*, else *default*; both as `column` or `-column`."""
+    """
+    Return the order in *text* if it names one of *columns*, else *default*; both as `column` or `-column`.
+    """
     for candidate in (text or "", default):
         column = candidate.removeprefix("-")
         if column in columns:
@@ -125,7 +129,7 @@ def parse_sort(text: str | None, columns: Collection[str], default: str) -> Sort
 
 
 def paginate(entries: Sequence[T], page: str | None, size: int = PAGE_SIZE) -> tuple[Sequence[T], Pages]:
-    """Return the entries on *page*, as in the address, and the pages; a page out of range is the nearest."""
+    """Return the entries of the page that the address names (or the nearest one), and the pages."""
     requested = (
         int(page) if page and page.isascii() and page.isdigit() and len(page) <= MAX_PAGE_DIGITS else 1
     )
@@ -148,9 +152,9 @@ def list_url(**changes: object) -> str:
 
 def cursor_links(older: str | None) -> CursorLinks:
     """
-    Return the links of this page, where *older* is the cursor of the next one, None at the end.
+    Return the links of this page; *older* is the cursor of the next page, None on the last.
 
-    A cursor leads only to older entries, so the address has those of the newer pages as `trail`.
+    A cursor leads only to older entries, so the address has the cursors of the newer pages in `trail`.
     """
     cursor = request.args.get("cursor", "")
     trail = [one for one in request.args.get("trail", "").split(",") if one]
@@ -163,7 +167,7 @@ def cursor_links(older: str | None) -> CursorLinks:
 
 
 def active_filters(filters: Iterable[Filter], extra: Iterable[tuple[str, str]] = ()) -> list[Chip]:
-    """Return the active ones of *filters*, and of *extra* (name, label), with the links that remove them."""
+    """Return the active filters among *filters* and *extra* (name, label), with links that remove them."""
     known = (*filters, *(Filter(name, label) for name, label in extra))
     return [
         Chip(one.label, one.text_of(value)[:MAX_CHIP], list_url(**{one.name: None}))

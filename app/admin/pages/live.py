@@ -23,8 +23,8 @@ from app.presentation.accounts import AccountView
 from app.presentation.names import Names
 from app.presentation.requests import RequestView
 
-LIFE_SECONDS = 60.0  # then the browser reconnects, and its session is checked again
-HEARTBEAT_SECONDS = 5.0  # a comment after this silence, to detect disconnected browsers
+LIFE_SECONDS = 60.0  # lifetime of a stream; the browser reconnects, and its session is checked again
+HEARTBEAT_SECONDS = 5.0  # after that time without events, a comment detects disconnected browsers
 RETRY_MS = 2000
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
@@ -34,7 +34,7 @@ bp = page_blueprint("live", "/live")
 @bp.get("")
 def stream() -> Response:
     """
-    Stream changes since the ledger entry in Last-Event-ID, else since `after`, that of the page.
+    Stream changes since the ledger entry in Last-Event-ID, else since `after`, which the page sends.
 
     Only requests that match the filters of the page are streamed.
     """
@@ -91,7 +91,7 @@ class _Renderer:
             yield _frame("requests", rendered_rows, entries[-1].id)
 
     def _parts(self, view: AccountView) -> Iterator[tuple[str, str]]:
-        """Yield what pages show of an account, by its `data-live-id`."""
+        """Yield the parts of pages that show an account, with their `data-live-id`."""
         account_id, row = view.account.id, self._account_row
         yield account_id, self._account.render(view=view)
         yield f"{account_id}:state", row.state(view)

@@ -88,7 +88,7 @@ def _form_values(view: RouteView | None) -> dict[str, str]:
 
 
 def _change(form: Form) -> Any:
-    """Make the change requested by *form*, and return to the page with its result; None after an error."""
+    """Make the change in *form* and return to the page with its result; None after an error."""
     name = form["name"].strip()
     with form.collect_errors():
         if form["do"] == "remove":
@@ -113,7 +113,7 @@ def _set(name: str, changes: Mapping[str, Any]) -> Any:
 
 
 def _read_fields(form: Form, setting: str) -> dict[str, Any]:
-    """Return the fields of *setting*; errors of each are shown at its row from now on."""
+    """Return the fields of *setting*; from now on, errors of each are shown at its row."""
     fields: dict[str, Any] = {}
     for pair in FIELD_ROWS[setting].read(form):
         is_known = pair.name in ROUTE_FIELDS

@@ -1,4 +1,4 @@
-"""The overview of a pool: whether it is healthy, who uses what, and what will run out when."""
+"""The overview of a pool: its health, who uses it, and what will be used up when."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.presentation.recent import MAX_ENTRIES, summarize_recent
 from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 
 NEAREST_LIMITS = 5
-ACCOUNTS = 25  # rows; the others are in the list of accounts
+ACCOUNTS = 25  # accounts shown; the others are in the list of accounts
 
 bp = page_blueprint("overview")
 

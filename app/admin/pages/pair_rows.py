@@ -1,4 +1,4 @@
-"""Pairs of a name and a value as rows of a form: headers, labels, fields. `pair_rows.html` draws them."""
+"""Name-value pairs as rows of a form: headers, labels, fields. `pair_rows.html` draws them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.admin.pages.forms import BLANK_ROWS, Form, count_rows
 
 
 class Pair(NamedTuple):
-    """A row that is filled in: its texts, and the names of their fields."""
+    """A filled row: its texts, and the names of its fields."""
 
     name: str
     value: str
@@ -21,10 +21,9 @@ class Pair(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class PairRows:
     """
-    Rows of which a form has at most `most`, and at least `least`.
+    Rows of a form, at least `least` and at most `most`.
 
-    The fields of row 2 are `<noun>_2_name` and `<noun>_2_value`. Unless `is_exact`, a name in upper case is
-    the same as in lower case.
+    The fields of row 2 are `<noun>_2_name` and `<noun>_2_value`. Names differ by case only if `is_exact`.
     """
 
     noun: str
@@ -33,7 +32,7 @@ class PairRows:
     is_exact: bool = True
 
     def count(self, typed: Mapping[str, str]) -> int:
-        """Return how many rows the form has that begins with *typed*, or that *typed* was submitted with."""
+        """Return the number of rows of the form that shows, or was submitted with, the values *typed*."""
         return count_rows(typed, self.noun, "name", least=self.least, most=self.most)
 
     def fields(self, typed: Mapping[str, str]) -> list[str]:
@@ -50,7 +49,7 @@ class PairRows:
         }
 
     def read(self, form: Form) -> Iterator[Pair]:
-        """Yield the rows of *form* that are filled in; missing and repeated names become errors."""
+        """Yield the filled rows of *form*; missing and repeated names become errors."""
         form.check_rows(self.noun, self.most)
         seen = set[str]()
         for number in range(1, self.count(form.typed) + 1):

@@ -38,7 +38,7 @@ DEFAULTS = {"endpoint": "chat", "stream": "yes"}
 ENDPOINTS = (("chat", "Chat completions"), ("responses", "Responses"))
 CHOSEN = ("key", "model", "endpoint")  # in an address
 OPTIONS = ("system", "temperature", "max_tokens", "effort", "account", "other_model", "json")
-SHOWN_CHARS = 200_000  # of a response that is shown as it came
+SHOWN_CHARS = 200_000  # of a response whose JSON is shown
 REQUEST_ID = "x-poolgate-request-id"
 
 bp = page_blueprint("playground", "/playground")
@@ -46,14 +46,14 @@ bp = page_blueprint("playground", "/playground")
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and what is known of its response; `text` is that of the model, `raw` the JSON as it came."""
+    """A request and its response; `text` is the model's text, `raw` the JSON as it was received."""
 
     request: PlaygroundRequest
     request_id: str = ""
     text: str = ""
     raw: str = ""
     error: Mapping[str, Any] = field(default_factory=dict)
-    row: RequestView | None = None  # None: it is not recorded yet
+    row: RequestView | None = None  # None: not recorded yet
 
     @property
     def request_json(self) -> str:
@@ -61,20 +61,20 @@ class Exchange:
 
     @property
     def help(self) -> str:
-        """The address of the explanation of its error in the guide, '' where there is none."""
+        """The address of the section of the guide about its error, '' if there is none."""
         code = self.error.get("code")
         return f"{_origin()}/docs/errors#{code}" if code in documented_codes() else ""
 
     @property
     def turns(self) -> list[dict[str, Any]]:
-        """The conversation with its response."""
+        """The conversation, including the response."""
         return [*self.request.messages, {"role": "assistant", "content": self.text}]
 
 
 @bp.route("", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
-    """Show the form and, below it, the whole response to a form that was sent without scripts."""
+    """Show the form and, for a form that was sent without scripts, the complete response."""
     chosen = {name: request.args[name] for name in CHOSEN if name in request.args}
     form = _form(request.form if request.method == "POST" else DEFAULTS | chosen)
     composed = _compose(form) if request.method == "POST" else None
@@ -110,7 +110,7 @@ def _page(form: Form, exchange: Exchange | None) -> Any:
 
 
 def _known_turns(form: Form) -> list[Any]:
-    """Return the earlier messages in *form*, none where they are not valid."""
+    """Return the earlier messages in *form*; none if they are not valid."""
     if "turns" in form.errors or not form["turns"]:
         return []
     turns = _turns(form["turns"])
@@ -125,7 +125,7 @@ def models() -> Response:
 
 @bp.post("/send")
 def send() -> Any:
-    """Send the request in the form, and return the gateway's response as it comes."""
+    """Send the request in the form, and stream the gateway's response."""
     form = _form(request.form)
     composed = _compose(form)
     return _refusal(form) if composed is None else _send(composed)
@@ -133,7 +133,7 @@ def send() -> Any:
 
 @bp.post("/outcome")
 def outcome() -> Any:
-    """Return what is known of the request `request_id`, as HTML; the status is 202 until it is recorded."""
+    """Return the record of the request `request_id` as HTML; the status is 202 until it is recorded."""
     form = _form(request.form)
     composed = _compose(form)
     if composed is None:
@@ -151,13 +151,13 @@ def _form(values: Mapping[str, str]) -> Form:
 
 
 def _refusal(form: Form) -> Any:
-    """Return the first error of *form* in the envelope of the gateway."""
+    """Return the first error of *form* as an error envelope of the gateway."""
     name, message = next(iter(form.errors.items()))
     return jsonify(InvalidRequest(f"{name.replace('_', ' ')} {message}".strip(), param=name).envelope()), 400
 
 
 def _compose(form: Form) -> PlaygroundRequest | None:
-    """Return the request that *form* describes, None where it has errors."""
+    """Return the request that *form* describes, None if it has errors."""
     with form.collect_errors():
         fields = PlaygroundInput().load(_fields(form))
         services().api_keys.find(g.pool, fields["key"])
@@ -187,7 +187,7 @@ def _turns(text: str) -> Any:
 
 
 def _send(composed: PlaygroundRequest) -> Response:
-    """Send *composed* through the gateway on behalf of its key, and record who did."""
+    """Send *composed* through the gateway on behalf of its key, and record who sent it."""
     key = services().api_keys.find(g.pool, composed.fields["key"])
     response = send_to_gateway(KeyReference(g.pool, key.id), composed.path, orjson.dumps(composed.body()))
     try:
@@ -206,7 +206,7 @@ def _send(composed: PlaygroundRequest) -> Response:
 
 
 def _exchange(composed: PlaygroundRequest) -> Exchange:
-    """Send *composed* and return its whole response."""
+    """Send *composed* and return it with its complete response."""
     composed = PlaygroundRequest({**composed.fields, "stream": False})
     with closing(_send(composed)) as response:
         data = response.get_data()
@@ -225,7 +225,7 @@ def _exchange(composed: PlaygroundRequest) -> Exchange:
 
 
 def _row(request_id: str) -> RequestView | None:
-    """Return the record of a request, None where there is none yet."""
+    """Return the record of a request, None if there is none yet."""
     if not request_id:
         return None
     ledger = services().ledger

@@ -1,4 +1,4 @@
-"""Page of prices: the public list, overridden by the pool's own prices."""
+"""Page of prices: the public list, and the pool's own prices, which override it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.stores.records.operators import Role
 from schemas.admin import MAX_MODEL_TOKENS
 from schemas.bounds import parse_number
 
-MAX_ROWS = 100  # on one page
+MAX_ROWS = 100  # models on a page
 MONEY = ("input", "cached_input", "output")
 REQUIRED = ("input", "output")
 SIZES = ("context", "max_output")
@@ -36,7 +36,7 @@ bp = page_blueprint("prices", "/settings/prices")
 
 @dataclass(frozen=True, slots=True)
 class PriceView:
-    """The price of a model in US dollars per million tokens, and its sizes in tokens."""
+    """The price of a model in US dollars per million tokens, and the sizes of the model in tokens."""
 
     model: str
     input: str
@@ -134,7 +134,7 @@ def _view(model: str, row: Mapping[str, Any]) -> PriceView:
 
 
 def _change(form: Form) -> str:
-    """Make the change requested by *form*, and return a notice."""
+    """Make the change in *form*, and return a notice."""
     model = form["model"].strip()
     if form["do"] == "remove":
         operations().prices.remove(g.pool, model)

@@ -1,4 +1,4 @@
-"""Filters of the list of requests: in its address, in its toolbar, and as a query of the ledger."""
+"""Filters of the list of requests: in its address, on its toolbar, and as a query of the ledger."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ ENDPOINTS = (
 
 
 def read_form(args: Mapping[str, str]) -> Form:
-    """Return the filters in the query of an address."""
+    """Return the filters in the query of the current address."""
     return Form(args, *FIELDS, under={"label": "labels", "min_ms": "min_seconds", "min_cost": "min_dollars"})
 
 
 def parse_query(form: Form, names: Names) -> LedgerQuery:
-    """Return the query in *form*. Raises InvalidRequest, which names the field."""
+    """Return the query in *form*. Raises InvalidRequest with the name of the field."""
     params: dict[str, Any] = {name: form[name].strip() for name in TEXTS}
     params |= {
         "label": ",".join(form.lines("labels")),
@@ -67,7 +67,7 @@ def parse_query(form: Form, names: Names) -> LedgerQuery:
 
 
 def _minimum(form: Form, name: str, scale: int) -> int:
-    """Return a number in *form* times *scale*, 0 for none."""
+    """Return a number in *form* times *scale*, 0 if it is empty."""
     text = form[name].strip()
     try:
         number = float(text or 0) * scale
@@ -79,7 +79,7 @@ def _minimum(form: Form, name: str, scale: int) -> int:
 
 
 def toolbar_filters(names: Names) -> tuple[list[Filter], list[Filter]]:
-    """Return the filters that are always shown, and those in a menu, with suggestions from the pool."""
+    """Return the filters that are always shown, and those in the menu, with suggestions from the pool."""
     keys, accounts = (sorted(each.values()) for each in (names.key, names.account))
     models = [name for name, _ in choices.listed_models()]
     routes = list(services().routes.all(g.pool))
@@ -105,17 +105,17 @@ def toolbar_filters(names: Names) -> tuple[list[Filter], list[Filter]]:
 
 
 def address(view: str, query: Mapping[str, str]) -> str:
-    """Return the address of *view* with *query*, which may have `endpoint`, unlike that of url_for."""
+    """Return the address of *view* with *query*, which (unlike in `url_for`) may have `endpoint`."""
     return url_for(view) + (f"?{urlencode(query)}" if query else "")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLinks:
-    """The addresses that the cells of a row lead to. Live updates make them outside of a request."""
+    """The addresses that cells of a row link to. Live updates build them outside a request."""
 
     list_path: str
-    detail_path: str  # with ID in place of the request's
-    active: Mapping[str, str] = field(default_factory=dict)  # filters, to which those of a cell are added
+    detail_path: str  # with the placeholder ID
+    active: Mapping[str, str] = field(default_factory=dict)  # filters; cells add their own
 
     @classmethod
     def with_filters(cls, active: Mapping[str, str]) -> RequestLinks:
@@ -126,5 +126,5 @@ class RequestLinks:
         return self.detail_path.replace("ID", quote(entry.request_id, safe="")) + f"?entry={entry.id}"
 
     def only(self, name: str, value: object) -> str:
-        """Return the address of the list with the filter *name*."""
+        """Return the address of the list with one more filter, *name*."""
         return f"{self.list_path}?{urlencode({**self.active, name: str(value)})}"

@@ -28,8 +28,8 @@ INPUTS = (
     ("since", "From", "datetime-local"),
     ("until", "To", "datetime-local"),
 )
-MAX_SCANNED = 10_000  # newest entries, for an id that is not indexed any more
-EXPORT_PAGE, MAX_EXPORTED = 500, 100_000  # requests
+MAX_SCANNED = 10_000  # newest entries scanned for an id that is not in the index any more
+EXPORT_PAGE, MAX_EXPORTED = 500, 100_000  # requests on a page
 
 bp = page_blueprint("requests", "/requests")
 
@@ -87,7 +87,7 @@ def export() -> Any:
 def _exported(
     search: LedgerSearch, pool: str, query: LedgerQuery, names: Names, *, as_csv: bool
 ) -> Iterator[str]:
-    """Yield the export of what matches *query*, a page at a time."""
+    """Yield the export of the requests that match *query*, a page at a time."""
     if as_csv:
         yield csv_head()
     write, cursor, count = to_csv if as_csv else to_json_lines, "", 0
@@ -106,7 +106,7 @@ def _names() -> Names:
 
 @bp.get("/find")
 def find() -> Any:
-    """Redirect from the search for an id to its page."""
+    """Redirect to the page of the request with the id that was searched for."""
     return redirect(url_for("requests.detail", request_id=request.args.get("id", "").strip()[:100] or "-"))
 
 

@@ -1,8 +1,8 @@
 """
 The targets of a model route as rows of a form, which `settings/model_routes.html` draws.
 
-The fields of row 2 are `target_2_model`, `target_2_accounts`, `target_2_weight` and `target_2_order`: a
-target is tried next, or shares the conversations of the row above. A row without a model and accounts is
+The fields of row 2 are `target_2_model`, `target_2_accounts`, `target_2_weight` and `target_2_order`. A
+target either is tried after the row above, or shares its conversations. A row without a model and accounts is
 blank.
 """
 
@@ -26,7 +26,7 @@ Target = dict[str, Any]  # model, accounts (names), weight
 
 
 def count_rows(typed: Mapping[str, str]) -> int:
-    """Return how many rows the form has that begins with *typed*, or that *typed* was submitted with."""
+    """Return the number of rows of the form that shows, or was submitted with, the values *typed*."""
     return forms.count_rows(typed, "target", "model", least=LEAST_ROWS, most=MAX_ROWS)
 
 
@@ -36,7 +36,7 @@ def row_fields(typed: Mapping[str, str]) -> list[str]:
 
 
 def row_values(steps: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, str]:
-    """Return the values of a form with *steps*, those of a RouteView."""
+    """Return the values of a form with *steps*, which are those of a RouteView."""
     values: dict[str, str] = {}
     targets = [(target, index) for step in steps for index, target in enumerate(step)]
     for number, (target, index) in enumerate(targets, 1):
@@ -53,8 +53,8 @@ def read_steps(form: Form, known: set[str]) -> list[list[Target]]:
     """
     Return the steps in the rows of *form*, as a RouteInput has them.
 
-    Errors of each row are recorded at its fields: accounts that are not among *known*, and those that the
-    schema will find.
+    Errors are recorded at the fields of their row: accounts that are not *known*, and errors that the schema
+    finds later.
     """
     form.check_rows("target", MAX_ROWS)
     steps: list[list[Target]] = []

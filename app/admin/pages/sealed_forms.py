@@ -1,7 +1,7 @@
 """
-Data that a page sends to itself, encrypted, so that a second step does what the first one showed.
+Encrypted data in a form, so that the second step of a change does exactly what the first one showed.
 
-Its keys are derived from those of stored credentials: no credential can be decrypted with them.
+The keys are derived from those of stored credentials, but cannot decrypt any credential.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ EXPIRED = "This form is too old, or is another operator's: begin again"
 
 
 def seal(vault: Vault, pool: str, data: Any) -> str:
-    """Return *data* for a hidden field of a page of *pool*. Raises InvalidRequest if it is too large."""
+    """
+    Return *data*, encrypted, for a hidden field of a page of *pool*. Raises InvalidRequest if it is too
+    large.
+    """
     content = orjson.dumps({"pool": pool, "operator": operator(), "at": time.time(), "data": data})
     sealed = _vault(vault).seal_bytes(zlib.compress(content)).decode()
     if len(sealed) > MAX_CHARS:

@@ -15,7 +15,7 @@ LISTENS_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 @dataclass(frozen=True, slots=True)
 class SelfTestResult:
-    """The response to a test request, or what went wrong."""
+    """The response to a test request, or the reason it failed."""
 
     ok: bool
     message: str

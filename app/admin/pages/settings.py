@@ -29,7 +29,7 @@ from app.config import TimeLimits
 from app.stores.records.operators import Role
 from schemas.bounds import POOL_NUMBERS, parse_number
 
-DAY = 86400.0  # the longest time limit, in seconds
+DAY = 86400.0  # seconds, of any time limit
 STREAMING = (
     (
         "auto",
@@ -78,7 +78,7 @@ def _pool() -> Pool:
 @bp.route("/routing", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def routing() -> Any:
-    """Change policy, time zone, flags and numbers of the pool."""
+    """Change the policy, time zone, flags and numbers of the pool."""
     pool = _pool()
     effective = pool.effective
     now = {"policy": pool.policy, "zone": pool.zone}
@@ -121,7 +121,7 @@ def routing() -> Any:
 @bp.route("/time-limits", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def time_limits() -> Any:
-    """Change the time limits of every model, or of a pattern."""
+    """Change the time limits of all models, or of a pattern of models."""
     stored = dict(_pool().effective.time_limits)
     of = (request.form.get("of") or request.args.get("of") or EVERY_MODEL).strip()
     current = stored.get(of, {})
@@ -146,7 +146,7 @@ def time_limits() -> Any:
 
 
 def _steps(form: Form, of: str, current: Mapping[str, float]) -> Iterator[Callable[[str], str]]:
-    """Yield the changes to the stored settings that *form* requests; record invalid values as its errors."""
+    """Yield the changes to the stored settings that *form* requests; invalid values become its errors."""
     if not of or len(of) > 100:
         form.add_error("of", "must be a name or a pattern of up to 100 characters")
     for name in TIME_LIMITS:

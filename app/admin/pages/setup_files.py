@@ -1,4 +1,6 @@
-"""Pages that apply a set-up file or one of LiteLLM, after a preview, and download the pool as a file."""
+"""
+Pages that apply a set-up file or LiteLLM's configuration after a preview, and download the pool as a file.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,10 @@ from app.operations.setup.yaml_text import parse_yaml, write_yaml
 from app.yielding import end_turn
 
 MAX_FILE_BYTES = 1024 * 1024
-MAX_LIST_BYTES = 8 * 1024 * 1024  # of LiteLLM's keys
+MAX_LIST_BYTES = 8 * 1024 * 1024  # the list of LiteLLM's keys
 MAX_ROWS = 500  # changes on a page
-MAX_SHOWN_CHARS = 100_000  # of a document
-SECRET_FIELD = "secret-"  # in front of the name of a variable
+MAX_SHOWN_CHARS = 100_000  # of a document in the preview
+SECRET_FIELD = "secret-"  # prefix of the field of a variable
 NO_FILE = "choose a file, or paste its content"
 
 bp = page_blueprint("setup_files", "/settings/setup")
@@ -40,7 +42,7 @@ bp = page_blueprint("setup_files", "/settings/setup")
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A *document* that was shown, the *secrets* that were in its file, and a digest of the changes."""
+    """A *document* that was previewed, the *secrets* from its file, and a digest of the changes."""
 
     document: Any
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -49,7 +51,7 @@ class Staged:
 
 @bp.route("", methods=["GET", "POST"])
 def show() -> Any:
-    """Apply a document, after its changes were shown."""
+    """Preview the changes of a document, then apply it."""
     form = Form(request.form, "file", "document")
     if request.method == "POST":
         with form.collect_errors():
@@ -61,7 +63,7 @@ def show() -> Any:
 
 @bp.route("/litellm", methods=["GET", "POST"])
 def litellm() -> Any:
-    """Import LiteLLM's configuration, after the changes and the report were shown."""
+    """Preview the import of LiteLLM's configuration with a report, then import it."""
     form = Form(request.form, "file", "document", "keys", "teams", "variables")
     remarks: list[Remark] = []
     if request.method == "POST":
@@ -96,7 +98,7 @@ def _page(template: str, form: Form, **values: Any) -> tuple[str, int]:
 
 
 def _sent(name: str, max_bytes: int) -> bytes:
-    """Return the content of the file *name* that was sent, empty for none. Raises InvalidRequest."""
+    """Return the content of the uploaded file *name*, empty if there is none. Raises InvalidRequest."""
     sent = request.files.get(name)
     if sent is None:
         return b""
@@ -108,7 +110,7 @@ def _sent(name: str, max_bytes: int) -> bytes:
 
 
 def _sent_yaml(form: Form, file: str, text: str) -> Any:
-    """Return the content of the *file* that was sent, else of the *text*. Raises InvalidRequest."""
+    """Return the content of the uploaded *file*, else of the *text*. Raises InvalidRequest."""
     data = _sent(file, MAX_FILE_BYTES)
     param = file if data else text
     data = data or form[text].encode("utf-8", "replace")
@@ -121,7 +123,7 @@ def _sent_yaml(form: Form, file: str, text: str) -> Any:
 
 
 def _sent_json(name: str) -> Any:
-    """Return the content of the JSON file *name*, None where none was sent. Raises InvalidRequest."""
+    """Return the content of the uploaded JSON file *name*, None if there is none. Raises InvalidRequest."""
     data = _sent(name, MAX_LIST_BYTES)
     try:
         return orjson.loads(data) if data else None
@@ -130,7 +132,7 @@ def _sent_json(name: str) -> Any:
 
 
 def _variables(form: Form) -> dict[str, str]:
-    """Return the lines `NAME=value` of the form."""
+    """Return the lines `NAME=value` of the form as a mapping."""
     pairs = (line.partition("=") for line in form["variables"].splitlines() if line.strip())
     return {name.strip(): value.strip() for name, _, value in pairs}
 
@@ -144,7 +146,7 @@ def _plan(document: Any, secrets: Mapping[str, str]) -> SetupPlan:
 
 
 def _preview(form: Form, staged: Staged, remarks: Sequence[Remark] = ()) -> tuple[str, int]:
-    """Return the page that shows what *staged* would change, and a form that applies it."""
+    """Return the page that shows the changes of *staged*, and a form that applies them."""
     plan = _plan(staged.document, staged.secrets)
     changed = [change for change in plan.changes if change.is_change]
     sealed = seal(
@@ -174,7 +176,7 @@ def _digest(plan: SetupPlan) -> str:
 
 
 def _apply(form: Form) -> tuple[str, int]:
-    """Apply what a preview showed; show it again where something is missing, or the pool has changed."""
+    """Apply the previewed changes; show the preview again if a secret is missing or the pool has changed."""
     staged = Staged(**unseal(services().vault, g.pool, form["sealed"]))
     typed = {
         name.removeprefix(SECRET_FIELD): value.strip()
@@ -195,7 +197,7 @@ def _apply(form: Form) -> tuple[str, int]:
 
 
 def _made(plan: SetupPlan) -> tuple[str, int]:
-    """Make the changes, and return the page that shows them with the secrets that were made."""
+    """Make the changes, and return the page that shows them with the new secrets."""
     form, made = Form({}), list[MadeChange]()
     with form.collect_errors():
         for change in make_changes(plan.changes, dry_run=False):

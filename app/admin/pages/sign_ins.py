@@ -62,7 +62,7 @@ def file() -> Any:
     """Import the auth.json of Codex."""
     form = Form(request.values, "name", "file")
     if request.method == "POST":
-        form.redirect_errors("", "file")  # errors of the file name no parameter
+        form.redirect_errors("", "file")  # errors of the content have no parameter
         with form.collect_errors():
             name, sent = _name(form), request.files.get("file")
             data = sent.read(MAX_FILE_BYTES) if sent else b""

@@ -12,7 +12,7 @@ HEIGHT = 20
 
 
 def bar(settled: float, held: float, maximum: float) -> Markup:
-    """Return a bar of *maximum*: the settled part, then the part reserved by running requests."""
+    """Return a bar from 0 to *maximum*: the settled part, then the part reserved by running requests."""
     maximum = max(maximum, 1e-9)
     first = min(settled / maximum, 1.0) * 100
     second = min(held / maximum * 100, 100 - first)
@@ -26,7 +26,7 @@ def share(value: float | None, total: float) -> Markup:
 
 
 def sparkline(points: Sequence[float | None]) -> Markup:
-    """Return a line without an axis, from 0 to its maximum; the numbers are next to it."""
+    """Return a line without an axis, from 0 to its maximum; the numbers are shown next to it."""
     top = max((point or 0 for point in points), default=0)
     width = max(len(points), 1) * COLUMN
     path = line(points, top, HEIGHT) if top > 0 else f"M0 {HEIGHT}H{width}"

@@ -24,8 +24,8 @@ from app.stores.records.usage import UsageBy
 from schemas.teams import TeamInput
 
 SECTION = "api_keys.show"
-MAX_MEMBERS = 20  # keys on the page of a team: those that cost the most
-KEY_LIMIT = "key_limit"  # prefix of the rows of the limits of new keys
+MAX_MEMBERS = 20  # keys on the page of a team, the most expensive ones
+KEY_LIMIT = "key_limit"  # prefix of the rows for the limits of new keys
 DISABLE = ConfirmedChange(
     "Disable",
     "team",
@@ -42,7 +42,7 @@ bp = page_blueprint("teams", "/teams")
 
 @bp.get("")
 def show() -> Any:
-    """List the teams of the pool that match the filters in the query, with what each used this month."""
+    """List the teams of the pool that match the filters in the query, with their usage of this month."""
     app_services, args = services(), request.args
     usage, members = app_services.ledger.usage, keys_by_team(app_services.api_keys.all(g.pool))
     everything = app_services.teams.all(g.pool)
@@ -122,7 +122,7 @@ def _form(typed: Mapping[str, str]) -> Form:
 
 
 def _read_limits(form: Form, prefix: str) -> list[str]:
-    """Return the limits in the rows of *form* as texts."""
+    """Return the limits in the rows of *form* as text."""
     return [format_limit(limit) for limit in read_limits(form, count_rows(request.form, prefix), prefix)]
 
 

@@ -17,7 +17,7 @@ def labels(starts: Sequence[int], until: int, zone: tzinfo) -> list[tuple[int, s
     """
     Return labels for at most MAX_LABELS of the points that begin at *starts*: (index, text).
 
-    They are at round times: full hours, midnight, every seventh day. All in Unix seconds.
+    They are at round times: full hours, midnights, every seventh day. *starts* are Unix seconds.
     """
     if len(starts) < 2:
         return [(index, _text(_local(start, zone), DAY)) for index, start in enumerate(starts)]
@@ -36,9 +36,9 @@ def labels(starts: Sequence[int], until: int, zone: tzinfo) -> list[tuple[int, s
 
 def period(start: int, until: int, zone: tzinfo, present: int = 0) -> str:
     """
-    Return the period from *start* to *until*, Unix seconds, in words: `Nov 28, 17:00–18:00`.
+    Return the period from *start* to *until* in words: `Nov 28, 17:00–18:00`; all in Unix seconds.
 
-    With a year, where that is not the one of *present*, Unix seconds.
+    It has the year, unless that is the year of *present*.
     """
     first, last = _local(start, zone), _local(until, zone)
     year = f", {first.year}" if present and first.year != _local(present, zone).year else ""
@@ -54,7 +54,7 @@ def _local(unix_seconds: int, zone: tzinfo) -> datetime:
 
 
 def _number(at: datetime, step: int) -> int:
-    """Return which *step* of local time *at* belongs to."""
+    """Return the number of the *step* of local time that contains *at*."""
     days = at.toordinal() - 1  # weeks begin on Mondays
     if step >= DAY:
         return days // (step // DAY)

@@ -16,7 +16,7 @@ NUMBER = 5
 
 @dataclass(frozen=True, slots=True)
 class TopRow:
-    """`cost` is in micro-dollars; `href` is '' where there is no page."""
+    """One row; `cost` is in micro-dollars, `href` is '' if there is no page."""
 
     name: str
     href: str
@@ -26,17 +26,17 @@ class TopRow:
 
 @dataclass(frozen=True, slots=True)
 class TopList:
-    """The first rows of a grouping by cost, or by requests where nothing has a price."""
+    """The first rows by cost, or by requests if nothing has a price."""
 
     by: str
     title: str
     rows: Sequence[TopRow]
-    total: int  # cost of all
-    number: int  # of all rows
+    total: int  # total cost
+    number: int  # number of all rows
 
 
 def top_lists(usage: UsageReading, span: str, names: Names) -> list[TopList]:
-    """Return the lists of keys, models, accounts and teams that were used in *span*."""
+    """Return the top keys, models, accounts and teams in *span*."""
     groups: tuple[tuple[Grouping, str, Callable[[str], tuple[str, str]]], ...] = (
         (Grouping.KEY, "Keys", _link("api_keys.detail", names.key)),
         (Grouping.MODEL, "Models", lambda model: (model, url_for("requests.show", model=model))),
@@ -54,7 +54,7 @@ def top_lists(usage: UsageReading, span: str, names: Names) -> list[TopList]:
 
 
 def _link(endpoint: str, names: Mapping[str, str]) -> Callable[[str], tuple[str, str]]:
-    """Return a function from an id to the name and the page of what has it."""
+    """Return a function that maps an id to its name and the address of its page."""
 
     def link(object_id: str) -> tuple[str, str]:
         name = names.get(object_id)

@@ -1,4 +1,4 @@
-"""The page of usage: by key, team, model, account or endpoint, in any range, as chart, table and CSV."""
+"""The page of usage by key, team, model, account or endpoint, in any range: chart, table and CSV."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ SHORT_LABELS = {
     Metric.TOTAL_P50: "Total p50",
     Metric.TOTAL_P95: "Total p95",
 }
-ROOMY = (Metric.FIRST_P50, Metric.TOTAL_P50, Metric.SPEED)  # left out where the screen is narrow
-CHARTED = 5  # lines; all others are one more
+ROOMY = (Metric.FIRST_P50, Metric.TOTAL_P50, Metric.SPEED)  # left out on narrow screens
+CHARTED = 5  # lines of the chart; all others are added up in one more
 
 bp = page_blueprint("usage", "/usage")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: its name, where it leads to, and its figures by metric."""
+    """A line of the table: its name, its link, and its figures by metric."""
 
     line: ReportLine
     name: str
@@ -71,12 +71,12 @@ class Row:
     requests_href: str
     only_href: str
     shown: Mapping[str, str]
-    part: float  # of the chosen metric, where that adds up
+    part: float  # of the total of the chosen metric, if it adds up
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the address selects."""
+    """The selection in the address of the page."""
 
     within: Range
     by: str
@@ -125,7 +125,7 @@ def show() -> Any:
 
 
 def _read(form: Form, names: Names, metric: Metric) -> tuple[Selection, UsageReport]:
-    """Return the report that *form* requests; that of the last day by key where it has errors."""
+    """Return the report that *form* requests; if it has errors, the last day by key."""
     app_services = services()
     usage = app_services.ledger.series
     reporter = UsageReporter(usage, app_services.ledger.refusals, app_services.api_keys)
@@ -148,7 +148,7 @@ def _metric(text: str) -> Metric:
 
 
 def _groupings(only: Only | None) -> list[tuple[str, str]]:
-    """Return (value, label) of what usage can be grouped by."""
+    """Return (value, label) of every grouping."""
     if only is None:
         return list(GROUPINGS.items())
     return [(by, GROUPINGS[by]) for by in (Grouping.ALL, *only.groupings)]
@@ -177,7 +177,7 @@ def _name(report: UsageReport, names: Names, line_id: str) -> str:
 
 
 def _chart(report: UsageReport, names: Names, metric: Metric) -> Chart:
-    """Return the chart of the lines with the highest values; where these add up, with all others."""
+    """Return the chart of the lines with the highest values, with the sum of the others if it adds up."""
     label, format_value = METRICS[metric]
     lines = sorted(report.lines, key=lambda line: -(line.value(metric) or 0))
     if metric.is_of_times:
@@ -205,7 +205,7 @@ def _chart(report: UsageReport, names: Names, metric: Metric) -> Chart:
 
 
 def _sorted(report: UsageReport, names: Names, sort: Sort) -> list[ReportLine]:
-    """Return the lines in the order *sort*; those without a value come last."""
+    """Return the lines in the order *sort*; lines without a value come last."""
     if sort.column == "name":
         return sorted(
             report.lines, key=lambda line: natural(_name(report, names, line.id)), reverse=sort.descending
@@ -232,7 +232,7 @@ def _row(report: UsageReport, names: Names, line: ReportLine, metric: Metric) ->
 
 
 def _detail_url(by: str, line_id: str, name: str, names: Names) -> str:
-    """Return the address of the page of a key, an account or a team; '' where there is none."""
+    """Return the address of the page of a key, an account or a team; '' if there is none."""
     if by == Grouping.TEAM:
         return url_for("teams.detail", name=name)
     if line_id not in names.of(by):

@@ -15,14 +15,16 @@ from app.wiring import Services
 
 SPANS = (("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"), ("90d", "90 d"))
 DEFAULT_SPAN = "24h"
-MAX_CODES = 3  # refusal codes shown next to their total
+MAX_CODES = 3  # refusal codes that are shown next to the total
 
 Figures = Mapping[str, int]  # requests, errors, input_tokens, output_tokens, cost, first_ms, …
 
 
 @dataclass(frozen=True, slots=True)
 class UsageSummary:
-    """Usage figures by point in time, oldest first; `until` is the end of the last one, in Unix seconds."""
+    """
+    Usage figures for each point in time, oldest first; `until` is the end of the last point, Unix seconds.
+    """
 
     starts: Sequence[int]  # Unix seconds
     points: Sequence[Figures]
@@ -62,7 +64,9 @@ class UsageSummary:
         ]
 
     def account_totals(self) -> list[tuple[str, str, str]]:
-        """Return the totals of an account: attempts instead of refusals, which never reach an account."""
+        """
+        Return the totals of an account, with attempts instead of refusals, which never reach an account.
+        """
         attempts, failed = self.total("attempts"), self.total("failed_attempts")
         share = formatting.percent(100 * failed / attempts) if attempts and failed else ""
         others = [total for total in self.totals() if total[0] not in ("Errors", "Refused")]
@@ -75,7 +79,7 @@ class UsageSummary:
         ]
 
     def team_totals(self) -> list[tuple[str, str, str]]:
-        """Return the totals of a team: its refusals are counted by key."""
+        """Return the totals of a team, without refusals, which are counted by key."""
         return [total for total in self.totals() if total[0] != "Refused"]
 
     def _refused_by_code(self) -> str:
@@ -132,7 +136,7 @@ class UsageSummary:
 
 
 def span_of(args: Mapping[str, str]) -> str:
-    """Return the valid `span` in the query *args*, or the default one."""
+    """Return the `span` in the query *args* if it is valid, else the default one."""
     span = args.get("span", DEFAULT_SPAN)
     return span if span in dict(SPANS) else DEFAULT_SPAN
 
@@ -145,7 +149,7 @@ def summarize_usage(services: Services, pool: str, span: str, only: Only | None 
 def summarize_reading(
     services: Services, pool: str, usage: UsageReading, span: str, only: Only | None = None
 ) -> UsageSummary:
-    """Return the same of *usage*, from which the page has more."""
+    """Do the same as `summarize_usage` with a *usage* that the page has read for other parts, too."""
     within = usage.range_of(span)
     by, line = (only.noun, only.id) if only else (Grouping.ALL, "")
     series, times = usage.read(within, by, only), usage.times(within, by, [line])

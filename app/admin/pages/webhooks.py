@@ -1,4 +1,4 @@
-"""Page of webhooks, which are sent alerts about a pool."""
+"""Page of webhooks: addresses to which alerts about a pool are sent."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _views() -> list[WebhookView]:
 
 
 def _form_values(view: WebhookView | None) -> dict[str, str]:
-    """Return the initial form: of *view*, or the defaults; URLs and secrets are not shown."""
+    """Return the initial form, of *view* or with the defaults; URLs and secrets are not shown."""
     if view is None:
         return {"remind_hours": f"{DEFAULT_REMINDER_HOURS}"} | {str(kind): "yes" for kind in KIND_LABELS}
     return {
