@@ -133,7 +133,7 @@ def revoke_token(name: str) -> Any:
 def _require_own_password() -> None:
     """Raise RoleNotAllowed for an operator of single sign-on: a password would be a way around it."""
     if not _operator_stores().operators.uses_password(operator()):
-        raise RoleNotAllowed("You sign in without a password; your sign-in service has its settings")
+        raise RoleNotAllowed("You sign in without a password: change this at your sign-in service")
 
 
 def _may_revoke(token: AdminToken) -> bool:

@@ -175,12 +175,12 @@ def _setting_facts(view: AccountView) -> Iterator[Pair]:
     verified = [f"{one.subject} (until {moment(one.expires_at)})" for one in view.certificates]
     yield "Header of the API key", settings.auth_header
     yield "Headers", ", ".join([f"{name}: {value}" for name, value in settings.headers.items()] + secret)
-    yield "Names of models", ", ".join(names)
+    yield "Model names", ", ".join(names)
     yield "Fields not sent", ", ".join(settings.drop_fields)
     yield "Fields set", ", ".join(fields)
-    yield "Timeout of a response", _seconds(settings.timeout_seconds)
-    yield "Timeout of its beginning", _seconds(settings.first_token_timeout_seconds)
-    yield "Timeout of connecting", _seconds(settings.connect_timeout_seconds)
+    yield "Response timeout", _seconds(settings.timeout_seconds)
+    yield "First token timeout", _seconds(settings.first_token_timeout_seconds)
+    yield "Connect timeout", _seconds(settings.connect_timeout_seconds)
     yield "Verified with", ", ".join(verified)
     yield "Proxy", settings.proxy.url + (" (with a password)" if settings.proxy.has_password else "")
 

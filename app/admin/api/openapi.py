@@ -93,7 +93,7 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.setup.dump": setup.DUMP_QUERY,
     "api.imports.litellm": imports.IMPORT_QUERY,
 }
-ABOUT = "The API of operators: everything that the pages and commands show and change."
+ABOUT = "The API for operators: it can show and change everything that the pages and commands can."
 GROUPS = {  # by blueprint, in the order of the reference
     "accounts": "The upstream accounts of a pool.",
     "sign_ins": "Signing in to ChatGPT accounts.",
@@ -101,7 +101,7 @@ GROUPS = {  # by blueprint, in the order of the reference
     "teams": "Teams of API keys.",
     "limits": "The limits of keys, teams and pools.",
     "routes": "Names for models, and which accounts serve them.",
-    "resolution": "Where a model name leads.",
+    "resolution": "Which models a name resolves to.",
     "operators": "People who may sign in to the pages, their roles and sessions.",
     "sign_in_policy": "What is required of operators who sign in.",
     "invitations": "Links by which people become operators.",
@@ -109,7 +109,7 @@ GROUPS = {  # by blueprint, in the order of the reference
     "usage": "Usage by time, key, account and model.",
     "requests": "The ledger of requests.",
     "pools": "Pools and their settings.",
-    "webhooks": "Where alerts are sent.",
+    "webhooks": "Webhooks: addresses to which alerts are sent.",
     "setup": "Declarative set-ups.",
     "imports": "Importing from other gateways and programs.",
     "settings": "The settings of this installation.",

@@ -40,7 +40,7 @@ INPUTS = (
     "ca_certificates",
     "proxy",
 )
-RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name of the upstream"))
+RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name at the account"))
 
 WEBSOCKET = ((OFF, "off"), (ON, "on: send only what is new of a conversation"))
 

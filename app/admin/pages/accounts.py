@@ -259,7 +259,7 @@ def resume(name: str) -> Any:
 def forget_refused(name: str) -> Any:
     """Send an account again the fields that its server has refused."""
     operations().accounts.forget_refused(g.pool, name)
-    return _return_to_page(name, f"Account {name} gets requests with every field again.")
+    return _return_to_page(name, f"Requests to account {name} have every field again.")
 
 
 def _return_to_page(name: str, message: str) -> Any:

@@ -93,7 +93,7 @@ def _change(form: Form) -> Any:
     with form.collect_errors():
         if form["do"] == "remove":
             operations().routes.remove(g.pool, name)
-            return redirect_with_notice(f"{name} is no model route any more.", "routes.show")
+            return redirect_with_notice(f"The model route {name} was removed.", "routes.show")
         steps = route_rows.read_steps(form, set(services().accounts.names_by_id(g.pool).values()))
         if not steps:
             form.add_error("target_1_model", "must have a step: the name of a model")

@@ -88,7 +88,7 @@ class TestAccount:
         assert (shown["Account"], shown["State"]) == ("main, openai", "active")
         assert (shown["In flight"], shown["Weight, group"]) == ("0 of 100", "3, 0")
         assert shown["Headers"] == "X-Tenant: lab, X-Token (secret)"
-        assert "Timeout of a response" not in shown
+        assert "Response timeout" not in shown
         assert "secret" not in poolgate("account show main --json").stdout.replace("secret_headers", "")
         assert "sk-upstream-secret" not in result.stdout
         assert "hidden-token" not in result.stdout
