@@ -2,8 +2,8 @@
 Charts as SVG: stacked columns and lines over time. Pure.
 
 A drawing stretches with the page: shapes have their own view box, and texts are placed by percentages. The
-page adds a legend, and a table with the same numbers; the script shows one row of it on hover, and to the
-keyboard. `sparks.py` has small drawings for rows.
+page adds a legend, and a table with the same numbers; the script shows a row of the table on hover, and to
+the keyboard. `sparks.py` has small drawings for rows.
 """
 
 from __future__ import annotations
