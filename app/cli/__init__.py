@@ -18,7 +18,7 @@ COMMANDS = (
     (
         "apply",
         "app.cli.setup:apply",
-        "Make a pool as FILE describes it, a YAML or JSON document; - reads standard input.",
+        "Change a pool to match FILE, a YAML or JSON document; - reads standard input.",
     ),
     ("audit", "app.cli.audit:audit", "Show who changed what, newest first."),
     (
@@ -29,7 +29,7 @@ COMMANDS = (
     (
         "chat",
         "app.cli.chat:chat",
-        "Send TEXT to MODEL and print the response while it comes; with - TEXT is read from standard input.",
+        "Send TEXT to MODEL and print the response while it arrives; - reads standard input.",
     ),
     (
         "completion",
@@ -48,7 +48,7 @@ COMMANDS = (
     (
         "model",
         "app.cli.model:model_group",
-        "Manage model routes: names that callers use, each for ordered models.",
+        "Manage model routes: names that callers use, each for one or more models in order.",
     ),
     (
         "open",
@@ -81,7 +81,7 @@ COMMANDS = (
         "Show what runs: the gateways of this machine, the store, accounts, requests and alerts.",
     ),
     ("team", "app.cli.team:team_group", "Manage teams: API keys that share limits."),
-    ("top", "app.cli.top:top", "Show the load of a pool, again every two seconds until Ctrl-C."),
+    ("top", "app.cli.top:top", "Show the load of a pool, updated every two seconds until Ctrl-C."),
     ("up", "app.cli.up:up", "Run the gateway on this machine until Ctrl-C."),
     ("usage", "app.cli.usage:usage", "Show usage: requests, tokens and cost."),
 )

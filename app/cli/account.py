@@ -56,7 +56,7 @@ LAZY_COMMANDS = (
     ),
     ("export", "app.cli.login:export_account", "Print the sign-in of the account NAME as Codex's auth.json."),
 )
-SPARE = ("WEIGHT", "GROUP", "RESCUED", "WEBSOCKET")  # left out of a narrow terminal
+SPARE = ("WEIGHT", "GROUP", "RESCUED", "WEBSOCKET")  # columns left out on a narrow terminal
 
 
 @click.group("account", cls=Group)
@@ -77,8 +77,8 @@ CHANGEABLE: list[Decorator] = [
     click.option(
         "--stream-upstream",
         type=click.Choice(STREAM_UPSTREAM),
-        help="Whether it is to stream responses: auto, always or never, in place of the pool's setting; "
-        "pool [default]: as that.",
+        help="Whether its server streams responses: auto, always or never; "
+        "pool [default]: as the pool's setting.",
     ),
     *REQUEST_OPTIONS,
 ]
@@ -86,7 +86,7 @@ CHANGEABLE: list[Decorator] = [
 
 def account_options(secret: str, *, required: bool = True) -> Decorator:
     """
-    Add the options of every account to a command, which is called with services, credential and fields.
+    Add the options that every kind of account has to a command with services, credential and fields.
 
     *secret* is the prefix of the options for its credential.
     """
@@ -99,7 +99,7 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
         click.option(f"--{secret}-stdin", "from_stdin", is_flag=True, help="Read it from standard input."),
         names_option("--models", "Models it may serve; all by default."),
         *CHANGEABLE,
-        click.option("--must-answer", is_flag=True, help="Add it only if its server lists its models now."),
+        click.option("--must-answer", is_flag=True, help="Add it only if its server lists its models."),
         in_pool,
     ]
 
@@ -119,7 +119,7 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
 
 
 def _add_command(kind: Kind, setup: Setup) -> None:
-    """Make the command that adds accounts of *kind*."""
+    """Return the command that adds accounts of *kind*."""
 
     def add(services: Services, **fields: Any) -> None:
         _add(services, kind.name, **fields)
@@ -216,7 +216,7 @@ def _state(account: Account, now: float) -> str:
 
 
 def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that a later change takes to *command*."""
+    """Add the options that change an account to *command*."""
     for option in reversed([*CHANGEABLE, *REMOVING_OPTIONS]):
         command = option(command)
     return command
@@ -291,7 +291,7 @@ def pause_account(services: Services, as_json: bool, pool: str, name: str) -> No
 @in_pool
 @with_store
 def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Make the account NAME available again, whatever made it unavailable."""
+    """Make the account NAME available again, whatever took it out of use."""
     _report(as_json, pool, operations(services).accounts.resume(pool, name), "Resumed")
 
 
@@ -356,7 +356,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 @in_pool
 @with_store
 def test_account(services: Services, as_json: bool, pool: str, name: str, model: str, seconds: float) -> None:
-    """Send a small request to the account NAME in any state. Status 1 if it fails."""
+    """Send a small request to the account NAME, whatever its state. Status 1 if it fails."""
     with waiting("Waiting for the upstream's response", seconds):
         result = operations(services).accounts.test(pool, name, model, seconds)
     if as_json:

@@ -1,4 +1,4 @@
-"""Import the accounts in many files, and export all sign-ins of a pool to one."""
+"""Import the accounts in many files, and export all sign-ins of a pool to one file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def import_files(
     """
     Import the accounts in *paths*, files and directories, into *pool*; report each, and return the counts.
 
-    Raises InvalidRequest for no file, and for too many.
+    Raises InvalidRequest if there is no file, or too many.
     """
     importer = operations(services).account_import
     outcomes: Counter[ImportOutcome] = Counter()
@@ -57,7 +57,7 @@ def import_files(
 
 
 def export_all(services: Services, as_json: bool, pool: str, path: Path) -> None:
-    """Write all sign-ins of *pool* to the new file *path*, or print them where it is `-`."""
+    """Write all sign-ins of *pool* to the new file *path*, or print them if it is `-`."""
     services.pools.check(pool)
     if str(path) != STDIN and path.exists():
         raise click.UsageError(f"'{path}' already exists")
@@ -91,7 +91,7 @@ def _output(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _files_in(paths: Sequence[str]) -> list[tuple[str, bool]]:
-    """Return each file of *paths*, and each *.json of directories with whether it is a regular file."""
+    """Return each file of *paths*, and each *.json of its directories, with whether it is a regular file."""
     files: list[tuple[str, bool]] = []
     for path in paths:
         if path != STDIN and os.path.isdir(path):
@@ -104,7 +104,7 @@ def _files_in(paths: Sequence[str]) -> list[tuple[str, bool]]:
 
 
 def _files_of_directory(path: str) -> Iterator[tuple[str, bool]]:
-    """Yield at most MAX_FILES + 1 files; links are followed, as mounted secrets are links."""
+    """Yield at most MAX_FILES + 1 files; links are followed, since mounted secrets are links."""
     number = 0
     with os.scandir(path) as entries:
         for entry in entries:

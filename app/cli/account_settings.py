@@ -1,4 +1,4 @@
-"""Options of `poolgate account` for the requests that an account is sent."""
+"""Options of `poolgate account` for the settings of requests to an account."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.cli.options import Decorator, read_secret
 from schemas.account_settings import RESPONSE_MODELS, WEBSOCKET
 from schemas.bounds import MAX_CERTIFICATE_CHARS, parse_number
 
-DEFAULT = "default"  # takes a setting back
+DEFAULT = "default"  # resets a setting
 
 
 def read_pairs(
     _context: click.Context, option: click.Parameter, texts: tuple[str, ...]
 ) -> dict[str, str] | None:
-    """Return the `NAME=VALUE` of a repeated option as a dict; None where it is not given."""
+    """Return the `NAME=VALUE` of a repeated option as a dict; None if it is not given."""
     pairs = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -52,18 +52,18 @@ def _read_json_pairs(
 
 
 def _read_json(text: str, option: click.Parameter) -> Any:
-    """Return the value of *text*, other than null. Raises click.BadParameter."""
+    """Parse *text*, which must not be null. Raises click.BadParameter."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise click.BadParameter('takes JSON, such as 0.2, true or "text"', param=option) from None
     if value is None:
-        raise click.BadParameter("takes another value than null; see --drop and --unset", param=option)
+        raise click.BadParameter("does not take null: see --drop and --unset", param=option)
     return value
 
 
 def _read_certificates(_context: click.Context, option: click.Parameter, path: Path | None) -> str | None:
-    """Return the text of the file *path*, whose beginning alone is read."""
+    """Return the text of the file *path*; of a file that is too long, only the beginning."""
     if path is None:
         return None
     try:
@@ -74,7 +74,7 @@ def _read_certificates(_context: click.Context, option: click.Parameter, path: P
 
 
 def _read_proxy(_context: click.Context, option: click.Parameter, url: str | None) -> str | None:
-    """Return *url*, '' for DEFAULT; one with a password is refused, as other users can see arguments."""
+    """Return *url*, '' for DEFAULT; a URL with a password is refused, since other users can see arguments."""
     if url is None:
         return None
     if ":" in url.partition("://")[2].rpartition("@")[0]:
@@ -96,7 +96,7 @@ def with_proxy(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _or_zero(_context: click.Context, option: click.Parameter, text: str | None) -> float | None:
-    """Return the seconds of *text*, 0 for DEFAULT."""
+    """Return *text* as seconds, 0 for DEFAULT."""
     if text is None or text == DEFAULT:
         return None if text is None else 0
     if (seconds := parse_number(text)) is None:
@@ -224,7 +224,7 @@ REMOVING_OPTIONS: list[Decorator] = [
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """The values of REMOVING_OPTIONS: names of settings that are taken back."""
+    """The values of REMOVING_OPTIONS: the names of settings to remove or reset."""
 
     removed_headers: tuple[str, ...]
     unmapped: tuple[str, ...]
@@ -245,7 +245,7 @@ class Removals:
         settings = read_settings()
         for option, (removed, fields) in names.items():
             stored = {name for each in fields for name in getattr(settings, each)}
-            if "headers" in fields:  # upper and lower case are the same
+            if "headers" in fields:  # names of headers ignore case
                 stored |= {name for name in removed if name.lower() in {each.lower() for each in stored}}
             for name in removed:
                 if name not in stored:
@@ -254,7 +254,7 @@ class Removals:
     def apply(
         self, fields: Mapping[str, Any], read_settings: Callable[[], RequestSettings]
     ) -> dict[str, Any]:
-        """Return *fields*, those of the other options, which also take back what is named here."""
+        """Return *fields*, those of the other options, with the settings here removed or reset."""
         changed = dict(fields)
         self._check_known(read_settings)
         for name, removed in (
@@ -267,7 +267,7 @@ class Removals:
                 changed[name] = dict.fromkeys(removed) | fields.get(name, {})
         if self.removed_ca_file:
             changed.setdefault("ca_certificates", "")
-        if self.undropped or "drop_fields" in fields:  # a list, which replaces the stored one
+        if self.undropped or "drop_fields" in fields:  # the field is a list that replaces the stored one
             dropped = (*read_settings().drop_fields, *fields.get("drop_fields", ()))
             changed["drop_fields"] = [name for name in dropped if name not in self.undropped]
         return changed

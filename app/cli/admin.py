@@ -1,4 +1,4 @@
-"""`poolgate admin`: manage operators, sessions and admin tokens from the machine, also when locked out."""
+"""`poolgate admin`: manage operators, sessions and admin tokens on the machine, also when locked out."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def invite(services: Services, as_json: bool, role: str, expires: str, label: st
     """
     Print a one-time link with which a person becomes an operator.
 
-    Without operators it creates the first one, an owner, is valid for a day, and replaces the one that
-    `poolgate up` printed.
+    Without operators, the link creates the first one, an owner; it is valid for a day, and replaces the link
+    that `poolgate up` printed.
     """
     if not services.operator_stores.operators.exist():
         return _invite_first(services, as_json)
@@ -169,7 +169,7 @@ def create(
 @click.argument("role", type=ROLE)
 @with_store
 def change_role(services: Services, as_json: bool, name: str, role: str) -> None:
-    """Give the operator NAME another role, from their next request on. The last owner stays one."""
+    """Give the operator NAME another role, from their next request on. The last owner must stay an owner."""
     changed = _operator_operations(services).set_role(name, Role(role))
     report(as_json, changed.public(), f"'{changed.name}' has the role {changed.role} now.")
 
@@ -224,7 +224,7 @@ def policy(services: Services, as_json: bool, second_factor: str | None) -> None
 @click.argument("name", type=normalize_name)
 @with_store
 def disconnect(services: Services, as_json: bool, name: str) -> None:
-    """Disconnect NAME from single sign-on, and end the sessions that began by it. They need a password."""
+    """Disconnect NAME, who must have a password, from single sign-on, and end the sessions begun by it."""
     ended = _operator_operations(services).unlink(name)
     report(
         as_json,

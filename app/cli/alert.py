@@ -1,4 +1,4 @@
-"""`poolgate alert`: webhooks, which are sent alerts."""
+"""`poolgate alert`: webhooks, to which alerts are sent."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _FIELDS: list[Decorator] = [
         metavar="VARIABLE",
         help="Read the URL from this environment variable, if it is a secret.",
     ),
-    click.option("--format", type=click.Choice(FORMATS), help="The form of the messages. Default: json."),
+    click.option("--format", type=click.Choice(FORMATS), help="Format of the messages. Default: json."),
     names_option("--on", f"What is sent, of {', '.join(KINDS)}. Default: all."),
-    click.option("--secret-env", metavar="VARIABLE", help="Sign with the secret in this variable."),
-    click.option("--secret-stdin", is_flag=True, help="Sign with the secret on standard input."),
+    click.option("--secret-env", metavar="VARIABLE", help="Sign messages with the secret in this variable."),
+    click.option("--secret-stdin", is_flag=True, help="Sign messages with the secret on standard input."),
     click.option(
         "--private/--public",
         default=None,
@@ -54,7 +54,7 @@ _FIELDS: list[Decorator] = [
         "--remind-hours",
         type=click.IntRange(0, MAX_REMINDER_HOURS),
         metavar="HOURS",
-        help="Send an alert that lasts again after so many hours. 0: never. Default: 24.",
+        help="Repeat an alert that lasts after this many hours. 0: never. Default: 24.",
     ),
 ]
 
@@ -95,7 +95,7 @@ def add_webhook(
     """
     Add the webhook NAME, to which alerts of a pool are sent as POST requests.
 
-    Messages are signed. Without a secret, one is made for the format json, and printed once.
+    Messages are signed. Without a secret, one is generated for the format json, and printed once.
     """
     fields = _read_fields(url, options)
     webhook = operations(services).webhooks.add(pool, WEBHOOK_INPUT.load({"name": name, **fields}))
@@ -113,14 +113,14 @@ def add_webhook(
     ),
 )
 @click.argument("name", shell_complete=complete.webhooks)
-@click.option("--url", metavar="URL", help="Where alerts are sent.")
+@click.option("--url", metavar="URL", help="URL to which alerts are sent.")
 @_with_fields
 @in_pool
 @with_store
 def set_webhook(
     services: Services, as_json: bool, pool: str, name: str, url: str | None, **options: Any
 ) -> None:
-    """Change the webhook NAME. What is not named stays."""
+    """Change the webhook NAME. Settings without an option stay as they are."""
     services.pools.check(pool)
     fields = _read_fields(url, options)
     if not fields:
@@ -178,7 +178,7 @@ def test_webhook(services: Services, as_json: bool, pool: str, name: str) -> Non
 @in_pool
 @with_store
 def remove_webhook(services: Services, as_json: bool, pool: str, name: str, yes: bool) -> None:
-    """Remove the webhook NAME, with the messages that wait for it."""
+    """Remove the webhook NAME and its pending messages."""
     services.pools.check(pool)
     confirm(f"Remove the webhook '{name}'?", yes)
     operations(services).webhooks.remove(pool, name)

@@ -22,7 +22,7 @@ MAX_CHARS = 60
 @click.command(
     "audit", cls=Command, epilog=example("poolgate audit", "poolgate audit --who ann --action key")
 )
-@click.option("--who", default="", metavar="NAME", help="Only by this operator, or by `token:NAME`.")
+@click.option("--who", default="", metavar="NAME", help="Only changes by this operator, or by `token:NAME`.")
 @click.option(
     "--action", default="", metavar="ACTION", help="Only this action, such as key.rotate, or a noun: key."
 )

@@ -1,4 +1,4 @@
-"""`poolgate backup` and `poolgate restore`: a whole installation in one encrypted file."""
+"""`poolgate backup` and `poolgate restore`: an installation in one encrypted file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.stores.client import make_client
 from app.stores.scripts import Scripts
 from app.wiring import Services
 
-STEP_TIMEOUT_SECONDS = 60.0  # one step of a large pool takes seconds
+STEP_TIMEOUT_SECONDS = 60.0  # a step of a large pool can take seconds
 MIN_PASSPHRASE = 12
 INSTALLATION_LABEL = "operators and audit log"
 HEADS = ("POOL", "ACCOUNTS", "KEYS", "LEDGER ENTRIES", "RUNNING REQUESTS")
@@ -118,8 +118,8 @@ def restore(
     """
     Restore FILE and verify the ledgers. An interrupted restore can simply be run again.
 
-    Requests that were running are charged what they had reserved. An account whose sign-in was
-    refreshed since the backup may have to sign in again.
+    Requests that were running at the time of the backup are charged what they had reserved. An account whose
+    sign-in was refreshed since the backup may have to sign in again.
     """
     with open_file(str(file)) as opened:  # before prompting for the passphrase
         if not opened.seekable():
@@ -185,7 +185,7 @@ def _describe_data(replaced: dict[str, dict[str, int]]) -> str:
 
 
 def _counted(number: int, plural: str) -> str:
-    """Return *number* with its noun, whose *plural* is known: `1 key`, `2 ledger entries`."""
+    """Return *number* with its noun, given in the *plural*: `1 key`, `2 ledger entries`."""
     return counted(number, re.sub("ies$", "y", plural).removesuffix("s"), plural)
 
 

@@ -1,4 +1,4 @@
-"""`poolgate chat`: send a message through the gateway, and print the response as it comes."""
+"""`poolgate chat`: send a message through the gateway, and print the response as it arrives."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from app.supervision.running import running
 MAX_TEXT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 65_536
 READ_BYTES = 65_536
-SILENT_SECONDS = 120.0  # the gateway sends a comment every ten seconds
-ENTRY_SECONDS = 1.0  # until the entry of the request is in the ledger
-INTERRUPTED = 130  # exit status, as of a program that SIGINT ended
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters but tab and newline
+SILENT_SECONDS = 120.0  # the gateway sends a comment every ten seconds, so it is gone
+ENTRY_SECONDS = 1.0  # to wait for the ledger entry of the request
+INTERRUPTED = 130  # exit status, as after SIGINT
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters other than tab and newline
 
 
 @dataclass(slots=True)
 class _Response:
-    """What is known of a response when it ends."""
+    """What is known about a response at its end."""
 
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     usage: Mapping[str, Any] = field(default_factory=dict)
@@ -82,7 +82,7 @@ def chat(
     model: str, text: str, system: str, max_tokens: int | None, variable: str, url: str, redis_url: str | None
 ) -> None:
     """
-    Send TEXT to MODEL and print the response while it comes; with - TEXT is read from standard input.
+    Send TEXT to MODEL and print the response while it arrives; - reads standard input.
 
     Usage, cost and account go to standard error.
     """
@@ -120,7 +120,7 @@ def _stream(base_url: str, key: str, body: dict[str, Any], response: _Response) 
     """
     Yield the text of the response to *body* in pieces, and fill in *response*.
 
-    Raises GatewayError with the message and the code of an error of the gateway.
+    Raises GatewayError with the message and code of an error of the gateway.
     """
     parts = urlsplit(base_url)
     with closing(_connection(base_url)) as connection:
@@ -181,7 +181,7 @@ def _text_of(event: Event, response: _Response) -> str:
 
 
 def _refusal(status: int, body: bytes) -> GatewayError:
-    """Return an error with the message and the code in *body*, an error envelope or anything else."""
+    """Return *body*, an error envelope or anything else, as an error with its message and code."""
     try:
         error = orjson.loads(body)["error"]
         message, code = str(error["message"]), str(error.get("code") or error.get("type") or "")
@@ -207,7 +207,7 @@ _TOKENS = (("prompt_tokens", "tokens in"), ("completion_tokens", "tokens out"))
 
 
 def _cost(redis_url: str | None, key: str, response: _Response) -> str:
-    """Return the cost in the ledger of the gateway on this machine, '' where it cannot be read."""
+    """Return the cost in the ledger of the gateway on this machine, '' if it cannot be read."""
     pool = pool_of(key) or pool_of_foreign(key)
     if not pool or not response.request_id:
         return ""

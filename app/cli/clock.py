@@ -1,4 +1,4 @@
-"""Times of day as commands print them: in the time zone of the pool, or with --utc in UTC."""
+"""Time of day in the output of commands: in the time zone of the pool, or with --utc in UTC."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ utc_option = click.option(
 
 
 def use_zone(services: Services, pool: str) -> None:
-    """Print the times of this command in the time zone of *pool*, which is read when it is needed."""
+    """Print the times of this command in the time zone of *pool*, which is read when it is first needed."""
     context = click.get_current_context(silent=True)
     if context is None or context.meta.get(IN_UTC):
         return
@@ -45,7 +45,7 @@ def use_zone(services: Services, pool: str) -> None:
 
 
 def current_zone() -> tzinfo:
-    """Return the time zone of this command; UTC where it has no pool."""
+    """Return the time zone of this command; UTC if it has no pool."""
     context = click.get_current_context(silent=True)
     zone: Zone | None = context.meta.get(ZONE) if context is not None else None
     return UTC if zone is None else zone()

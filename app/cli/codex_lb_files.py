@@ -1,8 +1,8 @@
 """
 Read the data folder of codex-lb: `store.db`, an SQLite database, and `encryption.key`, a Fernet key.
 
-Both come from outside. The database is opened for reading alone, and only named columns of tables are read,
-within bounds of rows, bytes and time: its log of requests may have gigabytes.
+Neither is trusted. The database is opened read-only, and only named columns of known tables are read, within
+bounds of rows, bytes and time: its log of requests may have gigabytes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from app.operations.setup.codex_lb_tables import TABLES, Row, Table, Tables
 
 DATABASE, KEY = "store.db", "encryption.key"
 MAX_KEY_BYTES = 1024
-MAX_ROWS = 10_000  # of a table
-MAX_VALUE_BYTES = 1024 * 1024  # of a row, as SQLite counts it
-MAX_BYTES = 64 * 1024 * 1024  # of all rows
+MAX_ROWS = 10_000  # per table
+MAX_VALUE_BYTES = 1024 * 1024  # per row, as SQLite counts them
+MAX_BYTES = 64 * 1024 * 1024  # of all rows together
 MAX_SECONDS = 20.0
-BUSY_SECONDS = 2.0  # to wait for a program that writes
-_STEPS = 10_000  # of SQLite's virtual machine between two looks at the clock
+BUSY_SECONDS = 2.0  # to wait while another program writes
+_STEPS = 10_000  # instructions of SQLite's virtual machine between two checks of the time
 
 
 def is_in_use(folder: Path) -> bool:
@@ -37,7 +37,7 @@ def is_in_use(folder: Path) -> bool:
 
 
 def read_cipher(folder: Path) -> Fernet:
-    """Return what opens the secrets of the database. Raises InvalidRequest, OSError."""
+    """Return the cipher of the secrets in the database. Raises InvalidRequest, OSError."""
     path = folder / KEY
     try:
         return Fernet(read_file(str(path), MAX_KEY_BYTES).strip())
@@ -53,12 +53,12 @@ def read_tables(folder: Path) -> Tables:
     try:
         with closing(_connect(path, is_immutable=not is_in_use(folder))) as connection:
             _set_bounds(connection)
-            connection.execute("BEGIN")  # all tables as of one moment
+            connection.execute("BEGIN")  # all tables in one transaction
             reader = _Reader(connection)
             return {name: reader.rows(name, table) for name, table in TABLES.items()}
     except InvalidRequest as error:
         raise InvalidRequest(f"{path}: {error.message}", param="folder") from None
-    except sqlite3.Error as error:  # it may quote the database
+    except sqlite3.Error as error:  # the message may quote the database
         raise InvalidRequest(f"{path}: cannot be read: {printable(error)[:200]}", param="folder") from None
 
 
@@ -66,14 +66,15 @@ def _connect(path: Path, *, is_immutable: bool) -> sqlite3.Connection:
     """
     Return a connection that does not change the database.
 
-    One that no program has open is read without the file (`-shm`) that SQLite makes for other readers.
+    A database that no program has open is read without the file (`-shm`) that SQLite creates for other
+    readers.
     """
     uri = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if is_immutable else ''}"
     return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
 def _set_bounds(connection: sqlite3.Connection) -> None:
-    """Bound the size of a value and the time, and let the database run no function of its own."""
+    """Bound the size of values and the time, and prevent the database from running functions."""
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.text_factory = lambda text: text.decode(errors="replace")
     ends_at = monotonic() + MAX_SECONDS
@@ -89,7 +90,9 @@ class _Reader:
         self._bytes_left = MAX_BYTES
 
     def rows(self, name: str, table: Table) -> list[Row]:
-        """Return the rows of the table *name*, with None for optional columns that it does not have."""
+        """
+        Return the rows of the table *name*, with None for optional columns that the table does not have.
+        """
         present = self._columns(name)
         if not present and table.required:
             raise InvalidRequest(f"there is no table {name}, as codex-lb makes it")
@@ -111,7 +114,7 @@ class _Reader:
         return rows
 
     def _columns(self, table: str) -> set[str]:
-        """Return the columns of *table*; none where it is missing, a view or a virtual table."""
+        """Return the columns of *table*; none if it is missing, a view or a virtual table."""
         query = "SELECT count(*) FROM sqlite_master WHERE name = ? AND type = 'table' AND rootpage > 0"
         if not self._connection.execute(query, (table,)).fetchone()[0]:
             return set()

@@ -1,4 +1,4 @@
-"""Commands and groups: how they report failures, and how one is imported only when it is called."""
+"""Commands and groups that report failures in one line, and import a command only when it is called."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Command(_ReportingCommand):
         if not all(arg.isprintable() for arg in args):
             raise click.UsageError("an argument contains unprintable characters", ctx)
         rest = super().parse_args(ctx, args)
-        # click would print them, and one may be a pasted key
+        # not printed as click does: one may be a pasted key
         if rest and not ctx.resilient_parsing:
             unexpected = "1 unexpected argument" if len(rest) == 1 else f"{len(rest)} unexpected arguments"
             raise click.UsageError(f"{unexpected}; secrets are never passed as arguments", ctx)
@@ -46,9 +46,9 @@ class Command(_ReportingCommand):
 
 class LazyCommand(click.Command):
     """
-    A command or a group by its *target*, as `module:attribute`, which is imported when it is called.
+    A command or group that is imported from its *target*, `module:attribute`, when it is called.
 
-    Lists of commands show its name and *summary*, and so does completion, without the import.
+    Lists of commands, and completion, show its name and *summary* without the import.
     """
 
     def __init__(self, name: str, target: str, summary: str) -> None:
@@ -67,7 +67,7 @@ class Group(_ReportingCommand, click.Group):
     """A group of such commands."""
 
     command_class = Command
-    group_class = type  # its own class
+    group_class = type  # subgroups have the same class
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -88,13 +88,13 @@ def example(*lines: str) -> str:
 
 
 def _reporting(as_json: bool, call: Callable[[], T]) -> T:
-    """Return what *call* returns; an expected failure ends the program with one line on stderr."""
+    """Return the result of *call*; an expected failure ends the program with one line on stderr."""
     try:
         return call()
     except (click.exceptions.Exit, click.Abort):
         raise
     except Exception:
-        from app.cli.output import report_failures  # it imports the store, which not every command uses
+        from app.cli.output import report_failures  # here: it imports the store, which few need
 
         with report_failures(as_json=as_json):
             raise

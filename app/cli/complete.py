@@ -73,7 +73,7 @@ def _pool(ctx: click.Context) -> str:
 
 
 def _query_store(ctx: click.Context, read: Callable[[NameRepository], list[str]]) -> list[str]:
-    """Return the names that *read* returns; none if the store is not available. Starts no store."""
+    """Return the names that *read* returns; none if the store is not available. Does not start a store."""
     named = ctx.params.get("redis_url")
     try:
         settings = Settings.from_environment({**os.environ, **({"REDIS_URL": named} if named else {})})

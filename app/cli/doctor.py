@@ -27,8 +27,8 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
     """
     Report problems and how to fix them. Status 1 if there are any, 3 if the store cannot be used.
 
-    With RULES, print rules of the gateway instead: `retries`, how a failure is retried; `states`,
-    how it affects its account; `fields`, how request fields are translated.
+    With RULES, print the gateway's rules instead: `retries`, how a failure is retried; `states`, how a
+    failure affects its account; `fields`, how request fields are translated.
     """
     if rules:
         _show_rules(rules, as_json)
@@ -50,7 +50,7 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
 
 
 def _block(finding: Diagnostic) -> str:
-    """Return *finding* as lines for a terminal, which wraps them: the remedy has a command to copy."""
+    """Return *finding* as lines, unwrapped, since its remedy has a command to copy."""
     level, where, what = map(printable, (finding.level, finding.where, finding.what))
     if has_colours():
         level = click.style(level, fg="red" if finding.level is Level.WRONG else "yellow")
@@ -60,7 +60,7 @@ def _block(finding: Diagnostic) -> str:
 
 
 def find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Diagnostic], bool]:
-    """Return the problems, and whether the store failed (then those of this machine only)."""
+    """Return the problems, and whether the store failed; then only problems of this machine are known."""
     try:
         return connect(redis_url, os.environ).doctor.check(pool), False
     except PrivateServerError as error:
@@ -72,7 +72,7 @@ def find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Diagnos
 
 
 def _show_rules(name: str, as_json: bool) -> None:
-    from app.cli import policy_tables  # it imports the relay, which only these rules need
+    from app.cli import policy_tables  # imported here, because only these rules need the relay
 
     result = policy_tables.RULES[name]()
     if as_json:

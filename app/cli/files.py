@@ -1,4 +1,4 @@
-"""Open and read the files passed to commands, within bounds, and write new ones."""
+"""Open and read files that are passed to commands, within bounds, and write new ones."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import IO
 
 from app.errors import InvalidRequest
 
-MAX_LINE_BYTES = 4 * 1024 * 1024  # of a file of lines; the list of accounts in its first line is the longest
+MAX_LINE_BYTES = 4 * 1024 * 1024  # the longest line of an export is its first, the list of accounts
 
 
 def open_file(path: str) -> IO[bytes]:
     """
-    Open a file, or a pipe such as the shell makes of `<(command)`; never wait for one to be opened.
+    Open a file, or a pipe such as that of `<(command)` in a shell, without waiting for a writer.
 
-    Raises InvalidRequest for a directory or a device, OSError when it cannot be opened.
+    Raises InvalidRequest for a directory or a device, OSError if it cannot be opened.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO may have no writer
     mode = os.fstat(descriptor).st_mode
@@ -32,7 +32,7 @@ def open_file(path: str) -> IO[bytes]:
 
 
 def read_file(path: str, max_bytes: int) -> bytes:
-    """Return what the file at *path* holds, `-` for standard input. Raises InvalidRequest, OSError."""
+    """Return the content of the file at *path*, `-` for standard input. Raises InvalidRequest, OSError."""
     if path == "-":
         return _read(sys.stdin.buffer, "standard input", max_bytes)
     with open_file(path) as file:
@@ -49,13 +49,13 @@ def read_lines(path: str) -> Iterator[bytes]:
                         f"{path}: a line is longer than {MAX_LINE_BYTES} bytes", param="file"
                     )
                 yield line
-        except OSError as error:  # which names no file
+        except OSError as error:  # the error does not name the file
             raise InvalidRequest(f"{path}: {error.strerror}", param="file") from None
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that only its owner may read, and that gets its name once it is complete."""
+    """Yield a file that only its owner may read; it gets its name when it is complete."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -71,7 +71,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 def _read(file: IO[bytes], name: str, max_bytes: int) -> bytes:
     try:
         data = file.read(max_bytes + 1)
-    except OSError as error:  # which names no file
+    except OSError as error:  # the error does not name the file
         raise InvalidRequest(f"{name}: {error.strerror}", param="file") from None
     if len(data) > max_bytes:
         raise InvalidRequest(f"{name}: larger than {max_bytes} bytes", param="file")

@@ -29,7 +29,7 @@ STOP_NOTICE = (
     "Stop codex-lb before the import and leave it stopped: only one program may use a sign-in, because a "
     "token refresh by one invalidates it for the others."
 )
-IN_USE = "codex-lb is running, or was not stopped cleanly: what it has written up to now is imported."
+IN_USE = "codex-lb is running, or was not stopped cleanly: the data that it has written so far is imported."
 
 
 def _default_folder() -> str:
@@ -61,11 +61,12 @@ def import_codex_lb(
     """
     Import codex-lb's data FOLDER: its sign-ins and model sources as accounts, and its API keys.
 
-    FOLDER has store.db and encryption.key; without it, $CODEX_LB_DATA_DIR or ~/.codex-lb is read. Stop
-    codex-lb first, and leave it stopped: only one program may use a sign-in. Callers keep their API keys,
-    with models, limits and expiry, in the pool default; a key that would be allowed more than before is
-    left out. Each part that cannot be imported is reported on standard error. A second import changes
-    nothing.
+    FOLDER has store.db and encryption.key; the default is $CODEX_LB_DATA_DIR or ~/.codex-lb. Stop codex-lb
+    first, and leave it stopped: only one program may use a sign-in.
+
+    Callers can use their API keys, with models, limits and expiry, in the pool default. A key that would be
+    allowed more than before is left out. Each part that cannot be imported is reported on standard error. A
+    second import changes nothing.
     """
     folder = folder or Path(_default_folder())
     remarks = Remarks()
@@ -89,7 +90,7 @@ def import_codex_lb(
 
 
 def _read(folder: Path, remarks: Remarks) -> CodexLb:
-    """Return what *folder* has. Raises InvalidRequest, OSError."""
+    """Read *folder*. Raises InvalidRequest, OSError."""
     codex_lb = CodexLb(read_tables(folder), read_cipher(folder), remarks)
     try:
         codex_lb.check_cipher()
@@ -102,7 +103,7 @@ class _SignIns:
     """
     The import of *sign_ins* into *pool*.
 
-    `names` are those that they will have there, by the ids of their rows; `reports` are the results.
+    `names` are their account names there, by the ids of their rows; `reports` are the results.
     """
 
     def __init__(self, services: Services, pool: str, sign_ins: Sequence[SignIn]) -> None:
@@ -120,11 +121,11 @@ class _SignIns:
                 self.names |= dict.fromkeys(sign_in.rows, preview.name)
 
     def entries(self) -> list[dict[str, Any]]:
-        """Return what a document has of accounts that sign in."""
+        """Return the entries of a document for the accounts of the sign-ins."""
         return [{"name": name, "kind": SIGN_IN_KIND} for name in dict.fromkeys(self.names.values())]
 
     def take(self, *, as_json: bool, dry_run: bool) -> None:
-        """Import each of them, or nothing in a *dry_run*, and report the results."""
+        """Import every sign-in, or nothing in a *dry_run*, and report the results."""
         for sign_in, preview in self._planned:
             result = preview
             if preview.outcome is not ImportOutcome.FAILED and not dry_run:

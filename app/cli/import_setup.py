@@ -23,7 +23,7 @@ from app.operations.setup.yaml_text import write_yaml
 from app.wiring import Services
 
 MAX_JSON_BYTES = 16 * 1024 * 1024  # thousands of keys
-MAX_INCLUDED = 20  # files, in all
+MAX_INCLUDED = 20  # files in total
 
 
 @click.group("import", cls=Group)
@@ -75,10 +75,12 @@ def import_litellm(
     """
     Import LiteLLM's config.yaml FILE: its deployments as accounts, its model groups as model routes.
 
-    Aliases, weights, orders and fallbacks become routes; prices of models and the budget are imported, too.
-    Each part that cannot be imported is reported on standard error. A second import changes nothing.
-    Keys of upstreams are read from the variables that FILE names as os.environ/NAME. API keys of callers
-    are in LiteLLM's database, as SHA-256: with --keys they stay valid, in the pool default.
+    Aliases, weights, orders and fallbacks become parts of routes. Prices of models and the budget are
+    imported, too. Each part that cannot be imported is reported on standard error. A second import changes
+    nothing.
+
+    Keys of upstreams are read from the variables that FILE names as os.environ/NAME. API keys of callers are
+    in LiteLLM's database, as SHA-256: with --keys they stay valid, in the pool default.
     """
     converted = _convert(file, **{name: _read_json(path) for name, path in lists.items()})
     if not as_json:
@@ -103,7 +105,7 @@ def _convert(file: str, keys_file: Any = None, teams_file: Any = None) -> Conver
 
 
 def _read_json(path: str | None) -> Any:
-    """Return the content of the JSON file *path*, None for no file. Raises InvalidRequest, OSError."""
+    """Return the content of the JSON file *path*, None without a path. Raises InvalidRequest, OSError."""
     if path is None:
         return None
     try:
@@ -113,13 +115,13 @@ def _read_json(path: str | None) -> Any:
 
 
 def _read_with_included(file: str) -> Any:
-    """Return the content of *file*, with the lists and sections of the files that it includes."""
+    """Return the content of *file*, merged with the files that it includes."""
     content = read_yaml(file)
     if not isinstance(content, dict):
         return content
     merged: dict[str, Any] = dict(content)
     pending = _included(content, file)
-    for number, path in enumerate(pending):  # which grows
+    for number, path in enumerate(pending):  # grows in the loop
         if number >= MAX_INCLUDED:
             raise InvalidRequest(f"{file}: more than {MAX_INCLUDED} included files", param="include")
         included = read_yaml(path)

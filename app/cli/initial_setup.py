@@ -29,13 +29,13 @@ class DemoUpstream:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a caller can start with; `key` is the secret if the key was just created."""
+    """Facts for the first requests of a caller; `key` is the secret if the key was just created."""
 
     key_name: str
     key: str | None
     has_accounts: bool
-    model: str  # for an example
-    start_token: str | None  # for creating the first operator; None if there is one
+    model: str  # for the example request
+    start_token: str | None  # to create the first operator; None if there is one
 
 
 def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
@@ -69,7 +69,7 @@ def _store_demo_account(accounts: AccountRepository, admin: AdminOperations, dem
     account = known or Account(id="", name="demo", kind=demo_kind.name, base_url="")
     account = replace(account, base_url=f"http://127.0.0.1:{demo.port}/v1", credential=demo.key)
     stored = admin.accounts.put(DEFAULT, account)
-    accounts.list_models(DEFAULT, stored.id, list(MODELS))  # the worker would list them only later
+    accounts.list_models(DEFAULT, stored.id, list(MODELS))  # otherwise the worker would list them only later
 
 
 def _find(accounts: AccountRepository, name: str) -> Account | None:

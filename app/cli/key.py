@@ -50,7 +50,7 @@ def label(text: str) -> tuple[str, str]:
 def _labels_once(
     _context: click.Context, option: click.Parameter, labels: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[str, str], ...]:
-    """Return *labels*. Raises click.BadParameter for one that is named twice."""
+    """Return *labels*. Raises click.BadParameter if a name is given twice."""
     names = [name for name, _ in labels]
     for name in names:
         if names.count(name) > 1:
@@ -117,19 +117,19 @@ def key_group() -> None:
     "--queue-seconds",
     type=int,
     metavar="SECONDS",
-    help="How long its requests wait for an account when all are busy; by default as the pool's.",
+    help="How long its requests wait for an account when all are busy; the pool's value by default.",
 )
 @click.option(
     "--weight",
     type=int,
     metavar="N",
-    help="Its share of the accounts while requests wait [1]: with 3, three times the tokens of others.",
+    help="Its share of the tokens while requests wait [1]: a key with 3 gets three times as many.",
 )
 @click.option(
     "--team",
     metavar="TEAM",
     shell_complete=complete.teams,
-    help="Its team, whose limits apply as well. Without --limit the team's limits for new keys are set.",
+    help="Its team, whose limits apply as well. Without --limit it gets the team's limits for new keys.",
 )
 @click.option(
     "--sha256",
@@ -254,9 +254,9 @@ def _row(view: KeyView) -> tuple[object, ...]:
 @click.option(
     "--queue-seconds",
     metavar="SECONDS",
-    help="How long its requests wait for an account when all are busy; `default`: as the pool's.",
+    help="How long its requests wait for an account when all are busy; `default`: the pool's value.",
 )
-@click.option("--weight", type=int, metavar="N", help="Its share of the accounts while requests wait.")
+@click.option("--weight", type=int, metavar="N", help="Its share of the tokens while requests wait.")
 @click.option(
     "--team", metavar="TEAM", shell_complete=complete.teams, help="Its team, from its next request on."
 )
@@ -302,7 +302,7 @@ def set_key(
 
 
 def _seconds_or_default(text: str) -> int | None:
-    """Return a whole number of seconds, None for `default`. Raises click.BadParameter."""
+    """Return *text* as whole seconds, None for `default`. Raises click.BadParameter."""
     if text == "default":
         return None
     if (seconds := parse_integer(text)) is None:
@@ -334,7 +334,8 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
     """
     Give the key NAME a new secret and print it. Its limits and usage continue.
 
-    The old secret becomes invalid immediately, or after TIME: 24h, 30m, 7d. At most two are valid at a time.
+    The old secret becomes invalid immediately, or after TIME, such as 24h, 30m or 7d. At most two secrets are
+    valid at a time.
     """
     before = services.api_keys.find(pool, name)
     key, secret = operations(services).api_keys.rotate(pool, name, overlap)

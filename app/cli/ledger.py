@@ -30,7 +30,7 @@ def ledger_group() -> None:
 @in_pool
 @with_store
 def verify(services: Services, as_json: bool, pool: str) -> None:
-    """Recompute every stored total from the entries. Status 1 if one differs."""
+    """Recompute every stored total from the entries. Status 1 if a total differs."""
     services.pools.check(pool)
     verification = Verification(services.ledger.entries, pool)
     with progress("Verifying", _rows(services, pool)) as advance:

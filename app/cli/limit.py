@@ -49,7 +49,7 @@ mode_option = click.option(
 
 
 class _LimitCommands:
-    """The commands for limits of one owner: `key` or `team`, their first argument, or `pool`."""
+    """The commands for the limits of a `key` or `team`, which is their first argument, or of the `pool`."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -58,7 +58,9 @@ class _LimitCommands:
         )
 
     def register(self, name: str, arguments: str, run: Callable[..., None], *options: Decorator) -> None:
-        """Make *run*, which takes services, as_json, pool, key, team and its own options, a command."""
+        """
+        Make *run*, which takes services, as_json, pool, key, team and the values of *options*, a command.
+        """
         example_line = f"poolgate {self._owner} limit {name}{OWNER_EXAMPLES[self._owner]} {arguments}"
 
         def owned(
@@ -77,7 +79,7 @@ class _LimitCommands:
 
 
 def limit_group(owner: str) -> click.Group:
-    """Return the commands for limits of a *owner* `key` or `team`, their first argument, or `pool`."""
+    """Return the commands for the limits of an *owner*: `key`, `team` or `pool`."""
     commands = _LimitCommands(owner)
     change = (limit_argument, model_option, mode_option)
     commands.register("add", "'1000000 total_tokens/day'", _add, *change)
@@ -93,7 +95,7 @@ def _add(
     """
     Add a LIMIT such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
 
-    Usage earlier in the current window counts.
+    Usage since the start of its current window counts.
     """
     added = operations(services).limits.add(pool, _read_limit(**fields), key, team=team)
     _report("Added", added, as_json)
@@ -134,7 +136,7 @@ def _remove(
 
 
 def _owner(services: Services, pool: str, key: str | None, team: str | None) -> str:
-    """Return whose limits are meant, as `LimitRepository` takes it."""
+    """Return the owner's id as `LimitRepository` takes it."""
     if team is not None:
         return for_team(services.teams.find(pool, team).name)
     return FOR_POOL if key is None else services.api_keys.find(pool, key).id

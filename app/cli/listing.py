@@ -1,7 +1,7 @@
 """
 Lists: --sort, --top and --csv of commands, and tables that fit a terminal.
 
-A table that is piped is as wide as its texts and has neither colours nor totals.
+In a pipe, a table is as wide as its texts, and has neither colours nor totals.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import click
 from app.cli.output import GAP, Figure, column_widths, is_right_aligned, join_columns, printable
 from app.formatting import is_formula, natural
 
-LISTING = "poolgate.listing"  # in click's meta: the options of this command by name
+LISTING = "poolgate.listing"  # in click's meta: {name: value} of these options
 MAX_TOP = 10_000
-MIN_CHARS = 8  # to which a column of texts is shortened
-NEEDED = ("NAME", "ID")  # the heads of columns that commands take
+MIN_CHARS = 8  # minimum width of a column that is shortened
+NEEDED = ("NAME", "ID")  # columns whose values other commands take
 NOTHING = "-"
-FULL_WIDTH = 130  # columns of a terminal, from which on every column of a table is shown
+FULL_WIDTH = 130  # a terminal of this width shows every column
 COLOURS = {
     "active": "green",
     "credential refused": "red",
@@ -44,7 +44,7 @@ class _Options:
     as_csv: bool
 
 
-def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+def _store_option(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     context.meta.setdefault(LISTING, {})[parameter.name] = value
 
 
@@ -56,15 +56,15 @@ def listing(command: Callable[..., None]) -> Callable[..., None]:
             metavar="COLUMN",
             default="",
             expose_value=False,
-            callback=_keep,
-            help="Sort by this column: numbers from the largest, texts from A; -COLUMN reverses the order.",
+            callback=_store_option,
+            help="Sort by this column: largest numbers first, texts from A to Z; -COLUMN reverses the order.",
         ),
         click.option(
             "--top",
             metavar="N",
             type=click.IntRange(1, MAX_TOP),
             expose_value=False,
-            callback=_keep,
+            callback=_store_option,
             help="Print only the first N rows.",
         ),
         click.option(
@@ -72,7 +72,7 @@ def listing(command: Callable[..., None]) -> Callable[..., None]:
             "as_csv",
             is_flag=True,
             expose_value=False,
-            callback=_keep,
+            callback=_store_option,
             help="Print CSV with exact numbers, for spreadsheets.",
         ),
     )
@@ -103,9 +103,8 @@ def show_table(
     """
     Print *rows* under *heads* as the options of the command require, or *empty* to standard error.
 
-    *total*, with '' where there is none, is printed below several rows on a terminal; the columns *spare* are
-    left out of one that is narrower than FULL_WIDTH. Raises
-    click.UsageError for an unknown column to sort by.
+    On a terminal, *total* ('' in columns without one) is printed below several rows, and the columns *spare*
+    are left out if it is narrower than FULL_WIDTH. Raises click.UsageError for an unknown column to sort by.
     """
     options = _options()
     if options.sort:
@@ -156,7 +155,7 @@ def _number(cell: object) -> float | None:
 
 
 def to_csv(heads: Sequence[str], rows: Sequence[Row]) -> str:
-    """Return CSV in which numbers are exact, and no text is taken for a formula."""
+    """Return CSV with exact numbers, in which no text can be mistaken for a formula."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column_name(head) for head in heads])
@@ -176,7 +175,7 @@ def _csv_cell(cell: object) -> str:
 
 
 def terminal_width() -> int | None:
-    """Return the columns of the terminal that standard output is, None if it is none."""
+    """Return the width of standard output in columns, None if it is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -186,7 +185,7 @@ def has_colours() -> bool:
 
 
 def fitted(heads: Sequence[str], rows: Sequence[Row], totals: Sequence[Row], width: int | None) -> str:
-    """Return a table of at most *width* columns, if texts that can be shortened are long enough."""
+    """Return a table, with texts shortened to fit *width* columns if possible; None: any width."""
     cells = [list(map(printable, row)) for row in (heads, *rows)]
     cells += [[printable(cell) if cell != "" else "" for cell in row] for row in totals]
     widths = column_widths(cells)
@@ -209,7 +208,7 @@ def fitted(heads: Sequence[str], rows: Sequence[Row], totals: Sequence[Row], wid
 
 
 def _narrowed(widths: Sequence[int], fixed: Sequence[bool], room: int) -> list[int]:
-    """Return *widths* with the widest that are not *fixed* made smaller, until their sum is *room*."""
+    """Return *widths* with the widest that are not *fixed* reduced until their sum is *room*."""
     narrowed = list(widths)
     free = [index for index, is_fixed in enumerate(fixed) if not is_fixed]
     for _ in range(sum(narrowed) - room):

@@ -73,9 +73,10 @@ def import_account(
     """
     Import the ChatGPT sign-ins, and API keys of OpenAI, in FILES; - reads standard input.
 
-    Reads Codex's auth.json, exports of codex-lb, sub2api and codex-switcher, files of CLIProxyAPI and
-    OpenCode, and what `account export --all` writes; of a directory, each *.json in it. The account with the
-    same sign-in is updated if the file is newer. One line reports each account; the status is 1 if one fails.
+    FILES are Codex's auth.json, exports of codex-lb, sub2api and codex-switcher, files of CLIProxyAPI and
+    OpenCode, the output of `account export --all`, or directories, of which each *.json is read. An account
+    that already has the same sign-in is updated if the file is newer. One line reports each account; the
+    status is 1 if one fails.
     """
     outcomes = Counter((ImportOutcome.IMPORTED,))
     if name is None:
@@ -125,7 +126,7 @@ def export_account(
 
 
 def _check(services: Services, pool: str, name: str) -> None:
-    """Raise for a name that cannot be stored, before the sign-in starts."""
+    """Raise an error for a name that cannot be stored, before the sign-in starts."""
     AccountInput(KIND_RULES).load({"kind": SIGN_IN_KIND, "name": name})
     operations(services).sign_ins.find_account(pool, name)
 

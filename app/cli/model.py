@@ -1,4 +1,4 @@
-"""`poolgate model`: routes, which are names that callers use for one or more models."""
+"""`poolgate model`: model routes, which are names that callers use for one or more models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RULES = {
 
 @click.group("model", cls=Group)
 def model_group() -> None:
-    """Manage model routes: names that callers use, each for ordered models."""
+    """Manage model routes: names that callers use, each for one or more models in order."""
 
 
 @model_group.command(
@@ -50,21 +50,25 @@ def model_group() -> None:
     help="The first step: MODEL, MODEL@ACCOUNT,ACCOUNT, MODEL@group:NUMBER, or MODEL=WEIGHT,MODEL=WEIGHT.",
 )
 @click.option(
-    "--then", "others", multiple=True, metavar="STEP", help="What is tried next. May be repeated, in order."
+    "--then",
+    "others",
+    multiple=True,
+    metavar="STEP",
+    help="The next step, in the same form. May be repeated.",
 )
 @click.option(
     "--default",
     "defaults",
     multiple=True,
     metavar="FIELD=VALUE",
-    help="Set reasoning_effort, temperature, max_tokens or service_tier where a request has none.",
+    help="Set reasoning_effort, temperature, max_tokens or service_tier if a request lacks it.",
 )
 @click.option(
     "--override",
     "overrides",
     multiple=True,
     metavar="FIELD=VALUE",
-    help="Set such a field whatever a request has.",
+    help="Set such a field in every request, in place of its value.",
 )
 @in_pool
 @with_store
@@ -79,9 +83,9 @@ def set_route(
     overrides: tuple[str, ...],
 ) -> None:
     """
-    Set the route NAME, in place of one that has this name, from the next request.
+    Create or replace the route NAME, from the next request on.
 
-    A NAME with `*` is a pattern. Of several routes the exact name applies, then the longest pattern.
+    A NAME with `*` is a pattern. If several routes match, the exact name applies, then the longest pattern.
     """
     steps = (first, *others)
     try:
@@ -102,7 +106,7 @@ def set_route(
 
 
 def _in_words(path: str, message: str, steps: Sequence[str]) -> str:
-    """Return the error at *path* of a route, with its option: `--then 'a=0': the weight of 'a' must be …`."""
+    """Return the error at *path* of a route with its option: `--then 'a=0': the weight of 'a' must be …`."""
     if path.startswith(("defaults.", "overrides.")):
         option, _, field = path.partition(".")
         return f"--{option.removesuffix('s')}: {field} {message}"
@@ -162,12 +166,12 @@ def show_route(services: Services, as_json: bool, pool: str, name: str) -> None:
 )
 @click.argument("name")
 @click.option(
-    "--key", "key_name", metavar="KEY", shell_complete=complete.api_keys, help="The API key that requests it."
+    "--key", "key_name", metavar="KEY", shell_complete=complete.api_keys, help="API key of the caller."
 )
 @in_pool
 @with_store
 def resolve_name(services: Services, as_json: bool, pool: str, name: str, key_name: str | None) -> None:
-    """Show what NAME means when a caller requests it, and by which rule."""
+    """Show which models NAME means when a caller requests it, and by which rule."""
     services.pools.check(pool)
     key = services.api_keys.find(pool, key_name) if key_name else None
     found = resolve(services.routes.current(pool), name, services.accounts.names_by_id(pool), key)
@@ -193,7 +197,7 @@ def resolve_name(services: Services, as_json: bool, pool: str, name: str, key_na
 @in_pool
 @with_store
 def remove_route(services: Services, as_json: bool, pool: str, name: str, yes: bool) -> None:
-    """Remove the route NAME; from the next request the name means a model."""
+    """Remove the route NAME. From the next request on, the name is taken as the name of a model."""
     services.pools.check(pool)
     confirm(f"Remove the model route '{name}'?", yes)
     operations(services).routes.remove(pool, name)

@@ -1,5 +1,5 @@
 """
-The OAuth callback of a sign-in: a page on loopback, or its address pasted by hand.
+The OAuth callback of a sign-in: a page on loopback, whose address can also be pasted by hand.
 
 Source: https://www.rfc-editor.org/rfc/rfc8252#section-7.3 (loopback redirection).
 """
@@ -25,14 +25,14 @@ _UNKNOWN_PAGE = b"<!doctype html><title>Poolgate</title><p>This page does not be
 
 
 class Callback:
-    """A callback server that listens while the block runs. *state* identifies the sign-in."""
+    """A callback server that runs during its `with` block. *state* identifies the sign-in."""
 
     def __init__(self, port: int, state: str, stdin: int | None) -> None:
         self._state = state
         self._stdin = stdin
-        self._arrived, self._arrived_writer = os.pipe()  # a line per requested address
+        self._arrived, self._arrived_writer = os.pipe()  # one line per requested address
         self._server: ThreadingHTTPServer | None = None
-        with suppress(OSError):  # in use: the address can still be pasted
+        with suppress(OSError):  # the port is in use: the address can still be pasted
             self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.listening = self._server is not None
         self.redirect_uri = f"http://127.0.0.1:{self._server.server_port if self._server else port}{PATH}"
@@ -98,4 +98,4 @@ class Callback:
         try:
             return self._code_in(address) is not None
         except InvalidRequest:
-            return True  # refused, but expected: `wait` reports it
+            return True  # the sign-in was refused: `wait` reports it

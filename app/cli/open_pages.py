@@ -36,6 +36,6 @@ def open_pages(only_print: bool, as_json: bool) -> None:
 
 
 def has_browser() -> bool:
-    """Return whether this machine has a display: a browser of the terminal would take that over."""
+    """Return whether this machine has a display: a text browser would take over the terminal."""
     has_display = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return sys.platform == "darwin" or has_display

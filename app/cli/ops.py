@@ -43,7 +43,7 @@ def reseal(services: Services, as_json: bool) -> None:
     """
     Encrypt all stored credentials with the newest of POOLGATE_SECRET_KEYS.
 
-    Requests continue meanwhile. It can be interrupted and run again. Status 1 while an old key is needed.
+    Requests continue meanwhile. It can be interrupted and run again. Status 1 if an old key is still needed.
     """
     work = Reseal(services.scripts, services.vault, services.pools.names())
     before = work.count()

@@ -1,4 +1,4 @@
-"""Shared options of commands, the connection to the store, and reading of secrets."""
+"""Options that commands share, the connection to the store, and reading of secrets."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from app.stores import failures, private_server
 from app.stores.records.audit import Actor, Via
 from app.wiring import Services, build
 
-START_SECONDS = 3.0  # for the first reply of the store, so that every command ends within five seconds
-STORE_TIMEOUT_SECONDS = 2.0  # for one reply; requests of callers wait less
+START_SECONDS = 3.0  # for the first reply of the store: a command without a store ends within five seconds
+STORE_TIMEOUT_SECONDS = 2.0  # for one reply; more than for requests of callers
 MAX_SECRET_BYTES = 65536
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -83,9 +83,9 @@ in_pool = click.option(
 
 def key_filters(before: str, after: str = "") -> Callable[..., Any]:
     """
-    Add --owner, None without it, and --label, as `labels`, which choose by the keys' own.
+    Add --owner (None if not given) and --label, as `labels`, which select by the owner and labels of keys.
 
-    *before* and *after* surround "this owner" and "this label" in the help: `of keys that had`, ` then`.
+    In the help, *before* and *after* surround "this owner" and "this label": `of keys that had` … ` then`.
     """
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
@@ -94,7 +94,7 @@ def key_filters(before: str, after: str = "") -> Callable[..., Any]:
             "labels",
             metavar="NAME[=VALUE]",
             multiple=True,
-            help=f"Only {before} this label{after}, of this value or of any. May be repeated.",
+            help=f"Only {before} this label{after}, with this value or any value. May be repeated.",
         )
         owner = click.option("--owner", metavar="TEXT", help=f"Only {before} this owner{after}.")
         return owner(label(command))
@@ -117,7 +117,7 @@ yes_option = click.option(
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Prompt with *question* on a terminal, and abort unless confirmed. Does nothing in scripts."""
+    """Show *question* on a terminal, and abort unless it is confirmed. Does nothing in scripts."""
     if not yes and is_terminal():
         click.confirm(question, abort=True, err=True)
 
@@ -147,16 +147,15 @@ def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
     """
     Return services on the Redis of *redis_url* or *environ*, else on the private server.
 
-    Commands wait at most START_SECONDS for an unavailable store, and at most STORE_TIMEOUT_SECONDS
-    for each later reply.
-    Raises ConfigError, PrivateServerError, StoreUnavailable, or click.UsageError for a URL or a key
-    that is malformed.
+    Commands wait at most START_SECONDS for an unavailable store, and at most STORE_TIMEOUT_SECONDS for each
+    later reply. Raises ConfigError, PrivateServerError, StoreUnavailable, or click.UsageError for a malformed
+    URL or key.
     """
     settings = settings_for(redis_url, environ)
     settings = replace(settings, redis_url=private_server.redis_url(settings, START_SECONDS))
     try:
         services = build(settings, store_timeout_seconds=STORE_TIMEOUT_SECONDS)
-    except ValueError:  # the error's message may contain a password
+    except ValueError:  # its message may contain a password
         raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
     failures.check_reachable(services.scripts, START_SECONDS)
     return services
@@ -172,7 +171,7 @@ def settings_for(redis_url: str | None, environ: Mapping[str, str]) -> Settings:
 
 def operations(services: Services, via: Via = Via.CLI) -> AdminOperations:
     """Return the audited operations, made on behalf of the user who runs this command."""
-    from app import administration  # commands that only read do not need it
+    from app import administration  # imported here: commands that only read do not need it
 
     return administration.operations(services, actor(via))
 
@@ -185,15 +184,15 @@ def actor(via: Via = Via.CLI) -> Actor:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # users of containers may have no name
+    except (KeyError, OSError):  # in containers, a user may have no name
         return f"uid {os.getuid()}"
 
 
 def read_secret(what: str, variable: str | None, from_stdin: bool, *, required: bool = True) -> str:
     """
-    Return the secret in the environment's *variable* or from standard input; '' if it is not *required*.
+    Return the secret in the environment's *variable* or on standard input; '' if it is not *required*.
 
-    *what* is the prefix of its options. Messages contain *variable* only if it looks like a name: it
+    *what* is the prefix of its options. Messages contain *variable* only if it looks like a name, since it
     may be a pasted key. Raises click.UsageError.
     """
     if bool(variable) + from_stdin > 1 or (required and not variable and not from_stdin):

@@ -34,7 +34,7 @@ STORE = "poolgate.store"  # in click's meta: the address of the store
 
 
 class Figure(str):
-    """A formatted number, which tables align to the right; `value` is the exact one, where it is known."""
+    """A formatted number, which tables align to the right; `value` is the exact number, if it is known."""
 
     value: Number | None
 
@@ -45,7 +45,7 @@ class Figure(str):
 
     @property
     def number(self) -> float | None:
-        """The number to sort by, read from the text where there is no exact one."""
+        """The number to sort by; parsed from the text if there is no exact one."""
         if self.value is not None:
             return float(self.value)
         digits = _DIGITS.search(self)
@@ -75,12 +75,12 @@ def column_widths(cells: Sequence[Sequence[str]]) -> list[int]:
 
 
 def is_right_aligned(rows: Sequence[Sequence[object]]) -> list[bool]:
-    """Return which columns of *rows* are aligned to the right: those of numbers alone."""
+    """Return which columns of *rows* are aligned to the right: those with only numbers."""
     return [all(isinstance(cell, int | Figure) for cell in column) for column in zip(*rows, strict=True)]
 
 
 def join_columns(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
-    """Return the cells of *line*, each as wide as its column."""
+    """Return the cells of *line*, each padded to the width of its column."""
     return [
         cell.rjust(width) if to_right else cell.ljust(width)
         for cell, width, to_right in zip(line, widths, right, strict=True)
@@ -88,13 +88,13 @@ def join_columns(line: Sequence[str], widths: Sequence[int], right: Sequence[boo
 
 
 def printable(cell: object) -> str:
-    """Return *cell* as text of one line; '' becomes a hyphen."""
-    # a reason may quote an upstream, and terminals interpret control characters
+    """Return *cell* as text on one line, '' as a hyphen."""
+    # text may quote an upstream, and terminals interpret control characters
     return "".join(letter if letter.isprintable() else "?" for letter in str(cell)) or "-"
 
 
 def pairs(lines: Iterable[tuple[str, str]]) -> str:
-    """Return (label, text) as lines with aligned texts, without those that have no text."""
+    """Return (label, text) as aligned lines, without pairs that have no text."""
     shown = [(label, printable(text)) for label, text in lines if text]
     width = max((len(label) for label, _ in shown), default=0)
     return "\n".join(f"{label.ljust(width)}{GAP}{text}" for label, text in shown)
@@ -149,7 +149,7 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
 
 
 def name_store(url: str) -> None:
-    """Record the store address shown in errors of this command, without its password."""
+    """Record the address of the store, without its password, for errors of this command."""
     context = click.get_current_context(silent=True)
     if context is not None:
         context.meta[STORE] = failures.public_address(url)

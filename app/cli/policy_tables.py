@@ -16,7 +16,7 @@ from app.translation.requests.field_support import TABLES
 
 @dataclass(frozen=True, slots=True)
 class RuleTable:
-    """One table, and the numbers that belong to it, by description."""
+    """One table, and the numbers of its rules, by description."""
 
     heads: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -24,7 +24,7 @@ class RuleTable:
 
 
 def retries() -> RuleTable:
-    """Return how failures are retried, before and after the first event reached the caller."""
+    """Return how failures are retried, before and after the first event has reached the caller."""
     numbers = {
         "upstream attempts per request, at most, fallbacks included": retry_policy.MAX_ATTEMPTS,
         "attempts per model, at most": retry_policy.MAX_TRIES,
@@ -63,7 +63,7 @@ def fields() -> RuleTable:
 
 
 def states() -> RuleTable:
-    """Return the verdict table: how failures affect their account, in the order in which rows are tried."""
+    """Return the verdict table: how failures affect their account, in the order in which rows are tested."""
     numbers = {
         "seconds of the first back-off; doubles with each consecutive failure": SUSPECT_BASE_SECONDS,
         "seconds of a back-off, at most": SUSPECT_MAX_SECONDS,

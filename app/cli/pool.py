@@ -64,7 +64,7 @@ class TimeLimit:
 
 
 def time_limit(text: str) -> TimeLimit:
-    """Read `idle=30`, `gpt-5*:idle=default`. Raises click.BadParameter."""
+    """Read `idle=30` or `gpt-5*:idle=default`. Raises click.BadParameter."""
     what, _, value = text.rpartition("=")
     pattern, _, name = what.rpartition(":")
     seconds = parse_number(value)

@@ -95,9 +95,9 @@ def _row(model: str, row: dict[str, Any]) -> tuple[object, ...]:
 @with_store
 def set_price(services: Services, as_json: bool, pool: str, model: str, **fields: Any) -> None:
     """
-    Set the price of MODEL in this pool, in every service tier, from the next request.
+    Set the price of MODEL in this pool, in every service tier, from the next request on.
 
-    Omitted values stay as listed.
+    Values that are not given stay as listed.
     """
     known = services.prices.current(pool).rows().get(model, {})
     stored = operations(services).prices.set(pool, model, price_row(known, fields))

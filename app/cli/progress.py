@@ -1,4 +1,4 @@
-"""Progress of long work on standard error, if it is a terminal."""
+"""Progress of long work on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import click
 @contextmanager
 def progress(label: str, length: int, *, prints: bool = False) -> Iterator[Callable[[int], None]]:
     """
-    Yield a callback for each amount done, of *length* in total.
+    Yield a callback that takes each amount done, of *length* in total.
 
-    There is no bar if the work *prints* to a terminal, which would overwrite it.
+    There is no bar if the work *prints* to the terminal, which would overwrite the bar.
     """
     if not sys.stderr.isatty() or (prints and sys.stdout.isatty()):
         yield lambda _: None

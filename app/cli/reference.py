@@ -1,5 +1,5 @@
 """
-The page of the guide with all commands, made of their help.
+The guide's page of all commands, generated from their help.
 
 `python -m app.cli.reference >app/docs/cli.md` writes it; a test compares the two.
 """
@@ -16,7 +16,7 @@ from app.cli import main
 from app.cli.command import subcommands
 
 PROGRAM = "poolgate"
-COMMON = ("--pool", "--redis-url", "--json", "--help")  # of nearly all commands
+COMMON = ("--pool", "--redis-url", "--json", "--help")  # options of nearly all commands
 INTRODUCTION = """# Commands
 
 Each command prints the following with `--help`. What scripts read is printed to standard output, everything
@@ -88,7 +88,7 @@ def _row(option: click.Option, context: click.Context) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return *text* as Markdown that shows it as it is."""
+    """Return *text* with its Markdown escaped."""
     return re.sub(r"([\\*<])", r"\\\1", text)
 
 

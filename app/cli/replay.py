@@ -33,7 +33,7 @@ from schemas import bounds
 HEADS = ("POLICY", "REQUESTS", "REFUSED", "AFFINITY HITS", "UNUSED AT RESETS", "SPREAD")
 PAGE = 1000
 STORE_TIMEOUT_SECONDS = 5.0
-MIN_HOURS, MAX_HOURS = 0.01, 24 * 366  # half a minute: each reset of the recorded time is an event
+MIN_HOURS, MAX_HOURS = 0.01, 24 * 366  # half a minute: in the recorded time, each reset is an event
 _WINDOW = re.compile(r"([^=]{1,256})=(\d{1,18})/(\d{1,9}(?:\.\d{1,9})?)h", re.ASCII)
 
 Json = dict[str, Any]
@@ -111,8 +111,8 @@ def replay(
     """
     Replay the traffic in LEDGER, a file of `poolgate ledger export` or `-` for the pool's own.
 
-    It runs on a virtual clock in a separate private server and does not touch the pool. All accounts
-    start with unused windows, and none fails.
+    The replay runs on a virtual clock in a separate private server, and does not touch the pool. All accounts
+    start with unused windows, and no account fails.
     """
     lines = exported(services, pool) if ledger == "-" else _read(ledger)
     try:

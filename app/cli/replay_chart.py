@@ -15,7 +15,7 @@ def draw_chart(title: str, times_ms: Sequence[int], chosen: Sequence[str], names
     """
     Return an SVG with a row per account, darker where it served more, and a last row of refusals.
 
-    *chosen* is the account id of each request, '' for a refusal; *times_ms* is its start.
+    *chosen* is the account id of each request, '' for a refusal; *times_ms* are the starts of the requests.
     """
     first, last = times_ms[0], times_ms[-1]
     columns = [(at - first) * (BINS - 1) // max(1, last - first) for at in times_ms]

@@ -80,8 +80,8 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
         "poolgate request list --tried gpu2 --retried --status ok,5xx --csv",
     ),
 )
-@click.option("--key", metavar="NAME", help="Only this API key; or the ID of one that was removed.")
-@click.option("--account", metavar="NAME", help="Only served by this account; or the ID of one.")
+@click.option("--key", metavar="NAME", help="Only of this API key; of a removed one, give its ID.")
+@click.option("--account", metavar="NAME", help="Only served by this account; of a removed one, give its ID.")
 @click.option("--tried", metavar="NAME", help="Only if this account was tried, whichever served it.")
 @click.option("--model", metavar="MODEL", help="Only for this model.")
 @click.option("--requested", metavar="MODEL", help="Only if the client named this model or model route.")
@@ -93,14 +93,16 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
 )
 @click.option("--error", metavar="CODE", help="Only with this error code.")
 @click.option(
-    "--retried/--not-retried", default=None, help="Only with several attempts, or with one at most."
+    "--retried/--not-retried", default=None, help="Only with several attempts, or only with at most one."
 )
 @click.option("--cached/--not-cached", default=None, help="Only answered from the response cache, or not.")
 @click.option(
-    "--min-seconds", type=click.FloatRange(0, MAX_MINIMUM / 1000), help="Only if it took at least so long."
+    "--min-seconds", type=click.FloatRange(0, MAX_MINIMUM / 1000), help="Only if it took at least that long."
 )
 @click.option(
-    "--min-cost", type=click.FloatRange(0, MAX_MINIMUM / 1e6), help="Only if it cost so many dollars or more."
+    "--min-cost",
+    type=click.FloatRange(0, MAX_MINIMUM / 1e6),
+    help="Only if it cost at least that many dollars.",
 )
 @click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
 @click.option("--since", metavar="DATE", help="Ended at or after: 2026-11-20, or a date with a time.")
@@ -131,8 +133,8 @@ def list_requests(
     """
     List completed requests, newest first, including the newest refused ones.
 
-    Team, owner and labels are those of the key at the time of a request; usage is grouped by the owners and
-    labels that keys have now.
+    Team, owner and labels are those that the key had at the time of the request. (`poolgate usage` groups by
+    the owners and labels that keys have now.)
     """
     services.pools.check(pool)
     names = Names.read(pool, services.api_keys, services.accounts)

@@ -32,10 +32,10 @@ from app.wiring import Services
 @dataclass(frozen=True, slots=True)
 class Source:
     """
-    A *document*, not validated, and the *name* of the file that it is from.
+    A *document*, not validated, and the *name* of its file.
 
-    *secrets* are variables besides those of the environment; *extra* is for the output as JSON. *coming* are
-    names of accounts that will be there when the changes are made.
+    *secrets* are variables in addition to the environment; *extra* are fields of the JSON output. *coming*
+    are names of accounts that will exist when the changes are made.
     """
 
     name: str
@@ -59,10 +59,11 @@ class Source:
 @with_store
 def apply(services: Services, as_json: bool, pool: str, file: str, dry_run: bool) -> None:
     """
-    Make a pool as FILE describes it, a YAML or JSON document; - reads standard input.
+    Change a pool to match FILE, a YAML or JSON document; - reads standard input.
 
     FILE has any of the sections settings, limits, prices, accounts, models (routes), teams, keys and
     webhooks; `poolgate dump` shows their form. What FILE leaves out stays as it is, and nothing is removed.
+
     Secrets are in environment variables, which FILE names (api_key_env). A new API key is shown once.
     """
     source = Source("standard input" if file == "-" else file, read_yaml(file))
@@ -78,8 +79,8 @@ def dump(services: Services, as_json: bool, pool: str) -> None:
     """
     Print a pool as a YAML document for `poolgate apply`. It has no secrets.
 
-    Names of environment variables stand for secrets, and API keys are made again: `poolgate backup` copies
-    them. Sign-ins are in `poolgate account export --all`.
+    It names environment variables in place of secrets, and API keys get new secrets when it is applied;
+    `poolgate backup` copies them. Sign-ins are in `poolgate account export --all`.
     """
     services.pools.check(pool)
     document = dump_setup(pool, administration.setup_stores(services))
@@ -99,9 +100,9 @@ def apply_document(
     prepare: Callable[[], None] | None = None,
 ) -> None:
     """
-    Apply the document of *source* to *pool*, and print each change. A *dry_run* only prints.
+    Apply the document of *source* to *pool*, and print each change; a *dry_run* only prints.
 
-    *prepare* adds the accounts that are coming, once everything has been checked.
+    *prepare* adds the accounts that are coming; it runs after all checks.
     """
     plan = _plan(services, pool, source)
     if plan.missing and not dry_run:
@@ -117,7 +118,7 @@ def apply_document(
             else:
                 _show(made)
     finally:
-        if as_json:  # also what was made before a failure: secrets are returned only once
+        if as_json:  # also after a failure: secrets of earlier changes are returned only once
             show_json({"object": "list", "data": reports, **source.extra})
     if not as_json:
         click.echo(summary(changes, dry_run=dry_run))
@@ -128,7 +129,7 @@ def apply_document(
 
 
 def _warn_of_keys(services: Services, pool: str, changes: Sequence[PlannedChange]) -> None:
-    """Print what is probably a mistake in the keys that were added or changed, as `poolgate key` does."""
+    """Print warnings about the keys that were added or changed, as `poolgate key` does."""
     warnings = key_warnings(operations(services).api_keys, services.api_keys, pool, changes)
     for name, warning in warnings:
         click.echo(f"Warning: key '{name}': {warning}.", err=True)

@@ -71,7 +71,7 @@ def show_key(services: Services, as_json: bool, pool: str, name: str) -> None:
 
 
 def _shared_limits(services: Services, key: ApiKey) -> list[tuple[str, Limit]]:
-    """Return the limits of the team and of the pool, which apply to *key* as well, each with its owner."""
+    """Return the limits of the team of *key* and of the pool, which apply to it as well, with their owner."""
     of_team = services.limits.all(key.pool, for_team(key.team)) if key.team else []
     return [
         *((f"team {key.team}", limit) for limit in of_team),
@@ -167,7 +167,7 @@ def _account_facts(view: AccountView) -> Iterator[Pair]:
 
 
 def _setting_facts(view: AccountView) -> Iterator[Pair]:
-    """Yield the settings of requests to the account that are not the usual ones; no secret is among them."""
+    """Yield the settings of requests to the account that are not the default, without secrets."""
     settings = view.account.settings
     secret = [f"{name} (secret)" for name in settings.secret_headers]
     names = [f"{name}={own}" for name, own in settings.model_names.items()]

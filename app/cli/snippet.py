@@ -28,9 +28,9 @@ url_option = click.option(
 
 def gateway_url(settings: Settings, url: str) -> str:
     """
-    Return *url*, or the base URL of the gateway that runs here, without a slash at its end.
+    Return *url*, else the base URL of the gateway that runs here, without a trailing slash.
 
-    Raises click.UsageError for a URL that cannot be one.
+    Raises click.UsageError for a malformed URL.
     """
     if not url:
         gateways = running(settings.home)
@@ -59,7 +59,7 @@ def gateway_url(settings: Settings, url: str) -> str:
     """,
 )
 @click.argument("client", type=click.Choice(CLIENTS), metavar="CLIENT")
-@click.option("--model", default="", metavar="MODEL", help="The model; by default one that an account has.")
+@click.option("--model", default="", metavar="MODEL", help="The model; by default one that an account lists.")
 @url_option
 @in_pool
 @with_store

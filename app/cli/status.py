@@ -1,4 +1,4 @@
-"""`poolgate status`: what runs here, and how its pools are, in a few lines."""
+"""`poolgate status`: the gateways on this machine and the state of the pools, in a few lines."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from app.supervision.running import Gateway, running
 from app.wiring import Services
 
 PROBE_SECONDS = 1.0
-MAX_POOLS = 20  # shown without --pool
-MAX_ALERTS = 5  # of a pool, written out
+MAX_POOLS = 20  # pools shown without --pool
+MAX_ALERTS = 5  # alerts of a pool that are written out
 
 
 @dataclass(frozen=True, slots=True)

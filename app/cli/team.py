@@ -127,7 +127,7 @@ def set_team(
     key_limits: tuple[Limit, ...],
     no_key_limits: bool,
 ) -> None:
-    """Change what new keys of the team NAME get. The team's own limits are changed by `team limit`."""
+    """Change the limits that new keys of the team NAME get. `team limit` changes the team's own limits."""
     if bool(key_limits) == no_key_limits:
         raise click.UsageError("Give one of --key-limit and --no-key-limits")
     changes = TeamChange().load({"key_limits": _texts(key_limits)})

@@ -28,8 +28,8 @@ from app.wiring import Services
 
 SPAN_SECONDS = 60
 REFRESH_SECONDS = 2.0
-MAX_ENTRIES = 5000  # of the span; on a busier pool the newest are a sample
-MAX_ROWS = 10  # of each table
+MAX_ENTRIES = 5000  # ledger entries read; on a busier pool these are a sample of the minute
+MAX_ROWS = 10  # per table
 HEADS = ("REQUESTS", "FAILED", "TOKENS IN/S", "TOKENS OUT/S")
 HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
@@ -38,7 +38,7 @@ GROUPS = {"key": attrgetter("key_id"), "account": attrgetter("account_id"), "mod
 
 @dataclass(slots=True)
 class Load:
-    """What requests of one key, account or model that ended in the span came to."""
+    """Totals of the requests of one key, account or model that ended in the span."""
 
     requests: int = 0
     failed: int = 0
@@ -65,7 +65,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class LoadSnapshot:
     """A pool at `now`, Unix seconds: its open requests, and the loads of the last minute by name."""
 
     pool: str
@@ -74,7 +74,7 @@ class Picture:
     waiting_requests: int
     total: Load
     loads: Mapping[str, Mapping[str, Load]]  # by `key`, `account` and `model`, the busiest first
-    in_flight: Mapping[str, tuple[int, int, str]]  # of accounts by name: requests, cap and state
+    in_flight: Mapping[str, tuple[int, int, str]]  # by account name: requests, cap and state
     refused: Mapping[str, int]  # by code
 
 
@@ -85,15 +85,15 @@ class Picture:
 @with_store
 def top(services: Services, as_json: bool, pool: str, once: bool) -> None:
     """
-    Show the load of a pool, again every two seconds until Ctrl-C.
+    Show the load of a pool, updated every two seconds until Ctrl-C.
 
-    Requests are those that ended in the last minute; open ones hold an account, or wait for one.
+    Requests are those that ended in the last minute; open requests hold an account, or wait for one.
     """
     services.pools.check(pool)
     if as_json:
-        show_json(_public(look(services, pool)))
+        show_json(_public(read_snapshot(services, pool)))
     elif once or terminal_width() is None:
-        click.echo("\n".join(lines(look(services, pool))))
+        click.echo("\n".join(lines(read_snapshot(services, pool))))
     else:
         try:
             _refresh(services, pool)
@@ -105,7 +105,7 @@ def _refresh(services: Services, pool: str) -> None:
     click.clear()
     while True:
         try:
-            shown = lines(look(services, pool))
+            shown = lines(read_snapshot(services, pool))
         except StoreUnavailable as error:
             shown = iter([store_failure(error)])
         height = max(2, shutil.get_terminal_size().lines - 1)
@@ -115,8 +115,8 @@ def _refresh(services: Services, pool: str) -> None:
         time.sleep(REFRESH_SECONDS)
 
 
-def look(services: Services, pool: str) -> Picture:
-    """Return what happens in *pool* now. Six round trips."""
+def read_snapshot(services: Services, pool: str) -> LoadSnapshot:
+    """Return the load of *pool* now. Six round trips."""
     health, names = HealthRepository(services.scripts), Names.read(pool, services.api_keys, services.accounts)
     now = health.now()
     since_ms = int((now - SPAN_SECONDS) * 1000)
@@ -129,7 +129,7 @@ def look(services: Services, pool: str) -> Picture:
     accounts = services.accounts.snapshot(pool)
     in_flight = {one.name: (one.in_flight, one.cap, state_label(one.state)) for one in accounts}
     refused = Counter(_refused_since(services, pool, since_ms / 1000))
-    return Picture(pool, now, open_requests, waiting, total, loads, in_flight, refused)
+    return LoadSnapshot(pool, now, open_requests, waiting, total, loads, in_flight, refused)
 
 
 def _loads(entries: Iterable[LedgerEntry], noun: str, names: Names) -> dict[str, Load]:
@@ -142,26 +142,26 @@ def _loads(entries: Iterable[LedgerEntry], noun: str, names: Names) -> dict[str,
 
 
 def _refused_since(services: Services, pool: str, since: float) -> Iterator[str]:
-    """Yield the codes of requests that were refused since *since*, of those that are stored in full."""
+    """Yield the codes of requests that were refused since *since*, among those that are stored in full."""
     for refusal in services.ledger.refusals.entries(pool):
         if refusal.entry.ended_at < since:
             return
         yield str(refusal.entry.row.get("error") or "")
 
 
-def lines(picture: Picture) -> Iterator[str]:
-    """Yield the lines that show *picture*."""
-    total, width = picture.total, terminal_width()
-    at = moment(picture.now, current_zone())
-    waiting = f"{count(picture.open_requests)} open, {count(picture.waiting_requests)} waiting"
-    yield f"Pool {picture.pool}, {at}: {waiting}"
+def lines(snapshot: LoadSnapshot) -> Iterator[str]:
+    """Yield the lines that show *snapshot*."""
+    total, width = snapshot.total, terminal_width()
+    at = moment(snapshot.now, current_zone())
+    waiting = f"{count(snapshot.open_requests)} open, {count(snapshot.waiting_requests)} waiting"
+    yield f"Pool {snapshot.pool}, {at}: {waiting}"
     ended = f"{count(total.requests)} requests, {count(total.failed)} failed"
     rates = (total.input_tokens / SPAN_SECONDS, total.output_tokens / SPAN_SECONDS)
     tokens = f"{rates[0]:,.1f} tokens/s in, {rates[1]:,.1f} out"
-    refused = ", ".join(f"{count(number)} {code}" for code, number in picture.refused.items()) or "none"
+    refused = ", ".join(f"{count(number)} {code}" for code, number in snapshot.refused.items()) or "none"
     yield f"Last minute: {ended}, {tokens}; refused: {refused}"
-    for noun, loads in picture.loads.items():
-        heads, rows = _rows(noun, loads, picture.in_flight)
+    for noun, loads in snapshot.loads.items():
+        heads, rows = _rows(noun, loads, snapshot.in_flight)
         if rows:
             yield ""
             yield from fitted(heads, rows[:MAX_ROWS], [], width).splitlines()
@@ -172,7 +172,7 @@ def lines(picture: Picture) -> Iterator[str]:
 def _rows(
     noun: str, loads: Mapping[str, Load], in_flight: Mapping[str, tuple[int, int, str]]
 ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Return the heads and rows of one table; accounts have those without requests too."""
+    """Return the heads and rows of one table; that of accounts includes those without requests."""
     if noun != "account":
         return (noun.upper(), *HEADS), [(name, *load.cells()) for name, load in loads.items()]
     rows: list[tuple[object, ...]] = []
@@ -182,23 +182,23 @@ def _rows(
     return (noun.upper(), *HEADS, "OPEN", "CAP", "STATE"), rows
 
 
-def _public(picture: Picture) -> dict[str, Any]:
+def _public(snapshot: LoadSnapshot) -> dict[str, Any]:
     loads = {
         noun: [{noun: name, **load.public()} for name, load in by_name.items()]
-        for noun, by_name in picture.loads.items()
+        for noun, by_name in snapshot.loads.items()
     }
     accounts = [
         {"account": name, "in_flight": open_requests, "cap": cap, "state": state}
-        for name, (open_requests, cap, state) in picture.in_flight.items()
+        for name, (open_requests, cap, state) in snapshot.in_flight.items()
     ]
     return {
-        "pool": picture.pool,
-        "at": picture.now,
+        "pool": snapshot.pool,
+        "at": snapshot.now,
         "seconds": SPAN_SECONDS,
-        "open_requests": picture.open_requests,
-        "waiting_requests": picture.waiting_requests,
-        "total": picture.total.public(),
+        "open_requests": snapshot.open_requests,
+        "waiting_requests": snapshot.waiting_requests,
+        "total": snapshot.total.public(),
         "by": loads,
         "accounts": accounts,
-        "refused": dict(picture.refused),
+        "refused": dict(snapshot.refused),
     }

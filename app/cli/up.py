@@ -23,7 +23,7 @@ from app.supervision.readiness import reachable
 from app.supervision.running import Gateway
 from app.wiring import build
 
-DEMO_KEY = "POOLGATE_DEMO_KEY"  # key of the simulated upstream, which also enables it in the web process
+DEMO_KEY = "POOLGATE_DEMO_KEY"  # of the simulated upstream; also enables it in the web process
 
 
 @click.command(epilog=example("poolgate up --demo", "poolgate up --port 9000"))
@@ -36,10 +36,10 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     """
     Run the gateway on this machine until Ctrl-C.
 
-    Without REDIS_URL it stores its data in a private server under POOLGATE_HOME. With
-    OPENAI_API_KEY set, and without --demo, the account `openai` is added once.
+    Without REDIS_URL it stores its data in a private server under POOLGATE_HOME. If OPENAI_API_KEY is set,
+    and --demo is not, it adds the account `openai` once.
     """
-    # read without --port: a PORT in the environment binds to every address
+    # without --port: a PORT in the environment binds to every address
     overrides = {
         "bind": host or Settings.from_environment(os.environ).bind,
         "port": port,
@@ -126,7 +126,7 @@ def build_greeting(settings: Settings, prepared: Prepared) -> str:
 
 
 def _bind_line(settings: Settings) -> list[str]:
-    """Return a line that names the address which is listened on, unless the URL shows it."""
+    """Return a line with the address that the gateway listens on, unless the URL shows it."""
     if reachable(settings.bind) == settings.bind:
         return []
     return [f"  on   {settings.bind}: other machines reach it too; {NAMES['bind']}=127.0.0.1 prevents that"]
@@ -139,7 +139,7 @@ def _gateway(settings: Settings, prepared: Prepared) -> Gateway:
 
 
 def _admin_line(settings: Settings, start_token: str | None) -> list[str]:
-    """Return the line with the URL of the admin pages, at the first start with its token."""
+    """Return the line with the URL of the admin pages; at the first start, with its token."""
     if settings.admin == "off":
         return []
     origin = _pages_origin(settings)

@@ -1,4 +1,4 @@
-"""`poolgate usage`: usage by key, team, account or model, or by what keys are labelled with."""
+"""`poolgate usage`: usage by key, team, account or model, or by owner or label of keys."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def usage(
 
 
 def _selected_keys(services: Services, pool: str, name: str | None, key_filter: KeyFilter) -> set[str] | None:
-    """Return the ids of the keys to show, those that match both; None: all, removed ones included."""
+    """Return the ids of the keys with that name and the filter; None: all, including removed ones."""
     if name is None and key_filter == KeyFilter():
         return None
     api_keys = services.api_keys.all(pool) if name is None else [services.api_keys.find(pool, name)]
@@ -168,7 +168,9 @@ def _show_report(
     by: str,
     only: Mapping[str, str],
 ) -> None:
-    """Print the usage of what *only* selects in a range: *chosen* is its span, its first and last moment."""
+    """
+    Print the usage of what *only* selects; *chosen* is the span, the first and the last moment of a range.
+    """
     usage, zone = services.ledger.series, services.clock.zone(pool)
     names = Names.read(pool, services.api_keys, services.accounts)
     reporter = UsageReporter(usage, services.ledger.refusals, services.api_keys)
@@ -190,7 +192,7 @@ def _show(by: str, lines: Sequence[tuple[str, Mapping[str, int]]]) -> None:
 
 
 def _extra_figures(by: str) -> tuple[str, ...]:
-    """Return the figures that only accounts have."""
+    """Return the figures that only accounts have, if *by* groups by account."""
     return tuple(OF_ACCOUNTS) if by == "account" else ()
 
 

@@ -1,4 +1,4 @@
-"""The table that `poolgate usage` prints of a range of time: usage, refusals and percentiles."""
+"""The table of `poolgate usage` for a range of time: usage, refusals and percentiles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TIMES = {
     Metric.TOTAL_P95: "TOTAL P95",
     Metric.SPEED: "TOKENS/S",
 }
-NARROW = ("cached_tokens", Metric.FIRST_P50, Metric.TOTAL_P50)  # left out of a narrow terminal
+NARROW = ("cached_tokens", Metric.FIRST_P50, Metric.TOTAL_P50)  # left out on a narrow terminal
 
 
 def show_report(report: UsageReport, within: Range, zone: str, names: Names, *, as_json: bool) -> None:

@@ -86,20 +86,20 @@ def test_no_such_pool(poolgate: Run, services: Services) -> None:
 
 def test_refreshes_on_a_terminal(poolgate: Run, load: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """In place, also after the store was away, until Ctrl-C."""
-    look, failures = MODULE.look, iter([None, StoreUnavailable("away"), None])
+    read_snapshot, failures = MODULE.read_snapshot, iter([None, StoreUnavailable("away"), None])
     waits: list[float] = []
 
-    def look_or_fail(services: Services, pool: str) -> object:
+    def read_or_fail(services: Services, pool: str) -> object:
         if (error := next(failures)) is not None:
             raise error
-        return look(services, pool)
+        return read_snapshot(services, pool)
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(MODULE, "look", look_or_fail)
+    monkeypatch.setattr(MODULE, "read_snapshot", read_or_fail)
     monkeypatch.setattr(MODULE, "terminal_width", lambda: 100)
     monkeypatch.setattr(MODULE.time, "sleep", wait)
 
