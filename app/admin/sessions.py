@@ -30,8 +30,7 @@ class _Cookie(SecureCookieSessionInterface):
 
     def get_cookie_name(self, app: Flask) -> str:
         """
-        Return the cookie's name. Browsers accept `__Secure-…` only over https, so it cannot be planted by
-        http.
+        Return the name of the cookie; browsers accept `__Secure-…` only over https, so http cannot set it.
         """
         return SECURE_COOKIE if request.is_secure else COOKIE
 

@@ -1,5 +1,5 @@
 """
-Every change that operators make, recorded in the audit log, and the checks of an installation.
+Every change that operators can make, recorded in the audit log, and the checks of an installation.
 
-Free of Flask: the admin API, the pages and the command line call it.
+Independent of Flask: the admin API, the pages and the command line all call these.
 """

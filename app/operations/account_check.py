@@ -1,4 +1,4 @@
-"""Send one tiny real request to one account to check whether it answers."""
+"""Send one short real request to an account to check whether it answers."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from app.upstream.client import RequestContent, UpstreamClient
 from app.upstream.echoed_secrets import hide_secrets, secrets_of
 from app.upstream.responses import UpstreamResponse, content_type_of
 
-SECONDS = 30.0  # for the whole response, unless the operator waits longer
+SECONDS = 30.0  # until the response is complete, unless the operator waits longer
 QUESTION = "Answer with the one word: ok"
-CHEAP = ("nano", "mini", "small", "flash")  # preferred where the account may serve many models
+CHEAP = ("nano", "mini", "small", "flash")  # words in the names of models that are preferred
 NOT_FOR_TEXT = (
     *("embedding", "tts", "whisper", "transcribe", "image", "dall-e", "moderation", "audio", "realtime"),
     *("sora", "search", "davinci", "babbage"),
@@ -69,14 +69,14 @@ class AccountCheck:
     """
     The result of one request to an account.
 
-    `status` is the upstream's HTTP status, None without one; `error` is {message, type, code} or None.
+    `status` is the upstream's HTTP status, None if there was none; `error` is {message, type, code} or None.
     `failure` and `scope` classify the error as for any request, see `app.accounts.verdicts`.
     """
 
     ok: bool
     model: str
     status: int | None
-    first_ms: int | None  # until the response's head
+    first_ms: int | None  # until the head of the response
     total_ms: int
     error: ErrorJson | None = None
     failure: str | None = None
@@ -93,10 +93,10 @@ class AccountChecker:
 
     def check(self, pool: str, account: Account, model: str, seconds: float = SECONDS) -> AccountCheck:
         """
-        Send a request for *model* to *account* and return the result, after *seconds* at the latest.
+        Send a request for *model* to *account* and return the result, after at most *seconds*.
 
-        Without a *model*, the probably cheapest of its known models is used. Raises InvalidRequest when
-        none is known.
+        Without a *model*, the one of its known models that is probably the cheapest is used. Raises
+        InvalidRequest if none is known.
         """
         model = model or model_for(account)
         body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
@@ -117,7 +117,7 @@ class AccountChecker:
             finally:
                 response.body.close()
         except GatewayError as error:
-            if isinstance(error, UpstreamRejected):  # perhaps one inside a stream
+            if isinstance(error, UpstreamRejected):  # possibly an error inside a stream
                 hide_secrets(error, secrets_of(account))
             return _failed_check(error, account, model, head_ms, elapsed_ms())
         return AccountCheck(True, model, response.status, head_ms, elapsed_ms())
@@ -125,7 +125,7 @@ class AccountChecker:
     def _send_renewing(
         self, pool: str, account: Account, prepared: UpstreamRequest, seconds: float
     ) -> UpstreamResponse:
-        """Send the request; renew the sign-in once when the upstream refuses its token."""
+        """Send the request; refresh the sign-in once if the upstream refuses its token."""
         try:
             return self._send(account, prepared, seconds)
         except UpstreamRejected as error:
@@ -168,7 +168,7 @@ def _failed_check(
 
 
 def knows_model(account: Account) -> bool:
-    """Return whether a model is known to test *account* with."""
+    """Return whether any model is known with which *account* can be tested."""
     return bool(_known_models(account))
 
 
@@ -177,7 +177,7 @@ def _known_models(account: Account) -> list[str]:
 
 
 def model_for(account: Account) -> str:
-    """Return a model to test *account* with. Raises InvalidRequest when none is known."""
+    """Return a model with which *account* can be tested. Raises InvalidRequest if none is known."""
     known = _known_models(account)
     if not known:
         raise InvalidRequest("Name a model to test with: this account has listed none yet", param="model")
@@ -185,7 +185,7 @@ def model_for(account: Account) -> str:
 
 
 def _cheapest(names: list[str]) -> str:
-    """Return the one of *names*, at least one, that is probably the cheapest for text."""
+    """Return the one of *names* (at least one) that is probably the cheapest for text."""
     texts = [name for name in names if not any(part in name for part in NOT_FOR_TEXT)] or names
     cheap = [name for name in texts if any(part in name for part in CHEAP)]
     return min(cheap or texts, key=lambda name: (len(name), name))
@@ -193,9 +193,9 @@ def _cheapest(names: list[str]) -> str:
 
 def example_model(accounts: Iterable[Account], may_use: Callable[[str], bool] = lambda _: True) -> str | None:
     """
-    Return a model for an example, which *may_use* allows and one of *accounts* has; None: there is none.
+    Return a model for an example that *may_use* allows and one of *accounts* has; None if there is none.
 
-    Accounts in use come first, and those of real upstreams.
+    Active accounts, and those of real upstreams, come first.
     """
 
     def rank(account: Account) -> tuple[bool, bool]:

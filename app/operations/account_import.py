@@ -25,12 +25,12 @@ from schemas.validation_errors import first_error_path
 
 _SECRET_HEADER = re.compile(r"auth|cookie|key|password|secret|token", re.IGNORECASE)
 API_KEY_KIND = "openai"
-MAX_NUMBER = 1000  # of accounts whose names differ by a number alone
+MAX_NUMBER = 1000  # of accounts whose names differ only by a number
 
 
 class ImportOutcome(StrEnum):
     IMPORTED = "imported"
-    UPDATED = "updated"  # an account with this sign-in has newer tokens now
+    UPDATED = "updated"  # an account that has this sign-in got newer tokens
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"  # an account of another provider
     FAILED = "failed"
@@ -46,7 +46,7 @@ class ImportJson(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of one account in a file: its *name* here, '' if it has none, and a *detail*."""
+    """The result for one account in a file: its *name* here, '' if it has none, and a *detail*."""
 
     outcome: ImportOutcome
     name: str = ""
@@ -66,9 +66,9 @@ class AccountImport:
 
     def import_item(self, pool: str, item: Item, fallback_name: str) -> ImportResult:
         """
-        Import *item* into *pool* and return the result, which a faulty one has as well.
+        Import *item* into *pool* and return the result; a faulty item has the result `failed`.
 
-        *fallback_name* is for an account whose file names none. Raises StoreUnavailable, StoreRefused.
+        *fallback_name* is for an account that has no name in the file. Raises StoreUnavailable, StoreRefused.
         """
         if isinstance(item, RejectedItem):
             outcome = ImportOutcome.FAILED if item.is_fault else ImportOutcome.SKIPPED
@@ -86,7 +86,7 @@ class AccountImport:
     def preview_sign_in(
         self, pool: str, name: str, tokens: Tokens, promised: Container[str] = ()
     ) -> ImportResult:
-        """Return what would become of *tokens* as an account *name*; the *promised* names are taken, too."""
+        """Return the result that importing *tokens* as *name* would have; *promised* names count as taken."""
         same = self._sign_ins.find_same(tokens)
         if same is not None:
             return _renewal(pool, same, tokens)
@@ -117,7 +117,7 @@ class AccountImport:
         return ImportResult(ImportOutcome.IMPORTED, name, _describe(item, "an API key", refused))
 
     def _apply_settings(self, pool: str, name: str, item: FoundAccount) -> list[str]:
-        """Apply the settings in *item*, and return those that cannot be, with the reason."""
+        """Apply the settings in *item*; return those that cannot be applied, with the reason."""
         changes: dict[str, Any] = {} if item.weight == 1 else {"weight": item.weight}
         refused = []
         for setting, value in item.settings.items():
@@ -137,7 +137,7 @@ class AccountImport:
         return refused
 
     def _free_name(self, pool: str, name: str, promised: Container[str] = ()) -> str:
-        """Return *name*, with a number where an account of *pool* has it already, or it is *promised*."""
+        """Return *name*, with a number added if an account of *pool* has it, or it is *promised*."""
         taken = set(self._stored.names_by_id(pool).values())
         for number in range(1, MAX_NUMBER):
             numbered = name if number == 1 else f"{name[:60]}-{number}"
@@ -147,7 +147,7 @@ class AccountImport:
 
 
 def _renewal(pool: str, same: SameSignIn, tokens: Tokens) -> ImportResult:
-    """Return what becomes of *tokens* in *pool*, whose person has the *same* sign-in already."""
+    """Return the result for *tokens* of a person whose sign-in *same* is stored already."""
     name = same.account.name
     if same.pool != pool:
         return ImportResult(ImportOutcome.FAILED, name, f"it is an account of pool '{same.pool}' already")
@@ -160,7 +160,7 @@ def _renewal(pool: str, same: SameSignIn, tokens: Tokens) -> ImportResult:
 
 
 def is_older(tokens: Tokens, than: Tokens) -> bool:
-    """Return whether *tokens* were issued before *than*; False where that is unknown."""
+    """Return whether *tokens* were issued before *than*; False if that is unknown."""
     if tokens.refreshed_at and than.refreshed_at:
         return tokens.refreshed_at < than.refreshed_at
     return bool(tokens.expires_at and than.expires_at) and tokens.expires_at < than.expires_at
@@ -178,7 +178,9 @@ def _reason(error: ValidationError | InvalidRequest) -> str:
 
 
 def _headers(value: Any) -> dict[str, Any]:
-    """Return the fields of an account for the headers of a file; values that may be secrets are such."""
+    """
+    Return the account's fields for the headers of a file; values that may be secret become secret headers.
+    """
     if not isinstance(value, dict):
         raise InvalidRequest("must be an object")
     if any(isinstance(text, str) and text.startswith("$") for text in value.values()):

@@ -1,4 +1,4 @@
-"""What the schemas of accounts check for each kind."""
+"""Rules by which the schemas check accounts of each kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KIND_RULES = {
     for kind in KINDS.values()
     if kind.setup is not None
 }
-SIMULATED_RULES = {  # of accounts that a document may name, and never adds
+SIMULATED_RULES = {  # of accounts that a document may name but does not add
     kind.name: KindRules(needs_base_url=False, protocols=kind.protocols)
     for kind in KINDS.values()
     if kind.is_simulated

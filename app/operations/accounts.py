@@ -22,12 +22,12 @@ from app.operations.first_listing import AccountLister, FirstListing
 from app.stores.records.accounts import AccountState
 from schemas.bounds import name_error
 
-# change with every request, so they are left out of the audit log
+# not in the audit log, because they change with every request
 _VOLATILE_FIELDS = ("in_flight", "since_ms")
 
 
 class AuditedState(TypedDict):
-    """What the audit log records of a change of an account's state."""
+    """The fields of an account's state that the audit log records when the state changes."""
 
     state: str
     reason: str
@@ -55,7 +55,7 @@ class AccountOperations(AuditedOperations):
         """
         Add an account with *fields*, those of a valid AccountInput, and return it.
 
-        Raises InvalidRequest when the name is taken, or a credential is missing or malformed.
+        Raises InvalidRequest if the name is taken, or a credential is missing or malformed.
         """
         check_limits_hold(fields)
         account = new_account(
@@ -67,12 +67,12 @@ class AccountOperations(AuditedOperations):
         """
         List the models and the usage of *account*, which was just added or signed in; takes up to 5 s.
 
-        Returns the result or what went wrong; the account stays in both cases.
+        Returns the result, which may be an error; the account stays in both cases.
         """
         return self._lister.fetch(pool, self._accounts.read(pool, account.id))
 
     def list_models(self, pool: str, name: str) -> FirstListing:
-        """List the models and the usage of the account *name* as they are now, as `fetch_listing` does."""
+        """List the current models and usage of the account *name*, as `fetch_listing` does."""
         listing = self.fetch_listing(pool, self._accounts.find(pool, name))
         self._audit.note("account.list_models", pool, name, ok=listing.ok)
         return listing
@@ -96,16 +96,16 @@ class AccountOperations(AuditedOperations):
         """
         Change the account *name*; *changes* are fields of an AccountInput loaded with `partial=True`.
 
-        An empty list of models allows all; headers are merged, and None removes one. A *credential*
-        replaces the account's API key or token.
-        Raises NotFound; InvalidRequest for a credential when the account has a sign-in.
+        An empty list of models allows all. Headers are merged, and None removes one. A *credential* replaces
+        the account's API key or token. Raises NotFound; InvalidRequest for a credential if the account has a
+        sign-in.
         """
         check_limits_hold(changes)
         account = changed_account(self._read_for_change(pool, name, credential), changes)
         if credential:
             if account.signed_in:
                 raise InvalidRequest(
-                    f"Account '{name}' has a sign-in, which renews itself; sign in again instead",
+                    f"Account '{name}' has a sign-in, which refreshes itself; sign in again instead",
                     param="credential",
                 )
             account = replace(account, credential=checked_credential(credential))
@@ -120,7 +120,7 @@ class AccountOperations(AuditedOperations):
         )
 
     def _read_for_change(self, pool: str, name: str, credential: str) -> Account:
-        """Return the account *name*; a new *credential* may replace one that cannot be read here."""
+        """Return the account *name*; a new *credential* may replace one that cannot be decrypted here."""
         try:
             return self._accounts.find(pool, name)
         except CredentialUnreadable:
@@ -130,7 +130,7 @@ class AccountOperations(AuditedOperations):
 
     def put(self, pool: str, account: Account, **extra: str) -> Account:
         """
-        Add *account*, or replace the stored one when it has an id; return it as stored.
+        Add *account*, or replace the stored account if it has an id; return it as stored.
 
         *extra* is recorded with the change.
         """
@@ -156,26 +156,28 @@ class AccountOperations(AuditedOperations):
         return stored
 
     def pause(self, pool: str, name: str) -> Account:
-        """Send no new requests to the account *name*, unless it is paused; running requests continue."""
+        """Pause the account *name*: it gets no new requests, and running requests continue."""
         account = self._accounts.find_without_credential(pool, name)
         if account.state is AccountState.PAUSED:
             return account
         return self._change_state("account.pause", pool, name, self._accounts.pause)
 
     def resume(self, pool: str, name: str) -> Account:
-        """Make the account *name* available again, whatever the reason of its state."""
+        """Make the account *name* available again, whatever took it out of use."""
         return self._change_state("account.resume", pool, name, self._accounts.resume)
 
     def trust_lengths(self, pool: str, name: str) -> Account:
-        """Trust the account *name* again to honour the output lengths that requests set."""
+        """Trust again that the account *name* honours the output lengths that requests set."""
         return self._change_state("account.trust_lengths", pool, name, self._accounts.forget_exceeded)
 
     def forget_refused(self, pool: str, name: str) -> Account:
-        """Send the account *name* again what its server has refused, in case it accepts that now."""
+        """
+        Send the account *name* again the fields that its server has refused, in case it accepts them now.
+        """
         return self._change_state("account.forget_refused", pool, name, self._accounts.forget_refused)
 
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
-        """Remove an account and its credential. Raises InvalidRequest while keys are bound to it."""
+        """Remove an account and its credential. Raises InvalidRequest while keys are restricted to it."""
         before = self._accounts.find_without_credential(pool, name)
         with self._audit.change("account.remove", pool, name) as change:
             change.before = audited_fields(before)
@@ -194,11 +196,11 @@ class AccountOperations(AuditedOperations):
 
     def test(self, pool: str, name: str, model: str = "", seconds: float = SECONDS) -> AccountCheck:
         """
-        Send a tiny request to the account *name*, whatever its state; return the result.
+        Send a short request to the account *name*, whatever its state; return the result.
 
         The request takes up to *seconds*, and is not in the ledger. Without a *model*, one that the account
-        serves is chosen, and its models are listed first when none is known. Raises InvalidRequest with the
-        reason when the list brings none, or is no name of a model.
+        serves is chosen; its models are listed first if none is known. Raises InvalidRequest with the reason
+        if no model is found, or *model* is no valid name.
         """
         if model and (error := name_error(model)):
             raise InvalidRequest(f"model {error}", param="model")
@@ -222,13 +224,13 @@ class AccountOperations(AuditedOperations):
 
 
 def check_limits_hold(fields: Mapping[str, Any]) -> None:
-    """Raise InvalidRequest for settings in *fields* by which a request would be another than limits count."""
+    """Raise InvalidRequest for settings in *fields* that would change what limits count for a request."""
     check_own_fields(fields.get("drop_fields", ()), fields.get("set_fields", {}))
     check_model_names(fields.get("model_names", {}))
 
 
 def audited_fields(account: Account) -> dict[str, Any]:
-    """Return the public fields of *account* that the audit log records, of certificates their digest."""
+    """Return the public fields of *account* that the audit log records; certificates as their digest."""
     recorded = {name: value for name, value in account.public().items() if name not in _VOLATILE_FIELDS}
     if pem := account.settings.ca_certificates:
         recorded["ca_certificates"] = f"sha256:{hashlib.sha256(pem.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""Which alerts hold in a pool now: read from what is stored, never on the path of a request."""
+"""Evaluate which alerts hold in a pool now, from stored data, never on the path of a request."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from app.stores.records.api_keys import KeyState
 from app.stores.records.limits import Limit, LimitStatus
 from app.stores.records.webhooks import AlertKind
 
-STEPS = (100, 80)  # percent of a limit
-END_PERCENT = 75  # below which an alert ends: corrections may lower what was used
-MAX_STATUSES = 200  # limits whose counters one script reads, so that requests do not wait long
-RETURN_SECONDS = 900.0  # after the end of a rest; until then the upstream may refuse the account again
-ERROR_MINUTES = 5  # whose requests are counted
-MIN_FAILED = 10  # requests in that time
-BEGIN_SHARE, END_SHARE = 0.2, 0.1  # of the requests; an alert lasts until less than the second fail
+STEPS = (100, 80)  # percent of a limit at which an alert begins, the highest first
+END_PERCENT = 75  # an alert ends below this; lower than STEPS, because corrections may lower the usage
+MAX_STATUSES = 200  # limits per script, so that requests do not wait long
+RETURN_SECONDS = 900.0  # after the end of a pause; until then the upstream may refuse the account again
+ERROR_MINUTES = 5  # the period in which failed requests are counted
+MIN_FAILED = 10  # failed requests in that period, for an alert
+BEGIN_SHARE, END_SHARE = 0.2, 0.1  # failed share at which an alert begins, and below which it ends
 OUT_STATES = (AccountState.WINDOW_SPENT, AccountState.CREDENTIAL_EXPIRED)  # until a known time
 
 
 @dataclass(frozen=True, slots=True)
 class PoolAccounts:
-    """The accounts of a pool at *now*, Unix seconds; read once for two kinds of alerts."""
+    """The accounts of a pool at *now*, Unix seconds; read once, for two kinds of alerts."""
 
     pool: str
     stored: Sequence[StoredAccount]
@@ -79,7 +79,7 @@ class AlertConditions:
 
 
 def account_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
-    """Yield an alert for each account that needs attention, with what `poolgate doctor` finds first."""
+    """Yield an alert for each account that needs attention, with the first finding of `poolgate doctor`."""
     seen = set[str]()
     for finding in check_accounts(accounts.pool, accounts.stored, accounts.now):
         (name,) = finding.names
@@ -88,12 +88,12 @@ def account_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
             remedy = finding.remedy.replace("NAME", name)
             details = {"account": name, "finding": finding.what, "remedy": remedy}
             text = f"Account {name} needs attention: {finding.what}"
-            step = finding.what.partition(" (")[0]  # without a code, which may alternate
+            step = finding.what.partition(" (")[0]  # without the error code, which may alternate
             yield Alert(AlertKind.ACCOUNT, name, text, step, details=details)
 
 
 class _Serving(Enum):
-    """Whether an account can serve; one that is being tested, or is just due back, may be refused again."""
+    """Whether an account can serve; one that is being tested or has just returned may be refused again."""
 
     YES = "yes"
     PERHAPS = "perhaps"
@@ -102,7 +102,7 @@ class _Serving(Enum):
 
 def pool_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
     """
-    Yield an alert if no account can serve; not if all are paused, which an operator did.
+    Yield an alert if no account can serve; none if operators have paused all.
 
     It does not begin while an account is being tested, nor end before the test has succeeded.
     """
@@ -141,7 +141,7 @@ def _serving(stored: StoredAccount, now: float) -> _Serving:
 
 def error_alerts(figures: Mapping[str, int]) -> Iterator[Alert]:
     """
-    Yield an alert if many of the requests in *figures* have failed, and accounts were the cause.
+    Yield an alert if many of the requests in *figures* have failed because of accounts.
 
     Errors that a request itself caused do not count, nor do failures after which another account answered.
     """
@@ -159,9 +159,9 @@ def error_alerts(figures: Mapping[str, int]) -> Iterator[Alert]:
 
 def limit_alerts(owner: str, status: LimitStatus) -> Iterator[Alert]:
     """
-    Yield an alert if a limit of *owner*, a key or a team, or '' for the pool, is used up to one of STEPS.
+    Yield an alert if a limit of *owner* (a key or a team; '' is the pool) has reached one of STEPS.
 
-    Limits per second and minute, and of parallel requests, have none: they are rates, not budgets.
+    Limits per second and minute, and of parallel requests, cause none: they are rates, not budgets.
     """
     limit = status.limit
     if not _is_budget(limit) or 100 * status.settled < END_PERCENT * limit.max:
@@ -186,5 +186,5 @@ def limit_alerts(owner: str, status: LimitStatus) -> Iterator[Alert]:
 
 
 def _is_budget(limit: Limit) -> bool:
-    """Return whether *limit* is used up over time, and not a rate."""
+    """Return whether *limit* is a budget that is used up over time, and not a rate."""
     return not (limit.unit.is_concurrent or limit.period.is_rolling)

@@ -1,4 +1,4 @@
-"""Deliver messages about alerts to a webhook: one attempt, and what follows from how it ended."""
+"""Deliver alert messages to a webhook: one attempt, and the retry or end that follows."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from app.upstream.webhooks import WebhookClient, describe_failure, sign
 from schemas.webhooks import secret_bytes
 
 RETRY_SECONDS = (10.0, 60.0)  # before the second and the third attempt, which is the last
-MAX_RETRY_SECONDS = 300.0  # that a receiver may request
-MAX_DELIVERIES = 5  # to one webhook while it is claimed
-TEMPORARY = (408, 425, 429)  # of the 4xx statuses
+MAX_RETRY_SECONDS = 300.0  # the longest wait that a receiver may request
+MAX_DELIVERIES = 5  # per claim of a webhook
+TEMPORARY = (408, 425, 429)  # 4xx statuses that are worth a retry
 UNREADABLE = "Its URL was encrypted with another key"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one attempt ended: the status of the response, 0 without one, and what was wrong."""
+    """The result of one attempt: the status of the response, 0 if there was none, and the error."""
 
     status: int
     error: str = ""
     is_temporary: bool = False
-    wait_seconds: float = 0.0  # that the receiver requested
+    wait_seconds: float = 0.0  # requested by the receiver
 
     @property
     def is_delivered(self) -> bool:
@@ -57,7 +57,7 @@ def send_message(
 
 
 class AlertDelivery:
-    """Delivers the pending messages of webhooks, of each in order."""
+    """Delivers the pending messages of webhooks; those of one webhook in order."""
 
     def __init__(self, alerts: AlertRepository, client: WebhookClient) -> None:
         self._alerts = alerts
@@ -65,10 +65,11 @@ class AlertDelivery:
 
     def deliver(self, pool: str, webhook: Webhook, now: float) -> int:
         """
-        Deliver what is due at *now* (the store's clock), unless another process does; return how much.
+        Deliver the messages due at *now* (the store's clock); return their number.
 
-        A failed message is tried again by a later call, three times in all. If this process dies between
-        a delivery and its record, the message is delivered again with the same id.
+        If another process is delivering to the webhook, it delivers none. A failed message is tried again by
+        a later call, three times in all. If this process dies between a delivery and its record, the message
+        is delivered again with the same id.
         """
         if not self._alerts.claim(pool, webhook.name):
             return 0

@@ -46,15 +46,15 @@ class ApiKeyOperations(AuditedOperations):
         """
         Create the key that *fields*, those of a valid KeyInput, describe; return it and its secret.
 
-        *limits* are results of `parse_limit` and replace the texts in *fields*. The secret is returned
-        only here; it is '' where *fields* have the SHA-256 of another gateway's key. Without any limits, the
-        key gets those that its team has for new keys. Raises InvalidRequest when the name is taken, NotFound
-        for unknown accounts and teams.
+        *limits* are results of `parse_limit` and replace the texts in *fields*. The secret is returned only
+        here; it is '' if *fields* have the SHA-256 of another gateway's key. Without any limits, the key gets
+        those that its team has for new keys. Raises InvalidRequest if the name is taken, NotFound for unknown
+        accounts and teams.
         """
         name, foreign_digest = fields["name"], fields.get("sha256", "")
         if foreign_digest and pool != FOREIGN_POOL:
             raise InvalidRequest(
-                f"Keys of other gateways name no pool, and are looked up in the pool '{FOREIGN_POOL}' alone",
+                f"Keys of other gateways name no pool, so they work only in the pool '{FOREIGN_POOL}'",
                 param="sha256",
             )
         limits = list(map(parse_limit, fields.get("limits", ()))) if limits is None else limits
@@ -79,8 +79,8 @@ class ApiKeyOperations(AuditedOperations):
         """
         Change the key *name*; *changes* are fields of a KeyInput loaded with `partial=True`.
 
-        An empty list of models or accounts allows all; a team of None is none. `limits` are
-        changed by `LimitOperations`.
+        An empty list of models or accounts allows all; a team of None removes the key from its team.
+        `LimitOperations` changes the limits.
         """
         fields = {field: changes[field] for field in _PLAIN_FIELDS if field in changes}
         if "models" in changes:
@@ -90,7 +90,7 @@ class ApiKeyOperations(AuditedOperations):
         return self._change_key("key.change", pool, name, lambda: self._api_keys.change(pool, name, **fields))
 
     def find_warnings(self, pool: str, key: ApiKey) -> list[str]:
-        """Return sentences about what is probably a mistake in *key*, which was just created or changed."""
+        """Return sentences about probable mistakes in *key*, which was just created or changed."""
         return key_warnings(key, self._accounts.all(pool), time.time(), self._routes.current(pool))
 
     def disable(self, pool: str, name: str) -> ApiKey:
@@ -102,10 +102,10 @@ class ApiKeyOperations(AuditedOperations):
 
     def rotate(self, pool: str, name: str, overlap_seconds: float = 0) -> tuple[ApiKey, str]:
         """
-        Give the key *name* a new secret; the former one stays valid for *overlap_seconds*.
+        Give the key *name* a new secret; the old one stays valid for *overlap_seconds*.
 
-        Returns the key and the secret, which is returned only here. Raises NotFound, and InvalidRequest
-        for an overlap past 90 days.
+        Returns the key and the secret, which is returned only here. Raises NotFound, and InvalidRequest for
+        an overlap of more than 90 days.
         """
         if not 0 <= overlap_seconds <= MAX_OVERLAP_SECONDS:
             raise InvalidRequest("An overlap is between 0 and 90 days", param="overlap")

@@ -12,18 +12,18 @@ from app.stores.records.audit import Actor, Change
 
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """The audit log as *actor* writes it, and the pools that a change may create."""
+    """The audit log as *actor* writes it; also creates pools that a change names."""
 
     log: AuditLog
     actor: Actor
     pools: PoolRepository
 
     def change(self, action: str, pool: str, name: str) -> AbstractContextManager[Change]:
-        """Record the change that the block makes; see `AuditLog.change`."""
+        """Record the change that the block makes, see `AuditLog.change`."""
         return self.log.change(self.actor, action, pool, name)
 
     def note(self, action: str, pool: str, name: str, **extra: object) -> None:
-        """Record an action that changes nothing stored."""
+        """Record an action that changes no stored data."""
         self.log.note(self.actor, action, pool, name, **extra)
 
     def ensure_pool(self, pool: str) -> None:
@@ -35,7 +35,7 @@ class AuditTrail:
 
 
 class AuditedOperations:
-    """Base of the operations on one noun: every change goes through `_audit`."""
+    """Base of the operations on one noun; every change goes through `_audit`."""
 
     def __init__(self, audit: AuditTrail) -> None:
         self._audit = audit

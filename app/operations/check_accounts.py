@@ -1,4 +1,6 @@
-"""Check the accounts of a pool: their credentials, their servers, and why they are out of use."""
+"""
+Check the accounts of a pool: their credentials, their servers, and the reasons that they are out of use.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from app.presentation.accounts import certificates_in, failure_label
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 
-SOON_SECONDS = 30 * 86_400  # before a certificate expires
+SOON_SECONDS = 30 * 86_400  # before a certificate expires, it is reported
 MAX_SUBJECT_CHARS = 200
-MAX_REFUSED = 10  # fields that are listed
+MAX_REFUSED = 10  # fields that a finding lists
 # results of the job `models` when the server did not answer
 UNREACHABLE = ("upstream_unavailable", "stream_idle_timeout", "upstream_request_timeout")
 _SEALED = ("credential", "sign_in", "secrets")
@@ -50,7 +52,7 @@ def read_accounts(stores: CheckStores, pool: str) -> list[StoredAccount]:
 
 
 def is_readable(vault: Vault, fields: Mapping[str, str | None]) -> bool:
-    """Return whether *vault* has the key that the secrets of a stored account were encrypted with."""
+    """Return whether *vault* has the key with which the secrets of a stored account were encrypted."""
     try:
         for name in _SEALED:
             if sealed := fields.get(name):
@@ -115,7 +117,7 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
 
 
 def _check_certificates(account: Account, now: float) -> Iterator[Diagnostic]:
-    """Yield the own certificates that have expired, or soon do: wrong where none is left."""
+    """Yield the account's own CA certificates that expire soon or have expired; an error if none is left."""
     certificates = certificates_in(account.settings.ca_certificates)
     is_any_valid = any(one.expires_at > now for one in certificates)
     for one in certificates:
@@ -152,7 +154,7 @@ def _describe_state(account: Account) -> Diagnostic:
 
 
 def _check_failures(record: StoredAccount) -> Iterator[Diagnostic]:
-    """Yield whether an account fails but stays in use, because too few others can replace it."""
+    """Yield a finding for an account that fails but stays in use, because too few others could replace it."""
     if record.account.stays_in_use:
         what = "its latest attempts failed; it stays in use because too few others could take its place"
         yield _note(what, "poolgate account test NAME")

@@ -13,14 +13,14 @@ from app.operations.diagnostic import Diagnostic, Level
 from app.stores import private_server
 from app.stores.health import HealthRepository
 
-MIN_BYTES, FEW_BYTES = 200 * 1024**2, 1024**3  # free, where the private server and the spool write
+MIN_BYTES, FEW_BYTES = 200 * 1024**2, 1024**3  # free space where the private server and the spool write
 REPAIR_SECONDS = 86400
-LATE_PERIODS, LATE_SECONDS = 3, 60  # a job later than this is reported
-GONE_SECONDS = 7 * 86400  # a job that has not run for longer, while others have, was removed
+LATE_PERIODS, LATE_SECONDS = 3, 60  # a job that is later than this is reported
+GONE_SECONDS = 7 * 86400  # a job that has not run for longer, while others have, does not exist any more
 
 
 def check_disk(home: Path) -> Iterator[Diagnostic]:
-    """Yield whether the disk of *home* is nearly full."""
+    """Yield a finding if the disk of *home* is nearly full."""
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     if free < FEW_BYTES:
@@ -30,13 +30,13 @@ def check_disk(home: Path) -> Iterator[Diagnostic]:
 
 
 def check_secret_file(path: Path) -> Iterator[Diagnostic]:
-    """Yield whether others than its owner may read the secret keys in *path*."""
+    """Yield a finding if users other than its owner may read the secret keys in *path*."""
     if path.exists() and path.stat().st_mode & 0o077:
         yield Diagnostic(Level.WRONG, str(path), "others may read the secret keys", f"chmod 600 {path}")
 
 
 def check_repairs(home: Path, now: float) -> Iterator[Diagnostic]:
-    """Yield the repairs of the private server under *home* in the last day, one for each kind."""
+    """Yield the repairs of the private server under *home* in the last day, one finding for each kind."""
     times_by_event: dict[str, list[float]] = {}
     for at, what in private_server.repairs_since(home, now - REPAIR_SECONDS):
         times_by_event.setdefault(what, []).append(at)
@@ -47,7 +47,7 @@ def check_repairs(home: Path, now: float) -> Iterator[Diagnostic]:
 
 
 def check_spool(folder: Path) -> Iterator[Diagnostic]:
-    """Yield whether *folder* has settlements of an earlier process."""
+    """Yield a finding if *folder* has settlements of an earlier process."""
     if files := Spool(folder).files():
         settlements = counted(len(files), "file of settlements is", "files of settlements are")
         what = f"{settlements} not in the ledger yet"
@@ -57,7 +57,7 @@ def check_spool(folder: Path) -> Iterator[Diagnostic]:
 
 
 def check_dead_letters(home: Path) -> Iterator[Diagnostic]:
-    """Yield whether settlements were rejected, or came too late, and are in a file under *home*."""
+    """Yield a finding if settlements were rejected, or came too late, and are in a file under *home*."""
     letters = DeadLetters(home)
     if count := letters.count():
         settlements = counted(count, "settlement; its request was", "settlements; their requests were")

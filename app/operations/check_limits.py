@@ -1,4 +1,4 @@
-"""Check for limits that are nearly used up, and strict limits under which no request can be admitted."""
+"""Find limits that are nearly used up, and strict limits under which no request can be admitted."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from app.stores.records.limits import Limit, LimitScope, LimitUnit
 from app.stores.records.teams import Team
 
 NEAR_PERCENT = 90.0
-MAX_MODELS = 200  # of a pool, tried for each limit until one can be admitted
+MAX_MODELS = 200  # models of a pool that are tried for a limit until one can be admitted
 SMALL = {"messages": [{"role": "user", "content": "Hello"}]}
 SMALL_BYTES = 100
-SHORT_TOKENS = 16  # few requests need less
+SHORT_TOKENS = 16  # an output length that few requests go below
 RAISE_LIMIT = "raise the limit"
 LIST_LIMITS = {
     Subject.KEY: "key limit list NAME",
@@ -29,7 +29,7 @@ LIST_LIMITS = {
 
 
 def owned_limits(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> list[tuple[str, Limit]]:
-    """Return the limits of *api_keys*, of active teams and of *pool*, each with its owner's name, or ''."""
+    """Return (owner's name, limit) for *api_keys*, active teams and *pool*; the name is '' for the pool."""
     owned = [(key.name, limit) for key in api_keys for limit in key.limits]
     owned += [(team.name, limit) for team in _active_teams(stores, pool) for limit in team.limits]
     return owned + [("", limit) for limit in stores.limits.all(pool)]
@@ -57,7 +57,7 @@ def check_usage(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> I
 def check_strict_limits(
     stores: CheckStores, pool: str, api_keys: Sequence[ApiKey], accounts: Sequence[StoredAccount]
 ) -> Iterator[Diagnostic]:
-    """Yield the strict limits that refuse every request, or every one that sets no output length."""
+    """Yield the strict limits that refuse every request, or every request that sets no output length."""
     if not any(_is_checked(limit) for _, limit in owned_limits(stores, pool, api_keys)):
         return
     small_requests = _SmallRequests(stores, pool)
@@ -76,7 +76,7 @@ def check_strict_limits(
 
 
 def _subject(name: str, limit: Limit) -> Subject:
-    """Return what the owner *name* of *limit* is; '' is the pool."""
+    """Return what kind of object the owner *name* of *limit* is; '' is the pool."""
     if not name:
         return Subject.NONE
     return Subject.TEAM if limit.scope is LimitScope.TEAM else Subject.KEY
@@ -87,7 +87,7 @@ def _is_checked(limit: Limit) -> bool:
 
 
 def _known_models(accounts: Sequence[StoredAccount]) -> list[str]:
-    """Return the models that accounts are known to serve, MAX_MODELS at most."""
+    """Return the models that accounts are known to serve, at most MAX_MODELS."""
     models = dict.fromkeys(
         model for stored in accounts for model in stored.account.offered_models if "*" not in model
     )
@@ -104,7 +104,7 @@ class _SmallRequests:
         self._known: dict[tuple[str, int], Bounds] = {}
 
     def reserved(self, model: str, length: int, unit: LimitUnit) -> int | None:
-        """Return the amount of *unit* that is reserved, None when it has no bound."""
+        """Return the amount of *unit* that is reserved, None if it has no upper bound."""
         bounds = self._known.get((model, length))
         if bounds is None:
             body = SMALL | {"model": model} | ({"max_completion_tokens": length} if length else {})
@@ -124,7 +124,9 @@ class _LimitFinding:
     remedy: str
 
     def about(self, pool: str, subject: Subject, name: str) -> Diagnostic:
-        """Return a diagnostic about the key or team *name* of *pool*; of Subject.NONE: about the pool."""
+        """
+        Return a diagnostic about the key or team *name* of *pool*; with Subject.NONE, about the pool itself.
+        """
         names = (name,) if subject else ()
         return Diagnostic(self.level, pool, self.what, self.remedy, subject, names)
 

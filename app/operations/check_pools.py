@@ -22,9 +22,9 @@ from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey, KeyState
 from app.stores.secrets import Vault
 
-SOON_SECONDS = 3 * 86400.0  # before the end of a key
-COUNTED_SECONDS = 300.0  # how long a count of old secret keys is reused
-OVERDUE_MS = 60_000  # leases are swept within seconds where anything runs
+SOON_SECONDS = 3 * 86400.0  # before a key expires
+COUNTED_SECONDS = 300.0  # how long the count of values under old secret keys is reused
+OVERDUE_MS = 60_000  # a lease that expired so long ago: running processes sweep them within seconds
 
 
 def check_pools(stores: CheckStores, pool: str | None) -> Iterator[Diagnostic]:
@@ -38,15 +38,15 @@ def check_pools(stores: CheckStores, pool: str | None) -> Iterator[Diagnostic]:
 
 _counted: WeakKeyDictionary[Vault, tuple[float, int]] = (
     WeakKeyDictionary()
-)  # by vault: when counted, values under older keys
+)  # by vault: (time of the count, values under older keys)
 
 
 def check_secret_keys(stores: CheckStores) -> Iterator[Diagnostic]:
-    """Yield whether something is still encrypted with a secret key that is not the newest."""
+    """Yield a finding if values are still encrypted with a secret key that is not the newest."""
     if stores.vault.size == 1:
         return
     at, older = _counted.get(stores.vault, (-COUNTED_SECONDS, 0))
-    if time.monotonic() - at >= COUNTED_SECONDS:  # it reads all keys of the store
+    if time.monotonic() - at >= COUNTED_SECONDS:  # the count reads all keys of the store
         older = stores.count_sealed().older
         _counted[stores.vault] = time.monotonic(), older
     if older:
@@ -55,7 +55,7 @@ def check_secret_keys(stores: CheckStores) -> Iterator[Diagnostic]:
 
 
 def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
-    """Return the problems of one pool, in a number of round trips that does not grow with it."""
+    """Return the problems of one pool; the number of round trips does not grow with the pool."""
     records, api_keys = read_accounts(stores, name), stores.api_keys.all(name)
     now = stores.health.now()
     overdue = stores.health.count_overdue_leases(name, now * 1000 - OVERDUE_MS)
@@ -112,7 +112,7 @@ def _check_serving(pool: str, records: Sequence[StoredAccount]) -> Iterator[Diag
 
 
 def _only_demo(records: Sequence[StoredAccount]) -> bool:
-    """Return whether the simulated upstream is the only account that serves: it answers demo models alone."""
+    """Return whether only the simulated upstream serves, which answers demo models alone."""
     accounts = [record.account for record in records]
     is_used = any(
         kind_of(account).is_simulated and account.state == AccountState.ACTIVE for account in accounts
@@ -135,7 +135,7 @@ def _check_expiry(pool: str, key: ApiKey, now: float) -> Iterator[Diagnostic]:
 
 
 def _check_routes(pool: str, routes: RouteTable, known: Collection[str]) -> Iterator[Diagnostic]:
-    """Yield which routes name accounts that are not among the ids *known*."""
+    """Yield the routes that name accounts whose ids are not *known*."""
     for route in (*routes.exact.values(), *routes.patterns):
         if not route.accounts() <= set(known):
             what = f"the model route '{route.name}' names removed accounts or empty groups"
@@ -144,7 +144,9 @@ def _check_routes(pool: str, routes: RouteTable, known: Collection[str]) -> Iter
 
 
 def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTable) -> Iterator[Diagnostic]:
-    """Yield why no account can ever serve *key*, or one of its models, whatever their states."""
+    """
+    Yield the reason no account can ever serve *key*, or one of its models, whatever the accounts' states.
+    """
     of_key = (Subject.KEY, (key.name,))
     allowed = [account for account in known if not key.accounts or account.id in key.accounts]
     if not allowed:
@@ -167,7 +169,7 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTa
 
 
 def _serves(account: Account, name: str) -> bool:
-    """Return whether *account* is given *name*, or a model that it matches as a pattern."""
+    """Return whether *account* may serve *name*, or, if *name* is a pattern, a model that matches it."""
     return any(matches(name, model) for model in account.served_models)
 
 

@@ -14,12 +14,12 @@ MIN_VERSION = (6, 2)
 MAX_CLOCK_SECONDS = 2.0
 FULL_SHARE = 0.9  # of maxmemory
 PINGS = 5
-SLOW_SECONDS = 0.010  # a request makes three round trips before it is sent
+SLOW_SECONDS = 0.010  # a request takes three round trips before it is sent
 WHERE = "redis"
 
 
 def check_redis(health: HealthRepository, timeout_seconds: float) -> Iterator[Diagnostic]:
-    """Yield the problems of the server; *timeout_seconds* is the timeout of requests for it."""
+    """Yield the problems of the server; *timeout_seconds* is the store timeout of requests."""
     info = health.server_info()
     clock_offset = health.now() - time.time()
     yield from _check_kind(info)
@@ -27,7 +27,7 @@ def check_redis(health: HealthRepository, timeout_seconds: float) -> Iterator[Di
     yield from _check_persistence(info)
     if abs(clock_offset) > MAX_CLOCK_SECONDS:
         what = f"its clock is {clock_offset:+.0f} s from this machine's"
-        yield Diagnostic(Level.WRONG, WHERE, what, "keep time with NTP")
+        yield Diagnostic(Level.WRONG, WHERE, what, "synchronize its clock with NTP")
     yield from _check_latency(health, timeout_seconds)
 
 
@@ -65,9 +65,9 @@ def _check_persistence(info: ServerInfo) -> Iterator[Diagnostic]:
 
 
 def _check_latency(health: HealthRepository, timeout_seconds: float) -> Iterator[Diagnostic]:
-    # the minimum: more may be this process's own wait for a processor
+    # the minimum: longer times may be this process's own wait for a CPU
     latency = min(health.measure_latency() for _ in range(PINGS))
     if latency > SLOW_SECONDS:
         level = Level.WRONG if latency > timeout_seconds / 2 else Level.NOTE
         what = f"it takes {latency * 1000:.0f} ms to answer; a request waits for it three times"
-        yield Diagnostic(level, WHERE, what, "move it nearer, or look at what else its machine does")
+        yield Diagnostic(level, WHERE, what, "move it nearer, or check what else runs on its machine")

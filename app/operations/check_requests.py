@@ -11,13 +11,13 @@ from app.operations.diagnostic import Diagnostic, Level
 
 MODEL_MISSING = "model_not_found"
 RECENT_SECONDS = 86400
-MAX_MODELS, MAX_NAME_CHARS = 5, 64  # shown; callers may invent names
+MAX_MODELS, MAX_NAME_CHARS = 5, 64  # models in the finding; callers may invent names
 
 
 def check_missing_models(
     stores: CheckStores, pool: str, records: Sequence[StoredAccount], now: float
 ) -> Iterator[Diagnostic]:
-    """Yield the models that were requested and refused in the last day, and that no account lists now."""
+    """Yield the models for which requests were refused in the last day, and that no account lists now."""
     offered = {model for record in records for model in record.account.offered_models}
     requested: Counter[str] = Counter()
     for refusal in stores.refusals.entries(pool):

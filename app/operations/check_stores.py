@@ -1,4 +1,4 @@
-"""What the checks of pools read."""
+"""The stores that the checks of pools read."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from app.operations.diagnostic import Diagnostic, Level, pool_option
 
 
 def check_webhooks(stores: CheckStores, pool: str) -> Iterator[Diagnostic]:
-    """Yield the webhooks of *pool* that receive nothing. Two round trips, one without webhooks."""
+    """Yield the webhooks of *pool* that receive nothing. Two round trips, or one if there are no webhooks."""
     webhooks = stores.webhooks.all(pool)
     statuses = stores.alerts.statuses(pool, [webhook.name for webhook in webhooks])
     for webhook in webhooks:

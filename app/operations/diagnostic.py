@@ -1,4 +1,4 @@
-"""The findings of a check, and how findings that many accounts share become one."""
+"""The finding of a check; findings that several accounts share are merged into one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Diagnostic:
     """
     A finding about `where`, and the `remedy` for it.
 
-    With a `subject`, it is about the accounts, keys or teams `names` of the pool `where`; NAME in their
+    With a `subject`, it is about the accounts, keys or teams `names` of the pool `where`. NAME in the
     `remedy` stands for each name, and `detail` is what differs between the names.
     """
 
@@ -56,7 +56,7 @@ class Diagnostic:
     detail: str = ""
 
     def public(self) -> DiagnosticJson:
-        """Return the JSON fields; `mend` is the remedy."""
+        """Return the JSON fields; the remedy is called `mend`."""
         return public_fields(self, DiagnosticJson, mend="remedy")
 
 
@@ -66,7 +66,7 @@ def pool_option(pool: str) -> str:
 
 
 def group_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Merge diagnostics that differ only by name and detail; keep the order."""
+    """Merge diagnostics that differ only by name and detail, without changing the order."""
     groups: dict[Diagnostic, list[tuple[str, str]]] = {}
     for diagnostic in diagnostics:
         members = groups.setdefault(replace(diagnostic, names=(), detail=""), [])

@@ -15,7 +15,7 @@ STORE_FIX = "start it, or set REDIS_URL to where it is"
 
 
 class Doctor:
-    """Each check takes a few round trips to the store; none reads the whole store."""
+    """All checks. Each takes a few round trips to the store; none reads the entire store."""
 
     def __init__(self, settings: Settings, stores: CheckStores) -> None:
         self._settings = settings

@@ -11,7 +11,7 @@ from app.errors import GatewayError, StoreUnavailable
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a change of the object *name* led to: its `value`, or the `error`."""
+    """The result of a change of the object *name*: a `value`, or the `error`."""
 
     name: str
     value: object = None
@@ -23,7 +23,7 @@ class Result:
 
     @property
     def text(self) -> str:
-        """What to show: why it failed, or the text that the change returned."""
+        """Text to show: the error message, or the text that the change returned."""
         if self.error is not None:
             return self.error.message
         return self.value if isinstance(self.value, str) else ""
@@ -31,10 +31,10 @@ class Result:
 
 def apply_each(apply: Callable[[str], object], names: Sequence[str], *, workers: int = 1) -> list[Result]:
     """
-    Apply a change to each of *names*, and return the results in their order.
+    Apply a change to each of *names*, and return the results in the same order.
 
-    One that fails does not stop the others, but without the store the rest is not tried. *workers* are
-    changed at the same time, in threads of their own if there are several.
+    A failure does not stop the other changes; but once the store is unavailable, the rest is not tried. Up to
+    *workers* changes run in parallel, in threads if there are several.
     """
     outages: list[StoreUnavailable] = []
 

@@ -26,7 +26,7 @@ READABLE_SETTINGS = (
     *("graceful_timeout_seconds", "slow_client_seconds", "idempotency", "max_recorded_bytes", "cors_origins"),
     *("websocket", "websockets_per_key", "websocket_idle_seconds", "websocket_age_seconds"),
 )
-_URL_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")  # in front of a URL's host
+_URL_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")  # the user and password in front of a URL's host
 
 
 class SettingsJson(TypedDict):

@@ -1,4 +1,6 @@
-"""Sign in people whom another service has verified: by their identity, never by their e-mail alone."""
+"""
+Sign in people whom another service has verified: by their identity, never by their e-mail address alone.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ NO_ROLE = "You may not sign in here: no rule of this gateway gives you a role. A
 
 
 class ExternalSignIn:
-    """Each change is in the audit log, as one of the operator from *address*."""
+    """Each change is in the audit log, as made by the operator from *address*."""
 
     def __init__(
         self, operator_stores: OperatorStores, audit: AuditLog, rules: RoleRules, address: str
@@ -31,9 +33,9 @@ class ExternalSignIn:
 
     def sign_in(self, user: ExternalUser, invitation_secret: str = "") -> Operator:
         """
-        Return the operator of *user*, created by an invitation or by the rules if there is none.
+        Return the operator of *user*; an invitation or the role rules may create them.
 
-        The rules assign the role of those whom they created, at each sign-in. Raises SignInRefused.
+        At each sign-in, the rules assign the role of operators whom they created. Raises SignInRefused.
         """
         name = self._operators.name_of(user.identity)
         if name is None:
@@ -49,8 +51,8 @@ class ExternalSignIn:
         return assigned
 
     def review(self, name: str) -> None:
-        """Lower the role of *name* to what the rules of the settings give now, or suspend them."""
-        with suppress(NotFound):  # removed meanwhile
+        """Lower the role of *name* to what the role rules of the settings give now, or suspend them."""
+        with suppress(NotFound):  # the operator was removed meanwhile
             operator, facts = self._operators.find(name), self._operators.facts(name)
             role = self._rules.role_of(facts)
             if role is not None and role.includes(operator.role):
@@ -61,7 +63,7 @@ class ExternalSignIn:
         """
         Let the operator *name* sign in as *user* as well. Raises SignInRefused.
 
-        Sessions by another identity end, except the one with the secret *but*.
+        Sessions by another identity end, except the session with the secret *but*.
         """
         with self._audit.change(self._actor(name), "operator.link", "", name) as change:
             change.before = self._operators.find(name).public()
@@ -92,7 +94,7 @@ class ExternalSignIn:
     def _assign(
         self, operator: Operator, role: Role | None, facts: frozenset[str], *, signed_in: bool
     ) -> Operator:
-        """Assign *role*, None for none, and return the operator; it is audited where that changes them."""
+        """Assign *role*, or None to suspend, and return the operator; recorded if it changes them."""
         name, basis = operator.name, RoleBasis(self._rules.fingerprint, facts)
         present = None if operator.suspended else operator.role
         if role is present:
@@ -101,7 +103,7 @@ class ExternalSignIn:
             return operator
         action = "operator.suspend" if role is None else "operator.role"
         with (
-            suppress(InvalidRequest),  # the last owner stays one
+            suppress(InvalidRequest),  # the last owner stays an owner
             self._audit.change(self._actor(name), action, "", name) as change,
         ):
             self._operators.assign_role(name, role, basis, signed_in=signed_in)
@@ -114,9 +116,9 @@ class ExternalSignIn:
 
 
 def _name(user: ExternalUser) -> str:
-    """Return a name for *user*, whose characters may not all be allowed in one. Raises SignInRefused."""
+    """Return a name for *user*, without characters that names may not have. Raises SignInRefused."""
     allowed = "".join(letter if letter.isalnum() or letter in "._@+-" else "-" for letter in user.name)
     try:
         return checked_name(normalize_name(allowed)[:64])
     except InvalidRequest:
-        raise SignInRefused("The sign-in service has no name of yours that can be used here") from None
+        raise SignInRefused("The sign-in service reported no name of yours that can be used here") from None

@@ -1,8 +1,8 @@
 """
-List the models and the usage of an account that was just added, or find out why there are none.
+List the models and the usage of an account that was just added, or find the reason that this fails.
 
-It runs in the request that adds the account, so that `/v1/models` is not empty until a worker runs, and
-an operator sees a wrong address or key immediately. All its requests together take up to five seconds.
+It runs in the request that adds the account, so that `/v1/models` is not empty until a worker runs, and an
+operator sees a wrong address or key immediately. All its requests together take up to five seconds.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from app.upstream.client import UpstreamClient
 
 log = structlog.get_logger()
 
-SECONDS = 5.0  # for all requests together
-ADDRESS_SECONDS = 2.0  # of SECONDS, for trying the base URL with /v1
+SECONDS = 5.0  # for all queries together
+ADDRESS_SECONDS = 2.0  # reserved of SECONDS, to try the base URL with /v1
 REFUSED = (401, 403)
 MAX_MESSAGE_CHARS = 200
 
@@ -49,9 +49,9 @@ class FirstListingJson(TypedDict):
 @dataclass(frozen=True, slots=True)
 class FirstListing:
     """
-    `models` is the number of models listed, None when there is no list.
+    `models` is the number of models listed, None if the listing failed.
 
-    `error` is a message, None when the listing succeeded; `code` is its code, `hint` a possible remedy.
+    `error` is a message, None if the listing succeeded; `code` is its code, `hint` a possible remedy.
     """
 
     models: int | None = None
@@ -64,7 +64,7 @@ class FirstListing:
         return self.error is None
 
     def sentence(self) -> str:
-        """Return the result for an operator: `reachable, 14 models`, or the error and its hint."""
+        """Return the result for operators: `reachable, 14 models`, or the error and its hint."""
         if self.error is None:
             return f"reachable, {count(self.models or 0)} {'model' if self.models == 1 else 'models'}"
         return f"{self.error}. {self.hint}" if self.hint else self.error
@@ -85,9 +85,9 @@ class AccountLister:
 
     def fetch(self, pool: str, account: Account, seconds: float = SECONDS) -> FirstListing:
         """
-        List the models of *account*, and its usage when its kind has usage windows; store both.
+        List the models of *account*, and its usage if its kind has usage windows; store both.
 
-        Takes at most *seconds*. No failure of the upstream is raised. Raises StoreUnavailable.
+        Takes at most *seconds*. Failures of the upstream are in the result. Raises StoreUnavailable.
         """
         deadline = time.monotonic() + seconds
         models, usage = self._query(account, seconds)
@@ -113,7 +113,7 @@ class AccountLister:
     def _query(
         self, account: Account, seconds: float
     ) -> tuple[JsonObject | GatewayError, JsonObject | GatewayError | None]:
-        """Query the list of models and the usage at the same time; return both replies."""
+        """Query the list of models and the usage in parallel; return both replies."""
 
         kind = kind_of(account)
 
@@ -137,12 +137,12 @@ class AccountLister:
         return FirstListing(models)
 
     def _find_hint(self, account: Account, listing: FirstListing, seconds: float) -> str | None:
-        """Suggest a longer base URL, such as one with /v1, when models are listed there only."""
+        """Return a hint at a longer base URL, such as one with /v1, if models are listed only there."""
         url, ending = account.base_url, kind_of(account).base_url_ending
         if not ending or listing.models is not None or url.endswith(ending) or seconds <= 0:
             return None
         if listing.code in ("upstream_unavailable", "stream_idle_timeout"):
-            return None  # the host does not answer: a longer path changes nothing
+            return None  # the host does not answer, so a longer path would not help
         limit = min(seconds, ADDRESS_SECONDS)
         reply = _Query(
             lambda: checked_object(self._upstream.get_json(account, f"{ending}/models", limit))
@@ -153,7 +153,7 @@ class AccountLister:
 
 
 class _Query:
-    """One query in its own thread, which continues and ends after its waiter has left."""
+    """One query in its own thread, which continues to its end if the caller stops waiting."""
 
     def __init__(self, fetch: Callable[[], JsonObject]) -> None:
         self._fetch = fetch
@@ -166,7 +166,7 @@ class _Query:
             self._result = self._fetch()
         except GatewayError as error:
             self._result = error
-        except Exception as error:  # a defect in this code must not look like a slow server
+        except Exception as error:  # reported: a defect here must not look like a slow server
             log.exception("first_listing_failed", former_event="first_look_failed")
             self._result = GatewayError(f"The response could not be read ({type(error).__name__})")
 

@@ -1,4 +1,4 @@
-"""Warn of probable mistakes in a key that was just created or changed; the change is not refused."""
+"""Warnings about probable mistakes in a key that was just created or changed; the change is not refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def key_warnings(
 
 
 def rotation_warnings(before: ApiKey, now: float) -> list[str]:
-    """Return sentences about what a rotation ends early; *before* is the key before it."""
+    """Return sentences about what a rotation ends early; *before* is the key before the rotation."""
     if not before.former_until or before.former_until <= now:
         return []
     until = moment(before.former_until)
@@ -53,7 +53,9 @@ def limit_models(
 
 
 def same_limits(limits: Sequence[Limit], added: Limit | None = None) -> list[str]:
-    """Return sentences about *limits* that count the same; with *added*, only about those like it."""
+    """
+    Return sentences about *limits* that count the same; with *added*, only those that count the same as it.
+    """
     groups: dict[tuple[Any, ...], list[str]] = {}
     for limit in limits:
         groups.setdefault(limit.counted, []).append(limit.label)

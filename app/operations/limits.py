@@ -1,4 +1,4 @@
-"""Change limits: those of a key or of a team, or those of a whole pool when neither is named."""
+"""Change limits of keys, of teams, or of a pool (if neither key nor team is given)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.stores.teams import TeamRepository
 
 
 class AuditedLimit(TypedDict):
-    """What the audit log records of a limit, whose text is *limit*."""
+    """The fields of a limit in the audit log; *limit* is its text."""
 
     id: str
     limit: str
@@ -40,7 +40,7 @@ class LimitOperations(AuditedOperations):
         self._routes = routes
 
     def add(self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None) -> Limit:
-        """Add *limit*, a result of `parse_limit`; usage in its current window counts from the start."""
+        """Add *limit*, a result of `parse_limit`; usage since the start of its current window counts."""
         owner = self._owner_id(pool, key, team)
         with self._audit.change("limit.add", pool, team or key or pool) as change:
             added = self._limits.add(pool, limit, owner)
@@ -51,9 +51,9 @@ class LimitOperations(AuditedOperations):
         self, pool: str, limit_id: str, limit: Limit, key: str | None = None, *, team: str | None = None
     ) -> Limit:
         """
-        Give a limit the maximum and mode of *limit*; its counter continues.
+        Give a limit the maximum and mode of *limit*; its counted usage stays.
 
-        Raises NotFound, and InvalidRequest when *limit* counts something else.
+        Raises NotFound, and InvalidRequest if *limit* counts something else.
         """
         owner = self._owner_id(pool, key, team)
         before = self._find(pool, owner, limit_id)
@@ -76,7 +76,7 @@ class LimitOperations(AuditedOperations):
         ]
 
     def remove(self, pool: str, limit_id: str, key: str | None = None, *, team: str | None = None) -> None:
-        """Remove a limit and its counter. Raises NotFound."""
+        """Remove a limit and its counted usage. Raises NotFound."""
         owner = self._owner_id(pool, key, team)
         before = self._find(pool, owner, limit_id)
         with self._audit.change("limit.remove", pool, team or key or pool) as change:

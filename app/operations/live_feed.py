@@ -1,9 +1,8 @@
 """
-Feed the pages that watch a pool: one poll of the store per second and process.
+The updates for the pages that watch a pool: each process polls the store once per second.
 
-A poll reads the state of the accounts and the ledger entries since the last one. It runs only while a
-page watches. A watcher that does not keep up is dropped; its browser reconnects and names the entry to
-continue from.
+A poll reads the state of the accounts and the ledger entries since the last poll. It runs only while a page
+watches. A watcher that falls behind is dropped; its browser reconnects and names the entry to continue from.
 """
 
 from __future__ import annotations
@@ -24,14 +23,16 @@ from app.stores.records.ledger import LedgerEntry
 log = structlog.get_logger()
 
 POLL_SECONDS = 1.0
-MAX_ENTRIES = 50  # of one poll; on a busy pool the newest are a sample
-MAX_WATCHERS = 64  # of one process
-MAX_QUEUED = 60  # updates that a watcher has not taken
+MAX_ENTRIES = 50  # entries of a poll; on a busy pool these are a sample
+MAX_WATCHERS = 64  # per process
+MAX_QUEUED = 60  # updates that a watcher may have pending
 
 
 @dataclass(frozen=True, slots=True)
 class FeedUpdate:
-    """What changed since the last poll: accounts in their current state, and ledger entries, oldest first."""
+    """
+    The changes since the last poll: changed accounts with their state, and ledger entries, oldest first.
+    """
 
     accounts: list[Account]
     entries: list[LedgerEntry]
@@ -39,14 +40,14 @@ class FeedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class FeedSource:
-    """What a feed polls; `read_accounts` returns the state of every account of a pool."""
+    """The source of a feed; `read_accounts` returns the state of every account of a pool."""
 
     ledger: LedgerRepository
     read_accounts: Callable[[str], list[Account]]
 
 
 class LiveFeed:
-    """The updates of one pool in this process."""
+    """The live updates of one pool in this process."""
 
     def __init__(self, source: FeedSource, pool: str) -> None:
         self._source = source
@@ -61,13 +62,13 @@ class LiveFeed:
         return len(self._watchers)
 
     def now(self, after: str) -> FeedUpdate:
-        """Return every account in its current state, and the entries after the ledger entry *after*."""
+        """Return every account with its state, and the entries after the ledger entry *after*."""
         entries = self._source.ledger.newest(self._pool, MAX_ENTRIES, after) if after else []
         return FeedUpdate(self._source.read_accounts(self._pool), entries)
 
     @contextmanager
     def watched(self) -> Iterator[Queue[FeedUpdate | None]]:
-        """Yield a queue that receives updates inside this block; None in it ends the feed."""
+        """Yield a queue that receives updates during the block; None in the queue ends the feed."""
         queue: Queue[FeedUpdate | None] = Queue(maxsize=MAX_QUEUED)
         self._watchers.add(queue)
         if not self._poller:
@@ -78,7 +79,7 @@ class LiveFeed:
             self._watchers.discard(queue)
 
     def stop(self) -> None:
-        """End the feed for every watcher, when the process ends."""
+        """End the feed for every watcher, because the process ends."""
         for queue in list(self._watchers):
             self._drop(queue)
 
@@ -120,27 +121,27 @@ class LiveFeed:
 
 
 def _state_of(account: Account) -> str:
-    """Return a text that differs whenever what the pages show of *account* differs."""
+    """Return a text that changes whenever the pages would show *account* differently."""
     shown = account.state, account.reason, account.until_ms, account.in_flight, account.cap
     failing = account.persistent_failure, account.stays_in_use, account.unproven
     return "|".join(map(str, (*shown, *failing, account.used, account.resets_ms)))
 
 
 class LiveFeeds:
-    """The feeds of this process, by pool."""
+    """The live feeds of this process, by pool."""
 
     def __init__(self, source: FeedSource) -> None:
         self._source = source
         self._feeds: dict[str, LiveFeed] = {}
 
     def of(self, pool: str) -> LiveFeed:
-        """Return the feed of *pool*. Raises Overloaded when too many pages watch in this process."""
+        """Return the feed of *pool*. Raises Overloaded if too many pages watch in this process."""
         self._feeds = {name: feed for name, feed in self._feeds.items() if len(feed)}
         if sum(map(len, self._feeds.values())) >= MAX_WATCHERS:
             raise Overloaded("Too many pages are open; this one does not update itself")
         return self._feeds.setdefault(pool, LiveFeed(self._source, pool))
 
     def stop(self) -> None:
-        """End every feed, when the process ends."""
+        """End every feed, because the process ends."""
         for feed in list(self._feeds.values()):
             feed.stop()

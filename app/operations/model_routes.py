@@ -24,9 +24,9 @@ class ModelRouteOperations(AuditedOperations):
 
     def set(self, pool: str, name: str, fields: Mapping[str, Any]) -> ModelRoute:
         """
-        Set the route *name* by the *fields* of a valid RouteInput, whose accounts are names and groups.
+        Set the route *name* to the *fields* of a valid RouteInput, whose accounts are names and groups.
 
-        It takes effect with the next request. Raises InvalidRequest for a name that no model has and for
+        It takes effect with the next request. Raises InvalidRequest for a name that no model can have and for
         too many routes, NotFound for an unknown account.
         """
         if error := pattern_error(name):
@@ -49,7 +49,7 @@ class ModelRouteOperations(AuditedOperations):
         return [unlisted.sentence("no account that the route may use")] if unlisted else []
 
     def remove(self, pool: str, name: str) -> None:
-        """Remove the route *name*. Raises NotFound when there is none."""
+        """Remove the route *name*. Raises NotFound if it does not exist."""
         before = self._routes.find(pool, name).public()
         with self._audit.change("model.remove", pool, name) as change:
             change.before = before
@@ -61,6 +61,6 @@ class ModelRouteOperations(AuditedOperations):
         try:
             ids = self._accounts.ids(pool, names)
         except NotFound as error:
-            message = f"{error.message}; where the '@' is of the model's own name, add an '@' at its end"
+            message = f"{error.message}; if the '@' belongs to the model's name, add an '@' at its end"
             raise NotFound(message, param="steps") from None
         return RouteTarget(target["model"], (*ids, *dict.fromkeys(groups)), target["weight"])

@@ -24,7 +24,7 @@ SECOND_FACTOR_REQUIRED = "An owner requires a second factor of operators: it can
 
 
 class OperatorOperations:
-    """The changes of *actor*. Names are in their stored form, see `normalize_name`."""
+    """The changes that *actor* makes. Names are in their stored form, see `normalize_name`."""
 
     def __init__(self, operator_stores: OperatorStores, audit: AuditLog, actor: Actor) -> None:
         self._operators = operator_stores.operators
@@ -56,7 +56,7 @@ class OperatorOperations:
         """
         Return a new invitation, valid for *seconds*, and its secret. Raises InvalidRequest, RoleNotAllowed.
 
-        It ends when *owner* is no owner any more; '' for one that belongs to the machine.
+        It becomes invalid when *owner* is no owner any more; *owner* is '' for one from the command line.
         """
         new = NewInvitation(role, self._actor.name, owner, checked_label(label), checked_lifetime(seconds))
         with self._change("invitation.create", "") as change:
@@ -65,7 +65,7 @@ class OperatorOperations:
         return invitation, secret
 
     def revoke_invitation(self, invitation_id: str) -> None:
-        """Raises NotFound."""
+        """Revoke an open invitation. Raises NotFound."""
         with self._change("invitation.revoke", invitation_id) as change:
             change.before = self._invitations.find(invitation_id).public()
             self._invitations.revoke(invitation_id)
@@ -82,7 +82,9 @@ class OperatorOperations:
         return created
 
     def remove_operator(self, name: str) -> None:
-        """Remove an operator; sessions and admin tokens end. Raises NotFound, InvalidRequest for the last."""
+        """
+        Remove an operator, their sessions and tokens. Raises NotFound; InvalidRequest for the last owner.
+        """
         with self._change("operator.remove", name) as change:
             change.before = self._operators.find(name).public()
             self._operators.remove(name)
@@ -98,9 +100,9 @@ class OperatorOperations:
 
     def unlink(self, name: str) -> int:
         """
-        Disconnect *name* from single sign-on; return how many sessions that began by it ended.
+        Disconnect *name* from single sign-on; return the number of sessions begun by it, which end.
 
-        Raises NotFound; InvalidRequest when it is not connected, or the only way to sign in.
+        Raises NotFound; InvalidRequest if *name* is not connected, or has no other way to sign in.
         """
         with self._change("operator.unlink", name) as change:
             change.before = self._operators.find(name).public()
@@ -111,9 +113,9 @@ class OperatorOperations:
 
     def set_password(self, name: str, password: str, *, but: str = "") -> int:
         """
-        Give *name* another password and end their sessions, except the one with the secret *but*.
+        Give *name* another password and end their sessions, except the session with the secret *but*.
 
-        Returns the number of sessions that ended. Raises InvalidRequest, NotFound.
+        Returns the number of ended sessions. Raises InvalidRequest, NotFound.
         """
         with self._change("operator.password", name) as change:
             self._operators.set_password(name, password)
@@ -181,7 +183,7 @@ class OperatorOperations:
         """
         Return a new admin token and its secret; *expires_at* in Unix seconds. Raises InvalidRequest.
 
-        It is revoked with the operator who creates it; one from the command line with none.
+        It is revoked with the operator who created it; a token from the command line belongs to no operator.
         """
         operator = "" if self._actor.via == Via.CLI else self._actor.name
         with self._change("admin_token.create", name) as change:
@@ -192,7 +194,7 @@ class OperatorOperations:
         return token, secret
 
     def revoke_token(self, name: str) -> None:
-        """Refuse an admin token from now on. Raises NotFound."""
+        """Revoke an admin token. Raises NotFound."""
         with self._change("admin_token.revoke", name) as change:
             change.before = self._admin_tokens.find(name).public()
             self._admin_tokens.revoke(name)

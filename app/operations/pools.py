@@ -17,9 +17,9 @@ Step = Callable[[str], str]
 
 def setting_steps(fields: Mapping[str, Any]) -> Iterator[Step]:
     """
-    Yield the steps that set the settings among *fields*, those of a valid PoolChange.
+    Yield the steps that set the settings in *fields*, those of a valid PoolChange.
 
-    A time limit of None is taken back.
+    A time limit of None resets it to the default.
     """
     for pattern, limits in fields.get("time_limits", {}).items():
         for name, seconds in limits.items():
@@ -41,7 +41,7 @@ class PoolOperations(AuditedOperations):
         """
         Create *pool*.
 
-        Raises InvalidRequest when it exists or a value is invalid; nothing is created then.
+        Raises InvalidRequest if it exists or a value is invalid; nothing is created then.
         """
         checked_policy(policy or POLICIES[0])
         checked_zone(zone or "UTC")
@@ -61,7 +61,8 @@ class PoolOperations(AuditedOperations):
         """
         Change *pool* in one transaction; None leaves a value as it is.
 
-        Each of *steps* maps the stored text of the pool's settings to the next; see `app.accounts.settings`.
+        Each of *steps* maps the stored text of the pool's settings to a new text; see
+        `app.accounts.settings`.
         """
         self._audit.ensure_pool(pool)
         before = self.read(pool)
@@ -82,7 +83,7 @@ class PoolOperations(AuditedOperations):
         """Return *pool*. Raises NotFound."""
         self._pools.check(pool)
         pools = {stored.name: stored for stored in self._pools.all()}
-        if pool not in pools:  # `default` exists before it is stored
+        if pool not in pools:  # the pool `default` exists even if it is not stored
             self._audit.ensure_pool(pool)
             pools = {stored.name: stored for stored in self._pools.all()}
         return pools[pool]

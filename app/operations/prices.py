@@ -22,7 +22,7 @@ def micro_dollars(dollars: Decimal, param: str | None = None) -> int:
     try:
         amount = dollars * MILLION
         is_exact = 0 <= amount <= MAX_DOLLARS * MILLION and amount == int(amount)
-    except ArithmeticError:  # NaN, or an exponent that Decimal does not take
+    except ArithmeticError:  # NaN, or an exponent that is too large for Decimal
         is_exact = False
     if not is_exact:
         raise InvalidRequest(
@@ -33,9 +33,9 @@ def micro_dollars(dollars: Decimal, param: str | None = None) -> int:
 
 def price_row(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return a row in the form of prices.json with the RATES of *changes*, in micro-dollars.
+    Return a row in the form of prices.json with the RATES in *changes*, in micro-dollars.
 
-    `context`, `max_output` and `image` that *changes* leaves out stay as in *stored*.
+    `context`, `max_output` and `image` stay as in *stored* if they are not in *changes*.
     """
     row: dict[str, Any] = {name: stored[name] for name in _BOUNDS if name in stored}
     row |= {name: changes[name] for name in ("context", "max_output") if changes.get(name) is not None}
@@ -51,9 +51,9 @@ class PriceOperations(AuditedOperations):
 
     def set(self, pool: str, model: str, row: dict[str, Any]) -> dict[str, Any]:
         """
-        Price *model* by *row* (as in prices.json) from the next request on; return it as listed.
+        Set the price of *model* to *row* (as in prices.json) from the next request on; return it as listed.
 
-        Raises InvalidRequest for a name that no model has, and for too many rows.
+        Raises InvalidRequest for a name that no model can have, and for too many rows.
         """
         if error := name_error(model):
             raise InvalidRequest(f"The name of a model {error}", param="model")

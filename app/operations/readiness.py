@@ -1,10 +1,10 @@
 """
 Decide whether this process can serve requests: the response of `/health/ready`.
 
-It is not ready only for what another process, or this one after a restart with the right configuration,
-would not have: the store cannot be used, or every credential of the default pool was encrypted with
-secret keys that this process does not have. A pool without accounts, accounts out of use and servers
-that do not answer are the same for every process; `poolgate doctor` reports them.
+A process is not ready only for reasons that another process, or a restart with the right configuration, would
+not have: the store cannot be used, or the credentials of the default pool were all encrypted with secret keys
+that this process does not have. A pool without accounts, accounts out of use and servers that do not answer
+are the same for every process; `poolgate doctor` reports them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.stores.health import HealthRepository
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import Vault
 
-REUSED_SECONDS = 1.0  # how long a response about the credentials is reused
+REUSED_SECONDS = 1.0  # how long the result for the credentials is reused
 UNREADABLE = "No credential of pool 'default' can be decrypted: check POOLGATE_SECRET_KEYS"
 _FIELDS = ("state", "credential", "sign_in", "secrets")
 
@@ -40,7 +40,7 @@ class Readiness:
 
     def reason(self) -> str:
         """
-        Return why this process is not ready, '' when it is. Raises StoreUnavailable.
+        Return the reason this process is not ready, '' if it is ready. Raises StoreUnavailable.
 
         One round trip; at most once a second a few more.
         """
@@ -51,7 +51,7 @@ class Readiness:
         return "" if self._is_readable else UNREADABLE
 
     def _any_readable(self) -> bool:
-        """Return whether this process can decrypt an account in use, or there is no such account."""
+        """Return whether this process can decrypt an account in use; True if none is in use."""
         has_used_account = False
         for fields in self._health.account_fields(DEFAULT, _FIELDS):
             if fields["state"] in (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD):

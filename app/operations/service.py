@@ -21,8 +21,8 @@ class AdminOperations:
     """
     The changes of one actor, each recorded in the audit log.
 
-    Arguments are fields of valid schemas, and plain names. A failure is an error of `app.errors`, and
-    then nothing has changed. `administration.operations(services, actor)` returns one.
+    Arguments are fields of valid schemas, and plain names. A failure is an error of `app.errors`, and nothing
+    has changed then. `administration.operations(services, actor)` returns the object.
     """
 
     account_import: AccountImport

@@ -1,8 +1,8 @@
 """
-Sign accounts in to ChatGPT, in steps that different processes may take.
+Sign accounts in to ChatGPT, in steps that different processes may run.
 
-A sign-in by device or by browser is a SignInFlow between its first and its last step; importing
-Codex's auth.json takes one step.
+Between its first and last step, a sign-in by device or by browser is a SignInFlow; importing Codex's
+auth.json takes one step.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REDIRECT_URI = "http://127.0.0.1:1455/auth/callback"  # the sign-in service redi
 
 @dataclass(frozen=True, slots=True)
 class SignInStores:
-    """The repositories that a sign-in reads and writes."""
+    """The repositories that sign-ins read and write."""
 
     accounts: AccountRepository
     credentials: CredentialRepository
@@ -40,7 +40,7 @@ class SignInStores:
 
 @dataclass(frozen=True, slots=True)
 class SameSignIn:
-    """An account of *pool*, and the *tokens* of its sign-in."""
+    """An account of *pool* that has the sign-in, with its *tokens*."""
 
     pool: str
     account: Account
@@ -80,7 +80,7 @@ class SignInOperations(AuditedOperations):
         return flow
 
     def poll_device(self, pool: str, flow_id: str) -> Account | None:
-        """Return the account once a person has entered the code, None until then. Raises NotFound."""
+        """Return the account after a person has entered the code, None until then. Raises NotFound."""
         flow = self._flows.find(pool, flow_id, SignInMethod.DEVICE)
         if not self._flows.claim_poll(pool, flow):
             return None
@@ -119,9 +119,9 @@ class SignInOperations(AuditedOperations):
 
     def find_account(self, pool: str, name: str) -> Account | None:
         """
-        Return the account that a sign-in as *name* would renew, None when it would add one.
+        Return the account that signing in as *name* would update, None if it would add one.
 
-        Call it before a person signs in. Raises InvalidRequest for an account whose kind has no sign-in.
+        Call it before a person signs in. Raises InvalidRequest for an account of a kind without sign-ins.
         """
         try:
             account = self._accounts.find_without_credential(pool, name)
@@ -137,8 +137,8 @@ class SignInOperations(AuditedOperations):
         """
         Store *tokens* as the sign-in of the account *name*, which is added if it does not exist.
 
-        *way* is recorded. Raises InvalidRequest when the tokens belong to
-        another ChatGPT account than the one of that name, or another account has this person's sign-in.
+        *way* is recorded. Raises InvalidRequest if the tokens belong to another ChatGPT account than the one
+        of that name, or another account has this person's sign-in.
         """
         account = self.find_account(pool, name)
         if account is None:
@@ -164,9 +164,10 @@ class SignInOperations(AuditedOperations):
 
     def _check_unused(self, tokens: Tokens) -> None:
         """
-        Raise InvalidRequest when another account has the sign-in of *tokens*.
+        Raise InvalidRequest if another account has the sign-in of *tokens*.
 
-        Two accounts would end each other's sign-in by renewing it, and count its usage windows twice.
+        Two accounts would invalidate each other's sign-in by refreshing it, and count its usage windows
+        twice.
         """
         same = self.find_same(tokens)
         if same is not None:
@@ -177,7 +178,7 @@ class SignInOperations(AuditedOperations):
             )
 
     def find_same(self, tokens: Tokens) -> SameSignIn | None:
-        """Return the account, of any pool, that has a sign-in of the person of *tokens*."""
+        """Return the account of any pool with a sign-in of the same person as *tokens*."""
         for pool in self._audit.pools.names():
             for account in self._accounts.all(pool):
                 if account.signed_in and account.chatgpt_account_id == tokens.account_id:
@@ -191,7 +192,7 @@ class SignInOperations(AuditedOperations):
         return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way=SignInMethod.IMPORT)
 
     def export_auth_json(self, pool: str, name: str) -> bytes:
-        """Return the sign-in of the account *name* as Codex's auth.json: a secret."""
+        """Return the sign-in of the account *name* as Codex's auth.json, a secret."""
         tokens = self._credentials.read(pool, self._accounts.find(pool, name))
         self._audit.note("account.export", pool, name)
         return tokens.auth_json()
@@ -199,9 +200,9 @@ class SignInOperations(AuditedOperations):
 
 def code_in(address: str, state: str) -> str | None:
     """
-    Return the code in *address*, None when the address does not belong to the sign-in with *state*.
+    Return the code in *address*, None if the address does not belong to the sign-in with *state*.
 
-    Raises InvalidRequest when the sign-in was refused.
+    Raises InvalidRequest if the sign-in was refused.
     """
     try:
         query = {name: values[0] for name, values in parse_qs(urlsplit(address.strip()).query).items()}

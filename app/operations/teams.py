@@ -14,7 +14,7 @@ from app.stores.teams import TeamRepository
 
 
 class TeamOperations(AuditedOperations):
-    """Changes of teams; their limits are changed by `LimitOperations`."""
+    """Changes of teams; `LimitOperations` changes their limits."""
 
     def __init__(self, audit: AuditTrail, teams: TeamRepository) -> None:
         super().__init__(audit)
@@ -32,7 +32,7 @@ class TeamOperations(AuditedOperations):
         return team
 
     def change(self, pool: str, name: str, changes: Mapping[str, Any]) -> Team:
-        """Change the team *name*; *changes* are fields of a TeamChange. Keys that exist stay as they are."""
+        """Change the team *name*; *changes* are fields of a TeamChange. Existing keys stay as they are."""
         if "key_limits" not in changes:
             raise InvalidRequest(
                 "Give key_limits: a team has nothing else to change here", param="key_limits"
@@ -54,7 +54,7 @@ class TeamOperations(AuditedOperations):
         )
 
     def remove(self, pool: str, name: str) -> None:
-        """Remove the team *name*, which has no keys; its ledger entries stay."""
+        """Remove the team *name*, which must have no keys; its ledger entries stay."""
         before = self._teams.find(pool, name)
         with self._audit.change("team.remove", pool, name) as change:
             change.before = before.public()
@@ -71,12 +71,12 @@ class TeamOperations(AuditedOperations):
 
 
 def _checked_texts(texts: Sequence[str]) -> list[str]:
-    """Return the limits of new keys in *texts*, each in its common form. Raises InvalidRequest."""
+    """Return the limits of new keys in *texts* in canonical form. Raises InvalidRequest."""
     return [format_limit(limit) for limit in _parsed(texts, "key_limits")]
 
 
 def _parsed(texts: Sequence[str], param: str) -> Sequence[Limit]:
-    """Return the limits in *texts*. Raises InvalidRequest with *param*."""
+    """Parse the limits in *texts*. Raises InvalidRequest with *param*."""
     try:
         return checked_limits([parse_limit(text) for text in texts])
     except InvalidRequest as error:

@@ -1,4 +1,4 @@
-"""Read and store what an upstream reports for an account: its models and its usage windows."""
+"""Read and store what an upstream reports about an account: its models and its usage windows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from app.stores.upstream_metadata import UpstreamMetadataRepository
 
 
 def checked_object(payload: object) -> dict[str, Any]:
-    """Return *payload* when it is a JSON object. Raises UpstreamProtocolError."""
+    """Return *payload* if it is a JSON object. Raises UpstreamProtocolError."""
     if not isinstance(payload, dict):
         raise UpstreamProtocolError("The upstream's response is not a JSON object")
     return payload
 
 
 class UpstreamLists:
-    """Store the models and the usage windows that an upstream reports for an account."""
+    """Stores the models and the usage windows that an upstream reports for an account."""
 
     def __init__(self, accounts: AccountRepository, metadata: UpstreamMetadataRepository) -> None:
         self._accounts = accounts
@@ -29,9 +29,9 @@ class UpstreamLists:
 
     def store_models(self, pool: str, account: Account, payload: Mapping[str, Any]) -> int:
         """
-        Store the models that *payload*, the reply at the kind's `models_path`, lists; return their number.
+        Store the models in *payload*, the reply at the kind's `models_path`; return their number.
 
-        Raises UpstreamProtocolError when the payload is not a list of models, StoreUnavailable.
+        Raises UpstreamProtocolError if the payload is not a list of models, StoreUnavailable.
         """
         kind = kind_of(account)
         listed = kind.read_models(payload)
@@ -51,7 +51,7 @@ _CLIENT_USAGE_TYPES = {"plan_type": str, "credits": dict, "monthly_window": dict
 
 
 def client_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts of *usage* that clients may read in addition to the usage windows."""
+    """Return the parts of *usage* that clients may read, apart from the usage windows."""
     limits = usage.get("rate_limit")
     monthly = limits.get("monthly_window") if isinstance(limits, dict) else None
     parts = {

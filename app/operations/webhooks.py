@@ -22,8 +22,8 @@ from app.upstream.webhooks import TIMEOUT_SECONDS, WebhookClient
 from schemas.webhooks import SECRET_PREFIX
 
 SECRET_BYTES = 32
-TEST_SECONDS = TIMEOUT_SECONDS + 0.5  # a little later than the client's own timeout
-OVERLAP_SECONDS = 86_400  # for receivers to get a new secret
+TEST_SECONDS = TIMEOUT_SECONDS + 0.5  # a little longer than the client's own timeout
+OVERLAP_SECONDS = 86_400  # time for receivers to switch to a new secret
 
 
 class WebhookOperations(AuditedOperations):
@@ -43,9 +43,9 @@ class WebhookOperations(AuditedOperations):
 
     def add(self, pool: str, fields: Mapping[str, Any]) -> Webhook:
         """
-        Add a webhook by the *fields* of a valid WebhookInput; return it with its secret.
+        Add a webhook with the *fields* of a valid WebhookInput; return it with its secret.
 
-        One of the format json is given a secret where none is named. Raises InvalidRequest.
+        For the format json, a secret is generated if none is given. Raises InvalidRequest.
         """
         webhook = _changed(Webhook(fields["name"], fields["url"]), fields)
         if "secret" not in fields and webhook.format is WebhookFormat.JSON:
@@ -60,7 +60,7 @@ class WebhookOperations(AuditedOperations):
         """
         Change a webhook by the *fields* of a valid WebhookChange. Raises NotFound, InvalidRequest.
 
-        A secret that is replaced by another also signs for OVERLAP_SECONDS.
+        Messages are also signed with a replaced secret for OVERLAP_SECONDS.
         """
         before = self._webhooks.find(pool, name)
         if not before.is_readable and "url" not in fields:
@@ -76,14 +76,14 @@ class WebhookOperations(AuditedOperations):
         return after
 
     def remove(self, pool: str, name: str) -> None:
-        """Remove a webhook, with its open alerts and messages. Raises NotFound."""
+        """Remove a webhook, its open alerts and its pending messages. Raises NotFound."""
         before = self._webhooks.find(pool, name)
         with self._audit.change("alert.remove", pool, name) as change:
             change.before = webhook_settings(before)
             self._webhooks.remove(pool, name)
 
     def test(self, pool: str, name: str) -> Attempt:
-        """Send a test to a webhook, and return how that ended. Raises NotFound."""
+        """Send a test message to a webhook, and return the result. Raises NotFound."""
         webhook, now = self._webhooks.find(pool, name), self._clock.now()
         message = AlertMessage(f"msg_{secrets.token_hex(12)}", int(now))
         attempt = self._send_within(TEST_SECONDS, pool, webhook, message)
@@ -94,10 +94,10 @@ class WebhookOperations(AuditedOperations):
 
     def _send_within(self, seconds: float, pool: str, webhook: Webhook, message: AlertMessage) -> Attempt:
         """
-        Post *message*, for up to *seconds*; the thread ends with its connection.
+        Post *message* within *seconds*; after that, the thread ends with its connection.
 
         The client's own timeout needs greenlets, which commands do not have: a receiver that sends its
-        response byte by byte would hold them up.
+        response byte by byte could block them.
         """
         attempts: list[Attempt] = []
 

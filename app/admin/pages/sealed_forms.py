@@ -24,10 +24,7 @@ EXPIRED = "This form is too old, or is another operator's: begin again"
 
 
 def seal(vault: Vault, pool: str, data: Any) -> str:
-    """
-    Return *data*, encrypted, for a hidden field of a page of *pool*. Raises InvalidRequest if it is too
-    large.
-    """
+    """Return *data* encrypted for a hidden field of a page of *pool*. Raises InvalidRequest if too large."""
     content = orjson.dumps({"pool": pool, "operator": operator(), "at": time.time(), "data": data})
     sealed = _vault(vault).seal_bytes(zlib.compress(content)).decode()
     if len(sealed) > MAX_CHARS:

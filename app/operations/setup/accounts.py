@@ -23,7 +23,7 @@ from app.stores.records.accounts import AccountState
 from schemas.accounts import ProxyUrl
 
 FIXED = ("kind", "base_url", "wires")  # cannot be changed once the account exists
-OWN = ("name", "api_key_env", "secret_headers_env", "proxy_env", "paused")  # fields of a document alone
+OWN = ("name", "api_key_env", "secret_headers_env", "proxy_env", "paused")  # fields that only documents have
 API_KEY, PAUSED, SECRET_HEADERS = "api_key", "paused", "secret_headers"
 
 Entry = Mapping[str, Any]
@@ -31,7 +31,7 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Secrets:
-    """The secrets of an entry that differ from the stored ones, as far as their variables are set."""
+    """The secrets of an entry that differ from the stored ones and whose variables are set."""
 
     credential: str
     headers: Mapping[str, str | None]  # None: removed
@@ -49,7 +49,7 @@ class AccountPlanner:
         self._pool = pool
 
     def plan(self, entries: Sequence[Entry], variables: Variables) -> Iterator[PlannedChange]:
-        """Yield the change of each of *entries*. Raises InvalidRequest with its path in the document."""
+        """Yield the change of each of *entries*. Raises InvalidRequest with the path in the document."""
         stored = {account.name: account for account in self._accounts.all(self._pool)}
         for index, entry in enumerate(entries):
             path = f"accounts[{index}]"
@@ -82,7 +82,7 @@ class AccountPlanner:
         is_complete = all([credential or not name, *headers.values()])
         if headers and is_complete:
             fields["secret_headers"] = headers
-        if is_complete:  # the others are reported together
+        if is_complete:  # missing secrets are reported together later
             check_limits_hold(fields)
             new_account(fields, self._settings, credential=credential)
 
@@ -96,7 +96,7 @@ class AccountPlanner:
         return planned("accounts", entry["name"], None, shown, apply)
 
     def _plan_change(self, entry: Entry, account: Account, variables: Variables) -> PlannedChange:
-        with suppress(CredentialUnreadable):  # then all of its secrets are replaced
+        with suppress(CredentialUnreadable):  # not readable: then all of its secrets are replaced
             account = self._accounts.find(self._pool, account.name)
         before = {**account.public(), PAUSED: account.state is AccountState.PAUSED}
         after: dict[str, Any] = {key: _normal(entry[key]) for key in entry if key not in OWN}
@@ -173,7 +173,7 @@ class AccountPlanner:
 
 
 def _checked_proxy(url: str) -> str:
-    """Return the *url* of a proxy. Raises InvalidRequest, which does not contain it."""
+    """Return the *url* of a proxy. Raises InvalidRequest, without the URL in the message."""
     try:
         checked: str = ProxyUrl().deserialize(url)
     except ValidationError as error:
@@ -182,12 +182,12 @@ def _checked_proxy(url: str) -> str:
 
 
 def _normal(value: Any) -> Any:
-    """Return *value* with lists as documents have them: without repeated entries."""
+    """Return *value* with lists in the form of documents, without repeated entries."""
     return list(dict.fromkeys(value)) if isinstance(value, list | tuple) else value
 
 
 def _merge_patch(before: Any, after: Any) -> Any:
-    """Return what makes *after* of *before* where objects are merged and None removes."""
+    """Return the patch from *before* to *after*: objects are merged, and None removes a member."""
     if not isinstance(before, dict) or not isinstance(after, dict):
         return after
     return {**dict.fromkeys(name for name in before if name not in after), **after}

@@ -1,4 +1,4 @@
-"""The changes that a plan consists of, and the differences that each makes."""
+"""The changes in a plan, and the differences that each makes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavaila
 from schemas.validation_errors import first_error_path
 
 HIDDEN = "(secret)"  # in place of a secret value
-SECRET_NAMES = {"keys": "key", "webhooks": "secret"}  # of what a section's new objects are given
-DOCUMENT_NAMES = {  # of the parameters of errors; '' for a value without a name
+SECRET_NAMES = {"keys": "key", "webhooks": "secret"}  # what the secret of a new object is called, by section
+DOCUMENT_NAMES = {  # the name in a document, by the parameter of an error; '' for a value without a name
     "limit": "",
     "model": "",
     "credential": "api_key_env",
@@ -30,7 +30,7 @@ class Action(StrEnum):
     ADD = "add"
     CHANGE = "change"
     UNCHANGED = "unchanged"
-    SKIPPED = "skipped"  # its account is not there yet; a note has the remedy
+    SKIPPED = "skipped"  # its account does not exist yet; a note has the remedy
 
 
 class DifferenceJson(TypedDict):
@@ -57,9 +57,9 @@ def _nothing() -> str:
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
     """
-    What becomes of one object of a pool: *name* of a document's *section*, '' for a section without names.
+    The change of one object of a pool: *name* in the document's *section*, '' in a section without names.
 
-    *apply* makes the change and returns the secret that it made, '' if there is none.
+    *apply* makes the change and returns the new secret, '' if there is none.
     """
 
     section: str
@@ -76,7 +76,7 @@ class PlannedChange:
 
     @property
     def secret_name(self) -> str:
-        """What the secret that *apply* returns is called."""
+        """The name of the secret that *apply* returns."""
         return SECRET_NAMES.get(self.section, "key")
 
     def public(self) -> ChangeJson:
@@ -90,7 +90,7 @@ class PlannedChange:
 
 
 def differences(before: Fields, after: Fields) -> dict[str, DifferenceJson]:
-    """Return how *after* differs from *before*, in the fields that *after* has."""
+    """Return the differences of *after* from *before*, in the fields of *after*."""
     return {
         name: {"before": before.get(name), "after": value}
         for name, value in after.items()
@@ -107,7 +107,7 @@ def planned(
     *,
     notes: tuple[str, ...] = (),
 ) -> PlannedChange:
-    """Return the change of an object from *before*, None if it is new, to *after*, which *apply* makes."""
+    """Return the change, made by *apply*, of an object from *before* (None if it is new) to *after*."""
     changed = differences(before or {}, after)
     if before is not None and not changed:
         return PlannedChange(section, name, Action.UNCHANGED, notes=notes)
@@ -116,19 +116,19 @@ def planned(
 
 
 def skipped(section: str, name: str, note: str) -> PlannedChange:
-    """Return that an object is left as it is, for the reason in *note*."""
+    """Return a change that leaves an object as it is, for the reason in *note*."""
     return PlannedChange(section, name, Action.SKIPPED, notes=(note,))
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAccounts:
-    """Names of accounts: those *present* when the changes are made, and *absent* ones of the document."""
+    """Names of accounts: *present* ones will exist when changes are made, *absent* ones will not."""
 
     present: Collection[str]
     absent: Collection[str]
 
     def select(self, names: Iterable[str]) -> list[str]:
-        """Return those of *names* that are not absent. Raises InvalidRequest for an unknown one."""
+        """Return *names* without absent ones. Raises InvalidRequest for an unknown name."""
         selected = []
         for name in names:
             if name not in self.present and name not in self.absent:
@@ -140,7 +140,7 @@ class KnownAccounts:
 
 @contextmanager
 def errors_at(path: str) -> Iterator[None]:
-    """Raise the errors of the block as InvalidRequest with *path* in front. The store's stay as they are."""
+    """Raise errors of the block as InvalidRequest with *path* in front; errors of the store are unchanged."""
     try:
         yield
     except ValidationError as error:
@@ -156,7 +156,7 @@ def errors_at(path: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class MadeChange:
-    """A *change* that was made, or would be, and the *secret* that it returned, '' if there is none."""
+    """A *change* that was made (or would be, in a dry run), and its new *secret*, '' if there is none."""
 
     change: PlannedChange
     secret: str = field(default="", repr=False)
@@ -167,13 +167,13 @@ class MadeChange:
 
 
 def make_changes(changes: Iterable[PlannedChange], *, dry_run: bool) -> Iterator[MadeChange]:
-    """Make each of *changes*, or nothing in a *dry_run*, and yield what was made."""
+    """Make each of *changes*, or none in a *dry_run*, and yield each."""
     for change in changes:
         yield MadeChange(change, change.apply() if change.is_change and not dry_run else "")
 
 
 def summary(changes: Sequence[PlannedChange], *, dry_run: bool) -> str:
-    """Return how many of *changes* there are of each kind, as a sentence."""
+    """Return the number of *changes* of each kind, as a sentence."""
     counts = Counter(change.action for change in changes)
     added, changed, unchanged = (counts[action] for action in (Action.ADD, Action.CHANGE, Action.UNCHANGED))
     rest = f"{unchanged} unchanged"

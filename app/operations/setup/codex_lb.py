@@ -1,7 +1,7 @@
 """
-Make sign-ins and a declarative document of what codex-lb stores.
+Convert the data of codex-lb to sign-ins and a declarative document.
 
-Its SHA-256 of an API key is that of the whole key, as here, so callers keep theirs.
+Both gateways store the SHA-256 of the entire API key, so callers can continue to use their keys.
 """
 
 from __future__ import annotations
@@ -42,33 +42,35 @@ PRICES = {
 
 @dataclass(slots=True)
 class SignIn:
-    """The *tokens* of a row of accounts; *name* is a proposal."""
+    """The *tokens* of a row of accounts; *name* is a suggestion."""
 
     name: str
     tokens: Tokens = field(repr=False)
     is_paused: bool = False
-    rows: list[Any] = field(default_factory=list)  # ids; of several, the others are older
+    rows: list[Any] = field(default_factory=list)  # ids; the first has the newest tokens
 
 
 class CodexLb:
-    """What *tables* mean here; *cipher* opens their secrets."""
+    """Converts *tables*; *cipher* decrypts their secrets."""
 
     def __init__(self, tables: Tables, cipher: Fernet, remarks: Remarks) -> None:
         self._tables = tables
         self._cipher = cipher
         self._remarks = remarks
-        self.secrets: dict[str, str] = {}  # of the document, by the variables for them
+        self.secrets: dict[str, str] = {}  # secrets of the document, by the names of their variables
 
     def check_cipher(self) -> None:
-        """Raise InvalidRequest if there are secrets, and the key opens none."""
+        """Raise InvalidRequest if there are secrets, and the key decrypts none."""
         sealed = [row["refresh_token_encrypted"] for row in self._tables["accounts"]]
         sealed += [row["api_key_encrypted"] for row in self._tables["model_sources"]]
         sealed = [secret for secret in sealed if secret is not None]
         if sealed and not any(self._opened(secret) for secret in sealed):
-            raise InvalidRequest("it opens none of the secrets in store.db: it is the key of another one")
+            raise InvalidRequest(
+                "it decrypts none of the secrets in store.db: it belongs to another database"
+            )
 
     def sign_ins(self) -> list[SignIn]:
-        """Return the sign-ins that can be used, each once with its newest tokens."""
+        """Return the usable sign-ins, each once with its newest tokens."""
         found: dict[tuple[str, str], SignIn] = {}
         rows = sorted(self._tables["accounts"], key=lambda row: str(row["last_refresh"]), reverse=True)
         uses_default, bound = self._proxied()
@@ -99,7 +101,7 @@ class CodexLb:
 
     def document(self, names: Mapping[Any, str], *, takes_keys: bool) -> dict[str, Any]:
         """
-        Return the document of the rest; *names* are those of the imported sign-ins, by the ids of their rows.
+        Return the document of everything but sign-ins; *names* are theirs, by the ids of their rows.
 
         *takes_keys*: whether the pool can have keys that another gateway made.
         """
@@ -108,12 +110,12 @@ class CodexLb:
         if takes_keys:
             keys = keys_of(self._tables, names, sources, self._remarks)
         elif self._tables["api_keys"]:
-            self._remarks.skipped("api_keys", "they can be in the pool default alone: give new ones here")
+            self._remarks.skipped("api_keys", "they work only in the pool default: create new ones")
         sections = {"prices": self._prices(accounts), "accounts": accounts, "keys": keys}
         return {"version": VERSION, **{name: section for name, section in sections.items() if section}}
 
     def _tokens(self, row: Row, path: str) -> Tokens | None:
-        """Return the tokens of a row of accounts; None, with a remark, where they cannot be used."""
+        """Return the tokens of a row of accounts; None, with a remark, if they cannot be used."""
         if row["delete_requested_at"] is not None:
             self._remarks.skipped(path, "it is being deleted")
         elif row["status"] in UNUSABLE:
@@ -141,7 +143,7 @@ class CodexLb:
         return tokens
 
     def _proxied(self) -> tuple[bool, set[Any]]:
-        """Return whether all accounts take a proxy, without which they have another address, and which do."""
+        """Return whether a proxy applies to all accounts, and the ids of accounts with their own proxy."""
         settings, bindings = self._tables["dashboard_settings"], self._tables["account_proxy_bindings"]
         uses_default = any(row["upstream_proxy_routing_enabled"] for row in settings)
         return uses_default, {row["account_id"] for row in bindings if row["is_active"] != 0}
@@ -165,7 +167,7 @@ class CodexLb:
         return entries, names
 
     def _source(self, row: Row, name: str, models: list[Any], path: str) -> dict[str, Any] | None:
-        """Return the entry of a model source; None, with a remark, where it has no counterpart."""
+        """Return the entry of a model source; None, with a remark, if it has no counterpart."""
         wires = {"chat": row["supports_chat_completions"], "responses": row["supports_responses"]}
         spoken = [wire for wire, is_spoken in wires.items() if is_spoken == 1]
         sealed = row["api_key_encrypted"]
@@ -207,16 +209,16 @@ class CodexLb:
         return prices
 
     def _store_secret(self, name: str, secret: str) -> str:
-        """Return the name of a new variable for the secret of the account *name*."""
+        """Return a new variable for the secret of the account *name*."""
         words = "".join(letter if letter.isalnum() else "_" for letter in name.upper())
         variable = f"CODEX_LB_{words}_API_KEY"
-        while variable in self.secrets:  # of a name with other marks
+        while variable in self.secrets:  # another name may lead to the same variable
             variable += "_"
         self.secrets[variable] = secret
         return variable
 
     def _opened(self, sealed: Any) -> str:
-        """Return a secret of the database, '' where it cannot be opened."""
+        """Return a decrypted secret of the database, '' if it cannot be decrypted."""
         try:
             return self._cipher.decrypt(sealed).decode() if isinstance(sealed, bytes) else ""
         except (InvalidToken, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""The API keys of codex-lb's database: a key that would be allowed more than before is left out."""
+"""The API keys in codex-lb's database. A key that would be allowed more than before is left out."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def keys_of(
 
 
 class _Scopes:
-    """The accounts that keys may use, by *accounts* and *sources*, names by the ids of rows."""
+    """The accounts that keys may use; *accounts* and *sources* are names by the ids of their rows."""
 
     def __init__(self, tables: Tables, accounts: Mapping[Any, str], sources: Mapping[Any, str]) -> None:
         self._scopes = (
@@ -72,7 +72,9 @@ class _Scopes:
         )
 
     def names_of(self, row: Row) -> list[str]:
-        """Return the accounts that the key of *row* may use, [] for all. Raises InvalidRequest for none."""
+        """
+        Return the accounts that the key of *row* may use, [] for all. Raises InvalidRequest if none is left.
+        """
         names: list[str] = []
         is_scoped = False
         for switch, column, assigned, known in self._scopes:
@@ -88,7 +90,7 @@ class _Scopes:
 
 
 def _entry(row: Row, scopes: _Scopes, limits: list[Row]) -> dict[str, Any]:
-    """Return the fields of a key but its name. Raises InvalidRequest where it would be allowed more."""
+    """Return the fields of a key except its name. Raises InvalidRequest if it would be allowed more."""
     optional = {
         "models": _models(row),
         "accounts": scopes.names_of(row),
@@ -101,7 +103,7 @@ def _entry(row: Row, scopes: _Scopes, limits: list[Row]) -> dict[str, Any]:
 
 
 def _models(row: Row) -> list[str]:
-    """Return the models that a key may use, [] for all. Raises InvalidRequest where they are not known."""
+    """Return the models that a key may use, [] for all. Raises InvalidRequest if they are not known."""
     listed, enforced = row["allowed_models"], row["enforced_model"]
     try:
         models = orjson.loads(listed) if enforced is None and listed is not None else [enforced]
@@ -132,12 +134,12 @@ def _limits(rows: list[Row]) -> Iterator[str]:
 
 
 def _is_model(value: Any) -> bool:
-    """Return whether *value* is a name that the text of a limit can have."""
+    """Return whether *value* is a model name that the text of a limit can have."""
     return isinstance(value, str) and not name_error(value) and not {" ", STAR} & {*value}
 
 
 def _report(row: Row, path: str, remarks: Remarks) -> None:
-    """Report what a key that is imported has lost."""
+    """Report the settings that an imported key has lost."""
     if row["enforced_model"] is not None:
         remarks.changed(path, "enforced_model: requests for other models are refused, not changed")
     lost = [name for name in LOST if row[name] is not None]

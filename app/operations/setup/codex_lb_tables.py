@@ -15,13 +15,15 @@ from marshmallow import Schema, ValidationError
 from app.operations.setup.remarks import Remarks
 from schemas.validation_errors import first_error_path
 
-Row = Mapping[str, Any]  # values as SQLite has them, of any type
+Row = Mapping[str, Any]  # values as SQLite returns them, of any type
 Tables = Mapping[str, Sequence[Row]]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns that each version has, and *optional* ones; a table without required ones came later."""
+    """
+    Columns that every version has, and *optional* ones. A table without required columns was added later.
+    """
 
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -68,7 +70,7 @@ TABLES: Mapping[str, Table] = {
 
 
 def is_valid(schema: Schema, entry: dict[str, Any], path: str, remarks: Remarks) -> bool:
-    """Return whether *schema* loads *entry*, made of a row; if not, a remark has the reason."""
+    """Return whether *schema* accepts *entry*, made from a row; if not, a remark has the reason."""
     try:
         schema.load(entry)
     except ValidationError as error:

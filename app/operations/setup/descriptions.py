@@ -1,4 +1,4 @@
-"""Changes of a set-up in words."""
+"""Descriptions of the changes of a set-up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 from app.operations.setup.changes import Action, PlannedChange
 
 MAX_VALUE_CHARS = 300
-SECTIONS = {  # what one object of a section is called
+SECTIONS = {  # the noun for an object of a section
     "settings": "settings",
     "limits": "limits of the pool",
     "prices": "price",
@@ -24,7 +24,7 @@ SECTIONS = {  # what one object of a section is called
 
 
 def title(change: PlannedChange) -> str:
-    """Return what *change* is about: `account 'main'`."""
+    """Return the object of *change*: `account 'main'`."""
     return f"{SECTIONS[change.section]} '{change.name}'" if change.name else SECTIONS[change.section]
 
 

@@ -1,4 +1,4 @@
-"""Write a pool as a document, without what is secret."""
+"""Convert a pool to a document, without secrets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from app.stores.records.teams import Team
 from app.stores.records.webhooks import Webhook
 from schemas.setup_document import VERSION, AccountEntry, KeyEntry
 
-_PLACEHOLDER = "x"  # of what a default account needs and the document does not have
+_PLACEHOLDER = "x"  # value of fields that an account needs and a document does not have
 _NOT_IN_VARIABLES = re.compile(r"[^A-Z0-9]+")
 _ACCOUNT_FIELDS = [name for name in AccountEntry().fields if name not in OWN]
 _KEY_FIELDS = [field.data_key or name for name, field in KeyEntry().fields.items()]
@@ -37,11 +37,11 @@ _KEY_FIELDS = [field.data_key or name for name, field in KeyEntry().fields.items
 
 def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
     """
-    Return *pool* as a document, which makes the same of an empty pool.
+    Return *pool* as a document, which produces the same pool when it is applied to an empty one.
 
-    Secrets are names of environment variables; API keys have none, and are made again. Values that are
-    the default are left out, and so are accounts that were removed, with what is for them alone, and
-    simulated accounts, unless a route or a key names them.
+    Secrets are represented by names of environment variables. API keys have none: they get new secrets. Left
+    out are default values; removed accounts, with what applies only to them; and simulated accounts, unless a
+    route or a key names them.
     """
     defaults = current_settings(None)
     settings = current_settings(stores.find_pool(pool))
@@ -73,7 +73,7 @@ def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
 
 
 def _route(route: ModelRoute, names: Mapping[str, str]) -> RouteView:
-    """Return *route* without accounts that were removed, and without targets for these alone."""
+    """Return *route* without removed accounts, and without targets that had only such accounts."""
     steps = []
     for step in route.steps:
         targets = []
@@ -89,7 +89,7 @@ def _route(route: ModelRoute, names: Mapping[str, str]) -> RouteView:
 def _used_accounts(
     routes: Mapping[str, RouteView], keys: Sequence[ApiKey], names: Mapping[str, str]
 ) -> set[str]:
-    """Return the names of accounts that *routes* or *keys* name."""
+    """Return the names of the accounts that *routes* or *keys* name."""
     in_keys = {names[each] for key in keys for each in key.accounts if each in names}
     steps = (step for route in routes.values() for step in route["steps"])
     return in_keys | {account for step in steps for target in step for account in target["accounts"]}
@@ -103,7 +103,7 @@ def _read(account: Account, pool: str, stores: SetupStores) -> Account:
 
 
 class _Variables:
-    """Names of environment variables, each used once."""
+    """Names of environment variables; each is used once."""
 
     def __init__(self) -> None:
         self._used: set[str] = set()

@@ -16,13 +16,13 @@ from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import FOREIGN_POOL, ApiKey, KeyState
 
 EXPIRES = "expires"
-OWN = ("name", "limits", "disabled", "expires_at", "sha256")  # fields that are compared in another form
+OWN = ("name", "limits", "disabled", "expires_at", "sha256")  # fields that are compared in a different form
 
 Entry = Mapping[str, Any]
 
 
 def key_entry(key: ApiKey, account_names: Mapping[str, str]) -> dict[str, Any]:
-    """Return *key* by the names of a document; *account_names* are those of its pool, by id."""
+    """Return *key* as the entry of a document; *account_names* are those of its pool, by id."""
     public: dict[str, Any] = {**key.public()}
     return public | {
         "models": list(key.models),
@@ -35,7 +35,7 @@ def key_entry(key: ApiKey, account_names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def written_date(seconds: float | None) -> str | None:
-    """Return Unix seconds as a date, or a date with time, in UTC; None for never."""
+    """Return Unix seconds as a date, or a date with time, in UTC; None: never."""
     if seconds is None:
         return None
     moment = datetime.fromtimestamp(seconds, UTC)
@@ -45,7 +45,7 @@ def written_date(seconds: float | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Names of what will exist when the keys are changed."""
+    """Names of objects that will exist when the keys are changed."""
 
     accounts: KnownAccounts
     teams: Collection[str]
@@ -84,9 +84,7 @@ class KeyPlanner:
             present = known.check(entry, path)
             absent = set(entry.get("accounts", ())) - set(present)
             if absent and not present:
-                yield skipped(
-                    "keys", entry["name"], f"it may use {_listed(absent)} alone, which is not there yet"
-                )
+                yield skipped("keys", entry["name"], f"it may use only {_listed(absent)}, not created yet")
                 continue
             if absent:
                 entry = {**entry, "accounts": present}
@@ -106,12 +104,12 @@ class KeyPlanner:
             with errors_at(path):
                 key = stored.get(entry["name"])
                 plan = self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)
-            notes = (f"without {_listed(absent)}, which is not there yet",) if absent else ()
+            notes = (f"without {_listed(absent)}, not created yet",) if absent else ()
             yield replace(plan, notes=notes)
 
     def _plan_new(self, entry: Entry, after: Mapping[str, Any]) -> PlannedChange:
         if "sha256" in entry and self._pool != FOREIGN_POOL:
-            raise InvalidRequest(f"keys of other gateways can be in the pool '{FOREIGN_POOL}' alone")
+            raise InvalidRequest(f"keys of other gateways work only in the pool '{FOREIGN_POOL}'")
         fields = {name: value for name, value in entry.items() if value is not None and name != "disabled"}
 
         def apply() -> str:
@@ -148,7 +146,7 @@ class KeyPlanner:
 def key_warnings(
     operations: ApiKeyOperations, api_keys: ApiKeyRepository, pool: str, changes: Sequence[PlannedChange]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what is probably a mistake in keys that were added or changed: the name, and a sentence."""
+    """Yield (name, sentence) for probable mistakes in keys that were added or changed."""
     for change in changes:
         if change.section == "keys" and change.is_change:
             key = api_keys.find(pool, change.name)

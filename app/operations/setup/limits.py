@@ -12,7 +12,7 @@ from app.stores.records.limits import Limit, checked_limits
 
 
 def parse_limits(texts: Sequence[str], path: str) -> list[Limit]:
-    """Return the limits that *texts* describe. Raises InvalidRequest with the path of a faulty one."""
+    """Parse the limits *texts*. Raises InvalidRequest with the path of a faulty one."""
     limits = []
     for index, text in enumerate(texts):
         with errors_at(f"{path}[{index}]"):
@@ -23,22 +23,22 @@ def parse_limits(texts: Sequence[str], path: str) -> list[Limit]:
 
 
 def limit_texts(limits: Sequence[Limit]) -> list[str]:
-    """Return *limits* as text, sorted, so that their order is no difference."""
+    """Return *limits* as sorted texts, so that their order makes no difference."""
     return sorted(map(format_limit, limits))
 
 
 @dataclass(frozen=True, slots=True)
 class LimitChanges:
-    """What makes one list of limits of another; limits that count the same retain their counters."""
+    """The changes from one list of limits to another; limits that count the same retain their counters."""
 
     added: Sequence[Limit]
-    edited: Sequence[tuple[str, Limit]]  # (id of the stored one, the new maximum and mode)
-    removed: Sequence[str]  # ids
+    edited: Sequence[tuple[str, Limit]]  # (id of a stored limit, limit with the new maximum and mode)
+    removed: Sequence[str]  # ids of stored limits
 
     def apply(
         self, operations: LimitOperations, pool: str, key: str | None = None, *, team: str | None = None
     ) -> None:
-        """Make the changes, to the limits of the API key *key*, of the *team*, or of the pool."""
+        """Make the changes to the limits of the API key *key*, of the *team*, or of the pool."""
         for limit_id in self.removed:
             operations.remove(pool, limit_id, key, team=team)
         for limit_id, limit in self.edited:
@@ -48,7 +48,7 @@ class LimitChanges:
 
 
 def limit_changes(before: Sequence[Limit], after: Sequence[Limit]) -> LimitChanges:
-    """Return what makes *after* of the stored limits *before*."""
+    """Return the changes from the stored limits *before* to the limits *after*."""
     _, stored, given = _pair(before, after, format_limit)
     alike, stored, given = _pair(stored, given, _counted)
     return LimitChanges(given, [(old.id, new) for old, new in alike], [limit.id for limit in stored])
@@ -57,7 +57,9 @@ def limit_changes(before: Sequence[Limit], after: Sequence[Limit]) -> LimitChang
 def _pair(
     stored: Sequence[Limit], given: Sequence[Limit], identity: Callable[[Limit], object]
 ) -> tuple[list[tuple[Limit, Limit]], list[Limit], list[Limit]]:
-    """Return the pairs of *stored* and *given* limits with the same *identity*, and the rest of both."""
+    """
+    Return the pairs of *stored* and *given* limits with the same *identity*, and the rest of both lists.
+    """
     remaining, pairs, unpaired = list(stored), [], []
     for limit in given:
         partner = next((each for each in remaining if identity(each) == identity(limit)), None)
@@ -76,7 +78,7 @@ def _counted(limit: Limit) -> tuple[object, ...]:
 def plan_limits(
     operations: LimitOperations, pool: str, stored: Sequence[Limit], texts: Sequence[str]
 ) -> Iterator[PlannedChange]:
-    """Yield the change of the limits of *pool*, which are *stored*, to those in *texts*."""
+    """Yield the change of the limits of *pool* from *stored* to *texts*."""
     limits = parse_limits(texts, "limits")
     changes = limit_changes(stored, limits)
 

@@ -1,7 +1,7 @@
 """
-Make a declarative document of LiteLLM's `config.yaml`.
+Convert LiteLLM's `config.yaml` to a declarative document.
 
-Its keys, teams and users are in a database, and so not in this file. Source:
+Its keys, teams and users are not in this file but in a database. Source:
 https://docs.litellm.ai/docs/proxy/config_settings
 """
 
@@ -25,7 +25,7 @@ from schemas.admin import MAX_DOLLARS, MAX_MODEL_TOKENS
 from schemas.setup_document import VERSION
 
 MAX_DEPLOYMENTS = 5000
-PRICES = {  # the field of a document, by LiteLLM's name of the price of one token
+PRICES = {  # the field of a document, by LiteLLM's name for the price of one token
     "input_cost_per_token": "input",
     "output_cost_per_token": "output",
     "cache_read_input_token_cost": "cached_input",
@@ -80,7 +80,7 @@ NO_COUNTERPART = "it has no counterpart"
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A *document*, the *secrets* that are in the file by the variables for them, and the remarks."""
+    """A *document*, the *secrets* from the file by the names of their new variables, and the remarks."""
 
     document: dict[str, Any]
     secrets: Mapping[str, str]
@@ -96,11 +96,11 @@ def convert_litellm(
     reads_included: bool = True,
 ) -> Converted:
     """
-    Return what *config*, the content of a `config.yaml`, means here.
+    Convert *config*, the content of a `config.yaml`.
 
     *environ* has the variables that addresses name; *keys* and *teams* are lists of the admin API, if given.
-    *reads_included*: whether the content of the files that it includes is in *config* already.
-    Raises InvalidRequest where one is not of its form.
+    *reads_included*: whether *config* already contains the files that it includes. Raises InvalidRequest if
+    an argument does not have its form.
     """
     if not isinstance(config, dict) or not isinstance(config.get("model_list"), list):
         raise InvalidRequest("model_list must be a list", param="model_list")
@@ -198,7 +198,7 @@ def _prices(deployments: list[Deployment], remarks: Remarks) -> dict[str, dict[s
 
 
 def _per_million(value: Any) -> int | float | None:
-    """Return the price of a million tokens, in US dollars, for that of one; None where it is no price."""
+    """Convert the price of one token to US dollars per million tokens; None if it is no price."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         return None
     dollars = (Decimal(str(value)) * MILLION).quantize(Decimal("0.000001"))

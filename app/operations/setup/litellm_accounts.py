@@ -1,5 +1,5 @@
 """
-Accounts and upstream models of the deployments in LiteLLM's `model_list`.
+Accounts and upstream models from the deployments in LiteLLM's `model_list`.
 
 Deployments with the same base URL, credential and headers become one account. Sources:
 https://docs.litellm.ai/docs/proxy/configs, https://docs.litellm.ai/docs/providers
@@ -27,12 +27,12 @@ from schemas.account_settings import (
 from schemas.accounts import BaseUrl
 from schemas.bounds import MAX_CREDENTIAL_CHARS, name_error
 
-ENVIRONMENT = "os.environ/"  # in front of the name of a variable, in place of a value
+ENVIRONMENT = "os.environ/"  # prefix of a value that names a variable
 OPENAI_URLS = ("https://api.openai.com", "https://api.openai.com/v1")
-PLACEHOLDERS = frozenset(  # of servers that need no key
+PLACEHOLDERS = frozenset(  # given as keys of servers that need none
     ("", "none", "null", "x", "empty", "dummy", "fake", "fake-key", "anything", "sk-1234")
 )
-# Providers with OpenAI's API at an address that the file gives.
+# Providers that have OpenAI's API at an address in the file.
 SELF_HOSTED = frozenset(
     (
         *("openai", "hosted_vllm", "vllm", "lm_studio", "llamafile", "openai_like", "custom_openai"),
@@ -53,9 +53,9 @@ HOSTED = {  # providers with OpenAI's API at an address that is known
     "deepinfra": "https://api.deepinfra.com/v1/openai",
     "moonshot": "https://api.moonshot.ai/v1",
 }
-WITH_USUAL_VARIABLE = frozenset((*HOSTED, "openai", "azure"))  # whose key LiteLLM looks for by itself
+WITH_USUAL_VARIABLE = frozenset((*HOSTED, "openai", "azure"))  # LiteLLM knows the variable of their key
 STREAM_TIMEOUT = "stream_timeout"
-TIMEOUTS = {  # the field of an account, by LiteLLM's name
+TIMEOUTS = {  # fields of an account, by LiteLLM's name
     "timeout": "timeout_seconds",
     STREAM_TIMEOUT: "first_token_timeout_seconds",
 }
@@ -68,11 +68,11 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 @dataclass(slots=True)
 class ImportedAccount:
-    """An account of the document that is made."""
+    """An account for the document."""
 
     name: str
     kind: str
-    base_url: str = ""  # empty: that of the kind
+    base_url: str = ""  # empty: the usual one of the kind
     api_key_env: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     secret_headers_env: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class ImportedAccount:
     timeouts: dict[str, list[float | None]] = field(default_factory=dict)  # of each, by the field here
 
     def entry(self) -> dict[str, Any]:
-        """Return the entry of a document; what is the default is left out."""
+        """Return the entry of a document, without default values."""
         caps = [cap for cap in self.caps if cap is not None]
         entry = {
             "name": self.name,
@@ -112,9 +112,10 @@ class Deployment:
 
 class AccountReader:
     """
-    *environ* has the variables that values name; *credentials* are those of `credential_list`.
+    Reads accounts from deployments.
 
-    *defaults* has the timeouts of the router, for deployments that have none.
+    *environ* has the variables that values name; *credentials* are those of `credential_list`. *defaults* has
+    the timeouts of the router, for deployments without their own.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class AccountReader:
         self._defaults = defaults
         self._credentials = credentials
         self._remarks = remarks
-        self.secrets: dict[str, str] = {}  # of keys that are in the file itself, by the variables for them
+        self.secrets: dict[str, str] = {}  # keys in the file itself, by their new variables
         self._accounts: dict[tuple[object, ...], ImportedAccount] = {}
 
     @property
@@ -136,7 +137,7 @@ class AccountReader:
         return list(self._accounts.values())
 
     def read(self, entry: Any, path: str) -> Deployment | None:
-        """Return what the *entry* at *path* describes; None, with a remark, where it cannot be imported."""
+        """Read the *entry* at *path*; None, with a remark, if it cannot be imported."""
         params = entry.get("litellm_params") if isinstance(entry, dict) else None
         group = entry.get("model_name") if isinstance(entry, dict) else None
         if not isinstance(params, dict) or not isinstance(group, str):
@@ -193,12 +194,14 @@ class AccountReader:
         return self._credentials.get(name, {})
 
     def _resolve(self, value: Any) -> Any:
-        """Return *value*, or the value of the variable that it names; None where that is not set."""
+        """Return *value*, or the value of the variable that it names; None if that is not set."""
         name = variable_in(value)
         return value if name is None else self._environ.get(name)
 
     def _find_server(self, provider: str, params: Mapping[str, Any], path: str) -> tuple[str, str]:
-        """Return the kind of the account and its base URL, '' for the usual one; ('', '') for no kind."""
+        """
+        Return the kind of the account and its base URL, '' for the usual one; ('', '') for an unknown server.
+        """
         given = params.get("api_base") or params.get("base_url") or ""
         url = self._resolve(given)
         if url is None:
@@ -275,7 +278,7 @@ class AccountReader:
         return {name: value for name, value in headers.items() if value}, secret
 
     def _store_secret(self, owner: str, what: str, value: str, path: str) -> str:
-        """Return a variable for a secret that is in the file itself."""
+        """Return a new variable for a secret that is in the file itself."""
         base = "_".join(_NOT_IN_VARIABLES.sub("_", part.upper()).strip("_") for part in (owner, what))
         base = base if base[0].isalpha() else f"ACCOUNT_{base}"
         number, variable = 1, base
@@ -297,7 +300,7 @@ class AccountReader:
 
 
 def _seconds(value: Any) -> float | None:
-    """Return the seconds in *value*, a number or its text; None where that is no timeout of an account."""
+    """Return the seconds in *value*, a number or text; None if an account cannot have that timeout."""
     try:
         number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0
     except (ValueError, OverflowError):
@@ -308,12 +311,12 @@ def _seconds(value: Any) -> float | None:
 
 
 def _longest(timeouts: Sequence[float | None]) -> float:
-    """Return the longest of *timeouts*, 0 where one is not known."""
+    """Return the longest of *timeouts*, 0 if one is not known."""
     return max((seconds or 0 for seconds in timeouts), default=0) if all(timeouts) else 0
 
 
 def variable_in(value: Any) -> str | None:
-    """Return the name of the environment variable that *value* stands for, None where it is a value."""
+    """Return the name of the environment variable that *value* refers to, None if it is a plain value."""
     if not isinstance(value, str) or not value.startswith(ENVIRONMENT):
         return None
     name = value.removeprefix(ENVIRONMENT)
@@ -321,7 +324,7 @@ def variable_in(value: Any) -> str | None:
 
 
 def _provider_and_model(text: str) -> tuple[str, str]:
-    """Return the parts of `provider/model`; a bare name of OpenAI's is its own."""
+    """Split `provider/model`; a model without a provider is OpenAI's."""
     provider, slash, model = text.partition("/")
     if not slash:
         return ("openai" if _OPENAI_MODEL.match(text) else ""), text

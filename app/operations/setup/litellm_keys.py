@@ -1,8 +1,8 @@
 """
-API keys and teams of LiteLLM's database, as its admin API lists them.
+API keys and teams from LiteLLM's database, in the form of its admin API.
 
-`GET /key/list?return_full_object=true` has the SHA-256 of each key, so that callers keep theirs;
-`GET /team/list` has the teams. Source: https://docs.litellm.ai/docs/proxy/virtual_keys
+`GET /key/list?return_full_object=true` has the SHA-256 of each key, so callers can continue to use their
+keys; `GET /team/list` has the teams. Source: https://docs.litellm.ai/docs/proxy/virtual_keys
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from app.operations.setup.remarks import Remarks
 from schemas.api_keys import seconds_at
 from schemas.bounds import MAX_KEY_MODELS, MAX_LIMITS, name_error
 
-MAX_ENTRIES = 5000  # keys, and teams
+MAX_ENTRIES = 5000  # keys, or teams
 ALL_MODELS, TEAM_MODELS, NO_MODELS = "all-proxy-models", "all-team-models", "no-default-models"
-RATES = {  # the text of a limit, by LiteLLM's name of the number
+RATES = {  # the text of a limit, by LiteLLM's name for its number
     "rpm_limit": "{} requests/minute",
     "tpm_limit": "{} total_tokens/minute",
     "tpd_limit": "{} total_tokens/day",
@@ -33,7 +33,7 @@ MODEL_RATES = {
     "model_rpm_limit": "{} requests/minute for {}",
     "model_tpm_limit": "{} total_tokens/minute for {}",
 }
-# Fields that restrict a key, or change its requests, in ways that have no counterpart.
+# Fields without a counterpart that restrict a key, or change its requests.
 LOST = (
     *("aliases", "model_aliases", "soft_budget", "allowed_routes", "permissions", "router_settings"),
     *("budget_fallbacks", "object_permission_id", "allowed_cache_controls", "user_id", "organization_id"),
@@ -45,16 +45,16 @@ Item = Mapping[str, Any]
 
 
 class KeyConverter:
-    """Makes entries of a document, of *teams* and *keys* as the admin API lists them."""
+    """Converts *teams* and *keys*, in the form of the admin API, to entries of a document."""
 
     def __init__(self, remarks: Remarks) -> None:
         self._remarks = remarks
-        self._teams: dict[str, tuple[str, Item]] = {}  # name here, and the team, by its id
-        self._open_teams: set[str] = set()  # names of teams that would be allowed more than before
+        self._teams: dict[str, tuple[str, Item]] = {}  # name in the document, and the team, by id
+        self._open_teams: set[str] = set()  # teams that are left out, because they would be allowed more
         self._has_spent = False
 
     def teams(self, listed: Any) -> list[dict[str, Any]]:
-        """Return the entries of the teams in *listed*. Raises InvalidRequest where it is no such list."""
+        """Return the entries of the teams in *listed*. Raises InvalidRequest if it is no such list."""
         names: set[str] = set()
         entries = []
         for index, team in enumerate(_items(listed, "teams")):
@@ -75,7 +75,7 @@ class KeyConverter:
         return entries
 
     def keys(self, listed: Any) -> list[dict[str, Any]]:
-        """Return the entries of the keys in *listed*. Raises InvalidRequest where it is no such list."""
+        """Return the entries of the keys in *listed*. Raises InvalidRequest if it is no such list."""
         names: set[str] = set()
         entries = []
         for index, key in enumerate(_items(listed, "keys")):
@@ -95,7 +95,7 @@ class KeyConverter:
         return entries
 
     def _entry(self, key: Item, path: str) -> dict[str, Any] | None:
-        """Return the fields of a key but its name; None, with a remark, where it would be allowed more."""
+        """Return the fields of a key except its name; None, with a remark, if it would be allowed more."""
         team_name, team = self._teams.get(str(key.get("team_id")), ("", {}))
         if key.get("team_id") and not team_name:
             self._remarks.skipped(path, "the key: its team is not in the list of teams")
@@ -125,7 +125,7 @@ class KeyConverter:
         return {field: value for field, value in entry.items() if value}
 
     def _models(self, key: Item, team: Item, path: str) -> list[str] | None:
-        """Return the models that a key may use, [] for all; None where they are not known."""
+        """Return the models that a key may use, [] for all; None if they are not known."""
         names = _texts(key.get("models"))
         if not names or TEAM_MODELS in names:
             names = [name for name in names if name != TEAM_MODELS] + _texts(team.get("models"))
@@ -165,8 +165,8 @@ def _limit_texts(item: Item) -> Iterator[tuple[str, str | None]]:
     """
     Yield the source and the text of each limit of a key or a team.
 
-    None stands for a period, or a name of a model, that is not known here. LiteLLM stores the rates of
-    models in `metadata`.
+    The text is None if its period, or its model name, is not known here. LiteLLM stores the rates of models
+    in `metadata`.
     """
     if item.get("max_budget") is not None:
         yield "max_budget", _budget(item["max_budget"], item.get("budget_duration"))
@@ -206,7 +206,7 @@ def _pairs(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_model(name: str) -> bool:
-    """Return whether *name* can be that of a model in the text of a limit."""
+    """Return whether *name* can be a model name in the text of a limit."""
     return not name_error(name) and " " not in name
 
 

@@ -1,4 +1,4 @@
-"""The durations of LiteLLM's budgets as periods of limits."""
+"""The budget durations of LiteLLM as periods of limits."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ _PERIODS = {
 
 
 def period_of(duration: Any) -> Period | None:
-    """Return the period that *duration* is, EVER where there is none; None where no limit has it."""
+    """Return the period for *duration*, EVER for no duration; None if no period matches."""
     return Period.EVER if duration is None else _PERIODS.get(str(duration)[:32])

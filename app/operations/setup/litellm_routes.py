@@ -1,8 +1,8 @@
 """
-Model routes of LiteLLM's model groups, aliases and fallbacks.
+Model routes from LiteLLM's model groups, aliases and fallbacks.
 
-A group is a route: each `order` of its deployments is a step, whose targets share conversations by their
-weights; the steps of its fallbacks follow. Source: https://docs.litellm.ai/docs/routing
+A group becomes a route: each `order` of its deployments is a step, whose targets share conversations by
+weight; the steps of its fallbacks follow. Source: https://docs.litellm.ai/docs/routing
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from app.patterns import STAR, pattern_error
 from schemas.bounds import MAX_ROUTE_STEPS, MAX_ROUTE_TARGETS, MAX_ROUTE_WEIGHT
 from schemas.model_routes import ROUTE_FIELDS, RouteFields
 
-WEIGHTS = ("weight", "rpm", "tpm")  # the first that a deployment of a group has decides
-FALLBACKS = ("fallbacks", "context_window_fallbacks")  # in the order in which their steps follow
+WEIGHTS = ("weight", "rpm", "tpm")  # the first of these that a deployment has is its weight
+FALLBACKS = ("fallbacks", "context_window_fallbacks")  # in the order of their steps
 CHAT_MODES = ("chat", "completion", "responses", None)
-SCALE = 1000  # of weights that are no integers, or too large
+SCALE = 1000  # weights that are too large or not integers are scaled to this
 MAX_ALIASES = 500
 
 Target = dict[str, Any]  # model, accounts, weight
@@ -29,7 +29,7 @@ Step = list[Target]
 
 
 class RouteBuilder:
-    """*settings* are those of the router, with the names of `router_settings`."""
+    """*settings* are those of the router, by the names of `router_settings`."""
 
     def __init__(
         self, deployments: Sequence[Deployment], settings: Mapping[str, Any], remarks: Remarks
@@ -43,7 +43,7 @@ class RouteBuilder:
         self._steps = {name: self._own_steps(name, group) for name, group in self._groups.items()}
 
     def routes(self) -> dict[str, dict[str, Any]]:
-        """Return the entries of `models` of a document, by the names of routes."""
+        """Return the entries of `models` in a document, by the names of routes."""
         routes: dict[str, dict[str, Any]] = {}
         for name in self._groups:
             steps = self._chain(name)
@@ -72,7 +72,9 @@ class RouteBuilder:
             if isinstance(group, str):
                 aliases[alias] = group
             if isinstance(target, dict) and target.get("hidden"):
-                self._remarks.changed(f"model_group_alias.{alias[:64]}", "it is listed: no name is hidden")
+                self._remarks.changed(
+                    f"model_group_alias.{alias[:64]}", "hidden is not supported: the name is listed"
+                )
         return aliases
 
     def _own_steps(self, name: str, group: Sequence[Deployment]) -> list[Step]:
@@ -129,7 +131,7 @@ class RouteBuilder:
         return [1] * len(deployments)
 
     def _chain(self, name: str) -> list[Step]:
-        """Return the steps of the group *name*, and of its fallbacks, each target once."""
+        """Return the steps of the group *name* and of its fallbacks, each target once."""
         steps: list[Step] = []
         seen: set[tuple[str, ...]] = set()
         if not self._steps[name]:
@@ -160,11 +162,11 @@ class RouteBuilder:
                     self._remarks.skipped(path, f"'{str(target)[:64]}' has no route")
 
     def _is_chat(self, name: str) -> bool:
-        """Return whether the group *name* may fall back on models of chat."""
+        """Return whether the group *name* may fall back to chat models."""
         return all(deployment.info.get("mode", "chat") in CHAT_MODES for deployment in self._groups[name])
 
     def report_lost_fallbacks(self) -> None:
-        """Report fallbacks of groups without a route."""
+        """Report the fallbacks of groups that have no route."""
         for kind in FALLBACKS:
             for name in fallback_lists(self._settings.get(kind)):
                 if not self._steps.get(self._aliases.get(name, name)):
@@ -173,7 +175,7 @@ class RouteBuilder:
                     )
 
     def _defaults(self, name: str) -> dict[str, Any]:
-        """Return the fields that all deployments of the group *name* set in requests that have none."""
+        """Return the fields that all deployments of the group *name* set by default."""
         group, fields = self._groups[name], RouteFields()
         defaults: dict[str, Any] = {}
         for field in ROUTE_FIELDS:
@@ -189,7 +191,7 @@ class RouteBuilder:
 
 
 def fallback_lists(given: Any) -> dict[str, list[Any]]:
-    """Return the fallbacks of each group of LiteLLM's list of one-entry objects."""
+    """Return the fallbacks of each group in LiteLLM's list of one-entry objects."""
     entries = [given] if isinstance(given, dict) else given if isinstance(given, list) else []
     return {
         name: targets
@@ -214,7 +216,7 @@ def _positive(value: Any) -> float:
 
 
 def _integers(numbers: Sequence[float]) -> list[int]:
-    """Return integers in about the proportion of *numbers*; 0 stays 0."""
+    """Return integers in about the same proportion as *numbers*; 0 stays 0."""
     highest = max(numbers)
     if all(number == int(number) for number in numbers) and highest <= MAX_ROUTE_WEIGHT:
         integers = [int(number) for number in numbers]

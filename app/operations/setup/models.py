@@ -24,7 +24,7 @@ Steps = Sequence[Sequence[Mapping[str, Any]]]
 
 
 def price_entry(row: PriceRow) -> dict[str, Any]:
-    """Return *row*, a price as stored, by the names of a document, in US dollars per million tokens."""
+    """Return *row*, a stored price, as the entry of a document, in US dollars per million tokens."""
     rates = {name: _dollars(row[STANDARD][name]) for name in RATES if name in row[STANDARD]}
     sizes = {name: row[name] for name in ("context", "max_output") if row.get(name)}
     images = set(row.get("image") or ())
@@ -88,7 +88,7 @@ class RoutePlanner:
                 fields["steps"], absent = _select_accounts(fields["steps"], known)
             listed = ", ".join(f"'{each}'" for each in sorted(absent)[:20])
             if not fields["steps"]:
-                yield skipped("models", name, f"it leads to {listed} alone, which is not there yet")
+                yield skipped("models", name, f"it leads only to {listed}, not created yet")
                 continue
 
             def apply(name: str = name, fields: Mapping[str, Any] = fields) -> str:
@@ -98,12 +98,12 @@ class RoutePlanner:
             before = None
             if name in stored:
                 before = route_entry(serialize_route(stored[name], self._account_names))
-            notes = (f"without {listed}, which is not there yet",) if absent else ()
+            notes = (f"without {listed}, not created yet",) if absent else ()
             yield planned("models", name, before, route_entry(fields), apply, notes=notes)
 
 
 def route_entry(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *fields* of a route, with names of accounts, by the names of a document."""
+    """Return the *fields* of a route, with names of accounts, as the entry of a document."""
     shown: dict[str, Any] = {"steps": [written_step(step) for step in fields["steps"]]}
     return shown | {name: dict(fields[name]) for name in ("defaults", "overrides")}
 
@@ -113,24 +113,24 @@ def _parsed(step: str | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, An
 
 
 def written_step(step: Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
-    """Return *step* as text if it can be written so: names of accounts may have an `@`, too."""
+    """Return *step* as text, if that is possible: names of accounts may also contain an `@`."""
     targets = [
         {"model": each["model"], "accounts": _ordered(each["accounts"]), "weight": each["weight"]}
         for each in step
     ]
     if len(targets) == 1:
-        targets[0]["weight"] = 1  # of which nothing else takes a share
+        targets[0]["weight"] = 1  # a single target, so its weight does not matter
     text = format_step(targets)
     return text if parse_step(text) == targets else targets
 
 
 def _ordered(accounts: Sequence[str]) -> list[str]:
-    """Return *accounts* of a target as they are stored: each once, groups last."""
+    """Return *accounts* of a target in stored form: each once, groups last."""
     return sorted(dict.fromkeys(accounts), key=is_group)
 
 
 def _select_accounts(steps: Steps, known: KnownAccounts) -> tuple[list[list[dict[str, Any]]], set[str]]:
-    """Return *steps* without accounts that are absent, and the names of these. Raises InvalidRequest."""
+    """Return *steps* without absent accounts, and the names of these. Raises InvalidRequest."""
     absent: set[str] = set()
     selected = []
     for step in steps:
@@ -143,7 +143,7 @@ def _select_accounts(steps: Steps, known: KnownAccounts) -> tuple[list[list[dict
             except InvalidRequest as error:
                 raise InvalidRequest(error.message, param="steps") from None
             absent |= set(named) - set(present)
-            if present or groups or not named:  # without its accounts, any could serve it
+            if present or groups or not named:  # a target without its accounts would allow any account
                 targets.append({**target, "accounts": [*present, *groups]})
         if targets:
             selected.append(targets)

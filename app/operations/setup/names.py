@@ -1,4 +1,4 @@
-"""Names of accounts, keys and teams, made of those in the files of other programs."""
+"""Names of accounts, keys and teams, derived from those in files of other programs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._@+-]+")
 
 
 def name_in(value: Any) -> str:
-    """Return *value* as a name, '' where it is no text or has no character that one may have."""
+    """Return *value* as a valid name, '' if it is no text, or no character of a name is left."""
     return _NOT_IN_NAMES.sub("-", value).strip("._@+-")[:64] if isinstance(value, str) else ""
 
 
 def free_name(name: str, taken: Container[str]) -> str:
-    """Return *name*, with a number where it is among the *taken* ones."""
+    """Return *name*, with a number added if it is *taken*."""
     number, numbered = 1, name
     while numbered in taken:
         number += 1

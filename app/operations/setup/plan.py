@@ -1,4 +1,4 @@
-"""Plan what makes a pool as a document describes it."""
+"""Plan the changes that make a pool match a document."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from schemas.validation_errors import first_error_path
 
 @dataclass(frozen=True, slots=True)
 class SetupStores:
-    """What a plan compares a document with."""
+    """The stores with which a plan compares a document."""
 
     settings: Settings
     pools: PoolRepository
@@ -48,16 +48,17 @@ class SetupStores:
     webhooks: WebhookRepository
 
     def find_pool(self, name: str) -> Pool | None:
-        """Return the pool *name*, None where it does not exist yet."""
+        """Return the pool *name*, None if it does not exist yet."""
         return next((pool for pool in self.pools.all() if pool.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class SetupPlan:
     """
-    The *changes* that make a pool as a document describes it, in order.
+    The *changes*, in order, that make a pool match a document.
 
-    *secrets* are the names of those in the document. *missing* are needed: the path of each, by its name.
+    *secrets* are the names of the document's variables. *missing* has the path of each variable that is
+    needed and not set, by its name.
     """
 
     changes: Sequence[PlannedChange]
@@ -65,7 +66,7 @@ class SetupPlan:
     missing: Mapping[str, str]
 
     def listed_missing(self) -> str:
-        """Return the names of the missing secrets, with their paths, as a list in a sentence."""
+        """Return the names of the missing secrets with their paths, as a list in a sentence."""
         return ", ".join(f"{name} ({path})" for name, path in self.missing.items())
 
 
@@ -79,11 +80,11 @@ def plan_document(
     coming: Collection[str] = (),
 ) -> SetupPlan:
     """
-    Return what makes *pool* as *content*, a document that is not validated, describes it.
+    Return the plan that makes *pool* match *content*, a document that is not validated yet.
 
-    Nothing is changed yet. *secrets* are by the names of their variables, *coming* the names of accounts that
-    will be there when it is. Raises InvalidRequest whose param is the path in the document, None for the
-    document itself.
+    Nothing is changed. *secrets* are values by the names of their variables; *coming* are the names of
+    accounts that will exist when the plan is applied. Raises InvalidRequest with the path in the document as
+    param, None for the document itself.
     """
     try:
         document = SetupDocument(KIND_RULES | SIMULATED_RULES).load(content)

@@ -1,4 +1,4 @@
-"""The settings of the pool of a document."""
+"""The pool settings of a document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.bounds import POOL_NUMBERS
 
 
 def current_settings(pool: Pool | None) -> dict[str, Any]:
-    """Return the settings of *pool* by the names of a document; the defaults for one that is new."""
+    """Return the settings of *pool* by the names of a document; the defaults for a new pool."""
     stored = Pool("", POLICIES[0], "UTC", 0, 0) if pool is None else pool
     effective = stored.effective
     named = {name: getattr(effective, name) for name in (*FLAGS, *CHOICES, *POOL_NUMBERS)}
@@ -58,7 +58,7 @@ def _without_nulls(limits: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
 
 
 def _patch(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the time limits that make *after* of *before*; None takes one back."""
+    """Return the time limits that change *before* to *after*; None resets one to its default."""
     if after is None:
         return {}
     patterns = {pattern: dict.fromkeys(values) | after.get(pattern, {}) for pattern, values in before.items()}

@@ -1,4 +1,4 @@
-"""What an import of another program's configuration left out or changed."""
+"""Remarks about what an import from another program left out or changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RemarkJson(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A part of a file, at *path*, and why it is not *imported*, or in which other form it is."""
+    """A part of a file, at *path*, that is not *imported* or is imported in another form, and the reason."""
 
     path: str
     text: str
@@ -32,7 +32,7 @@ class Remark:
 
 
 class Remarks:
-    """The remarks of one import, in order and each once."""
+    """The remarks of one import, in order, each once."""
 
     def __init__(self) -> None:
         self._remarks: dict[Remark, None] = {}
@@ -42,7 +42,7 @@ class Remarks:
         self._add(Remark(path, reason, imported=False))
 
     def changed(self, path: str, text: str) -> None:
-        """Report that *path* means something else here, or in another form."""
+        """Report that *path* is imported, but in another form or with another meaning."""
         self._add(Remark(path, text, imported=True))
 
     def _add(self, remark: Remark) -> None:

@@ -1,8 +1,8 @@
 """
-The secrets of a document, which it has by the names of environment variables.
+The secrets of a document, which contains only the names of their environment variables.
 
-A command reads them from its environment. A request to the admin API or a page never reads that of the
-server, because a document could send any variable to any address: the caller sends the values.
+A command reads the variables from its environment. A request to the admin API or a page never reads those of
+the server, because a document could send any variable to any address: the caller sends the values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 
 
 class Variables:
-    """Secrets by the names of their variables, and which were looked for, needed and missing."""
+    """
+    Values by the names of variables; records which variables were used, and which are needed but missing.
+    """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
@@ -29,13 +31,13 @@ class Variables:
         return self._missing
 
     def find(self, name: str) -> str:
-        """Return the value of the variable *name*, '' where it is not set or empty, or *name* is ''."""
+        """Return the value of the variable *name*; '' if it is not set or empty, or *name* is ''."""
         if name:
             self._named[name] = None
         return self._values.get(name, "").strip()
 
     def require(self, name: str, path: str) -> str:
-        """Return the same for a variable that *path* of the document needs; it is reported if missing."""
+        """Return the value of a variable that *path* of the document needs; records it if it is missing."""
         value = self.find(name)
         if not value:
             self._missing.setdefault(name, path)

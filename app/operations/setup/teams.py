@@ -16,7 +16,7 @@ Entry = Mapping[str, Any]
 
 
 def team_entry(team: Team) -> dict[str, Any]:
-    """Return *team* by the names of a document."""
+    """Return *team* as the entry of a document."""
     return {
         "limits": limit_texts(team.limits),
         "key_limits": sorted(team.key_limits),

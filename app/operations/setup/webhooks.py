@@ -18,7 +18,7 @@ Entry = Mapping[str, Any]
 
 
 def webhook_entry(webhook: Webhook) -> dict[str, Any]:
-    """Return what is not secret of *webhook*, by the names of a document."""
+    """Return *webhook*, without its secrets, as the entry of a document."""
     return {
         "format": str(webhook.format),
         "on": sorted(map(str, webhook.on)),
@@ -28,7 +28,7 @@ def webhook_entry(webhook: Webhook) -> dict[str, Any]:
 
 
 class WebhookPlanner:
-    """Plans webhooks, whose URLs and secrets are shown nowhere."""
+    """Plans changes of webhooks, whose URLs and secrets are never shown."""
 
     def __init__(self, operations: WebhookOperations, pool: str, variables: Variables) -> None:
         self._operations = operations

@@ -1,8 +1,8 @@
 """
 Read and write YAML, within bounds.
 
-Scalars mean what the core schema of YAML 1.2 gives them: `yes` and `2025-04-01` are text, 1e-6 is a number.
-Keys are always text. Tags are refused, and so is a key that is repeated.
+Scalars have the meaning of the core schema of YAML 1.2: `yes` and `2025-04-01` are text, 1e-6 is a number.
+Keys are always text. Tags and repeated keys are refused.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import yaml
 
 from app.errors import InvalidRequest
 
-MAX_NODES = 100_000  # values and keys, each counted as often as an alias repeats it
+MAX_NODES = 100_000  # values and keys; those that an alias repeats count again
 MAX_DEPTH = 50
 MAX_NUMBER_CHARS = 64
-STEP_TOKENS = 200  # take about ten milliseconds
+STEP_TOKENS = 200  # parsed in about ten milliseconds
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
-_SCALARS = {  # the tag, what it looks like, and how it may begin
+_SCALARS = {  # tag, pattern, first characters
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     "int": (r"[-+]?[0-9]{1,64}|0o[0-7]{1,32}|0x[0-9a-fA-F]{1,32}", list("-+0123456789")),
@@ -32,9 +32,9 @@ _SCALARS = {  # the tag, what it looks like, and how it may begin
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """Calls *pause* after each STEP_TOKENS tokens: PyYAML reads about 100 kB in a second."""
+    """Calls *pause* after each STEP_TOKENS tokens: PyYAML parses only about 100 kB per second."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # as PyYAML declares it
+    yaml_implicit_resolvers: dict[str, Any] = {}  # the type that PyYAML declares
 
     def __init__(self, text: str, pause: Callable[[], None]) -> None:
         super().__init__(text)
@@ -49,7 +49,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
-    """Quotes text that would be no text for this reader, or for one of YAML 1.1."""
+    """Quotes text that this reader, or one of YAML 1.1, would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -61,14 +61,14 @@ for _name, (_pattern, _first) in _SCALARS.items():
 
 
 def _go_on() -> None:
-    """Read without pauses."""
+    """The default *pause*: does nothing."""
 
 
 def parse_yaml(data: bytes, pause: Callable[[], None] = _go_on) -> Any:
     """
-    Return the content of the YAML document *data*. Raises InvalidRequest.
+    Parse the YAML document *data*. Raises InvalidRequest.
 
-    *pause* is called from time to time, so that a server may do other work.
+    *pause* is called regularly, so that a server can do other work.
     """
     try:
         node = _Loader(data.decode("utf-8-sig"), pause).get_single_node()
@@ -86,13 +86,13 @@ def parse_yaml(data: bytes, pause: Callable[[], None] = _go_on) -> Any:
 
 
 def write_yaml(content: Mapping[str, Any]) -> str:
-    """Return *content* as YAML, which `parse_yaml` reads."""
+    """Return *content* as YAML that `parse_yaml` reads."""
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
 
 
 class _Reader:
-    """Makes values of nodes, and counts them."""
+    """Converts nodes to values, and counts them."""
 
     def __init__(self, pause: Callable[[], None]) -> None:
         self._pause = pause
@@ -112,7 +112,7 @@ class _Reader:
             return [self.read(each, depth + 1) for each in node.value]
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
-        raise _fault(node, f"the tag {node.tag[:64]} is not read")
+        raise _fault(node, f"the tag {node.tag[:64]} is not supported")
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         read: dict[str, Any] = {}
@@ -152,7 +152,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         return number if math.isfinite(number) else text
     if kind in ("str", "merge"):
         return text
-    raise _fault(node, f"the tag {node.tag[:64]} is not read")
+    raise _fault(node, f"the tag {node.tag[:64]} is not supported")
 
 
 def _fault(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:

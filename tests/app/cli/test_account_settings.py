@@ -207,7 +207,7 @@ class TestFields:
             ("--set a.b=1", "set_fields.a.b must be the name of a field"),
             ("--set a=[[[[[[1]]]]]]", "set_fields.a must have at most 5 levels"),
             ("--set temperature=warm", "takes JSON, such as 0.2"),
-            ("--set temperature=null", "takes another value than null"),
+            ("--set temperature=null", "does not take null"),
             ("--drop a --set a=1", "'a' cannot be both left out and set"),
             (f'--set a="{"x" * 4096}"', "at most 16 fields, of 4096 bytes together"),
             ("--map m=m:online", "'m:online' searches, which adds input that limits do not count"),

@@ -97,7 +97,7 @@ class TestCodexLb:
         """Keys of other gateways are in the pool default alone, and a sign-in is in one pool."""
         result = poolgate("import codex-lb --pool team", str(folder))
 
-        assert "not imported: api_keys: they can be in the pool default alone: give new ones" in result.stderr
+        assert "not imported: api_keys: they work only in the pool default: create new ones" in result.stderr
         assert services.api_keys.all("team") == []
         assert len(services.accounts.all("team")) == 3
         again = poolgate("import codex-lb", str(folder))
@@ -190,7 +190,7 @@ MANY = (
         (replace("encryption.key", b"x" * 5000), "encryption.key: larger than 1024 bytes"),
         (
             replace("encryption.key", b"A" * 43 + b"="),
-            "encryption.key: it opens none of the secrets in store.db",
+            "encryption.key: it decrypts none of the secrets in store.db",
         ),
         (directory("encryption.key"), "encryption.key: not a file"),
         (link("encryption.key", "/dev/zero"), "encryption.key: not a file"),

@@ -129,7 +129,7 @@ class TestKeysOfLiteLLM:
     def test_in_another_pool(self, poolgate, services, lists):
         result = poolgate("import litellm --pool team", CONFIG, *lists, **SECRETS)
 
-        assert "keys[0]: keys of other gateways can be in the pool 'default' alone" in result.stderr
+        assert "keys[0]: keys of other gateways work only in the pool 'default'" in result.stderr
         assert services.accounts.all("team") == []
 
     @pytest.mark.parametrize(("text", "problem"), [("{", "not JSON"), ("[1]", "must be a list of")])

@@ -146,7 +146,7 @@ class TestOfAnotherGateway:
         result = poolgate("key create --pool team --name ann --sha256", self.DIGEST)
 
         assert result.exit_code == 1
-        assert "are looked up in the pool 'default' alone" in result.stderr
+        assert "so they work only in the pool 'default'" in result.stderr
 
     def test_that_another_key_has(self, poolgate):
         poolgate("key create --name ann --sha256", self.DIGEST)

@@ -456,8 +456,8 @@ keys:
         assert (
             "account 'ann': it has to be signed in first (poolgate account login --name ann)" in result.stderr
         )
-        assert "API key 'one': it may use 'ann' alone, which is not there yet" in result.stderr
-        assert "model route 'fast': without 'ann', 'demo', which is not there yet" in result.stderr
+        assert "API key 'one': it may use only 'ann', not created yet" in result.stderr
+        assert "model route 'fast': without 'ann', 'demo', not created yet" in result.stderr
         assert [key.name for key in services.api_keys.all("default")] == ["two"]
         assert "a@gpu1" in poolgate("model list").stdout
         ann = services.accounts.add(

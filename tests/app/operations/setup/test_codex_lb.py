@@ -148,7 +148,7 @@ class TestSources:
 def test_a_wrong_key(convert):
     codex_lb, _ = convert({"accounts": [account("a", "a@b")]}, key=Fernet.generate_key())
 
-    with pytest.raises(InvalidRequest, match="it opens none of the secrets"):
+    with pytest.raises(InvalidRequest, match="it decrypts none of the secrets"):
         codex_lb.check_cipher()
 
 
