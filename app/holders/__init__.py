@@ -1,8 +1,8 @@
 """
-The pages of the holders of API keys, on the port of the gateway under `/my`.
+The pages for holders of API keys, on the port of the gateway under `/my`.
 
-An application of its own: none of the operators' views exists in it, and its cookie is another one. Every
-view reads the data of one key alone, that of its session.
+This is a separate application: it has none of the operators' views, and its own cookie. Every view reads only
+the data of one key, that of its session.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pages of a key's holder need a session, and may read what belongs to its key alone."""
+"""Pages of a key's holder need a session, and may read only what belongs to its key."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def holder() -> ApiKey:
 
 
 def actor(key: ApiKey) -> Actor:
-    """Return who changes something, for the audit log: the holder of *key*."""
+    """Return the actor of changes for the audit log: the holder of *key*."""
     return Actor(f"key:{key.name}", Via.PAGE, address())
 
 
 def operations() -> AdminOperations:
-    """Return the audited operations of the holder; a view makes those that holders may make."""
+    """Return the audited operations of the holder; views use only those that holders may use."""
     return administration.operations(services(), actor(holder()))
 
 

@@ -1,5 +1,5 @@
 """
-The signed session cookie of a key's holder; it is invalid once its session is ended in the store.
+The signed session cookie of a key's holder; it becomes invalid when its session ends in the store.
 
 It contains the id of the key, the secret id of a session, the CSRF token and the notices of the next page;
 never the key itself. Nothing is stored for anonymous clients.
@@ -26,7 +26,9 @@ class _Cookie(SecureCookieSessionInterface):
     digest_method = staticmethod(hashlib.sha256)
 
     def get_cookie_name(self, app: Flask) -> str:
-        """Browsers accept `__Secure-…` only over https, so it cannot be planted over http."""
+        """
+        Return the name of the cookie; browsers accept `__Secure-…` only over https, so http cannot set it.
+        """
         return SECURE_COOKIE if request.is_secure else COOKIE
 
     def get_cookie_secure(self, app: Flask) -> bool:
@@ -48,7 +50,7 @@ def prepare(app: Flask, keys: tuple[str, ...], path: str) -> None:
 
 
 def sign_in(key: ApiKey, presented: str) -> bool:
-    """Open a session of *key*, whose secret *presented* is; return False where that was rotated away."""
+    """Open a session of *key*, whose secret is *presented*; return False if that was rotated meanwhile."""
     secret = services().key_sessions.open(key, presented)
     if secret is None:
         return False
@@ -58,14 +60,14 @@ def sign_in(key: ApiKey, presented: str) -> bool:
 
 
 def current() -> ApiKey | None:
-    """Return the key of this request's session, read now; None where it has ended, or the key is refused."""
+    """Return the key of this request's session, as it is now; None if it has ended, or the key is refused."""
     pool, key_id, secret = (session.get(name) for name in (POOL, KEY, SECRET))
     if not (pool and key_id and secret):
         return None
     current_services = services()
     try:
         key = current_services.api_keys.authorize(pool, key_id)
-    except (InvalidApiKey, TeamDisabled):  # disabled, expired or removed
+    except (InvalidApiKey, TeamDisabled):  # the key is disabled, expired or removed
         sign_out()
         return None
     return key if current_services.key_sessions.is_open(key, secret) else None

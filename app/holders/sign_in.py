@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 @bp.route("/sign-in", methods=["GET", "POST"])
 def show() -> Any:
-    """Sign in with the secret of a key, which is sent in a form, compared by its hash, and not stored."""
+    """Sign in with the secret of a key, which a form sends; it is compared by its hash, and not stored."""
     check_form()
     if request.method != "POST":
         return redirect(url_for(HOME), 303) if sessions.current() else _page()
@@ -48,7 +48,7 @@ def sign_out() -> Any:
 def _authenticate(presented: str) -> None:
     """Open a session of the key with the secret *presented*. Raises InvalidApiKey, TeamDisabled, Locked."""
     throttle = services().operator_stores.sign_in_throttle
-    # counted apart from the attempts of operators: holders at the same address cannot lock them out
+    # separate from the attempts of operators, so that holders at the same address cannot lock them out
     attempt = throttle.begin(digest_of(presented), f"key holder {network(address())}")
     if not sessions.sign_in(services().api_keys.authenticate(presented), presented):
         raise InvalidApiKey(ROTATED)

@@ -19,7 +19,7 @@ class ExternalUser:
 
 @dataclass(frozen=True, slots=True)
 class PendingSignIn:
-    """What the browser that began a sign-in has to bring back."""
+    """The state of a sign-in that began: what the same browser must present at its end."""
 
     state: str
     nonce: str

@@ -1,9 +1,9 @@
 """
 Decide which sign-in may hash a password next; only a few may do so at a time.
 
-Unknown clients must not delay an operator. Known ones (the name has signed in from that address, or is
-signed in now) go before every unknown one. Of unknown clients, those whose network has made fewer
-attempts go first, and few may wait: the one with the most attempts is refused before it costs a hash.
+Unknown clients must not delay an operator. Known clients (the name has signed in from that address, or is
+signed in now) go before all unknown ones. Among unknown clients, those whose network has made fewer attempts
+go first. Only a few of these may wait: the one with the most attempts is refused before it costs a hash.
 """
 
 from __future__ import annotations
@@ -43,16 +43,19 @@ class _Waiter:
 
 class HashingQueue:
     def __init__(self, max_concurrent: int, max_waiting: int) -> None:
-        """Limit concurrent hashes, and the unknown clients that wait for one."""
+        """Limit concurrent hashes, and the number of unknown clients that wait for one."""
         self._free = max_concurrent
         self._max_waiting = max_waiting
         self._waiting: list[_Waiter] = []
         self._number = 0
-        self._lock = threading.Lock()  # commands run in threads; never held during a wait
+        self._lock = threading.Lock()  # for commands, which run in threads; never held while waiting
 
     @contextmanager
     def acquire(self, priority: Priority, seconds: float) -> Iterator[None]:
-        """Hold a slot. Raises Overloaded without one in *seconds*, or when too many unknown clients wait."""
+        """
+        Hold a slot during the block. Raises Overloaded after *seconds* without one, or if too many unknown
+        clients wait.
+        """
         waiter = self._join(priority)
         waiter.called.acquire(timeout=seconds)
         with self._lock:
@@ -77,7 +80,7 @@ class HashingQueue:
             if len(unknown) > self._max_waiting:
                 last = max(unknown, key=_Waiter.rank)
                 self._waiting.remove(last)
-                last.called.release()  # without a slot
+                last.called.release()  # the wait ended without a slot
         return waiter
 
     def _assign(self) -> None:

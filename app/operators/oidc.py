@@ -26,13 +26,13 @@ from app.stores.records.operators import Identity, SignInMethod
 from app.upstream.oidc import OidcHttp
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-LEEWAY_SECONDS = 60  # between its clock and ours
+LEEWAY_SECONDS = 60  # difference between the clock of the issuer and ours
 MAX_SUBJECT_CHARS, MAX_GROUPS = 255, 2000
 UNUSABLE = "The response of the sign-in service could not be accepted"
 
 
 class OidcClient:
-    """One issuer. Calls raise UpstreamError when it fails, SignInRefused when its response is not valid."""
+    """One issuer. Calls raise UpstreamError if it fails, SignInRefused if its response is not valid."""
 
     def __init__(self, settings: Settings, http: OidcHttp, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -41,7 +41,7 @@ class OidcClient:
         self._clock = clock
 
     def begin(self, redirect_uri: str) -> tuple[str, PendingSignIn]:
-        """Return the page of the issuer, and what `finish` needs."""
+        """Return the address of the issuer's sign-in page, and the state that `finish` needs."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         pending = PendingSignIn(state, nonce, verifier, redirect_uri)
         query = {
@@ -58,7 +58,7 @@ class OidcClient:
         return f"{page}{'&' if urlsplit(page).query else '?'}{urlencode(query)}", pending
 
     def finish(self, pending: PendingSignIn, response: Mapping[str, str]) -> ExternalUser:
-        """Return the person whom the issuer verified, from the query of its *response*."""
+        """Return the person whom the issuer verified; *response* is the query of its redirect."""
         if not secrets.compare_digest(response.get("state", "").encode(), pending.state.encode()):
             raise SignInRefused("This sign-in was begun in another browser, or too long ago: begin again")
         if response.get("iss", self._issuer.url).rstrip("/") != self._issuer.url:
@@ -94,7 +94,7 @@ class OidcClient:
             raise
 
     def _verified(self, tokens: Mapping[str, Any], nonce: str) -> dict[str, Any]:
-        """Return the claims of the ID token, all of which were checked."""
+        """Return the claims of the ID token after all checks."""
         id_token = tokens.get("id_token")
         if not isinstance(id_token, str):
             raise SignInRefused(f"{UNUSABLE}: it has no ID token; the scopes have to include openid")
@@ -119,11 +119,11 @@ class OidcClient:
         metadata = self._issuer.current()
         try:
             return jwt.decode(id_token, metadata.keys, algorithms=ALGORITHMS)
-        except InvalidKeyIdError:  # the issuer may have new keys
+        except InvalidKeyIdError:  # the issuer may have rotated its keys
             return jwt.decode(id_token, self._issuer.newer(metadata).keys, algorithms=ALGORITHMS)
 
     def _userinfo(self, tokens: Mapping[str, Any], claims: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the claims that the ID token lacks: some issuers send groups and addresses only there."""
+        """Return claims from the userinfo endpoint: some issuers send groups and addresses only there."""
         address, token = self._issuer.current().fields.get("userinfo_endpoint"), tokens.get("access_token")
         is_complete = "email" in claims and self._settings.oidc_groups_claim in claims
         if is_complete or not isinstance(address, str) or not isinstance(token, str):
@@ -134,12 +134,12 @@ class OidcClient:
         return found
 
     def _user(self, verified: Mapping[str, Any], userinfo: Mapping[str, Any]) -> ExternalUser:
-        """Return the person of the *verified* claims of the ID token, and of those of *userinfo* it lacks."""
+        """Return the person in the *verified* claims of the ID token, completed by those of *userinfo*."""
         claims = {**userinfo, **verified}
         subject, email = claims["sub"], claims.get("email")
         if not _is_subject(subject):
             raise SignInRefused(f"{UNUSABLE}: its subject is not valid")
-        # of one source: an address of the token is not verified by what the other has about its own
+        # address and verification from one source: one source cannot verify the address of the other
         source = verified if "email" in verified else userinfo
         is_verified = isinstance(email, str) and source.get("email_verified") in (True, "true")
         groups = claims.get(self._settings.oidc_groups_claim)
@@ -161,13 +161,13 @@ def _is_subject(value: Any) -> bool:
 
 
 def _groups(value: Any) -> frozenset[str]:
-    """Return group names from a list, or from one text."""
+    """Return the names of groups, given as a list or as one text."""
     names = value if isinstance(value, list) else [value]
     return frozenset(name for name in names[:MAX_GROUPS] if isinstance(name, str))
 
 
 def _reason(error: Exception) -> str:
-    """Return what is wrong, without anything of the token."""
+    """Return the reason, without any part of the token."""
     word = getattr(error, "error", "") or "invalid_token"
     claim = getattr(error, "claim", None)
     return f"{word.replace('_', ' ')}{f' ({claim})' if isinstance(claim, str) else ''}"

@@ -1,5 +1,5 @@
 """
-The addresses and signing keys of one OpenID Connect issuer, which it publishes.
+The addresses and signing keys that an OpenID Connect issuer publishes.
 
 Source: https://openid.net/specs/openid-connect-discovery-1_0.html
 """
@@ -19,9 +19,9 @@ from joserfc.jwk import KeySet
 from app.errors import UpstreamError, UpstreamProtocolError
 from app.upstream.oidc import OidcHttp
 
-METADATA_SECONDS = 3600.0  # how long addresses and keys are used
-RETRY_SECONDS = 5.0  # between two attempts to read them
-WAIT_SECONDS = 1.0  # for an attempt of another request: an issuer that works answers sooner
+METADATA_SECONDS = 3600.0  # lifetime of addresses and keys
+RETRY_SECONDS = 5.0  # between attempts to read them
+WAIT_SECONDS = 1.0  # to wait for an attempt of another request: a working issuer answers sooner
 MAX_KEYS = 100
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 NO_ANSWER = "The sign-in service has not answered yet"
@@ -36,10 +36,10 @@ class Metadata:
 
 class OidcIssuer:
     """
-    Reads the metadata at most once in `RETRY_SECONDS`, also when that succeeds.
+    Reads the metadata of an issuer, at most once in `RETRY_SECONDS`, also if that succeeds.
 
-    Meanwhile a failure is reported at once, so that requests do not pile up while the issuer is down. Calls
-    raise UpstreamError.
+    Until the next attempt, a failure is reported immediately, so that requests do not pile up while the
+    issuer is down. Calls raise UpstreamError.
     """
 
     def __init__(self, url: str, http: OidcHttp, clock: Callable[[], float] = time.time) -> None:
@@ -52,20 +52,23 @@ class OidcIssuer:
         self._failure = NO_ANSWER
 
     def current(self) -> Metadata:
-        """Return the addresses and keys, which are read again after `METADATA_SECONDS`."""
+        """Return the addresses and keys; they are read again after `METADATA_SECONDS`."""
         found = self._metadata
         if found is not None and self._clock() < found.read_at + METADATA_SECONDS:
             return found
         return self._read(found)
 
     def newer(self, known: Metadata) -> Metadata:
-        """Return the addresses and keys after *known*, which lack a key; the same if they were just read."""
+        """
+        Return addresses and keys that are newer than *known*, which lack a key; *known* if they were just
+        read.
+        """
         if self._clock() < self._tried_at + RETRY_SECONDS:
             return self._metadata or known
         return self._read(known)
 
     def checked_address(self, address: Any) -> str:
-        """Return *address* if tokens may be sent there: by https, as long as the issuer has it."""
+        """Return *address* if tokens may be sent there: by https, if the issuer itself uses https."""
         scheme = urlsplit(address).scheme if isinstance(address, str) else ""
         if not scheme or scheme not in ("https", urlsplit(self.url).scheme):
             raise UpstreamProtocolError("The sign-in service has an address without https")
@@ -76,7 +79,7 @@ class OidcIssuer:
             raise UpstreamError(NO_ANSWER, retry_after_seconds=RETRY_SECONDS)
         try:
             if self._metadata is not None and self._metadata is not known:
-                return self._metadata  # read by another request meanwhile
+                return self._metadata  # another request has read them meanwhile
             wait_seconds = self._tried_at + RETRY_SECONDS - self._clock()
             if wait_seconds > 0:
                 raise UpstreamError(f"{self._failure}: try again", retry_after_seconds=wait_seconds)
@@ -100,7 +103,7 @@ class OidcIssuer:
 
 
 def _key_set(found: Mapping[str, Any]) -> KeySet:
-    """Return the public keys for signatures; those of unknown kinds are left out."""
+    """Return the public signing keys; those of unknown kinds are left out."""
     listed = found.get("keys")
     if not isinstance(listed, list) or len(listed) > MAX_KEYS:
         raise UpstreamProtocolError("The sign-in service's keys have an unexpected form")

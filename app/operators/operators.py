@@ -1,8 +1,8 @@
 """
 Create operators, change their passwords and second factors, and verify sign-ins.
 
-What an operator may do depends on their role. The first one is created with a token that `poolgate up`
-prints, works once and expires; it is an owner, and there is always one.
+The role of an operator decides what they may do. The first one, an owner, is created with a token that
+`poolgate up` prints, works once and expires. There is always at least one owner.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Operators:
 
     def new_start_token(self) -> str | None:
         """
-        Return a new token for creating the first operator, None when there is one.
+        Return a new token for creating the first operator, None if an operator exists.
 
-        It replaces the former token.
+        It replaces an earlier token.
         """
         if self.exist():
             return None
@@ -85,7 +85,7 @@ class Operators:
         return self.find(name)
 
     def create(self, name: str, password: str, role: Role = Role.OWNER) -> Operator:
-        """Create an operator. Raises InvalidRequest when the name is taken or a rule is broken."""
+        """Create an operator. Raises InvalidRequest if the name is taken or breaks a rule."""
         name = checked_name(name)
         if self._create(name, password, role=role) is not CreateResult.MADE:
             raise _taken()
@@ -95,7 +95,7 @@ class Operators:
         """
         Create an operator by the invitation with *secret*, which is used up. Raises InvalidRequest.
 
-        The caller has checked that it is open, before this costs a hash.
+        The caller has checked that the invitation is open, before this costs a hash.
         """
         name = checked_name(name)
         outcome = self._create(name, password, invitation_digest=digest_of(secret))
@@ -107,7 +107,7 @@ class Operators:
 
     @staticmethod
     def check_rules(name: str, password: str) -> None:
-        """Raise InvalidRequest when *name* cannot name an operator, or *password* breaks a rule."""
+        """Raise InvalidRequest if *name* cannot name an operator, or *password* breaks a rule."""
         passwords.checked_password(password, checked_name(name))
 
     def _create(self, name: str, password: str, **fields: Any) -> CreateResult:
@@ -115,7 +115,7 @@ class Operators:
         return self._repository.create(NewOperator(name, password_hash=password_hash, **fields))
 
     def name_of(self, identity: Identity) -> str | None:
-        """Return the name of the operator with *identity*, None when there is none."""
+        """Return the name of the operator with *identity*, None if there is none."""
         return self._repository.name_of(identity)
 
     def create_verified(self, operator: NewOperator) -> Operator:
@@ -132,9 +132,9 @@ class Operators:
 
     def link(self, name: str, identity: Identity, *, but: str = "") -> None:
         """
-        Let *name* sign in with *identity* as well, in place of the one before.
+        Let *name* also sign in with *identity*, which replaces an earlier identity.
 
-        Sessions that began by the one before end, except the one with the secret *but*. Raises
+        Sessions that began by the earlier identity end, except the session with the secret *but*. Raises
         SignInRefused, NotFound.
         """
         outcome = self._repository.link(name, identity, but=but)
@@ -145,9 +145,9 @@ class Operators:
 
     def unlink(self, name: str) -> int:
         """
-        Disconnect the identity of *name*; return how many sessions that began by it ended.
+        Disconnect the identity of *name*; return the number of sessions begun by it, which end.
 
-        Raises NotFound; InvalidRequest when none is connected, or it is the only way to sign in.
+        Raises NotFound; InvalidRequest if none is connected, or it is the only way to sign in.
         """
         outcome = self._repository.unlink(name)
         if outcome is UnlinkRefusal.UNKNOWN:
@@ -181,7 +181,8 @@ class Operators:
         """
         Give *name* the *role* that rules assign on *basis*; None suspends them.
 
-        Only one who has *signed_in* gets a higher role. Raises NotFound; InvalidRequest for the last owner.
+        Only someone who has *signed_in* gets a higher role. Raises NotFound; InvalidRequest for the last
+        owner.
         """
         outcome = self._repository.assign_role(name, role, basis, signed_in=signed_in)
         if outcome is AssignResult.UNKNOWN:
@@ -190,7 +191,7 @@ class Operators:
             raise _last_owner()
 
     def facts(self, name: str) -> frozenset[str]:
-        """Return what rules may match about *name*, of the last sign-in."""
+        """Return the facts about *name* that rules may match, as of the last sign-in."""
         return self._repository.facts(name)
 
     def set_password(self, name: str, password: str) -> None:
@@ -199,17 +200,17 @@ class Operators:
         self._repository.set_password_hash(name, password_hash)
 
     def uses_password(self, name: str) -> bool:
-        """Return whether *name* has a password; one who signs in by another service may have none."""
+        """Return whether *name* has a password; operators of single sign-on may have none."""
         return self._repository.password_hash(name) is not None
 
     def has_password(self, name: str, password: str, priority: Priority = OPERATOR) -> bool:
-        """Return whether *password* is that of *name*; an unknown name takes as long."""
+        """Return whether *password* is that of *name*; takes as long for an unknown name."""
         password_hash = self._repository.password_hash(name) if is_name(name) else None
         return passwords.verify_password(password_hash, password, priority)
 
     def authenticate(self, name: str, password: str, code: str, priority: Priority = OPERATOR) -> bool:
         """
-        Return whether the password and, with a second factor, the *code* are those of *name*.
+        Return whether the password of *name* and, with a second factor, the *code* are right.
 
         A valid code is used up.
         """
@@ -245,7 +246,7 @@ class Operators:
         return codes
 
     def remove_second_factor(self, name: str) -> None:
-        """Let *name* sign in with the password alone. Raises NotFound."""
+        """Turn off the second factor of *name*. Raises NotFound."""
         self._repository.remove_second_factor(name)
 
 

@@ -25,7 +25,7 @@ from app.operators.hashing_queue import OPERATOR, HashingQueue, Priority
 MIN_CHARS, MAX_CHARS = 12, 1024
 MIN_DISTINCT_CHARS = 5
 MAX_CONCURRENT = 2  # per process
-MAX_WAITING = 16  # unknown clients: two seconds of hashing
+MAX_WAITING = 16  # unknown clients that may wait, for two seconds of hashing
 QUEUE_TIMEOUT_SECONDS = 10.0
 
 _hasher = PasswordHasher()
@@ -33,7 +33,7 @@ _queue = HashingQueue(MAX_CONCURRENT, MAX_WAITING)
 
 
 def checked_password(password: str, name: str) -> str:
-    """Return *password* when operator *name* may have it. Raises InvalidRequest."""
+    """Return *password* if operator *name* may have it. Raises InvalidRequest."""
     if not MIN_CHARS <= len(password) <= MAX_CHARS:
         raise InvalidRequest(f"must have at least {MIN_CHARS} characters", param="password")
     if name.lower() in (password.lower(), password.lower()[::-1]):
@@ -44,13 +44,13 @@ def checked_password(password: str, name: str) -> str:
 
 
 def hash_password(password: str) -> str:
-    """Return the hash to store. Raises Overloaded when too many hashes are waiting."""
+    """Return the hash to store. Raises Overloaded if too many hashes are waiting."""
     return str(_run_queued(OPERATOR, _hasher.hash, password))
 
 
 def verify_password(password_hash: str | None, password: str, priority: Priority = OPERATOR) -> bool:
     """
-    Return whether *password_hash* is that of *password*; without a hash it takes as long.
+    Return whether *password_hash* is that of *password*; takes as long without a hash.
 
     Raises Overloaded.
     """

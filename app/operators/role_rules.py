@@ -1,8 +1,9 @@
 """
-The rules of the settings that give a role to people whom another service has verified. Pure.
+The rules of the settings that give roles to people whom another service has verified. Pure.
 
-What rules match about a person is stored as digests, so that other rules apply before the next sign-in. Each
-digest includes the service that verified the person: what another one stated means nothing.
+The facts about a person that rules match are stored as digests, so that changed rules apply before the next
+sign-in. Each digest includes the service that verified the person: a fact from another service does not
+match.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from app.operators.external_users import ExternalUser
 from app.stores.records.operators import Role, SignInMethod
 from app.stores.secrets import digest_of
 
-FACT_CHARS = 24  # of a digest: ninety-six bits
+FACT_CHARS = 24  # length of a digest: ninety-six bits
 
 Source = tuple[SignInMethod, str]  # the issuer, or the name of the header in lower case
 
@@ -41,7 +42,7 @@ class RoleRules:
         return digest_of(repr((rules, sorted(self.sources))))[:FACT_CHARS]
 
     def role_of(self, facts: Collection[str]) -> Role | None:
-        """Return the highest role that the rules give a person with *facts*, None when none of them fits."""
+        """Return the highest role that the rules give a person with *facts*, None if no rule matches."""
         roles = (
             Role(rule.role)
             for rule in self.rules
@@ -54,7 +55,7 @@ class RoleRules:
 
 
 def facts_of(user: ExternalUser) -> frozenset[str]:
-    """Return what rules may match about *user*."""
+    """Return the facts about *user* that rules may match."""
     source = (user.identity.method, user.identity.issuer)
     return frozenset(_fact(source, kind, value) for kind, value in _matchable(user))
 

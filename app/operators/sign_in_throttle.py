@@ -1,9 +1,9 @@
 """
-Limit attempts to sign in. An attempt counts before it is judged, so concurrent ones cannot get past.
+Limit attempts to sign in. An attempt counts before it is checked, so concurrent ones cannot get past.
 
-One name may be tried a few times from one address, and more often from many. The latter limit does not
-apply at an address where the name has signed in recently: an attacker cannot lock its owner out. A
-success gives back its attempt.
+One name may be tried a few times from one address, and more often from many addresses. The latter limit does
+not apply at an address where the name has signed in recently, so that an attacker cannot lock its owner out.
+A success gives its attempt back.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from app.stores.secrets import digest_of
 from app.stores.sign_in_attempts import AttemptLimit, SignInAttemptRepository
 
 WINDOW_SECONDS = 15 * 60
-KNOWN_SECONDS = 30 * 86400  # how long an address counts as one where a name has signed in
-NAME_AND_ADDRESS, ADDRESS, NAME = 5, 20, 50  # attempts in one window
+KNOWN_SECONDS = 30 * 86400  # how long an address counts as known after a sign-in
+NAME_AND_ADDRESS, ADDRESS, NAME = 5, 20, 50  # attempts per window
 
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """One attempt and its counters; `known_marker` is set where a name has signed in before."""
+    """One attempt and its counters; `known_marker` is set if the name has signed in there before."""
 
     id: str
     name_and_address: str
@@ -36,7 +36,7 @@ class SignInAttempt:
 
 
 class Locked(TooManyAttempts):
-    """Too many attempts to sign in. `first`: the first refusal of a window, which is worth an audit entry."""
+    """Too many attempts to sign in. `first`: the first refusal in a window, which is worth an audit entry."""
 
     def __init__(self, seconds: float, *, first: bool) -> None:
         super().__init__(
@@ -95,7 +95,7 @@ class SignInThrottle:
 
 
 def network(address: str) -> str:
-    """Return the part of *address* that one client controls: for IPv6 the /64."""
+    """Return the part of *address* that one client controls: the /64 of an IPv6 address."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -107,5 +107,5 @@ def network(address: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """Return a short hash: a name may be of any length, and may be a password in the wrong field."""
+    """Return a short hash: a name may have any length, and may be a password typed in the wrong field."""
     return digest_of(text)[:32]

@@ -1,4 +1,4 @@
-"""What authenticates operators: their records, sessions and admin tokens."""
+"""The stores that authenticate operators: their records, sessions and admin tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OperatorStores:
     sessions: SessionRepository
     admin_tokens: AdminTokenRepository
     sign_in_throttle: SignInThrottle
-    cookie_keys: tuple[str, ...] = field(repr=False)  # they sign the session cookie; newest first
+    cookie_keys: tuple[str, ...] = field(repr=False)  # keys that sign the session cookie; newest first
 
     @classmethod
     def build(cls, scripts: Scripts, vault: Vault, rules: RoleRules) -> OperatorStores:

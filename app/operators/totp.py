@@ -36,7 +36,7 @@ def now() -> float:
 
 
 def find_step(secret: str, code: str) -> int | None:
-    """Return the time step whose code is *code*, None when no step near now has it."""
+    """Return the time step whose code is *code*, None if no step near now has it."""
     code = "".join(code.split())
     if not (len(code) == DIGITS and code.isascii() and code.isdigit()):
         return None
@@ -60,7 +60,7 @@ def _totp(secret: str) -> TOTP:
 
 def render_qr_code(uri: str) -> str:
     """Return *uri* as the SVG element of a QR code, dark on light in every colour scheme."""
-    import segno  # takes half a MiB, and codes are rare
+    import segno  # imported here: it takes half a MiB, and is rarely needed
 
     out = io.BytesIO()
     segno.make(uri, error="m").save(
@@ -86,6 +86,6 @@ def new_recovery_codes() -> list[str]:
 
 
 def hash_recovery_code(code: str) -> str:
-    """Return the SHA-256 to store of a recovery code; case, spaces and dashes do not matter."""
+    """Return the SHA-256 of a recovery code, as stored; case, spaces and dashes do not matter."""
     plain = "".join(letter for letter in code.lower() if letter.isalnum())
     return digest_of(plain)

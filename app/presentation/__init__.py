@@ -1,1 +1,1 @@
-"""What operators see of records, as text and as JSON: one module per noun, for API, pages and commands."""
+"""Records as operators see them, as text and as JSON: one module per noun, for API, pages and commands."""

@@ -1,4 +1,4 @@
-"""The list of accounts: what a row shows, and how rows are filtered and sorted. Pure."""
+"""The list of accounts: the content of a row, filters and order. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from app.formatting import duration, natural
 from app.presentation.accounts import AccountView
 from app.stores.records.accounts import AccountState
 
-Figures = Mapping[str, int]  # of today: requests, errors, attempts, failed_attempts, rescues, cost, …
+Figures = Mapping[str, int]  # today's requests, errors, attempts, failed_attempts, rescues, cost, …
 
 MINUTE_SECONDS, DAY_SECONDS = 60, 86_400
-# the worst first
+# the most severe first
 _STATES = (
     *(AccountState.CREDENTIAL_DEAD, AccountState.CREDENTIAL_EXPIRED, AccountState.WINDOW_SPENT),
     *(AccountState.BURST_LIMITED, AccountState.SUSPECTED, AccountState.ACTIVE, AccountState.PAUSED),
@@ -25,7 +25,7 @@ _STATES = (
 
 @dataclass(frozen=True, slots=True)
 class LastUse:
-    """When an account last served: `at` in Unix seconds, only its day where `is_exact` is False."""
+    """When an account last served: `at` in Unix seconds; if `is_exact` is False, only the day is known."""
 
     at: float
     is_exact: bool
@@ -33,7 +33,7 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """One account, with what it did today."""
+    """One account, with its figures of today."""
 
     view: AccountView
     today: Figures
@@ -46,25 +46,25 @@ class AccountRow:
 
     @property
     def marks(self) -> list[str]:
-        """What is unusual about how it is reached."""
+        """Labels for unusual ways in which its server is reached."""
         settings = self.account.settings
         proxied = ["proxy"] if settings.proxy.url else []
         return [*proxied, *(["WebSocket"] if settings.websocket == ON else [])]
 
     @property
     def masked_email(self) -> str:
-        """The e-mail address of its sign-in, shortened: `an…@example.com`."""
+        """The e-mail address of its sign-in, masked: `an…@example.com`."""
         name, at, host = self.identity.email.partition("@")
         return f"{name[:2]}…@{host}" if at else ""
 
     @property
     def first_reset(self) -> str:
-        """How soon its first usage window resets, in one unit: `in 2 h`."""
+        """The time until its first usage window resets, in one unit: `in 2 h`."""
         return f"in {_rough(self.resets_at - self.view.now)}" if self.resets_at else ""
 
     @property
     def last_used(self) -> str:
-        """How long ago it last served, in one unit: `5 min ago`; `today` where only the day is known."""
+        """The time since it last served, in one unit: `5 min ago`; `today` if only the day is known."""
         if self.last_use is None:
             return "–"
         seconds = self.view.now - self.last_use.at
@@ -93,7 +93,7 @@ def _rough(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AccountFilter:
-    """Which accounts to list; '' matches all. `q` is a part of the name, base URL, plan or e-mail address."""
+    """Which accounts to list; '' matches all. `q` is part of the name, base URL, plan or e-mail address."""
 
     q: str = ""
     kind: str = ""
@@ -118,7 +118,7 @@ class AccountFilter:
         )
 
 
-# of each column: the value to sort by; None sorts last
+# the value by which each column sorts; None sorts last
 COLUMNS: Mapping[str, Callable[[AccountRow], Any]] = {
     "name": lambda row: natural(row.account.name),
     "kind": lambda row: (row.account.kind, row.identity.plan),
@@ -136,5 +136,5 @@ COLUMNS: Mapping[str, Callable[[AccountRow], Any]] = {
 
 
 def models_of(rows: Sequence[AccountRow]) -> list[str]:
-    """Return the models that the accounts of *rows* offer, in order."""
+    """Return the models that the accounts in *rows* offer, sorted."""
     return sorted({model for row in rows for model in row.account.offered_models}, key=natural)

@@ -13,7 +13,7 @@ from app.formatting import duration
 from app.presentation.projection import exhausted_at, mean_rate
 from app.stores.records.accounts import AccountState
 
-HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, from which its gauge warns
+HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, at which its gauge warns
 LABELS: Mapping[str, str] = {AccountState.CREDENTIAL_DEAD: "credential refused"}
 FAILURES: Mapping[str, str] = {
     Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
@@ -33,12 +33,14 @@ def failure_label(failure: str) -> str:
 
 
 def reason_label(reason: str) -> str:
-    """Return why an account is out of use in words."""
+    """Return the reason an account is out of use, in words."""
     return REASONS.get(reason) or reason.replace("_", " ")
 
 
 def websocket_label(account: Account) -> str:
-    """Return whether conversations use WebSocket at *account*: `on` or `off`; `none`: its kind cannot."""
+    """
+    Return whether conversations use WebSocket at *account*: `on`, `off`, or `none` for kinds without it.
+    """
     return "none" if kind_of(account).websocket_headers is None else account.settings.websocket
 
 
@@ -49,12 +51,12 @@ class WindowView:
     label: str
     used: float  # percent
     resets_at: float | None  # Unix seconds
-    over: bool  # it has ended since it was reported
-    exhausted_at: float | None = None  # Unix seconds, at the present rate; None: not before its reset
+    over: bool  # it has reset since it was reported
+    exhausted_at: float | None = None  # Unix seconds, if the rate does not change; None: not before its reset
 
     @property
     def level(self) -> str:
-        """How full it is: `normal`, `high` or `full`; the CSS class of its gauge."""
+        """The fill level: `normal`, `high` or `full`; the CSS class of its gauge."""
         return "full" if self.used >= FULL_PERCENT else "high" if self.used >= HIGH_PERCENT else "normal"
 
 
@@ -71,7 +73,7 @@ class AccountView:
 
     @property
     def reason(self) -> str:
-        """Why it is out of use, or how its latest attempts failed while it stays in use."""
+        """The reason it is out of use, or the failures of its latest attempts while it stays in use."""
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
         if self.account.unproven:
@@ -84,12 +86,12 @@ class AccountView:
 
     @property
     def until(self) -> float | None:
-        """When it returns, in Unix seconds."""
+        """When it becomes available again, in Unix seconds."""
         return self.account.until_ms / 1000 or None
 
     @property
     def certificates(self) -> list[Certificate]:
-        """The authorities that its server is verified with; empty: the usual ones."""
+        """The CA certificates by which its server is verified; empty: the usual ones."""
         return certificates_in(self.account.settings.ca_certificates)
 
     @property
@@ -119,17 +121,17 @@ def _exhausted_at(used: float, resets_at: float | None, seconds: int, now: float
 
 
 class Certificate(NamedTuple):
-    """A certificate of an authority: its subject, and when it expires, Unix seconds."""
+    """A CA certificate: its subject, and its expiry in Unix seconds."""
 
     subject: str
     expires_at: float
 
 
 def certificates_in(pem: str) -> list[Certificate]:
-    """Return the certificates in *pem*; what is none is left out."""
+    """Return the certificates in *pem*; anything else is left out."""
     if not pem:
         return []
-    from cryptography import x509  # takes 1 MiB, and few accounts have certificates
+    from cryptography import x509  # imported here: it takes 1 MiB, and few accounts have certificates
 
     try:
         found = x509.load_pem_x509_certificates(pem.encode())
@@ -140,7 +142,7 @@ def certificates_in(pem: str) -> list[Certificate]:
 
 class WindowJson(TypedDict):
     """
-    `resets_at` is in Unix seconds, `seconds` the length; None: unknown.
+    `resets_at` is in Unix seconds, `seconds` is the length; None: unknown.
 
     `exhausted_at` is when nothing is left at the mean rate since the window began; None: not before its
     reset.
@@ -162,7 +164,7 @@ class ListedAccountJson(AccountJson):
 
 
 def serialize_account(account: Account, now: float) -> ListedAccountJson:
-    """Return *account* as JSON, as it is at *now*, Unix seconds."""
+    """Return *account* as JSON, with its state at *now*, Unix seconds."""
     reported = zip(account.used, account.resets_ms, account.window_seconds, strict=True)
     ends = iter(view.exhausted_at for view in AccountView(account, now).windows)
     windows: list[WindowJson] = [

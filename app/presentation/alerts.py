@@ -1,4 +1,4 @@
-"""Messages about alerts: as JSON, and as text for Slack and receivers that take the same form."""
+"""Messages about alerts: as JSON, and as text for Slack and receivers of the same format."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from app.formatting import duration
 from app.stores.records.alerts import AlertChange, AlertMessage, AlertStatus
 from app.stores.records.webhooks import WebhookFormat
 
-MAX_BYTES = 20_000  # of a body: more is cut off by receivers, as Standard Webhooks recommends
+MAX_BYTES = 20_000  # of a body: receivers may cut off more, as Standard Webhooks recommends
 TEST_TEXT = "This is a test of Poolgate's alerts"
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def message_body(message: AlertMessage, pool: str, form: WebhookFormat) -> bytes:
-    """Return the body of *message* in *form*, of at most MAX_BYTES; what has no room is counted."""
+    """Return the body of *message* in *form*, of at most MAX_BYTES; alerts without room are counted."""
     changes, omitted = list(message.changes), message.omitted
     write = _slack_body if form is WebhookFormat.SLACK else _json_body
     while True:

@@ -1,4 +1,4 @@
-"""API keys with the names of their accounts and the usage of their limits: their view and their JSON."""
+"""API keys, with the names of their accounts and the usage of their limits, as a view and as JSON."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class KeyFilter:
     """
     Which keys to list; '' matches any.
 
-    `text` is a part of the name, team, owner or a label; a label's value '' is any value; `model` is one
-    that a key may use.
+    `text` is part of the name, team, owner or a label. A label with the value '' matches any value. `model`
+    is a model that the keys may use.
     """
 
     text: str = ""
@@ -30,7 +30,9 @@ class KeyFilter:
     is_unlimited: bool = False  # only keys without a limit of their own
 
     def select(self, api_keys: Iterable[ApiKey], now: float = 0.0) -> list[ApiKey]:
-        """Return those of *api_keys* that match everything; a `state` is that at *now*, in Unix seconds."""
+        """
+        Return those of *api_keys* that match every condition; `state` is that at *now*, in Unix seconds.
+        """
         return [key for key in api_keys if self._matches(key, now)]
 
     def _matches(self, key: ApiKey, now: float) -> bool:
@@ -57,10 +59,10 @@ def label_texts(key: ApiKey) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """A key at *now*, in Unix seconds; `limits` have their usage where that was read."""
+    """A key at *now*, in Unix seconds; `limits` have their usage if that was read."""
 
     key: ApiKey
-    account_names: Mapping[str, str]  # by id
+    account_names: Mapping[str, str]  # account names by id
     now: float
     limits: Sequence[LimitStatus] = ()
 
@@ -76,11 +78,11 @@ class KeyView:
 
     @property
     def nearest(self) -> LimitStatus | None:
-        """The limit that is used the most."""
+        """The limit of which the largest share is used."""
         return max(self.limits, key=lambda status: status.used_percent, default=None)
 
     def to_json(self) -> ApiKeyJson:
-        """Return the key as JSON; `accounts` are names, or ids of removed ones."""
+        """Return the key as JSON; `accounts` are names, or ids of removed accounts."""
         accounts = [self.account_names.get(account_id, account_id) for account_id in self.key.accounts]
         return self.key.public() | {
             "accounts": accounts,
@@ -97,7 +99,7 @@ def key_views(
     now: float,
     shared: Sequence[Limit] = (),
 ) -> list[KeyView]:
-    """Return the views of *api_keys* of *pool*, with the usage of their limits, and of the *shared* ones."""
+    """Return the views of *api_keys* of *pool*, with the usage of their limits and of the *shared* ones."""
     owned = [[*key.limits, *shared] for key in api_keys]
     statuses = iter(usage.limit_statuses(pool, [limit for limits in owned for limit in limits]))
     return [

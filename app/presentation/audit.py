@@ -1,4 +1,4 @@
-"""Entries of the audit log in words: money in dollars, times as dates, limits as they are written."""
+"""Entries of the audit log in words: money in dollars, times as dates, limits in their text form."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from app.limits.limit_syntax import format_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD
 from app.stores.records.limits import Limit
 
-MAX_CHARS = 300  # of one value
+MAX_CHARS = 300  # of the text of one value
 _EMPTY: tuple[object, ...] = ("", None, [], {})
-_TIERS = (STANDARD, FLEX, PRIORITY)  # of a price: micro-dollars per million tokens, by kind of token
+_TIERS = (STANDARD, FLEX, PRIORITY)  # fields of a price: micro-dollars per million tokens, by kind of token
 
 
 def describe_changes(entry: Mapping[str, Any], arrow: str) -> Iterator[str]:
     """
-    Yield a line for each field that the change of *entry* set.
+    Yield a line for each field that changed in *entry*.
 
-    A field that had a value before is shown as `<before> <arrow> <after>`.
+    A field with an earlier value is shown as `<before> <arrow> <after>`.
     """
     before, after = _flat(entry["before"]), _flat(entry["after"])
     for name in {**before, **after}:
@@ -41,12 +41,12 @@ def action_label(action: str) -> str:
 
 
 def field_label(name: str) -> str:
-    """Return the name of a field in words: `until_ms` is `until`."""
+    """Return the name of a field in words: `until_ms` becomes `until`."""
     return name.removesuffix("_ms").replace("_", " ")
 
 
 def _flat(fields: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return *fields* with those of the settings of a pool in place of these."""
+    """Return *fields* with the members of pool settings in place of the settings object."""
     flat = dict(fields or {})
     settings = flat.pop("settings", None)
     if not isinstance(settings, Mapping):
@@ -59,7 +59,7 @@ def _describe(name: str, value: object) -> str:
 
 
 def _in_words(name: str, value: object) -> str | None:
-    """Return the text of a value whose unit people do not read; None where it is as good as stored."""
+    """Return the text of a value that people cannot read as it is stored; None for other values."""
     if name == "limits" and isinstance(value, list):
         return ", ".join(map(_describe_limit, value))
     if name in _TIERS and isinstance(value, Mapping):
@@ -79,14 +79,14 @@ def _in_words(name: str, value: object) -> str | None:
 def _describe_limit(stored: Mapping[str, Any]) -> str:
     try:
         return format_limit(Limit.from_json(stored))
-    except (KeyError, ValueError):  # of another version
+    except (KeyError, ValueError):  # written by another version
         return _as_stored(stored)
 
 
 def _describe_time_limits(item: tuple[str, Any]) -> str:
     """Return the time limits of one pattern of models: `total 300 s, idle 20 s for gpt-5*`."""
     pattern, limits = item
-    if not isinstance(limits, Mapping):  # of another version
+    if not isinstance(limits, Mapping):  # written by another version
         return _as_stored({pattern: limits})
     listed = ", ".join(f"{name.replace('_', ' ')} {_seconds(limit)}" for name, limit in limits.items())
     return f"{listed} for {pattern}" if listed and pattern != EVERY_MODEL else listed
@@ -98,7 +98,7 @@ def _seconds(value: object) -> str:
 
 
 def _as_stored(value: object) -> str:
-    """Return *value* as text without the signs of JSON: `yes`, `a, b`, `name=value, other=value`."""
+    """Return *value* as text without JSON syntax: `yes`, `a, b`, `name=value, other=value`."""
     if value in _EMPTY:
         return "none"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The lists of keys and teams: what a row shows, and how rows are sorted. Pure."""
+"""The lists of keys and teams: the content of rows and their order. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EARLIER = 0.0  # sorts before every time
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """One key, with what it did in a time span."""
+    """One key, with its figures in a time span."""
 
     view: KeyView
     figures: Figures = field(default_factory=dict)
@@ -34,14 +34,14 @@ class KeyRow:
 
     @property
     def nearest_percent(self) -> float | None:
-        """How much of its nearest limit is used."""
+        """The used share of its nearest limit, in percent."""
         nearest = self.view.nearest
         return nearest.used_percent if nearest else None
 
 
 @dataclass(frozen=True, slots=True)
 class TeamRow:
-    """One team, with what it did this month."""
+    """One team, with its figures of this month."""
 
     view: TeamView
     figures: Figures = field(default_factory=dict)
@@ -52,12 +52,12 @@ class TeamRow:
 
     @property
     def nearest_percent(self) -> float | None:
-        """How much of its nearest limit is used."""
+        """The used share of its nearest limit, in percent."""
         nearest = self.view.nearest
         return nearest.used_percent if nearest else None
 
 
-# of each column: the value to sort by; None sorts last
+# the value by which each column sorts; None sorts last
 KEY_COLUMNS: Mapping[str, Callable[[KeyRow], Any]] = {
     "name": lambda row: natural(row.key.name),
     "team": lambda row: natural(row.key.team) if row.key.team else None,

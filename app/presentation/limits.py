@@ -9,7 +9,7 @@ from app.stores.records.limits import LimitStatus
 
 
 class LimitStatusJson(TypedDict):
-    """A limit and its use; amounts of cost are micro-dollars, `resets_at` is in Unix seconds."""
+    """A limit and its usage; amounts of cost are micro-dollars, `resets_at` is in Unix seconds."""
 
     id: str
     limit: str
@@ -26,7 +26,7 @@ class LimitStatusJson(TypedDict):
 
 
 def serialize_limit_status(status: LimitStatus) -> LimitStatusJson:
-    """Return a limit and its use."""
+    """Return a limit and its usage."""
     limit = status.limit
     return {
         "id": limit.id,

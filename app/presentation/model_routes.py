@@ -1,4 +1,4 @@
-"""Model routes, and what a name means, as operators see them."""
+"""Model routes, and what names resolve to, as operators see them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.stores.records.model_routes import ModelRoute, RouteTarget
 
 
 class TargetView(TypedDict):
-    """A target of a route; `accounts` are names, empty: any."""
+    """A target of a route; `accounts` are names, empty for any account."""
 
     model: str
     accounts: list[str]
@@ -21,7 +21,7 @@ class TargetView(TypedDict):
 
 
 class RouteView(TypedDict):
-    """A route as the admin API shows it; a PUT takes the same fields but its name."""
+    """A route as the admin API shows it; a PUT takes the same fields except the name."""
 
     name: str
     steps: list[list[TargetView]]
@@ -31,7 +31,7 @@ class RouteView(TypedDict):
 
 class Resolution(TypedDict):
     """
-    What a name means: the `route` that applies by `rule` (exact, pattern or model), and its `steps`.
+    What a name resolves to: the `route` that applies by `rule` (exact, pattern or model), and its `steps`.
 
     `shadowed` are the other routes that match; `allowed` is whether the key may use the name.
     """
@@ -48,7 +48,7 @@ class Resolution(TypedDict):
 
 
 def serialize_route(route: ModelRoute, account_names: Mapping[str, str]) -> RouteView:
-    """Return *route* with the names of its accounts; one that was removed is shown by its id."""
+    """Return *route* with the names of its accounts; a removed account is shown by its id."""
     return {
         "name": route.name,
         "steps": [[_target(target, account_names) for target in step] for step in route.steps],
@@ -60,7 +60,7 @@ def serialize_route(route: ModelRoute, account_names: Mapping[str, str]) -> Rout
 def resolve(
     table: RouteTable, name: str, account_names: Mapping[str, str], key: ApiKey | None = None
 ) -> Resolution:
-    """Return what *name* means for *key*: only targets and accounts that it may use."""
+    """Return what *name* resolves to for *key*, with only the targets and accounts that it may use."""
     matching = table.matching(name)
     route = matching[0] if matching else None
     steps = route.steps if route else ((RouteTarget(name),),)
@@ -80,17 +80,17 @@ def resolve(
 
 
 def step_texts(steps: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Return each of *steps*, of a view, as operators write it."""
+    """Return each of *steps*, of a view, as text in the syntax of operators."""
     return list(map(format_step, steps))
 
 
 def _may_serve(target: RouteTarget, own: Collection[str]) -> bool:
-    """Return whether an account of *target* is among *own*, those of a key; empty: all."""
+    """Return whether an account of *target* is among *own*, those of a key; empty: all accounts."""
     return not own or not target.accounts or any(account in own for account in target.accounts)
 
 
 def _usable(target: RouteTarget, own: Sequence[str]) -> RouteTarget:
-    """Return *target* with its accounts among *own*."""
+    """Return *target* with only its accounts among *own*."""
     if not own:
         return target
     accounts = tuple(account for account in target.accounts if account in own) or tuple(own)

@@ -1,4 +1,4 @@
-"""The names of API keys and accounts, for their ids."""
+"""The names of API keys and accounts, by their ids."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Names:
         return cls(api_keys.names_by_id(pool), accounts.names_by_id(pool))
 
     def of(self, noun: str) -> Mapping[str, str]:
-        """Return {id: name} of *noun*, `key` or `account`; nothing else has names."""
+        """Return {id: name} for *noun* `key` or `account`; {} for other nouns, which have no names."""
         return {"key": self.key, "account": self.account}.get(noun, {})
 
     def id_of(self, noun: str, text: str, *, param: str = "") -> str:
         """
-        Return the id of the *noun* (`key` or `account`) that *text* names; an id or '' is returned as it is.
+        Return the id of the *noun* (`key` or `account`) called *text*; an id or '' is returned unchanged.
 
         Raises InvalidRequest with *param*, or else *noun*.
         """
@@ -45,5 +45,5 @@ class Names:
         return {"id": object_id, "name": self.of(noun).get(object_id)}
 
     def label(self, noun: str, object_id: str) -> str:
-        """Return the name of the *noun* with *object_id*, or `<id> (removed)`; '' where there is no id."""
+        """Return the name of the *noun* with *object_id*, or `<id> (removed)`; '' without an id."""
         return name_or_id(self.named(noun, object_id)) if object_id else ""

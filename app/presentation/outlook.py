@@ -1,8 +1,8 @@
 """
-What runs out when, at the present rate: usage windows of accounts, and limits. Pure.
+Forecasts of when usage windows of accounts, and limits, are used up at the present rate. Pure.
 
-The rate is the mean since the window or the period began. Where the load of the last hours is twice as
-high, what is left lasts half as long.
+The rate is the mean since the window or the period began. If the load of the last hours is twice as high, the
+rest lasts half as long.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.presentation.projection import exhausted_at, mean_rate
 from app.stores.records.accounts import OUT_OF_USE
 from app.stores.records.limits import Limit, LimitStatus
 
-MIN_WINDOW_SECONDS = 3600  # shorter ones limit the rate of requests, not their amount
+MIN_WINDOW_SECONDS = 3600  # shorter windows limit the rate of requests, not their amount
 
 
 class WindowJson(TypedDict):
@@ -49,10 +49,11 @@ class LimitOutlookJson(TypedDict):
 @dataclass(frozen=True, slots=True)
 class PoolWindow:
     """
-    One usage window of all accounts of a kind and plan that are in use, as if it were one.
+    The combined usage window of all accounts of a kind and plan that are in use.
 
-    `used` is in percent of all; `first_reset` and `last_reset` are those of its accounts. `spent_at` is when
-    all is used at the present rate, None: not before the last reset. All times are in Unix seconds.
+    `used` is the used percentage of all windows together; `first_reset` and `last_reset` are the first and
+    the last of their resets. `spent_at` is when all are used up at the present rate, None: not before the
+    last reset. Times are in Unix seconds.
     """
 
     kind: str
@@ -82,7 +83,7 @@ class PoolWindow:
 
 
 def pool_windows(views: Iterable[AccountView], plans: Mapping[str, str]) -> list[PoolWindow]:
-    """Return the usage windows of accounts, grouped; *plans* are by account id. The fullest comes first."""
+    """Return the combined usage windows, the fullest first; *plans* are by account id."""
     groups: dict[tuple[str, str, int], list[_Window]] = defaultdict(list)
     now = 0.0
     for view in views:
@@ -103,7 +104,7 @@ def pool_windows(views: Iterable[AccountView], plans: Mapping[str, str]) -> list
 @dataclass(frozen=True, slots=True)
 class _Window:
     used: float  # percent
-    resets_at: float | None  # None: unknown, or it begins with the next request
+    resets_at: float | None  # None: unknown, or the window begins with the next request
 
 
 def _pool_window(kind: str, plan: str, seconds: int, windows: Sequence[_Window], now: float) -> PoolWindow:
@@ -122,7 +123,7 @@ def _pool_window(kind: str, plan: str, seconds: int, windows: Sequence[_Window],
 
 @dataclass(frozen=True, slots=True)
 class LimitOutlook:
-    """A limit of a key, a team or (with the name '') the pool; `full_at` as in PoolWindow."""
+    """A limit of a key, a team or (with the name '') the pool; `full_at` is like PoolWindow.spent_at."""
 
     owner: str
     status: LimitStatus
@@ -147,9 +148,10 @@ def limits_by_use(
     owned: Sequence[tuple[str, LimitStatus]], starts: Mapping[str, float], now: float
 ) -> list[LimitOutlook]:
     """
-    Return the limits of (owner, status) that count amounts over a calendar period or for ever.
+    Return the limits in (owner, status) that count amounts per calendar period or in total, the fullest
+    first.
 
-    The one that is used the most comes first. *starts* are of the current period by its name, Unix seconds.
+    *starts* are the starts of the current periods, by name, in Unix seconds.
     """
     found = [
         LimitOutlook(owner, status, _full_at(status, starts.get(status.limit.period), now))

@@ -1,4 +1,4 @@
-"""A request of the playground: its body, the text of its response, and the code that sends it."""
+"""A request of the playground: its body, the text of its response, and code that sends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHAT, RESPONSES = "chat", "responses"
 # The account is a part of the model's name there.
 PATH_WITH_ACCOUNT = "/openai/v1/chat/completions"
 PATHS = {CHAT: "/v1/chat/completions", RESPONSES: "/v1/responses"}
-WIDTH = 88  # of code
+WIDTH = 88  # of the code
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class PlaygroundRequest:
 
 
 def reply_text(body: Any) -> str:
-    """Return the text of *body*, a chat completion or a response; '' where there is none."""
+    """Return the text of *body*, a chat completion or a response; '' if it has none."""
     if not isinstance(body, dict):
         return ""
     parts: list[Any] = []
@@ -92,7 +92,7 @@ def _dicts(value: Any) -> Iterator[Json]:
 
 
 def request_snippets(origin: str, request: PlaygroundRequest) -> Sequence[Snippet]:
-    """Return the code that sends *request* to the gateway at *origin*, with the key in a variable."""
+    """Return code that sends *request* to the gateway at *origin*, with the key in a variable."""
     body, url = request.body(), origin + request.path
     base_url = url.removesuffix("/chat/completions").removesuffix("/responses")
     return (

@@ -1,12 +1,12 @@
-"""When a usage window or a limit is used up at the present rate: the mean since it began. Pure."""
+"""When a usage window or a limit is used up at its present rate, the mean since it began. Pure."""
 
 from __future__ import annotations
 
-MIN_ELAPSED_SECONDS = 60.0  # of a window, before a rate is computed
+MIN_ELAPSED_SECONDS = 60.0  # age of a window, below which no rate is computed
 
 
 def mean_rate(used: float, elapsed_seconds: float) -> float:
-    """Return *used* of any unit per second, of a window that began *elapsed_seconds* ago."""
+    """Return *used*, in any unit, per second of a window that began *elapsed_seconds* ago."""
     return used / max(elapsed_seconds, MIN_ELAPSED_SECONDS)
 
 

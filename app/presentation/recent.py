@@ -1,4 +1,4 @@
-"""How the newest requests of a pool went: rate, errors and times. Pure."""
+"""Figures of the newest requests of a pool: rate, errors and times. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from app.stores.records.ledger import LedgerEntry
 
 MINUTES = 15
-MAX_ENTRIES = 500  # on a busy pool these are of less time
+MAX_ENTRIES = 500  # on a busy pool these cover less time
 
 
 @dataclass(frozen=True, slots=True)
 class RecentRequests:
-    """Requests of the last `seconds`; times in ms of those that were answered, None without any."""
+    """Requests of the last `seconds`; times are in ms, of answered requests, None if there are none."""
 
     number: int
     errors: int
@@ -40,7 +40,7 @@ class RecentRequests:
 
 
 def summarize_recent(entries: Sequence[LedgerEntry], now: float) -> RecentRequests:
-    """Return what the newest MAX_ENTRIES *entries* (oldest first) of the last MINUTES come to."""
+    """Return the figures of the newest MAX_ENTRIES *entries* (oldest first) of the last MINUTES."""
     since = now - 60 * MINUTES
     newest = [entry for entry in entries if entry.ended_at >= since and not entry.is_refused]
     if len(entries) >= MAX_ENTRIES and newest:

@@ -18,7 +18,7 @@ COLUMNS = (
     *("ended_at", "id", "status", "error", "key", "team", "owner", "labels", "account", "attempts"),
     *("model", "requested_model", "endpoint", "source", "input_tokens", "cached_tokens", "output_tokens"),
     *("reasoning_tokens", "cost_dollars", "queued_ms", "first_ms", "total_ms", "message"),
-    "failures",  # of attempts: `main: upstream 503 server_is_overloaded; …`
+    "failures",  # failed attempts: `main: upstream 503 server_is_overloaded; …`
 )
 _MICRO = 1_000_000
 
@@ -33,7 +33,7 @@ def to_csv(entries: Iterable[LedgerEntry], names: Names) -> str:
 
 
 def to_json_lines(entries: Iterable[LedgerEntry], names: Names) -> str:
-    """Return a line of JSON for each of *entries*, as the admin API has them."""
+    """Return a line of JSON for each of *entries*, in the form of the admin API."""
     return "".join(orjson.dumps(serialize_entry(entry, names)).decode() + "\n" for entry in entries)
 
 
@@ -55,7 +55,7 @@ def _cells(view: RequestView) -> Sequence[object]:
 
 
 def _failures(view: RequestView) -> Iterator[str]:
-    """Yield how each failed attempt of a request failed, with its account."""
+    """Yield the failure of each failed attempt of a request, with its account."""
     for attempt in view.entry.attempts:
         if attempt.failure:
             yield f"{view.names.label('account', attempt.account)}: {attempt.reason}"
@@ -69,7 +69,7 @@ def _cell(value: object) -> object:
 
 
 def _dollars(micro_dollars: int) -> str:
-    """Return an amount exactly, in decimals."""
+    """Return an exact amount in decimal notation."""
     sign, amount = "-" if micro_dollars < 0 else "", abs(micro_dollars)
     return f"{sign}{amount // _MICRO}.{amount % _MICRO:06d}"
 

@@ -1,4 +1,4 @@
-"""Requests in the ledger: the filter by names, the JSON of an entry, and its view as a row of a table."""
+"""Requests in the ledger: the filter by names, the JSON of an entry, and its view as a table row."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def serialize_entry(entry: LedgerEntry, names: Names) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """A ledger entry, or one attempt in it, as a row of a table."""
+    """A ledger entry, or one attempt in it, as a table row."""
 
     entry: LedgerEntry
     names: Names
-    attempt: AttemptEntry | None = None  # the attempt shown for its account
+    attempt: AttemptEntry | None = None  # the attempt to show, for a row of one attempt
 
     @property
     def key(self) -> str:
@@ -71,19 +71,19 @@ class RequestView:
 
     @property
     def account(self) -> str:
-        """The account that answered; `refused` where none was tried."""
+        """The account that answered; `refused` if none was tried."""
         if self.entry.is_refused:
             return "refused"
         return self.names.label("account", self.entry.account_id)
 
     @property
     def key_filter(self) -> str:
-        """The name of the key, or its id once it is removed: what the filter `key` takes."""
+        """The value of the filter `key`: the name of the key, or its id if it was removed."""
         return self.names.key.get(self.entry.key_id, self.entry.key_id)
 
     @property
     def account_filter(self) -> str:
-        """Likewise for the filter `account`; '' without an account."""
+        """The value of the filter `account`, likewise; '' without an account."""
         return self.names.account.get(self.entry.account_id, self.entry.account_id)
 
     @property
@@ -101,7 +101,7 @@ class RequestView:
 
     @property
     def requested_model(self) -> str:
-        """The model as the client named it, where another one served; else ''."""
+        """The model as the client named it, if another model served; else ''."""
         return str(self.entry.row.get("asked") or "")
 
     @property
@@ -110,12 +110,12 @@ class RequestView:
 
     @property
     def message(self) -> str:
-        """The error message that a refused caller received."""
+        """The error message that the caller of a refused request received."""
         return str(self.entry.row.get("message") or "")
 
     @property
     def failure(self) -> str:
-        """The failure, and whether another account answered after it."""
+        """The failure, and whether another account answered afterwards."""
         what = (self.attempt and self.attempt.reason) or self.error
         return f"{what}, rescued by another account" if self.entry.status < 400 else what
 
@@ -124,7 +124,7 @@ class RequestView:
         return len(self.entry.row.get("attempts") or ())
 
     def number(self, name: str) -> float | None:
-        """Return the figure *name*, None where the entry has none."""
+        """Return the figure *name*, None if the entry does not have it."""
         value = self.entry.row.get(name)
         return value if isinstance(value, int | float) else None
 
@@ -133,7 +133,7 @@ def recent_errors(entries: LedgerRepository, pool: str, names: Names) -> dict[st
     """
     Return the failed attempts of the newest requests of *pool*, by account id, newest first.
 
-    Includes attempts after which another account answered; one entry per request and account.
+    Includes attempts after which another account answered; at most one row per request and account.
     """
     errors: dict[str, list[RequestView]] = defaultdict(list)
     for entry in reversed(entries.newest(pool, NEWEST)):

@@ -1,4 +1,4 @@
-"""The order of the rows of a list, by one of its columns. Pure."""
+"""The order of the rows of a list by one of its columns. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 DEFAULT_COLUMN = "name"
 
-Columns = Mapping[str, Callable[[Any], Any]]  # what a column sorts by; None sorts last
+Columns = Mapping[str, Callable[[Any], Any]]  # the value by which a column sorts; None sorts last
 Row = TypeVar("Row")
 
 
 def sort_rows(rows: Iterable[Row], columns: Columns, column: str, *, descending: bool = False) -> list[Row]:
-    """Return *rows* by *column*, one of *columns*: those of the same value by name, unknown values last."""
+    """Return *rows* sorted by *column* of *columns*; equal values by name, unknown values last."""
     value, unknown = columns[column], list[Row]()
     known = list[tuple[Any, Row]]()
     for row in sorted(rows, key=columns[DEFAULT_COLUMN]):

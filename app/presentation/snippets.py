@@ -12,11 +12,11 @@ VARIABLE = "POOLGATE_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """The text for one client, and where to paste it; `client` names it in commands."""
+    """The text for one client, and where to paste it; `client` is its name in commands."""
 
     client: str
     name: str
-    where: str  # to paste it
+    where: str  # where to paste it
     text: str
 
 
@@ -24,7 +24,7 @@ def snippets(base_url: str, model: str, secret: str = "") -> list[Snippet]:
     """
     Return one snippet for each client; *base_url* ends in /v1.
 
-    *secret* is only in the line that sets the environment, so that no configuration file contains it.
+    *secret* occurs only in the line that sets the environment, so that no configuration file contains it.
     """
     return list(_snippets(base_url, model, secret or "sk-pg-…"))
 
@@ -152,7 +152,7 @@ def _one_line(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return *text* quoted as one word of a shell."""
+    """Return *text* quoted as one shell word."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

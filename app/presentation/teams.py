@@ -14,7 +14,7 @@ from app.stores.usage import UsageRepository
 
 
 class TeamViewJson(TeamJson):
-    """A team with the names of its keys; its limits have their usage."""
+    """A team with the names of its keys, and the usage of its limits."""
 
     keys: Sequence[str]
 
@@ -29,7 +29,7 @@ class TeamView:
 
     @property
     def nearest(self) -> LimitStatus | None:
-        """The limit that is used the most."""
+        """The limit of which the largest share is used."""
         return max(self.limits, key=lambda status: status.used_percent, default=None)
 
     def to_json(self) -> TeamViewJson:
@@ -55,7 +55,7 @@ def keys_by_team(api_keys: Iterable[ApiKey]) -> dict[str, list[str]]:
 def team_views(
     usage: UsageRepository, pool: str, teams: Sequence[Team], members: Mapping[str, Sequence[str]]
 ) -> list[TeamView]:
-    """Return *teams* of *pool* with the usage of their limits, in two round trips."""
+    """Return *teams* of *pool* with the usage of their limits; two round trips."""
     statuses = iter(usage.limit_statuses(pool, [limit for team in teams for limit in team.limits]))
     return [
         TeamView(team, members.get(team.name, ()), [next(statuses) for _ in team.limits]) for team in teams

@@ -1,4 +1,4 @@
-"""Refused requests as JSON for operators, and usage by what keys are labelled with."""
+"""Refused requests as JSON for operators, and usage grouped by owners or labels of keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.presentation.names import Names
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.refusals import RefusalCounts
 
-BY_OWNER, BY_LABEL = "owner", "label:"  # the owner of the key; the value of its label of this name
+BY_OWNER, BY_LABEL = "owner", "label:"  # groups by the owner of the key, or by the value of a label
 
 
 class RefusalCountJson(TypedDict):
@@ -36,7 +36,7 @@ class RefusalsJson(TypedDict):
 def serialize_refusals(
     refusals: RefusalCounts, span: str, names: Names, key_ids: Collection[str] | None = None
 ) -> RefusalsJson:
-    """Return the number of refused requests by key and code, the most frequent first; only of *key_ids*."""
+    """Return the number of refused requests by key and code, largest first; with *key_ids*, only theirs."""
     counts = [item for item in refusals.counts.items() if key_ids is None or item[0][0] in key_ids]
     counts.sort(key=lambda item: (-item[1], item[0]))
     return {
@@ -52,9 +52,9 @@ def serialize_refusals(
 
 def key_groups(by: str, api_keys: Callable[[], Iterable[ApiKey]]) -> dict[str, str] | None:
     """
-    Return the group of each of *api_keys*, by its id: its owner, or the value of its label, '' without one.
+    Return the group of each of *api_keys*, by its id: its owner or label value, '' if it has none.
 
-    *by* is `owner` or `label:NAME`; None for anything else, which the store groups itself.
+    *by* is `owner` or `label:NAME`; returns None for anything else, by which the store itself groups.
     """
     if by == BY_OWNER:
         return {key.id: key.owner for key in api_keys()}
@@ -65,7 +65,7 @@ def key_groups(by: str, api_keys: Callable[[], Iterable[ApiKey]]) -> dict[str, s
 
 
 def add_groups(series: Series, groups: Mapping[str, str]) -> Series:
-    """Return *series*, whose lines are keys, with the sums of each group of keys as its lines."""
+    """Return *series*, whose lines are keys, with lines that are the sums of each group of keys."""
     lines: dict[str, list[tuple[int, Amounts]]] = defaultdict(list)
     for key_id, parts in series.lines.items():
         lines[groups.get(key_id, "")].extend(parts)
@@ -75,7 +75,7 @@ def add_groups(series: Series, groups: Mapping[str, str]) -> Series:
 def sum_by_group(
     used: Mapping[str, Mapping[str, int]], groups: Mapping[str, str]
 ) -> dict[str, dict[str, int]]:
-    """Return the figures in *used*, by key id, summed by group; keys that were removed have the group ''."""
+    """Return the figures in *used*, by key id, summed by group; removed keys have the group ''."""
     sums: dict[str, dict[str, int]] = {}
     for key_id, figures in used.items():
         group = sums.setdefault(groups.get(key_id, ""), {})

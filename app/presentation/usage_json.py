@@ -18,7 +18,7 @@ class PercentilesJson(TypedDict):
 
 
 class TimesJson(TypedDict):
-    """Milliseconds until the first token and the end, and output tokens per second between them."""
+    """Milliseconds to the first token and to the end, and output tokens per second between the two."""
 
     first_ms: PercentilesJson
     total_ms: PercentilesJson
@@ -26,7 +26,7 @@ class TimesJson(TypedDict):
 
 
 class SeriesLineJson(TypedDict):
-    """Usage of one line, by figure: in total, and from each start on."""
+    """Usage of one line, by figure: its total, and the amount of each point."""
 
     id: str
     name: str | None
@@ -55,8 +55,8 @@ def serialize_report(report: UsageReport, within: Range, zone: str, names: Names
     """
     Return the usage of the *top* lines with the most requests.
 
-    `points[n]` of a line is its usage from `starts[n]` on, in the order of `figures`; `lines` is the
-    number of lines before the cut.
+    `points[n]` of a line is its usage from `starts[n]` on, in the order of `figures`; `lines` is the number
+    of all lines.
     """
     shown, lines = report.within, report.lines[:top]
     series = report.read_lines([line.id for line in lines])
@@ -86,7 +86,7 @@ def serialize_report(report: UsageReport, within: Range, zone: str, names: Names
 
 
 def serialize_times(times: Times | None) -> TimesJson | None:
-    """Return the percentiles of *times*, None where they are not known."""
+    """Return the percentiles of *times*, None if they are not known."""
     if times is None:
         return None
     return {
@@ -103,11 +103,11 @@ def serialize_times(times: Times | None) -> TimesJson | None:
 
 
 def rounded(value: float | None) -> float | None:
-    """Return *value* with the digits that an estimate has: three."""
+    """Return *value* rounded to the three digits that an estimate has."""
     return None if value is None else float(f"{value:.3g}")
 
 
 def value_of(line: ReportLine, metric: Metric) -> float | None:
-    """Return *metric* of *line*, percentiles rounded."""
+    """Return *metric* of *line*, with rounded percentiles."""
     value = line.value(metric)
     return rounded(value) if metric.is_of_times else value

@@ -1,4 +1,4 @@
-"""The range of time that an operator chooses: a span, or dates."""
+"""The time range that an operator selects: a span, or dates."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DEFAULT_SPAN = Span.DAY
 
 def read_range(usage: UsageSeries, pool: str, span: str, since: str, until: str, zone: tzinfo) -> Range:
     """
-    Return the range of *span*, or from *since* to *until*; empty texts are not chosen.
+    Return the range of *span*, or from *since* to *until*; empty texts are not set.
 
-    These are ISO 8601 dates, or dates with a time; those without an offset are in *zone*. A date as the
-    end includes that day; without an end it is now. Raises InvalidRequest with the param `span`, `from`
-    or `to`.
+    *since* and *until* are ISO 8601 dates, or dates with a time; without an offset they are in *zone*. An end
+    that is a date includes that day; without an end it is now. Raises InvalidRequest with the param `span`,
+    `from` or `to`.
     """
     if not since:
         if until:
@@ -36,7 +36,7 @@ def read_range(usage: UsageSeries, pool: str, span: str, since: str, until: str,
 
 
 def _after(until: str) -> str:
-    """Return the day after *until* where that is a date without a time."""
+    """Return the day after *until* if it is a date without a time."""
     try:
         return (date.fromisoformat(until) + timedelta(days=1)).isoformat()
     except (ValueError, OverflowError):
@@ -51,7 +51,7 @@ def _seconds(text: str, zone: tzinfo, param: str) -> float:
 
 
 def describe_range(within: Range, viewer_zone: tzinfo, pool_zone: tzinfo) -> str:
-    """Return what the points of *within* are: `2026-11-01 to 2026-11-29, by day, in Europe/Berlin`."""
+    """Return a description of *within*: `2026-11-01 to 2026-11-29, by day, in Europe/Berlin`."""
     zone = pool_zone if within.step.is_days else viewer_zone
     first, last = (datetime.fromtimestamp(at, zone) for at in (within.since, within.until))
     if within.step.is_days:

@@ -1,4 +1,4 @@
-"""A usage report: what each key, team, account, model or endpoint used in a range, and how long it took."""
+"""A usage report: the usage of each key, team, account, model or endpoint in a range, and durations."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from app.stores.refusals import RefusalRepository
 
 ONLY = (Grouping.KEY, Grouping.TEAM, Grouping.ACCOUNT, Grouping.MODEL, Grouping.ENDPOINT)
 Totals = Mapping[str, Mapping[str, int]]  # by line, then by figure
-MAX_TIMED = 50  # lines, those with the most requests, that have times
+MAX_TIMED = 50  # lines with times: those with the most requests
 
 
 class Metric(StrEnum):
-    """A figure of a report; the order is that of its columns."""
+    """A figure of a report, in the order of the columns."""
 
     REQUESTS = "requests"
     ERRORS = "errors"
@@ -42,7 +42,7 @@ class Metric(StrEnum):
 
     @property
     def is_of_times(self) -> bool:
-        """Whether it is a percentile, which does not add up."""
+        """Whether it is a percentile, which cannot be added up."""
         return self in TIMED
 
 
@@ -57,7 +57,9 @@ TIMED: Mapping[Metric, tuple[Measure, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """The totals of one line; `figures` as in SUMMARY_FIGURES. None: not known, or not counted."""
+    """
+    The totals of one line; `figures` are in the order of SUMMARY_FIGURES. None: unknown, or not counted.
+    """
 
     id: str
     figures: Mapping[str, int]
@@ -78,8 +80,8 @@ class UsageReport:
     """
     Usage of a pool in a range, by `by` (a Grouping, `owner` or `label:NAME`); of `only`, if given.
 
-    `lines` has the most requests first. `read_lines` returns the usage at each point: of the lines that it is
-    given, and as REST of all others. Refusals are counted from `refused_since` on, in hours.
+    `lines` are sorted by requests, the most first. `read_lines` returns the usage at each point: of the given
+    lines, and of all others together as REST. Refusals are counted since `refused_since`, in full hours.
     """
 
     by: str
@@ -88,7 +90,7 @@ class UsageReport:
     read_lines: Callable[[Collection[str]], Series]
     times: TimesSeries
     lines: Sequence[ReportLine]
-    refusals: Mapping[str, Sequence[int]]  # by line, at each point; of keys and of all alone
+    refusals: Mapping[str, Sequence[int]]  # by line, at each point; only for keys and for all
     refused_since: int
     unprepared: int  # hours or days that are left out: their summaries are still being made
 
@@ -119,9 +121,7 @@ def read_only(params: Mapping[str, str], names: Names) -> Only | None:
     """
     Return what the parameters `key`, `team`, `account`, `model` and `endpoint` select, by name or id.
 
-    None where they select nothing.
-
-    Raises InvalidRequest, which names the parameter.
+    Returns None if none is set. Raises InvalidRequest with the name of the parameter.
     """
     chosen = [noun for noun in ONLY if params.get(noun)]
     if len(chosen) > 1:
@@ -139,7 +139,7 @@ def timed(times: Times | None, metric: Metric) -> float | None:
 
 
 def _figures(metric: Metric) -> tuple[str, ...]:
-    """Return the figures whose sum is *metric*."""
+    """Return the figures that add up to *metric*."""
     return ("input_tokens", "output_tokens") if metric is Metric.TOKENS else (metric,)
 
 
@@ -157,7 +157,7 @@ class UsageReporter:
         """
         Return the usage of *pool* in *within* by *by*: a Grouping, `owner` or `label:NAME`.
 
-        Times are those of the range in all, or with *times_at_points* of each point. Raises InvalidRequest,
+        Times are those of the entire range or, with *times_at_points*, of each point. Raises InvalidRequest,
         as `UsageReading.read` does.
         """
         groups, usage = key_groups(by, partial(self._api_keys.all, pool)), self._usage.at_once(pool)
@@ -183,7 +183,7 @@ class UsageReporter:
     def _refused(
         self, pool: str, within: Range, by: str, only: Only | None
     ) -> tuple[dict[str, list[int]], int]:
-        """Return the refusals of each line at each point; {} where they are not counted."""
+        """Return the refusals of each line at each point; {} if they are not counted."""
         own_key = only.id if only is not None and only.noun is Grouping.KEY else None
         if by not in (Grouping.ALL, Grouping.KEY) or (only is not None and own_key is None):
             return {}, 0

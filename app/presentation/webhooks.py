@@ -1,4 +1,4 @@
-"""Webhooks as operators see them: without their secrets, and with no more of a URL than its host."""
+"""Webhooks as operators see them: without secrets, and with only the host of their URL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.stores.records.webhooks import AlertKind, Webhook, WebhookFormat, Webho
 
 
 class WebhookSettings(TypedDict):
-    """The settings of a webhook; `url` ends after its host, because the rest may be a secret."""
+    """The settings of a webhook; `url` ends after the host, because the rest may be a secret."""
 
     name: str
     url: str
@@ -24,7 +24,7 @@ class WebhookSettings(TypedDict):
 
 
 class WebhookView(WebhookSettings):
-    """The same, with the state of its deliveries; moments in Unix seconds, 0: never."""
+    """The settings, with the state of the deliveries; times in Unix seconds, 0: never."""
 
     delivered_at: int
     failed_at: int
@@ -37,7 +37,7 @@ class WebhookView(WebhookSettings):
 
 
 def webhook_settings(webhook: Webhook) -> WebhookSettings:
-    """Return what may be shown of a webhook."""
+    """Return the settings of a webhook that may be shown."""
     return {
         "name": webhook.name,
         "url": short_url(webhook.url),
@@ -51,7 +51,7 @@ def webhook_settings(webhook: Webhook) -> WebhookSettings:
 
 
 def webhook_view(webhook: Webhook, status: WebhookStatus) -> WebhookView:
-    """Return what may be shown of a webhook, with its status."""
+    """Return the settings of a webhook that may be shown, with its status."""
     return {
         **webhook_settings(webhook),
         "delivered_at": status.delivered_at,

@@ -1,4 +1,4 @@
-"""How to point clients at the gateway, for the holder of a key."""
+"""The configuration of clients, for the holder of a key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ bp = Blueprint("clients", __name__)
 
 
 def snippets_of(key: ApiKey, secret: str = "") -> list[Snippet]:
-    """Return the snippets of all clients, with a model that *key* may use; *secret* is that of the key."""
+    """Return the snippets of all clients, with a model that *key* may use; *secret* is the key itself."""
     example = example_model(services().accounts.all(key.pool), key.may_use)
     model = next(iter(key.models), example or "gpt-5.2")
     return snippets(base_url(), model, secret)

@@ -15,20 +15,20 @@ from app.limits.prices import STANDARD, Price
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.versions import NONE_SET
 
-MAX_MODELS = 500  # on the page
+MAX_MODELS = 500  # models on the page
 
 bp = Blueprint("models", __name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """A model with its price in micro-dollars per million tokens; a model route has none."""
+    """A model with its price in micro-dollars per million tokens; a model route has no price."""
 
     model: OfferedModel
     price: Price | None
 
     def rate(self, name: str) -> int | None:
-        """Return the standard price of `input`, `cached_input` or `output`; None where it is not known."""
+        """Return the standard price of `input`, `cached_input` or `output`; None if it is not known."""
         rates = self.price.tiers.get(STANDARD) if self.price else None
         amount: int | None = getattr(rates, name, None)
         return amount

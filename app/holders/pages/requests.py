@@ -16,7 +16,7 @@ from app.presentation.requests import RequestView
 from app.stores.records.api_keys import ApiKey
 
 PAGE = 25  # requests on one page
-NO_NAMES = Names({}, {})  # the names of accounts are for operators
+NO_NAMES = Names({}, {})  # not shown: names of accounts are for operators
 
 bp = Blueprint("requests", __name__)
 

@@ -19,7 +19,7 @@ from app.operations.key_warnings import rotation_warnings
 from app.operators.sign_in_throttle import Locked
 from app.stores.records.api_keys import ApiKey
 
-MAX_OVERLAP_HOURS = 7 * 24  # a holder who needs longer requests it from an operator
+MAX_OVERLAP_HOURS = 7 * 24  # for a longer overlap, holders need an operator
 DEFAULT_OVERLAP_HOURS = "1"
 
 bp = Blueprint("rotation", __name__)
@@ -61,7 +61,7 @@ def _rotate(key: ApiKey, hours: int) -> Any:
 
 
 def _check_rate(key: ApiKey) -> None:
-    """Count a rotation. Raises TooManyAttempts: each one is an entry of the audit log."""
+    """Count a rotation. Raises TooManyAttempts, since each one adds an entry to the audit log."""
     subject = f"rotation of {key.pool}/{key.id}"
     try:
         services().operator_stores.sign_in_throttle.begin(subject, subject)
