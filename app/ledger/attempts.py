@@ -1,7 +1,7 @@
 """
-Figures of a ledger entry's attempts by account: the twin of app/stores/lua/attempts.lua.
+Figures of the attempts in a ledger entry, by account; app/stores/lua/attempts.lua computes the same.
 
-A roll-up counts a request once, at the account that was tried last; EXTRA counts the other attempts.
+A roll-up counts a request once, for the account that was tried last; EXTRA counts the other attempts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.stores.records.ledger import EXTRA, FAILED, RESCUES, AttemptEntry, Row
 
 
 def attempt_figures(row: Row) -> dict[str, Counter[str]]:
-    """Return {account id: {figure: amount}} as roll-ups have it; {} for a single success."""
+    """Return {account id: {figure: amount}} as roll-ups count it; {} for a single successful attempt."""
     if not row.get("attempts_counted"):
         return {}
     attempts = [AttemptEntry.from_json(attempt) for attempt in row["attempts"]]

@@ -1,9 +1,10 @@
 """
-Settlements on disk that the store refuses, or that come a day late: not lost, and not repeated forever.
+Settlements that the store refuses, or that arrive a day late, stored on disk: not lost, and not retried
+forever.
 
-One file per installation, of JSON lines `{at, pool, reason, settlement}`, readable by its owner alone
-and bounded in size. A refused settlement is a defect. The lease of its request expires and is charged
-its upper bound.
+One file per installation, with JSON lines `{at, pool, reason, settlement}`, readable only by its owner and
+bounded in size. A refused settlement is a defect. The lease of its request expires and is charged its upper
+bound.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from app.stores.errors import MAX_REASON_CHARS
 log = structlog.get_logger()
 
 FILE_NAME = "dead-letters.jsonl"
-MAX_FILE_BYTES = 16 * 1024 * 1024  # some ten thousand; above it only the log has them
+MAX_FILE_BYTES = 16 * 1024 * 1024  # about ten thousand settlements; further ones are only in the log
 MAX_LINE_BYTES = 64 * 1024
 
 
@@ -32,7 +33,7 @@ class DeadLetters:
         self.path = folder / FILE_NAME
 
     def add(self, pool: str, settlement: object, reason: str) -> None:
-        """Append one settlement of any content; a failure is logged, never raised."""
+        """Append one settlement with any content; a failure is logged, never raised."""
         line = _line(pool, settlement, reason[:MAX_REASON_CHARS])
         log.error("settlement_refused", pool=pool, reason=reason[:MAX_REASON_CHARS], file=str(self.path))
         try:
@@ -63,7 +64,7 @@ def _line(pool: str, settlement: object, reason: str) -> bytes:
     letter: dict[str, Any] = {"at": int(time.time()), "pool": pool, "reason": reason}
     try:
         line = orjson.dumps(letter | {"settlement": settlement}, default=repr)
-    except TypeError:  # such as an integer past 64 bits
+    except TypeError:  # such as an integer of more than 64 bits
         line = orjson.dumps(letter | {"settlement": repr(settlement)[: MAX_LINE_BYTES // 4]})
     if len(line) > MAX_LINE_BYTES:
         line = orjson.dumps(letter | {"settlement": repr(settlement)[: MAX_LINE_BYTES // 4]})

@@ -1,7 +1,7 @@
 """
-Bounds for the rows of ledger entries, and so for log lines and roll-ups.
+Bounds for the rows of ledger entries, and thus for log lines and roll-ups.
 
-Numbers and texts are bounded where they are read; this is the second line of defence.
+Numbers and texts are bounded when they are read; this is the second line of defence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from app.stores.records.admission import SettlementJson
 from app.stores.records.ledger import UsageSource
 from schemas.bounds import MAX_COST, MAX_TEXT_CHARS
 
-MAX_ATTEMPTS = 64  # of one request, in its row
+MAX_ATTEMPTS = 64  # of one request
 Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
@@ -24,14 +24,14 @@ def bound_row(row: Row) -> Row:
     for name, value in row.items():
         kind = type(value)
         if (kind is int and -MAX_COST <= value <= MAX_COST) or (kind is str and len(value) <= MAX_TEXT_CHARS):
-            bounded_fields[name] = value  # nearly all are
+            bounded_fields[name] = value  # the usual case
         elif (bounded := _bounded(value)) is not None:
             bounded_fields[name] = bounded
     return bounded_fields  # type: ignore[return-value]  # the fields of *row*, and their types
 
 
 def without_figures(settlement: SettlementJson) -> dict[str, Any]:
-    """Return *settlement* without figures, which settle.lua charges at the request's upper bound."""
+    """Return *settlement* without figures, so that settle.lua charges the request's upper bound."""
     row: Mapping[str, Any] = bound_row(settlement["row"])
     retained = (
         *("id", "at_ms", "key", "account", "model", "endpoint", "status", "total_ms"),
@@ -58,4 +58,4 @@ def _bounded(value: Any) -> Any:
         return [item for raw in value[:MAX_ATTEMPTS] if (item := _bounded(raw)) is not None]
     if kind is dict:
         return bound_row(value)
-    return str(value)[:MAX_TEXT_CHARS] if isinstance(value, str) else None  # an enum of texts
+    return str(value)[:MAX_TEXT_CHARS] if isinstance(value, str) else None  # a member of an enum

@@ -1,5 +1,5 @@
 """
-Explain how a request was routed, from the decisions that the scripts stored at each choice.
+Explain how a request was routed, from the decisions that the scripts stored at each choice of an account.
 
 A choice is explained by the numbers that were compared when it was made, not by current ones.
 """
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 class Explanation(TypedDict):
-    """`why` is a sentence; the score is None where it was not compared."""
+    """`why` is a sentence; the score is None if it was not compared."""
 
     score: float | None
     why: str
@@ -68,7 +68,7 @@ class Choice(TypedDict, total=False):
 
 
 class RequestExplanation(TypedDict, total=False):
-    """How a request was routed: see `RequestExplainer.explain`. Only some states have the last five."""
+    """How a request was routed, see `RequestExplainer.explain`. The last five exist only in some states."""
 
     id: str
     state: str
@@ -96,7 +96,7 @@ class RequestExplanation(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request as it is stored: its summary, as `explain` returns it, its decisions and its attempts."""
+    """A stored request: its summary, as `explain` returns it, its decisions and its attempts."""
 
     summary: Json
     decisions: list[Json]
@@ -107,7 +107,8 @@ class RequestExplainer:
     """
     Explains requests of a pool.
 
-    *account_names* returns {name by id} of a pool, *key_name* the name of a key id, None if removed.
+    *account_names* returns {id: name} for a pool, *key_name* the name for a key id, None if the key was
+    removed.
     """
 
     def __init__(
@@ -130,21 +131,26 @@ class RequestExplainer:
         """
         Return how *request_id*, open or settled, was routed.
 
-        {id, state: waiting | open | expired | settled | refused, at (Unix seconds), key, team, owner, labels
-        (of the key at the time; None: it had none; owner and labels of an open request are those of now),
-        model, requested_model (None: the same), endpoint, status, error, queued_ms (how long it waited for an
-        account; None: it did not, or is still open), outcome, charged, usage, choices}; a refused one has
-        message, param, limit and accounts as well, one that waits for an account `before`: how many requests
-        wait before it. outcome is a sentence; charged one about
-        usage that was not reported, or empty; usage has the figures of the ledger, none while it is open. A
-        choice is {attempt, at, by: policy | affinity | asked again | None,
-        policy, account (None: none was available), in_flight, cap, spare, why, candidates: [{account, score,
-        why}], out: [{account, state, reason, until}], tries: [{wire, failure, error, action, outcome, …}]};
-        each why and outcome is a sentence. An account is {id, name}; its name is None once it is removed, its
-        score is None where it was not compared.
+        {id, state: waiting | open | expired | settled | refused, at (Unix seconds), key, team, owner, labels,
+        model, requested_model (None: the same), endpoint, status, error, queued_ms, outcome, charged, usage,
+        choices}
 
-        *entry_id* is the id of its ledger entry, where that is known; else *max_entries* limits how many
-        entries that are not indexed are scanned. Raises NotFound.
+        - team, owner and labels are those of the key at the time, None if it had none; owner and labels of an
+          open request are the current ones.
+        - queued_ms is how long it waited for an account; None: it did not wait, or is still open.
+        - outcome is a sentence; charged is a sentence about usage that was not reported, or empty.
+        - usage has the figures of the ledger, none while the request is open.
+        - A refused request also has message, param, limit and accounts. One that waits for an account has
+          `before`: the number of requests that wait before it.
+
+        A choice is {attempt, at, by: policy | affinity | asked again | None, policy, account (None: none was
+        available), in_flight, cap, spare, why, candidates: [{account, score, why}], out: [{account, state,
+        reason, until}], tries: [{wire, failure, error, action, outcome, …}]}. Each why and outcome is a
+        sentence. An account is {id, name}; the name of a removed account is None, and so is a score that was
+        not compared.
+
+        *entry_id* is the id of its ledger entry, if that is known; else *max_entries* limits how many entries
+        that are not indexed are scanned. Raises NotFound.
         """
         request = (
             self._open(pool, request_id)
@@ -180,7 +186,7 @@ class RequestExplainer:
         return _Request(summary, [], [])
 
     def _refused(self, pool: str, request_id: str) -> _Request | None:
-        """Return a refusal that is stored in full; its one choice had no account to choose."""
+        """Return a refusal that is stored in full; its only choice had no account to choose."""
         refusal = self._refusals.find(pool, request_id)
         if refusal is None:
             return None
@@ -260,8 +266,8 @@ def _attempts_by_choice(request: _Request) -> Iterator[list[Json]]:
     """
     Yield the attempts of each choice, in order.
 
-    A choice has more than one attempt where a refused credential was renewed in between, or where the request
-    was repeated without what the account had refused.
+    A choice has several attempts if a refused credential was refreshed between them, or if the request was
+    repeated without something that the account had refused.
     """
     remaining = list(request.attempts)
     for decision in request.decisions:
@@ -365,7 +371,7 @@ def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> C
 def _candidate(
     score: Any, reason: str, decision: Json, *, is_chosen: bool, chosen_score: float | None
 ) -> Explanation:
-    """Return {score, why}; the score is None where it was not compared."""
+    """Return {score, why}; the score is None if it was not compared."""
     compared: float | None = None
     if score is not False:
         place = _place(score, decision)

@@ -73,7 +73,7 @@ def outcome(row: Json) -> str:
 
 
 def charged(usage: Json) -> str:
-    """Return what strict limits were charged where no usage was reported, and the reason; else ''."""
+    """Return what strict limits were charged and why, if usage was not reported; else ''."""
     unreported = {name: usage.get(f"unreported_{name}", 0) for name in ("input_tokens", "output_tokens")}
     if usage.get("source") == UsageSource.CORRECTED or not (
         usage.get("unreported") or any(unreported.values())
@@ -115,7 +115,9 @@ def candidate(chosen: bool, reason: str, score: float | None, chosen_score: floa
 
 
 def attempt(stored: Json, account: str, following: str) -> str:
-    """Return how an attempt at *account* ended; *following* is the sentence on what came after a failure."""
+    """
+    Return how an attempt at *account* ended; *following* is the sentence about what came after a failure.
+    """
     if "failure" not in stored:
         return f"{account} answered over its {stored['wire']} API."
     failed = FAILURES.get(stored["failure"], stored["failure"].replace("_", " "))
@@ -128,8 +130,8 @@ def after_failure(stored: Json, *, again: bool, next_account: str, last: bool) -
     """
     Return what followed a failed attempt.
 
-    *again*: the same choice was tried once more; *next_account* is the account of the next choice, '' where
-    none was left; *last*: there was no next choice.
+    *again*: the same choice was tried once more; *next_account* is the account of the next choice, '' if no
+    account was left; *last*: there was no next choice.
     """
     if again and stored.get("repeated_without"):
         return f"It was repeated there without {', '.join(stored['repeated_without'])}."

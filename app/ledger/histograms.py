@@ -1,9 +1,9 @@
 """
 Histograms with buckets of equal ratio, from which percentiles are estimated. Pure.
 
-Bucket *n* has the values from 2^(n/8) up to 2^((n+1)/8), the first one also all below 1. A percentile is
-the middle of its bucket by ratio, so for values from 1 up to LARGEST it differs from the exact one by at
-most RELATIVE_ERROR. Histograms of parts add up to that of all, so the error does not grow with a merge.
+Bucket *n* has the values from 2^(n/8) up to 2^((n+1)/8); the first bucket also has all values below 1. A
+percentile is the geometric middle of its bucket, so for values from 1 to LARGEST its error is at most
+RELATIVE_ERROR. Histograms of parts add up to the histogram of all, so merging does not increase the error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Histogram = dict[int, int]  # bucket -> number of values
 
 BUCKETS_PER_DOUBLING = 8
 RELATIVE_ERROR = 2 ** (0.5 / BUCKETS_PER_DOUBLING) - 1  # 4.4 %
-LARGEST = 2.0**31  # larger values count as this one
+LARGEST = 2.0**31  # larger values are counted as this one
 
 
 def bucket_of(value: float) -> int:
@@ -40,12 +40,12 @@ def percentile(histogram: Histogram, percent: float) -> float | None:
 
 
 def flatten(histogram: Histogram) -> list[int]:
-    """Return *histogram* as it is stored: bucket, number, bucket, number, …"""
+    """Return *histogram* in its stored form: bucket, number, bucket, number, …"""
     return [part for bucket in sorted(histogram) for part in (bucket, histogram[bucket])]
 
 
 def unflatten(stored: Sequence[int]) -> Histogram:
-    """Return the histogram that `flatten` made *stored* of."""
+    """Return the histogram whose stored form is *stored*."""
     return dict(zip(stored[::2], stored[1::2], strict=True))
 
 

@@ -1,8 +1,8 @@
 """
 The index of the ledger: which entries of each complete block have a value.
 
-Blocks follow each other from the oldest entry on. A background job writes them from entries that never
-change, so requests pay nothing for them. What is newer than the last block is not indexed yet.
+Blocks are consecutive, from the oldest entry on. A background job writes them from entries that never change,
+so requests pay nothing for them. Entries that are newer than the last block are not indexed yet.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from app.yielding import end_turn
 
 BLOCK_ENTRIES = 4096
 READ_AT_ONCE = 512  # entries
-FIRST_BATCH, MAX_BATCH = 8, 256  # blocks that one round trip looks at
+FIRST_BATCH, MAX_BATCH = 8, 256  # blocks that one round trip reads
 
 Position = tuple[int, int]  # (Unix ms, number) of an entry's id
 Values = Sequence[bytes | None]
@@ -54,7 +54,7 @@ class BlockMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class IndexLookup:
-    """What an entry of a block must have: one field of each list, and numbers in columns."""
+    """Conditions for the entries of a block: one field of each list, and numbers in columns."""
 
     any_of: list[list[bytes]]
     minimums: list[tuple[bytes, int]]
@@ -71,12 +71,12 @@ class IndexLookup:
         return cls([], [], [(REQUEST, id_digest(request_id))])
 
     def __bool__(self) -> bool:
-        """Whether it excludes any entry."""
+        """Whether there are any conditions."""
         return bool(self.any_of or self.minimums or self.values)
 
     @property
     def fields(self) -> list[bytes]:
-        """Return the fields of a block that `bitmap` takes, after COUNT."""
+        """Return the fields of a block that `bitmap` needs, after COUNT."""
         columns = [name for name, _ in (*self.minimums, *self.values)]
         return [name for names in self.any_of for name in names] + columns
 
@@ -106,10 +106,10 @@ class LedgerIndex:
 
     def extend(self, pool: str, block_entries: int = 0) -> int:
         """
-        Index the complete blocks after the newest one; return how many those were.
+        Index the complete blocks after the newest one; return their number.
 
-        A block has *block_entries*, 0 for BLOCK_ENTRIES. May run twice at once: a block that another process
-        has added is not added again.
+        A block has *block_entries*, 0 for BLOCK_ENTRIES. Concurrent runs are safe: a block that another
+        process has added is not added again.
         """
         size = block_entries or BLOCK_ENTRIES
         restored_by = self._index.restored_by(pool)
@@ -130,9 +130,9 @@ class LedgerIndex:
 
     def trim(self, pool: str) -> int:
         """
-        Remove the blocks whose entries have been removed; return how many.
+        Remove the blocks whose entries have been removed; return their number.
 
-        Where the hash of another block is missing, the whole index is: `extend` writes it again.
+        If the hash of another block is missing, remove the entire index: `extend` writes it again.
         """
         blocks = self._index.blocks(pool)
         oldest = self._ledger.read_forwards(pool, 1)

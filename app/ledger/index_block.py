@@ -1,9 +1,10 @@
 """
-The index of one block of ledger entries, as the fields of a hash; pure.
+The index of one block of ledger entries, as the fields of a hash. Pure.
 
 A set of entries is a bitmap: an integer whose bit n stands for the nth entry of the block. It is stored as
-such, or as a list of positions where that is smaller. Numbers are stored bit by bit, one bitmap for each
-binary digit, so that comparing a whole block takes a few operations on integers.
+such, or as a list of positions if that is smaller. Numbers are stored bit by bit, with one bitmap for each
+binary digit, so that comparing an entire block takes a few operations on integers.
+
 Source: O'Neil, Quass, "Improved query performance with variant indexes", SIGMOD 1997.
 """
 
@@ -28,10 +29,10 @@ from app.ledger.query import (
 )
 from app.stores.records.ledger import LedgerEntry, Row
 
-MAX_ENTRIES = 65_536  # of a block: a position has two bytes
+MAX_ENTRIES = 65_536  # per block: a position has two bytes
 COUNT, IDS = b"n", b"ids"  # fields of every block
 DURATION, COST, REQUEST = b"ms", b"cost", b"request"  # columns of numbers
-ID_BITS = 24  # of the digest of a request's id: one in four thousand blocks has another such id
+ID_BITS = 24  # of the digest of a request id; it matches a wrong id in one of four thousand blocks
 _LIST, _BITMAP = b"L", b"B"
 _UINT64 = struct.Struct("<Q")
 
@@ -56,7 +57,7 @@ def encode_block(entries: Sequence[LedgerEntry]) -> dict[bytes, bytes]:
 
 
 def terms_of_query(query: LedgerQuery) -> list[list[Term]]:
-    """Return what an entry must have so that *query* matches: one of the terms of each list."""
+    """Return the terms that an entry must have to match *query*: one of each list."""
     terms = [[term] for term in query.texts.items()]
     terms += [[term] for term in (("requested", query.requested), ("tried", query.tried)) if term[1]]
     terms += [[("label", _label(name, value) if value else name)] for name, value in query.labels.items()]
@@ -87,12 +88,12 @@ def _label(name: str, value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def field_name(term: Term) -> bytes:
-    """Return the field of *term* in a block: eight bytes, however long its value is."""
+    """Return the field of *term* in a block: eight bytes, whatever the length of its value."""
     return hashlib.blake2b("\0".join(term).encode(errors="replace"), digest_size=8).digest()
 
 
 def id_digest(request_id: str) -> int:
-    """Return a number of ID_BITS for the id of a request."""
+    """Return a digest of a request id, as a number of ID_BITS."""
     digest = hashlib.blake2b(request_id.encode(errors="replace"), digest_size=ID_BITS // 8).digest()
     return int.from_bytes(digest, "little")
 
@@ -113,7 +114,7 @@ def _encode_positions(positions: Sequence[int], count: int) -> bytes:
 
 
 def decode_positions(stored: bytes | None) -> int:
-    """Return the bitmap of a stored set; an absent one is empty."""
+    """Return the bitmap of a stored set; a missing set is empty."""
     if stored is None:
         return 0
     if stored[:1] == _BITMAP:
@@ -125,12 +126,12 @@ def decode_positions(stored: bytes | None) -> int:
 
 
 def encode_numbers(numbers: Sequence[int]) -> bytes:
-    """Return a column of *numbers*, none below zero: a bitmap for each binary digit, the highest first."""
+    """Return a column of *numbers* (not negative): a bitmap for each binary digit, the highest first."""
     digits = max(numbers).bit_length()
     if not digits:
         return b""
     width = (len(numbers) + 7) // 8
-    texts = (f"{number:0{digits}b}" for number in reversed(numbers))  # the first entry is the lowest bit
+    texts = (f"{number:0{digits}b}" for number in reversed(numbers))  # bit 0 is the first entry
     return b"".join(int("".join(digit), 2).to_bytes(width, "little") for digit in zip(*texts, strict=True))
 
 

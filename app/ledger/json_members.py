@@ -1,4 +1,4 @@
-"""Read members of large JSON objects without the others. Pure."""
+"""Read some members of a large JSON object without parsing the others. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-FEW = 8  # members that are found faster than all are parsed, in an object of some hundred
+FEW = 8  # for more members, parsing the entire object (of some hundred) is faster
 
 _decode_at = JSONDecoder().raw_decode
 
@@ -26,7 +26,7 @@ def parse_members(text: str, names: Collection[str] | None) -> dict[str, Any]:
     for name in names:
         mark = f"{orjson.dumps(name).decode()}:"
         at = text.find(mark)
-        while at > 0 and text[at - 1] not in "{,":  # the end of a longer name, which has a quotation mark
+        while at > 0 and text[at - 1] not in "{,":  # the end of a longer name with a quotation mark
             at = text.find(mark, at + 1)
         if at > 0:
             found[name], _ = _decode_at(text, at + len(mark))

@@ -1,9 +1,9 @@
 """
-Reads measurements of a range, and makes those that are missing.
+Reads measurements of a range, and computes those that are missing.
 
-The background job makes them: minutes of the ledger's entries, hours of their minutes, days of their
-hours. Where it was away, or after a restore, it makes an hour of the entries themselves, as long as the
-ledger has them. A call only makes minutes that have just passed, so its cost is bounded.
+The background job computes them: minutes from the ledger's entries, hours from their minutes, days from their
+hours. If it was stopped, or after a restore, it computes an hour from the entries themselves, as long as the
+ledger has them. A call of `read` computes only minutes that have just passed, so its cost is bounded.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from app.stores.records.ledger import position_of
 from app.stores.rollups import DAY, HOUR
 from app.stores.summaries import MINUTE
 
-DAYS_MADE = 31  # of their hours; the ledger is read no further back
-UNMADE_SECONDS = 2 * HOUR_SECONDS  # hours since then may be made of minutes by a call
+DAYS_MADE = 31  # how far back hours and days are computed
+UNMADE_SECONDS = 2 * HOUR_SECONDS  # younger hours are computed from minutes by a call of `read`
 NO_PART = "{}"
 
 Part = tuple[int, str]  # start in Unix seconds, stored text
@@ -42,7 +42,7 @@ class MeasuredUsage:
         self._measurements = measurements
 
     def read(self, pool: str, within: Range, part: str, now: int, zone: ZoneInfo) -> Iterator[Part]:
-        """Yield (start, text) of every stored *part* that is in *within*."""
+        """Yield (start, text) of every stored *part* in the range *within*."""
         newest = self._ledger.newest_at(pool)
         if within.step is Step.MINUTE:
             minutes = range(within.since, min(within.until, newest) + 1, MINUTE_SECONDS)
@@ -57,7 +57,10 @@ class MeasuredUsage:
             yield from self._hours(pool, [hour for hour in hours if hour not in covered], part, now, newest)
 
     def make(self, pool: str, now: int, zone: ZoneInfo, max_made: int) -> int:
-        """Make up to *max_made* hours and as many days, and the minutes of the last hour; return how many."""
+        """
+        Compute up to *max_made* hours and as many days, and the minutes of the last hour; return their
+        number.
+        """
         oldest, newest = self._oldest(pool), self._ledger.newest_at(pool)
         if not newest:
             return 0
@@ -79,7 +82,7 @@ class MeasuredUsage:
         )
 
     def _make_days(self, pool: str, first_hour: int, unmade: Sequence[int], now: int, zone: ZoneInfo) -> int:
-        """Make the days whose hours have all been made; return how many."""
+        """Compute the days whose hours are all stored; return their number."""
         today = day_start_of(now - SETTLE_SECONDS, zone)
         start = next_day(unmade[0], zone) if unmade else day_start_of(first_hour, zone)
         days = []
@@ -132,14 +135,14 @@ class MeasuredUsage:
                 yield from self._minutes(pool, minutes, part, now)
 
     def _full_days(self, pool: str, within: Range, part: str, zone: ZoneInfo) -> Iterator[Part]:
-        """Yield the days that are completely in *within*, as far as they have been made of their hours."""
+        """Yield the days that are completely in *within*, if they are stored."""
         starts = [start for start, _ in full_days(within, zone)]
         for start, text in zip(starts, self._measurements.read(pool, DAY, starts, part), strict=True):
             if text:
                 yield start, text
 
     def _days(self, pool: str, within: Range, part: str, now: int, zone: ZoneInfo) -> Iterator[Part]:
-        """Yield the days of *within*; today, and yesterday until it is made, hour by hour."""
+        """Yield the days of *within*; today, and yesterday until it is stored, hour by hour."""
         days = [day_start_of(within.since, zone)]
         while (start := next_day(days[-1], zone)) < within.until:
             days.append(start)
@@ -159,5 +162,5 @@ class MeasuredUsage:
 
 
 def _hours_of(start: int, until: int) -> range:
-    """Return the hours that begin in a day; where it begins within an hour, that one belongs to it."""
+    """Return the hours that begin in a day, and the hour in which the day begins."""
     return range(start - start % HOUR_SECONDS, until - until % HOUR_SECONDS, HOUR_SECONDS)

@@ -1,9 +1,9 @@
 """
-Measurements of a minute, an hour or a day: how long requests took, and the usage by endpoint.
+Measurements of a minute, an hour or a day: durations of requests, and usage by endpoint.
 
-They are made of the ledger's entries, in the order in which requests ended, so a past minute never
-changes: a late settlement belongs to the minute in which it arrives. Hours add up their minutes, days
-their hours.
+They are computed from the ledger's entries, in the order in which requests ended, so a past minute never
+changes: a late settlement belongs to the minute in which it arrives. Hours add up their minutes, days their
+hours.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from app.ledger.json_members import parse_members
 from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Sums, count_figures, row_figures
 from app.stores.records.ledger import Row, UsageSource
 
-MAX_IDS = 1000  # of one grouping that have times of their own
-OTHER = "(other)"  # the id of all others
-MIN_OUTPUT_MS = 50  # after the first token; a response in one piece has no speed
+MAX_IDS = 1000  # ids per grouping with times of their own
+OTHER = "(other)"  # the id under which all others are added up
+MIN_OUTPUT_MS = 50  # after the first token; a response in one piece has no measurable speed
 ENDPOINT_USAGE = "usage:endpoint"  # the part that has usage; the others have times
 
 
 class Measure(IntEnum):
-    """What is measured of an answered request: two times in ms, and output tokens per second."""
+    """What is measured for an answered request: two durations in ms, and output tokens per second."""
 
     FIRST = 0
     TOTAL = 1
@@ -38,7 +38,7 @@ TimesById = dict[str, Times]  # id (or model, or endpoint; '' for all) -> times
 
 
 def no_times() -> Times:
-    """Return times of no request."""
+    """Return empty times."""
     return {}, {}, {}
 
 
@@ -49,7 +49,7 @@ def add_times(times: Times, other: Times) -> None:
 
 
 class Measurements:
-    """The measurements of a span; `times[by]` has those of one Grouping."""
+    """The measurements of a minute, hour or day; `times[by]` has those of one Grouping."""
 
     def __init__(self) -> None:
         self.requests = 0
@@ -71,7 +71,7 @@ class Measurements:
                 histogram[bucket] = histogram.get(bucket, 0) + 1
 
     def add_texts(self, texts: Mapping[str, str]) -> None:
-        """Add measurements as `texts` returns them."""
+        """Add stored measurements, in the form that `texts` returns."""
         self.requests += int(texts.get("requests", 0))
         for by in Grouping:
             for own_id, times in parse_times(texts.get(by, "{}")).items():
@@ -81,7 +81,7 @@ class Measurements:
             total[:] = map(sum, zip(total, amounts, strict=True))
 
     def texts(self) -> dict[str, str]:
-        """Return what is stored: JSON by part."""
+        """Return the measurements in stored form: JSON by part."""
         parts: dict[str, object] = {
             str(by): {own_id: [*map(flatten, times)] for own_id, times in _bounded(self.times[by]).items()}
             for by in Grouping
@@ -92,7 +92,7 @@ class Measurements:
 
 
 def measured_values(row: Row) -> Iterable[tuple[Measure, float]]:
-    """Return what is measured of an entry; nothing of one that failed, is stored, or has no times."""
+    """Return the measures of an entry; empty if it failed, came from the cache, or has no times."""
     total = row.get("total_ms")
     if not total or row["status"] >= 400 or row["source"] in (UsageSource.CACHE, UsageSource.CORRECTED):
         return ()
@@ -107,12 +107,12 @@ def measured_values(row: Row) -> Iterable[tuple[Measure, float]]:
 
 
 def parse_times(text: str, ids: Collection[str] | None = None) -> TimesById:
-    """Return the times in the stored *text*; with *ids* only theirs."""
+    """Parse the stored times *text*; with *ids* only theirs."""
     return {own_id: _times(histograms) for own_id, histograms in parse_members(text, ids).items()}
 
 
 def parse_usage(text: str, endpoints: Collection[str] | None = None) -> Sums:
-    """Return the usage by endpoint in the stored *text*; with *endpoints* only theirs."""
+    """Parse the stored usage by endpoint *text*; with *endpoints* only theirs."""
     return parse_members(text, endpoints)
 
 
@@ -132,7 +132,7 @@ def _ids(row: Row, endpoint: str) -> Iterable[tuple[str, str]]:
 
 
 def _bounded(by_id: TimesById) -> TimesById:
-    """Return the times of the MAX_IDS ids with the most requests, and of all others together."""
+    """Return the times of the MAX_IDS ids with the most requests, and those of all others added up."""
     if len(by_id) <= MAX_IDS:
         return by_id
     order = sorted(by_id, key=lambda own_id: -sum(by_id[own_id][Measure.TOTAL].values()))

@@ -1,8 +1,8 @@
 """
 Usage and times at the points of a range. Pure.
 
-A point is made of parts, the hours or days that are stored. Parts are added up when they are read: most
-lines are read in total, and only those of a chart at each point.
+A point consists of parts, the hours or days that are stored. Parts are added up only when they are read: most
+lines are read as totals, and only those of a chart at each point.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ class Series:
     """
     Usage by id (`""` for all).
 
-    A point lasts from its start to the next one's, the last one until `until`. All in Unix seconds.
+    A point lasts from its start to the start of the next one, the last one to `until`. All are in Unix
+    seconds.
     """
 
     starts: Sequence[int]
     until: int
     lines: Mapping[str, Parts]
     step: Step = Step.HOUR
-    unprepared: int = 0  # hours or days that are left out: their summaries are still being made
+    unprepared: int = 0  # number of hours or days that are missing, because their summaries are not made yet
 
     def amounts(self, line: str = "") -> list[Amounts]:
         """Return the amounts of one line at each point, in the order of SUMMARY_FIGURES."""
@@ -46,7 +47,7 @@ class Series:
         return points
 
     def points(self, line: str = "") -> list[dict[str, int]]:
-        """Return the figures of one line by name, zeros where nothing was used."""
+        """Return the figures of one line by name; zeros at points without usage."""
         return [dict(zip(SUMMARY_FIGURES, amounts, strict=True)) for amounts in self.amounts(line)]
 
     def sums(self, line: str, figures: Iterable[str]) -> list[int]:
@@ -73,7 +74,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class TimesSeries:
-    """How long the requests took that ended at each point, by id."""
+    """Durations of the requests that ended at each point, by id."""
 
     starts: Sequence[int]
     until: int

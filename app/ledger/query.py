@@ -1,4 +1,4 @@
-"""What to search the ledger for: the filters, and whether an entry matches them."""
+"""A search of the ledger: its filters, and whether an entry matches them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class LedgerQuery:
     """
     Which entries to search for; '' and None match any. *key*, *account* and *tried* are ids.
 
-    *tried* is an account of any attempt, *account* that of the last. *model* is the one that was requested of
-    the account, *requested* the name that the client sent. Team, owner and labels are those of the key at the
-    time of the request; a label's value '' is any.
+    *tried* is the account of any attempt, *account* that of the last attempt. *model* is the model that was
+    requested of the account, *requested* the name that the client sent. Team, owner and labels are those of
+    the key at the time of the request; a label with the value '' matches any value.
 
     *status* is `ok` (below 400), `failed`, a class such as `5xx`, or a number; several are separated by
     commas. *since* and *until* are Unix seconds.
@@ -39,7 +39,7 @@ class LedgerQuery:
     endpoint: str = ""
     status: str = ""
     error: str = ""
-    retried: bool | None = None  # whether there was more than one attempt
+    retried: bool | None = None  # whether there were several attempts
     cached: bool | None = None  # whether it was answered from the response cache
     min_ms: int = 0  # total duration
     min_cost: int = 0  # micro-dollars
@@ -48,7 +48,7 @@ class LedgerQuery:
     refused: bool = False  # only requests that were refused before an account was tried
 
     def check(self) -> None:
-        """Raise InvalidRequest for an unknown status, or a minimum out of range."""
+        """Raise InvalidRequest for an unknown status, or a minimum that is out of range."""
         if self.status and not all(map(_STATUS.fullmatch, self.statuses)):
             raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
         if len(self.statuses) > MAX_STATUSES:
@@ -63,11 +63,11 @@ class LedgerQuery:
 
     @property
     def texts(self) -> dict[str, str]:
-        """Return the fields of a row that must equal a text."""
+        """Return the fields of a row that must be equal to a text."""
         return {name: value for name in TEXTS if (value := getattr(self, name))}
 
     def matches(self, entry: LedgerEntry) -> bool:
-        """Return whether *entry*'s row matches; times are not compared."""
+        """Return whether the row of *entry* matches; its time is not compared."""
         row = entry.row
         return (
             all(row.get(name) == value for name, value in self.texts.items())
@@ -112,7 +112,7 @@ def is_cached(row: Row) -> bool:
 
 
 def figure(row: Row, name: str) -> int:
-    """Return a figure of a row as a whole number; 0 for what is unknown or negative, as in a correction."""
+    """Return a figure of a row as an integer; 0 if it is unknown or negative, as in a correction."""
     value = row.get(name)
     return max(0, int(value)) if isinstance(value, int | float) else 0
 

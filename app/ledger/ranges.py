@@ -1,4 +1,4 @@
-"""Ranges of time that usage is shown for, and the points in time that each is divided into. Pure."""
+"""Time ranges for which usage is shown, and the points in time into which each is divided. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Span(StrEnum):
 
 
 class Step(StrEnum):
-    """How far apart the points of a range are. Days are those of the pool's time zone."""
+    """The distance between the points of a range. Days are those of the pool's time zone."""
 
     MINUTE = "minute"
     HOUR = "hour"
@@ -39,7 +39,7 @@ class Step(StrEnum):
 
     @property
     def is_days(self) -> bool:
-        """Whether a point is one or more days."""
+        """Whether a point lasts one or more days."""
         return self in (Step.DAY, Step.WEEK)
 
 
@@ -48,12 +48,12 @@ _POINTS = {Span.HOUR: 60, Span.DAY: 24, Span.WEEK: 7 * 24, Span.MONTH: 30, Span.
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Points that begin at `starts`, the last of which ends at `until`; in Unix seconds."""
+    """Points that begin at `starts`; the last one ends at `until`. All in Unix seconds."""
 
     step: Step
     starts: tuple[int, ...]
     until: int
-    span: Span | None = None  # None: from one moment to another
+    span: Span | None = None  # None: not from a span
 
     @property
     def since(self) -> int:
@@ -65,11 +65,11 @@ class Range:
 
     @property
     def as_one_point(self) -> Range:
-        """The same time, not divided: it is read in days where hours are not needed."""
+        """The same range, undivided: days are read where hours are not needed."""
         return replace(self, starts=self.starts[:1])
 
     def point_at(self, at: int) -> int:
-        """Return the index of the point that *at* (Unix seconds) is in; 0 if it is before the first."""
+        """Return the index of the point that contains *at* (Unix seconds); 0 if it is before the first."""
         return max(0, bisect_right(self.starts, at) - 1)
 
 
@@ -92,9 +92,9 @@ def range_of_span(span: Span, now: int, zone: ZoneInfo) -> Range:
 
 def range_between(since: float, until: float, now: int, zone: ZoneInfo) -> Range:
     """
-    Return the range from *since* to *until*, which includes the hours or days that they are in.
+    Return the range from *since* to *until*, extended to full hours or days.
 
-    Up to five days are divided into hours, up to 120 days into days, more into weeks. Raises
+    Up to five days are divided into hours, up to 120 days into days, longer ranges into weeks. Raises
     InvalidRequest with the param `from` or `to`.
     """
     if since < EARLIEST:
@@ -114,7 +114,7 @@ def range_between(since: float, until: float, now: int, zone: ZoneInfo) -> Range
 
 
 def in_days(requested: Range, now: int, zone: ZoneInfo) -> Range:
-    """Return *requested* in days or weeks, from the beginning of its first day on."""
+    """Return *requested* in days or weeks, from the beginning of its first day."""
     if requested.step.is_days:
         return requested
     days = _range_of_days(requested.since, requested.until, now, zone)
@@ -132,12 +132,12 @@ def _range_of_days(since: int, until: int, now: int, zone: ZoneInfo) -> Range:
 
 
 def day_start(day: date, zone: ZoneInfo) -> int:
-    """Return when *day* begins in *zone*, Unix seconds."""
+    """Return when *day* begins in *zone*, in Unix seconds."""
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
 
 
 def day_start_of(at: int, zone: ZoneInfo) -> int:
-    """Return when the day begins that *at* is in."""
+    """Return when the day that contains *at* begins."""
     return day_start(datetime.fromtimestamp(at, zone).date(), zone)
 
 

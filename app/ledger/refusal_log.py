@@ -1,8 +1,8 @@
 """
-The refusal log of this process: collects refused requests and writes them once a second.
+The refusal log of this process: collects refused requests, and writes them once a second.
 
-One call writes all refusals of a pool, so that a storm costs Redis next to nothing. Refusals of the last
-second are lost when the process is killed.
+One call writes all refusals of a pool, so that a burst costs Redis almost nothing. If the process is killed,
+the refusals of the last second are lost.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from app.stores.refusals import RefusalRepository
 log = structlog.get_logger()
 
 FLUSH_SECONDS = 1.0
-MAX_GROUPS = 1000  # by pool, key and code; refusals of further groups are dropped until the next flush
-MAX_ENTRIES = 20  # in full, of one group and flush: the newest
+MAX_GROUPS = 1000  # groups by pool, key and code; refusals of further groups are dropped until the next flush
+MAX_ENTRIES = 20  # refusals per group and flush that are stored in full: the newest
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class RefusalLog:
         self._writer: gevent.Greenlet | None = None
 
     def add(self, refusal: Refusal) -> None:
-        """Collect *refusal*; it is written within a second. One without any API key is dropped."""
+        """Collect *refusal*, which is written within a second. A refusal without an API key is dropped."""
         pool, digest = refusal.pool, ""
         if not refusal.key:
             pool = pool_of(refusal.presented) or ""
@@ -61,7 +61,9 @@ class RefusalLog:
             gevent.sleep(FLUSH_SECONDS)
 
     def flush(self) -> None:
-        """Write the collected refusals, one call for each pool; what cannot be written is dropped."""
+        """
+        Write the collected refusals with one call per pool; refusals that cannot be written are dropped.
+        """
         groups, self._groups = self._groups, {}
         by_pool: dict[str, list[RefusalGroup]] = {}
         for (pool, key, digest, code), group in groups.items():
@@ -72,7 +74,7 @@ class RefusalLog:
         for pool, pool_groups in by_pool.items():
             try:
                 self._refusals.record(pool, pool_groups)
-            except GatewayError:  # a refusal is worth no retry, whatever is wrong with the store
+            except GatewayError:  # a refusal is not worth a retry, whatever is wrong with the store
                 log.warning(
                     "refusals_not_recorded",
                     former_event="refusals_lost",

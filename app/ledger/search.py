@@ -1,9 +1,9 @@
 """
 Search the ledger and the refusal log together, newest first.
 
-Indexed entries are found by the index. The others are scanned, of which one call reads a bounded number:
-while a large ledger is being indexed, a rare match takes more than one call. Times are when requests ended,
-which is the order of both.
+Indexed entries are found by the index. The others are scanned; one call scans a bounded number, so while a
+large ledger is being indexed, a rare match takes several calls. Times are when requests ended, which is the
+order of both.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from app.stores.records.ledger import LedgerEntry, StoredEntry, is_entry_id, pos
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # entries read at a time
-MAX_SCANNED = 5000  # entries that one call scans: some 50 ms
-MAX_BLOCKS = 4096  # that one call looks at: some 16 million entries
-_PLAIN = re.compile(r"[ !#-.0-\[\]-~]+")  # what no JSON writer escapes: ASCII but for " / and \
+MAX_SCANNED = 5000  # entries that one call scans, in some 50 ms
+MAX_BLOCKS = 4096  # blocks that one call reads, for some 16 million entries
+_PLAIN = re.compile(r"[ !#-.0-\[\]-~]+")  # text that no JSON writer escapes: ASCII except " / and \
 
 Position = tuple[int, int]  # (Unix ms, number) of an entry's id
 
@@ -40,7 +40,7 @@ class LedgerPage:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Entries from *since* on, and before *before*; None: all."""
+    """Entries from *since* to before *before*; None: no bound."""
 
     since: Position
     before: Position | None
@@ -92,7 +92,7 @@ class LedgerSearch:
         if not query.refused:
             settled = _LedgerSearchRun(self._ledger, self._index, pool, query, page_size).run(cursor)
         refused = self._search_refusals(pool, query, cursor)
-        if settled.cursor is not None:  # older ones belong to a later page
+        if settled.cursor is not None:  # older refusals belong to a later page
             end = position_of(settled.cursor)
             refused = [entry for entry in refused if entry.position >= end]
         entries = sorted(settled.entries + refused, key=lambda entry: entry.position, reverse=True)
@@ -129,7 +129,7 @@ class _LedgerSearchRun:
         self._query = query
         self._page_size = page_size
         self._scanned = 0
-        self._stopped_at: str | None = None  # the id at which the bound on work was reached
+        self._stopped_at: str | None = None  # the id at which the search reached its bound
 
     def run(self, cursor: str) -> LedgerPage:
         match, read = _matcher(self._query), 0
@@ -167,7 +167,7 @@ class _LedgerSearchRun:
     def _look_up(
         self, window: _Window, lookup: IndexLookup, blocks: Sequence[IndexBlock]
     ) -> Generator[StoredEntry, None, Sequence[IndexBlock]]:
-        """Yield what the index finds in *blocks*, newest first; return the blocks that were not looked at."""
+        """Yield what the index finds in *blocks*, newest first; return the blocks that were not read."""
         page = self._page_size + 1
         try:
             for found in self._index.find(self._pool, lookup, blocks[:MAX_BLOCKS], page):
@@ -183,21 +183,21 @@ class _LedgerSearchRun:
 
 
 def checked_entry(text: str, param: str = "entry") -> str:
-    """Return *text* when it is '' or the id of an entry. Raises InvalidRequest."""
+    """Return *text* if it is '' or the id of an entry. Raises InvalidRequest."""
     if text and not is_entry_id(text):
         raise InvalidRequest(f"This is no {param} from an earlier response", param=param)
     return text
 
 
 def _matcher(query: LedgerQuery) -> Callable[[StoredEntry], LedgerEntry | None]:
-    """Return a function that parses an entry if it matches; a look at the text is cheaper than a parse."""
+    """Return a function that parses an entry if it matches; it first checks the text, which is cheaper."""
     values = (
         *query.texts.values(),
         *(query.requested, query.tried),
         *query.labels,
         *query.labels.values(),
     )
-    texts = [f'"{value}"' for value in values if _PLAIN.fullmatch(value)]  # others may be escaped
+    texts = [f'"{value}"' for value in values if _PLAIN.fullmatch(value)]  # other characters may be escaped
 
     def match(stored: StoredEntry) -> LedgerEntry | None:
         if any(text not in stored.row for text in texts):
@@ -213,5 +213,5 @@ def _id(position: Position) -> str:
 
 
 def _next(position: Position) -> Position:
-    """Return the first position after *position*."""
+    """Return the position after *position*."""
     return position[0], position[1] + 1

@@ -34,18 +34,18 @@ from app.stores.pool_clock import PoolClock
 from app.stores.scripts import Scripts
 from app.stores.summaries import MINUTE, SummaryRepository
 
-MINUTES_MADE = 60  # how far back summaries are prepared
+MINUTES_MADE = 60  # how far back the job prepares summaries
 HOURS_MADE = 31 * 24
 DAYS_MADE = 800
-MAX_MADE = 200  # by one run of the job, of each sort; the newest come first
+MAX_MADE = 200  # summaries of each sort per run of the job, the newest first
 
 
 class UsageSeries:
     """
     Usage over time.
 
-    The last hour counts requests by when they ended, as times and endpoints always do; everything else
-    by when they began.
+    The last hour counts requests by when they ended, as times and endpoints always do; everything else counts
+    them by when they began.
     """
 
     def __init__(self, scripts: Scripts) -> None:
@@ -59,7 +59,7 @@ class UsageSeries:
         return self._clock.now()
 
     def at_once(self, pool: str) -> UsageReading:
-        """Return the usage of *pool* now, to be read in several ways."""
+        """Return a reading of the usage of *pool* as of now, which can be grouped in several ways."""
         return UsageReading(pool, *self._now(pool), self._ledger, self._summaries, self._measured)
 
     def range_of(self, pool: str, span: str) -> Range:
@@ -68,7 +68,7 @@ class UsageSeries:
 
     def range_between(self, pool: str, since: float, until: float) -> Range:
         """
-        Return the range between two moments (Unix seconds), in days where its hours are not retained.
+        Return the range between two moments (Unix seconds), in days if its hours are not retained.
 
         Raises InvalidRequest with the param `from` or `to`.
         """
@@ -91,11 +91,11 @@ class UsageSeries:
         return self.at_once(pool).read(within, by, only)
 
     def times(self, pool: str, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
-        """Return how long requests took, as `UsageReading.times` does."""
+        """Return durations of requests, as `UsageReading.times` does."""
         return self.at_once(pool).times(within, by, ids)
 
     def newest_minutes(self, pool: str, number: int) -> dict[str, int]:
-        """Return the sums of the *number* newest minutes that are over, by figure; {} without requests."""
+        """Return the sums of the *number* newest complete minutes, by figure; {} without requests."""
         reading = self.at_once(pool)
         over = start_of_running(MINUTE, reading.now)
         minutes = Range(Step.MINUTE, (over - SECONDS[MINUTE] * number,), over - 1)
@@ -103,9 +103,9 @@ class UsageSeries:
 
     def make(self, pool: str) -> int:
         """
-        Make summaries and measurements that `read` and `times` will read; return how many those were.
+        Compute summaries and measurements that `read` and `times` will need; return their number.
 
-        It makes the newest first, a bounded number in each call.
+        Each call computes a bounded number, the newest first.
         """
         now, zone = self._now(pool)
         summaries, made = self._summaries, 0

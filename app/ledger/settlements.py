@@ -1,11 +1,10 @@
 """
-Settles what requests used, exactly once, even while Redis is away or fails over.
+Settles the usage of requests exactly once, even while Redis is away or fails over.
 
 A settlement that cannot be delivered stays pending in this process and is retried; the store ignores
 repetitions. Meanwhile the lease may expire and be charged its upper bound, which the late settlement then
-corrects. A process that ends before Redis is back writes its pending settlements to the spool, and the
-next process delivers them. A settlement that the store accepted and lost is delivered again
-(`unconfirmed`).
+corrects. A process that ends before Redis is back writes its pending settlements to the spool, and the next
+process delivers them. A settlement that the store accepted and then lost is delivered again (`unconfirmed`).
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from app.stores.settlements import SettlementRepository
 log = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
-VERIFY_SECONDS = 5.0  # a settlement is verified 5 to 10 s after it was written
-MAX_PENDING = 100_000  # about 100 MiB; above it the oldest is written to the log, as a last resort
+VERIFY_SECONDS = 5.0  # seconds; a settlement is verified 5 to 10 s after it was written
+MAX_PENDING = 100_000  # about 100 MiB; beyond that, the oldest is written to the log as a last resort
 
 
 class SettlementWriter:
-    """Writes settlements; `len` is the number that is pending."""
+    """Writes settlements; its `len` is the number of pending ones."""
 
     def __init__(self, settlements: SettlementRepository, spool: Spool, dead_letters: DeadLetters) -> None:
         self._settlements = settlements
@@ -47,7 +46,7 @@ class SettlementWriter:
         return len(self._pending)
 
     def count_spool_files(self) -> int:
-        """Return how many files of settlements the spool has."""
+        """Return the number of files of settlements in the spool."""
         return len(self._spool.files())
 
     def settle(self, pool: str, settlement: SettlementJson) -> None:
@@ -69,7 +68,7 @@ class SettlementWriter:
     def _write(self, pool: str, settlement: SettlementJson) -> None:
         try:
             data = orjson.dumps(settlement)
-        except TypeError:  # such as an integer of more than 64 bits: the request's upper bound is charged
+        except TypeError:  # such as an integer of more than 64 bits; the request is charged its upper bound
             log.error(
                 "settlement_not_serializable",
                 former_event="settlement_unreadable",
@@ -79,7 +78,7 @@ class SettlementWriter:
             data = orjson.dumps(without_figures(settlement))
         if not self._settlements.settle(pool, data):
             self._dead_letters.add(pool, settlement, "it came more than a day late")
-            return  # not to be verified: the store never has it, so it would be repeated forever
+            return  # not verified later: the store never has it, so it would be repeated forever
         self._unconfirmed.add(pool, settlement["id"], data)
         if not self._verifier:
             self._verifier = gevent.spawn(self._verify_until_confirmed)
@@ -90,7 +89,9 @@ class SettlementWriter:
             self.verify_recent()
 
     def verify_recent(self) -> None:
-        """Deliver again what the store accepted some seconds ago and has lost since, as in a failover."""
+        """
+        Deliver again settlements that the store accepted some seconds ago and has lost, as in a failover.
+        """
         if lost := self._unconfirmed.take_lost():
             log.warning("settlements_lost_in_failover", former_event="settlements_forgotten", count=len(lost))
         for pool, data in lost:
@@ -113,12 +114,12 @@ class SettlementWriter:
         """Deliver pending settlements until one fails, which moves to the end; return how many remain."""
         for request_id in list(self._pending):
             if request_id not in self._pending:
-                continue  # another greenlet delivered it while this one waited for Redis
+                continue  # another greenlet has delivered it while this one waited for Redis
             try:
                 self._deliver(*self._pending[request_id])
             except StoreUnavailable:
                 if request_id in self._pending:
-                    self._pending.move_to_end(request_id)  # or one that always fails would block the rest
+                    self._pending.move_to_end(request_id)  # one that always fails must not block the rest
                 break
             self._pending.pop(request_id, None)
         return len(self._pending)
@@ -131,7 +132,7 @@ class SettlementWriter:
             self._pending.clear()
 
     def recover_spooled(self) -> None:
-        """Deliver what earlier processes spooled; a file is removed once its settlements are delivered."""
+        """Deliver settlements that earlier processes spooled; a file is removed after its last delivery."""
         files = {path: self._spool.read(path) for path in self._spool.files()}
         for entries in files.values():
             for pending in entries:

@@ -1,7 +1,7 @@
 """
-Settlements on disk: those that were pending in a process that ended while Redis was away.
+Settlements on disk that were pending when a process ended while Redis was away.
 
-One file per process, of JSON lines `{"pool": …, "settlement": …}`, readable by its owner alone. The next
+One file per process, with JSON lines `{"pool": …, "settlement": …}`, readable only by its owner. The next
 process delivers it; the store ignores repetitions.
 """
 
@@ -55,7 +55,7 @@ class Spool:
         return sorted(self._folder.glob("*.jsonl"))
 
     def read(self, path: Path) -> list[PendingSettlement]:
-        """Return the readable lines of *path*; none where another process has removed it."""
+        """Return the readable lines of *path*; none if another process has removed it."""
         try:
             lines = path.read_bytes().splitlines()
         except FileNotFoundError:

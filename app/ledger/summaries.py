@@ -1,10 +1,10 @@
 """
-Summaries: the usage of a minute, an hour or a day by API key, by account, by model and in all.
+Summaries: the usage of a minute, an hour or a day by API key, by account, by model and in total.
 
-A roll-up has a number for every key at every account with every model, too many to add up whenever a
-chart is shown. So each is added up once it is over, and stored; recent ones with breakdowns, the usage of
-one key, account, model or team by another of these. A background job does that ahead of time. Minutes are
-read from the ledger, whose entries are in the order in which requests ended.
+A roll-up has a number for every key at every account with every model: too many to add up whenever a chart is
+shown. So each roll-up is added up once, after its end, and stored. Recent summaries also have breakdowns: the
+usage of one key, account, model or team by another of these. A background job computes them ahead of time.
+Minutes are read from the ledger, whose entries are in the order in which requests ended.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from app.stores.summaries import MADE, MINUTE, SummaryRepository
 HOUR, DAY = rollups.HOUR, rollups.DAY
 SECONDS = {MINUTE: 60, HOUR: 3600}
 BREAKDOWN_SECONDS = {MINUTE: 3900, HOUR: 2 * 86400, DAY: 100 * 86400}  # how far back breakdowns are stored
-MADE_OF_MINUTE = "1"  # the mark of every minute: none changes once it is over
-SETTLE_SECONDS = 5  # after the end of a minute or an hour, until it is considered over
+MADE_OF_MINUTE = "1"  # the mark of every minute; a past minute never changes
+SETTLE_SECONDS = 5  # from the end of a minute or an hour until it counts as past
 PAGE = 1000  # ledger entries read at a time
-MAX_AT_ONCE = 200  # summaries that one call adds up; the background job makes the others
+MAX_AT_ONCE = 200  # summaries that one call computes; the background job computes the others
 MAX_BREAKDOWNS_AT_ONCE = 5
 
 
 class Grouping(StrEnum):
-    """What a summary is grouped by; the order is that of the parts of a summary."""
+    """What a summary is grouped by, in the order of its parts."""
 
     ALL = "all"
     KEY = "key"
@@ -54,8 +54,8 @@ POSITIONS[EXTRA] = POSITIONS["attempts"]
 
 Amounts = list[int]  # in the order of SUMMARY_FIGURES
 Sums = dict[str, Amounts]  # id (or model; '' for all) -> amounts
-Summary = dict[str, Sums]  # by grouping
-Breakdowns = dict[str, Summary]  # by the field of an Only
+Summary = dict[str, Sums]  # sums by grouping
+Breakdowns = dict[str, Summary]  # summary by the field of an Only
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Only:
 
     @property
     def groupings(self) -> tuple[Grouping, ...]:
-        """What its usage can be grouped by: roll-ups by team do not have keys, and none has endpoints."""
+        """The groupings of its usage: roll-ups by team have no keys, and no roll-up has endpoints."""
         if self.noun is Grouping.ENDPOINT:
             return ()
         if self.noun is Grouping.TEAM:
@@ -99,10 +99,10 @@ class Summaries:
         over: int,
     ) -> list[Sums | None]:
         """
-        Return the sums of each span that began at *starts*, None where too many have to be added up first.
+        Return the sums of each span that began at *starts*; None for those that cannot all be computed now.
 
-        With *ids*, only theirs. Those that began before *over* (Unix seconds) are over: they are stored once
-        added up.
+        With *ids*, only theirs. Spans that began before *over* (Unix seconds) are past: their sums are stored
+        once computed.
         """
         stored = self._summaries.read(pool, span, starts, by)
         missing = [start for start, text in zip(starts, stored, strict=True) if not text]
@@ -131,7 +131,7 @@ class Summaries:
 
     def make(self, pool: str, span: str, starts: Sequence[int], over: int, max_made: int) -> int:
         """
-        Make and store the first *max_made* missing summaries of *starts*; return how many those were.
+        Compute and store the first *max_made* missing summaries of *starts*; return their number.
 
         All began before *over*, Unix seconds.
         """
@@ -142,7 +142,7 @@ class Summaries:
         return len(missing)
 
     def _make(self, pool: str, span: str, start: int, over: int) -> Summary:
-        """Return the summary of *start*, with its breakdowns stored where it began before *over*."""
+        """Return the summary of *start*; its breakdowns are stored if it began before *over*."""
         if start >= over:
             running = pool, span, start
             if running not in self._running:
@@ -173,12 +173,12 @@ class Summaries:
 
 
 def start_of_running(span: str, now: int) -> int:
-    """Return the start of the first minute or hour that is not over."""
+    """Return the start of the first minute or hour that is not past."""
     return (now - SETTLE_SECONDS) // SECONDS[span] * SECONDS[span]
 
 
 def rows_between(ledger: LedgerRepository, pool: str, since: int, until: int) -> Iterator[Row]:
-    """Yield the rows of the requests that ended from *since* on and before *until*, in Unix seconds."""
+    """Yield the rows of the requests that ended from *since* to before *until*, in Unix seconds."""
     oldest, newest = f"{since * 1000}", f"{until * 1000 - 1}"
     while True:
         entries = ledger.read_forwards(pool, PAGE, oldest=oldest, newest=newest)
@@ -190,7 +190,7 @@ def rows_between(ledger: LedgerRepository, pool: str, since: int, until: int) ->
 
 
 def row_figures(row: Row) -> Iterator[Figure]:
-    """Yield the figures of a ledger entry, as the roll-ups have them."""
+    """Yield the figures of a ledger entry in the form of the roll-ups."""
     model = str(row.get("counted_as", row["model"]))
     for account, figures in shares(row):
         for name, amount in figures.items():
@@ -202,7 +202,7 @@ def row_figures(row: Row) -> Iterator[Figure]:
 
 
 def _team_figures(row: Row) -> Iterator[Figure]:
-    """Yield the figures of a ledger entry, as the roll-ups by team have them."""
+    """Yield the figures of a ledger entry in the form of the roll-ups by team."""
     model = str(row.get("counted_as", row["model"]))
     for account, figures in shares(row):
         for name, amount in figures.items():
@@ -211,7 +211,7 @@ def _team_figures(row: Row) -> Iterator[Figure]:
 
 
 def _parse(text: str, ids: Collection[str] | None) -> Sums:
-    """Parse a stored summary; one from before attempts were counted has one for each request."""
+    """Parse a stored summary; one that is older than the count of attempts gets one attempt per request."""
     sums: Sums = parse_members(text, ids)
     for amounts in sums.values():
         if len(amounts) < len(SUMMARY_FIGURES):
@@ -262,7 +262,7 @@ def _add_to_breakdowns(breakdowns: Breakdowns, noun: Grouping, figure: Figure) -
 
 
 def _part_of(text: str | None, by: str) -> Sums | None:
-    """Return one part of stored breakdowns; None where these are missing."""
+    """Return one part of stored breakdowns; None if these are missing."""
     if text is None:
         return None
     parts: Summary = orjson.loads(text)

@@ -1,8 +1,8 @@
 """
-Settlements that the store accepted a moment ago, until they are known to be durable.
+Settlements that the store has just accepted, until they are known to be durable.
 
-A Redis that fails over, or is killed between two syncs, loses its last writes although it confirmed them.
-So each settlement is looked up once more, one call per pool and period; lost ones are delivered again.
+A Redis that fails over, or is killed between two syncs, loses its last writes although it confirmed them. So
+each settlement is looked up once more, with one call per pool and period, and lost ones are delivered again.
 Until then the bytes that were sent stay in memory.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from app.errors import StoreRefused, StoreUnavailable
 from app.stores.settlements import SettlementRepository
 
-MAX_SETTLEMENTS = 20_000  # about 20 MiB; more are not looked up
+MAX_SETTLEMENTS = 20_000  # about 20 MiB; further ones are not looked up
 
 SettlementsByPool = dict[str, dict[str, bytes]]  # pool -> request id -> settlement (JSON)
 
@@ -19,8 +19,8 @@ SettlementsByPool = dict[str, dict[str, bytes]]  # pool -> request id -> settlem
 class UnconfirmedSettlements:
     def __init__(self, settlements: SettlementRepository) -> None:
         self._settlements = settlements
-        self._current: SettlementsByPool = {}  # of this period
-        self._previous: SettlementsByPool = {}  # replicas and disks have had a period's time for these
+        self._current: SettlementsByPool = {}  # accepted in this period
+        self._previous: SettlementsByPool = {}  # accepted in the previous period
         self._count = 0
 
     def __bool__(self) -> bool:
@@ -33,9 +33,9 @@ class UnconfirmedSettlements:
 
     def take_lost(self) -> list[tuple[str, bytes]]:
         """
-        End a period: return (pool, settlement) of those of the previous one that the store has lost.
+        End a period: return (pool, settlement) of those of the previous period that the store has lost.
 
-        Those of a pool whose store does not answer are looked up at the end of the next period.
+        If the store of a pool does not answer, they are looked up at the end of the next period.
         """
         lost: list[tuple[str, bytes]] = []
         for pool, settlements in list(self._previous.items()):
@@ -43,7 +43,7 @@ class UnconfirmedSettlements:
                 request_ids = self._settlements.find_lost(pool, settlements)
             except StoreUnavailable:
                 continue
-            except StoreRefused:  # logged; another look-up would fail too
+            except StoreRefused:  # logged; another look-up would fail as well
                 del self._previous[pool]
                 continue
             lost += [(pool, settlements[request_id]) for request_id in request_ids]

@@ -1,4 +1,4 @@
-"""Reads the usage and the times of a pool as of one moment."""
+"""Reads the usage and durations of a pool, all as of one moment."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class UsageReading:
     """
     The usage of *pool* at *now*, Unix seconds.
 
-    The hour that is running is added up once, however often it is read: what a page shows is of one moment.
+    The current hour is added up once, however often it is read, so that a page shows the same moment
+    everywhere.
     """
 
     def __init__(
@@ -72,10 +73,10 @@ class UsageReading:
 
     def read(self, within: Range, by: str = Grouping.ALL, only: Only | None = None) -> Series:
         """
-        Return the usage in the range *within*, grouped by a Grouping; that of *only*.
+        Return the usage in the range *within*, grouped by a Grouping; with *only*, that of its selection.
 
-        With *only* the points may be days where those of *within* are hours. Raises InvalidRequest, with
-        the param `by`, `span` or `from`, where what is stored cannot answer.
+        With *only*, the points may be days although those of *within* are hours. Raises InvalidRequest, with
+        the param `by`, `span` or `from`, if the stored data has no such breakdown.
         """
         if only is None:
             return self._read(within, by)
@@ -101,7 +102,7 @@ class UsageReading:
         return replace(own, lines={**own.lines, REST: [*everything, *minus]})
 
     def times(self, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
-        """Return how long requests took, grouped by a Grouping; with *ids* only those lines."""
+        """Return durations of requests, grouped by a Grouping; with *ids* only those lines."""
         only_ids = None if ids is None else frozenset(ids)
         texts = self._measured.read(self._pool, within, by, self.now, self._zone)
         return make_times(within, ((at, parse_times(text, only_ids)) for at, text in texts))
@@ -132,7 +133,7 @@ class UsageReading:
         yield from zip(known, self._sums(HOUR, known, by, ids, only), strict=True)
 
     def _days_and_hours(self, within: Range, by: str, ids: Ids) -> Parts:
-        """Yield the days of *within* that have the sums of their hours, and all other hours."""
+        """Yield the days of *within* whose roll-ups equal the sums of their hours, and all other hours."""
         days = [day for day in full_days(within, self._zone) if self._has_sums_of_hours(*day)]
         starts = [start for start, _ in days]
         hours = [
@@ -145,10 +146,10 @@ class UsageReading:
 
     def _has_sums_of_hours(self, start: int, until: int) -> bool:
         """
-        Return whether the roll-up of a day has the requests of its hours, and of no others.
+        Return whether the roll-up of a day has exactly the requests of its hours.
 
-        It has not where a day begins within an hour, where the pool's time zone has changed, so that days
-        overlap, and where hours are no longer stored.
+        It does not if a day begins within an hour, if the pool's time zone has changed, so that days overlap,
+        or if hours are no longer stored.
         """
         before = day_start_of(start - 1, self._zone)
         near = {day for day in self._starts_of(DAY) if start - DAY_SECONDS - 2 * HOUR_SECONDS < day < until}
@@ -162,9 +163,9 @@ class UsageReading:
 
     def _days(self, within: Range, by: str, ids: Ids = None, only: Only | None = None) -> Parts:
         """
-        Yield the days that are over, and today hour by hour: its roll-up is the largest, and not stored.
+        Yield the past days, and today hour by hour: its roll-up is the largest, and not summarized yet.
 
-        Where the pool's days begin within an hour, today includes all of that hour.
+        If the pool's days begin within an hour, today includes all of that hour.
         """
         today = self._today
         until = min(within.until, today)

@@ -1,8 +1,8 @@
 """
-Verify the ledger: add up its entries and compare every stored total with the sums.
+Verify the ledger: add up its entries, and compare every stored total with the sums.
 
-Exact while requests are being settled: each total is read together with the newest entry's id, and
-compared with the entries up to that one. Totals from before the oldest remaining entry are skipped,
+This is exact even while requests are being settled: each total is read together with the newest entry's id,
+and compared with the entries up to that one. Totals from before the oldest remaining entry are skipped,
 because some of their entries may have been removed.
 """
 
@@ -32,7 +32,9 @@ class Difference:
 
 
 class RowSums:
-    """Sums of the entries after *after* in every total they belong to, as far as they have been read."""
+    """
+    Sums of the entries after *after* for every total that they belong to, as far as they have been read.
+    """
 
     def __init__(self, ledger: LedgerRepository, pool: str, after: str = "") -> None:
         self._ledger = ledger
@@ -43,7 +45,7 @@ class RowSums:
 
     def read(self, newest: str, progress: Callable[[int], None] = lambda _: None) -> None:
         """
-        Add up the entries after the last that was read, up to *newest*.
+        Add up the entries after the last one that was read, up to *newest*.
 
         *progress* is called with the number of entries of each page.
         """
@@ -77,14 +79,14 @@ class RowSums:
 
 def shares(row: Row) -> list[tuple[str, Counter[str]]]:
     """
-    Return what *row* counts for each account, as lua/requests.lua adds it up.
+    Return what *row* counts for each account; lua/requests.lua computes the same.
 
-    A failed attempt that may have been billed counts for its own account, as no request.
+    A failed attempt that may have been billed counts for its own account, but not as a request.
     """
     own = Counter({name: int(row[name]) for name in (*FIGURES, *UNREPORTED) if _is_number(row.get(name))})
     by_account = [(str(row["account"]), own)]
     if row["source"] == UsageSource.CORRECTED:
-        return by_account  # of the last attempt alone
+        return by_account  # only those of the last attempt
     own["requests"] = 1
     own["errors"] = int(row["status"] >= 400)
     for attempt in row.get("charges") or row.get("attempts") or ():
@@ -100,7 +102,7 @@ def _is_number(value: object) -> bool:
 
 
 class Verification:
-    """Verifies the ledger of one pool; after `differences`, the counts are of what was compared."""
+    """Verifies the ledger of one pool; after `differences`, the counts are those of what was compared."""
 
     def __init__(self, ledger: LedgerRepository, pool: str) -> None:
         self._ledger = ledger
@@ -116,7 +118,7 @@ class Verification:
 
     def differences(self, progress: Callable[[int], None] = lambda _: None) -> list[Difference]:
         """
-        Return every figure that is not the sum of its entries; none: the ledger balances.
+        Return every figure that is not the sum of its entries; if none, the ledger balances.
 
         *progress* is called with the number of entries of each page.
         """
