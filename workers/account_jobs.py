@@ -1,4 +1,4 @@
-"""Jobs that examine every account: a few at once, each account by one process a period."""
+"""Jobs that examine every account: a few in parallel, each account by one process per period."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class AccountJob:
     """
     A job that examines one account at a time.
 
-    `examine(services, pool, account, now)` returns "ok" or an error code, and may raise GatewayError.
-    The result is stored in the field `look_<name>` of the account, see `app.accounts.job_results`.
+    `examine(services, pool, account, now)` returns "ok" or an error code, and may raise GatewayError. The
+    result is stored in the field `look_<name>` of the account, see `app.accounts.job_results`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class AccountJob:
 
 
 def examine_accounts(services: Services, now: float, job: AccountJob) -> None:
-    """Run *job* for every account that is due and was not examined within the period."""
+    """Run *job* for every account that is due and was not examined in this period."""
     greenlets = Pool(MAX_CONCURRENT)
     for pool in services.pools.names():
         due = [account for account in services.accounts.all(pool) if job.is_due(account, now)]
@@ -54,8 +54,10 @@ def examine_accounts(services: Services, now: float, job: AccountJob) -> None:
 
 
 def _run_for_account(services: Services, pool: str, account: Account, now: float, job: AccountJob) -> None:
-    """Run *job* unless another process has in this period; store the result, and log it if it is not `ok`."""
-    with suppress(StoreUnavailable):  # the next run is the retry
+    """
+    Run *job*, unless another process has in this period; store the result, and log it if it is not `ok`.
+    """
+    with suppress(StoreUnavailable):  # the next run retries it
         if not _claim(services, pool, account, now, job):
             return
         gevent.sleep(random.uniform(0, JITTER_SECONDS))
@@ -80,14 +82,14 @@ def _run_for_account(services: Services, pool: str, account: Account, now: float
 
 
 def _claim(services: Services, pool: str, account: Account, now: float, job: AccountJob) -> bool:
-    """Return whether this process may examine *account* in the current period; no other process may then."""
+    """Return whether this process may examine *account* in the current period; then no other process may."""
     label, seconds = job.period(account, now) if job.period else ("", job.every_seconds)
     return JobRepository(services.scripts).claim_account(job.name + label, pool, account.id, seconds)
 
 
 def _examine(services: Services, pool: str, account: Account, now: float, job: AccountJob) -> JobResult:
     try:
-        with_credentials = services.accounts.read(pool, account.id)  # `all` leaves credentials sealed
+        with_credentials = services.accounts.read(pool, account.id)  # `all` leaves credentials encrypted
         return JobResult(int(now), job.examine(services, pool, with_credentials, now))
     except StoreUnavailable:
         raise

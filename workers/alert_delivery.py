@@ -1,4 +1,4 @@
-"""Delivers the messages that wait for webhooks: several webhooks at once, the messages of each in order."""
+"""Delivers the pending messages of webhooks: several webhooks in parallel, the messages of each in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_CONCURRENT = 8
 
 
 def run(services: Services, now: float) -> None:
-    """Deliver what is due; by the store's clock."""
+    """Deliver the messages that are due, by the store's clock."""
     greenlets = Pool(MAX_CONCURRENT)
     waiting = services.alerting.alerts.names_with_messages(services.pools.names())
     for pool, places in groupby(waiting, lambda place: place[0]):

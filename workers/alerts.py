@@ -1,4 +1,4 @@
-"""Finds out which alerts hold in each pool, and queues messages for the pool's webhooks."""
+"""Finds the alerts that hold in each pool, and queues messages for the pool's webhooks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ EVERY_SECONDS = 30.0
 
 
 def run(services: Services, now: float) -> None:
-    """Queue a message to each webhook for which something has changed; by the store's clock."""
+    """Queue a message to each webhook for which an alert has changed; by the store's clock."""
     for pool in services.pools.names():
         try:
             _queue_changes(services, pool)
         except StoreUnavailable:
             raise
-        except Exception:  # the other pools have webhooks as well
+        except Exception:  # a failure in one pool must not affect the others
             log.exception("alerts_failed", pool=pool)
 
 

@@ -1,4 +1,4 @@
-"""Extends the index of each pool's ledger, by which requests are searched."""
+"""Extends the index of each pool's ledger, which searches of requests use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ EVERY_SECONDS = 5.0
 
 
 def run(services: Services, now: float) -> None:
-    """Remove what retention has removed from the index of every pool, and index its new entries."""
+    """In every pool, remove index blocks whose entries retention has removed, and index new entries."""
     for pool in services.pools.names():
         services.ledger.index.trim(pool)
         services.ledger.index.extend(pool)

@@ -1,4 +1,4 @@
-"""Lists the models of each account's upstream; `/v1/models` is made of these lists."""
+"""Lists the models of each account's upstream; `/v1/models` is composed of these lists."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from app.wiring import Services
 from workers.account_jobs import AccountJob, examine_accounts
 from workers.usage import get_object
 
-EVERY_SECONDS = 15.0  # how soon an account that did not answer when it was added is tried again
-PERIOD_SECONDS = 300.0  # between two lists of one account
+EVERY_SECONDS = 15.0  # until an account that did not answer when it was added is tried again
+PERIOD_SECONDS = 300.0  # between two listings of one account
 
 
 def run(services: Services, now: float) -> None:

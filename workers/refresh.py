@@ -1,4 +1,4 @@
-"""Renew sign-ins before their access tokens expire, so that no request has to wait for it."""
+"""Refreshes sign-ins before their access tokens expire, so that no request has to wait for it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from workers.account_jobs import AccountJob, examine_accounts
 
 EVERY_SECONDS = 60.0
 AHEAD_SECONDS = 300.0
-SPREAD_SECONDS = 60.0  # accounts signed in together are not renewed together
+SPREAD_SECONDS = 60.0  # spreads the refreshes of accounts that were signed in together
 
 
 def run(services: Services, now: float) -> None:
-    """Renew every sign-in that expires within five minutes of *now*."""
+    """Refresh every sign-in that expires within five minutes of *now*."""
     examine_accounts(services, now, _JOB)
 
 
 def _is_due(account: Account, now: float) -> bool:
-    """Whether it is time, which is up to a minute later for some accounts than for others."""
+    """Whether a refresh is due; for some accounts, that is up to a minute later than for others."""
     ahead = AHEAD_SECONDS - zlib.crc32(account.id.encode()) % SPREAD_SECONDS
     due = bool(account.expires_at) and account.expires_at - now <= ahead
     return account.signed_in and due and account.state is not AccountState.CREDENTIAL_DEAD

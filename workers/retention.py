@@ -13,7 +13,7 @@ EVERY_SECONDS = 3600.0
 
 
 def run(services: Services, now: float) -> None:
-    """Trim the books of every pool, as of *now*."""
+    """Remove old entries from the ledger of every pool, as of *now*."""
     for pool in services.pools.all():
         keep_days = pool.effective.keep_days
         services.ledger.refusals.trim(pool.name, int(now) - keep_days * DAY_SECONDS)

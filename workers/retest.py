@@ -1,4 +1,4 @@
-"""Test refused credentials again with a cheap query: 10 minutes after the refusal, then ever more rarely."""
+"""Tests refused credentials again with a cheap query: 10 minutes after the refusal, then ever more rarely."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SECONDS = 6 * 3600.0
 
 
 def run(services: Services, now: float) -> None:
-    """Test every account that is out for its credential and whose time has come."""
+    """Test every account that is out of use because of its credential, when its next test is due."""
     examine_accounts(services, now, _JOB)
 
 
@@ -31,7 +31,10 @@ def _elapsed(account: Account, now: float) -> float:
 
 
 def _period(account: Account, now: float) -> tuple[str, float]:
-    """Until the next test as much time passes as since the refusal; each refusal starts again."""
+    """
+    Return a label of the refusal, and the seconds until the next test: as many as since the refusal, within
+    bounds.
+    """
     return f":{account.since_ms}", min(max(_elapsed(account, now), FIRST_SECONDS), MAX_SECONDS)
 
 

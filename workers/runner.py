@@ -1,4 +1,4 @@
-"""Runs jobs when they are due: once over all worker processes, each in a greenlet of its own."""
+"""Runs jobs when they are due: each in one of all worker processes, in its own greenlet."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from app.wiring import Services
 
 log = structlog.get_logger()
 
-CHECK_SECONDS = 5.0  # how often a process looks whether a job is due, so how late one may run
+CHECK_SECONDS = 5.0  # how often a process checks for due jobs, so how late a job may run
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run, and how many seconds lie between two runs."""
+    """A function to run, and its period in seconds."""
 
     name: str
     every_seconds: float
@@ -29,7 +29,7 @@ class Job:
 
 
 def run_until(stopping: Event, jobs: Sequence[Job], services: Services, finish_seconds: float) -> None:
-    """Run *jobs* until *stopping* is set; then give those under way *finish_seconds*."""
+    """Run *jobs* until *stopping* is set; then give running jobs *finish_seconds* to end."""
     running = [gevent.spawn(_keep_running, job, services, stopping) for job in jobs]
     while not stopping.wait(60):  # gevent ends a wait without a timeout when nothing else runs
         pass
@@ -43,7 +43,7 @@ def _keep_running(job: Job, services: Services, stopping: Event) -> None:
 
 
 def run_if_due(job: Job, services: Services) -> None:
-    """Run *job* unless some process did within its period. A failure is logged; the next run is its retry."""
+    """Run *job* unless a process did within its period. A failure is logged; the next run retries it."""
     try:
         jobs = JobRepository(services.scripts)
         if jobs.claim(job.name, job.every_seconds):

@@ -1,10 +1,10 @@
 """
-Sends alerts about Redis itself: the only ones that cannot be found, or queued, in Redis.
+Sends alerts about Redis itself: the only alerts that can neither be found nor queued in Redis.
 
-One process watches at a time: it holds a claim in Redis and has the webhooks in memory. When Redis is away
-for longer than a restart takes, it sends one alert to each webhook, and one more when Redis has been back for
-as long. A process that starts while Redis is away knows no webhooks, and a process that stops does not send
-the end of an alert.
+One process watches at a time: it holds a claim in Redis, and has the webhooks in memory. If Redis is away for
+longer than a restart takes, it sends one alert to each webhook, and another message when Redis has been back
+for as long. A process that starts while Redis is away knows no webhooks, and a process that stops does not
+send the end of an alert.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from app.wiring import Services
 log = structlog.get_logger()
 
 CHECK_SECONDS = 5.0
-AWAY_SECONDS = 20.0  # a restart with much data takes less
-WATCH_SECONDS = 30.0  # how long a claim lasts, so how late another process takes over
-READ_SECONDS = 30.0  # how old the webhooks in memory may be
-MAX_WEBHOOKS = 100  # of all pools
+AWAY_SECONDS = 20.0  # longer than a restart with much data takes
+WATCH_SECONDS = 30.0  # how long a claim lasts, so how late another process may take over
+READ_SECONDS = 30.0  # maximum age of the webhooks in memory
+MAX_WEBHOOKS = 100  # webhooks of all pools
 MAX_CONCURRENT = 8
 
 Sleep = Callable[[float], object]
@@ -41,14 +41,14 @@ Sleep = Callable[[float], object]
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """A webhook that is sent alerts about Redis, and its pool."""
+    """A webhook that receives alerts about Redis, and its pool."""
 
     pool: str
     webhook: Webhook
 
 
 class StoreWatch:
-    """The state of Redis as this process sees it; `check` is called every few seconds."""
+    """The state of Redis as this process observes it; `check` is called every few seconds."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class StoreWatch:
         self._sender: gevent.Greenlet | None = None
 
     def check(self) -> None:
-        """Look whether Redis takes writes, and send what has changed."""
+        """Check whether Redis accepts writes, and send messages if that has changed."""
         try:
             self._renew()
         except StoreUnavailable as error:
@@ -80,7 +80,7 @@ class StoreWatch:
             self._note_back()
 
     def finish(self) -> None:
-        """Wait for messages under way."""
+        """Wait for messages that are being sent."""
         if self._sender is not None:
             self._sender.join()
 
@@ -125,7 +125,7 @@ class StoreWatch:
         self._alerted, self._back_since = [], None
 
     def _send(self, status: AlertStatus, text: str) -> None:
-        """Send a change to each receiver in the background, after what is being sent."""
+        """Send a change to each receiver in the background, after earlier messages."""
         now = int(time.time())
         change = AlertChange("store:", AlertKind.STORE, status, text, self._began_at)
         message = AlertMessage(f"msg_{secrets.token_hex(12)}", now, (change,))
@@ -154,7 +154,7 @@ class StoreWatch:
 
 
 def watch_until(stopping: Event, services: Services) -> None:
-    """Check at once, and every few seconds until *stopping* is set."""
+    """Check immediately, and every few seconds until *stopping* is set."""
     watch, seconds = StoreWatch(services), 0.0
     while not stopping.wait(seconds):
         seconds = CHECK_SECONDS

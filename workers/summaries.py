@@ -1,4 +1,4 @@
-"""Prepares summaries and measurements of past minutes, hours and days, so that charts load at once."""
+"""Prepares summaries and measurements of past minutes, hours and days, so that charts load immediately."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ EVERY_SECONDS = 30.0
 
 
 def run(services: Services, now: float) -> None:
-    """Make what is missing, in every pool; by the store's clock."""
+    """Compute missing ones in every pool, by the store's clock."""
     for pool in services.pools.names():
         services.ledger.series.make(pool)

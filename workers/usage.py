@@ -1,4 +1,4 @@
-"""Reads the usage windows of accounts whose upstream reports them."""
+"""Reads the usage windows of accounts whose upstreams report them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERY_SECONDS = 60.0
 
 
 def run(services: Services, now: float) -> None:
-    """Store the reported usage; this also ends `window_spent` when a window has room again."""
+    """Store the reported usage; this also ends the state `window_spent` if a window has room again."""
     examine_accounts(services, now, _JOB)
 
 
@@ -32,7 +32,7 @@ def _fetch_usage(services: Services, pool: str, account: Account, now: float) ->
 
 def get_object(services: Services, pool: str, account: Account, path: str) -> dict[str, Any]:
     """
-    Return the JSON object at *path* of *account*; a refused token is renewed once.
+    Return the JSON object at *path* of *account*; a refused token is refreshed once.
 
     Raises UpstreamError.
     """

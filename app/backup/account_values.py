@@ -1,4 +1,4 @@
-"""What the stored accounts of a backup may hold."""
+"""Checks of the stored accounts in a backup."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_account(pool: PoolContents, account_id: str, fields: Mapping[str, str]
 
 
 def _settings_fields(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings of an account's requests, as far as they can be read, for the schema to check."""
+    """Return the readable settings of an account's requests, for the schema to check."""
     if not fields.get("settings"):
         return {}
     stored = orjson.loads(fields["settings"])

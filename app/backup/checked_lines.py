@@ -1,9 +1,9 @@
 """
-Check the lines of a backup, so that a restore writes nothing but what Poolgate itself would store.
+Check the lines of a backup, so that a restore writes only what Poolgate itself would store.
 
-The file is authenticated, but with a passphrase anybody who knows it can make one. Every line is checked
-for its place and its shape here, and for its content in `app.backup.stored_values`. An error names the
-line, and the pool or the key it is about.
+The file is authenticated, but anyone who knows its passphrase can create such a file. Here, each line is
+checked for its position and its form; `app.backup.stored_values` checks its content. An error names the line,
+and the pool or key that it belongs to.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from app.stores import dump, keys
 from schemas.validation_errors import first_error
 
 COUNTS = ("accounts", "keys", "rows", "open")
-MAX_WARNINGS = 20  # that are shown
+MAX_WARNINGS = 20  # warnings that are shown
 MAX_SHOWN = 80  # characters of a name in an error
-# of what a check of malformed content raises by itself, as it reads it like the code that uses it
+# raised by checks of malformed content, since they read it like the code that uses it
 MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
 
@@ -36,11 +36,11 @@ class CheckedLines:
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = lines
         self._number = 0
-        self._expected: list[str] = []  # the pools of the head, in order
+        self._expected: list[str] = []  # the pools in the first line, in order
         self._counts: Counter[str] = Counter()
-        self._pool: PoolContents | None = None  # that is being read
+        self._pool: PoolContents | None = None  # the pool that is being read
         self._is_ended = False
-        self.warnings: list[str] = []  # of what earlier versions stored, and no command takes any more
+        self.warnings: list[str] = []  # about values that only earlier versions accepted
 
     def __iter__(self) -> Iterator[list[Any]]:
         for text in self._lines:
@@ -164,7 +164,7 @@ def _subject(line: list[Any], pool: PoolContents | None) -> str:
 
 
 def shown(value: object) -> str:
-    """Return *value* for an error: short, and without control characters."""
+    """Return *value* for an error message: short, and without control characters."""
     text = value if isinstance(value, str) else repr(value)
     short = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
     return printable(short)

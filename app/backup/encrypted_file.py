@@ -31,23 +31,23 @@ CHUNK_BYTES = 256 * 1024
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
 MAX_HEADER_BYTES = 1024
 READ_BYTES = 1024 * 1024
-MAX_LINE_BYTES = 256 * 1024 * 1024  # a day of a million totals has about 50 MiB
+MAX_LINE_BYTES = 256 * 1024 * 1024  # a day with a million totals has about 50 MiB
 TAG_BYTES = 16
 KNOWN = b"poolgate"
 # RFC 9106, its second recommendation: 64 MiB, so that each guess costs a tenth of a second anywhere
 KDF = {"name": "argon2id", "passes": 3, "memory_kib": 65536, "lanes": 4}
-MAX_PASSES, MAX_MEMORY_KIB, MAX_LANES = 16, 1024 * 1024, 16  # bounds on what a file may require
+MAX_PASSES, MAX_MEMORY_KIB, MAX_LANES = 16, 1024 * 1024, 16  # upper bounds of what a file may require
 
 
 class UnreadableFile(InvalidRequest):
-    """A file that is no backup, is damaged or incomplete, or has another passphrase."""
+    """The file is no backup, is damaged or incomplete, or has another passphrase."""
 
     def __init__(self, message: str, param: str = "file") -> None:
         super().__init__(message, param=param)
 
 
 class EncryptedWriter:
-    """`write` any bytes, then `close`; without it the file is incomplete."""
+    """`write` any bytes, then `close`; without `close` the file is incomplete."""
 
     def __init__(self, file: IO[bytes], passphrase: str) -> None:
         salt = base64.b64encode(os.urandom(16)).decode()
@@ -81,7 +81,7 @@ class EncryptedReader:
     """Checks the beginning of *file*; `lines` then yields the decrypted lines."""
 
     def __init__(self, file: IO[bytes], passphrase: str) -> None:
-        """Raises UnreadableFile."""
+        """Read and check the beginning of *file*. Raises UnreadableFile."""
         self._file = file
         self._header = file.readline(MAX_HEADER_BYTES)
         self._cipher = _cipher(passphrase, _kdf_in(self._header))
@@ -99,7 +99,7 @@ class EncryptedReader:
         self._position = 1
 
     def lines(self) -> Iterator[bytes]:
-        """Yield every line, without its newline. Raises UnreadableFile when the file was changed."""
+        """Yield every line, without its newline. Raises UnreadableFile if the file was changed."""
         rest: list[bytes] = []
         length = 0
         for data in self._content():
@@ -113,7 +113,7 @@ class EncryptedReader:
                 raise UnreadableFile("The file is damaged: a line is too long")
 
     def _content(self) -> Iterator[bytes]:
-        """Yield the decompressed content, never more than READ_BYTES at once however much a chunk holds."""
+        """Yield the decompressed content, at most READ_BYTES at once, however much a chunk holds."""
         source = _Chunks(self._chunks())
         try:
             with zstandard.ZstdDecompressor().stream_reader(cast(IO[bytes], source)) as reader:
@@ -121,7 +121,7 @@ class EncryptedReader:
                     yield data
         except zstandard.ZstdError:
             raise UnreadableFile("The file is damaged: its content cannot be decompressed") from None
-        while source.read(READ_BYTES):  # its end shows whether the file is complete
+        while source.read(READ_BYTES):  # read to the end, which shows whether the file is complete
             pass
 
     def _chunks(self) -> Iterator[bytes]:
@@ -165,7 +165,7 @@ class EncryptedReader:
 
 
 class _Chunks:
-    """The decrypted chunks as a file that is read once."""
+    """The decrypted chunks as a file that can be read once."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks

@@ -40,8 +40,8 @@ class Backup:
     """
     One backup; `lines` may be called once. The pool `keys.SYSTEM` is that of operators and the audit log.
 
-    `pools` has the counts of each pool that is complete: {accounts, keys, rows, open}. `unreadable` names
-    accounts whose secrets another key encrypted; they are copied as they are.
+    `pools` has the counts of each finished pool: {accounts, keys, rows, open}. `unreadable` names accounts
+    whose secrets another key encrypted; they are copied as they are.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Backup:
         self.unreadable: list[str] = []
 
     def lines(self, pools: list[str], by: str) -> Iterator[bytes]:
-        """Yield every line of the backup, with its end. Raises StoreUnavailable."""
+        """Yield every line of the backup, including its end. Raises StoreUnavailable."""
         yield _line("backup", {"id": self._id, "at": int(time.time()), "by": by, "pools": pools})
         for pool in pools:
             yield from self._pool(pool)
@@ -95,7 +95,7 @@ class Backup:
         yield _line("end of pool", self.pools[pool])
 
     def _totals(self, pool: str, names: list[str], last_id: str) -> Iterator[Record]:
-        """Yield the totals as they were when *last_id* was the newest entry."""
+        """Yield the totals as of the moment when *last_id* was the newest entry."""
         later = RowSums(self._ledger, pool, after=last_id or "0-0")
         for name in names:
             if not dump.is_one_of(name, dump.TOTALS):

@@ -1,4 +1,4 @@
-"""What the stored API keys, teams and counters of limits of a backup may hold."""
+"""Checks of the stored API keys, teams and counters of limits in a backup."""
 
 from __future__ import annotations
 

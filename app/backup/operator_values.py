@@ -1,4 +1,4 @@
-"""What the operators, admin tokens and audit entries of a backup may hold."""
+"""Checks of the operators, admin tokens and audit entries in a backup."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check_sign_in_policy(_pool: PoolContents, _suffix: str, fields: Mapping[str,
 
 
 def check_moments(fields: Mapping[str, str], *names: str) -> None:
-    """Check those times that *fields* has, in Unix milliseconds."""
+    """Check the times in *fields*, in Unix milliseconds."""
     for name in names:
         if name in fields:
             check_integer(int(fields[name]), name, 0, LATEST_MS)

@@ -1,4 +1,4 @@
-"""What has been read of one pool of a backup, by which its records are checked against each other."""
+"""The content of one pool of a backup, to check its records against each other."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from schemas.bounds import MAX_LIMITS, name_error
 
 @dataclass(slots=True)
 class PoolContents:
-    """What has been read of one pool, to check records against each other. Entries are not held."""
+    """The content of one pool that was read so far; ledger entries are not held."""
 
     name: str
-    last_id: str  # of the ledger
-    deleted: str  # newest id that was removed from it; '' if unknown
-    names: dict[str, dict[str, str]] = field(default_factory=dict)  # hash: {name: id}
-    records: dict[str, dict[str, str]] = field(default_factory=dict)  # hash: {id: name}
-    newest: dict[str, tuple[int, int]] = field(default_factory=dict)  # stream: position of its last entry
+    last_id: str  # newest entry of the ledger
+    deleted: str  # newest entry that was removed from the ledger; '' if unknown
+    names: dict[str, dict[str, str]] = field(default_factory=dict)  # by hash: {name: id}
+    records: dict[str, dict[str, str]] = field(default_factory=dict)  # by hash: {id: name}
+    newest: dict[str, tuple[int, int]] = field(default_factory=dict)  # by stream: position of its last entry
     seen: set[str] = field(default_factory=set)  # keys other than streams and markers
     leases: set[str] = field(default_factory=set)
-    teams: set[str] = field(default_factory=set)  # that are listed
+    teams: set[str] = field(default_factory=set)  # names in the list of teams
     team_records: set[str] = field(default_factory=set)
     teams_of_keys: set[str] = field(default_factory=set)
-    warnings: list[str] = field(default_factory=list)  # of the record that was checked last
+    warnings: list[str] = field(default_factory=list)  # about the record that was checked last
 
     def check_entries(self, entries: Any) -> None:
         """Check a page of the ledger."""
@@ -56,7 +56,7 @@ class PoolContents:
                 check_json(fields["why"], "why", list)
 
     def check_stream(self, name: str, entries: Any) -> None:
-        """Check that a page of a stream goes on in order, with texts alone."""
+        """Check that a page continues a stream in order, and has only texts."""
         if not isinstance(entries, list) or not entries:
             raise Unfit("must be a list of entries")
         for entry_id, fields in entries:
@@ -69,7 +69,7 @@ class PoolContents:
             check_hash(fields)
 
     def check_complete(self) -> None:
-        """Check that the lists of names match the records, once all are read."""
+        """Check that the lists of names match the records, after all records were read."""
         for names, what in (("accounts", "account"), ("keys", "API key")):
             listed = {of_id: name for name, of_id in self.names.get(names, {}).items()}
             if len(listed) != len(self.names.get(names, {})):
@@ -85,7 +85,7 @@ class PoolContents:
 
 
 def check_entry(row: Any) -> None:
-    """Check one entry of the ledger as lua/requests.lua does when it is written, and as it is read."""
+    """Check one entry of the ledger as lua/requests.lua does when it writes one, and as readers need it."""
     for name in ("id", "key", "account", "model"):
         check_text(row[name], name, min_chars=0)
     UsageSource(row["source"])
@@ -128,7 +128,7 @@ def check_limits(pool: PoolContents, text: str) -> None:
 
 
 def check_names(pool: PoolContents, names: Any) -> None:
-    """Check names of models as earlier versions took them; warn of those that no request can have."""
+    """Check names of models as earlier versions accepted them; warn of names that no request can have."""
     if not isinstance(names, list):
         raise Unfit("models must be a list")
     for name in names:

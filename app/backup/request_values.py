@@ -1,4 +1,4 @@
-"""What the open and refused requests and the roll-ups of a backup may hold."""
+"""Checks of the open and refused requests and the roll-ups in a backup."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_rollup(pool: PoolContents, suffix: str, fields: Mapping[str, str]) -> 
 
 
 def check_measured(_pool: PoolContents, suffix: str, parts: Mapping[str, str]) -> None:
-    """Check the measurements of a day: `parts` as app/ledger/measurements.py stores them."""
+    """Check the measurements of a day: `parts` in the stored form of app/ledger/measurements.py."""
     if integer_in(suffix) is None:
         raise Unfit("must be named by a day")
     for name, text in parts.items():
@@ -56,7 +56,7 @@ def check_measured(_pool: PoolContents, suffix: str, parts: Mapping[str, str]) -
 
 
 def _check_numbers(numbers: Any, name: str) -> None:
-    """Check that *numbers* are usage, or histograms: each is bucket, number, bucket, number, …"""
+    """Check that *numbers* are usage, or histograms, each of which is bucket, number, bucket, number, …"""
     if name == ENDPOINT_USAGE:
         _check_amounts(numbers, name, len(SUMMARY_FIGURES), -LARGEST_TOTAL, LARGEST_TOTAL)
         return

@@ -1,8 +1,8 @@
 """
 Encrypt every stored secret with the newest secret key, while requests run.
 
-A value is replaced only if it has not changed since it was read, so a token that is refreshed meanwhile
-stays the new one. A run may be interrupted and repeated.
+A value is replaced only if it has not changed since it was read, so a token that is refreshed meanwhile is
+not overwritten. A run may be interrupted and repeated.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from app.stores.scripts import Scripts
 from app.stores.sealed_values import SealedValue, SealedValueRepository
 from app.stores.secrets import Vault
 
-MAX_TRIES = 5  # for a value that changes while it is being encrypted
+MAX_TRIES = 5  # attempts for a value that changes while it is being encrypted
 
 
 @dataclass(slots=True)
 class SealedCounts:
-    """The number of values under the newest and under older keys, and the names of those no key opens."""
+    """
+    The number of values under the newest and under older keys, and the names of values that no key decrypts.
+    """
 
     newest: int = 0
     older: int = 0
@@ -48,7 +50,7 @@ class Reseal:
         return counts
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> int:
-        """Encrypt again what an older key encrypted; return the number. Calls *progress* for each value."""
+        """Encrypt again the values under older keys; return their number. Calls *progress* for each value."""
         replaced = 0
         for value in self._all():
             replaced += self._reseal(value)
@@ -57,7 +59,7 @@ class Reseal:
 
     def _reseal(self, value: SealedValue) -> bool:
         for _ in range(MAX_TRIES):
-            if not self._vault.position(value.text):  # the newest key encrypted it, or an unknown one
+            if not self._vault.position(value.text):  # the newest key has encrypted it, or an unknown one
                 return False
             if self._values.replace(value, self._vault.seal(self._vault.open(value.text))):
                 return True

@@ -1,14 +1,14 @@
 """
 Restore the pools of a backup, into the same or another installation.
 
-The whole file is read once before anything is written: a wrong passphrase, or a damaged or incomplete
-file, changes nothing. Each pool is staged next to the stored one and then replaces it in one script, so
-it is either unchanged or complete; there is no such step over several pools. An interrupted restore is
-run again: pools that it has restored are recognized and left as they are.
+The entire file is read once before anything is written: a wrong passphrase, or a damaged or incomplete file,
+changes nothing. Each pool is staged next to the stored one, and then replaces it in one script, so a pool is
+either unchanged or complete; several pools are not replaced in one step. An interrupted restore is run again:
+it recognizes pools that it has restored, and leaves them as they are.
 
-Requests that were running when the backup was made have no worker any more. They are charged what they
-had reserved, as for an expired lease; a late settlement corrects that. Requests settled within a day
-are remembered, so that none is counted twice.
+Requests that were running when the backup was made have no worker any more. They are charged what they had
+reserved, as for an expired lease; a late settlement corrects that. Requests settled within a day are
+remembered, so that none is counted twice.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Contents:
-    """The head of a backup: `at` in Unix seconds, and the counts of each pool as in `app.backup.export`."""
+    """The content of a backup: `at` in Unix seconds, and the counts of each pool, see `app.backup.export`."""
 
     id: str
     at: int
@@ -60,12 +60,12 @@ class Restored:
 
 
 class BackupFile:
-    """A backup that can be read more than once; each time the key is derived from the passphrase."""
+    """A backup that can be read several times; each time the key is derived from the passphrase."""
 
     def __init__(self, path: Path, passphrase: str) -> None:
         self._path = path
         self._passphrase = passphrase
-        self.warnings: list[str] = []  # of what was read last
+        self.warnings: list[str] = []  # from the last reading
 
     def size(self) -> int:
         return self._path.stat().st_size
@@ -87,7 +87,7 @@ class BackupFile:
                     at = file.tell()
 
     def contents(self, progress: Progress = lambda _: None) -> Contents:
-        """Read the whole file and return its contents. Raises UnreadableFile."""
+        """Read the entire file and return its contents. Raises UnreadableFile."""
         contents, pool = Contents("", 0), ""
         for line in self.lines(progress):
             if line[0] == "backup":
@@ -111,7 +111,7 @@ class Restore:
         """
         Return the counts of the data that a restore would replace, by pool.
 
-        Pools restored from *contents* before stay as they are, unless *replace*.
+        Pools that were restored from *contents* before stay as they are, unless *replace*.
         """
         counts_by_pool = {
             pool: count_contents(self._scripts, pool)
@@ -132,9 +132,9 @@ class Restore:
         """
         Restore *pools* of *file*, one after the other, and verify the ledger of each.
 
-        *progress* is called with the bytes read. With *replace*, existing data is replaced, also that of
-        the same backup. Raises InvalidRequest when there is data that may not be replaced, or another
-        restore is running.
+        *progress* is called with the bytes read. With *replace*, existing data is replaced, even if it was
+        restored from the same backup. Raises InvalidRequest if there is data that may not be replaced, or
+        another restore is running.
         """
         done: list[Restored] = []
         lines = file.lines(progress)
@@ -143,7 +143,7 @@ class Restore:
                 continue
             pool = line[1]["name"]
             if not replace and restored_backup(self._scripts, pool) == contents.id:
-                register_pool(self._scripts, pool)  # the former run may have stopped before it
+                register_pool(self._scripts, pool)  # an earlier run may have stopped before this step
                 done.append(Restored(pool, again=True))
                 continue
             self._restore_pool(pool, contents.id, line[1], lines, replace=replace)
@@ -193,7 +193,7 @@ def _settlement_marks(entries: Rows, now_ms: int) -> Iterator[Record]:
     """
     Yield the marks of requests that were settled within a day.
 
-    An expired lease is not a settlement: that may still arrive.
+    An expired lease is not a settlement: the settlement may still arrive.
     """
     for entry_id, fields in entries:
         expires_ms = int(entry_id.partition("-")[0]) + LATE_MS

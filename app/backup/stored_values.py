@@ -1,8 +1,8 @@
 """
-What each kind of stored key may hold: the checks that its text passed when it was created.
+Checks of the content of each kind of stored key: those that it passed when it was created.
 
-A family is a name, or the beginning of one that ends with ':', as in `app.stores.keys`. Indexes that a
-pool can rebuild are left out of a restore (`dump.EXCLUDED`), so they have no check.
+A family is a name, or a prefix that ends with ':', as in `app.stores.keys`. Indexes that a pool can rebuild
+are not restored (`dump.EXCLUDED`), so they have no check.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ MILLION = 1_000_000
 
 
 def check_record(pool: PoolContents, record: Record, clear: Any) -> None:
-    """Check one key, with the secrets in *clear* by their fields. Raises Unfit or a schema's error."""
+    """Check one key, with its decrypted secrets in *clear*, by field. Raises Unfit or a schema's error."""
     name, kind, value, expires_ms = record
     check_text(name, "the name of a key")
     check_integer(expires_ms, "the expiry", 0, LATEST_MS)
@@ -95,12 +95,12 @@ def check_record(pool: PoolContents, record: Record, clear: Any) -> None:
         pool.seen.add(name)
     _check_shape(pool, record)
     if clear:
-        value = value | clear  # as they are restored
+        value = value | clear  # in the form in which they are restored
     check(pool, name[len(family) :], value)
 
 
 def is_restored(name: str) -> bool:
-    """Return whether a restore writes the key *name*: one that is not derived, and that is known."""
+    """Return whether a restore writes the key *name*: it is known, and not derived from others."""
     return not dump.is_one_of(name, dump.EXCLUDED) and _family_of(name) is not None
 
 
@@ -185,7 +185,7 @@ def _check_words(_pool: PoolContents, _suffix: str, text: str) -> None:
 
 
 def _check_nothing(_pool: PoolContents, _suffix: str, _value: Any) -> None:
-    """The shape is all there is to check."""
+    """Accept any content: only the type of the key is checked."""
 
 
 class Family(NamedTuple):

@@ -1,4 +1,4 @@
-"""Checks of the texts and numbers that a backup holds: what every kind of stored key has in common."""
+"""Checks of texts and numbers that all kinds of stored keys in a backup use."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import orjson
 
 from app.stores.sealed_values import FERNET_BEGINS
 
-LARGEST = 2**53  # as far as the doubles of the scripts are exact
+LARGEST = 2**53  # the doubles of the scripts are exact up to here
 LARGEST_TOTAL = 2**63 - 1  # Redis itself adds to totals
-LATEST_MS = 253_402_300_799_999  # the end of the year 9999: earlier versions took any date
+LATEST_MS = 253_402_300_799_999  # the end of the year 9999: earlier versions accepted any date
 MAX_TEXT = 4096  # bytes, as for a text argument of a script (lua/check.lua)
 _ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}", re.ASCII)
 _ID = re.compile(r"[!-~]{1,256}", re.ASCII)
@@ -29,7 +29,7 @@ class Unfit(Exception):
 
 
 def check_text(value: Any, what: str, min_chars: int = 1) -> None:
-    """Raise Unfit unless *value* is a short text; models and reasons may have any characters."""
+    """Raise Unfit unless *value* is a short text, of any characters (as in models and reasons)."""
     if not isinstance(value, str) or not min_chars <= len(value.encode()) <= MAX_TEXT:
         raise Unfit(f"{what} must be a text of {min_chars} to {MAX_TEXT} bytes")
 
@@ -41,7 +41,7 @@ def check_integer(value: Any, what: str, minimum: int, maximum: int) -> None:
 
 
 def integer_in(text: Any) -> int | None:
-    """Return the integer that *text* is, None for any other text."""
+    """Return *text* as an integer, None if it is none."""
     is_number = isinstance(text, str) and len(text) <= 20 and re.fullmatch(r"-?\d+", text, re.ASCII)
     return int(text) if is_number else None
 
@@ -108,12 +108,12 @@ def check_id(text: Any, what: str) -> None:
 
 
 def is_clear(secret: str) -> bool:
-    """Return whether *secret* can be read here; otherwise it was copied as another key encrypted it."""
+    """Return whether *secret* is decrypted; if not, another key encrypted it, and it was copied as it is."""
     return secret != "" and not secret.startswith(FERNET_BEGINS)
 
 
 def check_attribution(row: Mapping[str, Any]) -> None:
-    """Check the owner and the labels of a ledger entry or of a refusal, where it has them."""
+    """Check the owner and the labels of a ledger entry or a refusal, if it has them."""
     check_text(row.get("owner", ""), "owner", min_chars=0)
     labels = row.get("labels", {})
     if not isinstance(labels, dict):

@@ -1,7 +1,7 @@
 """
 `python -m app.demo`: serve until a signal, or until the parent process closes standard input.
 
-Prints one line once it listens, `{"port": N}`, and nothing after that.
+Prints one line when it listens, `{"port": N}`, and nothing else.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from app.openai_types.chat import (
     ChatUsage,
 )
 
-NewId = Callable[[str], str]  # prefix -> unique id
+NewId = Callable[[str], str]  # returns a unique id for a prefix
 
 
 def completion(

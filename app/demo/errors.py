@@ -1,10 +1,10 @@
-"""What the demo refuses."""
+"""Errors with which the demo refuses requests."""
 
 from __future__ import annotations
 
 
 class HttpError(Exception):
-    """A request cannot be served; `envelope` is the OpenAI error object."""
+    """The request cannot be served; `envelope` is the OpenAI error object."""
 
     def __init__(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 DEEP = 6  # from this depth on, lists are empty and nulls preferred
 TOO_DEEP = 40  # a schema that requires itself has no finite example
 MAX_VALUES = 10_000  # bounds a schema that doubles at every level
-MAX_LENGTH = 1_000  # of a list or a string, whatever its minimum
+MAX_LENGTH = 1_000  # length of a list or a string, whatever its minimum
 FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
@@ -85,7 +85,7 @@ class _Maker:
         return True if kind == "boolean" else None
 
     def _merged(self, schema: Json) -> Json:
-        """Merge `allOf` into its schema: properties and required are united, else the last one wins."""
+        """Merge `allOf` into its schema: properties and required are united; of others the last one wins."""
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema["allOf"]:
             part = self._resolved(part["$ref"]) if "$ref" in part else part
@@ -97,7 +97,7 @@ class _Maker:
         return merged
 
     def _resolved(self, pointer: str) -> Any:
-        """Resolve a `#/$defs/Name` pointer; anything outside the document is an empty schema."""
+        """Resolve a `#/$defs/Name` pointer; anything outside the document becomes an empty schema."""
         schema: Any = self._root
         for step in pointer.strip("#/").split("/") if pointer.strip("#/") else ():
             step = step.replace("~1", "/").replace("~0", "~")

@@ -1,8 +1,8 @@
 """
 Parse a request of either protocol.
 
-Tolerant, like the servers that it simulates: a malformed field counts as absent, except the
-two that are required.
+Tolerant, like the servers that it simulates: a malformed field counts as absent, except the two required
+ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from app.demo.errors import HttpError
 Json = dict[str, Any]
 
 BYTES_PER_TOKEN = 4
-TOKENS_PER_TURN = 3  # role and separators
+TOKENS_PER_TURN = 3  # of each message, for its role and separators
 MAX_CHOICES = 128
 
 
@@ -32,14 +32,14 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class DemoRequest:
-    """What the response depends on."""
+    """The parts of a request that determine the response."""
 
     model: str
-    text: str  # the last user message
-    results: tuple[str, ...]  # what functions returned since then
+    text: str  # text of the last user message
+    results: tuple[str, ...]  # results of functions since then
     tools: tuple[Tool, ...]  # the functions that may be called now
     parallel: bool
-    schema: Json | None  # of the requested JSON; {} is any object, None is prose
+    schema: Json | None  # schema of the requested JSON; {} is any object, None is prose
     reasons: bool
     max_output_tokens: int | None
     input_tokens: int

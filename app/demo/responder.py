@@ -1,7 +1,7 @@
 """
 Compute the response to a request, deterministically.
 
-Pure: no clock, no randomness, no protocol. `app.demo` documents which request gets which answer.
+Pure: no clock, no randomness, no protocol. `app.demo` documents which request gets which response.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class DemoResponse:
-    """The response, independent of a protocol. `cut` is true if a limit ended it."""
+    """The response, independent of a protocol; `cut` is true if a limit ended it."""
 
     usage: Usage
     reasoning: Pieces = ()
@@ -79,7 +79,7 @@ class _Content(TypedDict, total=False):
 
 
 def _content(request: DemoRequest) -> _Content:
-    """Return the content field of the DemoResponse, by the table of `app.demo`."""
+    """Return the content fields of the DemoResponse, by the table in `app.demo`."""
     if "please refuse" in request.text.lower():
         return {"refusal": pieces("I am sorry, but poolgate-demo was instructed to refuse this.")}
     if request.tools and not request.results:
@@ -122,7 +122,7 @@ def _until(stop: tuple[str, ...], text: str) -> str:
 
 
 def _limited(full: DemoResponse, limit: int | None) -> DemoResponse:
-    """Return *full* with its first *limit* tokens, without calls that lost all arguments."""
+    """Return the first *limit* tokens of *full*, without calls that lost all arguments."""
     if limit is None:
         return full
     left = limit

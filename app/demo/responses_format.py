@@ -1,8 +1,9 @@
 """
-Format a response for Responses: events, the last of which has the complete response.
+Format a response for Responses: events, of which the last has the complete response.
 
-Order: created, in_progress, then per item: added, its parts and deltas, done; then one of
-completed and incomplete. The SDKs' helpers fail on a delta whose part was not announced.
+The order is created, in_progress; then for each item added, its parts and deltas, done; then completed or
+incomplete. The SDKs' helpers fail on a delta of a part that was not announced.
+
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
@@ -50,7 +51,7 @@ ECHOED: Json = {
     "user": None,
 }
 
-FUNCTION: Json = {"description": None, "parameters": None, "strict": True}  # what a tool always has
+FUNCTION: Json = {"description": None, "parameters": None, "strict": True}  # fields that a tool always has
 
 
 def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) -> ResponseObject:

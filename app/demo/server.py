@@ -18,10 +18,10 @@ from app.demo.request import DemoRequest, parse_chat_request, parse_responses_re
 from app.demo.responder import DemoResponse, respond
 
 Json = dict[str, Any]
-Content = tuple[str, Iterable[bytes]]  # its type, and its bytes: a list, or frames to send one by one
+Content = tuple[str, Iterable[bytes]]  # content type, and bytes: a list, or frames to send one by one
 
 PAUSE_SECONDS = 0.2  # between deltas of a slow response
-MODELS = ("demo",)  # listed; any other name also works
+MODELS = ("demo",)  # the listed models; any other name works as well
 LISTED_SINCE = 1767225600  # Unix seconds; a model's `created`
 EVENTS = "text/event-stream; charset=utf-8"
 
@@ -51,7 +51,7 @@ def wsgi_application(key: str) -> WSGIApplication:
 
 
 def _view(method: str, path: str) -> Callable[[WSGIEnvironment], Content]:
-    """Return what serves *method* on *path*. Raises HttpError 404 or 405."""
+    """Return the function that serves *method* on *path*. Raises HttpError 404 or 405."""
     views = {
         "/v1/models": ("GET", _models),
         "/v1/chat/completions": ("POST", _chat),
@@ -69,7 +69,7 @@ def _body(environ: WSGIEnvironment) -> Json:
     """Return the body of a request. Raises HttpError 400 if it is not an object."""
     try:
         value = orjson.loads(environ["wsgi.input"].read())
-    except (orjson.JSONDecodeError, OSError):  # OSError: cut short
+    except (orjson.JSONDecodeError, OSError):  # OSError: the body was cut short
         raise HttpError(400, "We could not parse the JSON body of your request.") from None
     if not isinstance(value, dict):
         raise HttpError(400, "The JSON body of your request must be an object.")

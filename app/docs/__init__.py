@@ -1,1 +1,1 @@
-"""The user guide: one Markdown file for each page, readable on the forge as well."""
+"""The user guide: one Markdown file for each page, which can also be read on the forge."""

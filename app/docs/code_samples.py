@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-ORIGIN = "https://gateway.example.com"  # replaced by the page's own
-VARIABLES = {"token": "POOLGATE_TOKEN"}  # by security scheme, where it is not an API key
+ORIGIN = "https://gateway.example.com"  # the page replaces it by its own origin
+VARIABLES = {"token": "POOLGATE_TOKEN"}  # by security scheme; VARIABLE for API keys
 VARIABLE = "POOLGATE_KEY"
-SDK_METHODS = {  # the names of both OpenAI SDKs, but for their capitals
+SDK_METHODS = {  # method names of both OpenAI SDKs, apart from their capitals
     ("post", "/v1/chat/completions"): "chat.completions.create",
     ("post", "/v1/responses"): "responses.create",
     ("post", "/v1/responses/compact"): "responses.compact",
@@ -53,7 +53,7 @@ def samples(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[Co
 
 
 def example_of(content: Mapping[str, Any]) -> Any:
-    """Return the example of a body, or one with its required fields."""
+    """Return the example of a body, else one that has its required fields."""
     if "example" in content:
         return content["example"]
     schema = content["schema"]
@@ -171,5 +171,5 @@ def _json(value: Any) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return *text* quoted as one word of a shell."""
+    """Return *text* quoted as one shell word."""
     return text if re.fullmatch(r"[\w./-]+", text) else "'" + text.replace("'", "'\\''") + "'"

@@ -1,8 +1,8 @@
 """
-The pages of the guide: HTML made of Markdown, and the sections that a search finds.
+The pages of the guide, as HTML generated from Markdown, and the sections that a search finds.
 
-Pages link to each other as files (`keys.md#teams`), as forges need it; in the HTML they are addresses
-under a root. Anchors of headings are those of GitHub.
+Pages link to each other as files (`keys.md#teams`), which forges need; in the HTML, links are addresses under
+a root. Anchors of headings are those of GitHub.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FILE = re.compile(r"([\w-]+)\.md(#.*)?")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The text below a heading, without its markup, up to the next one."""
+    """The text from one heading to the next, without markup."""
 
     page: str
     title: str
@@ -49,7 +49,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page; `sections` begins with the one of its title."""
+    """A page; its first section is that of the title."""
 
     name: str
     title: str
@@ -67,16 +67,16 @@ class Hit:
 
 @cache
 def pages(root: str) -> dict[str, Page]:
-    """Return all pages by name, in their order; their links begin with *root*, such as "/docs"."""
+    """Return all pages by name, in order; their links begin with *root*, such as "/docs"."""
     names = (name for group in GROUPS.values() for name in group)
     return {name: _page(name, (FOLDER / f"{name}.md").read_text("utf-8"), root) for name in names}
 
 
 def search(query: str, sections: Iterator[Section]) -> list[Hit]:
     """
-    Return the sections that have every word of *query*; first those with the words in their title.
+    Return the sections that have every word of *query*; those with the words in their title come first.
 
-    Common words do not count where there are others.
+    Common words are ignored if there are others.
     """
     given = query[:MAX_QUERY_CHARS].casefold().split()
     words = [word for word in given if word not in COMMON_WORDS] or given
@@ -97,7 +97,7 @@ def anchor_of(heading: str) -> str:
 
 
 def _page(name: str, markdown: str, root: str) -> Page:
-    from markdown_it import MarkdownIt  # used once, by few processes
+    from markdown_it import MarkdownIt  # imported here: used once, by few processes
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
@@ -106,14 +106,14 @@ def _page(name: str, markdown: str, root: str) -> Page:
         if token.type == "link_open" and (linked := _FILE.fullmatch(str(token.attrs["href"]))):
             token.attrs["href"] = f"{root}/{linked[1]}{linked[2] or ''}"
         elif token.type == "table_open":
-            token.attrs["tabindex"] = "0"  # it scrolls, by keyboard as well, like code
+            token.attrs["tabindex"] = "0"  # makes tables scroll, also by keyboard, like code
     html: str = parser.renderer.render(tokens, parser.options, {})
     html = html.replace("<pre>", '<pre tabindex="0">')
     return Page(name, sections[0].title, html, sections)
 
 
 def _sections(name: str, tokens: Sequence[Token]) -> Iterator[Section]:
-    """Yield the sections of *tokens*, and give their headings anchors."""
+    """Yield the sections of *tokens*, and give anchors to their headings."""
     title, anchor, texts = "", "", list[str]()
     for index, token in enumerate(tokens):
         if token.type == "heading_open":

@@ -1,7 +1,7 @@
 """
-What the API reference shows of an OpenAPI document: groups of operations, and the fields of their bodies.
+The content of the API reference, from an OpenAPI document: groups of operations, and the fields of bodies.
 
-Pure: the document is data, whichever application made it.
+Pure: the document is data, whichever application generated it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import orjson
 from app.docs.code_samples import CodeSample, example_of, samples
 
 Json = dict[str, Any]
-EXACT = 2**53  # limits beyond it are those of a number's type
+EXACT = 2**53  # larger limits are only those of a number's type, so they are not shown
 MAX_DEPTH = 8
-ALIAS_OF = "x-alias-of"  # of an operation: the path of the one that is the same
+ALIAS_OF = "x-alias-of"  # extension of an operation: the path of an identical one
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The fields of an object, one of several that a field may have; `title` is '' where there is one."""
+    """The fields of one of the objects that a field may have; `title` is '' if there is only one."""
 
     title: str
     fields: tuple[Field, ...]
@@ -43,7 +43,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A body of *media_type*, with its example as text; `same_as` is an operation with the same fields."""
+    """A body of *media_type*, with its example as text; `same_as` is an operation with the same body."""
 
     media_type: str
     type: str
@@ -75,7 +75,7 @@ class Operation:
     response: tuple[Content, ...]
     error: str
     samples: tuple[CodeSample, ...]
-    body: str  # to try it with
+    body: str  # the body with which the page tries it
     can_try: bool
     alias_of: str
 
@@ -102,7 +102,9 @@ def groups(document: Json) -> list[Group]:
 def _operation(
     document: Json, shown: dict[bytes, Link], path: str, method: str, operation: Json
 ) -> Operation:
-    """Return an operation; *shown* has the bodies that earlier ones show, and gets those of this one."""
+    """
+    Return an operation; *shown* has the bodies that earlier operations show, and gets those of this one.
+    """
     link = Link(operation["operationId"], f"{method.upper()} {path}")
     responses = operation["responses"]
     success = next(answer for status, answer in responses.items() if status.startswith("2"))
@@ -171,7 +173,7 @@ def _kind(document: Json, schema: Json, kind: str) -> str:
 
 
 def _variants(document: Json, schema: Json, depth: int) -> tuple[Variant, ...]:
-    """Return the objects that *schema* allows, in it or in its arrays, with their fields."""
+    """Return the objects that *schema* allows, also in alternatives and arrays, with their fields."""
     found = list(_objects(document, schema)) if depth < MAX_DEPTH else []
     return tuple(
         Variant(
@@ -222,7 +224,7 @@ def _facts(schema: Json) -> Iterator[str]:
         ("minItems", "maxItems", " items"),
     ):
         if unit == " characters" and "array" in schema.get("type", ()) and "string" not in schema["type"]:
-            continue  # they are of its items
+            continue  # they apply to its items
         at_least, at_most = schema.get(low), schema.get(high)
         if at_least is not None and abs(at_least) < EXACT and (at_least or at_most is None):
             if at_most is not None and at_most < EXACT:

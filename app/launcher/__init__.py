@@ -1,9 +1,9 @@
 """
 The entry point of the command `poolgate`, in a package with a distinct name.
 
-Our packages are called `app`, `schemas` and `workers`. Another project's `app` on PYTHONPATH, or in
-the same environment, would be imported instead. So ours are put first on the path, and a clear error
-is printed if they were overwritten. Imports none of them before that check.
+The packages of Poolgate are called `app`, `schemas` and `workers`. Another project's `app` on PYTHONPATH, or
+in the same environment, could be imported instead. So this module puts them first on the path, and prints a
+clear error if they were overwritten. It imports none of them before that check.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def find_root(file: Path) -> Path | None:
-    """Return the folder of our packages above *file*, in a wheel or a checkout; None if there is none."""
+    """Return the folder of the packages above *file*, in a wheel or a checkout; None if there is none."""
     folders = (file.parents[1], *file.parents[2:3])
     return next(
         (folder for folder in folders if all((folder / file).is_file() for file in MARKER_FILES)), None
