@@ -1,4 +1,4 @@
-"""Settings of the requests that one account is sent."""
+"""Settings of the requests to an account."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from schemas.bounds import (
 from schemas.fields import INTEGERS, Number, Object, Text, Texts
 from schemas.validation_errors import invalid
 
-RESPONSE_MODELS = ("requested", "upstream")  # whose name of a model responses carry
+RESPONSE_MODELS = ("requested", "upstream")  # whose model name responses have
 WEBSOCKET = ("off", "on")  # whether conversations use WebSocket
 MIN_TIMEOUT_SECONDS = 0.1
 MAX_TIMEOUT_SECONDS = 86_400
@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _FIELD_ERROR = "must be the name of a field, without a path: at most 64 letters, digits, _ and -"
-# Headers that frame a request, or state the formats of its body and its response: the gateway sets them.
+# Headers that the gateway sets: they frame a request, or state the formats of its body and response.
 OWN_HEADERS = frozenset(
     (
         *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer"),
@@ -39,14 +39,14 @@ OWN_HEADERS = frozenset(
         *("accept", "accept-encoding", "content-type", "content-encoding", "traceparent", "tracestate"),
     )
 )
-# Headers whose values are secrets, whatever else they may be.
+# Headers whose values are always secrets.
 SECRET_HEADERS = frozenset(
     ("authorization", "cookie", "api-key", "x-api-key", "x-goog-api-key", "x-auth-token")
 )
 
 
 def header_error(name: str) -> str:
-    """Return why an account cannot be given the header *name*, as a predicate; '' if it can."""
+    """Return the reason that an account cannot have the header *name*, as a predicate; '' if it can."""
     if _TOKEN.fullmatch(name) is None:
         return "must be the name of a header, of at most 64 characters"
     return "is set by the gateway itself" if name.lower() in OWN_HEADERS else ""
@@ -88,14 +88,14 @@ class Headers(Object):
 
 
 class SecretHeaders(Headers):
-    """The same, of headers whose values are secrets."""
+    """Like Headers, for headers whose values are secrets."""
 
     max_chars = MAX_CREDENTIAL_CHARS
     secret = True
 
 
 class AuthHeader(Text):
-    """The name of the header that holds the credential; '' for that of the account's kind."""
+    """The name of the header that holds the credential; '' for the usual one of the account's kind."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         name = super()._deserialize(value, attr, data)
@@ -105,7 +105,7 @@ class AuthHeader(Text):
 
 
 class UpstreamNames(Object):
-    """`{name of a model that callers use: the upstream's name of it, or null to remove it}`."""
+    """`{model name that callers use: the upstream's name for it, or null to remove it}`."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         names = super()._deserialize(value, attr, data)
@@ -124,7 +124,7 @@ class UpstreamNames(Object):
 
 
 class FieldNames(Texts):
-    """The names of fields of a request's body."""
+    """The names of fields in the body of a request."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         names = super()._deserialize(value, attr, data)
@@ -137,7 +137,7 @@ class FieldNames(Texts):
 
 
 class FieldValues(Object):
-    """`{name of a field of a request's body: its JSON, or null to set it no more}`."""
+    """`{name of a body field: its JSON value, or null to no longer set it}`."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         fields = super()._deserialize(value, attr, data)
@@ -164,7 +164,7 @@ def _is_within(value: Any, levels: int) -> bool:
 
 
 class Timeout(Number):
-    """A number of seconds, at most *max_seconds*; 0 for that of the pool."""
+    """A number of seconds, at most *max_seconds*; 0 for the timeout of the pool."""
 
     def __init__(self, max_seconds: int = MAX_TIMEOUT_SECONDS, **more: Any) -> None:
         super().__init__(**more)
@@ -180,7 +180,7 @@ class Timeout(Number):
 
 
 class Certificates(Text):
-    """Certificates of authorities in PEM, returned without what is between them; '' for none."""
+    """CA certificates in PEM, returned without the text between them; '' for none."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         text = super()._deserialize(value, attr, data).strip()

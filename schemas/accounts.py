@@ -33,7 +33,7 @@ from schemas.names import AdminSchema, ModelNames, Name
 from schemas.validation_errors import invalid
 
 PROTOCOLS = ("chat", "responses")
-STREAM_UPSTREAM = ("pool", "auto", "always", "never")  # pool: as the setting of the pool
+STREAM_UPSTREAM = ("pool", "auto", "always", "never")  # pool: the setting of the pool applies
 
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")  # socks5 resolves names here, socks5h at the proxy
 MAX_PROXY_CHARS = 2048
@@ -41,7 +41,7 @@ METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-da
 
 
 class HttpUrl(Text):
-    """An http or https URL without credentials, whose host is no metadata service of a cloud."""
+    """An http or https URL without credentials, whose host is no cloud metadata service."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text: str = super()._deserialize(value, attr, data)
@@ -72,7 +72,7 @@ class BaseUrl(HttpUrl):
 
 
 class ProxyUrl(Text):
-    """The URL of a proxy, which may hold credentials; '' for none."""
+    """The URL of a proxy, which may contain credentials; '' for none."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text: str = super()._deserialize(value, attr, data)
@@ -98,16 +98,16 @@ class ProxyUrl(Text):
 
 def _is_metadata_host(host: str) -> bool:
     """
-    Return whether *host* is a cloud's metadata service, which hands out its machine's credentials.
+    Return whether *host* is a cloud metadata service, which hands out its machine's credentials.
 
-    Other private addresses are allowed: self-hosted models use them. Names are not resolved here;
+    Other private addresses are allowed, since self-hosted models use them. Names are not resolved here;
     app/upstream/ssrf_guard.py checks the address of each connection.
     """
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
         try:
-            address = ip_address(socket.inet_aton(host))  # 0xa9fea9fe, 169.254.43518 and the like
+            address = ip_address(socket.inet_aton(host))  # notations such as 0xa9fea9fe and 169.254.43518
         except OSError:
             return host.rstrip(".") in METADATA_NAMES
     return is_metadata_address(address)
@@ -115,17 +115,17 @@ def _is_metadata_host(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class KindRules:
-    """What accounts of one kind may be given."""
+    """What the accounts of one kind may have."""
 
     needs_base_url: bool
-    protocols: tuple[str, ...]  # those they may speak
+    protocols: tuple[str, ...]  # upstream protocols that they may use
 
 
 class AccountInput(AdminSchema):
     """
     The fields that were given; absent fields take the defaults of the account's kind.
 
-    Load with `partial=True` to change an account; *kinds* are then not needed.
+    Load with `partial=True` to change an account; *kinds* are not needed then.
     """
 
     def __init__(self, kinds: Mapping[str, KindRules] | None = None, **options: Any) -> None:

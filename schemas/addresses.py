@@ -28,7 +28,7 @@ _MASK = 0xFFFFFFFF
 
 
 def forms_of(address: Address) -> list[Address]:
-    """Return *address* and every IPv4 address embedded in it."""
+    """Return *address* and every IPv4 address that it embeds."""
     return [address, *(_carried(address) if isinstance(address, IPv6Address) else ())]
 
 

@@ -17,9 +17,9 @@ from schemas.names import AdminSchema, Name
 from schemas.validation_errors import invalid
 
 MAX_OVERLAP_SECONDS = 90 * 86400
-MAX_DOLLARS = 100_000  # for a million tokens
+MAX_DOLLARS = 100_000  # US dollars per million tokens
 MAX_MINIMUM = 10**12  # milliseconds, or micro-dollars
-MAX_MODEL_TOKENS = 100_000_000  # the size of a model: a hundred times the largest
+MAX_MODEL_TOKENS = 100_000_000  # tokens of a model's context or output: a hundred times the largest
 SPANS = ("1h", "24h", "7d", "30d", "90d")
 REFUSAL_SPANS = SPANS[:-1]
 BY = ("all", "key", "account", "model", "team", "endpoint", "owner")
@@ -56,7 +56,7 @@ class RemoveAccountQuery(PoolQuery):
 
 
 class PricesQuery(PoolQuery):
-    model = Text()  # a prefix of model names
+    model = Text()  # prefix of model names
 
 
 class ResolutionQuery(PoolQuery):
@@ -75,10 +75,10 @@ class Grouping(Text):
 
 class SeriesQuery(PoolQuery):
     """
-    The range is `span`, or `from` one date `to` another.
+    The range is `span`, or from the date `from` to the date `to`.
 
-    Dates without an offset are in the pool's time zone. At most one of `key`, `team`, `account`,
-    `model` and `endpoint`.
+    Dates without an offset are in the pool's time zone. At most one of `key`, `team`, `account`, `model` and
+    `endpoint` may be set.
     """
 
     span = Text(validate=OneOf(SPANS, error=ONE_OF_SPANS))
@@ -90,7 +90,7 @@ class SeriesQuery(PoolQuery):
     account = Text(validate=NOT_EMPTY)
     model = Text(validate=NOT_EMPTY)
     endpoint = Text(validate=NOT_EMPTY)
-    top = Digits(1, 1000, load_default=20)  # series, those with the highest request counts
+    top = Digits(1, 1000, load_default=20)  # lines that are returned: those with the most requests
 
 
 class RefusalsQuery(PoolQuery):
@@ -100,7 +100,7 @@ class RefusalsQuery(PoolQuery):
     key = Text()
     team = Text()
     owner = Text()
-    label = Text()  # name=value or name, several separated by commas
+    label = Text()  # name=value or name; several are separated by commas
 
 
 KEY_STATES = ("active", "disabled", "expired")
@@ -109,24 +109,24 @@ KEY_STATES = ("active", "disabled", "expired")
 class KeysQuery(PoolQuery):
     team = Text()
     owner = Text()
-    label = Text()  # name=value or name, several separated by commas
+    label = Text()  # name=value or name; several are separated by commas
     state = Text(
         validate=OneOf(("active", "disabled", "expired"), error="must be active, disabled or expired")
     )
-    model = Text()  # that the keys may use
+    model = Text()  # a model that the keys may use
 
 
 class RequestsQuery(PoolQuery):
     key = Text()
     account = Text()
-    tried = Text()  # an account of any attempt
+    tried = Text()  # account of any attempt
     model = Text()
     requested = Text()  # the model as the client named it
     team = Text()
     owner = Text()
-    label = Text()  # name=value or name, several separated by commas
+    label = Text()  # name=value or name; several are separated by commas
     endpoint = Text()
-    status = Text()  # several separated by commas
+    status = Text()  # several are separated by commas
     error = Text()
     retried = BooleanText()
     cached = BooleanText()
@@ -198,7 +198,7 @@ class PoolChange(AdminSchema):
 class NewAccount(AccountInput):
     credential = Text()
     chatgpt_account_id = Text()
-    must_answer = Flag()  # add the account only if its server lists its models
+    must_answer = Flag()  # adds the account only if its server lists its models
 
 
 class AccountChange(AccountInput):
@@ -216,7 +216,7 @@ class AccountChange(AccountInput):
 
 
 class AuthJson(AdminSchema):
-    """`auth_json` is the file's contents, as an object."""
+    """`auth_json` is the content of the file, as an object."""
 
     name = Name(required=True)
     auth_json = Object(required=True)
@@ -239,7 +239,7 @@ class Rotation(AdminSchema):
 
 
 class LimitInput(AdminSchema):
-    """`limit` is a limit as text: `1000000 total_tokens/day`."""
+    """`limit` is a limit in its text form: `1000000 total_tokens/day`."""
 
     limit = Text(required=True)
     model = Text(validate=NOT_EMPTY)
@@ -247,7 +247,7 @@ class LimitInput(AdminSchema):
 
 
 class Dollars(Number):
-    """US dollars for a million tokens."""
+    """US dollars per million tokens."""
 
     def __init__(self, **more: Any) -> None:
         text = f"must be from 0 to {MAX_DOLLARS}"
@@ -260,7 +260,7 @@ class PriceInput(AdminSchema):
     cached_input = Dollars()
     context = Integer(1, MAX_MODEL_TOKENS)
     max_output = Integer(1, MAX_MODEL_TOKENS)
-    image = Integer(1, MAX_MODEL_TOKENS)  # upper bound of the tokens of one image
+    image = Integer(1, MAX_MODEL_TOKENS)  # upper bound of the tokens that one image counts for
 
 
 class Nothing(AdminSchema):

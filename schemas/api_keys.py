@@ -34,7 +34,7 @@ class Expiry(Text):
 
 def seconds_at(text: str, zone: tzinfo = UTC) -> float:
     """
-    Return an ISO 8601 date, or date with time, as Unix seconds; *zone* is that of one without an offset.
+    Return an ISO 8601 date, or date with time, as Unix seconds; without an offset it is in *zone*.
 
     Raises ValidationError.
     """
@@ -52,9 +52,9 @@ def seconds_at(text: str, zone: tzinfo = UTC) -> float:
 
 class KeyInput(AdminSchema):
     """
-    `limits` stay text, like `1000000 total_tokens/day`; `app.limits` parses them.
+    `limits` are texts such as `1000000 total_tokens/day`, which `app.limits` parses.
 
-    `sha256` is that of a key which another gateway made; without it, a secret is made.
+    `sha256` is that of a key that another gateway made; without it, a secret is generated.
     """
 
     name = Name(required=True)
@@ -70,7 +70,7 @@ class KeyInput(AdminSchema):
     queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"])
     weight = Integer(1, MAX_KEY_WEIGHT)
     owner = Owner()  # empty: none
-    labels = KeyLabels()  # a change replaces all
+    labels = KeyLabels()  # a change replaces all labels
 
 
 class KeyChange(KeyInput):
@@ -81,10 +81,10 @@ class KeyChange(KeyInput):
 
     expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
     team = Name(allow_none=True)  # null: none
-    queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"], allow_none=True)  # null: as the pool's
+    queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"], allow_none=True)  # null: the pool's value
 
 
 class AdminTokenInput(Schema):
-    """What an admin token is created with."""
+    """The body that creates an admin token."""
 
     expires = Expiry()

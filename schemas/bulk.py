@@ -1,4 +1,4 @@
-"""Bodies that change several accounts, keys or teams by one call of the admin API."""
+"""Bodies of admin API calls that change several accounts, keys or teams."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from schemas.names import AdminSchema, Names
 from schemas.teams import TeamChange
 from schemas.validation_errors import invalid
 
-MAX_BULK = 1000  # some milliseconds of the store for each
+MAX_BULK = 1000  # objects per call; each takes the store some milliseconds
 
 
 class BulkInput(AdminSchema):
-    """`do` is applied to each of `names`; `fields` are those of `change`."""
+    """`do` is applied to each of `names`; `fields` are those of the action `change`."""
 
     names = Names(MAX_BULK, required=True)
 
@@ -41,7 +41,7 @@ class KeyBulk(BulkInput):
 
 
 class AccountBulk(BulkInput):
-    """With `force` accounts are removed even if keys are restricted to them."""
+    """With `force`, accounts are removed even if keys are restricted to them."""
 
     do = _one_of("pause", "resume", "change", "remove")
     force = Flag(load_default=False)

@@ -1,4 +1,4 @@
-"""The id of the call that a tool message answers: clients give it different names."""
+"""The id of the call that a tool message answers; clients use different names for the field."""
 
 from __future__ import annotations
 

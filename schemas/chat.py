@@ -1,8 +1,8 @@
 """
 The body of POST /v1/chat/completions.
 
-Only `n` has a range; for other numbers the upstream knows the range of its models. Names are
-bounded (`schemas.bounds`), since they are stored and logged.
+Only `n` has a range; for other numbers the upstream knows the ranges of its models. Names are bounded
+(`schemas.bounds`), since they are stored and logged.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create
 """
@@ -94,5 +94,5 @@ class LegacyChatRequest(ChatRequest):
     messages = Messages(required=True, functions=True)
 
 
-CHAT_REQUEST = ChatRequest()  # building a schema costs more than many loads
+CHAT_REQUEST = ChatRequest()  # built once: building a schema costs more than many loads
 LEGACY_CHAT_REQUEST = LegacyChatRequest()  # with the deprecated role `function`

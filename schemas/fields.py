@@ -1,7 +1,7 @@
 """
 Fields of strict JSON types, and base schemas of the objects that clients send.
 
-`true` is not a number and `"1"` is not an integer, but 1.0 is: JSON has one number type.
+`true` is not a number and `"1"` is not an integer, but 1.0 is one: JSON has one number type.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_name(value: Any) -> TypeGuard[str]:
 
 
 class WireSchema(Schema):
-    """An object in which null means the same as absence."""
+    """An object in which a field that is null counts as absent."""
 
     class Meta:
         unknown = INCLUDE  # unknown fields reach the upstream unchanged
@@ -49,11 +49,11 @@ class WireSchema(Schema):
 
 class WideSchema(WireSchema):
     """
-    An object of many fields (about thirty), few of which a request sets (about five).
+    An object with many fields (about thirty), of which a request sets few (about five).
 
-    marshmallow takes most of its time for absent fields and for its hooks. This schema reads the fields
-    that are there; only after a fault does it load normally, so that faults are reported in field order.
-    A schema of this kind has `check` and `complete` in place of hooks.
+    marshmallow spends most of its time on absent fields and on its hooks. This schema reads only the fields
+    that are present; if that finds an error, it loads the object normally, so that errors are reported in the
+    order of the fields. Such a schema has `check` and `complete` in place of hooks.
     """
 
     def load(self, data: Any, **options: Any) -> Any:
@@ -63,7 +63,7 @@ class WideSchema(WireSchema):
             return super().load(data, **options)
 
     def _load_present(self, data: Any) -> dict[str, Any]:
-        """Return what marshmallow would load. Raises ValidationError where it would."""
+        """Return what marshmallow would load. Raises ValidationError if it would."""
         if not isinstance(data, dict):
             raise ValidationError(self.error_messages["type"])
         fields, body, given = self.load_fields, {}, self.without_nulls(data)
@@ -77,10 +77,10 @@ class WideSchema(WireSchema):
         return self.complete(self._defaults | body)
 
     def check(self, body: dict[str, Any]) -> None:
-        """Raise ValidationError for fields that do not fit together."""
+        """Raise ValidationError for fields that contradict each other."""
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return what is loaded for *body*, whose fields are checked."""
+        """Return the result of loading *body*, whose fields have been checked."""
         return body
 
     @validates_schema
@@ -226,9 +226,9 @@ class Fallbacks(Texts):
 
 class Unread(Field[Any]):
     """
-    A field of any type that is sent upstream unchanged, and refused only if it is too long.
+    A field of any type that is sent upstream unchanged, and refused only if it is too large.
 
-    An object's pairs, keys and strings are bounded as the OpenAI API documents for `metadata`:
+    An object's pairs, keys and strings have the bounds that the OpenAI API documents for `metadata`:
     https://platform.openai.com/docs/api-reference/chat/create
     """
 

@@ -23,8 +23,8 @@ class Input(Json):
     """
     A string, or an array of items, possibly empty.
 
-    An item is checked only for what every upstream requires: it is an object, refers to no
-    stored file, and names the call if it is a tool's output.
+    An item is checked only for what every upstream requires: it is an object, refers to no stored file, and
+    names the call if it is a tool's output.
     """
 
     types, expected = (str, list), "a string or an array of items"

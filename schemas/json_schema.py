@@ -1,8 +1,8 @@
 """
 Convert marshmallow schemas to JSON Schema: types, required fields, and simple bounds.
 
-Other checks (roles of a message, relations between fields) are not expressed; the error names
-the field. Source: https://json-schema.org/draft/2020-12
+Other checks (such as the roles of messages, or relations between fields) are not expressed; error messages
+name the field. Source: https://json-schema.org/draft/2020-12
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ JsonSchema = dict[str, Any]
 
 
 class Converter(OpenAPIConverter):
-    """apispec's converter, which also reads our fields of strict JSON types."""
+    """The converter of apispec, extended by our fields of strict JSON types."""
 
     def field2type_and_format(self, field: Field[Any], **_: Any) -> JsonSchema:
         if isinstance(field, Integer | Digits):
@@ -52,7 +52,7 @@ class Converter(OpenAPIConverter):
         return {"pattern": "^" + pattern.removesuffix(r"\Z") + "$"} if pattern else {}
 
     def field2nullable(self, field: Field[Any], ret: JsonSchema) -> JsonSchema:
-        """Return a null type, also where null means the same as absence."""
+        """Allow the type null, also where null counts as absent."""
         absent = isinstance(field.parent, WireSchema) and not field.required
         if "type" not in ret or not (field.allow_none or absent):
             return {}

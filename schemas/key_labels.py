@@ -1,4 +1,4 @@
-"""Owners and labels of API keys: texts by which operators find keys and attribute usage."""
+"""Owners and labels of API keys, by which operators find keys and attribute usage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.bounds import MAX_TEXT_CHARS
 from schemas.fields import SPACES, Object, Text
 from schemas.validation_errors import invalid
 
-MAX_LABELS = 16  # of a key
+MAX_LABELS = 16  # per key
 MAX_LABEL_VALUE_CHARS = 128
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}\Z")
 NAME_ERROR = "must have names of 1 to 64 letters, digits or any of . _ - /, the first a letter or digit"
@@ -21,7 +21,7 @@ Labels = Mapping[str, str]
 
 
 class Owner(Text):
-    """Who is responsible for a key, such as a person or a cost centre; empty: nothing is known."""
+    """Who is responsible for a key, such as a person or a cost centre; empty: unknown."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text: str = super()._deserialize(value, attr, data)
@@ -48,7 +48,7 @@ class KeyLabels(Object):
 
 
 def value_error(value: Any) -> str:
-    """Return why *value* is no value of a label, as the predicate of a sentence; '' if it may be one."""
+    """Return the reason that *value* cannot be the value of a label, as a predicate; '' if it can."""
     if type(value) is not str or not 0 < len(value) <= MAX_LABEL_VALUE_CHARS:
         return f"must be a string of 1 to {MAX_LABEL_VALUE_CHARS} characters"
     if value != value.strip() or "," in value:
@@ -63,15 +63,15 @@ def is_label_grouping(text: str) -> bool:
 
 
 def parse_label_filters(text: str) -> dict[str, str]:
-    """Return the filters in *text*, several separated by commas, as in `label_filters`; {} for ''."""
+    """Parse filters that are separated by commas, see `label_filters`; {} for ''."""
     return label_filters(text.split(",")) if text else {}
 
 
 def label_filters(texts: list[str]) -> dict[str, str]:
     """
-    Return {name: value} of *texts* such as `env=prod` or `env`, whose value is '': any.
+    Return {name: value} for *texts* such as `env=prod`, or `env`, whose value '' matches any value.
 
-    Raises ValidationError of the field `label`.
+    Raises ValidationError for the field `label`.
     """
     filters = {}
     for text in texts:

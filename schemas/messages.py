@@ -24,10 +24,10 @@ class Messages(Json):
     """
     An array of chat messages, at least one.
 
-    Returned without null keys except `content`: upstreams refuse the `tool_calls: null` that
-    SDKs echo. A tool message must answer a call of an earlier assistant message, unless the
-    body has the field named *continues*, which refers to a stored conversation. The deprecated
-    role `function` is accepted only with *functions*.
+    Returned without null keys except `content`: upstreams refuse the `tool_calls: null` that SDKs send back.
+    A tool message must answer a call of an earlier assistant message, unless the body has the field named
+    *continues*, which refers to a stored conversation. The deprecated role `function` is accepted only with
+    *functions*.
     """
 
     types, expected = (list,), "an array of messages"

@@ -21,11 +21,11 @@ from schemas.fields import Integer, Number, ShortText
 from schemas.names import AdminSchema, Names
 from schemas.validation_errors import invalid
 
-MAX_TEMPERATURE = 100  # above what any server takes
+MAX_TEMPERATURE = 100  # higher than any server accepts
 
 
 class TargetName(ShortText):
-    """The name of a model that a route leads to."""
+    """The name of a target model of a route."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         name = super()._deserialize(value, attr, data)
@@ -37,7 +37,7 @@ class TargetName(ShortText):
 
 
 class Temperature(Number):
-    """A number from 0 to *MAX_TEMPERATURE*; not NaN, which the CLI reads as a number."""
+    """A number from 0 to *MAX_TEMPERATURE*; not NaN, which the CLI parses as a number."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         number = super()._deserialize(value, attr, data)
@@ -47,7 +47,7 @@ class Temperature(Number):
 
 
 class RouteTargetInput(AdminSchema):
-    """A model, the accounts that may serve it (none: any), and its share of the step's conversations."""
+    """A model, the accounts that may serve it (empty: any), and its share of the step's conversations."""
 
     model = TargetName(required=True)
     accounts = Names(MAX_KEY_ACCOUNTS, load_default=list)
@@ -55,7 +55,7 @@ class RouteTargetInput(AdminSchema):
 
 
 class RouteFields(AdminSchema):
-    """Fields of requests that a route may set, by their names in chat."""
+    """Request fields that a route may set, by their names in chat."""
 
     reasoning_effort = ShortText(MAX_TIER_CHARS, 1)
     temperature = Temperature()
@@ -64,7 +64,7 @@ class RouteFields(AdminSchema):
 
 
 class RouteInput(AdminSchema):
-    """`steps` are tried in order; `defaults` apply where a request leaves a field out, `overrides` always."""
+    """`steps` are tried in order; `defaults` apply if a request lacks a field, `overrides` always."""
 
     steps = List(
         List(

@@ -42,7 +42,7 @@ Json = dict[str, Any]  # a part of a document
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A Flask rule with its methods, all of which are described by *operation*."""
+    """A Flask rule with its methods, which *operation* describes."""
 
     rule: str
     methods: Iterable[str]
@@ -53,9 +53,10 @@ def document(
     title: str, version: str, description: str, security: dict[str, Json], routes: Iterable[Route]
 ) -> Json:
     """
-    Return an OpenAPI document of the server that has it.
+    Return an OpenAPI document of the server that serves it.
 
-    *version* is the product's, *security* has its schemes by name. Paths are in the order of *routes*.
+    *version* is that of the product; *security* has the security schemes by name. Paths are in the order of
+    *routes*.
     """
     info = {"description": description, "license": {"name": "MIT", "identifier": "MIT"}}
     spec = APISpec(title, version, OPENAPI, info=info, servers=[{"url": "/"}])
@@ -69,7 +70,7 @@ def document(
 
 
 def tags(groups: Iterable[tuple[str, str]]) -> list[Json]:
-    """Return the tags of a document, of (name, description)."""
+    """Return the tags of a document, given as (name, description)."""
     return [{"name": name, "description": description} for name, description in groups]
 
 
@@ -86,13 +87,13 @@ def in_path(names: Iterable[str]) -> list[Json]:
 def body_of(
     schema: Schema, media_type: str = "application/json", fields: Mapping[str, Json] | None = None
 ) -> Json:
-    """Return a request body of *schema*; *fields* are the descriptions of its fields."""
+    """Return a request body with *schema*; *fields* are descriptions of its fields."""
     described = merge(schema_of(schema), fields or {})
     return {"required": "required" in described, "content": {media_type: {"schema": described}}}
 
 
 def json_of(schema: Json | str, description: str = "The result.") -> Json:
-    """Return a response in JSON; *schema* may name a component."""
+    """Return a JSON response; *schema* may be the name of a component."""
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 

@@ -15,7 +15,7 @@ class SignInPolicyChange(AdminSchema):
 
 
 class InvitationInput(AdminSchema):
-    """`expires` is a duration from 1h to 30d; `label` a note."""
+    """`expires` is a duration from 1h to 30d; `label` is a note."""
 
     role = Text(required=True)
     expires = Text(load_default="3d")

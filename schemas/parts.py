@@ -1,8 +1,8 @@
 """
-The content of a chat message: a string, or parts of the types its role may have.
+The content of a chat message: a string, or parts of the types that its role may have.
 
-Source: https://platform.openai.com/docs/api-reference/chat/create, and undocumented forms that
-clients send: strings among parts, one part without its array, `input_text` for `text`.
+Source: https://platform.openai.com/docs/api-reference/chat/create, and undocumented forms that clients send:
+strings among parts, one part without an array, `input_text` for `text`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE_TEXTS = ("file_url", "file_data", "data", "filename", "mime_type", "content
 
 
 def check_content(role: str, content: Any) -> None:
-    """Raise ValidationError, with a path relative to the message, if *role* must not have *content*."""
+    """Raise ValidationError, with a path relative to the message, if *role* cannot have *content*."""
     if type(content) is str or (content is None and role != "tool"):
         return
     if type(content) is dict and role != "tool":
@@ -39,13 +39,15 @@ def check_content(role: str, content: Any) -> None:
 
 
 def count_parts(items: list[Any], names: tuple[str, ...]) -> int:
-    """Return the number of parts in the arrays called one of *names*, over all *items*."""
+    """Return the number of parts in the arrays called one of *names*, in all *items*."""
     held = (item.get(name) for item in items if type(item) is dict for name in names)
     return sum(len(parts) for parts in held if type(parts) is list)
 
 
 def file_id_of(file: Any) -> Any:
-    """Return the id of a *file* stored at some upstream, which no other account can read; else None."""
+    """
+    Return the id of a *file* that is stored at an upstream, where no other account can read it; else None.
+    """
     file_id = file.get("file_id") if type(file) is dict else None
     return None if file_id == "" else file_id
 

@@ -1,8 +1,7 @@
 """
-Bodies of the endpoints whose requests pass through unchanged: only the fields we use are checked.
+Bodies of the endpoints whose requests pass through unchanged: only fields that the gateway uses are checked.
 
-Source: https://platform.openai.com/docs/api-reference (embeddings, moderations, completions,
-audio, images)
+Source: https://platform.openai.com/docs/api-reference (embeddings, moderations, completions, audio, images)
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from schemas.fields import (
 )
 from schemas.validation_errors import invalid
 
-MAX_EDITED_IMAGES = 16  # of one request, as at the Images API
+MAX_EDITED_IMAGES = 16  # per request, as in the Images API
 
 
 class TextOrArray(Json):
@@ -131,6 +130,6 @@ FORM_REQUESTS: dict[str, FormRequest] = {
     "audio/transcriptions": TranscriptionsRequest(),
     "images/edits": ImageEditsRequest(),
 }
-JSON_UPLOADS: dict[str, PassthroughRequest] = {  # in JSON instead of a form
+JSON_UPLOADS: dict[str, PassthroughRequest] = {  # in JSON instead of in a form
     "images/edits": JsonImageEditsRequest(),
 }

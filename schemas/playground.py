@@ -1,4 +1,4 @@
-"""A request that an operator composes in the playground."""
+"""The body of a request that an operator composes in the playground."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.names import AdminSchema, Name
 
 MAX_MESSAGE_CHARS = 50_000
 MAX_TURNS = 100  # earlier messages of a conversation
-MAX_CONVERSATION_CHARS = 100_000  # of all messages: below what one field of a form may hold
+MAX_CONVERSATION_CHARS = 100_000  # of all messages: less than one form field may hold
 ENDPOINTS = ("chat", "responses")
 ROLES = ("user", "assistant")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")

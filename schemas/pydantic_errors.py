@@ -20,7 +20,7 @@ from schemas.work_bounds import MAX_ECHOED_BYTES, MAX_ERRORS
 
 Location = tuple[str | int, ...]
 
-MAX_NAME_CHARS = 256  # characters of a field's name that are reported; clients choose those of metadata
+MAX_NAME_CHARS = 256  # reported characters of a field's name; clients choose the names in metadata
 MESSAGES = {
     "missing": "Field required",
     "string_type": "Input should be a valid string",
@@ -63,7 +63,7 @@ def pydantic_error(type: str, **context: Any) -> ValidationError:
 
 
 def one_of(choices: Sequence[str]) -> ValidationError:
-    """Return the error for a value that is not among *choices* (one or more)."""
+    """Return the error for a value that is not among *choices* (at least one)."""
     *firsts, last = [f"'{choice}'" for choice in choices]
     return pydantic_error("literal_error", expected=f"{', '.join(firsts)} or {last}" if firsts else last)
 
@@ -99,7 +99,7 @@ def _flatten(messages: Any, location: Location) -> Iterator[tuple[Location, str]
 
 
 def _value_at(body: Any, location: Location) -> Any:
-    """Return the value at *location*, or the innermost existing container on the way to it."""
+    """Return the value at *location*, or the innermost existing container on that path."""
     for step in location:
         try:
             body = body[step]

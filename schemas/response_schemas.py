@@ -1,5 +1,5 @@
 """
-JSON Schemas of our responses, for the OpenAPI document: fields, types, and which are always present.
+JSON Schemas of responses, for the OpenAPI document: their fields and types, and which are always present.
 
 Additional fields of upstreams pass through, so no schema is complete.
 """
@@ -170,5 +170,5 @@ ERROR_WITH_DETAIL: JsonSchema = {
     ]
 }
 EVENT = object_of("data", event=TEXT, data=TEXT)  # one event of a stream; `data` is JSON, or [DONE]
-# The response of an endpoint whose responses pass through unchanged.
+# The response of endpoints whose responses pass through unchanged.
 PASSTHROUGH: JsonSchema = {"type": "object"}

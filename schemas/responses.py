@@ -1,7 +1,7 @@
 """
 The body of POST /v1/responses.
 
-`messages`, in chat's format, may replace `input`. Fields that need stored responses (`store`,
+`messages`, in the format of chat, may replace `input`. Fields that need stored responses (`store`,
 `previous_response_id`) are refused rather than silently ignored.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create
@@ -111,4 +111,4 @@ class ResponsesRequest(WideSchema):
             raise ValidationError("is required, or messages in its place", "input")
 
 
-RESPONSES_REQUEST = ResponsesRequest()  # building a schema costs more than many loads
+RESPONSES_REQUEST = ResponsesRequest()  # built once: building a schema costs more than many loads

@@ -1,4 +1,4 @@
-"""A declarative set-up of one pool, as `poolgate apply` reads and `poolgate dump` writes it."""
+"""A declarative set-up of one pool, which `poolgate apply` reads and `poolgate dump` writes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Variable(Text):
 
 
 class SecretInFile(Field[Any]):
-    """A field that would hold a secret: it is refused, with the *remedy*."""
+    """A field that would contain a secret: it is refused, and the message names the *remedy*."""
 
     def __init__(self, remedy: str) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class HeaderVariables(Object):
 
 
 class Entries(Object):
-    """A mapping of at most *max_entries* names of models to objects of *schema*."""
+    """A mapping of at most *max_entries* model names to objects of *schema*."""
 
     def __init__(self, schema: Schema, max_entries: int) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class NamedEntries(Json):
 
 
 def _load_each(schema: Schema, entries: Mapping[Any, Any]) -> list[Any]:
-    """Return the objects in *entries* as *schema* loads them. Raises ValidationError by their names."""
+    """Return *entries* as *schema* loads them. Raises ValidationError with errors by name."""
     loaded, errors = [], {}
     for name, entry in entries.items():
         try:
@@ -150,11 +150,11 @@ class AccountEntry(AccountInput):
 
 
 class KeyEntry(KeyInput):
-    """An API key; its secret is made when it is created."""
+    """An API key; its secret is generated when the key is created."""
 
     expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
     team = Name(allow_none=True)  # null: none
-    queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"], allow_none=True)  # null: as the pool's
+    queue_seconds = Integer(*POOL_NUMBERS["queue_seconds"], allow_none=True)  # null: the pool's value
     disabled = Flag()
     key = SecretInFile("a key is made, and shown once, when it is created")
 
@@ -164,7 +164,7 @@ class TeamEntry(TeamInput):
 
 
 class WebhookEntry(WebhookFields):
-    """A webhook; a URL that is a secret is in an environment variable."""
+    """A webhook; a URL that is a secret comes from an environment variable."""
 
     name = Name(required=True)
     url_env = Variable()
@@ -204,9 +204,9 @@ class RouteEntry(AdminSchema):
 
 class SetupDocument(AdminSchema):
     """
-    What is left out stays as it is.
+    A set-up; what it leaves out stays as it is.
 
-    *kinds* are those of accounts, with their rules.
+    *kinds* are the kinds of accounts, with their rules.
     """
 
     def __init__(self, kinds: Mapping[str, KindRules], **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Bodies and query parameters of the calls that apply, dump and import set-ups."""
+"""Bodies and query parameters of admin API calls that apply, dump and import set-ups."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DumpQuery(PoolQuery):
 
 
 class Document(Json):
-    """A document: an object, or its text in YAML."""
+    """A document: an object, or YAML as text."""
 
     types, expected = (dict, str), "an object, or a text in YAML"
 
@@ -58,7 +58,7 @@ class Secrets(Object):
 
 
 class Listed(Json):
-    """A list, or an object with one: `{"keys": […]}`."""
+    """A list, or an object that contains one: `{"keys": […]}`."""
 
     types, expected = (dict, list), "a list of objects"
 
@@ -76,5 +76,5 @@ class LiteLLMInput(AdminSchema):
 
 
 class SignInsInput(AdminSchema):
-    content = Listed(required=True)  # of a file of another program
-    name = Name()  # for an account whose file names none
+    content = Listed(required=True)  # the content of a file of another program
+    name = Name()  # the name of an account that has none in the file

@@ -7,7 +7,7 @@ from schemas.names import AdminSchema, Name, Names
 
 
 class TeamInput(AdminSchema):
-    """`limits` are those of the team, `key_limits` those of its new keys: text like `500 usd/month`."""
+    """`limits` are those of the team, `key_limits` those of its new keys: texts like `500 usd/month`."""
 
     name = Name(required=True)
     limits = Names(MAX_LIMITS)
@@ -15,6 +15,6 @@ class TeamInput(AdminSchema):
 
 
 class TeamChange(AdminSchema):
-    """Changes of a team; limits of the team are changed one by one elsewhere."""
+    """Changes of a team; the limits of the team itself are changed one by one elsewhere."""
 
     key_limits = Names(MAX_LIMITS)  # empty: none

@@ -1,12 +1,12 @@
 """
 `tools` and `tool_choice` of both protocols.
 
-Chat nests a tool's definition, `{type: function, function: {name}}`; Responses does not,
-`{type: function, name}`. A malformed tool is refused: dropping it would silently change the
-model's behaviour.
+Chat nests the definition of a tool, `{type: function, function: {name}}`; Responses does not, `{type:
+function, name}`. A malformed tool is refused, because dropping it would silently change the model's
+behaviour.
 
-Source: https://platform.openai.com/docs/api-reference/chat/create (`tools`, `tool_choice`)
-and https://platform.openai.com/docs/api-reference/responses/create
+Source: https://platform.openai.com/docs/api-reference/chat/create (`tools`, `tool_choice`) and
+https://platform.openai.com/docs/api-reference/responses/create
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ResponsesTools(Json):
         return value
 
     def _refuse_built_in(self, tools: list[dict[str, Any]]) -> None:
-        """Raise the error for the list, not the tool: the tool is valid but not supported here."""
+        """Raise an error for the list, not for the tool, which is valid but not supported here."""
         for tool in tools:
             if tool.get("type") in self.refused:
                 raise invalid(f"must not have {tool['type']}: this built-in tool is not supported")

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
-NUMBERED = ("tools",)  # lists whose `param` includes the index: `tools[2]`
+NUMBERED = ("tools",)  # lists whose index is part of `param`: `tools[2]`
 
 
 def invalid(text: str, *path: str | int) -> ValidationError:
@@ -35,7 +35,9 @@ def first_error(error: ValidationError) -> tuple[str | None, str]:
 
 
 def first_error_path(error: ValidationError) -> tuple[str, str]:
-    """Return the full path of the first error, '' for the document itself, and *message* without it."""
+    """
+    Return the full path of the first error ('' for the document itself), and its message without the path.
+    """
     steps, message = _first(error)
     return _path(steps), message
 

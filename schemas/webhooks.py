@@ -1,4 +1,4 @@
-"""The bodies that add and change a webhook, to which alerts are sent."""
+"""The bodies that add and change a webhook: an address to which alerts are sent."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from schemas.names import AdminSchema, Name
 from schemas.validation_errors import invalid
 
 FORMATS = ("json", "slack")
-KINDS = ("account", "limit", "pool", "errors", "store")  # of alerts, see AlertKind
-SECRET_PREFIX = "whsec_"  # of a secret that is Base64, as Standard Webhooks documents it
+KINDS = ("account", "limit", "pool", "errors", "store")  # kinds of alerts, see AlertKind
+SECRET_PREFIX = "whsec_"  # prefix of a Base64 secret, as in Standard Webhooks
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 16, 256
 
 
 def secret_bytes(secret: str) -> bytes:
-    """Return the key of the signature: what follows `whsec_`, decoded, else the text itself."""
+    """Return the key of the signature: the decoded part after `whsec_`, else the text itself."""
     if secret.startswith(SECRET_PREFIX):
         text = secret.removeprefix(SECRET_PREFIX)
         return b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -65,8 +65,8 @@ class WebhookFields(AdminSchema):
     """
     The fields of a webhook that are not secret, and its URL.
 
-    `on`: the kinds of alerts that are sent. `private`: the name of its host may resolve to a private
-    address. `remind_hours` 0: an alert that lasts is not repeated.
+    `on`: the kinds of alerts that are sent. `private`: the name of its host may resolve to a private address.
+    `remind_hours` 0: alerts are not repeated while they last.
     """
 
     url = WebhookUrl()
@@ -77,7 +77,7 @@ class WebhookFields(AdminSchema):
 
 
 class WebhookChange(WebhookFields):
-    """The fields to change. `secret` "": messages are not signed."""
+    """The fields to change. An empty `secret`: messages are not signed."""
 
     secret = WebhookSecret()
 
@@ -91,7 +91,7 @@ class StoredWebhook(WebhookChange):
 
 
 class WebhookInput(WebhookChange):
-    """A new webhook; without `secret`, one of the format json is given a secret."""
+    """A new webhook; without `secret`, one is generated for the format json."""
 
     name = Name(required=True)
     url = WebhookUrl(required=True)

@@ -7,7 +7,7 @@ delays other streams by at most a quarter of a second.
 
 from __future__ import annotations
 
-MAX_ENCODINGS = 1  # besides identity: what a layer holds costs work of its own, of which no bound knows
+MAX_ENCODINGS = 1  # besides identity: the work of a further layer would have no bound
 
 # JSON values of a conversation; an array or object that is not empty counts as two. A Codex
 # conversation of a million tokens has about 10,000 items of ten values each.
@@ -15,7 +15,7 @@ MAX_CONVERSATION_VALUES = 200_000
 # JSON values of a pass-through body. OpenAI accepts embeddings of up to 300,000 tokens, which
 # may be sent as numbers. Source: https://platform.openai.com/docs/api-reference/embeddings/create
 MAX_PASSTHROUGH_VALUES = 400_000
-MAX_TEXT_BYTES = 32 * 1024 * 1024  # of a body without embedded files: above any context window
+MAX_TEXT_BYTES = 32 * 1024 * 1024  # of a body without embedded files: more than any context window
 
 MAX_STRING_BYTES = 64 * 1024 * 1024  # of one string: a file of 50 MB, OpenAI's maximum, in base64
 
@@ -25,5 +25,5 @@ MAX_TOOLS = 1024  # OpenAI accepts 128; agents with many MCP servers send some h
 MAX_STOPS = 16  # OpenAI accepts 4, other servers up to 16
 MAX_STOP_CHARS = 1024  # of all stop sequences together: each delta is compared with every sequence
 MAX_FALLBACKS = 16  # models: each is a separate request
-MAX_ERRORS = 20  # reported per body: a longer list is no help and costs memory
+MAX_ERRORS = 20  # reported per body; a longer list would not help, and costs memory
 MAX_ECHOED_BYTES = 1000  # of an invalid value that is echoed

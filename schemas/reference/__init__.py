@@ -1,1 +1,1 @@
-"""What the API reference adds to the schemas of requests: descriptions, nested types, other fields."""
+"""What the API reference adds to the request schemas: descriptions, nested types, and other fields."""

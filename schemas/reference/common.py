@@ -1,4 +1,4 @@
-"""Fields that several requests have."""
+"""Fields that several requests share."""
 
 from __future__ import annotations
 

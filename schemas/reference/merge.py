@@ -11,9 +11,9 @@ PASSED_THROUGH = "x-passed-through"  # marks a field that the gateway neither ch
 
 def merge(generated: JsonSchema, described: Mapping[str, JsonSchema]) -> JsonSchema:
     """
-    Return *generated* with *described*, which adds to its fields.
+    Return *generated* with the descriptions and fields that *described* adds.
 
-    A field that is described alone is one that passes through. Fields are in the order of *described*.
+    A field that is only described passes through. Fields are in the order of *described*.
     """
     checked = generated["properties"]
     properties = {

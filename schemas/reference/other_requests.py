@@ -1,5 +1,5 @@
 """
-The fields of the endpoints that pass through, by their path below /v1.
+The fields of the pass-through endpoints, by their path below /v1.
 
 Source: https://platform.openai.com/docs/api-reference (embeddings, moderations, completions, audio, images)
 """

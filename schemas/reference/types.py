@@ -1,4 +1,4 @@
-"""Short names for the JSON Schemas of fields, with their descriptions."""
+"""Short functions for the JSON Schemas of fields, with their descriptions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from schemas.json_schema import JsonSchema
 
 
 def text(description: str = "", *values: str) -> JsonSchema:
-    """Return a string, among *values* if there are any; these are examples of an open list."""
+    """Return a string; *values*, if any, are examples of an open list."""
     return _described({"type": "string", **({"examples": list(values)} if values else {})}, description)
 
 
@@ -27,7 +27,7 @@ def array(items: JsonSchema, description: str = "") -> JsonSchema:
 
 
 def struct(_title: str, _required: str = "", _description: str = "", **fields: JsonSchema) -> JsonSchema:
-    """Return an object called *_title*; *_required* names fields that it must have. Others may follow."""
+    """Return an object titled *_title*; *_required* names its required fields. Other fields may follow."""
     schema: JsonSchema = {"type": "object", "title": _title, "properties": fields}
     if _required:
         schema["required"] = _required.split()
