@@ -1,4 +1,4 @@
-"""The admin application as a browser meets it, in this process, over a real Redis."""
+"""The admin application as a browser uses it, in this process, over a real Redis."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.stores import keys
 from app.web_wiring import WebServices, build_web
 from tests.support.authenticator import Authenticator
 
-OPEN_ENDPOINTS = {  # they need no authentication
+OPEN_ENDPOINTS = {  # views without authentication
     *("static", "sign_in.sign_in", "sign_in.first_start", "sign_in.signed_out", "invitation.accept"),
     *("single_sign_on.begin", "single_sign_on.finish"),
 }
@@ -52,7 +52,7 @@ def _report() -> dict[str, str]:
 
 
 class SlowBody(BytesIO):
-    """A request body before whose arrival *event* happens."""
+    """A request body; *event* happens before the body arrives."""
 
     def __init__(self, body: bytes, event: Callable[[], object]) -> None:
         super().__init__(body)
@@ -72,12 +72,12 @@ class SlowBody(BytesIO):
 
 
 class Visitor:
-    """A browser with cookies of its own, at an address of its own."""
+    """A browser with its own cookies, at its own address."""
 
     def __init__(self, app: Flask, address: str = "192.0.2.1", *, https: bool = False) -> None:
         self.client = app.test_client()
         self._where = {
-            "buffered": True,  # else a file that is sent stays open
+            "buffered": True,  # otherwise an uploaded file stays open
             "environ_base": {"REMOTE_ADDR": address},
             "base_url": "https://gate.test" if https else "http://gate.test",
         }
@@ -86,11 +86,11 @@ class Visitor:
         return self.client.get(path, **{**self._where, **more})  # type: ignore[arg-type]
 
     def post(self, path: str, form: dict[str, str] | None = None, **more: Any) -> TestResponse:
-        """Send *form* as it is: without a CSRF token unless it has one."""
+        """Send *form* unchanged: without a CSRF token, unless it has one."""
         return self.client.post(path, data=form, **self._where, **more)  # type: ignore[arg-type]
 
     def send(self, path: str, form: dict[str, str], *, shown_at: str | None = None) -> TestResponse:
-        """Send *form* as the page at *shown_at* (else *path*) would."""
+        """Send *form* as the page at *shown_at* (default: *path*) would."""
         return self.post(path, {"csrf_token": self.csrf_token(shown_at or path), **form})
 
     def send_slowly(
@@ -141,6 +141,6 @@ def everything_stored(client: Any) -> str:
 
 
 def turn_on_second_factor(services: WebServices, name: str) -> tuple[Authenticator, list[str]]:
-    """Return the authenticator app of *name*, whose present code is spent, and the recovery codes."""
+    """Return the authenticator app of *name*, whose current code is used, and the recovery codes."""
     app = Authenticator(services.operator_stores.operators.begin_second_factor(name))
     return app, services.operator_stores.operators.confirm_second_factor(name, app.at(totp.now()))

@@ -29,7 +29,7 @@ Respond = Callable[[RequestContext], Iterator[Any]]
 
 
 class FakeServices:
-    """Answers model requests with *response*, for the API key *key*; `refusals` is what was logged."""
+    """Answers model requests with *response*, for the API key *key*; `refusals` are the logged refusals."""
 
     def __init__(self, response: Respond | None = None, key: ApiKey | None = None) -> None:
         self.settings = Settings(home=Path("/nonexistent"))

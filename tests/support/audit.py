@@ -1,8 +1,8 @@
 """
-Check a run by its ledger alone: was any limit ever exceeded, and do the sums agree?
+Check a run by its ledger alone: whether any limit was exceeded, and whether the sums agree.
 
-The counters are not trusted: an entry of the ledger has when its request was admitted and,
-by its id, when it ended, both on the clock of Redis.
+The counters are not trusted. An entry of the ledger has the time when its request was admitted and, in its
+id, the time when it ended, both on the clock of Redis.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from app.stores import keys
 from tests.support.model import FIGURES, PERIOD_MS
 
 Json = dict[str, Any]
-Limits = dict[str, list[Json]]  # by key id; those of a team by `team:NAME`, those of the pool by ""
+Limits = dict[str, list[Json]]  # by key id; limits of a team by `team:NAME`, those of the pool by ""
 
 SPAN_MS = {"hour": 3_600_000, "day": 86_400_000}
-SLACK_MS = 2  # between the clock a script reads and that of the entry it writes
+SLACK_MS = 2  # between the time that a script reads and that in the id of the entry that it writes
 
 
 def audit(client: Any, pool: str, limits: Limits, accounts: list[str]) -> list[str]:
-    """Return what is wrong, in words; print what was found."""
+    """Return what is wrong, as sentences; print what was found."""
     rows = list(ledger(client, pool))
     sources = Counter(row["source"] for row in rows)
     print(f"{len(rows)} rows: {dict(sources)}")
@@ -47,7 +47,7 @@ def overshots(limits: Limits, rows: list[Json]) -> list[str]:
 def counter_mismatches(
     client: Any, pool: str, limits: Limits, accounts: list[str], rows: list[Json]
 ) -> list[str]:
-    """Return where counters and totals differ from *rows*, and reservations without a request."""
+    """Return counters and totals that differ from *rows*, and reservations without a request."""
     wrong = rolled_up_wrong(client, pool, rows) + left_over(client, pool, limits, accounts)
     return wrong + wrong_budgets(client, pool, limits, rows)
 
@@ -67,7 +67,7 @@ def of(rows: list[Json], key: str) -> list[Json]:
 
 
 def amount(row: Json, what: str, mode: str = "strict") -> int:
-    """What *row* comes to under a limit: a strict one also counts what was not reported."""
+    """Return the amount of *row* under a limit; a strict limit also counts usage that was not reported."""
     if what in ("requests", "parallel_requests"):
         return int(row["source"] != "corrected")
     if what == "total_tokens":
@@ -77,7 +77,7 @@ def amount(row: Json, what: str, mode: str = "strict") -> int:
 
 
 def charged_attempts(row: Json) -> list[Json]:
-    """Return the failed attempts of a request that were charged: each ended before the request did."""
+    """Return the failed attempts of a request that were charged; each ended before the request did."""
     return [each for each in row.get("charges") or row.get("attempts") or () if "input_tokens" in each]
 
 
@@ -87,7 +87,7 @@ def charged(rows: Iterable[Json], figure: str) -> int:
 
 
 def is_reported(rows: list[Json]) -> bool:
-    """Whether all that the *rows* of one request are charged was reported."""
+    """Return whether everything that the *rows* of one request are charged was reported."""
     (row, *more) = rows
     estimated = any("counted_by" in each for each in (row, *charged_attempts(row)))
     return not more and row["source"] == "upstream" and not estimated
@@ -190,7 +190,7 @@ def rolled_up_wrong(client: Any, pool: str, rows: list[Json]) -> list[str]:
 
 
 def by_account(row: Json) -> Iterator[tuple[str, Json]]:
-    """Yield what *row* counts for each account: a failed attempt that was charged counts for its own."""
+    """Yield what *row* counts for each account; a failed attempt that was charged counts for its own."""
     rest = dict(row)
     for each in () if row["source"] == "corrected" else charged_attempts(row):
         yield each["account"], each

@@ -1,4 +1,4 @@
-"""Nodes of a Redis Cluster, or of anything else that is made of several servers on ports."""
+"""Nodes of a Redis Cluster, or of anything else that consists of several servers on ports."""
 
 from __future__ import annotations
 

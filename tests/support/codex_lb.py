@@ -115,7 +115,7 @@ FILLED: dict[str, list[dict[str, Any]]] = {
 
 
 def write_folder(folder: Path, rows: dict[str, list[dict[str, Any]]] = FILLED, script: str = "") -> Path:
-    """Make *folder* with *rows* by their tables, then run the SQL *script*."""
+    """Create *folder* with *rows* by their tables, then run the SQL *script*."""
     folder.mkdir(exist_ok=True)
     (folder / "encryption.key").write_bytes(KEY)
     with closing(sqlite3.connect(folder / "store.db")) as connection:

@@ -1,8 +1,8 @@
 """
-The whole service as a test meets it: real gunicorn workers, a real Redis, a pool per test.
+The entire service for tests: real gunicorn workers, a real Redis, a pool per test.
 
-A test sets up its own pool through the same functions the command line uses, so tests that
-share one running service do not meet.
+A test sets up its own pool through the same functions that the command line uses, so tests that share one
+running service do not interfere.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from tests.support.ports import free_port
 from tests.support.redis import used_by_gateway
 
 ROOT = Path(__file__).parents[2]
-PATIENT = {"POOLGATE_STORE_TIMEOUT_MS": "5000"}  # a busy machine is not the fault that is looked for
-AS_SHIPPED: dict[str, str] = {"POOLGATE_STORE_TIMEOUT_MS": ""}  # where those timeouts are tested
+PATIENT = {"POOLGATE_STORE_TIMEOUT_MS": "5000"}  # long, because a busy machine must not fail a test
+AS_SHIPPED: dict[str, str] = {"POOLGATE_STORE_TIMEOUT_MS": ""}  # for tests of these timeouts
 _numbers = count(1)
 
 
 class Gateway:
-    """One running service. `pool()` creates a separate pool for a test."""
+    """A running service. `pool()` creates a separate pool for a test."""
 
     def __init__(self, url: str, services: WebServices, process: subprocess.Popen[bytes]) -> None:
         self.url = url
@@ -108,7 +108,9 @@ class PoolOfTest:
         return [orjson.loads(fields["row"]) for _, fields in entries]
 
     def wait_for_rows(self, number: int, seconds: float = 10) -> list[dict[str, Any]]:
-        """Return the ledger once it has *number* rows: the last byte may precede its settlement."""
+        """
+        Return the ledger when it has *number* rows: the last byte of a response may precede its settlement.
+        """
         deadline = time.monotonic() + seconds
         while len(rows := self.rows()) < number and time.monotonic() < deadline:
             self._client.xread({keys.ledger(self.name): "$"}, block=100)
@@ -144,10 +146,10 @@ def running_gateway(
     **env: str,
 ) -> Iterator[Gateway]:
     """
-    Start the service with *env*, wait until it is ready, and stop it.
+    Start the service with *env*, wait until it is ready, and stop it at the end.
 
-    *inside* is a command that runs it somewhere else, where *host* is its address; *app* is what
-    gunicorn serves.
+    *inside* is a command that runs it in another place, where *host* is its address; *app* is what gunicorn
+    serves.
     """
     secret_key = Fernet.generate_key().decode()
     port = free_port()

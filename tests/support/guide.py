@@ -1,4 +1,4 @@
-"""The texts of the user guide, for tests that compare them with the code, and its blocks of code."""
+"""The texts of the user guide, for tests that compare them with the code, and its code blocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block of code of a page; `language` is '' for a drawing."""
+    """A code block of a page; `language` is '' for a drawing."""
 
     page: str
     language: str
@@ -33,7 +33,7 @@ def page(name: str) -> str:
 
 
 def blocks() -> Iterator[Block]:
-    """Yield the blocks of the README and of all pages but that of the commands, which their help makes."""
+    """Yield the blocks of the README and of all pages except that of the commands, which is generated."""
     files = [ROOT / "README.md", *(file for file in sorted(GUIDE.glob("*.md")) if file.stem != "cli")]
     for file in files:
         for found in _FENCED.finditer(file.read_text()):

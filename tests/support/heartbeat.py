@@ -1,9 +1,9 @@
 """
-How long a process works on one thing before another gets its turn, in CPU time.
+Measure how long a process works on one thing before another gets its turn, in CPU time.
 
-A greenlet notes the CPU time of its thread each time it is its turn: what was spent since the last
-time was spent without a break. The CPU time of the same work differs by a factor of two and more on
-a machine that is busy, so a turn is compared with reference work of the same process and moment.
+A greenlet notes the CPU time of its thread at each of its turns: the time spent since its last turn was spent
+without a break. On a busy machine, the CPU time of the same work varies by a factor of two and more, so a
+turn is compared with reference work of the same process at the same moment.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REFERENCE_JSON = b"[%b]" % b",".join([b'{"key":"value"}'] * 100_000)  # 200,000 
 
 @contextmanager
 def counted_turns() -> Iterator[Callable[[], int]]:
-    """Run another greenlet inside the block; return how many turns it has had, which no clock decides."""
+    """Run another greenlet during the block; yield the number of its turns, which no clock affects."""
     turns = 0
 
     def take_turns() -> None:
@@ -43,7 +43,7 @@ def counted_turns() -> Iterator[Callable[[], int]]:
 
 
 class Heartbeat:
-    """Measures inside its `with` block, or from `start` on."""
+    """Measures during its `with` block, or from `start` on."""
 
     def __init__(self) -> None:
         self.longest_seconds = 0.0
@@ -54,7 +54,7 @@ class Heartbeat:
         gevent.sleep(0)
 
     def reset(self) -> float:
-        """Return the longest turn so far, and begin again with none."""
+        """Return the longest turn so far, and start again."""
         longest, self.longest_seconds = self.longest_seconds, 0.0
         return longest
 
@@ -82,8 +82,8 @@ class Comparison:
     """
     Compares longest turns with reference work; *reference* returns the seconds that it takes now.
 
-    A turn over the limit is measured again, between two references of its own: one that is really too
-    long is too long each time.
+    A turn over the limit is measured again, between two references: a turn that is really too long is too
+    long each time.
     """
 
     def __init__(self, reference: Callable[[], float]) -> None:
@@ -91,7 +91,9 @@ class Comparison:
         self._shortest = reference()
 
     def ratio(self, turn: Callable[[], float], limit: float) -> float:
-        """Return the seconds that *turn* returns, as a multiple of the reference: the least of some tries."""
+        """
+        Return the seconds that *turn* returns, as a multiple of the reference: the minimum of several tries.
+        """
         least = turn() / self._shortest
         for _ in range(MAX_TRIES - 1):
             if least <= limit:

@@ -1,7 +1,7 @@
 """
 `app.wsgi`, with a heartbeat.
 
-GET /_longest_turn returns the longest turn since it was last requested, GET /_reference how long the
+GET /_longest_turn returns the longest turn since the previous such request, and GET /_reference how long the
 reference work takes now: both in seconds of CPU.
 """
 

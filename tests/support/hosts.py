@@ -1,5 +1,5 @@
 """
-Hosts that are network namespaces of this machine: each has a line for its callers and one to the store.
+Hosts that are network namespaces of this machine: each has a link to its callers and one to the store.
 
     caller <-- 10.N.1.1 | 10.N.1.2 --> host 1        store <-- 10.N.11.1 | 10.N.11.2 --> host 1
 
@@ -16,7 +16,7 @@ IP = shutil.which("ip") or ""
 
 
 def may() -> bool:
-    """Whether this process can make such hosts: a container's root often cannot."""
+    """Return whether this process can create such hosts: root in a container often cannot."""
     if not IP or os.geteuid() != 0:
         return False
     name = f"pg{os.getpid()}-probe"
@@ -32,8 +32,8 @@ class Host:
         self._name = f"pg{os.getpid()}-{number}"
         self._lines = {"c": f"{net}.{number}", "s": f"{net}.{10 + number}"}
         self.address = f"{net}.{number}.2"
-        self.outside = f"{net}.{number}.1"  # this machine, as the host's callers see it
-        self.store = f"{net}.{10 + number}.1"  # this machine, by the line to the store
+        self.outside = f"{net}.{number}.1"  # address of this machine on the link of the callers
+        self.store = f"{net}.{10 + number}.1"  # address of this machine on the link to the store
         self.inside = (IP, "netns", "exec", self._name)
         _ip("netns", "add", self._name)
         _ip("-n", self._name, "link", "set", "lo", "up")
@@ -49,12 +49,12 @@ class Host:
         return f"pg{os.getpid()}{line}{self._lines[line].rpartition('.')[2]}", line
 
     def reach(self, address: str) -> None:
-        """Let the host reach another address of this machine by the line of its callers."""
+        """Let the host reach another address of this machine over the link of its callers."""
         if address != self.outside:
             _ip("-n", self._name, "route", "add", f"{address}/32", "via", self.outside)
 
     def cut(self) -> None:
-        """Nothing passes between host and store, and neither is notified."""
+        """Drop all packets between host and store, without notifying either."""
         _ip("link", "set", self._ends("s")[0], "down")
 
     def repair(self) -> None:

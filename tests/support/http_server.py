@@ -1,7 +1,8 @@
 """
-A minimal HTTP/1.1 server for loopback: parse requests, frame responses.
+A minimal HTTP/1.1 server for loopback: it parses requests and frames responses.
 
-Scripted servers need the bytes themselves: to cut them, delay them, or break the protocol.
+Scripted servers need the bytes themselves: to cut them, delay them, or violate the protocol.
+
 Source: https://www.rfc-editor.org/rfc/rfc9112
 """
 
@@ -58,8 +59,8 @@ def read_request(reader: BinaryIO, writer: Any) -> Request | None:
     """
     Return the next request of a connection, or None if the client has closed it.
 
-    *writer* is the socket, for the `100 Continue` that curl expects before a large body.
-    Raises HttpError if the bytes are not a request; the connection is then unusable.
+    *writer* is the socket, for the `100 Continue` that curl expects before a large body. Raises HttpError if
+    the bytes are not a request; the connection is unusable then.
     """
     line = _line(reader)
     if not line:

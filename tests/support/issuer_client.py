@@ -1,4 +1,4 @@
-"""The sign-in service from a test's side, and accounts that are signed in there."""
+"""The client of the sign-in service for tests, and accounts that are signed in there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 class Issuer:
-    """A handle on one process. It ends by `stop`, or with the process that started it."""
+    """A handle on one process, which ends by `stop`, or with the process that started it."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -51,7 +51,7 @@ class Issuer:
         self._post("/_approve", {"user_code": user_code})
 
     def stage(self, name: str, *plays: Json) -> None:
-        """Set how the next exchanges of sign-in *name* go."""
+        """Set how the next exchanges of the sign-in *name* go."""
         self._post("/_stage", {"name": name, "plays": plays})
 
     def release(self, name: str) -> None:

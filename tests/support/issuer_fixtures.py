@@ -1,4 +1,4 @@
-"""Fixtures: `issuer` is a sign-in service; its sign-ins are a test's own."""
+"""Fixtures: `issuer` is a sign-in service; a test uses only its own sign-ins."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from tests.support.issuer_client import Issuer
 
 @pytest.fixture(scope="session")
 def issuer() -> Iterator[Issuer]:
-    """One process for a session; each xdist worker is a session of its own."""
+    """Yield one process for a session; each xdist worker is a session."""
     with Issuer() as running:
         yield running

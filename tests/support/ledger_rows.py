@@ -22,9 +22,9 @@ def record_request(
     scripts: Scripts, pool: str, at: float, *, zone: str = "UTC", **more: Any
 ) -> dict[str, Any]:
     """
-    Book a request that began *at* (Unix seconds) and ends now, or on that day; return its row.
+    Record a request that began *at* (Unix seconds) and ends now, or on that day; return its row.
 
-    Its day is that of *zone*.
+    The day is that of *zone*.
     """
     row = {
         "id": f"req_{next(_numbers)}",
@@ -44,7 +44,7 @@ def record_request(
     is_late = at < time.time() - LATE_SECONDS
     calendar = Calendar().windows(zone, at if is_late else time.time()) if zone != "UTC" else {}
     settlement = orjson.dumps({"id": row["id"], "mark": {}, "calendar": calendar, "row": row})
-    if is_late:  # such a settlement would come too late, were it not settled then
+    if is_late:  # a settlement now would be too late, so it is settled at that time
         scripts.client.set(keys.root(pool) + "test-clock", row["at_ms"])
         scripts = _at_test_clock(scripts.client)
     scripts.run("settle", pool, settlement)
@@ -53,12 +53,12 @@ def record_request(
 
 @lru_cache(maxsize=1)
 def _at_test_clock(client: Any) -> Scripts:
-    """Return scripts that run at the time in `test-clock`: to make them for each row takes long."""
+    """Return scripts that run at the time in `test-clock`; creating them for each row would take long."""
     return Scripts(client, clock=CLOCK)
 
 
 def add_entries(scripts: Scripts, pool: str, rows: list[dict[str, Any]]) -> None:
-    """Write *rows* to the ledger alone, as requests that ended at their `at_ms`; the oldest first."""
+    """Write *rows* only to the ledger, as requests that ended at their `at_ms`, oldest first."""
     for row in sorted(rows, key=lambda each: each["at_ms"]):
         entry = {"row": orjson.dumps(row).decode(), "why": "[]"}
         scripts.client.xadd(keys.ledger(pool), entry, id=f"{row['at_ms']}-*")

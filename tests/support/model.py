@@ -1,8 +1,8 @@
 """
 What the scripts do to one pool, in plain Python: slow, exact, and without Redis.
 
-It computes what a call must answer and leave behind. Which of several eligible accounts is chosen
-is the policy's decision; the model receives it, and checks that the account was eligible.
+It computes what a call must return and store. The policy decides which of several eligible accounts is
+chosen; the model receives that account, and checks that it was eligible.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FIGURES = (*CHARGED, *(f"unreported_{name}" for name in CHARGED))
 
 @dataclass
 class Counter:
-    """What is settled and held under one limit; the fields are those of its hash."""
+    """What is settled and held under one limit; its fields are those of the hash."""
 
     h: int = 0
     t: int | None = None
@@ -43,17 +43,17 @@ class Counter:
         return max(0, self.q - elapsed * (self.m or 0))
 
     def level(self, limit: Json, now: int) -> int:
-        """Settled and held at *now*, which strict limits promise never to exceed their max."""
+        """Return the amount settled and held at *now*; it never exceeds the maximum of a strict limit."""
         if limit["per"] in PERIOD_MS:
             return -(-self.drained(now) // PERIOD_MS[limit["per"]]) + self.h
         return self.s + self.h
 
     def drains_from(self, per: str, now: int) -> int:
-        """Since when it drains: a clock that went back by a period at most is waited for."""
+        """Return since when it drains; if the clock went back by at most a period, it waits for the clock."""
         return self.t if self.t is not None and now < self.t <= now + PERIOD_MS[per] else now
 
     def turn(self, limit: Json, now: int, start: int, reset: int) -> None:
-        """Begin another window, or another rate, where it is time for it."""
+        """Begin another window, or another rate, when it is due."""
         if limit["per"] in PERIOD_MS:
             since = self.drains_from(limit["per"], now)
             jumped = self.t is not None and self.t > now and since == now
@@ -109,7 +109,7 @@ class Hold:
 
 @dataclass
 class Request:
-    """`bounds` are those of the attempt that runs, None where none is reserved for."""
+    """An open request; `bounds` are those of the running attempt, None if nothing is reserved."""
 
     key: str
     account: str
@@ -118,14 +118,14 @@ class Request:
     holds: list[Hold]
     deadline: int
     reply: Json
-    team: str = ""  # of its key when it was admitted
+    team: str = ""  # that its key had when it was admitted
     unenforced: bool = False  # which of the two bounds is reserved
-    charges: list[Json] = field(default_factory=list)  # what earlier attempts were charged
+    charges: list[Json] = field(default_factory=list)  # charged for earlier attempts
     attempt: int = 1
     expired: bool = False
 
     def expired_figures(self) -> dict[str, int]:
-        """Return what its row has where its lease runs out."""
+        """Return the figures of its row if its lease expires."""
         parts = [self.bounds or {}, *self.charges]
         return {name: sum(part.get(name, 0) for part in parts) for name in FIGURES}
 
@@ -134,14 +134,14 @@ class Request:
 class Account:
     cap: int
     kind: str = "openai"
-    exceeded: bool = False  # whether it once billed more than it was allowed
+    exceeded: bool = False  # whether it once billed more than a request allowed
     in_flight: int = 0
     state: str = "active"
     errors: int = 0
-    limited: tuple[str, int] = ("", 0)  # the model that was limited last, and when
+    limited: tuple[str, int] = ("", 0)  # the model that was last limited, and when
     tested: str = ""  # the state that one ordinary request is to disprove
     since: int = 0  # in its state, tests that failed not counted
-    due: float = NEVER  # when it is looked at again; only while it is out
+    due: float = NEVER  # when it is examined again; only while it is out of use
 
     @property
     def probe(self) -> bool:
@@ -166,9 +166,9 @@ class Model:
     requests: dict[str, Request] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     rows: list[tuple[Any, ...]] = field(default_factory=list)
-    expired_charges: dict[str, list[Json]] = field(default_factory=dict)  # in the row of a lease that ran out
+    expired_charges: dict[str, list[Json]] = field(default_factory=dict)  # in the row of a lease that expired
     overloaded: dict[tuple[str, str], int] = field(default_factory=dict)
-    refused: tuple[str, int] | None = None  # whose credential took it out last, and when
+    refused: tuple[str, int] | None = None  # the account that was last taken out for its credential, and when
 
     def limits_for(self, key: str, team: str, model: str) -> list[Json]:
         of_team = self.limits[team] if team else []
@@ -221,7 +221,9 @@ class Model:
     def _refusal(
         self, limits: list[Json], admit_request: Json, *, unenforced: bool, own: list[Hold] | None = None
     ) -> str | None:
-        """Return the worst reason why a reservation does not fit once *own* are released; None: it fits."""
+        """
+        Return the worst reason that a reservation does not fit after *own* are released; None if it fits.
+        """
         found = [self._obstacle(limit, admit_request, unenforced, own or []) for limit in limits]
         return min((why for why in found if why), key=WORST_FIRST.index, default=None)
 
@@ -448,7 +450,7 @@ class Model:
             self._enter(account, mark["state"], self._retest_at(account, mark))
 
     def _is_doubtful(self, name: str, mark: Json) -> bool:
-        """Return whether another account went out for its credential within a minute."""
+        """Return whether another account was taken out for its credential within the last minute."""
         account = self.accounts[name]
         outranked = self._outranked(account.state, mark["state"])
         if "base_ms" not in mark or account.tested == mark["state"] or outranked:
@@ -493,7 +495,7 @@ class Model:
         self._enter(self.accounts[name], "paused")
 
     def resume(self, name: str) -> None:
-        """An operator has resumed it: all of its models are tried again."""
+        """Resume an account, as an operator does: all of its models are tried again."""
         self._enter(self.accounts[name], "active")
         self.accounts[name].errors = 0
         self.overloaded = {pair: until for pair, until in self.overloaded.items() if pair[0] != name}
@@ -515,7 +517,7 @@ def _bounds(admit_request: Json, unenforced: bool) -> dict[str, int]:
 
 
 def _used(amounts: Json, limit: Json) -> int:
-    """What *limit* counts: a strict one also what was not reported."""
+    """Return the amount that *limit* counts; a strict limit also counts what was not reported."""
     what = limit["what"]
     names = CHARGED[:2] if what == "total_tokens" else (what,)
     if limit["mode"] == "strict":

@@ -1,8 +1,8 @@
 """
-An OpenID Connect issuer for tests, over real HTTP: discovery, keys, code with PKCE, and the user's claims.
+An OpenID Connect issuer for tests, over real HTTP: discovery, keys, code with PKCE, and claims of the user.
 
-It is strict about what a client sends. `claims`, `header` and the other attributes change what it
-responds, so that a test can make it hostile.
+It is strict about what a client sends. `claims`, `header` and the other attributes change its responses, so
+that a test can make it hostile.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ CLIENT_ID, CLIENT_SECRET = "poolgate-test", "a client secret of the test"
 
 
 class OidcIssuer:
-    """A handle on one issuer, which ends by `with`."""
+    """A handle on one issuer, which ends with the `with` block."""
 
     def __init__(self) -> None:
         self.keys = [RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})]
         self.person: Json = {"sub": "person-1", "email": "ann@example.com", "email_verified": True}
-        self.claims: Json = {}  # replace those of the ID token; None removes one
+        self.claims: Json = {}  # replace claims of the ID token; None removes one
         self.userinfo: Json = {}
         self.make_token: Callable[[Json], str] = self.signed
         self.discovery: Json = {}  # replaces fields of the discovery document
@@ -75,7 +75,7 @@ class OidcIssuer:
         return f"{_part({'alg': 'none'})}.{_part(claims)}."
 
     def signed_with_the_public_key(self, claims: Json) -> str:
-        """The confusion of algorithms: HS256, with what everyone can read as its secret."""
+        """Return a token with confused algorithms: HS256, with the public key as its secret."""
         text = f"{_part({'alg': 'HS256', 'kid': self.keys[0].kid})}.{_part(claims)}"
         digest = hmac.digest(self.keys[0].as_pem(private=False), text.encode(), "sha256")
         return f"{text}.{_base64(digest)}"
@@ -153,7 +153,7 @@ def _send(handler: BaseHTTPRequestHandler, status: int, content: Json | bytes) -
     handler.end_headers()
     try:
         handler.wfile.write(body)
-    except OSError:  # the client has had enough
+    except OSError:  # the client has closed the connection
         handler.close_connection = True
 
 

@@ -1,4 +1,4 @@
-"""A WSGI app with one slow stream, to see how gunicorn serves and stops."""
+"""A WSGI app with one slow stream, to test how gunicorn serves and stops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ stopping, ended = Event(), Event()
 
 
 def drain(seconds: float) -> None:
-    """Stands in for ActiveCalls.drain: notify the stream to end, wait for that."""
+    """Replace ActiveCalls.drain: notify the stream that it should end, and wait for it."""
     stopping.set()
     ended.wait(seconds)
 
@@ -59,7 +59,7 @@ def echo() -> bytes:
 
 @app.get("/bad-header")
 def bad_header() -> Response:
-    """Return what no server may send."""
+    """Return a header that no server may send."""
     return Response("x", headers={"x-name": "\u540d"})
 
 
@@ -68,7 +68,7 @@ hoarded: list[int] = []
 
 @app.get("/hoard")
 def hoard() -> str:
-    """Open all files that this process may open but a few."""
+    """Open all but a few of the files that this process may open."""
     with suppress(OSError):
         while True:
             hoarded.append(os.open(os.devnull, os.O_RDONLY))
@@ -79,7 +79,7 @@ def hoard() -> str:
 
 @app.get("/process")
 def process() -> dict[str, Any]:
-    """What a worker is like inside."""
+    """Return facts about the worker process."""
     return {
         "frozen": gc.get_freeze_count(),
         "collects_after": gc.get_threshold(),
@@ -90,7 +90,7 @@ def process() -> dict[str, Any]:
 
 @app.get("/stream/<float:seconds>")
 def stream(seconds: float) -> Response:
-    """Send `begun`, and after *seconds* `done`, or `cut` if stopped before."""
+    """Send `begun`, and after *seconds* `done`, or `cut` if it is stopped before."""
 
     def parts() -> Iterator[str]:
         yield "begun\n"

@@ -1,4 +1,4 @@
-"""Waiting for what processes do."""
+"""Waiting for the effects of processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20.0) -> bool:
-    """Return whether *condition* came true in time."""
+    """Return whether *condition* became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -20,7 +20,7 @@ def eventually(condition: Callable[[], object], seconds: float = 20.0) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether *pid* runs; a zombie does not."""
+    """Return whether *pid* runs; a zombie does not."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
@@ -28,7 +28,7 @@ def is_alive(pid: int) -> bool:
 
 
 def with_argument(path: Path) -> list[int]:
-    """The processes that carry *path*, or a path under it, in their command lines."""
+    """Return the processes whose command line contains *path*, or a path below it."""
     found = []
     for line in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Little proxies: of HTTP, which also opens tunnels, and of SOCKS5."""
+"""Small proxies: for HTTP, which also open tunnels, and for SOCKS5."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Seen = list[tuple[str, str]]  # the address that was requested, and the credenti
 
 @contextmanager
 def http_proxy(password: str = "") -> Iterator[tuple[int, Seen]]:
-    """Yield the port of a proxy, and what it was sent; with *password*, it refuses others."""
+    """Yield the port of a proxy, and what it receives; with *password*, it refuses other ones."""
     with _serving(lambda client, seen: _serve_http(client, seen, password)) as serving:
         yield serving
 
 
 @contextmanager
 def socks_proxy() -> Iterator[tuple[int, Seen]]:
-    """Yield the port of a proxy of SOCKS5 which asks for credentials, and what it was sent."""
+    """Yield the port of a SOCKS5 proxy that requires credentials, and what it receives."""
     with _serving(_serve_socks) as serving:
         yield serving
 
@@ -76,7 +76,9 @@ def _basic(head: bytes) -> str:
 
 
 def _serve_socks(client: socket.socket, seen: Seen) -> None:
-    """Source: https://www.rfc-editor.org/rfc/rfc1928 and https://www.rfc-editor.org/rfc/rfc1929."""
+    """
+    Serve one client. Source: https://www.rfc-editor.org/rfc/rfc1928, https://www.rfc-editor.org/rfc/rfc1929.
+    """
     reader = client.makefile("rb")
     methods = reader.read(reader.read(2)[1])
     credentials = ""

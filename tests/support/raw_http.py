@@ -1,4 +1,4 @@
-"""HTTP as a rude client speaks it: the bytes of a request are the test's own."""
+"""An HTTP client that sends any bytes as a request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RawResponse:
     body: bytes
 
     def error(self) -> dict[str, Any]:
-        """Return the envelope's inside. Fails when it is none."""
+        """Return the error object in an envelope. Fails if there is none."""
         assert self.headers.get_content_type() == "application/json", self.body
         error: dict[str, Any] = json.loads(self.body)["error"]
         assert {"message", "type", "code"} <= error.keys() <= {"message", "type", "code", "param"}, error
@@ -31,13 +31,13 @@ class RawResponse:
 
 def send(url: str, *data: bytes, method: str = "POST", then_close: bool = False) -> RawResponse:
     """
-    Send *data* on a connection of its own and return the response.
+    Send *data* on a new connection and return the response.
 
     *then_close*: close the sending side before the response is read.
     """
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port or 80), TIMEOUT_SECONDS) as sock:
-        with suppress(OSError):  # answered and hung up before we were done
+        with suppress(OSError):  # the server responded and closed before everything was sent
             for piece in data:
                 sock.sendall(piece)
             if then_close:
@@ -51,7 +51,7 @@ def send(url: str, *data: bytes, method: str = "POST", then_close: bool = False)
 
 
 def head(method: str, path: str, *lines: str, **headers: str) -> bytes:
-    """Return the head of a request; *lines* go in as they are."""
+    """Return the head of a request; *lines* are inserted unchanged."""
     named = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: gateway", *named, *lines, "", ""]).encode(
         "latin-1"

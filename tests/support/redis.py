@@ -1,4 +1,4 @@
-"""A private server for tests, the way `poolgate` itself starts one."""
+"""A private server for tests, started as `poolgate` starts one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def short_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        eventually(lambda: not with_argument(folder))  # a server that is ending still writes there
+        eventually(lambda: not with_argument(folder))  # a server that is stopping still writes there
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -36,7 +36,7 @@ def private_redis() -> Iterator[str]:
 
 @contextmanager
 def used_by_gateway(redis_url: str) -> Iterator[None]:
-    """Mark a server as one to which a running gateway writes at any moment."""
+    """Mark a server as one to which a running gateway may write at any moment."""
     _used_by_gateways.append(redis_url)
     try:
         yield
@@ -45,5 +45,5 @@ def used_by_gateway(redis_url: str) -> Iterator[None]:
 
 
 def assert_no_gateway_uses(redis_url: str) -> None:
-    """Fail if a gateway writes to the server that a test is about to empty and to compare."""
+    """Fail if a gateway writes to the server that a test is about to empty and compare."""
     assert redis_url not in _used_by_gateways, "a gateway runs on this Redis: see `gateways_redis_url`"

@@ -27,7 +27,7 @@ def program() -> str:
 
 class RedisServer:
     """
-    Every write is in the append-only file before it is answered, so a killed process forgets nothing.
+    Every write is in the append-only file before it is acknowledged, so a killed process loses nothing.
 
     `everysec` does not suffice: during a sync it buffers writes for up to two seconds.
     """
@@ -71,7 +71,7 @@ class RedisServer:
         self.thaw()
 
     def freeze(self) -> None:
-        """It takes connections and commands, and answers none."""
+        """Stop the process: it accepts connections and commands, and answers none."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:

@@ -1,5 +1,5 @@
 """
-Many processes that renew the same tokens, over and over.
+Many processes that refresh the same tokens, again and again.
 
     python -m tests.support.refresh_rounds 10000     a long run, by hand
 """
@@ -43,7 +43,7 @@ def refreshing(environ: dict[str, str], **requested: Any) -> Iterator[subprocess
             yield process
         finally:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # its forks too, where a test ends before them
+                os.killpg(process.pid, signal.SIGKILL)  # its forks as well, if a test ends before them
 
 
 def start_refresh(process: subprocess.Popen[bytes]) -> None:
@@ -59,7 +59,9 @@ def renew_together(
     while_they_run: Callable[[], object] = lambda: None,
     **requested: Any,
 ) -> tuple[list[int], int]:
-    """Return the rotations at which all refreshers of all processes arrived, and how often one had none."""
+    """
+    Return the rotations at which all refreshers of all processes ended, and how often one had no tokens.
+    """
     rotations: list[int] = []
     without = 0
     runs = [refreshing(environ, **requested) for _ in range(processes)]

@@ -103,7 +103,7 @@ def main() -> None:
             break
         children.append(child)
     reply = _run(requested)
-    os.write(sys.stdout.fileno(), reply.encode() + b"\n")  # one write: lines of many processes stay whole
+    os.write(sys.stdout.fileno(), reply.encode() + b"\n")  # one write: lines of processes do not mix
     for child in children:
         os.waitpid(child, 0)
 

@@ -31,7 +31,7 @@ _OWN = ("request_id", "fallbacks")
 
 
 def make_request(**fields: Any) -> RequestContext:
-    """Return the context of a chat request; *fields* are of any of its parts."""
+    """Return the context of a chat request; *fields* may be fields of any of its parts."""
     request = {
         "client_protocol": "chat",
         "endpoint": "/v1/chat/completions",
@@ -53,7 +53,7 @@ def make_request(**fields: Any) -> RequestContext:
 
 
 class FakeReader:
-    """What an attempt has observed, as the test states it."""
+    """Reports what an attempt has observed, as the test defines it."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class FakeReader:
 
 
 class FakeAttempt:
-    """An attempt that yields *batches*, and then raises *error* if there is one."""
+    """An attempt that yields *batches*, and then raises *error*, if any."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class FakeAttempt:
         self.committed = False
         self.was_cut = False
         self.stalled = False
-        self.exceeds_at: int | None = None  # tokens that the response provably has more than
+        self.exceeds_at: int | None = None  # the response provably has more tokens than this
         self._batches = batches
         self._error = error
 

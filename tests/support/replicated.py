@@ -13,13 +13,13 @@ from tests.support.ports import free_port
 from tests.support.processes import eventually
 from tests.support.redis_server import RedisServer
 
-DOWN_AFTER_MS = 2000  # a shorter pause is no failover
+DOWN_AFTER_MS = 2000  # a shorter pause causes no failover
 FAILOVER_SECONDS = 60.0
 NOBODYS_PORT = 1
 
 
 class Replicated:
-    """`url` is what the gateway is given; it is the master that is paused, killed and restarted."""
+    """`url` is given to the gateway; the master is paused, killed and restarted."""
 
     def __init__(self, folder: Path) -> None:
         first, second, watching = free_port(), free_port(), free_port()
@@ -69,15 +69,15 @@ class Replicated:
 
     def fail_over(self, behind_seconds: float = 0.0) -> None:
         """
-        Kill the master, wait for its successor, and bring the dead one back as its replica.
+        Kill the master, wait for its successor, and restart the old one as its replica.
 
-        The successor knows nothing of the last *behind_seconds*.
+        The successor lacks the writes of the last *behind_seconds*.
         """
         old = self._replace(RedisServer.stop, behind_seconds)
         old.start("--replicaof", f"127.0.0.1 {self.master_port()}")
 
     def cut_off(self, behind_seconds: float = 0.0) -> None:
-        """Let the master stand still until it is replaced; then it wakes, and does not know."""
+        """Stop the master until it is replaced; then continue it, without its knowledge of that."""
         self._replace(RedisServer.freeze, behind_seconds).thaw()
 
     def _replace(self, fell: Callable[[RedisServer], None], behind_seconds: float) -> RedisServer:

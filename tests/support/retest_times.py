@@ -9,15 +9,15 @@ from app.stores import keys
 
 def pass_time(client: Any, pool: str, account_id: str, seconds: int) -> None:
     """
-    Move every stored time of the retest of an account *seconds* into the past.
+    Move all stored times of the retest of an account *seconds* into the past.
 
-    These are when its credential was refused, and until when it and the job itself are claimed.
+    These are the time when its credential was refused, and the ends of the claims on it and on the job.
     """
     key = keys.account(pool, account_id)
     earlier = int(client.hget(key, "since_ms"))
     since = client.hincrby(key, "since_ms", -1000 * seconds)
     claimed = keys.job_claim(pool, f"retest:{earlier}", account_id)
-    if client.exists(claimed):  # it is named for when the credential was refused
+    if client.exists(claimed):  # its name has the time when the credential was refused
         moved = keys.job_claim(pool, f"retest:{since}", account_id)
         client.rename(claimed, moved)
         _end_earlier(client, moved, seconds)

@@ -1,7 +1,7 @@
 """
-The store's scripts on a clock that a test sets, and one pool made of plain values.
+The store's scripts on a clock that a test sets, and one pool built from plain values.
 
-`StoreOfTest` speaks to the scripts the way the relay does; what a test does not name is harmless.
+`StoreOfTest` uses the scripts as the relay does; values that a test does not give are harmless.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.stores.scripts import Scripts
 Json = dict[str, Any]
 
 POOL = "t"
-START_MS = 1_774_742_400_000  # 2026-03-29 00:00 UTC: in Berlin the day on which clocks go forward
+START_MS = 1_774_742_400_000  # 2026-03-29 00:00 UTC; in Berlin, clocks go forward on this day
 TTL_MS = 30_000
 STICKY_MS = 600_000
 CLOCK = """
@@ -34,7 +34,7 @@ def limit(limit_id: str, what: str, per: str, most: int, **more: Any) -> Json:
 
 
 class StoreOfTest:
-    """One pool at a time of the test's choosing, in a zone whose days are not those of UTC."""
+    """One pool at a time of the test's choice, in a zone whose days are not those of UTC."""
 
     def __init__(self, client: Any, zone: str = "Europe/Berlin", pool: str = POOL) -> None:
         self.client = client
@@ -56,7 +56,7 @@ class StoreOfTest:
     def calendar(self, now_ms: int | None = None) -> dict[str, list[int]]:
         return self._calendar.windows(self.zone, (self.now if now_ms is None else now_ms) / 1000)
 
-    # what a pool has
+    # the content of a pool
 
     def policy(self, name: str) -> None:
         self.client.hset(keys.pool(self.pool), "policy", name)
@@ -102,7 +102,7 @@ class StoreOfTest:
     def remove(self, account_id: str) -> None:
         self.scripts.run("remove_account", self.pool, account_id, "1")
 
-    # what a request does
+    # the steps of a request
 
     def admission(self, request_id: str | None = None, key: str = "k", **more: Any) -> Json:
         bounds = {name: more.pop(name, 0) for name in ("input_tokens", "output_tokens", "cost")}
@@ -155,7 +155,7 @@ class StoreOfTest:
             "output_tokens": 0,
         } | more
 
-    # what is there
+    # the stored data
 
     def counters(self, limit_id: str) -> dict[str, int]:
         stored = self.client.hgetall(keys.limit(self.pool, limit_id))
@@ -177,7 +177,7 @@ class StoreOfTest:
         return found
 
     def names(self, pattern: str) -> set[str]:
-        """The keys of this pool that are like *pattern*, without its root."""
+        """Return the keys of this pool that match *pattern*, without its root."""
         root = keys.root(self.pool)
         return {key.removeprefix(root) for key in self.client.scan_iter(root + pattern, count=10_000)}
 
@@ -186,12 +186,12 @@ class StoreOfTest:
         return [orjson.loads(fields["row"]) for _, fields in entries]
 
     def used(self, key_id: str) -> dict[str, int]:
-        """What a key used, ever: {figure: total}."""
+        """Return the total usage of a key: {figure: total}."""
         stored = self.client.hgetall(keys.used(self.pool, key_id))
         return {figure: int(value) for figure, value in stored.items()}
 
     def rolled_up(self, span: str) -> dict[tuple[int, str], int]:
-        """{(start of the hour or day in seconds, `key|account|model|figure`): total}"""
+        """Return {(start of the hour or day in seconds, `key|account|model|figure`): total}."""
         totals = {}
         for name in self.names(f"roll:{span}:*"):
             for field, value in self.client.hgetall(keys.root(self.pool) + name).items():

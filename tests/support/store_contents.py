@@ -1,4 +1,4 @@
-"""What a store holds, to look for what it must not."""
+"""The content of a store, to search it for what it must not contain."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def everything_in(client: Any) -> str:
-    """Every key and value of the store, as text."""
+    """Return every key and value of the store, as text."""
     read = {
         "hash": client.hgetall,
         "stream": client.xrange,

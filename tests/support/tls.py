@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 
 def make_certificate(folder: Path, *, address: str = "") -> tuple[Path, Path]:
-    """Write a self-signed certificate for *address*, or for a name that is not ours, and its key."""
+    """Write a self-signed certificate for *address*, or for the name of another host, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somewhere.example")])
     now = datetime.datetime.now(datetime.UTC)
@@ -55,7 +55,7 @@ def tls_proxy(port: int, certificate: Path, key: Path) -> Iterator[int]:
     context.load_cert_chain(certificate, key)
 
     def serve(client: socket.socket) -> None:
-        """One thread for both ways: what is encrypted cannot be read and written by two at once."""
+        """Forward both directions in one thread: two threads cannot use an encrypted socket at once."""
         with (
             suppress(OSError),
             context.wrap_socket(client, server_side=True) as inside,

@@ -1,4 +1,4 @@
-"""The scripted upstream from a test's side."""
+"""The client of the scripted upstream for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that the upstream saw; `tests.support.upstream_log.Seen` documents the fields."""
+    """One request that the upstream received; `tests.support.upstream_log.Seen` documents the fields."""
 
     id: int
     account: str
@@ -41,10 +41,10 @@ class Seen:
 
 class ScriptedUpstream:
     """
-    A handle on one process, or, by `scoped`, on the accounts of one test in it.
+    A handle on one process or, by `scoped`, on the accounts of one test in it.
 
-    Accounts need no declaring: `base_url("a")` is one. Two tests that both have an account `a`
-    do not meet, because a scope puts its own name before it.
+    Accounts need no declaration: `base_url("a")` is one. Two tests that both have an account `a` do not
+    interfere, because a scope puts its own name before it.
     """
 
     def __init__(self, port: int = 0, scope: str = "") -> None:
@@ -72,11 +72,11 @@ class ScriptedUpstream:
             process.wait(10)
 
     def scoped(self, scope: str) -> ScriptedUpstream:
-        """Return a handle that sees only accounts of its own."""
+        """Return a handle that sees only its own accounts."""
         return ScriptedUpstream(self.port, f"{scope}.")
 
     def root_url(self, account: str = "a") -> str:
-        """Return the URL below which everything is this account's."""
+        """Return the URL below which every path belongs to this account."""
         return f"http://127.0.0.1:{self.port}/{self._scope}{account}"
 
     def base_url(self, account: str = "a") -> str:
@@ -92,10 +92,10 @@ class ScriptedUpstream:
         repeat: str = "last",
     ) -> None:
         """
-        Set what is played to requests of *account* (or all) for *model* (or all).
+        Set the plays for requests to *account* (or all) for *model* (or all).
 
-        *path* is how the path ends; without it any model call is meant. After the last play
-        comes the `last` again, the first (`cycle`), or what would be played unscripted (`once`).
+        *path* is the end of the path; without it, the plays are for any model call. After the last play
+        follows the `last` one again, the first (`cycle`), or what would be played without a script (`once`).
         """
         script = {"account": self._scope + account, "model": model, "path": path, "repeat": repeat}
         self._post("/_script", {**script, "plays": plays})
@@ -119,10 +119,10 @@ class ScriptedUpstream:
         timeout_seconds: float = 10,
     ) -> list[Seen]:
         """
-        Return the matching requests, as soon as there are *count*.
+        Return the matching requests as soon as there are *count*.
 
-        *end* is how they ended (`any` for however), *gate* the gate they stand at.
-        Raises TimeoutError, with what was seen.
+        *end* is how they ended (`any` for all), *gate* the gate at which they wait. Raises TimeoutError, with
+        the requests so far.
         """
         expected = {"path": path, "end": end, "gate": gate, "count": count, "timeout": timeout_seconds}
         given = {name: value for name, value in expected.items() if value is not None}
@@ -132,7 +132,7 @@ class ScriptedUpstream:
         return self._seen(entries)
 
     def release(self, gate: str) -> None:
-        """Let everyone past *gate*, those who stand there and those who come later."""
+        """Open *gate* for all plays that wait there, and for later ones."""
         self._post("/_release", {"gate": gate})
 
     def billed(self) -> dict[str, dict[str, int]]:
@@ -141,7 +141,7 @@ class ScriptedUpstream:
         return {account.removeprefix(self._scope): sum_ for account, sum_ in sums.items()}
 
     def reset(self) -> None:
-        """Forget every script, gate and request, and hang up on what still plays."""
+        """Remove every script, gate and logged request, and close connections that still play."""
         self._post("/_reset", {"account": self._scope + "*"})
 
     def _seen(self, entries: list[Json]) -> list[Seen]:

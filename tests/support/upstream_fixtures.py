@@ -1,4 +1,4 @@
-"""Fixtures: `upstream` is a scripted upstream that no other test has a part in."""
+"""Fixtures: `upstream` is a scripted upstream that no other test uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def upstream_process() -> Iterator[ScriptedUpstream]:
-    """One process for a session; each xdist worker is a session of its own."""
+    """Yield one process for a session; each xdist worker is a session."""
     process = ScriptedUpstream().start()
     yield process
     process.stop()

@@ -1,4 +1,4 @@
-"""What the scripted upstream saw, how each request ended, and what it billed for it."""
+"""What the scripted upstream received, how each request ended, and what it billed."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ class Seen:
     """
     One request. Times are Unix seconds.
 
-    `end` is None while it plays, then `finished`, `client_closed`, or what the script did:
-    `closed`, `reset`. `ended_at` of a client that left is when its closing was noticed, which
-    is at once in a sleep, at a gate and in a stall.
+    `end` is None while it plays, then `finished`, `client_closed`, or what the script did: `closed`, `reset`.
+    `ended_at` of a client that left is when its closing was noticed: immediately in a sleep, at a gate and in
+    a stall.
     """
 
     id: int
     account: str
-    path: str  # what follows the account, without the query
+    path: str  # the path after the account, without the query
     query: str
     method: str
     headers: dict[str, str]  # names in lower case
-    body: Json | None  # None when it was no JSON object
+    body: Json | None  # None if it is no JSON object
     body_bytes: int
     connection: int
     play: str | None  # the name of the play, if it has one
     at: float
-    status: int | None = None  # None until a head was sent
+    status: int | None = None  # None before a head was sent
     bytes_sent: int = 0
-    gate: str | None = None  # the gate it stands at now
+    gate: str | None = None  # the gate at which it waits now
     end: str | None = None
     ended_at: float | None = None
     billed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BILLED, 0))
@@ -82,14 +82,14 @@ class Log:
         return seen
 
     def changed(self) -> None:
-        """Wake everything that waits for the log."""
+        """Wake all waiters of the log."""
         self._changed.set()
         self._changed = Event()
 
     def matching(
         self, account: str = "*", path: str = "", end: str | None = None, gate: str | None = None
     ) -> list[Seen]:
-        """Return entries by account pattern, end of path, how they ended (or `any`), and gate."""
+        """Return entries by account pattern, end of the path, how they ended (or `any`), and gate."""
         return [
             seen
             for seen in self._entries
@@ -120,7 +120,7 @@ class Log:
         return sums
 
     def take(self, account: str) -> list[Seen]:
-        """Return what ended, and forget it."""
+        """Return the requests that ended, and remove them."""
         taken = [seen for seen in self._entries if seen.belongs_to(account) and seen.end is not None]
         ids = {seen.id for seen in taken}
         self._entries = [seen for seen in self._entries if seen.id not in ids]

@@ -44,7 +44,7 @@ Json = dict[str, Any]
 
 
 class Gates:
-    """Named gates; one that was released stays open."""
+    """Named gates; an opened gate stays open."""
 
     def __init__(self) -> None:
         self._gates: dict[str, Event] = {}
@@ -82,7 +82,7 @@ class Player:
         except OSError:
             end = "client_closed"
         finally:
-            watcher.kill()  # before anyone else reads the socket
+            watcher.kill()  # before anything else reads the socket
         if self.seen.end is None:
             self._ended(end)
         return self.seen.end == "finished" and end == "finished" and play.get("framing") != "close"
@@ -133,7 +133,7 @@ class Player:
         elif "close" in step:
             raise Over("closed")
         elif "reset" in step:
-            # Lingering for no time makes the close that follows a RST.
+            # With a linger time of zero, the following close sends a RST.
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             raise Over("reset")
         if self._gone.is_set():
@@ -150,7 +150,7 @@ class Player:
         self.seen.bytes_sent += len(data)
 
     def _watch(self) -> None:
-        """Notice that the client closes, without eating a byte of what it may send instead."""
+        """Notice that the client closes, without consuming bytes that it may send instead."""
         wait_read(self._sock.fileno())
         try:
             if self._sock.recv(1, socket.MSG_PEEK):
@@ -161,7 +161,9 @@ class Player:
         self._gone.set()
 
     def _ended(self, end: str) -> None:
-        """The first report wins: a client that stops reading may disconnect before the end."""
+        """
+        Record how the play ended; the first report counts, since a client may disconnect before the end.
+        """
         if self.seen.end is None:
             self.seen.end, self.seen.ended_at = end, time.time()
             self._log.changed()

@@ -42,7 +42,7 @@ Json = dict[str, Any]
 
 PASSED_ON = ("before", "framing", "afterwards")
 MODELS = ("gpt-4.1", "gpt-5.2")
-# What the ChatGPT backend insists on and what it refuses; tests of that account kind meet it here.
+# What the ChatGPT backend requires and refuses; tests of that account kind depend on it.
 CODEX_REQUIRED = (
     ("stream", True, "Stream must be set to true"),
     ("store", False, "Store must be set to false"),
@@ -60,7 +60,7 @@ CODEX_REFUSES = (
 
 
 def checked(play: Json) -> Json:
-    """Return *play*. Raises HttpError 400 when its name is unknown."""
+    """Return *play*. Raises HttpError 400 if its name is unknown."""
     name = _split(play, "")[1]
     if "play" in play and name not in (*RESPONSES, *PLAIN, "fitting", "image", "strict"):
         raise HttpError(400, f"no play is called {play['play']!r}")
@@ -68,7 +68,7 @@ def checked(play: Json) -> Json:
 
 
 def expanded(play: Json, seen: Seen) -> Json:
-    """Return *play* spelled out as status, headers and steps, if it has but a name."""
+    """Return *play* with its status, headers and steps, if it has only a name."""
     if "play" not in play:
         return play
     wire, name = _split(play, _wire(seen.path))
@@ -89,7 +89,7 @@ def expanded(play: Json, seen: Seen) -> Json:
 
 
 def json_play(status: int, body: Any) -> Json:
-    """Return the play of a whole body: an object, or text as it is."""
+    """Return the play of a complete body: an object, or text unchanged."""
     text = body if isinstance(body, str) else orjson.dumps(body).decode()
     headers = {"content-type": "application/json"}
     return {"status": status, "headers": headers, "framing": "length", "steps": [{"send": text}]}

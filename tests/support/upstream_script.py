@@ -1,4 +1,4 @@
-"""Which play comes next for a request."""
+"""The next play for a request."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ REPEATS = ("last", "cycle", "once")
 class _Script:
     account: str  # a pattern
     model: str  # a pattern
-    path: str | None  # how the path ends; None is any model call
+    path: str | None  # end of the path; None is any model call
     plays: list[Json]
-    repeat: str  # what follows the last play: itself, the first, or no more of this script
+    repeat: str  # what follows the last play: itself, the first one, or the end of this script
     played: int = 0
 
     def fits(self, account: str, model: str | None, path: str) -> bool:
@@ -39,7 +39,7 @@ class _Script:
 
 
 class Scripts:
-    """The closest script that fits and is not played out wins: by account, model, then path."""
+    """Of the scripts that match and have plays left, the closest wins: by account, model, then path."""
 
     def __init__(self) -> None:
         self._scripts: list[_Script] = []
@@ -52,7 +52,7 @@ class Scripts:
         path: str | None = None,
         repeat: str = "last",
     ) -> None:
-        """Set the plays for (account, model, path), in place of any set before."""
+        """Set the plays for (account, model, path), in place of earlier ones."""
         if repeat not in REPEATS or not plays:
             raise ValueError(f"a script needs plays, and one of {REPEATS}")
         key = (account, model, path)

@@ -51,7 +51,7 @@ def events_play(wire: str, events: list[Json], done: bool) -> Json:
 
 
 def complete(wire: str, body: Json, demo_response: DemoResponse, expected: Json) -> Json:
-    """Return the object that answers a request without `stream`."""
+    """Return the response object to a request without `stream`."""
     (last,) = _reported(_events(wire, body, demo_response)[-1:], expected)
     payload: Json = last.get("response", last)
     return payload
@@ -83,7 +83,7 @@ def _events(wire: str, body: Json, demo_response: DemoResponse) -> list[Json]:
 
 
 def _reported(events: list[Json], expected: Json) -> list[Json]:
-    """Remove the usage if the play has none."""
+    """Remove the usage if the play does not report it."""
     if expected.get("usage", {}) is not None:
         return events
     stored = [event for event in events if event.get("choices") != []]
@@ -145,7 +145,7 @@ def _with_between(steps: list[Json], events: list[Json], expected: Json) -> list
 
 
 def _is_delta(event: Json) -> bool:
-    """Return whether *event* adds content: no opening, role or announced call does."""
+    """Return whether *event* adds content; openings, roles and announced calls do not."""
     if "choices" not in event:
         return "delta" in event
     deltas = [choice["delta"] for choice in event["choices"]]

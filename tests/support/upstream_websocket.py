@@ -54,16 +54,19 @@ def accept(sock: Any, request: Request, headers: Json) -> None:
 
 
 class Conversation:
-    """What one connection remembers: its latest response."""
+    """The state of one connection: its latest response."""
 
     def __init__(self) -> None:
         self._response_id = ""
         self._items: list[Any] = []
-        self._input: list[Any] = []  # of the response under way
+        self._input: list[Any] = []  # of the running response
         self._output: list[Any] = []
 
     def complete_body(self, message: Json) -> Json | None:
-        """Return the body of the HTTP request that *message* stands for; None if it continues another one."""
+        """
+        Return the body of the HTTP request that *message* stands for; None if it continues an unknown
+        response.
+        """
         body = {**message, "stream": True}
         previous, items = body.pop("previous_response_id", None), body.get("input", [])
         del body["type"]

@@ -1,8 +1,8 @@
 """
-Responses of upstreams for every row of the verdict table, with what each has to lead to.
+Responses of upstreams for every row of the verdict table, with their expected consequences.
 
-What is expected is stated here in its own words, by the rules of the design and not by the table's
-consequences, so that a wrong row shows. `row_of` finds the row of a response.
+The expectations are stated independently, by the rules of the design and not by the consequences in the
+table, so that a wrong row is found. `row_of` finds the row of a response.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from app.streaming.upstream_errors import rejection_from_body, rejection_from_ev
 Json = dict[str, Any]
 
 MODEL, OTHER_MODEL = "m-1", "n-1"
-NAMED_SECONDS = 30  # a wait that an upstream names: longer than any request waits, shorter than a window
+NAMED_SECONDS = 30  # an upstream's wait: longer than requests wait, shorter than a usage window
 LONG_SECONDS = 3600
 PAGE = "<!DOCTYPE html><html><title>Just a moment...</title></html>"
 SSE = {"content-type": "text/event-stream"}
@@ -46,12 +46,12 @@ class Expected:
     """What one failure does to its account, and what it means for the caller."""
 
     state: str = "active"  # of the account
-    model_state: str = ""  # of the model at the account; empty: it does not rest
-    seconds: float | None = 0.0  # how long either lasts where the upstream names no end; None: no end
-    requests_of_three: int = 3  # upstream requests where each of three accounts fails like this
-    same_again: bool = False  # whether a fourth may go to an account that has failed already
-    reply: tuple[int, str] | None = None  # status and code where all fail; None: those of the upstream
-    only_one: bool = False  # whether one request does this to one account at most
+    model_state: str = ""  # of the model at the account; empty: it stays available
+    seconds: float | None = 0.0  # how long either lasts if the upstream names no end; None: without end
+    requests_of_three: int = 3  # upstream requests if each of three accounts fails like this
+    same_again: bool = False  # whether a fourth one may go to an account that has failed already
+    reply: tuple[int, str] | None = None  # status and code if all fail; None: those of the upstream
+    only_one: bool = False  # whether one request does this to at most one account
 
     @property
     def tries_another(self) -> bool:
@@ -59,7 +59,7 @@ class Expected:
 
     @property
     def states_of_three(self) -> list[str]:
-        """Return the states of three accounts of which as many failed as one request tries, sorted."""
+        """Return, sorted, the states of three accounts of which as many failed as one request tries."""
         if self.state == "credential_dead":
             return ["active", "credential_dead", "suspected"]
         if self.only_one or self.state == "suspected":
@@ -89,9 +89,9 @@ REFUSED = Expected(
 @dataclass(frozen=True, slots=True)
 class Case:
     """
-    One response: a play of the scripted upstream, or *error* for what has none.
+    One response: a play of the scripted upstream, or *error* if no play produces it.
 
-    *error* is what the client of upstreams makes of a play that is not a refusal.
+    *error* is what the upstream client raises for a play that is not a refusal.
     """
 
     name: str
@@ -103,11 +103,11 @@ class Case:
     base_url: str = ""  # in place of the scripted upstream's
     limits: Json = field(default_factory=dict)  # time limits of the pool, in seconds
     limits_of_three: Json = field(default_factory=dict)  # the same where every account fails
-    is_core_only: bool = False  # whether only chat and responses can meet it
+    is_core_only: bool = False  # whether only chat and responses can receive it
 
     @property
     def body(self) -> Json:
-        """Return the error object of the play, {} where it has none."""
+        """Return the error object of the play, {} if it has none."""
         assert self.play is not None
         found = self.play.get("body", {}) if self.is_refusal else self.play if self.is_event else {}
         inner = found.get("error", found) if isinstance(found, dict) else {}
@@ -151,7 +151,7 @@ class Case:
         return error.retry_after_seconds is not None or error.resets_at is not None
 
     def with_wait(self) -> Case:
-        """Return the same failure of an upstream that names NAMED_SECONDS, if a request could wait for it."""
+        """Return the same failure with a wait of NAMED_SECONDS, if a request could wait for it."""
         refused = isinstance(self.rejection(), UpstreamRejected)
         if self.play is None or self.names_end or not refused or not self.expected.same_again:
             return self
@@ -163,7 +163,7 @@ class Case:
 
 
 def row_of(error: UpstreamError, kind: str = "openai") -> int:
-    """Return the number of the row that decides about *error*."""
+    """Return the number of the row that applies to *error*."""
     return next(number for number, rule in enumerate(RULES) if rule.fits(error, kind, MODEL))
 
 
@@ -204,7 +204,7 @@ def stream(*steps: Json) -> Json:
 
 
 def huge_event() -> Json:
-    """Return the play of one event of 24 MiB, in a few kilobytes."""
+    """Return the play of one event of 24 MiB, which is itself only a few kilobytes."""
     data = gzip.compress(b"data: " + bytes(24 * 1024 * 1024))
     headers = {**SSE, "content-encoding": "gzip"}
     return {"status": 200, "headers": headers, "steps": [{"send_b64": base64.b64encode(data).decode()}]}
@@ -346,7 +346,7 @@ PLAYED = tuple(case for case in CASES if case.play is not None)
 
 
 def variants() -> Iterator[Case]:
-    """Yield the other answers of each row: one for each of its codes and of its listed statuses."""
+    """Yield the other responses of each row: one for each of its codes and of its listed statuses."""
     seen: set[tuple[int, object]] = set()
     for case in PLAYED:
         rule = RULES[case.row]

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback that answers by a script and remembers what it received."""
+"""A receiver of webhooks on loopback that answers by a script, and records what it receives."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Received:
         return value
 
     def alerts(self) -> list[tuple[str, str]]:
-        """The (status, key) of each alert of a message as JSON."""
+        """Return the (status, key) of each alert of a message in JSON."""
         return [(alert["status"], alert["key"]) for alert in self.json()["data"]["alerts"]]
 
 
@@ -45,7 +45,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook?token=t0ken"
 
     def take(self) -> list[Received]:
-        """Return what has arrived since the last call."""
+        """Return the messages that arrived since the last call."""
         taken, self.received = self.received, []
         self.arrived.clear()
         return taken

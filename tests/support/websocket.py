@@ -1,4 +1,4 @@
-"""A WebSocket client of the gateway, which speaks the Responses API's messages."""
+"""A WebSocket client of the gateway that uses the messages of the Responses API."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SocketClient:
         return self.until_end(fields.get("stream_id"))
 
     def close_code(self, seconds: float = 20) -> int:
-        """Read until the gateway ends the connection, and return the code of its Close."""
+        """Read until the gateway closes the connection, and return the code of its Close frame."""
         try:
             while True:
                 self.connection.recv(timeout=seconds)
@@ -69,5 +69,5 @@ def socket_of(pool: PoolOfTest, key: str, path: str = PATH, **options: Any) -> I
 
 
 def text_in(events: list[Json]) -> str:
-    """Return the text of the response that *events* are."""
+    """Return the text of the response that consists of *events*."""
     return "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")

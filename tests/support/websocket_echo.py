@@ -1,4 +1,6 @@
-"""`app.wsgi`, but each WebSocket sends messages back, over the connection class of the gateway."""
+"""
+`app.wsgi`, but each WebSocket returns the messages that it receives, over the gateway's connection class.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ LIMITS = ConnectionLimits(MAX_MESSAGE_BYTES, slow_client_seconds=30.0)
 
 
 class EchoConnection(WebSocketConnection):
-    """Knows whether the message that it receives is text."""
+    """Records whether the message that it receives is text."""
 
     __slots__ = ("is_text",)
 
@@ -56,7 +58,7 @@ class Echo:
 
 
 class EchoOrGateway:
-    """The gateway without its WebSocket endpoint, and the echo in its place."""
+    """The gateway, with the echo in place of its WebSocket endpoint."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(gateway, name)

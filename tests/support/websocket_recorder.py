@@ -39,9 +39,9 @@ class Recorded:
 
     def faults(self) -> list[str]:
         """
-        Return what a client could not cope with: an error without a status, a message after an end.
+        Return faults that clients do not tolerate: an error without a status, a message after an end.
 
-        For connections without lanes. Source: the Codex CLI ignores the former, and reads the latter as the
+        For connections without lanes. Source: the Codex CLI ignores the former, and takes the latter for the
         beginning of its next response.
         """
         found = [
@@ -108,7 +108,7 @@ class SocketRecorder:
 def _pass_on(
     source: ServerConnection | ClientConnection, target: ServerConnection | ClientConnection, seen: list[Json]
 ) -> None:
-    """Pass on all messages of *source*, then how it ended."""
+    """Pass on all messages of *source*, then how the connection ended."""
     try:
         with suppress(ConnectionClosed):
             while True:

@@ -1,4 +1,4 @@
-"""What the chat servers have in common: their rules for conversations, and the frames of a stream."""
+"""What the chat servers share: their rules for conversations, and the frames of a stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNCALLED = "Messages with role 'tool' must be a response to a preceding message 
 
 
 def next_turn(body: Json, steps: list[Json], call_id: str) -> Turn:
-    """Return the turn that answers *body*; *call_id* is a pattern with the step and the position in it."""
+    """Return the turn that answers *body*; *call_id* is a pattern that includes the step and the position."""
     if not body.get("tools"):
         return Turn(TITLE)
     messages = body["messages"]

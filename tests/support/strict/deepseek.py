@@ -43,7 +43,9 @@ def check(body: Json, steps: list[Json]) -> None:
 
 
 def _thought_fault(messages: list[Json], steps: list[Json]) -> str | None:
-    """A thought may be empty, but it may neither be absent nor be that of another turn."""
+    """
+    Return the fault in thoughts: one may be empty, but it may be neither absent nor that of another turn.
+    """
     thoughts = {
         CALL_ID.format(step=number, at=at): step["thought"]
         for number, step in enumerate(steps)

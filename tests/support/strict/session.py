@@ -25,7 +25,7 @@ TITLE = "A title"  # the response to a request without tools: agents have their 
 
 @dataclass(frozen=True)
 class Refused(Exception):
-    """The server refuses the request: status, body and content type of its response."""
+    """The server refuses the request; status, body and content type of its response."""
 
     body: Any
     status: int = 400
@@ -44,7 +44,7 @@ class Called:
 
 @dataclass(frozen=True)
 class Turn:
-    """What the server answers."""
+    """The content of one turn of the server."""
 
     text: str = ""
     thought: str = ""
