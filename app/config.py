@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 RECORDED_MIB, MAX_RECORDED_MIB = 256, 1024 * 1024
 RESPONSES_BODY_TIMES = 4
 MAX_TIME_LIMIT_SECONDS = 86_400  # a day: longer than any response, and accepted by timers
-MAX_METRICS_KEYS = 10_000  # eight series each
+MAX_METRICS_KEYS = 10_000  # each has eight series
 MAX_SETTING_CHARS = 65_536  # room for hundreds of secret keys
 FERNET_KEY_BYTES = 32
 MAX_SHOWN_CHARS = 200  # how much of a value an error shows
@@ -129,7 +129,7 @@ class Settings:
     roles: tuple[RoleRule, ...] = ()  # roles of operators whom the issuer or the proxy signs in
     sign_out_url: str = ""  # where the sign-in at the issuer or the proxy ends
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
-    metrics_keys: int = 0  # API keys that have metrics of their own; 0: none are counted by key
+    metrics_keys: int = 0  # number of API keys with their own metrics; 0: none
     # off: the header Idempotency-Key is ignored; or MiB that the responses stored for it may take in a pool
     idempotency: str = "on"
     # origins of web pages that may call the model endpoints; empty: none

@@ -105,7 +105,7 @@ class Account:
     failures_in_a_row: int = 0  # how many of its newest attempts failed
     suspicions: int = 0  # number of newest attempts that gave reason for suspicion; 0 during a test
     latest_failure: str = ""  # the `Failure` of the newest failed attempt
-    unproven: str = ""  # the `Failure` of its newest test, if it has not answered since: it comes last
+    unproven: str = ""  # `Failure` of the newest test, until it answers: it is selected last
     refused: tuple[RefusedField, ...] = ()  # fields that its server refuses, learned from errors
     unknown_usage: tuple[str, ...] = ()  # names in a usage of its server that has no known count
     unknown_usage_at: int = 0  # when that usage was reported, Unix seconds

@@ -12,7 +12,7 @@ from app.errors import GatewayError, UpstreamError
 
 OK = "ok"
 FAILED = "failed"  # an error without a code
-# Other failures concern the query alone: a server may have no list of models, or not show it to this key.
+# Other failures concern only the query: a server may have no list of models, or hide it from this key.
 SHOWS_NO_ANSWER = frozenset(
     {Failure.CREDENTIAL, Failure.UNREACHABLE, Failure.RESET, Failure.SLOW, Failure.BLOCKED}
     | {Failure.SERVER_ERROR, Failure.REDIRECTED}
@@ -43,7 +43,7 @@ class JobResult:
 
     @property
     def unanswered(self) -> str:
-        """The failure, where it shows that the account does not answer requests either; else ''."""
+        """The failure, if it shows that the account does not answer requests either, else ''."""
         return self.failure if self.failure in SHOWS_NO_ANSWER else ""
 
     @property

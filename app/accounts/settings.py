@@ -68,7 +68,7 @@ def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
                 pattern,
                 {name: min(seconds, MAX_TIME_LIMIT_SECONDS) for name, seconds in limits[pattern].items()},
             )
-            for pattern in sorted(limits, key=_how_special)
+            for pattern in sorted(limits, key=_specificity)
         ),
         **{name: stored[name] for name in (*FLAGS, *CHOICES, *POOL_NUMBERS) if name in stored},
     )
@@ -103,7 +103,7 @@ def check_settings(text: str) -> None:
             raise InvalidRequest(f"{name} must be true or false", param=name)
 
 
-def _how_special(pattern: str) -> tuple[bool, int, str]:
+def _specificity(pattern: str) -> tuple[bool, int, str]:
     return pattern != EVERY_MODEL, len(pattern), pattern
 
 

@@ -1,9 +1,9 @@
 """
 Requests, tokens and cost by API key, for Prometheus.
 
-The first keys that the processes of this service count, up to a number, have series of their own; all
-others share the key OTHER. Which these are does not change until the service starts again, also where one is
-removed: no counter ever shrinks.
+The first keys that the processes of this service count, up to a maximum, have their own series; all others
+share the key OTHER. The choice does not change until the service starts again, even if a key is removed, so
+that no counter ever shrinks.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _COST = Counter("poolgate_key_cost_dollars", "Cost by API key.", KEY_LABELS)
 
 
 class KeyMetrics:
-    """Counts *most* keys one by one; processes agree on them by the file *names*, if there is one."""
+    """Counts up to *most* keys separately; the file *names*, if any, has those on which processes agree."""
 
     def __init__(self, most: int, names: Path | None) -> None:
         self._most = most
         self._names = names
-        self._is_own: dict[str, bool] = {}  # pool and name of a key -> whether it has series of its own
+        self._is_own: dict[str, bool] = {}  # pool and name of a key -> whether it has its own series
 
     def observe(self, key: ApiKey, entry: Mapping[str, Any], *, is_refused: bool) -> None:
-        """Count a request that ended; *entry* is its ledger entry, empty where it was not admitted."""
+        """Count a request that ended; *entry* is its ledger row, empty if it was not admitted."""
         if not entry and not is_refused:
             return
         labels = self._labels(key)
@@ -52,12 +52,12 @@ class KeyMetrics:
         if is_own is None:
             try:
                 is_own = self._is_own[name] = self._take(name)
-            except OSError:  # no descriptors, or no space: the next time
+            except OSError:  # no descriptor or no disk space: it is tried again with the next request
                 is_own = False
         return (key.pool, key.name, key.team) if is_own else (key.pool, OTHER, "")
 
     def _take(self, name: str) -> bool:
-        """Return whether the key *name* has its own series, from now on if there is room. Raises OSError."""
+        """Give the key *name* its own series if there is room; return whether it has one. Raises OSError."""
         if self._names is None:
             return sum(self._is_own.values()) < self._most
         with self._names.open("a+") as file:
@@ -71,7 +71,7 @@ class KeyMetrics:
 
 
 def of_service(most: int) -> KeyMetrics | None:
-    """Return what counts *most* keys one by one in this service; None where none is to be counted."""
+    """Return the metrics of this service that count up to *most* keys; None if *most* is 0."""
     folder = shared_folder()
     return KeyMetrics(most, folder and folder / "keys") if most else None
 

@@ -108,7 +108,7 @@ def make_context(
     body, raw_body = _without_disguised(client_protocol, body) if raw is None else (body, raw)
     if lost:
         raw_body = raw_body._replace(dropped=(*raw_body.dropped, *nameable(lost)))
-    contexts = _Contexts(client_protocol, body, body_bytes, options, raw_body, is_raw=raw is not None)
+    contexts = _ContextBuilder(client_protocol, body, body_bytes, options, raw_body, is_raw=raw is not None)
     key = contexts.key
     names = body.get("fallbacks") or ()
     if key.routes == NONE_SET and not names:
@@ -117,7 +117,7 @@ def make_context(
     return contexts.by_routes((body["model"], *names), table, target)
 
 
-class _Later(Sequence[RequestContext]):
+class _LazyContexts(Sequence[RequestContext]):
     """Requests to other models. Each is made when it is needed, because most never are."""
 
     __slots__ = ("_makers",)
@@ -132,7 +132,7 @@ class _Later(Sequence[RequestContext]):
         return self._makers[number]()
 
 
-class _Contexts:
+class _ContextBuilder:
     """Makes the contexts of a client's request, one for each model that may answer."""
 
     __slots__ = (
@@ -195,7 +195,7 @@ class _Contexts:
                 self._check(chosen.model)
                 makers.append(partial(self.of_model, chosen, number))
         first = makers[0]()
-        return first.with_fallbacks(_Later(makers[1:])) if len(makers) > 1 else first
+        return first.with_fallbacks(_LazyContexts(makers[1:])) if len(makers) > 1 else first
 
     def _of_route(self, route: ModelRoute, name: str, number: int) -> Iterator[Callable[[], RequestContext]]:
         """Yield functions that make the requests to the targets of *route*, in the order of their tries."""

@@ -241,7 +241,7 @@ class ModelAttempt(ProtocolAttempt):
         """Return the upstream's events from one read, up to a terminal one, and the stage of the response."""
         decoder = self._decoder
         if decoder is None:
-            decoder = self._decoder = self._begun(data)
+            decoder = self._decoder = self._choose_decoder(data)
             if decoder is None:
                 return [], Stage.QUIET
         comments = decoder.comments
@@ -263,7 +263,7 @@ class ModelAttempt(ProtocolAttempt):
         self.raw_events += [payload for payload in raw[: len(events)] if payload]
         return events, stage
 
-    def _begun(self, data: bytes) -> EventDecoder | ObjectDecoder | None:
+    def _choose_decoder(self, data: bytes) -> EventDecoder | ObjectDecoder | None:
         """Return the decoder of a response that begins with *data*, None while that is blank."""
         decoder = decoder_for(self.request.protocol, self._content_type, data)
         if decoder is None:

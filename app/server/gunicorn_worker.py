@@ -162,12 +162,12 @@ def _has_body(req: Any) -> bool:
 
 def _should_close(req: Any, connection: ClientConnection) -> bool:
     """Return whether the connection ends with this request, as it does if much of the body is unread."""
-    if not req.must_close and _is_much_left(req.body):
+    if not req.must_close and _has_long_rest(req.body):
         req.must_close = connection.lingers = True
     return bool(type(req).should_close(req))
 
 
-def _is_much_left(body: Any) -> bool:
+def _has_long_rest(body: Any) -> bool:
     if isinstance(body, ContinueBody) and not body.is_continue_sent:
         return True  # the client may never send the body
     reader = body.reader

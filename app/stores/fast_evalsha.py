@@ -25,8 +25,8 @@ READ_BYTES = 65536
 _INCOMPLETE = object()
 
 
-class _Line(NamedTuple):
-    """A connection of the pool, with its socket and the parser of its replies."""
+class _IdleConnection(NamedTuple):
+    """An idle connection of the pool, with its socket's receiver and the parser of its replies."""
 
     connection: Any
     receiver: Receiver
@@ -39,7 +39,7 @@ class FastScriptClient:
     def __init__(self, client: StoreClient) -> None:
         self._client = client
         self._pool: Any = client.connection_pool
-        self._idle: list[_Line] = []
+        self._idle: list[_IdleConnection] = []
         self._process = os.getpid()
 
     def evalsha(self, digest: str, keys: int, *args: Any) -> Any:
@@ -56,26 +56,26 @@ class FastScriptClient:
             raise store_error(error) from error
 
     def _evalsha(self, digest: str, keys: int, *args: Any) -> Any:
-        line = self._take()
+        idle = self._take()
         try:
-            send_all(line.connection._sock, hiredis.pack_command(("EVALSHA", digest, keys, *args)))
-            reply = _reply(line)
+            send_all(idle.connection._sock, hiredis.pack_command(("EVALSHA", digest, keys, *args)))
+            reply = _reply(idle)
         except TimeoutError:
-            self._drop(line)
+            self._drop(idle)
             raise redis.TimeoutError("Timeout reading from socket") from None
         # The server may have closed the idle connection: redis-py retries
         except (OSError, redis.ConnectionError):
-            self._drop(line)
+            self._drop(idle)
             return self._client.evalsha(digest, keys, *args)
         except BaseException:
-            self._drop(line)
+            self._drop(idle)
             raise
-        self._return(line)
+        self._return(idle)
         if isinstance(reply, redis.RedisError):
             raise reply
         return reply
 
-    def _take(self) -> _Line:
+    def _take(self) -> _IdleConnection:
         if self._process != os.getpid():  # after a fork: these connections are the parent's
             self._idle, self._process = [], os.getpid()
         if self._idle:
@@ -84,29 +84,29 @@ class FastScriptClient:
         replies = hiredis.Reader(
             replyError=connection._parser.parse_error, encoding="utf-8", notEnoughData=_INCOMPLETE
         )
-        return _Line(connection, Receiver(connection._sock), replies)
+        return _IdleConnection(connection, Receiver(connection._sock), replies)
 
-    def _return(self, line: _Line) -> None:
-        self._idle.append(line)
+    def _return(self, idle: _IdleConnection) -> None:
+        self._idle.append(idle)
         if len(self._idle) > MAX_IDLE:
             surplus = self._idle.pop()
             surplus.receiver.close()
             self._pool.release(surplus.connection)
 
-    def _drop(self, line: _Line) -> None:
-        line.receiver.close()
-        line.connection.disconnect()  # a late reply must not reach the next caller
-        self._pool.release(line.connection)
+    def _drop(self, idle: _IdleConnection) -> None:
+        idle.receiver.close()
+        idle.connection.disconnect()  # a late reply must not reach the next caller
+        self._pool.release(idle.connection)
 
 
-def _reply(line: _Line) -> Any:
-    while (reply := line.replies.gets()) is _INCOMPLETE:
-        data = line.receiver.receive(READ_BYTES, line.connection.socket_timeout)
+def _reply(idle: _IdleConnection) -> Any:
+    while (reply := idle.replies.gets()) is _INCOMPLETE:
+        data = idle.receiver.receive(READ_BYTES, idle.connection.socket_timeout)
         if data is None:
             raise TimeoutError
         if not data:
             raise ConnectionResetError("the server closed the connection")
-        line.replies.feed(data)
+        idle.replies.feed(data)
     if isinstance(reply, redis.ConnectionError):  # for example, the server is still loading its data
         raise reply
     return reply

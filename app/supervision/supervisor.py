@@ -58,7 +58,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C is for the supervisor, which lets streams finish
-            preexec_fn=lambda: _end_with(supervisor),
+            preexec_fn=lambda: _end_with_parent(supervisor),
         )
 
     def restart_at(self) -> float | None:
@@ -175,7 +175,7 @@ def _signals() -> int:
     return read
 
 
-def _end_with(supervisor: int) -> None:
+def _end_with_parent(supervisor: int) -> None:
     """In the child, make the kernel send SIGTERM when the supervisor dies."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -233,9 +233,9 @@ class Session:
             del self._running[create.lane]
             self._budget.give(create.size)
             self._active_at = time.monotonic()
-            self._go_on()
+            self._start_next_or_close()
 
-    def _go_on(self) -> None:
+    def _start_next_or_close(self) -> None:
         """After a response has ended, start waiting messages or close the connection."""
         if self._is_over():
             for create in self._take_waiting():
