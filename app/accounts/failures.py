@@ -66,8 +66,9 @@ MISSING_SECONDS = 300.0  # how long a model that an account lacks is not request
 @dataclass(frozen=True, slots=True)
 class Consequence:
     """
-    *state* is the new state of the account, None if it stays active; *model_state* that of the model there.
+    What a failure changes at its account, and what the caller receives.
 
+    *state* is the new state of the account, None if it stays active; *model_state* that of the model there.
     *seconds* is how long it lasts if the upstream names no end; None: until someone acts.
     """
 

@@ -1,5 +1,5 @@
 """
-The x-codex-* headers: the average use of the usage windows of a pool's ChatGPT accounts, or of those
+The x-codex-* headers: the mean usage in the usage windows of a pool's ChatGPT accounts, or of those accounts
 that the API key is bound to.
 
 Only known values are sent, and only where the pool's settings allow it.

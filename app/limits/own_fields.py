@@ -1,5 +1,5 @@
 """
-Fields of requests that the operator of an account may have left out or set: no field that is checked.
+The request fields that the settings of an account may remove or set: none that the gateway checks.
 
 The gateway checks and charges the request that its caller sent. So an account's own fields must not choose
 another model, a longer response, more choices, more input or another price, by any spelling of a name that

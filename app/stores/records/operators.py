@@ -245,7 +245,7 @@ class NewAdminToken:
 
 
 def checked_role(text: str) -> Role:
-    """Raises InvalidRequest."""
+    """Return the role called *text*. Raises InvalidRequest for an unknown one."""
     try:
         return Role(text)
     except ValueError:
@@ -253,7 +253,7 @@ def checked_role(text: str) -> Role:
 
 
 def checked_scope(text: str) -> TokenScope:
-    """Raises InvalidRequest."""
+    """Return the scope called *text*. Raises InvalidRequest for an unknown one."""
     try:
         return TokenScope(text)
     except ValueError:
