@@ -145,7 +145,7 @@ def _find(name: str) -> Operator:
 
 
 def _lacking() -> list[str]:
-    """Return the names of operators whom a password alone signs in."""
+    """Return the names of operators who can sign in with a password alone."""
     return [one.name for one in _operator_stores().operators.all() if one.lacks_second_factor]
 
 

@@ -208,7 +208,7 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 @click.option(
     "--second-factor",
     type=click.Choice(["required", "optional"]),
-    help="Of operators who sign in with a password; those without one set it up first.",
+    help="For operators who sign in with a password; those without one must set it up first.",
 )
 @with_store
 def policy(services: Services, as_json: bool, second_factor: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Check that operators have what is required of their sign-in."""
+"""Check that operators satisfy the requirements for signing in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.operations.diagnostic import Diagnostic, Level
 
 
 def check_operators(stores: CheckStores) -> Iterator[Diagnostic]:
-    """Yield how many operators lack a second factor that is required; only owners see their names."""
+    """Yield how many operators lack a required second factor; only owners see their names."""
     if not stores.sign_in_policy.current().second_factor_required:
         return
     lacking = sum(one.lacks_second_factor and not one.suspended for one in stores.operators.all())

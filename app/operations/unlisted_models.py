@@ -13,7 +13,7 @@ from app.patterns import matches
 from app.stores.records.limits import Limit
 from app.stores.records.model_routes import GROUP_PREFIX, ModelRoute, RouteTarget
 
-MAX_NAMES = 5  # of models and of accounts in a sentence
+MAX_NAMES = 5  # names of models, and of accounts, in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class UnlistedModels:
 
 
 def unlisted_names(names: Sequence[str], accounts: Sequence[Account], routes: RouteTable) -> UnlistedModels:
-    """Return which of *names*, models or patterns, no route serves and none of *accounts* lists."""
+    """Return those of *names*, models or patterns, that no route serves and none of *accounts* lists."""
     models = [name for name in names if not routes_match(routes, name)]
     missing = [model for model in models if not any(lists_model(one, model) for one in accounts)]
     return _unlisted(missing, accounts)
@@ -56,7 +56,7 @@ def unlisted_in_limits(
 
 
 def unlisted_targets(route: ModelRoute, accounts: Sequence[Account]) -> UnlistedModels:
-    """Return the models of *route* that none of *accounts* which it may use lists."""
+    """Return the models of *route* that none of the *accounts* allowed for them lists."""
     if not accounts:
         return UnlistedModels()
     missing: list[str] = []
@@ -70,12 +70,12 @@ def unlisted_targets(route: ModelRoute, accounts: Sequence[Account]) -> Unlisted
 
 
 def routes_match(routes: RouteTable, name: str) -> bool:
-    """Return whether a model route applies to *name*, or to a name that it matches as a pattern."""
+    """Return whether a route applies to *name* or, if *name* is a pattern, to a name that it matches."""
     return routes.find(name) is not None or any(matches(name, exact) for exact in routes.exact)
 
 
 def lists_model(account: Account, name: str) -> bool:
-    """Return whether *account* offers *name*, or a model that it matches as a pattern."""
+    """Return whether *account* offers *name* or, if *name* is a pattern, a model that it matches."""
     return any(matches(name, model) for model in account.offered_models)
 
 
@@ -86,13 +86,13 @@ def _is_counted(pattern: str, account: Account) -> bool:
 
 
 def _may_use(target: RouteTarget, account: Account) -> bool:
-    """Return whether *target* may be served by *account*: it names it, its group, or no account."""
+    """Return whether *target* allows *account*: by name, by group, or because it allows any account."""
     names = target.accounts
     return not names or account.id in names or f"{GROUP_PREFIX}{account.group}" in names
 
 
 def _unlisted(missing: Sequence[str], accounts: Sequence[Account]) -> UnlistedModels:
-    """Return *missing* and the silent ones of *accounts*; nothing in a pool without accounts."""
+    """Return *missing* and those of *accounts* that have listed nothing; empty in a pool without accounts."""
     if not missing or not accounts:
         return UnlistedModels()
     return UnlistedModels(tuple(dict.fromkeys(missing)), _silent(accounts))
@@ -104,7 +104,7 @@ def _silent(accounts: Iterable[Account]) -> tuple[str, ...]:
 
 
 def _some(names: Sequence[str]) -> str:
-    """Return *names*, the first MAX_NAMES of more: `a, b and 3 more`."""
+    """Return the first MAX_NAMES of *names* and the number of the others: `a, b and 3 more`."""
     shown = names if len(names) <= MAX_NAMES else names[: MAX_NAMES - 1]
     rest = len(names) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -38,7 +38,7 @@ class TeamView:
 
 
 def filter_teams(teams: Iterable[Team], query: Mapping[str, str]) -> list[Team]:
-    """Return those of *teams* that *query* selects by `q`, a part of the name, and by `state`."""
+    """Return those of *teams* that match `q`, a part of the name, and `state` in *query*."""
     text, state = query.get("q", "").strip().lower(), query.get("state", "").strip()
     return [team for team in teams if text in team.name.lower() and state in ("", team.state)]
 

@@ -104,7 +104,7 @@ GROUPS = {  # by blueprint, in the order of the reference
     "resolution": "Which models a name resolves to.",
     "operators": "People who may sign in to the pages, their roles and sessions.",
     "sign_in_policy": "What is required of operators who sign in.",
-    "invitations": "Links by which people become operators.",
+    "invitations": "One-time links with which people become operators.",
     "prices": "What models cost.",
     "usage": "Usage by time, key, account and model.",
     "requests": "The ledger of requests.",

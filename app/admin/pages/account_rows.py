@@ -20,7 +20,7 @@ def read_rows(services: Services, pool: str) -> list[AccountRow]:
 
 
 def make_rows(services: Services, pool: str, usage: UsageReading) -> list[AccountRow]:
-    """Return the same of *usage*, from which the page has more."""
+    """Do the same with a *usage* that the page has read for other parts, too."""
     now = services.clock.now()
     series = usage.read(usage.range_of(Span.MONTH), Grouping.ACCOUNT)
     identities = services.accounts.identities(pool)

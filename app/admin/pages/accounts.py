@@ -37,7 +37,7 @@ from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 from schemas.accounts import AccountInput
 
 NUMBERS = ("cap", "weight", "group")
-STREAMING = ((POOL_SETTING, "as the pool is set"), ("auto", "auto"), ("always", "always"), ("never", "never"))
+STREAMING = ((POOL_SETTING, "the pool's setting"), ("auto", "auto"), ("always", "always"), ("never", "never"))
 # titles of the kinds that the form adds; kinds with a known address come first
 KIND_CHOICES = sorted(
     (

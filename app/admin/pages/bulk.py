@@ -1,8 +1,8 @@
 """
 Changes of several rows of a list at once: keys, accounts or teams.
 
-A first form names the change and the selected rows; the page of the question lists them, and has the fields
-of the change. Each is changed by an operation of its own, so a fault of one does not stop the others.
+The form of the list names the change and the selected rows. The confirmation page lists these rows, and has
+the fields of the change. Each row is changed by its own operation, so a failure does not stop the others.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from schemas.bulk import MAX_BULK
 
 MAX_BACK_CHARS = 2000
 
-Apply = Callable[[str], object]  # changes what has the name; a text that it returns is shown
+Apply = Callable[[str], object]  # changes the object with that name; a returned text is shown
 
 
 @dataclass(frozen=True, slots=True)
 class BulkChange:
     """
-    A change of several objects; `text` is what follows from it.
+    A change of several objects; `text` describes its consequences.
 
-    `read` raises InvalidRequest or ValidationError, or records the errors in the form.
+    `read` raises InvalidRequest or ValidationError, or records errors in the form.
     """
 
-    verb: str  # of the button
-    done: str  # of the notice: `3 keys were …`
+    verb: str  # text of the button
+    done: str  # participle in the notice: `3 keys were …`
     text: str
     read: Callable[[Form], Apply]
     is_grave: bool = False
@@ -49,17 +49,17 @@ class BulkPage:
     changes: Mapping[str, BulkChange]
     template: str
     fields: Sequence[str]
-    matching: Callable[[Mapping[str, str]], Sequence[str]]  # the names that a list with this query has
-    choices: Callable[[Form], Mapping[str, object]] = lambda _: {}  # of the fields
-    workers: int = 1  # objects that are changed at the same time
+    matching: Callable[[Mapping[str, str]], Sequence[str]]  # names in the list with this query
+    choices: Callable[[Form], Mapping[str, object]] = lambda _: {}  # values for the fields
+    workers: int = 1  # objects that are changed in parallel
 
     @property
     def buttons(self) -> list[tuple[str, str, str]]:
-        """Return what `lists.bulk_bar` takes."""
+        """The buttons, in the form of `lists.bulk_bar`."""
         return [(do, one.verb, "danger" if one.is_grave else "quiet") for do, one in self.changes.items()]
 
     def respond(self, begun: Mapping[str, str] | None = None) -> Any:
-        """Show the question of a change, whose form begins with *begun*; make it once it is confirmed."""
+        """Show the confirmation, whose form begins with *begun*; once it is confirmed, make the change."""
         form = Form({**(begun or {}), **request.form}, *self.fields)
         change, names = self.changes.get(form["do"]), self._names(form)
         if change is None:
@@ -85,7 +85,7 @@ class BulkPage:
         return list(dict.fromkeys(request.form.getlist("name")))
 
     def _results(self, form: Form, change: BulkChange, results: Sequence[Result]) -> Any:
-        """Return to the list if there is no more to show than that all was done."""
+        """Show the results; return to the list if there is nothing more to show than the summary."""
         done = sum(result.ok for result in results)
         failed = len(results) - done
         summary = f"{counted(done, self.noun)} {'was' if done == 1 else 'were'} {change.done}."
@@ -106,16 +106,16 @@ class BulkPage:
         return {"section": self.section, "noun": self.noun, "change": change, "back": self._back(form)}
 
     def _back(self, form: Form) -> str:
-        """Return the address of the list that the form was sent from."""
+        """Return the address of the list that sent the form."""
         query = _query(form)
         return url_for(self.endpoint) + (f"?{urlencode(query)}" if query else "")
 
 
 def _query(form: Form) -> dict[str, str]:
-    """Return the query of the list that the form was sent from."""
+    """Return the query of the list that sent the form."""
     try:
         return dict(parse_qsl(urlsplit(form["back"][:MAX_BACK_CHARS]).query, max_num_fields=30))
-    except ValueError:  # no address, or too many fields
+    except ValueError:  # not an address, or too many fields
         return {}
 
 

@@ -1,4 +1,4 @@
-"""What can be done with several accounts at once."""
+"""Changes of several accounts at once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from app.errors import InvalidRequest
 from app.presentation.account_list import AccountFilter
 from schemas.accounts import AccountInput
 
-WORKERS = 16  # accounts that are queried at the same time, in threads without a request
-TEST_SECONDS = 15.0  # for one account
+WORKERS = 16  # accounts that are queried in parallel, in threads without a request
+TEST_SECONDS = 15.0  # of the test request of one account
 NUMBERS = ("weight", "group", "cap")
 
 bp = page_blueprint("bulk_accounts", "/bulk/accounts")
@@ -82,20 +82,20 @@ CHANGES = {
         "Pause", "paused", "They get no new requests. Requests in progress continue.", _pause
     ),
     "resume": BulkChange(
-        "Resume", "resumed", "They are used again, whatever the reason of their state.", _resume
+        "Resume", "resumed", "They get requests again, whatever took them out of use.", _resume
     ),
     "test": BulkChange(
         "Test",
         "tested",
-        f"Each is sent one short request for its cheapest model, and has {TEST_SECONDS:g} s to answer. "
-        "That may cost a fraction of a cent each.",
+        f"Each gets one short request for its cheapest model, and has {TEST_SECONDS:g} s to answer. "
+        "A test may cost a fraction of a cent.",
         _test,
     ),
     "models": BulkChange(
-        "Refresh models", "queried", "Each is queried for the models that it lists now.", _list_models
+        "Refresh models", "queried", "Each is queried for its current list of models.", _list_models
     ),
     "numbers": BulkChange(
-        "Set weight, group, cap", "changed", "What is left empty stays as it is.", _set_numbers
+        "Set weight, group, cap", "changed", "Empty fields stay as they are.", _set_numbers
     ),
     "remove": BulkChange(
         "Remove",
@@ -119,5 +119,5 @@ PAGE = BulkPage(
 
 @bp.post("")
 def change() -> Any:
-    """Show the question of a change of several accounts, or make it once it is confirmed."""
+    """Show the confirmation of a change of several accounts; once it is confirmed, make the change."""
     return PAGE.respond()

@@ -1,4 +1,4 @@
-"""What can be done with several keys at once."""
+"""Changes of several keys at once."""
 
 from __future__ import annotations
 
@@ -102,11 +102,11 @@ CHANGES = {
         "A label of this name is replaced; without a value it is removed.",
         _set_label,
     ),
-    "expiry": BulkChange("Set expiry", "changed", "From then on they are refused.", _set_expiry),
+    "expiry": BulkChange("Set expiry", "changed", "After that time they are refused.", _set_expiry),
     "limit": BulkChange(
         "Add a limit",
         "changed",
-        "Each key has this limit for itself. Usage earlier in its window counts.",
+        "Each key has this limit for itself. Usage since the start of its current window counts.",
         _add_limit,
     ),
     "remove": BulkChange(

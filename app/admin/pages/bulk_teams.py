@@ -1,4 +1,4 @@
-"""What can be done with several teams at once."""
+"""Changes of several teams at once."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ CHANGES = {
     "limit": BulkChange(
         "Add a limit",
         "changed",
-        "The keys of each team share this limit. Usage earlier in its window counts.",
+        "The keys of each team share this limit. Usage since the start of its current window counts.",
         _add_limit,
     ),
     "key_limits": BulkChange(
         "Set limits of new keys",
         "changed",
         "New keys of these teams get these limits in place of the present ones; without any, they get none. "
-        "Keys that exist stay as they are.",
+        "Existing keys stay as they are.",
         _set_key_limits,
     ),
     "remove": BulkChange(
@@ -93,5 +93,5 @@ PAGE = BulkPage(
 
 @bp.post("")
 def change() -> Any:
-    """Show the question of a change of several teams, or make it once it is confirmed."""
+    """Show the confirmation of a change of several teams; once it is confirmed, make the change."""
     return PAGE.respond(limit_rows.row_values())

@@ -52,7 +52,7 @@ def with_limits(services: Services, pool: str, rows: Sequence[KeyRow]) -> list[K
 
 
 def _last_use(key_id: str, exact: float | None, series: Series) -> LastUse | None:
-    """Return when a key was last used; of one that was used by an earlier version alone, the last point."""
+    """Return when a key was last used; for use that only an earlier version recorded, the last point."""
     if exact is not None:
         return LastUse(exact, is_exact=True)
     used = [index for index, amounts in series.lines.get(key_id, ()) if amounts[_REQUESTS]]

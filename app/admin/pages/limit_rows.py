@@ -85,7 +85,7 @@ def read_limits(form: Form, rows: int, prefix: str = "limit") -> list[Limit]:
 
 
 def read_new(form: Form) -> Callable[[], Limit]:
-    """Return a function that makes the limit in the first row of *form*, each time with an id of its own."""
+    """Return a function that creates the limit in the first row of *form*, with a new id at each call."""
     if not read_limits(form, 1) and not form.errors:
         form.add_error("limit_1_amount", "An amount is missing")
     return lambda: read_limits(form, 1)[0]
