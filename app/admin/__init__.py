@@ -38,7 +38,7 @@ def create_admin_app(services: WebServices, gateway: Application) -> Flask:
     app.extensions[EXTENSION] = services
     app.jinja_env.globals["guide"] = "/docs" if services.settings.admin_port is None else ""
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
-    sessions.prepare(app, services.operator_stores.cookie_keys)
+    sessions.COOKIE.prepare(app, services.operator_stores.cookie_keys)
     guard.prepare(app)
     headers.register(app)
     compression.register(app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flask import request
+
 from app.admin import sessions
 from app.admin.guard import operator
 from app.admin.pages.forms import Form
@@ -17,12 +19,14 @@ def check_rules(form: Form, name: str) -> None:
         form.add_error("new_password" if error.param == "password" else "name", error.message)
 
 
-def check_password(form: Form) -> bool:
+def is_confirmed(form: Form) -> bool:
     """
-    Return whether the form has the operator's password, which is required in case a browser was left open.
+    Return whether the form was sent with the operator's password: a browser may have been left open.
 
     Operators without a password need none. Otherwise records an error. Raises Locked after too many attempts.
     """
+    if request.method != "POST":
+        return False
     operator_stores = services().operator_stores
     if not operator_stores.operators.uses_password(operator()):
         return True

@@ -9,7 +9,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from app import administration
 from app.admin.guard import actor, operator, requires
 from app.admin.pages.forms import Form
-from app.admin.passwords import check_password
+from app.admin.passwords import is_confirmed
 from app.admin.services import services
 from app.durations import parse_duration
 from app.formatting import counted
@@ -47,7 +47,7 @@ def show() -> Any:
 def change_policy() -> Any:
     """Require a second factor of operators who sign in with a password, or no longer."""
     form, policy = Form(request.form, "second_factor", "password"), _operator_stores().policy.current()
-    if request.method == "POST" and check_password(form):
+    if is_confirmed(form):
         state = "required" if form["second_factor"] == "required" else "optional"
         form.redirect_errors("second_factor_required", "")
         with form.collect_errors():
@@ -62,7 +62,7 @@ def invite() -> Any:
     """Create an invitation and show its link, once."""
     initial = {"role": Role.VIEWER, "expires": "3d"}
     form = Form(request.form or initial, "role", "expires", "label", "password")
-    if request.method == "POST" and check_password(form):
+    if is_confirmed(form):
         with form.collect_errors():
             role, seconds = checked_role(form["role"]), parse_duration(form["expires"])
             invitation, secret = _operations().invite(role, seconds, form["label"], owner=operator())
@@ -85,7 +85,7 @@ def change_role(name: str) -> Any:
     """Give an operator another role."""
     found = _find(name)
     form = Form(request.form or {"role": found.role}, "role", "password")
-    if request.method == "POST" and check_password(form):
+    if is_confirmed(form):
         with form.collect_errors():
             role = checked_role(form["role"])
             _operations().set_role(found.name, role)
@@ -98,7 +98,7 @@ def change_role(name: str) -> Any:
 def reset_second_factor(name: str) -> Any:
     """Turn off the second factor of an operator who lost it."""
     found, form = _find(name), Form(request.form, "password")
-    if request.method == "POST" and check_password(form):
+    if is_confirmed(form):
         with form.collect_errors():
             _operations().remove_second_factor(found.name)
             return _done(f"The second factor of {found.name} was turned off.")
@@ -110,7 +110,7 @@ def reset_second_factor(name: str) -> Any:
 def unlink(name: str) -> Any:
     """Disconnect an operator from single sign-on."""
     found, form = _find(name), Form(request.form, "password")
-    if request.method == "POST" and check_password(form):
+    if is_confirmed(form):
         with form.collect_errors():
             ended = _operations().unlink(found.name)
             return _done(
@@ -133,7 +133,7 @@ def end_sessions(name: str) -> Any:
 def remove(name: str) -> Any:
     """Remove an operator."""
     found, form = _find(name), Form(request.form, "password")
-    if request.method == "POST" and check_password(form):
+    if is_confirmed(form):
         with form.collect_errors():
             _operations().remove_operator(found.name)
             return _done(f"{found.name} was removed.")

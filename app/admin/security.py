@@ -12,7 +12,7 @@ from app.admin import sessions
 from app.admin.guard import actor, operator, requires
 from app.admin.header_sign_in import header_user
 from app.admin.pages.forms import Form
-from app.admin.passwords import check_password, check_rules
+from app.admin.passwords import check_rules, is_confirmed
 from app.admin.services import services
 from app.errors import RoleNotAllowed
 from app.operations.operators import OperatorOperations
@@ -62,7 +62,7 @@ def password() -> Any:
     if form["new_password"] != form["new_password_again"]:
         form.add_error("new_password_again", "does not match the new password")
     check_rules(form, operator())
-    if not form.errors and check_password(form):
+    if not form.errors and is_confirmed(form):
         ended = _operator_operations().set_password(operator(), form["new_password"], but=sessions.secret())
         return _done(f"The password was changed. {_sessions_ended(ended)}")
     return _page("password", form=form), form.status
@@ -81,9 +81,9 @@ def factor() -> Any:
                 "codes", codes=_operator_operations().confirm_second_factor(operator(), form["code"])
             )
         return _enrollment(form, _operator_stores().operators.pending_second_factor(operator()))
-    if step == "begin" and check_password(form):
+    if step == "begin" and is_confirmed(form):
         return _enrollment(form, _operator_stores().operators.begin_second_factor(operator()))
-    if step == "off" and check_password(form):
+    if step == "off" and is_confirmed(form):
         with form.collect_errors():
             _operator_operations().remove_second_factor(operator())
             return _done("The second factor was turned off. The password alone is enough.")
@@ -111,7 +111,7 @@ def add_token() -> Any:
         fields: dict[str, Any] = {}
         with form.collect_errors():
             fields = AdminTokenInput().load(form.filled("expires"))
-        if not form.errors and check_password(form):
+        if not form.errors and is_confirmed(form):
             form.redirect_errors("expires_at", "expires")
             with form.collect_errors():
                 token, secret = _operator_operations().create_token(

@@ -7,49 +7,20 @@ anonymous clients, so they cannot fill the store.
 
 from __future__ import annotations
 
-import hashlib
 from typing import cast
 
-from flask import Flask, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import request, session
 
 from app import administration
 from app.admin.header_sign_in import header_mark
 from app.admin.services import services
+from app.admin.session_cookie import SessionCookie
 from app.server.client_address import ADDRESS
 from app.stores.records.operators import ActiveSession, Identity, SignInMethod
 from app.stores.sessions import LIFE_SECONDS
 
-COOKIE, SECURE_COOKIE = "poolgate", "__Secure-poolgate"
+COOKIE = SessionCookie("poolgate", "poolgate admin", "/admin", "Lax", LIFE_SECONDS)
 SECRET, HEADER_MARK = "sid", "by"
-
-
-class _Cookie(SecureCookieSessionInterface):
-    salt = "poolgate admin"
-    digest_method = staticmethod(hashlib.sha256)
-
-    def get_cookie_name(self, app: Flask) -> str:
-        """
-        Return the name of the cookie; browsers accept `__Secure-…` only over https, so http cannot set it.
-        """
-        return SECURE_COOKIE if request.is_secure else COOKIE
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        return request.is_secure
-
-
-def prepare(app: Flask, keys: tuple[str, ...]) -> None:
-    """Set up the cookie of *app*, signed with the first of *keys*; all of them are accepted."""
-    app.secret_key = keys[0]
-    app.config["SECRET_KEY_FALLBACKS"] = list(keys[1:])
-    app.config.update(
-        SESSION_COOKIE_PATH="/admin",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        PERMANENT_SESSION_LIFETIME=LIFE_SECONDS,
-        SESSION_REFRESH_EACH_REQUEST=False,
-    )
-    app.session_interface = _Cookie()
 
 
 def address() -> str:

@@ -23,7 +23,7 @@ from app.admin import sessions
 from app.admin.guard import actor, local_path, operator, requires
 from app.admin.header_sign_in import header_user
 from app.admin.pages.forms import Form
-from app.admin.passwords import check_password
+from app.admin.passwords import is_confirmed
 from app.admin.services import services
 from app.errors import GatewayError, NotFound, RoleNotAllowed, SignInRefused
 from app.operators.external_users import ExternalUser, PendingSignIn
@@ -85,7 +85,7 @@ def link() -> Any:
     user, form = header_user(), Form(request.form, "password")
     if services().oidc is None and user is None:
         raise NotFound("There is nothing at this address")
-    if request.method == "POST" and check_password(form):
+    if is_confirmed(form):
         if user is not None:
             return redirect(_link(user, operator()), 303)
         session["link"] = _seal({"operator": operator(), "until": time.time() + PENDING_SECONDS})
@@ -100,7 +100,7 @@ def unlink() -> Any:
     """Disconnect the signed-in operator from single sign-on; sessions that began by it end."""
     _require_free_role()
     form = Form(request.form, "password")
-    if request.method == "POST" and check_password(form):
+    if is_confirmed(form):
         with form.collect_errors():
             administration.operator_operations(services(), actor()).unlink(operator())
             flash("Single sign-on was disconnected.")

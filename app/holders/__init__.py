@@ -35,7 +35,7 @@ def create_holder_app(services: WebServices) -> Flask:
     app.url_map.merge_slashes = app.url_map.strict_slashes = False  # no redirects by werkzeug
     app.extensions[EXTENSION] = services
     app.config["MAX_CONTENT_LENGTH"] = client_timeouts.ANONYMOUS_BYTES
-    sessions.prepare(app, services.operator_stores.cookie_keys, ROOT)
+    sessions.COOKIE.prepare(app, services.operator_stores.cookie_keys)
     guard.prepare(app)
     layout.register(app)
     headers.register(app)

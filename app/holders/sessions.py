@@ -7,46 +7,17 @@ never the key itself. Nothing is stored for anonymous clients.
 
 from __future__ import annotations
 
-import hashlib
-
-from flask import Flask, request, session
-from flask.sessions import SecureCookieSessionInterface
+from flask import session
 
 from app.admin.services import services
+from app.admin.session_cookie import SessionCookie
 from app.errors import InvalidApiKey, TeamDisabled
+from app.holders import ROOT
 from app.stores.key_sessions import LIFE_SECONDS
 from app.stores.records.api_keys import ApiKey
 
-COOKIE, SECURE_COOKIE = "poolgate_key", "__Secure-poolgate_key"
+COOKIE = SessionCookie("poolgate_key", "poolgate key holder", ROOT, "Strict", LIFE_SECONDS)
 POOL, KEY, SECRET = "pool", "key", "sid"
-
-
-class _Cookie(SecureCookieSessionInterface):
-    salt = "poolgate key holder"
-    digest_method = staticmethod(hashlib.sha256)
-
-    def get_cookie_name(self, app: Flask) -> str:
-        """
-        Return the name of the cookie; browsers accept `__Secure-…` only over https, so http cannot set it.
-        """
-        return SECURE_COOKIE if request.is_secure else COOKIE
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        return request.is_secure
-
-
-def prepare(app: Flask, keys: tuple[str, ...], path: str) -> None:
-    """Set up the cookie of *app* for *path*, signed with the first of *keys*; all of them are accepted."""
-    app.secret_key = keys[0]
-    app.config["SECRET_KEY_FALLBACKS"] = list(keys[1:])
-    app.config.update(
-        SESSION_COOKIE_PATH=path,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Strict",
-        PERMANENT_SESSION_LIFETIME=LIFE_SECONDS,
-        SESSION_REFRESH_EACH_REQUEST=False,
-    )
-    app.session_interface = _Cookie()
 
 
 def sign_in(key: ApiKey, presented: str) -> bool:

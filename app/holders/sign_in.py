@@ -9,6 +9,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 
 from app.admin.guard import check_form
 from app.admin.pages.forms import Form
+from app.admin.retry_after import with_retry_after
 from app.admin.services import services
 from app.admin.sessions import address
 from app.errors import GatewayError, InvalidApiKey, TeamDisabled
@@ -60,6 +61,4 @@ def _page(error: GatewayError | None = None) -> Response:
     page = make_response(
         render_template("holders/sign_in.html", form=Form({}, "key"), message=message), status
     )
-    if error is not None and error.retry_after_seconds is not None:
-        page.headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
-    return page
+    return page if error is None or error.retry_after_seconds is None else with_retry_after(page, error)
