@@ -62,6 +62,10 @@ PAGES = {
     "operators": "/admin/security/operators",
     "second factor of operators": "/admin/security/operators/policy",
     "invite an operator": "/admin/security/operators/invite",
+    "role of an operator": "/admin/security/operators/ann/role",
+    "second factor of an operator": "/admin/security/operators/ann/second-factor",
+    "disconnect an operator": "/admin/security/operators/ann/unlink",
+    "remove an operator": "/admin/security/operators/ann/remove",
     "create an admin token": "/admin/security/tokens",
 }
 
