@@ -327,7 +327,7 @@ class TestEligibility:
             store.account(f"a{number:03}", cap=1)
         for number in range(199):
             held = store.admit(pin=f"a{number:03}")
-            store.settle(held["id"], {"model": "m", "wait_ms": 1000})
+            store.settle(held["id"], {"model": "m", "wait_ms": 60_000})
         store.account("a199", cap=1, weight=1, group=9)
 
         assert store.admit()["account"] == "a199"
