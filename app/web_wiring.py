@@ -103,6 +103,6 @@ def _build_recordings(shared: Services) -> Recordings | None:
 def _build_oidc(settings: Settings) -> OidcClient | None:
     if not settings.oidc_issuer:
         return None
-    from app.operators.oidc import OidcClient  # imported only if used: joserfc takes time and memory
+    from app.operators.oidc import OidcClient  # imported only if used: authlib takes 0.1 s and memory
 
     return OidcClient(settings, OidcHttp(user_agent=settings.user_agent))

@@ -22,7 +22,7 @@ SERVING = {
     "jinja2",
     "wsproto",
 }
-RARE = {"cryptography.x509", "joserfc", "markdown_it", "segno", "yaml"}
+RARE = {"authlib", "cryptography.x509", "joserfc", "markdown_it", "segno", "yaml"}
 
 
 def loaded(module: str) -> set[str]:
