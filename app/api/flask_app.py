@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from http.client import NO_CONTENT, OK
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface
@@ -39,6 +39,10 @@ class GatewayResponse(Response):
         if self.is_sequence and "content-length" not in names:
             self.headers.add("Content-Length", str(sum(map(len, self.iter_encoded()))))
         return self.headers
+
+    def iter_encoded(self) -> Iterator[bytes]:
+        """Return the pieces of the body; those of a stream are bytes already, and need no generator."""
+        return super().iter_encoded() if self.is_sequence else iter(cast(Iterable[bytes], self.response))
 
 
 class Gateway(Flask):

@@ -179,12 +179,12 @@ class Failover:
         with closing(events_of(attempt) if has_settings else attempt.events()) as arriving:
             for events in arriving:
                 if events:
-                    self._record.note_first_event(self._clock() - self._started)
                     progress.committed = True
                     if progress.delivered is not None:
                         progress.delivered.record(events)
                     if not answered:
                         answered = True
+                        self._record.note_first_event(self._clock() - self._started)
                         self._budget.note_response(self._target(attempt.account.id))
                 yield events
 

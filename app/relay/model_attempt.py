@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -162,9 +162,12 @@ class ModelAttempt(ProtocolAttempt):
             if data is None:
                 is_over = self._deadlines.check()
             else:
-                yield from self._consume(data)
+                if events := self._checked(self._translate, data):
+                    self._deadlines.client_informed()
+                    yield events
                 is_over = self._check_complete(at_end_of_body=not data)
-            yield from keepalive_if_due(self._deadlines)
+            if self._deadlines.is_keepalive_due():
+                yield from keepalive_if_due(self._deadlines)
         if events := self._checked(self._final_events):
             yield events
         self.report_unknown_usage()
@@ -204,16 +207,10 @@ class ModelAttempt(ProtocolAttempt):
         self._cancellation.check()
         return data
 
-    def _consume(self, data: bytes) -> Iterator[list[Event]]:
-        """Yield the events for the client that are complete with *data*, the bytes of one read."""
-        if events := self._checked(lambda: self._translate(data)):
-            self._deadlines.client_informed()
-            yield events
-
-    def _checked(self, translate: Callable[[], list[Event]]) -> list[Event]:
-        """Return the events that *translate* returns. Raises UpstreamProtocolError."""
+    def _checked(self, translate: Callable[..., list[Event]], *data: bytes) -> list[Event]:
+        """Return the events that *translate* returns for *data*. Raises UpstreamProtocolError."""
         try:
-            return translate()
+            return translate(*data)
         except MALFORMED_EVENT_ERRORS as error:
             protocol_error = to_protocol_error(error)
             log.warning(

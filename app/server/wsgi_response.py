@@ -1,4 +1,4 @@
-"""gunicorn's response, which checks the headers of a usual response together."""
+"""gunicorn's response, with fewer calls for the usual headers and for each chunk of a stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _checked: set[str] = set()  # valid names that were sent before, without hop-by-
 
 
 class Response(wsgi.Response):  # type: ignore[misc]
-    """A response that checks the values of all headers together if their names are known."""
+    """The same bytes as those of gunicorn's own response."""
 
     def process_headers(self, headers: list[tuple[str, str]]) -> None:
         """Check and store *headers*. A check of each one takes 3 % more of a small request's instructions."""
@@ -28,6 +28,14 @@ class Response(wsgi.Response):  # type: ignore[misc]
             if name == LENGTH:
                 self.response_length = int(value)
         self.headers += [(name, value.strip(" \t")) for name, value in headers]
+
+    def write(self, arg: bytes) -> None:
+        """Send *arg*; a chunk of a stream that has begun by one call instead of five."""
+        if not (self.headers_sent and self.chunked and type(arg) is bytes):
+            super().write(arg)
+        elif arg:  # an empty chunk would end the response
+            self.sent += len(arg)
+            self.sock.sendall(b"%X\r\n%b\r\n" % (len(arg), arg))
 
 
 def _remember(names: list[str]) -> None:

@@ -75,6 +75,9 @@ class ChunkedDecoder:
                 return at
 
     def _store_partial_size(self, line: bytes) -> None:
+        if line == b"\r\n" and self._size is _NEXT_SIZE:  # the usual end of a read: a chunk is complete
+            self._line = line
+            return
         if self._size is _NEXT_SIZE:
             start, number = line[:2], line[2:]
             if not b"\r\n".startswith(start):

@@ -1,4 +1,4 @@
-"""Headers are checked together, with the result of gunicorn's checks one by one."""
+"""Headers are checked together, and chunks sent by one call, with the result of gunicorn's own calls."""
 
 from __future__ import annotations
 
@@ -73,3 +73,37 @@ def test_names_that_upstreams_invent_are_not_all_remembered() -> None:
 
     assert len(wsgi_response._checked) == MAX_NAMES
     assert processed(USUAL) == processed(USUAL, wsgi.Response)
+
+
+class _Socket:
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+
+def written(pieces: list[Any], headers: list[tuple[str, str]], kind: Any, **request: Any) -> bytes:
+    """Return what a response of *kind* sends after its head."""
+    sock = _Socket()
+    given: dict[str, Any] = {"method": "POST", "version": (1, 1), "should_close": lambda: False} | request
+    response = kind(SimpleNamespace(**given), sock, Config())
+    response.start_response("200 OK", headers)
+    for piece in pieces:
+        response.write(piece)
+    return sock.sent.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("headers", [[], [("Content-Length", "5")]])
+@pytest.mark.parametrize("request_of", [{}, {"method": "HEAD"}, {"version": (1, 0)}])
+def test_the_same_body_is_sent(headers: list[tuple[str, str]], request_of: dict[str, Any]) -> None:
+    pieces = [b"ab", b"", b"c" * 300, b"d"]
+
+    assert written(pieces, headers, Response, **request_of) == written(
+        pieces, headers, wsgi.Response, **request_of
+    )
+
+
+def test_a_piece_that_is_no_bytes_is_refused() -> None:
+    with pytest.raises(TypeError):
+        written([b"a", "b"], [], Response)
