@@ -137,7 +137,8 @@ class AccountRepository:
     def _id(self, pool: str, name: str) -> str:
         account_id = self._store.id_of(pool, name)
         if account_id is None:
-            raise NotFound(f"There is no account named '{name}' in pool '{pool}'", param="name")
+            similar = self._store.suggest(pool, name)
+            raise NotFound(f"There is no account named '{name}' in pool '{pool}'{similar}", param="name")
         return account_id
 
     def ids(self, pool: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -147,7 +148,9 @@ class AccountRepository:
         by_name = dict(zip(names, self._store.ids_of(pool, names), strict=True))
         missing = [name for name, account_id in by_name.items() if account_id is None]
         if missing:
-            raise NotFound(f"There is no account named {_listed(missing)} in pool '{pool}'", param="accounts")
+            similar = self._store.suggest(pool, missing[0]) if len(missing) == 1 else ""
+            message = f"There is no account named {_listed(missing)} in pool '{pool}'{similar}"
+            raise NotFound(message, param="accounts")
         return tuple(account_id for account_id in dict.fromkeys(by_name.values()) if account_id)
 
     def snapshot(self, pool: str) -> list[Account]:

@@ -19,6 +19,7 @@ from app.stores.accounts import AccountHashes
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.pool_tables import PoolTables
 from app.stores.records.model_routes import ModelRoute, RouteTarget
+from app.suggestions import suggestion
 
 MAX_KNOWN = 1000  # names whose route a table caches: callers choose them
 
@@ -70,9 +71,10 @@ class PoolRoutes(PoolTables[RouteTable]):
 
     def find(self, pool: str, name: str) -> ModelRoute:
         """Return the route *name* of *pool*. Raises NotFound when there is none."""
-        route = self.all(pool).get(name)
-        if route is None:
-            raise NotFound(f"There is no model route '{name[:64]}' in pool '{pool}'", param="name")
+        routes = self.all(pool)
+        if (route := routes.get(name)) is None:
+            message = f"There is no model route '{name[:64]}' in pool '{pool}'{suggestion(name, routes)}"
+            raise NotFound(message, param="name")
         return route
 
     def put(self, pool: str, route: ModelRoute) -> None:

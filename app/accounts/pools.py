@@ -15,6 +15,7 @@ from app.records import public_fields
 from app.stores import keys
 from app.stores.pools import PoolHashes
 from app.stores.scripts import Scripts
+from app.suggestions import suggestion
 
 DEFAULT = "default"
 POLICY_DESCRIPTIONS = {  # policy -> which account it picks; the first is the default
@@ -93,7 +94,8 @@ class PoolRepository:
     def check(self, pool: str) -> None:
         """Raise NotFound if *pool* does not exist; `default` always exists."""
         if pool != DEFAULT and not self._store.exists(checked_name(pool)):
-            raise NotFound(f"There is no pool named '{pool}'", param="pool")
+            similar = suggestion(pool, self.names())
+            raise NotFound(f"There is no pool named '{pool}'{similar}", param="pool")
 
     def names(self) -> list[str]:
         """Return the names of all pools, in order."""

@@ -16,7 +16,7 @@ from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import FOREIGN_POOL, ApiKey
 from app.stores.records.limits import Limit
 from app.stores.records.teams import Team
-from app.stores.teams import TeamRepository, team_not_found
+from app.stores.teams import TeamRepository
 from schemas.admin import MAX_OVERLAP_SECONDS
 
 _PLAIN_FIELDS = (
@@ -126,8 +126,8 @@ class ApiKeyOperations(AuditedOperations):
     def _find_team(self, pool: str, name: str) -> Team:
         try:
             return self._teams.find(pool, name)
-        except NotFound:
-            raise team_not_found(pool, name, "team") from None
+        except NotFound as error:
+            raise NotFound(error.message, param="team") from None
 
     def _change_key(self, action: str, pool: str, name: str, apply: Callable[[], object]) -> ApiKey:
         before = self._api_keys.find(pool, name)

@@ -9,6 +9,7 @@ from app.accounts.accounts import AccountRepository
 from app.errors import InvalidRequest
 from app.formatting import NamedId, name_or_id
 from app.stores.api_keys import ApiKeyRepository
+from app.suggestions import suggestion
 
 _PREFIXES = {"key": "key_", "account": "acct_"}
 
@@ -38,7 +39,8 @@ class Names:
         named_id = next((object_id for object_id, name in self.of(noun).items() if name == text), None)
         if named_id is not None or not text or text.startswith(_PREFIXES[noun]):
             return named_id or text
-        raise InvalidRequest(f"There is no {noun} named '{text[:64]}'", param=param or noun)
+        similar = suggestion(text, self.of(noun).values())
+        raise InvalidRequest(f"There is no {noun} named '{text[:64]}'{similar}", param=param or noun)
 
     def named(self, noun: str, object_id: str) -> NamedId:
         """Return the id and the name of the *noun* with *object_id*."""

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from app.stores import keys
+from app.stores.known_names import suggest_field
 from app.stores.records.accounts import FAILURE_PREFIX, AccountCounts, AccountModels, AccountState, PoolCounts
 from app.stores.records.model_routes import GROUP_PREFIX
 from app.stores.scripts import Scripts
@@ -59,6 +60,10 @@ class AccountHashes:
         """Return the ids of the accounts called *names*, in their order, None for absent ones."""
         ids: list[str | None] = self._client.hmget(keys.account_names(pool), list(names))
         return ids
+
+    def suggest(self, pool: str, name: str) -> str:
+        """Return a suggestion of accounts that are called like *name*, '' where there are none."""
+        return suggest_field(self._client, keys.account_names(pool), name)
 
     def names(self, pool: str) -> dict[str, str]:
         """Return {name: id} of all accounts, sorted by name."""

@@ -12,6 +12,7 @@ import orjson
 
 from app.errors import InvalidApiKey, InvalidRequest, NotFound, TeamDisabled
 from app.stores import keys
+from app.stores.known_names import suggest_field
 from app.stores.records.api_keys import (
     PREFIX,
     ApiKey,
@@ -140,7 +141,7 @@ class ApiKeyRepository:
         if stored == -2:
             raise InvalidRequest(f"Another key of pool '{pool}' has this secret", param="sha256")
         if stored < 0:
-            raise team_not_found(pool, fields.get("team") or "", "team")
+            raise team_not_found(self._scripts.client, pool, fields.get("team") or "", "team")
         if not stored:
             raise InvalidRequest(f"A key named '{name}' exists in pool '{pool}'", param="name")
         return self.find(pool, name), secret
@@ -151,7 +152,7 @@ class ApiKeyRepository:
         key_id = client.hget(keys.key_names(pool), name)
         stored = client.hgetall(keys.api_key(pool, key_id)) if key_id else None
         if not stored:
-            raise _not_found(pool, name)
+            raise self._not_found(pool, name)
         return ApiKey(**read_stored_key(stored, pool))
 
     def all(self, pool: str) -> list[ApiKey]:
@@ -191,9 +192,9 @@ class ApiKeyRepository:
         record = write_stored_key(fields)
         changed = self._scripts.run("change_key", pool, self.find(pool, name).id, orjson.dumps(record))
         if changed < 0:
-            raise team_not_found(pool, fields.get("team") or "", "team")
+            raise team_not_found(self._scripts.client, pool, fields.get("team") or "", "team")
         if not changed:
-            raise _not_found(pool, name)
+            raise self._not_found(pool, name)
         return self.find(pool, name)
 
     def rotate(self, pool: str, name: str, overlap_seconds: float = 0) -> tuple[ApiKey, str]:
@@ -205,13 +206,17 @@ class ApiKeyRepository:
         secret = _new_secret(pool)
         key_id, overlap_ms = self.find(pool, name).id, int(overlap_seconds * 1000)
         if not self._scripts.run("rotate_key", pool, key_id, digest_of(secret), overlap_ms)[0]:
-            raise _not_found(pool, name)
+            raise self._not_found(pool, name)
         return self.find(pool, name), secret
 
     def remove(self, pool: str, name: str) -> None:
         """Remove the key *name* and its limits; its ledger entries stay. Raises NotFound."""
         if not self._scripts.run("remove_key", pool, self.find(pool, name).id):
-            raise _not_found(pool, name)
+            raise self._not_found(pool, name)
+
+    def _not_found(self, pool: str, name: str) -> NotFound:
+        similar = suggest_field(self._scripts.client, keys.key_names(pool), name)
+        return NotFound(f"There is no key named '{name}' in pool '{pool}'{similar}", param="name")
 
 
 _DEFAULTS: KeyFields = {
@@ -238,10 +243,6 @@ def _checked(key: ApiKey) -> ApiKey:
     if key.expires_at is not None and key.expires_at <= key.now:
         raise InvalidApiKey("This API key has expired")
     return key
-
-
-def _not_found(pool: str, name: str) -> NotFound:
-    return NotFound(f"There is no key named '{name}' in pool '{pool}'", param="name")
 
 
 @lru_cache(MAX_CACHED_KEYS)

@@ -21,6 +21,7 @@ from app.stores.records.limits import Limit, LimitScope, checked_limits, limits_
 from app.stores.rollups import DAY, RollupRepository
 from app.stores.scripts import Scripts
 from app.stores.teams import team_not_found
+from app.suggestions import suggestion
 
 FOR_POOL = ""  # used in place of an API key's id: the pool's own limits
 MAX_TRIES = 20  # tries while other processes change the same list
@@ -127,7 +128,7 @@ class LimitRepository:
             if "done" in reply:
                 return
             if reply["refused"] == "removed":
-                raise team_not_found(pool, team)
+                raise team_not_found(self._scripts.client, pool, team)
             now = reply["now"] / 1000
         raise StoreUnavailable("Another process is changing these limits; try again", retry_after_seconds=1)
 
@@ -140,4 +141,5 @@ def _find(limits: list[Limit], limit_id: str) -> Limit:
     for limit in limits:
         if limit.id == limit_id:
             return limit
-    raise NotFound(f"There is no limit '{limit_id[:40]}' here", param="limit")
+    similar = suggestion(limit_id, (limit.id for limit in limits))
+    raise NotFound(f"There is no limit '{limit_id[:40]}' here{similar}", param="limit")

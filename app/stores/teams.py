@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
+from app.stores.known_names import suggest_member
 from app.stores.records.limits import Limit, LimitScope, checked_limits, limits_to_json
 from app.stores.records.teams import Team, TeamState, read_stored_team
 from app.stores.scripts import Scripts
@@ -43,7 +45,7 @@ class TeamRepository:
         """Return the team called *name*. Raises NotFound when there is none."""
         stored = self._scripts.client.hgetall(keys.team(pool, name))
         if not stored:
-            raise team_not_found(pool, name)
+            raise team_not_found(self._scripts.client, pool, name)
         return read_stored_team(stored, pool)
 
     def all(self, pool: str) -> list[Team]:
@@ -76,16 +78,17 @@ class TeamRepository:
                 param="name",
             )
         if not removed:
-            raise team_not_found(pool, name)
+            raise team_not_found(self._scripts.client, pool, name)
 
     def _change(self, pool: str, name: str, **fields: str) -> None:
         if not self._scripts.run("change_team", pool, name, orjson.dumps(fields)):
-            raise team_not_found(pool, name)
+            raise team_not_found(self._scripts.client, pool, name)
 
 
-def team_not_found(pool: str, name: str, param: str = "name") -> NotFound:
-    """Return the error for a team that does not exist."""
-    return NotFound(f"There is no team named '{name[:64]}' in pool '{pool}'", param=param)
+def team_not_found(client: Any, pool: str, name: str, param: str = "name") -> NotFound:
+    """Return the error for a team that does not exist, with similar names."""
+    similar = suggest_member(client, keys.team_names(pool), name)
+    return NotFound(f"There is no team named '{name[:64]}' in pool '{pool}'{similar}", param=param)
 
 
 def _json(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
+from app.stores.known_names import suggest_field
 from app.stores.records.webhooks import Webhook, read_webhook, write_webhook
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
@@ -26,7 +27,8 @@ class WebhookRepository:
         """Return the webhook *name*. Raises NotFound."""
         text = self._client.hget(keys.webhooks(pool), name)
         if text is None:
-            raise NotFound(f"There is no webhook named '{name[:64]}' in pool '{pool}'", param="name")
+            similar = suggest_field(self._client, keys.webhooks(pool), name)
+            raise NotFound(f"There is no webhook named '{name[:64]}' in pool '{pool}'{similar}", param="name")
         return self._read(name, text)
 
     def add(self, pool: str, webhook: Webhook) -> None:

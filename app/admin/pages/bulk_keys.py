@@ -16,6 +16,7 @@ from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.formatting import natural
+from app.suggestions import suggestion
 from schemas.key_labels import MAX_LABELS, NAME, NAME_ERROR, value_error
 
 bp = page_blueprint("bulk_keys", "/bulk/keys")
@@ -35,8 +36,9 @@ def _remove(_: Form) -> Apply:
 
 def _set_team(form: Form) -> Apply:
     team = form["team"].strip()
-    if team and team not in choices.team_choices():
-        form.add_error("team", f"There is no team named '{team[:64]}'")
+    teams = choices.team_choices()
+    if team and team not in teams:
+        form.add_error("team", f"There is no team named '{team[:64]}'{suggestion(team, teams)}")
     return lambda name: operations().api_keys.change(g.pool, name, {"team": team or None})
 
 

@@ -16,6 +16,7 @@ from app.admin.services import services
 from app.formatting import natural
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
+from app.suggestions import suggestion
 from schemas.api_keys import KeyInput
 from schemas.key_labels import MAX_LABELS, NAME, NAME_ERROR, value_error
 
@@ -85,12 +86,14 @@ class KeyForm:
     def _check_names(self) -> None:
         """Record names that do not exist, or are taken, together with the other errors."""
         form, app_services = self.form, services()
-        known = {account.name for account in app_services.accounts.all(g.pool)}
+        known = sorted(app_services.accounts.names_by_id(g.pool).values())
         if unknown := [name for name in form.lines("accounts") if name not in known]:
-            form.add_error("accounts", f"There is no account named '{unknown[0][:64]}'")
+            similar = suggestion(unknown[0], known)
+            form.add_error("accounts", f"There is no account named '{unknown[0][:64]}'{similar}")
         team = form["team"].strip()
-        if team and team not in choices.team_choices():
-            form.add_error("team", f"There is no team named '{team[:64]}'")
+        teams = choices.team_choices()
+        if team and team not in teams:
+            form.add_error("team", f"There is no team named '{team[:64]}'{suggestion(team, teams)}")
         if not self.key and form["name"].strip() in app_services.api_keys.names_by_id(g.pool).values():
             form.add_error("name", "Another key has this name")
 

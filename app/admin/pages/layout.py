@@ -11,6 +11,7 @@ from app.admin.current_pool import current_pool
 from app.admin.pages import clock, formatting, lists, sparks
 from app.admin.services import services
 from app.errors import NotFound
+from app.suggestions import suggestion
 
 PREFIX = "/admin/p/<pool>"
 SECTIONS = (
@@ -89,7 +90,7 @@ def _find_pool() -> None:
     g.pools = services().pools.names() or [DEFAULT]
     if g.pool not in (*g.pools, DEFAULT):
         name, g.pool = g.pool, DEFAULT
-        raise NotFound(f"There is no pool named '{name[:40]}'")
+        raise NotFound(f"There is no pool named '{name[:40]}'{suggestion(name, g.pools)}")
     if session.get("pool") != g.pool:
         session["pool"] = g.pool
 

@@ -14,6 +14,7 @@ from typing import Any
 from app.accounts.route_syntax import is_group
 from app.admin.pages import forms
 from app.admin.pages.forms import Form
+from app.suggestions import suggestion
 from schemas.bounds import MAX_ROUTE_STEPS, MAX_ROUTE_TARGETS
 
 MAX_ROWS = MAX_ROUTE_STEPS * MAX_ROUTE_TARGETS
@@ -73,6 +74,7 @@ def read_steps(form: Form, known: set[str]) -> list[list[Target]]:
         if not model:
             form.add_error(start + "model", "A model is missing")
         if unknown := [name for name in accounts if name not in known and not is_group(name)]:
-            form.add_error(start + "accounts", f"There is no account named '{unknown[0][:64]}'")
+            similar = suggestion(unknown[0], known)
+            form.add_error(start + "accounts", f"There is no account named '{unknown[0][:64]}'{similar}")
         steps[-1].append(target)
     return steps

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from marshmallow import ValidationError
 
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
+from app.suggestions import suggestion
 from schemas.validation_errors import first_error_path
 
 HIDDEN = "(secret)"  # in place of a secret value
@@ -132,7 +133,8 @@ class KnownAccounts:
         selected = []
         for name in names:
             if name not in self.present and name not in self.absent:
-                raise InvalidRequest(f"there is no account named '{name[:64]}'")
+                similar = suggestion(name, sorted({*self.present, *self.absent}))
+                raise InvalidRequest(f"there is no account named '{name[:64]}'{similar}")
             if name in self.present:
                 selected.append(name)
         return selected

@@ -14,6 +14,7 @@ from app.operations.setup.changes import KnownAccounts, PlannedChange, errors_at
 from app.operations.setup.limits import limit_changes, limit_texts, parse_limits
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import FOREIGN_POOL, ApiKey, KeyState
+from app.suggestions import suggestion
 
 EXPIRES = "expires"
 OWN = ("name", "limits", "disabled", "expires_at", "sha256")  # fields that are compared in a different form
@@ -56,7 +57,10 @@ class Known:
             present = self.accounts.select(entry.get("accounts", ()))
         team = entry.get("team")
         if team and team not in self.teams:
-            raise InvalidRequest(f"{path}.team: there is no team named '{team[:64]}'", param=f"{path}.team")
+            message = (
+                f"{path}.team: there is no team named '{team[:64]}'{suggestion(team, sorted(self.teams))}"
+            )
+            raise InvalidRequest(message, param=f"{path}.team")
         return present
 
 

@@ -1,0 +1,50 @@
+"""Names that were probably meant."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.suggestions import MAX_NAMES, suggestion
+
+NAMES = ["ann", "bob", "main", "production", "Research", "gpu1", "gpu2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "similar"),
+    [
+        ("anm", "ann"),  # another letter
+        ("mian", "main"),  # swapped letters
+        ("man", "main"),  # a letter too few
+        ("annn", "ann"),  # one too many
+        ("prodcution", "production"),
+        ("prod", "production"),  # the beginning
+        ("reserach", "Research"),  # letter case does not matter
+        ("ANN", "ann"),
+    ],
+)
+def test_a_similar_name(name: str, similar: str) -> None:
+    assert suggestion(name, NAMES) == f". Did you mean '{similar}'?"
+
+
+def test_several_similar_names() -> None:
+    """The closest first, then by name."""
+    assert suggestion("gpu3", [*NAMES, "gpu33"]) == ". Did you mean 'gpu1' or 'gpu2' or 'gpu33'?"
+
+
+@pytest.mark.parametrize("name", ["", "x", "xyz", "annabel", "ann", "production-eu-west", "n" * 10_000])
+def test_no_similar_name(name: str) -> None:
+    """A name that is there is no suggestion for itself."""
+    assert suggestion(name, NAMES) == ""
+
+
+def test_many_long_names() -> None:
+    """The work has a bound, whatever the names are: the first ones are compared."""
+    names = [f"{'customer-' * 6}{number:08}" for number in range(100_000)]
+
+    start = time.process_time()
+    assert suggestion(names[7][:-1] + "x", names) != ""
+    assert suggestion(f"{'b' * 32}{'c' * 32}", ["a" * 30 + "b" * 4 + "c" * 30] * 100_000) == ""
+    assert suggestion(names[MAX_NAMES][:-8] + "99991001", iter(names)) == ""
+    assert time.process_time() - start < 2
