@@ -18,9 +18,10 @@ import click
 import orjson
 
 from app.cli.command import Command, example
+from app.cli.gateways import NONE_RUNS, START_ONE
 from app.cli.options import connect, read_secret, redis_url_option, settings_for
 from app.cli.output import printable
-from app.cli.snippet import gateway_url, url_option
+from app.cli.snippet import checked_url, running_url, url_option
 from app.config import package_version
 from app.errors import GatewayError, StoreError
 from app.formatting import count, exact_dollars
@@ -29,7 +30,6 @@ from app.stores.private_server import PrivateServerError
 from app.stores.records.api_keys import pool_of, pool_of_foreign
 from app.streaming.events import DONE, Event
 from app.streaming.sse import EventDecoder
-from app.supervision.running import running
 
 MAX_TEXT_BYTES = 8 * 1024 * 1024
 MAX_ERROR_BYTES = 65_536
@@ -87,7 +87,9 @@ def chat(
     Usage, cost and account go to standard error.
     """
     settings = settings_for(redis_url, os.environ)
-    base_url, is_here = gateway_url(settings, url), not url and bool(running(settings.home))
+    base_url = checked_url(url) if url else running_url(settings)
+    if base_url is None:
+        raise GatewayError(f"{NONE_RUNS.capitalize()}: {START_ONE}, or give the --url of another")
     key = read_secret("key", variable, from_stdin=False)
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": _read_text() if text == "-" else text})
@@ -104,7 +106,7 @@ def chat(
         click.echo("\nInterrupted.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     click.echo()
-    click.echo(printable(_summary(response, _cost(redis_url, key, response) if is_here else "")), err=True)
+    click.echo(printable(_summary(response, "" if url else _cost(redis_url, key, response))), err=True)
 
 
 def _read_text() -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import click
 
 from app.cli.command import Command, example
+from app.cli.gateways import FoundGateway, check_gateways, find_gateways
 from app.cli.listing import has_colours, terminal_width
 from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, printable, show_json, show_list, store_failure, table
@@ -25,7 +27,9 @@ RULES = ("retries", "fields", "states")
 @json_option
 def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: bool) -> None:
     """
-    Report problems and how to fix them. Status 1 if there are any, 3 if the store cannot be used.
+    Report problems and how to fix them. Status 1 if something is wrong, 3 if the store cannot be used.
+
+    It is wrong as well that no gateway runs, unless other machines may use the store: see REDIS_URL.
 
     With RULES, print the gateway's rules instead: `retries`, how a failure is retried; `states`, how a
     failure affects its account; `fields`, how request fields are translated.
@@ -33,7 +37,8 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
     if rules:
         _show_rules(rules, as_json)
         return
-    findings, store_failed = find_problems(redis_url, pool)
+    settings = settings_for(redis_url, os.environ)
+    findings, store_failed = find_problems(redis_url, pool, find_gateways(settings))
     if as_json:
         show_list([finding.public() for finding in findings])
     elif findings and terminal_width() is not None:
@@ -59,16 +64,19 @@ def _block(finding: Diagnostic) -> str:
     return "\n".join([*lines, *([f"  Remedy: {printable(finding.remedy)}"] if finding.remedy else [])])
 
 
-def find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Diagnostic], bool]:
-    """Return the problems, and whether the store failed; then only problems of this machine are known."""
+def find_problems(
+    redis_url: str | None, pool: str | None, gateways: Sequence[FoundGateway]
+) -> tuple[list[Diagnostic], bool]:
+    """Return the problems, and whether the store failed (then those of this machine only)."""
+    settings = settings_for(redis_url, os.environ)
+    serving = check_gateways(settings, gateways)
     try:
-        return connect(redis_url, os.environ).doctor.check(pool), False
+        return [*serving, *connect(redis_url, os.environ).doctor.check(pool)], False
     except PrivateServerError as error:
         what = str(error)
     except StoreUnavailable as error:
         what = store_failure(error)
-    settings = settings_for(redis_url, os.environ)
-    return [*check_machine(settings), Diagnostic(Level.WRONG, "redis", what, STORE_FIX)], True
+    return [*serving, *check_machine(settings), Diagnostic(Level.WRONG, "redis", what, STORE_FIX)], True
 
 
 def _show_rules(name: str, as_json: bool) -> None:

@@ -9,10 +9,10 @@ import webbrowser
 import click
 
 from app.cli.command import Command, example
+from app.cli.gateways import NONE_RUNS, START_ONE, find_gateways
 from app.cli.options import json_option, settings_for
 from app.cli.output import show_json
 from app.errors import InvalidRequest
-from app.supervision.running import running
 
 
 @click.command("open", cls=Command, epilog=example("poolgate open", "poolgate open --print"))
@@ -20,13 +20,13 @@ from app.supervision.running import running
 @json_option
 def open_pages(only_print: bool, as_json: bool) -> None:
     """Open the admin pages of the gateway that runs on this machine, and print their address."""
-    gateways = running(settings_for(None, os.environ).home)
-    addresses = [gateway.pages for gateway in gateways if gateway.pages]
+    gateways = find_gateways(settings_for(None, os.environ))
+    addresses = [one.gateway.pages for one in gateways if one.gateway.pages]
     if not addresses:
         raise InvalidRequest(
             "POOLGATE_ADMIN turns the pages of this gateway off"
             if gateways
-            else "No gateway that `poolgate up` has started runs on this machine"
+            else f"{NONE_RUNS.capitalize()}: {START_ONE}"
         )
     opened = not only_print and has_browser() and webbrowser.open(addresses[0])
     if as_json:

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 import click
 
 from app.cli.command import Command, example
+from app.cli.gateways import NONE_RUNS, api_url, find_gateways
 from app.cli.options import in_pool, with_store
 from app.cli.output import show_json
 from app.config import Settings
 from app.operations.account_check import example_model
 from app.presentation.snippets import CLIENTS, VARIABLE, snippets
-from app.supervision.running import running
 from app.wiring import Services
 
 NO_MODEL = "gpt-5.2"
@@ -26,15 +26,13 @@ url_option = click.option(
 )
 
 
-def gateway_url(settings: Settings, url: str) -> str:
-    """
-    Return *url*, else the base URL of the gateway that runs here, without a trailing slash.
+def running_url(settings: Settings) -> str | None:
+    """Return the base URL of the gateway that runs here, None where none does."""
+    return next((one.gateway.url for one in find_gateways(settings)), None)
 
-    Raises click.UsageError for a malformed URL.
-    """
-    if not url:
-        gateways = running(settings.home)
-        return gateways[0].url if gateways else f"http://127.0.0.1:{settings.port}/v1"
+
+def checked_url(url: str) -> str:
+    """Return *url* without a slash at its end. Raises click.UsageError for one that cannot be a base URL."""
     try:
         parts = urlsplit(url)
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -65,7 +63,10 @@ def gateway_url(settings: Settings, url: str) -> str:
 @with_store
 def snippet(services: Services, as_json: bool, pool: str, client: str, model: str, url: str) -> None:
     """Print the snippet of *client*."""
-    base_url = gateway_url(services.settings, url)
+    base_url = checked_url(url) if url else running_url(services.settings)
+    if base_url is None:
+        base_url = api_url(services.settings)
+        click.echo(f"Warning: {NONE_RUNS}; {base_url} is where `poolgate up` would. See --url.", err=True)
     model = model or example_model(services.accounts.all(pool)) or NO_MODEL
     (chosen,) = (one for one in snippets(base_url, model) if one.client == client)
     if as_json:

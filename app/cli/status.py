@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from urllib.parse import urlsplit
 
 import click
 
 from app.cli.command import Command, example
 from app.cli.doctor import find_problems
+from app.cli.gateways import START_ONE, FoundGateway, find_gateways, uses_private_store
 from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
+from app.config import Settings
 from app.formatting import count, counted
 from app.operations.diagnostic import Diagnostic, Level
 from app.presentation.accounts import state_label
 from app.stores import failures, private_server
 from app.stores.health import HealthRepository
 from app.stores.records.webhooks import AlertKind
-from app.supervision.running import Gateway, running
 from app.wiring import Services
 
-PROBE_SECONDS = 1.0
-MAX_POOLS = 20  # pools shown without --pool
-MAX_ALERTS = 5  # alerts of a pool that are written out
+MAX_POOLS = 20  # shown without --pool
+MAX_ALERTS = 5  # of a pool, written out
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +47,12 @@ def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
     """
     Show what runs: the gateways of this machine, the store, accounts, requests and alerts.
 
-    Status 1 if there are problems, 3 if the store cannot be used; see poolgate doctor.
+    Status 1 if something is wrong, as that no gateway answers, 3 if the store cannot be used: see
+    poolgate doctor.
     """
     settings = settings_for(redis_url, os.environ)
-    gateways = [(gateway, is_ready(gateway)) for gateway in running(settings.home)]
-    problems, store_failed = find_problems(redis_url, pool)
+    gateways = find_gateways(settings)
+    problems, store_failed = find_problems(redis_url, pool, gateways)
     services = None if store_failed else connect(redis_url, os.environ)
     if services is not None and pool is not None:
         services.pools.check(pool)
@@ -62,14 +61,14 @@ def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
     store = failures.public_address(settings.redis_url or private_server.url(settings.home))
     wrong = sum(problem.level == Level.WRONG for problem in problems)
     if as_json:
-        shown = [{**asdict(gateway), "ready": ready} for gateway, ready in gateways]
+        shown = [{**asdict(one.gateway), "ready": one.is_ready} for one in gateways]
         public = [problem.public() for problem in problems]
         answers = {"address": store, "answers": not store_failed}
         show_json(
             {"gateways": shown, "store": answers, "pools": list(map(asdict, pools)), "problems": public}
         )
     else:
-        lines = [*_gateway_lines(gateways), ("Store", problems[-1].what if store_failed else store)]
+        lines = [*_gateway_lines(gateways, settings), ("Store", problems[-1].what if store_failed else store)]
         lines += [line for one in pools for line in _pool_lines(one)]
         if len(names) > MAX_POOLS and pool is None:
             lines.append(("", f"and {counted(len(names) - MAX_POOLS, 'more pool')}: see --pool"))
@@ -85,18 +84,6 @@ def _chosen(names: list[str], pool: str | None) -> list[str]:
     return names[:MAX_POOLS] if pool is None else [pool]
 
 
-def is_ready(gateway: Gateway) -> bool:
-    """Return whether *gateway* can serve requests now."""
-    connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=PROBE_SECONDS)
-    try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
 def _pool_status(services: Services, pool: str) -> PoolStatus:
     health = HealthRepository(services.scripts)
     now = health.now()
@@ -108,16 +95,16 @@ def _pool_status(services: Services, pool: str) -> PoolStatus:
     return PoolStatus(pool, dict(accounts), dict(api_keys), open_requests, waiting, alerts)
 
 
-def _gateway_lines(gateways: list[tuple[Gateway, bool]]) -> Iterator[tuple[str, str]]:
+def _gateway_lines(gateways: Sequence[FoundGateway], settings: Settings) -> Iterator[tuple[str, str]]:
     if not gateways:
-        yield "Gateway", "none that `poolgate up` started runs on this machine"
-    for gateway, ready in gateways:
+        others = "" if uses_private_store(settings) else "; those of other machines may use this store"
+        yield "Gateway", f"none runs on this machine: {START_ONE}{others}"
+    for gateway, ready in ((one.gateway, one.is_ready) for one in gateways):
         yield "Gateway", f"{gateway.url} ({'ready' if ready else 'not ready'})"
         yield "Pages", gateway.pages
-        yield (
-            "Key",
-            f"'{gateway.key_name}', shown when it was created; another: poolgate key create --name NAME",
-        )
+        if gateway.key_name:
+            another = "shown when it was created; another: poolgate key create --name NAME"
+            yield "Key", f"'{gateway.key_name}', {another}"
 
 
 def _pool_lines(status: PoolStatus) -> Iterator[tuple[str, str]]:

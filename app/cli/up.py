@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import click
@@ -14,13 +14,14 @@ import orjson
 from app import descriptors, log
 from app.cli import options
 from app.cli.command import example
+from app.cli.gateways import api_url, pages_url
 from app.cli.initial_setup import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
 from app.config import NAMES, Settings
 from app.stores import failures, private_server
 from app.supervision.handover import Handover, become_supervisor
 from app.supervision.readiness import reachable
-from app.supervision.running import Gateway
+from app.supervision.running import Gateway, running
 from app.wiring import build
 
 DEMO_KEY = "POOLGATE_DEMO_KEY"  # of the simulated upstream; also enables it in the web process
@@ -57,10 +58,12 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
     patient_settings = replace(settings, store_timeout_seconds=5.0)  # a private server is just starting
     prepared = prepare(build(patient_settings), upstream, "" if demo else openai_api_key)
+    gateway = _gateway(settings, prepared)
+    others = [other.url for other in running(settings.home) if other.store == gateway.store]
     become_supervisor(
         Handover(
-            greeting=build_greeting(settings, prepared),
-            gateway=_gateway(settings, prepared),
+            greeting=build_greeting(settings, prepared, others),
+            gateway=gateway,
             demo_port=upstream.port if upstream is not None else None,
             owner=private_server.owner_of(settings.home),
         ),
@@ -101,9 +104,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def build_greeting(settings: Settings, prepared: Prepared) -> str:
-    """Return the text to print once everything is ready, with a curl command."""
-    url = f"{_origin(settings.bind, settings.port)}/v1"
+def build_greeting(settings: Settings, prepared: Prepared, others: Sequence[str] = ()) -> str:
+    """Return the text to print once everything is ready, with a curl command; *others* are other gateways."""
+    url = api_url(settings)
     key, bearer = f"{prepared.key}  (shown only once)", f"'Authorization: Bearer {prepared.key}'"
     if prepared.key is None:
         another = "export POOLGATE_KEY=$(poolgate key create --name NAME)"
@@ -117,6 +120,7 @@ def build_greeting(settings: Settings, prepared: Prepared) -> str:
         *_bind_line(settings),
         f"  key  {key}",
         *_admin_line(settings, prepared.start_token),
+        *_others_line(others),
         *([] if prepared.has_accounts else ["  next add an account: poolgate account add --help"]),
         "",
         f"curl -sSN {url}/chat/completions -H {bearer} -H 'Content-Type: application/json'"
@@ -132,28 +136,25 @@ def _bind_line(settings: Settings) -> list[str]:
     return [f"  on   {settings.bind}: other machines reach it too; {NAMES['bind']}=127.0.0.1 prevents that"]
 
 
+def _others_line(others: Sequence[str]) -> list[str]:
+    """Return a line about the gateways that run with the same store already."""
+    if not others:
+        return []
+    verb = "runs" if len(others) == 1 else "run"
+    return [f"  also {', '.join(others)} {verb} with this store: accounts, keys and limits are the same"]
+
+
 def _gateway(settings: Settings, prepared: Prepared) -> Gateway:
     """Return what `poolgate status` and other commands show of this gateway."""
-    pages = f"{_pages_origin(settings)}/admin/" if settings.admin != "off" else ""
-    return Gateway(f"{_origin(settings.bind, settings.port)}/v1", pages, prepared.key_name)
+    store = failures.public_address(settings.redis_url or private_server.url(settings.home))
+    return Gateway(api_url(settings), pages_url(settings), prepared.key_name, store)
 
 
 def _admin_line(settings: Settings, start_token: str | None) -> list[str]:
-    """Return the line with the URL of the admin pages; at the first start, with its token."""
-    if settings.admin == "off":
+    """Return the line with the URL of the admin pages, at the first start with its token."""
+    pages = pages_url(settings)
+    if not pages:
         return []
-    origin = _pages_origin(settings)
     if start_token is None:
-        return [f"  web  {origin}/admin/"]
-    return [f"  web  {origin}/admin/first-start?token={start_token}  (valid once, for a day)"]
-
-
-def _pages_origin(settings: Settings) -> str:
-    if settings.admin_port is not None:
-        return _origin(settings.admin_host, settings.admin_port)
-    return _origin(settings.bind, settings.port)
-
-
-def _origin(host: str, port: int) -> str:
-    host = reachable(host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return [f"  web  {pages}"]
+    return [f"  web  {pages}first-start?token={start_token}  (valid once, for a day)"]

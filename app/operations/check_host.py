@@ -75,7 +75,7 @@ def check_jobs(health: HealthRepository) -> Iterator[Diagnostic]:
     if len(late) == len(runs):
         since = f" since {moment(max(run.at for run in runs))}" if runs else ""
         what = f"no worker runs{since}: sign-ins are not renewed, usage windows and models not updated"
-        yield Diagnostic(Level.WRONG, "workers", what, "start one: python -m workers")
+        yield Diagnostic(Level.WRONG, "workers", what, "start one: poolgate up, or python -m workers")
         return
     for run in runs:
         if run.job in late and now - run.at < GONE_SECONDS:

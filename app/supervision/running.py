@@ -20,11 +20,16 @@ FOLDER = "gateways"
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A running gateway: `url` ends in /v1, `pages` is '' without pages, `key_name` is its first key."""
+    """
+    A running gateway: `url` ends in /v1, `pages` is '' without pages, `key_name` is its first key.
+
+    `store` is the address of its store without a password, '' where it is not known.
+    """
 
     url: str
     pages: str
     key_name: str
+    store: str = ""
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ def environ(redis_client: Any, redis_url: str, tmp_path: Path) -> dict[str, str]
         "POOLGATE_HOME": str(tmp_path / "home"),
         "POOLGATE_SECRET_KEYS": VAULT_KEY,
         "POOLGATE_STORE_TIMEOUT_MS": "5000",
+        "PORT": "1",  # where no gateway answers, whatever else runs on this machine
     }
 
 

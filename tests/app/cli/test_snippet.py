@@ -28,7 +28,7 @@ def accounts(services: Services) -> None:
 
 
 def test_a_model_of_an_account_in_use(poolgate: Run, accounts: None) -> None:
-    result = poolgate("snippet codex")
+    result = poolgate("snippet codex --url http://127.0.0.1:8000/v1")
 
     assert tomllib.loads(result.stdout)["model"] == "gpt-5-mini"
     assert result.stderr.startswith("Codex CLI: for ~/.codex/config.toml; with supports_websockets = true")

@@ -251,6 +251,30 @@ class TestRefusals:
 
 
 class TestGreeting:
+    @pytest.mark.parametrize(
+        ("others", "line"),
+        [
+            ((), None),
+            (
+                ("http://a/v1",),
+                "  also http://a/v1 runs with this store: accounts, keys and limits are the same",
+            ),
+            (
+                ("http://a/v1", "http://b/v1"),
+                "  also http://a/v1, http://b/v1 run with this store: accounts, keys and limits are the same",
+            ),
+        ],
+    )
+    def test_it_names_other_gateways_on_the_same_store(
+        self, others: tuple[str, ...], line: str | None
+    ) -> None:
+        settings = Settings(bind="127.0.0.1", port=9000, admin="off")
+        prepared = Prepared("demo", "sk-pg-default-x", True, "demo", None)
+
+        lines = build_greeting(settings, prepared, others).splitlines()
+
+        assert [one for one in lines if one.startswith("  also")] == ([line] if line else [])
+
     @pytest.mark.parametrize(("bind", "is_open"), [("0.0.0.0", True), ("::", True), ("127.0.0.1", False)])
     def test_it_names_an_address_that_other_machines_reach(self, bind: str, is_open: bool) -> None:
         settings = Settings(bind=bind, port=9000, admin="off")
