@@ -258,7 +258,11 @@ def set_account(
     from_stdin: bool,
     **fields: Any,
 ) -> None:
-    """Change the account NAME. Requests in progress continue."""
+    """
+    Change the account NAME. Requests in progress continue.
+
+    With a new API key, its server is queried for its models, and the result is printed.
+    """
     if all_models and fields["models"] is not None:
         raise click.UsageError("Give one of --models and --all-models")
     removals = Removals(**{option: fields.pop(option) for option in Removals.__slots__})
@@ -270,11 +274,14 @@ def set_account(
         raise click.UsageError("Nothing to change: give at least one option")
     changes = AccountInput().load(fields, partial=True)
     changed = operations(services).accounts.change(pool, name, changes, credential=credential)
+    listing = operations(services).accounts.fetch_listing(pool, changed) if credential else None
     if as_json:
-        show_json(changed.public())
-    else:
-        changed_fields = [*changes, *(["API key"] if credential else [])]
-        click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(changed_fields)}.")
+        show_json(changed.public() | ({"first_look": listing.public()} if listing else {}))
+        return
+    changed_fields = [*changes, *(["API key"] if credential else [])]
+    click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(changed_fields)}.")
+    if listing:
+        show_first_listing(pool, name, listing)
 
 
 @account_group.command("pause", epilog=example("poolgate account pause main"))

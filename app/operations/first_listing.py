@@ -24,6 +24,7 @@ from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
 from app.formatting import count
 from app.operations.upstream_lists import UpstreamLists, checked_object
 from app.records import public_fields
+from app.stores.records.accounts import AccountState
 from app.upstream.client import UpstreamClient
 
 log = structlog.get_logger()
@@ -87,7 +88,8 @@ class AccountLister:
         """
         List the models of *account*, and its usage if its kind has usage windows; store both.
 
-        Takes at most *seconds*. Failures of the upstream are in the result. Raises StoreUnavailable.
+        Where the server accepts the credential, an account that was out of use for it is tested by its next
+        request. Takes at most *seconds*. No failure of the upstream is raised. Raises StoreUnavailable.
         """
         deadline = time.monotonic() + seconds
         models, usage = self._query(account, seconds)
@@ -107,6 +109,7 @@ class AccountLister:
             {"look_models": result.to_json()},
             answered=listing.models is not None,
             unanswered=result.unanswered,
+            accepted=account.state == AccountState.CREDENTIAL_DEAD and _accepts_credential(models),
         )
         return listing
 
@@ -173,6 +176,12 @@ class _Query:
     def wait(self, seconds: float) -> JsonObject | GatewayError:
         self._thread.join(max(0.0, seconds))
         return self._result
+
+
+def _accepts_credential(reply: JsonObject | GatewayError) -> bool:
+    """Return whether a server that sent *reply* accepts the credential, also one without a list of models."""
+    is_list = not isinstance(reply, GatewayError)
+    return is_list or (isinstance(reply, UpstreamRejected) and reply.upstream_status in NO_LIST)
 
 
 def _describe(error: GatewayError) -> str:

@@ -116,11 +116,18 @@ def show(name: str) -> Response:
 
 @bp.patch("/<name>")
 def change(name: str) -> Response:
-    """Change the given fields of an account. An empty `models` allows every model."""
-    fields = inputs.body(ACCOUNT_CHANGE)
+    """
+    Change the given fields of an account. An empty `models` allows every model.
+
+    With a `credential`, the server is queried for its models, and `first_look` has the result.
+    """
+    pool, fields = inputs.pool(), inputs.body(ACCOUNT_CHANGE)
     credential = fields.pop("credential", "")
+    changed = operations().accounts.change(pool, name, fields, credential=credential)
+    if not credential:
+        return json_response(_serialize(changed))
     return json_response(
-        _serialize(operations().accounts.change(inputs.pool(), name, fields, credential=credential))
+        serialize_new_account(pool, changed, operations().accounts.fetch_listing(pool, changed))
     )
 
 

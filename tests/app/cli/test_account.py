@@ -339,6 +339,7 @@ class TestSet:
 
         after = services.accounts.find("default", "main")
         assert result.stdout == "Changed account 'main' in pool 'default': API key.\n"
+        assert result.stderr.startswith("Warning: account 'main' does not answer yet: ")
         assert (after.id, after.credential) == (before.id, "sk-another")
         assert "sk-another" not in poolgate("audit --json").stdout
 

@@ -103,6 +103,23 @@ def test_a_credential_that_is_refused(services: Any, upstream: Any, added: Any) 
     assert found.error == "its server refuses the credential (401: Incorrect API key provided)"
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "state"), [(200, LIST, "active"), (404, {}, "active"), (401, {}, "credential_dead")]
+)
+def test_a_credential_that_was_refused_before(
+    services: Any, upstream: Any, added: Any, status: int, body: object, state: str
+) -> None:
+    """Where the server accepts it now, the account is in use again: its next request tests it."""
+    account = added(upstream.base_url("a"))
+    dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
+    services.accounts.observe(POOL, account.id, {}, outcome=dead)
+    upstream.script(play(body, status), account="a", path="/models")
+
+    look(services, services.accounts.find(POOL, "main"))
+
+    assert services.accounts.find(POOL, "main").state == state
+
+
 def test_a_base_url_without_v1(services: Any, upstream: Any, added: Any) -> None:
     """Pointed out where the list is found one level further down, and only there."""
     root = upstream.root_url("a")

@@ -21,7 +21,8 @@ class TestAccounts:
         assert call("PATCH", "/accounts/main", {"cap": 3, "models": []}).json["cap"] == 3
         changed = call("PATCH", "/accounts/main", {"stream_upstream": "never"})
         assert changed.json["stream_upstream"] == "never"
-        call("PATCH", "/accounts/main", {"credential": "sk-newer"})
+        assert "first_look" not in changed.json
+        assert call("PATCH", "/accounts/main", {"credential": "sk-newer"}).json["first_look"]["ok"] is False
         assert services.accounts.find("default", "main").credential == "sk-newer"
         assert call("POST", "/accounts/main/pause").json["state"] == "paused"
         assert call("POST", "/accounts/main/resume", {}).json["state"] == "active"
