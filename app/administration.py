@@ -42,7 +42,6 @@ def operations(services: Services, actor: Actor) -> AdminOperations:
             services.api_keys,
             services.teams,
             services.accounts,
-            services.routes,
         ),
         pools=PoolOperations(audit, services.pools),
         prices=PriceOperations(audit, services.prices),

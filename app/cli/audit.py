@@ -16,7 +16,6 @@ from app.stores.records.audit import AuditFilter
 from app.wiring import Services
 
 HEADS = ("WHEN", "WHO", "BY", "WHAT", "POOL", "OBJECT", "CHANGE")
-MAX_CHARS = 60
 
 
 @click.command(
@@ -58,9 +57,4 @@ def audit(
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:
     outcome = "" if entry["outcome"] == "done" else f" ({entry['outcome']})"
     what = entry["who"], entry["via"], entry["action"] + outcome, entry["pool"], entry["object"]
-    return moment(entry["at"]), *what, _change(entry)
-
-
-def _change(entry: dict[str, Any]) -> str:
-    text = ", ".join(describe_changes(entry, "->"))
-    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 3] + "..."
+    return moment(entry["at"]), *what, ", ".join(describe_changes(entry, "->"))

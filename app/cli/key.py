@@ -23,10 +23,10 @@ from app.cli.options import (
     with_store,
     yes_option,
 )
-from app.cli.output import report, show_json, show_list
+from app.cli.output import limit_texts, report, show_json, show_list
 from app.durations import parse_duration
 from app.formatting import names_or_all, natural
-from app.limits.limit_syntax import format_limit, parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyFilter, KeyView, label_texts
 from app.stores.records.api_keys import ApiKey, CutPolicy
@@ -209,7 +209,6 @@ def list_keys(
 def _row(view: KeyView) -> tuple[object, ...]:
     key = view.key
     expires = moment(key.expires_at) if key.expires_at else "never"
-    limits = "; ".join(map(format_limit, key.limits)) or "none"
     return (
         key.name,
         key.team or "-",
@@ -218,7 +217,7 @@ def _row(view: KeyView) -> tuple[object, ...]:
         expires,
         names_or_all(key.models),
         names_or_all(view.accounts),
-        limits,
+        limit_texts(key.limits),
         ", ".join(label_texts(key)) or "-",
     )
 

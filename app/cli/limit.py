@@ -14,9 +14,9 @@ from app.cli.clock import moment, utc_option
 from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import Decorator, checked, in_pool, operations, with_store
-from app.cli.output import Figure, report, show_list
+from app.cli.output import Figure, limit_texts, report, show_list
 from app.formatting import MICRO_DOLLARS
-from app.limits.limit_syntax import format_limit, parse_limit
+from app.limits.limit_syntax import parse_limit, readable_limit
 from app.presentation.limits import serialize_limit_status
 from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit, LimitMode, LimitStatus
@@ -149,7 +149,7 @@ def _row(status: LimitStatus) -> tuple[object, ...]:
         for number in numbers
     ]
     resets = moment(status.resets_at) if status.resets_at else "never"
-    return limit.id, format_limit(limit), *amounts, resets
+    return limit.id, limit_texts([limit]), *amounts, resets
 
 
 def _read_limit(text: str, model: str | None, mode: str) -> Limit:
@@ -157,4 +157,4 @@ def _read_limit(text: str, model: str | None, mode: str) -> Limit:
 
 
 def _report(done: str, limit: Limit, as_json: bool) -> None:
-    report(as_json, limit.to_json(), f"{done} {limit.id}: {format_limit(limit)}")
+    report(as_json, limit.to_json(), f"{done} {limit.id}: {readable_limit(limit)}")

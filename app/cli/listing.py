@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from app.cli.output import GAP, Figure, column_widths, is_right_aligned, join_columns, printable
+from app.cli.output import GAP, Figure, Wording, column_widths, is_right_aligned, join_columns, printable
 from app.formatting import is_formula, natural
 
 LISTING = "poolgate.listing"  # in click's meta: {name: value} of these options
@@ -168,7 +168,7 @@ def _csv_cell(cell: object) -> str:
         return str(cell.value)
     if isinstance(cell, int | float):
         return str(cell)
-    text = printable(cell)
+    text = printable(cell.plain if isinstance(cell, Wording) else cell)
     if text == NOTHING:
         return ""
     return f"'{text}" if is_formula(str(cell)) else text

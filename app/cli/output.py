@@ -17,8 +17,10 @@ from marshmallow import ValidationError
 from app import formatting
 from app.config import ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
+from app.limits.limit_syntax import format_limit, readable_limit
 from app.stores import failures
 from app.stores.private_server import PrivateServerError
+from app.stores.records.limits import Limit
 from app.stores.secrets import UnreadableSecret
 from schemas.validation_errors import first_error
 
@@ -50,6 +52,25 @@ class Figure(str):
             return float(self.value)
         digits = _DIGITS.search(self)
         return float(digits[0].replace(",", "")) if digits else None
+
+
+class Wording(str):
+    """A text for people; `plain` is what it is in CSV."""
+
+    plain: str
+
+    def __new__(cls, text: str, plain: str) -> Wording:
+        wording = super().__new__(cls, text)
+        wording.plain = plain
+        return wording
+
+
+def limit_texts(limits: Iterable[Limit]) -> Wording:
+    """Return *limits* as a cell of a table: `1,000,000 total_tokens/day; 5 usd/month`."""
+    stored = list(limits)
+    if not stored:
+        return Wording("none", "none")
+    return Wording("; ".join(map(readable_limit, stored)), "; ".join(map(format_limit, stored)))
 
 
 def amount(number: float) -> Figure:
@@ -129,7 +150,7 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
         _fail(InvalidRequest(_with_hint(error)), USAGE, as_json)
     except ValidationError as error:
         param, message = first_error(error)
-        _fail(InvalidRequest(message, param=param), USAGE, as_json)
+        _fail(naming_option(InvalidRequest(message, param=param)), USAGE, as_json)
     except ConfigError as error:
         _fail(InvalidRequest(str(error)), USAGE, as_json)
     except PrivateServerError as error:
@@ -145,7 +166,7 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
             raise  # not a file: click exits silently when output is not read
         _fail(GatewayError(f"{error.filename}: {error.strerror}"), REFUSED, as_json)
     except GatewayError as error:
-        _fail(error, REFUSED, as_json)
+        _fail(naming_option(error), REFUSED, as_json)
 
 
 def name_store(url: str) -> None:
@@ -165,6 +186,18 @@ def store_failure(error: StoreUnavailable) -> str:
 def _with_hint(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "poolgate"
     return f"{error.format_message().rstrip('.')} (see {path} --help)"
+
+
+def naming_option(error: GatewayError) -> GatewayError:
+    """Return *error*, whose message names the option of the command that has the value: `--cap must be …`."""
+    context = click.get_current_context(silent=True)
+    option = f"--{(error.param or '').replace('_', '-')}"
+    if context is None or not any(option in parameter.opts for parameter in context.command.params):
+        return error
+    predicate = error.message.removeprefix(f"{error.param} ")
+    if predicate.startswith(("must ", "is ", "has ")):
+        error.message = f"{option} {predicate}"
+    return error
 
 
 def _fail(error: GatewayError, exit_code: int, as_json: bool) -> NoReturn:

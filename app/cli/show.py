@@ -15,7 +15,7 @@ from app.cli.command import Command, example
 from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, pairs, show_json, table
 from app.formatting import count, dollars, names_or_all
-from app.limits.limit_syntax import format_limit
+from app.limits.limit_syntax import readable_limit
 from app.presentation.accounts import (
     AccountView,
     WindowView,
@@ -106,7 +106,7 @@ def _limit_row(status: LimitStatus, owner: str) -> tuple[object, ...]:
     limit, numbers = status.limit, (status.settled, status.held, status.remaining)
     amounts = [Figure(limit.unit.amount(number)) for number in numbers]
     resets = moment(status.resets_at) if status.resets_at else "never"
-    return format_limit(limit), *amounts, resets, owner
+    return readable_limit(limit), *amounts, resets, owner
 
 
 @click.command(

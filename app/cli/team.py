@@ -9,8 +9,8 @@ from app.cli.command import Group, example
 from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
 from app.cli.options import checked, confirm, in_pool, operations, with_store, yes_option
-from app.cli.output import report, show_json, show_list
-from app.limits.limit_syntax import format_limit, parse_limit
+from app.cli.output import limit_texts, report, show_json, show_list
+from app.limits.limit_syntax import format_limit, parse_limit, readable_limit
 from app.presentation.limits import serialize_limit_status
 from app.presentation.teams import keys_by_team
 from app.stores.records.limits import Limit
@@ -99,11 +99,11 @@ def show_team(services: Services, as_json: bool, pool: str, name: str) -> None:
         return
     click.echo(f"Team '{name}' in pool '{pool}' is {team.state}.")
     click.echo(f"Keys: {', '.join(members) or 'none'}")
-    click.echo(f"Limits of new keys: {'; '.join(team.key_limits) or 'none'}")
+    click.echo(f"Limits of new keys: {limit_texts(map(parse_limit, team.key_limits))}")
     for status in statuses:
         used, remaining = map(status.limit.unit.amount, (status.settled + status.held, status.remaining))
         click.echo(
-            f"Limit {status.limit.id}: {format_limit(status.limit)}, {used} used, {remaining} remaining"
+            f"Limit {status.limit.id}: {readable_limit(status.limit)}, {used} used, {remaining} remaining"
         )
 
 
@@ -173,8 +173,8 @@ def _texts(limits: tuple[Limit, ...]) -> list[str]:
 
 
 def _row(team: Team, members: int) -> tuple[object, ...]:
-    limits = "; ".join(map(format_limit, team.limits)) or "none"
-    return team.name, team.state, members, limits, "; ".join(team.key_limits) or "none"
+    of_keys = limit_texts(map(parse_limit, team.key_limits))
+    return team.name, team.state, members, limit_texts(team.limits), of_keys
 
 
 team_group.add_command(limit_group("team"))

@@ -14,7 +14,7 @@ from app.cli import complete
 from app.cli.command import Command, example
 from app.cli.listing import listing, show_table
 from app.cli.options import in_pool, key_filters, with_store
-from app.cli.output import amount, cost, show_list
+from app.cli.output import amount, cost, naming_option, show_list
 from app.cli.usage_report import NONE, OF_ACCOUNTS, TOTAL, show_report
 from app.errors import InvalidRequest
 from app.formatting import natural
@@ -113,7 +113,9 @@ def usage(
     and of the total time, and the median of output tokens per second.
     """
     services.pools.check(pool)
-    if span or first or last:
+    if last and not first:
+        raise click.UsageError("--to needs --from, when the range begins, such as 2026-11-01")
+    if span or first:
         if owner is not None or labels or since is not None:
             raise click.UsageError("--span and --from cannot be combined with --owner, --label or --since")
         only = {name: value for name, value in {"key": key, **selected}.items() if value is not None}
@@ -178,7 +180,7 @@ def _show_report(
         within = read_range(usage, pool, *chosen, zone)
         report = reporter.report(pool, within, by, read_only(only, names))
     except InvalidRequest as error:
-        raise click.UsageError(error.message) from None
+        raise click.UsageError(naming_option(error).message) from None
     show_report(report, within, str(zone), names, as_json=as_json)
 
 

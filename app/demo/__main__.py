@@ -43,7 +43,11 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m app.demo", description="The simulated upstream.")
+    parser = argparse.ArgumentParser(
+        prog="python -m app.demo",
+        description="The simulated upstream.",
+        epilog=f"environment: {KEY_VARIABLE} is the key that clients must send; it must be set",
+    )
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 chooses a free port")
     parser.add_argument(
         "--until-stdin-closes",

@@ -22,6 +22,7 @@ _PATTERN = re.compile(
     r"(?P<amount>\S+) (?P<unit>[a-z_]+)(?: ?/ ?(?P<period>[a-z]+))?"
     r"(?: for (?P<model>\S+))?(?: (?P<mode>strict|balanced))?"
 )
+_SEPARATED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")  # thousands, as they are shown
 _EXAMPLES = "'10 requests/minute', '1000000 total_tokens/day', '5 usd/month' or '20 parallel_requests'"
 
 
@@ -65,8 +66,15 @@ def limit_of_parts(
     )
 
 
+def readable_limit(limit: Limit) -> str:
+    """Return *limit* for people: `1,000,000 total_tokens/day`. `parse_limit` reads it, too."""
+    amount, _, rest = format_limit(limit).partition(" ")
+    integer, point, fraction = amount.partition(".")
+    return f"{int(integer):,}{point}{fraction} {rest}"
+
+
 def format_limit(limit: Limit) -> str:
-    """Return the text that `parse_limit` reads as *limit*."""
+    """Return the text that `parse_limit` reads as *limit*, with an amount without separators."""
     if limit.unit.is_money:
         text = f"{plain_dollars(limit.max)} usd"
     else:
@@ -104,9 +112,10 @@ def _parse_mode(name: str) -> LimitMode:
 
 
 def _parse_amount(text: str, unit: LimitUnit, period: Period) -> int:
-    if parse_number(text) is None:
+    plain = text.replace(",", "") if _SEPARATED.fullmatch(text) else text
+    if parse_number(plain) is None:
         raise _invalid("amount", f"'{text[:40]}' is not a number")
-    number = Decimal(text)
+    number = Decimal(plain)
     if number <= 0:
         raise _invalid("amount", f"A limit must be above zero, not {text[:40]}")
     maximum = MAX_ROLLING if period.is_rolling else MAX_AMOUNT

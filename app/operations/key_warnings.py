@@ -23,7 +23,7 @@ def key_warnings(
         *_expiry(key, now),
         *([unlisted.sentence()] if unlisted else []),
         *same_limits(key.limits),
-        *limit_models(key.limits, own, routes),
+        *limit_models(key.limits, own),
     ]
 
 
@@ -44,11 +44,9 @@ def _expiry(key: ApiKey, now: float) -> list[str]:
     return []
 
 
-def limit_models(
-    limits: Sequence[Limit], accounts: Sequence[Account], routes: RouteTable = NO_ROUTES
-) -> list[str]:
+def limit_models(limits: Sequence[Limit], accounts: Sequence[Account]) -> list[str]:
     """Return a sentence about *limits* for models that none of *accounts* lists, if there are any."""
-    unlisted = unlisted_in_limits(limits, accounts, routes)
+    unlisted = unlisted_in_limits(limits, accounts)
     return [f"a limit may count nothing: {unlisted.sentence()}"] if unlisted else []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TypedDict
 
 from app.accounts.accounts import AccountRepository
-from app.accounts.model_routes import PoolRoutes
 from app.limits.limit_syntax import format_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.key_warnings import limit_models, same_limits
@@ -30,14 +29,12 @@ class LimitOperations(AuditedOperations):
         api_keys: ApiKeyRepository,
         teams: TeamRepository,
         accounts: AccountRepository,
-        routes: PoolRoutes,
     ) -> None:
         super().__init__(audit)
         self._limits = limits
         self._api_keys = api_keys
         self._teams = teams
         self._accounts = accounts
-        self._routes = routes
 
     def add(self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None) -> Limit:
         """Add *limit*, a result of `parse_limit`; usage since the start of its current window counts."""
@@ -72,7 +69,7 @@ class LimitOperations(AuditedOperations):
         own = [account for account in accounts if not bound or account.id in bound]
         return [
             *same_limits(self._limits.all(pool, self._owner_id(pool, key, team)), limit),
-            *limit_models([limit], own, self._routes.current(pool)),
+            *limit_models([limit], own),
         ]
 
     def remove(self, pool: str, limit_id: str, key: str | None = None, *, team: str | None = None) -> None:

@@ -46,11 +46,9 @@ def unlisted_names(names: Sequence[str], accounts: Sequence[Account], routes: Ro
     return _unlisted(missing, accounts)
 
 
-def unlisted_in_limits(
-    limits: Sequence[Limit], accounts: Sequence[Account], routes: RouteTable
-) -> UnlistedModels:
-    """Return the models that *limits* are for and that no route serves and none of *accounts* lists."""
-    models = [limit.model for limit in limits if limit.model and not routes_match(routes, limit.model)]
+def unlisted_in_limits(limits: Sequence[Limit], accounts: Sequence[Account]) -> UnlistedModels:
+    """Return the models that *limits* are for and none of *accounts* lists; limits never count a route."""
+    models = [limit.model for limit in limits if limit.model]
     missing = [model for model in models if not any(_is_counted(model, one) for one in accounts)]
     return _unlisted(missing, accounts)
 

@@ -9,11 +9,12 @@ import orjson
 
 from app.accounts.settings import EVERY_MODEL
 from app.formatting import duration, exact_dollars, moment
-from app.limits.limit_syntax import format_limit
+from app.limits.limit_syntax import readable_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD
 from app.stores.records.limits import Limit
 
-MAX_CHARS = 300  # of the text of one value
+MAX_CHARS = 300  # of one value
+_ACRONYMS = ("api", "ca", "id", "url")
 _EMPTY: tuple[object, ...] = ("", None, [], {})
 _TIERS = (STANDARD, FLEX, PRIORITY)  # fields of a price: micro-dollars per million tokens, by kind of token
 
@@ -41,8 +42,15 @@ def action_label(action: str) -> str:
 
 
 def field_label(name: str) -> str:
-    """Return the name of a field in words: `until_ms` becomes `until`."""
-    return name.removesuffix("_ms").replace("_", " ")
+    """Return the name of a field in words: `until_ms` is `until`, `base_url` is `base URL`."""
+    words = name.removesuffix("_ms").split("_")
+    return " ".join(word.upper() if word in _ACRONYMS else word for word in words)
+
+
+def title_label(name: str) -> str:
+    """Return the name of a field in words, with a capital letter first: `Base URL`."""
+    label = field_label(name)
+    return label[:1].upper() + label[1:]
 
 
 def _flat(fields: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -78,8 +86,8 @@ def _in_words(name: str, value: object) -> str | None:
 
 def _describe_limit(stored: Mapping[str, Any]) -> str:
     try:
-        return format_limit(Limit.from_json(stored))
-    except (KeyError, ValueError):  # written by another version
+        return readable_limit(Limit.from_json(stored))
+    except (KeyError, ValueError):  # of another version
         return _as_stored(stored)
 
 

@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from app import formatting
 from app.admin.pages import clock
-from app.limits.limit_syntax import format_limit
+from app.limits.limit_syntax import readable_limit
 from app.presentation.accounts import reason_label, state_label
+from app.presentation.audit import title_label
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import KeyState
 
@@ -125,7 +126,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": clock.moment,
     "input_moment": clock.input_moment,
     "amount": lambda number, unit: unit.amount(number),
-    "limit": format_limit,
+    "limit": readable_limit,
+    "field_title": title_label,
     "names": formatting.names_or_all,
     "named": formatting.name_or_id,
     "reason": reason_label,

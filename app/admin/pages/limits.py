@@ -13,7 +13,7 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.errors import NotFound
-from app.limits.limit_syntax import format_limit
+from app.limits.limit_syntax import readable_limit
 from app.stores.limits import FOR_POOL, for_team
 
 bp = page_blueprint("limits", "/limits")
@@ -88,7 +88,7 @@ def _change(form: Form, owner: _Owner) -> str:
         return ""
     added = operations().limits.add(g.pool, limits[0], key=owner.key, team=owner.team)
     warnings = operations().limits.find_warnings(g.pool, added, key=owner.key, team=owner.team)
-    return " ".join((f"Added: {format_limit(added)}.", *(f"Note: {warning}." for warning in warnings)))
+    return " ".join((f"Added: {readable_limit(added)}.", *(f"Note: {warning}." for warning in warnings)))
 
 
 def _change_amount(form: Form, owner: _Owner, limit_id: str) -> str:
@@ -102,4 +102,4 @@ def _change_amount(form: Form, owner: _Owner, limit_id: str) -> str:
     period = None if before.unit.is_concurrent else parts["period"]
     changed = limit_rows.limit_of(form["changed"], parts["unit"], period, before.model, form["changed_mode"])
     edited = operations().limits.change(g.pool, limit_id, changed, key=owner.key, team=owner.team)
-    return f"Saved: {format_limit(edited)}."
+    return f"Saved: {readable_limit(edited)}."

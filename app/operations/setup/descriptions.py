@@ -38,6 +38,9 @@ def describe(change: PlannedChange, arrow: str) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
+    """Return *value* as the document has it; `none` for one that is not set."""
+    if value is None or value in ("", [], {}):
+        return "none"
     text = str(value)
     if not isinstance(value, str):
         with suppress(TypeError):

@@ -203,6 +203,8 @@ class TestList:
         add(poolgate, "a", "--models", "gpt-5")
         add(poolgate, "longer-name", "--cap", "5")
         services.accounts.pause("default", "a")
+        for account in services.accounts.all("default"):
+            services.accounts.observe("default", account.id, {}, answered=True)
 
         assert poolgate("account list").stdout.splitlines() == [
             "NAME         KIND    STATE                           "

@@ -35,3 +35,11 @@ def test_json(poolgate):
 
 def test_nothing(poolgate):
     assert poolgate("audit").stderr == "No changes found.\n"
+
+
+def test_uncut_rows_in_a_pipe(poolgate):
+    """Only a terminal gets rows that are cut to its width."""
+    models = ",".join(f"a-model-with-a-long-name-{number}" for number in range(5))
+    poolgate("key create --name ann --models", models)
+
+    assert models.replace(",", ", ") in poolgate("audit --action key").stdout

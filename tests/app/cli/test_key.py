@@ -176,11 +176,11 @@ class TestList:
 
         assert poolgate("key list").stdout.splitlines() == [
             "NAME  TEAM  OWNER  STATE     EXPIRES            MODELS  ACCOUNTS  LIMI"
-            "TS                              LABELS",
-            "ann   -     -      active    2027-01-01 18:30Z  gpt-5   x         1000"
+            "TS                               LABELS",
+            "ann   -     -      active    2027-01-01 18:30Z  gpt-5   x         1,000"
             " total_tokens/day; 5 usd/month  -",
             "bob   red   Bob    disabled  never              all     all       none"
-            "                                env=prod, x=1",
+            "                                 env=prod, x=1",
         ]
         poolgate("account remove x --force")
         assert f"{account.id} (removed)" in poolgate("key list").stdout

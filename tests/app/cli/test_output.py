@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from app.cli.output import table
@@ -30,3 +32,34 @@ def test_control_characters():
 )
 def test_moments(seconds, shown):
     assert moment(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("key create --name ann --expires soon", "--expires must be a date like 2027-01-31"),
+        ("key create --name ann --queue-seconds=-1", "--queue-seconds must be "),
+        ("usage --from yesterday", "--from must be a date like 2027-01-31"),
+        ("usage --to 2026-11-01", "--to needs --from, when the range begins, such as 2026-11-01"),
+        ("model set", "Missing argument"),
+    ],
+)
+def test_errors_name_the_option(poolgate, command, message):
+    assert poolgate(command).stderr.startswith(f"Error: {message}")
+
+
+def test_errors_in_json_name_the_parameter(poolgate):
+    error = json.loads(poolgate("key create --name ann --expires soon --json").stderr)["error"]
+
+    assert error["param"] == "expires"
+
+
+def test_limits_with_separators(poolgate):
+    """CSV and JSON have the text as it is stored; one with separators can be given, too."""
+    poolgate("key create --name ann --limit", "1,000,000 total_tokens/day")
+
+    assert "1,000,000 total_tokens/day" in poolgate("key list").stdout
+    assert "1000000 total_tokens/day" in poolgate("key list --csv").stdout
+    assert "1000000 total_tokens/day" in poolgate("key limit list ann --json").stdout
+    assert "Added" in poolgate("pool limit add", "2,500.50 usd/month").stdout
+    assert "2,500.5 usd/month" in poolgate("pool limit list").stdout

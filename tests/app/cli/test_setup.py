@@ -166,7 +166,7 @@ class TestApply:
 
         result = poolgate("apply", setup("keys: [{name: a, team: null}]"))
 
-        assert "  team: t -> \n" in result.stdout
+        assert "  team: t -> none\n" in result.stdout
         assert services.api_keys.find("default", "a").team == ""
 
     def test_a_new_secret(self, poolgate, services, setup):
@@ -174,7 +174,7 @@ class TestApply:
 
         result = poolgate("apply", setup(DOCUMENT), **(SECRETS | {"MAIN_KEY": "sk-next"}))
 
-        assert "change account 'main'\n  api_key: null -> (secret)\n" in result.stdout
+        assert "change account 'main'\n  api_key: none -> (secret)\n" in result.stdout
         assert services.accounts.find("default", "main").credential == "sk-next"
 
     def test_a_variable_that_is_not_set(self, poolgate, services, setup):
@@ -262,7 +262,7 @@ webhooks:
         result = poolgate("apply", setup(text), **self.VALUES | {"SIGN": "signing-secret-2"})
 
         assert "  remind_hours: 3 -> 0\n" in result.stdout
-        assert "change webhook 'team'\n  secret: null -> (secret)\n" in result.stdout
+        assert "change webhook 'team'\n  secret: none -> (secret)\n" in result.stdout
         assert services.alerting.webhooks.find("default", "team").secret == "signing-secret-2"
 
     def test_dump(self, poolgate, setup):

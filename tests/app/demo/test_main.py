@@ -53,6 +53,13 @@ def test_it_does_not_start_without_a_key() -> None:
     assert b"POOLGATE_DEMO_KEY" in ended.stderr
 
 
+def test_help_names_the_variable_of_its_key() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "app.demo", "--help"], cwd=ROOT, capture_output=True, check=True
+    )
+    assert b"POOLGATE_DEMO_KEY" in shown.stdout
+
+
 def test_it_stays_small() -> None:
     """It must not drag in the gateway: `import app` stays free of Flask and Redis."""
     loaded = "import sys, app.demo.__main__; print({'flask', 'redis', 'requests'} & sys.modules.keys())"

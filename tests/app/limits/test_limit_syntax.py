@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequest
-from app.limits.limit_syntax import MAX_AMOUNT, MAX_ROLLING, PERIODS, UNITS, format_limit, parse_limit
+from app.limits.limit_syntax import (
+    MAX_AMOUNT,
+    MAX_ROLLING,
+    PERIODS,
+    UNITS,
+    format_limit,
+    parse_limit,
+    readable_limit,
+)
 from app.stores.records.limits import Limit
 
 
@@ -102,4 +110,12 @@ class TestParse:
 def test_format_is_the_inverse(what: str, per: str, maximum: int, mode: str, model: str | None) -> None:
     limit = {"what": what, "per": per, "max": maximum, "mode": mode} | ({"model": model} if model else {})
 
-    assert parsed(format_limit(Limit.from_json({"id": "lim_1"} | limit))) == limit
+    for write in (format_limit, readable_limit):
+        assert parsed(write(Limit.from_json({"id": "lim_1"} | limit))) == limit
+
+
+@pytest.mark.parametrize("amount", ["1,00", "1,0000", ",100", "1000,000", "1,000,", "1,000.5,000"])
+def test_separators_elsewhere(amount: str) -> None:
+    """A decimal comma must not become a separator of thousands."""
+    with pytest.raises(InvalidRequest, match="is not a number"):
+        parse_limit(f"{amount} total_tokens/day")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.accounts.account import Account
-from app.accounts.model_routes import NO_ROUTES, RouteTable
+from app.accounts.model_routes import NO_ROUTES
 from app.limits.limit_syntax import parse_limit
 from app.operations.unlisted_models import (
     UnlistedModels,
@@ -46,20 +46,19 @@ def test_a_pool_without_accounts() -> None:
     route = ModelRoute("fast", ((RouteTarget("m2"),),))
 
     assert not unlisted_names(["m2"], [], NO_ROUTES)
-    assert not unlisted_in_limits([parse_limit("5 usd/day for m2")], [], NO_ROUTES)
+    assert not unlisted_in_limits([parse_limit("5 usd/day for m2")], [])
     assert not unlisted_targets(route, [])
 
 
 @pytest.mark.parametrize(
     ("model", "is_listed"),
-    [("gpt-5", True), ("GPT-5", True), ("gpt-*", True), ("gpt-4", False), ("fast", True)],
+    [("gpt-5", True), ("GPT-5", True), ("gpt-*", True), ("gpt-4", False), ("fast", False)],
 )
 def test_models_of_limits(model: str, is_listed: bool) -> None:
-    """As they are counted: in any letter case, with dated snapshots; a route counts as a name."""
-    routes = RouteTable([ModelRoute("fast", ((RouteTarget("m1"),),))])
+    """As they are counted: in any letter case, with dated snapshots, and never by the name of a route."""
     limits = [parse_limit("5 usd/day"), parse_limit(f"5 usd/day for {model}")]
 
-    assert unlisted_in_limits(limits, [LISTED], routes).models == (() if is_listed else (model,))
+    assert unlisted_in_limits(limits, [LISTED]).models == (() if is_listed else (model,))
 
 
 def test_targets_of_a_route() -> None:

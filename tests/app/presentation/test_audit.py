@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.presentation.audit import action_label, describe_changes, field_label
+from app.presentation.audit import action_label, describe_changes, field_label, title_label
 
 COST = {"id": "lim_1", "what": "cost", "per": "month", "max": 5_000_000, "mode": "strict", "scope": "key"}
 RATES = {"input": 1_500_000, "output": 3_000_000}
@@ -88,4 +88,5 @@ def test_an_action_that_changed_nothing_stored() -> None:
 def test_labels() -> None:
     assert action_label("account.forget_refused") == "account: forget refused"
     assert action_label("admin_token.create") == "admin token: create"
-    assert (field_label("until_ms"), field_label("base_url")) == ("until", "base url")
+    assert (field_label("until_ms"), field_label("base_url")) == ("until", "base URL")
+    assert title_label("base_url") == "Base URL"
