@@ -25,6 +25,7 @@ def create_admin_app(services: WebServices, gateway: Application) -> Flask:
         headers,
         invitations,
         people,
+        root,
         security,
         sessions,
         sign_in,
@@ -45,6 +46,7 @@ def create_admin_app(services: WebServices, gateway: Application) -> Flask:
     gateway_requests.register(app, gateway)
     client_timeouts.register(app, services.settings.slow_client_seconds)
     errors.register(app)
+    app.register_blueprint(root.bp)
     app.register_blueprint(sign_in.bp)
     app.register_blueprint(invitations.bp)
     for own in (security.bp, people.bp, single_sign_on.link_bp):

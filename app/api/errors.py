@@ -11,11 +11,11 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 
-from app.api import metrics
+from app.api import metrics, unknown_addresses
 from app.api.context import request_globals
 from app.api.headers import model_headers
 from app.api.json import json_response
-from app.errors import GatewayError, InvalidRequest, documented_codes, error_for_status, internal_error
+from app.errors import GatewayError, InvalidRequest, documented_codes, internal_error
 from schemas.validation_errors import first_error
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ def register(app: Flask) -> None:
         lambda _: error_response(InvalidRequest("This address does not speak WebSocket; /v1/responses does")),
     )
     app.register_error_handler(
-        HTTPException, lambda error: error_response(error_for_status(error.code, error.description))
+        HTTPException, lambda error: error_response(unknown_addresses.describe(error, app))
     )
     app.register_error_handler(Exception, _unhandled)
 

@@ -47,8 +47,14 @@ def add_headers(response: Response) -> Response:
 def home() -> Response:
     """Redirect a browser to the pages of operators, or to the guide."""
     if "text/html" not in current_request().headers.get("Accept", ""):
-        raise NotFound(f"There is nothing at this address; the guide is at {ROOT}")
+        raise NotFound(f"There is nothing at this address; the API is at /v1, the guide at {ROOT}")
     return redirect(ADMIN if services().settings.admin == "on" else ROOT)  # type: ignore[return-value]
+
+
+@bp.get("/favicon.ico")
+def icon() -> Response:
+    """Redirect to the icon: browsers request this address for every site."""
+    return redirect(f"{ASSETS}/icon.svg", 301)  # type: ignore[return-value]
 
 
 @bp.get(ROOT, strict_slashes=False)

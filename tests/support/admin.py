@@ -24,7 +24,7 @@ from tests.support.authenticator import Authenticator
 
 OPEN_ENDPOINTS = {  # views without authentication
     *("static", "sign_in.sign_in", "sign_in.first_start", "sign_in.signed_out", "invitation.accept"),
-    *("single_sign_on.begin", "single_sign_on.finish"),
+    *("single_sign_on.begin", "single_sign_on.finish", "root.home", "root.icon"),
 }
 PASSWORD = "correct horse battery"
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
