@@ -276,7 +276,7 @@ class ModelAttempt(ProtocolAttempt):
         if self.was_cut:
             return True
         if self._is_terminal:
-            if self.reader.finish is None:
+            if self.reader.is_unfinished:
                 raise StreamIncomplete("The upstream ended its stream without finishing its response")
             return True
         if self._decoder is not None and self._decoder.error is not None:

@@ -171,7 +171,7 @@ class UnstreamedAttempt(ProtocolAttempt):
             raise to_protocol_error(error) from error
         if self.reader.error is not None:
             raise self.reader.error
-        if self.reader.finish is None:
-            raise StreamIncomplete("The upstream's response has no finish reason")
+        if self.reader.is_unfinished:
+            raise StreamIncomplete("The upstream's response lacks a finish reason")
         self.report_unknown_usage()
         return event

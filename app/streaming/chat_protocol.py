@@ -140,6 +140,13 @@ class ChatReader:
             return True
         return len(self._reasons) >= self._choices and all(self._reasons.values())
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a choice that has begun lacks its finish reason, even if the upstream ends its stream."""
+        return self.finish is None or any(
+            self._reasons.get(index, "") is None for index in range(self._choices)
+        )
+
     def held_end(self) -> Event | None:
         """Return, only once, the chunk of finish reasons that waited for the end of the stream, or None."""
         if self.has_calls and not self._is_call_forced:

@@ -204,6 +204,11 @@ class ResponsesReader:
         """Return whether the stream is complete if it ends now: its terminal event was received."""
         return self.finish is not None
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the response lacks its end."""
+        return self.finish is None
+
     def _end(self, kind: str, event: Event) -> Stage:
         payload = event.payload
         response = payload.get("response")
