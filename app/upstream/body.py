@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import socket
 import ssl
-import zlib
 from contextlib import suppress
 from typing import Any
 
 from urllib3 import BaseHTTPResponse
 
-from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError
 from app.receiver import Receiver
 from app.streaming.chunked import ChunkedDecoder
+from app.upstream.inflater import Inflater, inflater_for
 from app.yielding import end_turn
 
 READ_BYTES = 65536
@@ -46,9 +46,9 @@ class Body:
         self._keep_alive = not http.will_close
         self._chunks = ChunkedDecoder() if http.chunked else None
         self._left: int | None = None if http.chunked else http.length
-        self._inflate = _decompressor(response.headers.get("Content-Encoding", ""))
+        self._inflater = inflater_for(response.headers.get("Content-Encoding", ""))
         self.inflated_bytes = INFLATED_BYTES  # the most that one read may inflate to
-        self._bomb = self._broken = False
+        self._broken = False
         self._since_turn = 0
         self.complete = self._left == 0
         self._socket: Any = None if http.fp is None else http.fp.raw._sock
@@ -77,9 +77,12 @@ class Body:
         UpstreamProtocolError when framing or compression are invalid, and StreamEventTooLarge
         when the data decompresses to too much.
         """
-        while not self.complete or self._bomb:
-            if self._bomb:  # the data before it has been returned
-                raise StreamEventTooLarge("The upstream's response decompresses to too much data")
+        while not self.complete or self._inflater is not None:
+            if self._inflater is not None:  # the data before its failure has been returned
+                if self._inflater.is_bomb:
+                    raise StreamEventTooLarge("The upstream's response decompresses to too much data")
+                if self.complete:
+                    return self._end_inflated(self._inflater)
             if self._since_turn > TURN_BYTES:  # reading data that has arrived does not switch greenlets
                 self._since_turn = 0
                 end_turn()
@@ -115,15 +118,12 @@ class Body:
             data = data[: self._left]
             self._left -= len(data)
             self.complete = self._left == 0
-        return data if self._inflate is None else self._inflated(data)
+        return data if self._inflater is None else self._inflater.inflate(data, self.inflated_bytes)
 
-    def _inflated(self, data: bytes) -> bytes:
-        try:
-            out: bytes = self._inflate.decompress(data, self.inflated_bytes)
-        except zlib.error as error:
-            raise UpstreamProtocolError("The upstream's response could not be decompressed") from error
-        self._bomb = bool(self._inflate.unconsumed_tail)
-        return out
+    def _end_inflated(self, inflater: Inflater) -> bytes:
+        if not inflater.is_complete:
+            raise StreamIncomplete("The upstream ended its response in the middle of its compressed data")
+        return b""
 
     def interrupt(self) -> None:
         """Wake a waiting `read`, which then fails. Safe from the hub; does not wait."""
@@ -156,15 +156,3 @@ class Body:
         if self._receiver is not None:
             self._receiver.close()
             self._receiver = None
-
-
-def _decompressor(encoding: str) -> Any:
-    """Return a decompressor, None for none. Some upstreams compress although only `identity` is accepted."""
-    match encoding.strip().lower():
-        case "" | "identity":
-            return None
-        case "gzip" | "x-gzip":
-            return zlib.decompressobj(16 + zlib.MAX_WBITS)
-        case "deflate":
-            return zlib.decompressobj()
-    raise UpstreamProtocolError(f"The upstream answered with the unknown encoding '{encoding[:40]}'")

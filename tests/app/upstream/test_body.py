@@ -1,13 +1,15 @@
-"""Reading a body: data that has arrived is read without a wait, so its size decides when others run."""
+"""Reading a body: turns are given up by its size, and a compressed part is not taken for the whole."""
 
 from __future__ import annotations
 
+import gzip
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gevent import socket
 
+from app.errors import StreamIncomplete
 from app.upstream.body import TURN_BYTES, Body
 from tests.support.heartbeat import counted_turns
 
@@ -40,3 +42,38 @@ def test_fast_upstreams_leave_turns_to_others(arrived: Any) -> None:
 
     assert size > 2 * TURN_BYTES
     assert turns() >= size // (TURN_BYTES + 65536)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("missing", [0, 1, 20])
+def test_compressed_data_that_ends_early(framing: str, missing: int) -> None:
+    """The framing of its part may be whole: what arrived is returned, and then the failure."""
+    data = gzip.compress(b"data: [DONE]\n\n")
+    data = data[: len(data) - missing]
+    sender, receiver = socket.socketpair()
+    http = SimpleNamespace(
+        will_close=True,
+        chunked=framing == "chunked",
+        length=len(data) if framing == "length" else None,
+        fp=None,
+    )
+    response: Any = SimpleNamespace(_original_response=http, headers={"Content-Encoding": "gzip"})
+    body = Body(response)
+    body._socket = receiver
+    sender.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if framing == "chunked" else data)
+    sender.close()
+    content = b""
+
+    def read_all() -> None:
+        nonlocal content
+        while piece := body.read(1.0):
+            content += piece
+
+    if missing:
+        with pytest.raises(StreamIncomplete):
+            read_all()
+        assert b"data: [DONE]\n\n".startswith(content)
+    else:
+        read_all()
+        assert content == b"data: [DONE]\n\n"
+    receiver.close()
