@@ -11,7 +11,8 @@ Balanced limits count the estimate. Strict limits count the upper bound, which i
    bytes, and a few that frame it.
 4. Nothing was billed for a request that was never sent, or was refused before any output.
 5. Usage counts only when it arrived at or after the end of the response: some servers report it with every
-   chunk. An account that bills more than the requested length is no longer trusted (`exceeded`).
+   chunk. Zeros do not count where there is output: some servers count nothing. An account that bills more
+   than the requested length is no longer trusted (`exceeded`).
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ def estimate_charge(attempt: Attempt, reserved: Mapping[str, int], input_tokens:
     """
     reader = attempt.reader
     produced, counted_by = estimate_tokens(reader.output_bytes, reader.deltas)
-    if reader.usage is not None:  # reported before the response ended, so it is a lower bound
-        input_tokens, produced = reader.usage.input_tokens, max(produced, reader.usage.output_tokens)
+    if (usage := reader.usage) is not None and usage.total_tokens:
+        # reported before the response ended, so it is a lower bound
+        input_tokens, produced = usage.input_tokens, max(produced, usage.output_tokens)
     bounded = reserved.get("output_tokens")
     estimated = produced if bounded is None else min(produced, bounded)
     return AttemptCharge(

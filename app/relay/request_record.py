@@ -257,11 +257,12 @@ class RequestRecord:
         """
         Return what *attempt* is charged.
 
-        An attempt that failed before it produced anything is estimated to have read no input either.
+        An attempt that failed before it produced anything is estimated to have read no input either. A usage
+        of zero is not that of a response with output, as servers that count nothing report it.
         """
-        if (reported := attempt.reader.reported_usage) is not None:
+        produced, reported = attempt.reader.output_bytes, attempt.reader.reported_usage
+        if reported is not None and (reported.total_tokens or not produced):
             return AttemptCharge(reported)
-        produced = attempt.reader.output_bytes
         has_read = produced or (not failed and self.status in (200, CLIENT_CLOSED))
         return estimate_charge(attempt, self.reserved, self._estimated_input() if has_read else 0)
 

@@ -60,6 +60,15 @@ class TestUsage:
         assert (row["cached_tokens"], row["reasoning_tokens"]) == (200, 50)
         assert "cache_write_tokens" not in row
 
+    def test_zeros(self) -> None:
+        """A server that counts nothing reports them: they are no usage of a response with output."""
+        none = Usage(0, 0, 0)
+
+        row = settled(none, output_bytes=41)
+        assert (row["source"], row["unreported"]) == ("estimated", "not_reported")
+        assert (row["input_tokens"], row["output_tokens"]) == (30, 11)
+        assert settled(none)["source"] == "upstream"
+
     def test_estimated(self) -> None:
         """Without usage from the upstream, the ledger entry names how it was counted."""
         row = settled(None, output_bytes=41)
