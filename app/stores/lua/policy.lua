@@ -26,6 +26,7 @@ local SCORES = {
   end,
 }
 
+local AHEAD, GROUP = 1e11, 1e12
 local COMES_LAST = 1e15 -- beyond the scores of all other accounts, also of the last group
 
 -- An account that is being tested goes first in its group, so that the next request tests it. An account that has
@@ -34,6 +35,9 @@ local function score(policy, account)
   if account.unproven then
     return COMES_LAST + (SCORES[policy] or SCORES.balanced)(account, effective_weight(policy, account))
   end
-  if account.probe then return (policy == 'ordered' and account.group * 1e12 or 0) - 1e11 end
+  if account.probe then return (policy == 'ordered' and account.group * GROUP or 0) - AHEAD end
   return (SCORES[policy] or SCORES.balanced)(account, effective_weight(policy, account))
 end
+
+-- Returns whether a score is that of an account that is being tested.
+local function is_test(account_score) return (account_score + AHEAD) % GROUP == 0 end

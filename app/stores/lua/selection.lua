@@ -141,11 +141,15 @@ local function pick(request, now, policy, seen)
     if at_home and not (best and group_of(best_score) < group_of(home_score)) then return at_home, 'affinity' end
     return best, 'policy'
   end
+  -- A request that has failed tests an account only if no other may serve it: two refused credentials end a request.
+  local function rank(account_score)
+    return next(tried) and is_test(account_score) and account_score + COMES_LAST or account_score
+  end
   if request.allowed then
     for id in pairs(request.allowed) do
       local account_score = id ~= at_home and ready_score(id, offers)
-      if account_score and consider(id, account_score) and (not best or account_score < best_score) then
-        best, best_score = id, account_score
+      if account_score and consider(id, account_score) and (not best or rank(account_score) < best_score) then
+        best, best_score = id, rank(account_score)
       end
     end
     return chosen()
@@ -156,15 +160,16 @@ local function pick(request, now, policy, seen)
       local heads = redis.call('ZRANGE', ready_key(offer), first, first + STEP - 1, 'WITHSCORES')
       for i = 1, #heads, 2 do
         local account_score = tonumber(heads[i + 1])
-        if best and account_score >= best_score then
+        local account_rank = rank(account_score)
+        result = account_rank == account_score -- then the following ones rank higher
+        if best and account_rank >= best_score then
           seen[#seen + 1] = { heads[i], account_score, 'higher score' }
-          result = true
-          break
+        elseif consider(heads[i], account_score) then
+          best, best_score = heads[i], account_rank
+        else
+          result = false
         end
-        if consider(heads[i], account_score) then
-          best, best_score, result = heads[i], account_score, true
-          break
-        end
+        if result then break end
       end
       first = first + STEP
     until result or #heads < STEP * 2

@@ -106,6 +106,29 @@ def test_is_not_tested_before_others(store: StoreOfTest) -> None:
     assert "refused" not in {store.admit()["account"] for _ in range(20)}
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("accounts", [(), ("refused", "other", "works")])
+def test_a_request_tests_one_account(store: StoreOfTest, policy: str, accounts: tuple[str, ...]) -> None:
+    """A refused test goes on to an account that works, and to another test where there is none."""
+    store.policy(policy)
+    store.key("k", accounts=accounts)
+    store.account("other")
+    refused = {"state": "credential_dead", "reason": "token_expired", "wait_ms": 0, "retest_wait_ms": 0}
+    for name in ("refused", "other"):
+        store.settle(store.admit(f"r-{name}", pin=name)["id"], refused)
+        observe(store, name, accepted=True)
+
+    first = store.admit("r1")["account"]
+    assert first in ("refused", "other")
+    assert store.report("r1", 1, refused, tried=[first])["account"] == "works"
+
+    store.set_state("works", "paused")
+    assert (
+        store.report("r1", 2, tried=[first, "works"])["account"]
+        == {"refused", "other"}.difference([first]).pop()
+    )
+
+
 def test_takes_the_place_of_no_other(store: StoreOfTest) -> None:
     """An account that works stays in use on suspicion: what is left has never answered."""
     observe(store, unanswered="unreachable")
