@@ -58,6 +58,7 @@ def test_deflate(content: bytes, size: int) -> None:
         gzip.compress(b"\0" * 10_000) + gzip.compress(b"\0"),
         gzip.compress(b"") * (MAX_MEMBERS + 2),
     ],
+    ids=["one member", "two members", "many members"],
 )
 def test_bombs(data: bytes) -> None:
     content, _, is_bomb = inflated("gzip", data, len(data))
