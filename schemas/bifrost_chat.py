@@ -48,6 +48,7 @@ class BifrostChatRequest(ChatRequest):
 
     def complete(self, body: dict[str, Any]) -> dict[str, Any]:
         """Move `reasoning.effort` to `reasoning_effort`; other fields of `reasoning` stay."""
+        body = super().complete(body)
         reasoning = dict(body.pop("reasoning", {}))
         if "effort" in reasoning:
             body["reasoning_effort"] = reasoning.pop("effort")

@@ -29,6 +29,7 @@ from schemas.fields import (
     Unread,
     WideSchema,
     WireSchema,
+    without_empty_lengths,
 )
 from schemas.formats import ResponseFormat, TextOptions
 from schemas.messages import Messages
@@ -88,6 +89,9 @@ class ChatRequest(WideSchema):
             raise ValidationError("needs logprobs to be true", "top_logprobs")
         if "response_format" in body and "format" in body.get("text", {}):
             raise ValidationError("must not be given together with text.format", "response_format")
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        return without_empty_lengths(body, ("max_tokens", "max_completion_tokens"))
 
 
 class LegacyChatRequest(ChatRequest):

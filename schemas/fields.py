@@ -6,7 +6,7 @@ Fields of strict JSON types, and base schemas of the objects that clients send.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, TypeGuard
 
@@ -250,3 +250,13 @@ def _check_pairs(pairs: dict[str, Any]) -> None:
             raise invalid(f"must have keys of at most {bounds.MAX_METADATA_KEY_CHARS} characters")
         if type(text) is str and len(text) > bounds.MAX_METADATA_VALUE_CHARS:
             raise invalid(f"must have values of at most {bounds.MAX_METADATA_VALUE_CHARS} characters")
+
+
+def without_empty_lengths(body: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """
+    Return *body* without lengths below 1 in the fields *names*: they limit nothing.
+
+    Clients send -1, or 0, for "no limit". A server may read it so although another field has a length.
+    """
+    empty = [name for name in names if type(body.get(name)) is int and body[name] < 1]
+    return {name: value for name, value in body.items() if name not in empty} if empty else body

@@ -29,6 +29,7 @@ from schemas.fields import (
     Unread,
     WideSchema,
     WireSchema,
+    without_empty_lengths,
 )
 from schemas.formats import TextOptions
 from schemas.input_items import Input
@@ -109,6 +110,9 @@ class ResponsesRequest(WideSchema):
             raise ValidationError("must not be given together with input", "messages")
         if "input" not in body and "messages" not in body:
             raise ValidationError("is required, or messages in its place", "input")
+
+    def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        return without_empty_lengths(body, ("max_output_tokens",))
 
 
 RESPONSES_REQUEST = ResponsesRequest()  # built once: building a schema costs more than many loads

@@ -48,7 +48,7 @@ class TestFields:
             (["stream_options"], [{}, {"include_obfuscation": False}]),
             (["tools"], [[], [{"type": "web_search_preview", "filters": {}}], [{"type": "local_shell"}]]),
             (["tool_choice"], ["none", {"type": "function", "name": "f"}]),
-            (ANYTHING, [0, "", "x", [], {}, {"a": None}, True, 1.5]),
+            (ANYTHING, [1, "", "x", [], {}, {"a": None}, True, 1.5]),
         ],
     )
     def test_accepted(self, fields, values):
