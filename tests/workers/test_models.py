@@ -117,6 +117,20 @@ def test_a_refused_credential_is_stored_as_such(built, upstream, add, job_result
     assert (stored["result"], stored["failure"]) == ("failed", "credential")
 
 
+@pytest.mark.parametrize(("status", "seconds"), [(503, 60), (401, 300), (404, 300), (200, 300)])
+def test_one_that_has_not_answered_is_listed_more_often(built, upstream, add, redis_client, status, seconds):
+    """It comes last until it answers, and its server may have been started since."""
+    account = add("a")
+    reply = {"data": [{"id": "m"}]} if status == 200 else {"error": {"message": "No"}}
+    upstream.script(play(reply, status), account="a", path="/models")
+    for _ in range(2):
+        redis_client.delete(keys.job_claim(POOL, "models", account.id))
+        models.run(built, time.time())
+
+    assert 0.8 * seconds < redis_client.ttl(keys.job_claim(POOL, "models", account.id)) <= seconds
+    assert (built.accounts.find(POOL, "a").unproven == "") == (status in (404, 200))
+
+
 def test_accounts_that_need_attention_are_skipped(built, upstream, add):
     add("a")
     built.accounts.pause(POOL, "a")
