@@ -26,8 +26,10 @@ from app.relay.refusals import not_retried
 from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget, Target
 from app.relay.retry_policy import (
+    BUSY_POLL_SECONDS,
     FIRST_SECONDS,
     MAX_ATTEMPTS,
+    MAX_BUSY_POLL_SECONDS,
     MAX_RESTARTS,
     MAX_TRIES,
     MAX_TRIES_AT_FIRST,
@@ -315,6 +317,9 @@ class Failover:
         """Return the seconds to wait before acting on *reply*, None if no account is available soon."""
         if isinstance(reply, Selection):
             return self._pause_before(reply.account_id, selection.attempt)
+        if reply.accounts is not None and reply.accounts.busy and not self._progress.fallbacks_left:
+            waited = min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS)
+            return max(BUSY_POLL_SECONDS, waited) * self._timing.random.uniform(0.5, 1.5)
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
         if not (self._tried and set(self._tried) != set(self._excluded) and wait_ms):
             return None

@@ -87,10 +87,22 @@ if not reserved or request.unenforced_bounds then
   larger = stored.unenforced ~= '1' and request.unenforced_bounds and refusal_of(limits, gauges, request, true, now)
 end
 
+-- Returns the number of accounts that were not tried and lack nothing but a free slot.
+local function full_accounts()
+  local tried, number = set_of(request.tried), 0
+  for _, id in ipairs(fitting(request, offers_for(request))) do
+    local account = not tried[id] and not is_unreadable(request, id) and read_account(id, now)
+    local is_full = account and account.state == 'active' and account.in_flight >= account.cap
+    if is_full and not model_rest(id, request.model, now) then number = number + 1 end
+  end
+  return number
+end
+
+-- Accounts that failed are tried again; from the second failure on, only if there is no other to wait for.
 local function choose(seen)
   local tried = request.tried
   local id, by = pick(request, now, policy, seen)
-  if not id and #request.never < #request.tried then
+  if not id and #request.never < #request.tried and (#request.tried < 2 or full_accounts() == 0) then
     request.tried = request.never
     id, by = pick(request, now, policy, seen), 'asked again'
     request.tried = tried
@@ -107,7 +119,9 @@ if not id then
     request.enforcing_only = nil
     if choose({}) then return refused(larger, seen) end
   end
-  return refused(no_accounts_refusal(request, now), seen)
+  local none = no_accounts_refusal(request, now)
+  none.busy = full_accounts()
+  return refused(none, seen)
 end
 
 local selection, reason = select_account(id, by, request.attempt + 1, seen, now, policy)

@@ -11,11 +11,19 @@ import pytest
 
 from app.accounts.account import Account
 from app.config import TimeLimits
-from app.errors import GatewayError, StreamIdleTimeout, StreamIncomplete, UpstreamError, UpstreamRejected
+from app.errors import (
+    GatewayError,
+    StreamIdleTimeout,
+    StreamIncomplete,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamUnreachable,
+)
 from app.relay.failover import Failover, FailoverActions, FailoverPolicy
 from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget
+from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.relay.timing import Timing
 from app.stores.records.admission import AccountsRefusal, AttemptReport, Refusal, RefusalKind, Selection
 from app.streaming.events import Event
@@ -128,6 +136,23 @@ class TestRoute:
             with pytest.raises(UpstreamRejected):
                 events_of(clock, attempts, replies)
             assert clock.now == 0
+
+    @pytest.mark.parametrize(("polls", "answered"), [(5, True), (100, False)])
+    def test_the_wait_for_a_full_account_is_bounded(self, polls: int, answered: bool) -> None:
+        """An account that failed does not end a request that another one will have room for."""
+        clock = Clock()
+        attempts = [
+            TimedAttempt(clock, "a", 0.0, UpstreamUnreachable("x")),
+            TimedAttempt(clock, "b", 0.0, None),
+        ]
+        full = Refusal(RefusalKind.NO_ACCOUNTS, accounts=AccountsRefusal(total=2, is_offered=True, busy=1))
+
+        if answered:
+            assert RESPONSE in events_of(clock, attempts, [full] * polls + [selection("b", 2)])
+        else:
+            with pytest.raises(UpstreamUnreachable):
+                events_of(clock, attempts, [full] * polls)
+        assert 1.0 < clock.now <= MAX_WAIT_SECONDS
 
     @pytest.mark.parametrize(("named", "waited"), [(3.0, 3.0), (None, 0.0)])
     def test_an_account_rests_as_long_as_it_requested(self, named: float | None, waited: float) -> None:

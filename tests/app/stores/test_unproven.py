@@ -129,6 +129,26 @@ def test_a_request_tests_one_account(store: StoreOfTest, policy: str, accounts: 
     )
 
 
+@pytest.mark.parametrize("state", ["full", "paused"])
+def test_a_request_that_failed_waits_for_a_full_account(store: StoreOfTest, state: str) -> None:
+    """It is tried again at the account that failed once; then at that alone for which it need not wait."""
+    store.account("works", group=9, cap=1)
+    store.admit("open", pin="works")
+    if state == "paused":
+        store.set_state("works", "paused")
+    failed = {"tried": ["refused"], "never": []}
+
+    assert store.admit("r")["account"] == "refused"
+    assert store.report("r", 1, **failed)["account"] == "refused"
+    reply = store.report("r", 2, tried=["refused", "refused"], never=[])
+    if state == "paused":
+        assert reply["account"] == "refused"
+    else:
+        assert (reply["refused"], reply["busy"]) == ("no_accounts", 1)
+        store.settle("open", {"ok": True})
+        assert store.report("r", 2, tried=["refused", "refused"], never=[])["account"] == "works"
+
+
 def test_takes_the_place_of_no_other(store: StoreOfTest) -> None:
     """An account that works stays in use on suspicion: what is left has never answered."""
     observe(store, unanswered="unreachable")
