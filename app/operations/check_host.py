@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.formatting import counted, moment
@@ -12,6 +12,7 @@ from app.ledger.spool import Spool
 from app.operations.diagnostic import Diagnostic, Level
 from app.stores import private_server
 from app.stores.health import HealthRepository
+from app.stores.records.health import JobRun
 
 MIN_BYTES, FEW_BYTES = 200 * 1024**2, 1024**3  # free space where the private server and the spool write
 REPAIR_SECONDS = 86400
@@ -71,8 +72,8 @@ def check_dead_letters(home: Path) -> Iterator[Diagnostic]:
 def check_jobs(health: HealthRepository) -> Iterator[Diagnostic]:
     """Yield the background jobs that are late, and those whose latest run failed."""
     runs, now = health.job_runs(), health.now()
-    late = {run.job for run in runs if now - run.at > LATE_PERIODS * run.every_seconds + LATE_SECONDS}
-    if len(late) == len(runs):
+    late = {run.job for run in runs if _is_late(run, now - run.at)}
+    if _no_worker_runs(runs, now):
         since = f" since {moment(max(run.at for run in runs))}" if runs else ""
         what = f"no worker runs{since}: sign-ins are not renewed, usage windows and models not updated"
         yield Diagnostic(Level.WRONG, "workers", what, "start one: poolgate up, or python -m workers")
@@ -84,3 +85,16 @@ def check_jobs(health: HealthRepository) -> Iterator[Diagnostic]:
         elif run.job not in late and not run.ok:
             what = f"the job `{run.job}` failed at {moment(run.at)}"
             yield Diagnostic(Level.WRONG, "workers", what, "look for job_failed in the worker's log")
+
+
+def _is_late(run: JobRun, seconds: float) -> bool:
+    """Return whether *seconds* are more than should pass between two runs of the job of *run*."""
+    return seconds > LATE_PERIODS * run.every_seconds + LATE_SECONDS
+
+
+def _no_worker_runs(runs: Sequence[JobRun], now: float) -> bool:
+    """Return whether no job has run for longer than the most frequent one may pause."""
+    if not runs:
+        return True
+    most_frequent = min(runs, key=lambda run: run.every_seconds)
+    return _is_late(most_frequent, now - max(run.at for run in runs))

@@ -17,8 +17,10 @@ from app.stores.scripts import Scripts
 from app.stores.secrets import keys_in_file
 
 
-def ran(client: Any, job: str, seconds_ago: float = 0.0, *, ok: bool = True) -> None:
-    run = {"at": int(time.time() - seconds_ago), "every_seconds": 60.0, "ok": ok}
+def ran(
+    client: Any, job: str, seconds_ago: float = 0.0, *, ok: bool = True, every_seconds: float = 60.0
+) -> None:
+    run = {"at": int(time.time() - seconds_ago), "every_seconds": every_seconds, "ok": ok}
     client.hset(keys.JOB_RUNS, job, json.dumps(run))
 
 
@@ -35,6 +37,16 @@ class TestJobs:
     def test_no_worker_any_more(self, redis_client: Any) -> None:
         ran(redis_client, "usage", 3600)
         ran(redis_client, "models", 7200)
+
+        (what,) = jobs(redis_client)
+
+        assert what.startswith("no worker runs since 20")
+
+    def test_rare_jobs_are_no_sign_of_a_worker(self, redis_client: Any) -> None:
+        """One finding, not one for each frequent job, as soon as a frequent job should have run."""
+        ran(redis_client, "leases", 120, every_seconds=5.0)
+        ran(redis_client, "alerts", 120, every_seconds=5.0)
+        ran(redis_client, "models", 120, every_seconds=3600.0)
 
         (what,) = jobs(redis_client)
 
