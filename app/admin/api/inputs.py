@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from json import JSONDecoder
 from typing import Any
 
 import orjson
@@ -28,9 +30,29 @@ def payload(max_bytes: int = MAX_BYTES) -> Any:
     """Return the content of the JSON body; empty as `{}`. Raises NotJson, InvalidRequest."""
     sent = data(max_bytes)
     try:
-        return orjson.loads(sent) if sent else {}
+        content = orjson.loads(sent) if sent else {}
     except orjson.JSONDecodeError as error:
         raise NotJson(error.msg, position=error.pos) from None
+    if b"{" in sent:
+        _check_names(sent)
+    return content
+
+
+def _check_names(sent: bytes) -> None:
+    """Raise InvalidRequest where an object in JSON has a field twice: parsers take the last one silently."""
+    with suppress(RecursionError):  # nested deeper than any field of a schema may be
+        _OBJECTS.decode(sent.decode())
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    names = set[str]()
+    for name, _ in pairs:
+        if name in names:
+            raise InvalidRequest(f"{name[:40]} is given twice", param=name[:40])
+        names.add(name)
+
+
+_OBJECTS = JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
 
 
 def body(schema: Schema, max_bytes: int = MAX_BYTES) -> Any:

@@ -124,3 +124,19 @@ def test_addresses(full, app, odd):
             for method in methods:
                 body = {"model": "x"} if path.endswith("/test") else None
                 assert is_clear_error(full(method, path, body)), (method, path)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b'{"name": "a", "name": "b", "owner": "x"}', "name"),
+        (b'{"name": "a", "labels": {"env": "x", "env": "y"}}', "env"),
+        (b'{"name": "a", "na\\u006de": "b"}', "name"),
+    ],
+)
+def test_a_field_that_is_given_twice(full, body, param):
+    """Which of the two is meant is not known."""
+    refused = full("POST", "/keys", data=body, content_type="application/json")
+
+    assert (refused.status_code, refused.json["error"]["param"]) == (400, param)
+    assert not {"a", "b"} & {key["name"] for key in full("GET", "/keys").json["data"]}
