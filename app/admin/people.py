@@ -109,7 +109,7 @@ def reset_second_factor(name: str) -> Any:
 @requires(Role.OWNER)
 def unlink(name: str) -> Any:
     """Disconnect an operator from single sign-on."""
-    found, form = _find(name), Form(request.form, "password")
+    found, form = _find(name), Form(request.form, "password", under={"identity": ""})
     if is_confirmed(form):
         with form.collect_errors():
             ended = _operations().unlink(found.name)

@@ -99,7 +99,7 @@ def link() -> Any:
 def unlink() -> Any:
     """Disconnect the signed-in operator from single sign-on; sessions that began by it end."""
     _require_free_role()
-    form = Form(request.form, "password")
+    form = Form(request.form, "password", under={"identity": ""})
     if is_confirmed(form):
         with form.collect_errors():
             administration.operator_operations(services(), actor()).unlink(operator())

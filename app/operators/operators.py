@@ -153,11 +153,12 @@ class Operators:
         if outcome is UnlinkRefusal.UNKNOWN:
             raise unknown_operator(name)
         if outcome is UnlinkRefusal.NONE:
-            raise InvalidRequest(f"'{name}' is not connected to single sign-on")
+            raise InvalidRequest(f"'{name}' is not connected to single sign-on", param="identity")
         if outcome is UnlinkRefusal.LAST:
             raise InvalidRequest(
                 f"Single sign-on is the only way in which '{name}' can sign in. Set a password with"
-                " `poolgate admin password` first, or remove the operator"
+                " `poolgate admin password` first, or remove the operator",
+                param="identity",
             )
         return outcome
 
