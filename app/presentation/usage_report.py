@@ -125,7 +125,11 @@ def read_only(params: Mapping[str, str], names: Names) -> Only | None:
     """
     chosen = [noun for noun in ONLY if params.get(noun)]
     if len(chosen) > 1:
-        raise InvalidRequest(f"{chosen[1]} cannot be combined with {chosen[0]}", param=chosen[1])
+        raise InvalidRequest(
+            f"{chosen[1]} cannot be combined with {chosen[0]}: usage is added up for each one, not for both "
+            "together. The page Requests can be filtered by both",
+            param=chosen[1],
+        )
     if not chosen:
         return None
     noun, text = chosen[0], params[chosen[0]]

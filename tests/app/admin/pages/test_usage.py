@@ -117,7 +117,10 @@ def test_links_lead_on(inside: Visitor, key_ids: dict[str, str]) -> None:
         ("?from=2026-02-01&to=2026-01-01", "to must be after from"),
         ("?key=nobody", "There is no key named"),
         ("?team=red&by=key", "cannot be grouped by key"),
-        ("?key=ann&model=o3", "cannot be combined"),
+        (
+            "?key=ann&endpoint=/v1/responses",
+            "endpoint cannot be combined with key: usage is added up for each",
+        ),
     ],
 )
 def test_errors_are_explained(inside: Visitor, key_ids: dict[str, str], query: str, message: str) -> None:
