@@ -197,7 +197,8 @@ def _check_own_fields(changed: RequestSettings) -> None:
             param="set_fields",
         )
     if both := set(changed.drop_fields) & changed.set_fields.keys():
-        raise InvalidRequest(f"'{min(both)}' cannot be both left out and set", param="set_fields")
+        name = min(both)
+        raise InvalidRequest(f"'{name}' cannot be both left out and set", param=f"set_fields.{name}")
 
 
 def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:

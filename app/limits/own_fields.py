@@ -52,7 +52,7 @@ def check_own_fields(dropped: Iterable[str], values: Mapping[str, Any]) -> None:
         if fold(name) in _ADDING:
             reason = "it adds input that limits do not count"
         if reason:
-            raise InvalidRequest(f"'{name}' cannot be set: {reason}", param="set_fields")
+            raise InvalidRequest(f"'{name}' cannot be set: {reason}", param=f"set_fields.{name}")
 
 
 def check_model_names(names: Mapping[str, str | None]) -> None:
@@ -62,7 +62,7 @@ def check_model_names(names: Mapping[str, str | None]) -> None:
             raise InvalidRequest(
                 f"'{own_name}' searches, which adds input that limits do not count: callers must request it "
                 "by a name that shows it",
-                param="model_names",
+                param=f"model_names.{name}",
             )
 
 

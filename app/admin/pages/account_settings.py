@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,6 +43,8 @@ INPUTS = (
 )
 RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name at the account"))
 
+HIDDEN = "•••"  # in place of a password; no URL has such characters
+_PASSWORD = re.compile(r"^((?:.*?//)?[^:@]*:).*@", re.DOTALL)  # of any text that may be meant as a URL
 WEBSOCKET = ((OFF, "off"), (ON, "on: send only what is new of a conversation"))
 
 
@@ -88,7 +91,7 @@ def settings_fields(form: Form, settings: RequestSettings = NO_SETTINGS) -> dict
         "drop_fields": form.lines("drop_fields"),
         "set_fields": dict.fromkeys(settings.set_fields) | _set_fields(form),
         "ca_certificates": form["ca_certificates"],
-        "proxy": form["proxy"].strip(),
+        "proxy": _proxy(form),
         **{name: _seconds(form[name].strip()) for name in TIMEOUTS},
     }
 
@@ -127,6 +130,15 @@ def _set_fields(form: Form) -> dict[str, Any]:
         if fields[pair.name] is None:
             form.add_error(pair.value_field, "must not be null")
     return fields
+
+
+def _proxy(form: Form) -> str:
+    """Return the URL of the proxy; if the form is shown again, it is without the password."""
+    url = form["proxy"].strip()
+    if HIDDEN in url:
+        form.add_error("proxy", "Type the password again: it is not shown")
+    form.show("proxy", _PASSWORD.sub(rf"\1{HIDDEN}@", url))
+    return url
 
 
 def _seconds(text: str) -> float | str:

@@ -63,6 +63,10 @@ class Form:
         """Return those of *names* that were filled in."""
         return {name: self[name].strip() for name in names if self[name].strip()}
 
+    def show(self, name: str, text: str) -> None:
+        """Show *text* in the field *name* from now on, in place of what was submitted."""
+        self._typed[name] = text
+
     def lines(self, name: str) -> list[str]:
         """Return the parts of a field that are separated by lines or commas."""
         return [part.strip() for part in self[name].replace(",", "\n").splitlines() if part.strip()]
@@ -106,7 +110,8 @@ class Form:
                 self.add_error(self._field_at(path), message)
         except GatewayError as error:
             named = isinstance(error, InvalidRequest | NotFound)
-            self.add_error(error.param or "" if named else "", error.message)
+            path = tuple(error.param.split(".", 1)) if named and error.param else ()
+            self.add_error(self._field_at(path), error.message)
 
     def _field_at(self, path: ErrorPath) -> str:
         """Return the field of the innermost item on *path* that has one, else the name of the outermost."""

@@ -83,7 +83,7 @@ class TestAccounts:
 
         assert (changed.json["drop_fields"], changed.json["set_fields"]) == (["top_p"], {"top_k": 5})
         refused = call("PATCH", "/accounts/main", {"set_fields": {"model": "x"}})
-        assert (refused.status_code, refused.json["error"]["param"]) == (400, "set_fields")
+        assert (refused.status_code, refused.json["error"]["param"]) == (400, "set_fields.model")
         assert refused.json["error"]["message"] == "'model' cannot be set: it chooses the model"
 
     def test_timeouts(self, call):

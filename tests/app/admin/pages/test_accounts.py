@@ -385,12 +385,47 @@ class TestHeaders:
         assert 'id="proxy-error"' in refused.text
 
     @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            ("http://ann:t-secret@127.0.0.1:9/path", "http://ann:•••@127.0.0.1:9/path"),
+            ("htp:/ann:t-secret@127.0.0.1", "htp:•••@127.0.0.1"),
+            ("ann:t-secret@host", "ann:•••@host"),
+            ("http://ann:t@t-secret/x@host", "http://ann:•••@host"),
+            ("http://:t-secret@host", "http://:•••@host"),
+            ("http://host:port", "http://host:port"),
+        ],
+    )
+    def test_a_refused_proxy_is_shown_without_its_password(
+        self, inside: Visitor, pool: Furnished, url: str, shown: str
+    ) -> None:
+        """What is shown in place of the password is never taken as one."""
+        pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+
+        refused = inside.send(f"{HOME}/main/edit", typed | {"proxy": url})
+
+        assert (refused.status_code, "t-secret" in refused.text) == (400, False)
+        assert f'value="{shown}"' in refused.text
+        if "•" in shown:
+            again = inside.send(f"{HOME}/main/edit", typed | {"proxy": "http://ann:•••@127.0.0.1:9"})
+            assert "Type the password again" in again.text
+
+    @pytest.mark.parametrize(
         ("rows", "field", "message"),
         [
             ({"field_1_name": "temperature", "field_1_value": "warm"}, "field_1_value", "must be JSON"),
             ({"field_1_name": "temperature", "field_1_value": "null"}, "field_1_value", "must not be null"),
             ({"field_2_name": "a.b", "field_2_value": "2"}, "field_2_name", "the name of a field"),
-            (TOP_K | {"field_2_name": "n", "field_2_value": "2"}, "set_fields", "n"),
+            (
+                TOP_K | {"field_2_name": "n", "field_2_value": "2"},
+                "field_2_value",
+                "&#39;n&#39; cannot be set",
+            ),
+            (
+                {"drop_fields": "top_k"} | TOP_K,
+                "field_1_value",
+                "&#39;top_k&#39; cannot be both left out and set",
+            ),
             ({"header_2_name": "Host", "header_2_value": "x"}, "header_2_name", "is set by the gateway"),
             ({"header_1_name": "X-A", "header_1_value": ""}, "header_1_value", "must be one line"),
             ({"header_1_value": "1"}, "header_1_name", "A name is missing"),
