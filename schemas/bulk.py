@@ -19,7 +19,7 @@ MAX_BULK = 1000  # objects per call; each takes the store some milliseconds
 
 
 class BulkInput(AdminSchema):
-    """`do` is applied to each of `names`; `fields` are those of the action `change`."""
+    """The action `do` is applied to each of `names`; `fields` has the new values of the action `change`."""
 
     names = Names(MAX_BULK, required=True)
 
@@ -27,8 +27,11 @@ class BulkInput(AdminSchema):
     def _check_fields(self, values: dict[str, Any], **_: Any) -> None:
         if not values["names"]:
             raise invalid("must have at least one name", "names")
-        if (values["do"] == "change") != bool(values.get("fields")):
-            raise invalid("are those to change: with `change` only, and at least one", "fields")
+        fields, is_change = values.get("fields"), values["do"] == "change"
+        if is_change and not fields:
+            raise invalid("must have at least one field to change", "fields")
+        if fields and not is_change:
+            raise invalid("is only accepted where do is `change`", "fields")
 
 
 def _one_of(*actions: str) -> Text:

@@ -36,7 +36,7 @@ class BulkChange:
     done: str  # participle in the notice: `3 keys were …`
     text: str
     read: Callable[[Form], Apply]
-    is_grave: bool = False
+    is_destructive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class BulkPage:
     @property
     def buttons(self) -> list[tuple[str, str, str]]:
         """The buttons, in the form of `lists.bulk_bar`."""
-        return [(do, one.verb, "danger" if one.is_grave else "quiet") for do, one in self.changes.items()]
+        return [
+            (do, one.verb, "danger" if one.is_destructive else "quiet") for do, one in self.changes.items()
+        ]
 
     def respond(self, begun: Mapping[str, str] | None = None) -> Any:
         """Show the confirmation, whose form begins with *begun*; once it is confirmed, make the change."""
