@@ -352,9 +352,21 @@ class Model:
 
     def _next(self, request: Request, admit_request: Json, *, enforcing: bool) -> set[str]:
         eligible = self.eligible(request.model, admit_request["tried"], enforcing=enforcing)
-        if not eligible and len(admit_request["never"]) < len(admit_request["tried"]):
+        tried = admit_request["tried"]
+        waits = len(tried) > 1 and self._has_full_account(request.model, tried)
+        if not eligible and len(admit_request["never"]) < len(tried) and not waits:
             eligible = self.eligible(request.model, admit_request["never"], enforcing=enforcing)
         return eligible
+
+    def _has_full_account(self, model: str, tried: list[str]) -> bool:
+        """Return whether an account that was not tried lacks nothing but a free slot."""
+        return any(
+            account.state == "active"
+            and not account.is_ready
+            and name not in tried
+            and self.overloaded.get((name, model), 0) <= self.now
+            for name, account in self.accounts.items()
+        )
 
     def _release(self, request: Request, charge: Json | None) -> None:
         """End the reservations of an attempt, and settle *charge*."""
