@@ -47,7 +47,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "close_audit": _BASE,
     "admit": (*_RESERVATIONS, "callers", "availability", "queue"),
     "leave_queue": (*_REQUESTS, "queue"),
-    "report": _RESERVATIONS,
+    "report": (*_RESERVATIONS, "availability"),
     "settle": _REQUESTS,
     "store_response": _BASE,
     "claim_recording": (*_BASE, "recordings"),

@@ -25,6 +25,7 @@ if not stored or stored.expired then return cjson.encode({ refused = 'lease', no
 round_amounts(request)
 request.team = stored.team
 local holds, charges = cjson.decode(stored.holds), charges_of(stored)
+local is_repeated = stored.account == '' -- no attempt has ended: the request waits, and selects again
 -- Holds of parallel requests stay; the other holds end with the attempt.
 local function release(charge)
   local retained = {}
@@ -53,13 +54,15 @@ for _, limit in ipairs(limits_for(key[3], limits_of_team(stored.team), pool[2], 
 end
 
 local function store(account, attempt, reason, choice_text)
-  redis.call('HSET', request_key(request.id), 'account', account, 'attempt', attempt, 'why', stored.why .. ',' .. reason,
+  local why = reason and stored.why .. ',' .. reason or stored.why
+  redis.call('HSET', request_key(request.id), 'account', account, 'attempt', attempt, 'why', why,
     'choice', choice_text, 'holds', cjson.encode(holds), 'bounds', stored.bounds, 'unenforced', stored.unenforced or '',
     'charges', #charges > 0 and cjson.encode(charges) or '[]')
 end
+-- A repeated refusal adds no decision: a request that waits would store the same one again and again.
 local function refused(reply, seen)
-  store('', stored.attempt, encode_decision({ attempt = request.attempt + 1, chosen = '', policy = policy, seen = seen,
-    now = now }), stored.choice)
+  local decision = { attempt = request.attempt + 1, chosen = '', policy = policy, seen = seen, now = now }
+  store('', stored.attempt, not is_repeated and encode_decision(decision), stored.choice)
   return cjson.encode(reply)
 end
 if not key[1] then return refused({ refused = 'key', why = 'removed', now = now }, {}) end -- its account bindings are unknown
@@ -87,22 +90,27 @@ if not reserved or request.unenforced_bounds then
   larger = stored.unenforced ~= '1' and request.unenforced_bounds and refusal_of(limits, gauges, request, true, now)
 end
 
--- Returns the number of accounts that were not tried and lack nothing but a free slot.
-local function full_accounts()
-  local tried, number = set_of(request.tried), 0
-  for _, id in ipairs(fitting(request, offers_for(request))) do
-    local account = not tried[id] and not is_unreadable(request, id) and read_account(id, now)
-    local is_full = account and account.state == 'active' and account.in_flight >= account.cap
-    if is_full and not model_rest(id, request.model, now) then number = number + 1 end
+-- Returns whether one of the first MAX_EXAMINED accounts that fit was not tried, and lacks nothing but a free slot.
+local function has_full_account()
+  local tried = set_of(request.tried)
+  local ids = fitting(request, offers_for(request))
+  for i = 1, math.min(#ids, MAX_EXAMINED) do
+    local id = ids[i]
+    local state, in_flight, cap, probe, exceeded = unpack(redis.call('HMGET', account_key(id), 'state', 'in_flight', 'cap',
+      'probe', 'exceeded'))
+    local most = probe and probe ~= '0' and 1 or tonumber(cap)
+    local is_full = state == 'active' and (tonumber(in_flight) or 0) >= most
+    if is_full and not tried[id] and not (request.enforcing_only and exceeded) and not is_unreadable(request, id)
+      and not model_rest(id, request.model, now) then return true end
   end
-  return number
+  return false
 end
 
 -- Accounts that failed are tried again; from the second failure on, only if there is no other to wait for.
 local function choose(seen)
   local tried = request.tried
   local id, by = pick(request, now, policy, seen)
-  if not id and #request.never < #request.tried and (#request.tried < 2 or full_accounts() == 0) then
+  if not id and #request.never < #request.tried and (#request.tried < 2 or not has_full_account()) then
     request.tried = request.never
     id, by = pick(request, now, policy, seen), 'asked again'
     request.tried = tried
@@ -115,12 +123,13 @@ request.enforcing_only = larger and true
 local seen = {}
 local id, by = choose(seen)
 if not id then
+  local may_wait = has_full_account()
   if larger then
     request.enforcing_only = nil
     if choose({}) then return refused(larger, seen) end
   end
-  local none = no_accounts_refusal(request, now)
-  none.busy = full_accounts()
+  local none = is_repeated and no_accounts_refusal_with_waits(request, now) or no_accounts_refusal(request, now)
+  none.busy = may_wait and 1 or 0
   return refused(none, seen)
 end
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.stores import keys
 from tests.app.stores.test_policies import POLICIES
 from tests.support.store import StoreOfTest
 
@@ -145,8 +146,32 @@ def test_a_request_that_failed_waits_for_a_full_account(store: StoreOfTest, stat
         assert reply["account"] == "refused"
     else:
         assert (reply["refused"], reply["busy"]) == ("no_accounts", 1)
+        decisions = store.client.hget(keys.request(store.pool, "r"), "why")
+        store.report("r", 2, tried=["refused", "refused"], never=[])
+        assert store.client.hget(keys.request(store.pool, "r"), "why") == decisions  # not one for each poll
         store.settle("open", {"ok": True})
         assert store.report("r", 2, tried=["refused", "refused"], never=[])["account"] == "works"
+
+
+def test_a_wait_in_a_large_pool_is_cheap(store: StoreOfTest) -> None:
+    """It examines no more accounts each time in which a request that waits selects again."""
+    store.set_state("works", "paused")
+    for number in range(300):
+        store.account(f"full-{number}", cap=1)
+        store.admit(f"open-{number}", pin=f"full-{number}")
+    store.admit("r", pin="refused")
+    tried = {"tried": ["refused", "refused"], "never": []}
+    assert store.report("r", 1, **tried)["busy"] == 1
+
+    store.report("r", 1, **tried)
+    before = commands(store)
+    assert store.report("r", 1, **tried)["busy"] == 1
+    assert commands(store) - before < 60
+
+
+def commands(store: StoreOfTest) -> int:
+    """Return the number of commands that the server has executed, those of scripts included."""
+    return sum(each["calls"] for each in store.client.info("commandstats").values())
 
 
 def test_takes_the_place_of_no_other(store: StoreOfTest) -> None:
