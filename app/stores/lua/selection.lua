@@ -163,7 +163,7 @@ local function pick(request, now, policy, seen)
         local account_rank = rank(account_score)
         result = account_rank == account_score -- then the following ones rank higher
         if best and account_rank >= best_score then
-          seen[#seen + 1] = { heads[i], account_score, 'higher score' }
+          if result or #seen < MAX_SEEN then seen[#seen + 1] = { heads[i], account_score, 'higher score' } end
         elseif consider(heads[i], account_score) then
           best, best_score = heads[i], account_rank
         else

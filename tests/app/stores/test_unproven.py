@@ -153,6 +153,21 @@ def test_a_request_that_failed_waits_for_a_full_account(store: StoreOfTest, stat
         assert store.report("r", 2, tried=["refused", "refused"], never=[])["account"] == "works"
 
 
+def test_many_tested_accounts(store: StoreOfTest) -> None:
+    """A request that has failed looks for one that is not being tested; its decision has a bounded length."""
+    names = [f"tested-{number}" for number in range(60)]
+    for name in names:
+        store.account(name)
+        store.client.hset(keys.account(store.pool, name), "state", "credential_dead")
+        observe(store, name, accepted=True)
+    first = store.admit("r")["account"]
+    assert first in names
+
+    assert store.report("r", 1, tried=[first])["account"] not in names
+    _, decision = orjson.loads(f"[{store.client.hget(keys.request(store.pool, 'r'), 'why')}]")
+    assert len(decision["seen"]) <= 34
+
+
 def test_a_wait_in_a_large_pool_is_cheap(store: StoreOfTest) -> None:
     """It examines no more accounts each time in which a request that waits selects again."""
     store.set_state("works", "paused")
