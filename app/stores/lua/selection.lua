@@ -129,13 +129,14 @@ local function pick(request, now, policy, seen)
     if not account_score then
       seen[#seen + 1] = { home, false, 'its conversation, but ' .. home_obstacle(home, request.allowed) }
     elseif consider(home, account_score) then
-      if pin ~= '' or policy ~= 'ordered' or group_of(account_score) <= 0 then return home, 'affinity' end
+      local has_best_group = account_score < COMES_LAST and (policy ~= 'ordered' or group_of(account_score) <= 0)
+      if pin ~= '' or has_best_group then return home, 'affinity' end
       at_home, home_score = home, account_score
     end
   end
   if pin ~= '' then return nil end
 
-  -- a conversation moves to a better group as soon as that is available
+  -- a conversation moves to a better group as soon as that is available, and from an account that comes last to any other
   local best, best_score
   local function chosen()
     if at_home and not (best and group_of(best_score) < group_of(home_score)) then return at_home, 'affinity' end

@@ -42,16 +42,19 @@ def test_comes_last(store: StoreOfTest, policy: str) -> None:
     assert store.admit()["account"] == "refused"
 
 
-def test_a_conversation_leaves_it(store: StoreOfTest) -> None:
-    """Under `ordered`, as it does for a better group."""
-    store.policy("ordered")
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_conversation_leaves_it(store: StoreOfTest, policy: str) -> None:
+    """By every policy, as it leaves a group for a better one; it stays where there is no other."""
+    store.policy(policy)
     observe(store, unanswered="credential")
     store.set_state("works", "paused")
     assert store.admit("r1", affinity="c")["account"] == "refused"
     store.settle("r1", FAILED | {"reason": "cut"})
+    reply = store.admit("r2", affinity="c")
+    assert (reply["account"], reply["by"]) == ("refused", "affinity")
     store.set_state("works", "active")
 
-    assert store.admit("r2", affinity="c")["account"] == "works"
+    assert store.admit("r3", affinity="c")["account"] == "works"
 
 
 @pytest.mark.parametrize("how", ["answer", "listing", "test", "resume", "change", "sign-in"])
