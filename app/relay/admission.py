@@ -198,7 +198,7 @@ class Admission:
                 raise self._refuse(reply, progress)
             if may_recheck and clock() >= recheck_at:
                 raise EarlierModelsDue
-            left = seconds_left(progress, self._longest_wait(), clock())
+            left = seconds_left(progress, self.longest_wait(), clock())
             keepalive = keepalive_seconds(self._plan.time_limits.keepalive, left)
             yield from pause(wait, context, progress, keepalive, clock)
 
@@ -265,10 +265,11 @@ class Admission:
     def _seconds_to_wait(self, refusal: Refusal, progress: RequestProgress) -> float | None:
         timing = self._services.timing
         return wait_seconds(
-            refusal.accounts, progress, self._longest_wait(), timing.monotonic(), timing.random
+            refusal.accounts, progress, self.longest_wait(), timing.monotonic(), timing.random
         )
 
-    def _longest_wait(self) -> float:
+    def longest_wait(self) -> float:
+        """Return how long the caller lets a request wait for an account, in seconds."""
         caller = self._context.caller
         return longest_wait(caller, settings_from(caller.key.settings))
 

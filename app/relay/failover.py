@@ -75,6 +75,7 @@ class FailoverPolicy:
     budget: RetryBudget  # of its pool
     keepalive_seconds: float
     max_accounts: int | None = None
+    queue_seconds: float = MAX_WAIT_SECONDS  # how long the caller lets it wait for a free slot, in total
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,15 +318,27 @@ class Failover:
         """Return the seconds to wait before acting on *reply*, None if no account is available soon."""
         if isinstance(reply, Selection):
             return self._pause_before(reply.account_id, selection.attempt)
-        if reply.accounts is not None and reply.accounts.busy and not self._progress.fallbacks_left:
-            waited = min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS)
-            return max(BUSY_POLL_SECONDS, waited) * self._timing.random.uniform(0.5, 1.5)
+        if reply.accounts is not None and reply.accounts.busy and (wait := self._busy_wait()):
+            return wait
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
         if not (self._tried and set(self._tried) != set(self._excluded) and wait_ms):
             return None
         # The account is available again then; the jitter spreads the requests that wait for it
         wait = wait_ms / 1000
         return min(wait + self._timing.random.uniform(0, WAKE_JITTER * wait), max(wait, MAX_WAIT_SECONDS))
+
+    def _busy_wait(self) -> float:
+        """
+        Return the seconds until an account without a free slot is selected again, 0 if it is not waited for.
+
+        Fallbacks come first. The wait in the queue before the first attempt counts.
+        """
+        waited = self._progress.waited_seconds
+        left = self._policy.queue_seconds - self._progress.queued_seconds - waited
+        if self._progress.fallbacks_left or left <= 0:
+            return 0.0
+        pause = max(BUSY_POLL_SECONDS, min(waited, MAX_BUSY_POLL_SECONDS))
+        return min(left, pause * self._timing.random.uniform(0.5, 1.5))
 
     def _pause_before(self, account_id: str, attempt: int) -> float:
         """

@@ -193,7 +193,9 @@ class Relay:
             renew=partial(self._services.refresher.refresh_after_401, context.caller.key.pool),
             adapt=exchange.adaptation.adapt,
         )
-        policy = FailoverPolicy(budget, limits.keepalive, plan.endpoint_type.max_accounts)
+        policy = FailoverPolicy(
+            budget, limits.keepalive, plan.endpoint_type.max_accounts, exchange.admission.longest_wait()
+        )
         return Failover(context, exchange.record, progress, actions, policy, self._timing)
 
     def _begin_attempt(

@@ -75,6 +75,7 @@ def events_of(
     replies: list[Selection | Refusal],
     reports: list[AttemptReport] | None = None,
     charge: dict[str, Any] | None = None,
+    queue_seconds: float = MAX_WAIT_SECONDS,
 ) -> list[Any]:
     """
     Return what failover yields when its attempts and reports end as given.
@@ -102,7 +103,7 @@ def events_of(
         FailoverActions(
             begin, report, lambda account: replace(account, version=2), lambda attempt, error: None
         ),
-        FailoverPolicy(RetryBudget(clock), TimeLimits().keepalive),
+        FailoverPolicy(RetryBudget(clock), TimeLimits().keepalive, queue_seconds=queue_seconds),
         Timing(clock, lambda: 0.0, random.Random(1)),
     )
     return list(failover.events(selection("a", 1)))
@@ -153,6 +154,17 @@ class TestRoute:
             with pytest.raises(UpstreamUnreachable):
                 events_of(clock, attempts, [full] * polls)
         assert 1.0 < clock.now <= MAX_WAIT_SECONDS
+
+    @pytest.mark.parametrize("queue_seconds", [0.0, 1.0])
+    def test_no_wait_for_a_full_account_beyond_that_of_the_caller(self, queue_seconds: float) -> None:
+        """`--queue-seconds` and the header of the request apply after a failed attempt as well."""
+        clock = Clock()
+        full = Refusal(RefusalKind.NO_ACCOUNTS, accounts=AccountsRefusal(total=2, is_offered=True, busy=1))
+        failed = TimedAttempt(clock, "a", 0.0, UpstreamUnreachable("x"))
+
+        with pytest.raises(UpstreamUnreachable):
+            events_of(clock, [failed], [full] * 100, queue_seconds=queue_seconds)
+        assert clock.now == pytest.approx(queue_seconds)
 
     @pytest.mark.parametrize(("named", "waited"), [(3.0, 3.0), (None, 0.0)])
     def test_an_account_rests_as_long_as_it_requested(self, named: float | None, waited: float) -> None:
