@@ -44,7 +44,7 @@ INPUTS = (
 RESPONSE_MODEL = ((REQUESTED, "the requested name"), (UPSTREAM, "the name at the account"))
 
 HIDDEN = "•••"  # in place of a password; no URL has such characters
-_PASSWORD = re.compile(r"^((?:.*?//)?[^:@]*:).*@", re.DOTALL)  # of any text that may be meant as a URL
+_PASSWORD = re.compile(r"^((?:[^/]*//)?[^:@]*:).*@", re.DOTALL)  # of any text that may be meant as a URL
 WEBSOCKET = ((OFF, "off"), (ON, "on: send only what is new of a conversation"))
 
 

@@ -410,6 +410,17 @@ class TestHeaders:
             again = inside.send(f"{HOME}/main/edit", typed | {"proxy": "http://ann:•••@127.0.0.1:9"})
             assert "Type the password again" in again.text
 
+    def test_a_long_text_in_place_of_a_proxy_is_refused_at_once(
+        self, inside: Visitor, pool: Furnished
+    ) -> None:
+        """The search for a password took minutes in it, in which the process served no other request."""
+        pool.account("main")
+        typed = {"cap": "1", "weight": "1", "group": "0", "stream_upstream": "pool"}
+        started = time.monotonic()
+
+        assert inside.send(f"{HOME}/main/edit", typed | {"proxy": "/" * 100_000}).status_code == 400
+        assert time.monotonic() - started < 10
+
     @pytest.mark.parametrize(
         ("rows", "field", "message"),
         [
