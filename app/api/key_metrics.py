@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class KeyMetrics:
     def __init__(self, most: int, names: Path | None) -> None:
         self._most = most
         self._names = names
-        self._is_own: dict[str, bool] = {}  # pool and name of a key -> whether it has its own series
+        self._own = set[str]()  # pools and names of the keys that have their own series
+        self._is_full = False  # then no other key is remembered
 
     def observe(self, key: ApiKey, entry: Mapping[str, Any], *, is_refused: bool) -> None:
         """Count a request that ended; *entry* is its ledger row, empty if it was not admitted."""
@@ -48,26 +50,25 @@ class KeyMetrics:
 
     def _labels(self, key: ApiKey) -> Labels:
         name = f"{key.pool} {key.name}"
-        is_own = self._is_own.get(name)
-        if is_own is None:
-            try:
-                is_own = self._is_own[name] = self._take(name)
-            except OSError:  # no descriptor or no disk space: it is tried again with the next request
-                is_own = False
-        return (key.pool, key.name, key.team) if is_own else (key.pool, OTHER, "")
+        if name not in self._own and not self._is_full:
+            with suppress(OSError):  # no descriptor or no disk space: the next request tries again
+                self._take(name)
+        return (key.pool, key.name, key.team) if name in self._own else (key.pool, OTHER, "")
 
-    def _take(self, name: str) -> bool:
-        """Give the key *name* its own series if there is room; return whether it has one. Raises OSError."""
+    def _take(self, name: str) -> None:
+        """Give the key *name* its own series if there is room. Raises OSError."""
         if self._names is None:
-            return sum(self._is_own.values()) < self._most
-        with self._names.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            names = file.read().splitlines()
-            if name not in names and len(names) < self._most:
-                print(name, file=file)
-                names.append(name)
-            return name in names
+            self._own.add(name)
+        else:
+            with self._names.open("a+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.seek(0)
+                own = set(file.read().splitlines())
+                if name not in own and len(own) < self._most:
+                    print(name, file=file)
+                    own.add(name)
+            self._own = own
+        self._is_full = len(self._own) >= self._most
 
 
 def of_service(most: int) -> KeyMetrics | None:

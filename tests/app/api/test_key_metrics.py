@@ -67,6 +67,10 @@ def test_processes_agree_on_the_keys(tmp_path: Path) -> None:
     assert [requests_of(name) for name in ("d1", "d2", "d3")] == [2, 2, None]
     assert names.read_text().splitlines() == [f"{POOL} d1", f"{POOL} d2"]
 
+    names.unlink()  # once there is no room, it is not read again, and no further key is remembered
+    third.observe(key("d4"), ENTRY, is_refused=False)
+    assert not names.exists()
+
 
 def test_without_a_file_to_write_a_key_is_one_of_the_others(tmp_path: Path) -> None:
     """The request ends as always, and the key is counted by itself once there is room."""
