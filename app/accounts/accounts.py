@@ -134,8 +134,12 @@ class AccountRepository:
             raise NotFound(f"There is no account {account_id} in pool '{pool}'", param="name")
         return account_from(fields, lambda _: "")
 
+    def id_of(self, pool: str, name: str) -> str | None:
+        """Return the id of the account called *name*, None if there is none."""
+        return self._store.id_of(pool, name)
+
     def _id(self, pool: str, name: str) -> str:
-        account_id = self._store.id_of(pool, name)
+        account_id = self.id_of(pool, name)
         if account_id is None:
             similar = self._store.suggest(pool, name)
             raise NotFound(f"There is no account named '{name}' in pool '{pool}'{similar}", param="name")

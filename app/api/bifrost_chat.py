@@ -17,7 +17,7 @@ from app.api.cache_headers import read_caching, report_ignored
 from app.api.context import services
 from app.api.model_responses import ResponseTransform, respond
 from app.api.request_context import Target, is_usage_included, make_context
-from app.errors import InvalidRequest, NotFound
+from app.errors import InvalidRequest
 from app.formatting import MICRO_DOLLARS
 from app.relay.context import JsonObject, RequestContext, ResponseOptions
 from app.relay.fallbacks import FallbackChain
@@ -67,12 +67,10 @@ def _target(name: str) -> Target:
         return Target(name)
     if provider in KINDS_BY_PROVIDER:  # otherwise it may be the name of an account
         return Target(model, account_kinds=KINDS_BY_PROVIDER[provider])
-    try:
-        (account_id,) = services().accounts.ids(caller().pool, (provider,))
-    except NotFound:
+    account_id, allowed = services().accounts.id_of(caller().pool, provider), caller().accounts
+    if account_id is None or (allowed and account_id not in allowed):
         return Target(name)
-    allowed = caller().accounts
-    return Target(name) if allowed and account_id not in allowed else Target(model, account_id=account_id)
+    return Target(model, account_id=account_id)
 
 
 def _provider(context: RequestContext, kind: str) -> str:

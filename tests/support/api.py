@@ -40,7 +40,9 @@ class FakeServices:
         self.tracing = None
         self.demo = False
         self.api_keys = SimpleNamespace(authenticate=self._authenticate, known=lambda _: None)
-        self.accounts = SimpleNamespace(all=lambda pool: [ACCOUNT], ids=lambda pool, names: ("acct_1",))
+        self.accounts = SimpleNamespace(
+            all=lambda pool: [ACCOUNT], id_of=lambda pool, name: {"main": "acct_1"}.get(name)
+        )
         self.ledger = SimpleNamespace(
             refusal_log=SimpleNamespace(add=self.refusals.append),
             usage=SimpleNamespace(windows=lambda pool, accounts=(): ([None, None], 0.0)),

@@ -46,6 +46,15 @@ def test_any_other_prefix_is_an_account() -> None:
     assert services.contexts[0].routing.account_id == "acct_1"
 
 
+def test_a_prefix_that_names_nothing_belongs_to_the_model() -> None:
+    """It is looked up alone: names like it are for operators, and cost as much as the request."""
+    services = FakeServices(respond)
+    services.client().post(URL, json=BODY | {"model": "meta-llama/m"}, headers=BEARER)
+
+    assert services.contexts[0].request.model == "meta-llama/m"
+    assert services.contexts[0].routing.account_id == ""
+
+
 def test_unless_the_key_may_not_use_it() -> None:
     services = FakeServices(respond, ApiKey("k", "k", "default", accounts=("acct_2",)))
     services.client().post(URL, json=BODY | {"model": "main/m"}, headers=BEARER)
