@@ -67,7 +67,7 @@ def _block(finding: Diagnostic) -> str:
 def find_problems(
     redis_url: str | None, pool: str | None, gateways: Sequence[FoundGateway]
 ) -> tuple[list[Diagnostic], bool]:
-    """Return the problems, and whether the store failed (then those of this machine only)."""
+    """Return the problems, and whether the store failed; then only problems of this machine are known."""
     settings = settings_for(redis_url, os.environ)
     serving = check_gateways(settings, gateways)
     try:

@@ -23,8 +23,8 @@ from app.stores.health import HealthRepository
 from app.stores.records.webhooks import AlertKind
 from app.wiring import Services
 
-MAX_POOLS = 20  # shown without --pool
-MAX_ALERTS = 5  # of a pool, written out
+MAX_POOLS = 20  # pools shown without --pool
+MAX_ALERTS = 5  # alerts of a pool that are written out
 
 
 @dataclass(frozen=True, slots=True)

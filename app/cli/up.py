@@ -151,7 +151,7 @@ def _gateway(settings: Settings, prepared: Prepared) -> Gateway:
 
 
 def _admin_line(settings: Settings, start_token: str | None) -> list[str]:
-    """Return the line with the URL of the admin pages, at the first start with its token."""
+    """Return the line with the URL of the admin pages; at the first start, with its token."""
     pages = pages_url(settings)
     if not pages:
         return []

@@ -13,7 +13,7 @@ from app.limits.limit_syntax import readable_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD
 from app.stores.records.limits import Limit
 
-MAX_CHARS = 300  # of one value
+MAX_CHARS = 300  # of the text of one value
 _ACRONYMS = ("api", "ca", "id", "url")
 _EMPTY: tuple[object, ...] = ("", None, [], {})
 _TIERS = (STANDARD, FLEX, PRIORITY)  # fields of a price: micro-dollars per million tokens, by kind of token
@@ -87,7 +87,7 @@ def _in_words(name: str, value: object) -> str | None:
 def _describe_limit(stored: Mapping[str, Any]) -> str:
     try:
         return readable_limit(Limit.from_json(stored))
-    except (KeyError, ValueError):  # of another version
+    except (KeyError, ValueError):  # written by another version
         return _as_stored(stored)
 
 

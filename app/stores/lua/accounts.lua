@@ -141,7 +141,7 @@ local function begin_test(account)
   redis.call('DEL', OUT_JSON)
 end
 
--- Forgets that an account has never answered: it has now, or the cause may have been corrected.
+-- Forgets that an account has not answered since its test: it has now, or the cause may have been corrected.
 local function forget_unproven(account, policy)
   if not account.unproven then return end
   redis.call('HDEL', account_key(account.id), 'unproven')
