@@ -305,7 +305,12 @@ class Failover:
 
     def _report(self, selection: Selection, failed: UpstreamError) -> Selection | Refusal:
         report = AttemptReport(
-            selection.attempt, self._record.outcome, self._record.charge, self._tried, self._excluded
+            selection.attempt,
+            self._record.outcome,
+            self._record.charge,
+            self._tried,
+            self._excluded,
+            may_wait=self._busy_seconds_left() > 0,
         )
         try:
             reply = self._actions.report(report)
@@ -318,8 +323,9 @@ class Failover:
         """Return the seconds to wait before acting on *reply*, None if no account is available soon."""
         if isinstance(reply, Selection):
             return self._pause_before(reply.account_id, selection.attempt)
-        if reply.accounts is not None and reply.accounts.busy and (wait := self._busy_wait()):
-            return wait
+        if reply.accounts is not None and reply.accounts.busy and (left := self._busy_seconds_left()) > 0:
+            pause = max(BUSY_POLL_SECONDS, min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS))
+            return min(left, pause * self._timing.random.uniform(0.5, 1.5))
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
         if not (self._tried and set(self._tried) != set(self._excluded) and wait_ms):
             return None
@@ -327,18 +333,16 @@ class Failover:
         wait = wait_ms / 1000
         return min(wait + self._timing.random.uniform(0, WAKE_JITTER * wait), max(wait, MAX_WAIT_SECONDS))
 
-    def _busy_wait(self) -> float:
+    def _busy_seconds_left(self) -> float:
         """
-        Return the seconds until an account without a free slot is selected again, 0 if it is not waited for.
+        Return how many seconds the request may still wait for an account without a free slot.
 
-        Fallbacks come first. The wait in the queue before the first attempt counts.
+        The result is at most 0 if it may not. Fallbacks come first. The wait before the first attempt counts.
         """
-        waited = self._progress.waited_seconds
-        left = self._policy.queue_seconds - self._progress.queued_seconds - waited
-        if self._progress.fallbacks_left or left <= 0:
+        if self._progress.fallbacks_left:
             return 0.0
-        pause = max(BUSY_POLL_SECONDS, min(waited, MAX_BUSY_POLL_SECONDS))
-        return min(left, pause * self._timing.random.uniform(0.5, 1.5))
+        waited = self._progress.queued_seconds + self._progress.waited_seconds
+        return min(self._policy.queue_seconds, MAX_WAIT_SECONDS) - waited
 
     def _pause_before(self, account_id: str, attempt: int) -> float:
         """

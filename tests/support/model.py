@@ -353,7 +353,9 @@ class Model:
     def _next(self, request: Request, admit_request: Json, *, enforcing: bool) -> set[str]:
         eligible = self.eligible(request.model, admit_request["tried"], enforcing=enforcing)
         tried = admit_request["tried"]
-        waits = len(tried) > 1 and self._has_full_account(request.model, tried)
+        waits = (
+            admit_request.get("may_wait") and len(tried) > 1 and self._has_full_account(request.model, tried)
+        )
         if not eligible and len(admit_request["never"]) < len(tried) and not waits:
             eligible = self.eligible(request.model, admit_request["never"], enforcing=enforcing)
         return eligible

@@ -1,17 +1,18 @@
 -- Report the outcome of an attempt, charge what may have been billed and, if another attempt may follow, reserve for
 -- it and pick its account.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {id, attempt, mark, charge, tried, never, and the fields that admit was given}; attempt is the
---          one that ended; charge, absent if nothing was billed, is {account, input_tokens, output_tokens,
+-- ARGV[1]  JSON {id, attempt, mark, charge, tried, never, may_wait, and the fields that admit was given}; attempt
+--          is the one that ended; charge, absent if nothing was billed, is {account, input_tokens, output_tokens,
 --          cost, …}, figures as in a ledger entry; tried: the accounts that failed, picked again only if there is
---          no other; never: those that are not picked again
+--          no other; never: those that are not picked again; may_wait: the request waits for an account that
+--          lacks only a free slot
 -- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | limit | calendar | lease | key, …}.
 -- Limits of a team are those of the team at admission: the key may be in another team by now.
 -- Safe to repeat: a report of an attempt that is no longer the newest returns the newest, and an attempt that has
 -- ended is charged once.  Invariant: as for admit, settled + held <= max for every strict limit.
 local request, now = cjson.decode(ARGV[1]), clock()
 check_request(request)
-check(request, { attempt = 'count', tried = 'list', never = 'list', charge = '?object' })
+check(request, { attempt = 'count', tried = 'list', never = 'list', may_wait = '?flag', charge = '?object' })
 check_each(request.tried, 'text', 'tried')
 check_each(request.never, 'text', 'never')
 if request.charge then check_charge(request.charge) end
@@ -90,8 +91,10 @@ if not reserved or request.unenforced_bounds then
   larger = stored.unenforced ~= '1' and request.unenforced_bounds and refusal_of(limits, gauges, request, true, now)
 end
 
--- Returns whether one of the first MAX_EXAMINED accounts that fit was not tried, and lacks nothing but a free slot.
-local function has_full_account()
+-- Returns whether the request waits for one of the first MAX_EXAMINED accounts that fit: it was not tried, and lacks
+-- nothing but a free slot.
+local function waits_for_slot()
+  if not request.may_wait then return false end
   local tried = set_of(request.tried)
   local ids = fitting(request, offers_for(request))
   for i = 1, math.min(#ids, MAX_EXAMINED) do
@@ -110,7 +113,7 @@ end
 local function choose(seen)
   local tried = request.tried
   local id, by = pick(request, now, policy, seen)
-  if not id and #request.never < #request.tried and (#request.tried < 2 or not has_full_account()) then
+  if not id and #request.never < #request.tried and (#request.tried < 2 or not waits_for_slot()) then
     request.tried = request.never
     id, by = pick(request, now, policy, seen), 'asked again'
     request.tried = tried
@@ -123,13 +126,13 @@ request.enforcing_only = larger and true
 local seen = {}
 local id, by = choose(seen)
 if not id then
-  local may_wait = has_full_account()
+  local waits = waits_for_slot()
   if larger then
     request.enforcing_only = nil
     if choose({}) then return refused(larger, seen) end
   end
   local none = is_repeated and no_accounts_refusal_with_waits(request, now) or no_accounts_refusal(request, now)
-  none.busy = may_wait and 1 or 0
+  none.busy = waits and 1 or 0
   return refused(none, seen)
 end
 

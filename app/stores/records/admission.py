@@ -53,6 +53,7 @@ class ReportArguments(TypedDict, total=False):
     mark: AccountOutcome
     tried: Sequence[str]
     never: Sequence[str]
+    may_wait: bool
     charge: AttemptRow
 
 
@@ -257,6 +258,7 @@ class AttemptReport:
     charge: AttemptRow | None = None  # figures, as in a ledger entry; None: nothing was billed
     tried: Sequence[str] = ()  # ids of accounts that failed: selected only if there is no other
     excluded: Sequence[str] = ()  # ids of tried accounts that are not selected again
+    may_wait: bool = False  # whether the request waits for an account that lacks only a free slot
 
     def arguments(self) -> ReportArguments:
         """Return the fields that the script's argument has in addition to those of admit."""
@@ -265,6 +267,7 @@ class AttemptReport:
             "mark": self.outcome.arguments(),
             "tried": self.tried,
             "never": self.excluded,
+            "may_wait": self.may_wait,
         }
         if self.charge:
             arguments["charge"] = self.charge

@@ -169,6 +169,7 @@ class StoreMachine(RuleBasedStateMachine):
         mark=MARKS,
         again=st.booleans(),
         stale=st.booleans(),
+        may_wait=st.booleans(),
         charged=st.one_of(st.none(), st.tuples(SHARES, SHARES)),
     )
     def report(
@@ -177,6 +178,7 @@ class StoreMachine(RuleBasedStateMachine):
         mark: dict[str, Any],
         again: bool,
         stale: bool,
+        may_wait: bool,
         charged: tuple[float, float] | None,
     ) -> None:
         """*charged* are shares: estimated of what was reserved, and unreported of the rest."""
@@ -189,6 +191,7 @@ class StoreMachine(RuleBasedStateMachine):
             "attempt": attempt,
             "mark": mark,
             "never": [] if again else admission["tried"],
+            "may_wait": may_wait,
         }
         admission["calendar"] = self.store.calendar()
         if charged:
@@ -500,6 +503,7 @@ def _report(machine: StoreMachine, chance: random.Random, request_id: str) -> No
         request_id=request_id,
         mark=chance.choice(MILD),
         again=chance.random() < 0.8,
+        may_wait=chance.random() < 0.5,
         stale=chance.random() < 0.1,
         charged=(chance.random(), chance.random()) if chance.random() < 0.6 else None,
     )

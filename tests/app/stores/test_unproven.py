@@ -133,8 +133,10 @@ def test_a_request_tests_one_account(store: StoreOfTest, policy: str, accounts: 
     )
 
 
-@pytest.mark.parametrize("state", ["full", "paused"])
-def test_a_request_that_failed_waits_for_a_full_account(store: StoreOfTest, state: str) -> None:
+@pytest.mark.parametrize(("state", "may_wait"), [("full", True), ("full", False), ("paused", True)])
+def test_a_request_that_failed_waits_for_a_full_account(
+    store: StoreOfTest, state: str, may_wait: bool
+) -> None:
     """It is tried again at the account that failed once; then at that alone for which it need not wait."""
     store.account("works", group=9, cap=1)
     store.admit("open", pin="works")
@@ -144,13 +146,13 @@ def test_a_request_that_failed_waits_for_a_full_account(store: StoreOfTest, stat
 
     assert store.admit("r")["account"] == "refused"
     assert store.report("r", 1, **failed)["account"] == "refused"
-    reply = store.report("r", 2, tried=["refused", "refused"], never=[])
-    if state == "paused":
+    reply = store.report("r", 2, tried=["refused", "refused"], never=[], may_wait=may_wait)
+    if state == "paused" or not may_wait:
         assert reply["account"] == "refused"
     else:
         assert (reply["refused"], reply["busy"]) == ("no_accounts", 1)
         decisions = store.client.hget(keys.request(store.pool, "r"), "why")
-        store.report("r", 2, tried=["refused", "refused"], never=[])
+        store.report("r", 2, tried=["refused", "refused"], never=[], may_wait=True)
         assert store.client.hget(keys.request(store.pool, "r"), "why") == decisions  # not one for each poll
         store.settle("open", {"ok": True})
         assert store.report("r", 2, tried=["refused", "refused"], never=[])["account"] == "works"
@@ -178,7 +180,7 @@ def test_a_wait_in_a_large_pool_is_cheap(store: StoreOfTest) -> None:
         store.account(f"full-{number}", cap=1)
         store.admit(f"open-{number}", pin=f"full-{number}")
     store.admit("r", pin="refused")
-    tried = {"tried": ["refused", "refused"], "never": []}
+    tried = {"tried": ["refused", "refused"], "never": [], "may_wait": True}
     assert store.report("r", 1, **tried)["busy"] == 1
 
     store.report("r", 1, **tried)

@@ -55,6 +55,7 @@ def test_reports() -> None:
         "mark": {"ok": True, "exceeded": "{}"},
         "tried": ["a"],
         "never": [],
+        "may_wait": False,
         "charge": {"cost": 1},
     }
     assert "charge" not in AttemptReport(1).arguments()
