@@ -20,7 +20,7 @@ from app.errors import InvalidRequest
 from app.formatting import natural
 from app.ledger.measurements import OTHER
 from app.ledger.points import REST
-from app.ledger.ranges import Range, Span
+from app.ledger.ranges import Span
 from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
 from app.presentation.names import Names
 from app.presentation.usage_json import value_of
@@ -35,7 +35,13 @@ GROUPINGS: Mapping[str, str] = {
     Grouping.ENDPOINT: "Endpoint",
     Grouping.ALL: "All",
 }
-SPANS = {Span.HOUR: "1 h", Span.DAY: "24 h", Span.WEEK: "7 d", Span.MONTH: "30 d", Span.QUARTER: "90 d"}
+SPANS: Mapping[str, str] = {
+    Span.HOUR: "1 h",
+    Span.DAY: "24 h",
+    Span.WEEK: "7 d",
+    Span.MONTH: "30 d",
+    Span.QUARTER: "90 d",
+}
 FIELDS = ("span", "from", "to", "by", *ONLY)
 METRICS: Mapping[Metric, tuple[str, formatting.Formatter]] = {
     Metric.COST: ("Cost", formatting.dollars),
@@ -74,58 +80,37 @@ class Row:
     part: float  # of the total of the chosen metric, if it adds up
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The selection in the address of the page."""
-
-    within: Range
-    by: str
-    only: Only | None
-
-
 @bp.get("")
 def show() -> Any:
-    """Show the usage in a range, or download it as CSV."""
+    """Show the usage in a range, or download it as CSV; if the selection is refused, only the reason."""
     app_services = services()
     form = Form(request.args, *FIELDS)
     names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
     metric = _metric(request.args.get("metric", ""))
-    selection, report = _read(form, names, metric)
-    if request.args.get("format") == "csv" and not form.errors:
+    report = _read(form, names, metric)
+    if report is not None and request.args.get("format") == "csv":
         return _csv(report, names)
-    sort = parse_sort(request.args.get("sort"), ["name", *Metric], f"-{metric}")
-    lines, pages = paginate(_sorted(report, names, sort), request.args.get("page"))
-    span, total = selection.within.span, report.total()
+    by, span, only = form["by"], form["span"], None
+    if report is not None:
+        by, span, only = report.by, report.within.span or "", report.only
     return render_template(
         "usage/show.html",
         section="usage.show",
         form=form,
         report=report,
-        groupings=[(label, list_url(by=by)) for by, label in _groupings(selection.only)],
-        grouping=GROUPINGS[report.by],
+        groupings=[(label, list_url(by=by)) for by, label in _groupings(only)],
+        grouping=GROUPINGS.get(by, ""),
         spans=[(label, list_url(span=one, **{"from": None, "to": None})) for one, label in SPANS.items()],
-        span=SPANS[span] if span else "",
+        span=SPANS.get(span, ""),
         metrics=[(label, list_url(metric=one)) for one, (label, _) in METRICS.items()],
-        metric=metric,
         metric_label=METRICS[metric][0],
-        columns=[
-            (one, SHORT_LABELS.get(one, label), "roomy" if one in ROOMY else "")
-            for one, (label, _) in METRICS.items()
-        ],
-        chart=_chart(report, names, metric),
         filters=_filters(names),
-        range_text=describe_range(selection.within, clock.viewer_zone(), app_services.clock.zone(g.pool)),
-        rows=[_row(report, names, line, metric) for line in lines],
-        pages=pages,
-        sort=sort,
-        total=_shown(total),
-        metric_total=total.value(metric) or 0,
-        csv_url=list_url(format="csv"),
+        **({} if report is None else _figures(report, names, metric)),
     ), form.status
 
 
-def _read(form: Form, names: Names, metric: Metric) -> tuple[Selection, UsageReport]:
-    """Return the report that *form* requests; if it has errors, the last day by key."""
+def _read(form: Form, names: Names, metric: Metric) -> UsageReport | None:
+    """Return the report that *form* requests; None if it has errors."""
     app_services = services()
     usage = app_services.ledger.series
     reporter = UsageReporter(usage, app_services.ledger.refusals, app_services.api_keys)
@@ -136,11 +121,29 @@ def _read(form: Form, names: Names, metric: Metric) -> tuple[Selection, UsageRep
         by = form["by"].strip() or (_groupings(only)[-1] if only else _groupings(only)[0])[0]
         if by not in GROUPINGS:
             raise InvalidRequest(f"by must be one of {', '.join(GROUPINGS)}", param="by")
-        report = reporter.report(g.pool, within, by, only, times_at_points=metric.is_of_times)
-        return Selection(report.within, by, only), report
-    within = usage.range_of(g.pool, Span.DAY)
-    report = reporter.report(g.pool, within, Grouping.KEY, times_at_points=metric.is_of_times)
-    return Selection(within, Grouping.KEY, None), report
+        return reporter.report(g.pool, within, by, only, times_at_points=metric.is_of_times)
+    return None
+
+
+def _figures(report: UsageReport, names: Names, metric: Metric) -> dict[str, Any]:
+    """Return what the page shows of *report*: the chart, and the table in the order of the address."""
+    sort = parse_sort(request.args.get("sort"), ["name", *Metric], f"-{metric}")
+    lines, pages = paginate(_sorted(report, names, sort), request.args.get("page"))
+    total = report.total()
+    return {
+        "range_text": describe_range(report.within, clock.viewer_zone(), services().clock.zone(g.pool)),
+        "columns": [
+            (one, SHORT_LABELS.get(one, label), "roomy" if one in ROOMY else "")
+            for one, (label, _) in METRICS.items()
+        ],
+        "chart": _chart(report, names, metric),
+        "rows": [_row(report, names, line, metric) for line in lines],
+        "pages": pages,
+        "sort": sort,
+        "total": _shown(total),
+        "metric_total": total.value(metric) or 0,
+        "csv_url": list_url(format="csv"),
+    }
 
 
 def _metric(text: str) -> Metric:

@@ -127,6 +127,24 @@ def test_errors_are_explained(inside: Visitor, key_ids: dict[str, str], query: s
     assert message in text(inside, query, 400)
 
 
+@pytest.mark.parametrize(
+    ("query", "typed"),
+    [
+        ("?endpoint=/v1/responses&key=ann", ("/v1/responses", "ann")),
+        ("?by=key&team=research", ("research",)),
+        ("?from=soon&model=o3&format=csv", ("soon", "o3")),
+    ],
+)
+def test_a_refused_selection_has_no_figures(
+    inside: Visitor, key_ids: dict[str, str], query: str, typed: tuple[str, ...]
+) -> None:
+    """Figures of the pool could be taken for those of the filters, which stay in the form."""
+    page = text(inside, query, 400)
+
+    assert not [part for part in ("<table", "<figure", "Usage by", "CSV</a>", "$") if part in page]
+    assert [f'value="{one}"' for one in typed if f'value="{one}"' not in page] == []
+
+
 def test_csv(inside: Visitor, key_ids: dict[str, str]) -> None:
     """Exact numbers, and no name that a spreadsheet takes for a formula."""
     response = inside.get(PAGE + "?by=key&format=csv")
