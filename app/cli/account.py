@@ -182,6 +182,7 @@ def list_accounts(services: Services, as_json: bool, pool: str) -> None:
     List accounts with their state, load and settings.
 
     FAILED counts failures caused by the account, RESCUED those after which another account answered.
+    On a terminal of less than 130 columns, WEIGHT, GROUP, RESCUED and WEBSOCKET are left out; --csv has them.
     """
     services.pools.check(pool)
     accounts = services.accounts.all(pool)

@@ -104,7 +104,8 @@ def show_table(
     Print *rows* under *heads* as the options of the command require, or *empty* to standard error.
 
     On a terminal, *total* ('' in columns without one) is printed below several rows, and the columns *spare*
-    are left out if it is narrower than FULL_WIDTH. Raises click.UsageError for an unknown column to sort by.
+    (never the first one) are left out if it is narrower than FULL_WIDTH. Raises click.UsageError for an
+    unknown column to sort by.
     """
     options = _options()
     if options.sort:
@@ -118,7 +119,7 @@ def show_table(
         width = terminal_width()
         more: Sequence[Row] = [total] if total is not None and width is not None and len(rows) > 1 else []
         if width is not None and width < FULL_WIDTH:
-            shown = [index for index, head in enumerate(heads) if head not in spare]
+            shown = [index for index, head in enumerate(heads) if not index or head not in spare]
             heads = [heads[index] for index in shown]
             rows, more = ([[row[index] for index in shown] for row in part] for part in (rows, more))
         click.echo(fitted(heads, rows, more, width))

@@ -111,6 +111,7 @@ def usage(
 
     With --span or --from it also shows the 50th and the 95th percentile of the time to the first token
     and of the total time, and the median of output tokens per second.
+    On a terminal of less than 130 columns, that table has no CACHED, FIRST P50 and TOTAL P50; --csv has them.
     """
     services.pools.check(pool)
     if last and not first:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from app.cli.listing import FULL_WIDTH, show_table, terminal_width
+from app.cli.listing import show_table
 from app.cli.output import Figure, amount, cost, show_json
 from app.formatting import decimal, milliseconds
 from app.ledger.ranges import Range
@@ -25,7 +25,7 @@ TIMES = {
     Metric.TOTAL_P95: "TOTAL P95",
     Metric.SPEED: "TOKENS/S",
 }
-NARROW = ("cached_tokens", Metric.FIRST_P50, Metric.TOTAL_P50)  # left out on a narrow terminal
+SPARE = ("CACHED", "FIRST P50", "TOTAL P50")  # columns left out on a narrow terminal
 
 
 def show_report(report: UsageReport, within: Range, zone: str, names: Names, *, as_json: bool) -> None:
@@ -33,20 +33,19 @@ def show_report(report: UsageReport, within: Range, zone: str, names: Names, *, 
     if as_json:
         show_json(serialize_report(report, within, zone, names, len(report.lines)))
         return
-    width = terminal_width()
-    left_out = NARROW if width is not None and width < FULL_WIDTH else ()
-    labels, columns = names.of(report.by), _columns(report, left_out)
+    labels, columns = names.of(report.by), _columns(report)
     rows = [[labels.get(line.id, line.id) or NONE, *_cells(line, columns)] for line in report.lines]
     total = [TOTAL, *_cells(report.total(), columns)]
-    show_table([report.by.removeprefix("label:").upper(), *columns.values()], rows, "No usage.", total)
+    heads = [report.by.removeprefix("label:").upper(), *columns.values()]
+    show_table(heads, rows, "No usage.", total, SPARE)
 
 
-def _columns(report: UsageReport, left_out: Sequence[str]) -> Mapping[str, str]:
+def _columns(report: UsageReport) -> Mapping[str, str]:
     """Return the heads of the columns by the name of their figure."""
     more: dict[str, Any] = OF_ACCOUNTS if report.by == "account" else {}
     if any(line.refusals is not None for line in report.lines):
         more = {Metric.REFUSALS: "REFUSED"}
-    return {name: head for name, head in (FIGURES | more | TIMES).items() if name not in left_out}
+    return FIGURES | more | TIMES
 
 
 def _cells(line: ReportLine, columns: Mapping[str, str]) -> list[Figure | str]:

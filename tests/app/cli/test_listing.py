@@ -85,6 +85,15 @@ class TestSpareColumns:
 
             assert ("COUNT" in capsys.readouterr().out) == is_shown
 
+    def test_the_first_column_stays(
+        self, terminal: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It may be a label of that name: `--by label:cached`."""
+        terminal(80)
+        listing.show_table(("CACHED", "CACHED"), [("yes", 1)], "Nothing.", spare=("CACHED",))
+
+        assert capsys.readouterr().out == "CACHED\nyes\n"
+
 
 class TestCsv:
     def test_exact_numbers(self) -> None:

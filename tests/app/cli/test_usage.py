@@ -8,6 +8,7 @@ import time
 import pytest
 
 from app.accounts.account import Account
+from app.cli import listing
 from app.stores import keys
 from tests.support.ledger_rows import record_request
 
@@ -74,6 +75,19 @@ def test_over_a_time(poolgate, services):
     usage = json.loads(poolgate("usage --span 1h --by model --json").stdout)
     assert (len(usage["starts"]), usage["data"][0]["total"]["requests"]) == (60, 2)
     assert poolgate("usage --span 1h --since 2026-01-01").exit_code == 2
+
+
+@pytest.mark.parametrize(("option", "is_shown"), [("", False), (" --csv", True)])
+def test_on_a_narrow_terminal(poolgate, services, monkeypatch, option, is_shown):
+    """The table leaves columns out, CSV never does."""
+    monkeypatch.setattr(listing, "terminal_width", lambda: 80)
+    services.pools.ensure("default")
+    record_request(services.scripts, "default", time.time() - 1)
+
+    heads = poolgate(f"usage --span 24h --by model{option}").stdout.splitlines()[0].lower().replace(" ", "-")
+
+    assert "first-p95" in heads
+    assert [one in heads for one in ("cached", "first-p50", "total-p50")] == [is_shown] * 3
 
 
 class TestByWhatKeysHave:
