@@ -77,6 +77,17 @@ def test_over_a_time(poolgate, services):
     assert poolgate("usage --span 1h --since 2026-01-01").exit_code == 2
 
 
+def test_a_breakdown_has_no_times(poolgate, services):
+    poolgate("key create --name ann")
+    key_id = services.api_keys.find("default", "ann").id
+    record_request(services.scripts, "default", time.time() - 1, key=key_id)
+
+    heads, line = poolgate("usage --key ann --by model --span 24h").stdout.splitlines()
+
+    assert heads.endswith("FIRST P50  FIRST P95  TOTAL P50  TOTAL P95  TOKENS/S")
+    assert line.split()[-5:] == ["-"] * 5
+
+
 @pytest.mark.parametrize(("option", "is_shown"), [("", False), (" --csv", True)])
 def test_on_a_narrow_terminal(poolgate, services, monkeypatch, option, is_shown):
     """The table leaves columns out, CSV never does."""
