@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.limits.limit_syntax import parse_limit
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from tests.browser.chromium import Browser
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
@@ -48,6 +49,8 @@ PAGES = {
     "time limits": "/settings/time-limits",
     "prices": "/settings/prices",
     "model routes": "/settings/models",
+    "change a model route": "/settings/models?name=fast",
+    "remove a model route": "/settings/models/remove?name=fast",
     "alerts": "/settings/alerts",
     "set-up files": "/settings/setup",
     "import from LiteLLM": "/settings/setup/litellm",
@@ -79,6 +82,7 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     services.accounts.observe(pool.name, spare.id, {}, outcome={"windows": [[62, 9_000_000_000_000, 18_000]]})
     team_limits = (parse_limit("500 usd/month balanced"),)
     services.teams.create(pool.name, "research", team_limits, ("50 usd/month",))
+    services.routes.put(pool.name, ModelRoute("fast", ((RouteTarget("m"),),)))
     key = pool.key(
         "ann", team="research", limits=(parse_limit("2 requests/day"), parse_limit("5 usd/month balanced"))
     )

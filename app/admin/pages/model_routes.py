@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import g, render_template, request
+from flask import g, render_template, request, url_for
 
 from app.accounts.route_syntax import format_fields, parse_fields
 from app.admin.guard import operations, requires
 from app.admin.pages import choices, route_rows
-from app.admin.pages.forms import Form
+from app.admin.pages.forms import Form, confirmation
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.pages.pair_rows import PairRows
 from app.admin.services import services
@@ -24,13 +24,15 @@ FIELD_ROWS = {
     "overrides": PairRows("override", len(ROUTE_FIELDS), least=1),
 }
 
+SECTION = "settings.show"
+
 bp = page_blueprint("routes", "/settings/models")
 
 
 @bp.route("", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
-    """List the routes of the pool, and set or remove one."""
+    """List the routes of the pool, and set one."""
     names = services().accounts.names_by_id(g.pool)
     routes = services().routes.all(g.pool)
     views = [serialize_route(route, names) for route in routes.values()]
@@ -45,7 +47,7 @@ def show() -> Any:
     ]
     return render_template(
         "settings/model_routes.html",
-        section="settings.show",
+        section=SECTION,
         form=form,
         rows=rows,
         models=choices.listed_models(accounts),
@@ -56,6 +58,20 @@ def show() -> Any:
         max_targets=route_rows.MAX_ROWS,
         orders=route_rows.ORDERS,
     ), form.status
+
+
+@bp.route("/remove", methods=["GET", "POST"])
+def remove() -> Any:
+    """Remove the route that the query names, after a confirmation."""
+    name = services().routes.find(g.pool, request.args.get("name", "")).name
+    form = Form(request.form)
+    if request.method == "POST":
+        with form.collect_errors():
+            operations().routes.remove(g.pool, name)
+            return redirect_with_notice(f"The model route {name} was removed.", "routes.show")
+    text = "From the next request on, its name is that of another route that matches it, or of a model."
+    question = f"Remove model route {name}?"
+    return confirmation(form, question, text, "Remove", section=SECTION, back=url_for("routes.show"))
 
 
 def _form(typed: Mapping[str, str]) -> Form:
@@ -88,12 +104,9 @@ def _form_values(view: RouteView | None) -> dict[str, str]:
 
 
 def _change(form: Form) -> Any:
-    """Make the change in *form* and return to the page with its result; None after an error."""
+    """Set the route in *form* and return to the page with its result; None after an error."""
     name = form["name"].strip()
     with form.collect_errors():
-        if form["do"] == "remove":
-            operations().routes.remove(g.pool, name)
-            return redirect_with_notice(f"The model route {name} was removed.", "routes.show")
         steps = route_rows.read_steps(form, set(services().accounts.names_by_id(g.pool).values()))
         if not steps:
             form.add_error("target_1_model", "must have a step: the name of a model")

@@ -22,7 +22,7 @@ FORM = {
 }
 
 
-def test_set_change_and_remove(inside: Visitor, services: Services, pool: Furnished) -> None:
+def test_set_and_change(inside: Visitor, services: Services, pool: Furnished) -> None:
     assert "No model routes" in inside.get(HOME).text
     assert inside.send(HOME, FORM).status_code == 303
 
@@ -35,8 +35,20 @@ def test_set_change_and_remove(inside: Visitor, services: Services, pool: Furnis
     assert page.count('<option value="shared" selected>') == 1
     assert "default temperature=0.5" in page
 
-    assert inside.send(HOME, {"do": "remove", "name": "fast"}).status_code == 303
+
+@pytest.mark.parametrize("name", ["fast", "openai/gpt-*"])
+def test_remove_after_a_confirmation(inside: Visitor, services: Services, pool: Furnished, name: str) -> None:
+    inside.send(HOME, FORM | {"name": name})
+    address = f"{HOME}/remove?name={name}"
+    assert f'href="{address}"' in inside.get(HOME).text
+
+    assert f"Remove model route {name}?" in inside.get(address).text
+    assert name in services.routes.all(POOL)
+
+    removed = inside.send(address, {})
+    assert (removed.status_code, removed.location) == (303, HOME)
     assert services.routes.all(POOL) == {}
+    assert inside.get(address).status_code == 404
 
 
 @pytest.mark.parametrize(
