@@ -81,6 +81,10 @@ class PoolRoutes(PoolTables[RouteTable]):
         """Add *route*, or replace the route of that name; takes effect with the next request."""
         self._routes.put(pool, route)
 
+    def add(self, pool: str, route: ModelRoute) -> bool:
+        """Add *route* unless there is one of that name; return whether it was added."""
+        return self._routes.add(pool, route)
+
     def remove(self, pool: str, name: str) -> bool:
         """Remove the route *name*; return whether there was one."""
         return self._routes.remove(pool, name)

@@ -29,17 +29,21 @@ class ModelRouteOperations(AuditedOperations):
         It takes effect with the next request. Raises InvalidRequest for a name that no model can have and for
         too many routes, NotFound for an unknown account.
         """
-        if error := pattern_error(name):
-            raise InvalidRequest(f"The name of a model route {error}", param="name")
-        self._audit.ensure_pool(pool)
-        steps = tuple(tuple(self._target(pool, target) for target in step) for step in fields["steps"])
-        route = ModelRoute(name, steps, fields["defaults"], fields["overrides"])
-        known = self._routes.all(pool)
-        if name not in known and len(known) >= MAX_ROUTES:
-            raise InvalidRequest(f"A pool has at most {MAX_ROUTES} model routes", param="name")
+        route = self._checked_route(pool, name, fields)
+        before = self._replaced_route(pool, name)
         with self._audit.change("model.set", pool, name) as change:
-            change.before = known[name].public() if name in known else None
+            change.before = before.public() if before else None
             self._routes.put(pool, route)
+            change.after = route.public()
+        return route
+
+    def add(self, pool: str, name: str, fields: Mapping[str, Any]) -> ModelRoute:
+        """Like `set` for a new route. Raises InvalidRequest also if a route *name* exists, which stays."""
+        route = self._checked_route(pool, name, fields)
+        self._replaced_route(pool, name)
+        with self._audit.change("model.set", pool, name) as change:
+            if not self._routes.add(pool, route):
+                raise InvalidRequest(f"A model route named '{name}' exists in pool '{pool}'", param="name")
             change.after = route.public()
         return route
 
@@ -54,6 +58,21 @@ class ModelRouteOperations(AuditedOperations):
         with self._audit.change("model.remove", pool, name) as change:
             change.before = before
             self._routes.remove(pool, name)
+
+    def _checked_route(self, pool: str, name: str, fields: Mapping[str, Any]) -> ModelRoute:
+        """Return the route that *fields* describe; create *pool* if it does not exist."""
+        if error := pattern_error(name):
+            raise InvalidRequest(f"The name of a model route {error}", param="name")
+        self._audit.ensure_pool(pool)
+        steps = tuple(tuple(self._target(pool, target) for target in step) for step in fields["steps"])
+        return ModelRoute(name, steps, fields["defaults"], fields["overrides"])
+
+    def _replaced_route(self, pool: str, name: str) -> ModelRoute | None:
+        """Return the present route *name*. Raises InvalidRequest if there is none and no room for one."""
+        known = self._routes.all(pool)
+        if name not in known and len(known) >= MAX_ROUTES:
+            raise InvalidRequest(f"A pool has at most {MAX_ROUTES} model routes", param="name")
+        return known.get(name)
 
     def _target(self, pool: str, target: Mapping[str, Any]) -> RouteTarget:
         groups = [name for name in target["accounts"] if is_group(name)]

@@ -23,6 +23,10 @@ class ModelRouteRepository:
         """Add *route*, or replace the route of that name."""
         self._hash.put(pool, route.name, write_route(route))
 
+    def add(self, pool: str, route: ModelRoute) -> bool:
+        """Add *route* unless there is one of that name; return whether it was added."""
+        return self._hash.add(pool, route.name, write_route(route))
+
     def remove(self, pool: str, name: str) -> bool:
         """Remove the route *name*; return whether there was one."""
         return self._hash.remove(pool, name)

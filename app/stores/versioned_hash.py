@@ -34,6 +34,14 @@ class VersionedHash:
         pipeline.hincrby(keys.pool(pool), self._version_field, 1)
         pipeline.execute()
 
+    def add(self, pool: str, name: str, text: str | bytes) -> bool:
+        """Set the text of *name* unless it has one; return whether it was set."""
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.hsetnx(self._key_of(pool), name, text)
+        pipeline.hincrby(keys.pool(pool), self._version_field, 1)
+        added: int = pipeline.execute()[0]
+        return added > 0
+
     def remove(self, pool: str, name: str) -> bool:
         """Remove the text of *name*; return whether there was one."""
         pipeline = self._client.pipeline(transaction=True)

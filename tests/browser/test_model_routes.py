@@ -26,3 +26,20 @@ def test_a_route_is_removed_after_a_confirmation(
 
     browser.shows("The model route fast was removed.")
     assert routes.all(pool.name) == {}
+
+
+def test_a_new_route_with_a_name_that_exists(plain: Browser, pool: PoolOfTest) -> None:
+    """The error leads to the page of that route."""
+    routes = plain.gateway.services.routes
+    routes.put(pool.name, ModelRoute("fast", ((RouteTarget("m"),), (RouteTarget("n"),))))
+    plain.open("/settings/models")
+    plain.find("main details.card > summary").click()
+    plain.fill(name="fast", target_1_model="other")
+    plain.press("Save")
+    plain.find("#name-error a").click()
+    assert plain.path.endswith("/settings/models?name=fast")
+    plain.fill(target_2_model="o")
+    plain.press("Save")
+
+    steps = routes.find(pool.name, "fast").steps
+    assert [target.model for (target,) in steps] == ["m", "o"]

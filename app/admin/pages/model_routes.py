@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import g, render_template, request, url_for
+from markupsafe import Markup
 
 from app.accounts.route_syntax import format_fields, parse_fields
 from app.admin.guard import operations, requires
@@ -16,6 +17,7 @@ from app.admin.pages.pair_rows import PairRows
 from app.admin.services import services
 from app.operations.unlisted_models import unlisted_targets
 from app.presentation.model_routes import RouteView, serialize_route, step_texts
+from app.stores.records.model_routes import ModelRoute
 from app.stores.records.operators import Role
 from schemas.model_routes import ROUTE_FIELDS, ROUTE_INPUT
 
@@ -32,13 +34,13 @@ bp = page_blueprint("routes", "/settings/models")
 @bp.route("", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
-    """List the routes of the pool, and set one."""
+    """List the routes of the pool; add one, and change the one that the query names."""
     names = services().accounts.names_by_id(g.pool)
     routes = services().routes.all(g.pool)
     views = [serialize_route(route, names) for route in routes.values()]
     chosen = next((view for view in views if view["name"] == request.args.get("name")), None)
     form = _form(request.form if request.method == "POST" else _form_values(chosen))
-    if request.method == "POST" and (response := _change(form)):
+    if request.method == "POST" and (response := _change(form, chosen)):
         return response
     accounts = services().accounts.all(g.pool)
     rows = [
@@ -49,6 +51,7 @@ def show() -> Any:
         "settings/model_routes.html",
         section=SECTION,
         form=form,
+        chosen=chosen,
         rows=rows,
         models=choices.listed_models(accounts),
         accounts=choices.account_choices(accounts),
@@ -103,9 +106,16 @@ def _form_values(view: RouteView | None) -> dict[str, str]:
     }
 
 
-def _change(form: Form) -> Any:
-    """Set the route in *form* and return to the page with its result; None after an error."""
+def _change(form: Form, chosen: RouteView | None) -> Any:
+    """
+    Set the route in *form* and return to the page with its result; None after an error.
+
+    Only the route *chosen*, whose values the form showed, is replaced.
+    """
     name = form["name"].strip()
+    is_new = chosen is None or chosen["name"] != name
+    if is_new and name in services().routes.all(g.pool):
+        form.add_error("name", _existing(name))
     with form.collect_errors():
         steps = route_rows.read_steps(form, set(services().accounts.names_by_id(g.pool).values()))
         if not steps:
@@ -113,13 +123,19 @@ def _change(form: Form) -> Any:
         fields = {"steps": steps, **{setting: _read_fields(form, setting) for setting in FIELD_ROWS}}
         changes = ROUTE_INPUT.load(fields)
         if not form.errors:
-            return _set(name, changes)
+            save = operations().routes.add if is_new else operations().routes.set
+            return _outcome(save(g.pool, name, changes), changes)
     return None
 
 
-def _set(name: str, changes: Mapping[str, Any]) -> Any:
-    route = operations().routes.set(g.pool, name, changes)
-    outcome = f"{name} leads to {', then '.join(step_texts(changes['steps']))}, from the next request"
+def _existing(name: str) -> Markup:
+    message = Markup("A route named '{}' exists; <a href=\"{}\">change it on its own page</a>.")
+    return message.format(name, url_for("routes.show", name=name))
+
+
+def _outcome(route: ModelRoute, changes: Mapping[str, Any]) -> Any:
+    """Return to the page, which shows that *route* was set to *changes*, and what is probably a mistake."""
+    outcome = f"{route.name} leads to {', then '.join(step_texts(changes['steps']))}, from the next request"
     if warnings := operations().routes.find_warnings(g.pool, route):
         return redirect_with_warning(f"{outcome}, but {'; '.join(warnings)}.", "routes.show")
     return redirect_with_notice(f"{outcome}.", "routes.show")

@@ -26,6 +26,15 @@ def test_set_and_remove(operations, audited):
     ]
 
 
+def test_add_replaces_nothing(operations):
+    added = operations.routes.add(POOL, "fast", FIELDS)
+
+    with pytest.raises(InvalidRequest, match="A model route named 'fast' exists") as raised:
+        operations.routes.add(POOL, "fast", {**FIELDS, "overrides": {"max_tokens": 9}})
+    assert raised.value.param == "name"
+    assert operations.routes.set(POOL, "fast", FIELDS) == added
+
+
 @pytest.mark.parametrize("name", ["", " fast", "a\nb", "*" * 9, "x" * 257])
 def test_names(operations, name):
     with pytest.raises(InvalidRequest, match="The name of a model route") as raised:

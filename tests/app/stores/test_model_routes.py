@@ -43,6 +43,12 @@ def test_put_read_and_remove(routes: ModelRouteRepository) -> None:
     assert routes.read("p") == StoredRoutes("3", {})
 
 
+def test_add_replaces_nothing(routes: ModelRouteRepository) -> None:
+    assert routes.add("p", FAST)
+    assert not routes.add("p", ModelRoute("fast", ((RouteTarget("d"),),)))
+    assert routes.read("p").routes == {"fast": FAST}
+
+
 def test_a_record_with_only_models(routes: ModelRouteRepository, redis_client: Any) -> None:
     """What a record leaves out has its default."""
     redis_client.hset(keys.routes("p"), "fast", '{"steps": [[{"model": "m"}]]}')

@@ -36,6 +36,27 @@ def test_set_and_change(inside: Visitor, services: Services, pool: Furnished) ->
     assert "default temperature=0.5" in page
 
 
+@pytest.mark.parametrize("address", [HOME, f"{HOME}?name=slow", f"{HOME}?name=gone"])
+def test_only_the_route_of_the_page_is_replaced(
+    inside: Visitor, services: Services, pool: Furnished, address: str
+) -> None:
+    """Another name that exists is an error at the name, which leads to the page of that route."""
+    for name in ("fast", "slow"):
+        inside.send(HOME, FORM | {"name": name})
+    before = services.routes.all(POOL)
+
+    refused = inside.send(address, {"name": "fast", "target_1_model": "other"})
+    assert refused.status_code == 400
+    error = refused.text.partition('id="name-error"')[2].partition("</span>")[0]
+    assert f'exists; <a href="{HOME}?name=fast">change it on its own page</a>' in error
+    assert services.routes.all(POOL) == before
+
+    assert "Change fast</summary>" in inside.get(f"{HOME}?name=fast").text
+    changed = inside.send(f"{HOME}?name=fast", {"name": "fast", "target_1_model": "other"})
+    assert changed.status_code == 303
+    assert len(services.routes.find(POOL, "fast").steps) == 1
+
+
 @pytest.mark.parametrize("name", ["fast", "openai/gpt-*"])
 def test_remove_after_a_confirmation(inside: Visitor, services: Services, pool: Furnished, name: str) -> None:
     inside.send(HOME, FORM | {"name": name})
