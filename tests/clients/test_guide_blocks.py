@@ -51,6 +51,7 @@ BEFORE = {  # what a page expects of the pages before it
     "model-routes": "poolgate key create --name ann\n"
     "poolgate account add compatible --name gpu1 --base-url DEMO\n"
     "poolgate account add compatible --name gpu2 --base-url DEMO",
+    "security": "poolgate admin create bea",
     "usage": "poolgate key create --name ann",
 }
 MODEL = "gpt-5.5"

@@ -30,7 +30,7 @@ TAKEN = {
 }
 OPEN = {"/health", "/health/live", "/health/ready", "/health/startup", "/metrics"}  # for observers
 OPEN |= {"/", "/docs", "/docs/<name>", "/docs/api", "/docs/search", "/docs/static/<path:filename>"}
-OPEN |= {"/openapi.json"}
+OPEN |= {"/openapi.json", "/favicon.ico"}
 HANDSHAKE = {
     "Connection": "Upgrade",
     "Upgrade": "WebSocket",

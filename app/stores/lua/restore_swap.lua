@@ -57,7 +57,7 @@ local function drop_newest()
   end
   for _, name in ipairs(redis.call('SMEMBERS', TEAMS)) do redis.call('DEL', team_key(name)) end
   redis.call('DEL', POOL, NAMES, KEY_NAMES, TEAMS, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, WEBHOOKS,
-    root .. 'prices', root .. 'routes')
+    LAST_USED, root .. 'prices', root .. 'routes')
 end
 
 -- Returns the models that account *key* may serve, also those that its upstream has under another name; empty: any.

@@ -107,8 +107,8 @@ class TestAddOpenai:
             (("--name", "a b"), "name must be 1 to 64"),
             (("--name", "a/b"), "name must be 1 to 64"),
             (("--name", "x" * 65), "name must be 1 to 64"),
-            (("--base-url", "ftp://up.test"), "base_url must be an http or https URL"),
-            (("--base-url", "https://user:pw@up.test"), "base_url must not hold credentials"),
+            (("--base-url", "ftp://up.test"), "--base-url must be an http or https URL"),
+            (("--base-url", "https://user:pw@up.test"), "--base-url must not hold credentials"),
             (("--cap", "0"), "cap must be an integer from 1"),
             (("--cap", "many"), "not a valid integer"),
             (("--weight", "-1"), "weight must be an integer from 1"),
@@ -168,7 +168,7 @@ class TestAddCompatible:
         result = poolgate("account add compatible --name gpu")
 
         assert result.exit_code == 2
-        assert result.stderr == "Error: base_url is required for a compatible account\n"
+        assert result.stderr == "Error: --base-url is required for a compatible account\n"
 
     def test_an_unknown_protocol(self, poolgate):
         result = poolgate("account add compatible --name gpu --base-url http://gpu/v1 --wires telepathy")

@@ -59,7 +59,7 @@ class TestHeaders:
             ("--header X-Tenant", "takes NAME=VALUE"),
             ("--header X(a=b", "must be the name of a header"),
             ("--header-env X-Token=MISSING", "MISSING is not set"),
-            ("--auth-header content-type", "auth_header is set by the gateway itself"),
+            ("--auth-header content-type", "--auth-header is set by the gateway itself"),
         ],
     )
     def test_refused(self, main, poolgate, services, option, message):
@@ -325,7 +325,7 @@ class TestCertificates:
 
 
 class TestProxy:
-    URL = f"http://ann:{SECRET}@10.0.0.9:3128"
+    URL = f"http://ann:{SECRET}@127.0.0.1:9"
 
     def test_set_and_removed(self, main, poolgate, services):
         poolgate("account set main --proxy socks5h://ann@10.0.0.9:1080/")
@@ -333,7 +333,7 @@ class TestProxy:
 
         result = poolgate("account set main --proxy-env VAR", VAR=self.URL)
         assert result.stdout == "Changed account 'main' in pool 'default': proxy.\n"
-        assert settings(services).proxy == OwnProxy("http://ann@10.0.0.9:3128", True, SECRET)
+        assert settings(services).proxy == OwnProxy("http://ann@127.0.0.1:9", True, SECRET)
         assert settings(services).proxy.full_url == self.URL
 
         poolgate("account set main --proxy default")
@@ -355,13 +355,13 @@ class TestProxy:
         assert SECRET not in everything_in(redis_client)
         assert '"proxy_password": "replaced"' in printed
         [listed] = json.loads(poolgate("account list --json").stdout)["data"]
-        assert (listed["proxy"], listed["proxy_has_password"]) == ("http://ann@10.0.0.9:3128", True)
+        assert (listed["proxy"], listed["proxy_has_password"]) == ("http://ann@127.0.0.1:9", True)
 
     def test_the_password_stays_while_the_rest_does(self, main, poolgate, services):
         """Also while secret headers change; another address has none."""
         poolgate("account set main --proxy-env VAR --header-env X-Token=TOKEN", VAR=self.URL, TOKEN="t-1")
 
-        poolgate("account set main --proxy http://ann@10.0.0.9:3128 --remove-header X-Token")
+        poolgate("account set main --proxy http://ann@127.0.0.1:9 --remove-header X-Token")
         assert settings(services).proxy.full_url == self.URL
         assert settings(services).secret_headers == {}
 
@@ -376,7 +376,7 @@ class TestProxy:
                 "--proxy ftp://10.0.0.9",
                 "must be a URL with a host, and of http, https, socks5, socks5h",
             ),
-            ("--proxy 10.0.0.9:3128", "proxy must be a URL with a host"),
+            ("--proxy 127.0.0.1:9", "proxy must be a URL with a host"),
             ("--proxy http://10.0.0.9:99999", "proxy must be a URL with a host and a port that exist"),
             ("--proxy http://10.0.0.9/path", "proxy must be a URL without a path"),
             ("--proxy http://169.254.169.254:80", "proxy must not be a link-local address"),
