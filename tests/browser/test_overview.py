@@ -8,6 +8,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from app.limits.limit_syntax import parse_limit
 from tests.browser.chromium import WIDE, Browser, chromium
 from tests.browser.conftest import NAME, PASSWORD
 from tests.browser.test_live import live, send_request
@@ -112,6 +113,26 @@ def test_without_scripts(
         plain.shows("Requests, newest first")
         assert [one.text for one in plain.all(f"{CHART} tbody tr:first-child td")] == ["1", "0"]
         assert "ann" in plain.find("[data-part=top-key]").text
+
+
+# findings of which a part is beyond their box, or whose text gets less than a third of it
+SQUEEZED = """
+    return [...document.querySelectorAll("[data-part=needs] li")]
+      .filter((one) => one.scrollWidth > one.clientWidth || one.children[1].offsetWidth < one.clientWidth / 3)
+      .map((one) => one.textContent)
+"""
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_a_long_remedy(width: int, inside: Browser, pool: PoolOfTest) -> None:
+    """It wraps, so that what it is for can be read."""
+    pool.account("main", "http://127.0.0.1:1/v1", models=("a-model-without-a-price",))
+    inside.gateway.services.limits.add(pool.name, parse_limit("5 usd/month"))
+    inside.look((width, 900))
+    inside.open("/")
+
+    inside.shows("or make the limit balanced")
+    assert inside.run(SQUEEZED) == []
 
 
 class TestNavigation:
