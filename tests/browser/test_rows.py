@@ -41,6 +41,8 @@ def test_targets_of_a_route(inside: Browser, pool: PoolOfTest) -> None:
     inside.open("/settings/models")
     for _ in range(3):
         inside.find("[data-rows=target] > button").click()
+    labels = [one.get_attribute("textContent") for one in inside.all("[data-rows] > button")]
+    assert labels == ["Add a target", "Add a default", "Add an override"]
     inside.fill(name="fast", target_1_model="gpt-5", target_4_model="o4", target_4_weight="3")
     inside.fill(target_4_order="shared")
     inside.find("#target_4_accounts").click()

@@ -13,7 +13,7 @@ class Rows {
     this.add = document.createElement("button");
     this.add.type = "button";
     this.add.className = "quiet";
-    this.add.textContent = `Add a ${box.dataset.rows}`;
+    this.add.textContent = `Add ${/^[aeiou]/.test(box.dataset.rows) ? "an" : "a"} ${box.dataset.rows}`;
     this.add.addEventListener("click", () => this.addRow());
     this.all.filter(isBlank).slice(1).forEach((row) => { row.hidden = true; });
     this.all.forEach((row) => this.addRemoval(row));

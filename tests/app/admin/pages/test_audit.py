@@ -34,6 +34,18 @@ def test_who_changed_what(inside: Visitor, services: Services, pool: Furnished) 
     assert inside.get(f"{HOME}?who=nobody").text.count("<tr>") == 0
 
 
+@pytest.mark.parametrize(("fields", "rest"), [(8, None), (9, "1 more field"), (10, "2 more fields")])
+def test_a_change_of_many_fields(
+    fields: int, rest: str | None, inside: Visitor, services: Services, pool: Furnished
+) -> None:
+    """Those after the first eight are folded."""
+    with services.audit.change(Actor("ann", Via.CLI), "account.add", POOL, "main") as change:
+        change.after = {f"field_{number}": "x" for number in range(fields)}
+
+    page = inside.get(f"{HOME}?action=account").text
+    assert re.findall("<summary>([0-9]+ more fields?)</summary>", page) == ([rest] if rest else [])
+
+
 def test_pages_and_export(
     inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
