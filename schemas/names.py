@@ -12,12 +12,20 @@ from schemas.bounds import name_error
 from schemas.fields import Text, Texts
 from schemas.validation_errors import invalid
 
+MAX_LISTED = 6  # fields that the error about an unknown one lists
+
 
 class AdminSchema(Schema):
     class Meta:
         unknown = RAISE
 
     error_messages = {"type": "must be an object", "unknown": "is not a field of this object"}
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        fields = [field.data_key or name for name, field in self.load_fields.items()]
+        if 0 < len(fields) <= MAX_LISTED:
+            self.error_messages["unknown"] += f", which may have {', '.join(fields)}"
 
 
 class Name(Text):

@@ -15,7 +15,13 @@ from app.accounts.oauth_tokens import NO_IDENTITY, SignInIdentity, Tokens, token
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountHashes
-from app.stores.records.accounts import REFUSED_PREFIX, UNKNOWN_USAGE, AccountOutcome, AccountState
+from app.stores.records.accounts import (
+    PAUSED_BY_OPERATOR,
+    REFUSED_PREFIX,
+    UNKNOWN_USAGE,
+    AccountOutcome,
+    AccountState,
+)
 from app.stores.records.credentials import SealedTokens
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
@@ -184,7 +190,7 @@ class AccountRepository:
                 return self.open_tokens(sign_in).identity
         return NO_IDENTITY
 
-    def pause(self, pool: str, name: str, reason: str = "paused by an administrator") -> None:
+    def pause(self, pool: str, name: str, reason: str = PAUSED_BY_OPERATOR) -> None:
         self._store.set_state(pool, self._id(pool, name), AccountState.PAUSED, reason)
 
     def resume(self, pool: str, name: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from app import administration
 from app.cli.command import Group, example
+from app.cli.gateways import pages_origin
 from app.cli.listing import listing, show_table
 from app.cli.options import actor, read_secret, with_store
 from app.cli.output import report, show_json, show_list
@@ -92,9 +93,10 @@ def invite(services: Services, as_json: bool, role: str, expires: str, label: st
     path = f"{INVITATION}?token={secret}"
     if as_json:
         return show_json({**invitation.public(), "token": secret, "path": path})
-    until = moment(invitation.expires_at)
-    click.echo(f"For a new {role}, valid once, until {until}; after the address of the gateway:", err=True)
-    return click.echo(path)
+    origin = pages_origin(services.settings)
+    where = "" if origin else "; after the address of the gateway"
+    click.echo(f"For a new {role}, valid once, until {moment(invitation.expires_at)}{where}:", err=True)
+    return click.echo(f"{origin}{path}")
 
 
 def _invite_first(services: Services, as_json: bool) -> None:
@@ -108,7 +110,7 @@ def _invite_first(services: Services, as_json: bool) -> None:
         "There is no operator yet. The first is an owner: --role, --expires and --label have no effect.",
         err=True,
     )
-    click.echo(f"For {FIRST_START}, valid once, for a day:", err=True)
+    click.echo(f"For {pages_origin(services.settings)}{FIRST_START}, valid once, for a day:", err=True)
     return click.echo(token)
 
 

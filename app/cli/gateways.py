@@ -11,7 +11,7 @@ import orjson
 
 from app.config import Settings
 from app.operations.diagnostic import Diagnostic, Level
-from app.stores import private_server
+from app.stores import failures, private_server
 from app.supervision.readiness import reachable
 from app.supervision.running import Gateway, running
 
@@ -40,6 +40,17 @@ def find_gateways(settings: Settings) -> list[FoundGateway]:
         other = Gateway(api_url(settings), pages_url(settings), "")
         found = [FoundGateway(other, True)] if is_ready(other) else []
     return sorted(found, key=lambda one: not one.is_ready)
+
+
+def pages_origin(settings: Settings) -> str:
+    """Return the origin of the pages of a ready gateway with the store of *settings*, '' without one."""
+    store = failures.public_address(settings.redis_url or private_server.url(settings.home))
+    pages = (
+        one.gateway.pages
+        for one in find_gateways(settings)
+        if one.is_ready and one.gateway.store in ("", store)
+    )
+    return next((url.removesuffix("/admin/") for url in pages if url), "")
 
 
 def check_gateways(settings: Settings, found: Sequence[FoundGateway]) -> list[Diagnostic]:

@@ -26,6 +26,12 @@ from app.cli.output import show_json, show_list
 from app.wiring import Services
 from schemas.bounds import POOL_NUMBERS, parse_number
 
+FLAG_TEXTS = {  # of a flag that is off, and that is on
+    "names_accounts": ("accounts are hidden from callers", "accounts are shown to callers"),
+    "tells_windows": ("usage windows are hidden from callers", "usage windows are shown to callers"),
+    "holders_rotate": ("holders may not rotate their keys", "holders may rotate their keys"),
+}
+
 
 @click.group("pool", cls=Group)
 def pool_group() -> None:
@@ -192,11 +198,13 @@ def set_pool(
         show_json(changed)
     else:
         now = {"policy": changed["policy"], "time zone": changed["zone"], **changed["settings"]}
-        click.echo(f"Pool '{pool}': " + "; ".join(f"{name} {_text(value)}" for name, value in now.items()))
+        click.echo(f"Pool '{pool}': " + "; ".join(_text(name, value) for name, value in now.items()))
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+def _text(name: str, value: object) -> str:
+    if name in FLAG_TEXTS:
+        return FLAG_TEXTS[name][bool(value)]
+    return f"{name} {value if isinstance(value, str) else orjson.dumps(value).decode()}"
 
 
 pool_group.add_command(limit_group("pool"))

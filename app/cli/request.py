@@ -13,7 +13,7 @@ from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import Figure, amount, show_json, show_list, table
 from app.formatting import name_or_id
 from app.ledger.explain import Candidate, Choice, Unavailable
-from app.presentation.accounts import reason_label, state_label
+from app.presentation.accounts import endless_label, reason_label, state_label
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, ledger_query, serialize_entry
 from app.stores.records.ledger import LedgerEntry
@@ -188,5 +188,5 @@ def _candidate_row(item: Candidate) -> tuple[object, ...]:
 
 
 def _unavailable_row(item: Unavailable) -> tuple[object, ...]:
-    until = moment(item["until"]) if item["until"] else "needs attention"
+    until = moment(item["until"]) if item["until"] else endless_label(item["state"])
     return name_or_id(item["account"]), state_label(item["state"]), reason_label(item["reason"]), until

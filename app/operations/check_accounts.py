@@ -14,7 +14,7 @@ from app.accounts.request_settings import ON
 from app.formatting import moment
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
-from app.presentation.accounts import certificates_in, failure_label
+from app.presentation.accounts import certificates_in, failure_label, reason_label
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 
@@ -148,7 +148,8 @@ def _describe_state(account: Account) -> Diagnostic:
             remedy += "; or, if it is valid after all, poolgate account resume NAME"
         return _wrong(f"its credential is refused{reason}", remedy)
     if account.state == AccountState.PAUSED:
-        return _note(f"paused{reason}", "poolgate account resume NAME")
+        why = f" ({reason_label(account.reason)})" if account.reason else ""
+        return _note(f"paused{why}", "poolgate account resume NAME")
     until = f"until {moment(account.until_ms / 1000)}" if account.until_ms else ""
     return _note(f"{account.state}{reason}", "it comes back automatically", until)
 

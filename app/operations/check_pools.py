@@ -92,17 +92,14 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
 def _check_serving(pool: str, records: Sequence[StoredAccount]) -> Iterator[Diagnostic]:
     real = [record for record in records if not kind_of(record.account).is_simulated]
     active = [record for record in real if record.account.state == AccountState.ACTIVE]
+    why = f"poolgate account list{pool_option(pool)} shows why"
     if not records:
         yield Diagnostic(Level.WRONG, pool, "it has no account", "add one: poolgate account add --help")
     elif _only_demo(records):
-        level, remedy = (
-            (Level.WRONG, "see below") if real else (Level.NOTE, "add one: poolgate account add --help")
-        )
+        level, remedy = (Level.WRONG, why) if real else (Level.NOTE, "add one: poolgate account add --help")
         yield Diagnostic(level, pool, "only the demo account serves; requests for real models fail", remedy)
     elif not active:
-        yield Diagnostic(
-            Level.WRONG, pool, "every account is out of use, so all requests are refused", "see below"
-        )
+        yield Diagnostic(Level.WRONG, pool, "every account is out of use, so all requests are refused", why)
     elif not any(record.is_readable for record in active):
         what = "no account in use has a credential that can be read, so all requests fail"
         yield Diagnostic(Level.WRONG, pool, what, "put the former key back into POOLGATE_SECRET_KEYS")

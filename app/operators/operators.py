@@ -240,7 +240,7 @@ class Operators:
         secret = self._repository.pending_secret(name)
         step = totp.find_step(secret, code) if secret else None
         if secret is None or step is None:
-            raise InvalidRequest("is not the code that the app shows now", param="code")
+            raise InvalidRequest("must be the code that the app shows now", param="code")
         codes = totp.new_recovery_codes()
         factor = SecondFactor(secret, step, tuple(map(totp.hash_recovery_code, codes)))
         self._repository.put_second_factor(name, factor)

@@ -11,7 +11,7 @@ from app.accounts.failures import Failure
 from app.accounts.kinds import kind_of
 from app.formatting import duration
 from app.presentation.projection import exhausted_at, mean_rate
-from app.stores.records.accounts import AccountState
+from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState
 
 HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, at which its gauge warns
 LABELS: Mapping[str, str] = {AccountState.CREDENTIAL_DEAD: "credential refused"}
@@ -19,7 +19,7 @@ FAILURES: Mapping[str, str] = {
     Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
     Failure.MODEL_MISSING: "its server does not have the models",
 }
-REASONS = {"paused by an administrator": "paused by an operator"}
+REASONS = {"paused by an administrator": PAUSED_BY_OPERATOR}  # as earlier versions stored it
 
 
 def state_label(state: str) -> str:
@@ -35,6 +35,11 @@ def failure_label(failure: str) -> str:
 def reason_label(reason: str) -> str:
     """Return the reason an account is out of use, in words."""
     return REASONS.get(reason) or reason.replace("_", " ")
+
+
+def endless_label(state: str) -> str:
+    """Return until when an account in *state* is out of use, in words, where no time is known."""
+    return "until it is resumed" if state == AccountState.PAUSED else "needs attention"
 
 
 def websocket_label(account: Account) -> str:

@@ -51,7 +51,15 @@ class TestModelNames:
 
 
 def test_a_misspelt_field(refusal):
-    assert refusal(BODY, {"naem": "a"}) == ("naem", "naem is not a field of this object")
+    """The fields that there are follow, where they are few."""
+    message = "naem is not a field of this object, which may have name, names, models"
+    assert refusal(BODY, {"naem": "a"}) == ("naem", message)
+
+
+def test_a_misspelt_field_of_many(refusal):
+    many = AdminSchema.from_dict({f"field_{number}": Name() for number in range(7)})()
+
+    assert refusal(many, {"naem": "a"}) == ("naem", "naem is not a field of this object")
 
 
 def test_null_is_a_value_here(refusal):

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from app import formatting
 from app.admin.pages import clock
 from app.limits.limit_syntax import readable_limit
-from app.presentation.accounts import reason_label, state_label
+from app.presentation.accounts import endless_label, reason_label, state_label
 from app.presentation.audit import title_label
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import KeyState
@@ -131,6 +131,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "names": formatting.names_or_all,
     "named": formatting.name_or_id,
     "reason": reason_label,
+    "endless": endless_label,
     "state": lambda name: badge(state(name)),
     "status": lambda code: badge(status(code)),
 }

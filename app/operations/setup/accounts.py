@@ -39,6 +39,31 @@ class _Secrets:
     notes: tuple[str, ...] = ()
 
 
+class _SecretReader:
+    """Reads the secrets of an entry for a stored account; `unset` names the variables whose secret stays."""
+
+    def __init__(self, path: str, variables: Variables, is_readable: bool) -> None:
+        self._path = path
+        self._variables = variables
+        self._is_readable = is_readable
+        self.unset: list[str] = []
+
+    def read(self, variable: str, field: str, *, is_stored: bool) -> str:
+        """
+        Return the value of *variable*, which *field* names; '' if it is not set, or *variable* is ''.
+
+        It is required where no secret is stored. One that cannot be read counts as stored.
+        """
+        if not variable:
+            return ""
+        if self._is_readable and not is_stored:
+            return self._variables.require(variable, f"{self._path}.{field}")
+        value = self._variables.find(variable)
+        if not value:
+            self.unset.append(variable)
+        return value
+
+
 class AccountPlanner:
     def __init__(
         self, operations: AccountOperations, accounts: AccountRepository, settings: Settings, pool: str
@@ -58,7 +83,7 @@ class AccountPlanner:
                 if account is None:
                     yield self._plan_new(entry, path, variables)
                 else:
-                    yield self._plan_change(entry, account, variables)
+                    yield self._plan_change(entry, account, path, variables)
 
     def _plan_new(self, entry: Entry, path: str, variables: Variables) -> PlannedChange:
         kind = KINDS[entry["kind"]]
@@ -95,9 +120,11 @@ class AccountPlanner:
         shown = {key: value for key, value in entry.items() if key != "name"}
         return planned("accounts", entry["name"], None, shown, apply)
 
-    def _plan_change(self, entry: Entry, account: Account, variables: Variables) -> PlannedChange:
-        with suppress(CredentialUnreadable):  # not readable: then all of its secrets are replaced
+    def _plan_change(self, entry: Entry, account: Account, path: str, variables: Variables) -> PlannedChange:
+        is_readable = False  # then all of its secrets are replaced
+        with suppress(CredentialUnreadable):
             account = self._accounts.find(self._pool, account.name)
+            is_readable = True
         before = {**account.public(), PAUSED: account.state is AccountState.PAUSED}
         after: dict[str, Any] = {key: _normal(entry[key]) for key in entry if key not in OWN}
         before = {key: _normal(before.get(key)) for key in (*after, PAUSED, "proxy")}
@@ -109,7 +136,7 @@ class AccountPlanner:
         changes = {
             key: _merge_patch(before[key], value) for key, value in after.items() if value != before[key]
         }
-        secrets = self._changed_secrets(entry, account, variables)
+        secrets = self._changed_secrets(entry, account, _SecretReader(path, variables, is_readable))
         if secrets.headers:
             changes["secret_headers"] = secrets.headers
             after[SECRET_HEADERS] = {
@@ -135,7 +162,7 @@ class AccountPlanner:
 
         return planned("accounts", account.name, before, after, apply, notes=secrets.notes)
 
-    def _changed_secrets(self, entry: Entry, account: Account, variables: Variables) -> _Secrets:
+    def _changed_secrets(self, entry: Entry, account: Account, reader: _SecretReader) -> _Secrets:
         """Return the secrets of *entry* that differ from the stored ones; unset variables change nothing."""
         names = entry.get("secret_headers_env", {})
         key_name = entry.get("api_key_env", "")
@@ -144,31 +171,26 @@ class AccountPlanner:
                 f"'{account.name}' of kind {kind_of(account).name} has a sign-in, and no API key",
                 param="api_key_env",
             )
-        credential = variables.find(key_name)
-        unset = [key_name] if key_name and not credential else []
+        credential = reader.read(key_name, "api_key_env", is_stored=bool(account.credential))
         stored = account.settings.secret_headers
         headers: dict[str, str | None] = {}
         if "secret_headers_env" in entry:
             headers = dict.fromkeys(name for name in stored if name not in names)
         for header, variable in names.items():
-            value = variables.find(variable)
-            if not value:
-                unset.append(variable)
-            elif stored.get(header) != value:
+            value = reader.read(variable, f"secret_headers_env.{header}", is_stored=header in stored)
+            if value and stored.get(header) != value:
                 headers[header] = checked_credential(value)
         if credential:
             checked_credential(credential)
-        proxy_name = entry.get("proxy_env", "")
-        proxy = variables.find(proxy_name)
+        has_proxy = account.settings.proxy != proxy_of("")
+        proxy = reader.read(entry.get("proxy_env", ""), "proxy_env", is_stored=has_proxy)
         if proxy:
             proxy = _checked_proxy(proxy)
-        elif proxy_name:
-            unset.append(proxy_name)
         return _Secrets(
             credential if credential != account.credential else "",
             headers,
             proxy if proxy_of(proxy) != account.settings.proxy else "",
-            tuple(f"{variable} is not set, so the stored secret stays" for variable in unset),
+            tuple(f"{variable} is not set, so the stored secret stays" for variable in reader.unset),
         )
 
 

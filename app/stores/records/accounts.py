@@ -26,6 +26,7 @@ REFUSED_PREFIX = "refuses:"  # `refuses:<protocol>:<field>:<model>`: since when 
 # JSON: names of the fields of a usage object without known counts; `…_at`: when
 UNKNOWN_USAGE = "unknown_usage"
 # Until an operator or a successful test changes it
+PAUSED_BY_OPERATOR = "paused by an operator"  # the reason of an account that an operator paused
 OUT_OF_USE = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)
 
 

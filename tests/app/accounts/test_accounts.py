@@ -201,7 +201,7 @@ class TestPauseAndResume:
         accounts.pause(POOL, "main")
 
         paused = accounts.find(POOL, "main")
-        assert (paused.state, paused.reason) == ("paused", "paused by an administrator")
+        assert (paused.state, paused.reason) == ("paused", "paused by an operator")
         assert paused.since_ms > 0
         assert not redis_client.exists(f"{keys.root(POOL)}ready:{added.offer}")
 

@@ -106,6 +106,7 @@ class TestSecondFactor:
 
         wrong = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": "000000"}, shown_at=AT)
         assert wrong.status_code == 400
+        assert '<a href="#code">Code</a> must be the code that the app shows now' in wrong.text
         assert secret in wrong.text
         assert not services.operator_stores.operators.find("ann").second_factor
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.stores.records.operators import Identity, SignInMethod
+from app.supervision.running import Gateway
 from tests.support.admin import PASSWORD, audited, everything_stored, turn_on_second_factor
 
 TOKEN = re.compile(r"pgadm-[0-9A-Za-z_-]{43}")
@@ -162,6 +164,29 @@ class TestInvitation:
 
         assert poolgate("admin invitation revoke", invitation.id).exit_code == 0
         assert services.operator_stores.invitations.all() == []
+
+    def test_with_the_address_of_the_gateway_that_runs(self, poolgate, ann, monkeypatch):
+        gateway = Gateway("http://127.0.0.1:8123/v1", "http://127.0.0.1:8124/admin/", "first")
+        monkeypatch.setattr("app.cli.gateways.running", lambda _: [gateway])
+        monkeypatch.setattr("app.cli.gateways.is_ready", lambda _: True)
+
+        result = poolgate("admin invite")
+
+        assert result.stdout.startswith("http://127.0.0.1:8124/admin/invitation?token=")
+        assert "after the address" not in result.stderr
+
+    @pytest.mark.parametrize(
+        "changes", [{"store": "redis://elsewhere:6379/0"}, {"pages": ""}], ids=["another store", "no pages"]
+    )
+    def test_of_a_gateway_that_does_not_have_the_page(self, poolgate, ann, monkeypatch, changes):
+        gateway = Gateway("http://127.0.0.1:8123/v1", "http://127.0.0.1:8123/admin/", "first")
+        monkeypatch.setattr("app.cli.gateways.running", lambda _: [replace(gateway, **changes)])
+        monkeypatch.setattr("app.cli.gateways.is_ready", lambda _: True)
+
+        result = poolgate("admin invite")
+
+        assert result.stdout.startswith("/admin/invitation?token=")
+        assert "after the address of the gateway" in result.stderr
 
     @pytest.mark.parametrize("expires", ["59m", "31d", "soon"])
     def test_a_lifetime_that_is_refused(self, poolgate, ann, expires):

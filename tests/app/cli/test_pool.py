@@ -73,6 +73,14 @@ def test_what_responses_report(poolgate):
     assert changed["settings"] == {"tells_windows": False, "names_accounts": True}
 
 
+def test_flags_are_printed_in_words(poolgate):
+    output = poolgate("pool set --hide-accounts --hide-windows --no-holders-rotate --keep-days 90").stdout
+
+    assert "accounts are hidden from callers; usage windows are hidden from callers; " in output
+    assert "holders may not rotate their keys; keep_days 90\n" in output
+    assert "accounts are shown to callers" in poolgate("pool set --show-accounts").stdout
+
+
 def test_whether_upstreams_stream(poolgate):
     changed = json.loads(poolgate("pool set --stream-upstream auto --json").stdout)
 

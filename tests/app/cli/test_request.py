@@ -60,7 +60,7 @@ def test_for_people(poolgate: Run, settled: str) -> None:
         "The caller received the complete response (status 200).\n"
     )
     assert "(lowest score of the policy 'balanced'; 1 of 100 parallel requests)" in explanation
-    assert "spare        paused  on holiday  needs attention" in explanation
+    assert "spare        paused  on holiday  until it is resumed" in explanation
     assert (
         "answered with a server error (status 503, overloaded_error). The next attempt went to" in explanation
     )

@@ -7,6 +7,7 @@ from typing import ClassVar
 import orjson
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
 from app.cli import yaml_files
@@ -186,6 +187,34 @@ class TestApply:
         assert services.accounts.all("default") == []
         poolgate("apply", setup(DOCUMENT), **SECRETS)
         result = poolgate("apply", setup(DOCUMENT))
+        assert result.exit_code == 0
+        assert "account 'main': MAIN_KEY is not set, so the stored secret stays" in result.stderr
+
+    def test_a_variable_of_a_secret_that_is_not_stored(self, poolgate, setup):
+        """An existing account needs it as well: no stored secret could stay."""
+        account = "name: gpu1, kind: compatible, base_url: 'http://10.0.0.5/v1'"
+        poolgate("apply", setup(f"accounts: [{{{account}}}]"))
+        variables = "api_key_env: KEY, secret_headers_env: {X-Token: GPU_TOKEN}, proxy_env: PROXY"
+
+        result = poolgate("apply --dry-run", setup(f"accounts: [{{{account}, {variables}}}]"))
+
+        assert result.exit_code == 1
+        for missing in (
+            "KEY (accounts[0].api_key_env)",
+            "GPU_TOKEN (accounts[0].secret_headers_env.X-Token)",
+        ):
+            assert missing in result.stderr
+        assert "PROXY (accounts[0].proxy_env)" in result.stderr
+        assert "stays" not in result.output
+
+    def test_a_variable_of_a_secret_that_cannot_be_read(self, poolgate, setup):
+        """It is stored, so it stays, and is read again with its former key."""
+        path = setup("accounts: [{name: main, kind: openai, api_key_env: MAIN_KEY}]")
+        poolgate("apply", path, **SECRETS)
+        other = {"POOLGATE_SECRET_KEYS": Fernet.generate_key().decode()}
+
+        result = poolgate("apply --dry-run", path, **other)
+
         assert result.exit_code == 0
         assert "account 'main': MAIN_KEY is not set, so the stored secret stays" in result.stderr
 

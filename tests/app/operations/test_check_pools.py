@@ -336,8 +336,11 @@ class TestPools:
             mark = {"state": state, "reason": "r", "wait_ms": 0, "retest_wait_ms": 0}
             services.accounts.observe("team", account(services, "main").id, {}, outcome=mark)
 
-        level, where, what, _ = found(services)[0]
+        level, where, what, remedy = found(services)[0]
 
+        assert remedy == (
+            "poolgate account list --pool team shows why" if state else "add one: poolgate account add --help"
+        )
         expected = "only the demo account serves; requests for real models fail"
         if state == "window_spent":
             expected = "every account is out of use, so all requests are refused"

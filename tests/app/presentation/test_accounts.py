@@ -4,12 +4,13 @@ from app.accounts.account import MIN_STREAK, Account
 from app.accounts.request_settings import RequestSettings
 from app.presentation.accounts import (
     AccountView,
+    endless_label,
     reason_label,
     serialize_account,
     state_label,
     websocket_label,
 )
-from app.stores.records.accounts import AccountState
+from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,14 @@ def test_state_label(state, label):
     assert state_label(state) == label
 
 
+def test_endless_label():
+    assert endless_label(AccountState.PAUSED) == "until it is resumed"
+    assert endless_label(AccountState.CREDENTIAL_DEAD) == "needs attention"
+
+
 def test_reason_label():
+    """Accounts that an earlier version paused have another text."""
+    assert reason_label(PAUSED_BY_OPERATOR) == PAUSED_BY_OPERATOR
     assert reason_label("paused by an administrator") == "paused by an operator"
     assert reason_label("usage_limit_reached") == "usage limit reached"
 

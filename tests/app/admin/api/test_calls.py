@@ -34,7 +34,9 @@ class TestEveryCall:
         """Is named, in every body and behind every address."""
         with pytest.raises(ValidationError) as refused:
             schema.load({"odd": 1}, partial=True)
-        assert refused.value.messages == {"odd": ["is not a field of this object"]}
+        ((message,),) = refused.value.messages.values()
+        assert list(refused.value.messages) == ["odd"]
+        assert message.startswith("is not a field of this object")
 
     @pytest.mark.parametrize("body", [b"{", b"\xff", b"[1", b"nul", b'{"a":' * 3000])
     def test_a_body_that_is_no_json(self, call, body):
