@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
 
 from app.stores.client import make_client
@@ -43,6 +44,27 @@ def redis_client(redis_url: str) -> Iterator[Any]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture(autouse=True)
+def _close_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """
+    Close the idle connections to Redis that the test opened.
+
+    Stores are not closed explicitly. If the garbage collector finds a socket before the connection that would
+    close it, Python warns, and the test that happens to run then fails.
+    """
+    pools: list[Any] = []
+    from_url = redis.BlockingConnectionPool.from_url
+
+    def recorded(*args: Any, **options: Any) -> Any:
+        pools.append(from_url(*args, **options))
+        return pools[-1]
+
+    monkeypatch.setattr(redis.BlockingConnectionPool, "from_url", recorded)
+    yield
+    for pool in pools:
+        pool.disconnect(inuse_connections=False)
 
 
 @pytest.fixture(autouse=True)
