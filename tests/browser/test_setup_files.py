@@ -60,7 +60,7 @@ def test_apply(size: tuple[int, int], inside: Browser, pool: PoolOfTest) -> None
     press(inside, "Show the changes")
 
     inside.shows("Would add 2 and change 1")
-    inside.shows('limits: [] → ["500 usd/month"]')
+    inside.shows('limits: none → ["500 usd/month"]')
     assert faults_of(inside) == []
     services = inside.gateway.services
     assert services.accounts.all("default") == []

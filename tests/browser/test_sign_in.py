@@ -55,7 +55,7 @@ def test_second_factor(inside: Browser) -> None:
     totp = Authenticator(inside.find("#secret").text)
     inside.fill(code="000000")
     inside.press("Turn it on")
-    inside.shows("is not the code")
+    inside.shows("must be the code")
     now = totp.at(time.time())
     inside.fill(code=now)
     inside.press("Turn it on")
