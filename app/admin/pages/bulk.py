@@ -9,19 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, g, redirect, render_template, request, url_for
 
+from app.admin.guard import operations
 from app.admin.pages.forms import Form
 from app.formatting import counted
 from app.operations.each import Result, apply_each
+from app.operations.service import AdminOperations
 from schemas.bulk import MAX_BULK
 
 MAX_BACK_CHARS = 2000
 
 Apply = Callable[[str], object]  # changes the object with that name; a returned text is shown
+
+
+def without_fields(
+    operation: Callable[[AdminOperations], Callable[[str, str], object]],
+) -> Callable[[Form], Apply]:
+    """Return the `read` of a change that needs only the pool and the name: what *operation* chooses."""
+    return lambda _: partial(operation(operations()), g.pool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from flask import g
 
 from app.admin.guard import operations
 from app.admin.pages.account_rows import read_rows
-from app.admin.pages.bulk import Apply, BulkChange, BulkPage
+from app.admin.pages.bulk import Apply, BulkChange, BulkPage, without_fields
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
@@ -22,16 +22,6 @@ TEST_SECONDS = 15.0  # of the test request of one account
 NUMBERS = ("weight", "group", "cap")
 
 bp = page_blueprint("bulk_accounts", "/bulk/accounts")
-
-
-def _pause(_: Form) -> Apply:
-    accounts, pool = operations().accounts, g.pool
-    return lambda name: accounts.pause(pool, name)
-
-
-def _resume(_: Form) -> Apply:
-    accounts, pool = operations().accounts, g.pool
-    return lambda name: accounts.resume(pool, name)
 
 
 def _remove(form: Form) -> Apply:
@@ -79,10 +69,16 @@ def _matching(query: Mapping[str, str]) -> list[str]:
 
 CHANGES = {
     "pause": BulkChange(
-        "Pause", "paused", "They get no new requests. Requests in progress continue.", _pause
+        "Pause",
+        "paused",
+        "They get no new requests. Requests in progress continue.",
+        without_fields(lambda all_of: all_of.accounts.pause),
     ),
     "resume": BulkChange(
-        "Resume", "resumed", "They get requests again, whatever took them out of use.", _resume
+        "Resume",
+        "resumed",
+        "They get requests again, whatever took them out of use.",
+        without_fields(lambda all_of: all_of.accounts.resume),
     ),
     "test": BulkChange(
         "Test",

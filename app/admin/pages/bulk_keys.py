@@ -9,7 +9,7 @@ from flask import g
 
 from app.admin.guard import operations
 from app.admin.pages import choices, key_filters, limit_rows
-from app.admin.pages.bulk import Apply, BulkChange, BulkPage
+from app.admin.pages.bulk import Apply, BulkChange, BulkPage, without_fields
 from app.admin.pages.forms import Form
 from app.admin.pages.key_expiry import EXPIRIES, read_expiry
 from app.admin.pages.layout import page_blueprint
@@ -20,18 +20,6 @@ from app.suggestions import suggestion
 from schemas.key_labels import MAX_LABELS, NAME, NAME_ERROR, value_error
 
 bp = page_blueprint("bulk_keys", "/bulk/keys")
-
-
-def _disable(_: Form) -> Apply:
-    return lambda name: operations().api_keys.disable(g.pool, name)
-
-
-def _enable(_: Form) -> Apply:
-    return lambda name: operations().api_keys.enable(g.pool, name)
-
-
-def _remove(_: Form) -> Apply:
-    return lambda name: operations().api_keys.remove(g.pool, name)
 
 
 def _set_team(form: Form) -> Apply:
@@ -92,9 +80,18 @@ def _choices(_: Form) -> dict[str, object]:
 
 CHANGES = {
     "disable": BulkChange(
-        "Disable", "disabled", "They are refused from now on. Requests in progress continue.", _disable, True
+        "Disable",
+        "disabled",
+        "They are refused from now on. Requests in progress continue.",
+        without_fields(lambda all_of: all_of.api_keys.disable),
+        True,
     ),
-    "enable": BulkChange("Enable", "enabled", "They are accepted from now on.", _enable),
+    "enable": BulkChange(
+        "Enable",
+        "enabled",
+        "They are accepted from now on.",
+        without_fields(lambda all_of: all_of.api_keys.enable),
+    ),
     "team": BulkChange(
         "Set team", "changed", "The limits of the team apply from the next request on.", _set_team
     ),
@@ -115,7 +112,7 @@ CHANGES = {
         "Remove",
         "removed",
         "They are refused from now on, and their limits are deleted. Their usage stays in the ledger.",
-        _remove,
+        without_fields(lambda all_of: all_of.api_keys.remove),
         True,
     ),
 }

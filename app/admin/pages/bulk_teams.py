@@ -9,7 +9,7 @@ from flask import g
 
 from app.admin.guard import operations
 from app.admin.pages import choices, limit_rows
-from app.admin.pages.bulk import Apply, BulkChange, BulkPage
+from app.admin.pages.bulk import Apply, BulkChange, BulkPage, without_fields
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
@@ -19,18 +19,6 @@ from app.presentation.teams import filter_teams
 from schemas.bounds import MAX_LIMITS
 
 bp = page_blueprint("bulk_teams", "/bulk/teams")
-
-
-def _disable(_: Form) -> Apply:
-    return lambda name: operations().teams.disable(g.pool, name)
-
-
-def _enable(_: Form) -> Apply:
-    return lambda name: operations().teams.enable(g.pool, name)
-
-
-def _remove(_: Form) -> Apply:
-    return lambda name: operations().teams.remove(g.pool, name)
 
 
 def _add_limit(form: Form) -> Apply:
@@ -54,10 +42,15 @@ CHANGES = {
         "Disable",
         "disabled",
         "All of their keys are refused from now on. Requests in progress continue.",
-        _disable,
+        without_fields(lambda all_of: all_of.teams.disable),
         True,
     ),
-    "enable": BulkChange("Enable", "enabled", "Their keys are accepted from now on.", _enable),
+    "enable": BulkChange(
+        "Enable",
+        "enabled",
+        "Their keys are accepted from now on.",
+        without_fields(lambda all_of: all_of.teams.enable),
+    ),
     "limit": BulkChange(
         "Add a limit",
         "changed",
@@ -75,7 +68,7 @@ CHANGES = {
         "Remove",
         "removed",
         "Their limits are deleted; teams that have keys stay. Their usage stays in the ledger.",
-        _remove,
+        without_fields(lambda all_of: all_of.teams.remove),
         True,
     ),
 }
