@@ -65,7 +65,7 @@ def _usable(key: ApiKey, accounts: Sequence[Account], *, demo: bool) -> list[Acc
     return [
         account
         for account in accounts
-        if (demo or not kind_of(account).is_simulated) and (not key.accounts or account.id in key.accounts)
+        if (demo or not kind_of(account).is_simulated) and key.may_use_account(account.id)
     ]
 
 

@@ -67,8 +67,8 @@ def _target(name: str) -> Target:
         return Target(name)
     if provider in KINDS_BY_PROVIDER:  # otherwise it may be the name of an account
         return Target(model, account_kinds=KINDS_BY_PROVIDER[provider])
-    account_id, allowed = services().accounts.id_of(caller().pool, provider), caller().accounts
-    if account_id is None or (allowed and account_id not in allowed):
+    account_id = services().accounts.id_of(caller().pool, provider)
+    if account_id is None or not caller().may_use_account(account_id):
         return Target(name)
     return Target(model, account_id=account_id)
 

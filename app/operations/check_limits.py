@@ -68,7 +68,7 @@ def check_strict_limits(
             for finding in _check_limit(small_requests, limit, models, 0, RAISE_LIMIT):
                 yield finding.about(pool, _subject(name, limit), name)
     for key in api_keys:
-        own = [stored for stored in accounts if not key.accounts or stored.account.id in key.accounts]
+        own = [stored for stored in accounts if key.may_use_account(stored.account.id)]
         allowed = list(filter(key.may_use, _known_models(own) if key.accounts else models))
         for limit in filter(_is_checked, key.limits):
             for finding in _check_limit(small_requests, limit, allowed, key.output_tokens, set_length):

@@ -145,7 +145,7 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account], routes: RouteTa
     Yield the reason no account can ever serve *key*, or one of its models, whatever the accounts' states.
     """
     of_key = (Subject.KEY, (key.name,))
-    allowed = [account for account in known if not key.accounts or account.id in key.accounts]
+    allowed = [account for account in known if key.may_use_account(account.id)]
     if not allowed:
         what = "every account it is bound to has been removed"
         yield Diagnostic(

@@ -17,7 +17,7 @@ def key_warnings(
     key: ApiKey, accounts: Sequence[Account], now: float, routes: RouteTable = NO_ROUTES
 ) -> list[str]:
     """Return sentences about *key* of a pool with *accounts* and *routes*; *now* in Unix seconds."""
-    own = [account for account in accounts if not key.accounts or account.id in key.accounts]
+    own = [account for account in accounts if key.may_use_account(account.id)]
     unlisted = unlisted_names(key.models, own, routes)
     return [
         *_expiry(key, now),

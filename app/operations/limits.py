@@ -64,12 +64,13 @@ class LimitOperations(AuditedOperations):
         self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None
     ) -> list[str]:
         """Return sentences about what is probably a mistake in *limit*, which was just added."""
-        bound = self._api_keys.find(pool, key).accounts if key is not None else ()
         accounts = self._accounts.all(pool) if limit.model else []
-        own = [account for account in accounts if not bound or account.id in bound]
+        if key is not None:
+            owner = self._api_keys.find(pool, key)
+            accounts = [account for account in accounts if owner.may_use_account(account.id)]
         return [
             *same_limits(self._limits.all(pool, self._owner_id(pool, key, team)), limit),
-            *limit_models([limit], own),
+            *limit_models([limit], accounts),
         ]
 
     def remove(self, pool: str, limit_id: str, key: str | None = None, *, team: str | None = None) -> None:

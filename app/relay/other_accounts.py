@@ -55,7 +55,7 @@ class OtherAccounts:
             and (not fit.protocol or fit.is_preference or fit.protocol in account.protocols)
             and account.kind not in fit.unfit_kinds
             and (not context.routing.account_kinds or account.kind in context.routing.account_kinds)
-            and (not context.caller.key.accounts or account.id in context.caller.key.accounts)
+            and context.caller.key.may_use_account(account.id)
             and (not context.routing.accounts or account.id in context.routing.accounts)
         )
 

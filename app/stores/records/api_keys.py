@@ -104,6 +104,9 @@ class ApiKey:
     looked_up_at: float = 0.0  # the same moment on this process's monotonic clock
     fingerprint: str = ""  # set if an earlier request read the key: admission compares it
 
+    def may_use_account(self, account_id: str) -> bool:
+        return not self.accounts or account_id in self.accounts
+
     def may_use(self, model: str) -> bool:
         """Return whether the key may use *model*, by a name or a pattern in `models`."""
         return (
