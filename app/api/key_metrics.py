@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from app.api.metrics import TOKENS, shared_folder
+from app.formatting import MICRO_DOLLARS
 from app.process_metrics import Counter, Labels
 from app.stores.records.api_keys import ApiKey
 
 KEY_LABELS = ("pool", "key", "team")
 OTHER = "(other)"  # no key has this name
-MICRO_DOLLARS = 1_000_000
 
 _REQUESTS = Counter("poolgate_key_requests", "Requests by API key.", (*KEY_LABELS, "outcome"))
 _TOKENS = Counter("poolgate_key_tokens", "Tokens by API key.", (*KEY_LABELS, "what"))

@@ -44,7 +44,7 @@ def find_gateways(settings: Settings) -> list[FoundGateway]:
 
 def pages_origin(settings: Settings) -> str:
     """Return the origin of the pages of a ready gateway with the store of *settings*, '' without one."""
-    store = failures.public_address(settings.redis_url or private_server.url(settings.home))
+    store = store_address(settings)
     pages = (
         one.gateway.pages
         for one in find_gateways(settings)
@@ -81,6 +81,11 @@ def is_ready(gateway: Gateway) -> bool:
         return False
     finally:
         connection.close()
+
+
+def store_address(settings: Settings) -> str:
+    """Return the address of the store of *settings*, without a password."""
+    return failures.public_address(settings.redis_url or private_server.url(settings.home))
 
 
 def api_url(settings: Settings) -> str:

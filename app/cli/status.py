@@ -11,14 +11,13 @@ import click
 
 from app.cli.command import Command, example
 from app.cli.doctor import find_problems
-from app.cli.gateways import START_ONE, FoundGateway, find_gateways, uses_private_store
+from app.cli.gateways import START_ONE, FoundGateway, find_gateways, store_address, uses_private_store
 from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
 from app.config import Settings
 from app.formatting import count, counted
 from app.operations.diagnostic import Diagnostic, Level
 from app.presentation.accounts import state_label
-from app.stores import failures, private_server
 from app.stores.health import HealthRepository
 from app.stores.records.webhooks import AlertKind
 from app.wiring import Services
@@ -58,7 +57,7 @@ def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
         services.pools.check(pool)
     names = services.pools.names() if services is not None else []
     pools = [_pool_status(services, name) for name in _chosen(names, pool)] if services is not None else []
-    store = failures.public_address(settings.redis_url or private_server.url(settings.home))
+    store = store_address(settings)
     wrong = sum(problem.level == Level.WRONG for problem in problems)
     if as_json:
         shown = [{**asdict(one.gateway), "ready": one.is_ready} for one in gateways]

@@ -14,7 +14,7 @@ import orjson
 from app import descriptors, log
 from app.cli import options
 from app.cli.command import example
-from app.cli.gateways import api_url, pages_url
+from app.cli.gateways import api_url, pages_url, store_address
 from app.cli.initial_setup import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
 from app.config import NAMES, Settings
@@ -146,8 +146,7 @@ def _others_line(others: Sequence[str]) -> list[str]:
 
 def _gateway(settings: Settings, prepared: Prepared) -> Gateway:
     """Return what `poolgate status` and other commands show of this gateway."""
-    store = failures.public_address(settings.redis_url or private_server.url(settings.home))
-    return Gateway(api_url(settings), pages_url(settings), prepared.key_name, store)
+    return Gateway(api_url(settings), pages_url(settings), prepared.key_name, store_address(settings))
 
 
 def _admin_line(settings: Settings, start_token: str | None) -> list[str]:
