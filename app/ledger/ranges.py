@@ -102,7 +102,7 @@ def range_between(since: float, until: float, now: int, zone: ZoneInfo) -> Range
     if since >= now:
         raise InvalidRequest("from must be in the past", param="from")
     if until <= since:
-        raise InvalidRequest("The end must be after the start", param="to")
+        raise InvalidRequest("The end (to) must be after the start (from)", param="to")
     if until - since > MAX_DAYS * DAY_SECONDS:
         raise InvalidRequest("from and to must not be more than two years apart", param="from")
     last = min(int(until), now)

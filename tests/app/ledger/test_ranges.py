@@ -91,6 +91,7 @@ def test_refused(since: int, until: int, param: str) -> None:
         range_between(since, until, NOW, BERLIN)
 
     assert refused.value.param == param
+    assert param in str(refused.value.message)
 
 
 @given(

@@ -114,7 +114,7 @@ def test_links_lead_on(inside: Visitor, key_ids: dict[str, str]) -> None:
     [
         ("?span=2h", "span must be one of"),
         ("?from=soon", "must be a date"),
-        ("?from=2026-02-01&to=2026-01-01", "The end must be after the start"),
+        ("?from=2026-02-01&to=2026-01-01", "The end (to) must be after the start (from)"),
         ("?key=nobody", "There is no key named"),
         ("?team=red&by=key", "cannot be grouped by key"),
         (
