@@ -40,7 +40,7 @@ def show() -> Any:
     views = [serialize_route(route, names) for route in routes.values()]
     chosen = next((view for view in views if view["name"] == request.args.get("name")), None)
     form = _form(request.form if request.method == "POST" else _form_values(chosen))
-    if request.method == "POST" and (response := _change(form, chosen)):
+    if request.method == "POST" and (response := _change(form, chosen, routes)):
         return response
     accounts = services().accounts.all(g.pool)
     rows = [
@@ -106,7 +106,7 @@ def _form_values(view: RouteView | None) -> dict[str, str]:
     }
 
 
-def _change(form: Form, chosen: RouteView | None) -> Any:
+def _change(form: Form, chosen: RouteView | None, routes: Mapping[str, ModelRoute]) -> Any:
     """
     Set the route in *form* and return to the page with its result; None after an error.
 
@@ -114,7 +114,7 @@ def _change(form: Form, chosen: RouteView | None) -> Any:
     """
     name = form["name"].strip()
     is_new = chosen is None or chosen["name"] != name
-    if is_new and name in services().routes.all(g.pool):
+    if is_new and name in routes:
         form.add_error("name", _existing(name))
     with form.collect_errors():
         steps = route_rows.read_steps(form, set(services().accounts.names_by_id(g.pool).values()))

@@ -91,10 +91,8 @@ if not reserved or request.unenforced_bounds then
   larger = stored.unenforced ~= '1' and request.unenforced_bounds and refusal_of(limits, gauges, request, true, now)
 end
 
--- Returns whether the request waits for one of the first MAX_EXAMINED accounts that fit: it was not tried, and lacks
--- nothing but a free slot.
-local function waits_for_slot()
-  if not request.may_wait then return false end
+-- Returns whether one of the first MAX_EXAMINED accounts that fit was not tried, and lacks nothing but a free slot.
+local function has_full_account()
   local tried = set_of(request.tried)
   local ids = fitting(request, offers_for(request))
   for i = 1, math.min(#ids, MAX_EXAMINED) do
@@ -107,6 +105,13 @@ local function waits_for_slot()
       and not model_rest(id, request.model, now) then return true end
   end
   return false
+end
+
+local examined = {} -- by whether the length has to be enforced: a refusal needs the result twice
+local function waits_for_slot()
+  local which = request.enforcing_only and 'enforcing' or 'any'
+  if examined[which] == nil then examined[which] = (request.may_wait and has_full_account()) or false end
+  return examined[which]
 end
 
 -- Accounts that failed are tried again; from the second failure on, only if there is no other to wait for.
