@@ -23,7 +23,7 @@ from tests.support.guide import page
 def subclasses(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__.startswith(f"{errors.__name__}."):
             yield from subclasses(child)
 
 
