@@ -61,7 +61,7 @@ class RequestPlan:
     """What is derived from a request before an account is selected: its price, bounds and time limits."""
 
     endpoint_type: EndpointType
-    fit: AccountRequirements
+    requirements: AccountRequirements
     price: Price | None
     bounds: Bounds
     is_strict: bool  # whether a strict limit counts the length of the response
@@ -253,11 +253,15 @@ class Admission:
     def _facts(self) -> RequestFacts:
         plan = self._plan
         unpriced = self._context.request.model if plan.price is None else ""
-        return RequestFacts(plan.fit.field, plan.bounds.referring, unpriced, self._pool)
+        return RequestFacts(plan.requirements.field, plan.bounds.referring, unpriced, self._pool)
 
     def _accept_other_accounts(self, refusal: Refusal) -> bool:
         """Return whether accounts without the preferred protocol may serve the request from now on."""
-        if not self._plan.fit.is_preference or not self._request.protocol or refusal.accounts is None:
+        if (
+            not self._plan.requirements.is_preference
+            or not self._request.protocol
+            or refusal.accounts is None
+        ):
             return False
         self._request = replace(self._request, protocol="", fingerprint="")
         return True
@@ -291,7 +295,10 @@ class Admission:
             return None
         context = self._context
         if not self._services.known_models.lacks(
-            self._pool, context.request.model, context.allowed_accounts, self._plan.fit.unlisted_kinds
+            self._pool,
+            context.request.model,
+            context.allowed_accounts,
+            self._plan.requirements.unlisted_kinds,
         ):
             return None
         return ModelNotFound(
@@ -324,8 +331,8 @@ class Admission:
             model=context.request.model,
             requested=context.request.requested_model,
             endpoint=context.request.endpoint,
-            protocol=plan.fit.protocol[0] if plan.fit.protocol else "",
-            unfit_kinds=plan.fit.unfit_kinds,
+            protocol=plan.requirements.protocol[0] if plan.requirements.protocol else "",
+            ineligible_kinds=plan.requirements.ineligible_kinds,
             account_kinds=routing.account_kinds,
             accounts=routing.accounts,
             demo=services.demo,

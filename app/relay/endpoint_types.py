@@ -45,7 +45,7 @@ def _never_unserved(context: RequestContext, kinds: Collection[str]) -> GatewayE
 class EndpointType:
     """The functions and limits that differ by endpoint."""
 
-    fit: Callable[[RequestContext], AccountRequirements]
+    requirements: Callable[[RequestContext], AccountRequirements]
     bounds: Callable[[RequestContext, Price | None, ModelSize], Bounds]
     begin: Callable[[AttemptInputs], Attempt]
     max_accounts: int | None = None  # how many accounts are tried; None: as many as the attempts allow
@@ -61,7 +61,7 @@ class EndpointType:
         return replace(limits, **longer)
 
 
-def _fit_model(context: RequestContext) -> AccountRequirements:
+def _model_requirements(context: RequestContext) -> AccountRequirements:
     return account_requirements(context.request.client_protocol, context.request.body, RESTRICTED_KINDS)
 
 
@@ -80,8 +80,8 @@ def _begin_model_attempt(inputs: AttemptInputs) -> Attempt:
     return begin_model_attempt(inputs, request)
 
 
-def _fit_compaction(context: RequestContext) -> AccountRequirements:
-    return UNFIT_TO_COMPACT
+def _compaction_requirements(context: RequestContext) -> AccountRequirements:
+    return COMPACTION_REQUIREMENTS
 
 
 def _begin_compaction(inputs: AttemptInputs) -> Attempt:
@@ -102,8 +102,8 @@ def _compaction_unserved(context: RequestContext, kinds: Collection[str]) -> Gat
     return NotSupported("No account of this pool compacts conversations; clients can do so themselves")
 
 
-def _fit_passthrough(context: RequestContext) -> AccountRequirements:
-    return UNFIT_TO_PASS_THROUGH
+def _passthrough_requirements(context: RequestContext) -> AccountRequirements:
+    return PASSTHROUGH_REQUIREMENTS
 
 
 def _bound_passthrough(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
@@ -116,18 +116,20 @@ def _begin_passthrough(inputs: AttemptInputs) -> Attempt:
 
 
 def _passthrough_unserved(context: RequestContext, kinds: Collection[str]) -> GatewayError:
-    if set(kinds) <= set(UNFIT_TO_PASS_THROUGH.unfit_kinds):
+    if set(kinds) <= set(PASSTHROUGH_REQUIREMENTS.ineligible_kinds):
         return NotSupported(f"No account of this pool offers {context.request.endpoint}")
     return ModelNotFound(f"No account of this pool offers the model '{context.request.model}'", param="model")
 
 
-def _fit_images(context: RequestContext) -> AccountRequirements:
+def _images_requirements(context: RequestContext) -> AccountRequirements:
     """Require accounts that pass the request through, or whose image tool takes all its fields."""
     model, field = context.request.model, uncarried_field(context.request.body)
     having = [name for name, tool in IMAGE_TOOLS.items() if tool.has(model)]
     fit = () if field else having
-    unfit = tuple(name for name in UNFIT_TO_PASS_THROUGH.unfit_kinds if name not in fit)
-    return AccountRequirements(field if having else None, unfit_kinds=unfit, unlisted_kinds=tuple(fit))
+    ineligible = tuple(name for name in PASSTHROUGH_REQUIREMENTS.ineligible_kinds if name not in fit)
+    return AccountRequirements(
+        field if having else None, ineligible_kinds=ineligible, unlisted_kinds=tuple(fit)
+    )
 
 
 def _bound_images(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
@@ -144,23 +146,27 @@ def _begin_images(inputs: AttemptInputs) -> Attempt:
 
 
 def _images_unserved(context: RequestContext, kinds: Collection[str]) -> GatewayError:
-    fit = _fit_images(context)
-    if fit.field:
-        return InvalidRequest(f"No account of this pool can honour '{fit.field}'", param=fit.field)
-    if set(kinds) <= set(fit.unfit_kinds) and not set(kinds) & IMAGE_TOOLS.keys():
+    requirements = _images_requirements(context)
+    if requirements.field:
+        return InvalidRequest(
+            f"No account of this pool can honour '{requirements.field}'", param=requirements.field
+        )
+    if set(kinds) <= set(requirements.ineligible_kinds) and not set(kinds) & IMAGE_TOOLS.keys():
         return NotSupported(f"No account of this pool offers {context.request.endpoint}")
     return ModelNotFound(f"No account of this pool offers the model '{context.request.model}'", param="model")
 
 
-UNFIT_TO_COMPACT = AccountRequirements(
-    protocol="responses", unfit_kinds=names_where(lambda kind: kind.compaction is None)
+COMPACTION_REQUIREMENTS = AccountRequirements(
+    protocol="responses", ineligible_kinds=names_where(lambda kind: kind.compaction is None)
 )
 IMAGE_TOOLS = {name: kind.image_tool for name, kind in KINDS.items() if kind.image_tool is not None}
-UNFIT_TO_PASS_THROUGH = AccountRequirements(unfit_kinds=names_where(lambda kind: not kind.passes_through))
+PASSTHROUGH_REQUIREMENTS = AccountRequirements(
+    ineligible_kinds=names_where(lambda kind: not kind.passes_through)
+)
 
-MODEL = EndpointType(fit=_fit_model, bounds=_bound_model, begin=_begin_model_attempt)
+MODEL = EndpointType(requirements=_model_requirements, bounds=_bound_model, begin=_begin_model_attempt)
 COMPACTION = EndpointType(
-    fit=_fit_compaction,
+    requirements=_compaction_requirements,
     bounds=_bound_model,
     begin=_begin_compaction,
     max_accounts=2,  # a compaction is long and expensive: after two accounts the error is returned
@@ -168,14 +174,14 @@ COMPACTION = EndpointType(
     unserved=_compaction_unserved,
 )
 PASSTHROUGH = EndpointType(
-    fit=_fit_passthrough,
+    requirements=_passthrough_requirements,
     bounds=_bound_passthrough,
     begin=_begin_passthrough,
     is_unstreamed=True,
     unserved=_passthrough_unserved,
 )
 IMAGES = EndpointType(
-    fit=_fit_images,
+    requirements=_images_requirements,
     bounds=_bound_images,
     begin=_begin_images,
     is_unstreamed=True,

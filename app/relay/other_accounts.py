@@ -28,7 +28,7 @@ class OtherAccounts:
         self._cached: dict[str, tuple[float, list[Account]]] = {}
 
     def could_serve(
-        self, context: RequestContext, fit: AccountRequirements, excluded: Collection[str]
+        self, context: RequestContext, requirements: AccountRequirements, excluded: Collection[str]
     ) -> bool:
         """Return whether an account could serve *context*, except those whose ids are *excluded*."""
         if context.routing.account_id or context.routing.ownership:
@@ -39,21 +39,26 @@ class OtherAccounts:
             model in account.listed or model in account.settings.model_names for account in accounts
         )
         return any(
-            account.id not in excluded and self._could_serve(account, context, fit, is_listed=is_listed)
+            account.id not in excluded
+            and self._could_serve(account, context, requirements, is_listed=is_listed)
             for account in accounts
         )
 
     def _could_serve(
-        self, account: Account, context: RequestContext, fit: AccountRequirements, *, is_listed: bool
+        self, account: Account, context: RequestContext, requirements: AccountRequirements, *, is_listed: bool
     ) -> bool:
-        lists_all = is_listed and account.kind not in fit.unlisted_kinds
+        lists_all = is_listed and account.kind not in requirements.unlisted_kinds
         known = account.served_models or (account.offered_models if lists_all and account.listed else ())
         return (
             account.state in AVAILABLE
             and (self._demo or not kind_of(account).is_simulated)
             and (not known or context.request.model in known)
-            and (not fit.protocol or fit.is_preference or fit.protocol in account.protocols)
-            and account.kind not in fit.unfit_kinds
+            and (
+                not requirements.protocol
+                or requirements.is_preference
+                or requirements.protocol in account.protocols
+            )
+            and account.kind not in requirements.ineligible_kinds
             and (not context.routing.account_kinds or account.kind in context.routing.account_kinds)
             and context.caller.key.may_use_account(account.id)
             and (not context.routing.accounts or account.id in context.routing.accounts)

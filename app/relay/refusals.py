@@ -135,21 +135,21 @@ def _limit_error(refused: LimitRefusal, now_ms: float, facts: RequestFacts = NO_
     name = _name_of(limit, refused.team)
     if refused.reason == "unbounded" and facts.unpriced and limit.unit.is_money:
         return NeverFits(f"{name} is strict and {_price_remedy(facts)}, or make the limit balanced")
-    if refused.is_unenforced:
+    if refused.may_exceed_length:
         name = f"Only accounts that may bill more than the requested length are available. {name}"
     match refused.reason:
         case "never":
             maximum = limit.unit.quantity(amount)
             remedy = (
                 RAISE_OR_ADD
-                if refused.is_unenforced
+                if refused.may_exceed_length
                 else "request less, for example with a smaller maximum output"
             )
             return NeverFits(
                 f"{name} can never fit this request, which may use up to {maximum}{why}; {remedy}"
             )
         case "unbounded":
-            remedy = ADD_SIZE if refused.is_unenforced else _how_to_bound(limit)
+            remedy = ADD_SIZE if refused.may_exceed_length else _how_to_bound(limit)
             remedy = f"{ADD_CONTEXT}; {remedy}" if why else remedy
             return NeverFits(f"{name} is strict and this request has no upper bound{why}; {remedy}")
         case "held":

@@ -164,7 +164,7 @@ class Relay:
         record.input_ratio = self._input_ratio.ratio(context.request.model)
         return RequestPlan(
             endpoint_type,
-            endpoint_type.fit(context),
+            endpoint_type.requirements(context),
             price,
             bounds,
             is_strict,
@@ -205,7 +205,7 @@ class Relay:
         account = self._services.accounts.get(
             context.caller.key.pool, selection.account_id, selection.version
         )
-        is_bounded = plan.is_strict and not selection.is_unenforced
+        is_bounded = plan.is_strict and not selection.may_exceed_length
         if account.settings is not NO_SETTINGS:
             limits = plan.endpoint_type.time_limits(account.settings.time_limits(plan.time_limits))
         own_limits = limits if resumed is None else shortened(limits)
@@ -228,7 +228,7 @@ class Relay:
         def has_alternative() -> bool:
             excluded = {account.id, *exchange.record.excluded_accounts()}
             return progress.fallbacks_left > 0 or self._other_accounts.could_serve(
-                context, exchange.plan.fit, excluded
+                context, exchange.plan.requirements, excluded
             )
 
         return AttemptDeadlines(

@@ -66,7 +66,7 @@ class RequestRecord:
         self.outcome = NO_OUTCOME  # of the last attempt, until it is reported
         self.input_ratio = 1.0  # reported input tokens per estimated token
         self.bounds = Bounds({}, {"input_tokens": 0})
-        self.is_unenforced = False  # the account may bill more than the requested length
+        self.may_exceed_length = False  # the account may bill more than the requested length
         self.price: Price | None = None  # price of the requested model
         self.status = 200
         self.row: LedgerRow | None = None  # the ledger row, once settled
@@ -89,7 +89,7 @@ class RequestRecord:
     @property
     def reserved(self) -> Mapping[str, int]:
         """The amounts that are reserved for the running attempt, by limit unit."""
-        return self.bounds.unenforced if self.is_unenforced else self.bounds.upper_bound
+        return self.bounds.unenforced if self.may_exceed_length else self.bounds.upper_bound
 
     def admit(self, selection: Selection, queued_ms: int = 0) -> None:
         """Record the admission, with the first account that was selected, after a wait of *queued_ms*."""
@@ -100,7 +100,7 @@ class RequestRecord:
 
     def start_attempt(self, attempt: Attempt, selection: Selection) -> None:
         """Record the start of *attempt*, at the account and with the reservation of *selection*."""
-        self.is_unenforced = selection.is_unenforced
+        self.may_exceed_length = selection.may_exceed_length
         self.last, self.charge, self._is_running = attempt, None, True
         self.account_id, self.account_name = attempt.account.id, attempt.account.name
         dropped = attempt.context.request.dropped
@@ -214,7 +214,7 @@ class RequestRecord:
 
     def exceeded(self) -> str | None:
         """Return, as JSON, what the last attempt was billed beyond its reservation; None if nothing."""
-        return exceeded(self.last, self.reserved) if self.last and not self.is_unenforced else None
+        return exceeded(self.last, self.reserved) if self.last and not self.may_exceed_length else None
 
     def _usage(self, context: RequestContext) -> UsageRow:
         """Return the usage of all attempts, reported or else estimated, and its cost."""

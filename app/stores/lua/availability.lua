@@ -42,7 +42,7 @@ local function no_accounts_refusal_with_waits(request, now) -- rare
   if request.wait or redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then
     key = no_accounts_key(redis.sha1hex(cjson.encode({ request.model, request.wire, request.kinds or {}, request.pin,
       request.ownership or '',
-      request.unfit_kinds or {}, request.unreadable or {}, request.demo or false,
+      request.ineligible_kinds or {}, request.unreadable or {}, request.demo or false,
       request.enforcing_only or false, request.allowed and request.key or '' })))
     local stored = redis.call('GET', key)
     local none = stored and cjson.decode(stored)

@@ -73,7 +73,7 @@ local function class_of(request)
   for id in pairs(request.allowed or {}) do allowed[#allowed + 1] = id end
   if allowed then table.sort(allowed) end
   local pin = pinned_to(request)
-  local text = cjson.encode({ request.model, request.wire, request.kinds or {}, request.unfit_kinds or {},
+  local text = cjson.encode({ request.model, request.wire, request.kinds or {}, request.ineligible_kinds or {},
     request.unreadable or {}, request.demo or false, request.enforcing_only or false, pin, allowed or false })
   return digest_of(text), text, line_of(request.model, pin, allowed or false)
 end
@@ -82,8 +82,8 @@ end
 local function read_class(digest)
   local text = redis.call('GET', queue_class_key(digest))
   if not text then return nil end
-  local model, wire, kinds, unfit_kinds, unreadable, demo, enforcing_only, pin, allowed = unpack(cjson.decode(text))
-  local class = { model = model, wire = wire, kinds = #kinds > 0 and kinds or nil, unfit_kinds = unfit_kinds,
+  local model, wire, kinds, ineligible_kinds, unreadable, demo, enforcing_only, pin, allowed = unpack(cjson.decode(text))
+  local class = { model = model, wire = wire, kinds = #kinds > 0 and kinds or nil, ineligible_kinds = ineligible_kinds,
     unreadable = unreadable, demo = demo, enforcing_only = enforcing_only, pin = pin, allowed = allowed and set_of(allowed),
     line = line_of(model, pin, allowed) }
   class.offers = offers_for(class)
@@ -104,7 +104,7 @@ local function left_to(ahead, own_class, now)
     local class = classes[digest]
     if not class then return true end
     return class.offers[offer] and (not class.allowed or class.allowed[id]) and (class.pin == '' or class.pin == id)
-      and not unfit_reason(id, class, {}, true, now)
+      and not ineligible_reason(id, class, {}, true, now)
   end
   return function(id)
     compared = compared + 1

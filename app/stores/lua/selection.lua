@@ -43,12 +43,12 @@ end
 -- Returns the set of offers that can serve this request: those of the model and those of any model.
 local function offers_for(request)
   local result, demo = {}, nil
-  local unfit_kinds, kinds = set_of(request.unfit_kinds or {}), request.kinds and set_of(request.kinds)
+  local ineligible_kinds, kinds = set_of(request.ineligible_kinds or {}), request.kinds and set_of(request.kinds)
   for _, name in ipairs({ request.model, '*' }) do
     for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
       local wires, kind = parts_of_offer(offer)
       if (request.wire == '' or string.find(wires, request.wire, 1, true))
-        and (not kinds or kinds[kind]) and not unfit_kinds[kind]
+        and (not kinds or kinds[kind]) and not ineligible_kinds[kind]
         and not (request.enforcing_only and UNENFORCED_KINDS[kind]) then
         local simulated = SIMULATED_KINDS[kind]
         if simulated and demo == nil then demo = request.demo and demo_serves(request.model) or false end
@@ -69,7 +69,7 @@ local function is_unreadable(request, id)
 end
 
 -- Returns why *id* may not serve this request although it is ready, or nothing if it may.
-local function unfit_reason(id, request, tried, any_rested, now)
+local function ineligible_reason(id, request, tried, any_rested, now)
   if tried[id] then return 'tried' end
   if is_unreadable(request, id) then return 'credential unreadable' end
   if request.enforcing_only and redis.call('HEXISTS', account_key(id), 'exceeded') == 1 then return 'may exceed its length' end
@@ -104,7 +104,7 @@ end
 -- Returns the group of an account from its score under `ordered`; a tested account scores slightly lower.
 local function group_of(account_score) return math.floor((account_score + 2e11) / 1e12) end
 
--- Picks the account with the lowest score. request = {model, wire, unfit_kinds, demo, allowed (set or nil),
+-- Picks the account with the lowest score. request = {model, wire, ineligible_kinds, demo, allowed (set or nil),
 -- tried (list), unreadable (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen
 -- collects {id, score, why not} of the accounts examined, the score false of an account that could have been by affinity alone.
 local function pick(request, now, policy, seen)
@@ -118,7 +118,7 @@ local function pick(request, now, policy, seen)
   local at_home, home_score
   local function consider(id, account_score)
     if id == at_home then return true end
-    local reason = unfit_reason(id, request, tried, any_rested, now)
+    local reason = ineligible_reason(id, request, tried, any_rested, now)
     if #seen < MAX_SEEN or not reason then seen[#seen + 1] = { id, account_score, reason or '' } end
     return not reason
   end

@@ -24,7 +24,7 @@ class AdmitArguments(TypedDict, total=False):
     model: str
     endpoint: str
     wire: str
-    unfit_kinds: Sequence[str]
+    ineligible_kinds: Sequence[str]
     demo: bool
     affinity: str
     pin: str
@@ -71,7 +71,7 @@ class AdmitRequest:
     model: str
     endpoint: str
     protocol: str  # the only protocol that accounts may speak; empty: any
-    unfit_kinds: Sequence[str]
+    ineligible_kinds: Sequence[str]
     account_kinds: Sequence[str]  # kinds that may serve it; empty: all
     accounts: Sequence[str]  # ids of accounts that may serve it, as far as the key allows them; empty: all
     demo: bool
@@ -100,7 +100,7 @@ class AdmitRequest:
             "model": self.model,
             "endpoint": self.endpoint,
             "wire": self.protocol,
-            "unfit_kinds": self.unfit_kinds,
+            "ineligible_kinds": self.ineligible_kinds,
             "demo": self.demo,
             "affinity": self.affinity,
             "pin": self.account_id,
@@ -152,7 +152,7 @@ class Selection:
     version: int = 0  # of the account's settings and credential
     attempt: int = 1
     now_ms: int = 0  # Unix ms on the store's clock
-    is_unenforced: bool = False  # whether the account may bill more than the requested length
+    may_exceed_length: bool = False  # whether the account may bill more than the requested length
     limits: Sequence[LimitStanding] = ()
 
 
@@ -181,7 +181,7 @@ class LimitRefusal:
     reserved: int = 0
     amount: int = 0
     wait_ms: float = 0.0  # ms until there is room; 0: unknown, or the limit does not reset
-    is_unenforced: bool = False  # whether only accounts that may bill more than the length are available
+    may_exceed_length: bool = False  # whether only accounts that may bill more than the length are available
     team: str = ""  # the team that has the limit; the key may have moved to it since it was read
 
 
@@ -316,7 +316,7 @@ def selection_or_refusal(reply: Mapping[str, Any]) -> Selection | Refusal:
             version=reply.get("version", 0),
             attempt=reply.get("attempt", 1),
             now_ms=reply.get("now", 0),
-            is_unenforced=bool(reply.get("unenforced")),
+            may_exceed_length=bool(reply.get("unenforced")),
             limits=[LimitStanding(*standing) for standing in reply.get("limits") or ()],
         )
     kind = RefusalKind(reply["refused"])
@@ -337,7 +337,7 @@ def _limit_refusal(reply: Mapping[str, Any]) -> LimitRefusal:
         reserved=reply["held"],
         amount=reply["amount"],
         wait_ms=reply["wait_ms"],
-        is_unenforced=bool(reply.get("unenforced")),
+        may_exceed_length=bool(reply.get("unenforced")),
         team=reply.get("team", ""),
     )
 

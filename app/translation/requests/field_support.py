@@ -315,7 +315,7 @@ class AccountRequirements(NamedTuple):
 
     field: str | None = None
     protocol: ApiProtocol | None = None  # only accounts with this protocol
-    unfit_kinds: tuple[str, ...] = ()
+    ineligible_kinds: tuple[str, ...] = ()
     unlisted_kinds: tuple[str, ...] = ()  # kinds whose accounts have the model although they do not list it
     is_preference: bool = False  # if no account has the protocol, others serve the request
 

@@ -102,15 +102,15 @@ class TestImages:
     def test_accounts_with_the_tool(
         self, fields: dict[str, object], field: str | None, *, is_fit: bool
     ) -> None:
-        fit = IMAGES.fit(self.context(**fields))
+        requirements = IMAGES.requirements(self.context(**fields))
 
-        assert fit.field == field
-        assert ("chatgpt" in fit.unfit_kinds, fit.unlisted_kinds) == (
+        assert requirements.field == field
+        assert ("chatgpt" in requirements.ineligible_kinds, requirements.unlisted_kinds) == (
             not is_fit,
             ("chatgpt",) if is_fit else (),
         )
-        assert "demo" in fit.unfit_kinds
-        assert "openai" not in fit.unfit_kinds
+        assert "demo" in requirements.ineligible_kinds
+        assert "openai" not in requirements.ineligible_kinds
 
     @pytest.mark.parametrize(
         ("fields", "kinds", "error"),

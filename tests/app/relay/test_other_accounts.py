@@ -31,11 +31,14 @@ def context(**more: Any) -> Any:
 
 
 def exist(
-    account: Account, fit: AccountRequirements | None = None, excluded: tuple[str, ...] = ("a",), **more: Any
+    account: Account,
+    requirements: AccountRequirements | None = None,
+    excluded: tuple[str, ...] = ("a",),
+    **more: Any,
 ) -> bool:
     accounts: Any = AccountList(account)
     return OtherAccounts(accounts, lambda: 0.0, demo=False).could_serve(
-        context(**more), fit or AccountRequirements(), excluded
+        context(**more), requirements or AccountRequirements(), excluded
     )
 
 
@@ -55,7 +58,7 @@ def test_one_that_does_not_fit_could_not() -> None:
     assert not exist(replace(SERVES, models=("n",)))
     assert not exist(replace(SERVES, kind="demo"))
     assert not exist(SERVES, AccountRequirements(protocol="responses"))
-    assert not exist(SERVES, AccountRequirements(unfit_kinds=("compatible",)))
+    assert not exist(SERVES, AccountRequirements(ineligible_kinds=("compatible",)))
     assert not exist(SERVES, account_kinds=("openai",))
     assert not exist(SERVES, accounts=("c",))
     assert not exist(SERVES, account_id="a")
@@ -81,9 +84,9 @@ def test_a_kind_that_does_not_list_all_its_models() -> None:
     accounts: Any = AccountList(
         replace(SERVES, id="a", models=(), listed=("m",)), replace(SERVES, models=(), listed=("n",))
     )
-    fit = AccountRequirements(unlisted_kinds=(SERVES.kind,))
+    requirements = AccountRequirements(unlisted_kinds=(SERVES.kind,))
 
-    assert OtherAccounts(accounts, lambda: 0.0, demo=False).could_serve(context(), fit, ("a",))
+    assert OtherAccounts(accounts, lambda: 0.0, demo=False).could_serve(context(), requirements, ("a",))
 
 
 def test_a_pool_is_read_once_per_interval() -> None:

@@ -135,7 +135,7 @@ class TestLimits:
 
         assert "set max_output_tokens (chat: max_completion_tokens)" in error.message
 
-    @pytest.mark.parametrize("is_unenforced", [False, True])
+    @pytest.mark.parametrize("may_exceed_length", [False, True])
     @pytest.mark.parametrize(
         ("model", "pool", "command"),
         [
@@ -144,9 +144,11 @@ class TestLimits:
             ("a b; c", "default", "poolgate price set 'a b; c' --input USD --output USD, or"),
         ],
     )
-    def test_model_without_a_price(self, model: str, pool: str, command: str, *, is_unenforced: bool) -> None:
+    def test_model_without_a_price(
+        self, model: str, pool: str, command: str, *, may_exceed_length: bool
+    ) -> None:
         """The missing price is named first: a smaller request would have no cost either."""
-        refused = refusal(limit("cost", "day", 5_000_000), "unbounded", is_unenforced=is_unenforced)
+        refused = refusal(limit("cost", "day", 5_000_000), "unbounded", may_exceed_length=may_exceed_length)
         error = error_of(refused, "conversation", unpriced=model, pool=pool)
 
         assert error.message.startswith(
@@ -165,7 +167,9 @@ class TestLimits:
         assert "no upper bound; 'conversation' adds input that is not in it" in error.message
 
     def test_accounts_that_may_bill_more(self) -> None:
-        error = error_of(refusal(limit("output_tokens", "day", 10), "never", amount=11, is_unenforced=True))
+        error = error_of(
+            refusal(limit("output_tokens", "day", 10), "never", amount=11, may_exceed_length=True)
+        )
 
         assert error.message.startswith("Only accounts that may bill more than the requested length are")
         assert "add an account that enforces lengths" in error.message

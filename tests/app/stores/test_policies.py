@@ -285,15 +285,15 @@ class TestEligibility:
         store.set_state("real", "paused")
         assert store.admit(demo=True, model="demo")["account"] == "d"
 
-    def test_kinds_that_are_unfit(self, store: StoreOfTest) -> None:
+    def test_ineligible_kinds(self, store: StoreOfTest) -> None:
         """They are skipped; and a refusal states whether waiting can help."""
         store.account("k")
         store.set_state("k", "paused")
         store.account("s", kind="chatgpt", wires="r")
 
-        assert store.admit(unfit_kinds=["compatible"])["account"] == "s"
-        assert store.admit(unfit_kinds=["chatgpt"])["offered"] is True
-        assert store.admit(unfit_kinds=["chatgpt", "openai"])["offered"] is False
+        assert store.admit(ineligible_kinds=["compatible"])["account"] == "s"
+        assert store.admit(ineligible_kinds=["chatgpt"])["offered"] is True
+        assert store.admit(ineligible_kinds=["chatgpt", "openai"])["offered"] is False
 
     def test_kinds_are_opaque(self, store: StoreOfTest) -> None:
         """A kind may have dashes and digits; a name that is part of another is another kind."""
@@ -302,8 +302,8 @@ class TestEligibility:
 
         assert store.admit(kinds=["azure-2"])["account"] == "a"
         assert store.admit(kinds=["azure"])["account"] == "b"
-        assert store.admit(unfit_kinds=["azure"])["account"] == "a"
-        assert store.admit(unfit_kinds=["azure-2"], wire="r")["account"] == "b"
+        assert store.admit(ineligible_kinds=["azure"])["account"] == "a"
+        assert store.admit(ineligible_kinds=["azure-2"], wire="r")["account"] == "b"
         assert store.admit(kinds=["azure-2"], wire="c")["account"] == "a"
         assert store.admit(kinds=["zure"])["offered"] is False
 
@@ -311,13 +311,13 @@ class TestEligibility:
         store.account("a", kind="azure-2")
 
         assert store.admit(pin="a", wire="r")["account"] == "a"
-        assert store.admit(pin="a", unfit_kinds=["azure-2"])["refused"] == "no_accounts"
+        assert store.admit(pin="a", ineligible_kinds=["azure-2"])["refused"] == "no_accounts"
 
-    def test_an_unfit_account_is_all_that_a_key_may_use(self, store: StoreOfTest) -> None:
+    def test_an_ineligible_account_is_all_that_a_key_may_use(self, store: StoreOfTest) -> None:
         store.account("s", kind="chatgpt", wires="r")
         store.key("k", accounts=("s",))
 
-        assert store.admit(unfit_kinds=["chatgpt"])["offered"] is False
+        assert store.admit(ineligible_kinds=["chatgpt"])["offered"] is False
 
     @pytest.mark.parametrize("policy", POLICIES)
     def test_found_behind_many_that_are_not(self, store: StoreOfTest, policy: str) -> None:

@@ -75,7 +75,7 @@ def test_settlements() -> None:
 def test_a_selection() -> None:
     reply = {"account": "a", "version": 3, "attempt": 2, "by": "policy", "now": 7, "unenforced": True}
 
-    assert selection_or_refusal(reply) == Selection("a", 3, 2, 7, is_unenforced=True, limits=[])
+    assert selection_or_refusal(reply) == Selection("a", 3, 2, 7, may_exceed_length=True, limits=[])
 
 
 def test_every_refusal_of_the_scripts_is_a_kind() -> None:

@@ -184,7 +184,7 @@ class TestNeedsNative:
 
 class TestFit:
     @pytest.mark.parametrize(
-        ("endpoint", "body", "wire", "unfit_kinds"),
+        ("endpoint", "body", "wire", "ineligible_kinds"),
         [
             ("chat", {"n": 2}, "chat", ("chatgpt",)),
             ("chat", {"logprobs": True}, None, ("chatgpt",)),
@@ -194,9 +194,9 @@ class TestFit:
             ("responses", {"top_logprobs": 3}, None, ("chatgpt",)),
         ],
     )
-    def test_who_is_ruled_out(self, endpoint, body, wire, unfit_kinds):
+    def test_who_is_ruled_out(self, endpoint, body, wire, ineligible_kinds):
         """Accounts are excluded by a protocol that lacks the field, or by a kind that refuses it."""
-        assert account_requirements(endpoint, body, ("chatgpt",))[1:3] == (wire, unfit_kinds)
+        assert account_requirements(endpoint, body, ("chatgpt",))[1:3] == (wire, ineligible_kinds)
 
 
 @pytest.mark.parametrize(
