@@ -105,6 +105,7 @@ class Account:
     failures_in_a_row: int = 0  # how many of its newest attempts failed
     suspicions: int = 0  # number of newest attempts that gave reason for suspicion; 0 during a test
     latest_failure: str = ""  # the `Failure` of the newest failed attempt
+    has_answered: bool = False  # whether it has ever listed its models, or answered a request
     unproven: str = ""  # `Failure` of the newest test, until it answers: it is selected last
     refused: tuple[RefusedField, ...] = ()  # fields that its server refuses, learned from errors
     unknown_usage: tuple[str, ...] = ()  # names in a usage of its server that has no known count
@@ -168,8 +169,11 @@ class Account:
 
 
 def demo_serves(accounts: Iterable[Account]) -> bool:
-    """Return whether demo accounts among *accounts* serve requests: only while no other account is in use."""
-    return all(kind_of(account).is_simulated or account.state in OUT_OF_USE for account in accounts)
+    """Return whether demo accounts of *accounts* serve: until another that is in use has answered."""
+    return not any(
+        account.has_answered and account.state not in OUT_OF_USE and not kind_of(account).is_simulated
+        for account in accounts
+    )
 
 
 def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Account:
@@ -218,6 +222,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         failures_in_a_row=failures_in_a_row(fields),
         suspicions=0 if fields.get("probe", "0") != "0" else integer("errors"),
         latest_failure=fields.get("streak_of", ""),
+        has_answered="listed" in fields or integer("attempts") > integer("unanswered"),
         unproven=fields.get("unproven", ""),
         refused=_refused_fields(fields),
         unknown_usage=tuple(orjson.loads(fields.get("unknown_usage") or "[]")),

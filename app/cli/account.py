@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 import click
 
-from app.accounts.account import Account
+from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import KINDS, kind_of
 from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
@@ -156,10 +156,17 @@ def _add(
     else:
         click.echo(f"Added {kind} account '{added.name}' ({added.id}) to pool '{pool}'.")
         show_first_listing(pool, added.name, listing)
-        for other in services.accounts.all(pool):
-            if kind_of(other).is_simulated and other.id != added.id:
-                unused = f"The simulated account '{other.name}' gets no requests while others are in use."
-                click.echo(unused, err=True)
+        _show_simulated(services.accounts.all(pool), added)
+
+
+def _show_simulated(accounts: Sequence[Account], added: Account) -> None:
+    """Print for each simulated account of *accounts* whether it serves requests now that *added* exists."""
+    serving = "serves requests for its models until another account answers"
+    unused = "gets no requests while an account that has answered is in use"
+    for account in accounts:
+        if kind_of(account).is_simulated and account.id != added.id:
+            role = serving if demo_serves(accounts) else unused
+            click.echo(f"The simulated account '{account.name}' {role}.", err=True)
 
 
 def show_first_listing(pool: str, name: str, listing: FirstListing) -> None:

@@ -173,10 +173,9 @@ def _check_jobs(record: StoredAccount) -> Iterator[Diagnostic]:
         job = name.removeprefix("look_")
         if job == name or (result := record.job_result(job)).ok:
             continue
-        has_answered = account.listed or account.attempts > account.failed_attempts
-        if job == "models" and record.is_unreachable and not has_answered:
+        if job == "models" and record.is_unreachable and not account.has_answered:
             yield _wrong(f"it has never answered ({result.code})", "poolgate account test NAME")
-        elif job == "models" and result.is_credential_refused and not has_answered:
+        elif job == "models" and result.is_credential_refused and not account.has_answered:
             code = "" if result.code == FAILED else f" ({result.code})"
             what = f"its server refuses the credential{code}, and it has never answered a request"
             yield _wrong(what, _new_credential(account))

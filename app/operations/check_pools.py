@@ -96,8 +96,7 @@ def _check_serving(pool: str, records: Sequence[StoredAccount]) -> Iterator[Diag
     if not records:
         yield Diagnostic(Level.WRONG, pool, "it has no account", "add one: poolgate account add --help")
     elif _only_demo(records):
-        level, remedy = (Level.WRONG, why) if real else (Level.NOTE, "add one: poolgate account add --help")
-        yield Diagnostic(level, pool, "only the demo account serves; requests for real models fail", remedy)
+        yield _demo_serves(pool, real, why)
     elif not active:
         yield Diagnostic(Level.WRONG, pool, "every account is out of use, so all requests are refused", why)
     elif not any(record.is_readable for record in active):
@@ -106,6 +105,14 @@ def _check_serving(pool: str, records: Sequence[StoredAccount]) -> Iterator[Diag
     elif all(record.is_unreachable for record in active):
         what = "no account in use answered the latest request for its models"
         yield Diagnostic(Level.WRONG, pool, what, "poolgate account test shows the problem of one")
+
+
+def _demo_serves(pool: str, real: Sequence[StoredAccount], why: str) -> Diagnostic:
+    """Return the finding for a pool in which the demo account serves; *why* is the remedy if others exist."""
+    if any(record.account.state == AccountState.ACTIVE for record in real):
+        return Diagnostic(Level.NOTE, pool, "no account but the demo account has answered yet", why)
+    level, remedy = (Level.WRONG, why) if real else (Level.NOTE, "add one: poolgate account add --help")
+    return Diagnostic(level, pool, "only the demo account serves; requests for real models fail", remedy)
 
 
 def _only_demo(records: Sequence[StoredAccount]) -> bool:

@@ -89,7 +89,7 @@ class Kind:
     protocols: tuple[str, ...] = (CHAT, RESPONSES)  # protocols of an account without its own choice
     providers: tuple[str, ...]
     owned_by: str = ""  # owner of models in `/v1/models`; empty: the kind's name
-    is_simulated: bool = False  # costs nothing, and serves only while no other account is in use
+    is_simulated: bool = False  # costs nothing, and serves until another account in use has answered
     may_be_private: bool = False  # the server may have a private address
     has_sign_in: bool = False  # the credential is a ChatGPT sign-in that renews itself
     # requests

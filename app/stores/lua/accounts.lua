@@ -141,6 +141,12 @@ local function begin_test(account)
   redis.call('DEL', OUT_JSON)
 end
 
+-- Returns whether an account has ever answered: it has listed its models, or a request to it did not fail.
+local function has_answered(id)
+  local values = redis.call('HMGET', account_key(id), 'listed', 'attempts', 'unanswered')
+  return values[1] or (tonumber(values[2]) or 0) > (tonumber(values[3]) or 0)
+end
+
 -- Forgets that an account has not answered since its test: it has now, or the cause may have been corrected.
 local function forget_unproven(account, policy)
   if not account.unproven then return end

@@ -21,11 +21,9 @@ for field, value in pairs(args.fields or {}) do redis.call('HSET', key, field, s
 if args.renewed then redis.call('HINCRBY', key, 'version', 1) end
 if args.mark then apply_outcome(args.account, args.mark, now, policy) end
 
-local function has_answered()
-  local values = redis.call('HMGET', key, 'listed', 'attempts', 'unanswered')
-  return values[1] or (tonumber(values[2]) or 0) > (tonumber(values[3]) or 0)
+if args.unanswered and (args.tested or not has_answered(args.account)) then
+  redis.call('HSET', key, 'unproven', args.unanswered)
 end
-if args.unanswered and (args.tested or not has_answered()) then redis.call('HSET', key, 'unproven', args.unanswered) end
 
 local account = read_account(args.account, now)
 if args.answered or args.accepted then forget_unproven(account, policy) end

@@ -23,13 +23,16 @@ local function allowed_accounts(list, named)
   return both
 end
 
--- Returns whether the simulated upstream serves *model*: a demo model, in a pool without a usable account.
+local function is_demo_model(model) return string.sub(model, 1, 4) == 'demo' end
+
+-- Returns whether the simulated upstream serves *model*: a demo model, until an account in use has answered.
+-- Same as `demo_serves` in app/accounts/account.py.
 local function demo_serves(model)
-  if string.sub(model, 1, 4) ~= 'demo' then return false end
+  if not is_demo_model(model) then return false end
   for _, id in ipairs(redis.call('HVALS', NAMES)) do
     local values = redis.call('HMGET', account_key(id), 'offer', 'state')
     local is_in_use = values[2] ~= 'paused' and values[2] ~= 'credential_dead'
-    if values[1] and is_in_use and not is_simulated(values[1]) then return false end
+    if values[1] and is_in_use and not is_simulated(values[1]) and has_answered(id) then return false end
   end
   return true
 end
@@ -40,8 +43,9 @@ local function set_of(names)
   return set
 end
 
--- Returns the set of offers that can serve this request: those of the model and those of any model.
-local function offers_for(request)
+-- Returns the set of offers that can serve this request: those of the model and those of any model. *seen*, if given,
+-- collects the simulated accounts that an account which has answered replaces.
+local function offers_for(request, seen)
   local result, demo = {}, nil
   local ineligible_kinds, kinds = set_of(request.ineligible_kinds or {}), request.kinds and set_of(request.kinds)
   for _, name in ipairs({ request.model, '*' }) do
@@ -52,7 +56,13 @@ local function offers_for(request)
         and not (request.enforcing_only and UNENFORCED_KINDS[kind]) then
         local simulated = SIMULATED_KINDS[kind]
         if simulated and demo == nil then demo = request.demo and demo_serves(request.model) or false end
-        if not simulated or demo then result[offer] = true end
+        if not simulated or demo then
+          result[offer] = true
+        elseif seen and request.demo and is_demo_model(request.model) then
+          for _, id in ipairs(redis.call('SRANDMEMBER', members_key(offer), MAX_SEEN)) do
+            seen[#seen + 1] = { id, false, 'simulated, and another account has answered' }
+          end
+        end
       end
     end
   end
@@ -109,7 +119,7 @@ local function group_of(account_score) return math.floor((account_score + 2e11) 
 -- collects {id, score, why not} of the accounts examined, the score false of an account that could have been by affinity alone.
 local function pick(request, now, policy, seen)
   local pin = pinned_to(request)
-  local offers, tried = offers_for(request), {}
+  local offers, tried = offers_for(request, seen), {}
   for _, id in ipairs(request.tried or {}) do tried[id] = true end
   local any_rested = redis.call('ZCARD', RESTED) > 0
   if any_rested and redis.call('ZREMRANGEBYSCORE', RESTED, '-inf', now) > 0 then

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.accounts.account import Account
 from app.accounts.model_routes import RouteTable
 from app.accounts.offered_models import offered_models
+from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 
@@ -73,3 +76,13 @@ def test_simulated_models_only_where_they_answer() -> None:
 
     assert names(ALL, [demo]) == []
     assert names(ALL, [demo], demo=True) == ["demo"]
+
+
+def test_simulated_models_until_another_account_has_answered() -> None:
+    """A first account with a wrong key or address leaves them as they were."""
+    demo, main = account("demo", "demo", kind="demo"), account("main", "m1")
+    paused = replace(main, has_answered=True, state=AccountState.PAUSED)
+
+    assert names(ALL, [demo, main], demo=True) == ["demo", "m1"]
+    assert names(ALL, [demo, paused], demo=True) == ["demo", "m1"]
+    assert names(ALL, [demo, replace(main, has_answered=True)], demo=True) == ["m1"]

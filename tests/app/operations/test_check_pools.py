@@ -326,7 +326,7 @@ class TestPools:
 
     @pytest.mark.parametrize("state", ["", "paused", "credential_dead", "window_spent"])
     def test_only_the_demo_account_serves(self, services: Services, state: str) -> None:
-        """It is left out of everything while a real account is in use, or will be again by itself."""
+        """It serves until a real account has answered that is in use, or will be again by itself."""
         services.api_keys.create("team", "ann")
         services.accounts.add("team", Account("", "demo", "demo", "http://x", models=("demo",)))
         if state == "paused":
@@ -334,7 +334,8 @@ class TestPools:
             services.accounts.pause("team", "main")
         elif state:
             mark = {"state": state, "reason": "r", "wait_ms": 0, "retest_wait_ms": 0}
-            services.accounts.observe("team", account(services, "main").id, {}, outcome=mark)
+            added = account(services, "main")
+            services.accounts.observe("team", added.id, {"listed": "[]"}, outcome=mark)
 
         level, where, what, remedy = found(services)[0]
 
@@ -349,8 +350,12 @@ class TestPools:
     def test_a_real_account_as_well_as_the_demo_account(self, services: Services) -> None:
         services.api_keys.create("team", "ann")
         services.accounts.add("team", Account("", "demo", "demo", "http://x", models=("demo",)))
-        account(services, "main")
+        added = account(services, "main")
+        why = "poolgate account list --pool team shows why"
+        unproven = "no account but the demo account has answered yet"
+        assert found(services) == [(Level.NOTE, "team", unproven, why)]
 
+        services.accounts.list_models("team", added.id, ["gpt-5"])
         assert found(services) == []
 
     def test_no_credential_can_be_read(self, services: Services, redis_client: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.stores import keys
 from app.stores.client import make_client
 from tests.support.store import CLOCK, STICKY_MS, StoreOfTest
 
@@ -276,11 +277,18 @@ class TestEligibility:
         assert store.admit(demo=True, model="demo-large")["account"] == "d"
         assert store.admit(model="demo-large")["refused"] == "no_accounts"
 
-    def test_a_pool_in_use_has_no_demo(self, store: StoreOfTest) -> None:
-        """Demo accounts serve only pools that have no other account in use."""
+    @pytest.mark.parametrize("proof", [{"listed": "[]"}, {"attempts": 3, "unanswered": 2}])
+    def test_a_pool_in_use_has_no_demo(self, store: StoreOfTest, proof: dict[str, Any]) -> None:
+        """Demo accounts serve until another account, if that is in use, has answered."""
         store.account("d", kind="demo")
         store.account("real", models=("m",))
-        assert store.admit(demo=True, model="demo")["refused"] == "no_accounts"
+        store.client.hset(keys.account(store.pool, "real"), mapping={"attempts": 2, "unanswered": 2})
+        assert store.admit(demo=True, model="demo")["account"] == "d"
+
+        store.client.hset(keys.account(store.pool, "real"), mapping=proof)
+        reply = store.admit(demo=True, model="demo")
+        assert reply["refused"] == "no_accounts"
+        assert reply["seen"] == [["d", False, "simulated, and another account has answered"]]
 
         store.set_state("real", "paused")
         assert store.admit(demo=True, model="demo")["account"] == "d"
