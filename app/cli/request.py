@@ -12,7 +12,7 @@ from app.cli.listing import listing, show_table
 from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import Figure, amount, show_json, show_list, table
 from app.formatting import name_or_id
-from app.ledger.explain import Candidate, Choice, Unavailable
+from app.ledger.choices import Candidate, Choice, Unavailable
 from app.presentation.accounts import endless_label, reason_label, state_label
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, ledger_query, serialize_entry

@@ -1,21 +1,17 @@
-"""
-Explain how a request was routed, from the decisions that the scripts stored at each choice of an account.
-
-A choice is explained by the numbers that were compared when it was made, not by current ones.
-"""
+"""Explain how a request was routed, from the decisions that were stored at each choice of an account."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, TypedDict, cast
 
 import orjson
 
 from app.errors import NotFound
-from app.formatting import NamedId, name_or_id
+from app.formatting import NamedId
 from app.ledger import explanations
+from app.ledger.choices import Choice, choices_of
 from app.ledger.index import BlockMissing, IndexLookup, LedgerIndex
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import FIGURES, UNREPORTED, OpenRequest, StoredEntry, WaitingRequest
@@ -23,48 +19,8 @@ from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
 USAGE = ("source", *FIGURES, "counted_by", "unreported", *UNREPORTED)
-AHEAD_OF_ITS_GROUP, GROUP_WIDTH, COMES_LAST = 1e11, 1e12, 1e15  # of scores; see lua/policy.lua
-
-PLACES = {"test": "being tested", "last": "has not answered since it failed its test, so it comes last"}
 
 Json = dict[str, Any]
-
-
-class Explanation(TypedDict):
-    """`why` is a sentence; the score is None if it was not compared."""
-
-    score: float | None
-    why: str
-
-
-class Candidate(Explanation):
-    account: NamedId
-
-
-class Unavailable(TypedDict):
-    """An account that was out of use; `until` is in Unix seconds."""
-
-    account: NamedId
-    state: str
-    reason: str
-    until: float | None
-
-
-class Choice(TypedDict, total=False):
-    """The choice of an account and the attempts at it: see `RequestExplainer.explain`."""
-
-    attempt: int
-    at: float
-    by: str | None
-    policy: str | None
-    account: NamedId | None
-    in_flight: int | None
-    cap: int | None
-    spare: float | None
-    candidates: list[Candidate]
-    out: list[Unavailable]
-    tries: list[Json]
-    why: str
 
 
 class RequestExplanation(TypedDict, total=False):
@@ -165,7 +121,7 @@ class RequestExplainer:
             "key": {"id": key_id, "name": self._key_name(pool, key_id)},
             "outcome": explanations.outcome(summary),
             "charged": explanations.charged(summary["usage"]),
-            "choices": _choices(request, self._account_names(pool)),
+            "choices": choices_of(request.decisions, request.attempts, self._account_names(pool)),
         }
         return cast(RequestExplanation, summary | found)
 
@@ -262,29 +218,6 @@ def _attribution(source: Mapping[str, Any]) -> Json:
     return {"owner": source.get("owner"), "labels": dict(sorted((source.get("labels") or {}).items()))}
 
 
-def _attempts_by_choice(request: _Request) -> Iterator[list[Json]]:
-    """
-    Yield the attempts of each choice, in order.
-
-    A choice has several attempts if a refused credential was refreshed between them, or if the request was
-    repeated without something that the account had refused.
-    """
-    remaining = list(request.attempts)
-    for decision in request.decisions:
-        attempts: list[Json] = []
-        while (
-            remaining
-            and remaining[0]["account"] == decision["chosen"]
-            and (
-                not attempts
-                or attempts[-1].get("failure") == "credential"
-                or "repeated_without" in attempts[-1]
-            )
-        ):
-            attempts.append(remaining.pop(0))
-        yield attempts
-
-
 def _unfinished(request_id: str, state: str, since_ms: int, stored: OpenRequest | WaitingRequest) -> Json:
     """Return the summary of a request that has no row in the ledger yet."""
     return {
@@ -302,96 +235,3 @@ def _unfinished(request_id: str, state: str, since_ms: int, stored: OpenRequest 
         "queued_ms": None,
         "usage": {},
     }
-
-
-def _choices(request: _Request, names: Mapping[str, str]) -> list[Choice]:
-    choices = [
-        _choice(decision, attempts, names)
-        for decision, attempts in zip(request.decisions, _attempts_by_choice(request), strict=True)
-    ]
-    for choice, following in zip_longest(choices, choices[1:]):
-        next_account = _label(following["account"]) if following else ""
-        for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
-            then = explanations.after_failure(
-                attempt, again=another is not None, next_account=next_account, last=following is None
-            )
-            attempt["outcome"] = explanations.attempt(attempt, _label(choice["account"]), then)
-    return choices
-
-
-def _label(account: NamedId | None) -> str:
-    return name_or_id(account) if account else ""
-
-
-def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> Choice:
-    def account(account_id: str) -> NamedId:
-        return {"id": account_id, "name": names.get(account_id)}
-
-    chosen = decision["chosen"]
-    candidates = decision.get("seen") or ()
-    chosen_score = next((score for account_id, score, _ in candidates if account_id == chosen), None)
-    choice: Choice = {
-        "attempt": decision["attempt"],
-        "at": decision["now"] / 1000,
-        "by": decision.get("by"),
-        "policy": decision.get("policy"),
-        "account": account(chosen) if chosen else None,
-        "in_flight": decision.get("in_flight"),
-        "cap": decision.get("cap"),
-        "spare": decision.get("spare"),
-        "candidates": [
-            {
-                "account": account(account_id),
-                **_candidate(
-                    score, reason, decision, is_chosen=account_id == chosen, chosen_score=chosen_score
-                ),
-            }
-            for account_id, score, reason in candidates
-        ],
-        "out": [
-            {
-                "account": account(account_id),
-                "state": state or "removed",
-                "reason": reason or "",
-                "until": until_ms / 1000 if until_ms else None,
-            }
-            for account_id, state, reason, until_ms in decision.get("out") or ()
-        ],
-        "tries": [
-            {name: value for name, value in attempt.items() if name != "account"} for attempt in attempts
-        ],
-    }
-    if not choice["account"]:
-        choice["why"] = "no account was available"
-        return choice
-    choice["why"] = explanations.selection(choice, _place(chosen_score, decision))
-    return choice
-
-
-def _candidate(
-    score: Any, reason: str, decision: Json, *, is_chosen: bool, chosen_score: float | None
-) -> Explanation:
-    """Return {score, why}; the score is None if it was not compared."""
-    compared: float | None = None
-    if score is not False:
-        place = _place(score, decision)
-        if place == "policy":
-            compared = score
-        elif reason in ("", "higher score"):
-            reason = PLACES[place]
-    return {"score": compared, "why": explanations.candidate(is_chosen, reason, score or None, chosen_score)}
-
-
-def _place(score: float | None, decision: Json) -> str:
-    """
-    Return where *score* puts an account: `test`, `last`, or `policy` for all others.
-
-    Source: `score` in lua/policy.lua.
-    """
-    if score is None:
-        return "policy"
-    if score >= COMES_LAST:
-        return "last"
-    group = score + AHEAD_OF_ITS_GROUP
-    is_test = group == 0 or (decision.get("policy") == "ordered" and group % GROUP_WIDTH == 0)
-    return "test" if is_test else "policy"

@@ -1,0 +1,186 @@
+"""
+The choices of an account for a request, with the reasons for each.
+
+A choice is explained by the numbers that were compared when it was made, not by current ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from typing import Any, TypedDict
+
+from app.formatting import NamedId, name_or_id
+from app.ledger import explanations
+
+AHEAD_OF_ITS_GROUP, GROUP_WIDTH, COMES_LAST = 1e11, 1e12, 1e15  # of scores; see lua/policy.lua
+
+PLACES = {"test": "being tested", "last": "has not answered since it failed its test, so it comes last"}
+
+Json = dict[str, Any]
+
+
+class Explanation(TypedDict):
+    """`why` is a sentence; the score is None if it was not compared."""
+
+    score: float | None
+    why: str
+
+
+class Candidate(Explanation):
+    account: NamedId
+
+
+class Unavailable(TypedDict):
+    """An account that was out of use; `until` is in Unix seconds."""
+
+    account: NamedId
+    state: str
+    reason: str
+    until: float | None
+
+
+class Choice(TypedDict, total=False):
+    """The choice of an account and the attempts at it: see `RequestExplainer.explain`."""
+
+    attempt: int
+    at: float
+    by: str | None
+    policy: str | None
+    account: NamedId | None
+    in_flight: int | None
+    cap: int | None
+    spare: float | None
+    candidates: list[Candidate]
+    out: list[Unavailable]
+    tries: list[Json]
+    why: str
+
+
+def choices_of(decisions: list[Json], attempts: list[Json], names: Mapping[str, str]) -> list[Choice]:
+    """Return the choice that each of *decisions* explains, in order; *names* has those of accounts by id."""
+    choices = [
+        _choice(decision, own_attempts, names)
+        for decision, own_attempts in zip(decisions, _attempts_by_choice(decisions, attempts), strict=True)
+    ]
+    for choice, following in zip_longest(choices, choices[1:]):
+        next_account = _label(following["account"]) if following else ""
+        for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
+            then = explanations.after_failure(
+                attempt, again=another is not None, next_account=next_account, last=following is None
+            )
+            attempt["outcome"] = explanations.attempt(attempt, _label(choice["account"]), then)
+    return choices
+
+
+def _attempts_by_choice(decisions: list[Json], attempts: list[Json]) -> Iterator[list[Json]]:
+    """
+    Yield the attempts of each choice, in order.
+
+    A choice has several attempts if a refused credential was refreshed between them, or if the request was
+    repeated without something that the account had refused.
+    """
+    remaining = list(attempts)
+    for decision in decisions:
+        own_attempts: list[Json] = []
+        while (
+            remaining
+            and remaining[0]["account"] == decision["chosen"]
+            and (
+                not own_attempts
+                or own_attempts[-1].get("failure") == "credential"
+                or "repeated_without" in own_attempts[-1]
+            )
+        ):
+            own_attempts.append(remaining.pop(0))
+        yield own_attempts
+
+
+def _label(account: NamedId | None) -> str:
+    return name_or_id(account) if account else ""
+
+
+def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> Choice:
+    chosen = decision["chosen"]
+    score = next((score for account_id, score, _ in decision.get("seen") or () if account_id == chosen), None)
+    choice: Choice = {
+        "attempt": decision["attempt"],
+        "at": decision["now"] / 1000,
+        "by": decision.get("by"),
+        "policy": decision.get("policy"),
+        "account": _named(chosen, names) if chosen else None,
+        "in_flight": decision.get("in_flight"),
+        "cap": decision.get("cap"),
+        "spare": decision.get("spare"),
+        "candidates": _candidates(decision, score, names),
+        "out": _unavailable(decision, names),
+        "tries": [
+            {name: value for name, value in attempt.items() if name != "account"} for attempt in attempts
+        ],
+    }
+    if not choice["account"]:
+        choice["why"] = "no account was available"
+        return choice
+    choice["why"] = explanations.selection(choice, _place(score, decision))
+    return choice
+
+
+def _named(account_id: str, names: Mapping[str, str]) -> NamedId:
+    return {"id": account_id, "name": names.get(account_id)}
+
+
+def _candidates(decision: Json, chosen_score: float | None, names: Mapping[str, str]) -> list[Candidate]:
+    return [
+        {
+            "account": _named(account_id, names),
+            **_candidate(
+                score,
+                reason,
+                decision,
+                is_chosen=account_id == decision["chosen"],
+                chosen_score=chosen_score,
+            ),
+        }
+        for account_id, score, reason in decision.get("seen") or ()
+    ]
+
+
+def _unavailable(decision: Json, names: Mapping[str, str]) -> list[Unavailable]:
+    return [
+        {
+            "account": _named(account_id, names),
+            "state": state or "removed",
+            "reason": reason or "",
+            "until": until_ms / 1000 if until_ms else None,
+        }
+        for account_id, state, reason, until_ms in decision.get("out") or ()
+    ]
+
+
+def _candidate(
+    score: Any, reason: str, decision: Json, *, is_chosen: bool, chosen_score: float | None
+) -> Explanation:
+    """Return {score, why}; the score is None if it was not compared."""
+    compared: float | None = None
+    if score is not False:
+        place = _place(score, decision)
+        if place == "policy":
+            compared = score
+        elif reason in ("", "higher score"):
+            reason = PLACES[place]
+    return {"score": compared, "why": explanations.candidate(is_chosen, reason, score or None, chosen_score)}
+
+
+def _place(score: float | None, decision: Json) -> str:
+    """
+    Return where *score* puts an account: `test`, `last`, or `policy` for all others.
+
+    Source: `score` in lua/policy.lua.
+    """
+    if score is None:
+        return "policy"
+    if score >= COMES_LAST:
+        return "last"
+    group = score + AHEAD_OF_ITS_GROUP
+    is_test = group == 0 or (decision.get("policy") == "ordered" and group % GROUP_WIDTH == 0)
+    return "test" if is_test else "policy"
