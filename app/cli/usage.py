@@ -122,37 +122,46 @@ def usage(
         only = {name: value for name, value in {"key": key, **selected}.items() if value is not None}
         _show_report(services, as_json, pool, (span or "", first or "", last or ""), by, only)
         return
-    if given := next((name for name, value in selected.items() if value is not None), ""):
-        raise click.UsageError(f"--{given} needs --span or --from")
-    if by == Grouping.ENDPOINT:
-        raise click.UsageError("--by endpoint needs --span or --from")
-    key_ids = _selected_keys(
-        services, pool, key, KeyFilter(owner=owner or "", labels=label_filters([*labels]))
-    )
+    _check_without_range(by, selected)
+    key_filter = KeyFilter(owner=owner or "", labels=label_filters([*labels]))
+    key_ids = _selected_keys(services, pool, key, key_filter)
     if key_ids is not None and by == UsageBy.TEAM:
         raise click.UsageError(
             "--by team cannot be combined with --key, --owner or --label: a key may have had several teams"
         )
-    if (groups := key_groups(by, partial(services.api_keys.all, pool))) is None:
-        used = services.ledger.usage.since(pool, since, by, key_ids)
-    else:
-        used = sum_by_group(services.ledger.usage.since(pool, since, UsageBy.KEY, key_ids), groups)
-    names = Names.read(pool, services.api_keys, services.accounts).of(by)
-    lines = [(names.get(who, who), who, figures) for who, figures in used.items()]
-    lines.sort(key=lambda line: (natural(line[0]), line[1]))
+    lines = _totals(services, pool, by, since, key_ids)
     if as_json:
+        figures = (*FIGURES, *_extra_figures(by))
         show_list(
             [
-                {
-                    by: name,
-                    "id": who,
-                    **{figure: figures.get(figure, 0) for figure in (*FIGURES, *_extra_figures(by))},
-                }
-                for name, who, figures in lines
+                {by: name, "id": who, **{figure: used.get(figure, 0) for figure in figures}}
+                for name, who, used in lines
             ]
         )
         return
-    _show(by, [(name or NONE, figures) for name, _, figures in lines])
+    _show(by, [(name or NONE, used) for name, _, used in lines])
+
+
+def _check_without_range(by: str, selected: Mapping[str, str | None]) -> None:
+    """Raise UsageError for a grouping or a selection that needs the range of a report."""
+    if given := next((name for name, value in selected.items() if value is not None), ""):
+        raise click.UsageError(f"--{given} needs --span or --from")
+    if by == Grouping.ENDPOINT:
+        raise click.UsageError("--by endpoint needs --span or --from")
+
+
+def _totals(
+    services: Services, pool: str, by: str, since: date | None, key_ids: set[str] | None
+) -> list[tuple[str, str, Mapping[str, int]]]:
+    """Return the name, the id and the figures of each group that has usage since that day, by name."""
+    usage = services.ledger.usage
+    if (groups := key_groups(by, partial(services.api_keys.all, pool))) is None:
+        used = usage.since(pool, since, by, key_ids)
+    else:
+        used = sum_by_group(usage.since(pool, since, UsageBy.KEY, key_ids), groups)
+    names = Names.read(pool, services.api_keys, services.accounts).of(by)
+    lines = [(names.get(who, who), who, figures) for who, figures in used.items()]
+    return sorted(lines, key=lambda line: (natural(line[0]), line[1]))
 
 
 def _selected_keys(services: Services, pool: str, name: str | None, key_filter: KeyFilter) -> set[str] | None:
