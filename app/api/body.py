@@ -58,7 +58,8 @@ def read_json(limit_bytes: int, max_values: int = MAX_CONVERSATION_VALUES) -> tu
     data = read_bytes(limit_bytes)
     scanned = json_body.scan(data, max_values)
     if scanned.values:
-        wide = not data.isascii() or b"\\u" in data
+        # The search for one byte is a hundred times as fast as that for two.
+        wide = not data.isascii() or (b"\\" in data and b"\\u" in data)
         text_bytes = len(data) - scanned.opaque_bytes
         g.scope.hold(scanned.values * BYTES_PER_VALUE + wide * WIDE_COPIES * text_bytes)
     body = json_body.parse(data, scanned, lambda characters: g.scope.hold(WIDE_COPIES * characters))

@@ -53,7 +53,7 @@ def scan(data: bytes, max_values: int) -> Scan:
 
     Raises InvalidRequest for more than *max_values*, and PayloadTooLarge for too much text.
     """
-    if len(data) <= max_values:  # each value has at least one byte
+    if 2 * len(data) <= 3 * max_values:  # valid JSON has at least three bytes for two of the counted values
         return Scan()
     scanned = _scan_slices(data, max_values)
     if len(data) - scanned.opaque_bytes > MAX_TEXT_BYTES:

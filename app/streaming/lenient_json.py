@@ -32,6 +32,7 @@ MAX_LENIENT_BYTES = 4 * 1024 * 1024
 MAX_LENIENT_VALUES = 100_000
 REPLACEMENT = "\ufffd"
 
+_CONTAINERS = frozenset((dict, list))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_INTEGER, _MIN_INTEGER = 2**64 - 1, -(2**63)  # the range that orjson writes
 _MAX_DIGITS = 4000  # Python refuses more than 4,300; a longer number becomes null
@@ -108,13 +109,13 @@ def is_too_deep(data: bytes, value: Any) -> bool:
 
 def exceeds_levels(value: Any) -> bool:
     """Return whether *value* has more than `MAX_LEVELS`: it was parsed but might not be encodable."""
-    level: list[Any] = [value] if type(value) in (dict, list) else []
+    level: list[Any] = [value] if type(value) in _CONTAINERS else []
     for _ in range(MAX_LEVELS):
         level = [
             inner
             for outer in level
             for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) in (dict, list)
+            if type(inner) in _CONTAINERS
         ]
         if not level:
             return False

@@ -89,6 +89,16 @@ def test_at_most_so_many_values(one: bytes, counts: int) -> None:
         read(b"[" + b" " * MAX + b",".join([one] * (number + 2)) + b"]")
 
 
+@given(JSON | st.recursive(st.just([]), st.lists, max_leaves=200))
+def test_a_body_that_is_not_counted_has_few_values(value: Any) -> None:
+    """The shortest body with so many values is counted, in whatever way they are arranged."""
+    data = json.dumps(value, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    counted = json_body._scan_slices(data, 10**6).values
+
+    with pytest.raises(InvalidRequest, match=f"more than {counted - 1} JSON values"):
+        scan(data, counted - 1)
+
+
 def test_a_body_with_one_level_too_many() -> None:
     assert read(b"[" * MAX_LEVELS + b"]" * MAX_LEVELS)
     with pytest.raises(InvalidRequest, match=f"{MAX_LEVELS} levels"):
