@@ -54,10 +54,12 @@ def _check_messages(messages: list[Any], roles: tuple[str, ...], *, complete: bo
     for index, message in enumerate(messages):
         try:
             message = _without_nulls(message, roles)
-            role = message["role"]
-            check_content(role, message.get("content"))
+            role, content = message["role"], message.get("content")
+            if type(content) is not str:  # saves a call for most messages
+                check_content(role, content)
             if role == "assistant":
-                calls.update(_call_ids(message))
+                if "tool_calls" in message or "refusal" in message:
+                    calls.update(_call_ids(message))
             elif role == "tool":
                 _check_tool_message(message, calls if complete else None)
             elif role == "function" and not is_name(message.get("name")):

@@ -40,8 +40,13 @@ def check_content(role: str, content: Any) -> None:
 
 def count_parts(items: list[Any], names: tuple[str, ...]) -> int:
     """Return the number of parts in the arrays called one of *names*, in all *items*."""
-    held = (item.get(name) for item in items if type(item) is dict for name in names)
-    return sum(len(parts) for parts in held if type(parts) is list)
+    return sum(
+        len(parts)
+        for item in items
+        if type(item) is dict
+        for name in names
+        if type(parts := item.get(name)) is list
+    )
 
 
 def file_id_of(file: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.limits.prices import Price
 from app.limits.references import is_image_part, is_text_item, is_text_part
+from app.translation.requests.parts import beyond_text
 
 ESTIMATED_IMAGE_TOKENS = 1024
 FILE_BYTES_PER_TOKEN = 16  # bytes of Base64 per token: pages are compressed and contain fonts
@@ -41,7 +42,7 @@ class Media:
 
     def scan(self, items: list[Any]) -> None:
         """Add the parts of *items*, messages or input items."""
-        for item in items:
+        for item in beyond_text(items):
             if not is_text_item(item):
                 self.has_other_items, self.bounded = True, False
             if isinstance(item, dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.translation.requests.parts import as_list, text_of
+from app.translation.requests.parts import as_list, beyond_text, text_of
 from app.translation.requests.reasoning_and_format import (
     reasoning_settings,
     response_format,
@@ -26,7 +26,7 @@ def in_form_of_chat(body: Body) -> Body:
     """Return the chat request *body* with tools and parts in the form of chat, which chat servers expect."""
     if body.get("tools"):
         body = with_nested_tools(body)
-    if any(_has_odd_content(message) for message in body["messages"]):
+    if any(map(_has_odd_content, beyond_text(body["messages"]))):
         return {**body, "messages": [_with_chat_parts(message) for message in body["messages"]]}
     return body
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.translation.requests.input_to_messages import fits_chat
-from app.translation.requests.parts import as_list, fits_input_part, fits_output_part
+from app.translation.requests.parts import as_list, beyond_text, fits_input_part, fits_output_part
 from app.translation.requests.tools import WEB_SEARCH_TYPES
 
 Body = dict[str, Any]
@@ -15,7 +15,8 @@ ITEM_REFERENCE = "item_reference"
 
 def needs_chat(messages: Any) -> bool:
     """Return whether chat *messages* have content that Responses cannot express."""
-    return any(isinstance(message, dict) and not _fits_responses(message) for message in as_list(messages))
+    others = beyond_text(as_list(messages))
+    return any(isinstance(message, dict) and not _fits_responses(message) for message in others)
 
 
 def _fits_responses(message: Body) -> bool:
@@ -61,7 +62,8 @@ def has_web_search(body: Body) -> bool:
 
 def has_cache_hint(body: Body) -> bool:
     """Return whether a part or a tool of a chat request has Anthropic's `cache_control`."""
-    parts = [part for item in as_list(body.get("messages")) for part in as_list(item.get("content"))]
+    messages = beyond_text(as_list(body.get("messages")))
+    parts = [part for message in messages for part in as_list(message.get("content"))]
     return any(
         isinstance(item, dict) and "cache_control" in item for item in parts + as_list(body.get("tools"))
     )

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from app.openai_types.chat import ChatMessage
-from app.translation.requests.parts import ECHOED_TYPES
+from app.translation.requests.parts import ECHOED_TYPES, beyond_text
 
 Body = dict[str, Any]
 Fields = TypeVar("Fields", bound=Mapping[str, Any])
@@ -34,7 +34,10 @@ WITHOUT_EFFECT = frozenset({"index", OWN_KEY})  # their removal need not be repo
 def without_foreign_fields(body: Body, lost: dict[str, None]) -> Body:
     """Return the chat request *body* without other services' fields; their names are added to *lost*."""
     tools = {"tools": _clean_tools(body["tools"], lost)} if body.get("tools") else {}
-    return {**body, "messages": [_clean_message(message, lost) for message in body["messages"]], **tools}
+    messages = body["messages"]
+    if beyond_text(messages):
+        messages = [_clean_message(message, lost) for message in messages]
+    return {**body, "messages": messages, **tools}
 
 
 def _clean_message(message: ChatMessage, lost: dict[str, None]) -> ChatMessage:

@@ -37,6 +37,22 @@ def as_list(content: Any) -> list[Any]:
     return content if isinstance(content, list) else [content]
 
 
+def beyond_text(messages: list[Any]) -> list[Any]:
+    """
+    Return the *messages* or input items that are more than a role and one string.
+
+    Most checks concern only these; in a long conversation, a call for each message would cost much.
+    """
+    return [
+        message
+        for message in messages
+        if type(message) is not dict
+        or len(message) != 2
+        or "role" not in message
+        or type(message.get("content")) is not str
+    ]
+
+
 def text_of(part: Any) -> str | None:
     """Return the text of a string or a text part, None for anything else."""
     if isinstance(part, str):

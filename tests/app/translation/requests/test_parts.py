@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.translation.requests.parts import as_list, invalid, text_of
+from app.translation.requests.parts import as_list, beyond_text, invalid, text_of
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,22 @@ def test_as_list(content, parts):
 )
 def test_text(part, text):
     assert text_of(part) == text
+
+
+@pytest.mark.parametrize(
+    ("message", "is_beyond"),
+    [
+        ({"role": "user", "content": "Hi"}, False),
+        ({"role": "user", "content": ["Hi"]}, True),
+        ({"role": "assistant", "content": None}, True),
+        ({"role": "assistant", "refusal": "No"}, True),
+        ({"role": "user", "content": "Hi", "name": "Ann"}, True),
+        ({"type": "web_search_call", "content": "Hi"}, True),
+        ("Hi", True),
+    ],
+)
+def test_more_than_a_role_and_a_string(message, is_beyond):
+    assert beyond_text([message]) == [message] * is_beyond
 
 
 def test_refused():
