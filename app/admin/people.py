@@ -8,7 +8,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from app import administration
 from app.admin.guard import actor, operator, requires
-from app.admin.pages.forms import Form
+from app.admin.pages.confirmations import ConfirmedChange, confirm
+from app.admin.pages.forms import Form, confirmation
 from app.admin.passwords import is_confirmed
 from app.admin.services import services
 from app.durations import parse_duration
@@ -25,6 +26,7 @@ ROLE_LABELS = (
 )
 LIFETIMES = (("1h", "an hour"), ("1d", "a day"), ("3d", "3 days"), ("7d", "a week"), ("30d", "30 days"))
 SECTION = "settings.show"  # of the navigation
+REVOKE = ConfirmedChange("Revoke", "the invitation", "Its link does not work any more.", SECTION)
 
 bp = Blueprint("people", __name__, url_prefix="/admin/security/operators")
 
@@ -71,12 +73,14 @@ def invite() -> Any:
     return _page("invite", form=form, roles=ROLE_LABELS, lifetimes=LIFETIMES), form.status
 
 
-@bp.post("/invitations/<invitation_id>/revoke")
+@bp.route("/invitations/<invitation_id>/revoke", methods=["GET", "POST"])
 @requires(Role.OWNER)
 def revoke_invitation(invitation_id: str) -> Any:
-    """Revoke an open invitation."""
-    _operations().revoke_invitation(invitation_id)
-    return _done("The invitation was revoked.")
+    """Revoke an open invitation, after a confirmation."""
+    found = _operator_stores().invitations.find(invitation_id)
+    name = f"for {found.label}" if found.label else invitation_id
+    revoke = _operations().revoke_invitation
+    return confirm(REVOKE, name, lambda _: revoke(invitation_id), back=url_for("people.show"))
 
 
 @bp.route("/<name>/role", methods=["GET", "POST"])
@@ -119,13 +123,17 @@ def unlink(name: str) -> Any:
     return _page("unlink", form=form, operator=found), form.status
 
 
-@bp.post("/<name>/sessions")
+@bp.route("/<name>/sessions", methods=["GET", "POST"])
 @requires(Role.OWNER)
 def end_sessions(name: str) -> Any:
-    """End every session of an operator."""
-    found = _find(name)
-    ended = _operations().end_sessions(found.name)
-    return _done(f"{counted(ended, 'session')} of {found.name} ended.")
+    """End every session of an operator, after a confirmation."""
+    found, form = _find(name), Form(request.form)
+    if request.method == "POST":
+        ended = _operations().end_sessions(found.name)
+        return _done(f"{counted(ended, 'session')} of {found.name} ended.")
+    text = "They are signed out in every browser, and may sign in again."
+    question, back = f"End all sessions of {found.name}?", url_for("people.show")
+    return confirmation(form, question, text, "End all sessions", section=SECTION, back=back)
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])

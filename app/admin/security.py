@@ -11,7 +11,8 @@ from app import administration
 from app.admin import sessions
 from app.admin.guard import actor, operator, requires
 from app.admin.header_sign_in import header_user
-from app.admin.pages.forms import Form
+from app.admin.pages.confirmations import ConfirmedChange, confirm
+from app.admin.pages.forms import Form, confirmation
 from app.admin.passwords import check_rules, is_confirmed
 from app.admin.services import services
 from app.errors import RoleNotAllowed
@@ -33,6 +34,9 @@ SCOPE_LABELS = (
     (TokenScope.READ, "read: read-only, without secrets"),
 )
 SETTINGS = "settings.show"  # the section of the navigation
+REVOKE = ConfirmedChange(
+    "Revoke", "the admin token", "Scripts that use it are refused from now on.", SETTINGS
+)
 
 bp = Blueprint("security", __name__, url_prefix=HOME)
 
@@ -94,13 +98,22 @@ def factor() -> Any:
 @bp.post("/sessions")
 @requires(Role.VIEWER)
 def end_sessions() -> Any:
-    """End one session, or with `all` every session of the operator, including this one."""
-    if "all" in request.form:
+    """End one session of the operator."""
+    ended = _operator_operations().end_session(operator(), request.form.get("id", "")[:40])
+    return _done(_sessions_ended(int(ended)))
+
+
+@bp.route("/sessions/end-all", methods=["GET", "POST"])
+@requires(Role.VIEWER)
+def end_all_sessions() -> Any:
+    """End every session of the operator, including this one, after a confirmation."""
+    if request.method == "POST":
         _operator_operations().end_sessions(operator())
         sessions.sign_out()
         return redirect("/admin/sign-in", 303)
-    ended = _operator_operations().end_session(operator(), request.form.get("id", "")[:40])
-    return _done(_sessions_ended(int(ended)))
+    text = "You are signed out in every browser, including this one."
+    question, yes = "Sign out everywhere?", "Sign out everywhere"
+    return confirmation(Form({}), question, text, yes, section=SETTINGS, back=HOME)
 
 
 @bp.route("/tokens", methods=["GET", "POST"])
@@ -121,13 +134,13 @@ def add_token() -> Any:
     return _page("token", form=form, scopes=SCOPE_LABELS), form.status
 
 
-@bp.post("/tokens/<name>/revoke")
+@bp.route("/tokens/<name>/revoke", methods=["GET", "POST"])
 def revoke_token(name: str) -> Any:
-    """Revoke an admin token: operators their own ones, owners any."""
-    if not _may_revoke(_operator_stores().admin_tokens.find(normalize_name(name))):
+    """Revoke an admin token, after a confirmation: operators their own ones, owners any."""
+    found = _operator_stores().admin_tokens.find(normalize_name(name))
+    if not _may_revoke(found):
         raise RoleNotAllowed("The admin token is another operator's; this requires the role owner")
-    _operator_operations().revoke_token(normalize_name(name))
-    return _done(f"The admin token {normalize_name(name)} was revoked.")
+    return confirm(REVOKE, found.name, lambda _: _operator_operations().revoke_token(found.name), back=HOME)
 
 
 def _require_own_password() -> None:

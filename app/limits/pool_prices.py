@@ -27,6 +27,10 @@ class PoolPrices(PoolTables[PriceTable]):
         """Set the price of *model*; takes effect with the next request."""
         self._prices.put(pool, model, row)
 
+    def add(self, pool: str, model: str, row: PriceRow) -> bool:
+        """Set the price of *model* unless *pool* has one; return whether it was set."""
+        return self._prices.add(pool, model, row)
+
     def check_room(self, pool: str, model: str) -> None:
         """Raise InvalidRequest if *pool* has no room for a price of *model*."""
         rows = self._prices.read(pool).rows

@@ -55,21 +55,38 @@ class PriceOperations(AuditedOperations):
 
         Raises InvalidRequest for a name that no model can have, and for too many rows.
         """
-        if error := name_error(model):
-            raise InvalidRequest(f"The name of a model {error}", param="model")
-        self._audit.ensure_pool(pool)
-        self._prices.check_room(pool, model)
+        self._check_name(pool, model)
         with self._audit.change("price.set", pool, model) as change:
-            change.before = self._prices.current(pool).rows().get(model)
+            change.before = self._listed(pool, model)
             self._prices.put(pool, model, row)
             after = self._prices.current(pool).rows()[model]
             change.after = after
         return after
 
+    def add(self, pool: str, model: str, row: dict[str, Any]) -> None:
+        """Like `set` for a new price. Raises InvalidRequest also if the pool has one, which stays."""
+        self._check_name(pool, model)
+        with self._audit.change("price.set", pool, model) as change:
+            change.before = self._listed(pool, model)
+            if not self._prices.add(pool, model, row):
+                raise InvalidRequest(f"Pool '{pool}' has a price of '{model}'", param="model")
+            change.after = self._listed(pool, model)
+
     def remove(self, pool: str, model: str) -> bool:
         """Remove the pool's price of *model*; return whether there was one."""
-        before = self._prices.current(pool).rows().get(model)
+        before = self._listed(pool, model)
         with self._audit.change("price.remove", pool, model) as change:
             is_removed = self._prices.remove(pool, model)
-            change.before, change.after = before, self._prices.current(pool).rows().get(model)
+            change.before, change.after = before, self._listed(pool, model)
         return is_removed
+
+    def _check_name(self, pool: str, model: str) -> None:
+        """Raise InvalidRequest if *model* cannot have a price; create *pool* if it does not exist."""
+        if error := name_error(model):
+            raise InvalidRequest(f"The name of a model {error}", param="model")
+        self._audit.ensure_pool(pool)
+        self._prices.check_room(pool, model)
+
+    def _listed(self, pool: str, model: str) -> dict[str, Any] | None:
+        """Return the price of *model* that applies in *pool*, its own or the shipped one."""
+        return self._prices.current(pool).rows().get(model)

@@ -25,6 +25,10 @@ class PriceRepository:
         """Set the price of *model*."""
         self._hash.put(pool, model, orjson.dumps(row))
 
+    def add(self, pool: str, model: str, row: PriceRow) -> bool:
+        """Set the price of *model* unless the pool has one; return whether it was set."""
+        return self._hash.add(pool, model, orjson.dumps(row))
+
     def remove(self, pool: str, model: str) -> bool:
         """Remove the pool's price of *model*; return whether there was one."""
         return self._hash.remove(pool, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.limits.limit_syntax import parse_limit
 from app.stores.records.model_routes import ModelRoute, RouteTarget
+from app.stores.records.webhooks import Webhook
 from tests.browser.chromium import Browser
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
@@ -52,6 +53,8 @@ PAGES = {
     "change a model route": "/settings/models?name=fast",
     "remove a model route": "/settings/models/remove?name=fast",
     "alerts": "/settings/alerts",
+    "remove a webhook": "/settings/alerts/remove?name=ops",
+    "remove a price": "/settings/prices/remove?model=llama",
     "set-up files": "/settings/setup",
     "import from LiteLLM": "/settings/setup/litellm",
     "audit log": "/settings/audit",
@@ -69,7 +72,9 @@ PAGES = {
     "second factor of an operator": "/admin/security/operators/ann/second-factor",
     "disconnect an operator": "/admin/security/operators/ann/unlink",
     "remove an operator": "/admin/security/operators/ann/remove",
+    "end the sessions of an operator": "/admin/security/operators/ann/sessions",
     "create an admin token": "/admin/security/tokens",
+    "sign out everywhere": "/admin/security/sessions/end-all",
 }
 
 
@@ -82,6 +87,8 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     services.accounts.observe(pool.name, spare.id, {}, outcome={"windows": [[62, 9_000_000_000_000, 18_000]]})
     team_limits = (parse_limit("500 usd/month balanced"),)
     services.teams.create(pool.name, "research", team_limits, ("50 usd/month",))
+    services.prices.put(pool.name, "llama", {"standard": {"input": 1_000_000, "output": 2_000_000}})
+    services.alerting.webhooks.add(pool.name, Webhook("ops", "https://hooks.example/alerts"))
     services.routes.put(pool.name, ModelRoute("fast", ((RouteTarget("m"),),)))
     key = pool.key(
         "ann", team="research", limits=(parse_limit("2 requests/day"), parse_limit("5 usd/month balanced"))

@@ -15,7 +15,8 @@ from app.accounts.kinds.kind import CHAT, RESPONSES, Kind
 from app.admin.guard import operations
 from app.admin.pages import account_settings, bulk_accounts, choices, formatting, usage_summary
 from app.admin.pages.account_rows import read_rows
-from app.admin.pages.forms import Form, confirmation
+from app.admin.pages.confirmations import ConfirmedChange, confirm
+from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.pages.lists import Filter, parse_sort
 from app.admin.services import services
@@ -46,6 +47,13 @@ KIND_CHOICES = sorted(
         if kind.setup and kind.setup.title
     ),
     key=lambda choice: KIND_RULES[choice[0]].needs_base_url,
+)
+REMOVE = ConfirmedChange(
+    "Remove",
+    "account",
+    "Its credential is deleted. Requests in progress continue, and its usage stays in the ledger.",
+    section="accounts.show",
+    checks=(("force", "Remove it even if keys are restricted to it"),),
 )
 KIND_TITLES = {name: title for name, title, _ in KIND_CHOICES}
 bp = page_blueprint("accounts", "/accounts")
@@ -273,16 +281,12 @@ def _return_to_page(name: str, message: str) -> Any:
 def remove(name: str) -> Any:
     """Remove an account, after a confirmation."""
     services().accounts.find_without_credential(g.pool, name)
-    form = Form(request.form, "force")
-    if request.method == "POST":
-        with form.collect_errors():
-            operations().accounts.remove(g.pool, name, although_bound=bool(form["force"]))
-            return redirect_with_notice(f"Account {name} was removed.", "accounts.show")
-    text = "Its credential is deleted. Requests in progress continue, and its usage stays in the ledger."
-    back = url_for("accounts.detail", name=name)
-    checks = [("force", "Remove it even if keys are restricted to it")]
-    question = f"Remove account {name}?"
-    return confirmation(form, question, text, "Remove", section="accounts.show", back=back, checks=checks)
+
+    def operation(form: Form) -> None:
+        operations().accounts.remove(g.pool, name, although_bound=bool(form["force"]))
+
+    back, then = url_for("accounts.detail", name=name), url_for("accounts.show")
+    return confirm(REMOVE, name, operation, back=back, then=then)
 
 
 @bp.route("/<name>/test", methods=["GET", "POST"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import g, render_template, request
+from flask import g, render_template, request, url_for
 from markupsafe import Markup
 
 from app.admin.guard import operations
@@ -43,14 +43,12 @@ DISABLE = ConfirmedChange(
     "key",
     "It is refused from now on. Requests in progress continue, and its usage stays in the ledger.",
     section="api_keys.show",
-    then="api_keys.detail",
 )
 REMOVE = ConfirmedChange(
     "Remove",
     "key",
     "It is refused from now on, and its limits are deleted. Its usage stays in the ledger.",
     section="api_keys.show",
-    then="api_keys.show",
 )
 
 bp = page_blueprint("api_keys", "/keys")
@@ -218,11 +216,13 @@ def enable(name: str) -> Any:
 def disable(name: str) -> Any:
     """Disable a key, after a confirmation."""
     services().api_keys.find(g.pool, name)
-    return confirm(DISABLE, name, operations().api_keys.disable, "api_keys.detail")
+    back = url_for("api_keys.detail", name=name)
+    return confirm(DISABLE, name, lambda _: operations().api_keys.disable(g.pool, name), back=back)
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
     """Remove a key, after a confirmation."""
     services().api_keys.find(g.pool, name)
-    return confirm(REMOVE, name, operations().api_keys.remove, "api_keys.detail")
+    back, then = url_for("api_keys.detail", name=name), url_for("api_keys.show")
+    return confirm(REMOVE, name, lambda _: operations().api_keys.remove(g.pool, name), back=back, then=then)

@@ -1,15 +1,19 @@
-"""Changes that a page makes after a confirmation."""
+"""
+Changes that a page makes after a confirmation.
+
+The rule of all pages: what one click on the same page cannot undo, such as `Remove` and `Revoke`, and what
+stops other people's work has a confirmation. Buttons of lists and details link to it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import g, request, url_for
+from flask import flash, redirect, request
 
 from app.admin.pages.forms import Form, confirmation
-from app.admin.pages.layout import redirect_with_notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +24,30 @@ class ConfirmedChange:
     noun: str
     text: str
     section: str  # of the navigation
-    then: str  # endpoint to redirect to; it gets `name` if it is the page of the object
+    checks: Sequence[tuple[str, str]] = ()  # names and labels of checkboxes
 
 
-def confirm(change: ConfirmedChange, name: str, operation: Callable[[str, str], object], back: str) -> Any:
+def confirm(
+    change: ConfirmedChange, name: str, operation: Callable[[Form], object], *, back: str, then: str = ""
+) -> Any:
     """
-    Show the confirmation or, once it is confirmed, run *operation* with the pool and *name*.
+    Show the confirmation of *change* of *name* or, once it is confirmed, run *operation* with the form.
 
-    *back* is the endpoint of the object's page.
+    *back* is the address to which `Cancel` leads, and the change too unless *then* is another one.
     """
-    form = Form(request.form)
+    form = Form(request.form, *(field for field, _ in change.checks))
+    subject = f"{change.noun} {name}".rstrip()
     if request.method == "POST":
         with form.collect_errors():
-            operation(g.pool, name)
-            notice = f"{change.noun.capitalize()} {name} was {change.verb.lower()}d."
-            named = {"name": name} if change.then == back else {}
-            return redirect_with_notice(notice, change.then, **named)
-    question = f"{change.verb} {change.noun} {name}?"
-    address = url_for(back, name=name)
-    return confirmation(form, question, change.text, change.verb, section=change.section, back=address)
+            operation(form)
+            flash(f"{subject[0].upper()}{subject[1:]} was {change.verb.lower()}d.")
+            return redirect(then or back, 303)
+    return confirmation(
+        form,
+        f"{change.verb} {subject}?",
+        change.text,
+        change.verb,
+        section=change.section,
+        back=back,
+        checks=change.checks,
+    )

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import g, render_template, request, url_for
+from flask import flash, g, redirect, render_template, request, url_for
 
 from app.admin.guard import operations
 from app.admin.pages import choices, limit_rows
+from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import page_blueprint, redirect_with_notice
+from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
 from app.errors import NotFound
 from app.limits.limit_syntax import readable_limit
 from app.stores.limits import FOR_POOL, for_team
+from app.stores.records.limits import Limit
 
 bp = page_blueprint("limits", "/limits")
+
+REMOVE_TEXT = "It limits nothing from the next request on, and its counted usage is deleted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +37,71 @@ class _Owner:
             return for_team(self.team)
         return FOR_POOL if self.key is None else services().api_keys.find(g.pool, self.key).id
 
+    @property
+    def title(self) -> str:
+        """The kind of the owner and its name."""
+        if self.team is not None:
+            return f"team {self.team}"
+        return f"pool {g.pool}" if self.key is None else f"key {self.key}"
+
+    @property
+    def page(self) -> str:
+        """The address of the page of its limits."""
+        if self.team is not None:
+            return url_for("limits.of_team", name=self.team)
+        return url_for("limits.of_pool") if self.key is None else url_for("limits.of_key", name=self.key)
+
+    @property
+    def section(self) -> str:
+        """The section of the navigation."""
+        return "settings.show" if self == _Owner() else "api_keys.show"
+
 
 @bp.route("/of-key/<name>", methods=["GET", "POST"])
 def of_key(name: str) -> Any:
     """Show and change the limits of a key."""
     services().api_keys.find(g.pool, name)
-    return _page(f"key {name}", _Owner(key=name), url_for("api_keys.detail", name=name))
+    return _page(_Owner(key=name), url_for("api_keys.detail", name=name))
 
 
 @bp.route("/of-team/<name>", methods=["GET", "POST"])
 def of_team(name: str) -> Any:
     """Show and change the limits of a team."""
     services().teams.find(g.pool, name)
-    return _page(f"team {name}", _Owner(team=name), url_for("teams.detail", name=name))
+    return _page(_Owner(team=name), url_for("teams.detail", name=name))
 
 
 @bp.route("/of-pool", methods=["GET", "POST"])
 def of_pool() -> Any:
     """Show and change the limits of the pool."""
-    return _page(f"pool {g.pool}", _Owner(), url_for("settings.show"))
+    return _page(_Owner(), url_for("settings.show"))
 
 
-def _page(title: str, owner: _Owner, back: str) -> Any:
+@bp.route("/remove", methods=["GET", "POST"])
+def remove() -> Any:
+    """Remove the limit `id` of the query, of its `key`, its `team` or the pool, after a confirmation."""
+    owner = _Owner(key=request.args.get("key"), team=request.args.get("team"))
+    limit = _find(owner, request.args.get("id", ""))
+    change = ConfirmedChange("Remove", "limit", REMOVE_TEXT, owner.section)
+
+    def operation(_: Form) -> None:
+        operations().limits.remove(g.pool, limit.id, key=owner.key, team=owner.team)
+
+    return confirm(change, f"{readable_limit(limit)} of {owner.title}", operation, back=owner.page)
+
+
+def _page(owner: _Owner, back: str) -> Any:
     form = Form({**limit_rows.row_values(), **request.form}, *limit_rows.row_fields(1), "changed")
     if request.method == "POST":
         with form.collect_errors():
             if message := _change(form, owner):
-                return redirect_with_notice(message, str(request.endpoint), **(request.view_args or {}))
+                flash(message)
+                return redirect(owner.page, 303)
     limits = services().limits.all(g.pool, owner.id)
     return render_template(
         "limits.html",
-        section="settings.show" if owner == _Owner() else "api_keys.show",
-        owner=title,
+        section=owner.section,
+        owner=owner,
         back=back,
         form=form,
         gauges=services().ledger.usage.limit_statuses(g.pool, limits),
@@ -76,12 +113,8 @@ def _page(title: str, owner: _Owner, back: str) -> Any:
 
 def _change(form: Form, owner: _Owner) -> str:
     """Make the change in *form* and return a notice; '' if it failed, with the error in *form*."""
-    do, limit_id = form["do"], form["id"]
-    if do == "remove":
-        operations().limits.remove(g.pool, limit_id, key=owner.key, team=owner.team)
-        return "The limit and its counted usage were removed."
-    if do == "set":
-        return _change_amount(form, owner, limit_id)
+    if form["do"] == "set":
+        return _change_amount(form, owner, form["id"])
     limits = limit_rows.read_limits(form, 1)
     if not limits:
         form.add_error("limit_1_amount", "An amount is missing")
@@ -95,11 +128,16 @@ def _change_amount(form: Form, owner: _Owner, limit_id: str) -> str:
     """Give a limit the amount and mode in *form*; its counted usage stays."""
     form.redirect_errors("limit", "changed")
     form.redirect_errors("amount", "changed")
-    before = next((one for one in services().limits.all(g.pool, owner.id) if one.id == limit_id), None)
-    if before is None:
-        raise NotFound(f"There is no limit '{limit_id[:40]}' here")
+    before = _find(owner, limit_id)
     parts = limit_rows.limit_parts(before)
     period = None if before.unit.is_concurrent else parts["period"]
     changed = limit_rows.limit_of(form["changed"], parts["unit"], period, before.model, form["changed_mode"])
     edited = operations().limits.change(g.pool, limit_id, changed, key=owner.key, team=owner.team)
     return f"Saved: {readable_limit(edited)}."
+
+
+def _find(owner: _Owner, limit_id: str) -> Limit:
+    for limit in services().limits.all(g.pool, owner.id):
+        if limit.id == limit_id:
+            return limit
+    raise NotFound(f"There is no limit '{limit_id[:40]}' of {owner.title}")

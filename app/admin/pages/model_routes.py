@@ -11,7 +11,8 @@ from markupsafe import Markup
 from app.accounts.route_syntax import format_fields, parse_fields
 from app.admin.guard import operations, requires
 from app.admin.pages import choices, route_rows
-from app.admin.pages.forms import Form, confirmation
+from app.admin.pages.confirmations import ConfirmedChange, confirm
+from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.pages.pair_rows import PairRows
 from app.admin.services import services
@@ -27,6 +28,12 @@ FIELD_ROWS = {
 }
 
 SECTION = "settings.show"
+REMOVE = ConfirmedChange(
+    "Remove",
+    "model route",
+    "From the next request on, its name is that of another route that matches it, or of a model.",
+    SECTION,
+)
 
 bp = page_blueprint("routes", "/settings/models")
 
@@ -67,14 +74,8 @@ def show() -> Any:
 def remove() -> Any:
     """Remove the route that the query names, after a confirmation."""
     name = services().routes.find(g.pool, request.args.get("name", "")).name
-    form = Form(request.form)
-    if request.method == "POST":
-        with form.collect_errors():
-            operations().routes.remove(g.pool, name)
-            return redirect_with_notice(f"The model route {name} was removed.", "routes.show")
-    text = "From the next request on, its name is that of another route that matches it, or of a model."
-    question = f"Remove model route {name}?"
-    return confirmation(form, question, text, "Remove", section=SECTION, back=url_for("routes.show"))
+    back = url_for("routes.show")
+    return confirm(REMOVE, name, lambda _: operations().routes.remove(g.pool, name), back=back)
 
 
 def _form(typed: Mapping[str, str]) -> Form:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from flask import g, render_template, request
+from flask import g, render_template, request, url_for
+from markupsafe import Markup
 
 from app.admin.guard import operations, requires
+from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.lists import paginate, parse_sort
 from app.admin.services import services
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, NotFound
 from app.formatting import natural, plain_dollars
 from app.ledger.ranges import Span
 from app.ledger.summaries import Grouping
@@ -30,6 +32,14 @@ REQUIRED = ("input", "output")
 SIZES = ("context", "max_output")
 MAX_NAME = 200
 MAX_UNPRICED = 50
+SECTION = "settings.show"
+REMOVE = ConfirmedChange(
+    "Remove",
+    "the pool's own price of",
+    "From the next request on, the list price applies; a model that is not on the list has no price. "
+    "Costs of past requests do not change.",
+    SECTION,
+)
 
 bp = page_blueprint("prices", "/settings/prices")
 
@@ -62,7 +72,7 @@ SORT_KEYS: Mapping[str, Callable[[PriceView], Any]] = {
 @bp.route("", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
-    """List prices, and set or remove a price of the pool."""
+    """List prices; add one of the pool, and change the one that the query names."""
     rows = services().prices.current(g.pool).rows()
     model, q = request.args.get("model", ""), request.args.get("q", "").strip()
     form = Form(
@@ -73,8 +83,9 @@ def show() -> Any:
     )
     if request.method == "POST":
         with form.collect_errors():
-            message = _change(form)
-            return redirect_with_notice(message, "prices.show", q=q or None)
+            message = _save(form, chosen=model)
+            if not form.errors:
+                return redirect_with_notice(message, "prices.show", q=q or None)
     sort = parse_sort(request.args.get("sort"), SORT_KEYS, "")
     matches = [
         _view(name, row) for name, row in sorted(rows.items(), key=_own_first) if q.lower() in name.lower()
@@ -84,13 +95,24 @@ def show() -> Any:
     shown, pages = paginate(matches, request.args.get("page"), MAX_ROWS)
     return render_template(
         "settings/prices.html",
-        section="settings.show",
+        section=SECTION,
         form=form,
+        chosen=model,
         unpriced=_unpriced() if not q else [],
         rows=shown,
         pages=pages,
         sort=sort,
     ), form.status
+
+
+@bp.route("/remove", methods=["GET", "POST"])
+def remove() -> Any:
+    """Remove the pool's own price of the model that the query names, after a confirmation."""
+    model = request.args.get("model", "")
+    if model not in services().prices.own(g.pool):
+        raise NotFound(f"Pool '{g.pool}' has no price of its own for '{model[:64]}'", param="model")
+    back = url_for("prices.show", q=request.args.get("q"))
+    return confirm(REMOVE, model, lambda _: operations().prices.remove(g.pool, model), back=back)
 
 
 def _unpriced() -> list[tuple[str, int]]:
@@ -133,12 +155,16 @@ def _view(model: str, row: Mapping[str, Any]) -> PriceView:
     )
 
 
-def _change(form: Form) -> str:
-    """Make the change in *form*, and return a notice."""
+def _save(form: Form, chosen: str) -> str:
+    """
+    Set the price in *form* and return a notice; '' if it failed, with the error in *form*.
+
+    Of the pool's own prices, only that of the model *chosen*, whose values the form showed, is replaced.
+    """
     model = form["model"].strip()
-    if form["do"] == "remove":
-        operations().prices.remove(g.pool, model)
-        return f"{model} uses the list price."
+    if model != chosen and model in services().prices.own(g.pool):
+        form.add_error("model", _existing(model))
+        return ""
     if not model or len(model) > MAX_NAME:
         raise InvalidRequest(f"must be a name of 1 to {MAX_NAME} characters", param="model")
     fields: dict[str, Any] = {
@@ -146,8 +172,14 @@ def _change(form: Form) -> str:
     }
     fields |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
     known = services().prices.current(g.pool).rows().get(model, {})
-    operations().prices.set(g.pool, model, price_row(known, fields))
+    save = operations().prices.set if model == chosen else operations().prices.add
+    save(g.pool, model, price_row(known, fields))
     return f"{model} has its own price in this pool, from the next request."
+
+
+def _existing(model: str) -> Markup:
+    message = Markup("This pool has a price of '{}'; <a href=\"{}\">change it on its own page</a>.")
+    return message.format(model, url_for("prices.show", model=model))
 
 
 def _price(form: Form, name: str) -> int:

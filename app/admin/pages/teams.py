@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import g, render_template, request
+from flask import g, render_template, request, url_for
 
 from app.admin.guard import operations
 from app.admin.pages import bulk_teams, choices, key_rows, lists, usage_summary
@@ -31,11 +31,8 @@ DISABLE = ConfirmedChange(
     "team",
     "All of its keys are refused from now on. Requests in progress continue.",
     SECTION,
-    then="teams.detail",
 )
-REMOVE = ConfirmedChange(
-    "Remove", "team", "Its limits are deleted. Its usage stays in the ledger.", SECTION, then="teams.show"
-)
+REMOVE = ConfirmedChange("Remove", "team", "Its limits are deleted. Its usage stays in the ledger.", SECTION)
 
 bp = page_blueprint("teams", "/teams")
 
@@ -149,11 +146,13 @@ def enable(name: str) -> Any:
 def disable(name: str) -> Any:
     """Disable a team, after a confirmation."""
     services().teams.find(g.pool, name)
-    return confirm(DISABLE, name, operations().teams.disable, "teams.detail")
+    back = url_for("teams.detail", name=name)
+    return confirm(DISABLE, name, lambda _: operations().teams.disable(g.pool, name), back=back)
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
     """Remove a team without keys, after a confirmation."""
     services().teams.find(g.pool, name)
-    return confirm(REMOVE, name, operations().teams.remove, "teams.detail")
+    back, then = url_for("teams.detail", name=name), url_for("teams.show")
+    return confirm(REMOVE, name, lambda _: operations().teams.remove(g.pool, name), back=back, then=then)

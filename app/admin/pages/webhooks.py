@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g, render_template, request
+from flask import g, render_template, request, url_for
 from markupsafe import Markup
 
 from app.admin.guard import operations, requires
 from app.admin.pages import formatting
+from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.services import services
@@ -27,13 +28,20 @@ KIND_LABELS = {
     AlertKind.STORE: "Redis is away",
 }
 FORMAT_LABELS = {"json": "JSON, signed", "slack": "Slack, Mattermost, Discord"}
+SECTION = "settings.show"
+REMOVE = ConfirmedChange(
+    "Remove",
+    "webhook",
+    "No alerts are sent to it any more, and messages that wait are dropped. Its URL and secret are deleted.",
+    SECTION,
+)
 FIELDS = ("name", "url", "format", "secret", "private", "remind_hours", *KIND_LABELS)
 
 
 @bp.route("", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
-    """List the webhooks of the pool; add, change, test and remove one."""
+    """List the webhooks of the pool; add, change and test one."""
     views = {view["name"]: view for view in _views()}
     edited = views.get(request.args.get("name", ""))
     initial = _form_values(edited)
@@ -41,8 +49,8 @@ def show() -> Any:
     added: Webhook | None = None
     if request.method == "POST":
         with form.collect_errors():
-            if form["do"]:
-                return _act(form["do"], form["name"])
+            if form["do"] == "test":
+                return _test(form["name"])
             if edited:
                 operations().webhooks.change(g.pool, edited["name"], WEBHOOK_CHANGE.load(_fields(form)))
                 return redirect_with_notice(f"{edited['name']} was changed.", "webhooks.show")
@@ -53,7 +61,7 @@ def show() -> Any:
             form = Form(_form_values(None), *FIELDS)
     page = render_template(
         "settings/webhooks.html",
-        section="settings.show",
+        section=SECTION,
         form=form,
         edited=edited,
         rows=[(view, _state(view)) for view in _views()],
@@ -62,6 +70,14 @@ def show() -> Any:
         added=added,
     )
     return page, form.status
+
+
+@bp.route("/remove", methods=["GET", "POST"])
+def remove() -> Any:
+    """Remove the webhook that the query names, after a confirmation."""
+    name = services().alerting.webhooks.find(g.pool, request.args.get("name", "")).name
+    back = url_for("webhooks.show")
+    return confirm(REMOVE, name, lambda _: operations().webhooks.remove(g.pool, name), back=back)
 
 
 def _views() -> list[WebhookView]:
@@ -82,11 +98,8 @@ def _form_values(view: WebhookView | None) -> dict[str, str]:
     }
 
 
-def _act(action: str, name: str) -> Any:
-    """Test or remove the webhook *name*, and return to the page with the result."""
-    if action == "remove":
-        operations().webhooks.remove(g.pool, name)
-        return redirect_with_notice(f"No alerts are sent to {name} any more.", "webhooks.show")
+def _test(name: str) -> Any:
+    """Send a test message to the webhook *name*, and return to the page with the result."""
     attempt = operations().webhooks.test(g.pool, name)
     if attempt.is_delivered:
         message = f"{name} accepted a test message, with status {attempt.status}."

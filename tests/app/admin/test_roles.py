@@ -41,7 +41,14 @@ OF_OWNERS = {
     "api.invitations.revoke",
     "api.accounts.export",  # returns the sign-in of an account
 }
-OF_ONESELF = {"link.link", "link.unlink", "security.password", "security.factor", "security.end_sessions"}
+OF_ONESELF = {
+    "link.link",
+    "link.unlink",
+    "security.password",
+    "security.factor",
+    "security.end_sessions",
+    "security.end_all_sessions",
+}
 FORMS_FOR_VIEWERS = {  # they show what is set, besides the form that changes it
     "settings.show",
     "settings.routing",
@@ -106,6 +113,9 @@ def test_every_view_in_a_session(app, staff, role):
             assert (response.status_code == 403) is refused, (method, rule.endpoint)
         else:
             assert is_refused(response) is refused, (method, rule.endpoint, response.text[-300:])
+        if (rule.endpoint, method) == ("security.end_all_sessions", "POST"):  # the visitor's session as well
+            visitor.sign_in(staff[role])
+            token = visitor.csrf_token("/admin/security")
     assert seen[False] > 50
     assert (seen[True] == 0) is (role is Role.OWNER)
 

@@ -34,7 +34,10 @@ class TestSessions:
         assert audited(services)[-1]["action"] == "session.end"
 
     def test_everywhere(self, inside, elsewhere):
-        response = inside.send(f"{AT}/sessions", {"all": "yes"}, shown_at=AT)
+        assert "Sign out everywhere?" in inside.get(f"{AT}/sessions/end-all").text
+        assert elsewhere.is_signed_in()
+
+        response = inside.send(f"{AT}/sessions/end-all", {})
 
         assert response.location == "/admin/sign-in"
         assert not elsewhere.is_signed_in()
@@ -148,7 +151,10 @@ class TestTokens:
         assert secret not in inside.get(AT).text
         assert secret not in everything_stored(redis_client)
 
-        inside.send(f"{AT}/tokens/ci/revoke", {}, shown_at=AT)
+        assert "Revoke the admin token ci?" in inside.get(f"{AT}/tokens/ci/revoke").text
+        assert Visitor(app).get("/admin/api/a-call", **call).status_code == 200
+
+        inside.send(f"{AT}/tokens/ci/revoke", {})
 
         assert Visitor(app).get("/admin/api/a-call", **call).status_code == 401
 

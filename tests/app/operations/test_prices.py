@@ -22,6 +22,17 @@ def test_prices(operations, audited):
     assert [one[:2] for one in audited()[1:3]] == [("price.set", "llama"), ("price.remove", "llama")]
 
 
+def test_add(operations, audited):
+    """A new price replaces the shipped one, and none of the pool."""
+    row = {"standard": {"input": 1_000_000, "output": 2_000_000}}
+    operations.prices.add(POOL, "gpt-5", row)
+    with pytest.raises(InvalidRequest) as refused:
+        operations.prices.add(POOL, "gpt-5", row | {"context": 5})
+
+    assert refused.value.param == "model"
+    assert [one[:2] for one in audited()[1:]] == [("price.set", "gpt-5")]
+
+
 @pytest.mark.parametrize(("dollars", "stored"), [("0", 0), ("1.25", 1_250_000), ("0.000001", 1)])
 def test_micro_dollars(dollars, stored):
     assert micro_dollars(Decimal(dollars)) == stored

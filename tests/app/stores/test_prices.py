@@ -36,6 +36,13 @@ def test_put_and_removed(prices: PriceRepository) -> None:
     assert not prices.remove("p", "m")
 
 
+def test_add_replaces_nothing(prices: PriceRepository) -> None:
+    assert prices.add("p", "m", ROW)
+    assert not prices.add("p", "m", {"input": 9})
+
+    assert prices.read("p").rows == {"m": ROW}
+
+
 def test_every_change_is_a_new_version(prices: PriceRepository) -> None:
     """Processes cache the rows of a version, so not even storing the same row again reuses one."""
     versions = [prices.read("p").version]

@@ -7,8 +7,9 @@ from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
 
-OF_KEY = f"/admin/p/{POOL}/limits/of-key/ann"
-OF_POOL = f"/admin/p/{POOL}/limits/of-pool"
+LIMITS = f"/admin/p/{POOL}/limits"
+OF_KEY = f"{LIMITS}/of-key/ann"
+OF_POOL = f"{LIMITS}/of-pool"
 
 
 def row(amount: str, unit: str = "usd", period: str = "month", mode: str = "strict") -> dict[str, str]:
@@ -33,7 +34,13 @@ class TestOfAKey:
         inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "$7.5"})
         assert limits(services) == ["7.5 usd/month"]
 
-        inside.send(OF_KEY, {"do": "remove", "id": limit_id, "changed": "7.5"})
+        address = f"{LIMITS}/remove?key=ann&id={limit_id}"
+        assert address in inside.get(OF_KEY).text.replace("&amp;", "&")
+        assert "Remove limit 7.5 usd/month of key ann?" in inside.get(address).text
+        assert limits(services) == ["7.5 usd/month"]
+
+        removed = inside.send(address, {})
+        assert (removed.status_code, removed.location) == (303, OF_KEY)
         assert limits(services) == []
 
     def test_what_is_no_limit(self, inside: Visitor, services: Services, pool: Furnished) -> None:
@@ -70,7 +77,8 @@ class TestOfAKey:
     def test_one_that_is_gone(self, inside: Visitor, pool: Furnished) -> None:
         pool.key("ann")
 
-        assert inside.send(OF_KEY, {"do": "remove", "id": "lim_x"}).status_code == 400
+        assert inside.get(f"{LIMITS}/remove?key=ann&id=lim_x").status_code == 404
+        assert inside.send(OF_KEY, {"do": "set", "id": "lim_x"}).status_code == 400
 
     def test_unknown_key(self, inside: Visitor) -> None:
         assert inside.get(OF_KEY).status_code == 404
@@ -82,3 +90,6 @@ def test_of_the_pool(inside: Visitor, services: Services, pool: Furnished) -> No
     assert [format_limit(limit) for limit in services.limits.all(POOL)] == ["100 parallel_requests"]
     pool.key("ann")
     assert "100 parallel_requests" in inside.get(f"/admin/p/{POOL}/keys/ann").text
+    (limit,) = services.limits.all(POOL)
+    assert inside.send(f"{LIMITS}/remove?id={limit.id}", {}).location == OF_POOL
+    assert services.limits.all(POOL) == []

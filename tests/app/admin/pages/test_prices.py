@@ -23,10 +23,35 @@ class TestSetting:
         row = services.prices.current(POOL).rows()["gpt-5"]
         assert row["standard"] == {"input": 1_500_000, "output": 9_000_000, "cached_input": 150_000}
         assert row["context"] == 1000
-        assert "Use the list price" in inside.get(HOME).text
+        address = f"{HOME}/remove?model=gpt-5"
+        assert f'href="{address}"' in inside.get(HOME).text
 
-        inside.send(HOME, {"do": "remove", "model": "gpt-5"})
-        assert "Use the list price" not in inside.get(HOME).text
+        assert "Remove the pool&#39;s own price of gpt-5?" in inside.get(address).text
+        assert services.prices.own(POOL)
+
+        removed = inside.send(address, {})
+        assert (removed.status_code, removed.location) == (303, HOME)
+        assert not services.prices.own(POOL)
+        assert address not in inside.get(HOME).text
+        assert inside.get(address).status_code == 404
+
+    @pytest.mark.parametrize("shown", [HOME, f"{HOME}?model=other"])
+    def test_a_price_is_replaced_on_its_own_page_only(
+        self, inside: Visitor, services: Services, pool: Furnished, shown: str
+    ) -> None:
+        """Elsewhere, a model that has a price of the pool is an error, which leads to that page."""
+        form = {"model": "llama", "input": "1", "output": "2"}
+        inside.send(HOME, form)
+        before = services.prices.own(POOL)
+
+        refused = inside.send(shown, form | {"input": "9"})
+        assert refused.status_code == 400
+        error = refused.text.partition('id="model-error"')[2].partition("</span>")[0]
+        assert f'<a href="{HOME}?model=llama">change it on its own page</a>' in error
+        assert services.prices.own(POOL) == before
+
+        assert inside.send(f"{HOME}?model=llama", form | {"input": "9"}).status_code == 303
+        assert services.prices.own(POOL)["llama"]["standard"]["input"] == 9_000_000
 
     @pytest.mark.parametrize(
         ("field", "value"),

@@ -63,7 +63,7 @@ class TestChanging:
         inside.send(page, {"do": "set", "id": limit.id, "changed": "7"})
         texts = [format_limit(limit) for limit in services.teams.find(POOL, "red").limits]
         assert texts == ["7 usd/month", "9 requests/day"]
-        inside.send(page, {"do": "remove", "id": limit.id, "changed": ""})
+        inside.send(f"/admin/p/{POOL}/limits/remove?team=red&id={limit.id}", {})
 
         assert len(services.teams.find(POOL, "red").limits) == 1
         assert inside.get(f"/admin/p/{POOL}/limits/of-team/blue").status_code == 404

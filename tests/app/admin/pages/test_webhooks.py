@@ -72,9 +72,26 @@ def test_test_and_remove(inside: Visitor, services: Services, pool: Furnished) -
     assert "ops did not accept a test message: The receiver answered with status 500." in page
     assert "failing" in page
 
-    assert inside.send(HOME, {"do": "remove", "name": "ops"}).status_code == 303
+    address = f"{HOME}/remove?name=ops"
+    assert f'href="{address}"' in page
+    assert "Remove webhook ops?" in inside.get(address).text
+    assert len(services.alerting.webhooks.all(POOL)) == 1
+
+    removed = inside.send(address, {})
+    assert (removed.status_code, removed.location) == (303, HOME)
     assert services.alerting.webhooks.all(POOL) == []
-    assert inside.send(HOME, {"do": "remove", "name": "ops"}).status_code == 400
+    assert inside.get(address).status_code == 404
+
+
+def test_a_name_that_exists(inside: Visitor, services: Services, pool: Furnished) -> None:
+    """It is refused: a webhook is changed on its own page only."""
+    inside.send(HOME, FORM)
+
+    again = inside.send(HOME, FORM | {"url": "https://other.example/"})
+
+    assert again.status_code == 400
+    assert 'id="name-error"' in again.text
+    assert services.alerting.webhooks.find(POOL, "ops").url == FORM["url"]
 
 
 @pytest.mark.parametrize(
