@@ -196,11 +196,11 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
 @with_store
 def totp_off(services: Services, as_json: bool, name: str) -> None:
     """Turn off the second factor of NAME, who lost their authenticator app."""
-    _operator_operations(services).remove_second_factor(name)
+    was_on = _operator_operations(services).remove_second_factor(name)
     report(
         as_json,
         services.operator_stores.operators.find(name).public(),
-        f"Turned off the second factor of '{name}'.",
+        f"Turned off the second factor of '{name}'." if was_on else f"'{name}' has no second factor.",
     )
 
 

@@ -149,11 +149,11 @@ class OperatorOperations:
             self._policy.put(policy)
             change.after = policy.public()
 
-    def remove_second_factor(self, name: str) -> None:
+    def remove_second_factor(self, name: str) -> bool:
         """
         Let *name* sign in with the password alone; where a second factor is required, they set up another.
 
-        Raises NotFound; InvalidRequest for one's own while it is required.
+        Returns whether it was on. Raises NotFound; InvalidRequest for one's own while it is required.
         """
         is_own = self._actor.via is not Via.CLI and name == self._actor.name
         if is_own and self._policy.current().second_factor_required:
@@ -162,6 +162,7 @@ class OperatorOperations:
             before = self._operators.find(name)
             self._operators.remove_second_factor(name)
             change.before, change.after = before.public(), self._operators.find(name).public()
+        return before.second_factor
 
     def end_session(self, name: str, session_id: str) -> bool:
         """End one session; return whether it existed."""

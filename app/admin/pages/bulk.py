@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from flask import flash, g, redirect, render_template, request, url_for
 
 from app.admin.guard import operations
+from app.admin.pages import limit_rows
 from app.admin.pages.forms import Form
 from app.formatting import counted
 from app.operations.each import Result, apply_each
@@ -32,6 +33,22 @@ def without_fields(
 ) -> Callable[[Form], Apply]:
     """Return the `read` of a change that needs only the pool and the name: what *operation* chooses."""
     return lambda _: partial(operation(operations()), g.pool)
+
+
+def add_limit(owner: Literal["key", "team"]) -> Callable[[Form], Apply]:
+    """Return the `read` of a change that adds a limit to each *owner*, and shows probable mistakes."""
+
+    def read(form: Form) -> Apply:
+        make_limit = limit_rows.read_new(form)
+
+        def apply(name: str) -> str:
+            limits, owned_by = operations().limits, {owner: name}
+            added = limits.add(g.pool, make_limit(), **owned_by)
+            return "; ".join(limits.find_warnings(g.pool, added, **owned_by))
+
+        return apply
+
+    return read
 
 
 @dataclass(frozen=True, slots=True)

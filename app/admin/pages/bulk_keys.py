@@ -9,7 +9,7 @@ from flask import g
 
 from app.admin.guard import operations
 from app.admin.pages import choices, key_filters, limit_rows
-from app.admin.pages.bulk import Apply, BulkChange, BulkPage, without_fields
+from app.admin.pages.bulk import Apply, BulkChange, BulkPage, add_limit, without_fields
 from app.admin.pages.forms import Form
 from app.admin.pages.key_expiry import EXPIRIES, read_expiry
 from app.admin.pages.layout import page_blueprint
@@ -52,11 +52,6 @@ def _set_label(form: Form) -> Apply:
 def _set_expiry(form: Form) -> Apply:
     expires_at = read_expiry(form)
     return lambda name: operations().api_keys.change(g.pool, name, {"expires_at": expires_at})
-
-
-def _add_limit(form: Form) -> Apply:
-    make_limit = limit_rows.read_new(form)
-    return lambda name: operations().limits.add(g.pool, make_limit(), key=name)
 
 
 def _matching(query: Mapping[str, str]) -> list[str]:
@@ -106,7 +101,7 @@ CHANGES = {
         "Add a limit",
         "changed",
         "Each key has this limit for itself. Usage since the start of its current window counts.",
-        _add_limit,
+        add_limit("key"),
     ),
     "remove": BulkChange(
         "Remove",

@@ -9,7 +9,7 @@ from flask import g
 
 from app.admin.guard import operations
 from app.admin.pages import choices, limit_rows
-from app.admin.pages.bulk import Apply, BulkChange, BulkPage, without_fields
+from app.admin.pages.bulk import Apply, BulkChange, BulkPage, add_limit, without_fields
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
@@ -19,11 +19,6 @@ from app.presentation.teams import filter_teams
 from schemas.bounds import MAX_LIMITS
 
 bp = page_blueprint("bulk_teams", "/bulk/teams")
-
-
-def _add_limit(form: Form) -> Apply:
-    make_limit = limit_rows.read_new(form)
-    return lambda name: operations().limits.add(g.pool, make_limit(), team=name)
 
 
 def _set_key_limits(form: Form) -> Apply:
@@ -55,7 +50,7 @@ CHANGES = {
         "Add a limit",
         "changed",
         "The keys of each team share this limit. Usage since the start of its current window counts.",
-        _add_limit,
+        add_limit("team"),
     ),
     "key_limits": BulkChange(
         "Set limits of new keys",

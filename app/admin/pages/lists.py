@@ -18,6 +18,7 @@ MAX_OPTIONS = 200
 MAX_CHIP = 60  # of a value in a chip
 MAX_TRAIL = 50  # newer pages that an address remembers
 _POSITION = ("page", "cursor", "trail")  # parameters that a new filter or order resets
+_ONCE = ("format",)  # parameters of a download, which belong to no other address
 T = TypeVar("T")
 
 
@@ -140,7 +141,7 @@ def paginate(entries: Sequence[T], page: str | None, size: int = PAGE_SIZE) -> t
 
 def list_url(**changes: object) -> str:
     """Return the address of this page with *changes* to its query; None or "" removes a parameter."""
-    reset = () if not changes or "page" in changes else _POSITION
+    reset = _ONCE if not changes or "page" in changes else (*_ONCE, *_POSITION)
     query = [
         (name, value)
         for name, value in request.args.items(multi=True)

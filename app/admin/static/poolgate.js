@@ -212,5 +212,6 @@ function select(form, changed) {
   if (changed && changed === every) for (const row of rows) row.checked = every.checked;
   const number = rows.filter((row) => row.checked).length;
   if (every) { every.checked = number > 0 && number === rows.length; every.indeterminate = number > 0 && number < rows.length; }
+  for (const whole of form.querySelectorAll("[data-whole]")) whole.hidden = true;
   form.querySelector("[data-selected]").textContent = `${number} selected`;
 }

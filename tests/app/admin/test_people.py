@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.stores.records.operators import Role
+from app.stores.records.operators import Role, SignInPolicy
 from tests.support.admin import PASSWORD, Visitor, audited, turn_on_second_factor
 
 AT = "/admin/security/operators"
@@ -61,6 +61,14 @@ class TestChanges:
         assert services.operator_stores.operators.find("bea").second_factor
         assert inside.send(f"{AT}/bea/second-factor", {"password": PASSWORD}).status_code == 303
         assert not services.operator_stores.operators.find("bea").second_factor
+
+    def test_a_required_second_factor_that_is_missing(self, inside, bea, services):
+        turn_on_second_factor(services, "ann")
+        assert "required, not set up" not in inside.get(AT).text
+
+        services.operator_stores.policy.put(SignInPolicy(second_factor_required=True))
+
+        assert inside.get(AT).text.count("required, not set up") == 1
 
     def test_the_sessions_of_another(self, app, inside, bea):
         other = Visitor(app)

@@ -67,9 +67,10 @@ class TestOperators:
         turn_on_second_factor(services, ann)
         assert not services.operator_stores.operators.authenticate("ann", PASSWORD, "")
 
-        assert poolgate("admin totp-off ann").exit_code == 0
+        assert poolgate("admin totp-off ann").stdout == "Turned off the second factor of 'ann'.\n"
 
         assert services.operator_stores.operators.authenticate("ann", PASSWORD, "")
+        assert poolgate("admin totp-off ann").stdout == "'ann' has no second factor.\n"
 
     def test_a_second_factor_is_required(self, poolgate, services):
         assert poolgate("admin policy").stdout == "A second factor is optional.\n"

@@ -81,6 +81,14 @@ class TestChanging:
         limits = [found[name].limits[0] for name in ("k1", "k2")]
         assert {limit.label for limit in limits} == {"$5.00 per day"}
         assert limits[0].id != limits[1].id
+
+        page = confirmed(
+            inside, "limit", "k2", "k10", limit_1_amount="7", limit_1_unit="usd", limit_1_period="day"
+        )
+        assert page.status_code == 200
+        assert "2 keys were changed." in page.text
+        assert page.text.count("these limits count the same") == 1
+        assert ">k10</a>" not in page.text
         confirmed(inside, "team", "k1", team="")
         assert keys(services)["k1"].team == ""
 

@@ -173,11 +173,14 @@ class TestTemplate:
     def test_rows_are_changed_together(self, app: Flask) -> None:
         source = (
             '{{ lists.select_all("bulk") }}{{ lists.select_row("bulk", "ann", "key ann") }}'
-            '{{ lists.bulk_bar("bulk", "/keys/bulk", [("off", "Off"), ("remove", "Remove", "danger")], 9) }}'
+            '{{ lists.bulk_bar("bulk", "/keys/bulk", [("off", "Off"), ("remove", "Remove", "danger")], '
+            "pages) }}"
         )
-        html = drawn(app, "/keys?q=a", source)
+        html = drawn(app, "/keys?q=a", source, pages=Pages(1, 9))
 
         assert 'value="ann" form="bulk" aria-label="Select key ann"' in html
         assert '<button name="do" value="remove" class="danger">Remove</button>' in html
         assert 'name="back" value="/keys?q=a"' in html
+        assert '<label class="choice all" data-whole>' in html  # hidden by the script: one page has all rows
         assert "all 9 that match" in html
+        assert "data-whole" not in drawn(app, "/keys?q=a", source, pages=Pages(1, 90))

@@ -143,6 +143,7 @@ def test_a_refused_selection_has_no_figures(
 
     assert not [part for part in ("<table", "<figure", "Usage by", "CSV</a>", "$") if part in page]
     assert [f'value="{one}"' for one in typed if f'value="{one}"' not in page] == []
+    assert "format" not in page.partition('<form class="toolbar"')[2].partition("</form>")[0]
 
 
 def test_csv(inside: Visitor, key_ids: dict[str, str]) -> None:
