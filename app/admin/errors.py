@@ -11,7 +11,8 @@ from flask import Flask, Response, make_response, render_template, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from app.admin.guard import API_ROOT
+from app.admin.guard import API_ROOT, SIGN_IN
+from app.admin.unhandled_forms import read_unhandled_form
 from app.errors import GatewayError, InvalidRequest, NotFound, error_for_status, internal_error
 from app.stores.secrets import UnreadableSecret
 from schemas.validation_errors import first_error
@@ -57,7 +58,8 @@ def envelope(error: GatewayError) -> Response:
 
 
 def _page(error: GatewayError) -> Response:
-    return make_response(render_template("error.html", error=error))
+    unhandled = read_unhandled_form(error)
+    return make_response(render_template("error.html", error=error, unhandled=unhandled, sign_in_url=SIGN_IN))
 
 
 def _invalid(error: ValidationError) -> InvalidRequest:

@@ -24,7 +24,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from markupsafe import Markup
 
 from app import administration
-from app.admin import sessions
+from app.admin import sessions, unhandled_forms
 from app.admin.services import services
 from app.errors import (
     ForgedRequest,
@@ -141,7 +141,7 @@ def check_form() -> None:
         _csrf.protect()
     except CSRFError:
         raise ForgedRequest(
-            "The form does not belong to your current session and was rejected: go back, reload, send again"
+            "The form does not belong to your current session and was rejected: open its page again"
         ) from None
 
 
@@ -176,17 +176,25 @@ def _caller_context() -> dict[str, object]:
 
 
 def _require_session() -> Any:
+    unhandled_forms.begin()
     refused = _redirect_unless_signed_in()
     if refused is None and request.method not in SAFE_METHODS:
         check_form()  # receives the body, which may take until the session has ended or the role has changed
         refused = _redirect_unless_signed_in()
+    unhandled_forms.begin_view()
     return refused
 
 
 def _redirect_unless_signed_in() -> Any:
-    """Return a redirect to the sign-in page, None for a session. Raises RoleNotAllowed."""
+    """
+    Return a redirect to the sign-in page, None for a session.
+
+    Raises RoleNotAllowed, and NotSignedIn for a form that one of our own pages has sent.
+    """
     active = sessions.current()
     if active is None:
+        if request.method == "POST" and unhandled_forms.is_from_own_page():
+            raise NotSignedIn("Your session has ended")
         return redirect(_sign_in_address(), 303)
     _set_caller(active, Via.PAGE)
     if active.lacks_second_factor and request.endpoint != SET_UP_SECOND_FACTOR:

@@ -7,9 +7,11 @@ from typing import Any
 from flask import Blueprint, g, redirect, request, url_for
 
 from app import administration
+from app.admin import unhandled_forms
 from app.admin.guard import SAFE_METHODS, check_form
 from app.admin.services import services
 from app.admin.sessions import address
+from app.errors import NotSignedIn
 from app.holders import sessions
 from app.operations.service import AdminOperations
 from app.stores.records.api_keys import ApiKey
@@ -40,11 +42,15 @@ def operations() -> AdminOperations:
 
 
 def _require_session() -> Any:
+    unhandled_forms.begin()
     key = sessions.current()
     if key is not None and request.method not in SAFE_METHODS:
         check_form()  # receives the body, which may take until the session has ended
         key = sessions.current()
+    if key is None and request.method == "POST" and unhandled_forms.is_from_own_page():
+        raise NotSignedIn("Your session has ended")
     if key is None:
         return redirect(url_for(SIGN_IN), 303)
+    unhandled_forms.begin_view()
     g.holder, g.pool = key, key.pool
     return None

@@ -10,7 +10,7 @@ from flask import render_template
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
-from app.errors import GatewayError, InvalidRequest, NotFound
+from app.errors import GatewayError, InvalidRequest, NotFound, StoreError
 from schemas.bounds import parse_integer
 
 ErrorPath = tuple[str | int, ...]  # of an item in the data that a form was read into: ("headers", "Host")
@@ -102,9 +102,15 @@ class Form:
 
     @contextmanager
     def collect_errors(self) -> Iterator[None]:
-        """Record validation errors that are raised in the block, and continue after it."""
+        """
+        Record validation errors that are raised in the block, and continue after it.
+
+        A failure of the store is raised: the block may have saved something before it.
+        """
         try:
             yield
+        except StoreError:
+            raise
         except ValidationError as error:
             for path, message in _flatten(error.messages):
                 self.add_error(self._field_at(path), message)
