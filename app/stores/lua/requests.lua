@@ -145,6 +145,13 @@ local function shares(entry)
   return result
 end
 
+-- Records when a request of its key ended: an entry may be written long after, or after those of newer requests.
+local function note_last_use(entry, now)
+  local ended_ms = math.min(entry.at_ms + (entry.total_ms or 0), now)
+  local newest = redis.call('HGET', LAST_USED, entry.key)
+  if ended_ms > (tonumber(newest) or 0) then redis.call('HSET', LAST_USED, entry.key, ended_ms) end
+end
+
 -- Writes one ledger entry and adds it to its hour, its day and the totals of its key. *present* is an account
 -- known to exist.
 local function write_entry(entry, reason, present)
@@ -163,7 +170,7 @@ local function write_entry(entry, reason, present)
     add_to_rollup('d', entry.day_ms, SHORTEST_DAY_MS, prefix, share, now, counted)
   end
   add_to_totals(used_key(entry.key), '', entry)
-  if entry.source ~= 'corrected' then redis.call('HSET', LAST_USED, entry.key, now) end
+  note_last_use(entry, now)
   count_attempts(by_account, present)
   if rolled and entry.attempts then count_streaks(entry) end
   return id

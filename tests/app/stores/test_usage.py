@@ -134,26 +134,52 @@ class TestLastTimes:
         for key in ("k", "other", "open"):
             store.key(key)
             store.admit(f"q-{key}", key=key)
-        first = store.settle("q-k", key="k")
-        second = store.settle("q-other", key="other", status=502)
+        store.advance(2000)
+        store.settle("q-k", key="k", at_ms=START_MS, total_ms=1500)
+        store.settle("q-other", key="other", status=502, at_ms=START_MS, total_ms=200)
 
         times = repository.last_times(POOL, ["k", "other", "open", "gone"])
 
-        assert times == {key: int(entry[:13]) / 1000 for key, entry in (("k", first), ("other", second))}
+        assert times == {"k": (START_MS + 1500) / 1000, "other": (START_MS + 200) / 1000}
         assert repository.last_times(POOL, []) == {}
 
-    def test_a_late_correction_is_no_use(self, store: StoreOfTest, repository: UsageRepository) -> None:
+    def test_a_settlement_long_after_the_request(
+        self, store: StoreOfTest, repository: UsageRepository
+    ) -> None:
+        """The time of the request counts, not that of an outage's end; it is never replaced by an earlier one."""
+        store.key("k")
+        for request, delay in (("old", 0), ("new", 5000)):
+            store.advance(delay)
+            store.admit(request)
+        store.advance(1000)
+        store.settle("new", at_ms=START_MS + 5000, total_ms=1000)
+        store.advance(DAY_MS)
+
+        store.settle("old", at_ms=START_MS, total_ms=3000)
+
+        assert repository.last_times(POOL, ["k"]) == {"k": (START_MS + 6000) / 1000}
+
+    def test_a_clock_that_is_ahead(self, store: StoreOfTest, repository: UsageRepository) -> None:
+        """A use is never later than the present."""
+        store.key("k")
+        store.admit("q")
+
+        entry = store.settle("q", at_ms=START_MS, total_ms=10**14)
+
+        assert repository.last_times(POOL, ["k"]) == {"k": int(entry[:13]) / 1000}
+
+    def test_an_expired_lease(self, store: StoreOfTest, repository: UsageRepository) -> None:
+        """The request began then; its late settlement corrects when it ended."""
         store.key("k")
         store.admit("q", output_tokens=30)
         store.advance(10 * TTL_MS)
         store.admit("next")
-        assert list(repository.last_times(POOL, ["k"])) == ["k"]  # when its lease expired
-        store.client.hset(keys.last_used(POOL), "k", 1000)
+        assert repository.last_times(POOL, ["k"]) == {"k": START_MS / 1000}
 
-        store.settle("q", output_tokens=3)
+        store.settle("q", output_tokens=3, at_ms=START_MS, total_ms=700)
 
         assert store.rows()[-1]["source"] == "corrected"
-        assert repository.last_times(POOL, ["k"]) == {"k": 1.0}
+        assert repository.last_times(POOL, ["k"]) == {"k": (START_MS + 700) / 1000}
 
     def test_of_a_removed_key(self, store: StoreOfTest, repository: UsageRepository) -> None:
         store.key("k", name="ann", digest="d")
