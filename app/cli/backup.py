@@ -6,6 +6,7 @@ import re
 import secrets
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -206,7 +207,8 @@ def _public(pools: dict[str, dict[str, int]]) -> list[dict[str, object]]:
 
 
 def _with_long_timeout(services: Services) -> Scripts:
-    return Scripts(make_client(services.settings.redis_url, STEP_TIMEOUT_SECONDS), kinds=SCRIPT_KINDS)
+    scripts = Scripts(make_client(services.settings.redis_url, STEP_TIMEOUT_SECONDS), kinds=SCRIPT_KINDS)
+    return click.get_current_context().with_resource(closing(scripts))
 
 
 def _new_passphrase(variable: str | None) -> str:

@@ -214,7 +214,7 @@ def _cost(redis_url: str | None, key: str, response: _Response) -> str:
     if not pool or not response.request_id:
         return ""
     with suppress(StoreError, PrivateServerError, click.UsageError):
-        entries = connect(redis_url, os.environ).ledger.entries
+        entries = connect(settings_for(redis_url, os.environ)).ledger.entries
         deadline = time.monotonic() + ENTRY_SECONDS
         while time.monotonic() < deadline:
             if (entry := entries.find(pool, response.request_id)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import closing
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -78,6 +79,7 @@ def _query_store(ctx: click.Context, read: Callable[[NameRepository], list[str]]
     try:
         settings = Settings.from_environment({**os.environ, **({"REDIS_URL": named} if named else {})})
         client = make_client(settings.redis_url or private_server.url(settings.home), TIMEOUT_SECONDS)
-        return failures.call_within(TIMEOUT_SECONDS, lambda: read(NameRepository(Scripts(client))))
+        with closing(client):
+            return failures.call_within(TIMEOUT_SECONDS, lambda: read(NameRepository(Scripts(client))))
     except (ConfigError, StoreUnavailable):
         return []

@@ -12,10 +12,12 @@ from app.cli.gateways import FoundGateway, check_gateways, find_gateways
 from app.cli.listing import has_colours, terminal_width
 from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, printable, show_json, show_list, store_failure, table
+from app.config import Settings
 from app.errors import StoreUnavailable
 from app.operations.diagnostic import Diagnostic, Level
 from app.operations.doctor import STORE_FIX, check_machine
 from app.stores.private_server import PrivateServerError
+from app.wiring import Services
 
 RULES = ("retries", "fields", "states")
 
@@ -38,7 +40,7 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
         _show_rules(rules, as_json)
         return
     settings = settings_for(redis_url, os.environ)
-    findings, store_failed = find_problems(redis_url, pool, find_gateways(settings))
+    findings, services = find_problems(settings, pool, find_gateways(settings))
     if as_json:
         show_list([finding.public() for finding in findings])
     elif findings and terminal_width() is not None:
@@ -48,7 +50,7 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
         click.echo(table(("", "WHERE", "WHAT", "REMEDY"), rows))
     else:
         click.echo("No problems found.")
-    if store_failed:
+    if services is None:
         raise click.exceptions.Exit(STORE_UNAVAILABLE)
     if any(finding.level == Level.WRONG for finding in findings):
         raise click.exceptions.Exit(REFUSED)
@@ -65,18 +67,18 @@ def _block(finding: Diagnostic) -> str:
 
 
 def find_problems(
-    redis_url: str | None, pool: str | None, gateways: Sequence[FoundGateway]
-) -> tuple[list[Diagnostic], bool]:
-    """Return the problems, and whether the store failed; then only problems of this machine are known."""
-    settings = settings_for(redis_url, os.environ)
+    settings: Settings, pool: str | None, gateways: Sequence[FoundGateway]
+) -> tuple[list[Diagnostic], Services | None]:
+    """Return the problems and the services; without a store, those of this machine and None."""
     serving = check_gateways(settings, gateways)
     try:
-        return [*serving, *connect(redis_url, os.environ).doctor.check(pool)], False
+        services = connect(settings)
+        return [*serving, *services.doctor.check(pool)], services
     except PrivateServerError as error:
         what = str(error)
     except StoreUnavailable as error:
         what = store_failure(error)
-    return [*serving, *check_machine(settings), Diagnostic(Level.WRONG, "redis", what, STORE_FIX)], True
+    return [*serving, *check_machine(settings), Diagnostic(Level.WRONG, "redis", what, STORE_FIX)], None
 
 
 def _show_rules(name: str, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
@@ -135,7 +136,7 @@ def with_store(run: Callable[..., None]) -> Callable[..., None]:
     @wraps(run)
     def command(redis_url: str | None, **options: Any) -> None:
         check_listing(click.get_current_context(), as_json=options["as_json"])
-        services = connect(redis_url, os.environ)
+        services = connect(settings_for(redis_url, os.environ))
         if options.get("pool"):
             use_zone(services, options["pool"])
         run(services, **options)
@@ -143,20 +144,20 @@ def with_store(run: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
+def connect(settings: Settings) -> Services:
     """
-    Return services on the Redis of *redis_url* or *environ*, else on the private server.
+    Return services on the Redis of *settings*, else on the private server, until the command ends.
 
     Commands wait at most START_SECONDS for an unavailable store, and at most STORE_TIMEOUT_SECONDS for each
     later reply. Raises ConfigError, PrivateServerError, StoreUnavailable, or click.UsageError for a malformed
     URL or key.
     """
-    settings = settings_for(redis_url, environ)
     settings = replace(settings, redis_url=private_server.redis_url(settings, START_SECONDS))
     try:
         services = build(settings, store_timeout_seconds=STORE_TIMEOUT_SECONDS)
     except ValueError:  # its message may contain a password
         raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
+    click.get_current_context().with_resource(closing(services.scripts))
     failures.check_reachable(services.scripts, START_SECONDS)
     return services
 

@@ -12,7 +12,7 @@ import click
 from app.cli.command import Command, example
 from app.cli.doctor import find_problems
 from app.cli.gateways import START_ONE, FoundGateway, find_gateways, store_address, uses_private_store
-from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
+from app.cli.options import json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
 from app.config import Settings
 from app.formatting import count, counted
@@ -51,8 +51,7 @@ def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
     """
     settings = settings_for(redis_url, os.environ)
     gateways = find_gateways(settings)
-    problems, store_failed = find_problems(redis_url, pool, gateways)
-    services = None if store_failed else connect(redis_url, os.environ)
+    problems, services = find_problems(settings, pool, gateways)
     if services is not None and pool is not None:
         services.pools.check(pool)
     names = services.pools.names() if services is not None else []
@@ -62,18 +61,21 @@ def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
     if as_json:
         shown = [{**asdict(one.gateway), "ready": one.is_ready} for one in gateways]
         public = [problem.public() for problem in problems]
-        answers = {"address": store, "answers": not store_failed}
+        answers = {"address": store, "answers": services is not None}
         show_json(
             {"gateways": shown, "store": answers, "pools": list(map(asdict, pools)), "problems": public}
         )
     else:
-        lines = [*_gateway_lines(gateways, settings), ("Store", problems[-1].what if store_failed else store)]
+        lines = [
+            *_gateway_lines(gateways, settings),
+            ("Store", problems[-1].what if services is None else store),
+        ]
         lines += [line for one in pools for line in _pool_lines(one)]
         if len(names) > MAX_POOLS and pool is None:
             lines.append(("", f"and {counted(len(names) - MAX_POOLS, 'more pool')}: see --pool"))
         lines.append(("Problems", _problem_text(problems, wrong)))
         click.echo(pairs(lines))
-    if store_failed:
+    if services is None:
         raise click.exceptions.Exit(STORE_UNAVAILABLE)
     if wrong:
         raise click.exceptions.Exit(REFUSED)

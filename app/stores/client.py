@@ -122,7 +122,7 @@ def _client_for(url: str, timeout_seconds: float) -> Any:
     pool = redis.BlockingConnectionPool.from_url(
         url, max_connections=MAX_CONNECTIONS, timeout=timeout_seconds, **options
     )
-    return StoreClient(connection_pool=pool)
+    return StoreClient.from_pool(pool)  # which `close` closes as well
 
 
 class _ClusterAtFirstUse:

@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -119,5 +120,5 @@ def check_reachable(scripts: Scripts, seconds: float) -> None:
 
 def check_writable(url: str, seconds: float) -> None:
     """Raise StoreUnavailable unless something can be written to the store at *url*."""
-    client = make_client(url, seconds)
-    call_within(seconds, lambda: client.set(PROBE, "1", px=PROBE_MS))
+    with closing(make_client(url, seconds)) as client:
+        call_within(seconds, lambda: client.set(PROBE, "1", px=PROBE_MS))

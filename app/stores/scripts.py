@@ -133,6 +133,10 @@ class Scripts:
         self._sources = {name: source(name, clock, kinds) for name in PARTS}
         self._digests = {name: _digest(text) for name, text in self._sources.items()}
 
+    def close(self) -> None:
+        """Close the connections to Redis."""
+        self.client.close()
+
     def run(self, operation: str, pool: str, *args: Any) -> Any:
         """
         Run *operation* on *pool* and return the reply of Redis.
