@@ -121,7 +121,7 @@ def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> C
     if not choice["account"]:
         choice["why"] = "no account was available"
         return choice
-    choice["why"] = explanations.selection(choice, _place(score, decision))
+    choice["why"] = explanations.selection(choice, place_of(score, decision))
     return choice
 
 
@@ -163,7 +163,7 @@ def _candidate(
     """Return {score, why}; the score is None if it was not compared."""
     compared: float | None = None
     if score is not False:
-        place = _place(score, decision)
+        place = place_of(score, decision)
         if place == "policy":
             compared = score
         elif reason in ("", "higher score"):
@@ -171,7 +171,7 @@ def _candidate(
     return {"score": compared, "why": explanations.candidate(is_chosen, reason, score or None, chosen_score)}
 
 
-def _place(score: float | None, decision: Json) -> str:
+def place_of(score: float | None, decision: Json) -> str:
     """
     Return where *score* puts an account: `test`, `last`, or `policy` for all others.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any
 
+import orjson
 import pytest
 
+from app.accounts.pools import POLICY_DESCRIPTIONS
 from app.errors import NotFound
+from app.ledger.choices import place_of
 from app.ledger.explain import RequestExplainer
 from app.ledger.index import LedgerIndex
 from app.stores import keys
@@ -15,6 +19,13 @@ from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.refusals import RefusalRepository
 from tests.support.store import START_MS, StoreOfTest
 
+SCORE_AND_TEST = (
+    (resources.files("app.stores") / "lua" / "policy.lua").read_text()
+    + """
+local result = score(ARGV[1], cjson.decode(ARGV[2]))
+return { string.format('%.17g', result), is_test(result) and 1 or 0 }
+"""
+)
 SPENT = {
     "state": "window_spent",
     "reason": "usage_limit_reached",
@@ -339,3 +350,16 @@ def test_an_account_whose_test_was_due(store: StoreOfTest, policy: str) -> None:
     assert [each["score"] for each in choice["candidates"]] == [None] * len(choice["candidates"])
     assert choice["candidates"][0]["why"] in ("chosen", "being tested")
     assert choice["why"] == "it was due to be tested again, and goes first; 1 of 1 parallel requests"
+
+
+@pytest.mark.parametrize("policy", POLICY_DESCRIPTIONS)
+def test_scores_are_read_as_they_are_made(redis_client: Any, policy: str) -> None:
+    """The place that a score of `policy.lua` stands for is the one that its account has."""
+    numbers = {"pass": 12.5, "in_flight": 3, "weight": 7, "spare": 0.5, "reset_ms": START_MS}
+    for group in (0, 1, 5):
+        for state, place in (({}, "policy"), ({"probe": True}, "test"), ({"unproven": True}, "last")):
+            account = orjson.dumps(numbers | {"group": group} | state)
+            scored = redis_client.eval(SCORE_AND_TEST, 0, policy, account)
+
+            assert place_of(float(scored[0]), {"policy": policy}) == place, (group, state)
+            assert bool(scored[1]) == (place == "test")
