@@ -39,7 +39,12 @@ def payload(max_bytes: int = MAX_BYTES) -> Any:
 
 
 def _check_names(sent: bytes) -> None:
-    """Raise InvalidRequest where an object in JSON has a field twice: parsers take the last one silently."""
+    """
+    Raise InvalidRequest where an object in JSON has a field twice: parsers take the last one silently.
+
+    The values are those of orjson, which has no such check; this decoder accepts numbers and characters that
+    it refuses (`NaN`, 1e400, half a surrogate pair), so it only compares names.
+    """
     with suppress(RecursionError):  # nested deeper than any field of a schema may be
         _OBJECTS.decode(sent.decode())
 

@@ -146,7 +146,7 @@ class TestLastTimes:
     def test_a_settlement_long_after_the_request(
         self, store: StoreOfTest, repository: UsageRepository
     ) -> None:
-        """The time of the request counts, not that of an outage's end; it is never replaced by an earlier one."""
+        """The time of the request counts, not the end of the outage; an earlier one never replaces it."""
         store.key("k")
         for request, delay in (("old", 0), ("new", 5000)):
             store.advance(delay)
