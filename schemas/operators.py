@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from schemas.fields import Flag, Text
+from schemas.fields import Text
 from schemas.names import AdminSchema
 
 
 class OperatorChange(AdminSchema):
     role = Text(required=True)  # owner, admin or viewer
-
-
-class SignInPolicyChange(AdminSchema):
-    second_factor_required = Flag(required=True)
 
 
 class InvitationInput(AdminSchema):

@@ -93,7 +93,6 @@ BODIES: dict[str, Json] = {
     "POST /teams/{name}/limits": {"limit": "90 usd/month", "model": "gpt-*", "mode": "strict"},
     "PATCH /teams/{name}/limits/{limit_id}": {"limit": "1000 requests/day", "mode": "balanced"},
     "PATCH /operators/{name}": {"role": "viewer"},
-    "PATCH /sign-in-policy": {"second_factor_required": False},
     "POST /invitations": {"role": "viewer", "expires": "1h", "label": "bea"},
     "POST /apply": {"document": {"teams": [{"name": "new"}]}, "secrets": {"VARIABLE": "value"}},
     "POST /import/accounts": {"content": {"tokens": TOKENS, "last_refresh": "2026-01-31"}, "name": "new"},

@@ -67,7 +67,6 @@ BODIES: dict[str, Schema] = {
     "api.imports.litellm": imports.LITELLM_INPUT,
     "api.imports.import_accounts": imports.SIGN_INS_INPUT,
     "api.operators.change": operators.OPERATOR_CHANGE,
-    "api.sign_in_policy.change_policy": operators.POLICY_CHANGE,
     "api.invitations.invite": operators.INVITATION_INPUT,
 }
 QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
@@ -87,7 +86,7 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.openapi.show": inputs.NO_QUERY,
     **{f"api.operators.{name}": inputs.NO_QUERY for name in ("index", "show", "change", "remove")},
     **{f"api.operators.{name}": inputs.NO_QUERY for name in ("sessions", "end_sessions")},
-    **{f"api.sign_in_policy.{name}": inputs.NO_QUERY for name in ("policy", "change_policy")},
+    "api.sign_in_policy.policy": inputs.NO_QUERY,
     **{f"api.invitations.{name}": inputs.NO_QUERY for name in ("open_invitations", "invite", "revoke")},
     "api.setup.apply": setup.APPLY_QUERY,
     "api.setup.dump": setup.DUMP_QUERY,

@@ -12,15 +12,14 @@ from app.admin.services import services
 from app.durations import parse_duration
 from app.operations.operators import OperatorOperations
 from app.operators.operators import INVITATION
-from app.stores.records.operators import Role, SignInPolicy, checked_role, normalize_name
-from schemas.operators import InvitationInput, OperatorChange, SignInPolicyChange
+from app.stores.records.operators import Role, checked_role, normalize_name
+from schemas.operators import InvitationInput, OperatorChange
 
 bp = Blueprint("operators", __name__, url_prefix="/operators")
 policy_bp = Blueprint("sign_in_policy", __name__, url_prefix="/sign-in-policy")
 invitations_bp = Blueprint("invitations", __name__, url_prefix="/invitations")
 
 OPERATOR_CHANGE, INVITATION_INPUT = OperatorChange(), InvitationInput()
-POLICY_CHANGE = SignInPolicyChange()
 
 
 @bp.get("")
@@ -87,19 +86,9 @@ def end_sessions(name: str) -> Response:
 @policy_bp.get("")
 @requires(Role.OWNER)
 def policy() -> Response:
-    """Get what is required of operators who sign in."""
+    """Get what is required of operators who sign in. Owners change it on a page, with their password."""
     inputs.query(inputs.NO_QUERY)
     return json_response(services().operator_stores.policy.current().public())
-
-
-@policy_bp.patch("")
-@requires(Role.OWNER)
-def change_policy() -> Response:
-    """Require a second factor of operators who sign in with a password, or no longer."""
-    inputs.query(inputs.NO_QUERY)
-    changed = SignInPolicy(**inputs.body(POLICY_CHANGE))
-    _operations().set_policy(changed, operator=operator())
-    return json_response(changed.public())
 
 
 @invitations_bp.get("")

@@ -28,7 +28,6 @@ OF_OWNERS = {
     "people.unlink",
     "people.remove",
     "api.sign_in_policy.policy",
-    "api.sign_in_policy.change_policy",
     "api.operators.index",
     "api.operators.show",
     "api.operators.change",

@@ -64,7 +64,6 @@ def test_bodies(full, app, endpoint):
     fine = {"name": "n", "kind": "openai", "credential": "sk", "limit": "1 requests/day", "address": "x"}
     fine |= {"input": 1, "output": 1, "auth_json": {}, "steps": [[{"model": "m"}]], "url": "http://h/"}
     fine |= {"document": {}, "config": {}, "content": {}, "role": "viewer", "names": ["n"], "do": "remove"}
-    fine |= {"second_factor_required": False}
     least = {
         field.data_key or name: fine[name] for name, field in schema.load_fields.items() if field.required
     }
