@@ -3,177 +3,32 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import click
 
 from app.cli import complete
 from app.cli.clock import moment, utc_option
 from app.cli.command import Group, LazyCommand, example
+from app.cli.key_output import show_secret, warn
+from app.cli.key_settings import create_key, set_key
 from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
-from app.cli.options import (
-    Decorator,
-    checked,
-    confirm,
-    in_pool,
-    key_filters,
-    names_option,
-    operations,
-    with_store,
-    yes_option,
-)
-from app.cli.output import limit_texts, report, show_json, show_list
+from app.cli.options import confirm, in_pool, key_filters, operations, with_store, yes_option
+from app.cli.output import limit_texts, report, show_list
 from app.durations import parse_duration
 from app.formatting import names_or_all, natural
-from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyFilter, KeyView, label_texts
-from app.stores.records.api_keys import ApiKey, CutPolicy
-from app.stores.records.limits import Limit
+from app.stores.records.api_keys import ApiKey
 from app.wiring import Services
-from schemas.api_keys import KeyChange, KeyInput
-from schemas.bounds import parse_integer
 from schemas.key_labels import label_filters
 
-owner_option = click.option("--owner", metavar="TEXT", help="Who is responsible for it; '' for none.")
-
-
-def label(text: str) -> tuple[str, str]:
-    """Read `env=prod` as (name, value). Raises click.BadParameter."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise click.BadParameter("a label is like env=prod")
-    return name.strip(), value.strip()
-
-
-def _labels_once(
-    _context: click.Context, option: click.Parameter, labels: tuple[tuple[str, str], ...]
-) -> tuple[tuple[str, str], ...]:
-    """Return *labels*. Raises click.BadParameter if a name is given twice."""
-    names = [name for name, _ in labels]
-    for name in names:
-        if names.count(name) > 1:
-            raise click.BadParameter(f"names '{name}' twice", param=option)
-    return labels
-
-
-def label_option(help_text: str) -> Decorator:
-    return click.option(
-        "--label",
-        "labels",
-        type=label,
-        multiple=True,
-        metavar="NAME=VALUE",
-        callback=_labels_once,
-        help=help_text,
-    )
-
-
-ON_CUT = click.Choice([policy.value for policy in CutPolicy])
 HEADS = ("NAME", "TEAM", "OWNER", "STATE", "EXPIRES", "MODELS", "ACCOUNTS", "LIMITS", "LABELS")
 
 
 @click.group("key", cls=Group)
 def key_group() -> None:
     """Manage API keys, which callers present. Changes take effect immediately."""
-
-
-@key_group.command(
-    "create",
-    epilog=example(
-        "poolgate key create --name ann --limit '1000000 total_tokens/day' --expires 2027-01-01",
-        "KEY=$(poolgate key create --name ci --models gpt-5-mini --limit '20 parallel_requests')",
-        "poolgate key create --name bob --team research --owner bob@example.com --label env=prod",
-        'poolgate key create --name eve --sha256 $(printf %s "$OLD_KEY" | sha256sum | cut -c -64)',
-        "poolgate key create --name batch --queue-seconds 300",
-    ),
-)
-@click.option("--name", required=True, help="1 to 64 letters, digits or . _ - @ +")
-@names_option("--models", "Models it may use; all by default.")
-@names_option("--accounts", "Names of the accounts it may use; all by default.", complete.accounts)
-@click.option(
-    "--limit",
-    "limits",
-    type=checked(parse_limit),
-    metavar="LIMIT",
-    multiple=True,
-    help="Such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'. May be repeated.",
-)
-@click.option(
-    "--on-cut",
-    type=ON_CUT,
-    help="When a stream breaks off: end with an error, or restart on another account.",
-)
-@click.option(
-    "--output-tokens",
-    type=int,
-    metavar="N",
-    help="Default maximum output of requests that set none; strict limits then reserve less.",
-)
-@click.option("--raw", is_flag=True, help="Allow responses to include the raw upstream request and response.")
-@click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
-@click.option(
-    "--queue-seconds",
-    type=int,
-    metavar="SECONDS",
-    help="How long its requests wait for an account when all are busy; the pool's value by default.",
-)
-@click.option(
-    "--weight",
-    type=int,
-    metavar="N",
-    help="Its share of the tokens while requests wait [1]: a key with 3 gets three times as many.",
-)
-@click.option(
-    "--team",
-    metavar="TEAM",
-    shell_complete=complete.teams,
-    help="Its team, whose limits apply as well. Without --limit it gets the team's limits for new keys.",
-)
-@click.option(
-    "--sha256",
-    metavar="HEX",
-    help="SHA-256 of a key that another gateway made, sk-… of 20 to 256 characters; in pool default only.",
-)
-@owner_option
-@label_option("A label, such as env=prod. May be repeated.")
-@in_pool
-@with_store
-def create_key(
-    services: Services,
-    as_json: bool,
-    pool: str,
-    limits: tuple[Limit, ...],
-    labels: tuple[tuple[str, str], ...],
-    **fields: Any,
-) -> None:
-    """
-    Create an API key and print it. It cannot be shown again: only its SHA-256 is stored.
-
-    Only the key goes to standard output, everything else to standard error.
-    """
-    fields["labels"] = dict(labels) or None
-    changes = KeyInput().load({name: value for name, value in fields.items() if value is not None})
-    key, secret = operations(services).api_keys.create(pool, changes, limits)
-    if secret or as_json:
-        _show_secret(as_json, key, secret, f"Key '{key.name}' in pool '{pool}', shown only once:")
-    else:
-        click.echo(f"Key '{key.name}' in pool '{pool}' is the one with this SHA-256.", err=True)
-    _warn(key.name, operations(services).api_keys.find_warnings(pool, key))
-
-
-def _warn(name: str, warnings: list[str]) -> None:
-    for warning in warnings:
-        click.echo(f"Warning: key '{name}': {warning}.", err=True)
-
-
-def _show_secret(as_json: bool, key: ApiKey, secret: str, heading: str) -> None:
-    if as_json:
-        show_json({"key": secret, **key.public()})
-    else:
-        click.echo(heading, err=True)
-        click.echo(secret)
 
 
 @key_group.command(
@@ -222,93 +77,6 @@ def _row(view: KeyView) -> tuple[object, ...]:
     )
 
 
-@key_group.command(
-    "set",
-    epilog=example(
-        "poolgate key set ann --models gpt-5,gpt-5-mini --expires 2027-01-01",
-        "poolgate key set ann --all-models --expires never --on-cut restart",
-        "poolgate key set ann --team research --owner ann@example.com --label env=prod --label tier=",
-        "poolgate key set ann --weight 3 --queue-seconds default",
-    ),
-)
-@click.argument("name", shell_complete=complete.api_keys)
-@names_option("--models", "Models it may use.")
-@click.option("--all-models", is_flag=True, help="Allow every model.")
-@names_option("--accounts", "Names of the accounts it may use.", complete.accounts)
-@click.option("--all-accounts", is_flag=True, help="Allow every account.")
-@click.option(
-    "--on-cut",
-    type=ON_CUT,
-    help="What to do when a stream breaks off.",
-)
-@click.option(
-    "--output-tokens", type=int, metavar="N", help="Default maximum output of requests that set none."
-)
-@click.option(
-    "--raw/--no-raw",
-    default=None,
-    help="Whether responses may include the raw upstream request and response.",
-)
-@click.option("--expires", metavar="DATE", help="2027-01-01, a date with a time, or `never`.")
-@click.option(
-    "--queue-seconds",
-    metavar="SECONDS",
-    help="How long its requests wait for an account when all are busy; `default`: the pool's value.",
-)
-@click.option("--weight", type=int, metavar="N", help="Its share of the tokens while requests wait.")
-@click.option(
-    "--team", metavar="TEAM", shell_complete=complete.teams, help="Its team, from its next request on."
-)
-@click.option("--no-team", is_flag=True, help="Take it out of its team.")
-@owner_option
-@label_option("Set a label, such as env=prod, or remove it: env=. Others stay. May be repeated.")
-@in_pool
-@with_store
-def set_key(
-    services: Services,
-    as_json: bool,
-    pool: str,
-    name: str,
-    all_models: bool,
-    all_accounts: bool,
-    expires: str | None,
-    no_team: bool,
-    labels: tuple[tuple[str, str], ...],
-    **fields: Any,
-) -> None:
-    """Change the permissions of the key NAME. Its limits are changed by `poolgate key limit`."""
-    for field, every in (("models", all_models), ("accounts", all_accounts)):
-        if every and fields[field] is not None:
-            raise click.UsageError(f"Give one of --{field} and --all-{field}")
-        fields[field] = [] if every else fields[field]
-    fields = {field: value for field, value in fields.items() if value is not None}
-    if expires is not None:
-        fields["expires"] = None if expires == "never" else expires
-    if "queue_seconds" in fields:
-        fields["queue_seconds"] = _seconds_or_default(fields["queue_seconds"])
-    if no_team:
-        if "team" in fields:
-            raise click.UsageError("Give one of --team and --no-team")
-        fields["team"] = None
-    if labels:
-        changed = {**dict(services.api_keys.find(pool, name).labels), **dict(labels)}
-        fields["labels"] = {label: value for label, value in changed.items() if value}
-    if not fields:
-        raise click.UsageError("Nothing to change: give at least one option")
-    key = operations(services).api_keys.change(pool, name, KeyChange().load(fields))
-    report(as_json, key.public(), f"Changed key '{name}' in pool '{pool}': {', '.join(fields)}.")
-    _warn(name, operations(services).api_keys.find_warnings(pool, key))
-
-
-def _seconds_or_default(text: str) -> int | None:
-    """Return *text* as whole seconds, None for `default`. Raises click.BadParameter."""
-    if text == "default":
-        return None
-    if (seconds := parse_integer(text)) is None:
-        raise click.BadParameter("--queue-seconds must be a whole number of seconds, or `default`")
-    return seconds
-
-
 def overlap(text: str) -> float:
     """Read `24h`, `1h30m`, `7d` or `90s` as seconds."""
     seconds = parse_duration(text.strip())
@@ -340,8 +108,8 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
     key, secret = operations(services).api_keys.rotate(pool, name, overlap)
     former = f"stays valid until {moment(key.former_until)}" if key.former_until else "is no longer valid"
     heading = f"Key '{name}' in pool '{pool}', shown only once; the old secret {former}:"
-    _show_secret(as_json, key, secret, heading)
-    _warn(name, rotation_warnings(before, time.time()))
+    show_secret(as_json, key, secret, heading)
+    warn(name, rotation_warnings(before, time.time()))
 
 
 @key_group.command("disable", epilog=example("poolgate key disable ann"))
@@ -379,6 +147,8 @@ def remove_key(services: Services, as_json: bool, pool: str, name: str, yes: boo
     report(as_json, {"name": name, "deleted": True}, f"Removed key '{name}' from pool '{pool}'.")
 
 
+key_group.add_command(create_key)
+key_group.add_command(set_key)
 key_group.add_command(limit_group("key"))
 key_group.add_command(
     LazyCommand(

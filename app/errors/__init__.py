@@ -74,10 +74,7 @@ from app.errors.access import (
     TeamDisabled,
     TooManyAttempts,
 )
-from app.errors.base import (
-    GatewayError,
-    internal_error,
-)
+from app.errors.base import GatewayError, internal_error
 from app.errors.capacity import (
     CredentialUnreadable,
     NeverFits,
@@ -108,12 +105,7 @@ from app.errors.requests import (
     StillRunning,
     UpgradeRefused,
 )
-from app.errors.store import (
-    StoreError,
-    StoreOutOfDescriptors,
-    StoreRefused,
-    StoreUnavailable,
-)
+from app.errors.store import StoreError, StoreOutOfDescriptors, StoreRefused, StoreUnavailable
 from app.errors.upstream import (
     BodyShape,
     EndpointMissing,
