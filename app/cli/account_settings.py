@@ -1,4 +1,4 @@
-"""Options of `poolgate account` for the settings of requests to an account."""
+"""Options of `poolgate account` for the settings of an account and of the requests to it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import orjson
 from app.accounts.request_settings import RequestSettings
 from app.cli.options import Decorator, read_secret
 from schemas.account_settings import RESPONSE_MODELS, WEBSOCKET
+from schemas.accounts import STREAM_UPSTREAM
 from schemas.bounds import MAX_CERTIFICATE_CHARS, parse_number
 
 DEFAULT = "default"  # resets a setting
@@ -204,6 +205,21 @@ REQUEST_OPTIONS: list[Decorator] = [
         help="The same, in the environment variable VAR: for a URL with a password. Stored encrypted.",
     ),
 ]
+
+# Options that can also be changed later; None means not given.
+CHANGEABLE: list[Decorator] = [
+    click.option("--cap", type=int, help="Maximum concurrent requests; 100 by default."),
+    click.option("--weight", type=int, help="Relative share of the load; 1 by default."),
+    click.option("--group", type=int, help="Under the policy `ordered`, lower groups are used first."),
+    click.option(
+        "--stream-upstream",
+        type=click.Choice(STREAM_UPSTREAM),
+        help="Whether its server streams responses: auto, always or never; "
+        "pool [default]: as the pool's setting.",
+    ),
+    *REQUEST_OPTIONS,
+]
+
 REMOVING_OPTIONS: list[Decorator] = [
     click.option(
         "--remove-header", "removed_headers", multiple=True, metavar="NAME", help="Remove a header again."

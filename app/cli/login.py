@@ -10,7 +10,7 @@ import click
 from app.accounts.kinds import SIGN_IN_KIND
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
-from app.cli.account import show_first_listing
+from app.cli.account_add import show_first_listing
 from app.cli.account_files import MAX_FILE_BYTES, export_all, import_files
 from app.cli.command import Command, example
 from app.cli.files import read_file

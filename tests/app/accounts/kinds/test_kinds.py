@@ -18,7 +18,7 @@ from app.accounts.kinds import (
     names_where,
 )
 from app.accounts.kinds.kind import ImageTool
-from app.cli.account import add_group
+from app.cli.account_add import add_group
 from app.operations.account_rules import KIND_RULES
 
 ROOT = Path(__file__).parents[4]
