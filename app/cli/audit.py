@@ -11,7 +11,8 @@ from app.cli.listing import listing, show_table
 from app.cli.options import pool_name, with_store
 from app.cli.output import show_json
 from app.formatting import moment
-from app.presentation.audit import describe_changes
+from app.presentation.audit import NO_NAMES, describe_changes
+from app.presentation.names import Names
 from app.stores.records.audit import AuditFilter
 from app.wiring import Services
 
@@ -51,10 +52,13 @@ def audit(
     if as_json:
         show_json({"object": "list", "data": entries})
     else:
-        show_table(HEADS, [_row(entry) for entry in entries], "No changes found.")
+        pools = {entry["pool"] for entry in entries} - {""}
+        names = {each: Names.read(each, services.api_keys, services.accounts) for each in pools}
+        rows = [_row(entry, names.get(entry["pool"], NO_NAMES)) for entry in entries]
+        show_table(HEADS, rows, "No changes found.")
 
 
-def _row(entry: dict[str, Any]) -> tuple[object, ...]:
+def _row(entry: dict[str, Any], names: Names) -> tuple[object, ...]:
     outcome = "" if entry["outcome"] == "done" else f" ({entry['outcome']})"
     what = entry["who"], entry["via"], entry["action"] + outcome, entry["pool"], entry["object"]
-    return moment(entry["at"]), *what, ", ".join(describe_changes(entry, "->"))
+    return moment(entry["at"]), *what, ", ".join(describe_changes(entry, "->", names))

@@ -11,28 +11,35 @@ from app.accounts.settings import EVERY_MODEL
 from app.formatting import duration, exact_dollars, moment
 from app.limits.limit_syntax import readable_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD
+from app.presentation.audit_fields import COUNTERS, given_fields
+from app.presentation.model_routes import step_texts
+from app.presentation.names import Names
 from app.stores.records.limits import Limit
 
 MAX_CHARS = 300  # of the text of one value
 _ACRONYMS = ("api", "ca", "id", "url")
 _EMPTY: tuple[object, ...] = ("", None, [], {})
+NO_NAMES = Names({}, {})
 _TIERS = (STANDARD, FLEX, PRIORITY)  # fields of a price: micro-dollars per million tokens, by kind of token
 
 
-def describe_changes(entry: Mapping[str, Any], arrow: str) -> Iterator[str]:
+def describe_changes(entry: Mapping[str, Any], arrow: str, names: Names = NO_NAMES) -> Iterator[str]:
     """
-    Yield a line for each field that changed in *entry*.
+    Yield a line for each field that changed in *entry*; of a new or removed object, those that were given.
 
-    A field with an earlier value is shown as `<before> <arrow> <after>`.
+    A field with an earlier value is shown as `<before> <arrow> <after>`. *names* are those of its pool.
     """
-    before, after = _flat(entry["before"]), _flat(entry["after"])
+    if entry["before"] is None or entry["after"] is None:
+        fields = _flat(entry["after"] or entry["before"])
+        for name, value in given_fields(entry["action"], fields).items():
+            if value not in _EMPTY and name not in COUNTERS:
+                yield f"{name}: {_describe(name, value, names)}"
+        return
+    before, after = (_flat(entry[side]) for side in ("before", "after"))
     for name in {**before, **after}:
-        if entry["before"] is None or entry["after"] is None:
-            value = after.get(name, before.get(name))
-            if value not in _EMPTY:
-                yield f"{name}: {_describe(name, value)}"
-        elif before.get(name) != after.get(name):
-            yield f"{name}: {_describe(name, before.get(name))} {arrow} {_describe(name, after.get(name))}"
+        if before.get(name) != after.get(name) and name not in COUNTERS:
+            values = (_describe(name, side.get(name), names) for side in (before, after))
+            yield f"{name}: {f' {arrow} '.join(values)}"
 
 
 def action_label(action: str) -> str:
@@ -62,12 +69,15 @@ def _flat(fields: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**flat, **settings}
 
 
-def _describe(name: str, value: object) -> str:
+def _describe(name: str, value: object, names: Names) -> str:
+    value = _named(name, value, names)
     return (_in_words(name, value) or _as_stored(value))[:MAX_CHARS]
 
 
 def _in_words(name: str, value: object) -> str | None:
     """Return the text of a value that people cannot read as it is stored; None for other values."""
+    if name == "steps" and isinstance(value, list):
+        return _describe_steps(value)
     if name == "limits" and isinstance(value, list):
         return ", ".join(map(_describe_limit, value))
     if name in _TIERS and isinstance(value, Mapping):
@@ -82,6 +92,24 @@ def _in_words(name: str, value: object) -> str | None:
     if name.endswith("_seconds") and isinstance(value, int | float) and value > 0:
         return duration(value)
     return None
+
+
+def _named(name: str, value: object, names: Names) -> object:
+    """Return *value* with the names of accounts in place of their ids, at any depth."""
+    if name == "accounts" and isinstance(value, list):
+        return [names.account.get(one, one) if isinstance(one, str) else one for one in value]
+    if isinstance(value, list):
+        return [_named("", one, names) for one in value]
+    if isinstance(value, Mapping):
+        return {field: _named(field, one, names) for field, one in value.items()}
+    return value
+
+
+def _describe_steps(steps: list[Any]) -> str:
+    try:
+        return ", then ".join(step_texts(steps))
+    except (KeyError, TypeError, ValueError):  # written by another version
+        return _as_stored(steps)
 
 
 def _describe_limit(stored: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flask import Response, g, render_template, request, url_for
@@ -14,6 +14,7 @@ from app.admin.services import services
 from app.csv_text import csv_text
 from app.formatting import moment
 from app.presentation.audit import action_label, describe_changes, field_label
+from app.presentation.names import Names
 from app.stores.records.audit import AuditFilter
 
 MAX_EXPORTED = 10_000  # entries, the newest
@@ -32,6 +33,7 @@ def show() -> Any:
     """List changes to this pool, and changes that belong to no pool."""
     matching = _filter()
     page = services().audit.page(request.args.get("cursor"), matching=matching)
+    names, pages = _names(), _object_pages()
     query: dict[str, Any] = {
         name: request.args[name] for name in ("q", "who", "action") if request.args.get(name)
     }
@@ -42,7 +44,7 @@ def show() -> Any:
             Filter("action", "Changed", [(noun, noun.replace("_", " ")) for noun in NOUNS]),
             Filter("who", "Who", [one.name for one in services().operator_stores.operators.all()], free=True),
         ],
-        rows=[_view(entry) for entry in page.entries if entry["pool"] in ("", g.pool)],
+        rows=[_view(entry, names, pages) for entry in page.entries if entry["pool"] in ("", g.pool)],
         pages=cursor_links(page.cursor),
         export=url_for("audit.export", **query),
     )
@@ -51,7 +53,10 @@ def show() -> Any:
 @bp.get("/export.csv")
 def export() -> Response:
     """Return the newest entries that match as CSV, with times in the viewer's time zone."""
-    response = Response(csv_text(HEADS, map(_csv_row, _entries(_filter()))), mimetype="text/csv")
+    names = _names()
+    response = Response(
+        csv_text(HEADS, (_csv_row(entry, names) for entry in _entries(_filter()))), mimetype="text/csv"
+    )
     response.headers["Content-Disposition"] = f'attachment; filename="audit-{g.pool}.csv"'
     return response
 
@@ -77,18 +82,43 @@ def _entries(matching: AuditFilter) -> Iterator[dict[str, Any]]:
             return
 
 
-def _view(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return *entry* in words: `changes` are (field, change)."""
-    lines = (line.partition(": ") for line in describe_changes(entry, "→"))
+def _names() -> Names:
+    return Names.read(g.pool, services().api_keys, services().accounts)
+
+
+def _object_pages() -> dict[tuple[str, str], str]:
+    """Return the addresses of the pages of objects that exist, by the noun of an action and their name."""
+    app_services = services()
+    endpoints: dict[str, tuple[str, str, Iterable[str]]] = {  # noun -> endpoint, its parameter, names
+        "account": ("accounts.detail", "name", app_services.accounts.names_by_id(g.pool).values()),
+        "key": ("api_keys.detail", "name", app_services.api_keys.names_by_id(g.pool).values()),
+        "team": ("teams.detail", "name", (team.name for team in app_services.teams.all(g.pool))),
+        "model": ("routes.show", "name", app_services.routes.all(g.pool)),
+        "price": ("prices.show", "model", app_services.prices.own(g.pool)),
+    }
+    pages: dict[tuple[str, str], str] = {}
+    for noun, (endpoint, field, names) in endpoints.items():
+        for name in names:
+            values: dict[str, Any] = {field: name}
+            pages[noun, name] = url_for(endpoint, **values)
+    return pages
+
+
+def _view(entry: dict[str, Any], names: Names, pages: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """Return *entry* in words: `changes` are (field, change), `href` is the page of the object, or ''."""
+    lines = (line.partition(": ") for line in describe_changes(entry, "→", names))
+    noun = entry["action"].partition(".")[0]
+    is_here = entry["pool"] == g.pool
     return {
         **entry,
         "action": action_label(entry["action"]),
         "via": VIA.get(entry["via"], entry["via"]),
+        "href": pages.get((noun, entry["object"]), "") if is_here else "",
         "changes": [(field_label(name), text) for name, _, text in lines],
     }
 
 
-def _csv_row(entry: dict[str, Any]) -> tuple[object, ...]:
+def _csv_row(entry: dict[str, Any], names: Names) -> tuple[object, ...]:
     at = moment(entry["at"], viewer_zone(), seconds=True)
     who = (entry["who"], entry["via"], entry["address"], entry["action"], entry["object"])
-    return at, *who, entry["outcome"], "; ".join(describe_changes(entry, "->"))
+    return at, *who, entry["outcome"], "; ".join(describe_changes(entry, "->", names))

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from app.presentation.audit import action_label, describe_changes, field_label, title_label
+from app.presentation.names import Names
 
 COST = {"id": "lim_1", "what": "cost", "per": "month", "max": 5_000_000, "mode": "strict", "scope": "key"}
 RATES = {"input": 1_500_000, "output": 3_000_000}
 
 
 def described(before: Any, after: Any) -> list[str]:
-    return list(describe_changes({"before": before, "after": after}, "->"))
+    return list(describe_changes({"action": "a.b", "before": before, "after": after}, "->"))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,11 @@ def described(before: Any, after: Any) -> list[str]:
         ("overlap_seconds", 7200, "2 h"),
         ("timeout_seconds", 0, "0"),
         ("names_accounts", False, "no"),
+        ("steps", [[{"model": "m", "accounts": [], "weight": 1}]], "m"),
+        ("steps", [7], "7"),
         ("on", ["account", "pool"], "account, pool"),
         ("headers", {"X-A": "1", "X-B": "2"}, "X-A=1, X-B=2"),
-        ("name", "ann", "ann"),
+        ("owner", "ann", "ann"),
     ],
 )
 def test_values_in_words(name: str, value: object, text: str) -> None:
@@ -77,8 +80,26 @@ def test_settings_that_stay() -> None:
 
 def test_what_was_created_or_removed() -> None:
     """Fields without a value are left out."""
-    assert described({"name": "ann", "models": []}, None) == ["name: ann"]
-    assert described(None, {"name": "ann", "accounts": []}) == ["name: ann"]
+    assert described({"owner": "ann", "models": []}, None) == ["owner: ann"]
+    assert described(None, {"owner": "ann", "accounts": []}) == ["owner: ann"]
+
+
+def test_names_of_accounts() -> None:
+    """Ids are shown by name, also within steps; those of removed accounts, and groups, as they are."""
+    step = {"model": "m", "accounts": ["acct_1", "group:2", "acct_9"], "weight": 1}
+    entry = {"action": "a.b", "before": None, "after": {"accounts": ["acct_1", "acct_9"], "steps": [[step]]}}
+
+    assert list(describe_changes(entry, "->", Names({}, {"acct_1": "main"}))) == [
+        "accounts: main, acct_9",
+        "steps: m@main,group:2,acct_9",
+    ]
+
+
+def test_a_price_replaces_another() -> None:
+    """The version of the table changes with every change."""
+    before, after = ({"version": f"pool-{n}", "context": n} for n in (1, 2))
+
+    assert described(before, after) == ["context: 1 -> 2"]
 
 
 def test_an_action_that_changed_nothing_stored() -> None:

@@ -26,6 +26,8 @@ def test_who_changed_what(inside: Visitor, services: Services, pool: Furnished) 
 
     assert "key: create" in page
     assert '<span class="muted">state:</span> active → disabled' in page
+    assert f'<a href="/admin/p/{POOL}/keys/ann">ann</a>' in page
+    assert ("on cut:" in page, "key_" in page) == (False, False)
     assert "192.0.2.2" in page
     found = inside.get(f"{HOME}?action=key.disable").text
     assert ("key: disable" in found, "key: create" in found) == (True, False)
