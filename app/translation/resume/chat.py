@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.streaming.events import Event
+from app.translation.resume.logprobs import logprobs_after
 from app.translation.resume.prefix_match import PrefixMatcher
 
 Chunk = dict[str, Any]
@@ -50,7 +51,8 @@ class ChatDelivered:
                 shown = {key for key, value in delta.items() if value and key not in ("role", "content")}
                 if shown or len(choices) > 1:
                     raise ValueError("something other than text comes where text was delivered")
-            content = prefix.remove_prefix(delta.get("content") or "")
+            text = delta.get("content") or ""
+            content = prefix.remove_prefix(text)
             if choice.get("finish_reason") and not prefix.matched:
                 raise ValueError("the new response is shorter than what was delivered")
             new = {key: value for key, value in delta.items() if key not in ("role", "content")}
@@ -58,6 +60,15 @@ class ChatDelivered:
                 new["content"] = content
             if not any(new.values()) and not choice.get("finish_reason"):
                 return None
-            return {**chunk, **identity, "choices": [{**choice, "delta": new}]}
+            rest_of_choice = {**choice, "delta": new}
+            if len(content) < len(text) and choice.get("logprobs"):
+                rest_of_choice["logprobs"] = _logprobs_after(
+                    choice["logprobs"], text[: -len(content) or None]
+                )
+            return {**chunk, **identity, "choices": [rest_of_choice]}
 
         return rest
+
+
+def _logprobs_after(logprobs: Chunk, removed: str) -> Chunk:
+    return {**logprobs, "content": logprobs_after(logprobs.get("content") or [], removed)}

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.streaming.events import Event
 from app.streaming.responses_protocol import OPENING, event_type
+from app.translation.resume.logprobs import logprobs_after
 from app.translation.resume.prefix_match import PrefixMatcher
 
 Payload = dict[str, Any]
@@ -70,8 +71,14 @@ class _Continuation:
         if kind in _ANNOUNCED and not self._prefix.matched:
             return None
         if kind == "response.output_text.delta" and not self._prefix.matched:
-            delta = self._prefix.remove_prefix(payload.get("delta", ""))
-            return self._renamed({**payload, "delta": delta}) if delta else None
+            text = payload.get("delta", "")
+            delta = self._prefix.remove_prefix(text)
+            if not delta:
+                return None
+            rest = {**payload, "delta": delta}
+            if payload.get("logprobs"):
+                rest["logprobs"] = logprobs_after(payload["logprobs"], text[: -len(delta)])
+            return self._renamed(rest)
         if not self._prefix.matched:
             raise ValueError("the new response ends, or changes, before what was delivered")
         if kind == "response.content_part.added" and self._is_first(payload):

@@ -59,6 +59,11 @@ def responses(text: str, identity: str = "a", thoughts: bool = False) -> list[Js
     return [{**payload, "sequence_number": number} for number, payload in enumerate(made)]
 
 
+def tokens(*texts: str) -> list[Json]:
+    """Return log probabilities of *texts*."""
+    return [{"token": text, "logprob": -1.5, "bytes": list(text.encode())} for text in texts]
+
+
 def pieces(text: str, size: int = 3) -> list[str]:
     return [text[at : at + size] for at in range(0, len(text), size)]
 
@@ -90,6 +95,19 @@ class TestChat:
         assert len({payload["id"] for payload in got}) == 1
         if cut_at:
             assert sum("role" in (p["choices"] or [{"delta": {}}])[0]["delta"] for p in got) == 1
+
+    def test_log_probabilities_are_cut_with_the_text(self) -> None:
+        """Of what was delivered, the client has them; the chunk in which the rest begins has only its own."""
+        first, second = chat("Hello there"), chat("Hello there", "b")
+        second[1:3] = [second[1]]  # one chunk with "Hel", and "lo" and " there" in the next
+        second[2]["choices"][0] |= {"delta": {"content": "lo there"}}
+        second[2]["choices"][0]["logprobs"] = {"content": tokens("l", "o", " th", "ere"), "refusal": None}
+
+        got = continued("chat", first, 3, second[:3])
+
+        [rest] = [chunk["choices"][0] for chunk in got[3:]]
+        assert rest["delta"] == {"content": "there"}
+        assert rest["logprobs"] == {"content": tokens("ere"), "refusal": None}
 
     @pytest.mark.parametrize("other", ["Hellp there", "Hel", "", "hello"])
     def test_a_response_that_differs_is_not_continued(self, other: str) -> None:
@@ -129,6 +147,18 @@ class TestResponses:
         assert [payload["sequence_number"] for payload in got] == list(range(len(got)))
         assert {payload["item_id"] for payload in got if "item_id" in payload} == {"msg_a"}
         assert {payload.get("output_index", 0) for payload in got} == {0}
+
+    def test_log_probabilities_are_cut_with_the_text(self) -> None:
+        first, second = responses("Hello there"), responses("Hello there", "b")
+        second[3] |= {"delta": "Hello t", "logprobs": tokens("Hel", "lo", " t")}
+        second[4] |= {"delta": "here", "logprobs": tokens("here")}
+
+        got = continued("responses", first, 5, second[:5])
+
+        assert [(event["delta"], event["logprobs"]) for event in got[5:]] == [
+            (" t"[1:], []),
+            ("here", tokens("here")),
+        ]
 
     @pytest.mark.parametrize("other", ["Hellp there", "Hel"])
     def test_a_response_that_differs_is_not_continued(self, other: str) -> None:
