@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, redirect, render_template
 
 from app.api.context import current_request, services
+from app.api.operator_pages import find_operator_pages
 from app.docs import guide
 from app.errors import NotFound
 
 ROOT = "/docs"
-ADMIN = "/admin/"
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -45,10 +45,10 @@ def add_headers(response: Response) -> Response:
 
 @bp.get("/")
 def home() -> Response:
-    """Redirect a browser to the pages of operators, or to the guide."""
+    """Redirect a browser to the pages of operators or, if their address is unknown, to the guide."""
     if "text/html" not in current_request().headers.get("Accept", ""):
         raise NotFound(f"There is nothing at this address; the API is at /v1, the guide at {ROOT}")
-    return redirect(ADMIN if services().settings.admin == "on" else ROOT)  # type: ignore[return-value]
+    return redirect(_operator_pages() or ROOT)  # type: ignore[return-value]
 
 
 @bp.get("/favicon.ico")
@@ -60,7 +60,7 @@ def icon() -> Response:
 @bp.get(ROOT, strict_slashes=False)
 def contents() -> str:
     """Show the table of contents of the guide."""
-    return render("guide/contents.html")
+    return render("guide/contents.html", admin=services().settings.admin)
 
 
 @bp.get(f"{ROOT}/<name>", strict_slashes=False)
@@ -81,8 +81,20 @@ def search() -> str:
 
 def render(template: str, **values: object) -> str:
     """Return the HTML of *template* in the layout of the guide."""
-    shared = {"root": ROOT, "assets": ASSETS, "groups": guide.GROUPS, "pages": guide.pages(ROOT)}
-    return render_template(template, **shared, **values)
+    return render_template(
+        template,
+        root=ROOT,
+        assets=ASSETS,
+        groups=guide.GROUPS,
+        pages=guide.pages(ROOT),
+        operator_pages=_operator_pages(),
+        **values,
+    )
+
+
+def _operator_pages() -> str:
+    request = current_request()
+    return find_operator_pages(services().settings, request.scheme, request.host)
 
 
 def _sections() -> Iterator[guide.Section]:

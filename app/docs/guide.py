@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ COMMON_WORDS = frozenset(
 MAX_QUERY_CHARS = 100
 MAX_HITS = 30
 EXCERPT_CHARS = 90  # on each side of the first word that is found
+MAX_UNBROKEN = 16  # characters of inline code that stay on one line
+_BREAK = re.compile(r"(?<=[\w-][_/.])(?=\w)")
 _FILE = re.compile(r"([\w-]+)\.md(#.*)?")
 
 
@@ -100,6 +103,7 @@ def _page(name: str, markdown: str, root: str) -> Page:
     from markdown_it import MarkdownIt  # imported here: used once, by few processes
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("code_inline", _render_code)
     tokens = parser.parse(markdown)
     sections = tuple(_sections(name, tokens))
     for token in _all(tokens):
@@ -110,6 +114,12 @@ def _page(name: str, markdown: str, root: str) -> Page:
     html: str = parser.renderer.render(tokens, parser.options, {})
     html = html.replace("<pre>", '<pre tabindex="0">')
     return Page(name, sections[0].title, html, sections)
+
+
+def _render_code(_: object, tokens: Sequence[Token], index: int, *__: object) -> str:
+    """Return inline code as HTML, in which a long name may break after `_`, `/` and `.` only."""
+    text = escape(tokens[index].content)
+    return f"<code>{_BREAK.sub('<wbr>', text) if len(text) > MAX_UNBROKEN else text}</code>"
 
 
 def _sections(name: str, tokens: Sequence[Token]) -> Iterator[Section]:

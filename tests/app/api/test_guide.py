@@ -60,12 +60,30 @@ def test_the_query_is_shown_as_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("admin", "target"), [("on", "/admin/"), ("off", "/docs"), ("127.0.0.1:9000", "/docs")]
+    ("admin", "target", "text"),
+    [
+        ("on", "/admin/", 'href="/admin/"'),
+        ("off", "/docs", "has no operator pages"),
+        ("127.0.0.1:9000", "http://localhost:9000/admin/", 'href="http://localhost:9000/admin/"'),
+        ("192.0.2.1:9000", "http://192.0.2.1:9000/admin/", 'href="http://192.0.2.1:9000/admin/"'),
+    ],
 )
-def test_a_browser_finds_the_pages(admin: str, target: str) -> None:
-    response = client(admin).get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+def test_a_browser_finds_the_pages(admin: str, target: str, text: str) -> None:
+    """The guide links to them, and explains where they are not."""
+    port = FakeServices().settings.port
+    from_browser = {"base_url": f"http://localhost:{port}", "headers": {"Accept": "text/html,*/*;q=0.8"}}
+    response = client(admin).get("/", **from_browser)
 
     assert (response.status_code, response.headers["Location"]) == (302, target)
+    assert text in client(admin).get("/docs", **from_browser).text
+
+
+def test_pages_whose_address_is_unknown() -> None:
+    """The guide explains that behind a proxy, which may lead to them in its own way."""
+    behind_proxy = {"base_url": "https://gate.example", "headers": {"Accept": "text/html"}}
+
+    assert client("127.0.0.1:9000").get("/", **behind_proxy).headers["Location"] == "/docs"
+    assert "have an address of their own" in client("127.0.0.1:9000").get("/docs", **behind_proxy).text
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", ""])

@@ -52,6 +52,15 @@ def test_anchors_of_a_page_differ() -> None:
         assert len(set(anchors)) == len(anchors), page.name
 
 
+def test_long_names_break_between_their_words() -> None:
+    """A break leaves no trace in copied text, and none in the search."""
+    html = pages("/docs")["settings"].html
+
+    assert "<code>REQUESTS_<wbr>CA_<wbr>BUNDLE</code>" in html
+    assert "<code>POOLGATE_BIND</code>" in html
+    assert "<wbr>" not in "".join(each.text for each in pages("/docs")["settings"].sections)
+
+
 class TestSearch:
     def test_all_words_are_in_a_section(self) -> None:
         hits = search("idempotency-key ten minutes replayed", iter(ALL))
