@@ -52,7 +52,10 @@ class Body:
         self._since_turn = 0
         self.complete = self._left == 0
         self._socket: Any = None if http.fp is None else http.fp.raw._sock
-        self._early = b"" if http.fp is None else self._buffered(http.fp)
+        self._early = b""
+        if http.fp is not None:
+            self._early = self._buffered(http.fp)
+            http.fp = http.fp.detach()  # its buffer would take 8 KiB while the body lasts
         self._receiver: Receiver | None = None  # made by the first read that may have to wait
 
     def _buffered(self, file: Any) -> bytes:
