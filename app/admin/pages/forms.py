@@ -119,6 +119,15 @@ class Form:
             path = tuple(error.param.split(".", 1)) if named and error.param else ()
             self.add_error(self._field_at(path), error.message)
 
+    @contextmanager
+    def collect_all_errors(self) -> Iterator[None]:
+        """As `collect_errors`, also failures of the store: for a block whose page shows how far it came."""
+        try:
+            with self.collect_errors():
+                yield
+        except StoreError as error:
+            self.add_error("", error.message)
+
     def _field_at(self, path: ErrorPath) -> str:
         """Return the field of the innermost item on *path* that has one, else the name of the outermost."""
         found = (self._under.get(path[:length]) for length in range(len(path), 1, -1))

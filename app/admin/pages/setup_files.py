@@ -199,11 +199,11 @@ def _apply(form: Form) -> tuple[str, int]:
 def _made(plan: SetupPlan) -> tuple[str, int]:
     """Make the changes, and return the page that shows them with the new secrets."""
     form, made = Form({}), list[MadeChange]()
-    with form.collect_errors():
+    with form.collect_all_errors():
         for change in make_changes(plan.changes, dry_run=False):
             made.append(change)
     warnings: list[str] = []
-    with form.collect_errors():
+    with form.collect_all_errors():
         pairs = key_warnings(operations().api_keys, services().api_keys, g.pool, [one.change for one in made])
         warnings = [f"Key {name}: {text}." for name, text in pairs]
     warnings += [f"{title(one.change)}: {note}." for one in made for note in one.change.notes]
