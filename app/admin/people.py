@@ -10,6 +10,7 @@ from app import administration
 from app.admin.guard import actor, operator, requires
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form, confirmation
+from app.admin.pages.shown_values import check_shown
 from app.admin.passwords import is_confirmed
 from app.admin.services import services
 from app.durations import parse_duration
@@ -88,8 +89,10 @@ def revoke_invitation(invitation_id: str) -> Any:
 def change_role(name: str) -> Any:
     """Give an operator another role."""
     found = _find(name)
-    form = Form(request.form or {"role": found.role}, "role", "password")
-    if is_confirmed(form):
+    now = {"role": str(found.role)}
+    form = Form(request.form or now, "role", "password")
+    check_shown(form, now, "operator", found.name, pool="")
+    if is_confirmed(form) and not form.errors:
         with form.collect_errors():
             role = checked_role(form["role"])
             _operations().set_role(found.name, role)

@@ -19,6 +19,7 @@ from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.pages.lists import Filter, parse_sort
+from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
 from app.formatting import natural
 from app.ledger.ranges import Span
@@ -222,6 +223,7 @@ def edit(name: str) -> Any:
     typed = request.form or now
     inputs = ("models", "credential", "stream_upstream", *NUMBERS, *account_settings.input_names(typed))
     form = Form(typed, *inputs)
+    check_shown(form, now, "account", name)
     if request.method == "POST":
         fields: dict[str, Any] = {field: form.integer(field) for field in NUMBERS}
         fields |= form.filled("stream_upstream")

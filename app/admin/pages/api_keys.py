@@ -16,6 +16,7 @@ from app.admin.pages.forms import Form
 from app.admin.pages.key_activity import read_activity
 from app.admin.pages.key_form import KeyForm, new_values, values_of
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
+from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
 from app.ledger.summaries import Grouping, Only
 from app.operations.account_check import example_model
@@ -162,7 +163,9 @@ def _show_secret(key: ApiKey, secret: str, note: str = "", *, guided: bool = Fal
 def edit(name: str) -> Any:
     """Change the permissions of a key."""
     key = services().api_keys.find(g.pool, name)
-    key_form = KeyForm(request.form if request.method == "POST" else values_of(key), key)
+    now = values_of(key)
+    key_form = KeyForm(request.form if request.method == "POST" else now, key)
+    check_shown(key_form.form, now, "key", name)
     if request.method == "POST":
         changes, _ = key_form.read()
         if not key_form.form.errors:

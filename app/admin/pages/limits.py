@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.admin.pages import choices, limit_rows
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
+from app.admin.pages.shown_values import check_shown, digests_of
 from app.admin.services import services
 from app.errors import NotFound
 from app.limits.limit_syntax import readable_limit
@@ -107,6 +109,7 @@ def _page(owner: _Owner, back: str) -> Any:
         gauges=services().ledger.usage.limit_statuses(g.pool, limits),
         models=choices.model_choices(),
         limit_parts=limit_rows.limit_parts,
+        shown=lambda parts: digests_of(_values(parts)),
         units=dict(limit_rows.UNITS),
     ), form.status
 
@@ -131,9 +134,17 @@ def _change_amount(form: Form, owner: _Owner, limit_id: str) -> str:
     before = _find(owner, limit_id)
     parts = limit_rows.limit_parts(before)
     period = None if before.unit.is_concurrent else parts["period"]
+    check_shown(form, _values(parts), "limit", owner.team or owner.key or g.pool)
+    if form.errors:
+        return ""
     changed = limit_rows.limit_of(form["changed"], parts["unit"], period, before.model, form["changed_mode"])
     edited = operations().limits.change(g.pool, limit_id, changed, key=owner.key, team=owner.team)
     return f"Saved: {readable_limit(edited)}."
+
+
+def _values(parts: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of the form that changes the amount and mode of the limit with *parts*."""
+    return {"changed": parts["amount"], "changed_mode": parts["mode"]}
 
 
 def _find(owner: _Owner, limit_id: str) -> Limit:

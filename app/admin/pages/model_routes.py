@@ -15,6 +15,7 @@ from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.pages.pair_rows import PairRows
+from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
 from app.operations.unlisted_models import unlisted_targets
 from app.presentation.model_routes import RouteView, serialize_route, step_texts
@@ -46,7 +47,10 @@ def show() -> Any:
     routes = services().routes.all(g.pool)
     views = [serialize_route(route, names) for route in routes.values()]
     chosen = next((view for view in views if view["name"] == request.args.get("name")), None)
-    form = _form(request.form if request.method == "POST" else _form_values(chosen))
+    now = _form_values(chosen)
+    form = _form(request.form if request.method == "POST" else now)
+    if name := request.args.get("name", ""):
+        check_shown(form, now, "model", name)
     if request.method == "POST" and (response := _change(form, chosen, routes)):
         return response
     accounts = services().accounts.all(g.pool)

@@ -15,6 +15,7 @@ from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.lists import paginate, parse_sort
+from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
 from app.errors import InvalidRequest, NotFound
 from app.formatting import natural, plain_dollars
@@ -75,13 +76,11 @@ def show() -> Any:
     """List prices; add one of the pool, and change the one that the query names."""
     rows = services().prices.current(g.pool).rows()
     model, q = request.args.get("model", ""), request.args.get("q", "").strip()
-    form = Form(
-        request.form if request.method == "POST" else _form_values(model, rows.get(model)),
-        "model",
-        *MONEY,
-        *SIZES,
-    )
-    if request.method == "POST":
+    now = _form_values(model, rows.get(model))
+    form = Form(request.form if request.method == "POST" else now, "model", *MONEY, *SIZES)
+    if model:
+        check_shown(form, now, "price", model)
+    if request.method == "POST" and not form.errors:
         with form.collect_errors():
             message = _save(form, chosen=model)
             if not form.errors:

@@ -24,6 +24,7 @@ from app.admin.guard import operations, requires
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.prices import is_own
+from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
 from app.config import TimeLimits
 from app.stores.records.operators import Role
@@ -85,7 +86,8 @@ def routing() -> Any:
     now |= {name: str(getattr(effective, name)) for name in (*POOL_NUMBERS, *CHOICES)}
     now |= {name: "yes" if getattr(effective, name) else "" for name in FLAGS}
     form = Form(request.form if request.method == "POST" else now, *now)
-    if request.method == "POST":
+    check_shown(form, now, "pool", g.pool)
+    if request.method == "POST" and not form.errors:
         with form.collect_errors():
             operations().pools.change(
                 g.pool,
@@ -127,6 +129,8 @@ def time_limits() -> Any:
     current = stored.get(of, {})
     now = {"of": of} | {name: f"{seconds:g}" for name, seconds in current.items()}
     form = Form(request.form if request.method == "POST" else now, "of", *TIME_LIMITS)
+    if of == (request.args.get("of") or EVERY_MODEL):
+        check_shown(form, now, "pool", g.pool)
     if request.method == "POST":
         steps = list(_steps(form, of, current))
         if not form.errors:

@@ -13,6 +13,7 @@ from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.limit_rows import count_rows, read_limits, row_fields, row_values
+from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
 from app.ledger.summaries import Grouping, Only
 from app.limits.limit_syntax import format_limit, parse_limit
@@ -102,8 +103,9 @@ def create() -> Any:
 @bp.route("/<name>/edit", methods=["GET", "POST"])
 def edit(name: str) -> Any:
     """Change the limits that new keys of a team get."""
-    before = map(parse_limit, services().teams.find(g.pool, name).key_limits)
-    form = _form(request.form or row_values(before, KEY_LIMIT))
+    now = row_values(map(parse_limit, services().teams.find(g.pool, name).key_limits), KEY_LIMIT)
+    form = _form(request.form or now)
+    check_shown(form, now, "team", name)
     if request.method == "POST":
         key_limits = _read_limits(form, KEY_LIMIT)
         with form.collect_errors():

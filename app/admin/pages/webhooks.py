@@ -12,6 +12,7 @@ from app.admin.pages import formatting
 from app.admin.pages.confirmations import ConfirmedChange, confirm
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
+from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
 from app.presentation.webhooks import WebhookView, webhook_views
 from app.stores.records.operators import Role
@@ -46,8 +47,10 @@ def show() -> Any:
     edited = views.get(request.args.get("name", ""))
     initial = _form_values(edited)
     form = Form(request.form if request.method == "POST" else initial, *FIELDS, under={"on": "account"})
+    if edited:
+        check_shown(form, initial, "alert", edited["name"])
     added: Webhook | None = None
-    if request.method == "POST":
+    if request.method == "POST" and not form.errors:
         with form.collect_errors():
             if form["do"] == "test":
                 return _test(form["name"])
