@@ -13,7 +13,7 @@ from app.errors import UpstreamRejected
 from tests.support import retest_times
 from tests.workers.conftest import POOL
 from workers import models, retest, usage
-from workers.runner import Job, run_if_due
+from workers.runner import Job, StoreOutage, run_if_due
 
 JOB = Job("retest", retest.EVERY_SECONDS, retest.run)
 # when the worker looks, in minutes after the refusal: every minute for an hour, then every five
@@ -79,7 +79,7 @@ def test_ever_more_rarely(built, upstream, ann, pass_time):
     tested = []
     for minute, following in pairwise(MINUTES):
         before = len(upstream.log("ann"))
-        run_if_due(JOB, built)
+        run_if_due(JOB, built, StoreOutage())
         if len(upstream.log("ann")) > before:
             tested.append((minute, following - minute))
         assert state(built) == "credential_dead"
@@ -95,7 +95,7 @@ def test_ever_more_rarely(built, upstream, ann, pass_time):
 
     upstream.script(LIST, account="ann", path="/v1/models")
     pass_time(6 * 3600)
-    run_if_due(JOB, built)
+    run_if_due(JOB, built, StoreOutage())
 
     assert state(built) == "active"
     assert [entry["action"] for entry in built.audit.page().entries] == ["account.retest"]

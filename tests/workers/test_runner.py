@@ -17,7 +17,7 @@ from app.errors import StoreUnavailable
 from app.stores import keys
 from app.stores.client import make_client
 from app.wiring import Services
-from workers.runner import Job, run_if_due, run_until
+from workers.runner import Job, StoreOutage, run_if_due, run_until
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ class TestOneRun:
     def test_is_given_the_services_and_the_time(self, services):
         seen = []
 
-        run_if_due(job(lambda *given: seen.append(given)), services)
+        run_if_due(job(lambda *given: seen.append(given)), services, StoreOutage())
 
         ((given, now),) = seen
         assert given is services
@@ -43,12 +43,12 @@ class TestOneRun:
         runs = []
 
         for _ in range(3):
-            run_if_due(job(lambda *_: runs.append(1)), services)
+            run_if_due(job(lambda *_: runs.append(1)), services, StoreOutage())
 
         assert runs == [1]
 
     def test_the_claim_ends_with_the_period_whatever_became_of_its_taker(self, services, redis_client):
-        run_if_due(job(lambda *_: None, every_seconds=60.0), services)
+        run_if_due(job(lambda *_: None, every_seconds=60.0), services, StoreOutage())
 
         assert 59_000 < redis_client.pttl("pg:job:sweep") <= 60_000
 
@@ -57,13 +57,13 @@ class TestOneRun:
             raise ValueError("sk-secret")
 
         with structlog.testing.capture_logs() as lines:
-            run_if_due(job(fail), services)
+            run_if_due(job(fail), services, StoreOutage())
 
         assert [(line["event"], line["job"]) for line in lines] == [("job_failed", "sweep")]
 
     @pytest.mark.parametrize("ok", [True, False])
     def test_stores_the_time_and_the_result(self, services, redis_client, ok):
-        run_if_due(job(lambda *_: None if ok else 1 / 0, every_seconds=60.0), services)
+        run_if_due(job(lambda *_: None if ok else 1 / 0, every_seconds=60.0), services, StoreOutage())
 
         run_record = orjson.loads(redis_client.hget(keys.JOB_RUNS, "sweep"))
         assert (run_record["every_seconds"], run_record["ok"]) == (60.0, ok)
@@ -73,7 +73,9 @@ class TestOneRun:
         away = SimpleNamespace(scripts=SimpleNamespace(client=make_client("unix:///tmp/nobody.sock", 0.1)))
 
         with structlog.testing.capture_logs() as lines:
-            run_if_due(job(lambda *_: pytest.fail("ran without a claim")), cast(Services, away))
+            run_if_due(
+                job(lambda *_: pytest.fail("ran without a claim")), cast(Services, away), StoreOutage()
+            )
 
         assert [line["event"] for line in lines] == ["job_postponed"]
 
@@ -82,9 +84,25 @@ class TestOneRun:
             raise StoreUnavailable("gone")
 
         with structlog.testing.capture_logs() as lines:
-            run_if_due(job(lose), services)
+            run_if_due(job(lose), services, StoreOutage())
 
         assert [line["event"] for line in lines] == ["job_postponed"]
+
+
+def test_one_line_an_outage_and_one_at_its_end(services: Services) -> None:
+    """Every job waits for the store, and tries again every few seconds."""
+    away = SimpleNamespace(scripts=SimpleNamespace(client=make_client("unix:///tmp/nobody.sock", 0.1)))
+    jobs, outage = [Job(name, 60.0, lambda *_: None) for name in ("first", "second")], StoreOutage()
+
+    with structlog.testing.capture_logs() as lines:
+        for store in (services, away, away, services, services):
+            for each in jobs:
+                run_if_due(each, cast(Services, store), outage)
+
+    assert [(line["event"], line.get("job")) for line in lines] == [
+        ("job_postponed", "first"),
+        ("jobs_resumed", None),
+    ]
 
 
 class TestRunning:
