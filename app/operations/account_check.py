@@ -195,11 +195,12 @@ def example_model(accounts: Iterable[Account], may_use: Callable[[str], bool] = 
     """
     Return a model for an example that *may_use* allows and one of *accounts* has; None if there is none.
 
-    Active accounts, and those of real upstreams, come first.
+    Active accounts whose test did not fail, and those of real upstreams, come first.
     """
 
     def rank(account: Account) -> tuple[bool, bool]:
-        return account.state != AccountState.ACTIVE, kind_of(account).is_simulated
+        is_doubtful = account.state != AccountState.ACTIVE or bool(account.unproven)
+        return is_doubtful, kind_of(account).is_simulated
 
     for account in sorted(accounts, key=rank):
         allowed = [name for name in _known_models(account) if may_use(name)]

@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 from flask import Response, g, jsonify, render_template, request
 
-from app.accounts.offered_models import offered_models
+from app.accounts.account import Account
+from app.accounts.model_routes import RouteTable
+from app.accounts.offered_models import available_models, offered_models
 from app.admin.gateway_requests import send_to_gateway
 from app.admin.guard import actor, requires
 from app.admin.pages.forms import Form
@@ -26,6 +28,7 @@ from app.server.internal_requests import KeyReference
 from app.stores.records.api_keys import ApiKey, KeyState
 from app.stores.records.ledger import LedgerEntry
 from app.stores.records.operators import Role
+from app.stores.records.teams import TeamState
 from schemas.bounds import MAX_TEXT_CHARS, parse_number
 from schemas.playground import EFFORTS, MAX_MESSAGE_CHARS, PlaygroundInput
 
@@ -38,6 +41,7 @@ DEFAULTS = {"endpoint": "chat", "stream": "yes"}
 ENDPOINTS = (("chat", "Chat completions"), ("responses", "Responses"))
 CHOSEN = ("key", "model", "endpoint")  # in an address
 OPTIONS = ("system", "temperature", "max_tokens", "effort", "account", "other_model", "json")
+MAX_TRIED = 20  # keys whose models are examined to choose one
 SHOWN_CHARS = 200_000  # of a response whose JSON is shown
 REQUEST_ID = "x-poolgate-request-id"
 
@@ -71,6 +75,36 @@ class Exchange:
         return [*self.request.messages, {"role": "assistant", "content": self.text}]
 
 
+@dataclass(frozen=True, slots=True)
+class ModelChoices:
+    """The models of the pool that keys can choose: those that can be served now come first."""
+
+    accounts: Sequence[Account]
+    routes: RouteTable
+    demo: bool
+
+    @classmethod
+    def read(cls) -> ModelChoices:
+        current = services()
+        return cls(current.accounts.all(g.pool), current.routes.current(g.pool), current.demo)
+
+    def of(self, key: ApiKey) -> list[tuple[str, str]]:
+        """Return (name, label) of each model that *key* may use; a label marks one that cannot be served."""
+        available = available_models(key, self.accounts, self.routes, demo=self.demo)
+        names = [model.name for model in offered_models(key, self.accounts, self.routes, demo=self.demo)]
+        labels = {name: name if name in available else f"{name} (cannot be served now)" for name in names}
+        return sorted(labels.items(), key=lambda choice: choice[0] not in available)
+
+    def first_served(self, keys: Sequence[ApiKey]) -> ApiKey | None:
+        """Return the first of *keys* with a model that can be served, of MAX_TRIED; else the first."""
+        served = (
+            key
+            for key in keys[:MAX_TRIED]
+            if available_models(key, self.accounts, self.routes, demo=self.demo)
+        )
+        return next(served, keys[0] if keys else None)
+
+
 @bp.route("", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
@@ -83,8 +117,10 @@ def show() -> Any:
 
 def _page(form: Form, exchange: Exchange | None) -> Any:
     current = services()
-    keys = [key for key in current.api_keys.all(g.pool) if key.state is KeyState.ACTIVE]
-    chosen = next((key for key in keys if key.name == form["key"]), keys[0] if keys else None)
+    keys, models = _usable_keys(), ModelChoices.read()
+    chosen = next((key for key in keys if key.name == form["key"]), None) or models.first_served(keys)
+    if chosen is not None:
+        form.show("key", chosen.name)
     is_answered = exchange is not None and not exchange.error
     turns = exchange.turns if exchange is not None and is_answered else _known_turns(form)
     return render_template(
@@ -92,7 +128,7 @@ def _page(form: Form, exchange: Exchange | None) -> Any:
         section=SECTION,
         form=form,
         keys=[(key.name, key.name) for key in keys],
-        models=[(name, name) for name in (_models(chosen) if chosen else ())],
+        models=models.of(chosen) if chosen else [],
         accounts=[
             ("", "any"),
             *((name, name) for name in sorted(current.accounts.names_by_id(g.pool).values())),
@@ -119,8 +155,9 @@ def _known_turns(form: Form) -> list[Any]:
 
 @bp.get("/models")
 def models() -> Response:
-    """Return the names of the models that the key in the query may use, as JSON."""
-    return jsonify(_models(services().api_keys.find(g.pool, request.args.get("key", "")[:MAX_TEXT_CHARS])))
+    """Return the models that the key in the query may use as JSON, a list of [name, label]."""
+    key = services().api_keys.find(g.pool, request.args.get("key", "")[:MAX_TEXT_CHARS])
+    return jsonify(ModelChoices.read().of(key))
 
 
 @bp.post("/send")
@@ -247,7 +284,12 @@ def _origin() -> str:
     return base_url().removesuffix("/v1")
 
 
-def _models(key: ApiKey) -> list[str]:
-    current = services()
-    accounts, routes = current.accounts.all(g.pool), current.routes.current(g.pool)
-    return [model.name for model in offered_models(key, accounts, routes, demo=current.demo)]
+def _usable_keys() -> list[ApiKey]:
+    """Return the keys of the pool whose requests are not refused for the state of the key or its team."""
+    current, now = services(), services().clock.now()
+    disabled = {team.name for team in current.teams.all(g.pool) if team.state is TeamState.DISABLED}
+    return [
+        key
+        for key in current.api_keys.all(g.pool)
+        if key.state_at(now) is KeyState.ACTIVE and key.team not in disabled
+    ]

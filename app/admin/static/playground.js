@@ -210,7 +210,7 @@
     const address = `${form.dataset.models}?key=${encodeURIComponent(event.target.value)}`;
     const response = await fetch(address).catch(() => null);
     if (!response || !response.ok || response.redirected) return;
-    const names = await response.json(), select = form.elements.model, before = select.value;
-    select.replaceChildren(...names.map((name) => new Option(name, name, false, name === before)));
+    const models = await response.json(), select = form.elements.model, before = select.value;
+    select.replaceChildren(...models.map(([name, label]) => new Option(label, name, false, name === before)));
   });
 })();

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from app.accounts.account import Account
 from app.errors import InvalidRequest
-from app.operations.account_check import model_for
+from app.operations.account_check import example_model, model_for
 
 POOL = "default"
 
@@ -93,3 +95,13 @@ class TestModel:
         with pytest.raises(InvalidRequest) as refused:
             model_for(self.account(models=("gpt-*",)))
         assert refused.value.param == "model"
+
+
+def test_an_example_names_a_model_of_an_account_that_works() -> None:
+    """The model of an account whose test failed is named where there is no other."""
+    failed = Account("a", "a", "openai", "http://up.test", models=("m1",), unproven="credential")
+    demo = Account("d", "d", "demo", "http://up.test", models=("demo",))
+
+    assert example_model([failed, demo]) == "demo"
+    assert example_model([replace(failed, unproven=""), demo]) == "m1"
+    assert example_model([failed]) == "m1"

@@ -12,6 +12,7 @@ from flask import Flask
 from app.admin.gateway_requests import EXTENSION
 from app.server.internal_requests import KeyReference, key_of
 from app.stores.records.operators import Role
+from app.stores.records.teams import TeamState
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import PASSWORD, Visitor, audited
 
@@ -62,14 +63,46 @@ class TestForm:
 
         assert 'value="m1"' in inside.get(HOME).text
         assert 'value="m1"' not in inside.get(f"{HOME}?key=bob").text
-        assert inside.get(f"{HOME}/models?key=bob").json == ["m2"]
+        assert inside.get(f"{HOME}/models?key=bob").json == [["m2", "m2"]]
         assert inside.get(f"{HOME}/models?key=carl").status_code == 404
 
-    def test_a_disabled_key_is_not_offered(self, inside: Visitor, pool: Furnished, key_id: str) -> None:
+    def test_a_refused_key_is_not_offered(self, inside: Visitor, pool: Furnished, key_id: str) -> None:
+        """Neither a disabled one, nor one that has expired or whose team is disabled."""
+        pool.services.teams.create(POOL, "red")
         pool.key("bob")
         pool.services.api_keys.disable(POOL, "bob")
+        pool.key("cid", expires_at=1.0)
+        pool.key("dan", team="red")
+        pool.services.teams.set_state(POOL, "red", TeamState.DISABLED)
 
-        assert 'value="bob"' not in inside.get(HOME).text
+        page = inside.get(HOME).text
+
+        assert 'value="ann" selected' in page
+        assert not any(f'value="{name}"' in page for name in ("bob", "cid", "dan"))
+
+    def test_models_that_can_be_served_come_first(
+        self, inside: Visitor, pool: Furnished, key_id: str
+    ) -> None:
+        """The others are marked: their accounts are paused, or have failed their tests."""
+        pool.services.accounts.pause(POOL, "main")
+        pool.services.accounts.observe(
+            POOL, pool.account("new", models=("m3",)).id, {}, unanswered="credential"
+        )
+        pool.account("other", models=("m2", "m4"))
+
+        assert inside.get(f"{HOME}/models?key=ann").json == [
+            ["m2", "m2"],
+            ["m4", "m4"],
+            ["m1", "m1 (cannot be served now)"],
+            ["m3", "m3 (cannot be served now)"],
+        ]
+
+    def test_the_first_key_that_can_be_served(self, inside: Visitor, pool: Furnished, key_id: str) -> None:
+        """It is chosen before the first by name, but not in place of the one in the address."""
+        pool.key("aaa", models=("other",))
+
+        assert 'value="ann" selected' in inside.get(HOME).text
+        assert 'value="aaa" selected' in inside.get(f"{HOME}?key=aaa").text
 
 
 class TestFormWithoutScripts:
