@@ -22,6 +22,7 @@ import pytest
 import yaml
 from redis import Redis
 
+from app.docs.guide import GROUPS
 from tests.clients.agents import Codex, OpenCode
 from tests.clients.conftest import DEMO_KEY
 from tests.clients.installed import run
@@ -129,6 +130,7 @@ def substituted(text: str, demo_url: str, receiver: str) -> str:
     """Return *text* with the addresses of its examples on this machine, and passwords without a terminal."""
     addresses = {
         "http://10.0.0.5:8000/v1": demo_url,
+        "http://10.0.0.6:8000/v1": demo_url,
         "https://NAME.openai.azure.com/openai/v1": demo_url,
         "https://ops.example.com": receiver,
         "DEMO": demo_url,
@@ -145,6 +147,15 @@ def test_shell(page: str, environ: Mapping[str, str], demo_url: str, receiver: s
     script = substituted("\n".join([BEFORE.get(page, ""), *texts]), demo_url, receiver)
 
     run(["bash", "-euxo", "pipefail", "-c", script], tmp_path, "", environ)
+
+
+def test_the_shell_of_all_pages(
+    environ: Mapping[str, str], demo_url: str, receiver: str, tmp_path: Path
+) -> None:
+    """A reader may run every command from the README to the end: no page adds what another one has added."""
+    for page in ("README", *(name for names in GROUPS.values() for name in names)):
+        script = substituted("\n".join(one.text for one in SHELL if one.page == page), demo_url, receiver)
+        run(["bash", "-euxo", "pipefail", "-c", script], tmp_path, "", environ)
 
 
 def test_a_set_up_is_applied(
