@@ -36,7 +36,7 @@ class OidcClient:
 
     def __init__(self, settings: Settings, http: OidcHttp, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
-        self._issuer = OidcIssuer(settings.oidc_issuer, http, clock)
+        self._issuer = OidcIssuer(settings.oidc_issuer, http)
         self._http = http
         self._clock = clock
 

@@ -39,10 +39,11 @@ class OidcIssuer:
     Reads the metadata of an issuer, at most once in `RETRY_SECONDS`, also if that succeeds.
 
     Until the next attempt, a failure is reported immediately, so that requests do not pile up while the
-    issuer is down. Calls raise UpstreamError.
+    issuer is down. The clock is one that is never set: else a time in the future would hold up attempts
+    until it is reached. Calls raise UpstreamError.
     """
 
-    def __init__(self, url: str, http: OidcHttp, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, url: str, http: OidcHttp, clock: Callable[[], float] = time.monotonic) -> None:
         self.url = url
         self._http = http
         self._clock = clock

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from joserfc.jwk import OKPKey
 
+from app.config import Settings
 from app.errors import UpstreamError, UpstreamProtocolError, UpstreamRedirected, UpstreamUnreachable
 from app.operators import oidc_issuer
+from app.operators.oidc import OidcClient
 from app.operators.oidc_issuer import METADATA_SECONDS, RETRY_SECONDS, OidcIssuer
 from app.upstream import bounded_body
 from app.upstream.oidc import OidcHttp
@@ -100,6 +102,19 @@ class TestDown:
 
         assert http.attempts == 1
         assert raised.value.retry_after_seconds == RETRY_SECONDS - 2
+
+    def test_a_date_that_is_set_back(self, http, clock):
+        """The wait is by a clock that is never set: else it would last until the wrong date is reached."""
+        client = OidcClient(Settings(oidc_issuer="https://id.test", oidc_client_id="c"), http, clock)
+        http.error = UpstreamUnreachable("down")
+        with pytest.raises(UpstreamUnreachable):
+            client.begin("https://gate.test/")
+
+        clock.seconds -= 86_400
+        with pytest.raises(UpstreamError, match="try again") as raised:
+            client.begin("https://gate.test/")
+
+        assert raised.value.retry_after_seconds <= RETRY_SECONDS
 
     def test_it_recovers_by_itself(self, issuer, http, clock):
         http.error = UpstreamUnreachable("down")
