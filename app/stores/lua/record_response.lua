@@ -7,7 +7,7 @@
 -- ARGV[2]  the sealed piece; '' for none
 -- Returns  the recorded state: too_large also if evicting other recordings of the key did not make room; pool_full
 --          (recorded as too_large) if the pool has no room, for which recordings of other keys are not evicted; 'lost'
---          if the request no longer holds the claim.
+--          if the request no longer holds the claim, or earlier pieces are missing, which ends the claim.
 -- Invariant: the pieces of a key have at most max_bytes in total, those of the pool max_pool_bytes.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { key = 'text', digest = 'text', run = 'text', at = 'count', state = 'text', ended = 'flag',
@@ -27,6 +27,10 @@ if state == 'released' then
 end
 
 if known[2] == 'too_large' then state = 'too_large' end -- the worker lost the reply about it
+if state ~= 'too_large' and redis.call('LLEN', pieces) < args.at then -- a failover of Redis has lost some
+  forget_recording(args.key, args.digest)
+  return 'lost'
+end
 
 local function is_over(totals, max) return tonumber(redis.call('HGET', totals, TOTAL) or 0) > max end
 

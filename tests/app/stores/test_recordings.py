@@ -128,6 +128,24 @@ class TestPieces:
 
         assert store.read(request(), 1) == RecordedPieces(LOST, [])
 
+    @pytest.mark.parametrize("left", [0, 1])
+    @pytest.mark.parametrize("piece", [b"end", b""])
+    def test_pieces_that_a_failover_lost_end_the_claim(
+        self, store: RecordingRepository, redis_client: Any, left: int, piece: bytes
+    ) -> None:
+        """A replica that takes over may lack the newest ones: what comes after them is no response."""
+        store.claim(request(), "f")
+        for at, each in enumerate((b"head", b"body")):
+            store.record(request(), at, each, RUNNING)
+        for _ in range(2 - left):
+            redis_client.rpop(keys.recorded_pieces("p", "d", "1"))
+
+        assert store.record(request(), 2, piece, STORED, ended=True) is LOST
+
+        assert store.read(request(), 0) == RecordedPieces(LOST, [])
+        assert store.claim(request(run="2"), "f").run == "2"
+        assert not redis_client.exists(keys.recorded_pieces("p", "d", "1"))
+
     def test_a_response_that_is_too_large_is_known_without_pieces(
         self, store: RecordingRepository, redis_client: Any
     ) -> None:
