@@ -17,10 +17,11 @@ from app.errors import GatewayError, InvalidRequest, LaneUnusable
 from app.json_writing import write_json
 
 JsonObject = dict[str, Any]
+LANE = "stream_id"  # the field that names the lane of a message
 DEFAULT_LANE = ""  # the lane of messages without `stream_id`
 _LANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 # Fields of a `response.create` that are not in the body
-_OWN_FIELDS = ("type", "stream_id", "generate", "stream", "previous_response_id")
+_OWN_FIELDS = ("type", LANE, "generate", "stream", "previous_response_id")
 MAX_ID_CHARS = 256
 _METADATA_HEADER = "ws_request_header_"
 _HEADERS = ("x-codex-turn-metadata", "x-codex-window-id", "x-codex-turn-state")
@@ -53,12 +54,12 @@ class Create:
 
 def lane_of(message: JsonObject) -> str:
     """Return the lane of *message*. Raises LaneUnusable."""
-    name = message.get("stream_id", DEFAULT_LANE)
-    if "stream_id" in message and not (isinstance(name, str) and _LANE_NAME.fullmatch(name)):
+    name = message.get(LANE, DEFAULT_LANE)
+    if LANE in message and not (isinstance(name, str) and _LANE_NAME.fullmatch(name)):
         raise LaneUnusable(
             "stream_id must have 1 to 256 letters, digits and the characters _ . -",
             "invalid_stream_id",
-            "stream_id",
+            LANE,
         )
     return str(name)
 
@@ -174,5 +175,5 @@ def error_message(
         message["headers"] = headers
         message["error"]["headers"] = headers
     if lane:
-        message["stream_id"] = lane
+        message[LANE] = lane
     return orjson.dumps(message)

@@ -16,7 +16,7 @@ from app.relay.context import JsonObject, RequestContext
 from app.streaming.events import DONE, Event
 from app.streaming.upstream_errors import rejection_from_event
 from app.translation.events.response_object import failed_response, response_object
-from app.websocket.frames import error_frame, with_lane
+from app.websocket.frames import LANE, error_frame, with_lane
 
 VARIABLE = "poolgate.websocket_response"  # in the WSGI environment
 ITEM_DONE = "response.output_item.done"
@@ -163,6 +163,8 @@ class SocketResponse:
             self.response_id = response_id if isinstance(response_id, str) else ""
         if self.finish in CONTINUABLE:
             self._keep(self)
+        if LANE in payload:  # of the upstream's own connection
+            return self._send({name: value for name, value in payload.items() if name != LANE})
         return self._encode(with_lane(event.encoded(), self.lane))
 
     def _keep_item(self, payload: dict[str, Any]) -> None:

@@ -50,6 +50,15 @@ def test_nothing_follows_the_end() -> None:
     assert connection.response.error(StreamIncomplete("late"), make_request()) == b""
 
 
+@pytest.mark.parametrize("lane", ["", "x"])
+def test_the_lane_of_an_upstream_is_not_that_of_the_client(lane: str) -> None:
+    connection = Connection(lane)
+    connection.send({**CREATED, "stream_id": "other"}, ENDED)
+
+    assert [message.get("stream_id", "") for message in connection.messages] == [lane, lane]
+    assert connection.messages[0]["response"] == CREATED["response"]
+
+
 def test_items_in_their_order() -> None:
     connection = Connection()
     connection.send(CREATED, item(1, type="message"), item(0, type="function_call"), ENDED)
