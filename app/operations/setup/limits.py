@@ -9,6 +9,7 @@ from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.limits import LimitOperations
 from app.operations.setup.changes import PlannedChange, errors_at, planned
 from app.stores.records.limits import Limit, checked_limits
+from schemas.bounds import MAX_LIMITS
 
 
 def parse_limits(texts: Sequence[str], path: str) -> list[Limit]:
@@ -34,24 +35,33 @@ class LimitChanges:
     added: Sequence[Limit]
     edited: Sequence[tuple[str, Limit]]  # (id of a stored limit, limit with the new maximum and mode)
     removed: Sequence[str]  # ids of stored limits
+    room: int  # how many may be added before one has to be removed
 
     def apply(
         self, operations: LimitOperations, pool: str, key: str | None = None, *, team: str | None = None
     ) -> None:
-        """Make the changes to the limits of the API key *key*, of the *team*, or of the pool."""
-        for limit_id in self.removed:
-            operations.remove(pool, limit_id, key, team=team)
+        """
+        Make the changes to the limits of the API key *key*, of the *team*, or of the pool.
+
+        Limits are added before others are removed: no request in between, or after a failure, is unlimited.
+        """
+        removed = list(self.removed)
         for limit_id, limit in self.edited:
             operations.change(pool, limit_id, limit, key, team=team)
-        for limit in self.added:
+        for number, limit in enumerate(self.added):
+            if number >= self.room:
+                operations.remove(pool, removed.pop(), key, team=team)
             operations.add(pool, limit, key, team=team)
+        for limit_id in removed:
+            operations.remove(pool, limit_id, key, team=team)
 
 
 def limit_changes(before: Sequence[Limit], after: Sequence[Limit]) -> LimitChanges:
     """Return the changes from the stored limits *before* to the limits *after*."""
     _, stored, given = _pair(before, after, format_limit)
     alike, stored, given = _pair(stored, given, _counted)
-    return LimitChanges(given, [(old.id, new) for old, new in alike], [limit.id for limit in stored])
+    edited, removed = [(old.id, new) for old, new in alike], [limit.id for limit in stored]
+    return LimitChanges(given, edited, removed, MAX_LIMITS - len(before))
 
 
 def _pair(
