@@ -14,7 +14,7 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-MAX_IDLE = 200  # idle greenlets, about 20 kB each
+MAX_IDLE = 50  # idle greenlets, about 20 kB each; more are idle only after many requests began at once
 
 
 Result = TypeVar("Result")
