@@ -62,11 +62,11 @@ class AttemptOutputCap:
         return passed
 
     def _is_exceeded(self, reader: Reader) -> bool:
-        if reader.can_end():
-            return False
-        if self._max_bytes is not None and reader.output_bytes > self._max_bytes:
-            return True
-        return self._max_tokens is not None and exceeds(reader, self._max_tokens)
+        """Return whether the response is too long; checked for every read, so the rare case comes first."""
+        is_too_long = (self._max_bytes is not None and reader.output_bytes > self._max_bytes) or (
+            self._max_tokens is not None and exceeds(reader, self._max_tokens)
+        )
+        return is_too_long and not reader.can_end()
 
 
 def exceeds(reader: Reader, tokens: int) -> bool:

@@ -72,7 +72,7 @@ def upstream_body(
         out = without_foreign_fields(out, foreign)
         if foreign:  # translated reasoning has fields that are not the client's
             ignored += foreign if client_protocol == "chat" else ["input.reasoning"]
-    elif protocol == "responses" and any(is_carried(item) for item in out["input"]):
+    elif protocol == "responses" and any(map(is_carried, out["input"])):
         out["input"] = _without_carried_state(out["input"], retains_text=dialect.retains_reasoning_text)
         ignored.append("input.reasoning")
     if dialect.is_restricted:
