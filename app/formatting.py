@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TypedDict
 
 MICRO_DOLLARS = 1_000_000  # per dollar
+SMALLEST = 100  # micro-dollars that tables show
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -46,11 +47,16 @@ def counted(number: int, singular: str, plural: str = "") -> str:
 
 
 def dollars(micro_dollars: float) -> str:
-    """Return money for tables: cents from one dollar up, four decimals below: `$1.50`, `$0.0125`."""
-    amount = Decimal(int(micro_dollars)) / MICRO_DOLLARS
-    if amount == 0:
-        return "$0"
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}" if amount >= Decimal("0.001") else "<$0.001"
+    """
+    Return money for tables: `$1.50`, `$0.10`, `$0.0125`, `<$0.0001`.
+
+    As `exact_dollars`, but rounded to cents from one dollar up, and to four decimals below.
+    """
+    amount = int(micro_dollars)
+    if 0 < amount < SMALLEST:
+        return f"<{exact_dollars(SMALLEST)}"
+    step = MICRO_DOLLARS // 100 if amount >= MICRO_DOLLARS else SMALLEST
+    return exact_dollars((amount + step // 2) // step * step)
 
 
 def plain_dollars(micro_dollars: int) -> str:
@@ -63,6 +69,11 @@ def exact_dollars(micro_dollars: float) -> str:
     text = f"{Decimal(int(micro_dollars)) / MICRO_DOLLARS:,.6f}"
     integer, _, fraction = text.partition(".")
     return f"${integer}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def price(micro_dollars: int) -> str:
+    """Return the price of a million tokens: `$1.25`, `free`."""
+    return exact_dollars(micro_dollars) if micro_dollars else "free"
 
 
 def milliseconds(ms: float) -> str:

@@ -83,6 +83,11 @@ def cost(micro_dollars: int) -> Figure:
     return Figure(formatting.dollars(micro_dollars), Decimal(micro_dollars) / formatting.MICRO_DOLLARS)
 
 
+def price(micro_dollars: int) -> Figure:
+    """Return the price of a million tokens as a cell of a table."""
+    return Figure(formatting.price(micro_dollars), Decimal(micro_dollars) / formatting.MICRO_DOLLARS)
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return *rows* under *heads* in aligned columns; columns of numbers are aligned to the right."""
     cells = [[printable(cell) for cell in row] for row in (heads, *rows)]

@@ -10,10 +10,10 @@ import click
 from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import Decorator, in_pool, operations, with_store
-from app.cli.output import report, show_list
+from app.cli.output import amount, price, report, show_list
 from app.errors import InvalidRequest
 from app.formatting import natural
-from app.limits.prices import MILLION, STANDARD
+from app.limits.prices import STANDARD
 from app.operations.prices import micro_dollars, price_row
 from app.wiring import Services
 from schemas.admin import MAX_MODEL_TOKENS
@@ -72,8 +72,8 @@ def list_prices(services: Services, as_json: bool, pool: str, model: str | None)
 def _row(model: str, row: dict[str, Any]) -> tuple[object, ...]:
     rates = row[STANDARD]
     cached = rates.get("cached_input", rates["input"])
-    values = [f"{rate / MILLION:g}" for rate in (rates["input"], cached, rates["output"])]
-    bounds = [row.get(name) or "-" for name in ("context", "max_output")]
+    values = map(price, (rates["input"], cached, rates["output"]))
+    bounds = [amount(row[name]) if row.get(name) else "-" for name in ("context", "max_output")]
     return model, *values, *bounds, row.get("date", "-"), row["version"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup
@@ -73,16 +72,21 @@ def short(number: float | None) -> str:
 
 
 def dollars(micro_dollars: float | None) -> str:
-    """Return money: with cents from one dollar up, below that with as many decimals as matter."""
+    """Return money for tables, see `app.formatting.dollars`."""
     return "–" if micro_dollars is None else formatting.dollars(micro_dollars)
 
 
 def short_dollars(micro_dollars: float | None) -> str:
-    """Return money in few characters, for axes: $0.25, $15, $1.2k."""
+    """Return money in few characters, for axes: $0.25, $15.00, $1.2k."""
     if micro_dollars is None:
         return "–"
     amount = micro_dollars / formatting.MICRO_DOLLARS
-    return f"${short(amount)}" if amount >= 100 or amount == 0 else f"${Decimal(f'{amount:.3g}'):f}"
+    return f"${short(amount)}" if amount >= 100 else formatting.exact_dollars(micro_dollars)
+
+
+def price(micro_dollars: int | None) -> str:
+    """Return the price of a million tokens, see `app.formatting.price`."""
+    return "–" if micro_dollars is None else formatting.price(micro_dollars)
 
 
 def millis(ms: float | None) -> str:
@@ -120,6 +124,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "counted": formatting.counted,
     "short": short,
     "dollars": dollars,
+    "price": price,
     "millis": millis,
     "span": span,
     "percent": percent,

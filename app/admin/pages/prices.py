@@ -47,12 +47,12 @@ bp = page_blueprint("prices", "/settings/prices")
 
 @dataclass(frozen=True, slots=True)
 class PriceView:
-    """The price of a model in US dollars per million tokens, and the sizes of the model in tokens."""
+    """The price of a model in micro-dollars per million tokens, and the sizes of the model in tokens."""
 
     model: str
-    input: str
-    cached: str
-    output: str
+    input: int
+    cached: int
+    output: int
     context: int | None
     max_output: int | None
     version: str
@@ -62,9 +62,9 @@ class PriceView:
 SORT_KEYS: Mapping[str, Callable[[PriceView], Any]] = {
     "": lambda view: 0,  # the pool's own prices first, then by name
     "model": lambda view: natural(view.model),
-    "input": lambda view: float(view.input),
-    "cached": lambda view: float(view.cached),
-    "output": lambda view: float(view.output),
+    "input": lambda view: view.input,
+    "cached": lambda view: view.cached,
+    "output": lambda view: view.output,
     "context": lambda view: view.context or 0,
     "max_output": lambda view: view.max_output or 0,
 }
@@ -144,9 +144,9 @@ def _view(model: str, row: Mapping[str, Any]) -> PriceView:
     rates = row[STANDARD]
     return PriceView(
         model=model,
-        input=plain_dollars(rates["input"]),
-        cached=plain_dollars(rates.get("cached_input", rates["input"])),
-        output=plain_dollars(rates["output"]),
+        input=rates["input"],
+        cached=rates.get("cached_input", rates["input"]),
+        output=rates["output"],
         context=row.get("context"),
         max_output=row.get("max_output"),
         version=row["version"],

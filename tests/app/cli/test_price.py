@@ -26,7 +26,10 @@ def test_list(poolgate):
         "SINCE",
         "LIST",
     ]
-    assert any(line.split()[:6] == ["gpt-4.1", "2", "0.5", "8", "1047576", "32768"] for line in lines)
+    assert any(line.split()[:4] == ["demo", "free", "free", "free"] for line in lines)
+    assert any(
+        line.split()[:6] == ["gpt-4.1", "$2.00", "$0.50", "$8.00", "1,047,576", "32,768"] for line in lines
+    )
 
 
 def test_list_of_none(poolgate):

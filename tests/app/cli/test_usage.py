@@ -36,7 +36,7 @@ def test_by_key(poolgate, used):
     assert poolgate("usage").stdout.splitlines() == [
         "KEY  REQUESTS  ERRORS  INPUT  CACHED  OUTPUT   COST",
         "ann         2       0    100       0       0  $1.23",
-        "bob         1       1      0       0       0     $0",
+        "bob         1       1      0       0       0  $0.00",
     ]
 
 
@@ -131,7 +131,7 @@ class TestByWhatKeysHave:
 
         assert poolgate("usage --by label:env").stdout.splitlines() == [
             "ENV   REQUESTS  ERRORS  INPUT  CACHED  OUTPUT   COST",
-            "-            1       1      0       0       0     $0",
+            "-            1       1      0       0       0  $0.00",
             "prod         2       0    100       0       0  $1.23",
         ]
 

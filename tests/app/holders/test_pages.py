@@ -118,6 +118,12 @@ class TestModels:
 
         assert all(text in page for text in ("$1.25", "$10.00", "400,000"))
 
+    def test_a_model_that_costs_nothing(self, ann: Holder, services: Services) -> None:
+        """As the model of the simulated account."""
+        services.prices.put(POOL, "m1", {"standard": {"input": 0, "output": 0}})
+
+        assert ann.get("/my/models").text.count("free</td>") == 3
+
 
 def test_snippets_have_the_address_of_the_gateway(ann: Holder) -> None:
     page = ann.get("/my/clients").text

@@ -106,7 +106,7 @@ class TestList:
     def test_search_and_order(self, inside: Visitor, pool: Furnished) -> None:
         page = inside.get(f"{HOME}?q=MINI&sort=-output").text
 
-        outputs = [float(text) for text in re.findall(r'data-label="Output">([\d.]+)<', page)]
+        outputs = [float(text) for text in re.findall(r'data-label="Output">\$([\d.]+)<', page)]
         assert len(outputs) > 1
         assert outputs == sorted(outputs, reverse=True)
         assert all("mini" in name for name in re.findall(r'<th scope="row"><a [^>]*>([^<]*)', page))
