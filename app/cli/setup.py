@@ -23,7 +23,7 @@ from app.operations.setup.changes import (
 )
 from app.operations.setup.descriptions import describe, title
 from app.operations.setup.dump import dump_setup
-from app.operations.setup.keys import key_warnings
+from app.operations.setup.mistakes import find_mistakes
 from app.operations.setup.plan import SetupPlan, plan_document
 from app.operations.setup.yaml_text import write_yaml
 from app.wiring import Services
@@ -125,14 +125,15 @@ def apply_document(
     if plan.missing:
         raise _missing(source, plan)
     if not dry_run:
-        _warn_of_keys(services, pool, changes)
+        _warn(services, pool, changes)
 
 
-def _warn_of_keys(services: Services, pool: str, changes: Sequence[PlannedChange]) -> None:
-    """Print warnings about the keys that were added or changed, as `poolgate key` does."""
-    warnings = key_warnings(operations(services).api_keys, services.api_keys, pool, changes)
-    for name, warning in warnings:
-        click.echo(f"Warning: key '{name}': {warning}.", err=True)
+def _warn(services: Services, pool: str, changes: Sequence[PlannedChange]) -> None:
+    """Print warnings about what was added or changed, as the commands for one object do."""
+    stores = services.api_keys, services.routes
+    for change, sentence in find_mistakes(operations(services), *stores, pool, changes):
+        noun = "key" if change.section == "keys" else "model route"
+        click.echo(f"Warning: {noun} '{change.name}': {sentence}.", err=True)
 
 
 def _plan(services: Services, pool: str, source: Source) -> SetupPlan:

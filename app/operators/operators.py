@@ -22,7 +22,6 @@ from app.stores.operators import (
     RoleResult,
     SecondFactor,
     UnlinkRefusal,
-    unknown_operator,
 )
 from app.stores.records.operators import (
     Identity,
@@ -139,7 +138,7 @@ class Operators:
         """
         outcome = self._repository.link(name, identity, but=but)
         if outcome is LinkResult.UNKNOWN:
-            raise unknown_operator(name)
+            raise self._repository.not_found(name)
         if outcome is LinkResult.TAKEN:
             raise SignInRefused("This sign-in is connected to another operator")
 
@@ -151,7 +150,7 @@ class Operators:
         """
         outcome = self._repository.unlink(name)
         if outcome is UnlinkRefusal.UNKNOWN:
-            raise unknown_operator(name)
+            raise self._repository.not_found(name)
         if outcome is UnlinkRefusal.NONE:
             raise InvalidRequest(f"'{name}' is not connected to single sign-on", param="identity")
         if outcome is UnlinkRefusal.LAST:
@@ -166,7 +165,7 @@ class Operators:
         """Remove an operator, and end their sessions. Raises NotFound; InvalidRequest for the last owner."""
         outcome = self._repository.remove(name)
         if outcome is RemoveResult.UNKNOWN:
-            raise unknown_operator(name)
+            raise self._repository.not_found(name)
         if outcome is RemoveResult.LAST:
             raise InvalidRequest("is the last owner: no one else could manage operators", param="name")
 
@@ -174,7 +173,7 @@ class Operators:
         """Give *name* another role. Raises NotFound; InvalidRequest for the last owner."""
         outcome = self._repository.set_role(name, role)
         if outcome is RoleResult.UNKNOWN:
-            raise unknown_operator(name)
+            raise self._repository.not_found(name)
         if outcome is RoleResult.LAST:
             raise _last_owner()
 
@@ -187,7 +186,7 @@ class Operators:
         """
         outcome = self._repository.assign_role(name, role, basis, signed_in=signed_in)
         if outcome is AssignResult.UNKNOWN:
-            raise unknown_operator(name)
+            raise self._repository.not_found(name)
         if outcome is AssignResult.LAST:
             raise _last_owner()
 

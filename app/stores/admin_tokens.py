@@ -14,6 +14,7 @@ import secrets
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
 from app.stores.audit import AuditLog
+from app.stores.known_names import suggest_field
 from app.stores.records.audit import AuditFilter, Via
 from app.stores.records.operators import ActiveToken, AdminToken, NewAdminToken, Role, TokenScope
 from app.stores.scripts import Scripts
@@ -103,7 +104,7 @@ class AdminTokenRepository:
         """Return the token called *name*. Raises NotFound."""
         token = next((token for token in self.all() if token.name == name), None)
         if token is None:
-            raise _not_found(name)
+            raise self._not_found(name)
         return token
 
     def revoke(self, name: str) -> None:
@@ -111,14 +112,14 @@ class AdminTokenRepository:
         client = self._scripts.client
         digest = client.hget(keys.admin_tokens(), name)
         if digest is None:
-            raise _not_found(name)
+            raise self._not_found(name)
         # The token before its entry in the list, so that after an error it can be revoked again.
         client.delete(keys.admin_token(digest))
         client.hdel(keys.admin_tokens(), name)
 
-
-def _not_found(name: str) -> NotFound:
-    return NotFound(f"There is no admin token named '{name[:40]}'", param="name")
+    def _not_found(self, name: str) -> NotFound:
+        similar = suggest_field(self._scripts.client, keys.admin_tokens(), name)
+        return NotFound(f"There is no admin token named '{name[:40]}'{similar}", param="name")
 
 
 def _token_from(fields: dict[str, str]) -> AdminToken | None:

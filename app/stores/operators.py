@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from app.errors import NotFound
 from app.stores import keys
+from app.stores.known_names import suggest_member
 from app.stores.records.operators import (
     Identity,
     NewOperator,
@@ -95,6 +96,11 @@ class OperatorRepository:
 
     def has(self, name: str) -> bool:
         return bool(self._scripts.client.sismember(keys.operators(), name))
+
+    def not_found(self, name: str) -> NotFound:
+        """Return the error for an operator *name* that does not exist; it suggests similar names."""
+        similar = suggest_member(self._scripts.client, keys.operators(), name)
+        return NotFound(f"There is no operator named '{name[:40]}'{similar}", param="name")
 
     def all(self) -> list[Operator]:
         """Return every operator by name."""
@@ -222,17 +228,13 @@ class OperatorRepository:
 
     def _set(self, name: str, **fields: str) -> None:
         if not self._scripts.run_raw("set_operator", keys.SYSTEM, {"name": name, "fields": fields}):
-            raise unknown_operator(name)
+            raise self.not_found(name)
 
     def _fields(self, name: str) -> dict[str, str]:
         fields: dict[str, str] = self._scripts.client.hgetall(keys.operator(name))
         if not fields:
-            raise unknown_operator(name)
+            raise self.not_found(name)
         return fields
-
-
-def unknown_operator(name: str) -> NotFound:
-    return NotFound(f"There is no operator named '{name[:40]}'", param="name")
 
 
 def _operator_from(fields: dict[str, str]) -> Operator:

@@ -15,7 +15,7 @@ from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, NotJson
 from app.operations.setup.changes import make_changes
 from app.operations.setup.dump import dump_setup
-from app.operations.setup.keys import key_warnings
+from app.operations.setup.mistakes import find_mistakes
 from app.operations.setup.plan import SetupPlan, plan_document
 from app.operations.setup.yaml_text import parse_yaml, write_yaml
 from app.yielding import end_turn
@@ -115,6 +115,9 @@ def apply_plan(pool: str, plan: SetupPlan, *, dry_run: bool, **extra: Any) -> Re
             raise
         return json_response({**error.envelope(), **body}, error.status)
     if not dry_run:
-        warnings = key_warnings(operations().api_keys, services().api_keys, pool, plan.changes)
-        body["warnings"] = [{"key": name, "text": text} for name, text in warnings]
+        stores = services().api_keys, services().routes
+        body["warnings"] = [
+            {"key" if change.section == "keys" else "model": change.name, "text": sentence}
+            for change, sentence in find_mistakes(operations(), *stores, pool, plan.changes)
+        ]
     return json_response(body)

@@ -23,8 +23,8 @@ from app.errors import InvalidRequest
 from app.operations.setup.changes import MadeChange, make_changes, summary
 from app.operations.setup.descriptions import describe, title
 from app.operations.setup.dump import dump_setup
-from app.operations.setup.keys import key_warnings
 from app.operations.setup.litellm import convert_litellm
+from app.operations.setup.mistakes import find_mistakes
 from app.operations.setup.plan import SetupPlan, plan_document
 from app.operations.setup.remarks import Remark
 from app.operations.setup.yaml_text import parse_yaml, write_yaml
@@ -204,8 +204,9 @@ def _made(plan: SetupPlan) -> tuple[str, int]:
             made.append(change)
     warnings: list[str] = []
     with form.collect_all_errors():
-        pairs = key_warnings(operations().api_keys, services().api_keys, g.pool, [one.change for one in made])
-        warnings = [f"Key {name}: {text}." for name, text in pairs]
+        stores = services().api_keys, services().routes
+        mistakes = find_mistakes(operations(), *stores, g.pool, [one.change for one in made])
+        warnings = [f"{title(change)}: {sentence}." for change, sentence in mistakes]
     warnings += [f"{title(one.change)}: {note}." for one in made for note in one.change.notes]
     changed = [one for one in made if one.change.is_change]
     return _page(

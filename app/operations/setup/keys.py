@@ -147,16 +147,6 @@ class KeyPlanner:
         return planned("keys", key.name, before, after, apply)
 
 
-def key_warnings(
-    operations: ApiKeyOperations, api_keys: ApiKeyRepository, pool: str, changes: Sequence[PlannedChange]
-) -> Iterator[tuple[str, str]]:
-    """Yield (name, sentence) for probable mistakes in keys that were added or changed."""
-    for change in changes:
-        if change.section == "keys" and change.is_change:
-            key = api_keys.find(pool, change.name)
-            yield from ((key.name, warning) for warning in operations.find_warnings(pool, key))
-
-
 def _listed(names: Collection[str]) -> str:
     return ", ".join(f"'{name}'" for name in sorted(names)[:20])
 

@@ -122,6 +122,15 @@ class TestOperators:
         assert result.exit_code in (1, 2)
         assert "no operator named 'nobody'" in result.stderr
 
+    @pytest.mark.parametrize("command", ["role anm admin", "remove anm", "sessions anm", "disconnect anm"])
+    def test_a_mistyped_operator(self, poolgate, ann, command):
+        assert "Did you mean 'ann'?" in poolgate(f"admin {command}").stderr
+
+    def test_a_mistyped_token(self, poolgate):
+        poolgate("admin token create backup")
+
+        assert "Did you mean 'backup'?" in poolgate("admin token revoke bakcup").stderr
+
 
 class TestSessions:
     def test_they_are_listed_and_ended_one_by_one_and_all(self, poolgate, services, ann):

@@ -234,6 +234,15 @@ class TestApply:
         assert (change["section"], change["name"], change["action"]) == ("keys", "ann", "add")
         assert services.api_keys.authenticate(change["key"]).pool == "team"
 
+    def test_probable_mistakes_in_model_routes(self, poolgate, services):
+        """They are printed like those of `poolgate model set`."""
+        services.accounts.add("default", Account("", "main", "openai", "http://up.test", credential="sk-x"))
+        result = poolgate("apply -", stdin="models: {fast: {steps: [no-such-model]}}")
+
+        assert result.exit_code == 0
+        assert result.stderr.startswith("Warning: model route 'fast': ")
+        assert "no-such-model" in result.stderr
+
     def test_probable_mistakes_in_keys(self, poolgate):
         """They are printed like those of `poolgate key`, once a key is changed."""
         document = "keys: [{name: old, expires: 2020-01-01}, {name: new, expires: 2999-01-01}]"

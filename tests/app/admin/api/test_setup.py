@@ -8,6 +8,7 @@ import orjson
 import pytest
 import yaml
 
+from app.accounts.account import Account
 from app.admin.api.inputs import MAX_BYTES
 from app.operations.api_keys import ApiKeyOperations
 from app.stores.errors import StoreUnavailable
@@ -121,6 +122,15 @@ class TestApply:
         (warning,) = response.json["warnings"]
         assert warning["key"] == "old"
         assert "expired already" in warning["text"]
+
+    def test_probable_mistakes_in_model_routes(self, call, services):
+        services.accounts.add("default", Account("", "main", "openai", "http://up.test", credential="sk-x"))
+        document = {"models": {"fast": {"steps": ["no-such-model"]}}}
+
+        (warning,) = call("POST", "/apply", {"document": document}).json["warnings"]
+        assert warning["model"] == "fast"
+        assert "no-such-model" in warning["text"]
+        assert call("POST", "/apply", {"document": document}).json["warnings"] == []  # unchanged
 
     def test_a_failure_between_two_changes(self, call, monkeypatch):
         """What was made is returned with the error, because a secret is returned once."""

@@ -1,0 +1,30 @@
+"""Probable mistakes in what a document added or changed; the commands for one object report the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from app.accounts.model_routes import PoolRoutes
+from app.operations.service import AdminOperations
+from app.operations.setup.changes import PlannedChange
+from app.stores.api_keys import ApiKeyRepository
+
+
+def find_mistakes(
+    operations: AdminOperations,
+    api_keys: ApiKeyRepository,
+    routes: PoolRoutes,
+    pool: str,
+    changes: Sequence[PlannedChange],
+) -> Iterator[tuple[PlannedChange, str]]:
+    """Yield (change, sentence) for probable mistakes in keys and model routes; *changes* were made."""
+    for change in changes:
+        if not change.is_change:
+            continue
+        if change.section == "keys":
+            found = operations.api_keys.find_warnings(pool, api_keys.find(pool, change.name))
+        elif change.section == "models":
+            found = operations.routes.find_warnings(pool, routes.find(pool, change.name))
+        else:
+            continue
+        yield from ((change, sentence) for sentence in found)
