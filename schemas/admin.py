@@ -103,9 +103,6 @@ class RefusalsQuery(PoolQuery):
     label = Text()  # name=value or name; several are separated by commas
 
 
-KEY_STATES = ("active", "disabled", "expired")
-
-
 class KeysQuery(PoolQuery):
     team = Text()
     owner = Text()

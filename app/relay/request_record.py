@@ -185,7 +185,7 @@ class RequestRecord:
             "attempts": self.attempts,
             "total_ms": round(total_seconds * 1000),
         }
-        row |= self._usage(context)  # type: ignore[typeddict-item]  # these are some of a row's fields
+        row |= self._usage()  # type: ignore[typeddict-item]  # these are some of a row's fields
         if context.request.requested_model:
             row["asked"] = context.request.requested_model
         if context.caller.key.team:
@@ -216,7 +216,7 @@ class RequestRecord:
         """Return, as JSON, what the last attempt was billed beyond its reservation; None if nothing."""
         return exceeded(self.last, self.reserved) if self.last and not self.may_exceed_length else None
 
-    def _usage(self, context: RequestContext) -> UsageRow:
+    def _usage(self) -> UsageRow:
         """Return the usage of all attempts, reported or else estimated, and its cost."""
         if self.cache_hit or self.last is None:
             source = _CACHE if self.cache_hit else _ESTIMATED

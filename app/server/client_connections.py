@@ -41,7 +41,7 @@ class ClientConnection(ClientSocket):
 
     def waiting(self) -> HeaderTimeout:
         """Return the context manager in which the next head is read; a timeout ends it silently."""
-        return HeaderTimeout(self, self._connections)
+        return HeaderTimeout(self)
 
     def begin_wait(self, wait: HeaderTimeout) -> float:
         """Start *wait* and return the seconds it may take until bytes arrive."""
@@ -86,7 +86,7 @@ class ClientConnection(ClientSocket):
 class HeaderTimeout:
     """A context manager with a timeout for a request's head. After it the connection counts as busy."""
 
-    def __init__(self, connection: ClientConnection, connections: Connections) -> None:
+    def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._timeout: Any = None
 

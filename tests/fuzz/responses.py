@@ -112,7 +112,6 @@ MESSAGES = (
     *("Odd.", "Please try again in 1e999s", "Please try again in 99999999999999999999d", "try again in 0ms"),
     *("The model `m` does not exist", "Rate limit reached for m", "<b>odd</b>", "", "x" * 70_000, "\0\u202e"),
 )
-NEEDS_ATTENTION = (401,)  # a refused credential
 
 Steps = list[Json]
 Change = Callable[[Random, Json], None]
