@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from app.accounts.account import Account
-from app.accounts.failures import Failure, Reply, Scope
-from app.accounts.outcomes import OK, outcome_from_error, suspected_outcome
+from app.accounts.failures import Failure, Reply
+from app.accounts.outcomes import OK
 from app.accounts.request_settings import NO_SETTINGS
 from app.accounts.usage_windows import windows_from_headers
 from app.accounts.verdicts import Verdict, classify, judge
@@ -18,6 +18,7 @@ from app.records import record
 from app.relay.adaptation import Adapted
 from app.relay.attempt import Attempt, EventBatches
 from app.relay.context import RequestContext
+from app.relay.failed_accounts import LIMITED, FailedAccounts
 from app.relay.model_names import events_of
 from app.relay.no_account import pool_spent_error
 from app.relay.pause import pause
@@ -40,7 +41,6 @@ from app.relay.retry_policy import (
     Phase,
     decide,
     for_client,
-    pause_seconds,
 )
 from app.relay.timing import Timing
 from app.stores.records.accounts import AccountOutcome
@@ -48,12 +48,6 @@ from app.stores.records.admission import NO_OUTCOME, AttemptReport, Outcome, Ref
 from app.stores.records.ledger import Action
 from app.translation.resume.delivered import ResumedStream
 
-LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
-# Failures that the request itself may have caused, at whichever account.
-CAUSED_BY_REQUESTS = frozenset(
-    {Failure.RESET, Failure.SERVER_ERROR, Failure.BLOCKED, Failure.CUT, Failure.GARBLED}
-)
-PAYMENT_REQUIRED = 402
 # Failures that do not show whether an account answers other requests.
 NOT_OF_THE_ACCOUNT = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Failure.DEADLINE)
 
@@ -76,15 +70,6 @@ class FailoverPolicy:
     keepalive_seconds: float
     max_accounts: int | None = None
     queue_seconds: float = MAX_WAIT_SECONDS  # how long the caller lets it wait for a free slot, in total
-
-
-@dataclass(frozen=True, slots=True)
-class _AccountFailure:
-    """The last failure of an account within this request; `at` is on the monotonic clock."""
-
-    failure: Failure
-    error: UpstreamError
-    at: float
 
 
 class Failover:
@@ -111,11 +96,7 @@ class Failover:
         self._renewals: dict[str, Account | None] = {}  # results of token renewals, by account id
         self._restarts = 0  # how often a broken stream was continued at this model
         self._failed: UpstreamError | None = None  # the last failure, as the client may see it
-        self._tried: list[str] = []
-        self._excluded: list[str] = []  # tried accounts that would fail again
-        self._has_unsupported = False  # an account refused what others may support
-        self._failures: dict[str, _AccountFailure] = {}
-        self._taken_out: dict[Scope, str] = {}  # account taken out by this request, by scope
+        self._accounts = FailedAccounts(context.request.model, timing)
 
     def events(self, selection: Selection) -> EventBatches:
         """Yield what `Attempt.events` yields, for one attempt after the other, the first at *selection*."""
@@ -219,7 +200,7 @@ class Failover:
         """Report a failed attempt and return the next selection, or raise what the client receives."""
         verdict = self._verdict(attempt, error)
         action = decide(verdict.failure, Phase.AFTER if attempt.committed else Phase.BEFORE)
-        is_confirmed = self._note_and_check_confirmed(verdict, action, attempt.account)
+        is_confirmed = self._accounts.note_and_check_confirmed(verdict, action, attempt.account)
         change = self._change(attempt, error, verdict)
         self._record.outcome = Outcome(change, self._windows(attempt), self._record.exceeded())
         failed = self._failed = for_client(
@@ -230,10 +211,10 @@ class Failover:
         stalled = attempt.stalled
         if action is Action.RESTART and not self._take_restart(stalled=stalled):
             raise failed
-        self._failures[selection.account_id] = _AccountFailure(verdict.failure, error, self._clock())
-        self._exclude(selection.account_id, action, error, stalled=stalled)
+        would_fail_again = action is Action.OTHER_ACCOUNT_ONLY or stalled or self._is_wait_too_long(error)
+        self._accounts.add(selection.account_id, verdict.failure, error, would_fail_again=would_fail_again)
         max_accounts = self._policy.max_accounts
-        if max_accounts is not None and len(set(self._tried)) >= max_accounts:
+        if max_accounts is not None and len(set(self._accounts.tried)) >= max_accounts:
             raise failed
         while True:
             reply = self._report(selection, failed)
@@ -251,39 +232,12 @@ class Failover:
     def _verdict(self, attempt: Attempt, error: UpstreamError) -> Verdict:
         return judge(error, attempt.account.kind, self._context.request.model)
 
-    def _note_and_check_confirmed(self, verdict: Verdict, action: Action, account: Account) -> bool:
-        """
-        Record a failure, and return whether another account has already failed in the same way.
-
-        If two accounts refuse the same request, the request is the probable cause. So a request never brings
-        a second account into a state that needs attention.
-        """
-        if action is Action.OTHER_ONCE:
-            is_second = self._has_unsupported
-            self._has_unsupported = True
-            return is_second
-        return (
-            verdict.consequence.scope is Scope.CREDENTIAL
-            and self._taken_out.get(Scope.CREDENTIAL, account.id) != account.id
-        )
-
     def _change(self, attempt: Attempt, error: UpstreamError, verdict: Verdict) -> AccountOutcome:
-        """
-        Return what *error* changes in the stored account.
-
-        A request takes out at most one account per scope.
-        """
-        account, scope = attempt.account, verdict.consequence.scope
+        """Return what *error* changes in the stored account."""
+        account = attempt.account
         if account.signed_in and self._renewals.get(account.id, account) is None:
             return {}  # the token could not be renewed, which is stored already
-        counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
-        if counts and self._taken_out.setdefault(scope, account.id) != account.id:
-            return (
-                suspected_outcome(verdict.failure, self._context.request.model)
-                if scope is Scope.CREDENTIAL
-                else {}
-            )
-        return outcome_from_error(error, self._context.request.model, self._timing.unix(), kind=account.kind)
+        return self._accounts.change(account, error, verdict)
 
     def _windows(self, attempt: Attempt) -> Any:
         """Return the account's usage windows, as the response headers report them; None if they do not."""
@@ -296,20 +250,17 @@ class Failover:
         self._restarts += 1
         return True
 
-    def _exclude(self, account_id: str, action: Action, error: UpstreamError, *, stalled: bool) -> None:
-        """Record that an account has failed, and whether it may be tried again within this request."""
-        self._tried.append(account_id)
-        is_too_long = (error.retry_after_seconds or 0.0) > MAX_WAIT_SECONDS - self._progress.waited_seconds
-        if action is Action.OTHER_ACCOUNT_ONLY or stalled or is_too_long:
-            self._excluded.append(account_id)
+    def _is_wait_too_long(self, error: UpstreamError) -> bool:
+        """Return whether the request may not wait as long as *error* demands."""
+        return (error.retry_after_seconds or 0.0) > MAX_WAIT_SECONDS - self._progress.waited_seconds
 
     def _report(self, selection: Selection, failed: UpstreamError) -> Selection | Refusal:
         report = AttemptReport(
             selection.attempt,
             self._record.outcome,
             self._record.charge,
-            self._tried,
-            self._excluded,
+            self._accounts.tried,
+            self._accounts.excluded,
             may_wait=self._busy_seconds_left() > 0,
         )
         try:
@@ -322,12 +273,12 @@ class Failover:
     def _wait_after(self, reply: Selection | Refusal, selection: Selection) -> float | None:
         """Return the seconds to wait before acting on *reply*, None if no account is available soon."""
         if isinstance(reply, Selection):
-            return self._pause_before(reply.account_id, selection.attempt)
+            return self._accounts.pause_before(reply.account_id, selection.attempt)
         if reply.accounts is not None and reply.accounts.busy and (left := self._busy_seconds_left()) > 0:
             pause = max(BUSY_POLL_SECONDS, min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS))
             return min(left, pause * self._timing.random.uniform(0.5, 1.5))
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
-        if not (self._tried and set(self._tried) != set(self._excluded) and wait_ms):
+        if not (self._accounts.may_be_tried_again and wait_ms):
             return None
         # The account is available again then; the jitter spreads the requests that wait for it
         wait = wait_ms / 1000
@@ -343,18 +294,6 @@ class Failover:
             return 0.0
         waited = self._progress.queued_seconds + self._progress.waited_seconds
         return min(self._policy.queue_seconds, MAX_WAIT_SECONDS) - waited
-
-    def _pause_before(self, account_id: str, attempt: int) -> float:
-        """
-        Return the seconds before *account_id* is tried.
-
-        After a failure it is the pause that the account requested.
-        """
-        last = self._failures.get(account_id)
-        if last is None or last.failure in LIMITED:
-            return 0.0  # the store selects a limited account only once its limit is over
-        pause_end = last.at + pause_seconds(attempt, last.error, self._timing.random)
-        return max(0.0, pause_end - self._clock())
 
     def _take_wait(self, seconds: float) -> bool:
         """Return whether the request may wait *seconds* more; if so, they count as waited."""
@@ -376,16 +315,6 @@ class Failover:
         reserved = min(RESERVED_FOR_FALLBACKS, self._progress.fallbacks_left)
         left = MAX_ATTEMPTS - self._progress.attempts - reserved
         return left <= 0 or len(self._record.attempts) >= (MAX_TRIES_AT_FIRST if is_early else MAX_TRIES)
-
-
-def _may_be_price(error: UpstreamError) -> bool:
-    """Return whether *error* may only mean that this request costs more than the remaining credit."""
-    return (
-        isinstance(error, UpstreamRejected)
-        and error.upstream_status == PAYMENT_REQUIRED
-        and error.retry_after_seconds is None
-        and error.resets_at is None
-    )
 
 
 def _pool_error(reply: Selection | Refusal, verdict: Verdict, error: UpstreamError) -> GatewayError | None:

@@ -1,0 +1,110 @@
+"""The accounts that have failed a request: what each failure changes, and which may be tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.accounts.account import Account
+from app.accounts.failures import Failure, Scope
+from app.accounts.outcomes import outcome_from_error, suspected_outcome
+from app.accounts.verdicts import Verdict
+from app.errors import UpstreamError, UpstreamRejected
+from app.relay.retry_policy import pause_seconds
+from app.relay.timing import Timing
+from app.stores.records.accounts import AccountOutcome
+from app.stores.records.ledger import Action
+
+LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
+# Failures that the request itself may have caused, at whichever account.
+CAUSED_BY_REQUESTS = frozenset(
+    {Failure.RESET, Failure.SERVER_ERROR, Failure.BLOCKED, Failure.CUT, Failure.GARBLED}
+)
+PAYMENT_REQUIRED = 402
+
+
+@dataclass(frozen=True, slots=True)
+class _AccountFailure:
+    """The last failure of an account within this request; `at` is on the monotonic clock."""
+
+    failure: Failure
+    error: UpstreamError
+    at: float
+
+
+class FailedAccounts:
+    """
+    The accounts that have failed one request for *model*.
+
+    `tried` has their ids, once for each failure; `excluded` has those that would fail again.
+    """
+
+    def __init__(self, model: str, timing: Timing) -> None:
+        self._model = model
+        self._timing = timing
+        self.tried: list[str] = []
+        self.excluded: list[str] = []
+        self._has_unsupported = False  # an account refused what others may support
+        self._failures: dict[str, _AccountFailure] = {}
+        self._taken_out: dict[Scope, str] = {}  # account taken out by this request, by scope
+
+    def note_and_check_confirmed(self, verdict: Verdict, action: Action, account: Account) -> bool:
+        """
+        Record a failure, and return whether another account has already failed in the same way.
+
+        If two accounts refuse the same request, the request is the probable cause. So a request never brings
+        a second account into a state that needs attention.
+        """
+        if action is Action.OTHER_ONCE:
+            is_second = self._has_unsupported
+            self._has_unsupported = True
+            return is_second
+        return (
+            verdict.consequence.scope is Scope.CREDENTIAL
+            and self._taken_out.get(Scope.CREDENTIAL, account.id) != account.id
+        )
+
+    def change(self, account: Account, error: UpstreamError, verdict: Verdict) -> AccountOutcome:
+        """
+        Return what *error* changes in the stored *account*.
+
+        A request takes out at most one account per scope.
+        """
+        scope = verdict.consequence.scope
+        counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
+        if counts and self._taken_out.setdefault(scope, account.id) != account.id:
+            return suspected_outcome(verdict.failure, self._model) if scope is Scope.CREDENTIAL else {}
+        return outcome_from_error(error, self._model, self._timing.unix(), kind=account.kind)
+
+    def add(self, account_id: str, failure: Failure, error: UpstreamError, *, would_fail_again: bool) -> None:
+        """Record that the account has failed, by *error*."""
+        self._failures[account_id] = _AccountFailure(failure, error, self._timing.monotonic())
+        self.tried.append(account_id)
+        if would_fail_again:
+            self.excluded.append(account_id)
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether an account that has failed may succeed in another attempt."""
+        return set(self.tried) != set(self.excluded)
+
+    def pause_before(self, account_id: str, attempt: int) -> float:
+        """
+        Return the seconds before the account is tried.
+
+        After a failure it is the pause that the account requested.
+        """
+        last = self._failures.get(account_id)
+        if last is None or last.failure in LIMITED:
+            return 0.0  # the store selects a limited account only once its limit is over
+        pause_end = last.at + pause_seconds(attempt, last.error, self._timing.random)
+        return max(0.0, pause_end - self._timing.monotonic())
+
+
+def _may_be_price(error: UpstreamError) -> bool:
+    """Return whether *error* may only mean that this request costs more than the remaining credit."""
+    return (
+        isinstance(error, UpstreamRejected)
+        and error.upstream_status == PAYMENT_REQUIRED
+        and error.retry_after_seconds is None
+        and error.resets_at is None
+    )

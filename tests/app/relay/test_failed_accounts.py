@@ -1,0 +1,78 @@
+"""The accounts that have failed a request: what the second failure changes, and the pauses."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from app.accounts.account import Account
+from app.accounts.outcomes import suspected_outcome
+from app.accounts.verdicts import judge
+from app.errors import UpstreamError, UpstreamRejected, UpstreamUnreachable
+from app.relay.failed_accounts import FailedAccounts
+from app.relay.timing import Timing
+from app.stores.records.ledger import Action
+
+FIRST, SECOND = (Account(name, name, "openai", "http://127.0.0.1:1/v1") for name in "ab")
+REFUSED = UpstreamRejected("No", status=401, type="authentication_error", code="x", upstream_status=401)
+UNPAID = UpstreamRejected("Pay", status=402, type="billing", code="x", upstream_status=402)
+
+
+@pytest.fixture
+def failed() -> FailedAccounts:
+    return FailedAccounts("m", Timing(lambda: 100.0, lambda: 1000.0, random.Random(1)))
+
+
+def changes(failed: FailedAccounts, error: UpstreamError) -> list[bool]:
+    """Return whether *error* changes the first account, then the second one."""
+    verdict = judge(error, "openai", "m")
+    return [bool(failed.change(account, error, verdict)) for account in (FIRST, SECOND)]
+
+
+class TestChange:
+    @pytest.mark.parametrize("error", [UpstreamUnreachable("Reset", sent=True), UNPAID])
+    def test_what_the_request_may_have_caused_changes_one_account(
+        self, failed: FailedAccounts, error: UpstreamError
+    ) -> None:
+        assert changes(failed, error) == [True, False]
+
+    def test_a_second_refused_credential_is_only_suspected(self, failed: FailedAccounts) -> None:
+        verdict = judge(REFUSED, "openai", "m")
+        first, second = (failed.change(account, REFUSED, verdict) for account in (FIRST, SECOND))
+
+        assert first["state"] == "credential_dead"
+        assert second == suspected_outcome(verdict.failure, "m")
+
+    def test_a_second_refused_credential_confirms_that_the_request_is_the_cause(
+        self, failed: FailedAccounts
+    ) -> None:
+        verdict = judge(REFUSED, "openai", "m")
+
+        def is_confirmed(account: Account) -> bool:
+            return failed.note_and_check_confirmed(verdict, Action.OTHER_ACCOUNT_ONLY, account)
+
+        assert not is_confirmed(FIRST)
+        failed.change(FIRST, REFUSED, verdict)
+        assert not is_confirmed(FIRST)
+        assert is_confirmed(SECOND)
+
+
+class TestAgain:
+    def test_only_accounts_that_may_succeed(self, failed: FailedAccounts) -> None:
+        failure = judge(REFUSED, "openai", "m").failure
+        assert not failed.may_be_tried_again
+
+        failed.add("a", failure, REFUSED, would_fail_again=True)
+        assert not failed.may_be_tried_again
+
+        failed.add("b", failure, REFUSED, would_fail_again=False)
+        assert failed.may_be_tried_again
+        assert (failed.tried, failed.excluded) == (["a", "b"], ["a"])
+
+    def test_no_pause_before_an_account_that_has_not_failed(self, failed: FailedAccounts) -> None:
+        error = UpstreamUnreachable("Reset")
+        failed.add("a", judge(error, "openai", "m").failure, error, would_fail_again=False)
+
+        assert failed.pause_before("a", 1) > 0
+        assert failed.pause_before("b", 1) == 0
