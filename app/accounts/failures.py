@@ -24,7 +24,7 @@ class Scope(StrEnum):
     CREDENTIAL = "credential"  # needs attention; tested again at growing intervals
 
 
-class Reply(StrEnum):
+class CallerError(StrEnum):
     """What the caller receives if no other account answers."""
 
     UPSTREAM = "the upstream's status and message"
@@ -73,7 +73,7 @@ class Consequence:
     """
 
     scope: Scope
-    reply: Reply = Reply.UPSTREAM
+    caller_error: CallerError = CallerError.UPSTREAM
     state: AccountState | None = None
     model_state: ModelState | None = None
     seconds: float | None = 0.0
@@ -87,8 +87,10 @@ _UNHARMED = Consequence(Scope.REQUEST)
 _SUSPECTED = Consequence(Scope.BRIEF, state=AccountState.SUSPECTED, seconds=SUSPECT_BASE_SECONDS)
 
 
-def _rest(model_state: ModelState, seconds: float, reply: Reply = Reply.UPSTREAM) -> Consequence:
-    return Consequence(Scope.MODEL, reply, model_state=model_state, seconds=seconds)
+def _rest(
+    model_state: ModelState, seconds: float, caller_error: CallerError = CallerError.UPSTREAM
+) -> Consequence:
+    return Consequence(Scope.MODEL, caller_error, model_state=model_state, seconds=seconds)
 
 
 CONSEQUENCES: dict[Failure, Consequence] = {
@@ -98,14 +100,14 @@ CONSEQUENCES: dict[Failure, Consequence] = {
     Failure.BURST_LIMITED: Consequence(Scope.BRIEF, state=AccountState.BURST_LIMITED, seconds=2.0),
     Failure.MODEL_LIMITED: _rest(ModelState.LIMITED, 2.0),
     Failure.WINDOW_SPENT: Consequence(
-        Scope.WINDOW, Reply.SPENT, state=AccountState.WINDOW_SPENT, seconds=600.0
+        Scope.WINDOW, CallerError.SPENT, state=AccountState.WINDOW_SPENT, seconds=600.0
     ),
     Failure.CREDENTIAL: Consequence(
-        Scope.CREDENTIAL, Reply.GATEWAY, state=AccountState.CREDENTIAL_DEAD, seconds=None
+        Scope.CREDENTIAL, CallerError.GATEWAY, state=AccountState.CREDENTIAL_DEAD, seconds=None
     ),
     Failure.OVERLOADED: _rest(ModelState.OVERLOADED, 5.0),
-    Failure.MODEL_MISSING: _rest(ModelState.MISSING, MISSING_SECONDS, Reply.MODEL_NOT_FOUND),
-    Failure.ENDPOINT_MISSING: Consequence(Scope.REQUEST, Reply.ENDPOINT),
+    Failure.MODEL_MISSING: _rest(ModelState.MISSING, MISSING_SECONDS, CallerError.MODEL_NOT_FOUND),
+    Failure.ENDPOINT_MISSING: Consequence(Scope.REQUEST, CallerError.ENDPOINT),
     Failure.UNSUPPORTED: _UNHARMED,
     Failure.BLOCKED: _SUSPECTED,
     Failure.SERVER_ERROR: _SUSPECTED,

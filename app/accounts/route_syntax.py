@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[-+]?[0-9.]+%?")  # looks like a weight
 
 NUMBERS = ("temperature", "max_tokens")  # fields of a route that are numbers
 
-Target = dict[str, Any]  # model, accounts (names), weight
+RouteTarget = dict[str, Any]  # model, accounts (names), weight
 
 
 def is_group(name: str) -> bool:
@@ -29,9 +29,9 @@ def is_group(name: str) -> bool:
     return _GROUP.fullmatch(name) is not None
 
 
-def parse_step(text: str) -> list[Target]:
+def parse_step(text: str) -> list[RouteTarget]:
     """Return the targets of a step. Raises InvalidRequest, also for a number that is not a weight."""
-    targets: list[Target] = []
+    targets: list[RouteTarget] = []
     continues = False  # whether the next item may be an account of the last target
     for piece in map(str.strip, text.split(",")):
         name, equals, weight = (part.strip() for part in piece.rpartition("="))
@@ -48,7 +48,7 @@ def parse_step(text: str) -> list[Target]:
         else:
             model, at, account = (part.strip() for part in name.rpartition("@"))
             is_named = bool(at and model)
-            target: Target = {"model": model if is_named else name, "accounts": [], "weight": 1}
+            target: RouteTarget = {"model": model if is_named else name, "accounts": [], "weight": 1}
             if is_named and account:
                 target["accounts"].append(account)
             targets.append(target)

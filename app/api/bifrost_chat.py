@@ -16,7 +16,7 @@ from app.api.body import check_size, read_json
 from app.api.cache_headers import read_caching, report_ignored
 from app.api.context import services
 from app.api.model_responses import ResponseTransform, respond
-from app.api.request_context import Target, is_usage_included, make_context
+from app.api.request_context import ModelTarget, is_usage_included, make_context
 from app.errors import InvalidRequest
 from app.formatting import MICRO_DOLLARS
 from app.relay.context import JsonObject, RequestContext, ResponseOptions
@@ -56,7 +56,7 @@ def create() -> Response:
     return response
 
 
-def _target(name: str) -> Target:
+def _target(name: str) -> ModelTarget:
     """
     Return the target of *name*; a first part that names no provider or account belongs to the model's name.
 
@@ -64,13 +64,13 @@ def _target(name: str) -> Target:
     """
     provider, slash, model = name.partition("/")
     if not slash or not model:
-        return Target(name)
+        return ModelTarget(name)
     if provider in KINDS_BY_PROVIDER:  # otherwise it may be the name of an account
-        return Target(model, account_kinds=KINDS_BY_PROVIDER[provider])
+        return ModelTarget(model, account_kinds=KINDS_BY_PROVIDER[provider])
     account_id = services().accounts.id_of(caller().pool, provider)
     if account_id is None or not caller().may_use_account(account_id):
-        return Target(name)
-    return Target(model, account_id=account_id)
+        return ModelTarget(name)
+    return ModelTarget(model, account_id=account_id)
 
 
 def _provider(context: RequestContext, kind: str) -> str:

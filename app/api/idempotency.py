@@ -39,7 +39,7 @@ _OWN = frozenset(("vary", "x-request-id", "x-poolgate-request-id"))
 _OWN_PREFIX = "access-control-"
 
 
-class Replay(Exception):
+class ReplayedResponse(Exception):
     """Raised to end a request with *response*, which an earlier request received."""
 
     def __init__(self, response: Response) -> None:
@@ -48,14 +48,14 @@ class Replay(Exception):
 
 
 def register(app: Flask) -> None:
-    app.register_error_handler(Replay, lambda replay: replay.response)
+    app.register_error_handler(ReplayedResponse, lambda replay: replay.response)
 
 
 def begin(data: bytes) -> None:
     """
     Claim the `Idempotency-Key` of the request with the body *data*, whose response is then recorded.
 
-    Raises Replay where a request with this key came first, once that has a response. Raises
+    Raises ReplayedResponse where a request with this key came first, once that has a response. Raises
     InvalidRequest, IdempotencyKeyReused, NotReplayable, StillRunning, Overloaded, StoreUnavailable, and
     ModelNotAllowed where the API key may not use the model of the response any more.
     """
@@ -70,7 +70,7 @@ def begin(data: bytes) -> None:
             request_globals().scope.recorder = claim
             return
         with suppress(RecordingLost):  # the first request failed, so this one may claim the key
-            raise Replay(_replay(claim))
+            raise ReplayedResponse(_replay(claim))
 
 
 def _digest(request: Request, key_id: str) -> str:

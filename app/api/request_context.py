@@ -55,7 +55,7 @@ _QUEUE_SECONDS_VARIABLE = variable_of(QUEUE_SECONDS)
 MAX_QUEUE_SECONDS = POOL_NUMBERS["queue_seconds"][1]
 
 
-class Target(NamedTuple):
+class ModelTarget(NamedTuple):
     """The model that a name means, and the accounts that may serve it: see `RoutingConstraints`."""
 
     model: str
@@ -90,7 +90,7 @@ def make_context(
     body_bytes: int,
     options: ResponseOptions,
     *,
-    target: Callable[[str], Target] = Target,
+    target: Callable[[str], ModelTarget] = ModelTarget,
     raw: RawBody | None = None,
     lost: Iterable[str] = (),
 ) -> RequestContext:
@@ -171,7 +171,7 @@ class _ContextBuilder:
         )
         self._shared = _shared_body(body, client_protocol, 0 if is_raw else key.output_tokens)
 
-    def of_model(self, chosen: Target, number: int) -> RequestContext:
+    def of_model(self, chosen: ModelTarget, number: int) -> RequestContext:
         """Return the request to a model that is named without a model route. Raises ModelNotAllowed."""
         self._check(chosen.model)
         return self._context(chosen, {**self._shared, "model": chosen.model}, number, self._raw_body)
@@ -181,7 +181,7 @@ class _ContextBuilder:
             raise ModelNotAllowed(model)
 
     def by_routes(
-        self, names: Iterable[str], table: RouteTable, target: Callable[[str], Target]
+        self, names: Iterable[str], table: RouteTable, target: Callable[[str], ModelTarget]
     ) -> RequestContext:
         """Return the request to the first target of *names*; the others are its fallbacks, in order."""
         makers: list[Callable[[], RequestContext]] = []
@@ -213,10 +213,10 @@ class _ContextBuilder:
     def _of_target(self, chosen: RouteTarget, own: JsonObject, number: int, name: str) -> RequestContext:
         own = {**own, "model": chosen.model}
         raw_body = self._raw_body.for_model(own) if self._is_raw else self._raw_body
-        return self._context(Target(chosen.model, accounts=chosen.accounts), own, number, raw_body, name)
+        return self._context(ModelTarget(chosen.model, accounts=chosen.accounts), own, number, raw_body, name)
 
     def _context(
-        self, chosen: Target, own: JsonObject, number: int, raw_body: RawBody, response_model: str = ""
+        self, chosen: ModelTarget, own: JsonObject, number: int, raw_body: RawBody, response_model: str = ""
     ) -> RequestContext:
         model, account_kinds, account_id, accounts = chosen
         requested, key = self._body["model"], self.key

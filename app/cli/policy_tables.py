@@ -96,7 +96,7 @@ def _verdict_row(rule: Rule) -> tuple[str, ...]:
         rule.failure.value,
         consequence.scope.value,
         _duration(rule),
-        consequence.reply.value,
+        consequence.caller_error.value,
     )
 
 

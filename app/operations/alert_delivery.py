@@ -20,7 +20,7 @@ UNREADABLE = "Its URL was encrypted with another key"
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """The result of one attempt: the status of the response, 0 if there was none, and the error."""
 
     status: int
@@ -35,10 +35,10 @@ class Attempt:
 
 def send_message(
     client: WebhookClient, pool: str, webhook: Webhook, message: AlertMessage, now: float
-) -> Attempt:
+) -> DeliveryAttempt:
     """Post *message* to *webhook*, signed at *now* (Unix seconds). Any status but 2xx is a failure."""
     if not webhook.is_readable:
-        return Attempt(0, UNREADABLE)
+        return DeliveryAttempt(0, UNREADABLE)
     body = message_body(message, pool, webhook.format)
     headers = {"webhook-id": message.id, "webhook-timestamp": str(int(now))}
     if found := signing_secrets(webhook, now):
@@ -47,13 +47,13 @@ def send_message(
     try:
         response = client.post(webhook.url, headers, body, may_be_private=webhook.private)
     except (UpstreamError, OutOfDescriptors) as error:
-        return Attempt(0, describe_failure(error), is_temporary=True)
+        return DeliveryAttempt(0, describe_failure(error), is_temporary=True)
     if 200 <= response.status < 300:
-        return Attempt(response.status)
+        return DeliveryAttempt(response.status)
     is_temporary = response.status >= 500 or response.status in TEMPORARY
     error_text = f"The receiver answered with status {response.status}"
     wait = min(response.retry_after_seconds or 0.0, MAX_RETRY_SECONDS)
-    return Attempt(response.status, error_text, is_temporary, wait)
+    return DeliveryAttempt(response.status, error_text, is_temporary, wait)
 
 
 class AlertDelivery:
@@ -94,7 +94,7 @@ class AlertDelivery:
         return outcome is not DeliveryOutcome.RETRY
 
 
-def _follow_up(attempt: Attempt, earlier_attempts: int) -> tuple[DeliveryOutcome, float]:
+def _follow_up(attempt: DeliveryAttempt, earlier_attempts: int) -> tuple[DeliveryOutcome, float]:
     if attempt.is_delivered:
         return DeliveryOutcome.DELIVERED, 0.0
     if not attempt.is_temporary or earlier_attempts >= len(RETRY_SECONDS):

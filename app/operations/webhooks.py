@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.errors import InvalidRequest
-from app.operations.alert_delivery import Attempt, send_message
+from app.operations.alert_delivery import DeliveryAttempt, send_message
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.presentation.webhooks import webhook_settings
 from app.stores.alerts import AlertRepository
@@ -82,7 +82,7 @@ class WebhookOperations(AuditedOperations):
             change.before = webhook_settings(before)
             self._webhooks.remove(pool, name)
 
-    def test(self, pool: str, name: str) -> Attempt:
+    def test(self, pool: str, name: str) -> DeliveryAttempt:
         """Send a test message to a webhook, and return the result. Raises NotFound."""
         webhook, now = self._webhooks.find(pool, name), self._clock.now()
         message = AlertMessage(f"msg_{secrets.token_hex(12)}", int(now))
@@ -92,14 +92,16 @@ class WebhookOperations(AuditedOperations):
         self._audit.note("alert.test", pool, name, result=attempt.error or "delivered")
         return attempt
 
-    def _send_within(self, seconds: float, pool: str, webhook: Webhook, message: AlertMessage) -> Attempt:
+    def _send_within(
+        self, seconds: float, pool: str, webhook: Webhook, message: AlertMessage
+    ) -> DeliveryAttempt:
         """
         Post *message* within *seconds*; after that, the thread ends with its connection.
 
         The client's own timeout needs greenlets, which commands do not have: a receiver that sends its
         response byte by byte could block them.
         """
-        attempts: list[Attempt] = []
+        attempts: list[DeliveryAttempt] = []
 
         def send() -> None:
             attempts.append(send_message(self._client, pool, webhook, message, message.at))
@@ -108,7 +110,9 @@ class WebhookOperations(AuditedOperations):
         thread.start()
         thread.join(seconds)
         return (
-            attempts[0] if attempts else Attempt(0, "The receiver did not answer in time", is_temporary=True)
+            attempts[0]
+            if attempts
+            else DeliveryAttempt(0, "The receiver did not answer in time", is_temporary=True)
         )
 
 

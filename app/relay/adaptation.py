@@ -22,7 +22,7 @@ from app.translation.requests import foreign_state
 from app.translation.requests.refused_fields import (
     STREAMED,
     UNSTREAMED,
-    Refusal,
+    FieldRefusal,
     may_lack,
     refused_fields,
     without_refused,
@@ -72,7 +72,7 @@ class Adaptation:
 
     def _without_fields(self, attempt: Attempt, error: UpstreamRejected) -> Adapted | None:
         request, client, account = attempt.request, self._context.request, attempt.account
-        refusal = Refusal(error.upstream_status, error.message, error.code, error.param)
+        refusal = FieldRefusal(error.upstream_status, error.message, error.code, error.param)
         known = set(account.refused_by(request.protocol, client.model))
         fields = [
             field

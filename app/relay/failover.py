@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.accounts.account import Account
-from app.accounts.failures import Failure, Reply
+from app.accounts.failures import CallerError, Failure
 from app.accounts.outcomes import OK
 from app.accounts.request_settings import NO_SETTINGS
 from app.accounts.usage_windows import windows_from_headers
@@ -25,7 +25,7 @@ from app.relay.pause import pause
 from app.relay.progress import RequestProgress
 from app.relay.refusals import not_retried
 from app.relay.request_record import RequestRecord
-from app.relay.retry_budget import RetryBudget, Target
+from app.relay.retry_budget import RetryBudget, RetryTarget
 from app.relay.retry_policy import (
     BUSY_POLL_SECONDS,
     FIRST_SECONDS,
@@ -123,7 +123,7 @@ class Failover:
         delivered = self._progress.delivered
         return ResumedStream(delivered) if delivered is not None and self._progress.committed else None
 
-    def _target(self, account_id: str) -> Target:
+    def _target(self, account_id: str) -> RetryTarget:
         return account_id, self._context.request.model
 
     def _wait_for_permit(self, account_id: str) -> Iterator[None]:
@@ -319,7 +319,7 @@ class Failover:
 
 def _pool_error(reply: Selection | Refusal, verdict: Verdict, error: UpstreamError) -> GatewayError | None:
     """Return the error of a pool whose limits for this request are all used up, with the earliest reset."""
-    is_spent = verdict.consequence.reply is Reply.SPENT or verdict.failure in LIMITED
+    is_spent = verdict.consequence.caller_error is CallerError.SPENT or verdict.failure in LIMITED
     if isinstance(reply, Selection) or not is_spent or reply.accounts is None:
         return None
     plan = error.extra.get("plan_type") if isinstance(error, UpstreamRejected) else None

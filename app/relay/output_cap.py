@@ -31,7 +31,7 @@ from app.translation.requests.field_support import Support, has_effect, support_
 MAX_TOKEN_BYTES = 256  # known vocabularies have tokens of up to 128 blanks
 
 
-class Reader(Protocol):
+class OutputCounts(Protocol):
     """The counts of a reader that observed the upstream's events."""
 
     deltas: int
@@ -54,14 +54,14 @@ class AttemptOutputCap:
     def is_reached(self) -> bool:
         return self._limiter.cut is not None
 
-    def feed(self, events: list[Event], reader: Reader) -> list[Event]:
+    def feed(self, events: list[Event], reader: OutputCounts) -> list[Event]:
         """Return *events* up to where the response has to end, then the events that end it."""
         passed = self._limiter.limit_events(events)
         if self._limiter.cut is None and self._is_exceeded(reader):
             passed += self._limiter.cut_off()
         return passed
 
-    def _is_exceeded(self, reader: Reader) -> bool:
+    def _is_exceeded(self, reader: OutputCounts) -> bool:
         """Return whether the response is too long; checked for every read, so the rare case comes first."""
         is_too_long = (self._max_bytes is not None and reader.output_bytes > self._max_bytes) or (
             self._max_tokens is not None and exceeds(reader, self._max_tokens)
@@ -69,7 +69,7 @@ class AttemptOutputCap:
         return is_too_long and not reader.can_end()
 
 
-def exceeds(reader: Reader, tokens: int) -> bool:
+def exceeds(reader: OutputCounts, tokens: int) -> bool:
     """Return whether what *reader* observed proves that a response has more than *tokens*."""
     if reader.deltas <= tokens and reader.output_bytes <= MAX_TOKEN_BYTES * tokens:
         return False

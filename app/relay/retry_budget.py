@@ -22,7 +22,7 @@ PROVEN_SECONDS = 10.0  # how long after a response retries at its account are fr
 MAX_TESTS = 3  # concurrent retries that may test an account which has not failed lately
 MAX_TARGETS = 10_000  # targets whose last outcome is remembered; when there are more, all are forgotten
 
-Target = tuple[str, str]  # account id, model
+RetryTarget = tuple[str, str]  # account id, model
 
 
 @dataclass(slots=True)
@@ -38,16 +38,16 @@ class RetryBudget:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._buckets: deque[_Bucket] = deque([_Bucket(clock())], maxlen=BUCKETS)
-        self._open: Counter[Target] = Counter()  # retries under way
+        self._open: Counter[RetryTarget] = Counter()  # retries under way
         self._open_by_key: Counter[str] = Counter()
-        self._answered_at: dict[Target, float] = {}
+        self._answered_at: dict[RetryTarget, float] = {}
         self._failed_at: dict[str, float] = {}  # when each account last failed
 
     def count_request(self, key: str) -> None:
         """Count an admitted request, which adds RETRY_SHARE to the budget."""
         self._current().requests[key] += 1
 
-    def take(self, key: str, target: Target, *, again: bool) -> bool:
+    def take(self, key: str, target: RetryTarget, *, again: bool) -> bool:
         """
         Return whether a retry may go to *target*; if so, `end` has to follow.
 
@@ -61,36 +61,36 @@ class RetryBudget:
         self._open_by_key[key] += 1
         return True
 
-    def end(self, key: str, target: Target, *, failed: bool) -> None:
+    def end(self, key: str, target: RetryTarget, *, failed: bool) -> None:
         """Count how a retry that was taken ended."""
         _release(self._open, target)
         _release(self._open_by_key, key)
         if failed:
             self._current().failed[key] += 1
 
-    def note_response(self, target: Target) -> None:
+    def note_response(self, target: RetryTarget) -> None:
         """Record that *target* began to answer a request."""
         if len(self._answered_at) >= MAX_TARGETS:
             self._answered_at.clear()
         self._answered_at[target] = self._clock()
         self._failed_at.pop(target[0], None)
 
-    def note_failure(self, target: Target) -> None:
+    def note_failure(self, target: RetryTarget) -> None:
         """Record that *target* failed a request."""
         if len(self._failed_at) >= MAX_TARGETS:
             self._failed_at.clear()
         self._answered_at.pop(target, None)
         self._failed_at[target[0]] = self._clock()
 
-    def is_proven(self, target: Target) -> bool:
+    def is_proven(self, target: RetryTarget) -> bool:
         """Return whether the last outcome of *target* is a response, and recent."""
         return self._clock() < self._answered_at.get(target, -PROVEN_SECONDS) + PROVEN_SECONDS
 
-    def has_open_retry(self, target: Target) -> bool:
+    def has_open_retry(self, target: RetryTarget) -> bool:
         """Return whether a retry is under way that will show whether *target* answers."""
         return target in self._open
 
-    def _may_test(self, target: Target) -> bool:
+    def _may_test(self, target: RetryTarget) -> bool:
         failed_at = self._failed_at.get(target[0], -WINDOW_SECONDS)
         return self._open[target] < MAX_TESTS and self._clock() >= failed_at + WINDOW_SECONDS
 

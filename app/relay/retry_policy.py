@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from enum import StrEnum
 
-from app.accounts.failures import Failure, Reply
+from app.accounts.failures import CallerError, Failure
 from app.accounts.verdicts import Verdict
 from app.errors import BodyShape, EndpointMissing, UpstreamError, UpstreamRejected
 from app.stores.records.ledger import Action
@@ -84,14 +84,14 @@ def for_client(error: UpstreamError, verdict: Verdict, client_protocol: str, mod
     """
     if not isinstance(error, UpstreamRejected):
         return error
-    reply = verdict.consequence.reply
-    if reply is Reply.ENDPOINT:
+    caller_error = verdict.consequence.caller_error
+    if caller_error is CallerError.ENDPOINT:
         if client_protocol not in CORE:
             return EndpointMissing(client_protocol, model)
         return UpstreamError(f"No account offers {client_protocol} at its base URL just now: {error.message}")
-    if reply is Reply.MODEL_NOT_FOUND:
+    if caller_error is CallerError.MODEL_NOT_FOUND:
         return _model_not_found(error)
-    if reply is Reply.GATEWAY:
+    if caller_error is CallerError.GATEWAY:
         return UpstreamError(
             f"The upstream refused the gateway's own account for this request: {error.message}"
         )

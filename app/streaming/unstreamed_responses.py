@@ -29,7 +29,7 @@ from app.streaming.unfold import (
 )
 
 
-class Reader(Protocol):
+class EventReader(Protocol):
     """Observes the events of a stream."""
 
     has_calls: Any
@@ -42,7 +42,7 @@ class Reader(Protocol):
 Identity = Callable[[], dict[str, Any]]  # returns the identifying fields of a completion that lacks them
 
 
-def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, identity: Identity) -> Event:
+def unstreamed_completion(payload: Any, data: bytes | None, reader: EventReader, identity: Identity) -> Event:
     """
     Return the event of a `chat.completion`, or of the error that was sent in its place.
 
@@ -80,7 +80,7 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader, iden
     return UnstreamedResponse(payload, None if is_changed else data)
 
 
-def unstreamed_response(payload: Any, data: bytes | None, reader: Reader, identity: Identity) -> Event:
+def unstreamed_response(payload: Any, data: bytes | None, reader: EventReader, identity: Identity) -> Event:
     """
     Return the event of a `response`, or of the error that was sent in its place.
 
@@ -106,7 +106,7 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader, identi
     return UnstreamedResponse(payload, None if is_changed else data)
 
 
-UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, Reader, Identity], Event]] = {
+UNSTREAMED_RESPONSES: Mapping[str, Callable[[Any, bytes | None, EventReader, Identity], Event]] = {
     "chat": unstreamed_completion,
     "responses": unstreamed_response,
 }

@@ -21,7 +21,7 @@ from app.websocket.connection import LOST, ConnectionLimits, WebSocketConnection
 from app.websocket.continuation import ConversationMemory
 from app.websocket.frames import JsonObject
 from app.websocket.requests import Application, Environ
-from app.websocket.session import Session, SessionLimits, SharedMemory
+from app.websocket.session import SessionLimits, SharedMemory, WebSocketSession
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ class WebSockets:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._sessions: set[Session] = set()
+        self._sessions: set[WebSocketSession] = set()
         self._by_key: Counter[str] = Counter()
         self._is_stopping = False
         self._max = 0
@@ -82,7 +82,9 @@ class WebSockets:
         """Accept the handshake of *environ*, which was checked, and serve the connection until it ends."""
         response, extensions = handshake.accept(environ, self._settings.max_responses_body_bytes, headers)
         connection = self._connection(environ, extensions)
-        session = Session(connection, application, environ, parse, self._session_limits(), self.memory)
+        session = WebSocketSession(
+            connection, application, environ, parse, self._session_limits(), self.memory
+        )
         self._sessions.add(session)
         self._by_key[key_id] += 1
         try:

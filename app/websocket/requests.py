@@ -51,8 +51,8 @@ def environ_of(
     }
 
 
-class Reply:
-    """The reply of the application to one request; `close` must be called."""
+class ApplicationResponse:
+    """The response of the application to one request; `close` must be called."""
 
     def __init__(self, application: Application, environ: Environ) -> None:
         self._head: Head | None = None

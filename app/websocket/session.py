@@ -41,7 +41,7 @@ from app.websocket.frames import (
     error_message,
     lane_of,
 )
-from app.websocket.requests import Application, Environ, Reply, environ_of
+from app.websocket.requests import Application, ApplicationResponse, Environ, environ_of
 from app.websocket.response import CONTINUABLE, SocketResponse
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ class SharedMemory:
     messages: MessageBudget
 
 
-class Session:
+class WebSocketSession:
     """The `Handler` of a connection."""
 
     takes_binary = False
@@ -280,29 +280,31 @@ class Session:
     def _respond(self, create: Create, response: SocketResponse) -> None:
         """Run the request in *create*, and send its events."""
         body, response.input = body_of(create, self._continuations.before(create))
-        reply = Reply(self._application, environ_of(self._environ, create.headers, body, response))
+        http_response = ApplicationResponse(
+            self._application, environ_of(self._environ, create.headers, body, response)
+        )
         del body
         try:
-            if reply.head.status >= 400:
+            if http_response.head.status >= 400:
                 if not response.is_cancelled:
-                    self._refuse(reply, create)
+                    self._refuse(http_response, create)
             else:
-                for chunk in reply.chunks:
+                for chunk in http_response.chunks:
                     self._connection.send(chunk)
         finally:
-            reply.close()
+            http_response.close()
             if response.finish not in CONTINUABLE and not response.is_cancelled:
                 self._continuations.forget(create)
         if response.is_cancelled and not response.finish:
             self._connection.send_text(error_message(499, CANCELLED, {}, create.lane))
 
-    def _refuse(self, reply: Reply, create: Create) -> None:
+    def _refuse(self, http_response: ApplicationResponse, create: Create) -> None:
         """Send the error of a request that was refused; an unknown key ends the connection."""
-        status = reply.head.status
-        error = orjson.loads(b"".join(reply.chunks))["error"]
-        self._is_revoked |= status == 401
-        headers = {name: reply.head.headers[name] for name in _SHOWN if name in reply.head.headers}
-        self._connection.send_text(error_message(status, error, headers, create.lane))
+        head = http_response.head
+        error = orjson.loads(b"".join(http_response.chunks))["error"]
+        self._is_revoked |= head.status == 401
+        headers = {name: head.headers[name] for name in _SHOWN if name in head.headers}
+        self._connection.send_text(error_message(head.status, error, headers, create.lane))
 
     def _cancel(self, message: JsonObject, lane: str) -> None:
         """Cancel the response that *message* names, or that of its lane; no effect if it has ended."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.accounts.route_syntax import is_group
+from app.accounts.route_syntax import RouteTarget, is_group
 from app.admin.pages import forms
 from app.admin.pages.forms import Form
 from app.suggestions import suggestion
@@ -22,8 +22,6 @@ LEAST_ROWS = 3
 NEXT, SHARED = "next", "shared"
 ORDERS = ((NEXT, "next"), (SHARED, "together with the row above"))
 PARTS = ("model", "accounts", "weight", "order")
-
-Target = dict[str, Any]  # model, accounts (names), weight
 
 
 def count_rows(typed: Mapping[str, str]) -> int:
@@ -50,7 +48,7 @@ def row_values(steps: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, str]:
     return values
 
 
-def read_steps(form: Form, known: set[str]) -> list[list[Target]]:
+def read_steps(form: Form, known: set[str]) -> list[list[RouteTarget]]:
     """
     Return the steps in the rows of *form*, as a RouteInput has them.
 
@@ -58,7 +56,7 @@ def read_steps(form: Form, known: set[str]) -> list[list[Target]]:
     finds later.
     """
     form.check_rows("target", MAX_ROWS)
-    steps: list[list[Target]] = []
+    steps: list[list[RouteTarget]] = []
     for number in range(1, count_rows(form.typed) + 1):
         start = f"target_{number}_"
         model, accounts = form[start + "model"].strip(), form.lines(start + "accounts")
@@ -66,7 +64,7 @@ def read_steps(form: Form, known: set[str]) -> list[list[Target]]:
             continue
         if not steps or form[start + "order"] != SHARED:
             steps.append([])
-        target: Target = {"model": model, "accounts": accounts}
+        target: RouteTarget = {"model": model, "accounts": accounts}
         if form[start + "weight"].strip():
             target["weight"] = form.integer(start + "weight")
         for part in ("model", "accounts", "weight"):

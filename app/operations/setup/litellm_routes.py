@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.accounts.route_syntax import RouteTarget
 from app.operations.setup.litellm_accounts import Deployment
 from app.operations.setup.models import written_step
 from app.operations.setup.remarks import Remarks
@@ -24,8 +25,7 @@ CHAT_MODES = ("chat", "completion", "responses", None)
 SCALE = 1000  # weights that are too large or not integers are scaled to this
 MAX_ALIASES = 500
 
-Target = dict[str, Any]  # model, accounts, weight
-Step = list[Target]
+Step = list[RouteTarget]
 
 
 class RouteBuilder:
@@ -101,7 +101,7 @@ class RouteBuilder:
 
     def _step(self, name: str, deployments: Sequence[Deployment]) -> Step:
         weights = self._weights(name, deployments)
-        targets: dict[tuple[str, int], Target] = {}
+        targets: dict[tuple[str, int], RouteTarget] = {}
         for deployment, weight in zip(deployments, weights, strict=True):
             if weight == 0:
                 self._remarks.skipped(deployment.path, "its weight is 0")
@@ -206,7 +206,7 @@ def _group_path(name: str) -> str:
     return f"model_list ({name[:64]})"
 
 
-def _identity(target: Target) -> tuple[str, ...]:
+def _identity(target: RouteTarget) -> tuple[str, ...]:
     return (target["model"], *target["accounts"])
 
 

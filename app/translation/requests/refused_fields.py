@@ -73,7 +73,7 @@ STATUSES = (400, 422)
 STREAMING_STATUSES = (*STATUSES, 403)
 
 
-class Refusal(NamedTuple):
+class FieldRefusal(NamedTuple):
     """The error with which a server refuses a request."""
 
     status: int | None
@@ -82,7 +82,7 @@ class Refusal(NamedTuple):
     param: str | None
 
 
-def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
+def refused_fields(refusal: FieldRefusal, sent: Body) -> list[str]:
     """Return the known fields of *sent* that *refusal* names, or what it refuses in place of a field."""
     is_streamed = sent.get("stream") is True
     if is_streamed and refusal.status in STREAMING_STATUSES and _is_about_streaming(refusal):
@@ -105,16 +105,16 @@ def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
     return [field for field in sent if field in named and _is_known(field)]
 
 
-def _is_about_streaming(refusal: Refusal) -> bool:
+def _is_about_streaming(refusal: FieldRefusal) -> bool:
     return refusal.param == "stream" or _MAY_NOT_STREAM.search(refusal.message) is not None
 
 
-def _is_about_developer(refusal: Refusal, sent: Body) -> bool:
+def _is_about_developer(refusal: FieldRefusal, sent: Body) -> bool:
     words = f"{refusal.param or ''} {refusal.message}"
     return _has_developer(sent) and "developer" in words and _ABOUT_ROLES.search(words) is not None
 
 
-def _is_about_allowed_tools(refusal: Refusal, sent: Body) -> bool:
+def _is_about_allowed_tools(refusal: FieldRefusal, sent: Body) -> bool:
     words = f"{refusal.param or ''} {refusal.message}"
     return has_allowed_tools(sent) and (ALLOWED_TOOLS in words or "tool_choice" in words)
 

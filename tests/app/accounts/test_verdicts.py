@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.accounts.failures import CONSEQUENCES, Failure, Reply, Scope
+from app.accounts.failures import CONSEQUENCES, CallerError, Failure, Scope
 from app.accounts.verdicts import RULES, classify, is_closed, judge
 from app.errors import (
     BodyShape,
@@ -304,6 +304,6 @@ def test_what_a_background_query_proves() -> None:
 
 
 def test_what_callers_receive() -> None:
-    assert judge(error(404, code="model_not_found")).consequence.reply is Reply.MODEL_NOT_FOUND
-    assert judge(error(401, code="invalid_api_key")).consequence.reply is Reply.GATEWAY
-    assert judge(error(403, "flagged")).consequence.reply is Reply.UPSTREAM
+    assert judge(error(404, code="model_not_found")).consequence.caller_error is CallerError.MODEL_NOT_FOUND
+    assert judge(error(401, code="invalid_api_key")).consequence.caller_error is CallerError.GATEWAY
+    assert judge(error(403, "flagged")).consequence.caller_error is CallerError.UPSTREAM

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, g
 
 from app.api import request_context
-from app.api.request_context import RawBody, Target, is_usage_included, make_context
+from app.api.request_context import ModelTarget, RawBody, is_usage_included, make_context
 from app.errors import InvalidRequest, ModelNotAllowed
 from app.relay.context import ModelRequest, RequestContext, ResponseOptions
 from app.stores.records.api_keys import ApiKey, CutPolicy
@@ -50,7 +50,7 @@ def test_fallbacks_are_made_when_they_are_needed(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_target_constrains_the_accounts() -> None:
-    context = context_of(BODY | {"model": "x/m"}, target=lambda name: Target("m", ("openai",), "acct_1"))
+    context = context_of(BODY | {"model": "x/m"}, target=lambda name: ModelTarget("m", ("openai",), "acct_1"))
 
     assert (context.request.model, context.request.requested_model) == ("m", "x/m")
     assert (context.routing.account_kinds, context.routing.account_id) == (("openai",), "acct_1")

@@ -14,11 +14,11 @@ from app.relay.retry_budget import (
     WINDOW_SECONDS,
     RetryBudget,
     RetryBudgets,
-    Target,
+    RetryTarget,
 )
 
-BAD: Target = ("bad", "m")
-GOOD: Target = ("good", "m")
+BAD: RetryTarget = ("bad", "m")
+GOOD: RetryTarget = ("good", "m")
 
 
 class Clock:
@@ -40,7 +40,7 @@ def budget(clock: Clock) -> RetryBudget:
     return made
 
 
-def retries(budget: RetryBudget, number: int, key: str = "k", target: Target = BAD) -> int:
+def retries(budget: RetryBudget, number: int, key: str = "k", target: RetryTarget = BAD) -> int:
     """Return how many of *number* retries, each of which fails, are allowed."""
     allowed = 0
     for _ in range(number):

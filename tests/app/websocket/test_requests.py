@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.websocket.requests import Reply, environ_of
+from app.websocket.requests import ApplicationResponse, environ_of
 from app.websocket.response import VARIABLE, SocketResponse
 
 HANDSHAKE: dict[str, Any] = {
@@ -54,7 +54,7 @@ def test_a_reply() -> None:
         start_response("429 Too Many Requests", [("Retry-After", "3")])
         return Chunks([b"a"])
 
-    reply = Reply(application, {})
+    reply = ApplicationResponse(application, {})
     assert (reply.head.status, dict(reply.head.headers), list(reply.chunks)) == (
         429,
         {"retry-after": "3"},

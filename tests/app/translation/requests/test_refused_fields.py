@@ -10,7 +10,7 @@ from app.translation.requests.refused_fields import (
     DEVELOPER,
     STREAMED,
     UNSTREAMED,
-    Refusal,
+    FieldRefusal,
     may_lack,
     refused_fields,
     without_refused,
@@ -83,8 +83,8 @@ SENT: dict[str, Any] = {
 def test_fields_that_an_error_names(
     message: str, code: str | None, param: str | None, expected: list[str]
 ) -> None:
-    assert refused_fields(Refusal(400, message, code, param), SENT) == expected
-    assert refused_fields(Refusal(500, message, code, param), SENT) == []
+    assert refused_fields(FieldRefusal(400, message, code, param), SENT) == expected
+    assert refused_fields(FieldRefusal(500, message, code, param), SENT) == []
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_fields_that_an_error_names(
     ],
 )
 def test_servers_that_must_stream(message: str) -> None:
-    refusal = Refusal(400, message, None, None)
+    refusal = FieldRefusal(400, message, None, None)
 
     assert refused_fields(refusal, SENT | {"stream": False}) == [UNSTREAMED]
     assert refused_fields(refusal, SENT) == []
@@ -162,7 +162,7 @@ def test_a_field_of_the_client_that_changes_the_response_stays(field: str, value
     ],
 )
 def test_a_server_that_may_not_stream(status: int, message: str, param: str | None) -> None:
-    refusal = Refusal(status, message, "unsupported_value", param)
+    refusal = FieldRefusal(status, message, "unsupported_value", param)
 
     assert refused_fields(refusal, SENT) == [STREAMED]
     assert refused_fields(refusal, {**SENT, "stream": False}) == []
@@ -177,7 +177,7 @@ def test_a_server_that_may_not_stream(status: int, message: str, param: str | No
     ],
 )
 def test_other_refusals_are_not_about_streaming(message: str) -> None:
-    assert STREAMED not in refused_fields(Refusal(400, message, None, None), SENT)
+    assert STREAMED not in refused_fields(FieldRefusal(400, message, None, None), SENT)
 
 
 class TestDeveloper:
@@ -206,13 +206,13 @@ class TestDeveloper:
         ],
     )
     def test_is_refused(self, message: str, code: str | None, param: str | None) -> None:
-        refusal = Refusal(400, message, code, param)
+        refusal = FieldRefusal(400, message, code, param)
 
         assert refused_fields(refusal, self.BODY) == [DEVELOPER]
         assert refused_fields(refusal, {**self.BODY, "messages": [self.MESSAGES[1]]}) == []
 
     def test_is_not_meant(self) -> None:
-        assert refused_fields(Refusal(400, "Ask the developer of this app", None, None), self.BODY) == []
+        assert refused_fields(FieldRefusal(400, "Ask the developer of this app", None, None), self.BODY) == []
 
     def test_becomes_system_in_its_place(self) -> None:
         request = UpstreamRequest("chat", self.BODY, [])
@@ -234,11 +234,11 @@ def test_state_that_a_server_misses_gets_a_placeholder() -> None:
     request = UpstreamRequest("chat", {"messages": [called]}, [])
     message = "The `reasoning_content` in the thinking mode must be passed back to the API."
 
-    (name,) = refused_fields(Refusal(400, message, None, None), request.body)
+    (name,) = refused_fields(FieldRefusal(400, message, None, None), request.body)
 
     assert may_lack(request, name, "chat", request.body)
     changed = without_refused(request, [name], "chat", request.body)
     assert changed == UpstreamRequest("chat", {"messages": [{**called, "reasoning_content": ""}]}, [])
     assert not may_lack(changed, name, "chat", request.body)
-    assert refused_fields(Refusal(400, message, None, None), changed.body) == []
+    assert refused_fields(FieldRefusal(400, message, None, None), changed.body) == []
     assert not may_lack(UpstreamRequest("responses", {"input": []}, []), name, "responses", {})
