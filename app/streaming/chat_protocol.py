@@ -88,14 +88,7 @@ class ChatReader:
             payload = event.payload = {**payload, "choices": choices}
             event.data = None
         if not choices:
-            if has_failed_base(payload):
-                return self._end(payload)
-            if usage and self.can_end():
-                self._usage_is_final = True
-                if (held := self.held_end()) is not None:
-                    event.payload, event.data = {**payload, "choices": held.payload["choices"]}, None
-                return self._end(payload)
-            return Stage.QUIET
+            return self._observe_without_choices(payload, event, has_usage=bool(usage))
         produced = False
         if payload.get("object") == COMPLETION and self._object != COMPLETION:
             if self.deltas:
@@ -121,6 +114,17 @@ class ChatReader:
         if usage and self.can_end():
             self._usage_is_final = True
         return Stage.PROGRESS if produced else Stage.QUIET
+
+    def _observe_without_choices(self, payload: dict[str, Any], event: Event, *, has_usage: bool) -> Stage:
+        """Observe a chunk that has no choices, such as the final usage."""
+        if has_failed_base(payload):
+            return self._end(payload)
+        if has_usage and self.can_end():
+            self._usage_is_final = True
+            if (held := self.held_end()) is not None:
+                event.payload, event.data = {**payload, "choices": held.payload["choices"]}, None
+            return self._end(payload)
+        return Stage.QUIET
 
     def _replace_repaired(self, event: Event, choices: list[Any]) -> None:
         """Replace the *choices* of *event* by the repaired ones, without those that are left empty."""
