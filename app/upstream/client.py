@@ -140,19 +140,8 @@ class UpstreamClient:
 
         Failures are raised by `wait` of the returned PendingResponse.
         """
-        sender, kind = self._sender_of(account), kind_of(account)
-        sent: Any = sender.headers
-        if kind.passes_client_headers:
-            sent = CaseInsensitiveDict(sent)
-            sent.update(content.client_headers)
-            if account.settings is not NO_SETTINGS:
-                sent.update(account.settings.apply_headers({}))
-        body = content.body
-        sent = {**sent, **content.trace_headers, "Content-Length": str(sum(map(len, body)))}
-        if content.content_type:
-            sent |= {"Content-Type": content.content_type, "Accept": "*/*"}
-        elif content.accept:
-            sent["Accept"] = content.accept
+        sender, kind, body = self._sender_of(account), kind_of(account), content.body
+        sent = _request_headers(sender, account, content)
         timeout = Timeout(connect=sender.connect_seconds, read=headers_timeout_seconds)
         url = account.base_url + kind.path(protocol)
         websockets = self._websockets
@@ -256,6 +245,23 @@ def _credential_headers(account: Account) -> dict[str, str]:
     if not name:
         return kind_of(account).credential_headers(account.credential)
     return bearer_headers(account.credential) if name.lower() == AUTHORIZATION else {name: account.credential}
+
+
+def _request_headers(sender: _Sender, account: Account, content: RequestContent) -> dict[str, str]:
+    """Return the headers of a request with *content*: those of the account, then those of the client."""
+    own: Any = sender.headers
+    if kind_of(account).passes_client_headers:
+        own = CaseInsensitiveDict(own)
+        own.update(content.client_headers)
+        if account.settings is not NO_SETTINGS:
+            own.update(account.settings.apply_headers({}))
+    length = str(sum(map(len, content.body)))
+    sent: dict[str, str] = {**own, **content.trace_headers, "Content-Length": length}
+    if content.content_type:
+        sent |= {"Content-Type": content.content_type, "Accept": "*/*"}
+    elif content.accept:
+        sent["Accept"] = content.accept
+    return sent
 
 
 def _turn_response(

@@ -304,16 +304,7 @@ class Model:
         if request is None or request.expired:
             assert reply.get("refused") == "lease"
             return
-        last = request.account
-        if last:
-            self.mark(last, admit_request["mark"])
-            self.free(last)
-            if "charge" in admit_request:
-                self._release(request, admit_request["charge"])
-                request.charges.append(admit_request["charge"])
-                request.bounds, request.unenforced = None, False
-        self.wake()
-        request.account = ""
+        self._end_attempt(request, admit_request)
         limits = [
             limit
             for limit in self.limits_for(admit_request["key"], request.team, request.model)
@@ -335,6 +326,20 @@ class Model:
                 assert reply.get("refused") == "no_accounts"
             return
         assert reply.get("account") in eligible
+        self._start_attempt(request, admit_request, reply, limits)
+
+    def _end_attempt(self, request: Request, admit_request: Json) -> None:
+        if request.account:
+            self.mark(request.account, admit_request["mark"])
+            self.free(request.account)
+            if "charge" in admit_request:
+                self._release(request, admit_request["charge"])
+                request.charges.append(admit_request["charge"])
+                request.bounds, request.unenforced = None, False
+        self.wake()
+        request.account = ""
+
+    def _start_attempt(self, request: Request, admit_request: Json, reply: Json, limits: list[Json]) -> None:
         account = self.accounts[reply["account"]]
         unenforced = not account.enforces
         assert reply.get("unenforced", False) is unenforced
