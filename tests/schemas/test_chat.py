@@ -156,7 +156,9 @@ class TestTogether:
 
     @pytest.mark.parametrize("text", [{}, {"format": None}, {"verbosity": "low"}])
     def test_one_format(self, text):
-        CHAT_REQUEST.load({**MINIMAL, "response_format": {"type": "text"}, "text": text})
+        body = {**MINIMAL, "response_format": {"type": "text"}, "text": text}
+
+        assert CHAT_REQUEST.load(body)["response_format"] == {"type": "text"}
 
     def test_a_format_of_the_other_protocol(self, param):
         assert param(text={"format": "json_object"}) == "text.format"

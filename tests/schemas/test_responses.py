@@ -175,4 +175,6 @@ class TestInputOrMessages:
     def test_in_a_conversation_the_call_may_lie_elsewhere(self):
         messages = [{"role": "tool", "tool_call_id": "c", "content": "noon"}]
 
-        RESPONSES_REQUEST.load({"model": "gpt", "messages": messages, "conversation": "conv_1"})
+        body = {"model": "gpt", "messages": messages, "conversation": "conv_1"}
+
+        assert RESPONSES_REQUEST.load(body)["conversation"] == "conv_1"

@@ -53,7 +53,13 @@ def test_success_does_not_count(limit: AttemptLimit) -> None:
 
 
 def test_success_of_an_unknown_name(limit: AttemptLimit) -> None:
+    """It gives the name no further attempts."""
     limit.succeeded("a")
+
+    limit.begin("a")
+    limit.begin("a")
+    with pytest.raises(TooManyAttempts):
+        limit.begin("a")
 
 
 def test_many_names(limit: AttemptLimit) -> None:

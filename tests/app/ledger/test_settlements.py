@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from app.errors import StoreRefused, StoreUnavailable
 from app.ledger import dead_letters
@@ -249,4 +250,8 @@ class TestDeadLetters:
 
     def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        DeadLetters(tmp_path / "file").add("p", {"id": "x"}, "why")
+
+        with capture_logs() as lines:
+            DeadLetters(tmp_path / "file").add("p", {"id": "x"}, "why")
+
+        assert [line["event"] for line in lines] == ["settlement_refused", "dead_letter_lost"]
