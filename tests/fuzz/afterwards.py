@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -43,10 +44,11 @@ class Operator:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         operator_stores = stage.gateway.services.operator_stores
-        operator_stores.operators.create("ann", PASSWORD)
+        self._name = f"fuzz-{secrets.token_hex(4)}"  # other tests have operators in this store
+        operator_stores.operators.create(self._name, PASSWORD)
         tokens, reading = operator_stores.admin_tokens, TokenScope.READ
-        self.full = f"Bearer {tokens.create(NewAdminToken('fuzz', 'ann'))[1]}"
-        self.read = f"Bearer {tokens.create(NewAdminToken('fuzz-read', 'ann', scope=reading))[1]}"
+        self.full = f"Bearer {tokens.create(NewAdminToken('fuzz', self._name))[1]}"
+        self.read = f"Bearer {tokens.create(NewAdminToken('fuzz-read', self._name, scope=reading))[1]}"
         self._cookies = self._signed_in()
 
     def _signed_in(self) -> Any:
@@ -54,7 +56,7 @@ class Operator:
             url = f"{self._stage.gateway.url}/admin/sign-in"
             page = session.get(url, timeout=SLOWEST_SECONDS).text
             token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
-            form = {"csrf_token": token, "name": "ann", "password": PASSWORD, "code": ""}
+            form = {"csrf_token": token, "name": self._name, "password": PASSWORD, "code": ""}
             session.post(url, form, timeout=SLOWEST_SECONDS, allow_redirects=False).raise_for_status()
             return session.cookies
 
