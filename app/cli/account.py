@@ -17,6 +17,7 @@ from app.cli.listing import listing, show_table
 from app.cli.options import confirm, in_pool, names_option, operations, read_secret, with_store, yes_option
 from app.cli.output import REFUSED, amount, report, show_json, show_list
 from app.cli.progress import waiting
+from app.cli.several import Changed, change_each, listed, names_argument
 from app.formatting import names_or_all, natural
 from app.operations.account_check import SECONDS
 from app.presentation.accounts import AccountView, state_label, websocket_label
@@ -163,22 +164,32 @@ def set_account(
         show_first_listing(pool, name, listing)
 
 
-@account_group.command("pause", epilog=example("poolgate account pause main"))
-@click.argument("name", shell_complete=complete.accounts)
+@account_group.command(
+    "pause", epilog=example("poolgate account pause main", "poolgate account pause gpu1 gpu2")
+)
+@names_argument(complete.accounts)
 @in_pool
 @with_store
-def pause_account(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Stop sending new requests to the account NAME. Requests in progress continue."""
-    _report(as_json, pool, operations(services).accounts.pause(pool, name), "Paused")
+def pause_accounts(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
+    """Stop sending new requests to one or more accounts. Requests in progress continue."""
+    accounts = operations(services).accounts
+    change_each(
+        "account", names, lambda name: _changed(pool, accounts.pause(pool, name), "Paused"), as_json=as_json
+    )
 
 
-@account_group.command("resume", epilog=example("poolgate account resume main"))
-@click.argument("name", shell_complete=complete.accounts)
+@account_group.command(
+    "resume", epilog=example("poolgate account resume main", "poolgate account resume gpu1 gpu2")
+)
+@names_argument(complete.accounts)
 @in_pool
 @with_store
-def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Make the account NAME available again, whatever took it out of use."""
-    _report(as_json, pool, operations(services).accounts.resume(pool, name), "Resumed")
+def resume_accounts(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
+    """Make one or more accounts available again, whatever took them out of use."""
+    accounts = operations(services).accounts
+    change_each(
+        "account", names, lambda name: _changed(pool, accounts.resume(pool, name), "Resumed"), as_json=as_json
+    )
 
 
 @account_group.command("trust-lengths", epilog=example("poolgate account trust-lengths gpu1"))
@@ -205,23 +216,37 @@ def forget_refused(services: Services, as_json: bool, pool: str, name: str) -> N
 
 
 def _report(as_json: bool, pool: str, account: Account, done: str) -> None:
-    report(as_json, account.public(), f"{done} account '{account.name}' in pool '{pool}'.")
+    report(as_json, *_changed(pool, account, done))
 
 
-@account_group.command("remove", epilog=example("poolgate account remove main"))
-@click.argument("name", shell_complete=complete.accounts)
+def _changed(pool: str, account: Account, done: str) -> Changed:
+    return account.public(), f"{done} account '{account.name}' in pool '{pool}'."
+
+
+@account_group.command(
+    "remove", epilog=example("poolgate account remove main", "poolgate account remove gpu1 gpu2 --yes")
+)
+@names_argument(complete.accounts)
 @click.option(
     "--force", is_flag=True, help="Remove it even if keys are restricted to it; their other accounts stay."
 )
 @yes_option
 @in_pool
 @with_store
-def remove_account(services: Services, as_json: bool, pool: str, name: str, force: bool, yes: bool) -> None:
-    """Remove the account NAME and its credential. Requests in progress continue."""
-    services.accounts.find_without_credential(pool, name)
-    confirm(f"Remove account '{name}' and its credential from pool '{pool}'?", yes)
-    operations(services).accounts.remove(pool, name, although_bound=force)
-    report(as_json, {"name": name, "deleted": True}, f"Removed account '{name}' from pool '{pool}'.")
+def remove_accounts(
+    services: Services, as_json: bool, pool: str, names: list[str], force: bool, yes: bool
+) -> None:
+    """Remove one or more accounts and their credentials. Requests in progress continue."""
+    for name in names:
+        services.accounts.find_without_credential(pool, name)
+    credentials = "its credential" if len(names) == 1 else "their credentials"
+    confirm(f"Remove {listed('account', names)} and {credentials} from pool '{pool}'?", yes)
+
+    def remove(name: str) -> Changed:
+        operations(services).accounts.remove(pool, name, although_bound=force)
+        return {"name": name, "deleted": True}, f"Removed account '{name}' from pool '{pool}'."
+
+    change_each("account", names, remove, as_json=as_json)
 
 
 @account_group.command(

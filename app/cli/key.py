@@ -14,7 +14,8 @@ from app.cli.key_settings import create_key, set_key
 from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
 from app.cli.options import confirm, in_pool, key_filters, operations, with_store, yes_option
-from app.cli.output import limit_texts, report, show_list
+from app.cli.output import limit_texts, show_list
+from app.cli.several import Changed, change_each, listed, names_argument
 from app.durations import parse_duration
 from app.formatting import names_or_all, natural
 from app.operations.key_warnings import rotation_warnings
@@ -112,39 +113,49 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
     warn(name, rotation_warnings(before, time.time()))
 
 
-@key_group.command("disable", epilog=example("poolgate key disable ann"))
-@click.argument("name", shell_complete=complete.api_keys)
+@key_group.command("disable", epilog=example("poolgate key disable ann", "poolgate key disable ann bob"))
+@names_argument(complete.api_keys)
 @in_pool
 @with_store
-def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Disable the key NAME. Requests in progress continue."""
-    _report(as_json, operations(services).api_keys.disable(pool, name), "Disabled")
+def disable_keys(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
+    """Disable one or more keys. Requests in progress continue."""
+    api_keys = operations(services).api_keys
+    change_each(
+        "key", names, lambda name: _changed(api_keys.disable(pool, name), "Disabled"), as_json=as_json
+    )
 
 
-@key_group.command("enable", epilog=example("poolgate key enable ann"))
-@click.argument("name", shell_complete=complete.api_keys)
+@key_group.command("enable", epilog=example("poolgate key enable ann", "poolgate key enable ann bob"))
+@names_argument(complete.api_keys)
 @in_pool
 @with_store
-def enable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Enable the key NAME again."""
-    _report(as_json, operations(services).api_keys.enable(pool, name), "Enabled")
+def enable_keys(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
+    """Enable one or more keys again."""
+    enable = operations(services).api_keys.enable
+    change_each("key", names, lambda name: _changed(enable(pool, name), "Enabled"), as_json=as_json)
 
 
-def _report(as_json: bool, key: ApiKey, done: str) -> None:
-    report(as_json, key.public(), f"{done} key '{key.name}' in pool '{key.pool}'.")
+def _changed(key: ApiKey, done: str) -> Changed:
+    return key.public(), f"{done} key '{key.name}' in pool '{key.pool}'."
 
 
-@key_group.command("remove", epilog=example("poolgate key remove ann"))
-@click.argument("name", shell_complete=complete.api_keys)
+@key_group.command("remove", epilog=example("poolgate key remove ann", "poolgate key remove ann bob --yes"))
+@names_argument(complete.api_keys)
 @yes_option
 @in_pool
 @with_store
-def remove_key(services: Services, as_json: bool, pool: str, name: str, yes: bool) -> None:
-    """Remove the key NAME and its limits. Its usage stays in the ledger under its ID."""
-    services.api_keys.find(pool, name)
-    confirm(f"Remove key '{name}' from pool '{pool}'? Its secret cannot be recovered.", yes)
-    operations(services).api_keys.remove(pool, name)
-    report(as_json, {"name": name, "deleted": True}, f"Removed key '{name}' from pool '{pool}'.")
+def remove_keys(services: Services, as_json: bool, pool: str, names: list[str], yes: bool) -> None:
+    """Remove one or more keys and their limits. Their usage stays in the ledger under their IDs."""
+    for name in names:
+        services.api_keys.find(pool, name)
+    secrets = "Its secret" if len(names) == 1 else "Their secrets"
+    confirm(f"Remove {listed('key', names)} from pool '{pool}'? {secrets} cannot be recovered.", yes)
+
+    def remove(name: str) -> Changed:
+        operations(services).api_keys.remove(pool, name)
+        return {"name": name, "deleted": True}, f"Removed key '{name}' from pool '{pool}'."
+
+    change_each("key", names, remove, as_json=as_json)
 
 
 key_group.add_command(create_key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,9 +11,9 @@ from app.cli import complete
 from app.cli.command import Command, example
 from app.cli.key_output import show_secret, warn
 from app.cli.options import Decorator, checked, in_pool, names_option, operations, with_store
-from app.cli.output import report
+from app.cli.several import Changed, change_each, names_argument
 from app.limits.limit_syntax import parse_limit
-from app.stores.records.api_keys import CutPolicy
+from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.stores.records.limits import Limit
 from app.wiring import Services
 from schemas.api_keys import KeyChange, KeyInput
@@ -147,9 +148,10 @@ def create_key(
         "poolgate key set ann --all-models --expires never --on-cut restart",
         "poolgate key set ann --team research --owner ann@example.com --label env=prod --label tier=",
         "poolgate key set ann --weight 3 --queue-seconds default",
+        "poolgate key set ann bob --expires 2027-01-01",
     ),
 )
-@click.argument("name", shell_complete=complete.api_keys)
+@names_argument(complete.api_keys)
 @names_option("--models", "Models it may use.")
 @click.option("--all-models", is_flag=True, help="Allow every model.")
 @names_option("--accounts", "Names of the accounts it may use.", complete.accounts)
@@ -186,7 +188,7 @@ def set_key(
     services: Services,
     as_json: bool,
     pool: str,
-    name: str,
+    names: list[str],
     all_models: bool,
     all_accounts: bool,
     expires: str | None,
@@ -194,7 +196,7 @@ def set_key(
     labels: tuple[tuple[str, str], ...],
     **fields: Any,
 ) -> None:
-    """Change the permissions of the key NAME. Its limits are changed by `poolgate key limit`."""
+    """Change the permissions of one or more keys. Their limits are changed by `poolgate key limit`."""
     for field, every in (("models", all_models), ("accounts", all_accounts)):
         if every and fields[field] is not None:
             raise click.UsageError(f"Give one of --{field} and --all-{field}")
@@ -208,14 +210,28 @@ def set_key(
         if "team" in fields:
             raise click.UsageError("Give one of --team and --no-team")
         fields["team"] = None
-    if labels:
-        changed = {**dict(services.api_keys.find(pool, name).labels), **dict(labels)}
-        fields["labels"] = {label: value for label, value in changed.items() if value}
-    if not fields:
+    if not fields and not labels:
         raise click.UsageError("Nothing to change: give at least one option")
-    key = operations(services).api_keys.change(pool, name, KeyChange().load(fields))
-    report(as_json, key.public(), f"Changed key '{name}' in pool '{pool}': {', '.join(fields)}.")
-    warn(name, operations(services).api_keys.find_warnings(pool, key))
+    api_keys, changed_keys = operations(services).api_keys, list[ApiKey]()
+    KeyChange().load(fields)  # an error that all keys have in common is raised before the first change
+
+    def change(name: str) -> Changed:
+        every = fields | _changed_labels(services.api_keys.find(pool, name), labels)
+        key = api_keys.change(pool, name, KeyChange().load(every))
+        changed_keys.append(key)
+        return key.public(), f"Changed key '{name}' in pool '{pool}': {', '.join(every)}."
+
+    try:
+        change_each("key", names, change, as_json=as_json)
+    finally:
+        for key in changed_keys:
+            warn(key.name, api_keys.find_warnings(pool, key))
+
+
+def _changed_labels(key: ApiKey, labels: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return the field `labels` of *key* after *labels* were set, {} without *labels*."""
+    changed = {**dict(key.labels), **dict(labels)}
+    return {"labels": {label: value for label, value in changed.items() if value}} if labels else {}
 
 
 def _seconds_or_default(text: str) -> int | None:

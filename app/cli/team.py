@@ -10,6 +10,7 @@ from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
 from app.cli.options import checked, confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import limit_texts, report, show_json, show_list
+from app.cli.several import Changed, change_each, listed, names_argument
 from app.limits.limit_syntax import format_limit, parse_limit, readable_limit
 from app.presentation.limits import serialize_limit_status
 from app.presentation.teams import keys_by_team
@@ -136,36 +137,45 @@ def set_team(
 
 
 @team_group.command("disable", epilog=example("poolgate team disable research"))
-@team_argument
+@names_argument(complete.teams)
 @in_pool
 @with_store
-def disable_team(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Refuse the keys of the team NAME. Requests in progress continue."""
-    team = operations(services).teams.disable(pool, name)
-    report(as_json, team.public(), f"Disabled team '{name}' in pool '{pool}'.")
+def disable_teams(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
+    """Refuse the keys of one or more teams. Requests in progress continue."""
+    teams = operations(services).teams
+    change_each("team", names, lambda name: _changed(teams.disable(pool, name), "Disabled"), as_json=as_json)
 
 
 @team_group.command("enable", epilog=example("poolgate team enable research"))
-@team_argument
+@names_argument(complete.teams)
 @in_pool
 @with_store
-def enable_team(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Accept the keys of the team NAME again."""
-    team = operations(services).teams.enable(pool, name)
-    report(as_json, team.public(), f"Enabled team '{name}' in pool '{pool}'.")
+def enable_teams(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
+    """Accept the keys of one or more teams again."""
+    teams = operations(services).teams
+    change_each("team", names, lambda name: _changed(teams.enable(pool, name), "Enabled"), as_json=as_json)
+
+
+def _changed(team: Team, done: str) -> Changed:
+    return team.public(), f"{done} team '{team.name}' in pool '{team.pool}'."
 
 
 @team_group.command("remove", epilog=example("poolgate team remove research"))
-@team_argument
+@names_argument(complete.teams)
 @yes_option
 @in_pool
 @with_store
-def remove_team(services: Services, as_json: bool, pool: str, name: str, yes: bool) -> None:
-    """Remove the team NAME, which must have no keys. Its usage stays in the ledger."""
-    services.teams.find(pool, name)
-    confirm(f"Remove team '{name}' from pool '{pool}'?", yes)
-    operations(services).teams.remove(pool, name)
-    report(as_json, {"name": name, "deleted": True}, f"Removed team '{name}' from pool '{pool}'.")
+def remove_teams(services: Services, as_json: bool, pool: str, names: list[str], yes: bool) -> None:
+    """Remove one or more teams, which must have no keys. Their usage stays in the ledger."""
+    for name in names:
+        services.teams.find(pool, name)
+    confirm(f"Remove {listed('team', names)} from pool '{pool}'?", yes)
+
+    def remove(name: str) -> Changed:
+        operations(services).teams.remove(pool, name)
+        return {"name": name, "deleted": True}, f"Removed team '{name}' from pool '{pool}'."
+
+    change_each("team", names, remove, as_json=as_json)
 
 
 def _texts(limits: tuple[Limit, ...]) -> list[str]:

@@ -1,0 +1,62 @@
+"""Commands that change one or more objects, whose names are their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import click
+
+from app.cli.output import REFUSED, STORE_UNAVAILABLE, report, show_json
+from app.errors import StoreUnavailable
+from app.operations.each import Result, apply_each
+
+Changed = tuple[Mapping[str, Any], str]  # the changed object, and a line that reports it
+Change = Callable[[str], Changed]
+
+
+def names_argument(complete: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the decorator that adds the argument NAME..., `names`, with *complete* for completion."""
+    return click.argument(
+        "names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete, callback=_distinct
+    )
+
+
+def listed(noun: str, names: Sequence[str]) -> str:
+    """Return `key 'ann'`, or `keys 'ann', 'bob'`, for a question."""
+    return f"{noun}{'' if len(names) == 1 else 's'} {', '.join(map(repr, names))}"
+
+
+def change_each(noun: str, names: Sequence[str], change: Change, *, as_json: bool) -> None:
+    """
+    Make *change* to each of *names*, and print the results; JSON of several is a list.
+
+    With one name its error is raised. With several, a failure does not stop the others: it is printed, and
+    the exit status is REFUSED or STORE_UNAVAILABLE.
+    """
+    if len(names) == 1:
+        report(as_json, *change(names[0]))
+        return
+    results = apply_each(change, names)
+    failed = [result for result in results if result.error]
+    if as_json:
+        data = list(map(_public, results))
+        show_json({"object": "list", "data": data, "changed": len(results) - len(failed)})
+    for result in results:
+        if result.error:
+            click.echo(f"Error: {noun} '{result.name}': {result.error.message}", err=True)
+        elif not as_json:
+            click.echo(cast(Changed, result.value)[1])
+    if failed:
+        is_away = isinstance(failed[-1].error, StoreUnavailable)
+        click.get_current_context().exit(STORE_UNAVAILABLE if is_away else REFUSED)
+
+
+def _public(result: Result) -> Mapping[str, Any]:
+    if result.error is None:
+        return cast(Changed, result.value)[0]
+    return {"name": result.name, **result.error.envelope()}
+
+
+def _distinct(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys(names))
