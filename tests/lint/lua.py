@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
-from app.stores.script_source import RARE, definitions, join_script, names_of
+from app.stores.script_source import RARE, definitions, join_script
 from app.stores.scripts import PARTS
 
 CONFIG = Path(__file__).parents[2] / ".luacheckrc"
@@ -35,7 +35,7 @@ def fragments() -> dict[str, str]:
 
 def joined(operation: str, files: Mapping[str, str]) -> str:
     """Return the script of an operation, with each definition on its top level."""
-    return join_script((files[part] for part in PARTS[operation]), files[operation])
+    return join_script((definitions(files[part]) for part in PARTS[operation]), files[operation])
 
 
 def problems(scripts: Mapping[str, str], files: Mapping[str, str]) -> list[str]:
@@ -61,10 +61,10 @@ def unused(files: Mapping[str, str], operations: Mapping[str, tuple[str, ...]]) 
     used = "".join(joined(operation, files) for operation in operations)
     parts = {part for each in operations.values() for part in each}
     return [
-        f"{part}.lua: no operation uses {', '.join(names_of(definition))}"
+        f"{part}.lua: no operation uses {', '.join(definition.names)}"
         for part in sorted(parts)
         for definition in definitions(files[part])
-        if definition not in used
+        if definition.text not in used
     ]
 
 
@@ -85,8 +85,8 @@ def _pieces(operation: str, files: Mapping[str, str]) -> Iterator[tuple[str, int
     yield operation, 1, files[operation]
     for part in PARTS[operation]:
         for definition in definitions(files[part]):
-            before = files[part].partition(definition.rstrip("\n"))[0]
-            yield part, before.count("\n") + 1, definition
+            before = files[part].partition(definition.text.rstrip("\n"))[0]
+            yield part, before.count("\n") + 1, definition.text
 
 
 def main() -> int:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib import resources
 
 import pytest
 
-from app.stores.script_source import join_script, top_level_names
+from app.stores import script_source
+from app.stores.script_source import definitions, top_level_names
 from app.stores.scripts import PARTS
 
 PARTS_OF_TEST = (
     "-- a part\nlocal ONE, TWO = 1, 2\nlocal UNUSED = 3 -- ONE\n",
     "local function add(a)\n  return a + TWO\nend\n\n-- More.\nlocal function more(a) return add(a) end\n",
 )
+
+
+def join_script(parts: Iterable[str], operation: str) -> str:
+    return script_source.join_script(map(definitions, parts), operation)
 
 
 def without_blank_lines(text: str) -> str:
@@ -75,5 +81,6 @@ class TestPutTogether:
         """Lua takes 200 local variables; some room is left for those of the operation's own blocks."""
         folder = resources.files("app.stores") / "lua"
         text = (folder / f"{operation}.lua").read_text()
-        names = top_level_names(((folder / f"{part}.lua").read_text() for part in PARTS[operation]), text)
+        parts = [definitions((folder / f"{part}.lua").read_text()) for part in PARTS[operation]]
+        names = top_level_names(parts, text)
         assert len(names) + len(re.findall(r"^local ", text, re.M)) < 180
