@@ -19,6 +19,7 @@ from app.errors import RoleNotAllowed
 from app.operations.operators import OperatorOperations
 from app.operators import totp
 from app.operators.stores import OperatorStores
+from app.presentation.browsers import browser_name
 from app.stores.records.operators import (
     AdminToken,
     Role,
@@ -49,6 +50,7 @@ def show() -> Any:
         "show",
         me=operator_stores.operators.find(name),
         sessions=operator_stores.sessions.all(name),
+        browser_name=browser_name,
         this=g.session.id,
         can_link=services().oidc is not None or header_user() is not None,
         tokens=[token for token in operator_stores.admin_tokens.all() if _may_revoke(token)],
