@@ -118,15 +118,14 @@ def _parse_amount(text: str, unit: LimitUnit, period: Period) -> int:
     number = Decimal(plain)
     if number <= 0:
         raise _invalid("amount", f"A limit must be above zero, not {text[:40]}")
-    maximum = MAX_ROLLING if period.is_rolling else MAX_AMOUNT
-    if number > maximum:
-        raise _invalid("amount", f"A limit per {period} of more than {count(maximum)} is not a limit")
     amount = number * MICRO_DOLLARS if unit.is_money else number
-    if amount != int(amount) or amount < 1:  # a tiny amount becomes zero
-        finest = "millionths of a dollar" if unit.is_money else "whole numbers"
-        raise _invalid("amount", f"{unit} are counted in {finest}: {text[:40]} is too fine")
+    maximum = MAX_ROLLING if period.is_rolling else MAX_AMOUNT
     if amount > maximum:
-        raise _invalid("amount", f"A limit per {period} of more than {exact_dollars(maximum)} is not a limit")
+        most = exact_dollars(maximum) if unit.is_money else count(maximum)
+        raise _invalid("amount", f"A limit per {period} of more than {most} is not a limit")
+    if amount != int(amount) or amount < 1:  # a tiny amount becomes zero
+        finest = "dollars with six decimals" if unit.is_money else "whole numbers"
+        raise _invalid("amount", f"{unit} must be {finest}: {text[:40]} is too fine")
     return int(amount)
 
 
