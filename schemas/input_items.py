@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/create (`input`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.call_ids import call_id_of
@@ -47,16 +47,14 @@ def _check_item(item: Any, index: int, *, last: bool) -> None:
         raise invalid("must be a non-empty string", index, "tool_call_id")
     if item.get("type") == "compaction_trigger" and not last:
         raise invalid("must be the last item, and the only compaction_trigger", index)
-    for part in _with_inner_objects(item):
-        if part.get("type") == "input_file" and file_id_of(part) is not None:
-            raise invalid("has a file_id, which is not supported: send file_data or file_url", index)
-
-
-def _with_inner_objects(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield *item* and every object in its content or tool output."""
-    yield item
+    _check_file(item, index)
     for name in PARTS_IN:
         content = item.get(name)
         for part in content if type(content) is list else (content,):
             if type(part) is dict:
-                yield part
+                _check_file(part, index)
+
+
+def _check_file(part: dict[str, Any], index: int) -> None:
+    if part.get("type") == "input_file" and file_id_of(part) is not None:
+        raise invalid("has a file_id, which is not supported: send file_data or file_url", index)

@@ -46,6 +46,7 @@ SKIPPED_TYPES = (
 TOOL_LISTS = ("additional_tools", "tool_search_output")  # their tools are added to the request's
 OTHER_TYPES = (*SKIPPED_TYPES, *TOOL_LISTS, "reasoning")
 INSTRUCTING_ROLES = ("system", "developer")
+MESSAGE_ROLES = ("user", "assistant", *INSTRUCTING_ROLES)
 MAX_OPEN_DETAILS = 64  # details of reasoning that later pieces may continue
 NO_ARGUMENTS = "{}"  # servers parse the arguments, which clients may leave empty
 
@@ -314,7 +315,8 @@ def fits_chat(item: Item) -> bool:
     """Return whether `messages_from_input` accepts *item*."""
     kind = item.get("type", "message")
     if kind == "message":
-        return _message_fits(item.get("role"), as_list(item.get("content")))
+        role, content = item.get("role"), item.get("content")
+        return role in MESSAGE_ROLES if type(content) is str else _message_fits(role, as_list(content))
     if not isinstance(kind, str) or kind in OTHER_TYPES:
         return isinstance(kind, str)
     if kind not in _WRITERS or _given_call_id(item) is None:
