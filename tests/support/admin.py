@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from cryptography.fernet import Fernet
 from flask import Blueprint, Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -35,9 +36,27 @@ def services_on(redis_url: str, home: Path) -> WebServices:
     return build_web(Settings(redis_url=redis_url, home=home, secret_keys=(key,), store_timeout_seconds=5.0))
 
 
+class CompiledTemplates(BytecodeCache):
+    """Templates compiled by an earlier test of the process; a changed template is compiled again."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if compiled := self._compiled.get(bucket.key):
+            bucket.bytecode_from_string(compiled)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = CompiledTemplates()
+
+
 def admin_app(services: WebServices) -> Flask:
     """Return the application with two additional views: a page and an API call."""
     app = create_admin_app(services, create_app(services))
+    app.jinja_env.bytecode_cache = _COMPILED
     for name, path, json in (("a_page", "/admin/a-page", False), ("a_call", "/admin/api/a-call", True)):
         blueprint = Blueprint(name, __name__)
         blueprint.add_url_rule(path, "show", _report, methods=["GET", "POST"])
