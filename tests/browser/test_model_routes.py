@@ -24,7 +24,7 @@ def test_a_route_is_removed_after_a_confirmation(
     assert set(routes.all(pool.name)) == {"fast"}
     browser.press("Remove")
 
-    browser.shows("The model route fast was removed.")
+    browser.shows("Model route fast was removed.")
     assert routes.all(pool.name) == {}
 
 
