@@ -15,14 +15,14 @@ from app.cli.command import Command, example
 from app.cli.listing import listing, show_table
 from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import amount, cost, naming_option, show_list
-from app.cli.usage_report import NONE, OF_ACCOUNTS, TOTAL, show_report
+from app.cli.usage_report import OF_ACCOUNTS, TOTAL, show_report
 from app.errors import InvalidRequest
 from app.formatting import natural
 from app.ledger.ranges import Span
 from app.ledger.summaries import Grouping
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
-from app.presentation.usage import BY_LABEL, BY_OWNER, key_groups, sum_by_group
+from app.presentation.usage import BY_LABEL, BY_OWNER, NO_VALUE, add_teamless, key_groups, sum_by_group
 from app.presentation.usage_range import read_range
 from app.presentation.usage_report import UsageReporter, read_only
 from app.stores.records.usage import UsageBy
@@ -139,7 +139,7 @@ def usage(
             ]
         )
         return
-    _show(by, [(name or NONE, used) for name, _, used in lines])
+    _show(by, [(name or NO_VALUE, used) for name, _, used in lines])
 
 
 def _check_without_range(by: str, selected: Mapping[str, str | None]) -> None:
@@ -156,7 +156,9 @@ def _totals(
     """Return the name, the id and the figures of each group that has usage since that day, by name."""
     usage = services.ledger.usage
     if (groups := key_groups(by, partial(services.api_keys.all, pool))) is None:
-        used = usage.since(pool, since, by, key_ids)
+        used: Mapping[str, Mapping[str, int]] = usage.since(pool, since, by, key_ids)
+        if by == UsageBy.TEAM:
+            used = add_teamless(used, usage.since(pool, since, UsageBy.KEY))
     else:
         used = sum_by_group(usage.since(pool, since, UsageBy.KEY, key_ids), groups)
     names = Names.read(pool, services.api_keys, services.accounts).of(by)

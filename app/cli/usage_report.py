@@ -10,6 +10,7 @@ from app.cli.output import Figure, amount, cost, show_json
 from app.formatting import decimal, milliseconds
 from app.ledger.ranges import Range
 from app.presentation.names import Names
+from app.presentation.usage import NO_VALUE
 from app.presentation.usage_json import serialize_report, value_of
 from app.presentation.usage_report import Metric, ReportLine, UsageReport
 
@@ -34,7 +35,7 @@ def show_report(report: UsageReport, within: Range, zone: str, names: Names, *, 
         show_json(serialize_report(report, within, zone, names, len(report.lines)))
         return
     labels, columns = names.of(report.by), _columns(report)
-    rows = [[labels.get(line.id, line.id) or NONE, *_cells(line, columns)] for line in report.lines]
+    rows = [[labels.get(line.id, line.id) or NO_VALUE, *_cells(line, columns)] for line in report.lines]
     total = [TOTAL, *_cells(report.total(), columns)]
     heads = [report.by.removeprefix("label:").upper(), *columns.values()]
     show_table(heads, rows, "No usage.", total, SPARE)

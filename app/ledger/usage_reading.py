@@ -26,6 +26,7 @@ from app.ledger.summaries import (
     BREAKDOWN_SECONDS,
     DAY,
     HOUR,
+    Amounts,
     Grouping,
     Only,
     Summaries,
@@ -97,9 +98,8 @@ class UsageReading:
         """Return the usage of *lines*, grouped by a Grouping, and that of all others as the line REST."""
         if by not in EXHAUSTIVE:
             return self._read(within, by).with_rest(lines)
-        own, everything = self._read(within, by, lines), self._read(within, Grouping.ALL).lines.get("", ())
-        minus = [(at, [-each for each in amounts]) for parts in own.lines.values() for at, amounts in parts]
-        return replace(own, lines={**own.lines, REST: [*everything, *minus]})
+        own, everything = self._read(within, by, lines), self._read(within, Grouping.ALL)
+        return replace(own, lines={**own.lines, REST: _remaining(everything, own)})
 
     def times(self, within: Range, by: str, ids: Iterable[str] | None = None) -> TimesSeries:
         """Return durations of requests, grouped by a Grouping; with *ids* only those lines."""
@@ -108,10 +108,15 @@ class UsageReading:
         return make_times(within, ((at, parse_times(text, only_ids)) for at, text in texts))
 
     def _read(self, within: Range, by: str, ids: Ids = None) -> Series:
-        """Return the usage grouped by *by*; with *ids* only theirs."""
+        """Return the usage grouped by *by*; with *ids* only theirs. The line of keys without a team is ''."""
+        if by == Grouping.TEAM and ids is None:
+            return _with_teamless(self._rolled_up(within, by), self._rolled_up(within, Grouping.ALL))
         if by == Grouping.ENDPOINT:
             texts = self._measured.read(self._pool, within, ENDPOINT_USAGE, self.now, self._zone)
             return make_series(within, ((at, parse_usage(text, ids)) for at, text in texts))
+        return self._rolled_up(within, by, ids)
+
+    def _rolled_up(self, within: Range, by: str, ids: Ids = None) -> Series:
         if within.step is Step.MINUTE:
             parts = self._minutes(within, by, ids)
         elif within.step.is_days:
@@ -196,6 +201,19 @@ class UsageReading:
     @property
     def _today(self) -> int:
         return day_start_of(self.now, self._zone)
+
+
+def _remaining(everything: Series, own: Series) -> list[tuple[int, Amounts]]:
+    """Return what is left of the line '' of *everything* without the lines of *own*."""
+    minus = [(at, [-each for each in amounts]) for parts in own.lines.values() for at, amounts in parts]
+    return [*everything.lines.get("", ()), *minus]
+
+
+def _with_teamless(teams: Series, everything: Series) -> Series:
+    """Return *teams* with the usage of keys without a team as the line '', if there is any."""
+    remaining = _remaining(everything, teams)
+    has_any = any(map(sum, zip(*(amounts for _, amounts in remaining), strict=True)))
+    return replace(teams, lines={**teams.lines, "": remaining}) if has_any else teams
 
 
 def _check_breakdown(within: Range, by: str, only: Only, now: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TypedDict
@@ -14,6 +14,7 @@ from app.presentation.names import Names
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.refusals import RefusalCounts
 
+NO_VALUE = "(none)"  # the group of usage without the team, owner or label by which it is grouped
 BY_OWNER, BY_LABEL = "owner", "label:"  # groups by the owner of the key, or by the value of a label
 
 
@@ -62,6 +63,18 @@ def key_groups(by: str, api_keys: Callable[[], Iterable[ApiKey]]) -> dict[str, s
         name = by.removeprefix(BY_LABEL)
         return {key.id: dict(key.labels).get(name, "") for key in api_keys()}
     return None
+
+
+def add_teamless(
+    by_team: Mapping[str, Mapping[str, int]], by_key: Mapping[str, Mapping[str, int]]
+) -> dict[str, Mapping[str, int]]:
+    """Return the figures in *by_team* with those of keys without a team as the group '', if there are any."""
+    rest = Counter[str]()
+    for figures in by_key.values():
+        rest.update(figures)
+    for figures in by_team.values():
+        rest.subtract(figures)
+    return {**by_team, **({"": rest} if any(rest.values()) else {})}
 
 
 def add_groups(series: Series, groups: Mapping[str, str]) -> Series:

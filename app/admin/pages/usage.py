@@ -23,6 +23,7 @@ from app.ledger.points import REST
 from app.ledger.ranges import Span
 from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
 from app.presentation.names import Names
+from app.presentation.usage import NO_VALUE
 from app.presentation.usage_json import value_of
 from app.presentation.usage_range import describe_range, read_range
 from app.presentation.usage_report import ONLY, Metric, ReportLine, UsageReport, UsageReporter, read_only
@@ -176,7 +177,7 @@ def _ordered(names: Iterable[str]) -> list[str]:
 def _name(report: UsageReport, names: Names, line_id: str) -> str:
     if line_id and line_id != OTHER:
         return names.label(report.by, line_id) if report.by in (Grouping.KEY, Grouping.ACCOUNT) else line_id
-    return line_id or ("All" if report.by == Grouping.ALL else "none")
+    return line_id or ("All" if report.by == Grouping.ALL else NO_VALUE)
 
 
 def _chart(report: UsageReport, names: Names, metric: Metric) -> Chart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 
@@ -130,10 +131,22 @@ class TestByWhatKeysHave:
         poolgate("key remove bob --yes")
 
         assert poolgate("usage --by label:env").stdout.splitlines() == [
-            "ENV   REQUESTS  ERRORS  INPUT  CACHED  OUTPUT   COST",
-            "-            1       1      0       0       0  $0.00",
-            "prod         2       0    100       0       0  $1.23",
+            "ENV     REQUESTS  ERRORS  INPUT  CACHED  OUTPUT   COST",
+            "(none)         1       1      0       0       0  $0.00",
+            "prod           2       0    100       0       0  $1.23",
         ]
+
+    @pytest.mark.parametrize("span", ["", " --span 24h"])
+    def test_without_a_team(self, poolgate, services, span):
+        """Usage of keys without a team has the same line as that without a label."""
+        poolgate("team create red")
+        record_request(services.scripts, "default", time.time(), key="key_1", input_tokens=7)
+        record_request(services.scripts, "default", time.time(), key="key_2", team="red", input_tokens=5)
+
+        heads, *rows = csv.reader(poolgate(f"usage --by team --csv{span}").stdout.splitlines())
+        column = heads.index("input")
+
+        assert {row[0]: row[column] for row in rows} == {"(none)": "7", "red": "5"}
 
     def test_over_time(self, poolgate, services):
         """Several keys of one group are one line."""
@@ -146,7 +159,7 @@ class TestByWhatKeysHave:
 
         assert [(line["id"], line["total"]["input_tokens"]) for line in shown["data"]] == [("prod", 14)]
         assert len(shown["data"][0]["points"]) == len(shown["starts"])
-        assert poolgate("usage --by owner --span 24h").stdout.splitlines()[1].startswith("-  ")
+        assert poolgate("usage --by owner --span 24h").stdout.splitlines()[1].startswith("(none)  ")
 
     def test_bad_input(self, poolgate, used):
         for by in ("label:", "label:a b", "colour"):
