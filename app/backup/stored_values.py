@@ -184,6 +184,13 @@ def _check_words(_pool: PoolContents, _suffix: str, text: str) -> None:
     check_text(text, "its value")
 
 
+def _check_former_names(_pool: PoolContents, _suffix: str, members: Mapping[str, float]) -> None:
+    for member in members:
+        object_id, _, name = member.partition(" ")
+        check_id(object_id, "the id of a removed object")
+        check_text(name, "the name of a removed object")
+
+
 def _check_nothing(_pool: PoolContents, _suffix: str, _value: Any) -> None:
     """Accept any content: only the type of the key is checked."""
 
@@ -205,6 +212,7 @@ FAMILIES: dict[str, Family] = {
     "lim:": Family("hash", check_counters),
     "used:": Family("hash", check_figures),
     "lastused": Family("hash", check_figures),
+    "former": Family("zset", _check_former_names),
     "prices": Family("hash", _check_prices),
     "routes": Family("hash", _check_routes),
     "webhooks": Family("hash", _check_webhooks),

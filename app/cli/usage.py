@@ -161,9 +161,14 @@ def _totals(
             used = add_teamless(used, usage.since(pool, since, UsageBy.KEY))
     else:
         used = sum_by_group(usage.since(pool, since, UsageBy.KEY, key_ids), groups)
-    names = Names.read(pool, services.api_keys, services.accounts).of(by)
-    lines = [(names.get(who, who), who, figures) for who, figures in used.items()]
+    names = _names(services, pool)
+    lines = [(names.line(by, who), who, figures) for who, figures in used.items()]
     return sorted(lines, key=lambda line: (natural(line[0]), line[1]))
+
+
+def _names(services: Services, pool: str) -> Names:
+    names = Names.read(pool, services.api_keys, services.accounts)
+    return names.with_teams(services.teams.all(pool))
 
 
 def _selected_keys(services: Services, pool: str, name: str | None, key_filter: KeyFilter) -> set[str] | None:
@@ -186,7 +191,7 @@ def _show_report(
     Print the usage of what *only* selects; *chosen* is the span, the first and the last moment of a range.
     """
     usage, zone = services.ledger.series, services.clock.zone(pool)
-    names = Names.read(pool, services.api_keys, services.accounts)
+    names = _names(services, pool)
     reporter = UsageReporter(usage, services.ledger.refusals, services.api_keys)
     try:
         within = read_range(usage, pool, *chosen, zone)

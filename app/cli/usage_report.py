@@ -34,8 +34,8 @@ def show_report(report: UsageReport, within: Range, zone: str, names: Names, *, 
     if as_json:
         show_json(serialize_report(report, within, zone, names, len(report.lines)))
         return
-    labels, columns = names.of(report.by), _columns(report)
-    rows = [[labels.get(line.id, line.id) or NO_VALUE, *_cells(line, columns)] for line in report.lines]
+    columns = _columns(report)
+    rows = [[names.line(report.by, line.id) or NO_VALUE, *_cells(line, columns)] for line in report.lines]
     total = [TOTAL, *_cells(report.total(), columns)]
     heads = [report.by.removeprefix("label:").upper(), *columns.values()]
     show_table(heads, rows, "No usage.", total, SPARE)

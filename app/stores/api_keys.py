@@ -175,6 +175,11 @@ class ApiKeyRepository:
         names = self._scripts.client.hgetall(keys.key_names(pool))
         return {key_id: name for name, key_id in names.items()}
 
+    def former_names(self, pool: str) -> dict[str, str]:
+        """Return {id: name} of the keys and accounts that were removed last."""
+        members = self._scripts.client.zrange(keys.former_names(pool), 0, -1)
+        return dict(member.split(" ", 1) for member in members)
+
     def disable(self, pool: str, name: str) -> None:
         """Refuse this key from now on, in every process; its running requests finish."""
         self.change(pool, name, state=KeyState.DISABLED)

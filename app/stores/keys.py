@@ -87,6 +87,11 @@ def used(name: str, key_id: str) -> str:
     return f"{root(name)}used:{key_id}"
 
 
+def former_names(name: str) -> str:
+    """Sorted set: `<id> <name>` of a removed account or API key -> when it was removed, Unix ms."""
+    return root(name) + "former"
+
+
 def last_used(name: str) -> str:
     """Hash: API key id -> when its newest request ended, Unix ms."""
     return root(name) + "lastused"

@@ -40,7 +40,11 @@ def show() -> Any:
     newest = app_services.ledger.entries.newest(pool, MAX_ENTRIES)
     rows = sort_rows(make_rows(app_services, pool, usage), COLUMNS, DEFAULT_COLUMN)
     summary = usage_summary.summarize_reading(app_services, pool, usage, span)
-    names = Names({key.id: key.name for key in api_keys}, {row.account.id: row.account.name for row in rows})
+    names = Names(
+        {key.id: key.name for key in api_keys},
+        {row.account.id: row.account.name for row in rows},
+        app_services.api_keys.former_names(pool),
+    ).with_teams(app_services.teams.all(pool))
     return render_template(
         "overview.html",
         section="overview.show",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask import url_for
@@ -38,10 +38,10 @@ class TopList:
 def top_lists(usage: UsageReading, span: str, names: Names) -> list[TopList]:
     """Return the top keys, models, accounts and teams in *span*."""
     groups: tuple[tuple[Grouping, str, Callable[[str], tuple[str, str]]], ...] = (
-        (Grouping.KEY, "Keys", _link("api_keys.detail", names.key)),
+        (Grouping.KEY, "Keys", _link("api_keys.detail", names, Grouping.KEY)),
         (Grouping.MODEL, "Models", lambda model: (model, url_for("requests.show", model=model))),
-        (Grouping.ACCOUNT, "Accounts", _link("accounts.detail", names.account)),
-        (Grouping.TEAM, "Teams", lambda team: (team, url_for("teams.detail", name=team))),
+        (Grouping.ACCOUNT, "Accounts", _link("accounts.detail", names, Grouping.ACCOUNT)),
+        (Grouping.TEAM, "Teams", _link("teams.detail", names, Grouping.TEAM)),
     )
     lists, within = [], usage.range_of(span).as_one_point
     for by, title, link in groups:
@@ -53,11 +53,12 @@ def top_lists(usage: UsageReading, span: str, names: Names) -> list[TopList]:
     return lists
 
 
-def _link(endpoint: str, names: Mapping[str, str]) -> Callable[[str], tuple[str, str]]:
-    """Return a function that maps an id to its name and the address of its page."""
+def _link(endpoint: str, names: Names, by: Grouping) -> Callable[[str], tuple[str, str]]:
+    """Return a function that maps an id to its name and the address of its page; '' if it was removed."""
 
     def link(object_id: str) -> tuple[str, str]:
-        name = names.get(object_id)
-        return (name, url_for(endpoint, name=name)) if name else (f"{object_id} (removed)", "")
+        label = names.label(by, object_id)
+        is_there = object_id in names.of(by) or object_id in (names.teams or ())
+        return label, url_for(endpoint, name=label) if is_there else ""
 
     return link

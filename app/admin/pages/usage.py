@@ -87,6 +87,7 @@ def show() -> Any:
     app_services = services()
     form = Form(request.args, *FIELDS)
     names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
+    names = names.with_teams(app_services.teams.all(g.pool))
     metric = _metric(request.args.get("metric", ""))
     report = _read(form, names, metric)
     if report is not None and request.args.get("format") == "csv":
@@ -163,7 +164,7 @@ def _filters(names: Names) -> list[Filter]:
     models = {model for account in app_services.accounts.snapshot(g.pool) for model in account.models}
     return [
         Filter("key", "Key", _ordered(names.key.values()), free=True),
-        Filter("team", "Team", _ordered(team.name for team in app_services.teams.all(g.pool)), free=True),
+        Filter("team", "Team", _ordered(names.teams or ()), free=True),
         Filter("account", "Account", _ordered(names.account.values()), free=True),
         Filter("model", "Model", _ordered(models), free=True),
         Filter("endpoint", "Endpoint", ENDPOINTS, free=True),
@@ -176,7 +177,7 @@ def _ordered(names: Iterable[str]) -> list[str]:
 
 def _name(report: UsageReport, names: Names, line_id: str) -> str:
     if line_id and line_id != OTHER:
-        return names.label(report.by, line_id) if report.by in (Grouping.KEY, Grouping.ACCOUNT) else line_id
+        return names.line(report.by, line_id)
     return line_id or ("All" if report.by == Grouping.ALL else NO_VALUE)
 
 
@@ -238,7 +239,7 @@ def _row(report: UsageReport, names: Names, line: ReportLine, metric: Metric) ->
 def _detail_url(by: str, line_id: str, name: str, names: Names) -> str:
     """Return the address of the page of a key, an account or a team; '' if there is none."""
     if by == Grouping.TEAM:
-        return url_for("teams.detail", name=name)
+        return url_for("teams.detail", name=name) if name in (names.teams or ()) else ""
     if line_id not in names.of(by):
         return ""
     return url_for("api_keys.detail" if by == Grouping.KEY else "accounts.detail", name=name)

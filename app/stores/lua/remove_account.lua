@@ -22,6 +22,7 @@ local bound = forced and {} or bound_keys()
 if #bound > 0 then return bound end
 leave_offer(id)
 redis.call('HDEL', NAMES, name)
+remember_name(id, name, now)
 touch_routes()
 redis.call('ZREM', OUT, id)
 redis.call('SREM', SOFT, id)

@@ -12,6 +12,7 @@ for i = 3, 4 do
   if values[i] then redis.call('DEL', secret_key(values[i])) end
 end
 redis.call('HDEL', KEY_NAMES, values[1])
+remember_name(id, values[1], clock())
 redis.call('HDEL', LAST_USED, id)
 redis.call('DEL', key, key_sessions_key(id))
 return 1

@@ -53,8 +53,11 @@ def test_by_model_of_one_key(poolgate, used):
 
 
 def test_an_account_that_is_gone(poolgate, used):
-    """Keys and accounts that were removed are shown by id."""
-    assert poolgate("usage --by account").stdout.splitlines()[1].startswith("acct  ")
+    """Keys and accounts that were removed are shown by their last name, else by id."""
+    assert poolgate("usage --by account").stdout.splitlines()[1].startswith("acct (removed)  ")
+
+    poolgate("key remove bob --yes")
+    assert poolgate("usage --by key").stdout.splitlines()[2].startswith("bob (removed)  ")
 
 
 def test_since(poolgate, used):
