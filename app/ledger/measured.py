@@ -82,9 +82,13 @@ class MeasuredUsage:
         )
 
     def _make_days(self, pool: str, first_hour: int, unmade: Sequence[int], now: int, zone: ZoneInfo) -> int:
-        """Compute the days whose hours are all stored; return their number."""
+        """
+        Compute the days whose hours are all stored; return their number.
+
+        *unmade* are the hours that are not, the newest first. An hour in which a day begins is of that day.
+        """
         today = day_start_of(now - SETTLE_SECONDS, zone)
-        start = next_day(unmade[0], zone) if unmade else day_start_of(first_hour, zone)
+        start = next_day(unmade[0] + HOUR_SECONDS - 1, zone) if unmade else day_start_of(first_hour, zone)
         days = []
         while start < today:
             days.append(start)

@@ -12,7 +12,7 @@ import pytest
 from app.ledger.histograms import bucket_of, merged
 from app.ledger.measured import MeasuredUsage
 from app.ledger.measurements import Measure
-from app.ledger.ranges import Span
+from app.ledger.ranges import Span, day_start_of
 from app.ledger.series import UsageSeries
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
@@ -170,6 +170,23 @@ class TestTimes:
         """Every request is in exactly one day; the hour in which a day begins is part of that day."""
         redis_client.hset(keys.pool(POOL), "zone", zone)
         make_all(series)
+
+        assert times_of(series, "30d") == histogram_of(rows)
+
+    @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+    def test_a_day_waits_for_the_hour_in_which_it_begins(
+        self, series: UsageSeries, scripts: Scripts, redis_client: Any, zone: str
+    ) -> None:
+        """Hours are made from the newest to the oldest, here one by one: a day is made after its first."""
+        redis_client.hset(keys.pool(POOL), "zone", zone)
+        now = int(time.time())
+        begins = day_start_of(now - 2 * DAY, ZoneInfo(zone))
+        rows = [row(begins + offset, total_ms=300 + 100 * offset) for offset in (1, HOUR + 1)]
+        add_entries(scripts, POOL, rows)
+        measured = MeasuredUsage(LedgerRepository(scripts), MeasurementRepository(scripts))
+
+        while measured.make(POOL, now, ZoneInfo(zone), max_made=1):
+            pass
 
         assert times_of(series, "30d") == histogram_of(rows)
 
