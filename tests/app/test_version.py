@@ -24,7 +24,7 @@ VERSION = "9.8.7"
 
 @pytest.fixture
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.config.version", lambda name: VERSION)
+    monkeypatch.setattr("app.config.settings.version", lambda name: VERSION)
 
 
 def test_setup_cfg_has_it() -> None:

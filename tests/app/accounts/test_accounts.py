@@ -232,15 +232,15 @@ class TestPauseAndResume:
 
 
 class TestRemove:
-    def test_nothing_of_it_stays(self, accounts, redis_client):
-        """Not in any index either; only the pool's own record is left."""
+    def test_only_its_name_stays(self, accounts, redis_client):
+        """Not in any index either; its name is for the ledger, which has its id."""
         accounts.add(POOL, account(models=("gpt-5",)))
         accounts.pause(POOL, "main")
 
         accounts.remove(POOL, "main")
 
         assert accounts.all(POOL) == []
-        assert redis_client.keys() == []
+        assert redis_client.keys() == [keys.former_names(POOL)]
 
     def test_its_name_is_free_again(self, accounts):
         first = accounts.add(POOL, account())

@@ -122,5 +122,5 @@ class TestRemoval:
         for secret in (old, new):
             with pytest.raises(InvalidApiKey):
                 repository.authenticate(secret)
-        assert redis_client.keys("*") == [keys.used(POOL, made.id)]
+        assert set(redis_client.keys("*")) == {keys.used(POOL, made.id), keys.former_names(POOL)}
         assert repository.create(POOL, "ann")[0].id != made.id
