@@ -42,11 +42,11 @@ class DeadLetters:
             log.error("dead_letter_lost", pool=pool, reason=type(error).__name__, letter=line.decode())
 
     def count(self) -> int:
-        """Return the number of dead letters."""
+        """Return the number of dead letters; 0 also if the folder is not one, in which none can be stored."""
         try:
             with self.path.open("rb") as file:
                 return sum(1 for _ in file)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return 0
 
     def _append(self, line: bytes) -> None:

@@ -126,7 +126,9 @@ def test_repairs_of_the_private_server(tmp_path: Path) -> None:
 
 
 def test_settlements_that_were_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     assert list(check_host.check_dead_letters(tmp_path)) == []
+    assert list(check_host.check_dead_letters(tmp_path / "file")) == []  # in which none can be stored
     DeadLetters(tmp_path).add("p", {"id": "x"}, "why")
 
     (found,) = check_host.check_dead_letters(tmp_path)
