@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
 
 MAX_NAMES = 1_000  # that are compared, so that a misspelt name among many holds up no other request
 MAX_CHARS = 64  # of a name that is compared, and shown
+MAX_COMPARED_CHARS = 16_000  # of all names that difflib compares: at 64 characters each, up to 80 ms
 MAX_SHOWN = 3
 MIN_PREFIX_CHARS = 3  # from which on the beginning of a name suggests it
 MAX_ERRORS = 3
@@ -18,16 +19,27 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     Return `. Did you mean 'ann'?`, to be appended to an error about *name*, by similar ones among *names*.
 
     '' where none is similar: each three letters may have one error, MAX_ERRORS in all, or the name is the
-    beginning of another; upper and lower case are the same. Only the first MAX_NAMES of *names* are compared.
+    beginning of another; upper and lower case are the same. Only the first MAX_NAMES of *names* are compared,
+    and for errors only as many of these as have MAX_COMPARED_CHARS in all.
     """
     given = name[:MAX_CHARS].lower()
     compared = (known for known in islice(names, MAX_NAMES) if known != name and len(known) <= MAX_CHARS)
     known_names = {known.lower(): known for known in compared}
-    similar = get_close_matches(given, known_names, MAX_SHOWN, _min_similarity(len(given)))
+    similar = get_close_matches(given, _first_of(known_names), MAX_SHOWN, _min_similarity(len(given)))
     if len(given) >= MIN_PREFIX_CHARS:
         similar += sorted(known for known in known_names if known.startswith(given) and known not in similar)
     shown = " or ".join(f"'{known_names[known]}'" for known in similar[:MAX_SHOWN])
     return f". Did you mean {shown}?" if shown else ""
+
+
+def _first_of(names: Iterable[str]) -> Iterator[str]:
+    """Yield the first of *names*, with at most MAX_COMPARED_CHARS in all."""
+    chars = 0
+    for name in names:
+        chars += len(name)
+        if chars > MAX_COMPARED_CHARS:
+            return
+        yield name
 
 
 def _min_similarity(length: int) -> float:

@@ -42,6 +42,17 @@ def test_no_similar_name(name: str) -> None:
     assert suggestion(name, NAMES) == ""
 
 
+def test_as_many_names_as_have_16000_characters_are_compared() -> None:
+    """Names of 64 characters are slow to compare; short ones, and beginnings of names, are all considered."""
+    long = [f"{'a' * 60}{number:04}" for number in range(MAX_NAMES)]
+    short = [f"gpu-{number:04}" for number in range(MAX_NAMES)]
+
+    assert suggestion(f"{'b' * 62}49", [*["a" * 64] * 249, f"{'b' * 63}9"]) != ""
+    assert suggestion(f"{long[900][:-4]}z900", long).startswith(f". Did you mean '{long[0][:58]}")
+    assert suggestion("gpux0999", short).startswith(". Did you mean 'gpu-0999'")
+    assert suggestion("prod", [*long[1:], "production"]) == ". Did you mean 'production'?"
+
+
 def test_many_long_names() -> None:
     """The work has a bound, whatever the names are: the first ones are compared."""
     names = [f"{'customer-' * 6}{number:08}" for number in range(100_000)]
