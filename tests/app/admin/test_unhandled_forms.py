@@ -55,6 +55,7 @@ def test_after_the_session_has_ended(inside, services):
     assert page.status_code == 401
     assert "Your session has ended" in page.text
     assert "Nothing was saved." in page.text
+    assert "submit it here, and again on the page that\nfollows" in page.text
     assert 'href="/admin/sign-in"' in page.text
     assert typed(page) == TYPED
     inside.sign_in()
