@@ -142,6 +142,11 @@ class _ClusterAtFirstUse:
                 raise store_error(error) from error
         return getattr(self._client, name)
 
+    def close(self) -> None:
+        """Close the connections; an unused client has none, and must not open them for that."""
+        if self._client is not None:
+            self._client.close()
+
 
 class _Connection(SentinelManagedConnection):
     """

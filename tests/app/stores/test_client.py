@@ -124,21 +124,22 @@ class TestErrorsOfTheClient:
         "scan": lambda client: list(client.scan_iter(match="k*")),
     }
 
-    @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "unix:///nowhere",
-            "redis://127.0.0.1:1",
-            "redis+sentinel://127.0.0.1:1/pg",
-            "redis+cluster://127.0.0.1:1",
-        ],
+    URLS = (
+        "unix:///nowhere",
+        "redis://127.0.0.1:1",
+        "redis+sentinel://127.0.0.1:1/pg",
+        "redis+cluster://127.0.0.1:1",
     )
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize("url", URLS)
     def test_away(self, url: str, way: str) -> None:
+        """Closing the client afterwards raises no second error."""
         client = make_client(url, TIMEOUT_SECONDS)
         with pytest.raises(StoreUnavailable) as caught:
             self.WAYS[way](client)
         assert isinstance(caught.value.__cause__, REDIS_ERRORS)
+        client.close()
 
     def test_a_pipeline_names_the_first_error(self, redis_client: Any) -> None:
         redis_client.set("text", "x")
