@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 MICRO_DOLLARS = 1_000_000  # per dollar
 SMALLEST = 100  # micro-dollars that tables show
@@ -20,15 +20,23 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class NamedId(TypedDict):
-    """The id and name of an object; `name` is None if the object was removed."""
+    """The id and name of an object; if it was removed, the name is None, its last known one `former_name`."""
 
     id: str
     name: str | None
+    former_name: NotRequired[str]
+
+
+def named_id(object_id: str, name: str | None, former: Mapping[str, str]) -> NamedId:
+    """Return the id and *name* of an object; without a name, its last one in *former*, by id."""
+    if name is None and object_id in former:
+        return {"id": object_id, "name": None, "former_name": former[object_id]}
+    return {"id": object_id, "name": name}
 
 
 def name_or_id(named: NamedId) -> str:
-    """Return the name, or `<id> (removed)`."""
-    return named["name"] or f"{named['id']} (removed)"
+    """Return the name; of a removed object `<former name> (removed)`, or else `<id> (removed)`."""
+    return named["name"] or f"{named.get('former_name', named['id'])} (removed)"
 
 
 def names_or_all(names: Iterable[str]) -> str:

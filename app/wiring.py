@@ -249,7 +249,12 @@ def _build_ledger(settings: Settings, stores: _Stores) -> LedgerServices:
         index=index,
         search=LedgerSearch(entries, refusals, index),
         explainer=RequestExplainer(
-            entries, index, refusals, stores.accounts.names_by_id, stores.api_keys.name_of
+            entries,
+            index,
+            refusals,
+            stores.accounts.names_by_id,
+            stores.api_keys.name_of,
+            stores.api_keys.former_names,
         ),
         refusals=refusals,
         refusal_log=RefusalLog(refusals),

@@ -6,7 +6,7 @@ A choice is explained by the numbers that were compared when it was made, not by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from typing import Any, TypedDict
 
@@ -18,6 +18,7 @@ AHEAD_OF_ITS_GROUP, GROUP_WIDTH, COMES_LAST = 1e11, 1e12, 1e15  # of scores; see
 PLACES = {"test": "being tested", "last": "has not answered since it failed its test, so it comes last"}
 
 Json = dict[str, Any]
+AccountLookup = Callable[[str], NamedId]  # by id
 
 
 class Explanation(TypedDict):
@@ -57,10 +58,10 @@ class Choice(TypedDict, total=False):
     why: str
 
 
-def choices_of(decisions: list[Json], attempts: list[Json], names: Mapping[str, str]) -> list[Choice]:
-    """Return the choice that each of *decisions* explains, in order; *names* has those of accounts by id."""
+def choices_of(decisions: list[Json], attempts: list[Json], named: AccountLookup) -> list[Choice]:
+    """Return the choice that each of *decisions* explains, in order; *named* returns an account."""
     choices = [
-        _choice(decision, own_attempts, names)
+        _choice(decision, own_attempts, named)
         for decision, own_attempts in zip(decisions, _attempts_by_choice(decisions, attempts), strict=True)
     ]
     for choice, following in zip_longest(choices, choices[1:]):
@@ -100,7 +101,7 @@ def _label(account: NamedId | None) -> str:
     return name_or_id(account) if account else ""
 
 
-def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> Choice:
+def _choice(decision: Json, attempts: list[Json], named: AccountLookup) -> Choice:
     chosen = decision["chosen"]
     score = next((score for account_id, score, _ in decision.get("seen") or () if account_id == chosen), None)
     choice: Choice = {
@@ -108,12 +109,12 @@ def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> C
         "at": decision["now"] / 1000,
         "by": decision.get("by"),
         "policy": decision.get("policy"),
-        "account": _named(chosen, names) if chosen else None,
+        "account": named(chosen) if chosen else None,
         "in_flight": decision.get("in_flight"),
         "cap": decision.get("cap"),
         "spare": decision.get("spare"),
-        "candidates": _candidates(decision, score, names),
-        "out": _unavailable(decision, names),
+        "candidates": _candidates(decision, score, named),
+        "out": _unavailable(decision, named),
         "tries": [
             {name: value for name, value in attempt.items() if name != "account"} for attempt in attempts
         ],
@@ -125,14 +126,10 @@ def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> C
     return choice
 
 
-def _named(account_id: str, names: Mapping[str, str]) -> NamedId:
-    return {"id": account_id, "name": names.get(account_id)}
-
-
-def _candidates(decision: Json, chosen_score: float | None, names: Mapping[str, str]) -> list[Candidate]:
+def _candidates(decision: Json, chosen_score: float | None, named: AccountLookup) -> list[Candidate]:
     return [
         {
-            "account": _named(account_id, names),
+            "account": named(account_id),
             **_candidate(
                 score,
                 reason,
@@ -145,10 +142,10 @@ def _candidates(decision: Json, chosen_score: float | None, names: Mapping[str, 
     ]
 
 
-def _unavailable(decision: Json, names: Mapping[str, str]) -> list[Unavailable]:
+def _unavailable(decision: Json, named: AccountLookup) -> list[Unavailable]:
     return [
         {
-            "account": _named(account_id, names),
+            "account": named(account_id),
             "state": state or "removed",
             "reason": reason or "",
             "until": until_ms / 1000 if until_ms else None,

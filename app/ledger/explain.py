@@ -9,7 +9,7 @@ from typing import Any, TypedDict, cast
 import orjson
 
 from app.errors import NotFound
-from app.formatting import NamedId
+from app.formatting import NamedId, named_id
 from app.ledger import explanations
 from app.ledger.choices import Choice, choices_of
 from app.ledger.index import BlockMissing, IndexLookup, LedgerIndex
@@ -64,7 +64,7 @@ class RequestExplainer:
     Explains requests of a pool.
 
     *account_names* returns {id: name} for a pool, *key_name* the name for a key id, None if the key was
-    removed.
+    removed, and *former_names* {id: name} of removed keys and accounts.
     """
 
     def __init__(
@@ -74,12 +74,14 @@ class RequestExplainer:
         refusals: RefusalRepository,
         account_names: Callable[[str], Mapping[str, str]],
         key_name: Callable[[str, str], str | None],
+        former_names: Callable[[str], Mapping[str, str]],
     ) -> None:
         self._ledger = ledger
         self._index = index
         self._refusals = refusals
         self._account_names = account_names
         self._key_name = key_name
+        self._former_names = former_names
 
     def explain(
         self, pool: str, request_id: str, *, entry_id: str = "", max_entries: int | None = None
@@ -102,8 +104,8 @@ class RequestExplainer:
         A choice is {attempt, at, by: policy | affinity | asked again | None, policy, account (None: none was
         available), in_flight, cap, spare, why, candidates: [{account, score, why}], out: [{account, state,
         reason, until}], tries: [{wire, failure, error, action, outcome, …}]}. Each why and outcome is a
-        sentence. An account is {id, name}; the name of a removed account is None, and so is a score that was
-        not compared.
+        sentence. A key or an account is {id, name}; the name of a removed one is None, and it also has its
+        former_name if that is known. A score that was not compared is None.
 
         *entry_id* is the id of its ledger entry, if that is known; else *max_entries* limits how many entries
         that are not indexed are scanned. Raises NotFound.
@@ -117,11 +119,16 @@ class RequestExplainer:
         if request is None:
             raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
         summary, key_id = request.summary, request.summary["key"]
+        names, former = self._account_names(pool), self._former_names(pool)
+
+        def named_account(account_id: str) -> NamedId:
+            return named_id(account_id, names.get(account_id), former)
+
         found: RequestExplanation = {
-            "key": {"id": key_id, "name": self._key_name(pool, key_id)},
+            "key": named_id(key_id, self._key_name(pool, key_id), former),
             "outcome": explanations.outcome(summary),
             "charged": explanations.charged(summary["usage"]),
-            "choices": choices_of(request.decisions, request.attempts, self._account_names(pool)),
+            "choices": choices_of(request.decisions, request.attempts, named_account),
         }
         return cast(RequestExplanation, summary | found)
 

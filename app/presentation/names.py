@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from app.accounts.accounts import AccountRepository
 from app.errors import InvalidRequest
-from app.formatting import NamedId
+from app.formatting import NamedId, name_or_id, named_id
 from app.ledger.summaries import Grouping
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.teams import Team
@@ -57,7 +57,7 @@ class Names:
 
     def named(self, noun: str, object_id: str) -> NamedId:
         """Return the id and the name of the *noun* with *object_id*."""
-        return {"id": object_id, "name": self.of(noun).get(object_id)}
+        return named_id(object_id, self.of(noun).get(object_id), self.former)
 
     def line(self, by: str, line_id: str) -> str:
         """Return the text of the line *line_id* of a report by *by*: the label of an object, else its id."""
@@ -71,4 +71,4 @@ class Names:
         """
         if not object_id or (noun == "team" and (self.teams is None or object_id in self.teams)):
             return object_id
-        return self.of(noun).get(object_id) or f"{self.former.get(object_id, object_id)} (removed)"
+        return name_or_id(self.named(noun, object_id))

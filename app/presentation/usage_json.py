@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from app.formatting import NamedId
 from app.ledger.measurements import Times
 from app.ledger.ranges import Range
 from app.ledger.summaries import SUMMARY_FIGURES
@@ -25,11 +26,9 @@ class TimesJson(TypedDict):
     tokens_per_second: float | None
 
 
-class SeriesLineJson(TypedDict):
+class SeriesLineJson(NamedId):
     """Usage of one line, by figure: its total, and the amount of each point."""
 
-    id: str
-    name: str | None
     total: Mapping[str, int]
     refusals: int | None
     times: TimesJson | None

@@ -14,6 +14,7 @@ from app.ledger.choices import place_of
 from app.ledger.explain import RequestExplainer
 from app.ledger.index import LedgerIndex
 from app.stores import keys
+from app.stores.api_keys import ApiKeyRepository
 from app.stores.ledger import LedgerRepository
 from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.refusals import RefusalRepository
@@ -59,6 +60,7 @@ def explain(store: StoreOfTest, request_id: str, **options: Any) -> dict[str, An
         RefusalRepository(store.scripts),
         account_names,
         key_name,
+        ApiKeyRepository(store.scripts).former_names,
     )
     return explainer.explain(store.pool, request_id, **options)
 
@@ -299,7 +301,19 @@ def test_removed_account(store: StoreOfTest) -> None:
     chosen = store.admit("r1")["account"]
     store.remove(chosen)
 
-    assert explain(store, "r1")["choices"][0]["account"] == named(None, chosen)
+    (choice,) = explain(store, "r1")["choices"]
+    assert choice["account"] == {"id": chosen, "name": None, "former_name": chosen}
+    store.client.delete(keys.former_names(store.pool))
+    (choice,) = explain(store, "r1")["choices"]
+    assert choice["account"] == named(None, chosen)
+
+
+def test_removed_key(store: StoreOfTest) -> None:
+    store.admit("r1")
+    store.settle("r1", {"ok": True}, status=200)
+    store.scripts.run("remove_key", store.pool, "k")
+
+    assert explain(store, "r1")["key"] == {"id": "k", "name": None, "former_name": "k"}
 
 
 def test_unknown(store: StoreOfTest) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from typing import ClassVar
 
 from app.presentation.names import Names
@@ -28,6 +29,8 @@ def test_json_has_names_and_no_internal_fields():
     assert (entry["at"], entry["ended_at"]) == (1.5, 2.0)
     assert entry["key"] == {"id": "key_1", "name": "ann"}
     assert entry["account"] == {"id": "acct_2", "name": None}
+    former = serialize_entry(LedgerEntry("2000-0", ROW), replace(NAMES, former={"acct_2": "gpu1"}))
+    assert former["account"] == {"id": "acct_2", "name": None, "former_name": "gpu1"}
 
 
 def test_a_removed_account():
