@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from flask import Response, g, render_template, request, url_for
@@ -24,6 +24,13 @@ NOUNS = (
     *("session", "team"),
 )
 VIA = {"cli": "command line", "api": "admin API", "page": "page", "start": "start", "worker": "worker"}
+PAGES = {  # noun of an action -> endpoint of the page of an object, and the parameter that has its name
+    "account": ("accounts.detail", "name"),
+    "key": ("api_keys.detail", "name"),
+    "team": ("teams.detail", "name"),
+    "model": ("routes.show", "name"),
+    "price": ("prices.show", "model"),
+}
 
 bp = page_blueprint("audit", "/settings/audit")
 
@@ -33,7 +40,8 @@ def show() -> Any:
     """List changes to this pool, and changes that belong to no pool."""
     matching = _filter()
     page = services().audit.page(request.args.get("cursor"), matching=matching)
-    names, pages = _names(), _object_pages()
+    names = _names()
+    existing = _existing_objects(names)
     query: dict[str, Any] = {
         name: request.args[name] for name in ("q", "who", "action") if request.args.get(name)
     }
@@ -44,7 +52,7 @@ def show() -> Any:
             Filter("action", "Changed", [(noun, noun.replace("_", " ")) for noun in NOUNS]),
             Filter("who", "Who", [one.name for one in services().operator_stores.operators.all()], free=True),
         ],
-        rows=[_view(entry, names, pages) for entry in page.entries if entry["pool"] in ("", g.pool)],
+        rows=[_view(entry, names, existing) for entry in page.entries if entry["pool"] in ("", g.pool)],
         pages=cursor_links(page.cursor),
         export=url_for("audit.export", **query),
     )
@@ -86,34 +94,35 @@ def _names() -> Names:
     return Names.read(g.pool, services().api_keys, services().accounts)
 
 
-def _object_pages() -> dict[tuple[str, str], str]:
-    """Return the addresses of the pages of objects that exist, by the noun of an action and their name."""
+def _existing_objects(names: Names) -> dict[str, Collection[str]]:
+    """Return the names of the pool's objects that have a page, by the noun of an action."""
     app_services = services()
-    endpoints: dict[str, tuple[str, str, Iterable[str]]] = {  # noun -> endpoint, its parameter, names
-        "account": ("accounts.detail", "name", app_services.accounts.names_by_id(g.pool).values()),
-        "key": ("api_keys.detail", "name", app_services.api_keys.names_by_id(g.pool).values()),
-        "team": ("teams.detail", "name", (team.name for team in app_services.teams.all(g.pool))),
-        "model": ("routes.show", "name", app_services.routes.all(g.pool)),
-        "price": ("prices.show", "model", app_services.prices.own(g.pool)),
+    return {
+        "account": frozenset(names.account.values()),
+        "key": frozenset(names.key.values()),
+        "team": frozenset(team.name for team in app_services.teams.all(g.pool)),
+        "model": app_services.routes.all(g.pool).keys(),
+        "price": app_services.prices.own(g.pool).keys(),
     }
-    pages: dict[tuple[str, str], str] = {}
-    for noun, (endpoint, field, names) in endpoints.items():
-        for name in names:
-            values: dict[str, Any] = {field: name}
-            pages[noun, name] = url_for(endpoint, **values)
-    return pages
 
 
-def _view(entry: dict[str, Any], names: Names, pages: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+def _address(entry: dict[str, Any], existing: Mapping[str, Collection[str]]) -> str:
+    """Return the address of the page of the object of *entry*; '' if it does not exist in this pool."""
+    noun, name = entry["action"].partition(".")[0], entry["object"]
+    if entry["pool"] != g.pool or name not in existing.get(noun, ()):
+        return ""
+    endpoint, field = PAGES[noun]
+    return url_for(endpoint, **{field: name})
+
+
+def _view(entry: dict[str, Any], names: Names, existing: Mapping[str, Collection[str]]) -> dict[str, Any]:
     """Return *entry* in words: `changes` are (field, change), `href` is the page of the object, or ''."""
     lines = (line.partition(": ") for line in describe_changes(entry, "→", names))
-    noun = entry["action"].partition(".")[0]
-    is_here = entry["pool"] == g.pool
     return {
         **entry,
         "action": action_label(entry["action"]),
         "via": VIA.get(entry["via"], entry["via"]),
-        "href": pages.get((noun, entry["object"]), "") if is_here else "",
+        "href": _address(entry, existing),
         "changes": [(field_label(name), text) for name, _, text in lines],
     }
 
