@@ -61,7 +61,7 @@ class ChatDelivered:
             if not any(new.values()) and not choice.get("finish_reason"):
                 return None
             rest_of_choice = {**choice, "delta": new}
-            if len(content) < len(text) and choice.get("logprobs"):
+            if len(content) < len(text) and isinstance(choice.get("logprobs"), dict):
                 rest_of_choice["logprobs"] = _logprobs_after(
                     choice["logprobs"], text[: -len(content) or None]
                 )

@@ -31,3 +31,9 @@ def test_tokens_of_parts_of_a_character(removed: str, left: int) -> None:
     ]
 
     assert logprobs_after(entries, removed) == entries[len(entries) - left :]
+
+
+@pytest.mark.parametrize("entries", [True, "ab", {"token": "a"}, ["ab"], [{}], [{"token": 1, "bytes": 2}]])
+def test_entries_that_name_no_tokens(entries: object) -> None:
+    """A stream continues whatever its upstream sends as log probabilities."""
+    assert logprobs_after(entries, "a") == []
