@@ -18,6 +18,7 @@ from app.stores.records.ledger import FIGURES, UNREPORTED, OpenRequest, StoredEn
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
+FAILED_FROM = 400  # status
 USAGE = ("source", *FIGURES, "counted_by", "unreported", *UNREPORTED)
 
 Json = dict[str, Any]
@@ -39,6 +40,7 @@ class RequestExplanation(TypedDict, total=False):
     status: int | None
     error: str | None
     outcome: str
+    continued_as: str | None
     queued_ms: int | None
     charged: str
     usage: Json
@@ -90,11 +92,13 @@ class RequestExplainer:
         Return how *request_id*, open or settled, was routed.
 
         {id, state: waiting | open | expired | settled | refused, at (Unix seconds), key, team, owner, labels,
-        model, requested_model (None: the same), endpoint, status, error, queued_ms, outcome, charged, usage,
-        choices}
+        model, requested_model (None: the same), endpoint, status, error, continued_as, queued_ms, outcome,
+        charged, usage, choices}
 
         - team, owner and labels are those of the key at the time, None if it had none; owner and labels of an
           open request are the current ones.
+        - continued_as is the id of the request at the next model, if this one failed; None: there was none,
+          or it is a day ago. If its first models did not admit a request, the first that did is shown.
         - queued_ms is how long it waited for an account; None: it did not wait, or is still open.
         - outcome is a sentence; charged is a sentence about usage that was not reported, or empty.
         - usage has the figures of the ledger, none while the request is open.
@@ -116,9 +120,13 @@ class RequestExplainer:
             or self._refused(pool, request_id)
             or self._settled(pool, request_id, entry_id, max_entries)
         )
+        has_failed = request is None or (request.summary["status"] or 0) >= FAILED_FROM
+        continued_as = self._ledger.settled_after(pool, request_id) if has_failed else None
         if request is None:
-            raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
-        summary, key_id = request.summary, request.summary["key"]
+            if continued_as is None:
+                raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
+            return self.explain(pool, continued_as, max_entries=max_entries)
+        summary, key_id = request.summary | {"continued_as": continued_as}, request.summary["key"]
         names, former = self._account_names(pool), self._former_names(pool)
 
         def named_account(account_id: str) -> NamedId:

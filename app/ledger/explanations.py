@@ -61,6 +61,10 @@ def outcome(row: Json) -> str:
     if row["state"] == "expired":
         return OUTCOMES[599]
     status, code = row["status"], f" ({row['error']})" if row["error"] else ""
+    if later := row.get("continued_as"):
+        return (
+            f"It failed at this model with status {status}{code}, and was tried at another model as {later}."
+        )
     if row["state"] == "refused":
         return f"It was refused; the caller received status {status}{code}: {row['message']}"
     if status in OUTCOMES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import orjson
@@ -20,6 +21,9 @@ from app.stores.records.ledger import (
 )
 from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
+
+MAX_MODELS = 33  # that one request may be tried at
+_STEP = re.compile(r"(.{1,128}?)(?:-([0-9]{1,2}))?")  # id of a request at one of its models
 
 
 class LedgerRepository:
@@ -85,6 +89,21 @@ class LedgerRepository:
         entry_id = entry_id or self._client.get(keys.settled(pool, request_id)) or ""
         entries = self.read_forwards(pool, 1, oldest=entry_id, newest=entry_id) if entry_id else []
         return entries[0] if entries else None
+
+    def settled_after(self, pool: str, request_id: str) -> str | None:
+        """
+        Return the id under which *request_id* was tried next at another model; None if it was not.
+
+        A request is recorded once for each model, as `<id>`, `<id>-1`, `<id>-2` and so on, except for models
+        that did not admit it. These ids are remembered for a day.
+        """
+        found = _STEP.fullmatch(request_id)
+        if found is None:
+            return None
+        first, number = found[1], int(found[2] or 0)
+        ids = [f"{first}-{later}" for later in range(number + 1, MAX_MODELS)]
+        stored = self._client.mget([keys.settled(pool, later) for later in ids]) if ids else []
+        return next((later for later, entry_id in zip(ids, stored, strict=True) if entry_id), None)
 
     def open_request(self, pool: str, request_id: str) -> OpenRequest | None:
         """Return the request with this id if it is admitted and not settled, else None."""

@@ -55,6 +55,9 @@ def test_the_next_model_answers(
     assert (failed["model"], failed["status"] >= 400, "asked" in failed) == ("m", True, False)
     assert (served["model"], served["asked"], served["status"]) == ("n", "m", 200)
     assert served["id"] == f"{failed['id']}-1"
+    explainer = pool.gateway.services.ledger.explainer
+    explained = explainer.explain(pool.name, response.headers["x-poolgate-request-id"])
+    assert (explained["id"], explained["continued_as"]) == (failed["id"], served["id"])
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
 

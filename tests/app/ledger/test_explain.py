@@ -123,6 +123,34 @@ def test_the_requested_model(store: StoreOfTest) -> None:
     assert (request["model"], request["requested_model"]) == ("m", "fast")
 
 
+def test_another_model_answered(store: StoreOfTest) -> None:
+    """The first model failed, the next did not admit the request, and the third answered."""
+    for request_id, status in (("req_1", 500), ("req_1-2", 200), ("req_10", 500)):
+        store.admit(request_id)
+        store.settle(request_id, status=status)
+
+    first = explain(store, "req_1")
+    assert first["continued_as"] == "req_1-2"
+    outcome = "It failed at this model with status 500, and was tried at another model as req_1-2."
+    assert first["outcome"] == outcome
+    answered = explain(store, "req_1-2")
+    assert (answered["continued_as"], answered["status"]) == (None, 200)
+    assert explain(store, "req_1-1") == answered
+    assert explain(store, "req_10")["continued_as"] is None
+
+
+def test_its_first_model_did_not_admit_it(store: StoreOfTest) -> None:
+    """The id that the caller received leads to the model that did."""
+    store.admit("req_1-1")
+    store.settle("req_1-1", status=200)
+
+    assert explain(store, "req_1")["id"] == "req_1-1"
+    with pytest.raises(NotFound):
+        explain(store, "req_1-3")
+    with pytest.raises(NotFound):
+        explain(store, "req_" + "9" * 500)
+
+
 def test_how_long_it_waited_for_an_account(store: StoreOfTest) -> None:
     store.admit("r1")
     store.admit("r2")
