@@ -118,5 +118,9 @@ def show_first_listing(pool: str, name: str, listing: FirstListing) -> None:
         click.echo(f"Account '{name}' is {listing.sentence()}.")
         return
     click.echo(f"Warning: account '{name}' does not answer yet: {listing.sentence()}", err=True)
-    command = f"poolgate account test {name}{pool_option(pool)}"
-    click.echo(f"It stays in the pool and is retried automatically; see {command}.", err=True)
+    where = f"{name}{pool_option(pool)}"
+    if listing.hint:
+        remedy = f"A base URL cannot be changed: poolgate account remove {where}, then add it again."
+    else:
+        remedy = f"It stays in the pool and is retried automatically; see poolgate account test {where}."
+    click.echo(remedy, err=True)

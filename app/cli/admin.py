@@ -106,12 +106,11 @@ def _invite_first(services: Services, as_json: bool) -> None:
     services.audit.note(actor(), "operator.invite", "", "")
     if as_json:
         return show_json({"token": token, "path": f"{FIRST_START}?token={token}"})
-    click.echo(
-        "There is no operator yet. The first is an owner: --role, --expires and --label have no effect.",
-        err=True,
-    )
-    click.echo(f"For {pages_origin(services.settings)}{FIRST_START}, valid once, for a day:", err=True)
-    return click.echo(token)
+    click.echo("There is no operator yet. The first is an owner, whatever --role and --label are.", err=True)
+    origin = pages_origin(services.settings)
+    where = "" if origin else "; after the address of the gateway"
+    click.echo(f"For the first operator, valid once, for a day{where}:", err=True)
+    return click.echo(f"{origin}{FIRST_START}?token={token}")
 
 
 @admin_group.group("invitation", cls=Group)

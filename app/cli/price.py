@@ -112,8 +112,8 @@ def remove_price(services: Services, as_json: bool, pool: str, model: str) -> No
     """Remove this pool's own price of MODEL. The public list applies again."""
     services.pools.check(pool)
     removed = operations(services).prices.remove(pool, model)
-    report(
-        as_json,
-        {"model": model, "removed": removed},
-        f"'{model}' {'uses' if removed else 'already uses'} the list price.",
-    )
+    if model in services.prices.current(pool).rows():
+        now = f"{'uses' if removed else 'already uses'} the list price"
+    else:
+        now = f"has {'now no price' if removed else 'no price'}: the list does not have it"
+    report(as_json, {"model": model, "removed": removed}, f"'{model}' {now}.")

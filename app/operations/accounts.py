@@ -211,7 +211,7 @@ class AccountOperations(AuditedOperations):
             if not knows_model(account):
                 raise InvalidRequest(
                     f"Account '{name}' has listed no models: {listing.sentence()}. "
-                    "Name a model to test it anyway",
+                    "Name a model to test it anyway (commands: --model)",
                     param="model",
                 )
         result = self._checker.check(pool, account, model, seconds)

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from app.accounts.account import Account
+from app.cli.account_add import show_first_listing
+from app.operations.first_listing import FirstListing
 from tests.support.store_contents import everything_in
 
 SECRET = "sk-upstream-0123456789"
@@ -32,6 +34,16 @@ class TestAddOpenai:
         result = add(poolgate, "main", "--pool", "team-b")
 
         assert "see poolgate account test main --pool team-b." in result.stderr
+
+    def test_a_wrong_base_url_is_not_retried(self, capsys):
+        """It cannot be changed either."""
+        hint = "http://127.0.0.1:1/v1/models answers: the base URL probably has to end in /v1"
+        show_first_listing("team-b", "gpu2", FirstListing(error="Not Found (404)", code="x", hint=hint))
+
+        remedy = capsys.readouterr().err.splitlines()[-1]
+        assert remedy == (
+            "A base URL cannot be changed: poolgate account remove gpu2 --pool team-b, then add it again."
+        )
 
     def test_every_option(self, poolgate, services):
         result = add(

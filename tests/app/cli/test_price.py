@@ -52,6 +52,14 @@ def test_set_and_remove(poolgate, services):
     assert listed(poolgate, "o3-pro") == before
 
 
+def test_remove_the_only_price(poolgate, services):
+    """The model is not in the public list."""
+    poolgate("price set llama --input 1 --output 2")
+
+    assert poolgate("price remove llama").stdout == "'llama' has now no price: the list does not have it.\n"
+    assert poolgate("price remove llama").stdout == "'llama' has no price: the list does not have it.\n"
+
+
 def test_a_model_of_ones_own(poolgate, services):
     result = poolgate(
         "price set llama --input 0 --output 0 --context 8192 --max-output 1024 --image 500 --json"
