@@ -229,6 +229,18 @@ class TestSearch:
             assert "&lt;script&gt;alert(1)" in page or path.endswith("accounts")
 
 
+def test_a_model_that_failed_links_to_the_next(inside: Visitor, rows: LedgerRows, services: Services) -> None:
+    for request_id, status in (("req_1", 500), ("req_1-1", 200)):
+        entry_id = rows.row(request_id, status=status)
+        services.scripts.client.set(keys.settled(POOL, request_id), entry_id)
+
+    page = inside.get(f"{HOME}/req_1").text
+
+    assert "It failed at this model with status 500" in page
+    assert linked(page, "Show that") == f"{HOME}/req_1-1"
+    assert "Show that" not in inside.get(f"{HOME}/req_1-1").text
+
+
 class TestExport:
     def test_csv(self, inside: Visitor, rows: LedgerRows) -> None:
         """What matches, with exact numbers; no text is taken for a formula."""
