@@ -93,10 +93,7 @@ def invite(services: Services, as_json: bool, role: str, expires: str, label: st
     path = f"{INVITATION}?token={secret}"
     if as_json:
         return show_json({**invitation.public(), "token": secret, "path": path})
-    origin = pages_origin(services.settings)
-    where = "" if origin else "; after the address of the gateway"
-    click.echo(f"For a new {role}, valid once, until {moment(invitation.expires_at)}{where}:", err=True)
-    return click.echo(f"{origin}{path}")
+    return _print_link(services, f"For a new {role}, valid once, until {moment(invitation.expires_at)}", path)
 
 
 def _invite_first(services: Services, as_json: bool) -> None:
@@ -104,13 +101,19 @@ def _invite_first(services: Services, as_json: bool) -> None:
     if token is None:
         raise InvalidRequest("The first operator was created meanwhile: run the command again")
     services.audit.note(actor(), "operator.invite", "", "")
+    path = f"{FIRST_START}?token={token}"
     if as_json:
-        return show_json({"token": token, "path": f"{FIRST_START}?token={token}"})
+        return show_json({"token": token, "path": path})
     click.echo("There is no operator yet. The first is an owner, whatever --role and --label are.", err=True)
+    return _print_link(services, "For the first operator, valid once, for a day", path)
+
+
+def _print_link(services: Services, purpose: str, path: str) -> None:
+    """Print the link to the page *path*, and on standard error its *purpose*."""
     origin = pages_origin(services.settings)
     where = "" if origin else "; after the address of the gateway"
-    click.echo(f"For the first operator, valid once, for a day{where}:", err=True)
-    return click.echo(f"{origin}{FIRST_START}?token={token}")
+    click.echo(f"{purpose}{where}:", err=True)
+    click.echo(f"{origin}{path}")
 
 
 @admin_group.group("invitation", cls=Group)
