@@ -16,6 +16,7 @@ from app.operations.service import AdminOperations
 from app.operations.setup.plan import SetupStores
 from app.operations.sign_ins import SignInOperations, SignInStores
 from app.operations.teams import TeamOperations
+from app.operations.unpriced_models import ModelStores
 from app.operations.webhooks import WebhookOperations
 from app.operators.role_rules import RoleRules
 from app.stores.records.audit import Actor
@@ -28,26 +29,25 @@ def operations(services: Services, actor: Actor) -> AdminOperations:
     accounts = AccountOperations(
         audit, services.accounts, services.settings, services.upstream.lister, services.upstream.checker
     )
+    models = ModelStores(services.accounts, services.routes, services.prices)
     sign_in_stores = SignInStores(services.accounts, services.credentials, services.sign_in_flows)
     sign_ins = SignInOperations(audit, accounts, sign_in_stores, services.upstream.oauth, services.settings)
     return AdminOperations(
         account_import=AccountImport(accounts, sign_ins, services.accounts),
         accounts=accounts,
-        api_keys=ApiKeyOperations(
-            audit, services.api_keys, services.accounts, services.routes, services.teams
-        ),
+        api_keys=ApiKeyOperations(audit, services.api_keys, services.teams, models),
         limits=LimitOperations(
             audit,
             services.limits,
             services.api_keys,
             services.teams,
-            services.accounts,
+            models,
         ),
         pools=PoolOperations(audit, services.pools),
         prices=PriceOperations(audit, services.prices),
         routes=ModelRouteOperations(audit, services.routes, services.accounts),
         sign_ins=sign_ins,
-        teams=TeamOperations(audit, services.teams),
+        teams=TeamOperations(audit, services.teams, models),
         webhooks=WebhookOperations(
             audit,
             services.alerting.webhooks,

@@ -99,8 +99,7 @@ def _add(
     """
     added = operations(services).limits.add(pool, _read_limit(**fields), key, team=team)
     _report("Added", added, as_json)
-    for warning in operations(services).limits.find_warnings(pool, added, key, team=team):
-        click.echo(f"Warning: {warning}.", err=True)
+    _warn(services, pool, added, key, team)
 
 
 def _list(services: Services, as_json: bool, pool: str, key: str | None, team: str | None) -> None:
@@ -125,6 +124,7 @@ def _set(
     """Change the amount or mode of the limit ID. Its counted usage stays."""
     changed = operations(services).limits.change(pool, limit_id, _read_limit(**fields), key, team=team)
     _report("Set", changed, as_json)
+    _warn(services, pool, changed, key, team)
 
 
 def _remove(
@@ -133,6 +133,12 @@ def _remove(
     """Remove the limit ID and its counted usage."""
     operations(services).limits.remove(pool, limit_id, key, team=team)
     report(as_json, {"id": limit_id, "removed": True}, f"Removed {limit_id}.")
+
+
+def _warn(services: Services, pool: str, limit: Limit, key: str | None, team: str | None) -> None:
+    """Print what is probably a mistake in *limit*, which was just added or changed."""
+    for warning in operations(services).limits.find_warnings(pool, limit, key, team=team):
+        click.echo(f"Warning: {warning}.", err=True)
 
 
 def _owner(services: Services, pool: str, key: str | None, team: str | None) -> str:

@@ -130,10 +130,9 @@ def apply_document(
 
 def _warn(services: Services, pool: str, changes: Sequence[PlannedChange]) -> None:
     """Print warnings about what was added or changed, as the commands for one object do."""
-    stores = services.api_keys, services.routes
-    for change, sentence in find_mistakes(operations(services), *stores, pool, changes):
-        noun = "key" if change.section == "keys" else "model route"
-        click.echo(f"Warning: {noun} '{change.name}': {sentence}.", err=True)
+    stores = administration.setup_stores(services)
+    for change, sentence in find_mistakes(operations(services), stores, pool, changes):
+        click.echo(f"Warning: {title(change)}: {sentence}.", err=True)
 
 
 def _plan(services: Services, pool: str, source: Source) -> SetupPlan:

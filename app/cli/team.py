@@ -68,6 +68,7 @@ def create_team(
     fields = TeamInput().load({"name": name, "limits": _texts(limits), "key_limits": _texts(key_limits)})
     team = operations(services).teams.create(pool, fields)
     report(as_json, team.public(), f"Created team '{name}' in pool '{pool}'.")
+    _warn(services, team)
 
 
 @team_group.command("list", epilog=example("poolgate team list", "poolgate team list --json"))
@@ -134,6 +135,7 @@ def set_team(
     changes = TeamChange().load({"key_limits": _texts(key_limits)})
     team = operations(services).teams.change(pool, name, changes)
     report(as_json, team.public(), f"Changed team '{name}' in pool '{pool}'.")
+    _warn(services, team)
 
 
 @team_group.command("disable", epilog=example("poolgate team disable research"))
@@ -176,6 +178,11 @@ def remove_teams(services: Services, as_json: bool, pool: str, names: list[str],
         return {"name": name, "deleted": True}, f"Removed team '{name}' from pool '{pool}'."
 
     change_each("team", names, remove, as_json=as_json)
+
+
+def _warn(services: Services, team: Team) -> None:
+    for warning in operations(services).teams.find_warnings(team.pool, team):
+        click.echo(f"Warning: team '{team.name}': {warning}.", err=True)
 
 
 def _texts(limits: tuple[Limit, ...]) -> list[str]:

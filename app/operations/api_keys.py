@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app.accounts.accounts import AccountRepository
-from app.accounts.model_routes import PoolRoutes
 from app.errors import InvalidRequest, NotFound
 from app.limits.limit_syntax import parse_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.key_warnings import key_warnings
+from app.operations.unpriced_models import ModelStores
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import FOREIGN_POOL, ApiKey
 from app.stores.records.limits import Limit
@@ -27,18 +26,12 @@ _PLAIN_FIELDS = (
 
 class ApiKeyOperations(AuditedOperations):
     def __init__(
-        self,
-        audit: AuditTrail,
-        api_keys: ApiKeyRepository,
-        accounts: AccountRepository,
-        routes: PoolRoutes,
-        teams: TeamRepository,
+        self, audit: AuditTrail, api_keys: ApiKeyRepository, teams: TeamRepository, models: ModelStores
     ) -> None:
         super().__init__(audit)
         self._api_keys = api_keys
-        self._accounts = accounts
-        self._routes = routes
         self._teams = teams
+        self._models = models
 
     def create(
         self, pool: str, fields: Mapping[str, Any], limits: Sequence[Limit] | None = None
@@ -67,7 +60,7 @@ class ApiKeyOperations(AuditedOperations):
                 name,
                 foreign_digest=foreign_digest,
                 models=tuple(fields.get("models", ())),
-                accounts=self._accounts.ids(pool, fields.get("accounts", ())),
+                accounts=self._models.accounts.ids(pool, fields.get("accounts", ())),
                 limits=tuple(limits),
                 **{field: fields[field] for field in _PLAIN_FIELDS if field in fields},
             )
@@ -86,12 +79,14 @@ class ApiKeyOperations(AuditedOperations):
         if "models" in changes:
             fields["models"] = tuple(dict.fromkeys(changes["models"]))
         if "accounts" in changes:
-            fields["accounts"] = self._accounts.ids(pool, changes["accounts"])
+            fields["accounts"] = self._models.accounts.ids(pool, changes["accounts"])
         return self._change_key("key.change", pool, name, lambda: self._api_keys.change(pool, name, **fields))
 
     def find_warnings(self, pool: str, key: ApiKey) -> list[str]:
         """Return sentences about probable mistakes in *key*, which was just created or changed."""
-        return key_warnings(key, self._accounts.all(pool), time.time(), self._routes.current(pool))
+        stores = self._models
+        prices, routes = stores.prices.current(pool), stores.routes.current(pool)
+        return key_warnings(key, stores.accounts.all(pool), time.time(), prices, routes)
 
     def disable(self, pool: str, name: str) -> ApiKey:
         """Refuse the key *name* from now on; its running requests continue."""

@@ -10,7 +10,13 @@ from app.limits.prices import PriceTable
 from app.operations.check_accounts import StoredAccount
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
-from app.patterns import matches
+from app.operations.unpriced_models import (
+    counts_model,
+    known_models,
+    reachable_models,
+    refusal_of_unpriced,
+    unpriced_models,
+)
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit, LimitScope, LimitUnit
 from app.stores.records.teams import Team
@@ -61,15 +67,15 @@ def check_strict_limits(
     if not any(_is_checked(limit) for _, limit in owned_limits(stores, pool, api_keys)):
         return
     small_requests = _SmallRequests(stores, pool)
-    models = _known_models(accounts)
+    models = known_models(stored.account for stored in accounts)[:MAX_MODELS]
+    routes = stores.routes.current(pool)
     set_length = f"poolgate key set NAME{pool_option(pool)} --output-tokens N, or raise the limit"
     for name, limit in owned_limits(stores, pool, ()):
         if _is_checked(limit):
             for finding in _check_limit(small_requests, limit, models, 0, RAISE_LIMIT):
                 yield finding.about(pool, _subject(name, limit), name)
     for key in api_keys:
-        own = [stored for stored in accounts if key.may_use_account(stored.account.id)]
-        allowed = list(filter(key.may_use, _known_models(own) if key.accounts else models))
+        allowed = reachable_models(key, (stored.account for stored in accounts), routes)[:MAX_MODELS]
         for limit in filter(_is_checked, key.limits):
             for finding in _check_limit(small_requests, limit, allowed, key.output_tokens, set_length):
                 yield finding.about(pool, Subject.KEY, key.name)
@@ -86,20 +92,12 @@ def _is_checked(limit: Limit) -> bool:
     return limit.is_strict and bool(limit.unit.traits.bounds)
 
 
-def _known_models(accounts: Sequence[StoredAccount]) -> list[str]:
-    """Return the models that accounts are known to serve, at most MAX_MODELS."""
-    models = dict.fromkeys(
-        model for stored in accounts for model in stored.account.offered_models if "*" not in model
-    )
-    return list(models)[:MAX_MODELS]
-
-
 class _SmallRequests:
     """The amounts that a short request reserves, by model and output length (0: not set)."""
 
     def __init__(self, stores: CheckStores, pool: str) -> None:
         self.pool = pool
-        self._prices: PriceTable = stores.prices.current(pool)
+        self.prices: PriceTable = stores.prices.current(pool)
         self._settings = stores.pools.settings(pool)
         self._known: dict[tuple[str, int], Bounds] = {}
 
@@ -108,7 +106,7 @@ class _SmallRequests:
         bounds = self._known.get((model, length))
         if bounds is None:
             body = SMALL | {"model": model} | ({"max_completion_tokens": length} if length else {})
-            price, settings = self._prices.find(model), self._settings
+            price, settings = self.prices.find(model), self._settings
             size = ModelSize.from_price(
                 price, settings.assumed_context_tokens, settings.assumed_output_tokens
             )
@@ -136,13 +134,19 @@ def _check_limit(
 ) -> Iterator[_LimitFinding]:
     """Check *limit* with a small request for each of *models*; *length* is the default output length."""
     unit = limit.unit
-    affected = [model for model in models if limit.model in (None, "", "*") or matches(limit.model, model)]
+    affected = [model for model in models if counts_model(limit, model)]
 
     def fits(output_length: int) -> bool:
         amounts = (small_requests.reserved(model, output_length, unit) for model in affected)
         return any(amount is not None and amount <= limit.max for amount in amounts)
 
-    if not affected or fits(length):
+    if not affected:
+        return
+    price_remedy = f"poolgate price set MODEL{pool_option(small_requests.pool)}, or make the limit balanced"
+    unpriced = unpriced_models(limit, affected, small_requests.prices)
+    if unpriced and len(unpriced) < len(affected):
+        yield _LimitFinding(Level.NOTE, refusal_of_unpriced(limit, unpriced), price_remedy)
+    if fits(length):
         return
     refuses = f"its strict limit {limit.label} refuses every request"
     if fits(min(length, SHORT_TOKENS) or SHORT_TOKENS):
@@ -155,8 +159,7 @@ def _check_limit(
         what = f"{refuses}: a short one reserves {unit.quantity(min(bounded))}"
         yield _LimitFinding(Level.WRONG, what, RAISE_LIMIT)
     elif unit.is_money:
-        remedy = f"poolgate price set MODEL{pool_option(small_requests.pool)}, or make the limit balanced"
-        yield _LimitFinding(Level.WRONG, f"{refuses}: none of the models has a price", remedy)
+        yield _LimitFinding(Level.WRONG, f"{refuses}: none of the models has a price", price_remedy)
     else:
         command = f"poolgate pool set{pool_option(small_requests.pool)} --assumed-output-tokens N"
         remedy = f"{command}, or make the limit balanced"

@@ -8,15 +8,21 @@ from typing import Any
 from app.accounts.account import Account
 from app.accounts.model_routes import NO_ROUTES, RouteTable
 from app.formatting import moment
+from app.limits.prices import PriceTable
 from app.operations.unlisted_models import unlisted_in_limits, unlisted_names
+from app.operations.unpriced_models import reachable_models, unpriced_limits
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 
 
 def key_warnings(
-    key: ApiKey, accounts: Sequence[Account], now: float, routes: RouteTable = NO_ROUTES
+    key: ApiKey,
+    accounts: Sequence[Account],
+    now: float,
+    prices: PriceTable,
+    routes: RouteTable = NO_ROUTES,
 ) -> list[str]:
-    """Return sentences about *key* of a pool with *accounts* and *routes*; *now* in Unix seconds."""
+    """Return sentences about *key* of a pool with *accounts*, *prices*, *routes*; *now* in Unix seconds."""
     own = [account for account in accounts if key.may_use_account(account.id)]
     unlisted = unlisted_names(key.models, own, routes)
     return [
@@ -24,6 +30,7 @@ def key_warnings(
         *([unlisted.sentence()] if unlisted else []),
         *same_limits(key.limits),
         *limit_models(key.limits, own),
+        *unpriced_limits(key.limits, reachable_models(key, own, routes), prices),
     ]
 
 

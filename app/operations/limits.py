@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from app.accounts.accounts import AccountRepository
 from app.limits.limit_syntax import format_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.key_warnings import limit_models, same_limits
+from app.operations.unpriced_models import ModelStores, known_models, reachable_models, unpriced_limits
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.limits import FOR_POOL, LimitRepository, for_team
 from app.stores.records.limits import Limit
@@ -28,13 +28,13 @@ class LimitOperations(AuditedOperations):
         limits: LimitRepository,
         api_keys: ApiKeyRepository,
         teams: TeamRepository,
-        accounts: AccountRepository,
+        models: ModelStores,
     ) -> None:
         super().__init__(audit)
         self._limits = limits
         self._api_keys = api_keys
         self._teams = teams
-        self._accounts = accounts
+        self._models = models
 
     def add(self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None) -> Limit:
         """Add *limit*, a result of `parse_limit`; usage since the start of its current window counts."""
@@ -63,14 +63,18 @@ class LimitOperations(AuditedOperations):
     def find_warnings(
         self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None
     ) -> list[str]:
-        """Return sentences about what is probably a mistake in *limit*, which was just added."""
-        accounts = self._accounts.all(pool) if limit.model else []
+        """Return sentences about what is probably a mistake in *limit*, which was just added or changed."""
+        stores = self._models
+        accounts = stores.accounts.all(pool)
+        models = known_models(accounts)
         if key is not None:
             owner = self._api_keys.find(pool, key)
             accounts = [account for account in accounts if owner.may_use_account(account.id)]
+            models = reachable_models(owner, accounts, stores.routes.current(pool))
         return [
             *same_limits(self._limits.all(pool, self._owner_id(pool, key, team)), limit),
             *limit_models([limit], accounts),
+            *unpriced_limits([limit], models, stores.prices.current(pool)),
         ]
 
     def remove(self, pool: str, limit_id: str, key: str | None = None, *, team: str | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
+from app.operations.unpriced_models import ModelStores, known_models, unpriced_limits
 from app.stores.records.limits import Limit, checked_limits
 from app.stores.records.teams import Team, TeamState
 from app.stores.teams import TeamRepository
@@ -16,9 +17,10 @@ from app.stores.teams import TeamRepository
 class TeamOperations(AuditedOperations):
     """Changes of teams; `LimitOperations` changes their limits."""
 
-    def __init__(self, audit: AuditTrail, teams: TeamRepository) -> None:
+    def __init__(self, audit: AuditTrail, teams: TeamRepository, models: ModelStores) -> None:
         super().__init__(audit)
         self._teams = teams
+        self._models = models
 
     def create(self, pool: str, fields: Mapping[str, Any]) -> Team:
         """Create the team that *fields*, those of a valid TeamInput, describe. Raises InvalidRequest."""
@@ -41,6 +43,12 @@ class TeamOperations(AuditedOperations):
         return self._change_team(
             "team.change", pool, name, lambda: self._teams.set_key_limits(pool, name, key_limits)
         )
+
+    def find_warnings(self, pool: str, team: Team) -> list[str]:
+        """Return sentences about probable mistakes in *team*, which was just created or changed."""
+        limits = [*team.limits, *map(parse_limit, team.key_limits)]
+        models = known_models(self._models.accounts.all(pool))
+        return unpriced_limits(limits, models, self._models.prices.current(pool))
 
     def disable(self, pool: str, name: str) -> Team:
         """Refuse the keys of the team *name* from now on; their running requests continue."""

@@ -32,11 +32,11 @@ class UnlistedModels:
 
     def sentence(self, which: str = "no account") -> str:
         """Return `no account lists a, b`, followed by the accounts that have not listed their models."""
-        text = f"{which} lists {_some(self.models)}"
+        text = f"{which} lists {some_names(self.models)}"
         if not self.silent:
             return text
         verb = "has not listed its" if len(self.silent) == 1 else "have not listed their"
-        return f"{text} yet; {_some(self.silent)} {verb} models"
+        return f"{text} yet; {some_names(self.silent)} {verb} models"
 
 
 def unlisted_names(names: Sequence[str], accounts: Sequence[Account], routes: RouteTable) -> UnlistedModels:
@@ -101,7 +101,7 @@ def _silent(accounts: Iterable[Account]) -> tuple[str, ...]:
     return tuple(sorted(names, key=natural))
 
 
-def _some(names: Sequence[str]) -> str:
+def some_names(names: Sequence[str]) -> str:
     """Return the first MAX_NAMES of *names* and the number of the others: `a, b and 3 more`."""
     shown = names if len(names) <= MAX_NAMES else names[: MAX_NAMES - 1]
     rest = len(names) - len(shown)

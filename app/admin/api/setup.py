@@ -115,9 +115,10 @@ def apply_plan(pool: str, plan: SetupPlan, *, dry_run: bool, **extra: Any) -> Re
             raise
         return json_response({**error.envelope(), **body}, error.status)
     if not dry_run:
-        stores = services().api_keys, services().routes
         body["warnings"] = [
-            {"key" if change.section == "keys" else "model": change.name, "text": sentence}
-            for change, sentence in find_mistakes(operations(), *stores, pool, plan.changes)
+            {change.section.removesuffix("s"): change.name, "text": sentence}
+            for change, sentence in find_mistakes(
+                operations(), administration.setup_stores(services()), pool, plan.changes
+            )
         ]
     return json_response(body)

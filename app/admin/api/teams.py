@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Blueprint, Response
 
@@ -31,9 +32,9 @@ def index() -> Response:
 
 @bp.post("")
 def create() -> Response:
-    """Create a team. Its keys share `limits`; new keys get `key_limits`."""
+    """Create a team. Its keys share `limits`; new keys get `key_limits`. `warnings` are sentences."""
     team = operations().teams.create(inputs.pool(must_exist=False), inputs.body(TEAM_INPUT))
-    return json_response(_serialize_team(team), 201)
+    return json_response(_with_warnings(team), 201)
 
 
 @bp.post("/bulk")
@@ -64,9 +65,13 @@ def show(name: str) -> Response:
 
 @bp.patch("/<name>")
 def change(name: str) -> Response:
-    """Change the limits that new keys of a team get. Its own limits are under `/teams/<name>/limits`."""
+    """
+    Change the limits that new keys of a team get. Its own limits are under `/teams/<name>/limits`.
+
+    `warnings` in the response are sentences.
+    """
     changes = inputs.body(TEAM_CHANGE)
-    return json_response(_serialize_team(operations().teams.change(inputs.pool(), name, changes)))
+    return json_response(_with_warnings(operations().teams.change(inputs.pool(), name, changes)))
 
 
 @bp.delete("/<name>")
@@ -94,6 +99,10 @@ def _serialize(pool: str, teams: Sequence[Team]) -> list[TeamViewJson]:
     app_services = services()
     members = keys_by_team(app_services.api_keys.all(pool))
     return [view.to_json() for view in team_views(app_services.ledger.usage, pool, teams, members)]
+
+
+def _with_warnings(team: Team) -> dict[str, Any]:
+    return {**_serialize_team(team), "warnings": operations().teams.find_warnings(team.pool, team)}
 
 
 def _serialize_team(team: Team) -> TeamViewJson:

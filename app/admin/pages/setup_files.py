@@ -204,8 +204,8 @@ def _made(plan: SetupPlan) -> tuple[str, int]:
             made.append(change)
     warnings: list[str] = []
     with form.collect_all_errors():
-        stores = services().api_keys, services().routes
-        mistakes = find_mistakes(operations(), *stores, g.pool, [one.change for one in made])
+        stores = administration.setup_stores(services())
+        mistakes = find_mistakes(operations(), stores, g.pool, [one.change for one in made])
         warnings = [f"{title(change)}: {sentence}." for change, sentence in mistakes]
     warnings += [f"{title(one.change)}: {note}." for one in made for note in one.change.notes]
     changed = [one for one in made if one.change.is_change]

@@ -20,7 +20,7 @@ from app.limits.limit_syntax import format_limit, parse_limit
 from app.presentation.key_list import KEY_COLUMNS, TEAM_COLUMNS, TeamRow
 from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
 from app.presentation.teams import filter_teams, keys_by_team, team_views
-from app.stores.records.teams import TeamState
+from app.stores.records.teams import Team, TeamState
 from app.stores.records.usage import UsageBy
 from schemas.teams import TeamInput
 
@@ -96,7 +96,7 @@ def create() -> Any:
             fields = TeamInput().load({**form.filled("name"), "limits": limits, "key_limits": key_limits})
             if not form.errors:
                 team = operations().teams.create(g.pool, fields)
-                return redirect_with_notice(f"Team {team.name} was created.", "teams.detail", name=team.name)
+                return _redirect_with_warnings(team, "was created")
     return _team_form(form)
 
 
@@ -110,9 +110,15 @@ def edit(name: str) -> Any:
         key_limits = _read_limits(form, KEY_LIMIT)
         with form.collect_errors():
             if not form.errors:
-                operations().teams.change(g.pool, name, {"key_limits": key_limits})
-                return redirect_with_notice(f"Team {name} was changed.", "teams.detail", name=name)
+                team = operations().teams.change(g.pool, name, {"key_limits": key_limits})
+                return _redirect_with_warnings(team, "was changed")
     return _team_form(form, name)
+
+
+def _redirect_with_warnings(team: Team, done: str) -> Any:
+    warnings = (f"Note: {warning}." for warning in operations().teams.find_warnings(g.pool, team))
+    notice = " ".join((f"Team {team.name} {done}.", *warnings))
+    return redirect_with_notice(notice, "teams.detail", name=team.name)
 
 
 def _form(typed: Mapping[str, str]) -> Form:

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from app.accounts.model_routes import PoolRoutes
 from app.operations.service import AdminOperations
 from app.operations.setup.changes import PlannedChange
-from app.stores.api_keys import ApiKeyRepository
+from app.operations.setup.plan import SetupStores
 
 
 def find_mistakes(
-    operations: AdminOperations,
-    api_keys: ApiKeyRepository,
-    routes: PoolRoutes,
-    pool: str,
-    changes: Sequence[PlannedChange],
+    operations: AdminOperations, stores: SetupStores, pool: str, changes: Sequence[PlannedChange]
 ) -> Iterator[tuple[PlannedChange, str]]:
-    """Yield (change, sentence) for probable mistakes in keys and model routes; *changes* were made."""
+    """Yield (change, sentence) for probable mistakes in keys, teams and model routes; *changes* were made."""
     for change in changes:
         if not change.is_change:
             continue
         if change.section == "keys":
-            found = operations.api_keys.find_warnings(pool, api_keys.find(pool, change.name))
+            found = operations.api_keys.find_warnings(pool, stores.api_keys.find(pool, change.name))
         elif change.section == "models":
-            found = operations.routes.find_warnings(pool, routes.find(pool, change.name))
+            found = operations.routes.find_warnings(pool, stores.routes.find(pool, change.name))
+        elif change.section == "teams":
+            found = operations.teams.find_warnings(pool, stores.teams.find(pool, change.name))
         else:
             continue
         yield from ((change, sentence) for sentence in found)

@@ -250,9 +250,8 @@ class TestApply:
         dry = poolgate("apply - --dry-run", stdin=document)
         first, second = (poolgate("apply -", stdin=document) for _ in range(2))
 
-        warning = (
-            "Warning: key 'old': it has expired already, at 2020-01-01 00:00Z: every request is refused.\n"
-        )
+        mistake = "it has expired already, at 2020-01-01 00:00Z: every request is refused"
+        warning = f"Warning: API key 'old': {mistake}.\n"
         assert first.stderr.endswith(warning)
         assert "Warning" not in dry.stderr + second.stderr
         assert "'new'" not in first.stderr

@@ -46,7 +46,7 @@ def refused(services: Any) -> list[tuple[str, str, str]]:
     ("limit", "models"),
     [
         ("1000000 total_tokens/day", ("local-1",)),
-        ("5 usd/month", ("local-1", "gpt-5-mini")),  # one can be admitted
+        ("5 usd/month", ("gpt-5-mini",)),
         ("5 usd/month balanced", ("local-1",)),
         ("10 requests/minute", ("local-1",)),
         ("5 usd/month for gpt-*", ("local-1",)),  # it counts none of the models
@@ -63,6 +63,14 @@ def test_a_cost_limit_without_a_price(services: Any, key: Any) -> None:
 
     what = "its strict limit $5.00 per month refuses every request: none of the models has a price"
     assert refused(services) == [(Level.WRONG, f"{POOL}/ann", what)]
+
+
+def test_a_cost_limit_where_some_models_have_no_price(services: Any, key: Any) -> None:
+    key("5 usd/month", ("local-1", "local-2", "gpt-5-mini"))
+
+    refuses = "the strict limit $5.00 per month refuses every request"
+    what = f"{refuses} for local-1, local-2 (429), which have no price"
+    assert refused(services) == [(Level.NOTE, f"{POOL}/ann", what)]
 
 
 def test_a_limit_below_what_any_request_reserves(services: Any, key: Any) -> None:

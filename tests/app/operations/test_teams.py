@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.accounts.account import Account
 from app.errors import InvalidRequest, NotFound
 from app.limits.limit_syntax import format_limit, parse_limit
 
@@ -34,6 +35,22 @@ def test_teams(operations, audited):
         *("team.create", "team.change", "limit.add", "limit.remove", "team.disable", "team.enable"),
         "team.remove",
     ]
+
+
+def test_limits_that_refuse_models_without_a_price(operations, services):
+    """Those that the team shares, and those that its new keys get."""
+    services.accounts.add(POOL, Account("", "gpu1", "compatible", "http://127.0.0.1:9", models=("llama-4",)))
+    red = operations.teams.create(
+        POOL, {"name": "red", "limits": ["50 usd/month"], "key_limits": ["5 usd/day"]}
+    )
+    blue = operations.teams.create(POOL, {"name": "blue", "limits": ["50 usd/month balanced"]})
+
+    refused = "refuses every request for llama-4 (429), which has no price: set a price, or make it balanced"
+    limits = ("$50.00 per month", "$5.00 per day")
+    assert operations.teams.find_warnings(POOL, red) == [
+        f"the strict limit {limit} {refused}" for limit in limits
+    ]
+    assert operations.teams.find_warnings(POOL, blue) == []
 
 
 def test_key_of_an_unknown_team(operations):

@@ -1,0 +1,69 @@
+"""Find models without a price, for which a strict limit of cost refuses every request: probable mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from app.accounts.account import Account
+from app.accounts.accounts import AccountRepository
+from app.accounts.model_routes import PoolRoutes, RouteTable
+from app.limits.pool_prices import PoolPrices
+from app.limits.prices import PriceTable, family_of
+from app.operations.unlisted_models import some_names
+from app.patterns import STAR, matches
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStores:
+    """The repositories that hold which models a pool serves, under which names and at which prices."""
+
+    accounts: AccountRepository
+    routes: PoolRoutes
+    prices: PoolPrices
+
+
+def known_models(accounts: Iterable[Account]) -> list[str]:
+    """Return the models that *accounts* are known to serve, without patterns."""
+    models = dict.fromkeys(model for account in accounts for model in account.offered_models)
+    return [model for model in models if STAR not in model]
+
+
+def reachable_models(key: ApiKey, accounts: Iterable[Account], routes: RouteTable) -> list[str]:
+    """Return the known models of *accounts* that *key* may request, by their names or by those of routes."""
+    allowed = [account for account in accounts if key.may_use_account(account.id)]
+    named = [route for name, route in routes.exact.items() if key.may_use(name)]
+    routed = {target.model for route in named for step in route.steps for target in step}
+    return [model for model in known_models(allowed) if model in routed or key.may_use(model)]
+
+
+def unpriced_models(limit: Limit, models: Iterable[str], prices: PriceTable) -> list[str]:
+    """Return those of *models* that *limit* refuses: a strict limit of cost refuses those without a price."""
+    if not (limit.unit.is_money and limit.is_strict):
+        return []
+    return [model for model in models if counts_model(limit, model) and prices.find(model) is None]
+
+
+def counts_model(limit: Limit, model: str) -> bool:
+    """Return whether *limit* counts requests for *model*, as windows.lua does."""
+    names = {model.lower(), family_of(model).lower()}
+    return limit.model is None or any(matches(limit.model.lower(), name) for name in names)
+
+
+def unpriced_limits(limits: Iterable[Limit], models: Sequence[str], prices: PriceTable) -> list[str]:
+    """Return a sentence about each of *limits* that refuses requests for some of *models*."""
+    found = ((limit, unpriced_models(limit, models, prices)) for limit in limits)
+    return [
+        f"{refusal_of_unpriced(limit, names)}: set a price, or make it balanced"
+        for limit, names in found
+        if names
+    ]
+
+
+def refusal_of_unpriced(limit: Limit, names: Sequence[str]) -> str:
+    """Return that the strict *limit* refuses requests for the models *names*, as a clause."""
+    verb = "has" if len(names) == 1 else "have"
+    refused = f"refuses every request for {some_names(names)} (429)"
+    return f"the strict limit {limit.label} {refused}, which {verb} no price"
