@@ -123,7 +123,7 @@ class LiveFeed:
 def _state_of(account: Account) -> str:
     """Return a text that changes whenever the pages would show *account* differently."""
     shown = account.state, account.reason, account.until_ms, account.in_flight, account.cap
-    failing = account.persistent_failure, account.stays_in_use, account.unproven
+    failing = account.persistent_failure, account.stays_in_use, account.unproven, account.has_answered
     return "|".join(map(str, (*shown, *failing, account.used, account.resets_ms)))
 
 

@@ -112,7 +112,7 @@ class AccountFilter:
         return (
             any(self.q.lower() in text.lower() for text in texts)
             and self.kind in ("", account.kind)
-            and self.state in ("", account.state)
+            and self.state in ("", row.view.state)
             and self.plan in ("", row.identity.plan)
             and (not self.model or account.may_have(self.model))
         )
@@ -122,7 +122,7 @@ class AccountFilter:
 COLUMNS: Mapping[str, Callable[[AccountRow], Any]] = {
     "name": lambda row: natural(row.account.name),
     "kind": lambda row: (row.account.kind, row.identity.plan),
-    "state": lambda row: (_STATES.index(row.account.state), not row.view.reason),
+    "state": lambda row: (_STATES.index(row.account.state), row.account.has_answered, not row.view.reason),
     "used": lambda row: row.used_percent,
     "reset": lambda row: row.resets_at,
     "in_flight": lambda row: row.account.in_flight,

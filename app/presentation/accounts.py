@@ -14,6 +14,8 @@ from app.presentation.projection import exhausted_at, mean_rate
 from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState
 
 HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, at which its gauge warns
+# shown in place of `active` while an account has neither listed its models nor answered a request
+NOT_USED_YET, NO_ANSWER_YET = "not_used_yet", "no_answer_yet"
 LABELS: Mapping[str, str] = {AccountState.CREDENTIAL_DEAD: "credential refused"}
 FAILURES: Mapping[str, str] = {
     Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
@@ -25,6 +27,13 @@ REASONS = {"paused by an administrator": PAUSED_BY_OPERATOR}  # as earlier versi
 def state_label(state: str) -> str:
     """Return the state of an account, a key or a request in words."""
     return LABELS.get(state) or state.replace("_", " ")
+
+
+def shown_state(account: Account) -> str:
+    """Return the state of *account* to show: whether an active one works is unknown until it has answered."""
+    if account.state is not AccountState.ACTIVE or account.has_answered:
+        return account.state
+    return NO_ANSWER_YET if account.attempts or account.unproven else NOT_USED_YET
 
 
 def failure_label(failure: str) -> str:
@@ -75,6 +84,11 @@ class AccountView:
     @property
     def has_sign_in(self) -> bool:
         return kind_of(self.account).has_sign_in
+
+    @property
+    def state(self) -> str:
+        """The state to show, see `shown_state`."""
+        return shown_state(self.account)
 
     @property
     def reason(self) -> str:

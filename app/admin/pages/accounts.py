@@ -80,7 +80,7 @@ def show() -> Any:
 
 def _filters(rows: Sequence[AccountRow]) -> list[Filter]:
     """Return the filters of the list, with the values that occur in *rows* as options."""
-    states = sorted({row.account.state for row in rows})
+    states = sorted({row.view.state for row in rows})
     plans = sorted({row.identity.plan for row in rows if row.identity.plan})
     filters = [
         Filter("kind", "Kind", sorted({row.account.kind for row in rows})),

@@ -10,7 +10,7 @@ from app.accounts.account import Account
 from app.admin.services import services
 from app.formatting import natural
 from app.patterns import STAR
-from app.presentation.accounts import state_label
+from app.presentation.accounts import shown_state, state_label
 from app.presentation.api_keys import label_texts
 from app.stores.records.api_keys import ApiKey
 
@@ -41,7 +41,7 @@ def listed_models(accounts: Iterable[Account] | None = None) -> list[Choice]:
 def account_choices(accounts: Iterable[Account] | None = None) -> list[Choice]:
     """Return the names of *accounts* (None: all of the pool), with kind and state."""
     chosen = services().accounts.all(g.pool) if accounts is None else accounts
-    notes = {account.name: f"{account.kind}, {state_label(account.state)}" for account in chosen}
+    notes = {account.name: f"{account.kind}, {state_label(shown_state(account))}" for account in chosen}
     return sorted(notes.items(), key=_by_name)[:MAX_CHOICES]
 
 

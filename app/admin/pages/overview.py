@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 
-from app.accounts.account import Account
 from app.accounts.pools import DEFAULT
 from app.admin.current_pool import current_pool
 from app.admin.guard import may_change
@@ -52,7 +50,7 @@ def show() -> Any:
         spans=usage_summary.SPANS,
         unfinished=not rows or not api_keys,
         findings=list_findings(app_services, pool),
-        states=_states([row.account for row in rows]),
+        states=Counter(row.view.state for row in rows).most_common(),
         in_flight=sum(row.account.in_flight for row in rows),
         room=sum(row.account.cap for row in rows if row.account.state == "active"),
         recent=summarize_recent(newest, now),
@@ -70,11 +68,6 @@ def show() -> Any:
         newest=newest[-1].id if newest else "0",
         now=now,
     )
-
-
-def _states(accounts: Sequence[Account]) -> list[tuple[str, int]]:
-    """Return (state, number of accounts), the most frequent first."""
-    return Counter(str(account.state) for account in accounts).most_common()
 
 
 def show_home() -> Any:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from app.accounts.account import MIN_STREAK, Account
@@ -7,6 +9,7 @@ from app.presentation.accounts import (
     endless_label,
     reason_label,
     serialize_account,
+    shown_state,
     state_label,
     websocket_label,
 )
@@ -23,6 +26,23 @@ from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState
 )
 def test_state_label(state, label):
     assert state_label(state) == label
+
+
+@pytest.mark.parametrize(
+    ("more", "label"),
+    [
+        ({}, "not used yet"),
+        ({"has_answered": True}, "active"),
+        ({"attempts": 2}, "no answer yet"),
+        ({"unproven": "unreachable"}, "no answer yet"),
+        ({"state": AccountState.PAUSED}, "paused"),
+    ],
+)
+def test_an_account_is_shown_as_active_once_it_has_answered(more: dict[str, Any], label: str) -> None:
+    account = Account("acct_1", "a", "openai", "https://up.test", **more)
+
+    assert state_label(shown_state(account)) == label
+    assert AccountView(account, now=1.0).state == shown_state(account)
 
 
 def test_endless_label():

@@ -519,7 +519,7 @@ class TestList:
         assert names("?sort=-name") == ["gpu", "account-10", "account-2"]
         assert names("?kind=compatible") == ["gpu"]
         assert names("?q=ACCOUNT&sort=nonsense") == ["account-2", "account-10"]
-        assert names("?state=active&model=m") == ["account-2", "account-10", "gpu"]
+        assert names("?state=not_used_yet&model=m") == ["account-2", "account-10", "gpu"]
         assert "No account matches" in inside.get(f"{HOME}?q=zzz").text
 
     def test_the_identity_of_a_sign_in(self, inside: Visitor, services: Services, pool: Furnished) -> None:
