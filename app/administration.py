@@ -75,7 +75,7 @@ def setup_stores(services: Services) -> SetupStores:
 
 def external_sign_in(services: Services, address: str) -> ExternalSignIn:
     """Return the sign-in for people whom another service has verified, for requests from *address*."""
-    rules = RoleRules.of(services.settings)
+    rules = RoleRules.of(services.settings.sign_in)
     return ExternalSignIn(services.operator_stores, services.audit, rules, address)
 
 

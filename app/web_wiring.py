@@ -101,8 +101,8 @@ def _build_recordings(shared: Services) -> Recordings | None:
 
 
 def _build_oidc(settings: Settings) -> OidcClient | None:
-    if not settings.oidc_issuer:
+    if not settings.sign_in.oidc_issuer:
         return None
     from app.operators.oidc import OidcClient  # imported only if used: authlib takes 0.1 s and memory
 
-    return OidcClient(settings, OidcHttp(user_agent=settings.user_agent))
+    return OidcClient(settings.sign_in, OidcHttp(user_agent=settings.user_agent))

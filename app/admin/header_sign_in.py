@@ -24,7 +24,7 @@ def header_user() -> ExternalUser | None:
     """
     Return the person whom the header names; None without the header, or if the peer is no trusted proxy.
     """
-    settings = services().settings
+    settings = services().settings.sign_in
     if not settings.user_header or not _is_from_proxy(settings.user_header_from):
         return None
     name = request.headers.get(settings.user_header, "").strip()

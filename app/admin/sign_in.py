@@ -60,14 +60,16 @@ def sign_out() -> Any:
         actor = Actor(operator, Via.PAGE, sessions.address())
         services().audit.note(actor, "session.close", "", operator)
     sessions.sign_out()
-    leads_back = services().settings.sign_out_url or (active and active.session.method is SignInMethod.HEADER)
+    leads_back = services().settings.sign_in.sign_out_url or (
+        active and active.session.method is SignInMethod.HEADER
+    )
     return redirect(SIGNED_OUT if leads_back else SIGN_IN, 303)
 
 
 @bp.get(SIGNED_OUT)
 def signed_out() -> Any:
     """Report that the session has ended, with a link to sign out of the sign-in service, too."""
-    return render_template("signed_out.html", sign_out_url=services().settings.sign_out_url)
+    return render_template("signed_out.html", sign_out_url=services().settings.sign_in.sign_out_url)
 
 
 @bp.route(FIRST_START, methods=["GET", "POST"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from app.config.reader import ANY_ORIGIN, ANY_PERSON, UNIX, RoleRule
 from app.config.settings import MIB, Settings, package_version
+from app.config.sign_in import SignInSettings
 from app.config.time_limits import MAX_TIME_LIMIT_SECONDS, TimeLimits
 from app.config.variables import NAMES, ConfigError
 
@@ -21,6 +22,7 @@ __all__ = [
     "ConfigError",
     "RoleRule",
     "Settings",
+    "SignInSettings",
     "TimeLimits",
     "package_version",
 ]

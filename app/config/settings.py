@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from app.config.reader import ANY_ORIGIN, EnvironmentReader, RoleRule
+from app.config.reader import ANY_ORIGIN, EnvironmentReader
+from app.config.sign_in import SignInSettings
 from app.config.time_limits import MAX_TIME_LIMIT_SECONDS, TimeLimits
 from app.config.variables import NAMES, ConfigError
 
@@ -46,17 +47,7 @@ class Settings:
     admin: str = "on"  # on; off; or host:port, a separate address for the admin pages
     key_page: str = "on"  # on or off: the page of a key's holder, /my
     slow_client_seconds: float = 60.0  # a client that reads and sends nothing for so long is disconnected
-    # an OpenID Connect issuer that signs operators in; empty: none does
-    oidc_issuer: str = ""
-    oidc_client_id: str = ""
-    oidc_client_secret: str = field(default="", repr=False)
-    oidc_scopes: str = "openid email profile"
-    oidc_groups_claim: str = "groups"
-    user_header: str = ""  # header in which a proxy names the operator that it has verified; empty: none does
-    groups_header: str = ""
-    user_header_from: tuple[str, ...] = ()  # networks of that proxy, `unix` for a socket
-    roles: tuple[RoleRule, ...] = ()  # roles of operators whom the issuer or the proxy signs in
-    sign_out_url: str = ""  # where the sign-in at the issuer or the proxy ends
+    sign_in: SignInSettings = field(default_factory=SignInSettings)
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
     metrics_keys: int = 0  # number of API keys with their own metrics; 0: none
     # off: the header Idempotency-Key is ignored; or MiB that the responses stored for it may take in a pool
@@ -87,11 +78,6 @@ class Settings:
             )
         if self.admin_port == self.port:
             raise ConfigError(NAMES["admin"], self.admin, f"a port other than {NAMES['port']}, or `on`")
-        if self.oidc_issuer and not self.oidc_client_id:
-            raise ConfigError(NAMES["oidc_client_id"], "", "the client id that the issuer has assigned")
-        if self.user_header and not self.user_header_from:
-            accepted = "the networks of the proxy that sets the header, or everyone could set it"
-            raise ConfigError(NAMES["user_header_from"], "", accepted)
 
     @property
     def max_responses_body_bytes(self) -> int:
@@ -149,16 +135,7 @@ class Settings:
             admin=reader.switch_or_address("admin", default.admin),
             key_page=reader.choice("key_page", default.key_page, ("on", "off")),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
-            oidc_issuer=reader.url("oidc_issuer", ""),
-            oidc_client_id=reader.header("oidc_client_id", ""),
-            oidc_client_secret=reader.secret("oidc_client_secret"),
-            oidc_scopes=reader.header("oidc_scopes", default.oidc_scopes),
-            oidc_groups_claim=reader.text("oidc_groups_claim", default.oidc_groups_claim),
-            user_header=reader.header_name("user_header"),
-            groups_header=reader.header_name("groups_header"),
-            user_header_from=reader.networks("user_header_from"),
-            roles=reader.role_rules("roles"),
-            sign_out_url=reader.url("sign_out_url", ""),
+            sign_in=SignInSettings.read(reader),
             metrics_token=reader.header("metrics_token", ""),
             metrics_keys=reader.integer("metrics_keys", default.metrics_keys, 0, MAX_METRICS_KEYS),
             idempotency=reader.switch_or_mib("idempotency", default.idempotency),

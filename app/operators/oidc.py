@@ -18,7 +18,7 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 
-from app.config import Settings
+from app.config import SignInSettings
 from app.errors import SignInRefused, UpstreamRejected
 from app.operators.external_users import ExternalUser, PendingSignIn
 from app.operators.oidc_issuer import OidcIssuer
@@ -34,7 +34,9 @@ UNUSABLE = "The response of the sign-in service could not be accepted"
 class OidcClient:
     """One issuer. Calls raise UpstreamError if it fails, SignInRefused if its response is not valid."""
 
-    def __init__(self, settings: Settings, http: OidcHttp, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: SignInSettings, http: OidcHttp, clock: Callable[[], float] = time.time
+    ) -> None:
         self._settings = settings
         self._issuer = OidcIssuer(settings.oidc_issuer, http)
         self._http = http

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from app.config import ANY_PERSON, RoleRule, Settings
+from app.config import ANY_PERSON, RoleRule, SignInSettings
 from app.operators.external_users import ExternalUser
 from app.stores.records.operators import Role, SignInMethod
 from app.stores.secrets import digest_of
@@ -27,7 +27,7 @@ class RoleRules:
     sources: tuple[Source, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings) -> RoleRules:
+    def of(cls, settings: SignInSettings) -> RoleRules:
         """Return the rules of *settings*, for the services that may sign people in."""
         services = (
             (SignInMethod.OIDC, settings.oidc_issuer),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import MIB, NAMES, ConfigError, RoleRule, Settings, TimeLimits
+from app.config import MIB, NAMES, ConfigError, RoleRule, Settings, SignInSettings, TimeLimits
 
 # the same in every xdist worker, which must collect tests of the same names
 KEY, OLDER = (base64.urlsafe_b64encode(letter * 32).decode() for letter in (b"a", b"b"))
@@ -151,7 +151,9 @@ def test_a_bad_value_is_named_with_what_is_accepted(variable, value, accepted):
 
 
 def test_every_variable_is_a_field():
-    fields = {field.name for kind in (Settings, TimeLimits) for field in dataclasses.fields(kind)}
+    fields = {
+        field.name for kind in (Settings, SignInSettings, TimeLimits) for field in dataclasses.fields(kind)
+    }
 
     assert set(NAMES) <= fields
     assert len(NAMES) <= 39  # a third of them is about single sign-on, which is off by default
@@ -212,7 +214,7 @@ class TestSingleSignOn:
         """A group may have any character but a semicolon: names of LDAP have commas and equals signs."""
         text = "owner=group:cn=ops,dc=example; viewer = domain:example.com ;admin=email:a@b.test;viewer=*;"
 
-        assert Settings.from_environment({"POOLGATE_ROLES": text}).roles == (
+        assert Settings.from_environment({"POOLGATE_ROLES": text}).sign_in.roles == (
             RoleRule("owner", "group", "cn=ops,dc=example"),
             RoleRule("viewer", "domain", "example.com"),
             RoleRule("admin", "email", "a@b.test"),

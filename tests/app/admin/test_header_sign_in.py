@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.fernet import Fernet
 
-from app.config import RoleRule, Settings
+from app.config import RoleRule, Settings, SignInSettings
 from app.stores.records.operators import Role
 from app.web_wiring import build_web
 from tests.support.admin import PASSWORD, Visitor, admin_app, audited
@@ -23,11 +23,13 @@ def services(redis_url, redis_client, tmp_path):
             home=tmp_path,
             secret_keys=(Fernet.generate_key().decode(),),
             store_timeout_seconds=5.0,
-            user_header="X-Forwarded-User",
-            groups_header="X-Forwarded-Groups",
-            user_header_from=("10.0.0.0/30", "10.0.0.4/31", "unix"),
-            roles=RULES,
-            sign_out_url="https://proxy.test/out",
+            sign_in=SignInSettings(
+                user_header="X-Forwarded-User",
+                groups_header="X-Forwarded-Groups",
+                user_header_from=("10.0.0.0/30", "10.0.0.4/31", "unix"),
+                roles=RULES,
+                sign_out_url="https://proxy.test/out",
+            ),
         )
     )
     built.operator_stores.operators.create("root", PASSWORD)

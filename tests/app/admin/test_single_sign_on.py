@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -13,7 +14,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from app import administration
-from app.config import RoleRule, Settings
+from app.config import RoleRule, Settings, SignInSettings
 from app.errors import InvalidRequest
 from app.operations.external_sign_in import ExternalSignIn
 from app.operators import oidc_issuer
@@ -45,10 +46,12 @@ def settings(redis_url, redis_client, tmp_path, issuer):
         home=tmp_path,
         secret_keys=(Fernet.generate_key().decode(),),
         store_timeout_seconds=5.0,
-        oidc_issuer=issuer.url,
-        oidc_client_id=CLIENT_ID,
-        oidc_client_secret=CLIENT_SECRET,
-        roles=RULES,
+        sign_in=SignInSettings(
+            oidc_issuer=issuer.url,
+            oidc_client_id=CLIENT_ID,
+            oidc_client_secret=CLIENT_SECRET,
+            roles=RULES,
+        ),
     )
 
 
@@ -62,6 +65,10 @@ def services(settings):
 @pytest.fixture
 def app(services):
     return admin_app(services)
+
+
+def with_sign_in(settings: Settings, **changes: Any) -> Settings:
+    return replace(settings, sign_in=replace(settings.sign_in, **changes))
 
 
 def begin(visitor: Visitor, **query: str) -> str:
@@ -252,7 +259,7 @@ class TestRolesThatNoLongerFit:
     )
     def test_other_rules_in_the_settings(self, app, services, settings, ann, token, rules, role):
         """They apply from the first request on that a process with these settings receives."""
-        other = admin_app(build_web(replace(settings, roles=rules)))
+        other = admin_app(build_web(with_sign_in(settings, roles=rules)))
         assert self.call(other, token) == 403
 
         ann.client.application = other
@@ -275,7 +282,7 @@ class TestRolesThatNoLongerFit:
         ],
     )
     def test_none_in_the_settings(self, app, services, settings, ann, token, change):
-        other = admin_app(build_web(replace(settings, **change)))
+        other = admin_app(build_web(with_sign_in(settings, **change)))
 
         assert self.call(other, token) == 401
 
@@ -286,7 +293,7 @@ class TestRolesThatNoLongerFit:
         """They apply from the next sign-in on, as the person may have other groups by now."""
         visitor = Visitor(app)
         sign_in(visitor)
-        other = admin_app(build_web(replace(settings, roles=(RoleRule("owner", "*"),))))
+        other = admin_app(build_web(with_sign_in(settings, roles=(RoleRule("owner", "*"),))))
         visitor.client.application = other
 
         assert "Your role is viewer" in who(visitor)
@@ -297,7 +304,9 @@ class TestRolesThatNoLongerFit:
 
     def test_the_last_owner_stays_one(self, app, services, settings, ann):
         services.operator_stores.operators.remove("root")
-        ann.client.application = admin_app(build_web(replace(settings, roles=(RoleRule("viewer", "*"),))))
+        ann.client.application = admin_app(
+            build_web(with_sign_in(settings, roles=(RoleRule("viewer", "*"),)))
+        )
 
         assert "Your role is owner" in who(ann)
 
@@ -326,7 +335,7 @@ class TestRolesThatNoLongerFit:
         assert visitor.sign_in("ann@example.com").status_code == 303
 
     def test_many_workers_at_once(self, services, settings, ann, token):
-        other = admin_app(build_web(replace(settings, roles=(RoleRule("viewer", "*"),))))
+        other = admin_app(build_web(with_sign_in(settings, roles=(RoleRule("viewer", "*"),))))
         with ThreadPoolExecutor(8) as pool:
             statuses = set(pool.map(lambda _: self.call(other, token), range(16)))
 
@@ -335,7 +344,7 @@ class TestRolesThatNoLongerFit:
     def test_operators_of_an_earlier_version(self, services, settings, redis_client, ann, token):
         """What rules matched then is not known: it is as it was until the next sign-in."""
         redis_client.hdel(keys.operator("ann@example.com"), "facts", "rules")
-        other = admin_app(build_web(replace(settings, roles=(RoleRule("viewer", "*"),))))
+        other = admin_app(build_web(with_sign_in(settings, roles=(RoleRule("viewer", "*"),))))
 
         assert self.call(other, token) == 200
 
@@ -347,7 +356,7 @@ class TestRolesThatNoLongerFit:
         sign_in(visitor, link="yes")
         by_issuer = Visitor(app)
         sign_in(by_issuer)
-        other = admin_app(build_web(replace(settings, oidc_issuer="")))
+        other = admin_app(build_web(with_sign_in(settings, oidc_issuer="")))
         visitor.client.application = by_issuer.client.application = other
 
         assert (visitor.is_signed_in(), by_issuer.is_signed_in()) == (True, False)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import OKPKey
 
-from app.config import Settings
+from app.config import SignInSettings
 from app.errors import UpstreamError, UpstreamProtocolError, UpstreamRedirected, UpstreamUnreachable
 from app.operators import oidc_issuer
 from app.operators.oidc import OidcClient
@@ -105,7 +105,7 @@ class TestDown:
 
     def test_a_date_that_is_set_back(self, http, clock):
         """The wait is by a clock that is never set: else it would last until the wrong date is reached."""
-        client = OidcClient(Settings(oidc_issuer="https://id.test", oidc_client_id="c"), http, clock)
+        client = OidcClient(SignInSettings(oidc_issuer="https://id.test", oidc_client_id="c"), http, clock)
         http.error = UpstreamUnreachable("down")
         with pytest.raises(UpstreamUnreachable):
             client.begin("https://gate.test/")
