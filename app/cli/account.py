@@ -11,11 +11,11 @@ from app.accounts.account import Account
 from app.cli import complete
 from app.cli.account_add import add_group, show_first_listing
 from app.cli.account_settings import CHANGEABLE, REMOVING_OPTIONS, Removals, with_proxy
-from app.cli.clock import moment, utc_option
+from app.cli.clock import until, utc_option
 from app.cli.command import Group, LazyCommand, example
 from app.cli.listing import listing, show_table
 from app.cli.options import confirm, in_pool, names_option, operations, read_secret, with_store, yes_option
-from app.cli.output import REFUSED, amount, report, show_json, show_list
+from app.cli.output import REFUSED, Wording, amount, report, show_json, show_list
 from app.cli.progress import waiting
 from app.cli.several import Changed, change_each, listed, names_argument
 from app.formatting import names_or_all, natural
@@ -89,10 +89,9 @@ def _row(account: Account, now: float) -> tuple[object, ...]:
     )
 
 
-def _state(account: Account, now: float) -> str:
+def _state(account: Account, now: float) -> Wording:
     view = AccountView(account, now)
-    until = f" until {moment(view.until)}" if view.until else ""
-    return state_label(account.state) + until + (f" ({view.reason})" if view.reason else "")
+    return until(state_label(account.state), view.until, f" ({view.reason})" if view.reason else "")
 
 
 def changeable_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -24,7 +24,8 @@ from app.cli.output import printable
 from app.cli.snippet import checked_url, running_url, url_option
 from app.config import package_version
 from app.errors import GatewayError, StoreError
-from app.formatting import count, exact_dollars
+from app.formatting import count
+from app.presentation.request_usage import cost_text
 from app.presentation.snippets import VARIABLE
 from app.stores.private_server import PrivateServerError
 from app.stores.records.api_keys import pool_of, pool_of_foreign
@@ -218,6 +219,6 @@ def _cost(redis_url: str | None, key: str, response: _Response) -> str:
         deadline = time.monotonic() + ENTRY_SECONDS
         while time.monotonic() < deadline:
             if (entry := entries.find(pool, response.request_id)) is not None:
-                return exact_dollars(int(orjson.loads(entry.row).get("cost") or 0))
+                return cost_text(orjson.loads(entry.row))
             time.sleep(0.05)
     return ""

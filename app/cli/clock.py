@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 import click
 
 from app import formatting
+from app.cli.output import Wording
 from app.wiring import Services
 
 Zone = Callable[[], tzinfo]
@@ -51,6 +52,20 @@ def current_zone() -> tzinfo:
     return UTC if zone is None else zone()
 
 
-def moment(unix_seconds: float) -> str:
-    """Return a point in time as `2027-01-31 18:00Z`, or with the abbreviation of its zone."""
-    return formatting.moment(unix_seconds, current_zone())
+def moment(unix_seconds: float, *, seconds: bool = False) -> Wording:
+    """
+    Return a point in time as `2027-01-31 18:00Z`, or with the abbreviation of its zone.
+
+    With *seconds* for what is compared, such as requests. CSV has all of them: `2027-01-31T18:00:05+00:00`.
+    """
+    zone = current_zone()
+    exact = datetime.fromtimestamp(int(unix_seconds), zone).isoformat()
+    return Wording(formatting.moment(unix_seconds, zone, seconds=seconds), exact)
+
+
+def until(prefix: str, unix_seconds: float | None, suffix: str = "") -> Wording:
+    """Return `<prefix> until <moment><suffix>` as a cell of a table; without the moment if it is None."""
+    if unix_seconds is None:
+        return Wording(f"{prefix}{suffix}", f"{prefix}{suffix}")
+    end = moment(unix_seconds, seconds=True)
+    return Wording(f"{prefix} until {end}{suffix}", f"{prefix} until {end.plain}{suffix}")

@@ -151,7 +151,10 @@ def _owner(services: Services, pool: str, key: str | None, team: str | None) -> 
 def _row(status: LimitStatus) -> tuple[object, ...]:
     limit, numbers = status.limit, (status.settled, status.held, status.remaining)
     amounts = [
-        Figure(limit.unit.amount(number), Decimal(number) / MICRO_DOLLARS if limit.unit.is_money else number)
+        Figure(
+            limit.unit.rounded_amount(number),
+            Decimal(number) / MICRO_DOLLARS if limit.unit.is_money else number,
+        )
         for number in numbers
     ]
     resets = moment(status.resets_at) if status.resets_at else "never"

@@ -145,7 +145,7 @@ def _order(cell: object) -> tuple[int, float, list[tuple[int, int, str]]]:
     number = _number(cell)
     if number is not None:
         return 0, -number, []
-    text = str(cell)
+    text = cell.plain if isinstance(cell, Wording) else str(cell)
     return (2, 0, []) if text in ("", NOTHING) else (1, 0, natural(text))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 
@@ -10,11 +11,13 @@ from app.cli.clock import moment, utc_option
 from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import in_pool, key_filters, with_store
-from app.cli.output import Figure, amount, show_json, show_list, table
-from app.formatting import name_or_id
+from app.cli.output import Figure, amount, pairs, show_json, show_list, table
+from app.formatting import milliseconds, name_or_id
 from app.ledger.choices import Candidate, Choice, Unavailable
+from app.ledger.explain import RequestExplanation
 from app.presentation.accounts import endless_label, reason_label, state_label
 from app.presentation.names import Names
+from app.presentation.request_usage import cost_text, tokens_text
 from app.presentation.requests import RequestView, ledger_query, serialize_entry
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
@@ -48,19 +51,11 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     if as_json:
         show_json(explanation)
         return
-    key = name_or_id(explanation["key"])
-    model = f" for {explanation['model']}" if explanation["model"] else ""
-    if explanation["requested_model"]:
-        model += f" (requested as {explanation['requested_model']})"
-    team = f" of team '{explanation['team']}'" if explanation["team"] else ""
-    owner = f", owner '{explanation['owner']}'" if explanation["owner"] else ""
-    labels = "".join(f", {name}={value}" for name, value in explanation["labels"].items())
-    click.echo(
-        f"{explanation['endpoint']}{model}, key '{key}'{team}{owner}{labels}, {moment(explanation['at'])}\n"
-        f"{explanation['outcome']}"
-    )
+    click.echo(f"{_heading(explanation)}\n{explanation['outcome']}")
     if explanation["queued_ms"] is not None:
         click.echo(f"It waited {explanation['queued_ms'] / 1000:.1f} s for an account.")
+    if usage := explanation["usage"]:
+        click.echo(pairs(_usage_facts(usage)))
     if explanation["charged"]:
         click.echo(explanation["charged"])
     for choice in explanation["choices"]:
@@ -166,14 +161,43 @@ def _row(view: RequestView) -> tuple[object, ...]:
         amount(view.number(name) or 0) for name in ("input_tokens", "output_tokens", "total_ms")
     )
     return (
-        *(moment(entry.ended_at), view.key, view.account, entry.model, entry.status, view.error),
+        *(
+            moment(entry.ended_at, seconds=True),
+            view.key,
+            view.account,
+            entry.model,
+            entry.status,
+            view.error,
+        ),
         *(input_tokens, output_tokens, total_ms, entry.request_id),
     )
 
 
+def _heading(explanation: RequestExplanation) -> str:
+    """Return the endpoint, the model, the key with its attributes, and the time of the request."""
+    model = f" for {explanation['model']}" if explanation["model"] else ""
+    if explanation["requested_model"]:
+        model += f" (requested as {explanation['requested_model']})"
+    key = f"key '{name_or_id(explanation['key'])}'"
+    team = f" of team '{explanation['team']}'" if explanation["team"] else ""
+    owner = f", owner '{explanation['owner']}'" if explanation["owner"] else ""
+    labels = "".join(f", {name}={value}" for name, value in explanation["labels"].items())
+    at = moment(explanation["at"], seconds=True)
+    return f"{explanation['endpoint']}{model}, {key}{team}{owner}{labels}, {at}"
+
+
+def _usage_facts(usage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    first, total = usage.get("first_ms"), usage.get("total_ms")
+    yield "Tokens", tokens_text(usage)
+    yield "Cost", cost_text(usage)
+    yield "First token", "" if first is None else f"after {milliseconds(first)}"
+    yield "Total", "" if total is None else milliseconds(total)
+
+
 def _lines(choice: Choice) -> Iterator[str]:
     account = name_or_id(choice["account"]) if choice["account"] else "none"
-    yield f"Attempt {choice['attempt']}: account {account} ({choice['why']})"
+    at = moment(choice["at"], seconds=True)
+    yield f"Attempt {choice['attempt']}, {at}: account {account} ({choice['why']})"
     if choice["candidates"]:
         yield table(CANDIDATES, [_candidate_row(item) for item in choice["candidates"]])
     if choice["out"]:
@@ -188,5 +212,5 @@ def _candidate_row(item: Candidate) -> tuple[object, ...]:
 
 
 def _unavailable_row(item: Unavailable) -> tuple[object, ...]:
-    until = moment(item["until"]) if item["until"] else endless_label(item["state"])
+    until = moment(item["until"], seconds=True) if item["until"] else endless_label(item["state"])
     return name_or_id(item["account"]), state_label(item["state"]), reason_label(item["reason"]), until

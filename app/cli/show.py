@@ -10,7 +10,7 @@ import click
 import orjson
 
 from app.cli import complete
-from app.cli.clock import moment, utc_option
+from app.cli.clock import moment, until, utc_option
 from app.cli.command import Command, example
 from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, pairs, show_json, table
@@ -104,7 +104,7 @@ def _key_facts(view: KeyView) -> Iterator[Pair]:
 
 def _limit_row(status: LimitStatus, owner: str) -> tuple[object, ...]:
     limit, numbers = status.limit, (status.settled, status.held, status.remaining)
-    amounts = [Figure(limit.unit.amount(number)) for number in numbers]
+    amounts = [Figure(limit.unit.rounded_amount(number)) for number in numbers]
     resets = moment(status.resets_at) if status.resets_at else "never"
     return readable_limit(limit), *amounts, resets, owner
 
@@ -138,9 +138,8 @@ def show_account(services: Services, as_json: bool, pool: str, name: str) -> Non
 
 def _state_facts(view: AccountView) -> Iterator[Pair]:
     account = view.account
-    until = f" until {moment(view.until)}" if view.until else ""
     yield "Account", f"{account.name}, {account.kind}"
-    yield "State", state_label(account.state) + until + (f" ({view.reason})" if view.reason else "")
+    yield "State", until(state_label(account.state), view.until, f" ({view.reason})" if view.reason else "")
     yield "In flight", f"{count(account.in_flight)} of {count(account.cap)}"
     failed = f"{count(account.failed_attempts)} failed, {count(account.rescues)} rescued by another account"
     yield "Attempts", f"{count(account.attempts)}, {failed}"
@@ -199,7 +198,7 @@ def _window_row(window: WindowView) -> tuple[object, ...]:
 
 def _error_row(error: RequestView) -> tuple[object, ...]:
     entry = error.entry
-    return moment(entry.started_at), entry.status, error.failure, entry.model, entry.request_id
+    return moment(entry.started_at, seconds=True), entry.status, error.failure, entry.model, entry.request_id
 
 
 def _used_today(services: Services, pool: str, by: UsageBy, object_id: str) -> Mapping[str, int]:

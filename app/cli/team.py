@@ -103,7 +103,9 @@ def show_team(services: Services, as_json: bool, pool: str, name: str) -> None:
     click.echo(f"Keys: {', '.join(members) or 'none'}")
     click.echo(f"Limits of new keys: {limit_texts(map(parse_limit, team.key_limits))}")
     for status in statuses:
-        used, remaining = map(status.limit.unit.amount, (status.settled + status.held, status.remaining))
+        used, remaining = map(
+            status.limit.unit.rounded_amount, (status.settled + status.held, status.remaining)
+        )
         click.echo(
             f"Limit {status.limit.id}: {readable_limit(status.limit)}, {used} used, {remaining} remaining"
         )

@@ -150,7 +150,7 @@ def _describe_state(account: Account) -> Diagnostic:
     if account.state == AccountState.PAUSED:
         why = f" ({reason_label(account.reason)})" if account.reason else ""
         return _note(f"paused{why}", "poolgate account resume NAME")
-    until = f"until {moment(account.until_ms / 1000)}" if account.until_ms else ""
+    until = f"until {moment(account.until_ms / 1000, seconds=True)}" if account.until_ms else ""
     return _note(f"{account.state}{reason}", "it comes back automatically", until)
 
 

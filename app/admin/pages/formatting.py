@@ -14,6 +14,7 @@ from app.admin.pages import clock
 from app.limits.limit_syntax import readable_limit
 from app.presentation.accounts import endless_label, reason_label, state_label
 from app.presentation.audit import title_label
+from app.presentation.request_usage import cost_text, tokens_text
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import KeyState
 
@@ -124,13 +125,16 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "counted": formatting.counted,
     "short": short,
     "dollars": dollars,
+    "tokens_text": tokens_text,
+    "cost_text": cost_text,
     "price": price,
     "millis": millis,
     "span": span,
     "percent": percent,
     "moment": clock.moment,
     "input_moment": clock.input_moment,
-    "amount": lambda number, unit: unit.amount(number),
+    "amount": lambda number, unit: unit.rounded_amount(number),
+    "exact_amount": lambda number, unit: unit.amount(number),
     "limit": readable_limit,
     "field_title": title_label,
     "names": formatting.names_or_all,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
 from app.errors import InvalidRequest
-from app.formatting import count, exact_dollars
+from app.formatting import count, dollars, exact_dollars
 from schemas.bounds import MAX_LIMITS
 
 
@@ -37,13 +37,16 @@ class LimitUnit(StrEnum):
         return self is LimitUnit.PARALLEL_REQUESTS
 
     def amount(self, number: float) -> str:
-        """Return *number* without a noun: `$5.00` or `1,000`."""
+        """Return the exact *number* without a noun: `$5.000125` or `1,000`."""
         return exact_dollars(number) if self.is_money else count(number)
 
+    def rounded_amount(self, number: float) -> str:
+        """Return *number* for tables, where money is rounded as everywhere: `$5.00` or `1,000`."""
+        return dollars(number) if self.is_money else count(number)
+
     def quantity(self, number: float) -> str:
-        """Return *number* with its noun: `$5.00`, `1,000 output tokens`, `1 request`."""
-        traits = self.traits
-        noun = traits.singular if number == 1 else traits.plural
+        """Return the exact *number* with its noun: `$5.00`, `1,000 output tokens`, `1 request`."""
+        noun = self.traits.singular if number == 1 else self.traits.plural
         return f"{self.amount(number)} {noun}".rstrip()
 
 

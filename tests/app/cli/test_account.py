@@ -234,7 +234,8 @@ class TestList:
             mapping={"state": "window_spent", "reason": "", "until_ms": "1801000000000"},
         )
 
-        assert "window spent until 2027-01-26 21:46Z" in poolgate("account list").stdout
+        assert "window spent until 2027-01-26 21:46:40Z" in poolgate("account list").stdout
+        assert "window spent until 2027-01-26T21:46:40+00:00," in poolgate("account list --csv").stdout
 
     def test_an_endpoint_that_is_missing(self, poolgate, services, redis_client):
         """No failure takes such an account out of use, so its state alone would look well."""

@@ -40,3 +40,8 @@ def test_the_name_of_a_zone(poolgate: Run, services: Services, zone: str, shown:
     services.api_keys.create("default", "ann", expires_at=EXPIRES)
 
     assert f"2027-01-01 {shown}" in poolgate("key list").stdout
+
+
+def test_csv_has_seconds_and_the_offset_of_the_zone(poolgate: Run, berlin: None) -> None:
+    assert ",2027-01-01T01:00:00+01:00," in poolgate("key list --csv").stdout
+    assert ",2027-01-01T00:00:00+00:00," in poolgate("key list --csv --utc").stdout

@@ -56,7 +56,7 @@ def test_for_people(poolgate: Run, settled: str) -> None:
     explanation = poolgate(f"request explain {settled}").stdout
 
     assert explanation.startswith(
-        "/v1/responses for m, key 'ann', 2026-03-29 00:00Z\n"
+        "/v1/responses for m, key 'ann', 2026-03-29 00:00:00Z\n"
         "The caller received the complete response (status 200).\n"
     )
     assert "(lowest score of the policy 'balanced'; 1 of 100 parallel requests)" in explanation
@@ -66,6 +66,22 @@ def test_for_people(poolgate: Run, settled: str) -> None:
     )
     assert explanation.count("  chosen\n") == 2
     assert "acct_" not in explanation
+
+
+def test_tokens_cost_and_times(poolgate: Run, services: Services) -> None:
+    """The cost of failed attempts is a part of the cost."""
+    services.pools.ensure("default")
+    figures = {"input_tokens": 1200, "output_tokens": 30, "cached_tokens": 1000, "reasoning_tokens": 5}
+    figures |= {"cost": 1_657_000, "waste_cost": 400_000, "first_ms": 840}
+    paid = record_request(services.scripts, "default", time.time(), **figures)["id"]
+
+    explained = poolgate(f"request explain {paid}").stdout
+    assert (
+        "Tokens       1,200 in (1,000 from cache), 30 out (5 reasoning); counted by the upstream\n"
+        in explained
+    )
+    assert "Cost         $1.66, of which $0.40 for failed attempts\n" in explained
+    assert "First token  after 840 ms\n" in explained
 
 
 def test_a_wait_for_an_account(poolgate: Run, services: Services) -> None:
@@ -146,7 +162,7 @@ class TestList:
             *("ann", "refused", "gpt-5", "429", "rate_limit_exceeded"),
         ]
         assert poolgate("request explain req_no").stdout == (
-            "/v1/responses for gpt-5, key 'ann', 2026-03-29 00:00Z\n"
+            "/v1/responses for gpt-5, key 'ann', 2026-03-29 00:00:00Z\n"
             "It was refused; the caller received status 429 (rate_limit_exceeded): $5.00 is used up\n"
         )
         assert json.loads(poolgate("request explain req_no --json").stdout)["state"] == "refused"
