@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from app.stores.records.admission import SettlementJson
 from app.stores.records.ledger import UsageSource
+from app.stores.records.settlement import SettlementJson
 from schemas.bounds import MAX_COST, MAX_TEXT_CHARS
 
 MAX_ATTEMPTS = 64  # of one request

@@ -20,7 +20,7 @@ from app.ledger.dead_letters import DeadLetters
 from app.ledger.entries import without_figures
 from app.ledger.spool import PendingSettlement, Spool
 from app.ledger.unconfirmed import UnconfirmedSettlements
-from app.stores.records.admission import SettlementJson
+from app.stores.records.settlement import SettlementJson
 from app.stores.settlements import SettlementRepository
 
 log = structlog.get_logger()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import orjson
 import structlog
 
-from app.stores.records.admission import SettlementJson
+from app.stores.records.settlement import SettlementJson
 
 log = structlog.get_logger()
 

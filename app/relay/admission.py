@@ -37,14 +37,8 @@ from app.relay.waiting import (
 )
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
-from app.stores.records.admission import (
-    NO_OUTCOME,
-    AdmitRequest,
-    AttemptReport,
-    Refusal,
-    RefusalKind,
-    Selection,
-)
+from app.stores.records.admission import AdmitRequest, Refusal, RefusalKind, Selection
+from app.stores.records.settlement import NO_OUTCOME, AttemptReport
 from app.translation.requests.field_support import AccountRequirements
 
 log = structlog.get_logger()

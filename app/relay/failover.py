@@ -44,8 +44,9 @@ from app.relay.retry_policy import (
 )
 from app.relay.timing import Timing
 from app.stores.records.accounts import AccountOutcome
-from app.stores.records.admission import NO_OUTCOME, AttemptReport, Outcome, Refusal, Selection
+from app.stores.records.admission import Refusal, Selection
 from app.stores.records.ledger import Action
+from app.stores.records.settlement import NO_OUTCOME, AttemptReport, Outcome
 from app.translation.resume.delivered import ResumedStream
 
 # Failures that do not show whether an account answers other requests.

@@ -40,9 +40,10 @@ from app.relay.timeouts import AttemptDeadlines, shortened
 from app.relay.timing import Timing
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
-from app.stores.records.admission import Refusal, Selection, Settlement
+from app.stores.records.admission import Refusal, Selection
 from app.stores.records.ledger import UsageSource
 from app.stores.records.limits import has_strict_output_limit
+from app.stores.records.settlement import Settlement
 from app.streaming.events import Event
 from app.translation.resume.delivered import ResumedStream
 from app.upstream.client import UpstreamClient

@@ -17,14 +17,7 @@ from app.relay.attempt import Attempt
 from app.relay.charges import AttemptCharge, TokenBounds, estimate_charge, exceeded, may_have_billed
 from app.relay.context import RequestContext
 from app.relay.retry_policy import Phase, decide
-from app.stores.records.admission import (
-    NO_OUTCOME,
-    CalendarWindows,
-    LimitStanding,
-    Outcome,
-    Selection,
-    Settlement,
-)
+from app.stores.records.admission import CalendarWindows, LimitStanding, Selection
 from app.stores.records.ledger import (
     CHARGED,
     UNREPORTED,
@@ -37,6 +30,7 @@ from app.stores.records.ledger import (
     UsageRow,
     UsageSource,
 )
+from app.stores.records.settlement import NO_OUTCOME, Outcome, Settlement
 from app.streaming.events import Event
 from app.streaming.usage import Usage
 from app.translation.requests.field_support import MAX_IGNORED_NAMES

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from app.stores.records.admission import (
     AdmitRequest,
-    AttemptReport,
     CalendarWindows,
     Refusal,
     Selection,
     selection_or_refusal,
 )
+from app.stores.records.settlement import AttemptReport
 from app.stores.scripts import Scripts
 
 

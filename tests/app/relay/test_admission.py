@@ -28,16 +28,9 @@ from app.relay.progress import RequestProgress
 from app.relay.timing import Timing
 from app.relay.waiting import EarlierModelsDue, WaitingRequests
 from app.stores.calendar import Calendar
-from app.stores.records.admission import (
-    AccountsRefusal,
-    AdmitRequest,
-    AttemptReport,
-    Outcome,
-    Refusal,
-    RefusalKind,
-    Selection,
-)
+from app.stores.records.admission import AccountsRefusal, AdmitRequest, Refusal, RefusalKind, Selection
 from app.stores.records.api_keys import ApiKey
+from app.stores.records.settlement import AttemptReport, Outcome
 from app.translation.requests.field_support import AccountRequirements
 from tests.support.metrics import sample
 from tests.support.relay import make_request

@@ -25,7 +25,8 @@ from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget
 from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.relay.timing import Timing
-from app.stores.records.admission import AccountsRefusal, AttemptReport, Refusal, RefusalKind, Selection
+from app.stores.records.admission import AccountsRefusal, Refusal, RefusalKind, Selection
+from app.stores.records.settlement import AttemptReport
 from app.streaming.events import Event
 from app.translation.resume.delivered import ResumedStream
 from tests.support.relay import FakeAttempt, make_request

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app.stores.admissions import AdmissionRepository
-from app.stores.records.admission import AdmitRequest, AttemptReport, Outcome, Refusal, RefusalKind, Selection
+from app.stores.records.admission import AdmitRequest, Refusal, RefusalKind, Selection
+from app.stores.records.settlement import AttemptReport, Outcome
 from tests.support.store import StoreOfTest, limit
 
 

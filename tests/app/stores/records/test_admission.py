@@ -5,16 +5,7 @@ from __future__ import annotations
 import re
 from importlib import resources
 
-from app.stores.records.admission import (
-    AdmitRequest,
-    AttemptReport,
-    Obstacle,
-    Outcome,
-    RefusalKind,
-    Selection,
-    Settlement,
-    selection_or_refusal,
-)
+from app.stores.records.admission import AdmitRequest, Obstacle, RefusalKind, Selection, selection_or_refusal
 
 
 def request(**fields: object) -> AdmitRequest:
@@ -45,31 +36,6 @@ def test_a_stored_response_reserves_nothing() -> None:
 
     assert (arguments["stored"], arguments["bounds"], arguments["estimates"]) == (True, {}, {})
     assert "unenforced_bounds" not in arguments
-
-
-def test_reports() -> None:
-    outcome = Outcome({"ok": True}, exceeded="{}")
-
-    assert AttemptReport(2, outcome, {"cost": 1}, ["a"], []).arguments() == {
-        "attempt": 2,
-        "mark": {"ok": True, "exceeded": "{}"},
-        "tried": ["a"],
-        "never": [],
-        "may_wait": False,
-        "charge": {"cost": 1},
-    }
-    assert "charge" not in AttemptReport(1).arguments()
-
-
-def test_settlements() -> None:
-    assert Settlement("r", Outcome(), {"id": "r"}, {}, "o", "c").arguments() == {
-        "id": "r",
-        "mark": {},
-        "row": {"id": "r"},
-        "calendar": {},
-        "ownership": "o",
-        "conversation": "c",
-    }
 
 
 def test_a_selection() -> None:
