@@ -14,17 +14,15 @@ from collections.abc import Callable
 from typing import Any
 
 from app.streaming.events import Event
-from app.streaming.tool_arguments import is_cut
 from app.streaming.usage import usage_from_responses
 from app.streaming.usage_shapes import chat_logprobs, chat_usage
 from app.translation.events.annotations import chat_annotations
+from app.translation.events.call_chunks import CALL_TYPES, CallChunks
 from app.translation.events.item_ids import ItemIds
 from app.translation.events.seen_parts import SeenParts
-from app.translation.events.tool_calls import ToolCall, ToolCalls
 
 Payload = dict[str, Any]
 
-CALL_TYPES = ("function_call", "custom_tool_call")
 TEXT_KEYS = {
     "output_text": ("content", "text"),
     "refusal": ("refusal", "refusal"),
@@ -59,7 +57,6 @@ class ResponsesToChat:
         self._frame: Payload = {"id": chunk_id, "object": "chat.completion.chunk", "created": created_at}
         self._frame["model"] = model
         self._tail: Payload = {"usage": None} if include_usage else {}
-        self._legacy = legacy_functions
         self._include_reasoning = include_reasoning
         self._is_formatted = is_formatted
         self._comments = SeenParts()  # comments that are left out
@@ -70,7 +67,7 @@ class ResponsesToChat:
         self._seen = SeenParts()
         self._ids = ItemIds()
         self._lacks_places = False  # whether deltas lack the indexes of their items or parts
-        self._calls = ToolCalls()
+        self._calls = CallChunks(self._ids, self._send, legacy_functions=legacy_functions)
         self._encrypted_sent: set[Any] = set()  # output indexes of reasoning items that were sent
         self._out: list[Event] = []
 
@@ -212,7 +209,7 @@ class ResponsesToChat:
             payload = self._ids.placed(event).payload
         item = payload["item"]
         if item.get("type") in CALL_TYPES:
-            self._announce(self._calls.open(item, payload.get("output_index")))
+            self._calls.begin(item, payload.get("output_index"))
         elif item.get("type") == "message":
             self._on_message(item, payload.get("output_index"))
 
@@ -229,72 +226,23 @@ class ResponsesToChat:
                 position = {"item_id": item.get("id"), "output_index": output_index, "content_index": index}
                 self._send_snapshot(part, position)
         elif item.get("type") in CALL_TYPES:
-            tool_call = self._calls.open(item, output_index)
-            arguments = item.get("input" if tool_call.custom else "arguments")
-            self._announce(tool_call, arguments)
-            self._send_rest(tool_call, arguments)
+            self._calls.complete(item, output_index)
         elif item.get("type") == "reasoning":
             self._send_encrypted_reasoning(item, output_index)
 
-    def _announce(self, tool_call: ToolCall, arguments: Any = "") -> None:
-        """Send the start of a call once; a custom call waits until its input is complete."""
-        if not tool_call.announced and not tool_call.custom:
-            self._calls.announce(tool_call)
-            tool_call.sent.append(arguments if isinstance(arguments, str) else "")
-            function = {"name": tool_call.name, "arguments": tool_call.sent[0]}
-            self._send_call(tool_call, function, id=tool_call.call_id, type="function")
-
-    def _send_call(self, tool_call: ToolCall, function: Payload, **head: str) -> None:
-        if self._legacy and tool_call.index == 0:  # a message has at most one `function_call`
-            self._send({"function_call": function})
-        else:
-            index = tool_call.index - self._legacy
-            self._send({"tool_calls": [{"index": index, **head, "function": function}]})
-
     def _on_arguments(self, payload: Payload) -> None:
-        tool_call, delta = self._call_of(payload), payload.get("delta")
-        if tool_call is not None and delta and isinstance(delta, str):
-            tool_call.sent.append(delta)
-            if not tool_call.custom:
-                self._send_call(tool_call, {"arguments": delta})
-
-    def _call_of(self, payload: Payload) -> ToolCall | None:
-        """Return the call that *payload* refers to; without any id it is the one that began last."""
-        call = self._calls.find(payload)
-        if call is None and type(payload.get("output_index")) is not int:
-            call = self._calls.find(self._ids.with_place(payload))
-        return call
+        self._calls.add_arguments(payload)
 
     def _on_arguments_done(self, payload: Payload) -> None:
-        tool_call = self._call_of(payload)
-        if tool_call is not None:
-            self._send_rest(tool_call, payload.get("input" if tool_call.custom else "arguments"))
-
-    def _send_rest(self, tool_call: ToolCall, arguments: Any) -> None:
-        """Send the rest of *arguments*, if they begin with what was sent."""
-        sent = "".join(tool_call.sent)
-        if tool_call.custom:
-            self._send_custom(tool_call, arguments if isinstance(arguments, str) else sent)
-        elif isinstance(arguments, str) and len(arguments) > len(sent) and arguments.startswith(sent):
-            tool_call.sent = [arguments]
-            self._send_call(tool_call, {"arguments": arguments[len(sent) :]})
-
-    def _send_custom(self, tool_call: ToolCall, text: str) -> None:
-        if not tool_call.announced:
-            self._calls.announce(tool_call)
-            call = {"index": tool_call.index, "id": tool_call.call_id, "type": "custom"}
-            self._send({"tool_calls": [{**call, "custom": {"name": tool_call.name, "input": text}}]})
+        self._calls.complete_arguments(payload)
 
     def _on_preview_call(self, payload: Payload) -> None:
-        """Translate an event of a preview: it names its call and has a piece of the arguments."""
-        self._announce(self._calls.open(payload, payload.get("output_index")))
-        piece = payload.get("arguments") if "arguments" in payload else payload.get("delta")
-        self._on_arguments({**payload, "delta": piece})
+        self._calls.add_preview(payload)
 
     # the end
 
     def _on_completed(self, payload: Payload) -> None:
-        self._finish_response(payload, "function_call" if self._legacy else "tool_calls", "stop")
+        self._finish_response(payload, self._calls.finish_reason, "stop")
 
     def _on_incomplete(self, payload: Payload) -> None:
         details = (payload.get("response") or {}).get("incomplete_details") or {}
@@ -312,26 +260,19 @@ class ResponsesToChat:
         for index, item in enumerate(response.get("output") or ()):
             if is_silent or item.get("type") in CALL_TYPES:
                 self._finish_item(item, index)
-        for tool_call in self._calls:
-            # The arguments were only in the start of the call
-            if tool_call.custom or not any(tool_call.sent):
-                self._send_rest(tool_call, tool_call.given or "".join(tool_call.sent))
+        self._calls.complete_all()
         if not self._begun:
             self._send({"content": ""})
         if response.get("service_tier"):
             self._frame["service_tier"] = response["service_tier"]
         if self._calls:
-            is_cut_short = finish_reason == "stop" and self._has_cut_call()
+            is_cut_short = finish_reason == "stop" and self._calls.has_cut_call
             finish_reason = "length" if is_cut_short else call_reason
         self._send({}, finish_reason)
         if self._tail:
             usage = chat_usage(usage_from_responses(response.get("usage")))
             self._out.append(Event({**self._frame, "choices": [], "usage": usage}))
         self._ended = True
-
-    def _has_cut_call(self) -> bool:
-        """Return whether a function call was sent that ends inside its arguments."""
-        return any(not call.custom and is_cut("".join(call.sent)) for call in self._calls)
 
 
 _HANDLERS: dict[str, Callable[[ResponsesToChat, Payload], None]] = {
