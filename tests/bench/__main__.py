@@ -2,7 +2,8 @@
 Measure the gateway: `python -m tests.bench [--quick] [--profile SCENARIO] [--out FILE]`.
 
 A table on stdout, the figures as JSON after it or in FILE. CPU time is of the gateway's whole
-process tree, Redis alongside; nginx and the bare upstream are measured in the same rounds.
+process tree, Redis alongside. nginx, the bare upstream, and the least that a gateway of the same packages
+does (`floor`) are measured in turns with it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.bench.stage import stage
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what the gateway costs.")
-    parser.add_argument("--quick", action="store_true", help="one round, under a minute")
+    parser.add_argument("--quick", action="store_true", help="few slices, about a minute")
     parser.add_argument(
         "--profile", choices=profiling.SCENARIOS, help="show where the time of one scenario goes instead"
     )

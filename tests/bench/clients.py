@@ -1,8 +1,9 @@
 """
 The bench's clients: `python -m tests.bench.clients` reads a `Load` as JSON and prints what it saw.
 
-A separate process, so that its cost is not counted. Connections are persistent, and every
-answer is checked: dropped events or an early end do not count as speed.
+Each further line of its input starts the load again. A separate process, so that its cost is not
+counted. Connections are persistent, and every answer is checked: dropped events or an early end
+do not count as speed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 import orjson  # noqa: E402
@@ -37,7 +39,8 @@ class Clients:
             f"Authorization: Bearer {load.key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode() + body
-        self.left = load.requests
+        self.sockets: list[socket.socket] = []
+        self.left = 0
         self.complete: list[float] = []  # seconds from request to last byte
         self.first: list[float] = []  # … to the first byte of the response's body
         self.lags: list[float] = []  # … from an event's departure to its arrival
@@ -45,8 +48,11 @@ class Clients:
         self.bad: list[str] = []
 
     def run(self) -> None:
+        """Send the requests of the load once."""
+        self.left, self.complete, self.first = self.load.requests, [], []
+        self.sockets = self.sockets or [self._connect() for _ in range(self.load.clients)]
         started = time.monotonic()
-        clients = [gevent.spawn(self._client) for _ in range(self.load.clients)]
+        clients = [gevent.spawn(self._client, sock) for sock in self.sockets]
         if self.load.window_seconds:
             self._watch()
         gevent.joinall(clients)
@@ -55,34 +61,36 @@ class Clients:
     def _watch(self) -> None:
         while self.open < self.load.clients and not self.bad:
             gevent.sleep(0.02)
-        self.lags, before, started = [], self.events, time.monotonic()
+        self.lags, started = [], time.monotonic()
         self._report("open")
-        gevent.sleep(self.load.window_seconds)
-        self._report("watched", events=self.events - before, seconds=time.monotonic() - started)
+        for _ in range(self.load.windows):
+            before = self.events
+            gevent.sleep(self.load.window_seconds)
+            self._report("window", events=self.events - before)
+        self._report("watched", lag=quantiles(self.lags), seconds=time.monotonic() - started)
 
-    def _report(self, moment: str, **more: float) -> None:
-        times = {
-            "whole": quantiles(self.complete),
-            "first": quantiles(self.first),
-            "lag": quantiles(self.lags),
-        }
-        report = {"moment": moment, **times, "bad": len(self.bad), "why": self.bad[:3], **more}
+    def _report(self, moment: str, **more: Any) -> None:
+        report = {"moment": moment, "bad": len(self.bad), "why": self.bad[:3], **more}
+        if moment == "done":
+            report |= {"whole": quantiles(self.complete), "first": quantiles(self.first)}
         print(orjson.dumps(report).decode(), flush=True)
 
-    def _client(self) -> None:
+    def _connect(self) -> socket.socket:
         sock = socket.create_connection(("127.0.0.1", self.load.port), 30)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(120)
-        with sock:
-            while self.left > 0:
-                self.left -= 1
-                try:
-                    if fault := self._send_request(sock):
-                        self.bad.append(fault)
-                        return
-                except OSError as error:
-                    self.bad.append(repr(error))
+        return sock
+
+    def _client(self, sock: socket.socket) -> None:
+        while self.left > 0:
+            self.left -= 1
+            try:
+                if fault := self._send_request(sock):
+                    self.bad.append(fault)
                     return
+            except OSError as error:
+                self.bad.append(repr(error))
+                return
 
     def _send_request(self, sock: socket.socket) -> str:
         """Send one request and read its response; return what is wrong with it, "" if nothing is."""
@@ -154,4 +162,7 @@ def quantiles(seconds: list[float]) -> dict[str, float] | None:
 
 
 if __name__ == "__main__":
-    Clients(Load(**orjson.loads(sys.stdin.buffer.read()))).run()
+    clients = Clients(Load(**orjson.loads(sys.stdin.buffer.readline())))
+    clients.run()
+    while sys.stdin.buffer.readline():
+        clients.run()

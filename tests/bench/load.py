@@ -6,7 +6,8 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import orjson
 
@@ -26,6 +27,7 @@ class Load:
     clients: int = 1
     requests: int = 1
     window_seconds: float = 0.0  # for paced streams: watch so long from when all are open
+    windows: int = 1  # … so often
 
 
 @dataclass
@@ -42,14 +44,31 @@ class SocketLoad:
 
 
 class Running:
-    """Running clients; `moments` are their progress reports."""
+    """
+    A process of clients that send their load inside this block, and again after each `start`.
+
+    Their connections persist.
+    """
 
     def __init__(self, load: Load) -> None:
+        self._line = orjson.dumps(asdict(load)) + b"\n"
         command = [sys.executable, "-m", "tests.bench.clients"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.__exit__(kind, error, trace)
+
+    def start(self) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(orjson.dumps(asdict(load)))
-        self._process.stdin.close()
+        self._process.stdin.write(self._line)
+        self._process.stdin.flush()
 
     def until(self, moment: str) -> dict[str, Any]:
         """Return what was seen at *moment*. Raises AssertionError for a response that is not whole."""
@@ -58,17 +77,11 @@ class Running:
             report: dict[str, Any] = orjson.loads(line)
             assert not report["bad"], report["why"]
             if report["moment"] == moment:
-                if moment == "done":
-                    self._end()
                 return report
         raise AssertionError(f"the clients ended with {self._process.wait()}, before they were {moment}")
 
-    def stop(self) -> None:
-        """Leave in the middle."""
-        self._process.kill()
-        self._end()
 
-    def _end(self) -> None:
-        self._process.wait(20)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+def run(load: Load) -> dict[str, Any]:
+    """Return what was seen of the complete *load*."""
+    with Running(load) as running:
+        return running.until("done")

@@ -26,15 +26,12 @@ SCENARIOS = {
 def profile(server: Server, scenario: str, seconds: int) -> str:
     """Return the functions in which *scenario* spends most, by themselves and with what they call."""
     requested, clients = SCENARIOS[scenario]
-    running = Running(
-        server.load(requested, clients=clients, requests=10**9, window_seconds=requested.pace_ms * 1.0)
-    )
-    time.sleep(5 if requested.pace_ms else 2)  # everything is open, every cache is warm
-    _stacks(server)
-    time.sleep(seconds)
-    stacks = _stacks(server)
-    running.stop()
-    return summary(stacks)
+    load = server.load(requested, clients=clients, requests=10**9, window_seconds=requested.pace_ms * 1.0)
+    with Running(load):
+        time.sleep(5 if requested.pace_ms else 2)  # everything is open, every cache is warm
+        _stacks(server)
+        time.sleep(seconds)
+        return summary(_stacks(server))
 
 
 def _stacks(server: Server) -> str:

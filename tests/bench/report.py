@@ -34,33 +34,27 @@ ROWS = (
     Row("p99 ms, small, 1 client", "small_1", "p99_ms"),
     Row("requests / s, 32 clients", "small_32", "per_second"),
 )
-SERVERS = {"w1": "gateway", "nginx": "nginx", "direct": "direct"}
-CPU = ("cpu_ms", "event_us", "more_us")  # figures that are also shown as multiples of nginx's
+SERVERS = {"w1": "gateway", "floor": "floor", "nginx": "nginx", "direct": "direct"}
+COMPARED = {"floor": "x floor", "nginx": "x nginx"}
+CPU = ("cpu_ms", "event_us", "more_us")  # figures that are also shown as multiples of these servers'
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    lines = [_line("", *SERVERS.values(), "x nginx", "target")]
+    lines = [_line("", *SERVERS.values(), *COMPARED.values(), "target")]
     for row in ROWS:
         values = {server: figures.get(f"{row.scenario} {server}", {}).get(row.figure) for server in SERVERS}
-        lines.append(_line(row.words, *map(_cell, values.values()), _cell(multiple(row, values)), row.target))
+        multiples = [multiple(row, values, server) for server in COMPARED]
+        lines.append(_line(row.words, *map(_cell, (*values.values(), *multiples)), row.target))
     for quantile in ("p50_ms", "p99_ms"):
         added = figures["small_1 w1"][quantile] - figures["small_1 direct"][quantile]
-        lines.append(_line(f"added {quantile[:3]} ms, small, 1 client", _cell(added), "", "", "", ""))
+        lines.append(_gateway_line(f"added {quantile[:3]} ms, small, 1 client", added))
+    memory, growth = figures["memory"], figures["growth"]["growth_percent"]
     lines += [
-        _line("requests / s, two workers", _cell(figures["small_32 w2"]["per_second"]), "", "", "", ""),
-        _line("idle worker MiB", _cell(figures["memory"]["idle_worker_mib"]), "", "", "", "75"),
-        _line(
-            "MiB per 1,000 open streams", _cell(figures["memory"]["mib_per_1000_streams"]), "", "", "", "60"
-        ),
-        _line(
-            "% more CPU in a pool of 1,000 accounts",
-            _cell(figures["growth"]["growth_percent"]),
-            "",
-            "",
-            "",
-            "5",
-        ),
-        _line("Redis round trips / request", _cell(figures["store"]["round_trips"]), "", "", "", "2"),
+        _gateway_line("requests / s, two workers", figures["small_32 w2"]["per_second"]),
+        _gateway_line("idle worker MiB", memory["idle_worker_mib"], "75"),
+        _gateway_line("MiB per 1,000 open streams", memory["mib_per_1000_streams"], "60"),
+        _gateway_line("% more CPU in a pool of 1,000 accounts", growth, "5"),
+        _gateway_line("Redis round trips / request", figures["store"]["round_trips"], "2"),
     ]
     for name, scripts in figures["store"].items():
         if name.startswith("script_us_"):
@@ -71,10 +65,12 @@ def table(figures: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def multiple(row: Row, values: Mapping[str, float | None]) -> float | None:
-    """Return the CPU time of the gateway as a multiple of nginx's in the same rounds, None for other rows."""
-    measured, floor = values["w1"], values["nginx"]
-    return measured / floor if row.figure in CPU and measured is not None and floor and floor > 0 else None
+def multiple(row: Row, values: Mapping[str, float | None], server: str) -> float | None:
+    """Return the CPU time of the gateway as a multiple of that of *server*, None for other rows."""
+    measured, compared = values["w1"], values[server]
+    if row.figure not in CPU or measured is None or not compared or compared <= 0:
+        return None
+    return measured / compared
 
 
 def _cell(value: float | None) -> str:
@@ -84,4 +80,9 @@ def _cell(value: float | None) -> str:
 
 
 def _line(words: str, *cells: str) -> str:
-    return f"{words:42}" + "".join(f"{cell:>10}" for cell in cells)
+    return f"{words:40}" + "".join(f"{cell:>9}" for cell in cells)
+
+
+def _gateway_line(words: str, value: float, target: str = "") -> str:
+    """Return a line of what is measured of the gateway alone."""
+    return _line(words, _cell(value), *[""] * (len(SERVERS) - 1 + len(COMPARED)), target)

@@ -9,6 +9,7 @@ together, since a pool lies on one node. And what a request leaves behind in Red
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from typing import Any
 
 from app.accounts.account import Account
@@ -56,11 +57,13 @@ def pools(gateway: Gateway, ports: list[int], upstream_port: int, number: int, c
     before = [cpu_seconds(pid) for pid in nodes]
     port = int(gateway.url.rpartition(":")[2])
     path, body, each = PATHS[SMALL.wire], SMALL.body(), count // LOADS
-    running = [
-        Running(Load(port, path, access[n % number], body, SMALL.wire, 1, CLIENTS // LOADS, each))
+    loads = [
+        Load(port, path, access[n % number], body, SMALL.wire, 1, CLIENTS // LOADS, each)
         for n in range(LOADS)
     ]
-    seconds = max(load.until("done")["seconds"] for load in running)
+    with ExitStack() as stack:
+        running = [stack.enter_context(Running(load)) for load in loads]
+        seconds = max(clients.until("done")["seconds"] for clients in running)
     spent = [(cpu_seconds(pid) - was) * 1000 / (each * LOADS) for pid, was in zip(nodes, before, strict=True)]
     print(
         f"{number} pools: {each * LOADS / seconds:6.0f} requests/s, Redis nodes "

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from app.accounts.account import Account
 from app.limits.limit_syntax import parse_limit
@@ -33,6 +33,11 @@ LIMITS = (
 ENTRIES_OF_EACH = 100  # other key
 # logs as in production; long timeouts for a shared machine
 ENVIRONMENT = {"POOLGATE_LOG_LEVEL": "info"}
+FLOOR_OPTIONS = (
+    *("-c", os.devnull),  # not the gateway's settings, which are in this folder
+    *("-k", "gevent", "--worker-connections", "4000", "--keep-alive", "75"),
+    *("--no-control-socket", "tests.bench.floor:app"),
+)
 PATHS = {CHAT: "/v1/chat/completions", "responses": "/v1/responses"}
 
 NGINX = shutil.which("nginx", path=":".join([*os.get_exec_path(), "/usr/sbin"])) or ""
@@ -146,13 +151,14 @@ class Stage:
 
     one: Server
     two: Server
+    floor: Server
     nginx: Server | None  # where it is installed
     direct: Server
     redis_pid: int
 
-    def everybody(self) -> list[Server]:
-        """Those whose rounds are interleaved."""
-        return [server for server in (self.direct, self.nginx, self.one) if server is not None]
+    def compared(self) -> list[Server]:
+        """Those that are measured in turns, in every scenario."""
+        return [server for server in (self.nginx, self.floor, self.one) if server is not None]
 
     def redis_seconds(self) -> float:
         return cpu_seconds(self.redis_pid)
@@ -180,8 +186,9 @@ def stage(**env: str) -> Iterator[Stage]:
         one, two = gateway(1), gateway(2)
         assert one.gateway is not None
         redis_pid = one.gateway.services.scripts.client.info("server")["process_id"]
+        floor = stack.enter_context(_floor(upstream_port, redis_url, log))
         nginx = stack.enter_context(_nginx(folder, upstream_port)) if NGINX else None
-        yield Stage(one, two, nginx, Server("direct", upstream_port, upstream.pid), redis_pid)
+        yield Stage(one, two, floor, nginx, Server("direct", upstream_port, upstream.pid), redis_pid)
 
 
 @contextmanager
@@ -196,8 +203,19 @@ def _nginx(folder: Path, upstream_port: int) -> Iterator[Server]:
 
 
 @contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+def _floor(upstream_port: int, redis_url: str, log: IO[bytes]) -> Iterator[Server]:
+    """The least that a gateway of these packages does, on the same Redis."""
+    port = free_port()
+    env = {"FLOOR_UPSTREAM": f"http://127.0.0.1:{upstream_port}", "FLOOR_REDIS": redis_url}
+    command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *FLOOR_OPTIONS]
+    with _process(command, stdout=log, stderr=log, env=os.environ | env) as process:
+        wait_for(port, "/")
+        yield Server("floor", port, process.pid)
+
+
+@contextmanager
+def _process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, cwd=ROOT, **({"stdout": subprocess.PIPE} | options)) as process:
         try:
             yield process
         finally:

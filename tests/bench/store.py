@@ -15,7 +15,7 @@ import orjson
 
 from app.accounts.kinds import SCRIPT_KINDS
 from app.stores.scripts import PARTS, source
-from tests.bench.load import Running
+from tests.bench.load import Running, run
 from tests.bench.stage import DemoRequest, Server
 
 SCRIPTS = {hashlib.sha1(source(name, kinds=SCRIPT_KINDS).encode()).hexdigest(): name for name in PARTS}
@@ -35,7 +35,7 @@ def figures(server: Server, accounts: tuple[int, ...], calls: int) -> dict[str, 
     measured: dict[str, Any] = {}
     for number in accounts:
         options = DemoRequest(stream=False, accounts=number)
-        Running(server.load(options, requests=2)).until("done")
+        run(server.load(options, requests=2))
         commands = _commands_of_one(server, client, replace(options))
         measured["round_trips"] = len(commands)
         called = [Called(SCRIPTS[words[1]], words) for words in commands if words[1] in SCRIPTS]
@@ -50,8 +50,7 @@ def _commands_of_one(server: Server, client: Any, options: DemoRequest) -> list[
     It is the second of two: the key of the first is known for ten seconds.
     """
     load, commands, settled = server.load(options, requests=2), [], 0
-    with client.monitor() as monitor:
-        running = Running(load)
+    with client.monitor() as monitor, Running(load) as running:
         for entry in monitor.listen():
             words = entry["command"].split(" ")
             if entry["client_type"] == "lua" or SCRIPTS.get(words[1]) in PERIODIC:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.bench import profiling, websocket
 from tests.bench.report import ROWS, Row, multiple, table
-from tests.bench.scenarios import TINY, everything
+from tests.bench.scenarios import TINY, everything, summary
 from tests.bench.stage import stage
 
 
@@ -29,13 +29,22 @@ def test_every_figure_is_there():
     assert sockets["events_per_second"] > 0
 
 
-def test_multiples_of_nginx():
-    """CPU time is also stated as a multiple of what nginx takes in the same rounds."""
+def test_multiples_of_nginx_and_of_the_floor():
+    """CPU time is also stated as a multiple of what the references take."""
     row = Row("CPU ms / request", "small_1", "cpu_ms")
+    values = {"w1": 0.8, "floor": 0.5, "nginx": 0.04, "direct": None}
 
-    assert multiple(row, {"w1": 0.8, "nginx": 0.04, "direct": None}) == pytest.approx(20)
-    assert multiple(row, {"w1": 0.8, "nginx": None, "direct": None}) is None  # it is not installed
-    assert multiple(row._replace(figure="p50_ms"), {"w1": 0.8, "nginx": 0.04, "direct": None}) is None
+    assert multiple(row, values, "nginx") == pytest.approx(20)
+    assert multiple(row, values, "floor") == pytest.approx(1.6)
+    assert multiple(row, values | {"nginx": None}, "nginx") is None  # it is not installed
+    assert multiple(row._replace(figure="p50_ms"), values, "nginx") is None
+
+
+def test_a_summary_of_slices():
+    """CPU time is that of the cheapest slice, since neighbours only add to it; latency is the median."""
+    slices = [{"cpu_ms": cpu, "p50_ms": cpu + 1} for cpu in (1.3, 1.1, 2.2)]
+
+    assert summary(slices) == {"cpu_ms": 1.1, "p50_ms": 2.3}
 
 
 def test_a_profile_ranks_functions_by_what_they_cost():
