@@ -21,7 +21,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from app.translation.requests.chat_tool_names import CLIENT_TOOLS
-from app.translation.requests.input_to_messages import added_tools
+from app.translation.requests.input_items import added_tools
 from app.translation.requests.parts import as_list
 
 # Fields of a body by which the upstream adds to the input what it has stored: earlier items, or files.

@@ -39,7 +39,7 @@ from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
 from app.stores.records.admission import AdmitRequest, Refusal, RefusalKind, Selection
 from app.stores.records.settlement import NO_OUTCOME, AttemptReport
-from app.translation.requests.field_support import AccountRequirements
+from app.translation.requests.account_requirements import AccountRequirements
 
 log = structlog.get_logger()
 

@@ -29,7 +29,7 @@ from app.relay.context import RequestContext
 from app.relay.images_attempt import ImagesAttempt
 from app.relay.passthrough import PassthroughAttempt, completed_response_event
 from app.relay.unstreamed_attempt import begin_model_attempt
-from app.translation.requests.field_support import AccountRequirements, account_requirements
+from app.translation.requests.account_requirements import AccountRequirements, account_requirements
 from app.translation.requests.images_to_responses import uncarried_field
 from app.translation.requests.upstream_request import upstream_body
 

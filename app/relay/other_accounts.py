@@ -10,7 +10,7 @@ from app.accounts.kinds import kind_of
 from app.errors import StoreUnavailable
 from app.relay.context import RequestContext
 from app.stores.records.accounts import AccountState
-from app.translation.requests.field_support import AccountRequirements
+from app.translation.requests.account_requirements import AccountRequirements
 
 FRESH_SECONDS = 5.0  # for how long the accounts of a pool are cached: many requests check at once
 MAX_POOLS = 100  # how many pools are cached

@@ -10,14 +10,7 @@ from typing import Any
 import pytest
 
 from app.accounts.kinds import KINDS
-from app.translation.requests.field_support import (
-    CHAT,
-    NEUTRAL,
-    RESPONSES,
-    TABLES,
-    Support,
-    support_for,
-)
+from app.translation.requests.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Support, support_for
 from tests.service.test_basic_chat import basic
 from tests.service.test_model_responses import events_of
 from tests.support.gateway import PoolOfTest

@@ -33,7 +33,7 @@ from app.translation.requests.carried_state import (
     encode_state,
 )
 from app.translation.requests.chat_tool_names import CUSTOM, LOCAL_SHELL, ChatToolNames
-from app.translation.requests.input_to_messages import added_tools
+from app.translation.requests.input_items import added_tools
 from app.translation.requests.parts import as_list
 
 Payload = dict[str, Any]

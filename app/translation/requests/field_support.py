@@ -14,17 +14,12 @@ https://platform.openai.com/docs/api-reference/responses/create
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from enum import Enum
-from functools import cache
 from typing import Any, NamedTuple
 
-from app.translation.requests.content_checks import needs_chat, needs_responses
 from app.translation.requests.dialects import DIALECTS, Dialect
-from app.translation.requests.input_to_messages import added_tools
-from app.translation.requests.parts import as_list
 from app.translation.requests.reasoning_and_format import REASONING_FIELDS, THINKING_SWITCHES, turns_off
-from app.translation.requests.tools import hosted_types, required_hosted_tools
 
 Body = dict[str, Any]
 ApiProtocol = str  # "chat" or "responses"
@@ -171,6 +166,7 @@ RESPONSES: dict[str, FieldSupport] = {
 
 TABLES: dict[ApiProtocol, dict[str, FieldSupport]] = {"chat": CHAT, "responses": RESPONSES}
 UNKNOWN = NO_COUNTERPART
+OTHER_PROTOCOL: dict[ApiProtocol, ApiProtocol] = {"chat": "responses", "responses": "chat"}
 
 # Values without effect, so that dropping the field changes nothing.
 NEUTRAL: dict[str, Any] = {
@@ -273,80 +269,3 @@ def _loses_value(protocol: ApiProtocol, field: str, value: Any, handling: Suppor
 def is_nameable(name: str) -> bool:
     """Return whether *name*, of a field or of a key inside one, can be listed in a header."""
     return name.isascii() and name.replace(".", "_").isidentifier() and len(name) <= 64
-
-
-def native_only_field(
-    client_protocol: ApiProtocol, body: Body, dialect: Dialect, protocols: Collection[str]
-) -> str | None:
-    """Return the first field of *body* that needs native support and does not have it, else None."""
-    speaks = client_protocol in protocols
-    known, unknown = _SUPPORT[client_protocol, dialect, speaks]
-    watched, is_unknown_native = _watched(client_protocol, dialect, speaks=speaks), unknown is NATIVE
-    for field, value in body.items():
-        if field not in watched and (field in known or not is_unknown_native):
-            continue
-        if not has_effect(field, value):
-            continue
-        if field == "audio" and not _requests_audio(body):
-            continue
-        content_check = None if speaks else _CONTENT_CHECKS[client_protocol].get(field)
-        if known.get(field, unknown) is NATIVE or (content_check is not None and content_check(value)):
-            return field
-    if not speaks and client_protocol == "responses":
-        return required_hosted_tools(body.get("tool_choice"), _all_tools(body))
-    return None
-
-
-@cache
-def _watched(client_protocol: ApiProtocol, dialect: Dialect, *, speaks: bool) -> frozenset[str]:
-    """Return the fields that may need native support: always, or if translated, for some contents."""
-    known, _ = _SUPPORT[client_protocol, dialect, speaks]
-    native = [field for field, support in known.items() if support is NATIVE]
-    return frozenset(native if speaks else [*native, *_CONTENT_CHECKS[client_protocol]])
-
-
-def _requests_audio(body: Body) -> bool:
-    """Return whether *body* requests audio output; otherwise the field `audio` has no effect."""
-    return "audio" in as_list(body.get("modalities"))
-
-
-class AccountRequirements(NamedTuple):
-    """The accounts that can serve a request. `field` is the reason; None if any account can."""
-
-    field: str | None = None
-    protocol: ApiProtocol | None = None  # only accounts with this protocol
-    ineligible_kinds: tuple[str, ...] = ()
-    unlisted_kinds: tuple[str, ...] = ()  # kinds whose accounts have the model although they do not list it
-    is_preference: bool = False  # if no account has the protocol, others serve the request
-
-
-def account_requirements(
-    client_protocol: ApiProtocol, body: Body, restricted_kinds: tuple[str, ...]
-) -> AccountRequirements:
-    """Return which accounts support all of *body*; *restricted_kinds* have the dialect of ChatGPT."""
-    other = (OTHER_PROTOCOL[client_protocol],)
-    translated = native_only_field(client_protocol, body, Dialect.COMPATIBLE, other)
-    chatgpt = native_only_field(client_protocol, body, Dialect.CHATGPT, ("responses",))
-    prefers = translated is None and client_protocol == "responses" and bool(hosted_tools(body))
-    return AccountRequirements(
-        translated or chatgpt,
-        client_protocol if translated or prefers else None,
-        restricted_kinds if chatgpt else (),
-        is_preference=prefers,
-    )
-
-
-def hosted_tools(body: Body) -> list[str]:
-    """Return the types of tools in the Responses request *body* that only a Responses upstream runs."""
-    return hosted_types(_all_tools(body))
-
-
-def _all_tools(body: Body) -> list[Any]:
-    return [*as_list(body.get("tools")), *added_tools(as_list(body.get("input")))]
-
-
-OTHER_PROTOCOL: dict[ApiProtocol, ApiProtocol] = {"chat": "responses", "responses": "chat"}
-_CONTENT_CHECKS: dict[ApiProtocol, dict[str, Callable[[Any], bool]]] = {
-    "chat": {"messages": needs_chat},
-    "responses": {"input": needs_responses},
-}

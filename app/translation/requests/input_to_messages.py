@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.errors import InvalidRequest
 from app.openai_types.chat import CalledFunction, ChatMessage, ChatPart, ChatToolCall, CustomCall
 from app.translation.requests.carried_state import ReasoningKey, decode_state, is_carried
 from app.translation.requests.chat_tool_names import (
@@ -29,7 +28,9 @@ from app.translation.requests.chat_tool_names import (
     short_id,
 )
 from app.translation.requests.function_calls import action_arguments, input_arguments
+from app.translation.requests.input_items import TOOL_LISTS
 from app.translation.requests.parts import as_list, chat_part, fits_chat_part, invalid, text_of
+from app.translation.requests.reasoning_details import add_details
 
 Item = dict[str, Any]
 
@@ -43,11 +44,9 @@ SKIPPED_TYPES = (
     "tool_search_call",
     "configuration_update",
 )
-TOOL_LISTS = ("additional_tools", "tool_search_output")  # their tools are added to the request's
 OTHER_TYPES = (*SKIPPED_TYPES, *TOOL_LISTS, "reasoning")
 INSTRUCTING_ROLES = ("system", "developer")
 MESSAGE_ROLES = ("user", "assistant", *INSTRUCTING_ROLES)
-MAX_OPEN_DETAILS = 64  # details of reasoning that later pieces may continue
 NO_ARGUMENTS = "{}"  # servers parse the arguments, which clients may leave empty
 
 
@@ -151,11 +150,11 @@ class _Writer:
     def _add_late_details(self, details: list[Any]) -> None:
         turns = (turn for turn in reversed(self._turns) if turn.message["role"] == "assistant")
         if (turn := next(turns, None)) is not None:
-            _add_details(turn.message, details)
+            add_details(turn.message, details)
 
     def _add_reasoning(self) -> None:
         if self._details:
-            _add_details(self._turns[-1].message, self._details)
+            add_details(self._turns[-1].message, self._details)
             self._details = []
         if self._reasoning and self._reasoning_key:
             message = self._turns[-1].message
@@ -217,33 +216,6 @@ class _Writer:
         else:
             turn.outputs.append(message)
         turn.parts += parts
-
-
-def _add_details(message: ChatMessage, details: list[Any]) -> None:
-    """Add *details*; a piece of text or a signature continues the detail with its type and index."""
-    known: list[Any] = message.setdefault("reasoning_details", [])
-    for detail in details:
-        place = _place(detail)
-        for position in range(len(known) - 1, max(-1, len(known) - MAX_OPEN_DETAILS), -1):
-            if place is not None and place == _place(known[position]):
-                known[position] = _joined(known[position], detail)
-                break
-        else:
-            known.append(detail)
-
-
-def _place(detail: Any) -> tuple[Any, Any] | None:
-    return (detail.get("type"), detail.get("index")) if isinstance(detail, dict) else None
-
-
-def _joined(before: Item, more: Item) -> Item:
-    out = {**before}
-    for key, value in more.items():
-        if key in ("text", "summary", "data") and isinstance(value, str):
-            out[key] = str(before.get(key) or "") + value
-        elif value is not None:
-            out[key] = value
-    return out
 
 
 def _complete_reasoning(messages: list[ChatMessage]) -> None:
@@ -334,22 +306,3 @@ def _message_fits(role: Any, parts: list[Any]) -> bool:
             for part in parts
         )
     return role in INSTRUCTING_ROLES and all(text_of(part) is not None for part in parts)
-
-
-def added_tools(items: list[Any]) -> list[Any]:
-    """Return the tools that items of the input add to those of the request."""
-    return [
-        tool
-        for item in items
-        if isinstance(item, dict) and item.get("type") in TOOL_LISTS
-        for tool in as_list(item.get("tools"))
-    ]
-
-
-def input_items(value: Any) -> list[Any]:
-    """Return a request's `input` as items; a string becomes a user message."""
-    if isinstance(value, str):
-        return [{"role": "user", "content": [{"type": "input_text", "text": value}]}]
-    if not isinstance(value, list):
-        raise InvalidRequest("'input' must be a string or an array", param="input")
-    return value

@@ -15,7 +15,8 @@ from typing import Any
 
 from app.translation.requests.carried_state import is_carried
 from app.translation.requests.chat_tool_names import is_client_tool, walk
-from app.translation.requests.input_to_messages import SKIPPED_TYPES, added_tools
+from app.translation.requests.input_items import added_tools
+from app.translation.requests.input_to_messages import SKIPPED_TYPES
 from app.translation.requests.parts import ECHOED_TYPES, TEXT_TYPES, as_list
 from app.translation.requests.reasoning_and_format import SCHEMA_FIELDS
 from app.translation.requests.tools import CUSTOM_FIELDS, FUNCTION_FIELDS, hosted_types

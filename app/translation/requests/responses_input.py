@@ -18,7 +18,7 @@ import orjson
 from app.errors import InvalidRequest
 from app.openai_types.responses import ContentPart, ResponsesItem
 from app.translation.requests.chat_tool_names import MAX_ID_CHARS, short_id
-from app.translation.requests.input_to_messages import input_items
+from app.translation.requests.input_items import input_items
 from app.translation.requests.lost_details import lost_in_responses
 from app.translation.requests.messages_to_input import input_from_messages, shown_parts
 from app.translation.requests.parts import ECHOED_TYPES, TEXT_TYPES, as_list, invalid, output_text, text_of

@@ -17,7 +17,8 @@ from typing import Any, cast
 
 from app.openai_types.chat import ChatMessage, ChatRequest, ChatTool
 from app.translation.requests.chat_tool_names import ChatToolNames
-from app.translation.requests.input_to_messages import added_tools, input_items, messages_from_input
+from app.translation.requests.input_items import added_tools, input_items
+from app.translation.requests.input_to_messages import messages_from_input
 from app.translation.requests.reasoning_and_format import SHARED_FIELDS, response_format, without_nulls
 from app.translation.requests.tools import nested_choice, nested_tools
 

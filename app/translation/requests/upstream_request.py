@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from app.errors import InvalidRequest
+from app.translation.requests.account_requirements import native_only_field
 from app.translation.requests.carried_state import is_carried
 from app.translation.requests.chat_aliases import in_form_of_chat, translate_aliases
 from app.translation.requests.chat_to_responses import chat_to_responses
@@ -19,7 +20,6 @@ from app.translation.requests.field_support import (
     ApiProtocol,
     ignored_fields,
     is_nameable,
-    native_only_field,
     support_table,
 )
 from app.translation.requests.foreign_fields import OWN_KEY, without_foreign_fields

@@ -31,7 +31,7 @@ from app.stores.calendar import Calendar
 from app.stores.records.admission import AccountsRefusal, AdmitRequest, Refusal, RefusalKind, Selection
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.settlement import AttemptReport, Outcome
-from app.translation.requests.field_support import AccountRequirements
+from app.translation.requests.account_requirements import AccountRequirements
 from tests.support.metrics import sample
 from tests.support.relay import make_request
 

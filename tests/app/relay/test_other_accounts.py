@@ -11,7 +11,7 @@ from app.accounts.account import Account
 from app.errors import StoreUnavailable
 from app.relay.other_accounts import FRESH_SECONDS, OtherAccounts
 from app.stores.records.api_keys import ApiKey
-from app.translation.requests.field_support import AccountRequirements
+from app.translation.requests.account_requirements import AccountRequirements
 from tests.support.relay import make_request
 
 SERVES = Account("b", "b", "compatible", "http://x/v1", protocols=("chat",), models=("m",))

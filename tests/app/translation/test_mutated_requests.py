@@ -14,7 +14,7 @@ from app.accounts.kinds import KINDS
 from app.errors import GatewayError
 from app.relay.affinity import affinity_of, ownership_of
 from app.streaming.lenient_json import without_surrogates
-from app.translation.requests.field_support import account_requirements
+from app.translation.requests.account_requirements import account_requirements
 from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 from schemas.bifrost_chat import BIFROST_CHAT_REQUEST

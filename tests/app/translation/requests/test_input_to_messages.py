@@ -9,13 +9,8 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.translation.requests.carried_state import encode_state
-from app.translation.requests.input_to_messages import (
-    SKIPPED_TYPES,
-    added_tools,
-    fits_chat,
-    input_items,
-    messages_from_input,
-)
+from app.translation.requests.input_items import added_tools, input_items
+from app.translation.requests.input_to_messages import SKIPPED_TYPES, fits_chat, messages_from_input
 
 CALL = {
     "type": "function_call",
