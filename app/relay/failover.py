@@ -138,7 +138,8 @@ class Failover:
         again = len(self._record.attempts) > 1
         while not self._budget.take(key, target, again=again):
             wait = PERMIT_POLL_SECONDS * self._timing.random.uniform(0.5, 1.5)
-            if not self._budget.has_open_retry(target) or not self._take_wait(wait):
+            may_wait = self._budget.has_open_retry(target) and not self._progress.fallbacks_left
+            if not (may_wait and self._take_wait(wait)):
                 raise self._failed or NoAccounts("Too many requests of this pool are being retried already")
             yield from self._pause(wait)
 
@@ -217,8 +218,10 @@ class Failover:
         max_accounts = self._policy.max_accounts
         if max_accounts is not None and len(set(self._accounts.tried)) >= max_accounts:
             raise failed
+        goes_on_elsewhere = action is not Action.RESTART and self._progress.has_other_model
+        self._record.may_be_repeated = goes_on_elsewhere and self._accounts.may_be_tried_again
         while True:
-            reply = self._report(selection, failed)
+            reply = self._report(selection, failed, may_repeat=not goes_on_elsewhere)
             if isinstance(reply, Refusal) and reply.limit is not None:
                 raise not_retried(failed, reply)
             wait = self._wait_after(reply, selection)
@@ -255,13 +258,16 @@ class Failover:
         """Return whether the request may not wait as long as *error* demands."""
         return (error.retry_after_seconds or 0.0) > MAX_WAIT_SECONDS - self._progress.waited_seconds
 
-    def _report(self, selection: Selection, failed: UpstreamError) -> Selection | Refusal:
+    def _report(
+        self, selection: Selection, failed: UpstreamError, *, may_repeat: bool
+    ) -> Selection | Refusal:
+        """Report the outcome; *may_repeat*: an account that has failed is selected if there is no other."""
         report = AttemptReport(
             selection.attempt,
             self._record.outcome,
             self._record.charge,
             self._accounts.tried,
-            self._accounts.excluded,
+            self._accounts.excluded if may_repeat else self._accounts.tried,
             may_wait=self._busy_seconds_left() > 0,
         )
         try:
@@ -279,7 +285,8 @@ class Failover:
             pause = max(BUSY_POLL_SECONDS, min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS))
             return min(left, pause * self._timing.random.uniform(0.5, 1.5))
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
-        if not (self._accounts.may_be_tried_again and wait_ms):
+        is_other_model_first = self._progress.has_other_model
+        if is_other_model_first or not (self._accounts.may_be_tried_again and wait_ms):
             return None
         # The account is available again then; the jitter spreads the requests that wait for it
         wait = wait_ms / 1000
