@@ -27,7 +27,12 @@ def operations(services: Services, actor: Actor) -> AdminOperations:
     """Return the changes that *actor* may make, each recorded under that actor's name."""
     audit = AuditTrail(services.audit, actor, services.pools)
     accounts = AccountOperations(
-        audit, services.accounts, services.settings, services.upstream.lister, services.upstream.checker
+        audit,
+        services.accounts,
+        services.settings,
+        services.upstream.lister,
+        services.upstream.checker,
+        services.routes,
     )
     models = ModelStores(services.accounts, services.routes, services.prices)
     sign_in_stores = SignInStores(services.accounts, services.credentials, services.sign_in_flows)

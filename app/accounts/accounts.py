@@ -248,8 +248,8 @@ class AccountRepository:
         bound = self._store.remove(pool, account_id, although_bound=although_bound)
         if bound:
             raise InvalidRequest(
-                f"Account '{name}' stays, keys are bound to it: {_listed(bound)}. "
-                "Forcing it would leave them without it",
+                f"Account '{name}' stays, keys are restricted to it: {_listed(bound)}. Give them other "
+                "accounts, or remove it nevertheless with `force` (commands: --force)",
                 param="name",
             )
 

@@ -10,7 +10,7 @@ import click
 from app.accounts.account import Account
 from app.cli import complete
 from app.cli.account_add import add_group, show_first_listing
-from app.cli.account_settings import CHANGEABLE, REMOVING_OPTIONS, Removals, with_proxy
+from app.cli.account_settings import CHANGEABLE, REMOVING_OPTIONS, Removals, base_url_refusal, with_proxy
 from app.cli.clock import until, utc_option
 from app.cli.command import Group, LazyCommand, example
 from app.cli.listing import listing, show_table
@@ -91,7 +91,7 @@ def _row(account: Account, now: float) -> tuple[object, ...]:
 
 def _state(account: Account, now: float) -> Wording:
     view = AccountView(account, now)
-    return until(state_label(account.state), view.until, f" ({view.reason})" if view.reason else "")
+    return until(state_label(view.state), view.until, f" ({view.reason})" if view.reason else "")
 
 
 def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -125,6 +125,7 @@ def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
 @names_option("--models", "Models it may serve.")
 @click.option("--all-models", is_flag=True, help="Allow every model.")
 @changeable_options
+@base_url_refusal
 @in_pool
 @with_store
 def set_account(
@@ -237,7 +238,8 @@ def remove_accounts(
 ) -> None:
     """Remove one or more accounts and their credentials. Requests in progress continue."""
     for name in names:
-        services.accounts.find_without_credential(pool, name)
+        for warning in operations(services).accounts.find_removal_warnings(pool, name):
+            click.echo(f"Warning: account '{name}': {warning}.", err=True)
     credentials = "its credential" if len(names) == 1 else "their credentials"
     confirm(f"Remove {listed('account', names)} and {credentials} from pool '{pool}'?", yes)
 

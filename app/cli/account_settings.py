@@ -109,6 +109,18 @@ def _or_default(_context: click.Context, _option: click.Parameter, text: str | N
     return "" if text == DEFAULT else text
 
 
+def _refuse_base_url(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
+    """Explain why there is no such setting, since accounts are added with one."""
+    if url is not None:
+        raise click.UsageError(
+            "The base URL of an account cannot be changed, because its credential must not reach another "
+            "server: remove the account, then add it again with the other URL"
+        )
+
+
+# of commands that change an account
+base_url_refusal = click.option("--base-url", hidden=True, expose_value=False, callback=_refuse_base_url)
+
 REQUEST_OPTIONS: list[Decorator] = [
     click.option(
         "--header",

@@ -32,6 +32,7 @@ COLOURS = {
     "disabled": "bright_black",
     "expired": "bright_black",
     "paused": "bright_black",
+    "not used yet": "bright_black",
 }
 
 Row = Sequence[object]

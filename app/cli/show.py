@@ -139,7 +139,7 @@ def show_account(services: Services, as_json: bool, pool: str, name: str) -> Non
 def _state_facts(view: AccountView) -> Iterator[Pair]:
     account = view.account
     yield "Account", f"{account.name}, {account.kind}"
-    yield "State", until(state_label(account.state), view.until, f" ({view.reason})" if view.reason else "")
+    yield "State", until(state_label(view.state), view.until, f" ({view.reason})" if view.reason else "")
     yield "In flight", f"{count(account.in_flight)} of {count(account.cap)}"
     failed = f"{count(account.failed_attempts)} failed, {count(account.rescues)} rescued by another account"
     yield "Attempts", f"{count(account.attempts)}, {failed}"

@@ -17,7 +17,7 @@ from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
 from app.config import Settings
 from app.formatting import count, counted
 from app.operations.diagnostic import Diagnostic, Level
-from app.presentation.accounts import state_label
+from app.presentation.accounts import shown_state, state_label
 from app.stores.health import HealthRepository
 from app.stores.records.webhooks import AlertKind
 from app.wiring import Services
@@ -89,7 +89,7 @@ def _pool_status(services: Services, pool: str) -> PoolStatus:
     health = HealthRepository(services.scripts)
     now = health.now()
     open_requests, waiting = health.count_requests(pool)
-    accounts = Counter(state_label(account.state) for account in services.accounts.snapshot(pool))
+    accounts = Counter(state_label(shown_state(account)) for account in services.accounts.all(pool))
     api_keys = Counter(state_label(key.state_at(now)) for key in services.api_keys.all(pool))
     kinds = [kind for kind in AlertKind if kind is not AlertKind.STORE]
     alerts = [alert.text for alert in services.alerting.conditions.current(pool, kinds) if alert.begins]

@@ -19,8 +19,8 @@ from app.cli.listing import fitted, terminal_width
 from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, amount, show_json, store_failure
 from app.errors import StoreUnavailable
-from app.formatting import count, moment
-from app.presentation.accounts import state_label
+from app.formatting import count, counted, moment
+from app.presentation.accounts import shown_state, state_label
 from app.presentation.names import Names
 from app.stores.health import HealthRepository
 from app.stores.records.ledger import LedgerEntry
@@ -126,8 +126,8 @@ def read_snapshot(services: Services, pool: str) -> LoadSnapshot:
     for entry in entries:
         total.add(entry)
     loads = {noun: _loads(entries, noun, names) for noun in GROUPS}
-    accounts = services.accounts.snapshot(pool)
-    in_flight = {one.name: (one.in_flight, one.cap, state_label(one.state)) for one in accounts}
+    accounts = services.accounts.all(pool)
+    in_flight = {one.name: (one.in_flight, one.cap, state_label(shown_state(one))) for one in accounts}
     refused = Counter(_refused_since(services, pool, since_ms / 1000))
     return LoadSnapshot(pool, now, open_requests, waiting, total, loads, in_flight, refused)
 
@@ -155,7 +155,7 @@ def lines(snapshot: LoadSnapshot) -> Iterator[str]:
     at = moment(snapshot.now, current_zone())
     waiting = f"{count(snapshot.open_requests)} open, {count(snapshot.waiting_requests)} waiting"
     yield f"Pool {snapshot.pool}, {at}: {waiting}"
-    ended = f"{count(total.requests)} requests, {count(total.failed)} failed"
+    ended = f"{counted(total.requests, 'request')}, {count(total.failed)} failed"
     rates = (total.input_tokens / SPAN_SECONDS, total.output_tokens / SPAN_SECONDS)
     tokens = f"{rates[0]:,.1f} tokens/s in, {rates[1]:,.1f} out"
     refused = ", ".join(f"{count(number)} {code}" for code, number in snapshot.refused.items()) or "none"

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.job_results import SHOWS_NO_ANSWER
+from app.accounts.model_routes import PoolRoutes
 from app.accounts.new_account import changed_account, checked_credential, new_account
 from app.accounts.oauth_tokens import Tokens
 from app.accounts.own_proxy import proxy_of
@@ -19,6 +20,7 @@ from app.limits.own_fields import check_model_names, check_own_fields
 from app.operations.account_check import SECONDS, AccountCheck, AccountChecker, knows_model
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.first_listing import AccountLister, FirstListing
+from app.operations.unlisted_models import some_names
 from app.stores.records.accounts import AccountState
 from schemas.bounds import name_error
 
@@ -42,12 +44,14 @@ class AccountOperations(AuditedOperations):
         settings: Settings,
         lister: AccountLister,
         checker: AccountChecker,
+        routes: PoolRoutes,
     ) -> None:
         super().__init__(audit)
         self._accounts = accounts
         self._settings = settings
         self._lister = lister
         self._checker = checker
+        self._routes = routes
 
     def add(
         self, pool: str, fields: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
@@ -183,6 +187,16 @@ class AccountOperations(AuditedOperations):
             change.before = audited_fields(before)
             change.extra = {"forced": True} if although_bound else {}
             self._accounts.remove(pool, name, although_bound=although_bound)
+
+    def find_removal_warnings(self, pool: str, name: str) -> list[str]:
+        """Return sentences about what the removal of the account *name* leaves behind."""
+        account_id = self._accounts.find_without_credential(pool, name).id
+        routes = [f"'{route}'" for route in self._routes.current(pool).naming(account_id)]
+        if not routes:
+            return []
+        subject = "the model route" if len(routes) == 1 else "the model routes"
+        verb = "names" if len(routes) == 1 else "name"
+        return [f"{subject} {some_names(routes)} {verb} it, and will use it no longer"]
 
     def _change_state(
         self, action: str, pool: str, name: str, apply: Callable[[str, str], object]

@@ -112,8 +112,9 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
     if 0 < account.expires_at < now and account.state != AccountState.CREDENTIAL_DEAD:
         yield _wrong("its sign-in has expired and was not renewed", "start a worker: python -m workers")
     if record.is_readable:
-        yield from _check_failures(record)
-        yield from _check_jobs(record)
+        failing = [] if _has_never_answered(record) else list(_check_failures(account))
+        yield from failing
+        yield from _check_jobs(record, is_reported=bool(failing))
 
 
 def _check_certificates(account: Account, now: float) -> Iterator[Diagnostic]:
@@ -154,18 +155,25 @@ def _describe_state(account: Account) -> Diagnostic:
     return _note(f"{account.state}{reason}", "it comes back automatically", until)
 
 
-def _check_failures(record: StoredAccount) -> Iterator[Diagnostic]:
+def _has_never_answered(record: StoredAccount) -> bool:
+    """Return whether its server has answered neither a request nor the latest query for its models."""
+    return record.is_unreachable and not record.account.has_answered
+
+
+def _check_failures(account: Account) -> Iterator[Diagnostic]:
     """Yield a finding for an account that fails but stays in use, because too few others could replace it."""
-    if record.account.stays_in_use:
+    if account.stays_in_use:
         what = "its latest attempts failed; it stays in use because too few others could take its place"
         yield _note(what, "poolgate account test NAME")
-    elif failure := record.account.persistent_failure:
-        remedy = "poolgate account test NAME; where its base URL or protocols are wrong, add it again"
-        detail = f"{record.account.failures_in_a_row} times in a row"
+    elif failure := account.persistent_failure:
+        remedy = "poolgate account test NAME; if its base URL or protocols are wrong, remove it, then add it "
+        remedy += "again: poolgate account remove NAME"
+        detail = f"{account.failures_in_a_row} times in a row"
         yield _note(f"its latest attempts failed ({failure_label(failure)})", remedy, detail)
 
 
-def _check_jobs(record: StoredAccount) -> Iterator[Diagnostic]:
+def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnostic]:
+    """Yield the failures of jobs; not that its server is unreachable if that *is_reported* already."""
     if record.account.state in (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD):
         return
     account = record.account
@@ -173,8 +181,12 @@ def _check_jobs(record: StoredAccount) -> Iterator[Diagnostic]:
         job = name.removeprefix("look_")
         if job == name or (result := record.job_result(job)).ok:
             continue
-        if job == "models" and record.is_unreachable and not account.has_answered:
-            yield _wrong(f"it has never answered ({result.code})", "poolgate account test NAME")
+        if job == "models" and _has_never_answered(record):
+            remedy = "poolgate account test NAME; if its base URL is wrong, remove it, then add it again: "
+            remedy += "poolgate account remove NAME"
+            yield _wrong(f"it has never answered ({result.code})", remedy)
+        elif is_reported and result.code in UNREACHABLE:
+            continue
         elif job == "models" and result.is_credential_refused and not account.has_answered:
             code = "" if result.code == FAILED else f" ({result.code})"
             what = f"its server refuses the credential{code}, and it has never answered a request"

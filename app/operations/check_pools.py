@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
+from shlex import quote
 from weakref import WeakKeyDictionary
 
 from app.accounts.account import Account, demo_serves
@@ -143,7 +144,7 @@ def _check_routes(pool: str, routes: RouteTable, known: Collection[str]) -> Iter
     for route in (*routes.exact.values(), *routes.patterns):
         if not route.accounts() <= set(known):
             what = f"the model route '{route.name}' names removed accounts or empty groups"
-            remedy = f"poolgate model set NAME{pool_option(pool)}, with other accounts"
+            remedy = f"poolgate model set {quote(route.name)}{pool_option(pool)}, with other accounts"
             yield Diagnostic(Level.NOTE, pool, what, remedy)
 
 

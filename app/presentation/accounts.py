@@ -96,7 +96,7 @@ class AccountView:
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
         if self.account.unproven:
-            return f"its test failed ({failure_label(self.account.unproven)}): last until it answers"
+            return f"failed its test ({failure_label(self.account.unproven)}), so others are tried first"
         if self.account.stays_in_use:
             return f"{self.account.suspicions} failures in a row, too few others to replace it"
         if not (failure := self.account.persistent_failure):

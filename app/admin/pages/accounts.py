@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -282,13 +283,14 @@ def _return_to_page(name: str, message: str) -> Any:
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
     """Remove an account, after a confirmation."""
-    services().accounts.find_without_credential(g.pool, name)
+    warnings = operations().accounts.find_removal_warnings(g.pool, name)
+    change = replace(REMOVE, text=" ".join((REMOVE.text, *(f"Note: {warning}." for warning in warnings))))
 
     def operation(form: Form) -> None:
         operations().accounts.remove(g.pool, name, although_bound=bool(form["force"]))
 
     back, then = url_for("accounts.detail", name=name), url_for("accounts.show")
-    return confirm(REMOVE, name, operation, back=back, then=then)
+    return confirm(change, name, operation, back=back, then=then)
 
 
 @bp.route("/<name>/test", methods=["GET", "POST"])

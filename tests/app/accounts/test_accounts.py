@@ -257,7 +257,7 @@ class TestRemove:
         api_keys.create(POOL, "free")
         api_keys.create(POOL, "elsewhere", accounts=(other.id,))
 
-        with pytest.raises(InvalidRequest, match="bound to it: 'ann', 'zoe'"):
+        with pytest.raises(InvalidRequest, match="restricted to it: 'ann', 'zoe'"):
             accounts.remove(POOL, "a")
 
         assert accounts.find(POOL, "a") == bound

@@ -223,7 +223,7 @@ class TestList:
             "IN FLIGHT  CAP  WEIGHT  GROUP  ATTEMPTS  FAILED  RESCUED  WEBSOCKET  MODELS  BASE URL",
             "a            openai  paused (paused by an operator)  "
             "        0  100       1      0         0       0        0  off        gpt-5   https://api.openai.com/v1",
-            "longer-name  openai  active                          "
+            "longer-name  openai  not used yet                    "
             "        0    5       1      0         0       0        0  off        all     https://api.openai.com/v1",
         ]
 
@@ -250,7 +250,7 @@ class TestList:
         redis_client.hset(f"pg:{{default}}:a:{account.id}", mapping=streak)
 
         assert (
-            "active (5 failures in a row, 404 or 405: its server does not have the endpoint)"
+            "no answer yet (5 failures in a row, 404 or 405: its server does not have the endpoint)"
             in poolgate("account list").stdout
         )
 
@@ -319,6 +319,16 @@ def test_forget_refused(poolgate, services):
 
 
 class TestSet:
+    def test_its_base_url(self, poolgate):
+        """It stays, and the error names what to do."""
+        add(poolgate)
+
+        refused = poolgate("account set main --base-url http://127.0.0.1:1/v1")
+
+        assert refused.exit_code == 2
+        assert "remove the account, then add it again with the other URL" in refused.stderr
+        assert "--base-url" not in poolgate("account set --help").stdout
+
     def test_holds_at_once(self, poolgate, services):
         """What is not named stays, its credential too."""
         add(poolgate, "main", "--weight", "3", "--models", "gpt-5")
@@ -387,6 +397,17 @@ class TestRemove:
 
         assert json.loads(poolgate("account remove main --json").stdout) == {"name": "main", "deleted": True}
 
+    def test_model_routes_that_name_it(self, poolgate):
+        add(poolgate)
+        for route in ("fast", "slow"):
+            poolgate(f"model set {route} --to gpt-5@main")
+
+        removed = poolgate("account remove main")
+
+        names = "the model routes 'fast', 'slow' name it, and will use it no longer"
+        assert removed.stderr == f"Warning: account 'main': {names}.\n"
+        assert removed.stdout == "Removed account 'main' from pool 'default'.\n"
+
     def test_bound_keys(self, poolgate, services):
         """It stays, and the keys are named, until it is forced."""
         add(poolgate)
@@ -395,7 +416,10 @@ class TestRemove:
         refused = poolgate("account remove main")
 
         assert refused.exit_code == 1
-        assert refused.stderr.startswith("Error: Account 'main' stays, keys are bound to it: 'ann'")
+        assert refused.stderr == (
+            "Error: Account 'main' stays, keys are restricted to it: 'ann'. Give them other accounts, "
+            "or remove it nevertheless with `force` (commands: --force)\n"
+        )
         assert [account.name for account in services.accounts.all("default")] == ["main"]
         assert poolgate("account remove main --force").exit_code == 0
         assert services.accounts.all("default") == []

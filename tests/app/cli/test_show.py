@@ -85,7 +85,7 @@ class TestAccount:
         result = poolgate("account show main")
 
         shown = lines(result.stdout)
-        assert (shown["Account"], shown["State"]) == ("main, openai", "active")
+        assert (shown["Account"], shown["State"]) == ("main, openai", "not used yet")
         assert (shown["In flight"], shown["Weight, group"]) == ("0 of 100", "3, 0")
         assert shown["Headers"] == "X-Tenant: lab, X-Token (secret)"
         assert "Response timeout" not in shown

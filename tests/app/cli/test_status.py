@@ -40,7 +40,7 @@ def test_well(poolgate: Run, main: Account, redis_client: object, tmp_path: Path
     assert result.exit_code == 0, result.output
     assert "none runs on this machine: start one: poolgate up; those of other machines may" in result.stdout
     for line in (
-        "  accounts  1: 1 active",
+        "  accounts  1: 1 not used yet",
         "  keys      1: 1 active",
         "  requests  2 open, 1 waiting",
         "  alerts    none",
@@ -71,7 +71,7 @@ def test_the_running_gateway(poolgate: Run, main: Account, tmp_path: Path) -> No
     assert "http://127.0.0.1:1/admin/" in result.stdout
     assert "'first', shown when it was created" in result.stdout
     assert as_json["gateways"][0]["ready"] is False
-    assert as_json["pools"][0]["accounts"] == {"active": 1}
+    assert as_json["pools"][0]["accounts"] == {"not used yet": 1}
 
 
 def test_one_pool(poolgate: Run, main: Account, services: Services) -> None:

@@ -25,6 +25,7 @@ def load(services: Services, redis_client: object) -> None:
     services.pools.ensure("default")
     account = services.accounts.add("default", Account("", "main", "openai", "http://x", cap=7))
     services.accounts.add("default", Account("", "idle", "openai", "http://x"))
+    services.accounts.list_models("default", account.id, ["gpt-5"])
     ann, _ = services.api_keys.create("default", "ann")
     now = time.time()
     for _ in range(2):
@@ -51,7 +52,7 @@ def test_once(poolgate: Run, load: None) -> None:
     assert result.stdout.splitlines()[0].endswith(": 2 open, 1 waiting")
     assert ["ann", "2", "0", "20.0", "2.0"] in rows
     assert ["main", "3", "1", "20.2", "2.0", "0", "7", "active"] in rows
-    assert ["idle", "0", "0", "0.0", "0.0", "0", "100", "active"] in rows
+    assert ["idle", "0", "0", "0.0", "0.0", "0", "100", "not", "used", "yet"] in rows
     assert ["gpt-5", "3", "1", "20.2", "2.0"] in rows
     assert len(poolgate("top").stdout.splitlines()) == len(rows)
 

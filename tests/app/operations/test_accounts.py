@@ -80,7 +80,7 @@ class TestChange:
 
     def test_remove(self, operations, services, audited):
         operations.api_keys.create(POOL, {"name": "ann", "accounts": ["main"]})
-        with pytest.raises(InvalidRequest, match="bound"):
+        with pytest.raises(InvalidRequest, match="restricted to it"):
             operations.accounts.remove(POOL, "main")
         operations.accounts.remove(POOL, "main", although_bound=True)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,11 @@ class TestKeys:
         assert found(services) == []
 
         services.routes.put("team", ModelRoute("fast", ((RouteTarget("a", ("acct_gone",)),),)))
-        assert [one[2] for one in found(services)] == [
-            "the model route 'fast' names removed accounts or empty groups"
+        assert [one[2:] for one in found(services)] == [
+            (
+                "the model route 'fast' names removed accounts or empty groups",
+                "poolgate model set fast --pool team, with other accounts",
+            )
         ]
 
     def test_a_model_that_no_upstream_lists(self, services: Services) -> None:
@@ -211,6 +215,25 @@ class TestAccountsForAPerson:
             ),
             (Level.WRONG, "team/never", "it has never answered (upstream_unavailable)"),
         ]
+
+    @pytest.mark.parametrize(
+        ("has_answered", "what"),
+        [
+            (False, "it has never answered (upstream_unavailable)"),
+            (True, "its latest attempts failed (unreachable)"),
+        ],
+    )
+    def test_one_that_is_unreachable_is_reported_once(self, *, has_answered: bool, what: str) -> None:
+        """Although requests to it have failed as well as the query for its models."""
+        look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unavailable"}).decode()
+        failing = Account("a", "a", "openai", "http://x", failures_in_a_row=5, latest_failure="unreachable")
+        failing = replace(failing, has_answered=has_answered)
+        stored = check_accounts.StoredAccount(failing, {"look_models": look}, is_readable=True)
+
+        (one,) = check_accounts.check_accounts("team", [stored], time.time())
+
+        assert one.what == what
+        assert one.remedy.endswith("remove it, then add it again: poolgate account remove NAME --pool team")
 
     def test_one_whose_credential_was_refused_from_the_start(self, services: Services) -> None:
         """It is active, because no request has failed; one that serves requests may lack the list."""

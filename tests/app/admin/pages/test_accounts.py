@@ -179,7 +179,7 @@ class TestChanging:
         assert inside.get(f"{HOME}/main/remove").status_code == 200
         refused = inside.send(f"{HOME}/main/remove", {})
         assert refused.status_code == 400
-        assert "keys are bound to it" in refused.text
+        assert "keys are restricted to it" in refused.text
         assert inside.send(f"{HOME}/main/remove", {"force": "yes"}).status_code == 303
         assert services.accounts.all(POOL) == []
 

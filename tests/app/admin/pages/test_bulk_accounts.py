@@ -74,7 +74,7 @@ def test_failures_are_shown_by_name(inside: Visitor, services: Services, pool: F
     page = send(inside, "remove", ["bound", "free", "gone"]).text
 
     assert "1 account was removed. 2 accounts failed." in page
-    assert "keys are bound to it: &#39;ann&#39;" in page
+    assert "keys are restricted to it: &#39;ann&#39;" in page
     assert "There is no account named &#39;gone&#39;" in page
     assert set(states(services)) == {"bound"}
     send(inside, "remove", ["bound"], force="yes")
