@@ -197,13 +197,16 @@ def _usage_facts(usage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _lines(choice: Choice) -> Iterator[str]:
     account = name_or_id(choice["account"]) if choice["account"] else "none"
     at = moment(choice["at"], seconds=True)
-    yield f"Attempt {choice['attempt']}, {at}: account {account} ({choice['why']})"
+    yield f"{choice['label']}, {at}: account {account} ({choice['why']})"
     if choice["candidates"]:
         yield table(CANDIDATES, [_candidate_row(item) for item in choice["candidates"]])
     if choice["out"]:
         yield table(OUT, [_unavailable_row(item) for item in choice["out"]])
     for tried in choice["tries"]:
-        yield tried["outcome"]
+        number = f"{tried['attempt']}: " if len(choice["tries"]) > 1 else ""
+        yield f"{number}{tried['outcome']}"
+    if choice["outcome"]:
+        yield choice["outcome"]
 
 
 def _candidate_row(item: Candidate) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from app.formatting import NamedId, name_or_id
 from app.ledger import explanations
+from app.ledger.explanations import Following
 
 AHEAD_OF_ITS_GROUP, GROUP_WIDTH, COMES_LAST = 1e11, 1e12, 1e15  # of scores; see lua/policy.lua
 
@@ -22,7 +23,7 @@ AccountLookup = Callable[[str], NamedId]  # by id
 
 
 class Explanation(TypedDict):
-    """`why` is a sentence; the score is None if it was not compared."""
+    """`why` is a phrase; the score is None if it was not compared."""
 
     score: float | None
     why: str
@@ -42,9 +43,18 @@ class Unavailable(TypedDict):
 
 
 class Choice(TypedDict, total=False):
-    """The choice of an account and the attempts at it: see `RequestExplainer.explain`."""
+    """
+    The choice of an account and the attempts at it.
 
-    attempt: int
+    - attempt is the number of its first attempt, None if it has none: attempts are numbered over all choices
+      of a request. label is the heading of its attempts.
+    - by is policy | affinity | asked again, None if no account was chosen.
+    - tries are the attempts, as the ledger has them, each with its number (`attempt`) and its outcome, a
+      sentence. outcome of the choice is that of an attempt that is not among them, else empty.
+    """
+
+    attempt: int | None
+    label: str
     at: float
     by: str | None
     policy: str | None
@@ -56,22 +66,60 @@ class Choice(TypedDict, total=False):
     out: list[Unavailable]
     tries: list[Json]
     why: str
+    outcome: str
 
 
-def choices_of(decisions: list[Json], attempts: list[Json], named: AccountLookup) -> list[Choice]:
-    """Return the choice that each of *decisions* explains, in order; *named* returns an account."""
+def choices_of(
+    decisions: list[Json], attempts: list[Json], named: AccountLookup, request: Json
+) -> list[Choice]:
+    """
+    Return the choice that each of *decisions* explains, in order.
+
+    *named* returns an account; *request* is the summary of the request, as `explain` returns it.
+    """
     choices = [
         _choice(decision, own_attempts, named)
         for decision, own_attempts in zip(decisions, _attempts_by_choice(decisions, attempts), strict=True)
     ]
-    for choice, following in zip_longest(choices, choices[1:]):
-        next_account = _label(following["account"]) if following else ""
-        for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
-            then = explanations.after_failure(
-                attempt, again=another is not None, next_account=next_account, last=following is None
-            )
-            attempt["outcome"] = explanations.attempt(attempt, _label(choice["account"]), then)
+    _number(choices, is_recorded=explanations.has_attempts(request))
+    for number, choice in enumerate(choices):
+        following = choices[number + 1 :]
+        then = Following(
+            next((_label(one["account"]) for one in following if one["account"]), ""),
+            waited=bool(following) and following[0]["account"] is None,
+            is_last=not following,
+        )
+        _add_outcomes(choice, then, request)
     return choices
+
+
+def _number(choices: list[Choice], *, is_recorded: bool) -> None:
+    """
+    Number the attempts over all choices, from 1.
+
+    *is_recorded*: attempts that were sent have an entry; else each choice of an account was one attempt.
+    """
+    number = 0
+    for choice in choices:
+        first = number + 1
+        for attempt in choice["tries"]:
+            number += 1
+            attempt["attempt"] = number
+        if choice["account"] and not choice["tries"] and not is_recorded:
+            number += 1
+        choice["attempt"] = first if number >= first else None
+        choice["label"] = explanations.attempts_label(first, number)
+
+
+def _add_outcomes(choice: Choice, then: Following, request: Json) -> None:
+    """Add the outcome of each attempt of *choice*, or of the choice itself if no attempt is recorded."""
+    account = _label(choice["account"])
+    choice["outcome"] = ""
+    if choice["account"] and not choice["tries"]:
+        choice["outcome"] = explanations.unrecorded_attempt(account, then, request)
+    for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
+        after = explanations.after_failure(attempt, then, again=another is not None)
+        attempt["outcome"] = explanations.attempt(attempt, account, after, request)
 
 
 def _attempts_by_choice(decisions: list[Json], attempts: list[Json]) -> Iterator[list[Json]]:
@@ -105,7 +153,6 @@ def _choice(decision: Json, attempts: list[Json], named: AccountLookup) -> Choic
     chosen = decision["chosen"]
     score = next((score for account_id, score, _ in decision.get("seen") or () if account_id == chosen), None)
     choice: Choice = {
-        "attempt": decision["attempt"],
         "at": decision["now"] / 1000,
         "by": decision.get("by"),
         "policy": decision.get("policy"),
@@ -127,6 +174,8 @@ def _choice(decision: Json, attempts: list[Json], named: AccountLookup) -> Choic
 
 
 def _candidates(decision: Json, chosen_score: float | None, named: AccountLookup) -> list[Candidate]:
+    """Return each account once, with the last of its results: earlier versions stored several."""
+    seen = {account_id: (score, reason) for account_id, score, reason in decision.get("seen") or ()}
     return [
         {
             "account": named(account_id),
@@ -138,7 +187,7 @@ def _candidates(decision: Json, chosen_score: float | None, named: AccountLookup
                 chosen_score=chosen_score,
             ),
         }
-        for account_id, score, reason in decision.get("seen") or ()
+        for account_id, (score, reason) in seen.items()
     ]
 
 

@@ -14,7 +14,14 @@ from app.ledger import explanations
 from app.ledger.choices import Choice, choices_of
 from app.ledger.index import BlockMissing, IndexLookup, LedgerIndex
 from app.stores.ledger import LedgerRepository
-from app.stores.records.ledger import FIGURES, UNREPORTED, OpenRequest, StoredEntry, WaitingRequest
+from app.stores.records.ledger import (
+    FIGURES,
+    UNREPORTED,
+    LedgerEntry,
+    OpenRequest,
+    StoredEntry,
+    WaitingRequest,
+)
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
@@ -25,7 +32,23 @@ Json = dict[str, Any]
 
 
 class RequestExplanation(TypedDict, total=False):
-    """How a request was routed, see `RequestExplainer.explain`. The last five exist only in some states."""
+    """
+    How a request was routed; the last five fields exist only in some states.
+
+    - state: waiting | open | expired | settled | refused. A refused request also has message, param, limit,
+      accounts; one that waits for an account `before`, the number of requests that wait before it.
+    - at is when it arrived, in Unix seconds; queued_ms is how long it waited for an account before it was
+      admitted, None if it did not wait.
+    - team, owner and labels are those of the key at the time, None if it had none; owner and labels of an
+      open request are the current ones. requested_model is None if it is the same as model.
+    - continued_as is the id of the request at the next model, if this one failed; None: there was none,
+      or it is a day ago. If its first models did not admit a request, the first that did is explained.
+    - outcome is a sentence; charged is a sentence about usage that was not reported, or empty.
+    - usage has the figures of the ledger, none while the request is open.
+
+    A key or an account is {id, name}; the name of a removed one is None, and it also has its former_name if
+    that is known.
+    """
 
     id: str
     state: str
@@ -89,43 +112,30 @@ class RequestExplainer:
         self, pool: str, request_id: str, *, entry_id: str = "", max_entries: int | None = None
     ) -> RequestExplanation:
         """
-        Return how *request_id*, open or settled, was routed.
-
-        {id, state: waiting | open | expired | settled | refused, at (Unix seconds), key, team, owner, labels,
-        model, requested_model (None: the same), endpoint, status, error, continued_as, queued_ms, outcome,
-        charged, usage, choices}
-
-        - team, owner and labels are those of the key at the time, None if it had none; owner and labels of an
-          open request are the current ones.
-        - continued_as is the id of the request at the next model, if this one failed; None: there was none,
-          or it is a day ago. If its first models did not admit a request, the first that did is shown.
-        - queued_ms is how long it waited for an account; None: it did not wait, or is still open.
-        - outcome is a sentence; charged is a sentence about usage that was not reported, or empty.
-        - usage has the figures of the ledger, none while the request is open.
-        - A refused request also has message, param, limit and accounts. One that waits for an account has
-          `before`: the number of requests that wait before it.
-
-        A choice is {attempt, at, by: policy | affinity | asked again | None, policy, account (None: none was
-        available), in_flight, cap, spare, why, candidates: [{account, score, why}], out: [{account, state,
-        reason, until}], tries: [{wire, failure, error, action, outcome, …}]}. Each why and outcome is a
-        sentence. A key or an account is {id, name}; the name of a removed one is None, and it also has its
-        former_name if that is known. A score that was not compared is None.
+        Return how *request_id*, open or settled, was routed; `RequestExplanation` has the fields.
 
         *entry_id* is the id of its ledger entry, if that is known; else *max_entries* limits how many entries
         that are not indexed are scanned. Raises NotFound.
         """
-        request = (
-            self._open(pool, request_id)
-            or self._waiting(pool, request_id)
-            or self._refused(pool, request_id)
-            or self._settled(pool, request_id, entry_id, max_entries)
-        )
+        request = self._find(pool, request_id, entry_id, max_entries)
         has_failed = request is None or (request.summary["status"] or 0) >= FAILED_FROM
         continued_as = self._ledger.settled_after(pool, request_id) if has_failed else None
         if request is None:
             if continued_as is None:
                 raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
             return self.explain(pool, continued_as, max_entries=max_entries)
+        return self._explanation(pool, request, continued_as)
+
+    def _find(self, pool: str, request_id: str, entry_id: str, max_entries: int | None) -> _Request | None:
+        return (
+            self._open(pool, request_id)
+            or self._waiting(pool, request_id)
+            or self._refused(pool, request_id)
+            or self._settled(pool, request_id, entry_id, max_entries)
+        )
+
+    def _explanation(self, pool: str, request: _Request, continued_as: str | None) -> RequestExplanation:
+        """Return the explanation of *request*, which was tried next at another model as *continued_as*."""
         summary, key_id = request.summary | {"continued_as": continued_as}, request.summary["key"]
         names, former = self._account_names(pool), self._former_names(pool)
 
@@ -136,7 +146,7 @@ class RequestExplainer:
             "key": named_id(key_id, self._key_name(pool, key_id), former),
             "outcome": explanations.outcome(summary),
             "charged": explanations.charged(summary["usage"]),
-            "choices": choices_of(request.decisions, request.attempts, named_account),
+            "choices": choices_of(request.decisions, request.attempts, named_account, summary),
         }
         return cast(RequestExplanation, summary | found)
 
@@ -145,7 +155,8 @@ class RequestExplainer:
         if stored is None:
             return None
         state = "expired" if stored.is_expired else "open"
-        summary = _unfinished(request_id, state, stored.started_ms, stored)
+        arrived_ms = stored.started_ms - (stored.queued_ms or 0)
+        summary = _unfinished(request_id, state, arrived_ms, stored) | {"queued_ms": stored.queued_ms}
         return _Request(summary, orjson.loads(f"[{stored.decisions}]"), [])
 
     def _waiting(self, pool: str, request_id: str) -> _Request | None:
@@ -181,12 +192,13 @@ class RequestExplainer:
 
     def _settled(self, pool: str, request_id: str, entry_id: str, max_entries: int | None) -> _Request | None:
         for stored in self._candidates(pool, request_id, entry_id, max_entries):
-            row = orjson.loads(stored.row)
-            if row["id"] == request_id:
+            entry = LedgerEntry.parse(stored)
+            row = entry.row
+            if entry.request_id == request_id:
                 summary = {
                     "id": request_id,
                     "state": "settled",
-                    "at": row["at_ms"] / 1000,
+                    "at": entry.started_at,
                     **{name: row[name] for name in ("key", "model", "endpoint", "status")},
                     "team": row.get("team"),
                     **_attribution(row),

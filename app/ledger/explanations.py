@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from app.formatting import count
@@ -44,9 +45,12 @@ UNREPORTED = {
     "failed": "an attempt that may be billed failed before its usage was reported",
     "not_reported": "the upstream reported no usage",
 }
+CLIENT_CLOSED, LEASE_EXPIRED = 499, 599  # statuses of the ledger
+FAILED_FROM = 400
+UNRECORDED = ("open", "expired", "waiting")  # states in which attempts have no entries yet
 OUTCOMES = {
-    499: "The caller disconnected before the response was complete.",
-    599: "The process that served it ended; the upper bound of its usage was charged.",
+    CLIENT_CLOSED: "The caller disconnected before the response was complete.",
+    LEASE_EXPIRED: "The process that served it ended; the upper bound of its usage was charged.",
 }
 
 
@@ -59,7 +63,7 @@ def outcome(row: Json) -> str:
     if row["state"] == "open":
         return "It is still running."
     if row["state"] == "expired":
-        return OUTCOMES[599]
+        return OUTCOMES[LEASE_EXPIRED]
     status, code = row["status"], f" ({row['error']})" if row["error"] else ""
     if later := row.get("continued_as"):
         return (
@@ -118,11 +122,51 @@ def candidate(chosen: bool, reason: str, score: float | None, chosen_score: floa
     return f"its score is higher by {score - chosen_score:.3g}, and the lowest is chosen"
 
 
-def attempt(stored: Json, account: str, following: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What followed a choice: `next_account` is that of the next attempt, '' if there was none."""
+
+    next_account: str
+    waited: bool  # no account was available then
+    is_last: bool  # it was the last choice
+
+
+def has_attempts(request: Json) -> bool:
+    """Return whether each attempt of *request*, as `explain` returns it, that was sent has an entry."""
+    return request["state"] not in UNRECORDED and request["status"] != LEASE_EXPIRED
+
+
+def attempts_label(first: int, last: int) -> str:
+    """Return the heading of the attempts from number *first* to *last*."""
+    if last < first:
+        return "No attempt"
+    return f"Attempt {first}" if first == last else f"Attempts {first} to {last}"
+
+
+def unrecorded_attempt(account: str, then: Following, request: Json) -> str:
+    """Return what became of the choice of *account* for *request* if no attempt there is recorded."""
+    if has_attempts(request):
+        return (
+            f"Nothing was sent to {account}: the request ended before that, or was left to another account."
+        )
+    if not then.is_last:
+        return f"The attempt at {account} failed; details are recorded when the request ends."
+    if request["state"] == "open":
+        return f"The attempt at {account} is running."
+    return f"The outcome of the attempt at {account} is unknown: the process that served it ended."
+
+
+def attempt(stored: Json, account: str, following: str, request: Json) -> str:
     """
     Return how an attempt at *account* ended; *following* is the sentence about what came after a failure.
+
+    *request* is the summary of its request, as `explain` returns it.
     """
     if "failure" not in stored:
+        if request["status"] == CLIENT_CLOSED:
+            return f"The caller disconnected before {account} had completed its response."
+        if (request["status"] or 0) >= FAILED_FROM:
+            return f"The attempt at {account} was ended by the gateway ({request['error']})."
         return f"{account} answered over its {stored['wire']} API."
     failed = FAILURES.get(stored["failure"], stored["failure"].replace("_", " "))
     status = f"status {stored['upstream_status']}" if stored.get("upstream_status") else ""
@@ -130,20 +174,16 @@ def attempt(stored: Json, account: str, following: str) -> str:
     return f"{account} {failed}{f' ({details})' if details else ''}. {following}"
 
 
-def after_failure(stored: Json, *, again: bool, next_account: str, last: bool) -> str:
-    """
-    Return what followed a failed attempt.
-
-    *again*: the same choice was tried once more; *next_account* is the account of the next choice, '' if no
-    account was left; *last*: there was no next choice.
-    """
+def after_failure(stored: Json, then: Following, *, again: bool) -> str:
+    """Return what followed a failed attempt; *again*: the same choice was tried once more."""
     if again and stored.get("repeated_without"):
         return f"It was repeated there without {', '.join(stored['repeated_without'])}."
     if again:
         return "Its credential was renewed and it was tried again."
-    if not last:
-        if next_account:
-            return f"The next attempt went to {next_account}."
+    if then.next_account:
+        wait = "No account was available then; after a wait, the" if then.waited else "The"
+        return f"{wait} next attempt went to {then.next_account}."
+    if not then.is_last:
         return "No other account was available."
     if stored.get("action") == Action.FAIL:
         return "Another account would not have helped, so none was tried."

@@ -119,6 +119,7 @@ class LedgerRepository:
             decisions=stored["why"],
             requested_model=stored.get("requested", ""),
             is_expired="expired" in stored,
+            queued_ms=int(stored["queued_ms"]) if "queued_ms" in stored else None,
             team=stored.get("team", ""),
             attribution=read_attribution(dict(zip(ATTRIBUTION, owned, strict=True))),
         )

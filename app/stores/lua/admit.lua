@@ -97,6 +97,7 @@ redis.call('HSET', request_key(request.id), 'key', request.key, 'account', id, '
   'unenforced', selection.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', reason, 'choice', reply)
 if request.team then redis.call('HSET', request_key(request.id), 'team', request.team) end
 if request.requested then redis.call('HSET', request_key(request.id), 'requested', request.requested) end
+if turn and turn.facts then redis.call('HSET', request_key(request.id), 'queued_ms', now - turn.facts.since_ms) end
 redis.call('ZADD', LEASES, now + request.ttl_ms, request.id)
 if turn then turn:finish(request) end
 if request.conversation and request.conversation ~= '' then

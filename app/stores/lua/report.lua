@@ -120,6 +120,7 @@ local function choose(seen)
   local id, by = pick(request, now, policy, seen)
   if not id and #request.never < #request.tried and (#request.tried < 2 or not waits_for_slot()) then
     request.tried = request.never
+    for n = #seen, 1, -1 do seen[n] = nil end -- the decision is the second one
     id, by = pick(request, now, policy, seen), 'asked again'
     request.tried = tried
   end

@@ -1,7 +1,7 @@
 -- Open requests: their reservations, and how these are settled or expire.
 --
 -- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, unenforced,
--- holds, charges, why, choice, expired, team, requested}; `leases` has its deadline. bounds and holds are those of the
+-- holds, charges, why, choice, expired, team, requested, queued_ms}; `leases` has its deadline. bounds and holds are those of the
 -- running attempt (if none runs: '' and the holds of parallel requests); charges are those of earlier attempts.
 -- When a lease expires, its slot is freed and the request is charged its bounds, until a late settlement corrects that.
 
@@ -240,6 +240,7 @@ local function expired_entry(id, stored)
     team = stored.team, account = stored.account, model = stored.model, asked = stored.requested,
     endpoint = stored.endpoint, status = 599, source = 'estimated', error = 'lease_expired',
     input_tokens = bound.input_tokens, output_tokens = bound.output_tokens, cost = bound.cost }
+  entry.queued_ms = tonumber(stored.queued_ms)
   for _, charge in ipairs(charges) do
     for _, figure in ipairs(CHARGED) do
       if charge[figure] then entry[figure] = (entry[figure] or 0) + charge[figure] end

@@ -102,10 +102,11 @@ local function pinned_to(request)
 end
 
 -- Returns why *id*, which served a conversation before, cannot be considered for its next turn.
-local function home_obstacle(id, allowed)
+local function home_obstacle(id, request)
   local state, in_flight, cap, probe = unpack(redis.call('HMGET', account_key(id), 'state', 'in_flight', 'cap', 'probe'))
   if not state then return 'removed' end
-  if allowed and not allowed[id] then return 'not for this key' end
+  if request.accounts and not set_of(request.accounts)[id] then return 'not an account of this step of the model route' end
+  if request.allowed and not request.allowed[id] then return 'not for this key' end
   if state ~= 'active' then return state end
   if tonumber(in_flight or 0) >= (probe == '1' and 1 or tonumber(cap)) then return probe == '1' and 'being tested' or 'full' end
   return 'does not fit'
@@ -125,9 +126,9 @@ local function pick(request, now, policy, seen)
   if any_rested and redis.call('ZREMRANGEBYSCORE', RESTED, '-inf', now) > 0 then
     any_rested = redis.call('ZCARD', RESTED) > 0
   end
-  local at_home, home_score
+  local at_home, home_score, considered_home
   local function consider(id, account_score)
-    if id == at_home then return true end
+    if id == considered_home then return id == at_home end
     local reason = ineligible_reason(id, request, tried, any_rested, now)
     if #seen < MAX_SEEN or not reason then seen[#seen + 1] = { id, account_score, reason or '' } end
     return not reason
@@ -137,12 +138,13 @@ local function pick(request, now, policy, seen)
   if home then
     local account_score = (not request.allowed or request.allowed[home]) and ready_score(home, offers)
     if not account_score then
-      seen[#seen + 1] = { home, false, 'its conversation, but ' .. home_obstacle(home, request.allowed) }
+      seen[#seen + 1] = { home, false, 'its conversation, but ' .. home_obstacle(home, request) }
     elseif consider(home, account_score) then
       local has_best_group = account_score < COMES_LAST and (policy ~= 'ordered' or group_of(account_score) <= 0)
       if pin ~= '' or has_best_group then return home, 'affinity' end
       at_home, home_score = home, account_score
     end
+    considered_home = home
   end
   if pin ~= '' then return nil end
 

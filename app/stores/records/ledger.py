@@ -162,8 +162,8 @@ class LedgerEntry:
 
     @property
     def started_at(self) -> float:
-        """When the request was admitted or refused, in Unix seconds."""
-        return float(self.row["at_ms"]) / 1000
+        """When the request arrived, in Unix seconds: before it waited to be admitted or refused."""
+        return (float(self.row["at_ms"]) - float(self.row.get("queued_ms") or 0)) / 1000
 
     @property
     def ended_at(self) -> float:
@@ -224,6 +224,7 @@ class OpenRequest:
     decisions: str
     requested_model: str  # the name that the client sent; empty: that is `model`
     is_expired: bool  # its lease expired, and it was charged its upper bound
+    queued_ms: int | None = None  # how long it waited until it was admitted; None: it did not wait
     team: str = ""  # the key's team at admission
     attribution: Attribution = field(default_factory=Attribution)  # of its key now
 

@@ -89,7 +89,7 @@ def test_settled(store: StoreOfTest) -> None:
     assert choice["why"] == "lowest score of the policy 'balanced'; 1 of 100 parallel requests"
     assert (choice["out"], choice["tries"]) == (
         [],
-        [{"wire": "chat", "outcome": "a answered over its chat API."}],
+        [{"attempt": 1, "wire": "chat", "outcome": "a answered over its chat API."}],
     )
 
 
@@ -158,7 +158,98 @@ def test_how_long_it_waited_for_an_account(store: StoreOfTest) -> None:
     store.settle("r1", status=200, queued_ms=3200)
     store.settle("r2", status=200)
 
-    assert [explain(store, request)["queued_ms"] for request in ("r1", "r2")] == [3200, None]
+    waited, not_waited = (explain(store, request) for request in ("r1", "r2"))
+    assert (waited["queued_ms"], waited["at"]) == (3200, START_MS / 1000 - 3.2)
+    assert (not_waited["queued_ms"], not_waited["at"]) == (None, START_MS / 1000)
+
+
+@pytest.mark.parametrize("is_expired", [False, True])
+def test_the_arrival_of_an_open_request_that_waited(store: StoreOfTest, is_expired: bool) -> None:
+    for name in ("a", "b", "c"):
+        store.set_state(name, "paused")
+    store.admit("r1", wait=10)
+    store.advance(2000)
+    store.set_state("a", "active")
+    store.admit("r1", wait=10)
+    if is_expired:
+        store.advance(60_000)
+        store.admit()
+        store.client.delete(keys.request(store.pool, "r1"))
+
+    request = explain(store, "r1")
+
+    assert (request["at"], request["queued_ms"]) == (START_MS / 1000, 2000)
+
+
+def test_an_account_that_is_tried_again(store: StoreOfTest) -> None:
+    """Each decision lists an account once, and each attempt has a number of its own."""
+    store.remove("c")
+    first = store.admit("r1", affinity="talk")["account"]
+    second = store.report("r1", 1, {}, affinity="talk", tried=[first])["account"]
+    again = store.report("r1", 2, {}, affinity="talk", tried=[first, second], never=[])["account"]
+    failed = {"wire": "chat", "error": None, "failure": "server_error", "action": "other"}
+    store.settle(
+        "r1",
+        status=500,
+        error="upstream_error",
+        attempts=[{"account": one, **failed} for one in (first, second, again)],
+    )
+
+    choices = explain(store, "r1")["choices"]
+
+    assert [choice["label"] for choice in choices] == ["Attempt 1", "Attempt 2", "Attempt 3"]
+    assert choices[2]["by"] == "asked again"
+    for choice in choices:
+        names = [one["account"]["id"] for one in choice["candidates"]]
+        assert len(names) == len(set(names))
+        assert [one["why"] for one in choice["candidates"]].count("chosen") == 1
+        assert choice["tries"][0]["outcome"]
+
+
+def test_a_decision_that_names_an_account_twice(store: StoreOfTest) -> None:
+    """As earlier versions stored it: the last result is that of the decision."""
+    store.admit("r1")
+    seen = [["a", 1, "tried"], ["b", 2, "higher score"], ["a", 1, ""]]
+    decision = {
+        "attempt": 1,
+        "chosen": "a",
+        "by": "asked again",
+        "policy": "balanced",
+        "now": 0,
+        "seen": seen,
+    }
+    store.client.hset(keys.request(store.pool, "r1"), "why", orjson.dumps(decision))
+
+    (choice,) = explain(store, "r1")["choices"]
+
+    assert [(one["account"]["id"], one["why"][:6]) for one in choice["candidates"]] == [
+        ("a", "chosen"),
+        ("b", "its sc"),
+    ]
+
+
+def test_the_step_of_a_route_excludes_the_account_of_a_conversation(store: StoreOfTest) -> None:
+    store.admit("first", pin="a", affinity="talk")
+
+    store.admit("next", affinity="talk", accounts=["b", "c"])
+
+    (choice,) = explain(store, "next")["choices"]
+    assert choice["candidates"][0]["why"] == (
+        "its conversation, but not an account of this step of the model route"
+    )
+
+
+def test_a_choice_that_was_not_sent(store: StoreOfTest) -> None:
+    """It has no number, and its outcome is stated."""
+    first = store.admit("r1")["account"]
+    second = store.report("r1", 1, FAILED, tried=[first])["account"]
+    failed = {"account": first, "wire": "chat", "failure": "server_error", "action": "other"}
+    store.settle("r1", account=second, status=499, error="client_gone", attempts=[failed])
+
+    _, unsent = explain(store, "r1")["choices"]
+
+    assert (unsent["attempt"], unsent["label"], unsent["tries"]) == (None, "No attempt", [])
+    assert unsent["outcome"].startswith(f"Nothing was sent to {second}")
 
 
 def test_the_team(store: StoreOfTest) -> None:
@@ -246,8 +337,13 @@ def test_every_attempt_with_what_became_of_it(store: StoreOfTest) -> None:
         f"{first} refused its credential (expired). Its credential was renewed and it was tried again.",
         f"{first} answered with a server error. The next attempt went to {name}.",
     ]
-    assert before["tries"] == [refused, failed]
-    assert after["tries"] == [{"wire": "chat", "outcome": f"{name} answered over its chat API."}]
+    assert before["tries"] == [{"attempt": 1, **refused}, {"attempt": 2, **failed}]
+    outcome = f"{name} answered over its chat API."
+    assert after["tries"] == [{"attempt": 3, "wire": "chat", "outcome": outcome}]
+    assert [(each["attempt"], each["label"]) for each in (before, after)] == [
+        (1, "Attempts 1 to 2"),
+        (3, "Attempt 3"),
+    ]
     assert [one["account"]["name"] for one in after["out"]] == [first]
     assert after["out"][0]["state"] == "suspected"
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.accounts.failures import Failure
 from app.ledger import explanations
+from app.ledger.explanations import Following
 
 
 def row(**more: Any) -> dict[str, Any]:
@@ -72,17 +73,53 @@ def test_candidate(args: tuple[bool, str, float | None, float | None], text: str
 
 
 @pytest.mark.parametrize(
-    ("more", "text"),
+    ("then", "again", "text"),
     [
-        ({"again": True, "next_account": "b", "last": False}, "Its credential was renewed"),
-        ({"again": False, "next_account": "b", "last": False}, "The next attempt went to b."),
-        ({"again": False, "next_account": "", "last": False}, "No other account was available."),
-        ({"again": False, "next_account": "", "last": True}, "No further attempt was made."),
+        (Following("b", waited=False, is_last=False), True, "Its credential was renewed"),
+        (Following("b", waited=False, is_last=False), False, "The next attempt went to b."),
+        (
+            Following("b", waited=True, is_last=False),
+            False,
+            "No account was available then; after a wait, the next",
+        ),
+        (Following("", waited=True, is_last=False), False, "No other account was available."),
+        (Following("", waited=False, is_last=True), False, "No further attempt was made."),
     ],
 )
-def test_after_failure(more: Any, text: str) -> None:
+def test_after_failure(then: Following, again: bool, text: str) -> None:
     """The explanation describes what happened, not what the rule for such a failure would allow."""
-    assert explanations.after_failure({"action": "other"}, **more).startswith(text)
+    assert explanations.after_failure({"action": "other"}, then, again=again).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("request_row", "is_last", "text"),
+    [
+        (row(), True, "Nothing was sent to a: the request ended before that"),
+        (row(state="open", status=None), True, "The attempt at a is running."),
+        (row(state="open", status=None), False, "The attempt at a failed; details are recorded"),
+        (row(state="expired", status=None), True, "The outcome of the attempt at a is unknown"),
+        (row(status=599), True, "The outcome of the attempt at a is unknown"),
+    ],
+)
+def test_an_attempt_without_an_entry(request_row: Any, is_last: bool, text: str) -> None:
+    then = Following("", waited=False, is_last=is_last)
+    assert explanations.unrecorded_attempt("a", then, request_row).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("request_row", "text"),
+    [
+        (row(), "a answered over its chat API."),
+        (row(status=499), "The caller disconnected before a had completed its response."),
+        (
+            row(status=503, error="worker_stopping"),
+            "The attempt at a was ended by the gateway (worker_stopping).",
+        ),
+    ],
+)
+def test_an_attempt_that_did_not_fail(request_row: Any, text: str) -> None:
+    """It answered only if the request succeeded."""
+    assert explanations.attempt({"wire": "chat"}, "a", "", request_row) == text
 
 
 def test_every_failure_has_words() -> None:

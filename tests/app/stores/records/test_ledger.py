@@ -58,6 +58,12 @@ class TestEntry:
         assert (entry.started_at, entry.ended_at, entry.position) == (1.5, 2.5, (2500, 3))
         assert entry.attempts == []
 
+    def test_start(self) -> None:
+        """The arrival, also of a request that waited until it was admitted."""
+        row = '{"id": "r", "at_ms": 5000, "queued_ms": 3500}'
+
+        assert LedgerEntry.parse(StoredEntry("9000-0", row, "[]")).started_at == 1.5
+
     def test_order(self) -> None:
         """Numbers are compared, not texts."""
         assert position_of("10-2") < position_of("10-10") < position_of("11-0")
