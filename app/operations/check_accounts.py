@@ -45,10 +45,17 @@ class StoredAccount:
 
 def read_accounts(stores: CheckStores, pool: str) -> list[StoredAccount]:
     """Return every account of *pool* by name. Two round trips. Raises StoreUnavailable."""
-    return [
-        StoredAccount(account_from(fields, lambda _: ""), fields, is_readable(stores.vault, fields))
-        for fields in stores.accounts.read_all(pool)
-    ]
+    return [_stored(stores, fields) for fields in stores.accounts.read_all(pool)]
+
+
+def read_account(stores: CheckStores, pool: str, account_id: str) -> StoredAccount | None:
+    """Return one account of *pool*, None if it was removed. Raises StoreUnavailable."""
+    fields = stores.accounts.read(pool, account_id)
+    return _stored(stores, fields) if fields else None
+
+
+def _stored(stores: CheckStores, fields: Mapping[str, str]) -> StoredAccount:
+    return StoredAccount(account_from(fields, lambda _: ""), fields, is_readable(stores.vault, fields))
 
 
 def is_readable(vault: Vault, fields: Mapping[str, str | None]) -> bool:
@@ -64,16 +71,22 @@ def is_readable(vault: Vault, fields: Mapping[str, str | None]) -> bool:
 
 def check_accounts(pool: str, stored: Sequence[StoredAccount], now: float) -> Iterator[Diagnostic]:
     """Yield the problems of the accounts of *pool*; *now* is the store's time, Unix seconds."""
-    for account in stored:
-        for diagnostic in _check_account(account, now):
-            remedy = diagnostic.remedy.replace("NAME", f"NAME{pool_option(pool)}")
-            yield replace(
-                diagnostic,
-                where=pool,
-                remedy=remedy,
-                subject=Subject.ACCOUNT,
-                names=(account.account.name,),
-            )
+    for record in stored:
+        if record.account.state != AccountState.ACTIVE:
+            yield _of(record, pool, _describe_state(record.account))
+        yield from check_account(pool, record, now)
+
+
+def check_account(pool: str, record: StoredAccount, now: float) -> Iterator[Diagnostic]:
+    """Yield the problems of one account besides its state; *now* as in `check_accounts`."""
+    for diagnostic in _check_account(record, now):
+        yield _of(record, pool, diagnostic)
+
+
+def _of(record: StoredAccount, pool: str, diagnostic: Diagnostic) -> Diagnostic:
+    remedy = diagnostic.remedy.replace("NAME", f"NAME{pool_option(pool)}")
+    subject, names = Subject.ACCOUNT, (record.account.name,)
+    return replace(diagnostic, where=pool, remedy=remedy, subject=subject, names=names)
 
 
 def _wrong(what: str, remedy: str, detail: str = "") -> Diagnostic:
@@ -104,9 +117,7 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
         what = "WebSocket is on but never used, because the account does not support the Responses API"
         yield _note(what, "poolgate account set NAME --websocket off")
     yield from _check_certificates(account, now)
-    if account.state != AccountState.ACTIVE:
-        yield _describe_state(account)
-    elif "refresh_dead" in record.fields:
+    if account.state == AccountState.ACTIVE and "refresh_dead" in record.fields:
         what = f"its sign-in cannot be renewed ({record.fields['refresh_dead']}), and will expire"
         yield _wrong(what, "poolgate account login --name NAME")
     if 0 < account.expires_at < now and account.state != AccountState.CREDENTIAL_DEAD:

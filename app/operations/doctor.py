@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from app.config import Settings
-from app.operations import check_host, check_operators, check_pools, check_redis
+from app.operations import check_accounts, check_host, check_operators, check_pools, check_redis
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic
 from app.stores import private_server
@@ -35,6 +35,11 @@ class Doctor:
             *check_pools.check_secret_keys(self._stores),
             *check_operators.check_operators(self._stores),
         ]
+
+    def check_account(self, pool: str, account_id: str) -> list[Diagnostic]:
+        """Return the findings about one account, besides its state. Raises StoreUnavailable."""
+        record = check_accounts.read_account(self._stores, pool, account_id)
+        return [*check_accounts.check_account(pool, record, self._stores.health.now())] if record else []
 
 
 def check_machine(settings: Settings) -> Iterator[Diagnostic]:

@@ -14,15 +14,16 @@ from app.accounts.account import POOL_SETTING, Account
 from app.accounts.kinds import KINDS, kind_of
 from app.accounts.kinds.kind import CHAT, RESPONSES, Kind
 from app.admin.guard import operations
-from app.admin.pages import account_settings, bulk_accounts, choices, formatting, usage_summary
+from app.admin.pages import account_settings, bulk_accounts, choices, usage_summary
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.confirmations import ConfirmedChange, confirm
+from app.admin.pages.findings import account_findings
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirect_with_warning
 from app.admin.pages.lists import Filter, parse_sort
 from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
-from app.formatting import natural
+from app.formatting import counted, dollars, natural
 from app.ledger.ranges import Span
 from app.ledger.summaries import Grouping, Only
 from app.operations.account_rules import KIND_RULES
@@ -106,7 +107,8 @@ def detail(name: str) -> Any:
         view=AccountView(account, app_services.clock.now()),
         span=span,
         spans=usage_summary.SPANS,
-        tiles=_tiles(month.points),
+        findings=account_findings(app_services, g.pool, account.id),
+        periods=[("Today", _period_text(month.points[-1:])), ("Last 30 days", _period_text(month.points))],
         identity=app_services.accounts.identity(g.pool, account.id),
         models=_models_with_prices(account),
         has_websocket=kind_of(account).websocket_headers is not None,
@@ -117,22 +119,13 @@ def detail(name: str) -> Any:
     )
 
 
-def _tiles(days: Sequence[Mapping[str, int]]) -> list[tuple[str, str, str]]:
-    """Return (label, today's figure, figure of the last 30 days) of *days*, the last of which is today."""
-    totals = {name: sum(day.get(name, 0) for day in days) for name in days[-1]}
-    return [
-        (label, shown(days[-1].get(name, 0)), shown(totals.get(name, 0)))
-        for label, name, shown in (
-            ("Requests", "requests", formatting.short),
-            ("Errors", "errors", formatting.short),
-            ("Attempts", "attempts", formatting.short),
-            ("Failed attempts", "failed_attempts", formatting.short),
-            ("Rescued", "rescues", formatting.short),
-            ("Tokens in", "input_tokens", formatting.short),
-            ("Tokens out", "output_tokens", formatting.short),
-            ("Cost", "cost", formatting.dollars),
-        )
-    ]
+def _period_text(days: Sequence[Mapping[str, int]]) -> str:
+    """Return what an account did on *days*: `12 requests, 1 failed attempt, $0.25`."""
+    requests, failed, cost = (
+        sum(day.get(name, 0) for day in days) for name in ("requests", "failed_attempts", "cost")
+    )
+    failures = f"{counted(failed, 'failed attempt')}, " if failed else ""
+    return f"{counted(requests, 'request')}, {failures}{dollars(cost)}"
 
 
 def _models_with_prices(account: Account) -> list[tuple[str, bool]]:
@@ -239,6 +232,7 @@ def edit(name: str) -> Any:
         "accounts/edit.html",
         section="accounts.show",
         account=account,
+        findings=account_findings(services(), g.pool, account.id),
         form=form,
         models=choices.model_choices([account]),
         has_websocket=kind_of(account).websocket_headers is not None,

@@ -8,7 +8,7 @@ from flask import url_for
 from markupsafe import Markup
 
 from app.admin.pages import formatting
-from app.operations.diagnostic import Diagnostic, Level, Subject
+from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics
 from app.wiring import Services
 
 MAX_LINES = 30  # the most severe come first
@@ -41,6 +41,12 @@ def list_findings(services: Services, pool: str) -> list[Finding]:
     problems = services.doctor.check(pool)
     problems.sort(key=lambda item: item.level != Level.WRONG)
     return [_finding(item, pool) for item in problems[:MAX_LINES]]
+
+
+def account_findings(services: Services, pool: str, account_id: str) -> list[Finding]:
+    """Return what needs attention at one account, besides its state. Raises StoreUnavailable."""
+    found = group_diagnostics(services.doctor.check_account(pool, account_id))
+    return [Finding(*_STYLES[item.level], "", item.what, item.remedy) for item in found]
 
 
 def _finding(item: Diagnostic, pool: str) -> Finding:

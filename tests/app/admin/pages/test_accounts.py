@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.accounts.account import Account
+from app.accounts.job_results import JobResult
 from app.accounts.kinds.kind import CHAT
 from app.accounts.oauth_tokens import Tokens
 from app.presentation.accounts import AccountView
@@ -542,10 +543,21 @@ class TestDetail:
             at = time.time() - days * 86_400
             record_request(services.scripts, POOL, at, account=account.id, cost=2_000_000)
 
-        tiles = re.sub("<[^>]+>", " ", inside.get(f"{HOME}/main").text.partition('<dl class="figures">')[2])
+        page = inside.get(f"{HOME}/main").text
 
-        assert "Requests  2  today; 30 days: 3" in tiles
-        assert "Cost  $4.00  today; 30 days: $6.00" in tiles
+        assert "<dt>Today</dt><dd>2 requests, $4.00</dd>" in page
+        assert "<dt>Last 30 days</dt><dd>3 requests, $6.00</dd>" in page
+
+    @pytest.mark.parametrize("path", ["/main", "/main/edit"])
+    def test_what_needs_attention(
+        self, path: str, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        """The findings of `poolgate doctor` about the account, such as that of a wrong base URL."""
+        account = pool.account("main")
+        result = JobResult(1_774_742_400, "upstream_unavailable")
+        services.accounts.observe(POOL, account.id, {"look_models": result.to_json()})
+
+        assert "It has never answered" in inside.get(f"{HOME}{path}").text
 
     def test_models_without_a_price(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         account = pool.account("main")
