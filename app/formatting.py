@@ -16,6 +16,7 @@ from typing import NotRequired, TypedDict
 MICRO_DOLLARS = 1_000_000  # per dollar
 SMALLEST = 100  # micro-dollars that tables show
 
+_BREAK = re.compile(r"(?<=[\w-][_/.@])(?=\w)")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -37,6 +38,11 @@ def named_id(object_id: str, name: str | None, former: Mapping[str, str]) -> Nam
 def name_or_id(named: NamedId) -> str:
     """Return the name; of a removed object `<former name> (removed)`, or else `<id> (removed)`."""
     return named["name"] or f"{named.get('former_name', named['id'])} (removed)"
+
+
+def name_parts(text: str) -> list[str]:
+    """Return the parts of a name or address between which a line may break: after `_`, `/`, `.` and `@`."""
+    return _BREAK.split(text)
 
 
 def names_or_all(names: Iterable[str]) -> str:

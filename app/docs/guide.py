@@ -15,6 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.formatting import name_parts
+
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
@@ -36,7 +38,6 @@ MAX_QUERY_CHARS = 100
 MAX_HITS = 30
 EXCERPT_CHARS = 90  # on each side of the first word that is found
 MAX_UNBROKEN = 16  # characters of inline code that stay on one line
-_BREAK = re.compile(r"(?<=[\w-][_/.])(?=\w)")
 _FILE = re.compile(r"([\w-]+)\.md(#.*)?")
 
 
@@ -117,9 +118,10 @@ def _page(name: str, markdown: str, root: str) -> Page:
 
 
 def _render_code(_: object, tokens: Sequence[Token], index: int, *__: object) -> str:
-    """Return inline code as HTML, in which a long name may break after `_`, `/` and `.` only."""
-    text = escape(tokens[index].content)
-    return f"<code>{_BREAK.sub('<wbr>', text) if len(text) > MAX_UNBROKEN else text}</code>"
+    """Return inline code as HTML, in which a long name may break between its parts only."""
+    text = tokens[index].content
+    parts = name_parts(text) if len(text) > MAX_UNBROKEN else [text]
+    return f"<code>{'<wbr>'.join(map(escape, parts))}</code>"
 
 
 def _sections(name: str, tokens: Sequence[Token]) -> Iterator[Section]:

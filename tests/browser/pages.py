@@ -97,5 +97,12 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     response = pool.post("/v1/chat/completions", body, key)
     assert response.status_code == 200
+    _refuse(pool, key, body)
     pool.wait_for_rows(1, 30)
     return response.headers["x-poolgate-request-id"]
+
+
+def _refuse(pool: PoolOfTest, key: str, body: dict[str, object]) -> None:
+    """Have requests refused by a limit and for a field, whose error codes are long."""
+    for more in ({}, {}, {"messages": "Hello"}):
+        assert pool.post("/v1/chat/completions", body | more, key).status_code in (200, 400, 429)

@@ -1,4 +1,8 @@
-"""axe-core finds nothing serious on any page, light or dark, wide or on a phone; no page is wider than it."""
+"""
+axe-core finds nothing serious on any page, light or dark, wide or on a phone.
+
+No page is wider than the screen, and no word is broken.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import pytest
 from tests.browser.axe import grave_faults
 from tests.browser.chromium import PHONE, WIDE, Browser
 from tests.browser.pages import PAGES, furnish
+from tests.browser.words import torn_words
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -37,7 +42,7 @@ def test_every_page(look: str, inside: Browser, pool: PoolOfTest, upstream: Scri
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_page_is_wider_than_the_screen(
+def test_every_page_fits_the_screen(
     width: int, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
     request_id = furnish(inside, pool, upstream)
@@ -48,6 +53,7 @@ def test_no_page_is_wider_than_the_screen(
         inside.run("for (const one of document.querySelectorAll('main details.more')) one.open = true")
         if (found := inside.run("return document.documentElement.scrollWidth")) > width:
             wider.append(f"{name}: {found} px")
+        wider += [f"{name}: {fault}" for fault in torn_words(inside)]
 
     assert wider == []
 

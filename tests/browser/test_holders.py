@@ -8,6 +8,7 @@ from app.limits.limit_syntax import parse_limit
 from tests.browser.axe import grave_faults
 from tests.browser.chromium import Browser
 from tests.browser.test_accessibility import LOOKS, WIDTHS, refused_by_policy
+from tests.browser.words import torn_words
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -51,13 +52,14 @@ def test_every_page(look: str, holder: Browser) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_page_is_wider_than_the_screen(width: int, holder: Browser) -> None:
+def test_every_page_fits_the_screen(width: int, holder: Browser) -> None:
     holder.look((width, 900))
     wider = []
     for path in PAGES:
         holder.open(path)
         if (found := holder.run("return document.documentElement.scrollWidth")) > width:
             wider.append(f"{path}: {found} px")
+        wider += [f"{path}: {fault}" for fault in torn_words(holder)]
 
     assert wider == []
 

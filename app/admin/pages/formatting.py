@@ -118,6 +118,11 @@ def badge(state: State) -> Markup:
     return Markup('<span class="state {}">{}</span>').format(state.shape, state.word)
 
 
+def breakable(name: str) -> Markup:
+    """Return *name* as HTML in which a line may break between its parts, see `formatting.name_parts`."""
+    return Markup("<wbr>").join(formatting.name_parts(name))
+
+
 Formatter = Callable[[float | None], str]
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -138,6 +143,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "limit": readable_limit,
     "field_title": title_label,
     "names": formatting.names_or_all,
+    "breakable": breakable,
     "named": formatting.name_or_id,
     "reason": reason_label,
     "endless": endless_label,

@@ -30,7 +30,7 @@ def test_the_secret_is_shown_once(inside: Visitor, services: Services, pool: Fur
     assert not webhook.private
 
     again = inside.get(HOME).text
-    assert "https://hooks.example/…" in again
+    assert "https://hooks.example/…" in again.replace("<wbr>", "")
     assert "nothing sent yet" in again
     assert "secret-path" not in again
     assert webhook.secret not in unescape(again)
