@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from app.admin.pages.forms import Form
+from app.admin.pages.limit_rows import meaning, row_fields
 from tests.browser.axe import grave_faults
 from tests.browser.chromium import Browser
 from tests.support.gateway import PoolOfTest
@@ -55,6 +57,17 @@ def test_targets_of_a_route(inside: Browser, pool: PoolOfTest) -> None:
         ("gpt-5", 1, 0),
         ("o4", 3, 1),
     ]
+
+
+@pytest.mark.parametrize("unit", ["usd", "requests", "parallel_requests"])
+def test_the_meaning_of_an_amount_while_it_is_typed(unit: str, inside: Browser, pool: PoolOfTest) -> None:
+    """It is the text of the server, also where the amount is none."""
+    inside.open("/keys/create")
+    inside.fill(limit_1_unit=unit, limit_1_period="day")
+    for amount in ("5", "$1,000.50", "0.000125", "1e3", "much", "-1", "0", "1.5", "1e-9", "9" * 20, ""):
+        inside.fill(limit_1_amount=amount)
+        form = Form({"limit_1_amount": amount, "limit_1_unit": unit, "limit_1_period": "day"}, *row_fields(1))
+        assert inside.find("[data-meaning]").text == meaning(form, "limit_1_"), amount
 
 
 def test_without_scripts(plain: Browser, pool: PoolOfTest) -> None:

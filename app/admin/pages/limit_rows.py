@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest
 from app.formatting import plain_dollars
-from app.limits.limit_syntax import limit_of_parts
+from app.limits.limit_syntax import format_limit, limit_of_parts, readable_limit
 from app.patterns import pattern_error
 from app.stores.records.limits import Limit, LimitMode, LimitUnit, Period
 from schemas.bounds import MAX_LIMITS
@@ -122,19 +122,27 @@ def limit_of(amount: str, unit: str, period: str | None, model: str | None, mode
 
 
 def meaning(form: Form, start: str) -> str:
-    """Return in words what the row means whose fields begin with *start*; '' for a blank row."""
+    """
+    Return in words what the row means whose fields begin with *start*, or why it is no limit.
+
+    '' for a row without an amount, and for one whose errors are at its fields.
+    """
     amount, model = form[start + "amount"].strip(), form[start + "model"].strip()
-    unit, period, mode = form[start + "unit"], form[start + "period"], form[start + "mode"]
-    if not amount:
+    if not amount or any(start + part in form.errors for part in PARTS):
         return ""
-    concurrent = unit == LimitUnit.PARALLEL_REQUESTS
-    words = [f"At most {amount} {dict(UNITS).get(unit, unit)}"]
-    words += [] if concurrent else [dict(PERIODS).get(period, period)]
-    text = f"{amount} {unit}" if concurrent else f"{amount} {unit}/{period}"
-    text += f" for {model}" if model else ""
-    text += f" {mode}" if mode == LimitMode.BALANCED else ""
-    effect = EFFECTS.get(mode, EFFECTS[LimitMode.STRICT])
-    return f"{' '.join(words)}, for {model or 'all models'}: {effect}. As text: {text}"
+    unit = form[start + "unit"] or DOLLARS
+    period = None if unit == LimitUnit.PARALLEL_REQUESTS else form[start + "period"] or _BLANK["period"]
+    try:
+        limit = limit_of(amount, unit, period, model, form[start + "mode"])
+    except InvalidRequest as fault:
+        return fault.message
+    shown = readable_limit(limit).split()[0]
+    words = [f"At most {shown} {dict(UNITS)[unit]}", dict(PERIODS).get(period or "", "")]
+    effect = EFFECTS[limit.mode.value]
+    return (
+        f"{' '.join(filter(None, words))}, for {model or 'all models'}: {effect}. "
+        f"As text: {format_limit(limit)}"
+    )
 
 
 # what `limit_rows.html` needs in every template that imports it

@@ -64,15 +64,34 @@ const EFFECTS = {
   balanced: "a request is refused unless its estimate fits",
 };
 
+const MICRO = 1e6, MAX_AMOUNT = 1e13, MAX_ROLLING = 1e11;
+const grouped = (number, decimals = 0) => number.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: 6 });
+
+// Why the typed amount is no limit, '' if it is one: the checks and words of app/limits/limit_syntax.py.
+function faultOf(typed, unit, period) {
+  const money = unit === "usd", number = Number(typed);
+  if (!/^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?$/i.test(typed) || typed.length > 64) return `'${typed.slice(0, 40)}' is not a number`;
+  if (number <= 0) return `A limit must be above zero, not ${typed.slice(0, 40)}`;
+  const amount = money ? Math.round(number * MICRO * 1000) / 1000 : number;
+  const most = /^(second|minute)$/.test(period) ? MAX_ROLLING : MAX_AMOUNT;
+  const shown = money ? `$${grouped(most / MICRO, 2)}` : grouped(most);
+  if (amount > most) return `A limit per ${period || "none"} of more than ${shown} is not a limit`;
+  if (Number.isInteger(amount) && amount >= 1) return "";
+  return `${money ? "cost must be dollars with six decimals" : `${unit} must be whole numbers`}: ${typed.slice(0, 40)} is too fine`;
+}
+
 // The same words as `meaning` in app/admin/pages/limit_rows.py.
 function meaning(row) {
   const part = (name) => row.querySelector(`[name$="_${name}"]`);
   const text = (name) => part(name).selectedOptions[0].text;
-  const amount = part("amount").value.trim(), model = part("model").value.trim();
-  if (!amount) return "";
+  const typed = part("amount").value.trim().replace(/[, _]/g, "").replace(/^\$/, ""), model = part("model").value.trim();
+  if (!part("amount").value.trim()) return "";
   const unit = part("unit").value, mode = part("mode").value;
   const period = unit === "parallel_requests" ? "" : part("period").value;
-  const words = `At most ${amount} ${text("unit")}${period && ` ${text("period")}`}, for ${model || "all models"}: ${EFFECTS[mode]}.`;
+  const fault = faultOf(typed, unit, period);
+  if (fault) return fault;
+  const amount = String(Number(typed));
+  const words = `At most ${grouped(Number(typed))} ${text("unit")}${period && ` ${text("period")}`}, for ${model || "all models"}: ${EFFECTS[mode]}.`;
   const written = `${amount} ${unit}${period && `/${period}`}${model && ` for ${model}`}${mode === "balanced" ? " balanced" : ""}`;
   return `${words} As text: ${written}`;
 }
@@ -85,7 +104,7 @@ function explain(hint) {
   };
   row.addEventListener("input", show);
   row.addEventListener("change", show);
-  show();
+  if (!row.querySelector(".error")) show();
 }
 
 document.addEventListener("DOMContentLoaded", () => {

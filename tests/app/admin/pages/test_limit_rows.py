@@ -73,6 +73,30 @@ def test_the_meaning_of_a_row() -> None:
     assert meaning(form, "limit_5_") == ""
 
 
+@pytest.mark.parametrize(
+    ("amount", "reason"),
+    [
+        ("much", "'much' is not a number"),
+        ("-1", "A limit must be above zero, not -1"),
+        ("0.0000001", "cost must be dollars with six decimals: 0.0000001 is too fine"),
+    ],
+)
+def test_an_amount_that_is_no_limit_has_its_reason(amount: str, reason: str) -> None:
+    """Once it was submitted, the reason is at the field instead."""
+    form = form_of(limit_1_amount=amount)
+
+    assert meaning(form, "limit_1_") == reason
+    read_limits(form, 1)
+    assert meaning(form, "limit_1_") == ""
+
+
+def test_the_meaning_of_an_amount_as_people_type_it() -> None:
+    words, text = meaning(form_of(limit_1_amount="$1,000", limit_1_unit="usd"), "limit_1_").split(": ", 1)
+
+    assert words == "At most 1,000 US dollars per calendar month, for all models"
+    assert text.endswith("As text: 1000 usd/month")
+
+
 def test_more_rows_than_a_form_may_have() -> None:
     form = form_of(**{f"limit_{MAX_LIMITS + 1}_amount": "5"})
 
