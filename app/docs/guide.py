@@ -28,6 +28,7 @@ GROUPS = {
     "Operate": ("deploy", "administration", "usage", "monitoring", "alerts", "security", "sizing"),
     "Reference": ("endpoints", "reliability", "errors", "settings", "cli"),
 }
+LISTS = ("settings", "cli")  # pages that name everything
 COMMON_WORDS = frozenset(
     (
         *("a", "an", "and", "are", "can", "do", "does", "for", "how", "i", "in", "is", "it", "my"),
@@ -78,7 +79,7 @@ def pages(root: str) -> dict[str, Page]:
 
 def search(query: str, sections: Iterator[Section]) -> list[Hit]:
     """
-    Return the sections that have every word of *query*; those with the words in their title come first.
+    Return the sections that have every word of *query*, the most relevant first, see `_rank`.
 
     Common words are ignored if there are others.
     """
@@ -86,13 +87,31 @@ def search(query: str, sections: Iterator[Section]) -> list[Hit]:
     words = [word for word in given if word not in COMMON_WORDS] or given
     if not words:
         return []
-    found: list[tuple[int, int, int, Section]] = []
+    found: list[tuple[tuple[int, ...], int, Section]] = []
     for section in sections:
         title, text = section.title.casefold(), section.text.casefold()
         if all(word in title or word in text for word in words):
-            in_title = sum(word in title for word in words)
-            found.append((-in_title, -sum(map(text.count, words)), len(found), section))
+            found.append((_rank(section.page, title, text, words), len(found), section))
     return [Hit(section, _excerpt(section.text, words)) for *_, section in sorted(found)[:MAX_HITS]]
+
+
+def _rank(page: str, title: str, text: str, words: Sequence[str]) -> tuple[int, ...]:
+    """
+    Return the rank of a section: the lowest is the most relevant.
+
+    Words in the heading count before anything else; then explanations come before lists of names and bare
+    headings, then words next to each other, and words at the beginning of the heading or the text.
+    """
+    in_title = [at for word in words if (at := title.find(word)) >= 0]
+    in_text = [at for word in words if (at := text.find(word)) >= 0]
+    return (
+        -len(in_title),
+        page in LISTS or not text,
+        " ".join(words) not in title,
+        min(in_title, default=0),
+        " ".join(words) not in text,
+        min(in_text, default=0),
+    )
 
 
 def anchor_of(heading: str) -> str:

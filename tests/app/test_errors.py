@@ -34,13 +34,13 @@ def test_every_class_is_documented(kind: type[GatewayError]) -> None:
 
 
 def test_the_guide_explains_every_code() -> None:
-    explained = set(re.findall(r"^### (\w+)\n\n\d{3}\. ", page("errors"), re.MULTILINE))
+    explained = set(re.findall(r"^### (\w+)\n\nStatus \d{3}\. ", page("errors"), re.MULTILINE))
 
     assert documented_codes() <= explained
     for kind in subclasses(GatewayError):
         if kind.code in explained and kind is not ClientGone:
             section = page("errors").partition(f"### {kind.code}\n\n")[2].partition("\n###")[0]
-            assert section.startswith(f"{kind.status}. "), kind
+            assert section.startswith(f"Status {kind.status}. "), kind
 
 
 class TestEnvelope:

@@ -72,6 +72,26 @@ class TestSearch:
 
         assert [hit.section for hit in search("TEAMS", iter((first, second)))] == [second, first]
 
+    @pytest.mark.parametrize(
+        ("query", "first"),
+        [
+            ("base url", "clients#base-url-and-api-key"),
+            ("api key", "clients#base-url-and-api-key"),
+            ("limit", "keys#limits"),
+            ("codex", "clients#codex-cli"),
+            ("price", "keys#prices"),
+            ("429", "errors#rate_limit_exceeded"),
+            ("docker", "deploy#containers"),
+            ("nginx", "deploy#nginx"),
+            ("metrics", "monitoring#logs-and-metrics"),
+            ("forgot password", "administration#pages"),
+        ],
+    )
+    def test_what_a_newcomer_searches_for(self, query: str, first: str) -> None:
+        found = search(query, iter(ALL))[0].section
+
+        assert f"{found.page}#{found.anchor}" == first
+
     def test_common_words_are_left_out(self) -> None:
         hits = search("how do I limit a key to tokens", iter(ALL))
 
