@@ -18,6 +18,13 @@ from app.stores.records.limits import Limit
 
 MAX_CHARS = 300  # of the text of one value
 _ACRONYMS = ("api", "ca", "id", "url")
+ENTRY_FIELDS = frozenset(
+    (
+        *("id", "at", "opened_ms", "who", "via", "address", "action", "pool", "object", "outcome"),
+        *("before", "after"),
+    )
+)
+UNCHANGED = "result: nothing changed"  # a form or command that set what was set already
 _EMPTY: tuple[object, ...] = ("", None, [], {})
 NO_NAMES = Names({}, {})
 _TIERS = (STANDARD, FLEX, PRIORITY)  # fields of a price: micro-dollars per million tokens, by kind of token
@@ -27,8 +34,17 @@ def describe_changes(entry: Mapping[str, Any], arrow: str, names: Names = NO_NAM
     """
     Yield a line for each field that changed in *entry*; of a new or removed object, those that were given.
 
-    A field with an earlier value is shown as `<before> <arrow> <after>`. *names* are those of its pool.
+    A field with an earlier value is shown as `<before> <arrow> <after>`; what else the entry records follows,
+    such as `credential: replaced`. *names* are those of its pool.
     """
+    changed = [*_describe_fields(entry, arrow, names)]
+    extra = {name: value for name, value in entry.items() if name not in ENTRY_FIELDS and value not in _EMPTY}
+    changed += [f"{name}: {_describe(name, value, names)}" for name, value in extra.items()]
+    is_change = entry["before"] is not None and entry["after"] is not None
+    yield from changed or ([UNCHANGED] if is_change and entry["action"].endswith((".change", ".set")) else [])
+
+
+def _describe_fields(entry: Mapping[str, Any], arrow: str, names: Names) -> Iterator[str]:
     if entry["before"] is None or entry["after"] is None:
         fields = _flat(entry["after"] or entry["before"])
         for name, value in given_fields(entry["action"], fields).items():

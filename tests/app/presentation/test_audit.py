@@ -106,6 +106,21 @@ def test_an_action_that_changed_nothing_stored() -> None:
     assert described(None, None) == []
 
 
+def test_what_else_an_entry_records() -> None:
+    """A new credential changes no public field."""
+    same = {"action": "account.change", "before": {}, "after": {}}
+
+    assert [*describe_changes(same | {"credential": "replaced"}, "->")] == ["credential: replaced"]
+    rotation = {"action": "key.rotate", "before": {}, "after": {}, "overlap_seconds": 3600, "who": "ann"}
+    assert [*describe_changes(rotation, "->")] == ["overlap_seconds: 1 h"]
+
+
+def test_a_change_that_changed_nothing() -> None:
+    entry = {"action": "key.change", "object": "ann", "before": {"version": 1}, "after": {"version": 2}}
+
+    assert [*describe_changes(entry, "->")] == ["result: nothing changed"]
+
+
 def test_labels() -> None:
     assert action_label("account.forget_refused") == "account: forget refused"
     assert action_label("admin_token.create") == "admin token: create"
