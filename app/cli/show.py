@@ -54,7 +54,9 @@ def show_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     key = services.api_keys.find(pool, name)
     shared = _shared_limits(services, key)
     names, now = services.accounts.names_by_id(pool), services.clock.now()
-    (view,) = key_views(services.ledger.usage, pool, [key], names, now=now, shared=[one for _, one in shared])
+    former, limits = services.api_keys.former_names(pool), [one for _, one in shared]
+    usage = services.ledger.usage
+    (view,) = key_views(usage, pool, [key], names, now=now, shared=limits, former_names=former)
     used = _used_today(services, pool, UsageBy.KEY, key.id)
     refused = services.ledger.refusals.counts(pool, REFUSAL_SPAN).by_code(key.id)
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.formatting import name_or_id
+from app.formatting import name_or_id, named_id
 from app.presentation.limits import serialize_limit_status
 from app.stores.records.api_keys import ApiKey, ApiKeyJson, KeyState
 from app.stores.records.limits import Limit, LimitStatus
@@ -65,6 +65,7 @@ class KeyView:
     account_names: Mapping[str, str]  # account names by id
     now: float
     limits: Sequence[LimitStatus] = ()
+    former_names: Mapping[str, str] = field(default_factory=dict)  # last names of removed accounts, by id
 
     @property
     def state(self) -> KeyState:
@@ -72,9 +73,9 @@ class KeyView:
 
     @property
     def accounts(self) -> list[str]:
-        """The names of the accounts that it may use; empty: all."""
-        names = self.account_names
-        return [name_or_id({"id": one, "name": names.get(one)}) for one in self.key.accounts]
+        """The names of the accounts that it may use, of removed ones the last; empty: all."""
+        names, former = self.account_names, self.former_names
+        return [name_or_id(named_id(one, names.get(one), former)) for one in self.key.accounts]
 
     @property
     def nearest(self) -> LimitStatus | None:
@@ -98,11 +99,16 @@ def key_views(
     *,
     now: float,
     shared: Sequence[Limit] = (),
+    former_names: Mapping[str, str] | None = None,
 ) -> list[KeyView]:
-    """Return the views of *api_keys* of *pool*, with the usage of their limits and of the *shared* ones."""
+    """
+    Return the views of *api_keys* of *pool*, with the usage of their limits and of the *shared* ones.
+
+    *former_names* are the last names of removed accounts, by id.
+    """
     owned = [[*key.limits, *shared] for key in api_keys]
     statuses = iter(usage.limit_statuses(pool, [limit for limits in owned for limit in limits]))
     return [
-        KeyView(key, account_names, now, [next(statuses) for _ in limits])
+        KeyView(key, account_names, now, [next(statuses) for _ in limits], former_names or {})
         for key, limits in zip(api_keys, owned, strict=True)
     ]

@@ -94,7 +94,10 @@ def show() -> Any:
 def _views(api_keys: Sequence[ApiKey], shared: Sequence[Limit] = ()) -> list[KeyView]:
     app_services = services()
     names, now = app_services.accounts.names_by_id(g.pool), app_services.clock.now()
-    return key_views(app_services.ledger.usage, g.pool, api_keys, names, now=now, shared=shared)
+    former = app_services.api_keys.former_names(g.pool)
+    return key_views(
+        app_services.ledger.usage, g.pool, api_keys, names, now=now, shared=shared, former_names=former
+    )
 
 
 @bp.get("/<name>")

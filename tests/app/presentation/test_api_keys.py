@@ -14,6 +14,12 @@ def test_accounts_by_name():
     assert view.to_json()["accounts"] == ["main", "acct_2"]
 
 
+def test_a_removed_account_has_its_last_name():
+    view = KeyView(KEY, {"acct_1": "main"}, now=0.0, former_names={"acct_2": "spare"})
+
+    assert view.accounts == ["main", "spare (removed)"]
+
+
 @pytest.mark.parametrize(("now", "state"), [(9.9, KeyState.ACTIVE), (10.0, KeyState.EXPIRED)])
 def test_an_expired_key(now, state):
     assert KeyView(KEY, {}, now).state is state
