@@ -140,9 +140,7 @@ def check_form() -> None:
     try:
         _csrf.protect()
     except CSRFError:
-        raise ForgedRequest(
-            "The form does not belong to your current session and was rejected: open its page again"
-        ) from None
+        raise ForgedRequest("The form does not belong to your current session and was rejected") from None
 
 
 def local_path(target: str | None) -> str:

@@ -62,6 +62,7 @@ def test_after_the_session_has_ended(inside, services):
     again = submit(inside, hidden(page))
     assert (again.status_code, typed(again)) == (403, TYPED)
     assert "Nothing was saved." in again.text
+    assert "open the page" not in again.text  # one instruction: to submit it again
     assert submit(inside, hidden(again)).status_code == 200
     assert services.api_keys.find("default", "bea").owner == TYPED["owner"]
 
@@ -96,6 +97,7 @@ def test_a_form_of_another_site(inside, services, headers):
     """It is not repeated: a click would submit it with a token that fits. A script is led to the sign-in."""
     refused = inside.post(CREATE, TYPED, headers=headers)
     assert (refused.status_code, "Submit again" in refused.text) == (403, False)
+    assert "open the page of the form again" in refused.text
 
     end_sessions(services)
     assert inside.post(CREATE, TYPED, headers=headers).status_code == 303
@@ -158,7 +160,7 @@ def test_a_form_that_is_too_long(inside, services):
     page = submit(inside, {"text": "x" * 100_000})
 
     assert page.status_code == 401
-    assert "The contents cannot be repeated here." in page.text
+    assert "The contents cannot be repeated here" in page.text
 
 
 def test_a_file(inside, services):
@@ -167,7 +169,7 @@ def test_a_file(inside, services):
 
     page = submit(inside, {"name": "bea", "file": (BytesIO(b"{}"), "auth.json")})
 
-    assert "A file has to be chosen again." in page.text
+    assert "A file has to be chosen again" in page.text
     assert "Submit again" not in page.text
 
 
