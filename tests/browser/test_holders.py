@@ -75,6 +75,14 @@ def test_what_a_holder_sees(holder: Browser) -> None:
         assert "hidden-name" not in holder.driver.page_source
 
 
+def test_snippets_of_clients(holder: Browser) -> None:
+    """One is shown, that of the client chosen by its tab."""
+    holder.open("/my/clients")
+    holder.find("label[for=client-python]").click()
+
+    assert [one.text for one in holder.all(".snippet .small") if one.is_displayed()] == ["openai from PyPI"]
+
+
 def test_a_rotation(holder: Browser, pool: PoolOfTest, secret: str) -> None:
     """The new secret is shown once and works; the old one ends with its overlap of 0 hours."""
     holder.open("/my/rotate")
