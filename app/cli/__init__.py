@@ -46,6 +46,11 @@ COMMANDS = (
         "Verify and export the ledger, which has an entry for every completed request.",
     ),
     (
+        "logs",
+        "app.cli.logs:logs",
+        "Print the newest requests of a pool, completed and refused ones, oldest first: a line each.",
+    ),
+    (
         "model",
         "app.cli.model:model_group",
         "Manage model routes: names that callers use, each for one or more models in order.",

@@ -51,6 +51,18 @@ def record_request(
     return row
 
 
+def next_millisecond(client: Any) -> None:
+    """Return when the clock of the store has moved on: what is recorded next has a later position."""
+    began = _unix_ms(client)
+    while _unix_ms(client) <= began:
+        pass
+
+
+def _unix_ms(client: Any) -> int:
+    seconds, microseconds = client.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
 @lru_cache(maxsize=1)
 def _at_test_clock(client: Any) -> Scripts:
     """Return scripts that run at the time in `test-clock`; creating them for each row would take long."""
