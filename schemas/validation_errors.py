@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from marshmallow import ValidationError
@@ -40,6 +41,19 @@ def first_error_path(error: ValidationError) -> tuple[str, str]:
     """
     steps, message = _first(error)
     return _path(steps), message
+
+
+def all_error_paths(error: ValidationError) -> list[tuple[str, str]]:
+    """Return the full path and the message of every error, see `first_error_path`; at most one per value."""
+    return [(_path(steps), message) for steps, message in _all(error.messages, [])]
+
+
+def _all(messages: Any, steps: list[str | int]) -> Iterator[tuple[list[str | int], str]]:
+    if not isinstance(messages, dict):
+        yield steps, messages[0]
+        return
+    for step, inner in messages.items():
+        yield from _all(inner, steps if step == SCHEMA else [*steps, step])
 
 
 def _first(error: ValidationError) -> tuple[list[str | int], str]:

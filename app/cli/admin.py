@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from app import administration
+from app.cli.admin_tokens import token_group
+from app.cli.clock import moment
 from app.cli.command import Group, example
 from app.cli.gateways import pages_origin
 from app.cli.listing import listing, show_table
-from app.cli.options import actor, read_secret, with_store
+from app.cli.options import actor, operator_operations, read_secret, with_store
 from app.cli.output import report, show_json, show_list
 from app.durations import parse_duration
 from app.errors import InvalidRequest
-from app.formatting import counted, moment
-from app.operations.operators import OperatorOperations
+from app.formatting import counted
 from app.operators.operators import FIRST_START, INVITATION
-from app.stores.records.operators import Role, SignInPolicy, TokenScope, normalize_name
+from app.stores.records.operators import Role, SignInPolicy, normalize_name
 from app.wiring import Services
-from schemas.api_keys import AdminTokenInput
 
 ROLE = click.Choice([role.value for role in Role])
 
@@ -28,11 +29,6 @@ ROLE = click.Choice([role.value for role in Role])
 @click.group("admin", cls=Group)
 def admin_group() -> None:
     """Manage the operators of the admin pages, and tokens for scripts that call the admin API."""
-
-
-@admin_group.group("token", cls=Group)
-def token_group() -> None:
-    """Manage admin tokens, which scripts send to /admin/api as 'Authorization: Bearer pgadm-…'."""
 
 
 def _password_options(run: Any) -> Any:
@@ -88,15 +84,24 @@ def invite(services: Services, as_json: bool, role: str, expires: str, label: st
     that `poolgate up` printed.
     """
     if not services.operator_stores.operators.exist():
-        return _invite_first(services, as_json)
-    invitation, secret = _operator_operations(services).invite(Role(role), parse_duration(expires), label)
+        return _invite_first(services, as_json, _given_options())
+    invitation, secret = operator_operations(services).invite(Role(role), parse_duration(expires), label)
     path = f"{INVITATION}?token={secret}"
     if as_json:
         return show_json({**invitation.public(), "token": secret, "path": path})
     return _print_link(services, f"For a new {role}, valid once, until {moment(invitation.expires_at)}", path)
 
 
-def _invite_first(services: Services, as_json: bool) -> None:
+def _given_options() -> list[str]:
+    """Return the options of this command that were given although the first operator has none of them."""
+    context = click.get_current_context()
+    names = ("role", "expires", "label")
+    return [
+        f"--{name}" for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def _invite_first(services: Services, as_json: bool, ignored: Sequence[str]) -> None:
     token = services.operator_stores.operators.new_start_token()
     if token is None:
         raise InvalidRequest("The first operator was created meanwhile: run the command again")
@@ -104,7 +109,9 @@ def _invite_first(services: Services, as_json: bool) -> None:
     path = f"{FIRST_START}?token={token}"
     if as_json:
         return show_json({"token": token, "path": path})
-    click.echo("There is no operator yet. The first is an owner, whatever --role and --label are.", err=True)
+    click.echo("There is no operator yet. The first one is an owner.", err=True)
+    if ignored:
+        click.echo(f"Warning: {' and '.join(ignored)} do not apply to the first operator.", err=True)
     return _print_link(services, "For the first operator, valid once, for a day", path)
 
 
@@ -142,7 +149,7 @@ def list_invitations(services: Services, as_json: bool) -> None:
 @with_store
 def revoke_invitation(services: Services, as_json: bool, id: str) -> None:
     """Revoke the open invitation ID."""
-    _operator_operations(services).revoke_invitation(id)
+    operator_operations(services).revoke_invitation(id)
     report(as_json, {"id": id, "revoked": True}, f"Revoked invitation {id}.")
 
 
@@ -164,7 +171,7 @@ def create(
 ) -> None:
     """Create the operator NAME, with a password of at least 12 characters."""
     password = _password(variable, from_stdin)
-    created = _operator_operations(services).create_operator(name, password, Role(role))
+    created = operator_operations(services).create_operator(name, password, Role(role))
     report(as_json, created.public(), f"Created operator '{created.name}'.")
 
 
@@ -174,7 +181,7 @@ def create(
 @with_store
 def change_role(services: Services, as_json: bool, name: str, role: str) -> None:
     """Give the operator NAME another role, from their next request on. The last owner must stay an owner."""
-    changed = _operator_operations(services).set_role(name, Role(role))
+    changed = operator_operations(services).set_role(name, Role(role))
     report(as_json, changed.public(), f"'{changed.name}' has the role {changed.role} now.")
 
 
@@ -185,7 +192,7 @@ def change_role(services: Services, as_json: bool, name: str, role: str) -> None
 def password(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
     """Set a new password for NAME, end their sessions, and clear their failed attempts."""
     services.operator_stores.operators.find(name)
-    ended = _operator_operations(services).set_password(name, _password(variable, from_stdin))
+    ended = operator_operations(services).set_password(name, _password(variable, from_stdin))
     report(
         as_json,
         {"name": name, "sessions_ended": ended},
@@ -198,7 +205,7 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
 @with_store
 def totp_off(services: Services, as_json: bool, name: str) -> None:
     """Turn off the second factor of NAME, who lost their authenticator app."""
-    was_on = _operator_operations(services).remove_second_factor(name)
+    was_on = operator_operations(services).remove_second_factor(name)
     report(
         as_json,
         services.operator_stores.operators.find(name).public(),
@@ -218,7 +225,7 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 def policy(services: Services, as_json: bool, second_factor: str | None) -> None:
     """Show or change what is required of operators who sign in."""
     if second_factor:
-        _operator_operations(services).set_policy(SignInPolicy(second_factor == "required"))
+        operator_operations(services).set_policy(SignInPolicy(second_factor == "required"))
     current = services.operator_stores.policy.current()
     state = "required" if current.second_factor_required else "optional"
     report(as_json, current.public(), f"A second factor is {state}.")
@@ -229,7 +236,7 @@ def policy(services: Services, as_json: bool, second_factor: str | None) -> None
 @with_store
 def disconnect(services: Services, as_json: bool, name: str) -> None:
     """Disconnect NAME, who must have a password, from single sign-on, and end the sessions begun by it."""
-    ended = _operator_operations(services).unlink(name)
+    ended = operator_operations(services).unlink(name)
     report(
         as_json,
         {"name": name, "sessions_ended": ended},
@@ -242,7 +249,7 @@ def disconnect(services: Services, as_json: bool, name: str) -> None:
 @with_store
 def remove(services: Services, as_json: bool, name: str) -> None:
     """Remove the operator NAME, their sessions and admin tokens. The last owner cannot be removed."""
-    _operator_operations(services).remove_operator(name)
+    operator_operations(services).remove_operator(name)
     report(as_json, {"name": name, "removed": True}, f"Removed operator '{name}'.")
 
 
@@ -271,82 +278,13 @@ def sessions(services: Services, as_json: bool, name: str) -> None:
 def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> None:
     """End the sessions of NAME immediately."""
     services.operator_stores.operators.find(name)
-    operator_operations = _operator_operations(services)
-    ended = (
-        int(operator_operations.end_session(name, session_id))
-        if session_id
-        else operator_operations.end_sessions(name)
-    )
+    changes = operator_operations(services)
+    ended = int(changes.end_session(name, session_id)) if session_id else changes.end_sessions(name)
     report(
         as_json,
         {"name": name, "sessions_ended": ended},
-        f"Ended {ended} session{'' if ended == 1 else 's'} of '{name}'.",
+        f"Ended {counted(ended, 'session')} of '{name}'.",
     )
-
-
-@token_group.command(
-    "create", epilog=example("poolgate admin token create ci --scope read --expires 2027-01-01")
-)
-@click.argument("name")
-@click.option(
-    "--scope",
-    type=click.Choice([scope.value for scope in TokenScope]),
-    default=TokenScope.FULL.value,
-    show_default=True,
-    help="read: read-only, without secrets; full: everything.",
-)
-@click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
-@with_store
-def create_token(services: Services, as_json: bool, name: str, expires: str | None, scope: str) -> None:
-    """
-    Create an admin token and print it. It cannot be shown again: only its SHA-256 is stored.
-
-    Only the token goes to standard output, everything else to standard error.
-    """
-    fields = AdminTokenInput().load({} if expires is None else {"expires": expires})
-    token, secret = _operator_operations(services).create_token(
-        name, fields.get("expires"), TokenScope(scope)
-    )
-    if as_json:
-        return show_json({"token": secret, **token.public()})
-    click.echo(f"Admin token '{token.name}', shown only once:", err=True)
-    return click.echo(secret)
-
-
-@token_group.command("list", epilog=example("poolgate admin token list"))
-@listing
-@with_store
-def list_tokens(services: Services, as_json: bool) -> None:
-    """List admin tokens. The tokens themselves are never shown."""
-    tokens = services.operator_stores.admin_tokens.all()
-    if as_json:
-        return show_list([token.public() for token in tokens])
-    rows = [
-        (
-            token.name,
-            token.scope,
-            token.created_by,
-            moment(token.created_at),
-            moment(token.expires_at) if token.expires_at else "never",
-            moment(token.used_at) if token.used_at else "never",
-        )
-        for token in tokens
-    ]
-    heads = ("NAME", "SCOPE", "CREATED BY", "CREATED", "EXPIRES", "LAST USED")
-    return show_table(heads, rows, "No admin tokens yet: see poolgate admin token create --help")
-
-
-@token_group.command("revoke", epilog=example("poolgate admin token revoke ci"))
-@click.argument("name", type=normalize_name)
-@with_store
-def revoke_token(services: Services, as_json: bool, name: str) -> None:
-    """Revoke the admin token NAME."""
-    _operator_operations(services).revoke_token(name)
-    report(as_json, {"name": name, "revoked": True}, f"Revoked admin token '{name}'.")
-
-
-def _operator_operations(services: Services) -> OperatorOperations:
-    return administration.operator_operations(services, actor())
 
 
 def _password(variable: str | None, from_stdin: bool) -> str:
@@ -354,3 +292,6 @@ def _password(variable: str | None, from_stdin: bool) -> str:
         typed: str = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
         return typed
     return read_secret("password", variable, from_stdin)
+
+
+admin_group.add_command(token_group)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import click
 import orjson
 
+from app.accounts.pools import DEFAULT
 from app.cli.command import Command, example
 from app.cli.gateways import NONE_RUNS, START_ONE
 from app.cli.options import connect, read_secret, redis_url_option, settings_for
@@ -25,6 +26,7 @@ from app.cli.snippet import checked_url, running_url, url_option
 from app.config import package_version
 from app.errors import GatewayError, StoreError
 from app.formatting import count
+from app.operations.diagnostic import pool_option
 from app.presentation.request_usage import cost_text
 from app.presentation.snippets import VARIABLE
 from app.stores.private_server import PrivateServerError
@@ -103,6 +105,8 @@ def chat(
         for piece in _stream(base_url, key, body, response):
             click.echo(_UNPRINTABLE.sub("?", piece) if sys.stdout.isatty() else piece, nl=False)
             sys.stdout.flush()
+    except GatewayError as error:
+        raise GatewayError(_with_explanation(error.message, response, key)) from None
     except KeyboardInterrupt:
         click.echo("\nInterrupted.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
@@ -192,6 +196,16 @@ def _refusal(status: int, body: bytes) -> GatewayError:
         message, code = body[:500].decode(errors="replace") or "no message", ""
     shown = ", ".join(part for part in (f"HTTP {status}" if status else "", code) if part)
     return GatewayError(printable(f"{message} ({shown})" if shown else message))
+
+
+def _with_explanation(message: str, response: _Response, key: str) -> str:
+    """Return *message* with the account and the id of the request, and the command that explains it."""
+    if not (request_id := printable(response.request_id) if response.request_id else ""):
+        return message
+    account = response.headers.get("x-poolgate-account")
+    served = f"; account {printable(account)}" if account else ""
+    pool = pool_of(key) or pool_of_foreign(key) or DEFAULT
+    return f"{message}{served}; see poolgate request explain {request_id}{pool_option(pool)}"
 
 
 def _summary(response: _Response, cost: str) -> str:

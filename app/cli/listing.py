@@ -85,7 +85,8 @@ def listing(command: Callable[..., None]) -> Callable[..., None]:
 def check_listing(context: click.Context, *, as_json: bool) -> None:
     """Raise click.UsageError if --json is combined with an option of `listing`."""
     if as_json and any((context.meta.get(LISTING) or {}).values()):
-        raise click.UsageError("--json cannot be combined with --sort, --top or --csv", context)
+        rows = "; --limit bounds its rows" if "max_rows" in context.params else ""
+        raise click.UsageError(f"--json cannot be combined with --sort, --top or --csv{rows}", context)
 
 
 def _options() -> _Options:

@@ -22,6 +22,7 @@ from app.cli.listing import check_listing
 from app.cli.output import name_store
 from app.config import Settings
 from app.errors import InvalidRequest
+from app.operations.operators import OperatorOperations
 from app.operations.service import AdminOperations
 from app.stores import failures, private_server
 from app.stores.records.audit import Actor, Via
@@ -175,6 +176,13 @@ def operations(services: Services, via: Via = Via.CLI) -> AdminOperations:
     from app import administration  # imported here: commands that only read do not need it
 
     return administration.operations(services, actor(via))
+
+
+def operator_operations(services: Services) -> OperatorOperations:
+    """Return the audited changes of operators, sessions and admin tokens, likewise."""
+    from app import administration
+
+    return administration.operator_operations(services, actor())
 
 
 def actor(via: Via = Via.CLI) -> Actor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from app.cli.output import Figure, amount, pairs, show_json, show_list, table
 from app.formatting import milliseconds, name_or_id
 from app.ledger.choices import Candidate, Choice, Unavailable
 from app.ledger.explain import RequestExplanation
+from app.ledger.query import LedgerQuery
 from app.presentation.accounts import endless_label, reason_label, state_label
 from app.presentation.names import Names
 from app.presentation.request_usage import cost_text, tokens_text
@@ -148,7 +150,20 @@ def list_requests(
     if as_json:
         show_list([serialize_entry(entry, names) for entry in entries])
     else:
-        show_table(ROWS, [_row(RequestView(entry, names)) for entry in entries], "No requests found.")
+        rows = [_row(RequestView(entry, names)) for entry in entries]
+        show_table(ROWS, rows, _none_found(services, pool, query))
+
+
+def _none_found(services: Services, pool: str, query: LedgerQuery) -> str:
+    """Return that no request matches *query*, and the option for names that clients use."""
+    text = "No requests found."
+    if query.model and services.routes.current(pool).find(query.model) is not None:
+        return (
+            f"{text} '{query.model}' is a model route: --requested {quote(query.model)} finds its requests."
+        )
+    if query.model:
+        return f"{text} --model takes the model that served; --requested takes the name that clients use."
+    return text
 
 
 def _param(value: str | bool) -> str:

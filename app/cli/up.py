@@ -29,7 +29,10 @@ DEMO_KEY = "POOLGATE_DEMO_KEY"  # of the simulated upstream; also enables it in 
 
 @click.command(epilog=example("poolgate up --demo", "poolgate up --port 9000"))
 @click.option("--demo", is_flag=True, help="Add a simulated upstream, to try the gateway without an account.")
-@click.option("--host", help=f"Address to listen on [{NAMES['bind']}, 127.0.0.1].")
+@click.option(
+    "--host",
+    help=f"Address to listen on [{NAMES['bind']}; else 0.0.0.0 if {NAMES['port']} is set, else 127.0.0.1].",
+)
 @click.option("--port", help=f"Port to listen on [{NAMES['port']}, 8000].")
 @click.option("--workers", help=f"Web processes [{NAMES['web_concurrency']}, 2].")
 @click.option("--openai-api-key", envvar="OPENAI_API_KEY", default="", hidden=True)

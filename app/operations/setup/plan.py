@@ -18,6 +18,7 @@ from app.operations.account_rules import KIND_RULES, SIMULATED_RULES
 from app.operations.service import AdminOperations
 from app.operations.setup.accounts import AccountPlanner
 from app.operations.setup.changes import Action, KnownAccounts, PlannedChange
+from app.operations.setup.errors import DocumentErrors
 from app.operations.setup.keys import KeyPlanner, Known
 from app.operations.setup.limits import plan_limits
 from app.operations.setup.models import RoutePlanner, plan_prices
@@ -30,7 +31,7 @@ from app.stores.limits import LimitRepository
 from app.stores.teams import TeamRepository
 from app.stores.webhooks import WebhookRepository
 from schemas.setup_document import SetupDocument
-from schemas.validation_errors import first_error_path
+from schemas.validation_errors import all_error_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,11 @@ def plan_document(
     try:
         document = SetupDocument(KIND_RULES | SIMULATED_RULES).load(content)
     except ValidationError as error:
-        path, message = first_error_path(error)
-        text = f"{path} {message}" if path else "must be a mapping of sections, such as accounts and keys"
-        raise InvalidRequest(text, param=path or None) from None
+        errors = DocumentErrors()
+        for path, message in all_error_paths(error):
+            text = f"{path} {message}" if path else "must be a mapping of sections, such as accounts and keys"
+            errors.add(InvalidRequest(text, param=path or None))
+        raise errors.joined() from None
     variables = Variables(secrets)
     changes = _plan(document, pool, operations, stores, variables, coming)
     return SetupPlan(changes, variables.named, variables.missing)
@@ -105,29 +108,42 @@ def _plan(
     variables: Variables,
     coming: Collection[str],
 ) -> Sequence[PlannedChange]:
+    errors = DocumentErrors()
     names = stores.accounts.names_by_id(pool)
     accounts = document.get("accounts", ())
     changes: list[PlannedChange] = []
     if "settings" in document:
-        changes += plan_settings(operations.pools, pool, stores.find_pool(pool), document["settings"])
+        with errors.collect():
+            changes += plan_settings(operations.pools, pool, stores.find_pool(pool), document["settings"])
     if "limits" in document:
-        changes += plan_limits(operations.limits, pool, stores.limits.all(pool), document["limits"])
-    changes += plan_prices(operations.prices, stores.prices, pool, document.get("prices", {}))
+        with errors.collect():
+            changes += plan_limits(operations.limits, pool, stores.limits.all(pool), document["limits"])
+    with errors.collect():
+        changes += plan_prices(operations.prices, stores.prices, pool, document.get("prices", {}))
     account_planner = AccountPlanner(operations.accounts, stores.accounts, stores.settings, pool)
-    account_changes = list(account_planner.plan(accounts, variables))
+    account_changes: list[PlannedChange] = []
+    with errors.collect():
+        account_changes += account_planner.plan(accounts, variables)
     changes += account_changes
     absent = {change.name for change in account_changes if change.action is Action.SKIPPED}
     present = {*names.values(), *coming, *(entry["name"] for entry in accounts)} - absent
     known = KnownAccounts(present, absent)
     webhooks = {webhook.name: webhook for webhook in stores.webhooks.all(pool)}
     webhook_planner = WebhookPlanner(operations.webhooks, pool, variables)
-    webhook_changes = list(webhook_planner.plan(document.get("webhooks", ()), webhooks))
+    webhook_changes: list[PlannedChange] = []
+    with errors.collect():
+        webhook_changes += webhook_planner.plan(document.get("webhooks", ()), webhooks)
     route_planner = RoutePlanner(operations.routes, stores.routes, names, pool)
-    changes += route_planner.plan(document.get("models", {}), known)
+    with errors.collect():
+        changes += route_planner.plan(document.get("models", {}), known)
     teams = {team.name: team for team in stores.teams.all(pool)}
     entries = document.get("teams", ())
-    changes += TeamPlanner(operations.teams, operations.limits, pool).plan(entries, teams)
+    with errors.collect():
+        changes += TeamPlanner(operations.teams, operations.limits, pool).plan(entries, teams)
     known_names = Known(known, {*teams, *(entry["name"] for entry in entries)})
     key_planner = KeyPlanner(operations.api_keys, operations.limits, stores.api_keys, names, pool)
-    changes += key_planner.plan(document.get("keys", ()), known_names)
+    with errors.collect():
+        changes += key_planner.plan(document.get("keys", ()), known_names)
+    if errors:
+        raise errors.joined()
     return changes + webhook_changes

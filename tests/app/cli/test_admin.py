@@ -176,6 +176,13 @@ class TestInvitation:
         assert poolgate("admin invitation revoke", invitation.id).exit_code == 0
         assert services.operator_stores.invitations.all() == []
 
+    def test_options_that_the_first_operator_has_not(self, poolgate):
+        """They are named only if they were given."""
+        assert "Warning" not in poolgate("admin invite").stderr
+
+        warned = poolgate("admin invite --role admin --expires 12h").stderr
+        assert "Warning: --role and --expires do not apply to the first operator." in warned
+
     def test_with_the_address_of_the_gateway_that_runs(self, poolgate, ann, monkeypatch):
         gateway = Gateway("http://127.0.0.1:8123/v1", "http://127.0.0.1:8124/admin/", "first")
         monkeypatch.setattr("app.cli.gateways.running", lambda _: [gateway])

@@ -132,7 +132,8 @@ def test_a_refused_request(script: Script, send_chat: Chat, body: bytes, shown: 
     result = send_chat("gpt-5", "Hi")
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: {shown}\n"
+    explained = "account main; see poolgate request explain req_1"
+    assert result.stderr == f"Error: {shown}; {explained}\n"
 
 
 def test_an_error_within_the_stream(script: Script, send_chat: Chat) -> None:

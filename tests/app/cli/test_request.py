@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.stores.records.refusals import Refusal
 from app.wiring import Services
 from tests.app.cli.conftest import Run
@@ -137,7 +138,25 @@ class TestList:
         assert " ann  acct_1 (removed)  gpt-5 " in lines[1]
         page = json.loads(poolgate("request list --status failed --key ann --json").stdout)
         assert [one["id"] for one in page["data"]] == [failed["id"]]
-        assert poolgate("request list --model odd").stderr == "No requests found.\n"
+
+    def test_none_of_a_model(self, poolgate, services):
+        """Clients may have used another name, such as that of a model route."""
+        services.pools.ensure("default")
+        services.routes.put("default", ModelRoute("fast", ((RouteTarget("gpt-5"),),)))
+
+        both = "--model takes the model that served; --requested takes the name that clients use."
+        assert poolgate("request list --model odd").stderr == f"No requests found. {both}\n"
+        route = "'fast' is a model route: --requested fast finds its requests."
+        assert poolgate("request list --model fast").stderr == f"No requests found. {route}\n"
+        assert poolgate("request list --key key_1").stderr == "No requests found.\n"
+
+    def test_json_and_the_first_rows(self, poolgate, services):
+        refused = poolgate("request list --json --top 3")
+
+        assert refused.exit_code == 2
+        assert (
+            "--json cannot be combined with --sort, --top or --csv; --limit bounds its rows" in refused.stderr
+        )
 
     def test_refused(self, poolgate: Run, services: Services) -> None:
         """Found by status, by key and among the refused, and explained by its id."""

@@ -391,6 +391,29 @@ class TestFaults:
         assert "sk-1" not in result.stderr
         assert services.api_keys.all("default") == []
 
+    def test_all_faults_of_the_form_are_reported(self, poolgate, setup):
+        keys = [{"name": "a b"}, {"name": "ann", "raw": "yes", "modles": []}]
+
+        refused = poolgate("apply", setup({"keys": keys, "teams": [{"name": ""}]}))
+
+        assert refused.exit_code == 1
+        assert "setup.yaml: 4 errors: " in refused.stderr
+        for path in ("teams[0].name ", "keys[0].name ", "keys[1].raw ", "keys[1].modles "):
+            assert path in refused.stderr
+
+    def test_a_fault_of_each_section_is_reported(self, poolgate, setup):
+        document = {
+            "models": {"fast": {"steps": [[{"model": "gpt-5", "accounts": ["nowhere"]}]]}},
+            "teams": [{"name": "red", "limits": ["many"]}],
+            "keys": [{"name": "ann", "team": "blue"}],
+        }
+
+        refused = poolgate("apply", setup(document))
+
+        assert "setup.yaml: 3 errors: " in refused.stderr
+        for path in ("models.fast", "teams[0].limits", "keys[0].team"):
+            assert path in refused.stderr
+
     def test_a_late_fault_changes_nothing(self, poolgate, services, setup):
         result = poolgate("apply", setup("limits: [1 usd/day]\nkeys: [{name: a, limits: [x]}]"))
 
