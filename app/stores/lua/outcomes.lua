@@ -3,9 +3,26 @@
 local SAME_TIME_MS = 60000 -- failures of two models, or of two credentials, within this time have one cause
 local RETEST_SHARE, RETEST_MIN_MS, RETEST_MAX_MS = 0.05, 1000, 600000 -- when to retest, as a share of the reported wait
 
+-- Returns the set of accounts a key is bound to; nothing if it may use any account.
+local function account_set(list)
+  local ids, set = list and list ~= '' and cjson.decode(list) or {}, {}
+  if #ids == 0 then return nil end
+  for _, id in ipairs(ids) do set[id] = true end
+  return set
+end
+
 -- Returns whether an account other than *id* is ready for *model* at *offers*, does not come last
--- and is not being tested.
-local function has_reliable_other(id, offers, model, now)
+-- and is not being tested; if *allowed* is given, one of these accounts.
+local function has_reliable_other(id, offers, model, now, allowed)
+  if allowed then
+    for other in pairs(allowed) do
+      local offer = other ~= id and redis.call('HGET', account_key(other), 'offer')
+      local its_score = offer and offers[offer] and tonumber(redis.call('ZSCORE', ready_key(offer), other) or nil)
+      local is_reliable = its_score and its_score < COMES_LAST and redis.call('SISMEMBER', SOFT, other) == 0
+      if is_reliable and not model_rest(other, model, now) then return true end
+    end
+    return false
+  end
   for offer in pairs(offers) do
     local ready = redis.call('ZRANGEBYSCORE', ready_key(offer), '-inf', '(' .. COMES_LAST, 'LIMIT', 0, 16)
     for _, other in ipairs(ready) do
@@ -16,8 +33,9 @@ local function has_reliable_other(id, offers, model, now)
 end
 
 -- Returns whether *id* may be taken out by suspicion: at most a quarter of the accounts of a model, but one at
--- least, and never the last. An account that is being tested does not count: it serves one request at a time.
-local function may_suspect(id, model, now)
+-- least, and never the last, nor the last of *allowed*, the accounts of the failed request's key (nothing: any). An
+-- account that is being tested does not count: it serves one request at a time.
+local function may_suspect(id, model, now, allowed)
   local offers, total, soft = offers_of(model), 0, 0
   for offer in pairs(offers) do total = total + redis.call('SCARD', members_key(offer)) end
   for _, other in ipairs(redis.call('SMEMBERS', SOFT)) do
@@ -27,7 +45,7 @@ local function may_suspect(id, model, now)
     local reason = other ~= id and model_rest(other, model, now)
     if reason == 'missing' then total = total - 1 elseif reason == 'suspected' then soft = soft + 1 end
   end
-  return soft < math.max(1, math.floor(total / 4)) and has_reliable_other(id, offers, model, now)
+  return soft < math.max(1, math.floor(total / 4)) and has_reliable_other(id, offers, model, now, allowed)
 end
 
 -- Returns whether *account* is the last that serves some other model: then it stays available for that model.
@@ -82,7 +100,7 @@ local function suspect(account, outcome, policy, now)
   local streak = redis.call('HINCRBY', account_key(account.id), 'errors', 1)
   local requested_model = outcome.asked or '*'
   local wait = math.min(outcome.most_ms, outcome.base_ms * 2 ^ math.min(streak - 1, 20))
-  if account.state ~= 'active' or not may_suspect(account.id, requested_model, now) then return end
+  if account.state ~= 'active' or not may_suspect(account.id, requested_model, now, outcome.allowed) then return end
   if is_last_elsewhere(account, now) then
     rest_model(account.id, requested_model, 'suspected', wait, now)
   else
@@ -127,7 +145,8 @@ end
 --                                               with `asked`, base_ms, most_ms: only suspected where another
 --                                               account of the pool was refused a moment ago
 --   {soft, `asked`, reason, base_ms, most_ms}   suspicion: out for base * 2^(streak-1), at most most_ms;
---                                               `asked` is the requested model
+--                                               `asked` is the requested model; allowed, if present: the set of
+--                                               accounts that the key of the failed request is bound to
 --   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;
 --                                               the account is well
 -- and may have windows = {{used percent, reset ms[, seconds]}, …}, the usage windows that the upstream reported,

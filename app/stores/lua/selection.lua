@@ -3,14 +3,6 @@
 local STEP = 4 -- heads read at a time
 local MAX_SEEN = 32 -- most accounts that a decision reports
 
--- Returns the set of accounts a key is bound to; nothing if it may use any account.
-local function account_set(list)
-  local ids, set = list and list ~= '' and cjson.decode(list) or {}, {}
-  if #ids == 0 then return nil end
-  for _, id in ipairs(ids) do set[id] = true end
-  return set
-end
-
 -- Returns the set of accounts that both the key's list and the accounts named by the request allow; nothing if any
 -- account may serve.
 local function allowed_accounts(list, named)

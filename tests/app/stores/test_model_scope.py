@@ -154,6 +154,30 @@ class TestSuspicion:
 
         assert sorted(store.state(name)["state"] for name in "abc") == ["active", "active", "suspected"]
 
+    @pytest.mark.parametrize("is_settled", [True, False])
+    @pytest.mark.parametrize("bound_to", [("a",), ("a", "b")])
+    def test_never_of_the_last_that_its_key_may_use(
+        self, store: StoreOfTest, bound_to: tuple[str, ...], is_settled: bool
+    ) -> None:
+        """A key that is bound to accounts has no others, however many the pool has."""
+        store.set_state("b", "paused")
+        store.key("bound", accounts=bound_to)
+        request = store.admit(key="bound")["id"]
+        if is_settled:
+            store.settle(request, soft("m"), key="bound", status=502)
+        else:
+            store.report(request, 1, soft("m"), key="bound", tried=["a"])
+
+        assert store.state("a")["state"] == "active"
+        assert store.admit(key="bound")["account"] == "a"
+
+    def test_of_one_whose_key_may_use_another(self, store: StoreOfTest) -> None:
+        store.key("bound", accounts=("a", "b"))
+        failed = store.admit(key="bound")
+        store.settle(failed["id"], soft("m"), key="bound", account=failed["account"], status=502)
+
+        assert store.state(failed["account"])["state"] == "suspected"
+
     def test_who_lacks_the_model_does_not_count(self, store: StoreOfTest) -> None:
         store.remove("c")
         rest(store, "b", "m", "missing", MISSING_MS)
