@@ -241,3 +241,35 @@ class TestLimits:
         response = pool.post(EMBED, body, pool.key())
 
         assert (response.status_code, error_of(response)["param"]) == (400, param)
+
+
+class TestAnUnlistedModel:
+    def test_each_account_that_may_have_it_is_tried(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        """Servers have models that they do not list: the 404 follows once each has refused it."""
+        services = pool.gateway.services
+        for name in ("a", "b"):
+            account = pool.account(name, upstream.base_url(name), kind="compatible")
+            fields = {"account": account.id, "fields": {"listed": '["other"]'}}
+            services.scripts.run_raw("observe_account", pool.name, fields)
+        pool.account("restricted", upstream.base_url("restricted"), kind="compatible", models=("other",))
+        error = {"message": "The model does not exist", "code": "model_not_found"}
+        upstream.script({"play": "http_error", "status": 404, "body": {"error": error}})
+        body, key = {"model": "unlisted", "messages": [{"role": "user", "content": "Hi"}]}, pool.key()
+
+        refused = [pool.post("/v1/chat/completions", body, key) for _ in range(2)]
+
+        assert [(each.status_code, error_of(each)["code"]) for each in refused] == [
+            (404, "model_not_found")
+        ] * 2
+        assert sorted(seen.account for seen in upstream.log()) == ["a", "b"], (
+            "the second one tried no account"
+        )
+        pool.wait_for_rows(1)
+        explanation = services.ledger.explainer.explain(
+            pool.name, refused[0].headers["x-poolgate-request-id"]
+        )
+        outcomes = [tried["outcome"] for choice in explanation["choices"] for tried in choice["tries"]]
+        assert len(outcomes) == 2
+        assert all("does not have the model" in outcome for outcome in outcomes)
