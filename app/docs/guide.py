@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 # The order of the pages, under the headings of the table of contents.
 GROUPS = {
-    "First steps": ("getting-started", "clients"),
+    "First steps": ("getting-started", "clients", "client-configurations"),
     "Set up": ("accounts", "keys", "model-routes", "setup-files"),
     "Operate": ("deploy", "administration", "usage", "monitoring", "alerts", "security", "sizing"),
     "Reference": ("endpoints", "reliability", "errors", "settings", "cli"),
 }
-LISTS = ("settings", "cli")  # pages that name everything
+LISTS = ("settings", "cli", "client-configurations")  # pages that name everything
 COMMON_WORDS = frozenset(
     (
         *("a", "an", "and", "are", "can", "do", "does", "for", "how", "i", "in", "is", "it", "my"),

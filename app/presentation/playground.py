@@ -96,9 +96,11 @@ def request_snippets(origin: str, request: PlaygroundRequest) -> Sequence[Snippe
     body, url = request.body(), origin + request.path
     base_url = url.removesuffix("/chat/completions").removesuffix("/responses")
     return (
-        Snippet("curl", "curl", "the shell", _curl(url, body)),
-        Snippet("python", "Python", "openai from PyPI", _python(base_url, body, request)),
-        Snippet("node", "Node", "openai from npm", _node(base_url, body, request)),
+        Snippet("curl", "curl", "sh", "the shell", _curl(url, body)),
+        Snippet(
+            "python", "Python", "python", "a program with openai from PyPI", _python(base_url, body, request)
+        ),
+        Snippet("node", "Node", "js", "a program with openai from npm", _node(base_url, body, request)),
     )
 
 

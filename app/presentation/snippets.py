@@ -16,6 +16,7 @@ class Snippet:
 
     client: str
     name: str
+    language: str  # of the text, as Markdown names it
     where: str  # where to paste it
     text: str
 
@@ -31,7 +32,7 @@ def snippets(base_url: str, model: str, secret: str = "") -> list[Snippet]:
 
 def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     yield Snippet(
-        "env", "Environment", "the shell, once, for all examples below", f"export {VARIABLE}='{secret}'"
+        "env", "Environment", "sh", "the shell, once, for all examples below", f"export {VARIABLE}='{secret}'"
     )
     question = orjson.dumps(
         {"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": True}
@@ -39,6 +40,7 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     yield Snippet(
         "curl",
         "curl",
+        "sh",
         "the shell",
         f'curl -sSN {base_url}/chat/completions \\\n  -H "Authorization: Bearer ${VARIABLE}" \\\n'
         f"  -H 'Content-Type: application/json' \\\n  -d {_quoted(question)}",
@@ -46,7 +48,8 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     yield Snippet(
         "python",
         "Python",
-        "openai from PyPI",
+        "python",
+        "a program with openai from PyPI",
         "import os\nfrom openai import OpenAI\n\n"
         f'client = OpenAI(base_url="{base_url}", api_key=os.environ["{VARIABLE}"])\n'
         f'print(client.responses.create(model={_text(model)}, input="Hello").output_text)',
@@ -54,7 +57,8 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     yield Snippet(
         "node",
         "Node",
-        "openai from npm",
+        "js",
+        "a program with openai from npm",
         'import OpenAI from "openai";\n\n'
         f'const client = new OpenAI({{ baseURL: "{base_url}", apiKey: process.env.{VARIABLE} }});\n'
         f'const answer = await client.responses.create({{ model: {_text(model)}, input: "Hello" }});\n'
@@ -63,6 +67,7 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     yield Snippet(
         "codex",
         "Codex CLI",
+        "toml",
         "~/.codex/config.toml; with supports_websockets = true it uses one connection for a session",
         f'model = {_text(model)}\nmodel_provider = "poolgate"\n\n'
         '[model_providers.poolgate]\nname = "Poolgate"\n'
@@ -76,7 +81,7 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     }
     config = {"$schema": "https://opencode.ai/config.json", "provider": {"poolgate": provider}}
     text = orjson.dumps(config, option=orjson.OPT_INDENT_2).decode()
-    yield Snippet("opencode", "OpenCode", "opencode.json", text)
+    yield Snippet("opencode", "OpenCode", "json", "opencode.json", text)
     yield from _of_frameworks(base_url, model)
     yield from _of_programs(base_url, model)
 
@@ -85,7 +90,8 @@ def _of_frameworks(base_url: str, model: str) -> Iterator[Snippet]:
     yield Snippet(
         "langchain",
         "LangChain",
-        "langchain-openai from PyPI",
+        "python",
+        "a program with langchain-openai from PyPI",
         "import os\nfrom langchain_openai import ChatOpenAI\n\n"
         f'model = ChatOpenAI(model={_text(model)}, base_url="{base_url}", api_key=os.environ["{VARIABLE}"])\n'
         'print(model.invoke("Hello").content)',
@@ -93,7 +99,8 @@ def _of_frameworks(base_url: str, model: str) -> Iterator[Snippet]:
     yield Snippet(
         "vercel-ai",
         "Vercel AI SDK",
-        "ai and @ai-sdk/openai-compatible from npm",
+        "js",
+        "a program with ai and @ai-sdk/openai-compatible from npm",
         'import { createOpenAICompatible } from "@ai-sdk/openai-compatible";\n'
         'import { generateText } from "ai";\n\n'
         "const poolgate = createOpenAICompatible({\n"
@@ -108,12 +115,14 @@ def _of_programs(base_url: str, model: str) -> Iterator[Snippet]:
     yield Snippet(
         "open-webui",
         "Open WebUI",
+        "sh",
         "the shell; in a container, use an address that the container can reach",
         f'OPENAI_API_BASE_URL="{base_url}" OPENAI_API_KEY={key} open-webui serve',
     )
     yield Snippet(
         "cline",
         "Cline, Roo Code",
+        "sh",
         "the shell for Cline's command; the comments are for the settings of the extensions",
         f"cline auth --provider openai-compatible --baseurl {base_url} --apikey {key}"
         f" --modelid {_quoted(model)}\n\n"
@@ -123,12 +132,14 @@ def _of_programs(base_url: str, model: str) -> Iterator[Snippet]:
     yield Snippet(
         "aider",
         "Aider",
+        "sh",
         "the shell",
         f'OPENAI_API_BASE="{base_url}" OPENAI_API_KEY={key} aider --model {_quoted(f"openai/{model}")}',
     )
     yield Snippet(
         "llm",
         "llm",
+        "yaml",
         "extra-openai-models.yaml in the folder of `llm logs path`; "
         f"then: llm keys set poolgate --value {key}",
         f"- model_id: poolgate\n  model_name: {_text(model)}\n"
@@ -137,6 +148,7 @@ def _of_programs(base_url: str, model: str) -> Iterator[Snippet]:
     yield Snippet(
         "continue",
         "Continue",
+        "yaml",
         f"~/.continue/config.yaml; put {VARIABLE} into ~/.continue/.env",
         "name: Poolgate\nversion: 0.0.1\nschema: v1\nmodels:\n  - name: Poolgate\n    provider: openai\n"
         f'    model: {_text(model)}\n    apiBase: "{base_url}"\n    apiKey: ${{{{ secrets.{VARIABLE} }}}}',

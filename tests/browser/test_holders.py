@@ -80,7 +80,9 @@ def test_snippets_of_clients(holder: Browser) -> None:
     holder.open("/my/clients")
     holder.find("label[for=client-python]").click()
 
-    assert [one.text for one in holder.all(".snippet .small") if one.is_displayed()] == ["openai from PyPI"]
+    assert [one.text for one in holder.all(".snippet .small") if one.is_displayed()] == [
+        "a program with openai from PyPI"
+    ]
 
 
 def test_a_rotation(holder: Browser, pool: PoolOfTest, secret: str) -> None:
