@@ -196,7 +196,7 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
     report(
         as_json,
         {"name": name, "sessions_ended": ended},
-        f"Set a new password for '{name}'; ended {ended} session{'' if ended == 1 else 's'}.",
+        f"Set a new password for '{name}'; ended {counted(ended, 'session')}.",
     )
 
 

@@ -10,9 +10,9 @@ import click
 from app.cli import complete
 from app.cli.command import Command, example
 from app.cli.key_output import show_secret, warn
-from app.cli.options import Decorator, checked, in_pool, names_option, operations, with_store
+from app.cli.limit import limits_option
+from app.cli.options import Decorator, in_pool, names_option, operations, with_store
 from app.cli.several import Changed, change_each, names_argument
-from app.limits.limit_syntax import parse_limit
 from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.stores.records.limits import Limit
 from app.wiring import Services
@@ -69,13 +69,10 @@ def label_option(help_text: str) -> Decorator:
 @click.option("--name", required=True, help="1 to 64 letters, digits or . _ - @ +")
 @names_option("--models", "Models it may use; all by default.")
 @names_option("--accounts", "Names of the accounts it may use; all by default.", complete.accounts)
-@click.option(
+@limits_option(
     "--limit",
     "limits",
-    type=checked(parse_limit),
-    metavar="LIMIT",
-    multiple=True,
-    help="Such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'. May be repeated.",
+    "Such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.",
 )
 @click.option(
     "--on-cut",

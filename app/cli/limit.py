@@ -78,6 +78,18 @@ class _LimitCommands:
         self.group.command(name, epilog=example(example_line.strip()))(created)
 
 
+def limits_option(option: str, name: str, help_text: str) -> Decorator:
+    """Return an *option* that takes any number of limits, as the parameter *name*."""
+    return click.option(
+        option,
+        name,
+        type=checked(parse_limit),
+        metavar="LIMIT",
+        multiple=True,
+        help=f"{help_text} May be repeated.",
+    )
+
+
 def limit_group(owner: str) -> click.Group:
     """Return the commands for the limits of an *owner*: `key`, `team` or `pool`."""
     commands = _LimitCommands(owner)

@@ -12,6 +12,7 @@ from app.cli.command import Group, example
 from app.cli.options import actor, with_store
 from app.cli.output import REFUSED, show_json
 from app.cli.progress import progress
+from app.formatting import counted
 from app.wiring import Services
 
 FILES = {"grafana": "grafana.json", "alerts": "alerts.yml", "unit": "poolgate.service"}
@@ -54,7 +55,8 @@ def reseal(services: Services, as_json: bool) -> None:
     if as_json:
         show_json({"resealed": replaced, **asdict(after)})
     else:
-        click.echo(f"Encrypted {replaced} of {before.newest + before.older} credentials with the newest key.")
+        total = counted(before.newest + before.older, "credential")
+        click.echo(f"Encrypted {replaced} of {total} with the newest key.")
         click.echo(_advice(after, services.vault.size), err=True)
     if after.older or after.unreadable:
         raise click.exceptions.Exit(REFUSED)

@@ -14,7 +14,7 @@ from app.cli.clock import moment, until, utc_option
 from app.cli.command import Command, example
 from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, pairs, show_json, table
-from app.formatting import count, dollars, names_or_all
+from app.formatting import count, counted, dollars, names_or_all
 from app.limits.limit_syntax import readable_limit
 from app.presentation.accounts import (
     AccountView,
@@ -94,7 +94,7 @@ def _key_facts(view: KeyView) -> Iterator[Pair]:
     yield "Accounts", names_or_all(view.accounts)
     yield "Expires", moment(key.expires_at) if key.expires_at else "never"
     yield "When a stream breaks off", "restart on another account" if restarts else "end with an error"
-    yield "Default maximum output", f"{count(key.output_tokens)} tokens" if key.output_tokens else ""
+    yield "Default maximum output", counted(key.output_tokens, "token") if key.output_tokens else ""
     yield "Waits when accounts are busy", waits
     yield "Weight while requests wait", str(key.weight) if key.weight != 1 else ""
     yield "Raw upstream responses", "allowed" if key.raw else ""
@@ -211,5 +211,6 @@ def _used_today(services: Services, pool: str, by: UsageBy, object_id: str) -> M
 
 
 def _usage_text(used: Mapping[str, Any], more: tuple[str, ...] = ()) -> str:
-    numbers = [f"{count(used.get(name, 0))} {name.replace('_', ' ')}" for name in (*USAGE[:-1], *more)]
+    nouns = {name: name.replace("_", " ").removesuffix("s") for name in (*USAGE[:-1], *more)}
+    numbers = [counted(used.get(name, 0), noun) for name, noun in nouns.items()]
     return ", ".join([*numbers, f"{dollars(used.get('cost', 0))} cost"])

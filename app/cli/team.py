@@ -6,9 +6,9 @@ import click
 
 from app.cli import complete
 from app.cli.command import Group, example
-from app.cli.limit import limit_group
+from app.cli.limit import limit_group, limits_option
 from app.cli.listing import listing, show_table
-from app.cli.options import checked, confirm, in_pool, operations, with_store, yes_option
+from app.cli.options import confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import limit_texts, report, show_json, show_list
 from app.cli.several import Changed, change_each, listed, names_argument
 from app.limits.limit_syntax import format_limit, parse_limit, readable_limit
@@ -22,13 +22,10 @@ from schemas.teams import TeamChange, TeamInput
 HEADS = ("NAME", "STATE", "KEYS", "LIMITS", "LIMITS OF NEW KEYS")
 
 team_argument = click.argument("name", shell_complete=complete.teams)
-key_limits_option = click.option(
+key_limits_option = limits_option(
     "--key-limit",
     "key_limits",
-    type=checked(parse_limit),
-    metavar="LIMIT",
-    multiple=True,
-    help="A limit that each new key of the team gets, unless it is created with --limit. May be repeated.",
+    "A limit that each new key of the team gets, unless it is created with --limit.",
 )
 
 
@@ -45,14 +42,7 @@ def team_group() -> None:
     ),
 )
 @click.argument("name")
-@click.option(
-    "--limit",
-    "limits",
-    type=checked(parse_limit),
-    metavar="LIMIT",
-    multiple=True,
-    help="A limit that the keys of the team share, such as '500 usd/month'. May be repeated.",
-)
+@limits_option("--limit", "limits", "A limit that the keys of the team share, such as '500 usd/month'.")
 @key_limits_option
 @in_pool
 @with_store

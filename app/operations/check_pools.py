@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
 from app.accounts.model_routes import RouteTable
-from app.formatting import duration
+from app.formatting import counted, duration
 from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
 from app.operations.check_limits import check_strict_limits, check_usage
 from app.operations.check_requests import check_missing_models
@@ -51,7 +51,8 @@ def check_secret_keys(stores: CheckStores) -> Iterator[Diagnostic]:
         older = stores.count_sealed().older
         _counted[stores.vault] = time.monotonic(), older
     if older:
-        what = f"{older} credentials are still encrypted with an old key of POOLGATE_SECRET_KEYS"
+        credentials = counted(older, "credential is", "credentials are")
+        what = f"{credentials} still encrypted with an old key of POOLGATE_SECRET_KEYS"
         yield Diagnostic(Level.NOTE, "secret keys", what, "poolgate ops reseal")
 
 
@@ -72,7 +73,7 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
             )
         )
     if overdue:
-        what = f"{overdue} requests are over, but their slots were not released"
+        what = f"{counted(overdue, 'request is', 'requests are')} over, but still counted as running"
         findings.append(Diagnostic(Level.WRONG, name, what, "start a worker: python -m workers"))
     if stores.health.has_unfinished_restore(name):
         what, remedy = "a restore into it was interrupted", "run poolgate restore again, with its file"

@@ -14,13 +14,13 @@ def test_reseal(poolgate, services):
     services.accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-1"))
     new = Fernet.generate_key().decode()
     both = {"POOLGATE_SECRET_KEYS": f"{new},{VAULT_KEY}"}
-    assert "1 credentials are still encrypted with an old key" in poolgate("doctor", **both).stdout
+    assert "1 credential is still encrypted with an old key" in poolgate("doctor", **both).stdout
 
     first, second = poolgate("ops reseal", **both), poolgate("ops reseal", **both)
 
-    assert (first.exit_code, first.stdout) == (0, "Encrypted 1 of 1 credentials with the newest key.\n")
+    assert (first.exit_code, first.stdout) == (0, "Encrypted 1 of 1 credential with the newest key.\n")
     assert "The 1 older keys are no longer needed" in first.stderr
-    assert second.stdout == "Encrypted 0 of 1 credentials with the newest key.\n"
+    assert second.stdout == "Encrypted 0 of 1 credential with the newest key.\n"
     assert "old key" not in poolgate("doctor", **both).stdout
     assert poolgate("ops reseal", POOLGATE_SECRET_KEYS=new).stderr == (
         "There is only one key, and every credential is encrypted with it.\n"

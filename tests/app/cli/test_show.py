@@ -123,7 +123,7 @@ class TestAccount:
 
         (row,) = (row for row in result.splitlines() if failed["id"] in row)
         assert "502  upstream_error  gpt-5" in row
-        assert "Today  2 requests, 1 errors" in result
+        assert "Today  2 requests, 1 error," in result
         shown = json.loads(poolgate("account show main --json").stdout)
         assert (shown["usage_today"]["requests"], shown["recent_errors"][0]["failure"]) == (
             2,

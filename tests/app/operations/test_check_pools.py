@@ -331,7 +331,7 @@ class TestPools:
         redis_client.zadd(keys.leases("team"), {"r": 1})
 
         assert [diagnostic[:3] for diagnostic in found(services)] == [
-            (Level.WRONG, "team", "1 requests are over, but their slots were not released")
+            (Level.WRONG, "team", "1 request is over, but still counted as running")
         ]
 
     def test_a_restore_that_broke_off(self, services: Services, redis_client: Any) -> None:
