@@ -28,5 +28,14 @@ FIELDS = (
 
 
 def read_current_accounts(scripts: Scripts, pool: str) -> list[Account]:
-    """Return every account by name, without its models, its sign-in or its credential. Two round trips."""
-    return [account_from(fields, lambda _: "") for fields in AccountHashes(scripts).read_some(pool, FIELDS)]
+    """
+    Return every account by name, without its models, its sign-in or its credential. Four round trips.
+
+    Whether an account has listed its models is known, as `has_answered` depends on it.
+    """
+    hashes = AccountHashes(scripts)
+    listed = hashes.having(pool, "listed")
+    return [
+        account_from(fields | ({"listed": "[]"} if fields["id"] in listed else {}), lambda _: "")
+        for fields in hashes.read_some(pool, FIELDS)
+    ]

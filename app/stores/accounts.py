@@ -90,6 +90,14 @@ class AccountHashes:
         ]
         return [fields for fields in found if "id" in fields]
 
+    def having(self, pool: str, name: str) -> set[str]:
+        """Return the ids of the accounts that have the field *name*, without reading it. Two round trips."""
+        ids = list(self.names(pool).values())
+        pipeline = self._client.pipeline(transaction=False)
+        for account_id in ids:
+            pipeline.hexists(keys.account(pool, account_id), name)
+        return {account_id for account_id, exists in zip(ids, pipeline.execute(), strict=True) if exists}
+
     def groups(self, pool: str) -> dict[str, list[str]]:
         """Return the ids of the accounts of each group, as `group:2`. Two round trips."""
         groups: dict[str, list[str]] = {}

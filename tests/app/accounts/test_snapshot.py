@@ -32,5 +32,24 @@ def test_accounts(redis_client: Any) -> None:
     assert [(each.models, each.credential, each.signed_in) for each in (a, b)] == [((), "", False)] * 2
 
 
+def test_whether_they_have_answered(redis_client: Any) -> None:
+    """As a read of the whole account finds, although the list of models is not read."""
+    store = StoreOfTest(redis_client)
+    store.account("listed")
+    store.account("new")
+    for name in ("listed", "new"):
+        redis_client.hset(
+            keys.account(store.pool, name), mapping={"base_url": "http://x/v1", "wires": "chat"}
+        )
+    redis_client.hset(keys.account(store.pool, "listed"), "listed", '["m"]')
+
+    found = read_current_accounts(Scripts(redis_client), store.pool)
+
+    assert [(each.name, each.has_answered, each.listed) for each in found] == [
+        ("listed", True, ()),
+        ("new", False, ()),
+    ]
+
+
 def test_no_accounts(redis_client: Any) -> None:
     assert read_current_accounts(Scripts(redis_client), "none") == []
