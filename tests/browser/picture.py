@@ -71,6 +71,8 @@ def furnish(pool: PoolOfTest) -> None:
     accounts = {
         name: pool.account(name, f"https://{name}.example.com/v1", **more) for name, more in ACCOUNTS.items()
     }
+    for name, account in accounts.items():
+        services.accounts.list_models(pool.name, account.id, ACCOUNTS[name]["models"])
     windows = [
         [38, round((time.time() + 2 * HOURS) * 1000), 18_000],
         [61, round((time.time() + 90 * HOURS) * 1000), 604_800],

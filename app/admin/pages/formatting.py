@@ -12,7 +12,7 @@ from markupsafe import Markup
 from app import formatting
 from app.admin.pages import clock
 from app.limits.limit_syntax import readable_limit
-from app.presentation.accounts import endless_label, reason_label, state_label
+from app.presentation.accounts import NOT_USED_YET, endless_label, reason_label, state_label
 from app.presentation.audit import title_label
 from app.presentation.request_usage import cost_text, tokens_text
 from app.stores.records.accounts import AccountState
@@ -32,6 +32,7 @@ class State:
 SHAPES: Mapping[str, str] = {
     AccountState.ACTIVE: "ok",
     AccountState.PAUSED: "off",
+    NOT_USED_YET: "open",
     AccountState.CREDENTIAL_DEAD: "bad",
     KeyState.DISABLED: "off",
     KeyState.EXPIRED: "off",

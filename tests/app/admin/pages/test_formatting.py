@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.admin.pages import formatting
+from app.presentation.accounts import NOT_USED_YET
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,7 @@ def test_span(seconds: float, expected: str) -> None:
 
 def test_every_state_is_a_word_and_a_shape() -> None:
     assert formatting.FILTERS["state"]("active") == '<span class="state ok">active</span>'
+    assert formatting.FILTERS["state"](NOT_USED_YET) == '<span class="state open">not used yet</span>'
     assert formatting.FILTERS["state"]("<b>new_one") == '<span class="state wait">&lt;b&gt;new one</span>'
 
 
