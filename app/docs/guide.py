@@ -132,7 +132,7 @@ def _page(name: str, markdown: str, root: str) -> Page:
         elif token.type == "table_open":
             token.attrs["tabindex"] = "0"  # makes tables scroll, also by keyboard, like code
     html: str = parser.renderer.render(tokens, parser.options, {})
-    html = html.replace("<pre>", '<pre tabindex="0">')
+    html = html.replace("<pre>", '<pre tabindex="0">').replace("<th></th>", "<td></td>")  # not a heading
     return Page(name, sections[0].title, html, sections)
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from tests.browser.chromium import Browser
 
-GRAVE = ("serious", "critical")
 CACHE = Path(tempfile.gettempdir()) / "poolgate-axe"
 
 
@@ -36,15 +35,12 @@ def source() -> str:
     return script.read_text()
 
 
-def grave_faults(browser: Browser) -> list[str]:
-    """Return what is seriously wrong with the page that is open."""
+def axe_faults(browser: Browser) -> list[str]:
+    """Return what axe-core finds wrong with the page that is open, of any severity."""
     browser.run(source())
     found: list[dict[str, Any]] = browser.driver.execute_async_script(  # type: ignore[no-untyped-call]
-        "const done = arguments[0]; axe.run().then((told) => done(told.violations))"
+        "const done = arguments[0]; axe.run().then((result) => done(result.violations))"
     )
     return [
-        f"{one['impact']}: {one['help']}: {node['html'][:200]}"
-        for one in found
-        if one["impact"] in GRAVE
-        for node in one["nodes"][:3]
+        f"{one['impact']}: {one['help']}: {node['html'][:200]}" for one in found for node in one["nodes"][:3]
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.axe import grave_faults
+from tests.browser.axe import axe_faults
 from tests.browser.chromium import Browser
 from tests.support.gateway import PoolOfTest
 
@@ -41,7 +41,7 @@ def test_several_are_paused(kind: str, pool: PoolOfTest, request: pytest.Fixture
     browser.press("Pause", within=".bulk")
     browser.shows("Pause: 2 accounts")
     if kind == "inside":  # axe needs scripts
-        assert grave_faults(browser) == []
+        assert axe_faults(browser) == []
     browser.press("Pause")
 
     browser.shows("2 accounts were paused.")
@@ -62,4 +62,4 @@ def test_failures_have_names(inside: Browser, pool: PoolOfTest) -> None:
 
     inside.shows("1 account was removed. 1 account failed.")
     assert "bound" in inside.find("tbody tr").text
-    assert grave_faults(inside) == []
+    assert axe_faults(inside) == []

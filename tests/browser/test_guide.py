@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from app.docs.guide import pages
-from tests.browser.axe import grave_faults
+from tests.browser.axe import axe_faults
 from tests.browser.chromium import Browser
-from tests.browser.test_accessibility import LOOKS, refused_by_policy
+from tests.browser.test_accessibility import LOOKS, WIDTHS, refused_by_policy
+from tests.browser.words import torn_words
 from tests.support.gateway import PoolOfTest
 
 pytestmark = pytest.mark.browser
@@ -22,9 +23,20 @@ def test_every_page(look: str, browser: Browser) -> None:
     for address in ADDRESSES:
         browser.driver.get(browser.gateway.url + address)
         faults += [f"{address}: {line}" for line in refused_by_policy(browser)]
-        faults += [f"{address}: {fault}" for fault in grave_faults(browser)]
-        if browser.run("return document.documentElement.scrollWidth") > size[0]:
+        faults += [f"{address}: {fault}" for fault in axe_faults(browser)]
+
+    assert faults == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_fits_the_screen(width: int, browser: Browser) -> None:
+    browser.look((width, 900))
+    faults = []
+    for address in ADDRESSES:
+        browser.driver.get(browser.gateway.url + address)
+        if browser.run("return document.documentElement.scrollWidth") > width:
             faults.append(f"{address}: it is wider than the screen")
+        faults += [f"{address}: {fault}" for fault in torn_words(browser)]
 
     assert faults == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.limits.limit_syntax import parse_limit
-from tests.browser.axe import grave_faults
+from tests.browser.axe import axe_faults
 from tests.browser.chromium import Browser
 from tests.browser.test_accessibility import LOOKS, WIDTHS, refused_by_policy
 from tests.browser.words import torn_words
@@ -46,7 +46,7 @@ def test_every_page(look: str, holder: Browser) -> None:
     faults = []
     for path in PAGES:
         holder.open(path)
-        faults += [f"{path}: {each}" for each in (*refused_by_policy(holder), *grave_faults(holder))]
+        faults += [f"{path}: {each}" for each in (*refused_by_policy(holder), *axe_faults(holder))]
 
     assert faults == []
 
@@ -95,7 +95,7 @@ def test_a_rotation(holder: Browser, pool: PoolOfTest, secret: str) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     assert pool.post("/v1/chat/completions", body, fresh).status_code == 200
     assert pool.post("/v1/chat/completions", body, secret).status_code == 401
-    assert grave_faults(holder) == []
+    assert axe_faults(holder) == []
     holder.open("/my")
     assert fresh not in holder.driver.page_source
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.axe import grave_faults
+from tests.browser.axe import axe_faults
 from tests.browser.chromium import Browser, chromium
 from tests.browser.conftest import NAME, PASSWORD
 from tests.support.gateway import PoolOfTest
@@ -53,7 +53,7 @@ class TestStream:
         assert "main" in figures
         assert "Account" in figures
         assert not playground.find("#stop").is_displayed()
-        assert grave_faults(playground) == []
+        assert axe_faults(playground) == []
         (row,) = pool.wait_for_rows(1)
         assert row["status"] == 200
 
@@ -117,7 +117,7 @@ class TestErrors:
         assert playground.find("#message").get_attribute("value") == "Hello"
         link = playground.until(lambda: playground.find("#outcome a[href*='/docs/errors#']"), "a link")
         assert link.text == "What this error means"
-        assert grave_faults(playground) == []
+        assert axe_faults(playground) == []
 
     def test_in_the_form(self, playground: Browser) -> None:
         playground.find(".composition summary").click()

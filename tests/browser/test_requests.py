@@ -8,7 +8,7 @@ import io
 import pytest
 import requests
 
-from tests.browser.axe import grave_faults
+from tests.browser.axe import axe_faults
 from tests.browser.chromium import PHONE, Browser
 from tests.browser.test_live import live, send_request
 from tests.support.gateway import PoolOfTest
@@ -37,7 +37,7 @@ def test_a_chip_removes_its_filter(inside: Browser, secrets: dict[str, str]) -> 
     inside.open("/requests?key=ann&status=ok")
     assert listed(inside) == ["ann"]
     assert [chip.text.split("\n")[0] for chip in inside.all(".chip")] == ["Key: ann", "Status: answered"]
-    assert grave_faults(inside) == []
+    assert axe_faults(inside) == []
 
     inside.press("Key: ann", within=".chips")
 
@@ -83,4 +83,4 @@ def test_models_are_suggested(inside: Browser, secrets: dict[str, str]) -> None:
     options = inside.all("#filter-model-options option")
 
     assert [one.get_attribute("value") for one in options] == ["m", "other"]
-    assert grave_faults(inside) == []
+    assert axe_faults(inside) == []

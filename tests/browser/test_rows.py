@@ -6,7 +6,7 @@ import pytest
 
 from app.admin.pages.forms import Form
 from app.admin.pages.limit_rows import meaning, row_fields
-from tests.browser.axe import grave_faults
+from tests.browser.axe import axe_faults
 from tests.browser.chromium import Browser
 from tests.support.gateway import PoolOfTest
 
@@ -30,7 +30,7 @@ def test_headers_of_an_account(inside: Browser, pool: PoolOfTest) -> None:
     inside.fill(header_5_name="X-E", header_5_value="5")
     inside.find("[aria-label='Remove Header 3']").click()
     assert displayed(inside, "header") == 4
-    assert grave_faults(inside) == []
+    assert axe_faults(inside) == []
     inside.press("Save")
 
     account = inside.gateway.services.accounts.find("default", "main")
@@ -49,7 +49,7 @@ def test_targets_of_a_route(inside: Browser, pool: PoolOfTest) -> None:
     inside.fill(target_4_order="shared")
     inside.find("#target_4_accounts").click()
     inside.find("#target_4_accounts-list [data-value=main]").click()
-    assert grave_faults(inside) == []
+    assert axe_faults(inside) == []
     inside.press("Save")
 
     (step,) = inside.gateway.services.routes.find("default", "fast").steps

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.axe import grave_faults
+from tests.browser.axe import axe_faults
 from tests.browser.chromium import PHONE, WIDE, Browser, chromium
 from tests.browser.conftest import NAME, PASSWORD
 from tests.support.gateway import PoolOfTest
@@ -38,7 +38,7 @@ def faults_of(browser: Browser) -> list[str]:
     is_wide = browser.run(
         "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )
-    return [*grave_faults(browser), *(["it is wider than the screen"] if is_wide else [])]
+    return [*axe_faults(browser), *(["it is wider than the screen"] if is_wide else [])]
 
 
 def press(browser: Browser, label: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.axe import grave_faults
+from tests.browser.axe import axe_faults
 from tests.browser.chromium import PHONE, Browser
 from tests.support.gateway import PoolOfTest
 
@@ -43,5 +43,5 @@ def test_the_fields_of_each_change_on_a_phone(action: str, inside: Browser) -> N
     inside.press(action, within=".bulk")
 
     inside.shows(f"{action}: 1 team")
-    assert grave_faults(inside) == []
+    assert axe_faults(inside) == []
     assert inside.run("return document.documentElement.scrollWidth") <= PHONE[0]
