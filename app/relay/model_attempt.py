@@ -145,32 +145,29 @@ class ModelAttempt(ProtocolAttempt):
     def receive(self, response: UpstreamResponse, beginning: bytes = b"") -> EventBatches:
         """Read *response*; *beginning* is the part of its body that has been read already."""
         self._content_type = content_type_of(response)
+        body, is_over = response.body, False
         try:
-            yield from self._stream(response.body, beginning)
+            while not is_over:
+                data, beginning = beginning or self._read(body), b""
+                if data is None:
+                    is_over = self._deadlines.check()
+                else:
+                    if events := self._checked(self._translate, data):
+                        self._deadlines.client_informed()
+                        yield events
+                    is_over = self._check_complete(at_end_of_body=not data)
+                if self._deadlines.is_keepalive_due():
+                    yield from keepalive_if_due(self._deadlines)
+            if events := self._checked(self._final_events):
+                yield events
         except (ClientGone, GeneratorExit):
-            self._read_usage(response.body)
+            self._read_usage(body)
             raise
+        self.report_unknown_usage()
 
     def interrupt(self, body: Body) -> None:
         if not (self._awaits_usage and isinstance(self._cancellation.error, ClientGone)):
             body.interrupt()
-
-    def _stream(self, body: Body, beginning: bytes) -> EventBatches:
-        is_over = False
-        while not is_over:
-            data, beginning = beginning or self._read(body), b""
-            if data is None:
-                is_over = self._deadlines.check()
-            else:
-                if events := self._checked(self._translate, data):
-                    self._deadlines.client_informed()
-                    yield events
-                is_over = self._check_complete(at_end_of_body=not data)
-            if self._deadlines.is_keepalive_due():
-                yield from keepalive_if_due(self._deadlines)
-        if events := self._checked(self._final_events):
-            yield events
-        self.report_unknown_usage()
 
     @property
     def _awaits_usage(self) -> bool:
