@@ -149,11 +149,16 @@ class RequestScope:
         close_response = response.close
 
         def close() -> None:
-            """Leave even if the end of the stream, or the log line, fails."""
+            """
+            Leave even if the end of the stream, or the log line, fails.
+
+            Without this function the response is in no reference cycle: it is freed immediately.
+            """
             try:
                 close_response()
             finally:
                 self.leave()
+                response.__dict__.pop("close", None)
 
         response.close = close  # type: ignore[method-assign]
 

@@ -34,7 +34,7 @@ from app.relay.endpoint_types import endpoint_type_of
 from app.relay.failover import Failover, FailoverActions, FailoverPolicy
 from app.relay.other_accounts import OtherAccounts
 from app.relay.progress import RequestProgress, progress_of
-from app.relay.request_record import RequestRecord
+from app.relay.request_record import RequestRecord, excluded_accounts
 from app.relay.retry_budget import RetryBudgets
 from app.relay.timeouts import AttemptDeadlines, shortened
 from app.relay.timing import Timing
@@ -224,12 +224,13 @@ class Relay:
         return plan.endpoint_type.begin(inputs)
 
     def _deadlines(self, exchange: _Exchange, account: Account, limits: TimeLimits) -> AttemptDeadlines:
-        context, progress = exchange.context, exchange.progress
+        context, progress, requirements = exchange.context, exchange.progress, exchange.plan.requirements
+        attempts = exchange.record.attempts  # not the record: it refers to the attempt, so that is a cycle
 
         def has_alternative() -> bool:
-            excluded = {account.id, *exchange.record.excluded_accounts()}
+            excluded = {account.id, *excluded_accounts(attempts)}
             return progress.fallbacks_left > 0 or self._other_accounts.could_serve(
-                context, exchange.plan.requirements, excluded
+                context, requirements, excluded
             )
 
         return AttemptDeadlines(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
 from app.accounts.kinds import kind_of
@@ -142,10 +142,6 @@ class RequestRecord:
             fields["wasted_tokens"] = wasted
         self.waste_cost += figures.get("cost", 0)
         return fields
-
-    def excluded_accounts(self) -> set[str]:
-        """Return the ids of the accounts that would fail again in the same way."""
-        return {each["account"] for each in self.attempts if each.get("action") == Action.OTHER_ACCOUNT_ONLY}
 
     def note_first_event(self, seconds: float) -> None:
         """Record when the client first received something, in seconds since the request began."""
@@ -324,3 +320,8 @@ def _add_figures(row: UsageRow, failed: Sequence[AttemptRow]) -> None:
         for name in COUNTED:
             if name in attempt:
                 row[name] = row.get(name, 0) + attempt[name]
+
+
+def excluded_accounts(attempts: Iterable[AttemptRow]) -> set[str]:
+    """Return the ids of the accounts of *attempts* that would fail again in the same way."""
+    return {each["account"] for each in attempts if each.get("action") == Action.OTHER_ACCOUNT_ONLY}

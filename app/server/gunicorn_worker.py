@@ -14,6 +14,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache, partial
 from typing import Any
+from weakref import ref
 
 import gevent
 import structlog
@@ -101,7 +102,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             if req._expected_100_continue:
                 req._expected_100_continue = False  # gunicorn would send `100 Continue` before authentication
                 req.body = ContinueBody(req.body, sock)
-            req.should_close = partial(_should_close, req, sock)
+            req.should_close = partial(_should_close, ref(req), sock)  # no cycle
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError:  # a client that does not read, which gunicorn would log as an error
@@ -160,8 +161,9 @@ def _has_body(req: Any) -> bool:
     return not isinstance(reader, LengthReader) or reader.length > 0
 
 
-def _should_close(req: Any, connection: ClientConnection) -> bool:
-    """Return whether the connection ends with this request, as it does if much of the body is unread."""
+def _should_close(request: ref[Any], connection: ClientConnection) -> bool:
+    """Return whether the connection ends with *request*, as it does if much of the body is unread."""
+    req: Any = request()
     if not req.must_close and _has_long_rest(req.body):
         req.must_close = connection.lingers = True
     return bool(type(req).should_close(req))

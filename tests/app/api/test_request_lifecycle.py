@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from flask import Response
+
+from app.api.request_lifecycle import RequestScope
 from app.errors import NoAccounts
 from app.relay.context import RequestContext
+from app.streaming.events import Event
 from tests.support.api import BEARER, FakeServices
+from tests.support.garbage import garbage_of
 
 URL = "/v1/chat/completions"
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -16,6 +21,10 @@ BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "
 def refusing(context: RequestContext) -> Iterator[Any]:
     raise NoAccounts("No account is available")
     yield
+
+
+def answering(context: RequestContext) -> Iterator[Any]:
+    yield [Event({"choices": []})]
 
 
 def test_an_invalid_request_is_in_the_refusal_log() -> None:
@@ -45,3 +54,16 @@ def test_unknown_callers_are_not() -> None:
     services.client().get("/v1/nothing", headers=BEARER).close()
 
     assert services.refusals == []
+
+
+def test_an_ended_request_needs_no_garbage_collection() -> None:
+    """It is freed with its prompt as soon as its response is closed."""
+    client = FakeServices(answering).client()
+
+    with garbage_of(Response, RequestScope) as garbage:
+        response = client.post(URL, json=BODY | {"stream": True}, headers=BEARER)
+        assert response.data.endswith(b"data: [DONE]\n\n")
+        response.close()
+        del response
+
+    assert garbage == []

@@ -20,11 +20,13 @@ from app.relay.context import RequestContext
 from app.relay.endpoint_types import MODEL
 from app.relay.relay import Relay, RelayServices
 from app.relay.request_record import RequestRecord
+from app.relay.timeouts import AttemptDeadlines
 from app.relay.timing import Timing
 from app.relay.waiting import WaitingRequests
 from app.stores.records.admission import Refusal, RefusalKind, Selection
 from app.streaming.events import Event
 from app.streaming.usage import Usage
+from tests.support.garbage import garbage_of
 from tests.support.relay import FakeAttempt, FakeReader, make_request
 
 BATCHES: tuple[list[Event] | None, ...] = ([Event({"n": 1})], None, [Event({"n": 2})])
@@ -65,7 +67,9 @@ class Gateway:
 
     def _begin(self, inputs: AttemptInputs) -> Any:
         self.begun.append(inputs)
-        return self._attempts.pop(0)
+        attempt = self._attempts.pop(0)
+        attempt.inputs = inputs
+        return attempt
 
     @contextmanager
     def _track(self, context: RequestContext) -> Iterator[None]:
@@ -100,6 +104,17 @@ def test_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
     row = gateway.row()
     assert (row["status"], row["account"], row["source"]) == (200, "a", "upstream")
     assert (row["input_tokens"], row["output_tokens"]) == (3, 4)
+
+
+def test_an_ended_request_needs_no_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its record, its attempts and their deadlines are in no reference cycle."""
+    gateway = Gateway(monkeypatch, FakeAttempt(batches=BATCHES))
+
+    with garbage_of(RequestRecord, AttemptDeadlines) as garbage:
+        list(gateway.stream(RequestRecord()))
+        gateway.begun.clear()
+
+    assert garbage == []
 
 
 def test_nothing_is_settled_without_an_admission(monkeypatch: pytest.MonkeyPatch) -> None:

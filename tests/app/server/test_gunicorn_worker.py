@@ -5,13 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gunicorn.http import errors
+from gunicorn.workers.ggevent import GeventWorker
 from structlog.testing import capture_logs
 
 from app.server.gunicorn_worker import Log, Worker
+from tests.support.garbage import garbage_of
 
 SECRET = "sk-pg-default-secret"
 
@@ -77,3 +80,27 @@ def test_a_client_that_has_left() -> None:
 def test_gunicorn_logs_no_request() -> None:
     """Gunicorn's access log would read every request, without any output."""
     Log.__new__(Log).access(None, None, None, None)
+
+
+class RequestWithBody:
+    def __init__(self) -> None:
+        self.body = SimpleNamespace(reader=None)
+        self._expected_100_continue = False
+        self.must_close = False
+
+    def should_close(self) -> bool:
+        return self.must_close
+
+
+def test_a_request_with_a_body_needs_no_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It decides whether its connection ends, without being in a reference cycle."""
+    monkeypatch.setattr(GeventWorker, "handle_request", lambda *_: None)
+    connection: Any = SimpleNamespace(hold=lambda: None, release=lambda: None)
+
+    with garbage_of(RequestWithBody) as garbage:
+        request = RequestWithBody()
+        Worker.handle_request(Worker.__new__(Worker), None, request, connection, None)
+        assert not request.should_close()
+        del request
+
+    assert garbage == []
