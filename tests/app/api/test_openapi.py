@@ -122,7 +122,7 @@ def test_every_field_is_explained(endpoint: str, app: Flask) -> None:
 
 class TestPage:
     def test_it_names_every_path(self, app: Flask) -> None:
-        page = app.test_client().get("/docs/api").text
+        page = app.test_client().get("/docs/api").text.replace("<wbr>", "")
 
         assert all(path in page for path in build_document()["paths"])
 
