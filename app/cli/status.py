@@ -6,6 +6,8 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
+from typing import Any
 
 import click
 
@@ -28,14 +30,24 @@ MAX_ALERTS = 5  # alerts of a pool that are written out
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """The accounts and keys of a pool by state, its requests, and the texts of its alerts."""
+    """
+    The accounts and keys of a pool by state, its requests, and the texts of its alerts.
+
+    `shown_accounts` are those by the state that people see, see `shown_state`.
+    """
 
     pool: str
     accounts: Mapping[str, int]
+    shown_accounts: Mapping[str, int]
     keys: Mapping[str, int]
     open_requests: int
     waiting_requests: int
     alerts: list[str] = field(default_factory=list)
+
+    def public(self) -> dict[str, Any]:
+        fields = asdict(self)
+        del fields["shown_accounts"]
+        return fields
 
 
 @click.command("status", cls=Command, epilog=example("poolgate status", "poolgate status --json"))
@@ -63,7 +75,12 @@ def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
         public = [problem.public() for problem in problems]
         answers = {"address": store, "answers": services is not None}
         show_json(
-            {"gateways": shown, "store": answers, "pools": list(map(asdict, pools)), "problems": public}
+            {
+                "gateways": shown,
+                "store": answers,
+                "pools": [one.public() for one in pools],
+                "problems": public,
+            }
         )
     else:
         lines = [
@@ -89,11 +106,15 @@ def _pool_status(services: Services, pool: str) -> PoolStatus:
     health = HealthRepository(services.scripts)
     now = health.now()
     open_requests, waiting = health.count_requests(pool)
-    accounts = Counter(state_label(shown_state(account)) for account in services.accounts.all(pool))
+    accounts = services.accounts.snapshot(pool)
+    states, shown = (
+        Counter(state_label(state_of(account)) for account in accounts)
+        for state_of in (attrgetter("state"), shown_state)
+    )
     api_keys = Counter(state_label(key.state_at(now)) for key in services.api_keys.all(pool))
     kinds = [kind for kind in AlertKind if kind is not AlertKind.STORE]
     alerts = [alert.text for alert in services.alerting.conditions.current(pool, kinds) if alert.begins]
-    return PoolStatus(pool, dict(accounts), dict(api_keys), open_requests, waiting, alerts)
+    return PoolStatus(pool, dict(states), dict(shown), dict(api_keys), open_requests, waiting, alerts)
 
 
 def _gateway_lines(gateways: Sequence[FoundGateway], settings: Settings) -> Iterator[tuple[str, str]]:
@@ -110,7 +131,7 @@ def _gateway_lines(gateways: Sequence[FoundGateway], settings: Settings) -> Iter
 
 def _pool_lines(status: PoolStatus) -> Iterator[tuple[str, str]]:
     yield "Pool", status.pool
-    yield "  accounts", _states(status.accounts)
+    yield "  accounts", _states(status.shown_accounts)
     yield "  keys", _states(status.keys)
     yield "  requests", f"{count(status.open_requests)} open, {count(status.waiting_requests)} waiting"
     yield "  alerts", "none" if not status.alerts else count(len(status.alerts))

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -64,6 +64,15 @@ class Load:
         }
 
 
+class AccountLoad(NamedTuple):
+    """The open requests of an account, how many it may have, and its state: the stored one, and as shown."""
+
+    open_requests: int
+    cap: int
+    state: str
+    shown_state: str
+
+
 @dataclass(frozen=True, slots=True)
 class LoadSnapshot:
     """A pool at `now`, Unix seconds: its open requests, and the loads of the last minute by name."""
@@ -74,7 +83,7 @@ class LoadSnapshot:
     waiting_requests: int
     total: Load
     loads: Mapping[str, Mapping[str, Load]]  # by `key`, `account` and `model`, the busiest first
-    in_flight: Mapping[str, tuple[int, int, str]]  # by account name: requests, cap and state
+    in_flight: Mapping[str, AccountLoad]  # by account name
     refused: Mapping[str, int]  # by code
 
 
@@ -116,7 +125,7 @@ def _refresh(services: Services, pool: str) -> None:
 
 
 def read_snapshot(services: Services, pool: str) -> LoadSnapshot:
-    """Return the load of *pool* now. Six round trips."""
+    """Return the load of *pool* now. Eight round trips."""
     health, names = HealthRepository(services.scripts), Names.read(pool, services.api_keys, services.accounts)
     now = health.now()
     since_ms = int((now - SPAN_SECONDS) * 1000)
@@ -126,8 +135,10 @@ def read_snapshot(services: Services, pool: str) -> LoadSnapshot:
     for entry in entries:
         total.add(entry)
     loads = {noun: _loads(entries, noun, names) for noun in GROUPS}
-    accounts = services.accounts.all(pool)
-    in_flight = {one.name: (one.in_flight, one.cap, state_label(shown_state(one))) for one in accounts}
+    in_flight = {
+        one.name: AccountLoad(one.in_flight, one.cap, *map(state_label, (one.state, shown_state(one))))
+        for one in services.accounts.snapshot(pool)
+    }
     refused = Counter(_refused_since(services, pool, since_ms / 1000))
     return LoadSnapshot(pool, now, open_requests, waiting, total, loads, in_flight, refused)
 
@@ -170,13 +181,13 @@ def lines(snapshot: LoadSnapshot) -> Iterator[str]:
 
 
 def _rows(
-    noun: str, loads: Mapping[str, Load], in_flight: Mapping[str, tuple[int, int, str]]
+    noun: str, loads: Mapping[str, Load], in_flight: Mapping[str, AccountLoad]
 ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
     """Return the heads and rows of one table; that of accounts includes those without requests."""
     if noun != "account":
         return (noun.upper(), *HEADS), [(name, *load.cells()) for name, load in loads.items()]
     rows: list[tuple[object, ...]] = []
-    for name, (open_requests, cap, state) in in_flight.items():
+    for name, (open_requests, cap, _, state) in in_flight.items():
         rows.append((name, *loads.get(name, Load()).cells(), amount(open_requests), amount(cap), state))
     rows.sort(key=lambda row: -loads.get(str(row[0]), Load()).requests)
     return (noun.upper(), *HEADS, "OPEN", "CAP", "STATE"), rows
@@ -188,8 +199,8 @@ def _public(snapshot: LoadSnapshot) -> dict[str, Any]:
         for noun, by_name in snapshot.loads.items()
     }
     accounts = [
-        {"account": name, "in_flight": open_requests, "cap": cap, "state": state}
-        for name, (open_requests, cap, state) in snapshot.in_flight.items()
+        {"account": name, "in_flight": one.open_requests, "cap": one.cap, "state": one.state}
+        for name, one in snapshot.in_flight.items()
     ]
     return {
         "pool": snapshot.pool,

@@ -18,6 +18,12 @@ HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, at which its gauge war
 NOT_USED_YET, NO_ANSWER_YET = "not_used_yet", "no_answer_yet"
 LABELS: Mapping[str, str] = {AccountState.CREDENTIAL_DEAD: "credential refused"}
 FAILURES: Mapping[str, str] = {
+    Failure.RESET: "connection reset",
+    Failure.SLOW: "no answer in time",
+    Failure.CREDENTIAL: "credential refused",
+    Failure.BLOCKED: "refused without a reason",
+    Failure.CUT: "stream cut off",
+    Failure.GARBLED: "unreadable response",
     Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
     Failure.MODEL_MISSING: "its server does not have the models",
 }
@@ -96,7 +102,7 @@ class AccountView:
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
         if self.account.unproven:
-            return f"failed its test ({failure_label(self.account.unproven)}), so others are tried first"
+            return f"when tested: {failure_label(self.account.unproven)}; others are tried first"
         if self.account.stays_in_use:
             return f"{self.account.suspicions} failures in a row, too few others to replace it"
         if not (failure := self.account.persistent_failure):

@@ -71,7 +71,7 @@ def test_the_running_gateway(poolgate: Run, main: Account, tmp_path: Path) -> No
     assert "http://127.0.0.1:1/admin/" in result.stdout
     assert "'first', shown when it was created" in result.stdout
     assert as_json["gateways"][0]["ready"] is False
-    assert as_json["pools"][0]["accounts"] == {"not used yet": 1}
+    assert as_json["pools"][0]["accounts"] == {"active": 1}  # as stored
 
 
 def test_one_pool(poolgate: Run, main: Account, services: Services) -> None:

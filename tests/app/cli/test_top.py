@@ -68,6 +68,10 @@ def test_json(poolgate: Run, load: None) -> None:
         "input_tokens_per_second": 20.0,
         "output_tokens_per_second": 2.0,
     }
+    assert [(one["account"], one["state"]) for one in shown["accounts"]] == [
+        ("idle", "active"),  # as stored
+        ("main", "active"),
+    ]
 
 
 def test_refusals_of_the_last_minute(poolgate: Run, services: Services) -> None:

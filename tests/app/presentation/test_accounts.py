@@ -96,7 +96,7 @@ def test_an_active_account_that_no_other_could_replace() -> None:
 def test_one_that_comes_last() -> None:
     account = Account("acct_1", "a", "openai", "https://up.test", unproven="credential")
 
-    assert AccountView(account, 1.0).reason == "failed its test (credential), so others are tried first"
+    assert AccountView(account, 1.0).reason == "when tested: credential refused; others are tried first"
 
 
 @pytest.mark.parametrize(
