@@ -66,12 +66,12 @@ def pool_option(pool: str) -> str:
 
 
 def group_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Merge diagnostics that differ only by name and detail, without changing the order."""
-    groups: dict[Diagnostic, list[tuple[str, str]]] = {}
+    """Merge diagnostics that differ only by name and detail, in their order; equal ones are one."""
+    groups: dict[Diagnostic, dict[tuple[str, str], None]] = {}
     for diagnostic in diagnostics:
-        members = groups.setdefault(replace(diagnostic, names=(), detail=""), [])
-        members += [(name, diagnostic.detail) for name in diagnostic.names]
-    return [_merge(group, members) for group, members in groups.items()]
+        members = groups.setdefault(replace(diagnostic, names=(), detail=""), {})
+        members |= {(name, diagnostic.detail): None for name in diagnostic.names}
+    return [_merge(group, list(members)) for group, members in groups.items()]
 
 
 def _merge(group: Diagnostic, members: list[tuple[str, str]]) -> Diagnostic:

@@ -53,13 +53,14 @@ def counts_model(limit: Limit, model: str) -> bool:
 
 
 def unpriced_limits(limits: Iterable[Limit], models: Sequence[str], prices: PriceTable) -> list[str]:
-    """Return a sentence about each of *limits* that refuses requests for some of *models*."""
+    """Return sentences about *limits* that refuse requests for some of *models*, each sentence once."""
     found = ((limit, unpriced_models(limit, models, prices)) for limit in limits)
-    return [
+    sentences = (
         f"{refusal_of_unpriced(limit, names)}: set a price, or make it balanced"
         for limit, names in found
         if names
-    ]
+    )
+    return list(dict.fromkeys(sentences))
 
 
 def refusal_of_unpriced(limit: Limit, names: Sequence[str]) -> str:

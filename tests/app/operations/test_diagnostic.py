@@ -22,6 +22,12 @@ def test_several_names_become_one_finding():
     assert merged.names == ("ann", "bob")
 
 
+def test_equal_findings_become_one():
+    (only,) = group_diagnostics([about("ann"), about("ann")])
+
+    assert (only.where, only.names) == ("team/ann", ("ann",))
+
+
 def test_the_json_fields():
     """The JSON field of the remedy retains its public name."""
     fields = Diagnostic(Level.WRONG, "redis", "it is a replica", "name its master").public()
