@@ -1,7 +1,8 @@
 """
 Measure the admin API and the pages over a long past: `python -m tests.bench.admin [--rows N] [--out FILE]`.
 
-Server time: the application's own, with its Redis, in this process; no network, no browser.
+Server time: the application's own, with its Redis, in this process; no network, no browser. Exits with 1
+if a page takes more than PAGE_MS, or a call of the admin API more than CALL_MS, in the middle of its rounds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.bench.ledger_history import POOL, Known, fill
 from tests.support.admin import PASSWORD, Visitor, services_on
 from tests.support.redis import private_redis, short_folder
 
-TARGET_MS = 300
+PAGE_MS, CALL_MS = 150, 300
 ROUNDS = 5
 SPANS = ("1h", "24h", "7d", "30d")
 BY = ("all", "key", "account", "model", "endpoint")
@@ -37,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the admin API and the pages.")
     parser.add_argument("--rows", type=int, default=1_000_000, help="requests of the last 30 days")
     parser.add_argument("--accounts", type=int, default=50)
-    parser.add_argument("--keys", type=int, default=200)
+    parser.add_argument("--keys", type=int, default=500)
     parser.add_argument("--out", type=Path, help="write the figures to this file, as JSON")
     options = parser.parse_args()
     with private_redis() as url, short_folder() as home:
@@ -54,6 +55,8 @@ def main() -> None:
     print(orjson.dumps(reply).decode())
     if options.out:
         options.out.write_bytes(orjson.dumps({**reply, "calls": figures}, option=orjson.OPT_INDENT_2))
+    if any(one["median_ms"] > one["target_ms"] for one in figures.values()):
+        raise SystemExit(1)
 
 
 def measured(services: Services, known: tuple[Known, Known]) -> tuple[Figures, dict[str, float]]:
@@ -67,13 +70,14 @@ def measured(services: Services, known: tuple[Known, Known]) -> tuple[Figures, d
 
     def timed_calls(paths: Iterable[str], mark: str = "") -> Figures:
         return {
-            mark + path: _timed(partial(client.get, f"/admin/api{path}", headers=bearer)) for path in paths
+            mark + path: _timed(partial(client.get, f"/admin/api{path}", headers=bearer), CALL_MS)
+            for path in paths
         }
 
     figures = timed_calls(searches(), "not indexed: ")
     index = indexed(services)
     figures |= timed_calls([*calls(*known), *searches()])
-    figures |= {path: _timed(partial(visitor.get, path)) for path in pages(*known)}
+    figures |= {path: _timed(partial(visitor.get, path), PAGE_MS) for path in pages(*known)}
     return figures, index
 
 
@@ -127,7 +131,7 @@ def pages(oldest: Known, newest: Known) -> Iterator[str]:
     yield from (f"{pool}/settings", f"{pool}/settings/prices", "/admin/security")
 
 
-def _timed(send_request: Callable[[], Any]) -> dict[str, Any]:
+def _timed(send_request: Callable[[], Any], target_ms: int) -> dict[str, Any]:
     took, response = [], None
     for _ in range(ROUNDS):
         began = time.perf_counter()
@@ -139,6 +143,7 @@ def _timed(send_request: Callable[[], Any]) -> dict[str, Any]:
         "first_ms": round(took[0], 1),
         "median_ms": round(sorted(took)[ROUNDS // 2], 1),
         "worst_ms": round(max(took), 1),
+        "target_ms": target_ms,
         "bytes": len(response.data),
     }
 
@@ -147,11 +152,10 @@ def table(figures: Figures) -> str:
     width = max(map(len, figures))
     lines = [f"{'':{width}}  status  first ms  median   worst    bytes"]
     for path, one in figures.items():
-        mark = "  *" if one["worst_ms"] > TARGET_MS else ""
+        mark = f"  above {one['target_ms']}" if one["median_ms"] > one["target_ms"] else ""
         times = f"{one['first_ms']:8}  {one['median_ms']:6}  {one['worst_ms']:6}"
         lines.append(f"{path:{width}}  {one['status']:6}  {times}  {one['bytes']:7}{mark}")
-    over = sum(one["worst_ms"] > TARGET_MS for one in figures.values())
-    return "\n".join([*lines, f"{over} of {len(figures)} above {TARGET_MS} ms"])
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
