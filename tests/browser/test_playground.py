@@ -10,6 +10,8 @@ import pytest
 from tests.browser.axe import axe_faults
 from tests.browser.chromium import Browser, chromium
 from tests.browser.conftest import NAME, PASSWORD
+from tests.browser.test_accessibility import WIDTHS
+from tests.browser.words import torn_words
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -54,6 +56,9 @@ class TestStream:
         assert "Account" in figures
         assert not playground.find("#stop").is_displayed()
         assert axe_faults(playground) == []
+        for width in WIDTHS:
+            playground.look((width, 900))
+            assert torn_words(playground) == []
         (row,) = pool.wait_for_rows(1)
         assert row["status"] == 200
 
