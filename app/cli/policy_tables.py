@@ -31,7 +31,7 @@ def retries() -> RuleTable:
         "attempts per model in the first seconds, at most": retry_policy.MAX_TRIES_AT_FIRST,
         "length of these first seconds": retry_policy.FIRST_SECONDS,
         "seconds to wait for an account before the first attempt, by default": DEFAULTS.queue_seconds,
-        "the same if the request names fallbacks, at most": waiting.WITH_FALLBACKS_SECONDS,
+        "the same if the request names fallbacks, at most": retry_policy.WITH_FALLBACKS_SECONDS,
         "seconds to wait for an account between attempts, at most": retry_policy.MAX_WAIT_SECONDS,
         "waiting requests per pool, by default": DEFAULTS.queue_length,
         "waiting requests per process, at most": waiting.MAX_WAITING,

@@ -178,7 +178,7 @@ class Admission:
         length = settings_from(context.caller.key.settings).queue_length
         began = clock() - progress.queued_seconds
         recheck_at = began + progress.queued_seconds + RECHECK_SECONDS
-        may_recheck = progress.has_earlier_models
+        may_recheck = progress.passed_over and not progress.fallbacks_left
         while True:
             self._request = replace(
                 self._request, deadline_ms=self._deadline_ms(), queue_length=length, fingerprint=""

@@ -38,6 +38,7 @@ from app.relay.retry_policy import (
     PERMIT_POLL_SECONDS,
     RESERVED_FOR_FALLBACKS,
     WAKE_JITTER,
+    WITH_FALLBACKS_SECONDS,
     Phase,
     decide,
     for_client,
@@ -138,8 +139,7 @@ class Failover:
         again = len(self._record.attempts) > 1
         while not self._budget.take(key, target, again=again):
             wait = PERMIT_POLL_SECONDS * self._timing.random.uniform(0.5, 1.5)
-            may_wait = self._budget.has_open_retry(target) and not self._progress.fallbacks_left
-            if not (may_wait and self._take_wait(wait)):
+            if not self._budget.has_open_retry(target) or not self._take_wait(wait):
                 raise self._failed or NoAccounts("Too many requests of this pool are being retried already")
             yield from self._pause(wait)
 
@@ -218,10 +218,8 @@ class Failover:
         max_accounts = self._policy.max_accounts
         if max_accounts is not None and len(set(self._accounts.tried)) >= max_accounts:
             raise failed
-        goes_on_elsewhere = action is not Action.RESTART and self._progress.has_other_model
-        self._record.may_be_repeated = goes_on_elsewhere and self._accounts.may_be_tried_again
         while True:
-            reply = self._report(selection, failed, may_repeat=not goes_on_elsewhere)
+            reply = self._report(selection, failed)
             if isinstance(reply, Refusal) and reply.limit is not None:
                 raise not_retried(failed, reply)
             wait = self._wait_after(reply, selection)
@@ -256,18 +254,15 @@ class Failover:
 
     def _is_wait_too_long(self, error: UpstreamError) -> bool:
         """Return whether the request may not wait as long as *error* demands."""
-        return (error.retry_after_seconds or 0.0) > MAX_WAIT_SECONDS - self._progress.waited_seconds
+        return (error.retry_after_seconds or 0.0) > self._wait_left()
 
-    def _report(
-        self, selection: Selection, failed: UpstreamError, *, may_repeat: bool
-    ) -> Selection | Refusal:
-        """Report the outcome; *may_repeat*: an account that has failed is selected if there is no other."""
+    def _report(self, selection: Selection, failed: UpstreamError) -> Selection | Refusal:
         report = AttemptReport(
             selection.attempt,
             self._record.outcome,
             self._record.charge,
             self._accounts.tried,
-            self._accounts.excluded if may_repeat else self._accounts.tried,
+            self._accounts.excluded if self._may_repeat() else self._accounts.tried,
             may_wait=self._busy_seconds_left() > 0,
         )
         try:
@@ -285,8 +280,7 @@ class Failover:
             pause = max(BUSY_POLL_SECONDS, min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS))
             return min(left, pause * self._timing.random.uniform(0.5, 1.5))
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
-        is_other_model_first = self._progress.has_other_model
-        if is_other_model_first or not (self._accounts.may_be_tried_again and wait_ms):
+        if not (self._accounts.may_be_tried_again and wait_ms and self._may_repeat()):
             return None
         # The account is available again then; the jitter spreads the requests that wait for it
         wait = wait_ms / 1000
@@ -305,14 +299,25 @@ class Failover:
 
     def _take_wait(self, seconds: float) -> bool:
         """Return whether the request may wait *seconds* more; if so, they count as waited."""
-        progress = self._progress
-        if (
-            progress.waited_seconds + seconds > MAX_WAIT_SECONDS
-            or self._clock() + seconds >= progress.deadline
-        ):
+        if seconds > self._wait_left() or self._clock() + seconds >= self._progress.deadline:
             return False
-        progress.waited_seconds += seconds
+        self._progress.waited_seconds += seconds
         return True
+
+    def _wait_left(self) -> float:
+        """Return how many seconds the request may still wait, over all its attempts at all models."""
+        waited = self._progress.waited_seconds
+        if self._progress.fallbacks_left:
+            return WITH_FALLBACKS_SECONDS - waited - self._progress.queued_seconds
+        return MAX_WAIT_SECONDS - waited
+
+    def _may_repeat(self) -> bool:
+        """
+        Return whether an account that has failed may be tried again.
+
+        While later models are left, only the first failure is repeated, as it may have been an accident.
+        """
+        return not self._progress.fallbacks_left or len(self._accounts.tried) == 1
 
     def _pause(self, seconds: float) -> Iterator[None]:
         return pause(seconds, self._context, self._progress, self._policy.keepalive_seconds, self._clock)

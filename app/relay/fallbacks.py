@@ -9,7 +9,7 @@ caller opted in; if none can, the first failure is reported.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 
 from app.accounts.failures import Failure
@@ -63,15 +63,14 @@ class FallbackChain:
         progress: RequestProgress,
         cache: ResponseCache | None = None,
     ) -> None:
-        self._first = self._context = context
+        self._context = context
         self._record = RequestRecord()
         # The first request and its error, if it was not admitted.
         self.refused: tuple[RequestContext, GatewayError] | None = None
         self._progress = progress
         self._relay = stream
         self._cache = cache
-        self._due: Sequence[RequestContext] = ()  # to try again
-        self._repeats: set[str] = set()  # ids of requests that repeat a failed one
+        self._due: Sequence[RequestContext] = ()  # to try again during the wait for the last model
 
     @property
     def context(self) -> RequestContext:
@@ -139,8 +138,7 @@ class FallbackChain:
         Yield what `Relay.stream` yields for the first model that answers.
 
         A fallback may continue a stream that broke off if its response begins with what was delivered.
-        While the last model is waited for, those that were passed over are tried again. If none answers, or
-        while the last is waited for, failed requests that may succeed are repeated once.
+        While the last model is waited for, those that were passed over are tried again.
         """
         first: GatewayError | None = None
         fallbacks = self._context.fallbacks
@@ -153,15 +151,14 @@ class FallbackChain:
                 self.refused = None
                 return
             except EarlierModelsDue:
-                self._due = (*self._progress.take_earlier_models(), context)
+                self._due = (*self._progress.passed_over, context)
+                self._progress.passed_over = ()
             except GatewayError as error:
                 if isinstance(error, ResponsesDiffer):
                     raise
                 if first is None:
                     first = error
                     self.refused = None if self._record.row else (context, error)
-                if self._record.may_be_repeated:
-                    self._postpone(context)
                 if not may_fall_back(error) or not self._may_continue():
                     break
         if first is not None:
@@ -169,31 +166,13 @@ class FallbackChain:
                 first.admission = {**first.admission, "queued_ms": round(waited * 1000)}
             raise first
 
-    def _postpone(self, context: RequestContext) -> None:
-        """Have the failed request *context* repeated later, with an id of its own; a repeat is not."""
-        if context.request_id in self._repeats:
-            return
-        number = len(self._first.fallbacks) + len(self._repeats) + 1
-        repeat = replace(context, request_id=f"{self._first.request_id}-{number}")
-        self._repeats.add(repeat.request_id)
-        self._progress.postponed = (*self._progress.postponed, repeat)
-
     def _to_recheck(self) -> Iterator[RequestContext]:
-        """
-        Yield the models to try again, while any is due.
-
-        Those are the passed over and the failed ones, then the one that is waited for; if none is waited
-        for, the failed ones.
-        """
-        while due := self._due or self._take_postponed():
-            context, *due = due
+        """Yield the models that were passed over, then the one that is waited for, while any is due."""
+        while self._due:
+            context, *due = self._due
             self._due = due
             self._progress.fallbacks_left = len(due) + 1  # `events` subtracts one for this model
             yield context
-
-    def _take_postponed(self) -> Sequence[RequestContext]:
-        postponed, self._progress.postponed = self._progress.postponed, ()
-        return postponed
 
     def _may_continue(self) -> bool:
         """Return whether another model may still answer; if it continues a broken stream, note that."""

@@ -24,26 +24,9 @@ class RequestProgress:
     queued_seconds: float = 0.0  # before admission, until an account was free
     fallbacks_left: int = 0  # models that may still be tried
     passed_over: tuple[RequestContext, ...] = ()  # requests at earlier models, which could serve soon
-    postponed: tuple[RequestContext, ...] = ()  # repeats of failed requests, for when no other model answers
     leave_queue: Callable[[], None] | None = None  # leaves the queue, while a wait is interrupted
     continued_after_stall: bool = False
     is_caller_current: bool = False  # the API key was compared with its stored record
-
-    @property
-    def has_other_model(self) -> bool:
-        """Whether another model is tried before an account that has failed is tried again."""
-        return self.fallbacks_left > 0 or bool(self.postponed)
-
-    @property
-    def has_earlier_models(self) -> bool:
-        """Whether earlier models may be able to serve while the last one is waited for."""
-        return not self.fallbacks_left and bool(self.passed_over or self.postponed)
-
-    def take_earlier_models(self) -> tuple[RequestContext, ...]:
-        """Return the requests at earlier models that may be tried again, once each."""
-        earlier = (*self.passed_over, *self.postponed)
-        self.passed_over = self.postponed = ()
-        return earlier
 
     def may_continue(self, *, stalled: bool) -> bool:
         """

@@ -73,7 +73,6 @@ class RequestRecord:
         self.stored: list[Event] | None = None  # the stored response that is returned, if any
         self.last: Attempt | None = None
         self.charge: AttemptRow | None = None  # charge of the last failed attempt, if it may be billed
-        self.may_be_repeated = False  # whether it failed, and an account that failed may answer a repeat
         self._is_running = False  # whether an attempt is under way
 
     @property

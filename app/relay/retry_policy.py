@@ -56,6 +56,7 @@ FIRST_SECONDS = 3.0
 RESERVED_FOR_FALLBACKS = 2  # attempts reserved for fallbacks that may still follow
 MAX_RESTARTS = 1  # how often one model may continue a stream that broke off
 MAX_WAIT_SECONDS = 10.0  # total of the waits for resting accounts; a longer one is left to the caller
+WITH_FALLBACKS_SECONDS = 2.5  # total of all waits while later models are left, admission included
 WAKE_JITTER = 0.25  # by which share a wait is extended at most, so that requests do not return at once
 BUSY_POLL_SECONDS = 0.25  # the first pause until an account that has no free slot is selected again
 MAX_BUSY_POLL_SECONDS = 2.0  # the longest one: they double

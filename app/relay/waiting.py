@@ -18,10 +18,10 @@ from app.accounts.settings import PoolSettings
 from app.process_metrics import Gauge, Histogram
 from app.relay.context import Caller, RequestContext
 from app.relay.progress import RequestProgress
+from app.relay.retry_policy import WITH_FALLBACKS_SECONDS
 from app.stores.records.admission import AccountsRefusal
 
 MAX_WAITING = 1024  # waiting requests of one process, for all pools; more are refused at once
-WITH_FALLBACKS_SECONDS = 2.5  # longest wait while fallbacks are left
 POLL_SECONDS = 0.05  # between two tries of the first request in the queue; the n-th waits n times as long
 POLL_MAX_SECONDS = 1.0
 RENEW_SECONDS = 2.0  # longest pause between two tries: a place expires after 5 s without one
@@ -116,8 +116,10 @@ def wait_seconds(
 
 def seconds_left(progress: RequestProgress, longest: float, now: float) -> float:
     """Return the seconds that a request may still wait at *now* (monotonic), of *longest* seconds in all."""
-    limit = min(longest, WITH_FALLBACKS_SECONDS) if progress.fallbacks_left else longest
-    return min(limit - progress.queued_seconds, progress.deadline - now)
+    left = longest - progress.queued_seconds
+    if progress.fallbacks_left:
+        left = min(left, WITH_FALLBACKS_SECONDS - progress.queued_seconds - progress.waited_seconds)
+    return min(left, progress.deadline - now)
 
 
 def keepalive_seconds(usual: float, left: float) -> float:

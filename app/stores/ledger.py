@@ -22,7 +22,7 @@ from app.stores.records.ledger import (
 from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
 
-MAX_MODELS = 41  # that one request may be tried at: 33, and repeats of up to eight failed ones
+MAX_MODELS = 33  # that one request may be tried at
 _STEP = re.compile(r"(.{1,128}?)(?:-([0-9]{1,2}))?")  # id of a request at one of its models
 
 

@@ -96,7 +96,7 @@ class TestFailures:
     @pytest.mark.parametrize(
         ("command", "message"),
         [
-            ("bogus", "Error: No such command 'bogus' (see main --help)\n"),
+            ("xyzzy", "Error: No such command 'xyzzy' (see main --help)\n"),
             ("doctr", "Error: No such command 'doctr'. Did you mean 'doctor'? (see main --help)\n"),
             ("--hlp", "Error: No such option '--hlp'. Did you mean '--help'? (see main --help)\n"),
             ("key creat", "Error: No such command 'creat'. Did you mean 'create'? (see main key --help)\n"),

@@ -128,26 +128,6 @@ class TestChain:
         assert (served.context.request.model, served.served_by().account_name) == ("n", "n")
         assert served.refused is None
 
-    def test_a_failed_request_is_repeated_once(self) -> None:
-        """After all models have failed, in their order, each repeat under an id of its own."""
-        tried: list[tuple[str, str, int]] = []
-
-        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
-            tried.append((context.request_id, context.request.model, progress.fallbacks_left))
-            record.may_be_repeated = context.request.model != "o"
-            raise rejected(500, None)
-            yield
-
-        fallbacks = tuple(make_request(model=name, request_id=f"req_1-{n}") for n, name in enumerate("no", 1))
-        served = FallbackChain(
-            make_request(fallbacks=fallbacks), stream, RequestProgress(0.0, 600.0, 0.0, fallbacks_left=2)
-        )
-
-        with pytest.raises(UpstreamRejected):
-            list(served.events())
-        first_round = [("req_1", "m", 2), ("req_1-1", "n", 1), ("req_1-2", "o", 0)]
-        assert tried == [*first_round, ("req_1-3", "m", 1), ("req_1-4", "n", 0)]
-
     def test_models_that_were_passed_over_are_tried_again_while_the_last_waits(self) -> None:
         tried: list[tuple[str, int]] = []
 

@@ -11,12 +11,12 @@ import pytest
 from app.accounts.settings import PoolSettings
 from app.relay.context import Caller
 from app.relay.progress import RequestProgress
+from app.relay.retry_policy import WITH_FALLBACKS_SECONDS
 from app.relay.waiting import (
     MAX_WAITING,
     POLL_MAX_SECONDS,
     POLL_SECONDS,
     RENEW_SECONDS,
-    WITH_FALLBACKS_SECONDS,
     WaitingRequests,
     longest_wait,
     wait_seconds,
