@@ -149,16 +149,12 @@ class RequestScope:
         close_response = response.close
 
         def close() -> None:
-            """
-            Leave even if the end of the stream, or the log line, fails.
-
-            Without this function the response is in no reference cycle: it is freed immediately.
-            """
+            """Leave even if the end of the stream, or the log line, fails."""
             try:
                 close_response()
             finally:
                 self.leave()
-                response.__dict__.pop("close", None)
+                response.__dict__.pop("close", None)  # a cycle: it refers to the response
 
         response.close = close  # type: ignore[method-assign]
 

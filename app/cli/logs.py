@@ -61,11 +61,13 @@ def logs(
     These are the requests of all workers and machines that share the store. (What a gateway process prints
     itself goes to its standard error.) With --json, each line is an object. `poolgate request list` has more
     filters, and `poolgate request explain ID` explains one request.
+
+    Not all are printed of more than 2,000 requests in a second, and of many refusals of one key.
     """
     services.pools.check(pool)
     given = RequestsQuery().load({name: value for name, value in filters.items() if value is not None})
     query = ledger_query(Names.read(pool, services.api_keys, services.accounts), given)
-    tail = LedgerTail(services.ledger.search, pool, query)
+    tail = LedgerTail(services.ledger.entries, services.ledger.search, pool, query)
     try:
         _print(services, pool, tail.begin(number), as_json)
         while follow:

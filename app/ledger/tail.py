@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from app.ledger.query import LedgerQuery
 from app.ledger.search import LedgerSearch
-from app.stores.records.ledger import LedgerEntry
+from app.stores.ledger import LedgerRepository
+from app.stores.records.ledger import LedgerEntry, position_of
 
 OVERLAP_SECONDS = 1  # by which the clock of the store may be set back
 MAX_NEW = 2000  # most entries of one call: of a pool that is busier than that, the newest
@@ -17,37 +18,47 @@ class LedgerTail:
     Returns each entry that matches *query* once, oldest first.
 
     Entries come from two streams, the ledger and the refusal log, each with ascending ids: one position in
-    each is remembered.
+    each is remembered. A call reads from the newest entry of the ledger at the time of the last call,
+    whether or not that matched.
     """
 
-    def __init__(self, search: LedgerSearch, pool: str, query: LedgerQuery) -> None:
+    def __init__(self, ledger: LedgerRepository, search: LedgerSearch, pool: str, query: LedgerQuery) -> None:
+        self._ledger = ledger
         self._search = search
         self._pool = pool
         self._query = query
-        self._shown = {False: (0, -1), True: (0, -1)}  # positions, by whether the entry is a refusal
+        self._read_until = (0, -1)  # position
+        self._refused_until = (0, -1)
 
     def begin(self, number: int) -> list[LedgerEntry]:
         """Return the newest *number* entries. Only what is recorded after this call is new."""
         entries = self._read(self._query, max(number, 1))
         if entries:
-            since = (entries[-1].position[0], -1)
-            self._shown = {kind: max(position, since) for kind, position in self._shown.items()}
+            newest = (entries[-1].position[0], -1)
+            self._read_until = max(self._read_until, newest)
+            self._refused_until = max(self._refused_until, newest)
         return entries if number else []
 
     def new(self) -> list[LedgerEntry]:
         """Return what was recorded since the last call, at most MAX_NEW entries."""
-        newest_ms = max(position[0] for position in self._shown.values())
-        since = max(self._query.since or 0, newest_ms / 1000 - OVERLAP_SECONDS, 0)
+        since = max(self._query.since or 0, self._read_until[0] / 1000 - OVERLAP_SECONDS, 0)
         return self._read(replace(self._query, since=since), MAX_NEW)
 
     def _read(self, query: LedgerQuery, number: int) -> list[LedgerEntry]:
+        newest_id = self._ledger.newest_id(self._pool)
         entries: list[LedgerEntry] = []
         cursor = None
         while len(entries) < number:
             page = self._search.search(self._pool, query, cursor, number - len(entries))
-            entries += [entry for entry in page.entries if entry.position > self._shown[entry.is_refused]]
+            entries += filter(self._is_new, page.entries)
             if (cursor := page.cursor) is None:
                 break
-        for entry in entries:
-            self._shown[entry.is_refused] = max(self._shown[entry.is_refused], entry.position)
+        settled = [position_of(newest_id)] if newest_id != "0" else []
+        settled += [entry.position for entry in entries if not entry.is_refused]
+        refused = [entry.position for entry in entries if entry.is_refused]
+        self._read_until = max([self._read_until, *settled])
+        self._refused_until = max([self._refused_until, *refused])
         return entries[::-1]
+
+    def _is_new(self, entry: LedgerEntry) -> bool:
+        return entry.position > (self._refused_until if entry.is_refused else self._read_until)

@@ -11,11 +11,10 @@ from app.operations.check_accounts import StoredAccount
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
 from app.operations.unpriced_models import (
+    ReachableModels,
     counts_model,
     known_models,
-    reachable_models,
     refusal_of_unpriced,
-    unpriced_models,
 )
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit, LimitScope, LimitUnit
@@ -68,15 +67,15 @@ def check_strict_limits(
         return
     small_requests = _SmallRequests(stores, pool)
     models = known_models(stored.account for stored in accounts)[:MAX_MODELS]
-    routes = stores.routes.current(pool)
+    reachable = ReachableModels((stored.account for stored in accounts), stores.routes.current(pool))
     set_length = f"poolgate key set NAME{pool_option(pool)} --output-tokens N, or raise the limit"
     for name, limit in owned_limits(stores, pool, ()):
         if _is_checked(limit):
             for finding in _check_limit(small_requests, limit, models, 0, RAISE_LIMIT):
                 yield finding.about(pool, _subject(name, limit), name)
     for key in api_keys:
-        allowed = reachable_models(key, (stored.account for stored in accounts), routes)[:MAX_MODELS]
         for limit in filter(_is_checked, key.limits):
+            allowed = reachable.of(key)[:MAX_MODELS]
             for finding in _check_limit(small_requests, limit, allowed, key.output_tokens, set_length):
                 yield finding.about(pool, Subject.KEY, key.name)
 
@@ -143,7 +142,8 @@ def _check_limit(
     if not affected:
         return
     price_remedy = f"poolgate price set MODEL{pool_option(small_requests.pool)}, or make the limit balanced"
-    unpriced = unpriced_models(limit, affected, small_requests.prices)
+    has_price = small_requests.prices.find
+    unpriced = [model for model in affected if has_price(model) is None] if unit.is_money else []
     if unpriced and len(unpriced) < len(affected):
         yield _LimitFinding(Level.NOTE, refusal_of_unpriced(limit, unpriced), price_remedy)
     if fits(length):

@@ -10,7 +10,7 @@ from app.accounts.model_routes import NO_ROUTES, RouteTable
 from app.formatting import moment
 from app.limits.prices import PriceTable
 from app.operations.unlisted_models import unlisted_in_limits, unlisted_names
-from app.operations.unpriced_models import reachable_models, unpriced_limits
+from app.operations.unpriced_models import ReachableModels, unpriced_limits
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 
@@ -30,7 +30,7 @@ def key_warnings(
         *([unlisted.sentence()] if unlisted else []),
         *same_limits(key.limits),
         *limit_models(key.limits, own),
-        *unpriced_limits(key.limits, reachable_models(key, own, routes), prices),
+        *unpriced_limits(key.limits, ReachableModels(own, routes).of(key), prices),
     ]
 
 

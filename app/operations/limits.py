@@ -7,7 +7,13 @@ from typing import TypedDict
 from app.limits.limit_syntax import format_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.key_warnings import limit_models, same_limits
-from app.operations.unpriced_models import ModelStores, known_models, reachable_models, unpriced_limits
+from app.operations.unpriced_models import (
+    ModelStores,
+    ReachableModels,
+    known_models,
+    needs_price,
+    unpriced_limits,
+)
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.limits import FOR_POOL, LimitRepository, for_team
 from app.stores.records.limits import Limit
@@ -65,14 +71,17 @@ class LimitOperations(AuditedOperations):
     ) -> list[str]:
         """Return sentences about what is probably a mistake in *limit*, which was just added or changed."""
         stores = self._models
+        same = same_limits(self._limits.all(pool, self._owner_id(pool, key, team)), limit)
+        if limit.model is None and not needs_price(limit):
+            return same
         accounts = stores.accounts.all(pool)
         models = known_models(accounts)
         if key is not None:
             owner = self._api_keys.find(pool, key)
             accounts = [account for account in accounts if owner.may_use_account(account.id)]
-            models = reachable_models(owner, accounts, stores.routes.current(pool))
+            models = ReachableModels(accounts, stores.routes.current(pool)).of(owner)
         return [
-            *same_limits(self._limits.all(pool, self._owner_id(pool, key, team)), limit),
+            *same,
             *limit_models([limit], accounts),
             *unpriced_limits([limit], models, stores.prices.current(pool)),
         ]

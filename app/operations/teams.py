@@ -8,7 +8,7 @@ from typing import Any
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
-from app.operations.unpriced_models import ModelStores, known_models, unpriced_limits
+from app.operations.unpriced_models import ModelStores, known_models, needs_price, unpriced_limits
 from app.stores.records.limits import Limit, checked_limits
 from app.stores.records.teams import Team, TeamState
 from app.stores.teams import TeamRepository
@@ -46,7 +46,9 @@ class TeamOperations(AuditedOperations):
 
     def find_warnings(self, pool: str, team: Team) -> list[str]:
         """Return sentences about probable mistakes in *team*, which was just created or changed."""
-        limits = [*team.limits, *map(parse_limit, team.key_limits)]
+        limits = list(filter(needs_price, (*team.limits, *map(parse_limit, team.key_limits))))
+        if not limits:
+            return []
         models = known_models(self._models.accounts.all(pool))
         return unpriced_limits(limits, models, self._models.prices.current(pool))
 

@@ -31,17 +31,38 @@ def known_models(accounts: Iterable[Account]) -> list[str]:
     return [model for model in models if STAR not in model]
 
 
-def reachable_models(key: ApiKey, accounts: Iterable[Account], routes: RouteTable) -> list[str]:
-    """Return the known models of *accounts* that *key* may request, by their names or by those of routes."""
-    allowed = [account for account in accounts if key.may_use_account(account.id)]
-    named = [route for name, route in routes.exact.items() if key.may_use(name)]
-    routed = {target.model for route in named for step in route.steps for target in step}
-    return [model for model in known_models(allowed) if model in routed or key.may_use(model)]
+class ReachableModels:
+    """The known models of *accounts* that keys may request, by their names or by those of *routes*."""
+
+    def __init__(self, accounts: Iterable[Account], routes: RouteTable) -> None:
+        self._accounts = {account.id: known_models([account]) for account in accounts}
+        self._routes = routes
+        self._found: dict[tuple[Sequence[str], Sequence[str]], list[str]] = {}  # many keys have the same
+
+    def of(self, key: ApiKey) -> list[str]:
+        restrictions = key.models, key.accounts
+        if restrictions not in self._found:
+            self._found[restrictions] = self._find(key)
+        return self._found[restrictions]
+
+    def _find(self, key: ApiKey) -> list[str]:
+        allowed = [models for account_id, models in self._accounts.items() if key.may_use_account(account_id)]
+        known = dict.fromkeys(model for models in allowed for model in models)
+        if not key.models:
+            return list(known)
+        named = [route for name, route in self._routes.exact.items() if key.may_use(name)]
+        routed = {target.model for route in named for step in route.steps for target in step}
+        return [model for model in known if model in routed or key.may_use(model)]
+
+
+def needs_price(limit: Limit) -> bool:
+    """Return whether *limit* refuses requests for models without a price."""
+    return limit.unit.is_money and limit.is_strict
 
 
 def unpriced_models(limit: Limit, models: Iterable[str], prices: PriceTable) -> list[str]:
     """Return those of *models* that *limit* refuses: a strict limit of cost refuses those without a price."""
-    if not (limit.unit.is_money and limit.is_strict):
+    if not needs_price(limit):
         return []
     return [model for model in models if counts_model(limit, model) and prices.find(model) is None]
 

@@ -57,7 +57,7 @@ def tail_of(redis_client: Redis) -> Callable[..., LedgerTail]:
     search = LedgerSearch(ledger, RefusalRepository(scripts), index)
 
     def tail_of(**query: str) -> LedgerTail:
-        return LedgerTail(search, POOL, LedgerQuery(**query))
+        return LedgerTail(ledger, search, POOL, LedgerQuery(**query))
 
     return tail_of
 
@@ -123,3 +123,19 @@ def test_the_newest_of_too_many(tail_of, record, monkeypatch) -> None:
 
     assert ids(tail.new()) == ["a2", "a3", "a4"]
     assert ids(tail.new()) == []
+
+
+def test_a_call_does_not_read_what_an_earlier_one_has_read(tail_of, record, monkeypatch) -> None:
+    """Also if nothing ever matches."""
+    searched = []
+    search = LedgerSearch.search
+    monkeypatch.setattr(
+        LedgerSearch, "search", lambda *given: searched.append(search(*given)) or searched[-1]
+    )
+    for number in range(3):
+        record(f"a{number}")
+    monkeypatch.setattr(module, "OVERLAP_SECONDS", 0)
+    tail = tail_of(status="failed")
+
+    assert tail.begin(1) == tail.new() == []
+    assert [page.scanned for page in searched] == [3, 1]
