@@ -243,6 +243,15 @@ class TestApply:
         assert result.stderr.startswith("Warning: model route 'fast': ")
         assert "no-such-model" in result.stderr
 
+    def test_probable_mistakes_in_limits_of_the_pool(self, poolgate, services):
+        account = Account("", "main", "compatible", "http://up.test", models=("no-price",))
+        services.accounts.add("default", account)
+        result = poolgate("apply -", stdin="limits: [5 usd/month, 9 usd/day balanced]")
+
+        assert result.stderr.count("Warning: limits of the pool: the strict limit $5.00 per month") == 1
+        assert "no-price" in result.stderr
+        assert "$9" not in result.stderr
+
     def test_probable_mistakes_in_keys(self, poolgate):
         """They are printed like those of `poolgate key`, once a key is changed."""
         document = "keys: [{name: old, expires: 2020-01-01}, {name: new, expires: 2999-01-01}]"

@@ -72,6 +72,17 @@ class TestFeed:
 
             assert queue.get(timeout=TIMEOUT_SECONDS).accounts[0].state == "paused"
 
+    def test_a_first_attempt_that_fails_within_a_poll(
+        self, store: StoreOfTest, feed: LiveFeed, account: Account
+    ) -> None:
+        """The pages show then that it has not answered, instead of that it is not used."""
+        with feed.watched() as queue:
+            queue.get(timeout=TIMEOUT_SECONDS)
+            store.client.hset(keys.account(POOL, account.id), mapping={"attempts": 1, "unanswered": 1})
+
+            (changed,) = queue.get(timeout=TIMEOUT_SECONDS).accounts
+            assert (changed.attempts, changed.has_answered) == (1, False)
+
     def test_rows_that_come(self, store: StoreOfTest, feed: LiveFeed) -> None:
         """What was recorded before is on the page already."""
         record_request(store, "before")
