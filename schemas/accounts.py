@@ -61,14 +61,20 @@ class HttpUrl(Text):
         return text
 
 
+ENDPOINTS = ("/chat/completions", "/responses", "/models")  # of what people copy as a base URL
+
+
 class BaseUrl(HttpUrl):
-    """A URL to which paths are appended, returned without trailing slashes."""
+    """A URL to which the paths of endpoints are appended, returned without trailing slashes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text = super()._deserialize(value, attr, data)
         if "?" in text or "#" in text:
             raise invalid("must not have a query or a fragment")
-        return text.rstrip("/")
+        text = text.rstrip("/")
+        if endpoint := next(filter(text.endswith, ENDPOINTS), ""):
+            raise invalid(f"must end before {endpoint}, which is added: {text.removesuffix(endpoint)}")
+        return text
 
 
 class ProxyUrl(Text):

@@ -111,7 +111,7 @@ def _invite_first(services: Services, as_json: bool, ignored: Sequence[str]) -> 
         return show_json({"token": token, "path": path})
     click.echo("There is no operator yet. The first one is an owner.", err=True)
     if ignored:
-        click.echo(f"Warning: {' and '.join(ignored)} do not apply to the first operator.", err=True)
+        click.echo(f"Warning: ignored for the first operator: {', '.join(ignored)}.", err=True)
     return _print_link(services, "For the first operator, valid once, for a day", path)
 
 

@@ -72,6 +72,15 @@ class TestTogether:
 
 
 class TestBaseUrl:
+    @pytest.mark.parametrize("endpoint", ["/chat/completions", "/responses/", "/models"])
+    def test_an_endpoint_is_not_a_part_of_it(self, endpoint, refusal):
+        body = {**MINIMAL, "base_url": f"https://api.example.com/v1{endpoint}"}
+
+        field, message = refusal(ACCOUNT, body)
+
+        assert field == "base_url"
+        assert message.endswith(": https://api.example.com/v1")
+
     @pytest.mark.parametrize(
         ("given", "stored"),
         [

@@ -181,7 +181,7 @@ class TestInvitation:
         assert "Warning" not in poolgate("admin invite").stderr
 
         warned = poolgate("admin invite --role admin --expires 12h").stderr
-        assert "Warning: --role and --expires do not apply to the first operator." in warned
+        assert "Warning: ignored for the first operator: --role, --expires." in warned
 
     def test_with_the_address_of_the_gateway_that_runs(self, poolgate, ann, monkeypatch):
         gateway = Gateway("http://127.0.0.1:8123/v1", "http://127.0.0.1:8124/admin/", "first")
