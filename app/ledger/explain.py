@@ -43,6 +43,7 @@ class RequestExplanation(TypedDict, total=False):
       open request are the current ones. requested_model is None if it is the same as model.
     - continued_as is the id of the request at the next model, if this one failed; None: there was none,
       or it is a day ago. If its first models did not admit a request, the first that did is explained.
+      continues is the id of the request at the model that failed before, likewise.
     - outcome is a sentence; charged is a sentence about usage that was not reported, or empty.
     - usage has the figures of the ledger, none while the request is open.
 
@@ -64,6 +65,7 @@ class RequestExplanation(TypedDict, total=False):
     error: str | None
     outcome: str
     continued_as: str | None
+    continues: str | None
     queued_ms: int | None
     charged: str
     usage: Json
@@ -119,12 +121,14 @@ class RequestExplainer:
         """
         request = self._find(pool, request_id, entry_id, max_entries)
         has_failed = request is None or (request.summary["status"] or 0) >= FAILED_FROM
-        continued_as = self._ledger.settled_after(pool, request_id) if has_failed else None
+        continues, later = self._ledger.at_other_models(pool, request_id)
+        continued_as = later if has_failed else None
         if request is None:
             if continued_as is None:
                 raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
             return self.explain(pool, continued_as, max_entries=max_entries)
-        return self._explanation(pool, request, continued_as)
+        request.summary.update(continued_as=continued_as, continues=continues)
+        return self._explanation(pool, request)
 
     def _find(self, pool: str, request_id: str, entry_id: str, max_entries: int | None) -> _Request | None:
         return (
@@ -134,9 +138,8 @@ class RequestExplainer:
             or self._settled(pool, request_id, entry_id, max_entries)
         )
 
-    def _explanation(self, pool: str, request: _Request, continued_as: str | None) -> RequestExplanation:
-        """Return the explanation of *request*, which was tried next at another model as *continued_as*."""
-        summary, key_id = request.summary | {"continued_as": continued_as}, request.summary["key"]
+    def _explanation(self, pool: str, request: _Request) -> RequestExplanation:
+        summary, key_id = request.summary, request.summary["key"]
         names, former = self._account_names(pool), self._former_names(pool)
 
         def named_account(account_id: str) -> NamedId:

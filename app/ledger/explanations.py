@@ -56,6 +56,12 @@ OUTCOMES = {
 
 def outcome(row: Json) -> str:
     """Return what the caller of a request received; *row* is its summary, as `explain` returns it."""
+    if earlier := row.get("continues"):
+        return f"It failed at another model before, as {earlier}. {_outcome(row)}"
+    return _outcome(row)
+
+
+def _outcome(row: Json) -> str:
     if row["state"] == "waiting":
         before = row["before"]
         others = f"{count(before)} other{'s wait' if before > 1 else ' waits'}" if before else "none waits"

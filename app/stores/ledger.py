@@ -90,20 +90,23 @@ class LedgerRepository:
         entries = self.read_forwards(pool, 1, oldest=entry_id, newest=entry_id) if entry_id else []
         return entries[0] if entries else None
 
-    def settled_after(self, pool: str, request_id: str) -> str | None:
+    def at_other_models(self, pool: str, request_id: str) -> tuple[str | None, str | None]:
         """
-        Return the id under which *request_id* was tried next at another model; None if it was not.
+        Return the ids under which *request_id* was tried before and next at other models, None for neither.
 
         A request is recorded once for each model, as `<id>`, `<id>-1`, `<id>-2` and so on, except for models
         that did not admit it. These ids are remembered for a day.
         """
         found = _STEP.fullmatch(request_id)
         if found is None:
-            return None
+            return None, None
         first, number = found[1], int(found[2] or 0)
-        ids = [f"{first}-{later}" for later in range(number + 1, MAX_MODELS)]
-        stored = self._client.mget([keys.settled(pool, later) for later in ids]) if ids else []
-        return next((later for later, entry_id in zip(ids, stored, strict=True) if entry_id), None)
+        ids = [first, *(f"{first}-{later}" for later in range(1, MAX_MODELS))]
+        stored = self._client.mget([keys.settled(pool, one) for one in ids])
+        recorded = [index for index, entry_id in enumerate(stored) if entry_id]
+        before = max((index for index in recorded if index < number), default=None)
+        after = min((index for index in recorded if index > number), default=None)
+        return None if before is None else ids[before], None if after is None else ids[after]
 
     def open_request(self, pool: str, request_id: str) -> OpenRequest | None:
         """Return the request with this id if it is admitted and not settled, else None."""

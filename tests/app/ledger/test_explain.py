@@ -135,6 +135,8 @@ def test_another_model_answered(store: StoreOfTest) -> None:
     assert first["outcome"] == outcome
     answered = explain(store, "req_1-2")
     assert (answered["continued_as"], answered["status"]) == (None, 200)
+    assert (answered["continues"], first["continues"]) == ("req_1", None)
+    assert answered["outcome"].startswith("It failed at another model before, as req_1. The caller received")
     assert explain(store, "req_1-1") == answered
     assert explain(store, "req_10")["continued_as"] is None
 

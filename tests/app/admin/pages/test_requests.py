@@ -237,8 +237,8 @@ def test_a_model_that_failed_links_to_the_next(inside: Visitor, rows: LedgerRows
     page = inside.get(f"{HOME}/req_1").text
 
     assert "It failed at this model with status 500" in page
-    assert linked(page, "Show that") == f"{HOME}/req_1-1"
-    assert "Show that" not in inside.get(f"{HOME}/req_1-1").text
+    assert linked(page, "Show the next one") == f"{HOME}/req_1-1"
+    assert linked(inside.get(f"{HOME}/req_1-1").text, "Show the one before") == f"{HOME}/req_1"
 
 
 class TestExport:
