@@ -22,7 +22,7 @@ from app.operations.setup.changes import (
     summary,
 )
 from app.operations.setup.descriptions import describe, title
-from app.operations.setup.dump import dump_setup
+from app.operations.setup.dump import dump_setup, left_out_of_routes
 from app.operations.setup.mistakes import find_mistakes
 from app.operations.setup.plan import SetupPlan, plan_document
 from app.operations.setup.yaml_text import write_yaml
@@ -83,11 +83,14 @@ def dump(services: Services, as_json: bool, pool: str) -> None:
     `poolgate backup` copies them. Sign-ins are in `poolgate account export --all`.
     """
     services.pools.check(pool)
-    document = dump_setup(pool, administration.setup_stores(services))
+    stores = administration.setup_stores(services)
+    document = dump_setup(pool, stores)
     if as_json:
         show_json(document)
     else:
         click.echo(write_yaml(document), nl=False)
+    for sentence in left_out_of_routes(pool, stores):
+        click.echo(f"Warning: {sentence}.", err=True)
 
 
 def apply_document(

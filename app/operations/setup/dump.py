@@ -24,7 +24,7 @@ from app.operations.setup.webhooks import webhook_entry
 from app.presentation.model_routes import RouteView, serialize_route
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
-from app.stores.records.model_routes import ModelRoute
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.stores.records.teams import Team
 from app.stores.records.webhooks import Webhook
 from schemas.setup_document import VERSION, AccountEntry, KeyEntry
@@ -72,18 +72,31 @@ def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
     return {"version": VERSION} | {name: section for name, section in document.items() if section}
 
 
+def left_out_of_routes(pool: str, stores: SetupStores) -> list[str]:
+    """Return sentences about the targets of routes that a document of *pool* lacks: of removed accounts."""
+    names = {account.id: account.name for account in stores.accounts.all(pool)}
+    return [
+        f"model route '{name}': step {number} lacks {_models(lost)}, whose accounts were removed"
+        for name, route in stores.routes.all(pool).items()
+        for number, step in enumerate(route.steps, 1)
+        if (lost := [target for target in step if not _usable(target, names)])
+    ]
+
+
+def _models(targets: Sequence[RouteTarget]) -> str:
+    return ", ".join(target.model for target in targets)
+
+
+def _usable(target: RouteTarget, names: Mapping[str, str]) -> RouteTarget | None:
+    """Return *target* without removed accounts, None if it had only such accounts."""
+    known = tuple(each for each in target.accounts if each in names or is_group(each))
+    return replace(target, accounts=known) if known or not target.accounts else None
+
+
 def _route(route: ModelRoute, names: Mapping[str, str]) -> RouteView:
     """Return *route* without removed accounts, and without targets that had only such accounts."""
-    steps = []
-    for step in route.steps:
-        targets = []
-        for target in step:
-            known = tuple(each for each in target.accounts if each in names or is_group(each))
-            if known or not target.accounts:
-                targets.append(replace(target, accounts=known))
-        if targets:
-            steps.append(tuple(targets))
-    return serialize_route(replace(route, steps=tuple(steps)), names)
+    steps = (tuple(filter(None, (_usable(target, names) for target in step))) for step in route.steps)
+    return serialize_route(replace(route, steps=tuple(filter(None, steps))), names)
 
 
 def _used_accounts(

@@ -462,6 +462,20 @@ class TestDump:
 
         assert result.stdout == "Added 0 and changed 0; 9 unchanged.\n"
 
+    def test_names_the_targets_of_removed_accounts(self, poolgate, services):
+        for name in ("a", "b"):
+            services.accounts.add("default", Account("", name, "compatible", "http://up.test", models=("m",)))
+        added = poolgate("model set fast --to m@a --then n@b --then o")
+        assert added.exit_code == 0, added.stderr
+        complete = poolgate("dump")
+        services.accounts.remove("default", "b")
+
+        result = poolgate("dump")
+
+        assert complete.stderr == ""
+        assert result.stderr == "Warning: model route 'fast': step 2 lacks n, whose accounts were removed.\n"
+        assert yaml.safe_load(result.stdout)["models"]["fast"]["steps"] == ["m@a", "o"]
+
     def test_has_no_secrets_and_no_defaults(self, poolgate, setup):
         poolgate("apply", setup(DOCUMENT), **SECRETS)
 
