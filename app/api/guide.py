@@ -10,6 +10,7 @@ from app.api.context import current_request, services
 from app.api.operator_pages import find_operator_pages
 from app.docs import guide
 from app.errors import NotFound
+from app.server.compression import compress
 
 ROOT = "/docs"
 POLICY = "; ".join(
@@ -40,7 +41,7 @@ bp = Blueprint(
 def add_headers(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return compress(response) if response.status_code == 200 else response
 
 
 @bp.get("/")

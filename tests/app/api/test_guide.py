@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from dataclasses import replace
 
 import pytest
@@ -93,3 +95,22 @@ def test_a_program_gets_an_error_that_names_the_guide(accept: str) -> None:
     assert response.status_code == 404
     assert response.json is not None
     assert "/docs" in response.json["error"]["message"]
+
+
+ASSET = re.compile(r'(?:href|src)="(/docs/static/[^"]+)"')
+MAX_FIRST_LOAD_BYTES = 150_000
+
+
+@pytest.mark.parametrize("address", ["/docs", "/docs/api", "/docs/cli", "/docs/search?q=redis"])
+def test_a_first_load_is_small(address: str) -> None:
+    """Of the largest pages, with their styles, scripts and icon, as a browser requests them."""
+    visitor, headers = client(), {"Accept-Encoding": "gzip, deflate, br"}
+    page = visitor.get(address, headers=headers)
+    html = gzip.decompress(page.data).decode()
+
+    assets = (visitor.get(asset, headers=headers, buffered=True) for asset in set(ASSET.findall(html)))
+    loaded = [page, *assets]
+
+    assert html == visitor.get(address).text
+    assert {one.headers["Content-Encoding"] for one in loaded} == {"gzip"}
+    assert sum(len(one.data) for one in loaded) < MAX_FIRST_LOAD_BYTES

@@ -71,6 +71,8 @@ def test_a_first_load_is_small(inside: Visitor, busy: None) -> None:
     paths += [f"usage?span={span}&metric=first_p95" for span in Span]
     paths += ["accounts", "keys", "requests", "keys/production-key-1?span=7d"]
 
+    paths += ["accounts/production-account-1", "teams", "playground", "settings/prices", "settings/audit"]
+
     loads = {path: first_load(inside, f"/admin/p/{POOL}/{path}") for path in paths}
 
     assert {path: size for path, size in loads.items() if size > MAX_BYTES} == {}
