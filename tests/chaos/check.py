@@ -23,6 +23,7 @@ from tests.support.audit import amount, counter_mismatches, ledger, overshots, u
 BROKEN_SECONDS = 5.0  # within these of its worker's death a connection may break
 LOSS_SECONDS = 2.0  # what a failover may lose, according to the guide
 VERIFIED_SECONDS = 10.0  # a worker writes again what a failover lost, unless it is killed before that
+LOOK_UP_SECONDS = 5.0  # it looks that up after these, at the earliest, and again if the store was away
 STOOD_STILL_SECONDS = 1.0  # a master that fails had been slow to write before that
 UNSERVED_SECONDS = 45.0  # the longest time without a served request
 LONG_RUN_SECONDS = 600.0
@@ -175,8 +176,17 @@ def _doubly_lost(history: History) -> set[int]:
         heard["number"]
         for heard in history.of("heard")
         if _within(heard["at"], losses, LOSS_SECONDS)
-        and any(heard["at"] <= began <= heard["at"] + VERIFIED_SECONDS for began, _ in kills)
+        and any(heard["at"] <= began <= _verified_at(history, heard["at"]) for began, _ in kills)
     }
+
+
+def _verified_at(history: History, ended: float) -> float:
+    """Return when the settlement of a request that ended then is certainly verified."""
+    verified = ended + VERIFIED_SECONDS
+    for began, back in sorted(history.moments("pause", "fail_over", "cut_off", "restart")):
+        if ended + LOOK_UP_SECONDS <= back and began <= verified:
+            verified = max(verified, back) + LOOK_UP_SECONDS
+    return verified
 
 
 def forgotten(history: History, rows: list[Json]) -> Iterable[str]:

@@ -159,6 +159,18 @@ def test_a_worker_that_is_killed_cannot_write_again_what_a_failover_lost(
     assert ("request 5: no row for req_5" in run.faults()) == wrong
 
 
+@pytest.mark.parametrize(("paused_until", "killed_at", "wrong"), [(15.0, 18.0, False), (9.0, 18.0, True)])
+def test_a_worker_that_finds_the_store_away_looks_up_later_what_was_lost(
+    run: Doctored, paused_until: float, killed_at: float, wrong: bool
+) -> None:
+    del run.rows[5]
+    run.trouble("fail_over", 6.0, 6.0)
+    run.trouble("pause", paused_until - 1.0, paused_until)
+    run.trouble("kill_worker", killed_at, killed_at)
+
+    assert ("request 5: no row for req_5" in run.faults()) == wrong
+
+
 @pytest.mark.parametrize(
     ("billed", "row", "wrong"),
     [
