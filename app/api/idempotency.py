@@ -146,7 +146,7 @@ def _sent(pieces: Iterator[bytes]) -> Iterator[bytes]:
 def record_response(response: Response, recorder: ResponseRecorder, chain: FallbackChain | None) -> None:
     """Let *recorder* record *response* to the request that *chain* serves."""
     if response.status_code >= 400:
-        recorder.end(is_stored=False)
+        recorder.release()
         return
     if response.is_sequence and "Content-Length" not in response.headers:
         response.headers["Content-Length"] = str(len(response.get_data()))

@@ -38,6 +38,7 @@ MAX_FOLLOWING = 256  # repeats of one process that follow other requests; more a
 PIECE_BYTES = 256 * 1024  # largest piece of one write
 COLLECT_SECONDS = 0.05  # between two writes, which is how far a repeat lags behind
 RETRY_SECONDS = 1.0  # between two tries of a write while Redis is away
+RELEASE_SECONDS = 1.0  # longest that an error waits for the release of its claim
 AWAY_SECONDS = 30.0  # a repeat fails after so long without Redis: the first request has lost its claim
 POLL_SECONDS, POLL_MAX_SECONDS = 0.02, 0.5  # pause between two reads, which grows while nothing arrives
 POLL_GROWTH = 1.5
@@ -101,6 +102,15 @@ class ResponseRecorder:
         elif self._state is RUNNING:
             self._state = STORED
         self._wake.set()
+
+    def release(self) -> None:
+        """
+        End the recording of an error, before its client receives that.
+
+        A client may send the corrected request immediately, which the claim would refuse.
+        """
+        self.end(is_stored=False)
+        self.writer.join(RELEASE_SECONDS)
 
     def _write_until_ended(self) -> None:
         """Write the pieces that are added, and renew the claim while there are none."""

@@ -41,6 +41,9 @@ class FakeRecorder:
     def end(self, *, is_stored: bool) -> None:
         self.is_stored = is_stored if self.is_stored is None else self.is_stored
 
+    def release(self) -> None:
+        self.end(is_stored=False)
+
 
 def request(
     value: str = "once", path: str = "/v1/chat/completions", content_type: str = "application/json"
