@@ -29,13 +29,12 @@ FIELDS = (
 
 def read_current_accounts(scripts: Scripts, pool: str) -> list[Account]:
     """
-    Return every account by name, without its models, its sign-in or its credential. Four round trips.
+    Return every account by name, without its models, its sign-in or its credential. Two round trips.
 
     Whether an account has listed its models is known, as `has_answered` depends on it.
     """
-    hashes = AccountHashes(scripts)
-    listed = hashes.having(pool, "listed")
+    found = AccountHashes(scripts).read_some_and_whether(pool, FIELDS, "listed")
     return [
-        account_from(fields | ({"listed": "[]"} if fields["id"] in listed else {}), lambda _: "")
-        for fields in hashes.read_some(pool, FIELDS)
+        account_from(fields | ({"listed": "[]"} if has_listed else {}), lambda _: "")
+        for fields, has_listed in found
     ]

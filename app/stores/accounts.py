@@ -84,19 +84,22 @@ class AccountHashes:
     def read_some(self, pool: str, names: Sequence[str]) -> list[AccountFields]:
         """Return those of the fields *names* that are set, of every account by name. Two round trips."""
         records = self._read_fields(pool, self.names(pool).values(), names)
-        found = [
-            {name: value for name, value in zip(names, record, strict=True) if value is not None}
-            for record in records
-        ]
-        return [fields for fields in found if "id" in fields]
+        return [fields for record in records if "id" in (fields := _set_fields(names, record))]
 
-    def having(self, pool: str, name: str) -> set[str]:
-        """Return the ids of the accounts that have the field *name*, without reading it. Two round trips."""
-        ids = list(self.names(pool).values())
+    def read_some_and_whether(
+        self, pool: str, names: Sequence[str], other: str
+    ) -> list[tuple[AccountFields, bool]]:
+        """Return what `read_some` returns, each with whether the field *other* is set. Two round trips."""
         pipeline = self._client.pipeline(transaction=False)
-        for account_id in ids:
-            pipeline.hexists(keys.account(pool, account_id), name)
-        return {account_id for account_id, exists in zip(ids, pipeline.execute(), strict=True) if exists}
+        for account_id in self.names(pool).values():
+            pipeline.hmget(keys.account(pool, account_id), names)
+            pipeline.hexists(keys.account(pool, account_id), other)
+        replies = pipeline.execute()
+        return [
+            (fields, bool(is_set))
+            for record, is_set in zip(replies[::2], replies[1::2], strict=True)
+            if "id" in (fields := _set_fields(names, record))
+        ]
 
     def groups(self, pool: str) -> dict[str, list[str]]:
         """Return the ids of the accounts of each group, as `group:2`. Two round trips."""
@@ -163,6 +166,10 @@ class AccountHashes:
             pipeline.hmget(keys.account(pool, account_id), names)
         records: list[list[str | None]] = pipeline.execute()
         return records
+
+
+def _set_fields(names: Sequence[str], record: Sequence[str | None]) -> AccountFields:
+    return {name: value for name, value in zip(names, record, strict=True) if value is not None}
 
 
 def _models_of(kind: str, models: str | None, listed: str | None, settings: str | None) -> AccountModels:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import pytest
+from redis.client import Pipeline
 
 from app.accounts.snapshot import read_current_accounts
 from app.stores import keys
@@ -53,3 +57,25 @@ def test_whether_they_have_answered(redis_client: Any) -> None:
 
 def test_no_accounts(redis_client: Any) -> None:
     assert read_current_accounts(Scripts(redis_client), "none") == []
+
+
+def test_it_takes_two_round_trips(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many accounts there are: every worker with an open page reads them each second."""
+    store = StoreOfTest(redis_client)
+    for name in "abc":
+        store.account(name)
+    reads: list[str] = []
+    for owner, name in ((type(redis_client), "execute_command"), (Pipeline, "execute")):
+        monkeypatch.setattr(owner, name, counted(getattr(owner, name), reads))
+
+    read_current_accounts(Scripts(redis_client), store.pool)
+
+    assert len(reads) == 2
+
+
+def counted(call: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    def counting(*args: Any, **more: Any) -> Any:
+        calls.append(call.__name__)
+        return call(*args, **more)
+
+    return counting
