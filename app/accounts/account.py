@@ -106,7 +106,7 @@ class Account:
     suspicions: int = 0  # number of newest attempts that gave reason for suspicion; 0 during a test
     latest_failure: str = ""  # the `Failure` of the newest failed attempt
     has_answered: bool = False  # whether it has ever listed its models, or answered a request
-    unproven: str = ""  # `Failure` of the newest test, until it answers: it is selected last
+    unproven: str = ""  # `Failure` by which it has not answered: it is selected last until it does
     refused: tuple[RefusedField, ...] = ()  # fields that its server refuses, learned from errors
     unknown_usage: tuple[str, ...] = ()  # names in a usage of its server that has no known count
     unknown_usage_at: int = 0  # when that usage was reported, Unix seconds

@@ -16,7 +16,7 @@ from app.ledger.explanations import Following
 
 AHEAD_OF_ITS_GROUP, GROUP_WIDTH, COMES_LAST = 1e11, 1e12, 1e15  # of scores; see lua/policy.lua
 
-PLACES = {"test": "being tested", "last": "has not answered since it failed its test, so it comes last"}
+PLACES = {"test": "being tested", "last": "has failed and not answered since, so it comes last"}
 
 Json = dict[str, Any]
 AccountLookup = Callable[[str], NamedId]  # by id

@@ -15,7 +15,7 @@ SELECTED_BY = {
     "policy": "lowest score of the policy '{policy}'",
     "affinity": "session affinity: it served this conversation before",
     "test": "it was due to be tested again, and goes first",
-    "last": "no other account was available; this one has not answered since it failed its test",
+    "last": "no other account was available; this one has failed and not answered since",
     "asked again": "tried again, because no other account was left",
 }
 FAILURES = {
@@ -105,7 +105,7 @@ def selection(choice: Json, place: str = "policy") -> str:
     """
     Return the reason an account was chosen and its load.
 
-    *place* is where it stood if the policy chose it: `test`: its test was due; `last`: it failed its test.
+    *place* is where it stood if the policy chose it: `test`: its test was due; `last`: it comes last.
     """
     by = place if choice["by"] == "policy" else choice["by"] or ""
     reason = SELECTED_BY.get(by, str(by)).format(policy=choice["policy"])

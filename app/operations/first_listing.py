@@ -17,6 +17,7 @@ import structlog
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
+from app.accounts.failures import Failure
 from app.accounts.job_results import FAILED, OK, JobResult, failed_result
 from app.accounts.kinds import kind_of
 from app.accounts.model_lists import NO_LIST
@@ -108,7 +109,7 @@ class AccountLister:
             account.id,
             {"look_models": result.to_json()},
             answered=listing.models is not None,
-            unanswered=result.unanswered,
+            unanswered=result.unanswered or (Failure.ENDPOINT_MISSING if listing.hint else ""),
             accepted=account.state == AccountState.CREDENTIAL_DEAD and _accepts_credential(models),
         )
         return listing

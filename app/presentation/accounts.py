@@ -102,7 +102,8 @@ class AccountView:
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
         if self.account.unproven:
-            return f"when tested: {failure_label(self.account.unproven)}; others are tried first"
+            when = "when tested: " if self.account.has_answered else ""
+            return f"{when}{failure_label(self.account.unproven)}; others are tried first"
         if self.account.stays_in_use:
             return f"{self.account.suspicions} failures in a row, too few others to replace it"
         if not (failure := self.account.persistent_failure):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.accounts.account import Account
 from app.accounts.failures import Failure, Scope
+from app.accounts.job_results import SHOWS_NO_ANSWER
 from app.accounts.outcomes import outcome_from_error, suspected_outcome
 from app.accounts.verdicts import Verdict
 from app.errors import UpstreamError, UpstreamRejected
@@ -14,6 +15,9 @@ from app.relay.timing import Timing
 from app.stores.records.accounts import AccountOutcome
 from app.stores.records.ledger import Action
 
+# Failures of requests that show that an account does not answer; of one that has never answered, they are all
+# that is known. A wrong base URL often has neither the endpoint nor a list of models.
+SHOWS_NO_RESPONSE = SHOWS_NO_ANSWER | {Failure.ENDPOINT_MISSING, Failure.GARBLED}
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
 # Failures that the request itself may have caused, at whichever account.
 CAUSED_BY_REQUESTS = frozenset(
@@ -46,6 +50,7 @@ class FailedAccounts:
         self._has_unsupported = False  # an account refused what others may support
         self._failures: dict[str, _AccountFailure] = {}
         self._taken_out: dict[Scope, str] = {}  # account taken out by this request, by scope
+        self._unanswered = ""  # account that did not answer this request, '' while there is none
 
     def note_and_check_confirmed(self, verdict: Verdict, action: Action, account: Account) -> bool:
         """
@@ -74,6 +79,19 @@ class FailedAccounts:
         if counts and self._taken_out.setdefault(scope, account.id) != account.id:
             return suspected_outcome(verdict.failure, self._model) if scope is Scope.CREDENTIAL else {}
         return outcome_from_error(error, self._model, self._timing.unix(), kind=account.kind)
+
+    def unanswered(self, account: Account, verdict: Verdict, *, is_core: bool) -> AccountOutcome:
+        """
+        Return what a failure adds to the outcome: that the *account* does not answer, if it shows that.
+
+        Only the endpoints that every account serves (*is_core*) show it, and only of one account per request:
+        the request may be the cause.
+        """
+        is_shown = verdict.failure in SHOWS_NO_RESPONSE and is_core
+        if not is_shown or self._unanswered not in ("", account.id):
+            return {}
+        self._unanswered = account.id
+        return {"unanswered": verdict.failure.value}
 
     def add(self, account_id: str, failure: Failure, error: UpstreamError, *, would_fail_again: bool) -> None:
         """Record that the account has failed, by *error*."""

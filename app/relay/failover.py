@@ -28,6 +28,7 @@ from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget, RetryTarget
 from app.relay.retry_policy import (
     BUSY_POLL_SECONDS,
+    CORE,
     FIRST_SECONDS,
     MAX_ATTEMPTS,
     MAX_BUSY_POLL_SECONDS,
@@ -239,7 +240,9 @@ class Failover:
         account = attempt.account
         if account.signed_in and self._renewals.get(account.id, account) is None:
             return {}  # the token could not be renewed, which is stored already
-        return self._accounts.change(account, error, verdict)
+        is_core = self._context.request.client_protocol in CORE
+        unanswered = self._accounts.unanswered(account, verdict, is_core=is_core)
+        return self._accounts.change(account, error, verdict) | unanswered
 
     def _windows(self, attempt: Attempt) -> Any:
         """Return the account's usage windows, as the response headers report them; None if they do not."""

@@ -1,4 +1,4 @@
-"""Accounts that were refused or not reached when they were added harm no request that another can serve."""
+"""Accounts that have failed and never answered harm no request that another can serve."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tests.support.gateway import PoolOfTest
 from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream
 
+NOT_FOUND = {"play": "http_error", "status": 404, "body": {"detail": "Not Found"}}
 REFUSED = refused(401, "Incorrect API key provided", code="invalid_api_key")
 
 
@@ -35,6 +36,34 @@ def test_they_come_last(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     assert {response.headers["x-poolgate-account"] for response in served} == {"works"}
     assert not [seen for seen in upstream.log("refused-1") if seen.path.endswith("/completions")]
     assert set(pool.states().values()) == {"active"}
+
+
+def test_a_wrong_base_url(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Its server answers 404, also for its list of models. A request puts one such account last."""
+    for name in ("wrong-1", "wrong-2", "works"):
+        for path in ("/models", "/chat/completions"):
+            upstream.script(WELL if name == "works" else NOT_FOUND, account=name, path=path)
+        add(pool, name, upstream.base_url(name))
+    key = pool.key()
+
+    served = [send_request(pool, key) for _ in range(12)]
+
+    assert [response.status_code for response in served] == [200] * 12
+    assert {response.headers["x-poolgate-account"] for response in served} == {"works"}
+    attempts = [seen.account for seen in upstream.log() if seen.path.endswith("/completions")]
+    assert max(attempts.count(name) for name in ("wrong-1", "wrong-2")) <= 2
+
+
+def test_a_server_without_a_list_has_its_share(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    for name in ("a", "b"):
+        upstream.script(NOT_FOUND, account=name, path="/models")
+        upstream.script(WELL, account=name)
+        add(pool, name, upstream.base_url(name))
+    key = pool.key()
+
+    served = [send_request(pool, key).headers["x-poolgate-account"] for _ in range(12)]
+
+    assert sorted(served) == ["a"] * 6 + ["b"] * 6
 
 
 def test_they_are_tried_where_no_other_can_serve(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

@@ -147,7 +147,15 @@ local function has_answered(id)
   return values[1] or (tonumber(values[2]) or 0) > (tonumber(values[3]) or 0)
 end
 
--- Forgets that an account has not answered since its test: it has now, or the cause may have been corrected.
+-- Makes an account come last until it answers, unless it has answered before; *failure* is why it has not. The
+-- caller indexes it.
+local function note_unanswered(account, failure)
+  if has_answered(account.id) then return end
+  redis.call('HSET', account_key(account.id), 'unproven', failure)
+  account.unproven = failure
+end
+
+-- Forgets that an account has not answered since it failed: it has now, or the cause may have been corrected.
 local function forget_unproven(account, policy)
   if not account.unproven then return end
   redis.call('HDEL', account_key(account.id), 'unproven')

@@ -73,11 +73,11 @@ end
 
 local function has_outcome_texts(outcome)
   local ok, soft, state, reason, model = outcome.ok, outcome.soft, outcome.state, outcome.reason, outcome.model
-  local why, requested_model, exceeded = outcome.why, outcome.asked, outcome.exceeded
+  local why, requested_model, exceeded, unanswered = outcome.why, outcome.asked, outcome.exceeded, outcome.unanswered
   return (ok == nil or ok == true or ok == false) and (soft == nil or soft == true or soft == false)
     and (state == nil or state >= '') and (reason == nil or reason >= '') and (model == nil or model >= '')
     and (why == nil or why >= '') and (requested_model == nil or requested_model >= '')
-    and (exceeded == nil or exceeded >= '')
+    and (exceeded == nil or exceeded >= '') and (unanswered == nil or unanswered >= '')
 end
 
 -- Checks usage windows: at most two, each {used percent, reset ms[, seconds]} or null.

@@ -21,11 +21,13 @@ for field, value in pairs(args.fields or {}) do redis.call('HSET', key, field, s
 if args.renewed then redis.call('HINCRBY', key, 'version', 1) end
 if args.mark then apply_outcome(args.account, args.mark, now, policy) end
 
-if args.unanswered and (args.tested or not has_answered(args.account)) then
-  redis.call('HSET', key, 'unproven', args.unanswered)
-end
-
 local account = read_account(args.account, now)
+if args.unanswered and args.tested then
+  redis.call('HSET', key, 'unproven', args.unanswered)
+  account.unproven = args.unanswered
+elseif args.unanswered then
+  note_unanswered(account, args.unanswered)
+end
 if args.answered or args.accepted then forget_unproven(account, policy) end
 if args.room and (account.tested or account.state) == 'window_spent' then
   reactivate(account, policy, now)

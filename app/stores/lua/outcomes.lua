@@ -151,7 +151,8 @@ end
 --                                               the account is well
 -- and may have windows = {{used percent, reset ms[, seconds]}, …}, the usage windows that the upstream reported,
 -- primary and secondary; null: not reported. It may have exceeded = JSON of a response that was billed with
--- more than its request allowed; the first is stored until an operator removes it.
+-- more than its request allowed; the first is stored until an operator removes it. A failure may have unanswered =
+-- why the account did not answer: one that has never answered anything then comes last until it does.
 -- Returns the account where the outcome changes nothing, as in nearly all requests: it need not be read again.
 local function apply_outcome(id, outcome, now, policy)
   local account = read_account(id, now)
@@ -179,6 +180,7 @@ local function apply_outcome(id, outcome, now, policy)
       index_account(read_account(id, now), policy)
     end
   else
+    if outcome.unanswered then note_unanswered(account, outcome.unanswered) end
     apply_failure(account, outcome, policy, now)
   end
 end

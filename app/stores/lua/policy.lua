@@ -30,7 +30,7 @@ local AHEAD, GROUP = 1e11, 1e12
 local COMES_LAST = 1e15 -- beyond the scores of all other accounts, also of the last group
 
 -- An account that is being tested goes first in its group, so that the next request tests it. An account that has
--- not answered since it was added, or since it failed the test of an operator, comes after all others.
+-- never answered and has failed, or has not answered since it failed the test of an operator, comes after all others.
 local function score(policy, account)
   if account.unproven then
     return COMES_LAST + (SCORES[policy] or SCORES.balanced)(account, effective_weight(policy, account))

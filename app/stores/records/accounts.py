@@ -44,7 +44,8 @@ class AccountOutcome(TypedDict, total=False):
     What a response does to its account, by the names that `apply_outcome` in lua/outcomes.lua reads.
 
     It has either {ok}, or a new *state*, or the rest of one *model*, or *soft*, a suspicion. Each may have
-    the *windows* that the response reported. Waits are in milliseconds.
+    the *windows* that the response reported, and a failure *unanswered*, the `Failure` that shows that the
+    account did not answer. Waits are in milliseconds.
     """
 
     ok: bool
@@ -60,6 +61,7 @@ class AccountOutcome(TypedDict, total=False):
     most_ms: int
     windows: Sequence[Sequence[float] | None]  # [used percent, reset (Unix ms), length (s) if known]
     exceeded: str  # JSON: what was billed beyond the requested length
+    unanswered: str
 
 
 @dataclass(frozen=True, slots=True)

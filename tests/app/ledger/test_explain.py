@@ -103,12 +103,12 @@ def test_one_that_has_failed_its_test(store: StoreOfTest) -> None:
     store.admit("r2")
 
     (choice,) = explain(store, "r1")["choices"]
-    why = "has not answered since it failed its test, so it comes last"
+    why = "has failed and not answered since, so it comes last"
     assert {"account": named("a"), "score": None, "why": why} in choice["candidates"]
     (choice,) = explain(store, "r2")["choices"]
     assert choice["candidates"] == [{"account": named("a"), "score": None, "why": "chosen"}]
     assert choice["why"] == (
-        "no other account was available; this one has not answered since it failed its test; "
+        "no other account was available; this one has failed and not answered since; "
         "1 of 100 parallel requests"
     )
 

@@ -128,6 +128,7 @@ def test_a_base_url_without_v1(services: Any, upstream: Any, added: Any) -> None
     found = look(services, added(root))
 
     assert found.hint == f"{root}/v1/models answers: the base URL probably has to end in /v1"
+    assert services.accounts.find(POOL, "main").unproven == "endpoint_missing"
     assert "(404)" in found.sentence()
     assert found.hint in found.sentence()
 

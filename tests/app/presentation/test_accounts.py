@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,8 +96,10 @@ def test_an_active_account_that_no_other_could_replace() -> None:
 
 def test_one_that_comes_last() -> None:
     account = Account("acct_1", "a", "openai", "https://up.test", unproven="credential")
+    tested = replace(account, has_answered=True)
 
-    assert AccountView(account, 1.0).reason == "when tested: credential refused; others are tried first"
+    assert AccountView(account, 1.0).reason == "credential refused; others are tried first"
+    assert AccountView(tested, 1.0).reason == "when tested: credential refused; others are tried first"
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,32 @@ class TestChange:
         assert is_confirmed(SECOND)
 
 
+class TestUnanswered:
+    MISSING = UpstreamRejected("Not Found", status=404, type="t", code=None, upstream_status=404)
+
+    def test_of_one_account(self, failed: FailedAccounts) -> None:
+        """Another account that fails as well may show that the request is the cause."""
+        verdict = judge(self.MISSING, "openai", "m")
+
+        assert failed.unanswered(FIRST, verdict, is_core=True) == {"unanswered": "endpoint_missing"}
+        assert failed.unanswered(SECOND, verdict, is_core=True) == {}
+        assert failed.unanswered(FIRST, verdict, is_core=True) != {}
+
+    @pytest.mark.parametrize(
+        ("error", "is_core"),
+        [
+            (MISSING, False),  # many servers have no images or embeddings
+            (UpstreamRejected("No", status=400, type="t", code="x", upstream_status=400), True),
+            (UpstreamRejected("No", status=404, type="t", code="model_not_found", upstream_status=404), True),
+            (UpstreamRejected("Busy", status=429, type="t", code="x", upstream_status=429), True),
+        ],
+    )
+    def test_what_does_not_show_it(
+        self, failed: FailedAccounts, error: UpstreamRejected, is_core: bool
+    ) -> None:
+        assert failed.unanswered(FIRST, judge(error, "openai", "m"), is_core=is_core) == {}
+
+
 class TestAgain:
     def test_only_accounts_that_may_succeed(self, failed: FailedAccounts) -> None:
         failure = judge(REFUSED, "openai", "m").failure

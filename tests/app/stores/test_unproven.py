@@ -1,4 +1,4 @@
-"""An account that failed its test and has never answered comes after all others, until it answers."""
+"""An account that has failed and has never answered comes after all others, until it answers."""
 
 from __future__ import annotations
 
@@ -40,6 +40,28 @@ def test_comes_last(store: StoreOfTest, policy: str) -> None:
 
     store.account("works", group=9, cap=30)
     assert store.admit()["account"] == "refused"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("outcome", [{}, FAILED], ids=["no consequence", "suspicion"])
+def test_a_failed_attempt(store: StoreOfTest, policy: str, outcome: dict[str, Any]) -> None:
+    """Counts as a failed test does, from its report on."""
+    store.policy(policy)
+    store.admit("r", pin="refused")
+    reply = store.report("r", 1, outcome | {"unanswered": "endpoint_missing"}, tried=["refused"])
+    assert reply["account"] == "works"
+    store.advance(20_000)  # a suspicion is over
+
+    assert {store.admit()["account"] for _ in range(30)} == {"works"}
+    assert store.state("refused")["unproven"] == "endpoint_missing"
+
+
+def test_a_failed_attempt_of_one_that_has_answered(store: StoreOfTest) -> None:
+    attempts = [{"account": "refused", "wire": "chat"}]
+    store.settle(store.admit("r", pin="refused")["id"], {"ok": True}, status=200, attempts=attempts)
+    store.settle(store.admit("r2", pin="refused")["id"], {"unanswered": "endpoint_missing"})
+
+    assert not unproven(store)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
