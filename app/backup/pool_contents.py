@@ -22,7 +22,14 @@ from app.backup.value_checks import (
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.patterns import MAX_STARS, STAR
 from app.stores import dump
-from app.stores.records.ledger import FIGURES, UNREPORTED, AttemptEntry, UsageSource, position_of
+from app.stores.records.ledger import (
+    FALLBACK_FIGURES,
+    FIGURES,
+    UNREPORTED,
+    AttemptEntry,
+    UsageSource,
+    position_of,
+)
 from app.stores.records.limits import limits_from_json
 from schemas.bounds import MAX_LIMITS, name_error
 
@@ -91,9 +98,9 @@ def check_entry(row: Any) -> None:
     UsageSource(row["source"])
     for name in ("at_ms", "day_ms", "status"):
         check_integer(integral(row[name]), name, 0, 10**14)
-    for name in (*FIGURES, *UNREPORTED, "ceiling_cost"):
+    for name in (*FIGURES, *UNREPORTED, *FALLBACK_FIGURES, "ceiling_cost"):
         check_figure(row, name)
-    for name in ("endpoint", "error", "counted_as", "affinity", "service_tier", "team"):
+    for name in ("endpoint", "error", "counted_as", "affinity", "service_tier", "team", "fallback_of"):
         if row.get(name) is not None:
             check_text(row[name], name, min_chars=0)
     check_attribution(row)

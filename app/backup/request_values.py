@@ -25,7 +25,7 @@ from app.backup.value_checks import (
 from app.ledger.histograms import LARGEST as LARGEST_VALUE
 from app.ledger.histograms import bucket_of
 from app.ledger.measurements import ENDPOINT_USAGE, Measure
-from app.ledger.summaries import SUMMARY_FIGURES
+from app.ledger.summaries import SUMMARY_FIGURES, complete
 from app.stores.records.ledger import FIGURES, UNREPORTED
 from app.stores.records.limits import LimitUnit, Period
 
@@ -58,6 +58,8 @@ def check_measured(_pool: PoolContents, suffix: str, parts: Mapping[str, str]) -
 def _check_numbers(numbers: Any, name: str) -> None:
     """Check that *numbers* are usage, or histograms, each of which is bucket, number, bucket, number, …"""
     if name == ENDPOINT_USAGE:
+        if isinstance(numbers, list) and numbers:
+            complete({"": numbers})  # of a backup of an older version
         _check_amounts(numbers, name, len(SUMMARY_FIGURES), -LARGEST_TOTAL, LARGEST_TOTAL)
         return
     if not isinstance(numbers, list) or len(numbers) != len(Measure):

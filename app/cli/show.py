@@ -15,6 +15,7 @@ from app.cli.command import Command, example
 from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, pairs, show_json, table
 from app.formatting import count, counted, dollars, names_or_all
+from app.ledger.caller_figures import errors_of_callers
 from app.limits.limit_syntax import readable_limit
 from app.presentation.accounts import (
     AccountView,
@@ -60,7 +61,7 @@ def show_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     used = _used_today(services, pool, UsageBy.KEY, key.id)
     refused = services.ledger.refusals.counts(pool, REFUSAL_SPAN).by_code(key.id)
     if as_json:
-        today = {figure: used.get(figure, 0) for figure in USAGE}
+        today = {figure: used.get(figure, 0) for figure in (*USAGE, "fallbacks")}
         show_json({**view.to_json(), "state": view.state, "usage_today": today, "refused": dict(refused)})
         return
     click.echo(pairs(_key_facts(view)))
@@ -69,7 +70,8 @@ def show_key(services: Services, as_json: bool, pool: str, name: str) -> None:
         rows = [_limit_row(status, owner) for status, owner in zip(view.limits, owners, strict=True)]
         click.echo("\n" + table(LIMITS, rows))
     codes = ", ".join(f"{count(number)} {code}" for code, number in refused)
-    click.echo("\n" + pairs([("Today", _usage_text(used)), ("Refused in 24 h", codes or "none")]))
+    received = {**used, "errors": errors_of_callers(used)}
+    click.echo("\n" + pairs([("Today", _usage_text(received)), ("Refused in 24 h", codes or "none")]))
 
 
 def _shared_limits(services: Services, key: ApiKey) -> list[tuple[str, Limit]]:

@@ -20,8 +20,10 @@ from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, amount, show_json, store_failure
 from app.errors import StoreUnavailable
 from app.formatting import count, counted, moment
+from app.ledger.caller_figures import errors_of_callers
 from app.presentation.accounts import shown_state, state_label
 from app.presentation.names import Names
+from app.presentation.usage_report import is_of_callers
 from app.stores.health import HealthRepository
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
@@ -41,15 +43,25 @@ class Load:
     """Totals of the requests of one key, account or model that ended in the span."""
 
     requests: int = 0
-    failed: int = 0
+    errors: int = 0
+    fallbacks: int = 0
+    of_callers: bool = (
+        True  # not of an account or a model, whose failures count although another model answered
+    )
     input_tokens: int = 0
     output_tokens: int = 0
 
     def add(self, entry: LedgerEntry) -> None:
         self.requests += 1
-        self.failed += entry.status >= 400
+        self.errors += entry.status >= 400
+        self.fallbacks += bool(entry.row.get("fallbacks"))
         self.input_tokens += int(entry.row.get("input_tokens") or 0)
         self.output_tokens += int(entry.row.get("output_tokens") or 0)
+
+    @property
+    def failed(self) -> int:
+        figures = {"errors": self.errors, "fallbacks": self.fallbacks if self.of_callers else 0}
+        return errors_of_callers(figures)
 
     def cells(self) -> tuple[object, ...]:
         rates = (self.input_tokens / SPAN_SECONDS, self.output_tokens / SPAN_SECONDS)
@@ -144,7 +156,7 @@ def read_snapshot(services: Services, pool: str) -> LoadSnapshot:
 
 
 def _loads(entries: Iterable[LedgerEntry], noun: str, names: Names) -> dict[str, Load]:
-    loads: dict[str, Load] = defaultdict(Load)
+    loads: dict[str, Load] = defaultdict(lambda: Load(of_callers=is_of_callers(noun)))
     for entry in entries:
         loads[GROUPS[noun](entry)].add(entry)
     busiest = sorted(loads.items(), key=lambda item: (-item[1].requests, item[0]))

@@ -18,18 +18,20 @@ from app.cli.output import amount, cost, naming_option, show_list
 from app.cli.usage_report import OF_ACCOUNTS, TOTAL, show_report
 from app.errors import InvalidRequest
 from app.formatting import natural
+from app.ledger.caller_figures import errors_of_callers
 from app.ledger.ranges import Span
 from app.ledger.summaries import Grouping
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
 from app.presentation.usage import BY_LABEL, BY_OWNER, NO_VALUE, add_teamless, key_groups, sum_by_group
 from app.presentation.usage_range import read_range
-from app.presentation.usage_report import UsageReporter, read_only
+from app.presentation.usage_report import UsageReporter, is_of_callers, read_only
 from app.stores.records.usage import UsageBy
 from app.wiring import Services
 from schemas.key_labels import is_label_grouping, label_filters
 
-FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
+SHOWN = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
+FIGURES = (*SHOWN, "fallbacks")
 HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
 
 
@@ -220,6 +222,7 @@ def _heads(by: str) -> tuple[str, ...]:
 
 
 def _row(name: str, figures: Mapping[str, int], by: str) -> tuple[object, ...]:
-    counts = [amount(figures.get(figure, 0)) for figure in FIGURES[:-1]]
+    shown = {**figures, "errors": errors_of_callers(figures)} if is_of_callers(by) else figures
+    counts = [amount(shown.get(figure, 0)) for figure in SHOWN[:-1]]
     more = [amount(figures.get(figure, 0)) for figure in _extra_figures(by)]
     return name, *counts, cost(figures.get("cost", 0)), *more

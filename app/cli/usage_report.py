@@ -56,6 +56,8 @@ def _cells(line: ReportLine, columns: Mapping[str, str]) -> list[Figure | str]:
 def _cell(line: ReportLine, name: str) -> Figure | str:
     if name == "cost":
         return cost(line.figures.get(name, 0))
+    if name == Metric.ERRORS:
+        return amount(line.value(Metric.ERRORS) or 0)
     if name in FIGURES or name in OF_ACCOUNTS:
         return amount(line.figures.get(name, 0))
     value = value_of(line, Metric(name))

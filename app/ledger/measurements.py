@@ -16,7 +16,7 @@ import orjson
 
 from app.ledger.histograms import Histogram, add, bucket_of, flatten, unflatten
 from app.ledger.json_members import parse_members
-from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Sums, count_figures, row_figures
+from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Sums, complete, count_figures, row_figures
 from app.stores.records.ledger import Row, UsageSource
 
 MAX_IDS = 1000  # ids per grouping with times of their own
@@ -113,7 +113,7 @@ def parse_times(text: str, ids: Collection[str] | None = None) -> TimesById:
 
 def parse_usage(text: str, endpoints: Collection[str] | None = None) -> Sums:
     """Parse the stored usage by endpoint *text*; with *endpoints* only theirs."""
-    return parse_members(text, endpoints)
+    return complete(parse_members(text, endpoints))
 
 
 def _times(histograms: list[list[int]]) -> Times:

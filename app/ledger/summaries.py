@@ -21,7 +21,7 @@ from app.ledger.json_members import parse_members
 from app.ledger.verify import shares
 from app.stores import rollups
 from app.stores.ledger import LedgerRepository
-from app.stores.records.ledger import EXTRA, FAILED, FIGURES, RESCUES, Row
+from app.stores.records.ledger import EXTRA, FAILED, FALLBACK_FIGURES, FIGURES, RESCUES, Row
 from app.stores.rollups import Figure
 from app.stores.summaries import MADE, MINUTE, SummaryRepository
 
@@ -47,10 +47,12 @@ class Grouping(StrEnum):
 
 
 ROLLED = (Grouping.ALL, Grouping.KEY, Grouping.ACCOUNT, Grouping.MODEL, Grouping.TEAM)
-SUMMARY_FIGURES = ("requests", "errors", *FIGURES, "attempts", FAILED, RESCUES)
+# New figures come last: what an older version stored is shorter, see `complete`.
+SUMMARY_FIGURES = ("requests", "errors", *FIGURES, "attempts", FAILED, RESCUES, *FALLBACK_FIGURES)
 POSITIONS: dict[str, tuple[int, ...]] = {name: (index,) for index, name in enumerate(SUMMARY_FIGURES)}
 POSITIONS["requests"] += POSITIONS["attempts"]
 POSITIONS[EXTRA] = POSITIONS["attempts"]
+(_ATTEMPTS,) = POSITIONS["attempts"]
 
 Amounts = list[int]  # in the order of SUMMARY_FIGURES
 Sums = dict[str, Amounts]  # id (or model; '' for all) -> amounts
@@ -211,11 +213,16 @@ def _team_figures(row: Row) -> Iterator[Figure]:
 
 
 def _parse(text: str, ids: Collection[str] | None) -> Sums:
-    """Parse a stored summary; one that is older than the count of attempts gets one attempt per request."""
-    sums: Sums = parse_members(text, ids)
+    return complete(parse_members(text, ids))
+
+
+def complete(sums: Sums) -> Sums:
+    """Add to stored *sums* figures that are newer, an attempt per request and else 0; return *sums*."""
     for amounts in sums.values():
         if len(amounts) < len(SUMMARY_FIGURES):
-            amounts += [amounts[0], 0, 0]
+            if len(amounts) == _ATTEMPTS:
+                amounts.append(amounts[0])
+            amounts += [0] * (len(SUMMARY_FIGURES) - len(amounts))
     return sums
 
 
@@ -266,7 +273,7 @@ def _part_of(text: str | None, by: str) -> Sums | None:
     if text is None:
         return None
     parts: Summary = orjson.loads(text)
-    return parts.get(by, {})
+    return complete(parts.get(by, {}))
 
 
 def count_figures(amounts: Amounts, figures: Iterable[Figure]) -> None:

@@ -16,11 +16,21 @@ import orjson
 
 from app.ledger.attempts import attempt_figures
 from app.stores.ledger import LedgerRepository
-from app.stores.records.ledger import CHARGED, EVER, FIGURES, UNREPORTED, Row, Total, UsageSource
+from app.stores.records.ledger import (
+    CHARGED,
+    EVER,
+    FALLBACK_FIGURES,
+    FIGURES,
+    UNREPORTED,
+    Row,
+    Total,
+    UsageSource,
+)
 from app.stores.rollups import DAY, HOUR
 
 PAGE = 1000  # entries read at a time
 HOUR_MS = 3_600_000
+_SUMMED = (*FIGURES, *UNREPORTED, *FALLBACK_FIGURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ def shares(row: Row) -> list[tuple[str, Counter[str]]]:
 
     A failed attempt that may have been billed counts for its own account, but not as a request.
     """
-    own = Counter({name: int(row[name]) for name in (*FIGURES, *UNREPORTED) if _is_number(row.get(name))})
+    own = Counter({name: int(row[name]) for name in _SUMMED if _is_number(row.get(name))})
     by_account = [(str(row["account"]), own)]
     if row["source"] == UsageSource.CORRECTED:
         return by_account  # only those of the last attempt

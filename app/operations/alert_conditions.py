@@ -8,6 +8,7 @@ from enum import Enum
 
 from app.accounts.kinds import kind_of
 from app.formatting import moment
+from app.ledger.caller_figures import errors_of_callers, requests_of_callers
 from app.ledger.series import UsageSeries
 from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
 from app.operations.check_limits import owned_limits
@@ -143,11 +144,14 @@ def error_alerts(figures: Mapping[str, int]) -> Iterator[Alert]:
     """
     Yield an alert if many of the requests in *figures* have failed because of accounts.
 
-    Errors that a request itself caused do not count, nor do failures after which another account answered.
+    Errors that a request itself caused do not count, nor do failures after which another account or another
+    model answered.
     """
-    requests = figures.get("requests", 0)
-    by_accounts = figures.get("failed_attempts", 0) - figures.get("rescues", 0)
-    failed = max(0, min(figures.get("errors", 0), by_accounts))
+    requests = requests_of_callers(figures)
+    by_accounts = (
+        figures.get("failed_attempts", 0) - figures.get("rescues", 0) - figures.get("failed_before", 0)
+    )
+    failed = max(0, min(errors_of_callers(figures), by_accounts))
     if not requests or failed < END_SHARE * requests or not failed:
         return
     percent = 100 * failed // requests

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.formatting import natural
+from app.ledger.caller_figures import errors_of_callers
 from app.presentation.account_list import LastUse
 from app.presentation.api_keys import KeyView
 from app.presentation.teams import TeamView
@@ -31,6 +32,11 @@ class KeyRow:
     @property
     def key(self) -> ApiKey:
         return self.view.key
+
+    @property
+    def errors(self) -> int:
+        """How many requests failed for their callers."""
+        return errors_of_callers(self.figures)
 
     @property
     def nearest_percent(self) -> float | None:
@@ -64,7 +70,7 @@ KEY_COLUMNS: Mapping[str, Callable[[KeyRow], Any]] = {
     "owner": lambda row: natural(row.key.owner) if row.key.owner else None,
     "state": lambda row: _STATES.index(row.view.state),
     "requests": lambda row: row.figures.get("requests", 0),
-    "errors": lambda row: row.figures.get("errors", 0),
+    "errors": lambda row: row.errors,
     "refused": lambda row: row.refused,
     "cost": lambda row: row.figures.get("cost", 0),
     "nearest": lambda row: row.nearest_percent,
@@ -87,6 +93,7 @@ def totals(rows: Iterable[KeyRow]) -> dict[str, int]:
     sums = dict.fromkeys(("requests", "errors", "refused", "cost"), 0)
     for row in rows:
         sums["refused"] += row.refused
-        for name in ("requests", "errors", "cost"):
+        sums["errors"] += row.errors
+        for name in ("requests", "cost"):
             sums[name] += row.figures.get(name, 0)
     return sums

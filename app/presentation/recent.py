@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from app.ledger.caller_figures import errors_of_callers, requests_of_callers
 from app.stores.records.ledger import LedgerEntry
 
 MINUTES = 15
@@ -14,7 +15,11 @@ MAX_ENTRIES = 500  # on a busy pool these cover less time
 
 @dataclass(frozen=True, slots=True)
 class RecentRequests:
-    """Requests of the last `seconds`; times are in ms, of answered requests, None if there are none."""
+    """
+    Requests of the last `seconds`, each once, whichever models it was tried at.
+
+    Times are in ms, of answered requests, None if there are none.
+    """
 
     number: int
     errors: int
@@ -46,9 +51,11 @@ def summarize_recent(entries: Sequence[LedgerEntry], now: float) -> RecentReques
     if len(entries) >= MAX_ENTRIES and newest:
         since = newest[0].ended_at
     answered = [entry for entry in newest if entry.status < 400]
+    fallbacks = sum(bool(entry.row.get("fallbacks")) for entry in newest)
+    figures = {"requests": len(newest), "errors": len(newest) - len(answered), "fallbacks": fallbacks}
     return RecentRequests(
-        number=len(newest),
-        errors=len(newest) - len(answered),
+        number=requests_of_callers(figures),
+        errors=errors_of_callers(figures),
         seconds=max(now - since, 1.0),
         first_ms=_sorted(entry.row.get("first_ms") for entry in answered),
         total_ms=_sorted(entry.row.get("total_ms") for entry in answered),

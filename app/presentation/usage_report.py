@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import partial
 
 from app.errors import InvalidRequest
+from app.ledger.caller_figures import errors_of_callers
 from app.ledger.histograms import percentile
 from app.ledger.measurements import Measure, Times, add_times, no_times
 from app.ledger.points import REST, Series, TimesSeries
@@ -59,12 +60,15 @@ TIMED: Mapping[Metric, tuple[Measure, float]] = {
 class ReportLine:
     """
     The totals of one line; `figures` are in the order of SUMMARY_FIGURES. None: unknown, or not counted.
+
+    By account and by model (not *of_callers*), a failure counts although another model answered the request.
     """
 
     id: str
     figures: Mapping[str, int]
     refusals: int | None
     times: Times | None
+    of_callers: bool = True
 
     def value(self, metric: Metric) -> float | None:
         """Return *metric*: a count, micro-dollars, ms, or tokens per second."""
@@ -72,6 +76,8 @@ class ReportLine:
             return self.refusals
         if metric in TIMED:
             return timed(self.times, metric)
+        if metric is Metric.ERRORS and self.of_callers:
+            return errors_of_callers(self.figures)
         return sum(self.figures.get(name, 0) for name in _figures(metric))
 
 
@@ -104,6 +110,8 @@ class UsageReport:
             own = {line: self.refusals.get(line, none) for line in lines}
             return {**own, REST: [*map(sum, zip(none, *others, strict=True))]}
         series = self.read_lines(lines)
+        if metric is Metric.ERRORS and is_of_callers(self.by):
+            return {line: [*map(errors_of_callers, series.points(line))] for line in (*lines, REST)}
         return {line: series.sums(line, _figures(metric)) for line in (*lines, REST)}
 
     def total(self) -> ReportLine:
@@ -114,7 +122,8 @@ class UsageReport:
             if line.times is not None:
                 add_times(times, line.times)
         refused = [line.refusals for line in self.lines if line.refusals is not None]
-        return ReportLine("", sums, sum(refused) if refused else None, times)
+        total = sum(refused) if refused else None
+        return ReportLine("", sums, total, times, is_of_callers(self.by))
 
 
 def read_only(params: Mapping[str, str], names: Names) -> Only | None:
@@ -134,6 +143,11 @@ def read_only(params: Mapping[str, str], names: Names) -> Only | None:
         return None
     noun, text = chosen[0], params[chosen[0]]
     return Only(noun, names.id_of(noun, text) if noun in (Grouping.KEY, Grouping.ACCOUNT) else text)
+
+
+def is_of_callers(by: str) -> bool:
+    """Return whether usage by *by* counts what callers received, and not what a model or an account did."""
+    return by not in (Grouping.ACCOUNT, Grouping.MODEL)
 
 
 def timed(times: Times | None, metric: Metric) -> float | None:
@@ -225,6 +239,7 @@ def _lines(
             totals.get(line, dict.fromkeys(SUMMARY_FIGURES, 0)),
             sum(refusals.get(line, ())) if counts_refusals else None,
             total_times.get(line),
+            is_of_callers(by),
         )
         for line in totals.keys() | refusals.keys()
     ]

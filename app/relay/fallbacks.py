@@ -141,10 +141,11 @@ class FallbackChain:
         While the last model is waited for, those that were passed over are tried again.
         """
         first: GatewayError | None = None
+        failed: LedgerRow | None = None  # the newest row of a model that failed
         fallbacks = self._context.fallbacks
         contexts = chain((self._context,), fallbacks, self._to_recheck()) if fallbacks else (self._context,)
         for context in contexts:
-            self._context, self._record = context, RequestRecord()
+            self._context, self._record = context, RequestRecord(failed)
             self._progress.fallbacks_left -= first is not None
             try:
                 yield from self._named(self._stream_model())
@@ -156,6 +157,7 @@ class FallbackChain:
             except GatewayError as error:
                 if isinstance(error, ResponsesDiffer):
                     raise
+                failed = self._record.row or failed
                 if first is None:
                     first = error
                     self.refused = None if self._record.row else (context, error)

@@ -22,8 +22,10 @@ from app.stores.records.ledger import (
     CHARGED,
     UNREPORTED,
     Action,
+    AttemptEntry,
     AttemptRow,
     ChargedName,
+    FallbackRow,
     Figures,
     LedgerRow,
     UnreportedName,
@@ -51,7 +53,8 @@ _CACHE = UsageSource.CACHE.value
 class RequestRecord:
     """The attempts of one request at one model, and what they cost. Costs are in micro-dollars."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed_before: LedgerRow | None = None) -> None:
+        self._failed_before = failed_before  # the row of the model that failed before, if one did
         self.attempts: list[AttemptRow] = []  # in the form that the ledger stores
         self.limits: Sequence[LimitStanding] = ()  # for the x-ratelimit headers
         self.ignored: list[str] = []  # fields that the serving account cannot honour
@@ -188,6 +191,8 @@ class RequestRecord:
             row["queued_ms"] = self.queued_ms
         if self.waste_cost:
             row["waste_cost"] = self.waste_cost
+        if self._failed_before is not None:
+            row |= _fallback_fields(self._failed_before)  # type: ignore[typeddict-item]  # these are some of a row's fields
         row = bound_row(row)
         if (attribution := context.caller.key.attribution) is not None:
             row |= attribution  # type: ignore[typeddict-item]  # these are some of a row's fields, and bounded
@@ -319,6 +324,13 @@ def _add_figures(row: UsageRow, failed: Sequence[AttemptRow]) -> None:
         for name in COUNTED:
             if name in attempt:
                 row[name] = row.get(name, 0) + attempt[name]
+
+
+def _fallback_fields(failed: LedgerRow) -> FallbackRow:
+    """Return the fields of a row whose request was tried before at the model of *failed*."""
+    attempts = (AttemptEntry.from_json(attempt) for attempt in failed.get("attempts") or ())
+    by_accounts = sum(attempt.is_failure_of_account for attempt in attempts)
+    return {"fallback_of": failed["id"], "fallbacks": 1, "failed_before": by_accounts}
 
 
 def excluded_accounts(attempts: Iterable[AttemptRow]) -> set[str]:

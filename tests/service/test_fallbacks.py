@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
+from app.ledger.caller_figures import errors_of_callers, requests_of_callers
+from app.ledger.verify import Verification
 from app.limits.limit_syntax import parse_limit
+from app.operations.alert_conditions import error_alerts
 from app.relay.retry_policy import MAX_ATTEMPTS
 from tests.service.test_model_responses import BODIES, CHAT, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
@@ -59,6 +62,51 @@ def test_the_next_model_answers(
     explained = explainer.explain(pool.name, response.headers["x-poolgate-request-id"])
     assert (explained["id"], explained["continued_as"]) == (failed["id"], served["id"])
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+
+def used_in_total(pool: PoolOfTest, by: str = "all") -> dict[str, dict[str, int]]:
+    return pool.gateway.services.ledger.series.series(pool.name, "24h", by).totals()
+
+
+def test_a_failure_after_which_another_model_answered_is_no_error_of_the_caller(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    """Rates count the answer. By model and by account, the failure remains one."""
+    pool.account("a", upstream.base_url())
+    upstream.script(REFUSED, model="m")
+    upstream.script(TOO_LONG, model="n")
+    upstream.script({"play": "text"}, model="o")
+
+    assert pool.post(PATHS["chat"], body_of("chat", "n", "o"), pool.key()).status_code == 200
+
+    first, second, third = pool.wait_for_rows(3)
+    assert "fallback_of" not in first
+    assert (second["fallback_of"], third["fallback_of"]) == (first["id"], second["id"])
+    figures = used_in_total(pool)[""]
+    assert (figures["requests"], figures["errors"], figures["fallbacks"]) == (3, 2, 2)
+    assert figures["failed_before"] == figures["failed_attempts"] == len(first["attempts"])
+    assert (requests_of_callers(figures), errors_of_callers(figures)) == (1, 0)
+    assert list(error_alerts(figures)) == []
+    by_model = used_in_total(pool, "model")
+    assert {model: figures["errors"] for model, figures in by_model.items()} == {"m": 1, "n": 1, "o": 0}
+    assert Verification(pool.gateway.services.ledger.entries, pool.name).differences() == []
+
+
+def test_a_request_that_failed_at_every_model_is_one_error(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    """A model that was not admitted has no row, so nothing follows it."""
+    pool.account("a", upstream.base_url(), models=["m", "n"])
+    upstream.script(REFUSED)
+
+    assert pool.post(PATHS["chat"], body_of("chat", "absent", "n"), pool.key()).status_code >= 500
+
+    first, second = pool.wait_for_rows(2)
+    assert second["fallback_of"] == first["id"]
+    figures = used_in_total(pool)[""]
+    assert (requests_of_callers(figures), errors_of_callers(figures)) == (1, 1)
+    (alert,) = error_alerts(figures)
+    assert (alert.details["failed"], alert.details["requests"]) == (1, 1)
 
 
 def test_a_stream_too(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

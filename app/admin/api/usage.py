@@ -40,6 +40,9 @@ def series() -> Response:
     most 4.5 %; they are those of answered requests, by when these ended. `refusals` is null where they
     are not counted: they are by key, and since `refusals_since`. `unprepared` hours or days are missing
     from the figures, because the worker still adds them up.
+
+    `requests` and `errors` count a request at each model that it was tried at, `fallbacks` those at later
+    models: callers received `errors` - `fallbacks` errors to `requests` - `fallbacks` requests.
     """
     params = inputs.query(SERIES_QUERY)
     app_services, pool, by = services(), checked_pool(params["pool"]), params["by"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.admin.pages import clock, formatting
 from app.admin.pages.charts import Chart, Series, Shape
+from app.ledger.caller_figures import error_percent, errors_of_callers
 from app.ledger.measurements import Times
 from app.ledger.summaries import Grouping, Only
 from app.ledger.usage_reading import UsageReading
@@ -39,14 +40,14 @@ class UsageSummary:
 
     def totals(self) -> list[tuple[str, str, str]]:
         """Return (label, value, note) of each total."""
-        requests, errors = self.total("requests"), self.total("errors")
+        figures = {name: self.total(name) for name in ("requests", "errors", "fallbacks")}
         cached, into = self.total("cached_tokens"), self.total("input_tokens")
         return [
-            ("Requests", formatting.short(requests), ""),
+            ("Requests", formatting.short(figures["requests"]), self._fallbacks_note(figures["fallbacks"])),
             (
                 "Errors",
-                formatting.short(errors),
-                formatting.percent(100 * errors / requests) if requests else "",
+                formatting.short(errors_of_callers(figures)),
+                formatting.percent(percent) if (percent := error_percent(figures)) is not None else "",
             ),
             ("Refused", formatting.short(sum(count for _, count in self.refused)), self._refused_by_code()),
             (
@@ -62,6 +63,9 @@ class UsageSummary:
                 f"p95 {formatting.millis(timed(self.all_times, Metric.FIRST_P95))}",
             ),
         ]
+
+    def _fallbacks_note(self, fallbacks: int) -> str:
+        return f"{formatting.short(fallbacks)} at a fallback model" if fallbacks else ""
 
     def account_totals(self) -> list[tuple[str, str, str]]:
         """
@@ -95,7 +99,7 @@ class UsageSummary:
                 "requests",
                 "Requests",
                 Series("answered", "series-1", answered),
-                Series("errors", "series-bad", self._of("errors")),
+                Series("errors", "series-bad", [errors_of_callers(point) for point in self.points]),
             ),
             self._chart(
                 "tokens",

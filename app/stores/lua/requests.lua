@@ -20,7 +20,8 @@ local SHORTEST_DAY_MS = 23 * HOUR_MS -- the day on which clocks go forward
 
 -- The figures of a ledger row that roll-ups sum; they also count `requests` and `errors`.
 local FIGURES = { 'input_tokens', 'output_tokens', 'cached_tokens', 'reasoning_tokens', 'cost', 'waste_cost',
-  'first_ms', 'total_ms', 'unreported_input_tokens', 'unreported_output_tokens', 'unreported_cost' }
+  'first_ms', 'total_ms', 'unreported_input_tokens', 'unreported_output_tokens', 'unreported_cost', 'fallbacks',
+  'failed_before' }
 
 -- The figures that limits count. The unreported ones are what an upstream that reported no usage can have billed
 -- beyond the estimate in the others: strict limits are charged both, balanced ones the estimate.

@@ -25,6 +25,9 @@ CHARGED: tuple[ChargedName, ...] = get_args(ChargedName)  # what limits count
 # What may have been billed beyond the estimates in the figures above, where the upstream reported no
 # usage: strict limits are charged both.
 UNREPORTED: tuple[UnreportedName, ...] = get_args(UnreportedName)  # in the order of CHARGED
+# Of a request at a later model, after one that failed and was settled: 1, and how many attempts there failed
+# because of accounts. Totals of requests, errors and failed attempts less these are what callers received.
+FALLBACK_FIGURES = FALLBACKS, FAILED_BEFORE = "fallbacks", "failed_before"
 ATTEMPT_FIGURES = EXTRA, FAILED, RESCUES = "extra_attempts", "failed_attempts", "rescues"
 
 EVER = "ever"
@@ -90,7 +93,15 @@ class UsageRow(Figures, total=False):
     unreported: str  # why no usage was reported
 
 
-class LedgerRow(UsageRow, total=False):
+class FallbackRow(TypedDict, total=False):
+    """The fields of a row whose request failed at another model before; absent in others."""
+
+    fallback_of: str  # id of the request at that model
+    fallbacks: int  # 1; see FALLBACK_FIGURES
+    failed_before: int
+
+
+class LedgerRow(UsageRow, FallbackRow, total=False):
     """The fields that the gateway writes about a settled request."""
 
     id: Required[str]

@@ -57,6 +57,20 @@ def test_once(poolgate: Run, load: None) -> None:
     assert len(poolgate("top").stdout.splitlines()) == len(rows)
 
 
+def test_a_failure_after_which_another_model_answered(poolgate: Run, services: Services) -> None:
+    """It is one of its model and account, not of its caller."""
+    services.pools.ensure("default")
+    now = time.time()
+    for row in ({"model": "gpt-5", "status": 502}, {"model": "o3", "fallbacks": 1}):
+        record_request(services.scripts, "default", now, **row)
+
+    shown = json.loads(poolgate("top --json").stdout)
+
+    assert (shown["total"]["requests"], shown["total"]["failed"]) == (2, 0)
+    assert [load["failed"] for load in shown["by"]["key"]] == [0]
+    assert {load["model"]: load["failed"] for load in shown["by"]["model"]} == {"gpt-5": 1, "o3": 0}
+
+
 def test_json(poolgate: Run, load: None) -> None:
     shown = json.loads(poolgate("top --json").stdout)
 

@@ -105,6 +105,24 @@ def test_on_a_narrow_terminal(poolgate, services, monkeypatch, option, is_shown)
     assert [one in heads for one in ("cached", "first-p50", "total-p50")] == [is_shown] * 3
 
 
+@pytest.mark.parametrize("option", ["", " --span 24h"])
+def test_a_failure_after_which_another_model_answered(poolgate, services, option):
+    """It is no error of the key, but one of its model; JSON has all figures."""
+    services.pools.ensure("default")
+    record_request(services.scripts, "default", time.time(), status=502, model="gpt-5")
+    record_request(services.scripts, "default", time.time(), model="o3", fallbacks=1)
+
+    def errors(by):
+        heads, *rows = csv.reader(poolgate(f"usage --by {by} --csv{option}").stdout.splitlines())
+        return [row[heads.index("errors")] for row in rows]
+
+    assert errors("key") == ["0"]
+    assert errors("model") == ["1", "0"]
+    (line,) = json.loads(poolgate(f"usage --json{option}").stdout)["data"]
+    figures = line["total"] if option else line
+    assert (figures["requests"], figures["errors"], figures["fallbacks"]) == (2, 1, 1)
+
+
 class TestByWhatKeysHave:
     @pytest.fixture
     def owned(self, poolgate, used):

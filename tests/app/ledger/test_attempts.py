@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from app.accounts.account import failures_in_a_row
 from app.ledger.attempts import attempt_figures
 from app.ledger.series import UsageSeries
-from app.ledger.summaries import SUMMARY_FIGURES, Summaries
+from app.ledger.summaries import SUMMARY_FIGURES, Summaries, complete
 from app.ledger.verify import Verification
 from app.stores import keys
 from app.stores.client import make_client
@@ -151,14 +151,22 @@ def test_removed_account(store: StoreOfTest) -> None:
 
 def test_summaries_from_before(redis_client: Any) -> None:
     """A stored summary without attempts reads as one attempt for each request."""
-    old = [7, 2] + [0] * (len(SUMMARY_FIGURES) - 5)
+    old = [7, 2] + [0] * (SUMMARY_FIGURES.index("attempts") - 2)
     redis_client.hset(keys.summary(POOL, "h", 3600), "all", orjson.dumps({"": old}))
 
     ((amounts,),) = [
         sums.values() for sums in summaries(redis_client).read(POOL, "h", [3600], "all", over=9999)
     ]
-    assert amounts[-3:] == [7, 0, 0]
+    assert amounts[SUMMARY_FIGURES.index("attempts") :] == [7, 0, 0, 0, 0]
     assert len(amounts) == len(SUMMARY_FIGURES)
+
+
+@pytest.mark.parametrize("length", [SUMMARY_FIGURES.index("fallbacks"), len(SUMMARY_FIGURES)])
+def test_what_is_stored_without_fallbacks(length: int) -> None:
+    """Summaries, breakdowns and measurements of an older version read as those without fallbacks."""
+    amounts = [*range(1, SUMMARY_FIGURES.index("fallbacks") + 1), 0, 0]
+
+    assert complete({"k": amounts[:length]}) == {"k": amounts}
 
 
 class TestAnyRows:

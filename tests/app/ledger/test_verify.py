@@ -40,6 +40,7 @@ class TestBalanced:
         use(store)
         use(store, status=502, source="estimated", output_tokens=3)
         use(store, model="gpt|5", first_ms=12)
+        use(store, fallback_of="req_1", fallbacks=1, failed_before=2)
         late = store.admit(input_tokens=70, output_tokens=9, cost=4)
         store.advance(100_000)
         use(store)
@@ -49,7 +50,7 @@ class TestBalanced:
         seen = Verification(LedgerRepository(Scripts(store.client)), POOL)
 
         assert seen.differences() == []
-        assert (seen.rows, seen.totals, seen.skipped) == (6, 3, 0)
+        assert (seen.rows, seen.totals, seen.skipped) == (7, 3, 0)
 
     def test_while_requests_settle(self, store: StoreOfTest) -> None:
         """The ledger balances at every moment, not only when nothing happens."""

@@ -215,6 +215,32 @@ class TestErrors:
 
         assert next((alert.begins for alert in error_alerts(figures)), None) is expected
 
+    @pytest.mark.parametrize(
+        ("more", "expected"),
+        [
+            ({"requests": 100, "errors": 50, "failed_attempts": 50}, None),  # a later model answered all
+            ({"requests": 100, "errors": 50, "failed_attempts": 90, "failed_before": 90}, None),
+            (
+                {"requests": 100, "errors": 70, "failed_attempts": 50},
+                None,
+            ),  # the other errors are of the requests
+            ({"requests": 100, "errors": 70, "failed_attempts": 70}, (20, 50)),
+            # too long for the first model, and all its other requests failed
+            ({"requests": 100, "errors": 70, "failed_attempts": 20, "failed_before": 0}, (20, 50)),
+            (
+                {"requests": 50, "errors": 0, "failed_attempts": 0},
+                None,
+            ),  # the failures are of an earlier minute
+        ],
+    )
+    def test_a_later_model(self, more: dict[str, int], expected: tuple[int, int] | None) -> None:
+        """A failure after which another model was tried is not what the caller received."""
+        figures = {"fallbacks": 50, "failed_before": 50, "rescues": 0, **more}
+
+        alerts = [(alert.details["failed"], alert.details["requests"]) for alert in error_alerts(figures)]
+
+        assert alerts == ([] if expected is None else [expected])
+
     def test_few_requests(self) -> None:
         figures = {"requests": 9, "errors": 9, "failed_attempts": 9, "rescues": 0}
 

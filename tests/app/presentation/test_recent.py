@@ -24,6 +24,14 @@ def test_refused_requests_do_not_count() -> None:
     assert summarize_recent([entry(60, 429, refused=True)], NOW).number == 0
 
 
+def test_a_failure_after_which_another_model_answered_is_no_error() -> None:
+    entries = [entry(61, 502), entry(60, 502, fallbacks=1), entry(59, fallbacks=1), entry(58)]
+
+    recent = summarize_recent(entries, NOW)
+
+    assert (recent.number, recent.errors) == (2, 0)
+
+
 def test_a_busy_pool() -> None:
     """The rate is that of the time that the newest entries took."""
     entries = [entry((MAX_ENTRIES - n) / 10) for n in range(MAX_ENTRIES)]

@@ -93,6 +93,25 @@ class TestReport:
 
         assert (line.refusals is not None) is counted
 
+    def test_errors_of_callers(self, services: Services, reporter: UsageReporter) -> None:
+        """A failure after which another model was tried counts by model, not by key; also at points."""
+        for row in ({"status": 502}, {"model": "o3", "fallbacks": 1}, {"status": 429}):
+            record_request(services.scripts, POOL, time.time(), **row)
+
+        for by, expected in (
+            ("key", 1),
+            ("all", 1),
+            ("endpoint", 1),
+            ("owner", 1),
+            ("model", 2),
+            ("account", 2),
+        ):
+            found = report(services, reporter, by)
+            assert sum(line.value(Metric.ERRORS) or 0 for line in found.lines) == expected
+            assert found.total().value(Metric.ERRORS) == expected
+            lines = [line.id for line in found.lines]
+            assert sum(map(sum, found.points(lines, Metric.ERRORS).values())) == expected
+
     def test_of_one_key(self, services: Services, reporter: UsageReporter) -> None:
         """Its own times and refusals; what is broken down has neither."""
         record_request(services.scripts, POOL, time.time(), key="key_a")
