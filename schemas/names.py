@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, ValidationError
 from marshmallow.validate import ContainsNoneOf, Length, Regexp
 
 from schemas.bounds import name_error
@@ -13,6 +14,7 @@ from schemas.fields import Text, Texts
 from schemas.validation_errors import invalid
 
 MAX_LISTED = 6  # fields that the error about an unknown one lists
+MAX_SUGGESTED = 20  # unknown fields for which a similar one is searched
 
 
 class AdminSchema(Schema):
@@ -23,9 +25,17 @@ class AdminSchema(Schema):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        fields = [field.data_key or name for name, field in self.load_fields.items()]
-        if 0 < len(fields) <= MAX_LISTED:
-            self.error_messages["unknown"] += f", which may have {', '.join(fields)}"
+        self._names = [field.data_key or name for name, field in self.load_fields.items()]
+        if 0 < len(self._names) <= MAX_LISTED:
+            self.error_messages["unknown"] += f", which may have {', '.join(self._names)}"
+
+    def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
+        """Add the name that was probably meant to the error of each unknown field."""
+        unknown = self.error_messages["unknown"]
+        wrong = [name for name, messages in error.messages_dict.items() if messages == [unknown]]
+        for name in wrong[:MAX_SUGGESTED]:
+            if similar := get_close_matches(str(name)[:64], self._names, 1):
+                error.messages_dict[name] = [f"{unknown}. Did you mean '{similar[0]}'?"]
 
 
 class Name(Text):

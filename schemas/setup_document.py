@@ -72,52 +72,69 @@ class HeaderVariables(Object):
 
 
 class Entries(Object):
-    """A mapping of at most *max_entries* model names to objects of *schema*."""
+    """
+    A mapping of at most *max_entries* model names to objects of *schema*.
 
-    def __init__(self, schema: Schema, max_entries: int) -> None:
+    Its ValidationError has the valid entries as `valid_data`, and the valid fields of others with the field
+    *essential*.
+    """
+
+    def __init__(self, schema: Schema, max_entries: int, essential: str = "") -> None:
         super().__init__()
-        self.schema, self._max_entries = schema, max_entries
+        self.schema, self._max_entries, self._essential = schema, max_entries, essential
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         entries = super()._deserialize(value, attr, data)
         if len(entries) > self._max_entries:
             raise invalid(f"must have at most {self._max_entries} entries")
-        return dict(zip(entries, _load_each(self.schema, entries), strict=True))
-
-
-class NamedEntries(Json):
-    """A list of at most *max_entries* objects of *schema* with different names."""
-
-    types, expected = (list,), "a list"
-
-    def __init__(self, schema: Schema, max_entries: int) -> None:
-        super().__init__()
-        self.schema, self._max_entries = schema, max_entries
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
-        entries = super()._deserialize(value, attr, data)
-        if len(entries) > self._max_entries:
-            raise invalid(f"must have at most {self._max_entries} entries")
-        loaded = _load_each(self.schema, dict(enumerate(entries)))
-        seen: set[str] = set()
-        for index, entry in enumerate(loaded):
-            if entry["name"] in seen:
-                raise invalid("is the name of an earlier entry", index, "name")
-            seen.add(entry["name"])
+        loaded, errors = _load_each(self.schema, self._essential, entries)
+        if errors:
+            raise ValidationError(errors, valid_data=loaded)
         return loaded
 
 
-def _load_each(schema: Schema, entries: Mapping[Any, Any]) -> list[Any]:
-    """Return *entries* as *schema* loads them. Raises ValidationError with errors by name."""
-    loaded, errors = [], {}
+class NamedEntries(Json):
+    """
+    A list of at most *max_entries* objects of *schema* with different names.
+
+    Its ValidationError has the valid entries as `valid_data`, and in place of others their valid fields if
+    these include *essential*, else None.
+    """
+
+    types, expected = (list,), "a list"
+
+    def __init__(self, schema: Schema, max_entries: int, essential: str = "") -> None:
+        super().__init__()
+        self.schema, self._max_entries, self._essential = schema, max_entries, essential
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        entries = super()._deserialize(value, attr, data)
+        if len(entries) > self._max_entries:
+            raise invalid(f"must have at most {self._max_entries} entries")
+        loaded, errors = _load_each(self.schema, self._essential, dict(enumerate(entries)))
+        seen: set[str] = set()
+        for index, entry in loaded.items():
+            if entry["name"] in seen:
+                errors[index] = {**errors.get(index, {}), "name": ["is the name of an earlier entry"]}
+            seen.add(entry["name"])
+        if errors:
+            raise ValidationError(errors, valid_data=[loaded.get(index) for index in range(len(entries))])
+        return list(loaded.values())
+
+
+def _load_each(
+    schema: Schema, essential: str, entries: Mapping[Any, Any]
+) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Return those of *entries* that *schema* loads, also in part with the field *essential*, and errors."""
+    loaded, errors = {}, {}
     for name, entry in entries.items():
         try:
-            loaded.append(schema.load(entry))
+            loaded[name] = schema.load(entry)
         except ValidationError as error:
             errors[name] = error.messages
-    if errors:
-        raise ValidationError(errors)
-    return loaded
+            if isinstance(error.valid_data, dict) and essential in error.valid_data:
+                loaded[name] = error.valid_data
+    return loaded, errors
 
 
 class PublicProxyUrl(ProxyUrl):
@@ -188,7 +205,10 @@ class Step(Field[Any]):
             return self._text.deserialize(value)
         if type(value) is not list or not 0 < len(value) <= MAX_ROUTE_TARGETS:
             raise invalid(f"must be a text, or a list of 1 to {MAX_ROUTE_TARGETS} targets")
-        return _load_each(self._target, dict(enumerate(value)))
+        loaded, errors = _load_each(self._target, "", dict(enumerate(value)))
+        if errors:
+            raise ValidationError(errors)
+        return list(loaded.values())
 
 
 class RouteEntry(AdminSchema):
@@ -223,7 +243,7 @@ class SetupDocument(AdminSchema):
     limits = Names(MAX_LIMITS)
     prices = Entries(PriceInput(), MAX_OWN_PRICES)
     accounts = NamedEntries(AccountEntry(), MAX_ACCOUNTS)
-    models = Entries(RouteEntry(), MAX_ROUTES)
-    teams = NamedEntries(TeamEntry(), MAX_TEAMS)
-    keys = NamedEntries(KeyEntry(), MAX_KEYS)
+    models = Entries(RouteEntry(), MAX_ROUTES, "steps")
+    teams = NamedEntries(TeamEntry(), MAX_TEAMS, "name")
+    keys = NamedEntries(KeyEntry(), MAX_KEYS, "name")
     webhooks = NamedEntries(WebhookEntry(), MAX_WEBHOOKS)

@@ -13,7 +13,7 @@ from app import administration
 from app.cli.command import Command, example
 from app.cli.options import in_pool, operations, with_store
 from app.cli.output import printable, show_json
-from app.cli.yaml_files import read_yaml
+from app.cli.yaml_files import file_label, read_yaml_document
 from app.errors import InvalidRequest
 from app.operations.setup.changes import (
     MadeChange,
@@ -23,9 +23,10 @@ from app.operations.setup.changes import (
 )
 from app.operations.setup.descriptions import describe, title
 from app.operations.setup.dump import dump_setup, left_out_of_routes
+from app.operations.setup.errors import MAX_LISTED, DocumentInvalid
 from app.operations.setup.mistakes import find_mistakes
 from app.operations.setup.plan import SetupPlan, plan_document
-from app.operations.setup.yaml_text import write_yaml
+from app.operations.setup.yaml_text import YamlDocument, write_yaml
 from app.wiring import Services
 
 
@@ -35,7 +36,8 @@ class Source:
     A *document*, not validated, and the *name* of its file.
 
     *secrets* are variables in addition to the environment; *extra* are fields of the JSON output. *coming*
-    are names of accounts that will exist when the changes are made.
+    are names of accounts that will exist when the changes are made. *lines* has the lines of the
+    file, if they are known.
     """
 
     name: str
@@ -43,6 +45,16 @@ class Source:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict)
     coming: Collection[str] = ()
+    lines: YamlDocument | None = None
+
+    def line(self, param: str | None) -> int:
+        """Return the line of *param* in the file; 0 if it is unknown."""
+        return self.lines.line_of(param or "") if self.lines is not None else 0
+
+    def place(self, param: str | None) -> str:
+        """Return the file, and the line of *param* if it is known: `setup.yaml:3`."""
+        line = self.line(param)
+        return f"{self.name}:{line}" if line else self.name
 
 
 @click.command(
@@ -66,7 +78,8 @@ def apply(services: Services, as_json: bool, pool: str, file: str, dry_run: bool
 
     Secrets are in environment variables, which FILE names (api_key_env). A new API key is shown once.
     """
-    source = Source("standard input" if file == "-" else file, read_yaml(file))
+    read = read_yaml_document(file)
+    source = Source(file_label(file), read.content, lines=read)
     apply_document(services, as_json, pool, source, dry_run=dry_run)
 
 
@@ -107,9 +120,12 @@ def apply_document(
 
     *prepare* adds the accounts that are coming; it runs after all checks.
     """
-    plan = _plan(services, pool, source)
+    try:
+        plan = _plan(services, pool, source)
+    except DocumentInvalid as error:
+        raise _report_errors(source, error.errors, as_json) from None
     if plan.missing and not dry_run:
-        raise _missing(source, plan)
+        raise _report_errors(source, plan.missing_errors(), as_json)
     if prepare is not None:
         prepare()
     changes = plan.changes
@@ -126,7 +142,7 @@ def apply_document(
     if not as_json:
         click.echo(summary(changes, dry_run=dry_run))
     if plan.missing:
-        raise _missing(source, plan)
+        raise _report_errors(source, plan.missing_errors(), as_json)
     if not dry_run:
         _warn(services, pool, changes)
 
@@ -139,25 +155,28 @@ def _warn(services: Services, pool: str, changes: Sequence[PlannedChange]) -> No
 
 
 def _plan(services: Services, pool: str, source: Source) -> SetupPlan:
-    environ = {**os.environ, **source.secrets}
-    try:
-        return plan_document(
-            source.document,
-            pool,
-            operations(services),
-            administration.setup_stores(services),
-            environ,
-            coming=source.coming,
-        )
-    except InvalidRequest as error:
-        raise InvalidRequest(f"{source.name}: {error.message}", param=error.param) from None
-
-
-def _missing(source: Source, plan: SetupPlan) -> InvalidRequest:
-    return InvalidRequest(
-        f"{source.name}: These environment variables are not set: {plan.listed_missing()}",
-        param="environment",
+    return plan_document(
+        source.document,
+        pool,
+        operations(services),
+        administration.setup_stores(services),
+        {**os.environ, **source.secrets},
+        coming=source.coming,
     )
+
+
+def _report_errors(source: Source, errors: Sequence[InvalidRequest], as_json: bool) -> InvalidRequest:
+    """Print each of *errors* on one line, in the order of the file, and return the error of the command."""
+    listed = sorted(errors[:MAX_LISTED], key=lambda error: source.line(error.param))
+    placed = [
+        InvalidRequest(f"{source.place(error.param)}: {error.message}", param=error.param) for error in listed
+    ]
+    if as_json or len(errors) == 1:
+        return DocumentInvalid(placed)
+    for error in placed:
+        click.echo(printable(error.message), err=True)
+    more = f", of which the first {MAX_LISTED} are listed" if len(errors) > MAX_LISTED else ""
+    return InvalidRequest(f"{source.name} has {len(errors)} errors{more}; nothing was changed")
 
 
 def _show(made: MadeChange) -> None:

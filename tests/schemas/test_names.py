@@ -52,7 +52,7 @@ class TestModelNames:
 
 def test_a_misspelt_field(refusal):
     """The fields that there are follow, where they are few."""
-    message = "naem is not a field of this object, which may have name, names, models"
+    message = "naem is not a field of this object, which may have name, names, models. Did you mean 'name'?"
     assert refusal(BODY, {"naem": "a"}) == ("naem", message)
 
 
@@ -60,6 +60,12 @@ def test_a_misspelt_field_of_many(refusal):
     many = AdminSchema.from_dict({f"field_{number}": Name() for number in range(7)})()
 
     assert refusal(many, {"naem": "a"}) == ("naem", "naem is not a field of this object")
+
+
+def test_a_misspelt_field_of_many_is_similar_to_one(refusal):
+    many = AdminSchema.from_dict({f"field_{number}": Name() for number in range(7)})()
+
+    assert refusal(many, {"feild_3": "a"})[1].endswith("this object. Did you mean 'field_3'?")
 
 
 def test_null_is_a_value_here(refusal):

@@ -17,7 +17,8 @@ from app.accounts.own_proxy import proxy_of
 from app.config import Settings
 from app.errors import CredentialUnreadable, InvalidRequest
 from app.operations.accounts import AccountOperations, check_limits_hold
-from app.operations.setup.changes import HIDDEN, PlannedChange, errors_at, planned, skipped
+from app.operations.setup.changes import HIDDEN, PlannedChange, planned, skipped
+from app.operations.setup.errors import DocumentErrors, errors_at, numbered
 from app.operations.setup.secrets import Variables
 from app.stores.records.accounts import AccountState
 from schemas.accounts import ProxyUrl
@@ -73,12 +74,13 @@ class AccountPlanner:
         self._settings = settings
         self._pool = pool
 
-    def plan(self, entries: Sequence[Entry], variables: Variables) -> Iterator[PlannedChange]:
-        """Yield the change of each of *entries*. Raises InvalidRequest with the path in the document."""
+    def plan(
+        self, entries: Sequence[Entry | None], variables: Variables, errors: DocumentErrors
+    ) -> Iterator[PlannedChange]:
+        """Yield the change of each of *entries*, and add to *errors*."""
         stored = {account.name: account for account in self._accounts.all(self._pool)}
-        for index, entry in enumerate(entries):
-            path = f"accounts[{index}]"
-            with errors_at(path):
+        for path, entry in numbered("accounts", entries):
+            with errors.collect(), errors_at(path):
                 account = stored.get(entry["name"])
                 if account is None:
                     yield self._plan_new(entry, path, variables)

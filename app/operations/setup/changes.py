@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypedDict
 
-from marshmallow import ValidationError
-
-from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
+from app.errors import InvalidRequest
+from app.operations.setup.errors import DocumentErrors
 from app.suggestions import suggestion
-from schemas.validation_errors import first_error_path
 
 HIDDEN = "(secret)"  # in place of a secret value
 SECRET_NAMES = {"keys": "key", "webhooks": "secret"}  # what the secret of a new object is called, by section
-DOCUMENT_NAMES = {  # the name in a document, by the parameter of an error; '' for a value without a name
-    "limit": "",
-    "model": "",
-    "credential": "api_key_env",
-    "time_limit": "time_limits",
-}
 
 Fields = Mapping[str, Any]
 
@@ -129,31 +120,17 @@ class KnownAccounts:
     absent: Collection[str]
 
     def select(self, names: Iterable[str]) -> list[str]:
-        """Return *names* without absent ones. Raises InvalidRequest for an unknown name."""
-        selected = []
-        for name in names:
-            if name not in self.present and name not in self.absent:
-                similar = suggestion(name, sorted({*self.present, *self.absent}))
-                raise InvalidRequest(f"there is no account named '{name[:64]}'{similar}")
+        """Return *names* without absent ones. Raises DocumentInvalid with the index of each unknown name."""
+        selected, errors = [], DocumentErrors()
+        for index, name in enumerate(names):
             if name in self.present:
                 selected.append(name)
+            elif name not in self.absent:
+                similar = suggestion(name, sorted({*self.present, *self.absent}))
+                message = f"there is no account named '{name[:64]}'{similar}"
+                errors.add(InvalidRequest(message, param=f"[{index}]"))
+        errors.check()
         return selected
-
-
-@contextmanager
-def errors_at(path: str) -> Iterator[None]:
-    """Raise errors of the block as InvalidRequest with *path* in front; errors of the store are unchanged."""
-    try:
-        yield
-    except ValidationError as error:
-        field_name, message = first_error_path(error)
-        place = f"{path}.{field_name}" if field_name else path
-        raise InvalidRequest(f"{place} {message}", param=place) from None
-    except (StoreUnavailable, StoreRefused):
-        raise
-    except GatewayError as error:
-        name = DOCUMENT_NAMES.get(error.param or "", error.param)
-        raise InvalidRequest(f"{path}: {error.message}", param=f"{path}.{name}" if name else path) from None
 
 
 @dataclass(frozen=True, slots=True)

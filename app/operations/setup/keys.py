@@ -10,10 +10,12 @@ from typing import Any
 from app.errors import InvalidRequest
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.limits import LimitOperations
-from app.operations.setup.changes import KnownAccounts, PlannedChange, errors_at, planned, skipped
+from app.operations.setup.changes import KnownAccounts, PlannedChange, planned, skipped
+from app.operations.setup.errors import DocumentErrors, errors_at, numbered
 from app.operations.setup.limits import limit_changes, limit_texts, parse_limits
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.api_keys import FOREIGN_POOL, ApiKey, KeyState
+from app.stores.records.limits import Limit
 from app.suggestions import suggestion
 
 EXPIRES = "expires"
@@ -52,15 +54,16 @@ class Known:
     teams: Collection[str]
 
     def check(self, entry: Entry, path: str) -> Sequence[str]:
-        """Return the accounts of *entry* that are present. Raises InvalidRequest for an unknown name."""
-        with errors_at(f"{path}.accounts"):
-            present = self.accounts.select(entry.get("accounts", ()))
+        """Return the accounts of *entry* that are present. Raises DocumentInvalid for unknown names."""
+        errors, present = DocumentErrors(), []
+        with errors.collect(), errors_at(f"{path}.accounts"):
+            present += self.accounts.select(entry.get("accounts", ()))
         team = entry.get("team")
         if team and team not in self.teams:
-            message = (
-                f"{path}.team: there is no team named '{team[:64]}'{suggestion(team, sorted(self.teams))}"
-            )
-            raise InvalidRequest(message, param=f"{path}.team")
+            similar = suggestion(team, sorted(self.teams))
+            message = f"{path}.team: there is no team named '{team[:64]}'{similar}"
+            errors.add(InvalidRequest(message, param=f"{path}.team"))
+        errors.check()
         return present
 
 
@@ -80,36 +83,34 @@ class KeyPlanner:
         self._account_names = account_names
         self._pool = pool
 
-    def plan(self, entries: Sequence[Entry], known: Known) -> Iterator[PlannedChange]:
-        """Yield the change of each of *entries*."""
+    def plan(
+        self, entries: Sequence[Entry | None], known: Known, errors: DocumentErrors
+    ) -> Iterator[PlannedChange]:
+        """Yield the change of each of *entries*, and add to *errors*."""
         stored = {key.name: key for key in self._api_keys.all(self._pool)}
-        for index, entry in enumerate(entries):
-            path = f"keys[{index}]"
-            present = known.check(entry, path)
-            absent = set(entry.get("accounts", ())) - set(present)
-            if absent and not present:
-                yield skipped("keys", entry["name"], f"it may use only {_listed(absent)}, not created yet")
-                continue
-            if absent:
-                entry = {**entry, "accounts": present}
-            limits = parse_limits(entry.get("limits", ()), f"{path}.limits")
-            after: dict[str, Any] = {name: entry[name] for name in entry if name not in OWN}
-            for name in ("models", "accounts"):
-                if name in after:
-                    after[name] = list(dict.fromkeys(after[name]))
-            if "limits" in entry:
-                after["limits"] = limit_texts(limits)
-            if "expires_at" in entry:
-                after[EXPIRES] = written_date(entry["expires_at"])
-            if "disabled" in entry:
-                after["disabled"] = entry["disabled"]
-            if "team" in entry:
-                after["team"] = entry["team"] or ""
-            with errors_at(path):
-                key = stored.get(entry["name"])
-                plan = self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)
-            notes = (f"without {_listed(absent)}, not created yet",) if absent else ()
-            yield replace(plan, notes=notes)
+        for path, entry in numbered("keys", entries):
+            with errors.collect():
+                yield self._plan(path, entry, stored.get(entry["name"]), known)
+
+    def _plan(self, path: str, entry: Entry, key: ApiKey | None, known: Known) -> PlannedChange:
+        """Return the change of *key*, None if it is new, to *entry*. Raises DocumentInvalid."""
+        errors = DocumentErrors()
+        present: list[str] = []
+        limits: list[Limit] = []
+        with errors.collect():
+            present += known.check(entry, path)
+        with errors.collect():
+            limits += parse_limits(entry.get("limits", ()), f"{path}.limits")
+        errors.check()
+        absent = set(entry.get("accounts", ())) - set(present)
+        if absent and not present:
+            return skipped("keys", entry["name"], f"it may use only {_listed(absent)}, not created yet")
+        if absent:
+            entry = {**entry, "accounts": present}
+        after = _shown(entry, limits)
+        with errors_at(path):
+            plan = self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)
+        return replace(plan, notes=(f"without {_listed(absent)}, not created yet",) if absent else ())
 
     def _plan_new(self, entry: Entry, after: Mapping[str, Any]) -> PlannedChange:
         if "sha256" in entry and self._pool != FOREIGN_POOL:
@@ -145,6 +146,23 @@ class KeyPlanner:
             return ""
 
         return planned("keys", key.name, before, after, apply)
+
+
+def _shown(entry: Entry, limits: Sequence[Limit]) -> dict[str, Any]:
+    """Return *entry*, which has these *limits*, in the form in which keys are compared."""
+    shown: dict[str, Any] = {name: entry[name] for name in entry if name not in OWN}
+    for name in ("models", "accounts"):
+        if name in shown:
+            shown[name] = list(dict.fromkeys(shown[name]))
+    if "limits" in entry:
+        shown["limits"] = limit_texts(limits)
+    if "expires_at" in entry:
+        shown[EXPIRES] = written_date(entry["expires_at"])
+    if "disabled" in entry:
+        shown["disabled"] = entry["disabled"]
+    if "team" in entry:
+        shown["team"] = entry["team"] or ""
+    return shown
 
 
 def _listed(names: Collection[str]) -> str:

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.limits import LimitOperations
-from app.operations.setup.changes import PlannedChange, errors_at, planned
+from app.operations.setup.changes import PlannedChange, planned
+from app.operations.setup.errors import DocumentErrors, errors_at
 from app.stores.records.limits import Limit, checked_limits
 from schemas.bounds import MAX_LIMITS
 
 
 def parse_limits(texts: Sequence[str], path: str) -> list[Limit]:
-    """Parse the limits *texts*. Raises InvalidRequest with the path of a faulty one."""
-    limits = []
+    """Parse the limits *texts*. Raises DocumentInvalid with the path of each faulty one."""
+    limits, errors = [], DocumentErrors()
     for index, text in enumerate(texts):
-        with errors_at(f"{path}[{index}]"):
+        with errors.collect(), errors_at(f"{path}[{index}]"):
             limits.append(parse_limit(text))
+    errors.check()
     with errors_at(path):
         checked_limits(limits)
     return limits

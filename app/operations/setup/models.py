@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from app.accounts.model_routes import PoolRoutes
@@ -13,9 +14,11 @@ from app.limits.pool_prices import PoolPrices
 from app.limits.prices import MILLION, STANDARD
 from app.operations.model_routes import ModelRouteOperations
 from app.operations.prices import RATES, PriceOperations, micro_dollars, price_row
-from app.operations.setup.changes import KnownAccounts, PlannedChange, errors_at, planned, skipped
+from app.operations.setup.changes import KnownAccounts, PlannedChange, planned, skipped
+from app.operations.setup.errors import DocumentErrors, errors_at
 from app.patterns import pattern_error
 from app.presentation.model_routes import serialize_route
+from app.stores.records.model_routes import ModelRoute
 from app.stores.records.prices import PriceRow
 from schemas.bounds import MAX_OWN_PRICES, MAX_ROUTES, name_error
 from schemas.model_routes import ROUTE_INPUT
@@ -38,27 +41,32 @@ def _dollars(micros: int) -> int | float:
 
 
 def plan_prices(
-    operations: PriceOperations, prices: PoolPrices, pool: str, entries: Mapping[str, Mapping[str, Any]]
+    operations: PriceOperations,
+    prices: PoolPrices,
+    pool: str,
+    entries: Mapping[str, Mapping[str, Any]],
+    errors: DocumentErrors,
 ) -> Iterator[PlannedChange]:
-    """Yield the change of the price of each model in *entries*."""
+    """Yield the change of the price of each model in *entries*, and add to *errors*."""
     if not entries:
         return
     own, listed = prices.own(pool), prices.current(pool).rows()
     if len(own.keys() | entries.keys()) > MAX_OWN_PRICES:
         raise InvalidRequest(f"prices: a pool has at most {MAX_OWN_PRICES} prices of its own", param="prices")
     for model, entry in entries.items():
-        with errors_at(f"prices.{model}"):
+        with errors.collect(), errors_at(f"prices.{model}"):
             if error := name_error(model):
                 raise InvalidRequest(f"the name of a model {error}")
             rates = {name: micro_dollars(Decimal(str(entry[name])), name) for name in RATES if name in entry}
             row = price_row(listed.get(model, {}), {**entry, **rates})
+            before = price_entry(own[model]) if model in own else None
+            apply = partial(_set_price, operations, pool, model, row)
+            yield planned("prices", model, before, price_entry(row), apply)
 
-        def apply(model: str = model, row: dict[str, Any] = row) -> str:
-            operations.set(pool, model, row)
-            return ""
 
-        before = price_entry(own[model]) if model in own else None
-        yield planned("prices", model, before, price_entry(row), apply)
+def _set_price(operations: PriceOperations, pool: str, model: str, row: dict[str, Any]) -> str:
+    operations.set(pool, model, row)
+    return ""
 
 
 class RoutePlanner:
@@ -75,31 +83,36 @@ class RoutePlanner:
         self._account_names = account_names
         self._pool = pool
 
-    def plan(self, entries: Mapping[str, Mapping[str, Any]], known: KnownAccounts) -> Iterator[PlannedChange]:
-        """Yield the change of each route of *entries*."""
+    def plan(
+        self, entries: Mapping[str, Mapping[str, Any]], known: KnownAccounts, errors: DocumentErrors
+    ) -> Iterator[PlannedChange]:
+        """Yield the change of each route of *entries*, and add to *errors*."""
         stored = self._routes.all(self._pool)
         if len(stored.keys() | entries.keys()) > MAX_ROUTES:
             raise InvalidRequest(f"models: a pool has at most {MAX_ROUTES} model routes", param="models")
         for name, entry in entries.items():
-            with errors_at(f"models.{name}"):
-                if error := pattern_error(name):
-                    raise InvalidRequest(f"the name of a model route {error}")
-                fields = ROUTE_INPUT.load({**entry, "steps": [_parsed(step) for step in entry["steps"]]})
-                fields["steps"], absent = _select_accounts(fields["steps"], known)
-            listed = ", ".join(f"'{each}'" for each in sorted(absent)[:20])
-            if not fields["steps"]:
-                yield skipped("models", name, f"it leads only to {listed}, not created yet")
-                continue
+            with errors.collect(), errors_at(f"models.{name}"):
+                yield self._plan(name, entry, stored.get(name), known)
 
-            def apply(name: str = name, fields: Mapping[str, Any] = fields) -> str:
-                self._operations.set(self._pool, name, fields)
-                return ""
+    def _plan(
+        self, name: str, entry: Mapping[str, Any], route: ModelRoute | None, known: KnownAccounts
+    ) -> PlannedChange:
+        """Return the change of *route*, None if it is new, to *entry*. Raises InvalidRequest."""
+        if error := pattern_error(name):
+            raise InvalidRequest(f"the name of a model route {error}")
+        fields = ROUTE_INPUT.load({**entry, "steps": [_parsed(step) for step in entry["steps"]]})
+        fields["steps"], absent = _select_accounts(fields["steps"], known)
+        listed = ", ".join(f"'{each}'" for each in sorted(absent)[:20])
+        if not fields["steps"]:
+            return skipped("models", name, f"it leads only to {listed}, not created yet")
 
-            before = None
-            if name in stored:
-                before = route_entry(serialize_route(stored[name], self._account_names))
-            notes = (f"without {listed}, not created yet",) if absent else ()
-            yield planned("models", name, before, route_entry(fields), apply, notes=notes)
+        def apply() -> str:
+            self._operations.set(self._pool, name, fields)
+            return ""
+
+        before = None if route is None else route_entry(serialize_route(route, self._account_names))
+        notes = (f"without {listed}, not created yet",) if absent else ()
+        return planned("models", name, before, route_entry(fields), apply, notes=notes)
 
 
 def route_entry(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,21 +143,22 @@ def _ordered(accounts: Sequence[str]) -> list[str]:
 
 
 def _select_accounts(steps: Steps, known: KnownAccounts) -> tuple[list[list[dict[str, Any]]], set[str]]:
-    """Return *steps* without absent accounts, and the names of these. Raises InvalidRequest."""
+    """Return *steps* without absent accounts, and the names of these. Raises DocumentInvalid."""
     absent: set[str] = set()
+    errors = DocumentErrors()
     selected = []
-    for step in steps:
+    for index, step in enumerate(steps):
         targets = []
         for target in step:
             groups = [account for account in target["accounts"] if is_group(account)]
             named = [account for account in target["accounts"] if not is_group(account)]
-            try:
+            present: Sequence[str] = ()
+            with errors.collect_at(f"steps[{index}]"):
                 present = known.select(named)
-            except InvalidRequest as error:
-                raise InvalidRequest(error.message, param="steps") from None
             absent |= set(named) - set(present)
             if present or groups or not named:  # a target without its accounts would allow any account
                 targets.append({**target, "accounts": [*present, *groups]})
         if targets:
             selected.append(targets)
+    errors.check()
     return selected, absent

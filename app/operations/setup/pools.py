@@ -10,7 +10,8 @@ import orjson
 from app.accounts.pools import POLICIES, Pool, checked_policy, checked_zone
 from app.accounts.settings import CHOICES, FLAGS
 from app.operations.pools import PoolOperations, setting_steps
-from app.operations.setup.changes import PlannedChange, errors_at, planned
+from app.operations.setup.changes import PlannedChange, planned
+from app.operations.setup.errors import errors_at
 from schemas.bounds import POOL_NUMBERS
 
 

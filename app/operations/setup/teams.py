@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.operations.limits import LimitOperations
-from app.operations.setup.changes import PlannedChange, errors_at, planned
+from app.operations.setup.changes import PlannedChange, planned
+from app.operations.setup.errors import DocumentErrors, errors_at, numbered
 from app.operations.setup.limits import limit_changes, limit_texts, parse_limits
 from app.operations.teams import TeamOperations
 from app.stores.records.limits import Limit
@@ -30,17 +31,27 @@ class TeamPlanner:
         self._limits = limits
         self._pool = pool
 
-    def plan(self, entries: Sequence[Entry], stored: Mapping[str, Team]) -> Iterator[PlannedChange]:
-        """Yield the change of each of *entries*; *stored* are the teams of the pool by name."""
-        for index, entry in enumerate(entries):
-            path = f"teams[{index}]"
-            limits = parse_limits(entry.get("limits", ()), f"{path}.limits")
-            key_limits = parse_limits(entry.get("key_limits", ()), f"{path}.key_limits")
-            given = {"limits": limit_texts(limits), "key_limits": limit_texts(key_limits)}
-            after = {name: given.get(name, entry[name]) for name in entry if name != "name"}
-            with errors_at(path):
-                team = stored.get(entry["name"])
-                yield self._plan_new(entry, after) if team is None else self._plan_change(team, after, limits)
+    def plan(
+        self, entries: Sequence[Entry | None], stored: Mapping[str, Team], errors: DocumentErrors
+    ) -> Iterator[PlannedChange]:
+        """Yield the change of each of *entries*, and add to *errors*; *stored* are the pool's by name."""
+        for path, entry in numbered("teams", entries):
+            with errors.collect():
+                yield self._plan(path, entry, stored.get(entry["name"]))
+
+    def _plan(self, path: str, entry: Entry, team: Team | None) -> PlannedChange:
+        """Return the change of *team*, None if it is new, to *entry*. Raises DocumentInvalid."""
+        errors, limits = DocumentErrors(), {}
+        for name in ("limits", "key_limits"):
+            with errors.collect():
+                limits[name] = parse_limits(entry.get(name, ()), f"{path}.{name}")
+        errors.check()
+        given = {name: limit_texts(parsed) for name, parsed in limits.items()}
+        after = {name: given.get(name, entry[name]) for name in entry if name != "name"}
+        with errors_at(path):
+            if team is None:
+                return self._plan_new(entry, after)
+            return self._plan_change(team, after, limits["limits"])
 
     def _plan_new(self, entry: Entry, after: Mapping[str, Any]) -> PlannedChange:
         fields = {name: value for name, value in entry.items() if name != "disabled"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.operations.setup.changes import HIDDEN, PlannedChange, errors_at, planned
+from app.operations.setup.changes import HIDDEN, PlannedChange, planned
+from app.operations.setup.errors import DocumentErrors, errors_at, numbered
 from app.operations.setup.secrets import Variables
 from app.operations.webhooks import WebhookOperations
 from app.stores.records.webhooks import Webhook
@@ -35,11 +36,14 @@ class WebhookPlanner:
         self._pool = pool
         self._variables = variables
 
-    def plan(self, entries: Sequence[Entry], stored: Mapping[str, Webhook]) -> Iterator[PlannedChange]:
-        """Yield the change of each of *entries*; *stored* are the webhooks of the pool by name."""
-        for index, entry in enumerate(entries):
-            path = f"webhooks[{index}]"
-            with errors_at(path):
+    def plan(
+        self, entries: Sequence[Entry | None], stored: Mapping[str, Webhook], errors: DocumentErrors
+    ) -> Iterator[PlannedChange]:
+        """
+        Yield the change of each of *entries*, and add to *errors*; *stored* are the pool's webhooks by name.
+        """
+        for path, entry in numbered("webhooks", entries):
+            with errors.collect(), errors_at(path):
                 webhook = stored.get(entry["name"])
                 if webhook is None:
                     yield self._plan_new(entry, path)

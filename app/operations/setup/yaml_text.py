@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -64,31 +65,77 @@ def _go_on() -> None:
     """The default *pause*: does nothing."""
 
 
+class YamlInvalid(InvalidRequest):
+    """The syntax of a document is wrong, at *line* if that is known."""
+
+    def __init__(self, problem: str, line: int | None = None) -> None:
+        super().__init__(f"line {line}: {problem}" if line else problem)
+        self.problem, self.line = problem, line
+
+
+@dataclass(frozen=True, slots=True)
+class YamlDocument:
+    """The *content* of a document, and the lines of its values."""
+
+    content: Any
+    root: yaml.Node | None
+
+    def line_of(self, path: str) -> int:
+        """
+        Return the line of the value at *path*, such as `keys[0].limits`, or of the innermost value around it.
+        """
+        found, line = _find_child(self.root, path), 1
+        while found is not None:
+            mark, node, rest = found
+            found, line = _find_child(node, rest.removeprefix(".")), mark.line + 1
+        return line
+
+
 def parse_yaml(data: bytes, pause: Callable[[], None] = _go_on) -> Any:
+    """Parse the YAML document *data*, see `read_document`, and return its content."""
+    return read_document(data, pause).content
+
+
+def read_document(data: bytes, pause: Callable[[], None] = _go_on) -> YamlDocument:
     """
-    Parse the YAML document *data*. Raises InvalidRequest.
+    Parse the YAML document *data*. Raises YamlInvalid.
 
     *pause* is called regularly, so that a server can do other work.
     """
     try:
         node = _Loader(data.decode("utf-8-sig"), pause).get_single_node()
-        return _Reader(pause).read(node) if node is not None else None
+        return YamlDocument(_Reader(pause).read(node) if node is not None else None, node)
     except UnicodeDecodeError:
-        raise InvalidRequest("not text in UTF-8") from None
+        raise YamlInvalid("not text in UTF-8") from None
     except RecursionError:
-        raise InvalidRequest(f"nested deeper than {MAX_DEPTH} levels") from None
+        raise YamlInvalid(f"nested deeper than {MAX_DEPTH} levels") from None
     except yaml.reader.ReaderError as error:
-        raise InvalidRequest(f"character {error.position + 1}: {error.reason}") from None
+        raise YamlInvalid(f"character {error.position + 1}: {error.reason}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f"line {mark.line + 1}: " if mark else ""
-        raise InvalidRequest(f"{line}{error.problem or error.context}") from None
+        raise YamlInvalid(f"{error.problem or error.context}", mark.line + 1 if mark else None) from None
 
 
 def write_yaml(content: Mapping[str, Any]) -> str:
     """Return *content* as YAML that `parse_yaml` reads."""
     text: str = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
+
+
+def _find_child(node: yaml.Node, path: str) -> tuple[yaml.Mark, yaml.Node, str] | None:
+    """Return the mark and the node of the child with which *path* begins, and the rest of *path*."""
+    children: list[tuple[str, yaml.Mark, yaml.Node]] = []
+    if isinstance(node, yaml.MappingNode):
+        children = [(key.value, key.start_mark, value) for key, value in node.value if key.value]
+    elif isinstance(node, yaml.SequenceNode):
+        children = [(f"[{index}]", child.start_mark, child) for index, child in enumerate(node.value)]
+    found = [
+        each for each in children if path.startswith(each[0]) and path[len(each[0]) :][:1] in ("", ".", "[")
+    ]
+    if not found:
+        return None
+    name, mark, child = max(found, key=lambda each: len(each[0]))  # names of models may contain dots
+    return mark, child, path[len(name) :]
 
 
 class _Reader:

@@ -147,7 +147,8 @@ class TestApply:
         """Its URL is a secret, and a document has the name of its variable."""
         account = "name: gpu1, kind: compatible, base_url: 'http://10.0.0.5/v1'"
         path = setup(f"accounts: [{{{account}, proxy_env: PROXY}}]")
-        assert "not set: PROXY (accounts[0].proxy_env)" in poolgate("apply", path).stderr
+        missing = poolgate("apply", path).stderr
+        assert "setup.yaml:1: accounts[0].proxy_env: the variable PROXY is not set" in missing
 
         poolgate("apply", path, PROXY="http://ann:pass-1@proxy:3128")
         result = poolgate("apply", path, PROXY="http://ann:pass-2@proxy:3128")
@@ -183,7 +184,10 @@ class TestApply:
         result = poolgate("apply", setup(DOCUMENT))
 
         assert result.exit_code == 1
-        assert "not set: MAIN_KEY (accounts[0].api_key_env), GPU_TOKEN (accounts[1]." in result.stderr
+        assert result.stderr.splitlines()[0].endswith(
+            "setup.yaml:13: accounts[0].api_key_env: the variable MAIN_KEY is not set"
+        )
+        assert "setup.yaml:19: accounts[1].secret_headers_env.X-Token: the variable GPU" in result.stderr
         assert services.accounts.all("default") == []
         poolgate("apply", setup(DOCUMENT), **SECRETS)
         result = poolgate("apply", setup(DOCUMENT))
@@ -200,11 +204,11 @@ class TestApply:
 
         assert result.exit_code == 1
         for missing in (
-            "KEY (accounts[0].api_key_env)",
-            "GPU_TOKEN (accounts[0].secret_headers_env.X-Token)",
+            "accounts[0].api_key_env: the variable KEY is not set",
+            "accounts[0].secret_headers_env.X-Token: the variable GPU_TOKEN is not set",
+            "accounts[0].proxy_env: the variable PROXY is not set",
         ):
             assert missing in result.stderr
-        assert "PROXY (accounts[0].proxy_env)" in result.stderr
         assert "stays" not in result.output
 
     def test_a_variable_of_a_secret_that_cannot_be_read(self, poolgate, setup):
@@ -224,7 +228,8 @@ class TestApply:
 
         assert result.exit_code == 1
         assert "add account 'main'" in result.stdout
-        assert "not set: MAIN_KEY (accounts[0].api_key_env), GPU_TOKEN (accounts[1]." in result.stderr
+        assert "accounts[0].api_key_env: the variable MAIN_KEY is not set" in result.stderr
+        assert "accounts[1].secret_headers_env.X-Token: the variable GPU_TOKEN is not set" in result.stderr
         assert services.accounts.all("default") == []
 
     def test_from_json_on_standard_input(self, poolgate, services):
@@ -329,7 +334,7 @@ webhooks:
         [
             ("{name: a}", "webhooks[0].url must have one of url and url_env"),
             ('{name: a, url: "http://h/", url_env: X}', "webhooks[0].url must have one of url and url_env"),
-            ("{name: a, url_env: MISSING}", "MISSING (webhooks[0].url_env)"),
+            ("{name: a, url_env: MISSING}", "webhooks[0].url_env: the variable MISSING is not set"),
             ('{name: a, url: "http://h/", secret: s}', "webhooks[0].secret must not be in the file"),
             ("{name: a, url_env: FTP}", "webhooks[0].url must be an http or https URL"),
             (
@@ -386,7 +391,7 @@ class TestFaults:
             ("settings: {zone: Mars}", "settings: 'Mars' is not an IANA time zone"),
             ("settings: {time_limits: {a: {x: 1}}}", "settings: 'x' is no time limit"),
             ("limits: [1 usd/day, y]", "limits[1]: 'y' is not a limit"),
-            ("a: 1\na: 2", "line 2: the key 'a' is repeated"),
+            ("\nkeys: 1\nkeys: 2", "the key 'keys' is repeated"),
         ],
     )
     def test_are_one_line_with_the_file_and_the_field(self, poolgate, services, setup, text, message):
@@ -395,7 +400,8 @@ class TestFaults:
         result = poolgate("apply", path)
 
         assert result.exit_code == 1
-        assert result.stderr.startswith(f"Error: {path}: {message}")
+        line = 1 + text.count("\n")
+        assert result.stderr.startswith(f"Error: {path}:{line}: {message}")
         assert result.stderr.count("\n") == 1
         assert "sk-1" not in result.stderr
         assert services.api_keys.all("default") == []
@@ -406,22 +412,60 @@ class TestFaults:
         refused = poolgate("apply", setup({"keys": keys, "teams": [{"name": ""}]}))
 
         assert refused.exit_code == 1
-        assert "setup.yaml: 4 errors: " in refused.stderr
+        assert refused.stderr.endswith("setup.yaml has 4 errors; nothing was changed\n")
         for path in ("teams[0].name ", "keys[0].name ", "keys[1].raw ", "keys[1].modles "):
             assert path in refused.stderr
+        assert "'models'?" in refused.stderr
 
-    def test_a_fault_of_each_section_is_reported(self, poolgate, setup):
-        document = {
-            "models": {"fast": {"steps": [[{"model": "gpt-5", "accounts": ["nowhere"]}]]}},
-            "teams": [{"name": "red", "limits": ["many"]}],
-            "keys": [{"name": "ann", "team": "blue"}],
-        }
+    def test_faults_of_all_entries_are_reported_with_their_lines(self, poolgate, setup):
+        """Those of the form and of what it means alike, in the order of the file; also of faulty entries."""
+        path = setup(
+            """
+models:
+  gpt-4.1: {steps: ["gpt-5@nowhere"], overides: {}}
+accounts:
+  - name: main
+    kind: openai
+    modles: [a]
+teams:
+  - {name: red, limits: [many]}
+  - name: green
+    limits:
+    - 1 usd/day
+    - 1 usd/fortnight
+keys:
+  - {name: ann, team: blue}
+  - name: bob
+    raw: 7
+    team: red
+    accounts: [main, nope]
+"""
+        )
 
-        refused = poolgate("apply", setup(document))
+        result = poolgate("apply", path)
 
-        assert "setup.yaml: 3 errors: " in refused.stderr
-        for path in ("models.fast", "teams[0].limits", "keys[0].team"):
-            assert path in refused.stderr
+        lines = result.stderr.replace(f"{path}:", "").splitlines()
+        assert [line.split(" ")[:2] for line in lines[:-1]] == [
+            ["3:", "models.gpt-4.1.overides"],
+            ["3:", "models.gpt-4.1:"],
+            ["7:", "accounts[0].modles"],
+            ["9:", "teams[0].limits[0]:"],
+            ["13:", "teams[1].limits[1]:"],
+            ["15:", "keys[0].team:"],
+            ["17:", "keys[1].raw"],
+            ["19:", "keys[1].accounts:"],
+        ]
+        assert lines[-1] == f"Error: {path} has 8 errors; nothing was changed"
+
+    def test_all_faults_in_json(self, poolgate, setup):
+        result = poolgate("apply --json", setup("keys:\n- {name: a, team: b}\n- {name: b, team: c}"))
+
+        error = orjson.loads(result.stderr)["error"]
+        assert error["param"] == "keys[0].team"
+        assert [(one["param"], one["message"].split(": ")[0][-12:]) for one in error["errors"]] == [
+            ("keys[0].team", "setup.yaml:2"),
+            ("keys[1].team", "setup.yaml:3"),
+        ]
 
     def test_a_late_fault_changes_nothing(self, poolgate, services, setup):
         result = poolgate("apply", setup("limits: [1 usd/day]\nkeys: [{name: a, limits: [x]}]"))

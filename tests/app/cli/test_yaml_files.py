@@ -17,7 +17,10 @@ def test_a_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("a: 1\na: 2", "line 2: the key 'a' is repeated"), ("#" * (MAX_FILE_BYTES + 1), "larger than")],
+    [
+        ("a: 1\na: 2", "file.yaml:2: the key 'a' is repeated"),
+        ("#" * (MAX_FILE_BYTES + 1), "file.yaml: larger than"),
+    ],
 )
 def test_faults_name_the_file(tmp_path, text, problem):
     path = tmp_path / "file.yaml"
@@ -27,5 +30,4 @@ def test_faults_name_the_file(tmp_path, text, problem):
         read_yaml(str(path))
 
     assert problem in raised.value.message
-    assert "file.yaml: " in raised.value.message
     assert raised.value.param == "file"

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from app.errors import InvalidRequest
-from app.operations.setup.yaml_text import STEP_TOKENS, parse_yaml, write_yaml
+from app.operations.setup.yaml_text import STEP_TOKENS, YamlInvalid, parse_yaml, read_document, write_yaml
 
 
 def read(text):
@@ -100,3 +100,39 @@ def test_pauses():
     parse_yaml(b"- 1\n" * STEP_TOKENS, lambda: pauses.append(1))
 
     assert len(pauses) >= 2
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("", 1),
+        ("keys", 4),
+        ("keys[0]", 5),
+        ("keys[0].name", 5),
+        ("keys[0].limits[1]", 8),
+        ("keys[0].nothing", 5),
+        ("keys[1]", 9),
+        ("models.gpt-4.1.steps[0]", 3),
+        ("models.gpt-4", 2),
+        ("elsewhere[3]", 1),
+    ],
+)
+def test_lines_of_values(path, line):
+    """The innermost value of a path that exists has the line; names of models may contain dots."""
+    text = """# a comment
+models:
+  gpt-4.1: {steps: [a]}
+keys:
+- name: ann
+  limits:
+  - 1 usd/day
+  - 2 usd/day
+- {name: bob}
+"""
+    assert read_document(text.encode()).line_of(path) == line
+
+
+def test_lines_of_a_document_that_contains_itself():
+    """Reading it fails, so its lines are never searched without end."""
+    with pytest.raises(YamlInvalid):
+        read_document(b"a: &a {'': *a}")
