@@ -27,7 +27,10 @@ FAILURES: Mapping[str, str] = {
     Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
     Failure.MODEL_MISSING: "its server does not have the models",
 }
-REASONS = {"paused by an administrator": PAUSED_BY_OPERATOR}  # as earlier versions stored it
+REASONS = {  # shown after the state; the second is what earlier versions stored
+    PAUSED_BY_OPERATOR: "by an operator",
+    "paused by an administrator": "by an operator",
+}
 
 
 def state_label(state: str) -> str:

@@ -219,11 +219,11 @@ class TestList:
             services.accounts.observe("default", account.id, {}, answered=True)
 
         assert poolgate("account list").stdout.splitlines() == [
-            "NAME         KIND    STATE                           "
+            "NAME         KIND    STATE                    "
             "IN FLIGHT  CAP  WEIGHT  GROUP  ATTEMPTS  FAILED  RESCUED  WEBSOCKET  MODELS  BASE URL",
-            "a            openai  paused (paused by an operator)  "
+            "a            openai  paused (by an operator)  "
             "        0  100       1      0         0       0        0  off        gpt-5   https://api.openai.com/v1",
-            "longer-name  openai  not used yet                    "
+            "longer-name  openai  not used yet             "
             "        0    5       1      0         0       0        0  off        all     https://api.openai.com/v1",
         ]
 

@@ -76,7 +76,7 @@ class TestFindings:
         for expected in (
             "its credential is refused (invalid_api_key)",
             "its sign-in has expired and was not renewed",
-            "paused (paused by an operator)",
+            "paused (by an operator)",
             "has reached its limit 5 requests in total",
             "expires in",
         ):
