@@ -1,4 +1,8 @@
-"""The problems of a pool that need attention: the checks of `poolgate doctor`, with links to fix them."""
+"""
+What needs attention in a pool: the alert about failed requests, then the checks of `poolgate doctor`.
+
+The other kinds of alerts are among these checks.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from markupsafe import Markup
 
 from app.admin.pages import formatting
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics
+from app.stores.records.alerts import Alert
+from app.stores.records.webhooks import AlertKind
 from app.wiring import Services
 
 MAX_LINES = 30  # the most severe come first
@@ -38,9 +44,16 @@ class Finding:
 
 def list_findings(services: Services, pool: str) -> list[Finding]:
     """Return what needs attention in *pool*, the most severe first. Raises StoreUnavailable."""
+    alerts = services.alerting.conditions.current(pool, (AlertKind.ERRORS,))
+    failing = [_failed_requests(alert) for alert in alerts if alert.begins]
     problems = services.doctor.check(pool)
     problems.sort(key=lambda item: item.level != Level.WRONG)
-    return [_finding(item, pool) for item in problems[:MAX_LINES]]
+    return [*failing, *(_finding(item, pool) for item in problems[:MAX_LINES])]
+
+
+def _failed_requests(alert: Alert) -> Finding:
+    link = url_for("requests.show", status="failed")
+    return Finding(*_STYLES[Level.WRONG], "Requests:", alert.text, "View them", link)
 
 
 def account_findings(services: Services, pool: str, account_id: str) -> list[Finding]:

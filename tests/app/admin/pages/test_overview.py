@@ -13,6 +13,8 @@ from app.ledger.dead_letters import DeadLetters
 from app.limits.limit_syntax import parse_limit
 from app.operations import check_host, check_redis
 from app.stores import keys
+from app.stores.records.alerts import Alert
+from app.stores.records.webhooks import AlertKind
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -84,6 +86,22 @@ class TestFindings:
         assert section.index("credential is refused") < section.index("paused (")
         assert f"/admin/p/{POOL}/accounts/dead" in section
         assert f"/admin/p/{POOL}/keys/ann" in section
+
+    def test_many_failed_requests_come_first(
+        self, inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An alert that has not begun is left out."""
+        services.accounts.pause(POOL, pool.account("main").name)
+        text = "25 % of the requests of 5 minutes have failed (12 of 48)"
+        held = [Alert(AlertKind.ERRORS, "", text), Alert(AlertKind.ERRORS, "", "a few", begins=False)]
+        monkeypatch.setattr(services.alerting.conditions, "current", lambda pool, kinds: held)
+
+        page = inside.get(HOME).text
+        section = page.partition('id="needs"')[2].partition("</section>")[0]
+
+        assert -1 < section.index(text) < section.index("every account is out")
+        assert f'href="/admin/p/{POOL}/requests?status=failed"' in section
+        assert "a few" not in section
 
     def test_no_worker(self, inside: Visitor, pool: Furnished) -> None:
         """Problems of the installation that `poolgate doctor` finds are shown here too."""
