@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from app import formatting
 from app.admin.pages import clock
-from app.limits.limit_syntax import readable_limit
 from app.presentation.accounts import NOT_USED_YET, endless_label, reason_label, state_label
 from app.presentation.audit import title_label
 from app.presentation.request_usage import cost_text, tokens_text
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import KeyState
+from app.stores.records.limits import Limit
 
 _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -114,6 +114,11 @@ def percent(share: float | None) -> str:
     )
 
 
+def limit_text(limit: Limit) -> str:
+    """Return *limit* for people: `$5.00 per month for gpt-5*, balanced`."""
+    return limit.label if limit.is_strict else f"{limit.label}, {limit.mode}"
+
+
 def badge(state: State) -> Markup:
     """Return *state* as an HTML badge."""
     return Markup('<span class="state {}">{}</span>').format(state.shape, state.word)
@@ -141,7 +146,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "input_moment": clock.input_moment,
     "amount": lambda number, unit: unit.rounded_amount(number),
     "exact_amount": lambda number, unit: unit.amount(number),
-    "limit": readable_limit,
+    "limit": limit_text,
     "field_title": title_label,
     "names": formatting.names_or_all,
     "breakable": breakable,

@@ -76,7 +76,7 @@ class TestUsage:
 
         page = holder.get("/my").text
 
-        assert "9 requests/day" in page
+        assert "9 requests per day" in page
         assert "(team limit)" in page
         assert "resets" in page
 
