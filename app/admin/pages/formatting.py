@@ -16,7 +16,7 @@ from app.presentation.audit import title_label
 from app.presentation.request_usage import cost_text, tokens_text
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import KeyState
-from app.stores.records.limits import Limit
+from app.stores.records.limits import Limit, LimitUnit
 
 _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -145,7 +145,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": clock.moment,
     "input_moment": clock.input_moment,
     "amount": lambda number, unit: unit.rounded_amount(number),
-    "exact_amount": lambda number, unit: unit.amount(number),
+    "exact_amount": lambda number, unit: LimitUnit(unit).amount(number),
     "limit": limit_text,
     "field_title": title_label,
     "names": formatting.names_or_all,

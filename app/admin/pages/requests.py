@@ -106,8 +106,10 @@ def _names() -> Names:
 
 @bp.get("/find")
 def find() -> Any:
-    """Redirect to the page of the request with the id that was searched for."""
-    return redirect(url_for("requests.detail", request_id=request.args.get("id", "").strip()[:100] or "-"))
+    """Redirect to the page of the request with the id that was searched for; without one, to the list."""
+    request_id = request.args.get("id", "").strip()[:100]
+    target = url_for("requests.detail", request_id=request_id) if request_id else url_for("requests.show")
+    return redirect(target)
 
 
 @bp.get("/<request_id>")

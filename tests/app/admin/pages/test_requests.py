@@ -352,6 +352,28 @@ class TestRefused:
         assert "It was refused; the caller received status 429 (rate_limit_exceeded): No" in page
         assert MARKUP not in page
 
+    @pytest.mark.parametrize(("what", "used"), [("requests", "5 used"), ("cost", "$0.000005 used")])
+    def test_explained_by_a_limit(
+        self, inside: Visitor, services: Services, rows: LedgerRows, what: str, used: str
+    ) -> None:
+        limit = {"name": "5 requests per day", "what": what, "settled": 5, "held": 0, "amount": 1}
+        code = "rate_limit_exceeded"
+        services.ledger.refusal_log.add(
+            Refusal(
+                *("req_no", 1_795_000_000_000, "gpt-5", "/v1/responses", 429, code, "Used up"),
+                pool=POOL,
+                key=rows.keys["ann"],
+                admission={"limit": limit},
+            )
+        )
+        services.ledger.refusal_log.flush()
+
+        assert f"5 requests per day: {used}" in inside.get(f"{HOME}/req_no").text
+
+    def test_without_an_id_the_search_leads_to_the_list(self, inside: Visitor, rows: LedgerRows) -> None:
+        assert inside.get(f"{HOME}/find?id=+").location == HOME
+        assert inside.get(f"{HOME}/find?id=req_no").location == f"{HOME}/req_no"
+
     def test_counted(self, inside: Visitor, refused: str) -> None:
         """On the overview and on the page of its key, with a link to them."""
         for path, query in (("", "refused=true"), ("/keys/ann", "refused=true&amp;key=ann")):
