@@ -8,6 +8,7 @@ without an amount and a model is blank.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest
@@ -43,6 +44,7 @@ EFFECTS = {
     LimitMode.STRICT.value: "a request is refused unless its maximum fits",
     LimitMode.BALANCED.value: "a request is refused unless its estimate fits",
 }
+NO_PERIOD = ", whatever the period"
 _BLANK = {"unit": DOLLARS, "period": Period.MONTH.value, "mode": LimitMode.STRICT.value}
 
 
@@ -91,20 +93,41 @@ def read_new(form: Form) -> Callable[[], Limit]:
     return lambda: read_limits(form, 1)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The texts of one row; a limit of parallel requests has no period."""
+
+    amount: str
+    unit: str
+    period: str | None
+    model: str
+    mode: str
+
+    @classmethod
+    def of(cls, form: Form, start: str) -> _Row:
+        """Return the row whose fields begin with *start*."""
+        amount, model = form[start + "amount"].strip(), form[start + "model"].strip()
+        unit = form[start + "unit"] or DOLLARS
+        period = None if unit == LimitUnit.PARALLEL_REQUESTS else form[start + "period"] or _BLANK["period"]
+        return cls(amount, unit, period, model, form[start + "mode"])
+
+    def limit(self) -> Limit:
+        """Return the limit, with a new id. Raises InvalidRequest."""
+        return limit_of(self.amount, self.unit, self.period, self.model, self.mode)
+
+
 def _read_row(form: Form, start: str) -> Limit | None:
-    amount, model = form[start + "amount"].strip(), form[start + "model"].strip()
-    if not amount and not model:
+    row = _Row.of(form, start)
+    if not row.amount and not row.model:
         return None
-    error = pattern_error(model) if model else ""
+    error = pattern_error(row.model) if row.model else ""
     if error:
         form.add_error(start + "model", f"A pattern of models {error}")
-    if not amount:
+    if not row.amount:
         form.add_error(start + "amount", "An amount is missing")
         return None
-    unit = form[start + "unit"] or DOLLARS
-    period = None if unit == LimitUnit.PARALLEL_REQUESTS else form[start + "period"] or _BLANK["period"]
     try:
-        return limit_of(amount, unit, period, None if error else model, form[start + "mode"])
+        return (replace(row, model="") if error else row).limit()
     except InvalidRequest as fault:
         form.add_error(start + (fault.param or "amount"), fault.message)
         return None
@@ -127,21 +150,18 @@ def meaning(form: Form, start: str) -> str:
 
     '' for a row without an amount, and for one whose errors are at its fields.
     """
-    amount, model = form[start + "amount"].strip(), form[start + "model"].strip()
-    if not amount or any(start + part in form.errors for part in PARTS):
+    row = _Row.of(form, start)
+    if not row.amount or any(start + part in form.errors for part in PARTS):
         return ""
-    unit = form[start + "unit"] or DOLLARS
-    period = None if unit == LimitUnit.PARALLEL_REQUESTS else form[start + "period"] or _BLANK["period"]
     try:
-        limit = limit_of(amount, unit, period, model, form[start + "mode"])
+        limit = row.limit()
     except InvalidRequest as fault:
         return fault.message
     shown = readable_limit(limit).split()[0]
-    words = [f"At most {shown} {dict(UNITS)[unit]}", dict(PERIODS).get(period or "", "")]
-    effect = EFFECTS[limit.mode.value]
+    period = NO_PERIOD if row.period is None else f" {dict(PERIODS)[row.period]}"
     return (
-        f"{' '.join(filter(None, words))}, for {model or 'all models'}: {effect}. "
-        f"As text: {format_limit(limit)}"
+        f"At most {shown} {dict(UNITS)[row.unit]}{period}, for {row.model or 'all models'}: "
+        f"{EFFECTS[limit.mode.value]}. As text: {format_limit(limit)}"
     )
 
 

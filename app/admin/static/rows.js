@@ -91,17 +91,14 @@ function meaning(row) {
   const fault = faultOf(typed, unit, period);
   if (fault) return fault;
   const amount = String(Number(typed));
-  const words = `At most ${grouped(Number(typed))} ${text("unit")}${period && ` ${text("period")}`}, for ${model || "all models"}: ${EFFECTS[mode]}.`;
+  const words = `At most ${grouped(Number(typed))} ${text("unit")}${period ? ` ${text("period")}` : ", whatever the period"}, for ${model || "all models"}: ${EFFECTS[mode]}.`;
   const written = `${amount} ${unit}${period && `/${period}`}${model && ` for ${model}`}${mode === "balanced" ? " balanced" : ""}`;
   return `${words} As text: ${written}`;
 }
 
 function explain(hint) {
   const row = hint.parentElement;
-  const show = () => {
-    hint.textContent = meaning(row);
-    row.querySelector('[name$="_period"]').disabled = row.querySelector('[name$="_unit"]').value === "parallel_requests";
-  };
+  const show = () => { hint.textContent = meaning(row); };
   row.addEventListener("input", show);
   row.addEventListener("change", show);
   if (!row.querySelector(".error")) show();
