@@ -18,6 +18,7 @@ MAX_OPTIONS = 200
 MAX_CHIP = 60  # of a value in a chip
 MAX_TRAIL = 50  # newer pages that an address remembers
 _POSITION = ("page", "cursor", "trail")  # parameters that a new filter or order resets
+_LEADING = {"from": "to"}  # parameters without which others are refused
 _ONCE = ("format",)  # parameters of a download, which belong to no other address
 T = TypeVar("T")
 
@@ -171,10 +172,15 @@ def active_filters(filters: Iterable[Filter], extra: Iterable[tuple[str, str]] =
     """Return the active filters among *filters* and *extra* (name, label), with links that remove them."""
     known = (*filters, *(Filter(name, label) for name, label in extra))
     return [
-        Chip(one.label, one.text_of(value)[:MAX_CHIP], list_url(**{one.name: None}))
+        Chip(one.label, one.text_of(value)[:MAX_CHIP], _url_without(one.name))
         for one in known
         if (value := request.args.get(one.name, "").strip())
     ]
+
+
+def _url_without(name: str) -> str:
+    names = (name, _LEADING[name]) if name in _LEADING else (name,)
+    return without_filters(names)
 
 
 def without_filters(names: Iterable[str]) -> str:

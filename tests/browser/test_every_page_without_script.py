@@ -1,0 +1,99 @@
+"""Every page can be read and used in a browser that runs no scripts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import requests
+
+from tests.browser.chromium import Browser
+from tests.browser.pages import PAGES, furnish
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+pytestmark = pytest.mark.browser
+DESTRUCTIVE = re.compile(r"^(Remove|Revoke|Delete|Disable|Disconnect|Sign out everywhere)\b")
+# What the page shows and offers; elements that only a script would show are left out.
+_READ = """
+const seen = (one) => one.checkVisibility();
+for (const one of document.querySelectorAll('main details')) one.open = true;
+const main = document.querySelector('main'), all = (css) => [...main.querySelectorAll(css)];
+return {
+  title: main.querySelector('h1')?.innerText || '',
+  text: main.innerText,
+  links: all('a[href]').filter(seen).map((one) => one.href),
+  forms: all('form').filter(seen).map((form) => ({
+    is_post: form.getAttribute('method') === 'post',
+    action: new URL(form.getAttribute('action') || '', location).href,
+    token: form.querySelector('[name=csrf_token]')?.value || '',
+    fields: [...new FormData(form)].filter(([, value]) => typeof value === 'string'),
+    buttons: [...form.querySelectorAll('button')].filter(seen).map((one) => one.innerText.trim()),
+    is_bulk: form.matches('.bulk') || Boolean(form.querySelector('.bulk')),
+  })),
+  idle: all('button[type=button]').filter(seen).map((one) => one.innerText),
+};
+"""
+
+
+@pytest.fixture
+def furnished(plain: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
+    """The id of a request; every page has something on it."""
+    return furnish(plain, pool, upstream)
+
+
+@pytest.mark.timeout(400)
+def test_every_page(plain: Browser, furnished: str) -> None:
+    """It has a heading, its links and filters lead somewhere, and its forms carry a CSRF token."""
+    faults, links = list[str](), dict[str, str]()
+    for name, path in PAGES.items():
+        plain.open(path.replace("ID", furnished))
+        page = plain.run(_READ)
+        faults += [f"{name}: {fault}" for fault in faults_of(page)]
+        if name != "not there":
+            links |= {link: name for link in (*page["links"], *searches(page)) if link not in links}
+
+    assert not faults, "\n".join(faults)
+    assert not (found := broken(plain, links)), "\n".join(found)
+
+
+def faults_of(page: dict[str, Any]) -> Iterator[str]:
+    if not page["title"] or len(page["text"]) < len(page["title"]) + 10:
+        yield "it has no content"
+    if page["idle"]:
+        yield f"buttons without effect: {page['idle']}"
+    is_question = page["title"].endswith("?")
+    for form in page["forms"]:
+        if form["is_post"] and not form["token"]:
+            yield f"the form {form['action']} has no CSRF token"
+        if not form["buttons"] and not form["is_bulk"]:
+            yield f"the form {form['action']} has no button"
+        for label in form["buttons"]:
+            if DESTRUCTIVE.match(label) and not (is_question or form["is_bulk"]):
+                yield f"{label!r} acts without a confirmation"
+
+
+def searches(page: dict[str, Any]) -> Iterator[str]:
+    """Yield the addresses that the filters of *page* lead to when they are submitted unchanged."""
+    for form in page["forms"]:
+        if not form["is_post"]:
+            address = form["action"].partition("?")[0]
+            yield f"{address}?{urlencode(form['fields'])}"
+
+
+def broken(browser: Browser, links: dict[str, str]) -> list[str]:
+    """Return the *links* to our own pages that lead nowhere, with the name of the page that has them."""
+    found = []
+    own = {link.partition("#")[0] for link in links if link.startswith(browser.gateway.url)}
+    with requests.Session() as session:
+        for cookie in browser.driver.get_cookies():
+            session.cookies.set(cookie["name"], cookie["value"])
+        for link in sorted(own):
+            with session.get(link, timeout=60, stream=True) as response:
+                if response.status_code != 200:
+                    pages = {name for one, name in links.items() if one.startswith(link)}
+                    found.append(f"{link}: {response.status_code}, from {sorted(pages)}")
+    return found
