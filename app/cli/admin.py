@@ -289,7 +289,9 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
 
 def _password(variable: str | None, from_stdin: bool) -> str:
     if not variable and not from_stdin and sys.stdin.isatty():
-        typed: str = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
+        typed: str = click.prompt(
+            "Password", hide_input=True, confirmation_prompt="Repeat the password", err=True
+        )
         return typed
     return read_secret("password", variable, from_stdin)
 

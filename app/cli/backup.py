@@ -220,7 +220,8 @@ def _new_passphrase(variable: str | None) -> str:
 
 def _passphrase(variable: str | None, *, twice: bool = False) -> str:
     if variable is None and sys.stdin.isatty():
-        typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
+        again = "Repeat the passphrase" if twice else False
+        typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=again, err=True)
         return typed.strip()  # like one from a variable
     if variable is None:
         raise click.UsageError("Give --passphrase-env: there is no terminal to prompt for the passphrase")

@@ -12,10 +12,11 @@ from typing import Any, NoReturn
 
 import click
 import orjson
+from click.core import ParameterSource
 from marshmallow import ValidationError
 
 from app import formatting
-from app.config import ConfigError
+from app.config import NAMES, ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
 from app.limits.limit_syntax import format_limit, readable_limit
 from app.stores import failures
@@ -32,6 +33,12 @@ REFUSED_BY_STORE = (
     "The store rejected a command and changed nothing. This is a bug in Poolgate, please report it ({})"
 )
 _DIGITS = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?")
+SETTING_OPTIONS = {  # the variables whose values options replace, by the names of these
+    "host": NAMES["bind"],
+    "port": NAMES["port"],
+    "workers": NAMES["web_concurrency"],
+    "redis_url": NAMES["redis_url"],
+}
 STORE = "poolgate.store"  # in click's meta: the address of the store
 
 
@@ -157,7 +164,7 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
         param, message = first_error(error)
         _fail(naming_option(InvalidRequest(message, param=param)), USAGE, as_json)
     except ConfigError as error:
-        _fail(InvalidRequest(str(error)), USAGE, as_json)
+        _fail(InvalidRequest(_setting_error(error)), USAGE, as_json)
     except PrivateServerError as error:
         _fail(StoreUnavailable(str(error)), STORE_UNAVAILABLE, as_json)
     except StoreUnavailable as error:
@@ -186,6 +193,17 @@ def store_failure(error: StoreUnavailable) -> str:
     context = click.get_current_context(silent=True)
     address = context.meta.get(STORE) if context is not None else None
     return f"The store{f' at {address}' if address else ''} {failures.describe(error)}"
+
+
+def _setting_error(error: ConfigError) -> str:
+    """Return the message of *error*, with the option in place of its variable where the option was given."""
+    context = click.get_current_context(silent=True)
+    for option in context.command.params if context is not None else ():
+        name = option.name or ""
+        is_given = context is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_given and SETTING_OPTIONS.get(name) == error.variable:
+            return f"{option.opts[0]} {error.shown} does not work: {error.accepted}"
+    return str(error)
 
 
 def _with_hint(error: click.UsageError) -> str:

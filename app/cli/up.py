@@ -13,7 +13,7 @@ import orjson
 
 from app import descriptors, log
 from app.cli import options
-from app.cli.command import example
+from app.cli.command import Command, example
 from app.cli.gateways import api_url, pages_url, store_address
 from app.cli.initial_setup import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
@@ -27,7 +27,7 @@ from app.wiring import build
 DEMO_KEY = "POOLGATE_DEMO_KEY"  # of the simulated upstream; also enables it in the web process
 
 
-@click.command(epilog=example("poolgate up --demo", "poolgate up --port 9000"))
+@click.command("up", cls=Command, epilog=example("poolgate up --demo", "poolgate up --port 9000"))
 @click.option("--demo", is_flag=True, help="Add a simulated upstream, to try the gateway without an account.")
 @click.option(
     "--host",
@@ -43,13 +43,10 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     Without REDIS_URL it stores its data in a private server under POOLGATE_HOME. If OPENAI_API_KEY is set,
     and --demo is not, it adds the account `openai` once.
     """
-    # without --port: a PORT in the environment binds to every address
-    overrides = {
-        "bind": host or Settings.from_environment(os.environ).bind,
-        "port": port,
-        "web_concurrency": workers,
-    }
-    environ = os.environ | {NAMES[name]: value for name, value in overrides.items() if value is not None}
+    given = {"bind": host or None, "port": port, "web_concurrency": workers}
+    environ = os.environ | {NAMES[name]: value for name, value in given.items() if value is not None}
+    if not os.environ.get(NAMES["port"], "").strip():  # which binds to every address; --port does not
+        environ[NAMES["bind"]] = environ.get(NAMES["bind"]) or Settings().bind
     settings = Settings.from_environment(environ)
     log.configure(settings.log_level, settings.log_format)
     descriptors.raise_limit()

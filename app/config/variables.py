@@ -47,9 +47,10 @@ NAMES = {
 
 
 class ConfigError(Exception):
-    """A setting is invalid. The message has the variable, its value, and the accepted values."""
+    """A setting is invalid. The message has the *variable*, its value, and the *accepted* values."""
 
     def __init__(self, variable: str, value: object, accepted: str) -> None:
         shown = repr(value)
-        shown = shown if len(shown) <= MAX_SHOWN_CHARS else shown[:MAX_SHOWN_CHARS] + "…"
-        super().__init__(f"{variable}={shown} does not work: {accepted}")
+        self.variable, self.accepted = variable, accepted
+        self.shown = shown if len(shown) <= MAX_SHOWN_CHARS else shown[:MAX_SHOWN_CHARS] + "…"
+        super().__init__(f"{variable}={self.shown} does not work: {accepted}")

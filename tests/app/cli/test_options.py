@@ -53,7 +53,7 @@ def test_the_commands_there_are():
 PRINTING = {"ops grafana", "ops alerts", "ops unit"}  # print a file, and need no store
 
 
-OF_THE_GATEWAY = {"chat", "open"}  # use the gateway on this machine, and need no store
+OF_THE_GATEWAY = {"chat", "open", "up"}  # use or run the gateway on this machine, and need no store
 
 
 class TestHelp:
@@ -160,6 +160,7 @@ class TestFailures:
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.count("\n") == 1
         assert "hun" not in result.stderr
+        assert result.stderr.startswith("Error: --redis-url '")
 
     def test_characters_that_cannot_be_printed(self, poolgate):
         for argument in ("a\x1b[2J", "\udcff"):

@@ -243,11 +243,22 @@ class TestRefusals:
         assert result.exit_code == 1
         assert result.stderr.endswith(f"port {port} (Address already in use): see POOLGATE_ADMIN\n")
 
-    def test_a_setting_that_cannot_work(self):
-        result = CliRunner().invoke(main, ["up", "--workers", "none"])
+    @pytest.mark.parametrize(
+        ("arguments", "environ", "message"),
+        [
+            ("--workers none", {}, "--workers 'none' does not work: a whole number from 1 to 256"),
+            ("", {"WEB_CONCURRENCY": "none"}, "WEB_CONCURRENCY='none' does not work: a whole number from 1"),
+            ("--port 99999", {"PORT": "80"}, "--port '99999' does not work: a whole number from 1 to 65535"),
+            ("--host 'a b'", {}, "--host 'a b' does not work: a host name or an IP address"),
+            ("--workers 2", {"PORT": "x"}, "PORT='x' does not work: a whole number from 1 to 65535"),
+        ],
+    )
+    def test_a_setting_that_cannot_work(self, arguments, environ, message):
+        """The error names the option, or the variable if the value is from the environment."""
+        result = CliRunner().invoke(main, ["up", *shlex.split(arguments)], env=environ)
 
         assert result.exit_code == 2
-        assert result.stderr == "Error: WEB_CONCURRENCY='none' does not work: a whole number from 1 to 256\n"
+        assert result.stderr.startswith(f"Error: {message}")
 
 
 class TestGreeting:
