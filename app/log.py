@@ -29,6 +29,8 @@ from structlog.typing import EventDict
 
 from app import log_text
 
+GUNICORN = "gunicorn.error"  # the logger of all its messages
+EVENTS = {GUNICORN: "gunicorn"}  # events of libraries, by the name of the logger, where they differ
 AUTO, TEXT = "auto", "text"  # formats; any other value means JSON
 ROOT = str(Path(__file__).parents[1]) + "/"
 
@@ -64,12 +66,12 @@ def library_config(level: str, form: str = AUTO) -> dict[str, Any]:
         "formatters": {"line": {"()": TextLine if is_text(form) else JsonLine}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"level": "ERROR" if level == "error" else "WARNING", "handlers": ["stderr"]},
-        "loggers": {"gunicorn.error": {"level": level.upper(), "handlers": ["stderr"], "propagate": False}},
+        "loggers": {GUNICORN: {"level": level.upper(), "handlers": ["stderr"], "propagate": False}},
     }
 
 
 class JsonLine(logging.Formatter):
-    """Formats a library's log record as JSON; the name of its logger is the event."""
+    """Formats a library's log record as JSON; the name of its logger is the event, see EVENTS."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return *record* as one line of JSON."""
@@ -85,7 +87,7 @@ class TextLine(logging.Formatter):
 
 
 def _library_fields(record: logging.LogRecord) -> dict[str, Any]:
-    line: dict[str, Any] = {"event": record.name, "message": record.getMessage()}
+    line: dict[str, Any] = {"event": EVENTS.get(record.name, record.name), "message": record.getMessage()}
     if record.exc_info and record.exc_info[1]:
         line |= _exception_fields(record.exc_info[1])
     line["level"] = record.levelname.lower()

@@ -138,7 +138,7 @@ class TestForms:
 
         first, second = capfd.readouterr().err.splitlines()
         assert first[8:] == " info    request_settled status=200"
-        assert second[8:] == " info    gunicorn.error: Listening"
+        assert second[8:] == " info    gunicorn: Listening"
 
     @pytest.mark.parametrize(("no_color", "has_colours"), [("", True), ("1", False)])
     def test_no_color(

@@ -88,7 +88,7 @@ def test_its_own_lines_are_json(start):
 
     events = [json.loads(line) for line in gunicorn.process.stderr]
 
-    assert {event["event"] for event in events} == {"gunicorn.error"}
+    assert {event["event"] for event in events} == {"gunicorn"}
     assert gunicorn.process.wait(10) == 0
 
 
