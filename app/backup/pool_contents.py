@@ -22,6 +22,7 @@ from app.backup.value_checks import (
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.patterns import MAX_STARS, STAR
 from app.stores import dump
+from app.stores.ledger import MAX_MODELS
 from app.stores.records.ledger import (
     FALLBACK_FIGURES,
     FIGURES,
@@ -103,6 +104,7 @@ def check_entry(row: Any) -> None:
     for name in ("endpoint", "error", "counted_as", "affinity", "service_tier", "team", "fallback_of"):
         if row.get(name) is not None:
             check_text(row[name], name, min_chars=0)
+    check_integer(integral(row.get("models", 1)), "models", 1, MAX_MODELS)
     check_attribution(row)
     for listed in ("attempts", "charges"):
         for attempt in row.get(listed) or ():

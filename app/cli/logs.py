@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import click
 import orjson
@@ -17,7 +17,7 @@ from app.errors import StoreUnavailable
 from app.formatting import count, dollars, milliseconds
 from app.ledger.tail import LedgerTail
 from app.presentation.names import Names
-from app.presentation.requests import RequestView, ledger_query, serialize_entry
+from app.presentation.requests import RequestView, ledger_query, request_views, serialize_entry
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
 from schemas.admin import RequestsQuery
@@ -85,19 +85,19 @@ def _print_new(services: Services, pool: str, tail: LedgerTail, as_json: bool) -
         click.echo(store_failure(error), err=True)
 
 
-def _print(services: Services, pool: str, entries: Iterable[LedgerEntry], as_json: bool) -> None:
+def _print(services: Services, pool: str, entries: Sequence[LedgerEntry], as_json: bool) -> None:
     if not entries:
         return
     names = Names.read(pool, services.api_keys, services.accounts)
-    for entry in entries:
-        shown = orjson.dumps(serialize_entry(entry, names)).decode() if as_json else _line(entry, names)
-        click.echo(shown)
+    for view in request_views(services.ledger.entries, pool, entries, names):
+        row = serialize_entry(view.entry, names, view.answer) if as_json else {}
+        click.echo(orjson.dumps(row).decode() if as_json else _line(view))
     sys.stdout.flush()
 
 
-def _line(entry: LedgerEntry, names: Names) -> str:
+def _line(view: RequestView) -> str:
     """Return time, status, key, account, model, usage or error, duration and id."""
-    view = RequestView(entry, names)
+    entry = view.entry
     who = f"{printable(view.key):{NAME_CHARS}}  {printable(view.account):{NAME_CHARS}}"
     return "  ".join(
         (
@@ -105,7 +105,7 @@ def _line(entry: LedgerEntry, names: Names) -> str:
             str(entry.status),
             who,
             f"{printable(entry.model):{MODEL_CHARS}}",
-            *filter(None, (printable(view.error), _usage(view), _duration(view))),
+            *filter(None, (view.failure and printable(view.failure), _usage(view), _duration(view))),
             entry.request_id,
         )
     )

@@ -20,7 +20,7 @@ from app.ledger.query import LedgerQuery
 from app.presentation.accounts import endless_label, reason_label, state_label
 from app.presentation.names import Names
 from app.presentation.request_usage import cost_text, tokens_text
-from app.presentation.requests import RequestView, ledger_query, serialize_entry
+from app.presentation.requests import RequestView, ledger_query, request_views, serialize_entries
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
 from schemas.admin import MAX_MINIMUM, RequestsQuery
@@ -148,9 +148,9 @@ def list_requests(
         if (cursor := page.cursor) is None:
             break
     if as_json:
-        show_list([serialize_entry(entry, names) for entry in entries])
+        show_list(serialize_entries(services.ledger.entries, pool, entries, names))
     else:
-        rows = [_row(RequestView(entry, names)) for entry in entries]
+        rows = list(map(_row, request_views(services.ledger.entries, pool, entries, names)))
         show_table(ROWS, rows, _none_found(services, pool, query))
 
 
@@ -182,7 +182,7 @@ def _row(view: RequestView) -> tuple[object, ...]:
             view.account,
             entry.model,
             entry.status,
-            view.error,
+            view.failure,
         ),
         *(input_tokens, output_tokens, total_ms, entry.request_id),
     )

@@ -37,7 +37,7 @@ from app.wiring import Services
 MAX_ERRORS = 10
 LIMITS = ("LIMIT", "USED", "RESERVED", "REMAINING", "RESETS", "OF")
 WINDOWS = ("WINDOW", "USED", "RESETS", "USED UP AT THIS RATE")
-ERRORS = ("WHEN", "STATUS", "FAILURE", "MODEL", "REQUEST")
+ERRORS = ("ENDED", "STATUS", "FAILURE", "MODEL", "REQUEST")
 REFUSAL_SPAN = "24h"
 USAGE = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
 OF_ACCOUNTS = ("attempts", "failed_attempts", "rescues")
@@ -202,7 +202,7 @@ def _window_row(window: WindowView) -> tuple[object, ...]:
 
 def _error_row(error: RequestView) -> tuple[object, ...]:
     entry = error.entry
-    return moment(entry.started_at, seconds=True), entry.status, error.failure, entry.model, entry.request_id
+    return moment(entry.ended_at, seconds=True), entry.status, error.failure, entry.model, entry.request_id
 
 
 def _used_today(services: Services, pool: str, by: UsageBy, object_id: str) -> Mapping[str, int]:

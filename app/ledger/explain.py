@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict, cast
 
@@ -11,9 +11,10 @@ import orjson
 from app.errors import NotFound
 from app.formatting import NamedId, named_id
 from app.ledger import explanations
+from app.ledger.answers import FAILED_FROM, AnswerJson, serialize_answer
 from app.ledger.choices import Choice, choices_of
 from app.ledger.index import BlockMissing, IndexLookup, LedgerIndex
-from app.stores.ledger import LedgerRepository
+from app.stores.ledger import LedgerRepository, ids_at_models
 from app.stores.records.ledger import (
     FIGURES,
     UNREPORTED,
@@ -25,7 +26,6 @@ from app.stores.records.ledger import (
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
-FAILED_FROM = 400  # status
 USAGE = ("source", *FIGURES, "counted_by", "unreported", *UNREPORTED)
 
 Json = dict[str, Any]
@@ -43,7 +43,8 @@ class RequestExplanation(TypedDict, total=False):
       open request are the current ones. requested_model is None if it is the same as model.
     - continued_as is the id of the request at the next model, if this one failed; None: there was none,
       or it is a day ago. If its first models did not admit a request, the first that did is explained.
-      continues is the id of the request at the model that failed before, likewise.
+      continues is the id of the request at the model that failed before, likewise. answered_by is the model
+      that answered it after this one failed, and its id there; None: none did.
     - outcome is a sentence; charged is a sentence about usage that was not reported, or empty.
     - usage has the figures of the ledger, none while the request is open.
 
@@ -66,6 +67,7 @@ class RequestExplanation(TypedDict, total=False):
     outcome: str
     continued_as: str | None
     continues: str | None
+    answered_by: AnswerJson | None
     queued_ms: int | None
     charged: str
     usage: Json
@@ -84,6 +86,15 @@ class _Request:
     summary: Json
     decisions: list[Json]
     attempts: list[Json]
+
+
+@dataclass(frozen=True, slots=True)
+class _OtherModels:
+    """The ids of a request at the models before and after one, or None, and the ids of all their entries."""
+
+    before: str | None
+    next: str | None
+    entry_ids: Sequence[str]
 
 
 class RequestExplainer:
@@ -121,14 +132,36 @@ class RequestExplainer:
         """
         request = self._find(pool, request_id, entry_id, max_entries)
         has_failed = request is None or (request.summary["status"] or 0) >= FAILED_FROM
-        continues, later = self._ledger.at_other_models(pool, request_id)
-        continued_as = later if has_failed else None
+        others = self._at_other_models(pool, request_id)
         if request is None:
-            if continued_as is None:
+            if others.next is None:
                 raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
-            return self.explain(pool, continued_as, max_entries=max_entries)
-        request.summary.update(continued_as=continued_as, continues=continues)
+            return self.explain(pool, others.next, max_entries=max_entries)
+        before = request.summary.pop("fallback_of", None) or others.before
+        request.summary.update(continues=before, continued_as=None, answered_by=None)
+        if has_failed:
+            answer = self._answer(pool, others)
+            request.summary.update(continued_as=others.next, answered_by=serialize_answer(answer))
         return self._explanation(pool, request)
+
+    def _at_other_models(self, pool: str, request_id: str) -> _OtherModels:
+        ids = ids_at_models(request_id)
+        recorded = {
+            one: entry_id
+            for one, entry_id in zip(ids, self._ledger.entry_ids(pool, ids), strict=True)
+            if entry_id
+        }
+        at = ids.index(request_id) if request_id in ids else 0
+        before = [one for one in ids[:at] if one in recorded]
+        after = [one for one in ids[at + 1 :] if one in recorded]
+        entry_ids = [recorded[one] for one in (*before, *after)]
+        return _OtherModels(before[-1] if before else None, after[0] if after else None, entry_ids)
+
+    def _answer(self, pool: str, others: _OtherModels) -> LedgerEntry | None:
+        if not others.entry_ids:
+            return None
+        entries = map(LedgerEntry.parse, self._ledger.read(pool, others.entry_ids))
+        return next((entry for entry in entries if entry.status < FAILED_FROM), None)
 
     def _find(self, pool: str, request_id: str, entry_id: str, max_entries: int | None) -> _Request | None:
         return (
@@ -151,6 +184,7 @@ class RequestExplainer:
             "charged": explanations.charged(summary["usage"]),
             "choices": choices_of(request.decisions, request.attempts, named_account, summary),
         }
+        summary.pop("error_name", None)
         return cast(RequestExplanation, summary | found)
 
     def _open(self, pool: str, request_id: str) -> _Request | None:
@@ -208,6 +242,8 @@ class RequestExplainer:
                     "requested_model": row.get("asked"),
                     "error": row.get("error"),
                     "queued_ms": row.get("queued_ms"),
+                    "fallback_of": row.get("fallback_of"),
+                    "error_name": entry.error_name,
                     "usage": {name: row[name] for name in USAGE if name in row},
                 }
                 return _Request(summary, orjson.loads(stored.decisions), row.get("attempts", []))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.formatting import count
-from app.stores.records.ledger import Action, UsageSource
+from app.stores.records.ledger import Action, UsageSource, status_name
 
 Json = Mapping[str, Any]
 
@@ -70,7 +70,11 @@ def _outcome(row: Json) -> str:
         return "It is still running."
     if row["state"] == "expired":
         return OUTCOMES[LEASE_EXPIRED]
-    status, code = row["status"], f" ({row['error']})" if row["error"] else ""
+    status, error = row["status"], row["error"] or row.get("error_name")
+    code = f" ({error})" if error else ""
+    if answer := row.get("answered_by"):
+        failed = f"It failed at this model with status {status}{code}"
+        return f"{failed}; then {answer['model']} answered it, as {answer['id']}."
     if later := row.get("continued_as"):
         return (
             f"It failed at this model with status {status}{code}, and was tried at another model as {later}."
@@ -175,9 +179,17 @@ def attempt(stored: Json, account: str, following: str, request: Json) -> str:
             return f"The attempt at {account} was ended by the gateway ({request['error']})."
         return f"{account} answered over its {stored['wire']} API."
     failed = FAILURES.get(stored["failure"], stored["failure"].replace("_", " "))
-    status = f"status {stored['upstream_status']}" if stored.get("upstream_status") else ""
-    details = ", ".join(filter(None, (status, stored.get("upstream_code") or stored.get("error"))))
+    details = ", ".join(_failure_details(stored))
     return f"{account} {failed}{f' ({details})' if details else ''}. {following}"
+
+
+def _failure_details(stored: Json) -> Iterator[str]:
+    """Yield the status and the code of a failed attempt; without a code, the name of the status."""
+    status, code = stored.get("upstream_status"), stored.get("upstream_code") or stored.get("error")
+    if status:
+        yield f"status {status}" if code else f"status {status} {status_name(status)}".rstrip()
+    if code:
+        yield code
 
 
 def after_failure(stored: Json, then: Following, *, again: bool) -> str:

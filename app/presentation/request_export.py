@@ -10,15 +10,14 @@ from datetime import UTC, datetime
 import orjson
 
 from app.formatting import is_formula
-from app.presentation.names import Names
 from app.presentation.requests import RequestView, serialize_entry
-from app.stores.records.ledger import LedgerEntry
 
 COLUMNS = (
     *("ended_at", "id", "status", "error", "key", "team", "owner", "labels", "account", "attempts"),
     *("model", "requested_model", "endpoint", "source", "input_tokens", "cached_tokens", "output_tokens"),
     *("reasoning_tokens", "cost_dollars", "queued_ms", "first_ms", "total_ms", "message"),
     "failures",  # failed attempts: `main: upstream 503 server_is_overloaded; …`
+    "answered_by",  # the id of the request at the later model that answered, if this one failed
 )
 _MICRO = 1_000_000
 
@@ -27,14 +26,15 @@ def csv_head() -> str:
     return _csv_text([COLUMNS])
 
 
-def to_csv(entries: Iterable[LedgerEntry], names: Names) -> str:
-    """Return a line of CSV for each of *entries*."""
-    return _csv_text(_cells(RequestView(entry, names)) for entry in entries)
+def to_csv(views: Iterable[RequestView]) -> str:
+    """Return a line of CSV for each of *views*."""
+    return _csv_text(map(_cells, views))
 
 
-def to_json_lines(entries: Iterable[LedgerEntry], names: Names) -> str:
-    """Return a line of JSON for each of *entries*, in the form of the admin API."""
-    return "".join(orjson.dumps(serialize_entry(entry, names)).decode() + "\n" for entry in entries)
+def to_json_lines(views: Iterable[RequestView]) -> str:
+    """Return a line of JSON for each of *views*, in the form of the admin API."""
+    rows = (serialize_entry(view.entry, view.names, view.answer) for view in views)
+    return "".join(orjson.dumps(row).decode() + "\n" for row in rows)
 
 
 def _cells(view: RequestView) -> Sequence[object]:
@@ -49,6 +49,7 @@ def _cells(view: RequestView) -> Sequence[object]:
         "attempts": view.tries,
         "requested_model": view.requested_model,
         "failures": "; ".join(_failures(view)),
+        "answered_by": "" if view.answer is None else view.answer.request_id,
     }
     cells = {name: _cell(given.get(name, row.get(name))) for name in COLUMNS}
     return list((cells | {"cost_dollars": "" if cost is None else _dollars(int(cost))}).values())

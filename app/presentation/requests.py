@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.ledger.answers import answers_of, serialize_answer
 from app.ledger.query import LedgerQuery, is_cached
 from app.presentation.names import Names
 from app.stores.ledger import LedgerRepository
-from app.stores.records.ledger import AttemptEntry, LedgerEntry
+from app.stores.records.ledger import FALLBACK_FIGURES, AttemptEntry, LedgerEntry
 from schemas.key_labels import parse_label_filters
 
 NEWEST = 300  # ledger entries searched for errors
-INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
+INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted", "models", *FALLBACK_FIGURES)
 
 
 def ledger_query(names: Names, params: Mapping[str, Any]) -> LedgerQuery:
@@ -45,8 +46,8 @@ def _flag(params: Mapping[str, Any], name: str) -> bool | None:
     return {"true": True, "false": False}.get(params.get(name, ""))
 
 
-def serialize_entry(entry: LedgerEntry, names: Names) -> dict[str, Any]:
-    """Return the public fields of *entry*, with names."""
+def serialize_entry(entry: LedgerEntry, names: Names, answer: LedgerEntry | None = None) -> dict[str, Any]:
+    """Return the public fields of *entry*, with names; *answer* is that of a later model, if it failed."""
     public = {name: value for name, value in entry.row.items() if name not in INTERNAL}
     return public | {
         "entry": entry.id,
@@ -54,6 +55,7 @@ def serialize_entry(entry: LedgerEntry, names: Names) -> dict[str, Any]:
         "ended_at": entry.ended_at,
         "key": names.named("key", entry.key_id),
         "account": names.named("account", entry.account_id),
+        "answered_by": serialize_answer(answer),
     }
 
 
@@ -64,6 +66,7 @@ class RequestView:
     entry: LedgerEntry
     names: Names
     attempt: AttemptEntry | None = None  # the attempt to show, for a row of one attempt
+    answer: LedgerEntry | None = None  # that of a later model, if this one failed
 
     @property
     def key(self) -> str:
@@ -114,10 +117,17 @@ class RequestView:
         return str(self.entry.row.get("message") or "")
 
     @property
+    def error_name(self) -> str:
+        """The error code, else the upstream's type of error, else the name of the status; '' if answered."""
+        return self.entry.error_name
+
+    @property
     def failure(self) -> str:
-        """The failure, and whether another account answered afterwards."""
-        what = (self.attempt and self.attempt.reason) or self.error
-        return f"{what}, rescued by another account" if self.entry.status < 400 else what
+        """The failure, and what answered afterwards: another account or a later model; '' without one."""
+        what = (self.attempt and self.attempt.reason) or self.error_name
+        if self.answer is not None:
+            return f"{what}, then answered by {self.answer.model}"
+        return f"{what}, rescued by another account" if what and self.entry.status < 400 else what
 
     @property
     def tries(self) -> int:
@@ -129,6 +139,22 @@ class RequestView:
         return value if isinstance(value, int | float) else None
 
 
+def request_views(
+    ledger: LedgerRepository, pool: str, entries: Sequence[LedgerEntry], names: Names
+) -> list[RequestView]:
+    """Return the rows of *entries*, of which those that failed have the answer of a later model."""
+    answers = answers_of(ledger, pool, entries)
+    return [RequestView(entry, names, answer=answers.get(entry.request_id)) for entry in entries]
+
+
+def serialize_entries(
+    ledger: LedgerRepository, pool: str, entries: Sequence[LedgerEntry], names: Names
+) -> list[dict[str, Any]]:
+    """Return *entries* as JSON, of which those that failed have the answer of a later model."""
+    answers = answers_of(ledger, pool, entries)
+    return [serialize_entry(entry, names, answers.get(entry.request_id)) for entry in entries]
+
+
 def recent_errors(entries: LedgerRepository, pool: str, names: Names) -> dict[str, list[RequestView]]:
     """
     Return the failed attempts of the newest requests of *pool*, by account id, newest first.
@@ -136,10 +162,12 @@ def recent_errors(entries: LedgerRepository, pool: str, names: Names) -> dict[st
     Includes attempts after which another account answered; at most one row per request and account.
     """
     errors: dict[str, list[RequestView]] = defaultdict(list)
-    for entry in reversed(entries.newest(pool, NEWEST)):
+    newest = entries.newest(pool, NEWEST)[::-1]
+    answers = answers_of(entries, pool, newest)
+    for entry in newest:
         failed = {attempt.account: attempt for attempt in entry.attempts if attempt.is_failure_of_account}
         if entry.status >= 400 and entry.status != 499:
             failed.setdefault(entry.account_id, AttemptEntry(entry.account_id))
         for account_id, attempt in failed.items():
-            errors[account_id].append(RequestView(entry, names, attempt))
+            errors[account_id].append(RequestView(entry, names, attempt, answers.get(entry.request_id)))
     return errors

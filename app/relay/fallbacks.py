@@ -145,7 +145,7 @@ class FallbackChain:
         fallbacks = self._context.fallbacks
         contexts = chain((self._context,), fallbacks, self._to_recheck()) if fallbacks else (self._context,)
         for context in contexts:
-            self._context, self._record = context, RequestRecord(failed)
+            self._context, self._record = context, RequestRecord(failed, 1 + len(fallbacks))
             self._progress.fallbacks_left -= first is not None
             try:
                 yield from self._named(self._stream_model())

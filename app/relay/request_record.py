@@ -38,6 +38,7 @@ from app.streaming.usage import Usage
 from app.translation.requests.field_support import MAX_IGNORED_NAMES
 from schemas import bounds
 
+FAILED_FROM = 400  # status
 CLIENT_CLOSED = 499  # nginx's status for a client that closed the connection before the response
 CountedName = ChargedName | Literal["ceiling_cost"] | UnreportedName
 COUNTED: tuple[CountedName, ...] = (*CHARGED, "ceiling_cost", *UNREPORTED)  # what limits count
@@ -53,8 +54,9 @@ _CACHE = UsageSource.CACHE.value
 class RequestRecord:
     """The attempts of one request at one model, and what they cost. Costs are in micro-dollars."""
 
-    def __init__(self, failed_before: LedgerRow | None = None) -> None:
+    def __init__(self, failed_before: LedgerRow | None = None, models: int = 1) -> None:
         self._failed_before = failed_before  # the row of the model that failed before, if one did
+        self._models = models  # that the request may be tried at
         self.attempts: list[AttemptRow] = []  # in the form that the ledger stores
         self.limits: Sequence[LimitStanding] = ()  # for the x-ratelimit headers
         self.ignored: list[str] = []  # fields that the serving account cannot honour
@@ -191,6 +193,8 @@ class RequestRecord:
             row["queued_ms"] = self.queued_ms
         if self.waste_cost:
             row["waste_cost"] = self.waste_cost
+        if self._models > 1 and self.status >= FAILED_FROM:
+            row["models"] = self._models
         if self._failed_before is not None:
             row |= _fallback_fields(self._failed_before)  # type: ignore[typeddict-item]  # these are some of a row's fields
         row = bound_row(row)

@@ -90,23 +90,10 @@ class LedgerRepository:
         entries = self.read_forwards(pool, 1, oldest=entry_id, newest=entry_id) if entry_id else []
         return entries[0] if entries else None
 
-    def at_other_models(self, pool: str, request_id: str) -> tuple[str | None, str | None]:
-        """
-        Return the ids under which *request_id* was tried before and next at other models, None for neither.
-
-        A request is recorded once for each model, as `<id>`, `<id>-1`, `<id>-2` and so on, except for models
-        that did not admit it. These ids are remembered for a day.
-        """
-        found = _STEP.fullmatch(request_id)
-        if found is None:
-            return None, None
-        first, number = found[1], int(found[2] or 0)
-        ids = [first, *(f"{first}-{later}" for later in range(1, MAX_MODELS))]
-        stored = self._client.mget([keys.settled(pool, one) for one in ids])
-        recorded = [index for index, entry_id in enumerate(stored) if entry_id]
-        before = max((index for index in recorded if index < number), default=None)
-        after = min((index for index in recorded if index > number), default=None)
-        return None if before is None else ids[before], None if after is None else ids[after]
+    def entry_ids(self, pool: str, request_ids: Sequence[str]) -> list[str | None]:
+        """Return the id of the entry of each of *request_ids*, None if there was none within a day."""
+        stored: list[str | None] = self._client.mget([keys.settled(pool, one) for one in request_ids])
+        return stored
 
     def open_request(self, pool: str, request_id: str) -> OpenRequest | None:
         """Return the request with this id if it is admitted and not settled, else None."""
@@ -195,6 +182,23 @@ class LedgerRepository:
         prefix = keys.used(pool, "")
         for name in self._client.scan_iter(match=prefix + "*", count=1000):
             yield name[len(prefix) :]
+
+
+def request_of(request_id: str) -> str:
+    """Return the id of the request that *request_id* is a step of; see `ids_at_models`."""
+    found = _STEP.fullmatch(request_id)
+    return found[1] if found else request_id
+
+
+def ids_at_models(request_id: str, models: int = MAX_MODELS) -> list[str]:
+    """
+    Return the ids of *request_id* at each of the first *models* that it may be tried at.
+
+    A request is recorded once for each model, as `<id>`, `<id>-1`, `<id>-2` and so on, except for models that
+    did not admit it.
+    """
+    first = request_of(request_id)
+    return [first, *(f"{first}-{number}" for number in range(1, min(models, MAX_MODELS)))]
 
 
 def _entry(entry_id: str, fields: dict[str, str]) -> StoredEntry:

@@ -9,7 +9,7 @@ from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.services import services
 from app.ledger.search import MAX_SCANNED, checked_entry
 from app.presentation.names import Names
-from app.presentation.requests import ledger_query, serialize_entry
+from app.presentation.requests import ledger_query, serialize_entries
 from schemas.admin import RequestQuery, RequestsQuery
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
@@ -26,6 +26,9 @@ def index() -> Response:
     `status` is `ok`, `failed`, a class such as `5xx` or a number; several are separated by commas.
     `min_ms` is a total duration in milliseconds, `min_cost` an amount in micro-dollars.
 
+    A request that is tried at several models has an entry for each: `fallback_of` is the id of the one that
+    failed before, and `answered_by` of a failure is the later model that answered, with its `id` there.
+
     The newest refused requests are included, with `refused` and `message`; `refused=true`: only those.
 
     A call scans a bounded number of entries that are not indexed yet: a page may be short and still have a
@@ -37,7 +40,7 @@ def index() -> Response:
     page = app_services.ledger.search.search(
         pool, ledger_query(names, params), params.get("cursor"), params["limit"]
     )
-    rows = [serialize_entry(entry, names) for entry in page.entries]
+    rows = serialize_entries(app_services.ledger.entries, pool, page.entries, names)
     return list_response(rows, cursor=page.cursor, looked_at=page.scanned)
 
 

@@ -47,14 +47,20 @@ def state(name: str) -> State:
     return State(state_label(name), SHAPES.get(name, "wait"))
 
 
-def status(code: int | None) -> State:
-    """Return the state of a request by its response status; None means that it is running."""
+def status(code: int | None, *, answered: bool = False) -> State:
+    """
+    Return the state of a request by its response status; None means that it is running.
+
+    *answered*: it failed at one model, and a later one answered.
+    """
     if code is None:
         return state("open")
     if code == 499:
         return State("499 disconnected", "off")
     if code == 599:
         return State("599 lost", "bad")
+    if answered:
+        return State(str(code), "off")
     return State(str(code), "ok" if code < 400 else "wait" if code in (408, 429) else "bad")
 
 
@@ -154,5 +160,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "reason": reason_label,
     "endless": endless_label,
     "state": lambda name: badge(state(name)),
-    "status": lambda code: badge(status(code)),
+    "status": lambda code, answered=False: badge(status(code, answered=answered)),
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.ledger.query import LedgerQuery
 from app.ledger.ranges import Span
 from app.presentation.names import Names
-from app.presentation.requests import RequestView
+from app.presentation.requests import RequestView, request_views
 from app.stores.records.api_keys import ApiKey
 from app.wiring import Services
 
@@ -34,7 +34,7 @@ def read_activity(services: Services, key: ApiKey) -> KeyActivity:
     entries = ledger.search.search(key.pool, LedgerQuery(key=key.id), page_size=COUNTED).entries
     models = Counter(entry.model for entry in entries)
     return KeyActivity(
-        [RequestView(entry, names) for entry in entries[:SHOWN]],
+        request_views(ledger.entries, key.pool, entries[:SHOWN], names),
         models.most_common(MAX_MODELS),
         len(entries),
         ledger.refusals.counts(key.pool, Span.DAY).by_code(key.id),

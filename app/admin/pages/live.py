@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -17,11 +18,14 @@ from app.admin.pages.layout import page_blueprint
 from app.admin.pages.request_filters import RequestLinks
 from app.admin.services import services
 from app.errors import StoreUnavailable
+from app.ledger.answers import answered_before
 from app.ledger.query import LedgerQuery
 from app.operations.live_feed import FeedUpdate, LiveFeed
 from app.presentation.accounts import AccountView
 from app.presentation.names import Names
-from app.presentation.requests import RequestView
+from app.presentation.requests import RequestView, request_views
+from app.stores.records.ledger import LedgerEntry
+from app.wiring import Services
 
 LIFE_SECONDS = 60.0  # lifetime of a stream; the browser reconnects, and its session is checked again
 HEARTBEAT_SECONDS = 5.0  # after that time without events, a comment detects disconnected browsers
@@ -40,16 +44,12 @@ def stream() -> Response:
     """
     seen = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     after = seen if _ENTRY_ID.fullmatch(seen) else ""
-    pool, app_services = g.pool, services()
-
-    def names() -> Names:
-        return Names.read(pool, app_services.api_keys, app_services.accounts)
-
-    form = request_filters.read_form(request.args)
-    query = request_filters.parse_query(form, names())
+    pool, app_services, form = g.pool, services(), request_filters.read_form(request.args)
+    names = Names.read(pool, app_services.api_keys, app_services.accounts)
+    query = request_filters.parse_query(form, names)
     query.check()
     links = RequestLinks.with_filters(form.filled(*request_filters.FIELDS))
-    renderer = _Renderer(current_app.jinja_env, names, query, links)
+    renderer = _Renderer(current_app.jinja_env, _LiveRequests(app_services, pool, query), links)
     events = _events(app_services.feeds.of(pool), renderer, after, time.monotonic() + LIFE_SECONDS)
     return Response(
         events,
@@ -58,17 +58,44 @@ def stream() -> Response:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _LiveRequests:
+    """The requests of a pool that match the filters of a page."""
+
+    services: Services
+    pool: str
+    query: LedgerQuery
+
+    def names(self) -> Names:
+        return Names.read(self.pool, self.services.api_keys, self.services.accounts)
+
+    def views(self, entries: Sequence[LedgerEntry]) -> list[tuple[RequestView, bool]]:
+        """Return (row, is new) of *entries*, after those of older failures that these answered."""
+        ledger, new = self.services.ledger.entries, {entry.id for entry in entries}
+        answered = [
+            each
+            for each in answered_before(ledger, self.pool, entries)
+            if each[0].id not in new and self._matches(each[0])
+        ]
+        matching = list(filter(self._matches, entries))
+        if not (answered or matching):
+            return []
+        names = self.names()
+        older = [(RequestView(failure, names, answer=answer), False) for failure, answer in answered]
+        return older + [(view, True) for view in request_views(ledger, self.pool, matching, names)]
+
+    def _matches(self, entry: LedgerEntry) -> bool:
+        return self.query.matches(entry) and self.query.is_in_time(entry)
+
+
 class _Renderer:
     """Renders updates with the same templates as the pages."""
 
-    def __init__(
-        self, templates: Any, names: Callable[[], Names], query: LedgerQuery, links: RequestLinks
-    ) -> None:
+    def __init__(self, templates: Any, requests: _LiveRequests, links: RequestLinks) -> None:
         self._account = templates.get_template("parts/account.html")
         self._account_row = templates.get_template("parts/account_row.html").module
         self._row = templates.get_template("parts/request_row.html")
-        self._names = names
-        self._query = query
+        self._requests = requests
         self._links = links
 
     def frames(self, update: FeedUpdate) -> Iterator[bytes]:
@@ -77,18 +104,16 @@ class _Renderer:
             now = time.time()
             views = [AccountView(account, now) for account in update.accounts]
             yield _frame("accounts", {name: html for view in views for name, html in self._parts(view)})
-        query = self._query
-        entries = [entry for entry in update.entries if query.matches(entry) and query.is_in_time(entry)]
-        if entries:
-            names = self._names()
-            rendered_rows = [
+        if shown := self._requests.views(update.entries):
+            rows = [
                 {
-                    "id": entry.request_id,
-                    "html": self._row.render(row=RequestView(entry, names), links=self._links),
+                    "id": view.entry.request_id,
+                    "html": self._row.render(row=view, links=self._links),
+                    "is_new": is_new,
                 }
-                for entry in entries
+                for view, is_new in shown
             ]
-            yield _frame("requests", rendered_rows, entries[-1].id)
+            yield _frame("requests", rows, update.entries[-1].id)
 
     def _parts(self, view: AccountView) -> Iterator[tuple[str, str]]:
         """Yield the parts of pages that show an account, with their `data-live-id`."""

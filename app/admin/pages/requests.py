@@ -15,18 +15,19 @@ from app.admin.pages.lists import cursor_links
 from app.admin.pages.request_filters import RequestLinks, address
 from app.admin.services import services
 from app.ledger.query import LedgerQuery
-from app.ledger.search import LedgerPage, LedgerSearch
+from app.ledger.search import LedgerPage
 from app.presentation.names import Names
 from app.presentation.request_export import csv_head, to_csv, to_json_lines
-from app.presentation.requests import RequestView
+from app.presentation.requests import request_views
 from app.stores.records.ledger import is_entry_id
+from app.wiring import LedgerServices
 
 INPUTS = (
     ("labels", "Labels (env=prod, tier)", "text"),
     ("min_seconds", "Took at least (seconds)", "text"),
     ("min_dollars", "Cost at least (dollars)", "text"),
-    ("since", "From", "datetime-local"),
-    ("until", "To", "datetime-local"),
+    ("since", "Ended from", "datetime-local"),
+    ("until", "Ended until", "datetime-local"),
 )
 MAX_SCANNED = 10_000  # newest entries scanned for an id that is not in the index any more
 EXPORT_PAGE, MAX_EXPORTED = 500, 100_000  # requests on a page
@@ -50,7 +51,7 @@ def show() -> Any:
         "requests/show.html",
         section="requests.show",
         form=form,
-        rows=[RequestView(entry, names) for entry in page.entries],
+        rows=request_views(ledger.entries, g.pool, page.entries, names),
         links=RequestLinks.with_filters(active),
         searched=bool(active),
         live=address("live.stream", {"after": newest, **active}) if is_live else "",
@@ -75,7 +76,7 @@ def export() -> Any:
     if form.errors:
         return redirect(address("requests.show", form.filled(*request_filters.FIELDS)))
     as_csv = request.args.get("format") != "jsonl"
-    pieces = _exported(services().ledger.search, g.pool, query, names, as_csv=as_csv)
+    pieces = _exported(services().ledger, g.pool, query, names, as_csv=as_csv)
     name = f"requests-{g.pool}.{'csv' if as_csv else 'jsonl'}"
     return Response(
         pieces,
@@ -85,15 +86,15 @@ def export() -> Any:
 
 
 def _exported(
-    search: LedgerSearch, pool: str, query: LedgerQuery, names: Names, *, as_csv: bool
+    ledger: LedgerServices, pool: str, query: LedgerQuery, names: Names, *, as_csv: bool
 ) -> Iterator[str]:
     """Yield the export of the requests that match *query*, a page at a time."""
     if as_csv:
         yield csv_head()
     write, cursor, count = to_csv if as_csv else to_json_lines, "", 0
     while count < MAX_EXPORTED:
-        page = search.search(pool, query, cursor, min(EXPORT_PAGE, MAX_EXPORTED - count))
-        yield write(page.entries, names)
+        page = ledger.search.search(pool, query, cursor, min(EXPORT_PAGE, MAX_EXPORTED - count))
+        yield write(request_views(ledger.entries, pool, page.entries, names))
         count += len(page.entries)
         if page.cursor is None:
             return

@@ -104,14 +104,16 @@ const MAX_ROWS = 200;
 function addRows(table, rows) {
   const body = table.tBodies[0];
   for (const row of rows) {
-    if (document.getElementById(`row-${row.id}`)) continue;
+    const shown = document.getElementById(`row-${row.id}`);
+    if (Boolean(shown) === row.is_new) continue; // a row that is not new was answered by a later model meanwhile
     const piece = document.createElement("template");
     piece.innerHTML = row.html;
     const made = piece.content.firstElementChild;
     made.id = `row-${row.id}`;
     made.classList.add("fresh");
     localTimes(made);
-    body.prepend(made);
+    if (shown) shown.replaceWith(made);
+    else body.prepend(made);
   }
   while (body.rows.length > MAX_ROWS) body.rows[body.rows.length - 1].remove();
   for (const empty of document.querySelectorAll("[data-empty]")) empty.remove();

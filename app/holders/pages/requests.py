@@ -12,7 +12,7 @@ from app.admin.services import services
 from app.holders.guard import holder
 from app.ledger.query import LedgerQuery
 from app.presentation.names import Names
-from app.presentation.requests import RequestView
+from app.presentation.requests import RequestView, request_views
 from app.stores.records.api_keys import ApiKey
 
 PAGE = 25  # requests on one page
@@ -31,8 +31,9 @@ class Requests:
 
 def newest_requests(key: ApiKey, number: int, cursor: str | None = None) -> Requests:
     """Return at most *number* requests of *key* before *cursor*. Raises InvalidRequest."""
-    page = services().ledger.search.search(key.pool, LedgerQuery(key=key.id), cursor, number)
-    return Requests([RequestView(entry, NO_NAMES) for entry in page.entries], page.cursor)
+    ledger = services().ledger
+    page = ledger.search.search(key.pool, LedgerQuery(key=key.id), cursor, number)
+    return Requests(request_views(ledger.entries, key.pool, page.entries, NO_NAMES), page.cursor)
 
 
 @bp.get("/requests")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, Literal, NamedTuple, Required, TypedDict, get_args
 
 import orjson
@@ -121,6 +122,7 @@ class LedgerRow(UsageRow, FallbackRow, total=False):
     labels: Mapping[str, str]  # the key's labels at authentication; absent: it had none
     error: str | None
     waste_cost: int
+    models: int  # at how many models a request that failed could be tried; absent: at one
 
 
 class StoredEntry(NamedTuple):
@@ -165,6 +167,19 @@ class LedgerEntry:
     @property
     def status(self) -> int:
         return int(self.row["status"])
+
+    @property
+    def error_name(self) -> str:
+        """The error code, else what the last upstream reported, else the name of the status; '' for none."""
+        if self.status < 400:
+            return ""
+        reported = [attempt.upstream_code for attempt in self.attempts[-1:]]
+        return str(self.row.get("error") or "".join(reported) or status_name(self.status))
+
+    @property
+    def models(self) -> int:
+        """At how many models a request that failed could be tried; 1 if that is not stored."""
+        return int(self.row.get("models", 1))
 
     @property
     def is_refused(self) -> bool:
@@ -270,6 +285,12 @@ class StoredTotal(NamedTuple):
     newest_id: str
 
 
+def status_name(status: int) -> str:
+    """Return the name of an HTTP status, such as `Bad Gateway`; '' if it has none."""
+    return HTTPStatus(status).phrase if status in _STATUSES else ""
+
+
+_STATUSES = frozenset(HTTPStatus)
 _ENTRY_ID = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis has no entry with the time 0
 
 

@@ -139,6 +139,41 @@ class TestList:
         page = json.loads(poolgate("request list --status failed --key ann --json").stdout)
         assert [one["id"] for one in page["data"]] == [failed["id"]]
 
+    def test_a_later_model_answered(self, poolgate, services):
+        services.pools.ensure("default")
+        now = time.time()
+        failed = record_request(services.scripts, "default", now, status=502, error="server_error", models=2)
+        more = {"id": f"{failed['id']}-1", "model": "o3", "fallback_of": failed["id"], "fallbacks": 1}
+        record_request(services.scripts, "default", now, **more)
+
+        assert " 502  server_error, then answered by o3 " in poolgate("request list").stdout
+        (line,) = json.loads(poolgate("request list --status failed --json").stdout)["data"]
+        assert line["answered_by"] == {"id": more["id"], "model": "o3"}
+        assert not {"models", "fallbacks", "failed_before"} & set(line)
+        logged = poolgate("logs").stdout
+        assert "server_error, then answered by o3" in logged
+        explained = poolgate(f"request explain {failed['id']}").stdout
+        assert (
+            f"It failed at this model with status 502 (server_error); then o3 answered it, as {more['id']}."
+            in explained
+        )
+
+    def test_an_upstream_error_without_a_code(self, poolgate, services):
+        services.pools.ensure("default")
+        attempt = {
+            "account": "acct_1",
+            "failure": "caller",
+            "upstream_status": 400,
+            "upstream_code": "bad_thing",
+        }
+        record_request(services.scripts, "default", time.time(), status=400, attempts=[attempt])
+        record_request(services.scripts, "default", time.time(), status=404)
+
+        shown = poolgate("request list").stdout
+
+        assert " 400  bad_thing " in shown
+        assert " 404  Not Found " in shown
+
     def test_none_of_a_model(self, poolgate, services):
         """Clients may have used another name, such as that of a model route."""
         services.pools.ensure("default")

@@ -131,14 +131,31 @@ def test_another_model_answered(store: StoreOfTest) -> None:
 
     first = explain(store, "req_1")
     assert first["continued_as"] == "req_1-2"
-    outcome = "It failed at this model with status 500, and was tried at another model as req_1-2."
-    assert first["outcome"] == outcome
+    outcome = (
+        "It failed at this model with status 500 (Internal Server Error); then m answered it, as req_1-2."
+    )
+    assert (first["outcome"], first["answered_by"]) == (outcome, {"id": "req_1-2", "model": "m"})
     answered = explain(store, "req_1-2")
     assert (answered["continued_as"], answered["status"]) == (None, 200)
     assert (answered["continues"], first["continues"]) == ("req_1", None)
     assert answered["outcome"].startswith("It failed at another model before, as req_1. The caller received")
     assert explain(store, "req_1-1") == answered
     assert explain(store, "req_10")["continued_as"] is None
+
+
+def test_no_model_answered(store: StoreOfTest) -> None:
+    """A failure leads to the next one, and for as long as there is a row, to the one before."""
+    for request_id, more in (("req_1", {}), ("req_1-1", {"fallback_of": "req_1"})):
+        store.admit(request_id)
+        store.settle(request_id, status=500, error="server_error", **more)
+
+    first = explain(store, "req_1")
+    assert first["outcome"] == (
+        "It failed at this model with status 500 (server_error), and was tried at another model as req_1-1."
+    )
+    assert first["answered_by"] is None
+    store.client.delete(keys.settled(store.pool, "req_1"))
+    assert explain(store, "req_1-1")["continues"] == "req_1"
 
 
 def test_its_first_model_did_not_admit_it(store: StoreOfTest) -> None:

@@ -69,7 +69,9 @@ class TestFailedAttempts:
         attempts = [self.STORED | self.REPORTED, self.STORED | {"account": "acct_2"}, {"account": "acct_1"}]
 
         (line,) = csv.DictReader(
-            io.StringIO(csv_head() + to_csv([LedgerEntry("2000-0", ROW | {"attempts": attempts})], NAMES))
+            io.StringIO(
+                csv_head() + to_csv([RequestView(LedgerEntry("2000-0", ROW | {"attempts": attempts}), NAMES)])
+            )
         )
 
         assert line["failures"] == ("main: upstream 429 slow_down; acct_2 (removed): rate_limit_exceeded")

@@ -38,8 +38,14 @@ def events(body: Iterator[bytes]) -> Iterator[tuple[str, Any, str]]:
 
 
 def record_request(services: Services, request_id: str, model: str = "m") -> str:
-    row = {"id": request_id, "at_ms": 1, "key": "key_x", "account": "", "model": model, "status": 200}
-    entry_id: str = services.scripts.client.xadd(keys.ledger(POOL), {"row": orjson.dumps(row)})
+    return record_row(services, request_id, model=model)
+
+
+def record_row(services: Services, request_id: str, **more: Any) -> str:
+    row = {"id": request_id, "at_ms": 1, "key": "key_x", "account": "", "model": "m", "status": 200, **more}
+    client = services.scripts.client
+    entry_id: str = client.xadd(keys.ledger(POOL), {"row": orjson.dumps(row)})
+    client.set(keys.settled(POOL, request_id), entry_id)
     return entry_id
 
 
@@ -88,6 +94,22 @@ def test_only_what_matches_the_filters(inside: Visitor, services: Services, pool
     assert "/requests?model=a&amp;status=200" in rows[0]["html"]
     response.close()
     assert inside.get(f"{PATH}?key=nobody").status_code == 400
+
+
+def test_a_later_model_answers(inside: Visitor, services: Services, pool: Furnished) -> None:
+    """The row of the failure is sent again, and replaces what the page shows."""
+    failed = record_row(services, "r1", status=502, models=2)
+    answered = record_row(services, "r1-1", model="n", fallback_of="r1")
+
+    response = inside.get(f"{PATH}?after={failed}", buffered=False)
+    _, rows, event_id = next(one for one in events(response.iter_encoded()) if one[0] == "requests")
+
+    assert [(row["id"], row["is_new"]) for row in rows] == [("r1", False), ("r1-1", True)]
+    assert (
+        f'then answered by <a href="/admin/p/{POOL}/requests/r1-1?entry={answered}">n</a>' in rows[0]["html"]
+    )
+    assert event_id == answered
+    response.close()
 
 
 def test_it_ends_without_watchers(

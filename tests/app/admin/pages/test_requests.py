@@ -241,6 +241,43 @@ def test_a_model_that_failed_links_to_the_next(inside: Visitor, rows: LedgerRows
     assert linked(inside.get(f"{HOME}/req_1-1").text, "Show the one before") == f"{HOME}/req_1"
 
 
+def test_a_later_model_answered(inside: Visitor, rows: LedgerRows, services: Services) -> None:
+    """The failure is no alarm: its row leads to the answer, in lists, on its page and in downloads."""
+    failure = {"status": 502, "error": "server_error", "models": 2}
+    for request_id, row in (("req_1", failure), ("req_1-1", {"model": "o3", "fallback_of": "req_1"})):
+        entry_id = rows.row(request_id, **row)
+        services.scripts.client.set(keys.settled(POOL, request_id), entry_id)
+
+    for path in (HOME, f"{HOME}?status=failed"):
+        page = inside.get(path).text
+        assert '<span class="state off">502</span>' in page
+        assert f'then answered by <a href="{HOME}/req_1-1?entry={entry_id}">o3</a>' in page
+    assert f'then answered by <a href="{HOME}/req_1-1">o3</a>' in inside.get(f"{HOME}/req_1").text
+    assert (
+        f'then answered by <a href="{HOME}/req_1-1?entry={entry_id}">o3</a>'
+        in inside.get(f"/admin/p/{POOL}/keys/ann").text
+    )
+    assert "server_error, then answered by o3" in inside.get(f"/admin/p/{POOL}/accounts/main").text
+    (line,) = csv.DictReader(io.StringIO(inside.get(f"{HOME}/export?status=failed").text))
+    assert (line["status"], line["answered_by"]) == ("502", "req_1-1")
+    json_line = orjson.loads(inside.get(f"{HOME}/export?status=failed&format=jsonl").text)
+    assert json_line["answered_by"] == {"id": "req_1-1", "model": "o3"}
+
+
+def test_an_upstream_error_without_a_code(inside: Visitor, rows: LedgerRows) -> None:
+    """Its type is shown, else the name of the status."""
+    attempt = {"account": rows.accounts["main"], "failure": "caller", "error": None, "upstream_status": 400}
+    rows.row("r1", status=400, attempts=[{**attempt, "upstream_code": "invalid_request_error"}])
+    rows.row("r2", status=400, attempts=[attempt])
+
+    page = inside.get(HOME).text
+
+    assert '<span class="small muted">invalid_<wbr>request_<wbr>error</span>' in page
+    assert '<span class="small muted">Bad Request</span>' in page
+    assert "status 400 (invalid_request_error)" in inside.get(f"{HOME}/r1").text
+    assert "status 400 (Bad Request)" in inside.get(f"{HOME}/r2").text
+
+
 class TestExport:
     def test_csv(self, inside: Visitor, rows: LedgerRows) -> None:
         """What matches, with exact numbers; no text is taken for a formula."""
