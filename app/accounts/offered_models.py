@@ -65,7 +65,7 @@ def _of_routes(key: ApiKey, usable: Sequence[Account], routes: RouteTable) -> It
     named = [*filter(key.may_use, routes.exact), *(name for name in key.models if STAR not in name)]
     for name in dict.fromkeys(named):
         route = routes.find(name)
-        if route and any(_offers(account, target) for target in chain(*route.steps) for account in usable):
+        if route and any(offers(account, target) for target in chain(*route.steps) for account in usable):
             yield OfferedModel(name, OWNER, route=route)
 
 
@@ -79,7 +79,7 @@ def _usable(key: ApiKey, accounts: Sequence[Account], *, demo: bool) -> list[Acc
     ]
 
 
-def _offers(account: Account, target: RouteTarget) -> bool:
+def offers(account: Account, target: RouteTarget) -> bool:
     """Return whether *account* may serve *target*: it offers the model, or its models are not known."""
     if target.accounts and account.id not in target.accounts:
         return False

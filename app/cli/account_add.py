@@ -103,11 +103,12 @@ def _add(
 
 
 def _show_simulated(accounts: Sequence[Account], added: Account) -> None:
-    """Print for each simulated account of *accounts* whether it serves requests now that *added* exists."""
+    """Print whether the simulated ones of *accounts* still serve, if *added* is the first real account."""
     serving = "serves requests for its models until another account answers"
     unused = "gets no requests while an account that has answered is in use"
-    for account in accounts:
-        if kind_of(account).is_simulated and account.id != added.id:
+    real = [account for account in accounts if not kind_of(account).is_simulated]
+    for account in accounts if real == [added] else ():
+        if kind_of(account).is_simulated:
             role = serving if demo_serves(accounts) else unused
             click.echo(f"The simulated account '{account.name}' {role}.", err=True)
 

@@ -11,7 +11,16 @@ from app.cli.command import Command, example
 from app.cli.gateways import FoundGateway, check_gateways, find_gateways
 from app.cli.listing import has_colours, terminal_width
 from app.cli.options import connect, json_option, pool_name, redis_url_option, settings_for
-from app.cli.output import REFUSED, STORE_UNAVAILABLE, printable, show_json, show_list, store_failure, table
+from app.cli.output import (
+    REFUSED,
+    STORE_UNAVAILABLE,
+    pairs,
+    printable,
+    show_json,
+    show_list,
+    store_failure,
+    table,
+)
 from app.config import Settings
 from app.errors import StoreUnavailable
 from app.operations.diagnostic import Diagnostic, Level
@@ -34,7 +43,8 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
     It is wrong as well that no gateway runs, unless other machines may use the store: see REDIS_URL.
 
     With RULES, print the gateway's rules instead: `retries`, how a failure is retried; `states`, how a
-    failure affects its account; `fields`, how request fields are translated.
+    failure affects its account; `fields`, how request fields are translated. A table that is wider than the
+    terminal is printed as one block for each row.
     """
     if rules:
         _show_rules(rules, as_json)
@@ -90,6 +100,10 @@ def _show_rules(name: str, as_json: bool) -> None:
         rows = [dict(zip(names, row, strict=True)) for row in result.rows]
         show_json({"rules": name, "data": rows, "numbers": result.numbers})
         return
-    click.echo(table(result.heads, result.rows))
+    text, width = table(result.heads, result.rows), terminal_width()
+    if width is not None and max(map(len, text.splitlines())) > width:
+        labels = [head.lower() for head in result.heads]
+        text = "\n\n".join(pairs(zip(labels, row, strict=True)) for row in result.rows) + "\n"
+    click.echo(text)
     for what, number in result.numbers.items():
         click.echo(f"{number:>6g}  {what}")

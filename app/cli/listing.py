@@ -1,7 +1,7 @@
 """
 Lists: --sort, --top and --csv of commands, and tables that fit a terminal.
 
-In a pipe, a table is as wide as its texts, and has neither colours nor totals.
+In a pipe, texts are complete, and a table has neither colours nor totals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from typing import Any
 
 import click
 
-from app.cli.output import GAP, Figure, Wording, column_widths, is_right_aligned, join_columns, printable
+from app.cli.output import (
+    GAP,
+    Figure,
+    Wording,
+    column_widths,
+    is_right_aligned,
+    join_columns,
+    padded_widths,
+    printable,
+)
 from app.formatting import is_formula, natural
 
 LISTING = "poolgate.listing"  # in click's meta: {name: value} of these options
@@ -191,8 +200,8 @@ def fitted(heads: Sequence[str], rows: Sequence[Row], totals: Sequence[Row], wid
     """Return a table, with texts shortened to fit *width* columns if possible; None: any width."""
     cells = [list(map(printable, row)) for row in (heads, *rows)]
     cells += [[printable(cell) if cell != "" else "" for cell in row] for row in totals]
-    widths = column_widths(cells)
     right = is_right_aligned(rows)
+    widths = padded_widths(cells) if width is None else column_widths(cells)
     if width is not None:
         fixed = [to_right or head in NEEDED for head, to_right in zip(heads, right, strict=True)]
         fixed[0] = True

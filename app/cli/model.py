@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 from marshmallow import ValidationError
@@ -15,11 +15,14 @@ from app.cli.listing import listing, show_table
 from app.cli.options import confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import report, show_json, show_list
 from app.presentation.model_routes import RouteView, resolve, serialize_route, step_texts
+from app.presentation.route_serving import RouteServing, serving_now, serving_text
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.model_routes import RouteTarget
 from app.wiring import Services
 from schemas.model_routes import ROUTE_INPUT
 from schemas.validation_errors import first_error_path
 
-HEADS = ("NAME", "STEPS", "DEFAULTS", "OVERRIDES")
+HEADS = ("NAME", "STEPS", "SERVED NOW", "DEFAULTS", "OVERRIDES")
 RULES = {
     "exact": "the route with this name",
     "pattern": "the route with the longest pattern that matches",
@@ -127,20 +130,38 @@ def _in_words(path: str, message: str, steps: Sequence[str]) -> str:
 @in_pool
 @with_store
 def list_routes(services: Services, as_json: bool, pool: str) -> None:
-    """List the model routes of a pool."""
+    """
+    List the model routes of a pool, and whether accounts can serve them now.
+
+    SERVED NOW has the first target that an account can serve, or the reason that none can. The state of a
+    single model at an account, such as overloaded, is not considered.
+    """
     services.pools.check(pool)
     names = services.accounts.names_by_id(pool)
-    views = [serialize_route(route, names) for route in services.routes.all(pool).values()]
+    routes = services.routes.all(pool)
+    views = [serialize_route(route, names) for route in routes.values()]
+    serving = list(_serving(services, pool, routes))
     if as_json:
-        show_list(views)
+        show_list([{**view, "serving": state} for view, state in zip(views, serving, strict=True)])
     else:
         empty = "There are no model routes: see poolgate model set --help"
-        show_table(HEADS, [_row(view) for view in views], empty)
+        show_table(HEADS, [_row(view, state) for view, state in zip(views, serving, strict=True)], empty)
 
 
-def _row(view: RouteView) -> tuple[str, ...]:
+def _serving(
+    services: Services, pool: str, names: Iterable[str], key: ApiKey | None = None
+) -> Iterator[RouteServing]:
+    """Yield whether each of *names*, which are routes or models, can be served now for *key*."""
+    routes, accounts = services.routes.current(pool), services.accounts.all(pool)
+    usable = [account for account in accounts if key is None or key.may_use_account(account.id)]
+    for route, name in ((routes.find(name), name) for name in names):
+        steps = route.steps if route is not None else ((RouteTarget(name),),)
+        yield serving_now(steps, usable, services.clock.now())
+
+
+def _row(view: RouteView, serving: RouteServing) -> tuple[str, ...]:
     fields = (", ".join(format_fields(view[name])) or "-" for name in ("defaults", "overrides"))
-    return view["name"], ", then ".join(step_texts(view["steps"])), *fields
+    return view["name"], ", then ".join(step_texts(view["steps"])), serving_text(serving), *fields
 
 
 @model_group.command("show", epilog=example("poolgate model show fast"))
@@ -151,14 +172,16 @@ def show_route(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Show the route NAME."""
     services.pools.check(pool)
     view = serialize_route(services.routes.find(pool, name), services.accounts.names_by_id(pool))
+    (serving,) = _serving(services, pool, [name])
     if as_json:
-        show_json(view)
+        show_json({**view, "serving": serving})
         return
     for number, step in enumerate(step_texts(view["steps"]), 1):
         click.echo(f"step {number}: {step}")
     for kind in ("defaults", "overrides"):
         for field in format_fields(view[kind]):
             click.echo(f"{kind.removesuffix('s')}: {field}")
+    click.echo(f"served now: {serving_text(serving)}")
 
 
 @model_group.command(
@@ -171,12 +194,13 @@ def show_route(services: Services, as_json: bool, pool: str, name: str) -> None:
 @in_pool
 @with_store
 def resolve_name(services: Services, as_json: bool, pool: str, name: str, key_name: str | None) -> None:
-    """Show which models NAME means when a caller requests it, and by which rule."""
+    """Show which models NAME means when a caller requests it, by which rule, and whether it is served now."""
     services.pools.check(pool)
     key = services.api_keys.find(pool, key_name) if key_name else None
     found = resolve(services.routes.current(pool), name, services.accounts.names_by_id(pool), key)
+    (serving,) = _serving(services, pool, [name], key)
     if as_json:
-        show_json(found)
+        show_json({**found, "serving": serving})
         return
     which = f" ({found['route']})" if found["rule"] == "pattern" else ""
     click.echo(f"'{name}' is {RULES[found['rule']]}{which}.")
@@ -189,6 +213,7 @@ def resolve_name(services: Services, as_json: bool, pool: str, name: str, key_na
             click.echo(f"{kind}: {field}")
     if found["shadowed"]:
         click.echo(f"does not apply: {', '.join(found['shadowed'])}")
+    click.echo(f"served now: {serving_text(serving)}")
 
 
 @model_group.command("remove", epilog=example("poolgate model remove fast"))

@@ -29,6 +29,7 @@ Number = int | float | Decimal
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "
 MAX_MESSAGE_CHARS = 2000
+MAX_PADDED = 40  # characters of a cell to which shorter ones of its column are padded
 REFUSED_BY_STORE = (
     "The store rejected a command and changed nothing. This is a bug in Poolgate, please report it ({})"
 )
@@ -96,15 +97,25 @@ def price(micro_dollars: int) -> Figure:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return *rows* under *heads* in aligned columns; columns of numbers are aligned to the right."""
+    """
+    Return *rows* under *heads* in aligned columns; columns of numbers are aligned to the right.
+
+    Every value is complete: one of more than MAX_PADDED characters moves the rest of its line.
+    """
     cells = [[printable(cell) for cell in row] for row in (heads, *rows)]
-    widths, right = column_widths(cells), is_right_aligned(rows)
+    widths, right = padded_widths(cells), is_right_aligned(rows)
     return "\n".join(GAP.join(join_columns(line, widths, right)).rstrip() for line in cells)
 
 
 def column_widths(cells: Sequence[Sequence[str]]) -> list[int]:
     """Return the width of each column of *cells*, the heads included."""
     return [max(map(len, column)) for column in zip(*cells, strict=True)]
+
+
+def padded_widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width to which each column of *cells* is padded: its longest cell up to MAX_PADDED."""
+    columns = (sorted(map(len, column)) for column in zip(*cells, strict=True))
+    return [max(size for size in sizes if size <= MAX_PADDED or size == sizes[0]) for sizes in columns]
 
 
 def is_right_aligned(rows: Sequence[Sequence[object]]) -> list[bool]:

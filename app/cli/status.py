@@ -84,13 +84,14 @@ def status(pool: str | None, redis_url: str | None, as_json: bool) -> None:
         )
     else:
         lines = [
+            *_alert_lines(pools),
             *_gateway_lines(gateways, settings),
             ("Store", problems[-1].what if services is None else store),
         ]
         lines += [line for one in pools for line in _pool_lines(one)]
         if len(names) > MAX_POOLS and pool is None:
             lines.append(("", f"and {counted(len(names) - MAX_POOLS, 'more pool')}: see --pool"))
-        lines.append(("Problems", _problem_text(problems, wrong)))
+        lines.append(("Problems", problem_text(problems, wrong)))
         click.echo(pairs(lines))
     if services is None:
         raise click.exceptions.Exit(STORE_UNAVAILABLE)
@@ -117,6 +118,13 @@ def _pool_status(services: Services, pool: str) -> PoolStatus:
     return PoolStatus(pool, dict(states), dict(shown), dict(api_keys), open_requests, waiting, alerts)
 
 
+def _alert_lines(pools: Sequence[PoolStatus]) -> Iterator[tuple[str, str]]:
+    """Yield the alerts that hold, which come first; those of one of several pools with its name."""
+    for status in pools:
+        prefix = f"pool '{status.pool}': " if len(pools) > 1 else ""
+        yield from (("Alert", prefix + text) for text in status.alerts[:MAX_ALERTS])
+
+
 def _gateway_lines(gateways: Sequence[FoundGateway], settings: Settings) -> Iterator[tuple[str, str]]:
     if not gateways:
         others = "" if uses_private_store(settings) else "; those of other machines may use this store"
@@ -134,8 +142,9 @@ def _pool_lines(status: PoolStatus) -> Iterator[tuple[str, str]]:
     yield "  accounts", _states(status.shown_accounts)
     yield "  keys", _states(status.keys)
     yield "  requests", f"{count(status.open_requests)} open, {count(status.waiting_requests)} waiting"
-    yield "  alerts", "none" if not status.alerts else count(len(status.alerts))
-    yield from (("", text) for text in status.alerts[:MAX_ALERTS])
+    hidden = len(status.alerts) - MAX_ALERTS
+    more = f", of which {MAX_ALERTS} are above" if hidden > 0 else ""
+    yield "  alerts", f"{count(len(status.alerts))}{more}" if status.alerts else "none"
 
 
 def _states(states: Mapping[str, int]) -> str:
@@ -145,7 +154,8 @@ def _states(states: Mapping[str, int]) -> str:
     return f"{count(sum(states.values()))}: {parts}"
 
 
-def _problem_text(problems: list[Diagnostic], wrong: int) -> str:
+def problem_text(problems: list[Diagnostic], wrong: int) -> str:
     if not problems:
         return "none"
-    return f"{wrong} wrong, {len(problems) - wrong} to note: see poolgate doctor"
+    parts = [(wrong, "wrong"), (len(problems) - wrong, "to note")]
+    return f"{', '.join(f'{number} {what}' for number, what in parts if number)}: see poolgate doctor"

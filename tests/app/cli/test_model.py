@@ -22,6 +22,7 @@ def test_a_life(poolgate, services):
     assert shown == [
         *("step 1: gpt-5-mini", "step 2: llama-3.3@gpu1,gpu2", "step 3: a=90,b=10"),
         *("default: temperature=0.5", "override: max_tokens=400"),
+        "served now: gpt-5-mini at gpu1, gpu2",
     ]
     (listed,) = json.loads(poolgate("model list --json").stdout)["data"]
     assert listed == json.loads(poolgate("model show fast --json").stdout)
@@ -41,6 +42,7 @@ def test_resolve(poolgate, services):
     assert poolgate("model resolve gpt-4o --key ann").stdout.splitlines() == [
         "'gpt-4o' is the route with the longest pattern that matches (gpt-4*).",
         *("step 1: gpt-5", "default: reasoning_effort=low", "does not apply: gpt-*"),
+        "served now: no: no account that it may use lists gpt-5",
     ]
     assert "The key 'ann' may not use it." in poolgate("model resolve gpt-9 --key ann").stdout
     assert json.loads(poolgate("model resolve llama --json").stdout)["rule"] == "model"

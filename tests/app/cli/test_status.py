@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.accounts.account import Account
+from app.cli.status import problem_text
 from app.operations import check_host, check_redis
+from app.operations.diagnostic import Diagnostic, Level
 from app.stores import keys
 from app.supervision.running import Gateway, announced
 from app.wiring import Services
@@ -58,8 +60,11 @@ def test_an_account_that_needs_attention(poolgate: Run, main: Account, services:
 
     assert result.exit_code == 1
     assert "1: 1 credential refused" in result.stdout
-    assert "Account main needs attention" in result.stdout
-    assert ": see poolgate doctor" in result.stdout
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("Alert       No account can serve")
+    assert lines[1].startswith("Alert       Account main needs attention")
+    assert "  alerts    2" in lines
+    assert lines[-1] == "Problems    2 wrong: see poolgate doctor"
 
 
 def test_the_running_gateway(poolgate: Run, main: Account, tmp_path: Path) -> None:
@@ -87,3 +92,17 @@ def test_redis_away(poolgate: Run) -> None:
     assert result.exit_code == 3
     assert "The store at redis://127.0.0.1:1/0 refuses connections" in result.stdout
     assert "secret" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("levels", "text"),
+    [
+        ((), "none"),
+        ((Level.NOTE, Level.NOTE), "2 to note: see poolgate doctor"),
+        ((Level.WRONG, Level.NOTE), "1 wrong, 1 to note: see poolgate doctor"),
+    ],
+)
+def test_problems_are_counted_by_their_level(levels: tuple[Level, ...], text: str) -> None:
+    problems = [Diagnostic(level, "redis", "what") for level in levels]
+
+    assert problem_text(problems, sum(level is Level.WRONG for level in levels)) == text

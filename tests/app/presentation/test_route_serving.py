@@ -1,0 +1,62 @@
+"""Whether a model route can be served now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.accounts.account import Account
+from app.presentation.route_serving import serving_now, serving_text
+from app.stores.records.accounts import AccountState
+from app.stores.records.model_routes import RouteTarget
+
+NOW = 1_800_000_000.0
+STEPS = ((RouteTarget("a", ("acct_1",)),), (RouteTarget("b"),))
+
+
+def account(name: str, state: str = "active", **more: Any) -> Account:
+    fields: dict[str, Any] = {"models": ("a", "b"), "has_answered": True} | more
+    return Account(f"acct_{name}", name, "openai", "http://up.test", state=AccountState(state), **fields)
+
+
+def text(*accounts: Account) -> str:
+    return serving_text(serving_now(STEPS, accounts, NOW))
+
+
+def test_the_first_target_that_an_account_can_serve() -> None:
+    assert text(account("1"), account("2")) == "a at 1"
+    assert text(account("1", "paused"), account("3"), account("2")) == "b at 2, 3"
+    assert text(*map(account, "23456")) == "b at 2, 3, 4 and 2 more"
+
+
+def test_why_none_can_be_served() -> None:
+    """Each target has its reason: no account lists the model, or none that does is available."""
+    assert text() == "no: no account that it may use lists a; no account that it may use lists b"
+    assert text(account("2", "credential_dead")) == (
+        "no: no account that it may use lists a; b: 2 is credential refused"
+    )
+    assert text(account("1", in_flight=100)) == "no: a: 1 is full; b: 1 is full"
+
+
+@pytest.mark.parametrize(
+    ("state", "until", "is_served"),
+    [
+        ("window_spent", NOW + 60, False),
+        ("window_spent", NOW - 60, True),
+        ("suspected", NOW - 1, True),
+        ("suspected", 0, False),
+        ("paused", NOW - 60, False),
+    ],
+)
+def test_an_account_that_is_due_back_can_serve(state: str, until: float, is_served: bool) -> None:
+    serving = serving_now(STEPS, [account("1", state, until_ms=int(until * 1000))], NOW)
+
+    assert (serving["model"] == "a") is is_served
+
+
+def test_simulated_accounts_serve_until_another_has_answered() -> None:
+    demo = Account("acct_d", "demo", "demo", "http://demo.test", models=("b",))
+
+    assert text(demo) == "b at demo"
+    assert text(demo, account("2", models=("c",))).startswith("no: ")
