@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 
 from app.accounts.account import Account
 from app.cli import complete
-from app.cli.account_add import add_group, show_first_listing
-from app.cli.account_settings import CHANGEABLE, REMOVING_OPTIONS, Removals, base_url_refusal, with_proxy
+from app.cli.account_add import add_group
+from app.cli.account_set import set_account
 from app.cli.clock import until, utc_option
 from app.cli.command import Group, LazyCommand, example
 from app.cli.listing import listing, show_table
-from app.cli.options import confirm, in_pool, names_option, operations, read_secret, with_store, yes_option
-from app.cli.output import REFUSED, Wording, amount, report, show_json, show_list
+from app.cli.options import confirm, in_pool, operations, with_store, yes_option
+from app.cli.output import REFUSED, Wording, amount, show_json, show_list
 from app.cli.progress import waiting
-from app.cli.several import Changed, change_each, listed, names_argument
+from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.formatting import names_or_all, natural
 from app.operations.account_check import SECONDS
 from app.presentation.accounts import AccountView, state_label, websocket_label
+from app.stores.records.accounts import AccountState
 from app.wiring import Services
-from schemas.accounts import AccountInput
 
 MAX_TEST_SECONDS = 600
 HEADS = (
@@ -94,76 +91,6 @@ def _state(account: Account, now: float) -> Wording:
     return until(state_label(view.state), view.until, f" ({view.reason})" if view.reason else "")
 
 
-def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that change an account to *command*."""
-    for option in reversed([*CHANGEABLE, *REMOVING_OPTIONS]):
-        command = option(command)
-    return command
-
-
-@account_group.command(
-    "set",
-    epilog=example(
-        "poolgate account set main --cap 20 --weight 3",
-        "poolgate account set main --api-key-env NEW_KEY",
-        "poolgate account set gpu1 --stream-upstream never",
-        "poolgate account set gpu1 --header X-Tenant=lab --header-env X-Token=GPU_TOKEN",
-        "poolgate account set azure1 --map gpt-5=my-deployment --map gpt-5-mini=small",
-        "poolgate account set main --websocket on",
-        "poolgate account set gpu1 --drop reasoning_effort --set temperature=0.2",
-        "poolgate account set gpu1 --timeout 300 --first-token-timeout 90",
-        "poolgate account set gpu1 --ca-file lab-ca.pem",
-        "poolgate account set gpu1 --proxy socks5h://10.0.0.9:1080",
-        "poolgate account set gpu1 --auth-header api-key --remove-header X-Tenant",
-    ),
-)
-@click.argument("name", shell_complete=complete.accounts)
-@click.option(
-    "--api-key-env", "variable", metavar="VAR", help="Environment variable that holds a new API key."
-)
-@click.option("--api-key-stdin", "from_stdin", is_flag=True, help="Read a new API key from standard input.")
-@names_option("--models", "Models it may serve.")
-@click.option("--all-models", is_flag=True, help="Allow every model.")
-@changeable_options
-@base_url_refusal
-@in_pool
-@with_store
-def set_account(
-    services: Services,
-    as_json: bool,
-    pool: str,
-    name: str,
-    all_models: bool,
-    variable: str | None,
-    from_stdin: bool,
-    **fields: Any,
-) -> None:
-    """
-    Change the account NAME. Requests in progress continue.
-
-    With a new API key, its server is queried for its models, and the result is printed.
-    """
-    if all_models and fields["models"] is not None:
-        raise click.UsageError("Give one of --models and --all-models")
-    removals = Removals(**{option: fields.pop(option) for option in Removals.__slots__})
-    fields = {field: value for field, value in with_proxy(fields).items() if value is not None}
-    fields |= {"models": []} if all_models else {}
-    fields = removals.apply(fields, lambda: services.accounts.find_without_credential(pool, name).settings)
-    credential = read_secret("api-key", variable, from_stdin, required=False)
-    if not fields and not credential:
-        raise click.UsageError("Nothing to change: give at least one option")
-    changes = AccountInput().load(fields, partial=True)
-    changed = operations(services).accounts.change(pool, name, changes, credential=credential)
-    listing = operations(services).accounts.fetch_listing(pool, changed) if credential else None
-    if as_json:
-        show_json(changed.public() | ({"first_look": listing.public()} if listing else {}))
-        return
-    changed_fields = [*changes, *(["API key"] if credential else [])]
-    click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(changed_fields)}.")
-    if listing:
-        show_first_listing(pool, name, listing)
-
-
 @account_group.command(
     "pause", epilog=example("poolgate account pause main", "poolgate account pause gpu1 gpu2")
 )
@@ -172,10 +99,13 @@ def set_account(
 @with_store
 def pause_accounts(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
     """Stop sending new requests to one or more accounts. Requests in progress continue."""
-    accounts = operations(services).accounts
-    change_each(
-        "account", names, lambda name: _changed(pool, accounts.pause(pool, name), "Paused"), as_json=as_json
-    )
+    find = services.accounts.find_without_credential
+    Switch(
+        "account",
+        "Paused",
+        lambda name: "paused" if find(pool, name).state is AccountState.PAUSED else "",
+        operations(services).accounts.pause,
+    ).each(pool, names, as_json=as_json)
 
 
 @account_group.command(
@@ -186,41 +116,49 @@ def pause_accounts(services: Services, as_json: bool, pool: str, names: list[str
 @with_store
 def resume_accounts(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
     """Make one or more accounts available again, whatever took them out of use."""
-    accounts = operations(services).accounts
-    change_each(
-        "account", names, lambda name: _changed(pool, accounts.resume(pool, name), "Resumed"), as_json=as_json
-    )
+    find = services.accounts.find_without_credential
+    Switch(
+        "account",
+        "Resumed",
+        lambda name: "active" if find(pool, name).state is AccountState.ACTIVE else "",
+        operations(services).accounts.resume,
+    ).each(pool, names, as_json=as_json)
 
 
-@account_group.command("trust-lengths", epilog=example("poolgate account trust-lengths gpu1"))
-@click.argument("name", shell_complete=complete.accounts)
+@account_group.command(
+    "trust-lengths",
+    epilog=example("poolgate account trust-lengths gpu1", "poolgate account trust-lengths gpu1 gpu2"),
+)
+@names_argument(complete.accounts)
 @in_pool
 @with_store
-def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Trust the account NAME again after it billed more output than a request allowed."""
-    _report(
-        as_json,
-        pool,
-        operations(services).accounts.trust_lengths(pool, name),
+def trust_lengths(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
+    """Trust one or more accounts again after they billed more output than a request allowed."""
+    find = services.accounts.find_without_credential
+    Switch(
+        "account",
         "Trusting the output lengths of",
-    )
+        lambda name: "" if find(pool, name).exceeded else "trusted",
+        operations(services).accounts.trust_lengths,
+    ).each(pool, names, as_json=as_json)
 
 
-@account_group.command("forget-refused", epilog=example("poolgate account forget-refused gpu1"))
-@click.argument("name", shell_complete=complete.accounts)
+@account_group.command(
+    "forget-refused",
+    epilog=example("poolgate account forget-refused gpu1", "poolgate account forget-refused gpu1 gpu2"),
+)
+@names_argument(complete.accounts)
 @in_pool
 @with_store
-def forget_refused(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Send the account NAME again the fields that its server has refused. See poolgate doctor."""
-    _report(as_json, pool, operations(services).accounts.forget_refused(pool, name), "Forgot the refusals of")
-
-
-def _report(as_json: bool, pool: str, account: Account, done: str) -> None:
-    report(as_json, *_changed(pool, account, done))
-
-
-def _changed(pool: str, account: Account, done: str) -> Changed:
-    return account.public(), f"{done} account '{account.name}' in pool '{pool}'."
+def forget_refused(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
+    """Send one or more accounts again the fields that their servers have refused. See poolgate doctor."""
+    find = services.accounts.find_without_credential
+    Switch(
+        "account",
+        "Forgot the refusals of",
+        lambda name: "" if find(pool, name).refused else "sent all fields",
+        operations(services).accounts.forget_refused,
+    ).each(pool, names, as_json=as_json)
 
 
 @account_group.command(
@@ -288,5 +226,6 @@ def test_account(services: Services, as_json: bool, pool: str, name: str, model:
 
 
 account_group.add_command(add_group)
+account_group.add_command(set_account)
 for lazy in LAZY_COMMANDS:
     account_group.add_command(LazyCommand(*lazy))

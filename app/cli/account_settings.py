@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from app.accounts.request_settings import RequestSettings
 from app.cli.options import Decorator, read_secret
 from schemas.account_settings import RESPONSE_MODELS, WEBSOCKET
 from schemas.accounts import STREAM_UPSTREAM
@@ -108,18 +106,6 @@ def _or_zero(_context: click.Context, option: click.Parameter, text: str | None)
 def _or_default(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
     return "" if text == DEFAULT else text
 
-
-def _refuse_base_url(_context: click.Context, _option: click.Parameter, url: str | None) -> None:
-    """Explain why there is no such setting, since accounts are added with one."""
-    if url is not None:
-        raise click.UsageError(
-            "The base URL of an account cannot be changed, because its credential must not reach another "
-            "server: remove the account, then add it again with the other URL"
-        )
-
-
-# of commands that change an account
-base_url_refusal = click.option("--base-url", hidden=True, expose_value=False, callback=_refuse_base_url)
 
 REQUEST_OPTIONS: list[Decorator] = [
     click.option(
@@ -231,71 +217,3 @@ CHANGEABLE: list[Decorator] = [
     ),
     *REQUEST_OPTIONS,
 ]
-
-REMOVING_OPTIONS: list[Decorator] = [
-    click.option(
-        "--remove-header", "removed_headers", multiple=True, metavar="NAME", help="Remove a header again."
-    ),
-    click.option("--unmap", "unmapped", multiple=True, metavar="MODEL", help="Remove a name of --map again."),
-    click.option(
-        "--undrop", "undropped", multiple=True, metavar="FIELD", help="Send a field of --drop again."
-    ),
-    click.option("--unset", multiple=True, metavar="FIELD", help="No longer set a field of --set."),
-    click.option(
-        "--remove-ca-file",
-        "removed_ca_file",
-        is_flag=True,
-        help="Verify its server with the usual authorities.",
-    ),
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Removals:
-    """The values of REMOVING_OPTIONS: the names of settings to remove or reset."""
-
-    removed_headers: tuple[str, ...]
-    unmapped: tuple[str, ...]
-    undropped: tuple[str, ...]
-    unset: tuple[str, ...]
-    removed_ca_file: bool
-
-    def _check_known(self, read_settings: Callable[[], RequestSettings]) -> None:
-        """Raise click.BadParameter for a name that the account does not have."""
-        names = {
-            "--remove-header": (self.removed_headers, ("headers", "secret_headers")),
-            "--unmap": (self.unmapped, ("model_names",)),
-            "--undrop": (self.undropped, ("drop_fields",)),
-            "--unset": (self.unset, ("set_fields",)),
-        }
-        if not any(removed for removed, _ in names.values()):
-            return
-        settings = read_settings()
-        for option, (removed, fields) in names.items():
-            stored = {name for each in fields for name in getattr(settings, each)}
-            if "headers" in fields:  # names of headers ignore case
-                stored |= {name for name in removed if name.lower() in {each.lower() for each in stored}}
-            for name in removed:
-                if name not in stored:
-                    raise click.BadParameter(f"the account has no '{name}'", param_hint=option)
-
-    def apply(
-        self, fields: Mapping[str, Any], read_settings: Callable[[], RequestSettings]
-    ) -> dict[str, Any]:
-        """Return *fields*, those of the other options, with the settings here removed or reset."""
-        changed = dict(fields)
-        self._check_known(read_settings)
-        for name, removed in (
-            ("headers", self.removed_headers),
-            ("secret_headers", self.removed_headers),
-            ("model_names", self.unmapped),
-            ("set_fields", self.unset),
-        ):
-            if removed:
-                changed[name] = dict.fromkeys(removed) | fields.get(name, {})
-        if self.removed_ca_file:
-            changed.setdefault("ca_certificates", "")
-        if self.undropped or "drop_fields" in fields:  # the field is a list that replaces the stored one
-            dropped = (*read_settings().drop_fields, *fields.get("drop_fields", ()))
-            changed["drop_fields"] = [name for name in dropped if name not in self.undropped]
-        return changed

@@ -15,12 +15,12 @@ from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
 from app.cli.options import confirm, in_pool, key_filters, operations, with_store, yes_option
 from app.cli.output import limit_texts, show_list
-from app.cli.several import Changed, change_each, listed, names_argument
+from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.durations import parse_duration
 from app.formatting import names_or_all, natural
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyFilter, KeyView, label_texts
-from app.stores.records.api_keys import ApiKey
+from app.stores.records.api_keys import KeyState
 from app.wiring import Services
 from schemas.key_labels import label_filters
 
@@ -119,10 +119,13 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
 @with_store
 def disable_keys(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
     """Disable one or more keys. Requests in progress continue."""
-    api_keys = operations(services).api_keys
-    change_each(
-        "key", names, lambda name: _changed(api_keys.disable(pool, name), "Disabled"), as_json=as_json
-    )
+    find = services.api_keys.find
+    Switch(
+        "key",
+        "Disabled",
+        lambda name: "disabled" if find(pool, name).state is KeyState.DISABLED else "",
+        operations(services).api_keys.disable,
+    ).each(pool, names, as_json=as_json)
 
 
 @key_group.command("enable", epilog=example("poolgate key enable ann", "poolgate key enable ann bob"))
@@ -131,12 +134,13 @@ def disable_keys(services: Services, as_json: bool, pool: str, names: list[str])
 @with_store
 def enable_keys(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
     """Enable one or more keys again."""
-    enable = operations(services).api_keys.enable
-    change_each("key", names, lambda name: _changed(enable(pool, name), "Enabled"), as_json=as_json)
-
-
-def _changed(key: ApiKey, done: str) -> Changed:
-    return key.public(), f"{done} key '{key.name}' in pool '{key.pool}'."
+    find = services.api_keys.find
+    Switch(
+        "key",
+        "Enabled",
+        lambda name: "" if find(pool, name).state is KeyState.DISABLED else "enabled",
+        operations(services).api_keys.enable,
+    ).each(pool, names, as_json=as_json)
 
 
 @key_group.command("remove", epilog=example("poolgate key remove ann", "poolgate key remove ann bob --yes"))

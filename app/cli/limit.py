@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import Decorator, checked, in_pool, operations, with_store
 from app.cli.output import Figure, limit_texts, report, show_list
+from app.cli.several import Changed, change_each, names_argument
 from app.formatting import MICRO_DOLLARS
 from app.limits.limit_syntax import parse_limit, readable_limit
 from app.presentation.limits import serialize_limit_status
@@ -33,6 +34,7 @@ OWNER_ARGUMENTS = {
     "key": click.argument("key", metavar="KEY", shell_complete=complete.api_keys),
     "team": click.argument("team", metavar="TEAM", shell_complete=complete.teams),
 }
+COMPLETE = {"key": complete.api_keys, "team": complete.teams}
 OWNER_EXAMPLES = {"key": " ann", "team": " research", "pool": ""}
 limit_argument = click.argument("text", metavar="LIMIT")
 id_argument = click.argument("limit_id", metavar="ID")
@@ -77,6 +79,26 @@ class _LimitCommands:
             created = OWNER_ARGUMENTS[self._owner](created)
         self.group.command(name, epilog=example(example_line.strip()))(created)
 
+    def register_add(self, *options: Decorator) -> None:
+        """Make `_add` a command, which takes one or more keys or teams."""
+        owner = self._owner
+
+        def add(
+            services: Services, as_json: bool, pool: str, names: Sequence[str] = ("",), **fields: Any
+        ) -> None:
+            services.pools.check(pool)
+            _add(services, as_json, pool, owner, names, **fields)
+
+        add.__doc__ = _add.__doc__
+        created = in_pool(with_store(add))
+        for option in reversed(options):
+            created = option(created)
+        examples = [f"poolgate {owner} limit add{OWNER_EXAMPLES[owner]} '1000000 total_tokens/day'"]
+        if owner in COMPLETE:
+            created = names_argument(COMPLETE[owner], f"{owner.upper()}...")(created)
+            examples.append(f"poolgate {owner} limit add{OWNER_EXAMPLES[owner]} other '5 usd/month'")
+        self.group.command("add", epilog=example(*examples))(created)
+
 
 def limits_option(option: str, name: str, help_text: str) -> Decorator:
     """Return an *option* that takes any number of limits, as the parameter *name*."""
@@ -94,7 +116,7 @@ def limit_group(owner: str) -> click.Group:
     """Return the commands for the limits of an *owner*: `key`, `team` or `pool`."""
     commands = _LimitCommands(owner)
     change = (limit_argument, model_option, mode_option)
-    commands.register("add", "'1000000 total_tokens/day'", _add, *change)
+    commands.register_add(*change)
     commands.register("list", "", _list, utc_option, listing)
     commands.register("set", "lim_1a2b3c '2000000 total_tokens/day'", _set, id_argument, *change)
     commands.register("remove", "lim_1a2b3c", _remove, id_argument)
@@ -102,16 +124,30 @@ def limit_group(owner: str) -> click.Group:
 
 
 def _add(
-    services: Services, as_json: bool, pool: str, key: str | None, team: str | None, **fields: Any
+    services: Services, as_json: bool, pool: str, owner: str, names: Sequence[str], **fields: Any
 ) -> None:
     """
     Add a LIMIT such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
 
     Usage since the start of its current window counts.
     """
-    added = operations(services).limits.add(pool, _read_limit(**fields), key, team=team)
-    _report("Added", added, as_json)
-    _warn(services, pool, added, key, team)
+    limits = operations(services).limits
+    added: dict[str, Limit] = {}
+
+    def change(name: str) -> Changed:
+        key, team = (name if owner == each else None for each in ("key", "team"))
+        limit = added[name] = limits.add(pool, _read_limit(**fields), key, team=team)
+        whose = f" to {owner} '{name}'" if len(names) > 1 else ""
+        public = {**limit.to_json(), **({owner: name} if whose else {})}
+        return public, f"Added {limit.id}{whose}: {readable_limit(limit)}"
+
+    _read_limit(**fields)  # an error in it is raised before the first change
+    try:
+        change_each(owner, names, change, as_json=as_json)
+    finally:
+        for name, limit in added.items():
+            key, team = (name if owner == each else None for each in ("key", "team"))
+            _warn(services, pool, limit, key, team)
 
 
 def _list(services: Services, as_json: bool, pool: str, key: str | None, team: str | None) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 import click
 
@@ -15,16 +16,51 @@ Changed = tuple[Mapping[str, Any], str]  # the changed object, and a line that r
 Change = Callable[[str], Changed]
 
 
-def names_argument(complete: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return the decorator that adds the argument NAME..., `names`, with *complete* for completion."""
+class Shown(Protocol):
+    """A changed object."""
+
+    def public(self) -> Mapping[str, Any]: ...
+
+
+def names_argument(
+    complete: Callable[..., Any], metavar: str = "NAME..."
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the decorator that adds the argument *metavar*, `names`, with *complete* for completion."""
     return click.argument(
-        "names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete, callback=_distinct
+        "names", metavar=metavar, nargs=-1, required=True, shell_complete=complete, callback=_distinct
     )
 
 
 def listed(noun: str, names: Sequence[str]) -> str:
     """Return `key 'ann'`, or `keys 'ann', 'bob'`, for a question."""
     return f"{noun}{'' if len(names) == 1 else 's'} {', '.join(map(repr, names))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """
+    A change after which objects of a kind, the *noun*, have a state, such as paused.
+
+    *was* returns the state in words of an object of that name that has it already, else ''. *done* is what
+    was done to any other, the start of a sentence.
+    """
+
+    noun: str
+    done: str
+    was: Callable[[str], str]
+    apply: Callable[[str, str], Shown]
+
+    def each(self, pool: str, names: Sequence[str], *, as_json: bool) -> None:
+        """Switch each of *names* in *pool*, and print the results, see `change_each`."""
+
+        def change(name: str) -> Changed:
+            was = self.was(name)
+            public = self.apply(pool, name).public()
+            if was:
+                return public, f"{self.noun.capitalize()} '{name}' in pool '{pool}' was {was} already."
+            return public, f"{self.done} {self.noun} '{name}' in pool '{pool}'."
+
+        change_each(self.noun, names, change, as_json=as_json)
 
 
 def change_each(noun: str, names: Sequence[str], change: Change, *, as_json: bool) -> None:

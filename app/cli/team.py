@@ -10,7 +10,7 @@ from app.cli.limit import limit_group, limits_option
 from app.cli.listing import listing, show_table
 from app.cli.options import confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import limit_texts, report, show_json, show_list
-from app.cli.several import Changed, change_each, listed, names_argument
+from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.limits.limit_syntax import format_limit, parse_limit, readable_limit
 from app.presentation.limits import serialize_limit_status
 from app.presentation.teams import keys_by_team
@@ -105,10 +105,10 @@ def show_team(services: Services, as_json: bool, pool: str, name: str) -> None:
     "set",
     epilog=example(
         "poolgate team set research --key-limit '10 usd/month' --key-limit '5 parallel_requests'",
-        "poolgate team set research --no-key-limits",
+        "poolgate team set research interns --no-key-limits",
     ),
 )
-@team_argument
+@names_argument(complete.teams)
 @key_limits_option
 @click.option("--no-key-limits", is_flag=True, help="Give new keys no limits of their own.")
 @in_pool
@@ -117,17 +117,25 @@ def set_team(
     services: Services,
     as_json: bool,
     pool: str,
-    name: str,
+    names: list[str],
     key_limits: tuple[Limit, ...],
     no_key_limits: bool,
 ) -> None:
-    """Change the limits that new keys of the team NAME get. `team limit` changes the team's own limits."""
+    """Change the limits that new keys of one or more teams get. `team limit` changes a team's own limits."""
     if bool(key_limits) == no_key_limits:
         raise click.UsageError("Give one of --key-limit and --no-key-limits")
     changes = TeamChange().load({"key_limits": _texts(key_limits)})
-    team = operations(services).teams.change(pool, name, changes)
-    report(as_json, team.public(), f"Changed team '{name}' in pool '{pool}'.")
-    _warn(services, team)
+    teams, changed = operations(services).teams, list[Team]()
+
+    def change(name: str) -> Changed:
+        changed.append(teams.change(pool, name, changes))
+        return changed[-1].public(), f"Changed team '{name}' in pool '{pool}'."
+
+    try:
+        change_each("team", names, change, as_json=as_json)
+    finally:
+        for team in changed:
+            _warn(services, team)
 
 
 @team_group.command("disable", epilog=example("poolgate team disable research"))
@@ -136,8 +144,13 @@ def set_team(
 @with_store
 def disable_teams(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
     """Refuse the keys of one or more teams. Requests in progress continue."""
-    teams = operations(services).teams
-    change_each("team", names, lambda name: _changed(teams.disable(pool, name), "Disabled"), as_json=as_json)
+    find = services.teams.find
+    Switch(
+        "team",
+        "Disabled",
+        lambda name: "" if find(pool, name).is_active else "disabled",
+        operations(services).teams.disable,
+    ).each(pool, names, as_json=as_json)
 
 
 @team_group.command("enable", epilog=example("poolgate team enable research"))
@@ -146,12 +159,13 @@ def disable_teams(services: Services, as_json: bool, pool: str, names: list[str]
 @with_store
 def enable_teams(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
     """Accept the keys of one or more teams again."""
-    teams = operations(services).teams
-    change_each("team", names, lambda name: _changed(teams.enable(pool, name), "Enabled"), as_json=as_json)
-
-
-def _changed(team: Team, done: str) -> Changed:
-    return team.public(), f"{done} team '{team.name}' in pool '{team.pool}'."
+    find = services.teams.find
+    Switch(
+        "team",
+        "Enabled",
+        lambda name: "enabled" if find(pool, name).is_active else "",
+        operations(services).teams.enable,
+    ).each(pool, names, as_json=as_json)
 
 
 @team_group.command("remove", epilog=example("poolgate team remove research"))

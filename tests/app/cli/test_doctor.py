@@ -170,3 +170,15 @@ def test_on_a_terminal(
 
 def test_the_rules_are_those_that_have_a_table():
     assert tuple(policy_tables.RULES) == RULES
+
+
+def test_rules_on_a_narrow_terminal(poolgate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row is a block with complete values; in a pipe it is one line, padded to bearable widths."""
+    piped = poolgate("doctor states").stdout.splitlines()
+    monkeypatch.setattr(importlib.import_module("app.cli.doctor"), "terminal_width", lambda: 80)
+
+    blocks = poolgate("doctor states").stdout.split("\n\n")
+
+    assert blocks[0].splitlines()[0].startswith("kind ")
+    assert len(blocks) > 10
+    assert len(piped[0]) < 300

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.accounts.account import Account
 from app.wiring import Services
 
 POOL = "default"
@@ -119,3 +120,79 @@ def test_teams_and_accounts(poolgate: Any, services: Services) -> None:
     assert poolgate("account resume red blue").exit_code == 0
     assert poolgate("account remove red blue --yes").exit_code == 0
     assert services.accounts.all(POOL) == []
+
+
+@pytest.mark.parametrize(
+    ("switch", "back", "line", "line_back"),
+    [
+        (
+            "account pause a",
+            "account resume a",
+            "Account 'a' {} paused already",
+            "Account 'a' {} active already",
+        ),
+        (
+            "key disable ann",
+            "key enable ann",
+            "Key 'ann' {} disabled already",
+            "Key 'ann' {} enabled already",
+        ),
+        ("team disable t", "team enable t", "Team 't' {} disabled already", "Team 't' {} enabled already"),
+    ],
+)
+def test_what_had_the_state_already(
+    poolgate: Any,
+    services: Services,
+    keys: tuple[str, ...],
+    switch: str,
+    back: str,
+    line: str,
+    line_back: str,
+) -> None:
+    services.accounts.add(POOL, Account("", "a", "openai", "http://127.0.0.1:1/v1"))
+    services.teams.create(POOL, "t")
+
+    for command, expected in ((switch, line), (back, line_back)):
+        first, second = (poolgate(command) for _ in range(2))
+        assert "already" not in first.stdout
+        assert second.stdout == expected.format("in pool 'default' was") + ".\n"
+        assert second.exit_code == 0
+
+
+def test_nothing_to_trust_or_forget(poolgate: Any, services: Services) -> None:
+    services.accounts.add(POOL, Account("", "a", "openai", "http://127.0.0.1:1/v1"))
+
+    assert "was trusted already" in poolgate("account trust-lengths a").stdout
+    assert "was sent all fields already" in poolgate("account forget-refused a").stdout
+
+
+def test_settings_of_several_accounts(poolgate: Any, services: Services) -> None:
+    """A wrong value changes none; a name that is unknown is reported."""
+    for name in ("a", "b"):
+        services.accounts.add(POOL, Account("", name, "openai", "http://127.0.0.1:1/v1"))
+
+    assert poolgate("account set a b --cap 0").exit_code == 2
+    result = poolgate("account set a x b --group 2 --header X-Lab=1")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: account 'x': ")
+    assert [account.group for account in services.accounts.all(POOL)] == [2, 2]
+    assert "the account has no 'X-Lib'" in poolgate("account set a b --remove-header X-Lib").stderr
+    assert poolgate("account set a b --remove-header X-Lab").exit_code == 0
+
+
+def test_limits_of_several_teams(poolgate: Any, services: Services) -> None:
+    for name in ("red", "blue"):
+        services.teams.create(POOL, name)
+
+    added = poolgate("team limit add red blue", "5 usd/month").stdout.splitlines()
+    assert [line.partition(" to ")[2] for line in added] == [
+        "team 'red': 5 usd/month",
+        "team 'blue': 5 usd/month",
+    ]
+    assert len({limit.id for team in services.teams.all(POOL) for limit in team.limits}) == 2
+    as_json = json.loads(poolgate("team limit add red blue --json", "6 usd/day").stdout)
+    assert [each["team"] for each in as_json["data"]] == ["red", "blue"]
+    assert poolgate("team limit add red blue", "6 pounds").exit_code == 2
+    assert poolgate("team set red blue --key-limit", "1 usd/day").exit_code == 0
+    assert {team.key_limits for team in services.teams.all(POOL)} == {("1 usd/day",)}
