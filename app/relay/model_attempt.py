@@ -149,14 +149,15 @@ class ModelAttempt(ProtocolAttempt):
         try:
             while not is_over:
                 data, beginning = beginning or self._read(body), b""
+                events = [] if data is None else self._checked(self._translate, data)
+                if events:
+                    self._deadlines.client_informed()
+                    yield events
                 if data is None:
                     is_over = self._deadlines.check()
                 else:
-                    if events := self._checked(self._translate, data):
-                        self._deadlines.client_informed()
-                        yield events
                     is_over = self._check_complete(at_end_of_body=not data)
-                if self._deadlines.is_keepalive_due():
+                if not events:
                     yield from keepalive_if_due(self._deadlines)
             if events := self._checked(self._final_events):
                 yield events
@@ -198,10 +199,11 @@ class ModelAttempt(ProtocolAttempt):
             if not self.reader.can_end():
                 raise
             data = b""  # the response is complete; only the formal end of its stream is missing
-        if data and self._cancellation.error is not None:
-            with suppress(*MALFORMED_EVENT_ERRORS):
-                self._observe(data)  # it may contain the usage
-        self._cancellation.check()
+        if self._cancellation.error is not None:
+            if data:
+                with suppress(*MALFORMED_EVENT_ERRORS):
+                    self._observe(data)  # it may contain the usage
+            raise self._cancellation.error
         return data
 
     def _checked(self, translate: Callable[..., list[Event]], *data: bytes) -> list[Event]:
@@ -243,7 +245,7 @@ class ModelAttempt(ProtocolAttempt):
         if decoder.comments != comments:
             self._deadlines.commented()
         # Copied now, because the reader repairs odd events and the translator may change them.
-        raw = [event.payload.copy() for event in events] if self.context.options.include_raw else []
+        raw = [event.payload.copy() for event in events] if self.context.options.include_raw else None
         stage, observe = Stage.QUIET, self.reader.observe
         for index, event in enumerate(events):
             reached = observe(event)
@@ -254,7 +256,8 @@ class ModelAttempt(ProtocolAttempt):
                 self._is_terminal = True
                 del events[index + (self.reader.error is None) :]
                 break
-        self.raw_events += [payload for payload in raw[: len(events)] if payload]
+        if raw is not None:
+            self.raw_events += [payload for payload in raw[: len(events)] if payload]
         return events, stage
 
     def _choose_decoder(self, data: bytes) -> EventDecoder | ObjectDecoder | None:

@@ -49,15 +49,14 @@ class AttemptOutputCap:
         self._limiter = limiter
         self._max_bytes = max_bytes
         self._max_tokens = max_tokens
-
-    @property
-    def is_reached(self) -> bool:
-        return self._limiter.cut is not None
+        self.is_reached = False  # whether the response has been ended
 
     def feed(self, events: list[Event], reader: OutputCounts) -> list[Event]:
         """Return *events* up to where the response has to end, then the events that end it."""
         passed = self._limiter.limit_events(events)
-        if self._limiter.cut is None and self._is_exceeded(reader):
+        self.is_reached = self._limiter.cut is not None
+        if not self.is_reached and self._is_exceeded(reader):
+            self.is_reached = True
             passed += self._limiter.cut_off()
         return passed
 

@@ -10,6 +10,7 @@ import re
 
 from app.errors import UpstreamProtocolError
 
+MIN_SIZE_BYTES = len(b"0\r\n")  # the shortest line with a chunk size
 MAX_LINE_BYTES = 8192  # a chunk size with its extensions, or one trailer
 MAX_TRAILERS_BYTES = 65536
 
@@ -43,7 +44,8 @@ class ChunkedDecoder:
         if self._left > len(data):  # *data* is within a large chunk
             self._left -= len(data)
             return data
-        data, self._line = self._line + data, b""
+        if self._line:
+            data, self._line = self._line + data, b""
         pieces: list[bytes] = []
         at = 0 if self._in_trailers else self._read_chunks(data, pieces)
         if self._in_trailers:
@@ -52,31 +54,35 @@ class ChunkedDecoder:
 
     def _read_chunks(self, data: bytes, pieces: list[bytes]) -> int:
         """Append the content of chunks to *pieces*; return the position in *data* where they end."""
-        at, left, length = 0, self._left, len(data)
-        while True:  # runs for every event, so it uses local names only
-            end = at + left
-            pieces.append(data[at:end])
-            if end > length:
-                self._left = end - length
-                return length
-            match = self._size.match(data, end)
+        size, end, length = self._size, self._left, len(data)
+        if end:
+            pieces.append(data[:end])
+        while length - end >= MIN_SIZE_BYTES:  # runs for every event, so it uses local names only
+            match = size.match(data, end)
             if match is None:
-                self._left = 0
-                self._store_partial_size(data[end:])
-                return length
+                break
             at = match.end()
             if at - end > MAX_LINE_BYTES:
                 raise _too_long()
-            self._size = _NEXT_SIZE
+            size = _NEXT_SIZE
             left = int(match[1], 16)
             if not left:
                 self._left = 0
                 self._in_trailers = True
                 return at
+            end = at + left
+            pieces.append(data[at:end])
+        self._size = size
+        if end > length:
+            self._left = end - length
+        else:
+            self._left = 0
+            self._store_partial_size(data[end:])
+        return length
 
     def _store_partial_size(self, line: bytes) -> None:
         if line == b"\r\n" and self._size is _NEXT_SIZE:  # the usual end of a read: a chunk is complete
-            self._line = line
+            self._size = _FIRST_SIZE  # its line end has been read
             return
         if self._size is _NEXT_SIZE:
             start, number = line[:2], line[2:]
