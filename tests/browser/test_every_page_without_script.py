@@ -81,7 +81,7 @@ def searches(page: dict[str, Any]) -> Iterator[str]:
     for form in page["forms"]:
         if not form["is_post"]:
             address = form["action"].partition("?")[0]
-            yield f"{address}?{urlencode(form['fields'])}"
+            yield f"{address}?{urlencode([(name, value) for name, value in form['fields']])}"
 
 
 def broken(browser: Browser, links: dict[str, str]) -> list[str]:
