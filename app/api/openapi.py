@@ -75,6 +75,7 @@ RESPONSES = {
     "usage.show": response_schemas.KEY_USAGE,
 }
 BINARY = ("plain.audio_speech", "plain.audio_transcriptions")  # also return audio, subtitles or text
+NEVER_JSON = ("plain.audio_speech",)
 KINDS = {  # content types of responses that are not JSON
     "codex.create": EVENTS,
     "metrics.metrics": "text/plain",
@@ -196,15 +197,17 @@ def _operation(rule: Rule) -> Json:
 
 def _response(endpoint: str) -> Json:
     if endpoint in KINDS:
-        schema = response_schemas.EVENT if KINDS[endpoint] == EVENTS else response_schemas.TEXT
-        return {"description": "The result.", "content": {KINDS[endpoint]: {"schema": schema}}}
-    response = json_of(RESPONSES.get(endpoint, response_schemas.PASSTHROUGH))
-    if endpoint in operation_examples.RESPONSES:
-        response["content"]["application/json"]["example"] = operation_examples.RESPONSES[endpoint]
+        kind = KINDS[endpoint]
+        schema = response_schemas.EVENT if kind == EVENTS else response_schemas.TEXT
+        response: Json = {"description": "The result.", "content": {kind: {"schema": schema}}}
+    else:
+        kind = "*/*" if endpoint in NEVER_JSON else "application/json"
+        response = json_of(RESPONSES.get(endpoint, response_schemas.PASSTHROUGH))
     if endpoint in BINARY:
         response["content"]["*/*"] = {"schema": {}}
     if endpoint in BODIES:
         response["content"][EVENTS] = {"schema": response_schemas.EVENT}
+    response["content"][kind]["example"] = operation_examples.RESPONSES[endpoint]
     return response
 
 

@@ -1,8 +1,10 @@
-"""Examples of requests and responses, by Flask endpoint. Tests send and validate them."""
+"""Examples of requests and responses, by Flask endpoint. Tests compare them with real responses."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from app.api.codex_catalogue import DEFAULTS
 
 MODEL = "gpt-5.5"
 QUESTION = "What is the capital of France?"
@@ -73,6 +75,44 @@ COMPACTION: dict[str, Any] = {
     "usage": {"input_tokens": 40, "output_tokens": 12, "total_tokens": 52},
 }
 SHOWN_MODEL = {"id": MODEL, "object": "model", "created": 1795968000, "owned_by": "openai"}
+CATALOGUE_ENTRY = {
+    "slug": MODEL,
+    "display_name": MODEL,
+    **DEFAULTS,
+    "base_instructions": "You are a coding agent …",
+    "context_window": 400_000,
+    "prefer_websockets": False,
+}
+CODEX_USAGE: dict[str, Any] = {
+    "plan_type": "pro",
+    "rate_limit": {
+        "allowed": True,
+        "limit_reached": False,
+        "primary_window": {
+            "used_percent": 38,
+            "limit_window_seconds": 18_000,
+            "reset_after_seconds": 7200,
+            "reset_at": 1795975200,
+        },
+        "secondary_window": {
+            "used_percent": 61,
+            "limit_window_seconds": 604_800,
+            "reset_after_seconds": 324_000,
+            "reset_at": 1796292000,
+        },
+    },
+    "credits": {"has_credits": True, "unlimited": False, "balance": "12.5"},
+    "additional_rate_limits": None,
+}
+TEXT_EVENT = {
+    "event": "response.output_text.delta",
+    "data": '{"type": "response.output_text.delta", "item_id": "msg_1", "output_index": 0, '
+    '"content_index": 0, "delta": "The capital", "sequence_number": 4}',
+}
+METRICS = """\
+# TYPE poolgate_requests_total counter
+poolgate_requests_total{endpoint="/v1/chat/completions",status="200"} 1520
+"""
 IMAGE_REQUEST = {"model": "gpt-image-1", "prompt": "A lighthouse in fog, watercolour", "size": "1024x1024"}
 IMAGE = {"created": 1795968000, "data": [{"b64_json": "iVBORw0KGgo…"}]}
 
@@ -156,6 +196,13 @@ RESPONSES: dict[str, Any] = {
     "codex.images_generations": IMAGE,
     "plain.images_edits": IMAGE,
     "codex.images_edits": IMAGE,
+    "plain.audio_speech": "(the bytes of an MP3 file)",
+    "codex.create": TEXT_EVENT,
+    "codex.catalogue": {"models": [CATALOGUE_ENTRY], "object": "list", "data": [SHOWN_MODEL]},
+    "codex_usage.show": CODEX_USAGE,
+    "metrics.metrics": METRICS,
+    "openapi.document": {"openapi": "3.1.0", "info": {"title": "Poolgate"}, "paths": {}},
+    "openapi.page": "<!doctype html>…",
     "health.ready": {"status": "ready"},
     "health.live": {"status": "ok"},
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 import requests
 import schemathesis
@@ -41,6 +44,7 @@ PASSED_ON = (
     *("embeddings", "moderations", "completions"),
     *("audio/speech", "audio/transcriptions", "images/generations", "images/edits"),
 )
+_METRIC = re.compile(r"^# TYPE (\w+)", re.MULTILINE)
 EXAMPLES = settings(max_examples=4, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
@@ -57,6 +61,7 @@ class Driver:
     def __init__(self, key: str) -> None:
         self._key = key
         self.answered: set[tuple[str, str]] = set()  # with success: (method, address)
+        self.examples: list[tuple[str, Any, Any]] = []  # of our own: address, documented response, real one
 
     def put(self, case: Any) -> None:
         basic = ("user", self._key) if case.path.startswith("/api/v1/openai") else None
@@ -64,8 +69,25 @@ class Driver:
         response = case.call(headers=headers, auth=basic, timeout=60)
         if response.status_code == 200:
             self.answered.add((case.method, case.path))
+            self._note_example(case, response)
         failures = [] if response.status_code in NOT_SERVED else [not_a_server_error]
         case.validate_response(response, checks=[*failures, *CONFORMANCE])
+
+    def _note_example(self, case: Any, response: Any) -> None:
+        name = case.path.rpartition("/v1/")[2].removeprefix("/backend-api/codex/")
+        if name in (*PASSED_ON, "responses/compact"):
+            return  # the upstream of the test answers something else
+        contents = case.operation.definition.raw["responses"]["200"]["content"]
+        kind = response.headers["content-type"][0].partition(";")[0]
+        if "example" in contents.get(kind, {}):
+            example, text = contents[kind]["example"], response.text
+            if kind == "application/json":
+                pair = example, response.json()
+            elif kind == "text/event-stream":
+                pair = {example["event"]: orjson.loads(example["data"])}, events_of(text)
+            else:
+                pair = dict.fromkeys(_METRIC.findall(example)), dict.fromkeys(_METRIC.findall(text))
+            self.examples.append((case.path, *pair))
 
 
 @pytest.mark.timeout(300)
@@ -110,3 +132,30 @@ def test_a_response_of_each_address(schema: Any, pool: PoolOfTest, upstream: Scr
         driver.put(operation.Case(**more))
 
     assert {(op.method.upper(), op.path) for op in operations} == driver.answered
+    for path, example, response in driver.examples:
+        assert list(absent(example, response)) == [], path
+
+
+def events_of(text: str) -> dict[str, Any]:
+    """Return the data of the events of a stream by their names."""
+    events = (dict(line.split(": ", 1) for line in one.splitlines()) for one in text.strip().split("\n\n"))
+    return {one["event"]: orjson.loads(one["data"]) for one in events if "event" in one}
+
+
+def absent(example: Any, real: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of *example* that the *real* response does not have, or has with another type."""
+    if isinstance(example, dict) and isinstance(real, dict):
+        for name, value in example.items():
+            if name not in real:
+                yield f"{place}/{name}"
+            else:
+                yield from absent(value, real[name], f"{place}/{name}")
+    elif isinstance(example, list) and isinstance(real, list):
+        if example and real:
+            yield from absent(example[0], real[0], f"{place}/0")
+    elif None not in (example, real) and _type(example) is not _type(real):
+        yield f"{place}: {example!r} instead of {real!r}"
+
+
+def _type(value: Any) -> type:
+    return float if type(value) is int else type(value)
