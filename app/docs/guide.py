@@ -26,7 +26,7 @@ GROUPS = {
     "First steps": ("getting-started", "clients", "client-configurations"),
     "Set up": ("accounts", "keys", "model-routes", "setup-files"),
     "Operate": ("deploy", "administration", "usage", "monitoring", "alerts", "security", "sizing"),
-    "Reference": ("endpoints", "reliability", "errors", "settings", "cli"),
+    "Reference": ("endpoints", "reliability", "errors", "settings", "cli", "comparison"),
 }
 LISTS = ("settings", "cli", "client-configurations")  # pages that name everything
 COMMON_WORDS = frozenset(
