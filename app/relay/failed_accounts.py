@@ -10,6 +10,7 @@ from app.accounts.job_results import SHOWS_NO_ANSWER
 from app.accounts.outcomes import outcome_from_error, suspected_outcome
 from app.accounts.verdicts import Verdict
 from app.errors import UpstreamError, UpstreamRejected
+from app.relay.reported_failure import AccountFailure, most_informative
 from app.relay.retry_policy import pause_seconds
 from app.relay.timing import Timing
 from app.stores.records.accounts import AccountOutcome
@@ -17,7 +18,7 @@ from app.stores.records.ledger import Action
 
 # Failures of requests that show that an account does not answer; of one that has never answered, they are all
 # that is known. A wrong base URL often has neither the endpoint nor a list of models.
-SHOWS_NO_RESPONSE = SHOWS_NO_ANSWER | {Failure.ENDPOINT_MISSING, Failure.GARBLED}
+SHOWS_NO_RESPONSE = SHOWS_NO_ANSWER - {Failure.SLOW} | {Failure.ENDPOINT_MISSING, Failure.GARBLED}
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
 # Failures that the request itself may have caused, at whichever account.
 CAUSED_BY_REQUESTS = frozenset(
@@ -50,7 +51,20 @@ class FailedAccounts:
         self._has_unsupported = False  # an account refused what others may support
         self._failures: dict[str, _AccountFailure] = {}
         self._taken_out: dict[Scope, str] = {}  # account taken out by this request, by scope
+        self._reportable: dict[str, AccountFailure] = {}  # newest failures, by account id, the newest last
         self._unanswered = ""  # account that did not answer this request, '' while there is none
+
+    def note(self, failure: AccountFailure, *, was_delivered: bool) -> AccountFailure:
+        """
+        Record *failure*, and return the failure that the client receives if no account answers.
+
+        If a part of the response *was_delivered*, no earlier failure explains why it broke off.
+        """
+        if was_delivered:
+            self._reportable.clear()
+        self._reportable.pop(failure.account_id, None)
+        self._reportable[failure.account_id] = failure
+        return most_informative(tuple(self._reportable.values()))
 
     def note_and_check_confirmed(self, verdict: Verdict, action: Action, account: Account) -> bool:
         """
@@ -99,11 +113,6 @@ class FailedAccounts:
         self.tried.append(account_id)
         if would_fail_again:
             self.excluded.append(account_id)
-
-    @property
-    def may_be_tried_again(self) -> bool:
-        """Whether an account that has failed may succeed in another attempt."""
-        return set(self.tried) != set(self.excluded)
 
     def pause_before(self, account_id: str, attempt: int) -> float:
         """

@@ -20,10 +20,11 @@ from app.relay.attempt import Attempt, EventBatches
 from app.relay.context import RequestContext
 from app.relay.failed_accounts import LIMITED, FailedAccounts
 from app.relay.model_names import events_of
-from app.relay.no_account import pool_spent_error
+from app.relay.no_account import UNUSABLE, no_account_error, pool_spent_error
 from app.relay.pause import pause
 from app.relay.progress import RequestProgress
 from app.relay.refusals import not_retried
+from app.relay.reported_failure import AccountFailure
 from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget, RetryTarget
 from app.relay.retry_policy import (
@@ -98,7 +99,7 @@ class Failover:
         self._started = timing.monotonic()
         self._renewals: dict[str, Account | None] = {}  # results of token renewals, by account id
         self._restarts = 0  # how often a broken stream was continued at this model
-        self._failed: UpstreamError | None = None  # the last failure, as the client may see it
+        self._failed: UpstreamError | None = None  # what the client receives if no further attempt follows
         self._accounts = FailedAccounts(context.request.model, timing)
 
     def events(self, selection: Selection) -> EventBatches:
@@ -206,9 +207,15 @@ class Failover:
         is_confirmed = self._accounts.note_and_check_confirmed(verdict, action, attempt.account)
         change = self._change(attempt, error, verdict)
         self._record.outcome = Outcome(change, self._windows(attempt), self._record.exceeded())
-        failed = self._failed = for_client(
-            error, verdict, self._context.request.client_protocol, self._context.request.model
+        request = self._context.request
+        own = for_client(error, verdict, request.client_protocol, request.model)
+        reported = self._accounts.note(
+            AccountFailure(selection.account_id, verdict, error, own, selection.comes_last),
+            was_delivered=attempt.committed,
         )
+        if is_confirmed and action is Action.OTHER_ONCE:
+            raise own  # two accounts have refused the request itself
+        failed = self._failed = reported.for_client
         if action is Action.FAIL or is_confirmed or self._is_exhausted():
             raise failed
         stalled = attempt.stalled
@@ -225,7 +232,7 @@ class Failover:
                 raise not_retried(failed, reply)
             wait = self._wait_after(reply, selection)
             if wait is None or not self._take_wait(wait):
-                raise _pool_error(reply, verdict, error) or failed
+                raise _pool_error(reply, reported) or failed
             yield from self._pause(wait)
             if isinstance(reply, Selection):
                 if action is Action.RESTART:
@@ -283,7 +290,7 @@ class Failover:
             pause = max(BUSY_POLL_SECONDS, min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS))
             return min(left, pause * self._timing.random.uniform(0.5, 1.5))
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
-        if not (self._accounts.may_be_tried_again and wait_ms and self._may_repeat()):
+        if not (wait_ms and self._may_repeat()):
             return None
         # The account is available again then; the jitter spreads the requests that wait for it
         wait = wait_ms / 1000
@@ -333,10 +340,20 @@ class Failover:
         return left <= 0 or len(self._record.attempts) >= (MAX_TRIES_AT_FIRST if is_early else MAX_TRIES)
 
 
-def _pool_error(reply: Selection | Refusal, verdict: Verdict, error: UpstreamError) -> GatewayError | None:
-    """Return the error of a pool whose limits for this request are all used up, with the earliest reset."""
-    is_spent = verdict.consequence.caller_error is CallerError.SPENT or verdict.failure in LIMITED
-    if isinstance(reply, Selection) or not is_spent or reply.accounts is None:
+def _pool_error(reply: Selection | Refusal, reported: AccountFailure) -> GatewayError | None:
+    """
+    Return what the accounts that were not tried show, if that explains more than the failure *reported*.
+
+    So it is if the limits of all are used up, with the earliest reset, or if *reported* is of an account that
+    is configured wrongly, while others will be available again.
+    """
+    if isinstance(reply, Selection) or reply.accounts is None:
+        return None
+    left = reply.accounts.able_left
+    if reported.is_misconfigured and set(left) - set(UNUSABLE):
+        return no_account_error(replace(reply.accounts, able=left), reply.now_ms)
+    verdict, error = reported.verdict, reported.error
+    if verdict.consequence.caller_error is not CallerError.SPENT and verdict.failure not in LIMITED:
         return None
     plan = error.extra.get("plan_type") if isinstance(error, UpstreamRejected) else None
     return pool_spent_error(reply.accounts, reply.now_ms, {"plan_type": plan} if plan else None)

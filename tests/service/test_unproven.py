@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from app import administration
 from app.stores.records.audit import Actor
 from tests.service.test_verdicts import WELL, refused, send_request
@@ -64,6 +68,26 @@ def test_a_server_without_a_list_has_its_share(pool: PoolOfTest, upstream: Scrip
     served = [send_request(pool, key).headers["x-poolgate-account"] for _ in range(12)]
 
     assert sorted(served) == ["a"] * 6 + ["b"] * 6
+
+
+@pytest.mark.parametrize("order", [("works", "wrong"), ("wrong", "works")])
+@pytest.mark.parametrize(
+    ("answer", "status"), [(refused(500, "Broken."), 500), (refused(429, "Slow down."), 429)]
+)
+def test_the_caller_receives_what_the_other_answers(
+    pool: PoolOfTest, upstream: ScriptedUpstream, order: tuple[str, str], answer: dict[str, Any], status: int
+) -> None:
+    """The 404 of a wrong base URL hides nothing, whichever account was tried last."""
+    upstream.script(NOT_FOUND, account="wrong")
+    upstream.script(answer, account="works")
+    for name in order:
+        add(pool, name, upstream.base_url(name))
+    key = pool.key()
+
+    responses = [send_request(pool, key) for _ in range(2)]
+
+    assert [each.status_code for each in responses] == [status] * 2
+    assert answer["body"]["error"]["message"] in responses[0].json()["error"]["message"]
 
 
 def test_they_are_tried_where_no_other_can_serve(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

@@ -69,7 +69,10 @@ class PoolOfTest:
         """Write fields of the pool's record: policy, settings, …"""
         self._client.hset(keys.pool(self.name), mapping=fields)
 
-    def account(self, name: str, base_url: str, *, kind: str = "openai", **more: Any) -> Account:
+    def account(
+        self, name: str, base_url: str, *, kind: str = "openai", has_answered: bool = True, **more: Any
+    ) -> Account:
+        """Add an account; one that *has_answered* has listed no models, so it is requested for any."""
         account = Account(
             "",
             name,
@@ -77,7 +80,10 @@ class PoolOfTest:
             base_url,
             **({"protocols": KINDS[kind].protocols, "credential": f"sk-{name}"} | more),
         )
-        return self._services.accounts.add(self.name, account)
+        added = self._services.accounts.add(self.name, account)
+        if has_answered:
+            self._services.accounts.list_models(self.name, added.id, [])
+        return added
 
     def key(self, name: str = "k", **more: Any) -> str:
         if "limits" in more:

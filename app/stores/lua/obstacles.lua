@@ -47,23 +47,27 @@ local function obstacle_at(id, model, now)
 end
 
 -- Returns the refusal when no account could be picked: accounts by state, the obstacles of those that fit
--- (able = {obstacle: count}), when the first account is due, and when the first spent one is reset.
+-- (able = {obstacle: count}), when the first account is due, and when the first spent one is reset. `left` has the
+-- obstacles of those that the request may still try, and only these are waited for.
 local function no_accounts_refusal(request, now) -- rare
   local total, offers = redis.call('HLEN', NAMES), offers_for(request)
-  local able, due, resets, fit = {}, nil, nil, fitting(request, offers)
+  local able, left, due, resets, reset_due, fit = {}, {}, nil, nil, nil, fitting(request, offers)
+  local never = set_of(request.never or {})
+  local function earlier(known, at_ms) return math.min(known or at_ms, at_ms) end
   for _, id in ipairs(fit) do
     local obstacle, until_ms = obstacle_at(id, request.model, now)
     if obstacle ~= 'missing' and obstacle ~= 'paused' and is_unreadable(request, id) then
       obstacle, until_ms = 'unreadable', nil
     end
     able[obstacle] = (able[obstacle] or 0) + 1
+    if not never[id] then left[obstacle] = (left[obstacle] or 0) + 1 end
     if until_ms and until_ms > now then
-      if obstacle == 'spent' then
-        resets = math.min(resets or until_ms, until_ms) else due = math.min(due or until_ms, until_ms)
-      end
+      if obstacle == 'spent' then resets = earlier(resets, until_ms) end
+      if obstacle == 'spent' and not never[id] then reset_due = earlier(reset_due, until_ms) end
+      if obstacle ~= 'spent' and not never[id] then due = earlier(due, until_ms) end
     end
   end
   return { refused = 'no_accounts', states = states_of_pool(total), total = total, offered = #fit > 0,
-    known = next(offers_of(request.model)) ~= nil, able = able, model = request.model, resets_ms = resets or 0,
-    wait_ms = math.max(0, (due or resets or now) - now), now = now }
+    known = next(offers_of(request.model)) ~= nil, able = able, left = left, model = request.model, resets_ms = resets or 0,
+    wait_ms = math.max(0, (due or reset_due or now) - now), now = now }
 end

@@ -302,7 +302,7 @@ local function select_account(id, by, attempt, seen, now, policy)
   local a = read_account(id, now)
   take_slot(a, policy)
   return { account = id, version = a.version, attempt = attempt, by = by, now = now, probe = a.probe,
-      unenforced = not enforces(a) or nil },
+      unenforced = not enforces(a) or nil, unproven = a.unproven or nil },
     encode_decision({ attempt = attempt, chosen = id, by = by, policy = policy, now = now, in_flight = a.in_flight,
       cap = a.cap, spare = a.spare, seen = seen })
 end

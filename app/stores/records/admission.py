@@ -141,6 +141,7 @@ class Selection:
     now_ms: int = 0  # Unix ms on the store's clock
     may_exceed_length: bool = False  # whether the account may bill more than the requested length
     limits: Sequence[LimitStanding] = ()
+    comes_last: bool = False  # the account has failed, and not answered since
 
 
 class RefusalKind(StrEnum):
@@ -192,6 +193,7 @@ class AccountsRefusal:
     total: int = 0
     is_offered: bool = False  # whether some account could serve it, if available
     able: Mapping[str, int] = field(default_factory=dict)  # number of suitable accounts by Obstacle
+    able_left: Mapping[str, int] = field(default_factory=dict)  # of these, those that it may still try
     states: Mapping[str, int] = field(default_factory=dict)
     model: str = ""
     is_model_known: bool = True
@@ -225,6 +227,7 @@ def selection_or_refusal(reply: Mapping[str, Any]) -> Selection | Refusal:
             now_ms=reply.get("now", 0),
             may_exceed_length=bool(reply.get("unenforced")),
             limits=[LimitStanding(*standing) for standing in reply.get("limits") or ()],
+            comes_last=bool(reply.get("unproven")),
         )
     kind = RefusalKind(reply["refused"])
     return Refusal(
@@ -254,6 +257,7 @@ def _accounts_refusal(reply: Mapping[str, Any]) -> AccountsRefusal:
         total=reply.get("total", 0),
         is_offered=bool(reply.get("offered")),
         able=reply.get("able") or {},
+        able_left=reply.get("left") or {},
         states=reply.get("states") or {},
         model=reply.get("model", ""),
         is_model_known=reply.get("known", True),

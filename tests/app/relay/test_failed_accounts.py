@@ -87,13 +87,10 @@ class TestUnanswered:
 class TestAgain:
     def test_only_accounts_that_may_succeed(self, failed: FailedAccounts) -> None:
         failure = judge(REFUSED, "openai", "m").failure
-        assert not failed.may_be_tried_again
 
         failed.add("a", failure, REFUSED, would_fail_again=True)
-        assert not failed.may_be_tried_again
-
         failed.add("b", failure, REFUSED, would_fail_again=False)
-        assert failed.may_be_tried_again
+
         assert (failed.tried, failed.excluded) == (["a", "b"], ["a"])
 
     def test_no_pause_before_an_account_that_has_not_failed(self, failed: FailedAccounts) -> None:

@@ -13,6 +13,9 @@ from app.accounts.account import Account
 from app.config import TimeLimits
 from app.errors import (
     GatewayError,
+    NoAccounts,
+    PoolLimited,
+    PoolSpent,
     StreamIdleTimeout,
     StreamIncomplete,
     UpstreamError,
@@ -77,6 +80,7 @@ def events_of(
     reports: list[AttemptReport] | None = None,
     charge: dict[str, Any] | None = None,
     queue_seconds: float = MAX_WAIT_SECONDS,
+    first: Selection | None = None,
 ) -> list[Any]:
     """
     Return what failover yields when its attempts and reports end as given.
@@ -107,7 +111,7 @@ def events_of(
         FailoverPolicy(RetryBudget(clock), TimeLimits().keepalive, queue_seconds=queue_seconds),
         Timing(clock, lambda: 0.0, random.Random(1)),
     )
-    return list(failover.events(selection("a", 1)))
+    return list(failover.events(first or selection("a", 1)))
 
 
 class TestRoute:
@@ -203,9 +207,61 @@ class TestRoute:
         reports: list[AttemptReport] = []
 
         with pytest.raises(StreamIncomplete):
-            events_of(clock, [cut], [no_accounts(1000)], reports)
+            events_of(clock, [cut], [no_accounts()], reports)
 
         assert reports[0].excluded == ["a"]
+
+    def test_it_waits_for_an_account_that_rests(self) -> None:
+        """Also if the account that has failed would fail again; the store leaves that out of the wait."""
+        clock = Clock()
+        missing = UpstreamRejected("No", status=404, type="t", code=None, upstream_status=404)
+        attempts = [TimedAttempt(clock, "a", 0.0, missing), TimedAttempt(clock, "b", 0.0, None)]
+        reports: list[AttemptReport] = []
+
+        assert events_of(clock, attempts, [no_accounts(2000), selection("b", 2)], reports) == [RESPONSE]
+
+        assert reports[0].excluded == ["a"]
+        assert 2.0 <= clock.now <= 2.5
+
+    @pytest.mark.parametrize(
+        ("left", "expected"),
+        [
+            ({"spent": 2}, PoolSpent),
+            ({"spent": 2, "dead": 1}, PoolSpent),
+            ({"limited": 1}, PoolLimited),
+            ({"failing": 1}, NoAccounts),
+            ({}, UpstreamError),
+            ({"missing": 1, "paused": 1, "dead": 1}, UpstreamError),
+        ],
+    )
+    @pytest.mark.parametrize("is_known", [False, True])
+    def test_what_hides_the_accounts_that_work(
+        self, left: dict[str, int], expected: type[GatewayError], *, is_known: bool
+    ) -> None:
+        """A wrong base URL explains no more than why the others cannot be requested now."""
+        clock = Clock()
+        status = 429 if is_known else 404
+        failed = UpstreamRejected("No", status=status, type="t", code=None, upstream_status=status)
+        first = Selection("a", version=1, attempt=1, comes_last=is_known)
+        refused = Refusal(
+            RefusalKind.NO_ACCOUNTS,
+            accounts=AccountsRefusal(
+                total=2,
+                is_offered=True,
+                able={"failing": 1, **left},
+                able_left=left,
+                wait_ms=60_000,
+                resets_ms=60_000,
+                states={"active": 1},
+            ),
+        )
+
+        with pytest.raises(GatewayError) as raised:
+            events_of(clock, [TimedAttempt(clock, "a", 0.0, failed)], [refused], first=first)
+
+        assert type(raised.value) is (
+            UpstreamRejected if expected is UpstreamError and is_known else expected
+        )
 
     @pytest.mark.parametrize(("charge", "count"), [(None, 0), ({"account": "a", "output_tokens": 9}, 1)])
     def test_an_attempt_that_may_be_billed_is_reported_before_another(

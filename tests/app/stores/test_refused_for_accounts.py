@@ -205,3 +205,21 @@ def test_a_model_that_only_other_accounts_have(store: StoreOfTest, more: dict[st
 
     assert isinstance(error, ModelNotFound)
     assert error.message == "No account that may serve this request offers the model 'only-d'"
+
+
+def test_what_is_left_after_a_failure(redis_client: Any) -> None:
+    """Accounts that are not tried again are not waited for, and count apart."""
+    store = StoreOfTest(redis_client)
+    store.key("k")
+    for name in ("wrong", "rests"):
+        store.account(name)
+    suspicion = {"soft": True, "asked": "m", "reason": "reset", "base_ms": 9000, "most_ms": 9000}
+    store.settle(store.admit("earlier", pin="rests")["id"], suspicion)
+    assert store.admit("r")["account"] == "wrong"
+
+    reply = store.report("r", 1, {"unanswered": "endpoint_missing"}, tried=["wrong"])
+
+    assert (reply["able"], reply["left"]) == ({"busy": 1, "failing": 1}, {"failing": 1})
+    assert reply["wait_ms"] == 9000
+    reply = store.report("r", 1, tried=["wrong", "rests"])
+    assert (reply["left"], reply["wait_ms"]) == ({}, 0)
