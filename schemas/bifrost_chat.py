@@ -14,8 +14,7 @@ from marshmallow.validate import OneOf, Range
 
 from schemas.chat import ChatRequest
 from schemas.fields import Integer, Number, Object, ShortText, Text, WireSchema
-
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+from schemas.known_values import EFFORTS
 
 
 def _between(min_value: int, max_value: int) -> Range:

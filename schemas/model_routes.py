@@ -18,9 +18,14 @@ from schemas.bounds import (
     name_error,
 )
 from schemas.fields import Integer, Number, ShortText
+from schemas.known_values import EFFORTS, TIERS, TIERS_IN_RESPONSES
 from schemas.names import AdminSchema, Names
 from schemas.validation_errors import invalid
 
+KNOWN_VALUES = {  # of fields that a route may set; servers may accept others
+    "reasoning_effort": EFFORTS,
+    "service_tier": (*TIERS, *TIERS_IN_RESPONSES),
+}
 MAX_TEMPERATURE = 100  # higher than any server accepts
 
 

@@ -17,12 +17,12 @@ from marshmallow import ValidationError, pre_load
 from marshmallow.fields import Field, Nested
 
 from schemas.fields import WireSchema
+from schemas.known_values import TIERS
 from schemas.pydantic_errors import PydanticMessage, count, one_of, pydantic_error
 from schemas.work_bounds import MAX_ERRORS, MAX_ITEMS
 
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
-TIERS = ("auto", "default", "flex", "scale", "priority")
 AUDIO_FORMATS = ("wav", "aac", "mp3", "flac", "opus", "pcm16")
 N = TypeVar("N", int, float)
 MAX_SCALAR_CHARS = 400  # of a number or a boolean as text: 1e308 has 309 digits

@@ -16,6 +16,7 @@ from app.cli.command import Group, example
 from app.cli.options import Decorator, in_pool, names_option, operations, read_secret, with_store
 from app.cli.output import show_json
 from app.operations.account_rules import KIND_RULES
+from app.operations.account_warnings import account_warnings
 from app.operations.diagnostic import pool_option
 from app.operations.first_listing import FirstListing
 from app.wiring import Services
@@ -94,6 +95,8 @@ def _add(
     else:
         added = operations(services).accounts.add(pool, changes, **secret)
         listing = operations(services).accounts.fetch_listing(pool, added)
+    for warning in account_warnings(added):
+        click.echo(f"Warning: account '{added.name}': {warning}.", err=True)
     if as_json:
         show_json(added.public() | {"first_look": listing.public()})
     else:

@@ -16,6 +16,7 @@ from app.cli.command import Command, example
 from app.cli.options import Decorator, in_pool, names_option, operations, read_secret, with_store
 from app.cli.several import Changed, change_each, names_argument
 from app.errors import InvalidRequest
+from app.operations.account_warnings import account_warnings
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
@@ -175,6 +176,8 @@ def set_account(
         listing = accounts.fetch_listing(pool, changed) if credential else None
         if listing and not as_json:
             show_first_listing(pool, name, listing)
+        for warning in account_warnings(changed):
+            click.echo(f"Warning: account '{name}': {warning}.", err=True)
         changed_fields = ", ".join([*changes, *(["API key"] if credential else [])])
         public = changed.public() | ({"first_look": listing.public()} if listing else {})
         return public, f"Changed account '{name}' in pool '{pool}': {changed_fields}."

@@ -23,6 +23,7 @@ from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
 from app.cli.options import checked, in_pool, operations, pool_name, with_store
 from app.cli.output import show_json, show_list
+from app.operations.unlisted_models import unlisted_names
 from app.wiring import Services
 from schemas.bounds import POOL_NUMBERS, parse_number
 
@@ -194,6 +195,11 @@ def set_pool(
         steps.append(partial(with_choice, name="stream_upstream", value=stream_upstream))
     steps += [partial(with_number, name=name, value=n) for name, n in numbers.items() if n is not None]
     changed = operations(services).pools.change(pool, policy=policy, zone=zone, steps=steps).public()
+    limits = changed["settings"].get("time_limits", {})
+    patterns = [pattern for pattern, values in limits.items() if any(values.values()) and pattern != "*"]
+    unlisted = unlisted_names(patterns, services.accounts.all(pool), services.routes.current(pool))
+    if unlisted and time_limits:
+        click.echo(f"Warning: a time limit may apply to nothing: {unlisted.sentence()}.", err=True)
     if as_json:
         show_json(changed)
     else:

@@ -10,10 +10,14 @@ from app.accounts.model_routes import PoolRoutes
 from app.accounts.route_syntax import is_group
 from app.errors import InvalidRequest, NotFound
 from app.operations.audit_trail import AuditedOperations, AuditTrail
-from app.operations.unlisted_models import unlisted_targets
+from app.operations.unlisted_models import lists_model, unlisted_targets
 from app.patterns import pattern_error
 from app.stores.records.model_routes import ModelRoute, RouteTarget
+from app.suggestions import aside
 from schemas.bounds import MAX_ROUTES
+from schemas.model_routes import KNOWN_VALUES
+
+_ITS_MODELS = "name the models of its steps instead"
 
 
 class ModelRouteOperations(AuditedOperations):
@@ -49,8 +53,22 @@ class ModelRouteOperations(AuditedOperations):
 
     def find_warnings(self, pool: str, route: ModelRoute) -> list[str]:
         """Return sentences about what is probably a mistake in *route*, which was just set."""
-        unlisted = unlisted_targets(route, self._accounts.all(pool))
-        return [unlisted.sentence("no account that the route may use")] if unlisted else []
+        accounts, routes = self._accounts.all(pool), self._routes.all(pool)
+        targets = {target.model for step in route.steps for target in step}
+        nested = sorted(
+            model
+            for model in targets & routes.keys() - {route.name}
+            if not any(lists_model(account, model) for account in accounts)
+        )
+        unlisted = unlisted_targets(route, accounts, nested)
+        return [
+            *(
+                f"'{model}' is itself a model route, and targets are models: {_ITS_MODELS}"
+                for model in nested
+            ),
+            *([unlisted.sentence("no account that the route may use")] if unlisted else []),
+            *value_warnings(route),
+        ]
 
     def remove(self, pool: str, name: str) -> None:
         """Remove the route *name*. Raises NotFound if it does not exist."""
@@ -83,3 +101,13 @@ class ModelRouteOperations(AuditedOperations):
             message = f"{error.message}; if the '@' belongs to the model's name, add an '@' at its end"
             raise NotFound(message, param="steps") from None
         return RouteTarget(target["model"], (*ids, *dict.fromkeys(groups)), target["weight"])
+
+
+def value_warnings(route: ModelRoute) -> list[str]:
+    """Return sentences about values that *route* sets and that no known server accepts."""
+    return [
+        f"no known server accepts {field} '{value}'{aside(value, known)}: {', '.join(known)}"
+        for fields in (route.defaults, route.overrides)
+        for field, known in KNOWN_VALUES.items()
+        if (value := fields.get(field)) is not None and value not in known
+    ]

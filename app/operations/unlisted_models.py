@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from app.accounts.account import Account
 from app.accounts.model_routes import RouteTable
@@ -12,6 +12,7 @@ from app.limits.prices import family_of
 from app.patterns import matches
 from app.stores.records.limits import Limit
 from app.stores.records.model_routes import GROUP_PREFIX, ModelRoute, RouteTarget
+from app.suggestions import aside
 
 MAX_NAMES = 5  # names of models, and of accounts, in a sentence
 
@@ -22,10 +23,12 @@ class UnlistedModels:
     Models that no account lists, in the order in which they were named.
 
     `silent` are the names of accounts that may have them nevertheless: they have listed no models yet.
+    `listed` are the models that accounts list.
     """
 
     models: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    listed: tuple[str, ...] = field(default=(), compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.models)
@@ -34,7 +37,7 @@ class UnlistedModels:
         """Return `no account lists a, b`, followed by the accounts that have not listed their models."""
         text = f"{which} lists {some_names(self.models)}"
         if not self.silent:
-            return text
+            return text + (aside(self.models[0], self.listed) if len(self.models) == 1 else "")
         verb = "has not listed its" if len(self.silent) == 1 else "have not listed their"
         return f"{text} yet; {some_names(self.silent)} {verb} models"
 
@@ -53,18 +56,22 @@ def unlisted_in_limits(limits: Sequence[Limit], accounts: Sequence[Account]) -> 
     return _unlisted(missing, accounts)
 
 
-def unlisted_targets(route: ModelRoute, accounts: Sequence[Account]) -> UnlistedModels:
-    """Return the models of *route* that none of the *accounts* allowed for them lists."""
+def unlisted_targets(
+    route: ModelRoute, accounts: Sequence[Account], routes: Collection[str] = ()
+) -> UnlistedModels:
+    """
+    Return the models of *route* that none of the *accounts* allowed for them lists, and that are no *routes*.
+    """
     if not accounts:
         return UnlistedModels()
     missing: list[str] = []
     usable: list[Account] = []
     for target in (target for step in route.steps for target in step):
         own = [account for account in accounts if _may_use(target, account)]
-        if not any(lists_model(account, target.model) for account in own):
+        if target.model not in routes and not any(lists_model(account, target.model) for account in own):
             missing.append(target.model)
             usable += own
-    return UnlistedModels(tuple(dict.fromkeys(missing)), _silent(usable))
+    return UnlistedModels(tuple(dict.fromkeys(missing)), _silent(usable), _listed(usable))
 
 
 def routes_match(routes: RouteTable, name: str) -> bool:
@@ -93,7 +100,11 @@ def _unlisted(missing: Sequence[str], accounts: Sequence[Account]) -> UnlistedMo
     """Return *missing* and those of *accounts* that have listed nothing; empty in a pool without accounts."""
     if not missing or not accounts:
         return UnlistedModels()
-    return UnlistedModels(tuple(dict.fromkeys(missing)), _silent(accounts))
+    return UnlistedModels(tuple(dict.fromkeys(missing)), _silent(accounts), _listed(accounts))
+
+
+def _listed(accounts: Iterable[Account]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(model for account in accounts for model in account.offered_models))
 
 
 def _silent(accounts: Iterable[Account]) -> tuple[str, ...]:

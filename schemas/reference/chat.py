@@ -7,6 +7,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 from __future__ import annotations
 
 from schemas.json_schema import JsonSchema
+from schemas.known_values import EFFORTS
 from schemas.reference import common
 from schemas.reference.types import (
     array,
@@ -187,7 +188,7 @@ FIELDS: dict[str, JsonSchema] = {
     "tool_choice": {**note("Which tools the model may or must call."), **TOOL_CHOICE},
     "parallel_tool_calls": note("Whether one turn may have several calls."),
     "response_format": {**note("The form of the response."), **RESPONSE_FORMAT},
-    "reasoning_effort": {**note("How much a reasoning model thinks."), "examples": list(common.EFFORTS)},
+    "reasoning_effort": {**note("How much a reasoning model thinks."), "examples": list(EFFORTS)},
     "web_search_options": {
         **note("Lets a model search the web, where an account can."),
         "properties": {
@@ -236,7 +237,7 @@ FIELDS: dict[str, JsonSchema] = {
 EXTENDED_FIELDS: dict[str, JsonSchema] = {  # of /openai/v1/chat/completions
     "reasoning": {
         **note("How a reasoning model thinks."),
-        "properties": {"effort": text("", *common.EFFORTS), "max_tokens": {"type": "integer"}},
+        "properties": {"effort": text("", *EFFORTS), "max_tokens": {"type": "integer"}},
     },
     "cache_control": note("Accepted; has no effect."),
 }

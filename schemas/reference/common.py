@@ -42,4 +42,3 @@ JSON_SCHEMA_FORMAT = {
 LOCATION = struct(
     "place", city=text(), region=text(), country=text("ISO 3166, two letters."), timezone=text("IANA name.")
 )
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

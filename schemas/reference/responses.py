@@ -7,6 +7,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/create
 from __future__ import annotations
 
 from schemas.json_schema import JsonSchema
+from schemas.known_values import EFFORTS
 from schemas.reference import chat, common
 from schemas.reference.types import array, constant, flag, integer, note, number, struct, text, union
 
@@ -156,7 +157,7 @@ FIELDS: dict[str, JsonSchema] = {
     "reasoning": {
         **note("How a reasoning model thinks."),
         "properties": {
-            "effort": text("How much it thinks.", *common.EFFORTS),
+            "effort": text("How much it thinks.", *EFFORTS),
             "summary": text("How its summary of that is returned.", "auto", "concise", "detailed"),
         },
     },

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from app.accounts.account import Account
 from app.accounts.own_proxy import NO_PROXY, OwnProxy
 from app.stores import keys
 from tests.support.store_contents import everything_in
@@ -418,3 +419,14 @@ class TestUnreadable:
 
         poolgate("account set main --api-key-env VAR --header-env X-Token=VAR", VAR="sk-1")
         assert settings(services).secret_headers == {"X-Token": "sk-1"}
+
+
+def test_a_field_that_resembles_a_known_one(poolgate, services):
+    """It is set or dropped all the same, since a server may know it."""
+    services.accounts.add("default", Account("", "gpu1", "openai", "http://127.0.0.1:1/v1"))
+
+    result = poolgate("account set gpu1 --drop reasoning_efort --set temperature=1 --set x_own=1")
+
+    assert result.exit_code == 0
+    assert result.stderr.count("Warning: ") == 1
+    assert "'reasoning_efort' that the gateway knows (did you mean 'reasoning_effort'" in result.stderr

@@ -102,3 +102,27 @@ def test_targets_that_no_account_lists(poolgate, services):
     done = poolgate("model set fast --to gpt-5 --then gpt-9 --then gpt-8@main")
     assert done.exit_code == 0
     assert "Warning: no account that the route may use lists gpt-9, gpt-8.\n" in done.stderr
+
+
+def test_values_and_targets_that_cannot_work(poolgate, services):
+    """They are set, since a server may know more, but a warning has the name that was probably meant."""
+    account = Account("", "gpu1", "openai", "http://127.0.0.1:1/v1", models=("gpt-5-mini",))
+    services.accounts.add("default", account)
+    poolgate("model set fast --to gpt-5-mini")
+
+    nested = poolgate("model set faster --to fast --default reasoning_effort=hihg --override service_tier=x")
+    unlisted = poolgate("model set other --to gpt-5-mni")
+    itself = poolgate("model set gpt-5-mini --to gpt-5-mini --default reasoning_effort=max")
+
+    assert nested.stderr.splitlines() == [
+        "Warning: 'fast' is itself a model route, and targets are models: name the models of its steps "
+        "instead.",
+        "Warning: no known server accepts reasoning_effort 'hihg' (did you mean 'high'?): none, minimal, "
+        "low, medium, high, xhigh, max.",
+        "Warning: no known server accepts service_tier 'x': auto, default, flex, scale, priority, standard, "
+        "fast.",
+    ]
+    assert unlisted.stderr == (
+        "Warning: no account that the route may use lists gpt-5-mni (did you mean 'gpt-5-mini'?).\n"
+    )
+    assert itself.stderr == ""

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from app.accounts.account import Account
+
 
 def test_for_people(poolgate, services):
     services.pools.ensure("team-b")
@@ -122,3 +124,11 @@ def test_what_cannot_be_set(poolgate, wrong):
     """No part of the change is made."""
     assert poolgate(f"pool set {wrong}").exit_code == 2
     assert poolgate("pool list").stdout == ""
+
+
+def test_a_time_limit_for_a_model_that_no_account_lists(poolgate, services):
+    account = Account("", "main", "openai", "http://127.0.0.1:1/v1", models=("gpt-5",))
+    services.accounts.add("default", account)
+
+    assert "lists gpt-6 (did you mean 'gpt-5'?)." in poolgate("pool set --time-limit gpt-6:idle=30").stderr
+    assert poolgate("pool set --time-limit gpt-6:idle=default --time-limit gpt-*:idle=30").stderr == ""

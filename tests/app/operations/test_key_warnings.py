@@ -36,7 +36,7 @@ def test_an_expiry_in_the_past() -> None:
 @pytest.mark.parametrize(
     ("accounts", "bound", "warnings"),
     [
-        ([FIXED, LISTED], (), ["no account lists m3"]),
+        ([FIXED, LISTED], (), ["no account lists m3 (did you mean 'm2' or 'm1'?)"]),
         ([FIXED, LISTED], ("a",), ["no account lists m2, m3"]),
         ([FIXED, LISTED, UNKNOWN], (), ["no account lists m3 yet; c has not listed its models"]),
         ([FIXED, LISTED, UNKNOWN], ("a",), ["no account lists m2, m3"]),
@@ -57,7 +57,7 @@ def test_names_of_routes() -> None:
     routes = RouteTable([ModelRoute("fast", target), ModelRoute("gpt-4*", target)])
     key = replace(KEY, models=("fast", "gpt-4*", "gpt-4o", "m3"))
 
-    assert key_warnings(key, [FIXED], NOW, PRICES, routes) == ["no account lists m3"]
+    assert key_warnings(key, [FIXED], NOW, PRICES, routes) == ["no account lists m3 (did you mean 'm1'?)"]
 
 
 def test_patterns() -> None:
