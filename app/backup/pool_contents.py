@@ -101,7 +101,16 @@ def check_entry(row: Any) -> None:
         check_integer(integral(row[name]), name, 0, 10**14)
     for name in (*FIGURES, *UNREPORTED, *FALLBACK_FIGURES, "ceiling_cost"):
         check_figure(row, name)
-    for name in ("endpoint", "error", "counted_as", "affinity", "service_tier", "team", "fallback_of"):
+    for name in (
+        "endpoint",
+        "error",
+        "counted_as",
+        "affinity",
+        "service_tier",
+        "team",
+        "fallback_of",
+        "stopped",
+    ):
         if row.get(name) is not None:
             check_text(row[name], name, min_chars=0)
     check_integer(integral(row.get("models", 1)), "models", 1, MAX_MODELS)

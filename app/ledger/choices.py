@@ -84,10 +84,12 @@ def choices_of(
     _number(choices, is_recorded=explanations.has_attempts(request))
     for number, choice in enumerate(choices):
         following = choices[number + 1 :]
+        next_choice = next((one for one in following if one["account"]), None)
         then = Following(
-            next((_label(one["account"]) for one in following if one["account"]), ""),
+            _label(next_choice["account"]) if next_choice else "",
             waited=bool(following) and following[0]["account"] is None,
             is_last=not following,
+            is_sent=next_choice is not None and next_choice["attempt"] is not None,
         )
         _add_outcomes(choice, then, request)
     return choices
@@ -118,7 +120,7 @@ def _add_outcomes(choice: Choice, then: Following, request: Json) -> None:
     if choice["account"] and not choice["tries"]:
         choice["outcome"] = explanations.unrecorded_attempt(account, then, request)
     for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
-        after = explanations.after_failure(attempt, then, again=another is not None)
+        after = explanations.after_failure(attempt, then, request, again=another is not None)
         attempt["outcome"] = explanations.attempt(attempt, account, after, request)
 
 

@@ -26,7 +26,8 @@ from app.stores.records.ledger import (
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
-USAGE = ("source", *FIGURES, "counted_by", "unreported", *UNREPORTED)
+EXPLAINED = ("error_name", "stopped")  # of a summary: parts of the sentences in its explanation
+USAGE = ("source", *FIGURES, "counted_by", "unreported", "unlimited", *UNREPORTED)
 
 Json = dict[str, Any]
 
@@ -184,7 +185,8 @@ class RequestExplainer:
             "charged": explanations.charged(summary["usage"]),
             "choices": choices_of(request.decisions, request.attempts, named_account, summary),
         }
-        summary.pop("error_name", None)
+        for name in EXPLAINED:
+            summary.pop(name, None)
         return cast(RequestExplanation, summary | found)
 
     def _open(self, pool: str, request_id: str) -> _Request | None:
@@ -244,6 +246,7 @@ class RequestExplainer:
                     "queued_ms": row.get("queued_ms"),
                     "fallback_of": row.get("fallback_of"),
                     "error_name": entry.error_name,
+                    "stopped": row.get("stopped"),
                     "usage": {name: row[name] for name in USAGE if name in row},
                 }
                 return _Request(summary, orjson.loads(stored.decisions), row.get("attempts", []))

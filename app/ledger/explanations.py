@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.formatting import count
-from app.stores.records.ledger import Action, UsageSource, status_name
+from app.stores.records.ledger import Action, Stop, UsageSource, status_name
 
 Json = Mapping[str, Any]
 
@@ -44,6 +44,17 @@ UNREPORTED = {
     "cut": "the gateway ended the response, so no usage was reported",
     "failed": "an attempt that may be billed failed before its usage was reported",
     "not_reported": "the upstream reported no usage",
+}
+STOPPED: Mapping[str, str] = {
+    Stop.SAME_FAILURE: "another account had failed in the same way",
+    Stop.ATTEMPTS: "the number of attempts was used up",
+    Stop.RESTARTS: "what had been delivered could not be continued",
+    Stop.ACCOUNTS: "this endpoint tries no more accounts",
+    Stop.NO_ACCOUNT: "no other account was left",
+    Stop.WAIT: "the request would have had to wait too long",
+    Stop.BUDGET: "too many requests were being retried already",
+    Stop.LIMIT: "a limit had no room for both attempts",
+    Stop.STORE: "the store was away",
 }
 CLIENT_CLOSED, LEASE_EXPIRED = 499, 599  # statuses of the ledger
 FAILED_FROM = 400
@@ -91,13 +102,15 @@ def _outcome(row: Json) -> str:
 
 
 def charged(usage: Json) -> str:
-    """Return what strict limits were charged and why, if usage was not reported; else ''."""
+    """Return what strict limits, if any, were charged and why, if usage was not reported; else ''."""
     unreported = {name: usage.get(f"unreported_{name}", 0) for name in ("input_tokens", "output_tokens")}
     if usage.get("source") == UsageSource.CORRECTED or not (
         usage.get("unreported") or any(unreported.values())
     ):
         return ""
     reason = UNREPORTED.get(str(usage.get("unreported")), "its usage was not reported")
+    if usage.get("unlimited"):
+        return f"The usage is an estimate: {reason}."
     max_input, max_output = (count(usage.get(name, 0) + amount) for name, amount in unreported.items())
     return (
         f"Strict limits were charged the upper bound, {max_input} input and {max_output} output tokens: "
@@ -134,11 +147,12 @@ def candidate(chosen: bool, reason: str, score: float | None, chosen_score: floa
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """What followed a choice: `next_account` is that of the next attempt, '' if there was none."""
+    """What followed a choice: `next_account` is that of the next choice, '' if there was none."""
 
     next_account: str
     waited: bool  # no account was available then
     is_last: bool  # it was the last choice
+    is_sent: bool = True  # something was sent to the next account
 
 
 def has_attempts(request: Json) -> bool:
@@ -156,9 +170,9 @@ def attempts_label(first: int, last: int) -> str:
 def unrecorded_attempt(account: str, then: Following, request: Json) -> str:
     """Return what became of the choice of *account* for *request* if no attempt there is recorded."""
     if has_attempts(request):
-        return (
-            f"Nothing was sent to {account}: the request ended before that, or was left to another account."
-        )
+        reason = stopped(request) if then.is_last else ""
+        reason = reason or ": the request ended before that, or was left to another account"
+        return f"Nothing was sent to {account}{reason}."
     if not then.is_last:
         return f"The attempt at {account} failed; details are recorded when the request ends."
     if request["state"] == "open":
@@ -192,17 +206,25 @@ def _failure_details(stored: Json) -> Iterator[str]:
         yield code
 
 
-def after_failure(stored: Json, then: Following, *, again: bool) -> str:
-    """Return what followed a failed attempt; *again*: the same choice was tried once more."""
+def after_failure(stored: Json, then: Following, request: Json, *, again: bool) -> str:
+    """Return what followed a failed attempt of *request*; *again*: the same choice was tried once more."""
     if again and stored.get("repeated_without"):
         return f"It was repeated there without {', '.join(stored['repeated_without'])}."
     if again:
         return "Its credential was renewed and it was tried again."
     if then.next_account:
         wait = "No account was available then; after a wait, the" if then.waited else "The"
-        return f"{wait} next attempt went to {then.next_account}."
+        verb = "went" if then.is_sent else "was to go"
+        return f"{wait} next attempt {verb} to {then.next_account}."
     if not then.is_last:
         return "No other account was available."
     if stored.get("action") == Action.FAIL:
         return "Another account would not have helped, so none was tried."
-    return "No further attempt was made."
+    at_model = " at this model" if request.get("continued_as") or request.get("answered_by") else ""
+    return f"No further attempt was made{at_model}{stopped(request)}."
+
+
+def stopped(request: Json) -> str:
+    """Return why no further attempt was made, as the end of a sentence; '' if that is not recorded."""
+    reason = STOPPED.get(request.get("stopped") or "")
+    return f": {reason}" if reason else ""

@@ -48,7 +48,7 @@ from app.relay.retry_policy import (
 from app.relay.timing import Timing
 from app.stores.records.accounts import AccountOutcome
 from app.stores.records.admission import Refusal, Selection
-from app.stores.records.ledger import Action
+from app.stores.records.ledger import Action, Stop
 from app.stores.records.settlement import NO_OUTCOME, AttemptReport, Outcome
 from app.translation.resume.delivered import ResumedStream
 
@@ -142,6 +142,7 @@ class Failover:
         while not self._budget.take(key, target, again=again):
             wait = PERMIT_POLL_SECONDS * self._timing.random.uniform(0.5, 1.5)
             if not self._budget.has_open_retry(target) or not self._take_wait(wait):
+                self._record.stopped = Stop.BUDGET.value
                 raise self._failed or NoAccounts("Too many requests of this pool are being retried already")
             yield from self._pause(wait)
 
@@ -213,31 +214,41 @@ class Failover:
             AccountFailure(selection.account_id, verdict, error, own, selection.comes_last),
             was_delivered=attempt.committed,
         )
-        if is_confirmed and action is Action.OTHER_ONCE:
-            raise own  # two accounts have refused the request itself
         failed = self._failed = reported.for_client
-        if action is Action.FAIL or is_confirmed or self._is_exhausted():
-            raise failed
         stalled = attempt.stalled
-        if action is Action.RESTART and not self._take_restart(stalled=stalled):
+        if is_confirmed and action is Action.OTHER_ONCE:
+            raise self._stopped(Stop.SAME_FAILURE, own)  # two accounts have refused the request itself
+        if action is Action.FAIL:
             raise failed
+        if is_confirmed:
+            raise self._stopped(Stop.SAME_FAILURE, failed)
+        if self._is_exhausted():
+            raise self._stopped(Stop.ATTEMPTS, failed)
+        if action is Action.RESTART and not self._take_restart(stalled=stalled):
+            raise self._stopped(Stop.RESTARTS, failed)
         would_fail_again = action is Action.OTHER_ACCOUNT_ONLY or stalled or self._is_wait_too_long(error)
         self._accounts.add(selection.account_id, verdict.failure, error, would_fail_again=would_fail_again)
         max_accounts = self._policy.max_accounts
         if max_accounts is not None and len(set(self._accounts.tried)) >= max_accounts:
-            raise failed
+            raise self._stopped(Stop.ACCOUNTS, failed)
         while True:
             reply = self._report(selection, failed)
             if isinstance(reply, Refusal) and reply.limit is not None:
-                raise not_retried(failed, reply)
+                raise self._stopped(Stop.LIMIT, not_retried(failed, reply))
             wait = self._wait_after(reply, selection)
             if wait is None or not self._take_wait(wait):
-                raise _pool_error(reply, reported) or failed
+                stop = Stop.NO_ACCOUNT if wait is None else Stop.WAIT
+                raise self._stopped(stop, _pool_error(reply, reported) or failed)
             yield from self._pause(wait)
             if isinstance(reply, Selection):
                 if action is Action.RESTART:
                     self._progress.note_continuation(stalled=stalled)
                 return reply
+
+    def _stopped(self, stop: Stop, error: GatewayError) -> GatewayError:
+        """Record why no further attempt is made; return *error*, which the client receives."""
+        self._record.stopped = stop.value
+        return error
 
     def _verdict(self, attempt: Attempt, error: UpstreamError) -> Verdict:
         return judge(error, attempt.account.kind, self._context.request.model)
@@ -278,7 +289,7 @@ class Failover:
         try:
             reply = self._actions.report(report)
         except StoreUnavailable:
-            raise failed from None
+            raise self._stopped(Stop.STORE, failed) from None
         self._record.outcome = NO_OUTCOME  # it is stored now
         return reply
 

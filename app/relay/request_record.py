@@ -67,6 +67,7 @@ class RequestRecord:
         self.bounds = Bounds({}, {"input_tokens": 0})
         self.may_exceed_length = False  # the account may bill more than the requested length
         self.price: Price | None = None  # price of the requested model
+        self.stopped = ""  # why no further attempt was made: a Stop
         self.status = 200
         self.row: LedgerRow | None = None  # the ledger row, once settled
         self.error_code: str | None = None
@@ -193,6 +194,8 @@ class RequestRecord:
             row["queued_ms"] = self.queued_ms
         if self.waste_cost:
             row["waste_cost"] = self.waste_cost
+        if self.stopped:
+            row["stopped"] = self.stopped
         if self._models > 1 and self.status >= FAILED_FROM:
             row["models"] = self._models
         if self._failed_before is not None:
@@ -229,6 +232,8 @@ class RequestRecord:
         row |= own  # type: ignore[typeddict-item]  # these are some of a row's fields
         if self._is_running and charge.upper_bound is not None:
             row["unreported"] = self._unreported_reason(self.last)
+            if not self.limits:
+                row["unlimited"] = True
         for attempt in failed:
             if "counted_by" in attempt:
                 row.setdefault("counted_by", attempt["counted_by"])

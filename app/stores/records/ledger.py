@@ -53,6 +53,20 @@ class Action(StrEnum):
     FAIL = "tell"  # stop, and send the client the error
 
 
+class Stop(StrEnum):
+    """Why no attempt followed one after which another could have followed; stored with the request."""
+
+    SAME_FAILURE = "same_failure"  # another account failed in the same way
+    ATTEMPTS = "attempts"  # those of one model are used up, or the rest is for later models
+    RESTARTS = "restarts"  # what was delivered cannot be continued, or not again
+    ACCOUNTS = "accounts"  # as many accounts failed as the endpoint tries
+    NO_ACCOUNT = "no_account"  # none is left that may answer
+    WAIT = "wait"  # the next attempt would have been too late
+    BUDGET = "budget"  # too many requests were being retried
+    LIMIT = "limit"  # a limit had no room for the failed attempt and another
+    STORE = "store"  # the store was away
+
+
 class Figures(TypedDict, total=False):
     """What an attempt used and cost, in tokens and micro-dollars; unknown figures are absent."""
 
@@ -92,6 +106,7 @@ class UsageRow(Figures, total=False):
 
     source: str  # a UsageSource
     unreported: str  # why no usage was reported
+    unlimited: bool  # True: no limit applied, which could have been charged more than the estimate
 
 
 class FallbackRow(TypedDict, total=False):
@@ -122,6 +137,7 @@ class LedgerRow(UsageRow, FallbackRow, total=False):
     labels: Mapping[str, str]  # the key's labels at authentication; absent: it had none
     error: str | None
     waste_cost: int
+    stopped: str  # a Stop; absent: no attempt could have followed the last one
     models: int  # at how many models a request that failed could be tried; absent: at one
 
 

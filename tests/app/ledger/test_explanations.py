@@ -9,6 +9,7 @@ import pytest
 from app.accounts.failures import Failure
 from app.ledger import explanations
 from app.ledger.explanations import Following
+from app.stores.records.ledger import Stop
 
 
 def row(**more: Any) -> dict[str, Any]:
@@ -50,6 +51,15 @@ def test_outcome(found: dict[str, Any], text: str) -> None:
             "Strict limits were charged the upper bound, 25 input and 5,000 output tokens: the caller "
             "disconnected before the usage was reported. The other figures are an estimate.",
         ),
+        (
+            {
+                "input_tokens": 5,
+                "unreported": "client_left",
+                "unlimited": True,
+                "unreported_input_tokens": 20,
+            },
+            "The usage is an estimate: the caller disconnected before the usage was reported.",
+        ),
     ],
 )
 def test_charged(usage: dict[str, Any], text: str) -> None:
@@ -82,13 +92,18 @@ def test_candidate(args: tuple[bool, str, float | None, float | None], text: str
             False,
             "No account was available then; after a wait, the next",
         ),
+        (
+            Following("b", waited=False, is_last=False, is_sent=False),
+            False,
+            "The next attempt was to go to b.",
+        ),
         (Following("", waited=True, is_last=False), False, "No other account was available."),
         (Following("", waited=False, is_last=True), False, "No further attempt was made."),
     ],
 )
 def test_after_failure(then: Following, again: bool, text: str) -> None:
     """The explanation describes what happened, not what the rule for such a failure would allow."""
-    assert explanations.after_failure({"action": "other"}, then, again=again).startswith(text)
+    assert explanations.after_failure({"action": "other"}, then, {}, again=again).startswith(text)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +140,16 @@ def test_an_attempt_that_did_not_fail(request_row: Any, text: str) -> None:
 def test_every_failure_has_words() -> None:
     """Add the sentence of a new failure in app/ledger/explanations.py."""
     assert set(Failure) <= set(explanations.FAILURES)
+
+
+@pytest.mark.parametrize("stop", Stop)
+def test_why_no_further_attempt_was_made(stop: Stop) -> None:
+    """Each reason is explained; an entry of an older version has none."""
+    then = Following("", waited=False, is_last=True)
+    request = {"stopped": stop.value, "state": "settled", "status": 502}
+
+    text = explanations.after_failure({"action": "other"}, then, request, again=False)
+    assert text.startswith("No further attempt was made: ")
+    assert explanations.STOPPED[stop] in explanations.unrecorded_attempt("a", then, request)
+    at_model = explanations.after_failure({"action": "other"}, then, {"continued_as": "r-1"}, again=False)
+    assert at_model == "No further attempt was made at this model."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +23,15 @@ from app.errors import (
     UpstreamRejected,
     UpstreamUnreachable,
 )
+from app.limits.limit_syntax import parse_limit
 from app.relay.failover import Failover, FailoverActions, FailoverPolicy
 from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget
 from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.relay.timing import Timing
-from app.stores.records.admission import AccountsRefusal, Refusal, RefusalKind, Selection
+from app.stores.records.admission import AccountsRefusal, LimitRefusal, Refusal, RefusalKind, Selection
+from app.stores.records.ledger import Stop
 from app.stores.records.settlement import AttemptReport
 from app.streaming.events import Event
 from app.translation.resume.delivered import ResumedStream
@@ -81,11 +84,13 @@ def events_of(
     charge: dict[str, Any] | None = None,
     queue_seconds: float = MAX_WAIT_SECONDS,
     first: Selection | None = None,
+    stops: list[str] | None = None,
 ) -> list[Any]:
     """
     Return what failover yields when its attempts and reports end as given.
 
-    *reports* collects copies of the reports; *charge* is what a failed attempt is charged.
+    *reports* collects copies of the reports; *charge* is what a failed attempt is charged; *stops* gets the
+    reason why no further attempt was made.
     """
     started, answered = iter(attempts), iter(replies)
 
@@ -101,9 +106,10 @@ def events_of(
         def fail_attempt(self, error: UpstreamError) -> None:
             self.charge = charge
 
+    record = ChargedRecord()
     failover = Failover(
         make_request(cancellation=clock),
-        ChargedRecord(),
+        record,
         RequestProgress(0.0, 600.0, 0.0),
         FailoverActions(
             begin, report, lambda account: replace(account, version=2), lambda attempt, error: None
@@ -111,7 +117,45 @@ def events_of(
         FailoverPolicy(RetryBudget(clock), TimeLimits().keepalive, queue_seconds=queue_seconds),
         Timing(clock, lambda: 0.0, random.Random(1)),
     )
-    return list(failover.events(first or selection("a", 1)))
+    try:
+        return list(failover.events(first or selection("a", 1)))
+    finally:
+        if stops is not None:
+            stops.append(record.stopped)
+
+
+LIMITED = Refusal(RefusalKind.LIMIT, limit=LimitRefusal(parse_limit("5 requests/day"), "spent"))
+
+
+@pytest.mark.parametrize(
+    ("error", "reply", "stop"),
+    [
+        (UpstreamUnreachable("x"), no_accounts(), Stop.NO_ACCOUNT),
+        (UpstreamUnreachable("x"), no_accounts(60_000), Stop.WAIT),
+        (UpstreamUnreachable("x"), LIMITED, Stop.LIMIT),
+        (UpstreamUnreachable("x"), selection("b", 2), ""),
+        (UpstreamRejected("x", status=400, type="invalid_request_error", code=None), no_accounts(), ""),
+    ],
+)
+def test_why_no_further_attempt_is_made(error: UpstreamError, reply: Selection | Refusal, stop: str) -> None:
+    """It is recorded with the request, unless the failure itself is the reason."""
+    clock, stops = Clock(), list[str]()
+    attempts = [TimedAttempt(clock, "a", 0.0, error), TimedAttempt(clock, "b", 0.0, None)]
+
+    with suppress(GatewayError):
+        events_of(clock, attempts, [reply], stops=stops)
+
+    assert stops == [stop]
+
+
+def test_too_many_attempts() -> None:
+    clock, stops = Clock(), list[str]()
+    attempts = [TimedAttempt(clock, name, 0.0, UpstreamUnreachable("x")) for name in "abcd"]
+
+    with pytest.raises(UpstreamUnreachable):
+        events_of(clock, attempts, [selection(name, n) for n, name in enumerate("bcd", 2)], stops=stops)
+
+    assert stops[0] in (Stop.ATTEMPTS, Stop.BUDGET)
 
 
 class TestRoute:

@@ -65,7 +65,7 @@ class TestUsage:
         none = Usage(0, 0, 0)
 
         row = settled(none, output_bytes=41)
-        assert (row["source"], row["unreported"]) == ("estimated", "not_reported")
+        assert (row["source"], row["unreported"], row["unlimited"]) == ("estimated", "not_reported", True)
         assert (row["input_tokens"], row["output_tokens"]) == (30, 11)
         assert settled(none)["source"] == "upstream"
 
