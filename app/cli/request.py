@@ -13,6 +13,7 @@ from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import Figure, amount, pairs, show_json, show_list, table
+from app.cli.times import EXAMPLES, moment_of
 from app.formatting import milliseconds, name_or_id
 from app.ledger.choices import Candidate, Choice, Unavailable
 from app.ledger.explain import RequestExplanation
@@ -70,6 +71,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     "list",
     epilog=example(
         "poolgate request list --status failed --since 2026-11-20",
+        "poolgate request list --key ann --since '2 hours ago'",
         "poolgate request list --refused --key ann",
         "poolgate request list --team research --status failed",
         "poolgate request list --owner ann@example.com --label project=x",
@@ -102,8 +104,8 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     help="Only if it cost at least that many dollars.",
 )
 @click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
-@click.option("--since", metavar="DATE", help="Ended at or after: 2026-11-20, or a date with a time.")
-@click.option("--until", metavar="DATE", help="Ended before.")
+@click.option("--since", metavar="DATE", help=f"Ended at or after: {EXAMPLES}.")
+@click.option("--until", metavar="DATE", help="Ended before, in the same forms.")
 @click.option(
     "--limit",
     "--most",
@@ -136,6 +138,8 @@ def list_requests(
     services.pools.check(pool)
     names = Names.read(pool, services.api_keys, services.accounts)
     params = {name: _param(value) for name, value in fields.items() if value is not None}
+    for name in params.keys() & {"since", "until"}:
+        params[name] = moment_of(params[name], f"--{name}")
     params |= {"label": ",".join(labels)} if labels else {}
     params |= {"min_ms": str(round(min_seconds * 1000))} if min_seconds is not None else {}
     params |= {"min_cost": str(round(min_cost * 1e6))} if min_cost is not None else {}

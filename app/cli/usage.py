@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,10 @@ import click
 
 from app.cli import complete
 from app.cli.command import Command, example
-from app.cli.listing import listing, show_table
+from app.cli.listing import listing, show_table, terminal_width
 from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import amount, cost, naming_option, show_list
+from app.cli.times import EXAMPLES, absolute, day_of
 from app.cli.usage_report import OF_ACCOUNTS, TOTAL, show_report
 from app.errors import InvalidRequest
 from app.formatting import natural
@@ -35,17 +36,6 @@ FIGURES = (*SHOWN, "fallbacks")
 HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
 
 
-def day(text: str) -> date:
-    """Read `2026-11-01` as an option's value."""
-    try:
-        parsed = date.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter("a day must be like 2026-11-01") from None
-    if not 1970 < parsed.year < 3000:
-        raise click.BadParameter("a day must be between 1971 and 2999")
-    return parsed
-
-
 class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
     """One of the choices, or `label:NAME`."""
 
@@ -61,6 +51,7 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
     epilog=example(
         "poolgate usage",
         "poolgate usage --by model --since 2026-11-01",
+        "poolgate usage --by account --since yesterday",
         "poolgate usage --by team",
         "poolgate usage --by label:env --span 30d",
         "poolgate usage --by endpoint --from 2026-10-01 --to 2026-10-31",
@@ -75,13 +66,19 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
 @click.option("--account", metavar="NAME", shell_complete=complete.accounts, help="Only this account.")
 @click.option("--model", metavar="MODEL", help="Only this model.")
 @click.option("--endpoint", metavar="PATH", help="Only this endpoint, such as /v1/responses; by itself.")
-@click.option("--since", type=day, metavar="DATE", help="First day; the first of this month by default.")
+@click.option(
+    "--since",
+    metavar="DATE",
+    help="First day, such as 2026-11-01, yesterday or '7 days ago'; the first of this month by default.",
+)
 @click.option(
     "--span",
     type=click.Choice([span.value for span in Span]),
     help="Time span to show instead, with percentiles of times; with --json as a time series.",
 )
-@click.option("--from", "first", metavar="DATE", help="First day or moment to show, as with --span.")
+@click.option(
+    "--from", "first", metavar="DATE", help=f"First day or moment to show, as with --span: {EXAMPLES}."
+)
 @click.option("--to", "last", metavar="DATE", help="Last day or moment; now by default.")
 @click.option(
     "--by",
@@ -101,7 +98,7 @@ def usage(
     key: str | None,
     owner: str | None,
     labels: tuple[str, ...],
-    since: date | None,
+    since: str | None,
     span: str | None,
     first: str | None,
     last: str | None,
@@ -122,7 +119,12 @@ def usage(
         if owner is not None or labels or since is not None:
             raise click.UsageError("--span and --from cannot be combined with --owner, --label or --since")
         only = {name: value for name, value in {"key": key, **selected}.items() if value is not None}
-        _show_report(services, as_json, pool, (span or "", first or "", last or ""), by, only)
+        chosen = (
+            span or "",
+            absolute(first, "--from") if first else "",
+            absolute(last, "--to") if last else "",
+        )
+        _show_report(services, as_json, pool, chosen, by, only)
         return
     _check_without_range(by, selected)
     key_filter = KeyFilter(owner=owner or "", labels=label_filters([*labels]))
@@ -131,7 +133,7 @@ def usage(
         raise click.UsageError(
             "--by team cannot be combined with --key, --owner or --label: a key may have had several teams"
         )
-    lines = _totals(services, pool, by, since, key_ids)
+    lines = _totals(services, pool, by, day_of(since, "--since") if since else None, key_ids)
     if as_json:
         figures = (*FIGURES, *_extra_figures(by))
         show_list(
@@ -141,6 +143,10 @@ def usage(
             ]
         )
         return
+    if terminal_width() is not None:
+        zone = services.clock.zone(pool)
+        first_day = day_of(since, "--since") if since else datetime.now(zone).date().replace(day=1)
+        click.echo(f"Since {first_day}, in {zone}", err=True)
     _show(by, [(name or NO_VALUE, used) for name, _, used in lines])
 
 

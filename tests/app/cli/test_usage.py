@@ -62,7 +62,8 @@ def test_an_account_that_is_gone(poolgate, used):
 
 def test_since(poolgate, used):
     assert poolgate("usage --since 2999-01-01").stderr == "No usage.\n"
-    assert poolgate("usage --since yesterday").exit_code == 2
+    assert poolgate("usage --since yesterday").exit_code == 0
+    assert poolgate("usage --since yesteryear").exit_code == 2
 
 
 def test_unknown_key(poolgate):
