@@ -34,6 +34,13 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     yield Snippet(
         "env", "Environment", "sh", "the shell, once, for all examples below", f"export {VARIABLE}='{secret}'"
     )
+    yield from _of_sdks(base_url, model)
+    yield from _of_agents(base_url, model)
+    yield from _of_frameworks(base_url, model)
+    yield from _of_programs(base_url, model)
+
+
+def _of_sdks(base_url: str, model: str) -> Iterator[Snippet]:
     question = orjson.dumps(
         {"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": True}
     ).decode()
@@ -64,6 +71,9 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
         f'const answer = await client.responses.create({{ model: {_text(model)}, input: "Hello" }});\n'
         "console.log(answer.output_text);",
     )
+
+
+def _of_agents(base_url: str, model: str) -> Iterator[Snippet]:
     yield Snippet(
         "codex",
         "Codex CLI",
@@ -82,8 +92,6 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
     config = {"$schema": "https://opencode.ai/config.json", "provider": {"poolgate": provider}}
     text = orjson.dumps(config, option=orjson.OPT_INDENT_2).decode()
     yield Snippet("opencode", "OpenCode", "json", "opencode.json", text)
-    yield from _of_frameworks(base_url, model)
-    yield from _of_programs(base_url, model)
 
 
 def _of_frameworks(base_url: str, model: str) -> Iterator[Snippet]:
