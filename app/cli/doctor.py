@@ -57,7 +57,7 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
         click.echo("\n".join(map(_block, findings)))
     elif findings:
         rows = [(finding.level, finding.where, finding.what, finding.remedy) for finding in findings]
-        click.echo(table(("", "WHERE", "WHAT", "REMEDY"), rows))
+        click.echo(table(("LEVEL", "WHERE", "WHAT", "REMEDY"), rows))
     else:
         click.echo("No problems found.")
     if services is None:

@@ -22,7 +22,7 @@ from app.wiring import Services
 from schemas.model_routes import ROUTE_INPUT
 from schemas.validation_errors import first_error_path
 
-HEADS = ("NAME", "STEPS", "SERVED NOW", "DEFAULTS", "OVERRIDES")
+HEADS = ("NAME", "STEPS", "DEFAULTS", "OVERRIDES", "SERVED NOW")
 RULES = {
     "exact": "the route with this name",
     "pattern": "the route with the longest pattern that matches",
@@ -161,7 +161,7 @@ def _serving(
 
 def _row(view: RouteView, serving: RouteServing) -> tuple[str, ...]:
     fields = (", ".join(format_fields(view[name])) or "-" for name in ("defaults", "overrides"))
-    return view["name"], ", then ".join(step_texts(view["steps"])), serving_text(serving), *fields
+    return view["name"], ", then ".join(step_texts(view["steps"])), *fields, serving_text(serving)
 
 
 @model_group.command("show", epilog=example("poolgate model show fast"))

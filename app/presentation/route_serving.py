@@ -22,7 +22,7 @@ class RouteServing(TypedDict):
     """
     The `model` that is requested first now, and the `accounts` that can serve it, by name.
 
-    If no account can serve any target, `model` is None, and `reason` has a phrase for each target.
+    If no account can serve any target, `model` is None, and `reason` has the reasons in words.
     """
 
     model: str | None
@@ -38,14 +38,20 @@ def serving_now(steps: Steps, accounts: Sequence[Account], now: float) -> RouteS
     """
     demo = demo_serves(accounts)
     present = [account for account in accounts if demo or not kind_of(account).is_simulated]
+    unlisted: dict[str, None] = {}
     reasons: dict[str, None] = {}
     for target in chain.from_iterable(steps):
         offering = [account for account in present if offers(account, target)]
         ready = [account.name for account in offering if _obstacle(account, now) == ""]
         if ready:
             return {"model": target.model, "accounts": sorted(ready), "reason": ""}
-        reasons[_reason(target, offering, now)] = None
-    return {"model": None, "accounts": [], "reason": "; ".join(reasons)}
+        if offering:
+            states = _some(f"{account.name} is {_obstacle(account, now)}" for account in offering)
+            reasons[f"{target.model}: {states}"] = None
+        else:
+            unlisted[target.model] = None
+    missing = [f"no account that it may use lists {_some(unlisted)}"] if unlisted else []
+    return {"model": None, "accounts": [], "reason": "; ".join([*reasons, *missing])}
 
 
 def serving_text(serving: RouteServing) -> str:
@@ -61,12 +67,6 @@ def _obstacle(account: Account, now: float) -> str:
         is_due = 0 < account.until_ms <= now * 1000 and account.state not in OUT_OF_USE
         return "" if is_due else state_label(account.state)
     return "full" if account.in_flight >= account.cap else ""
-
-
-def _reason(target: RouteTarget, offering: Sequence[Account], now: float) -> str:
-    if not offering:
-        return f"no account that it may use lists {target.model}"
-    return f"{target.model}: {_some(f'{account.name} is {_obstacle(account, now)}' for account in offering)}"
 
 
 def _some(texts: Iterable[str]) -> str:

@@ -32,9 +32,9 @@ def test_the_first_target_that_an_account_can_serve() -> None:
 
 def test_why_none_can_be_served() -> None:
     """Each target has its reason: no account lists the model, or none that does is available."""
-    assert text() == "no: no account that it may use lists a; no account that it may use lists b"
+    assert text() == "no: no account that it may use lists a, b"
     assert text(account("2", "credential_dead")) == (
-        "no: no account that it may use lists a; b: 2 is credential refused"
+        "no: b: 2 is credential refused; no account that it may use lists a"
     )
     assert text(account("1", in_flight=100)) == "no: a: 1 is full; b: 1 is full"
 
