@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.limits.bounds import Bounds, ModelSize, compute_bounds
+from app.limits.counted_models import counts_model
 from app.limits.prices import PriceTable
 from app.operations.check_accounts import StoredAccount
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
 from app.operations.unpriced_models import (
     ReachableModels,
-    counts_model,
     known_models,
     refusal_of_unpriced,
 )
@@ -133,7 +133,7 @@ def _check_limit(
 ) -> Iterator[_LimitFinding]:
     """Check *limit* with a small request for each of *models*; *length* is the default output length."""
     unit = limit.unit
-    affected = [model for model in models if counts_model(limit, model)]
+    affected = [model for model in models if counts_model(limit.model, model)]
 
     def fits(output_length: int) -> bool:
         amounts = (small_requests.reserved(model, output_length, unit) for model in affected)

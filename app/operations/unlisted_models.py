@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from app.accounts.account import Account
 from app.accounts.model_routes import RouteTable
 from app.formatting import natural
-from app.limits.prices import family_of
+from app.limits.counted_models import counts_model
 from app.patterns import matches
 from app.stores.records.limits import Limit
 from app.stores.records.model_routes import GROUP_PREFIX, ModelRoute, RouteTarget
@@ -51,8 +51,9 @@ def unlisted_names(names: Sequence[str], accounts: Sequence[Account], routes: Ro
 
 def unlisted_in_limits(limits: Sequence[Limit], accounts: Sequence[Account]) -> UnlistedModels:
     """Return the models that *limits* are for and none of *accounts* lists; limits never count a route."""
-    models = [limit.model for limit in limits if limit.model]
-    missing = [model for model in models if not any(_is_counted(model, one) for one in accounts)]
+    patterns = [limit.model for limit in limits if limit.model]
+    offered = {model for account in accounts for model in account.offered_models}
+    missing = [pattern for pattern in patterns if not any(counts_model(pattern, model) for model in offered)]
     return _unlisted(missing, accounts)
 
 
@@ -82,12 +83,6 @@ def routes_match(routes: RouteTable, name: str) -> bool:
 def lists_model(account: Account, name: str) -> bool:
     """Return whether *account* offers *name* or, if *name* is a pattern, a model that it matches."""
     return any(matches(name, model) for model in account.offered_models)
-
-
-def _is_counted(pattern: str, account: Account) -> bool:
-    """Return whether a limit for *pattern* counts a model that *account* offers, as windows.lua does."""
-    names = {name.lower() for model in account.offered_models for name in (model, family_of(model))}
-    return any(matches(pattern.lower(), name) for name in names)
 
 
 def _may_use(target: RouteTarget, account: Account) -> bool:

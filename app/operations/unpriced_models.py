@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.model_routes import PoolRoutes, RouteTable
+from app.limits.counted_models import counts_model
 from app.limits.pool_prices import PoolPrices
-from app.limits.prices import PriceTable, family_of
+from app.limits.prices import PriceTable
 from app.operations.unlisted_models import some_names
-from app.patterns import STAR, matches
+from app.patterns import STAR
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 
@@ -64,13 +65,7 @@ def unpriced_models(limit: Limit, models: Iterable[str], prices: PriceTable) -> 
     """Return those of *models* that *limit* refuses: a strict limit of cost refuses those without a price."""
     if not needs_price(limit):
         return []
-    return [model for model in models if counts_model(limit, model) and prices.find(model) is None]
-
-
-def counts_model(limit: Limit, model: str) -> bool:
-    """Return whether *limit* counts requests for *model*, as windows.lua does."""
-    names = {model.lower(), family_of(model).lower()}
-    return limit.model is None or any(matches(limit.model.lower(), name) for name in names)
+    return [model for model in models if counts_model(limit.model, model) and prices.find(model) is None]
 
 
 def unpriced_limits(limits: Iterable[Limit], models: Sequence[str], prices: PriceTable) -> list[str]:
