@@ -95,12 +95,15 @@ local function limit_second(account, outcome, policy, now)
     retest_ms = until_ms }, now)
 end
 
--- Takes an account, or only this model at it, out for a while on suspicion, as far as `may_suspect` allows.
-local function suspect(account, outcome, policy, now)
+-- Takes an account, or only this model at it, out for a while on suspicion, as far as `may_suspect` allows. *key* is
+-- the API key of the failed request, if one failed.
+local function suspect(account, outcome, policy, now, key)
   local streak = redis.call('HINCRBY', account_key(account.id), 'errors', 1)
   local requested_model = outcome.asked or '*'
   local wait = math.min(outcome.most_ms, outcome.base_ms * 2 ^ math.min(streak - 1, 20))
-  if account.state ~= 'active' or not may_suspect(account.id, requested_model, now, outcome.allowed) then return end
+  if account.state ~= 'active' then return end
+  local allowed = key and account_set(redis.call('HGET', api_key_key(key), 'accounts'))
+  if not may_suspect(account.id, requested_model, now, allowed) then return end
   if is_last_elsewhere(account, now) then
     rest_model(account.id, requested_model, 'suspected', wait, now)
   else
@@ -123,12 +126,12 @@ local function is_doubtful(account, outcome, now)
 end
 
 -- Applies an outcome that is not ok; see apply_outcome.
-local function apply_failure(account, outcome, policy, now) -- rare
+local function apply_failure(account, outcome, policy, now, key) -- rare
   if outcome.model then
     rest_model(account.id, outcome.model, outcome.why or 'overloaded', outcome.wait_ms, now)
     if outcome.why == 'limited' then limit_second(account, outcome, policy, now) end
   elseif outcome.soft or outcome.state == 'credential_dead' and is_doubtful(account, outcome, now) then
-    suspect(account, outcome, policy, now)
+    suspect(account, outcome, policy, now, key)
   elseif outcome.state and not outranks(account.state, outcome.state) then
     redis.call('SREM', SOFT, account.id)
     local retest = outcome.retest_wait_ms
@@ -138,15 +141,14 @@ local function apply_failure(account, outcome, policy, now) -- rare
   end
 end
 
--- Applies the outcome of a request to its account. outcome is one of
+-- Applies the outcome of a request of *key* (nothing: of a job) to its account. outcome is one of
 --   {ok}                                        it answered: its errors are cleared
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream reported it; a retest of 0: an operator has to act,
 --                                               absent for a spent window: chosen here; a refused credential
 --                                               with `asked`, base_ms, most_ms: only suspected where another
 --                                               account of the pool was refused a moment ago
 --   {soft, `asked`, reason, base_ms, most_ms}   suspicion: out for base * 2^(streak-1), at most most_ms;
---                                               `asked` is the requested model; allowed, if present: the set of
---                                               accounts that the key of the failed request is bound to
+--                                               `asked` is the requested model
 --   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;
 --                                               the account is well
 -- and may have windows = {{used percent, reset ms[, seconds]}, …}, the usage windows that the upstream reported,
@@ -154,7 +156,7 @@ end
 -- more than its request allowed; the first is stored until an operator removes it. A failure may have unanswered =
 -- why the account did not answer: one that has never answered anything then comes last until it does.
 -- Returns the account where the outcome changes nothing, as in nearly all requests: it need not be read again.
-local function apply_outcome(id, outcome, now, policy)
+local function apply_outcome(id, outcome, now, policy, key)
   local account = read_account(id, now)
   if not account then return nil end
   local is_as_before = account.errors == 0 and not account.probe and not account.unproven
@@ -181,6 +183,6 @@ local function apply_outcome(id, outcome, now, policy)
     end
   else
     if outcome.unanswered then note_unanswered(account, outcome.unanswered) end
-    apply_failure(account, outcome, policy, now)
+    apply_failure(account, outcome, policy, now, key)
   end
 end

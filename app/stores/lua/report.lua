@@ -40,8 +40,7 @@ local function release(charge)
   holds, stored.bounds, stored.unenforced = retained, '', ''
 end
 if stored.account ~= '' then
-  if request.mark.base_ms then request.mark.allowed = account_set(redis.call('HGET', api_key_key(request.key), 'accounts')) end
-  apply_outcome(stored.account, request.mark, now, policy)
+  apply_outcome(stored.account, request.mark, now, policy, request.key)
   free_slot(stored.account, policy, now)
   if request.charge then
     release(request.charge)

@@ -34,8 +34,7 @@ local tried_last = entry.attempts and entry.attempts[#entry.attempts]
 local marked = not tried_last or (stored and tried_last.account == stored.account)
 local unchanged
 if stored and stored.account ~= '' and marked and args.mark then
-  if args.mark.base_ms then args.mark.allowed = account_set(redis.call('HGET', api_key_key(stored.key), 'accounts')) end
-  unchanged = apply_outcome(stored.account, args.mark, now, policy)
+  unchanged = apply_outcome(stored.account, args.mark, now, policy, stored.key)
 end
 if stored and stored.expired then
   local charged = expired_entry(args.id, stored)
