@@ -75,9 +75,12 @@ def checked_policy(policy: str) -> str:
 
 
 def checked_zone(zone: str) -> str:
-    """Return *zone* when it is an IANA time zone. Raises InvalidRequest."""
-    if zone not in available_timezones():
-        raise InvalidRequest(f"'{zone[:40]}' is not an IANA time zone", param="zone")
+    """Return *zone* when it is an IANA time zone. Raises InvalidRequest, which names one of that city."""
+    known = available_timezones()
+    if zone not in known:
+        of_city = sorted(name for name in known if name.lower().endswith(f"/{zone.lower()}"))
+        similar = f". Did you mean '{of_city[0]}'?" if of_city else suggestion(zone, sorted(known))
+        raise InvalidRequest(f"'{zone[:40]}' is not an IANA time zone{similar}", param="zone")
     return zone
 
 

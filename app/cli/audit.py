@@ -42,6 +42,8 @@ def audit(
     services: Services, as_json: bool, who: str, action: str, pool: str | None, max_entries: int
 ) -> None:
     """Show who changed what, newest first. `unknown` marks changes that a crash or an outage interrupted."""
+    if pool is not None:
+        services.pools.check(pool)
     entries: list[dict[str, Any]] = []
     cursor, matching = None, AuditFilter(who, action, pool or "")
     while len(entries) < max_entries:

@@ -43,3 +43,9 @@ def test_uncut_rows_in_a_pipe(poolgate):
     poolgate("key create --name ann --models", models)
 
     assert models.replace(",", ", ") in poolgate("audit --action key").stdout
+
+
+def test_an_unknown_pool(poolgate):
+    result = poolgate("audit --pool nosuch")
+
+    assert (result.exit_code, result.stderr) == (1, "Error: There is no pool named 'nosuch'\n")

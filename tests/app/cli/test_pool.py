@@ -132,3 +132,14 @@ def test_a_time_limit_for_a_model_that_no_account_lists(poolgate, services):
 
     assert "lists gpt-6 (did you mean 'gpt-5'?)." in poolgate("pool set --time-limit gpt-6:idle=30").stderr
     assert poolgate("pool set --time-limit gpt-6:idle=default --time-limit gpt-*:idle=30").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("zone", "meant"),
+    [("Berlin", "Europe/Berlin"), ("new_york", "America/New_York"), ("Europe/Berlni", "Europe/Berlin")],
+)
+def test_a_zone_that_is_none(poolgate, zone, meant):
+    result = poolgate("pool set --zone", zone)
+
+    assert result.exit_code == 2
+    assert f"'{zone}' is not an IANA time zone. Did you mean '{meant}'" in result.stderr
