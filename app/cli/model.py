@@ -134,7 +134,8 @@ def list_routes(services: Services, as_json: bool, pool: str) -> None:
     List the model routes of a pool, and whether accounts can serve them now.
 
     SERVED NOW has the first target that an account can serve, or the reason that none can. The state of a
-    single model at an account, such as overloaded, is not considered.
+    single model at an account, such as overloaded, is not considered. On a terminal of less than 130 columns,
+    DEFAULTS and OVERRIDES are left out; `model show` has them.
     """
     services.pools.check(pool)
     names = services.accounts.names_by_id(pool)
@@ -145,7 +146,8 @@ def list_routes(services: Services, as_json: bool, pool: str) -> None:
         show_list([{**view, "serving": state} for view, state in zip(views, serving, strict=True)])
     else:
         empty = "There are no model routes: see poolgate model set --help"
-        show_table(HEADS, [_row(view, state) for view, state in zip(views, serving, strict=True)], empty)
+        rows = [_row(view, state) for view, state in zip(views, serving, strict=True)]
+        show_table(HEADS, rows, empty, spare=("DEFAULTS", "OVERRIDES"))
 
 
 def _serving(
