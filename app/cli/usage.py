@@ -133,6 +133,13 @@ def usage(
         raise click.UsageError(
             "--by team cannot be combined with --key, --owner or --label: a key may have had several teams"
         )
+    _show_totals(services, as_json, pool, by, since, key_ids)
+
+
+def _show_totals(
+    services: Services, as_json: bool, pool: str, by: str, since: str | None, key_ids: set[str] | None
+) -> None:
+    """Print the totals of each group since that day."""
     lines = _totals(services, pool, by, day_of(since, "--since") if since else None, key_ids)
     if as_json:
         figures = (*FIGURES, *_extra_figures(by))
