@@ -30,28 +30,41 @@ class Receiver:
     Sockets that are not gevent's are read by their own means.
     """
 
-    __slots__ = ("_fires_at", "_hub", "_is_drained", "_readable", "_sock", "_timer", "_until", "_waiting")
+    __slots__ = (
+        *("_fires_at", "_hub", "_is_drained", "_readable", "_sock", "_timer"),
+        *("_timeout", "_until", "_waiting"),
+    )
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._hub: Any = _hub_of(sock)
         self._readable = None if self._hub is None else self._hub.loop.io(sock.fileno(), _READ)
         self._is_drained = False  # whether the last read took all data that had arrived
+        self._timeout = 0.0  # seconds that a read of the socket may take; the last one that was set
         self._timer: Any = None
         self._fires_at = self._until = 0.0  # monotonic seconds: when the timer fires, and when the wait ends
         self._waiting: Any = None
 
     def receive(self, size: int, seconds: float) -> bytes | None:
         """Return at most *size* bytes, b"" at the end, None after *seconds* without any. Raises OSError."""
-        if self._is_drained and self._hub is not None and not self._wait(seconds):
+        if not self._is_drained or self._hub is None:
+            self._set_timeout(seconds)
+        elif not self._wait(seconds):
             return None
-        self._sock.settimeout(max(seconds, 0.001))
+        elif (
+            self._timeout > 2 * seconds
+        ):  # something has arrived, so at most the rest of a TLS record is missing
+            self._set_timeout(seconds)
         try:
             data: bytes = self._sock.recv(size)
         except TimeoutError:
             return None
         self._is_drained = len(data) < size
         return data
+
+    def _set_timeout(self, seconds: float) -> None:
+        self._timeout = max(seconds, 0.001)
+        self._sock.settimeout(self._timeout)
 
     def _wait(self, seconds: float) -> bool:
         """Wait up to *seconds*, and return whether there is something to read."""

@@ -118,7 +118,9 @@ class ResponsesOutputCap(OutputCap):
     def _delta(self, event: Event, stem: str) -> None:
         payload, text_field = event.payload, TEXT_FIELDS[stem]
         key = (payload.get("output_index", 0), text_field.parts, payload.get(text_field.index_key, 0))
-        text = self._texts.setdefault(key, _OpenText(stem, payload))
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = _OpenText(stem, payload)
         shown = self._limiter.limit_other(payload["delta"])
         text.pieces.append(shown)
         if self.cut is None:
