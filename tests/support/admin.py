@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from wsgiref.types import WSGIApplication
 
 from cryptography.fernet import Fernet
 from flask import Blueprint, Flask
@@ -53,9 +55,15 @@ class CompiledTemplates(BytecodeCache):
 _COMPILED = CompiledTemplates()
 
 
+def gateway_of(services: WebServices) -> WSGIApplication:
+    """Return the gateway's application, created by its first request: few tests of admin pages send one."""
+    created = cache(partial(create_app, services))
+    return lambda environ, start_response: created()(environ, start_response)
+
+
 def admin_app(services: WebServices) -> Flask:
     """Return the application with two additional views: a page and an API call."""
-    app = create_admin_app(services, create_app(services))
+    app = create_admin_app(services, gateway_of(services))
     app.jinja_env.bytecode_cache = _COMPILED
     for name, path, json in (("a_page", "/admin/a-page", False), ("a_call", "/admin/api/a-call", True)):
         blueprint = Blueprint(name, __name__)

@@ -11,11 +11,11 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import create_app
 from app.admin import create_admin_app
 from app.config import Settings
 from app.stores.records.operators import NewAdminToken
 from app.web_wiring import WebServices, build_web
+from tests.support.admin import gateway_of
 
 Call = Callable[..., TestResponse]
 
@@ -36,7 +36,7 @@ def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> 
 
 @pytest.fixture
 def app(services: WebServices) -> Flask:
-    return create_admin_app(services, create_app(services))
+    return create_admin_app(services, gateway_of(services))
 
 
 @pytest.fixture
