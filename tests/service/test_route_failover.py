@@ -6,15 +6,12 @@ import time
 
 import pytest
 
-from app.relay.retry_policy import MAX_ATTEMPTS, WITH_FALLBACKS_SECONDS
+from app.relay.retry_policy import MAX_ATTEMPTS, MAX_WAIT_SECONDS
 from tests.service.test_fallbacks import REFUSED, body_of
 from tests.service.test_model_responses import PATHS
 from tests.service.test_model_routes import set_route, target
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
-
-SLOW_MACHINE_SECONDS = 1.0
-NO_WAIT_SECONDS = 1.5  # less than the shortest rest of a suspected account
 
 
 def tried(upstream: ScriptedUpstream) -> list[tuple[str, str]]:
@@ -41,7 +38,7 @@ def test_the_next_step_follows_one_repeat_at_a_single_account(
     status, seconds = send(pool)
 
     assert (status, tried(upstream)) == (200, [("a", "m"), ("a", "m"), ("c", next_model)])
-    assert seconds < WITH_FALLBACKS_SECONDS + SLOW_MACHINE_SECONDS
+    assert seconds < MAX_WAIT_SECONDS  # of a request without later models
 
 
 def test_a_wait_before_the_first_attempt_counts(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -55,7 +52,7 @@ def test_a_wait_before_the_first_attempt_counts(pool: PoolOfTest, upstream: Scri
     status, seconds = send(pool, key=key)
 
     assert status == 200
-    assert seconds < WITH_FALLBACKS_SECONDS + SLOW_MACHINE_SECONDS
+    assert seconds < MAX_WAIT_SECONDS  # of a request without later models
 
 
 def test_one_failure_of_a_step_is_repeated(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -76,11 +73,11 @@ def test_each_account_of_a_step_is_tried_once(pool: PoolOfTest, upstream: Script
     upstream.script(REFUSED, account="b")
     set_route(pool, "fast", target("m", a, b), target("n", c))
 
-    status, seconds = send(pool)
+    status, _ = send(pool)
 
     requests = tried(upstream)
     assert (status, sorted(requests[:-1]), requests[-1]) == (200, [("a", "m"), ("b", "m")], ("c", "n"))
-    assert seconds < NO_WAIT_SECONDS
+    assert "suspected" in pool.states().values()  # an account that was waited for would be tested now
 
 
 def test_attempts_are_bounded_if_all_models_fail(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -99,7 +96,6 @@ def test_a_single_model_is_repeated(pool: PoolOfTest, upstream: ScriptedUpstream
     pool.account("a", upstream.base_url())
     upstream.script(REFUSED, {"play": "text", "text": "From m."})
 
-    status, seconds = send(pool, "m")
+    status, _ = send(pool, "m")
 
     assert (status, tried(upstream)) == (200, [("a", "m"), ("a", "m")])
-    assert seconds < NO_WAIT_SECONDS
