@@ -146,9 +146,10 @@ local function shares(entry)
   return result
 end
 
--- Records when a request of its key ended: an entry may be written long after, or after those of newer requests.
+-- Records when a request of its key ended: an entry may be written long after, or after those of newer requests. Its
+-- total time counts from its arrival, `queued_ms` before its admission at `at_ms`.
 local function note_last_use(entry, now)
-  local ended_ms = math.min(entry.at_ms + (entry.total_ms or 0), now)
+  local ended_ms = math.min(entry.at_ms - (entry.queued_ms or 0) + (entry.total_ms or 0), now)
   local newest = redis.call('HGET', LAST_USED, entry.key)
   if ended_ms > (tonumber(newest) or 0) then redis.call('HSET', LAST_USED, entry.key, ended_ms) end
 end

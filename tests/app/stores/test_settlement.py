@@ -24,6 +24,22 @@ def store(store: StoreOfTest) -> StoreOfTest:
     return store
 
 
+@pytest.mark.parametrize("delay_ms", [0, HOUR_MS])
+@pytest.mark.parametrize("queued_ms", [0, 4000])
+def test_the_last_use_of_a_key(store: StoreOfTest, queued_ms: int, delay_ms: int) -> None:
+    """It is the end of the request, however late its settlement arrives; its time includes its wait."""
+    admitted_ms = store.now
+    store.admit("q1")
+    store.advance(6000 + delay_ms)
+    if delay_ms:
+        store.settle(store.admit("sweeps")["id"])  # the lease of the other has expired
+        store.client.hdel(keys.last_used(store.pool), "k")
+
+    store.settle("q1", at_ms=admitted_ms, total_ms=6000 + queued_ms, queued_ms=queued_ms)
+
+    assert store.client.hget(keys.last_used(store.pool), "k") == str(admitted_ms + 6000)
+
+
 def _figures(charge: dict[str, Any]) -> dict[str, int]:
     return {name: amount for name, amount in charge.items() if name != "account"}
 
