@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.accounts.account import Account, account_from
+from app.accounts.failures import Failure
 from app.accounts.job_results import FAILED, JobResult
+from app.accounts.kinds import kind_of
 from app.accounts.kinds.kind import RESPONSES
 from app.accounts.request_settings import ON
 from app.formatting import moment
@@ -128,6 +130,19 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
         yield from _check_jobs(record, is_reported=bool(failing))
 
 
+def _has_wrong_address(account: Account) -> bool:
+    """Return whether it has never answered, and its server had no endpoint at its base URL for a request."""
+    return account.unproven == Failure.ENDPOINT_MISSING and not account.has_answered
+
+
+def _describe_address(account: Account) -> Diagnostic:
+    ending = kind_of(account).base_url_ending
+    lacks_ending = ending and not account.base_url.rstrip("/").endswith(ending)
+    reason = f"its base URL may lack {ending}" if lacks_ending else "its base URL is probably wrong"
+    what = "it has never answered: its server has no endpoint at its base URL (404 or 405)"
+    return _wrong(what, f"{reason}; remove it, then add it again: poolgate account remove NAME")
+
+
 def _check_certificates(account: Account, now: float) -> Iterator[Diagnostic]:
     """Yield the account's own CA certificates that expire soon or have expired; an error if none is left."""
     certificates = certificates_in(account.settings.ca_certificates)
@@ -172,8 +187,10 @@ def _has_never_answered(record: StoredAccount) -> bool:
 
 
 def _check_failures(account: Account) -> Iterator[Diagnostic]:
-    """Yield a finding for an account that fails but stays in use, because too few others could replace it."""
-    if account.stays_in_use:
+    """Yield a finding for an account that fails but stays in use."""
+    if _has_wrong_address(account):
+        yield _describe_address(account)
+    elif account.stays_in_use:
         what = "its latest attempts failed; it stays in use because too few others could take its place"
         yield _note(what, "poolgate account test NAME")
     elif failure := account.persistent_failure:
@@ -184,7 +201,7 @@ def _check_failures(account: Account) -> Iterator[Diagnostic]:
 
 
 def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnostic]:
-    """Yield the failures of jobs; not that its server is unreachable if that *is_reported* already."""
+    """Yield the failures of jobs; not that its server or its address fails if that *is_reported* already."""
     if record.account.state in (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD):
         return
     account = record.account
@@ -196,7 +213,7 @@ def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnos
             remedy = "poolgate account test NAME; if its base URL is wrong, remove it, then add it again: "
             remedy += "poolgate account remove NAME"
             yield _wrong(f"it has never answered ({result.code})", remedy)
-        elif is_reported and result.code in UNREACHABLE:
+        elif is_reported and (result.code in UNREACHABLE or _has_wrong_address(account)):
             continue
         elif job == "models" and result.is_credential_refused and not account.has_answered:
             code = "" if result.code == FAILED else f" ({result.code})"

@@ -235,6 +235,30 @@ class TestAccountsForAPerson:
         assert one.what == what
         assert one.remedy.endswith("remove it, then add it again: poolgate account remove NAME --pool team")
 
+    @pytest.mark.parametrize(
+        ("url", "reason"),
+        [
+            ("http://gpu1:8000", "its base URL may lack /v1"),
+            ("http://gpu1:8000/v1/", "its base URL is probably wrong"),
+        ],
+    )
+    def test_a_wrong_base_url(self, url: str, reason: str) -> None:
+        """Reported once, from the first request on; a server without a list of models may answer requests."""
+        look = orjson.dumps(
+            {"at": 1_774_742_400, "result": "not_found", "failure": "endpoint_missing"}
+        ).decode()
+        failing = Account("a", "a", "compatible", url, unproven="endpoint_missing", failures_in_a_row=9)
+        stored = check_accounts.StoredAccount(failing, {"look_models": look}, is_readable=True)
+
+        (one,) = check_accounts.check_accounts("team", [stored], time.time())
+
+        assert (one.level, one.what[:21]) == (Level.WRONG, "it has never answered")
+        assert one.remedy == (
+            f"{reason}; remove it, then add it again: poolgate account remove NAME --pool team"
+        )
+        answered = replace(failing, has_answered=True, failures_in_a_row=0)
+        assert not list(check_accounts._check_failures(answered))
+
     def test_one_whose_credential_was_refused_from_the_start(self, services: Services) -> None:
         """It is active, because no request has failed; one that serves requests may lack the list."""
         look = orjson.dumps({"at": 1_774_742_400, "result": "invalid_api_key"}).decode()
