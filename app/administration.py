@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.operations.account_import import AccountImport
+from app.operations.account_references import ReferenceReader
 from app.operations.accounts import AccountOperations
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.audit_trail import AuditTrail
@@ -33,6 +34,7 @@ def operations(services: Services, actor: Actor) -> AdminOperations:
         services.upstream.lister,
         services.upstream.checker,
         services.routes,
+        ReferenceReader(services.routes, services.api_keys),
     )
     models = ModelStores(services.accounts, services.routes, services.prices)
     sign_in_stores = SignInStores(services.accounts, services.credentials, services.sign_in_flows)

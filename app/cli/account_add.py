@@ -97,6 +97,8 @@ def _add(
         listing = operations(services).accounts.fetch_listing(pool, added)
     for warning in account_warnings(added):
         click.echo(f"Warning: account '{added.name}': {warning}.", err=True)
+    for remark in operations(services).accounts.find_addition_remarks(pool, added):
+        click.echo(f"Note: account '{added.name}': {remark}.", err=True)
     if as_json:
         show_json(added.public() | {"first_look": listing.public()})
     else:

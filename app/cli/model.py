@@ -15,6 +15,7 @@ from app.cli.listing import listing, show_table
 from app.cli.options import confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import report, show_json, show_list
 from app.presentation.model_routes import RouteView, resolve, serialize_route, step_texts
+from app.presentation.names import Names
 from app.presentation.route_serving import RouteServing, serving_now, serving_text
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import RouteTarget
@@ -102,10 +103,14 @@ def set_route(
     except ValidationError as error:
         raise click.UsageError(_in_words(*first_error_path(error), steps)) from None
     route = operations(services).routes.set(pool, name, fields)
-    view = serialize_route(route, services.accounts.names_by_id(pool))
+    view = serialize_route(route, _names(services, pool))
     for warning in operations(services).routes.find_warnings(pool, route):
         click.echo(f"Warning: {warning}.", err=True)
     report(as_json, view, f"'{name}' leads to {', then '.join(step_texts(view['steps']))}.")
+
+
+def _names(services: Services, pool: str) -> Names:
+    return Names.read(pool, services.api_keys, services.accounts)
 
 
 def _in_words(path: str, message: str, steps: Sequence[str]) -> str:
@@ -138,7 +143,7 @@ def list_routes(services: Services, as_json: bool, pool: str) -> None:
     DEFAULTS and OVERRIDES are left out; `model show` has them.
     """
     services.pools.check(pool)
-    names = services.accounts.names_by_id(pool)
+    names = _names(services, pool)
     routes = services.routes.all(pool)
     views = [serialize_route(route, names) for route in routes.values()]
     serving = list(_serving(services, pool, routes))
@@ -173,7 +178,7 @@ def _row(view: RouteView, serving: RouteServing) -> tuple[str, ...]:
 def show_route(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Show the route NAME."""
     services.pools.check(pool)
-    view = serialize_route(services.routes.find(pool, name), services.accounts.names_by_id(pool))
+    view = serialize_route(services.routes.find(pool, name), _names(services, pool))
     (serving,) = _serving(services, pool, [name])
     if as_json:
         show_json({**view, "serving": serving})
@@ -199,7 +204,7 @@ def resolve_name(services: Services, as_json: bool, pool: str, name: str, key_na
     """Show which models NAME means when a caller requests it, by which rule, and whether it is served now."""
     services.pools.check(pool)
     key = services.api_keys.find(pool, key_name) if key_name else None
-    found = resolve(services.routes.current(pool), name, services.accounts.names_by_id(pool), key)
+    found = resolve(services.routes.current(pool), name, _names(services, pool), key)
     (serving,) = _serving(services, pool, [name], key)
     if as_json:
         show_json({**found, "serving": serving})

@@ -18,6 +18,7 @@ from app.config import Settings
 from app.errors import CredentialUnreadable, InvalidRequest
 from app.limits.own_fields import check_model_names, check_own_fields
 from app.operations.account_check import SECONDS, AccountCheck, AccountChecker, knows_model
+from app.operations.account_references import ReferenceReader
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.first_listing import AccountLister, FirstListing
 from app.operations.unlisted_models import some_names
@@ -45,6 +46,7 @@ class AccountOperations(AuditedOperations):
         lister: AccountLister,
         checker: AccountChecker,
         routes: PoolRoutes,
+        references: ReferenceReader,
     ) -> None:
         super().__init__(audit)
         self._accounts = accounts
@@ -52,6 +54,7 @@ class AccountOperations(AuditedOperations):
         self._lister = lister
         self._checker = checker
         self._routes = routes
+        self._references = references
 
     def add(
         self, pool: str, fields: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
@@ -156,8 +159,15 @@ class AccountOperations(AuditedOperations):
         with self._audit.change(action, pool, account.name) as change:
             stored = self._accounts.add(pool, account, tokens)
             change.after = audited_fields(stored)
+            named = self._references.read(pool, stored.id)
+            extra |= {"model_routes": ", ".join(named.routes), "api_keys": ", ".join(named.keys)}
             change.extra = {name: value for name, value in extra.items() if value}
         return stored
+
+    def find_addition_remarks(self, pool: str, account: Account) -> list[str]:
+        """Return sentences about what *account*, which was just added, took over from a removed one."""
+        named = self._references.read(pool, account.id)
+        return [named.sentence()] if named else []
 
     def pause(self, pool: str, name: str) -> Account:
         """Pause the account *name*: it gets no new requests, and running requests continue."""
@@ -196,7 +206,13 @@ class AccountOperations(AuditedOperations):
             return []
         subject = "the model route" if len(routes) == 1 else "the model routes"
         verb = "names" if len(routes) == 1 else "name"
-        return [f"{subject} {some_names(routes)} {verb} it, and will use it no longer"]
+        warnings = [f"{subject} {some_names(routes)} {verb} it, and will use it no longer"]
+        others = self._accounts.names_by_id(pool).keys() - {account_id}
+        lost = [f"'{each.name}'" for each in self._routes.all(pool).values() if each.is_lost(others)]
+        if lost:
+            fails = "requests for it will fail" if len(lost) == 1 else "requests for them will fail"
+            warnings.append(f"{some_names(lost)} will have no account left, so {fails}")
+        return warnings
 
     def _change_state(
         self, action: str, pool: str, name: str, apply: Callable[[str, str], object]

@@ -145,7 +145,8 @@ def _check_routes(pool: str, routes: RouteTable, known: Collection[str]) -> Iter
     for route in (*routes.exact.values(), *routes.patterns):
         if not route.accounts() <= set(known):
             what = f"the model route '{route.name}' names removed accounts or empty groups"
-            remedy = f"poolgate model set {quote(route.name)}{pool_option(pool)}, with other accounts"
+            remedy = f"poolgate model set {quote(route.name)}{pool_option(pool)}, with other accounts; an "
+            remedy += "account that is added under the name of a removed one takes its place"
             yield Diagnostic(Level.NOTE, pool, what, remedy)
 
 

@@ -62,12 +62,15 @@ def unlisted_targets(
 ) -> UnlistedModels:
     """
     Return the models of *route* that none of the *accounts* allowed for them lists, and that are no *routes*.
+
+    Targets whose accounts were all removed are left out: nothing is known about their models.
     """
     if not accounts:
         return UnlistedModels()
+    ids = {account.id for account in accounts}
     missing: list[str] = []
     usable: list[Account] = []
-    for target in (target for step in route.steps for target in step):
+    for target in (target for step in route.steps for target in step if not target.is_lost(ids)):
         own = [account for account in accounts if _may_use(target, account)]
         if target.model not in routes and not any(lists_model(account, target.model) for account in own):
             missing.append(target.model)

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from app.accounts.model_routes import RouteTable
-from app.accounts.route_syntax import format_step
+from app.accounts.route_syntax import format_step, is_group
+from app.presentation.names import Names
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 
@@ -47,19 +48,17 @@ class Resolution(TypedDict):
     allowed: bool
 
 
-def serialize_route(route: ModelRoute, account_names: Mapping[str, str]) -> RouteView:
-    """Return *route* with the names of its accounts; a removed account is shown by its id."""
+def serialize_route(route: ModelRoute, names: Names) -> RouteView:
+    """Return *route* with the names of its accounts; a removed account is `<name> (removed)`."""
     return {
         "name": route.name,
-        "steps": [[_target(target, account_names) for target in step] for step in route.steps],
+        "steps": [[_target(target, names) for target in step] for step in route.steps],
         "defaults": route.defaults,
         "overrides": route.overrides,
     }
 
 
-def resolve(
-    table: RouteTable, name: str, account_names: Mapping[str, str], key: ApiKey | None = None
-) -> Resolution:
+def resolve(table: RouteTable, name: str, names: Names, key: ApiKey | None = None) -> Resolution:
     """Return what *name* resolves to for *key*, with only the targets and accounts that it may use."""
     matching = table.matching(name)
     route = matching[0] if matching else None
@@ -70,7 +69,7 @@ def resolve(
         "name": name,
         "rule": "model" if route is None else "exact" if route.name == name else "pattern",
         "route": route.name if route else None,
-        "steps": [[_target(target, account_names) for target in step] for step in usable if step],
+        "steps": [[_target(target, names) for target in step] for step in usable if step],
         "defaults": route.defaults if route else {},
         "overrides": route.overrides if route else {},
         "shadowed": [other.name for other in matching[1:]],
@@ -97,6 +96,6 @@ def _usable(target: RouteTarget, own: Sequence[str]) -> RouteTarget:
     return replace(target, accounts=accounts)
 
 
-def _target(target: RouteTarget, account_names: Mapping[str, str]) -> TargetView:
-    names = [account_names.get(account_id, account_id) for account_id in target.accounts]
-    return {"model": target.model, "accounts": names, "weight": target.weight}
+def _target(target: RouteTarget, names: Names) -> TargetView:
+    labels = [each if is_group(each) else names.label("account", each) for each in target.accounts]
+    return {"model": target.model, "accounts": labels, "weight": target.weight}

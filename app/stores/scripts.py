@@ -62,7 +62,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "store_summary": _BASE,
     "add_index_block": _BASE,
     "usage_report": (*_BASE, "windows"),
-    "put_account": (*_ACCOUNTS, "capability_index"),
+    "put_account": (*_ACCOUNTS, "capability_index", "rebinding"),
     "remove_account": (*_BASE, "capability_index", "former_names"),
     "set_account_state": _ACCOUNTS,
     "observe_account": (*_ACCOUNTS, "reactivate"),

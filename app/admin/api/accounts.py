@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from app.accounts.account import Account
 from app.admin.api import inputs
 from app.admin.api.bulk import bulk_response
-from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
+from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.guard import operations, requires
 from app.admin.services import services
 from app.errors import InvalidRequest
@@ -46,7 +46,7 @@ def add() -> Response:
     Add an account by its API key or access token, and list its models. Creates the pool if needed.
 
     `first_look` is the result of that first listing; with `must_answer` the account is added only if it
-    succeeds.
+    succeeds. `warnings` are sentences about what it took over from a removed account of its name.
     """
     pool, fields = inputs.pool(must_exist=False), inputs.body(NEW_ACCOUNT)
     secret = {name: fields.pop(name, "") for name in ("credential", "chatgpt_account_id")}
@@ -55,7 +55,8 @@ def add() -> Response:
     else:
         added = operations().accounts.add(pool, fields, **secret)
         listing = operations().accounts.fetch_listing(pool, added)
-    return json_response(serialize_new_account(pool, added, listing), 201)
+    warnings = operations().accounts.find_addition_remarks(pool, added)
+    return json_response({**serialize_new_account(pool, added, listing), "warnings": warnings}, 201)
 
 
 @bp.post("/bulk")
@@ -133,12 +134,16 @@ def change(name: str) -> Response:
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
-    """Remove an account and its credential; `force=true` also if keys are restricted to it."""
-    fields = inputs.query(REMOVE_QUERY)
-    operations().accounts.remove(
-        checked_pool(fields["pool"]), name, although_bound=fields.get("force") == "true"
-    )
-    return deleted_response(name)
+    """
+    Remove an account and its credential; `force=true` also if keys are restricted to it.
+
+    `warnings` in the response are sentences about the model routes that named it.
+    """
+    fields, accounts = inputs.query(REMOVE_QUERY), operations().accounts
+    pool = checked_pool(fields["pool"])
+    warnings = accounts.find_removal_warnings(pool, name)
+    accounts.remove(pool, name, although_bound=fields.get("force") == "true")
+    return json_response({"name": name, "deleted": True, "warnings": warnings})
 
 
 @bp.post("/<name>/pause")

@@ -9,6 +9,7 @@ from app.admin.api.inputs import checked_pool, deleted_response, json_response, 
 from app.admin.guard import operations
 from app.admin.services import services
 from app.presentation.model_routes import resolve, serialize_route
+from app.presentation.names import Names
 from schemas.admin import ResolutionQuery
 from schemas.model_routes import RouteInput
 
@@ -18,11 +19,15 @@ resolution_bp = Blueprint("resolution", __name__, url_prefix="/model-resolution"
 ROUTE_INPUT, RESOLUTION_QUERY = RouteInput(), ResolutionQuery()
 
 
+def _names(pool: str) -> Names:
+    return Names.read(pool, services().api_keys, services().accounts)
+
+
 @bp.get("")
 def index() -> Response:
     """List the model routes of a pool; a name with `*` is a pattern."""
     pool = inputs.pool()
-    names = services().accounts.names_by_id(pool)
+    names = _names(pool)
     return list_response([serialize_route(route, names) for route in services().routes.all(pool).values()])
 
 
@@ -31,7 +36,7 @@ def show(name: str) -> Response:
     """Get a model route."""
     pool = inputs.pool()
     route = services().routes.find(pool, name)
-    return json_response(serialize_route(route, services().accounts.names_by_id(pool)))
+    return json_response(serialize_route(route, _names(pool)))
 
 
 @bp.put("/<path:name>")
@@ -43,7 +48,7 @@ def put(name: str) -> Response:
     """
     pool, fields = inputs.pool(must_exist=False), inputs.body(ROUTE_INPUT)
     route = operations().routes.set(pool, name, fields)
-    view = serialize_route(route, services().accounts.names_by_id(pool))
+    view = serialize_route(route, _names(pool))
     return json_response({**view, "warnings": operations().routes.find_warnings(pool, route)})
 
 
@@ -62,5 +67,5 @@ def show_resolution(name: str) -> Response:
     params = inputs.query(RESOLUTION_QUERY)
     pool = checked_pool(params["pool"])
     key = services().api_keys.find(pool, params["key"]) if params.get("key") else None
-    names = services().accounts.names_by_id(pool)
+    names = _names(pool)
     return json_response(resolve(services().routes.current(pool), name, names, key))

@@ -189,7 +189,9 @@ def _add(form: Form, kind: Kind) -> Any:
         if not form.errors:
             added = operations().accounts.add(g.pool, changes, credential=form["credential"].strip())
             listing = operations().accounts.fetch_listing(g.pool, added)
-            return redirect_with_listing(f"Account {added.name} was added", listing, added.name)
+            remarks = operations().accounts.find_addition_remarks(g.pool, added)
+            outcome = "; ".join((f"Account {added.name} was added", *remarks))
+            return redirect_with_listing(outcome, listing, added.name)
     return None
 
 

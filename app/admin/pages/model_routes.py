@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import g, render_template, request, url_for
 from markupsafe import Markup
 
+from app.accounts.account import Account
 from app.accounts.route_syntax import format_fields, parse_fields
 from app.admin.guard import operations, requires
 from app.admin.pages import choices, route_rows
@@ -17,8 +18,9 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice, redirec
 from app.admin.pages.pair_rows import PairRows
 from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
-from app.operations.unlisted_models import unlisted_targets
+from app.operations.unlisted_models import some_names, unlisted_targets
 from app.presentation.model_routes import RouteView, serialize_route, step_texts
+from app.presentation.names import Names
 from app.stores.records.model_routes import ModelRoute
 from app.stores.records.operators import Role
 from schemas.model_routes import ROUTE_FIELDS, ROUTE_INPUT
@@ -43,7 +45,7 @@ bp = page_blueprint("routes", "/settings/models")
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
     """List the routes of the pool; add one, and change the one that the query names."""
-    names = services().accounts.names_by_id(g.pool)
+    names = Names.read(g.pool, services().api_keys, services().accounts)
     routes = services().routes.all(g.pool)
     views = [serialize_route(route, names) for route in routes.values()]
     chosen = next((view for view in views if view["name"] == request.args.get("name")), None)
@@ -55,7 +57,7 @@ def show() -> Any:
         return response
     accounts = services().accounts.all(g.pool)
     rows = [
-        (view, step_texts(view["steps"]), _fields_of(view), unlisted_targets(routes[view["name"]], accounts))
+        (view, step_texts(view["steps"]), _fields_of(view), _remark(routes[view["name"]], accounts))
         for view in views
     ]
     return render_template(
@@ -80,6 +82,14 @@ def remove() -> Any:
     name = services().routes.find(g.pool, request.args.get("name", "")).name
     back = url_for("routes.show")
     return confirm(REMOVE, name, lambda _: operations().routes.remove(g.pool, name), back=back)
+
+
+def _remark(route: ModelRoute, accounts: Sequence[Account]) -> str:
+    """Return what is wrong with *route*, '' if nothing is known to be."""
+    if lost := route.lost_models({account.id for account in accounts}):
+        return f"no account is left for {some_names(lost)}"
+    unlisted = unlisted_targets(route, accounts)
+    return unlisted.sentence() if unlisted and not unlisted.silent else ""
 
 
 def _form(typed: Mapping[str, str]) -> Form:

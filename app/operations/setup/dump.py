@@ -22,6 +22,7 @@ from app.operations.setup.pools import current_settings
 from app.operations.setup.teams import team_entry
 from app.operations.setup.webhooks import webhook_entry
 from app.presentation.model_routes import RouteView, serialize_route
+from app.presentation.names import Names
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
@@ -96,7 +97,7 @@ def _usable(target: RouteTarget, names: Mapping[str, str]) -> RouteTarget | None
 def _route(route: ModelRoute, names: Mapping[str, str]) -> RouteView:
     """Return *route* without removed accounts, and without targets that had only such accounts."""
     steps = (tuple(filter(None, (_usable(target, names) for target in step))) for step in route.steps)
-    return serialize_route(replace(route, steps=tuple(filter(None, steps))), names)
+    return serialize_route(replace(route, steps=tuple(filter(None, steps))), Names({}, names))
 
 
 def _used_accounts(

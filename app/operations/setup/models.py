@@ -18,6 +18,7 @@ from app.operations.setup.changes import KnownAccounts, PlannedChange, planned, 
 from app.operations.setup.errors import DocumentErrors, errors_at
 from app.patterns import pattern_error
 from app.presentation.model_routes import serialize_route
+from app.presentation.names import Names
 from app.stores.records.model_routes import ModelRoute
 from app.stores.records.prices import PriceRow
 from schemas.bounds import MAX_OWN_PRICES, MAX_ROUTES, name_error
@@ -110,7 +111,9 @@ class RoutePlanner:
             self._operations.set(self._pool, name, fields)
             return ""
 
-        before = None if route is None else route_entry(serialize_route(route, self._account_names))
+        before = (
+            None if route is None else route_entry(serialize_route(route, Names({}, self._account_names)))
+        )
         notes = (f"without {listed}, not created yet",) if absent else ()
         return planned("models", name, before, route_entry(fields), apply, notes=notes)
 

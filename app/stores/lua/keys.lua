@@ -20,6 +20,7 @@ local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
 local LAST_USED = root .. 'lastused' -- hash: API key id -> when its newest request ended, Unix ms
 local FORMER = root .. 'former' -- zset: '<id> <name>' of a removed account or API key -> when it was removed, Unix ms
+local ROUTES = root .. 'routes' -- hash: name or pattern of a model route -> its steps, defaults and overrides (JSON)
 local TEAMS = root .. 'teams' -- set: names of teams
 local WEBHOOKS = root .. 'webhooks' -- hash: webhook name -> its encrypted record
 local AUDIT = root .. 'audit' -- system keys only

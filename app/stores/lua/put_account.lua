@@ -1,4 +1,5 @@
--- Add an account, or change its settings; its health (in flight, windows) stays.
+-- Add an account, or change its settings; its health (in flight, windows) stays. A new account takes the place of
+-- removed ones of its name where model routes and API keys name them.
 -- KEYS[1]  root of the pool
 -- ARGV     account id, its name, JSON {field: value} of its settings, JSON list of its models
 -- Returns  its new version, or -1 when another account has that name.
@@ -22,6 +23,7 @@ redis.call('HSETNX', account_key(id), 'since_ms', now)
 redis.call('HSETNX', account_key(id), 'created_ms', now)
 redis.call('HSETNX', account_key(id), 'in_flight', 0)
 redis.call('HSET', NAMES, name, id)
+if not previous[1] then take_former_places(id, name) end
 if not previous[1] or (tonumber(previous[2]) or 0) ~= (tonumber(redis.call('HGET', account_key(id), 'group')) or 0) then
   touch_routes()
 end

@@ -27,7 +27,7 @@ local function read_limits(owner)
   for _, limit in ipairs(cjson.decode(redis.call('HGET', owner, 'limits') or '[]')) do read(limit_key(limit.id)) end
 end
 
-for _, key in ipairs({ POOL, NAMES, KEY_NAMES, TEAMS, LEASES, OUT, root .. 'prices', root .. 'routes' }) do read(key) end
+for _, key in ipairs({ POOL, NAMES, KEY_NAMES, TEAMS, LEASES, OUT, root .. 'prices', ROUTES }) do read(key) end
 for _, id in ipairs(redis.call('HVALS', NAMES)) do read(account_key(id)) end
 read_limits(POOL)
 for _, name in ipairs(redis.call('SMEMBERS', TEAMS)) do

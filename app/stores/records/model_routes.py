@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
@@ -37,6 +37,11 @@ class RouteTarget:
     accounts: tuple[str, ...] = ()
     weight: int = 1  # its share of the conversations of its step
 
+    def is_lost(self, account_ids: Container[str]) -> bool:
+        """Return whether it names only accounts that were removed: *account_ids* are those that exist."""
+        is_there = (each in account_ids or each.startswith(GROUP_PREFIX) for each in self.accounts)
+        return bool(self.accounts) and not any(is_there)
+
     def with_accounts_of(self, groups: Mapping[str, Sequence[str]]) -> RouteTarget:
         """Return this target with each group replaced by the ids of its accounts in *groups*."""
         ids = [account for name in self.accounts for account in groups.get(name) or (name,)]
@@ -65,6 +70,15 @@ class ModelRoute:
             "defaults": dict(self.defaults),
             "overrides": dict(self.overrides),
         }
+
+    def lost_models(self, account_ids: Container[str]) -> list[str]:
+        """Return the models of the targets that `is_lost`, each once, in order."""
+        lost = (target.model for step in self.steps for target in step if target.is_lost(account_ids))
+        return list(dict.fromkeys(lost))
+
+    def is_lost(self, account_ids: Container[str]) -> bool:
+        """Return whether all its targets are lost, so that requests for it fail."""
+        return all(target.is_lost(account_ids) for step in self.steps for target in step)
 
     def accounts(self) -> set[str]:
         """Return the ids and groups of accounts that the targets name."""

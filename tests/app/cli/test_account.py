@@ -405,8 +405,29 @@ class TestRemove:
         removed = poolgate("account remove main")
 
         names = "the model routes 'fast', 'slow' name it, and will use it no longer"
-        assert removed.stderr == f"Warning: account 'main': {names}.\n"
+        lost = "'fast', 'slow' will have no account left, so requests for them will fail"
+        assert removed.stderr == f"Warning: account 'main': {names}.\nWarning: account 'main': {lost}.\n"
         assert removed.stdout == "Removed account 'main' from pool 'default'.\n"
+
+    def test_a_new_account_takes_its_place(self, poolgate):
+        """Where routes and keys named the removed one, which are shown with its name until then."""
+        add(poolgate)
+        poolgate("model set fast --to gpt-5@main")
+        poolgate("key create --name ann --accounts main")
+        poolgate("account remove main --force")
+        assert "gpt-5@main (removed)" in poolgate("model list").stdout
+        assert "gpt-5@main (removed)" in poolgate("model show fast").stdout
+        assert "main (removed)" in poolgate("key show ann").stdout
+
+        added = add(poolgate)
+
+        named = (
+            "the model route 'fast' and the API key 'ann' name it, in place of a removed account of this name"
+        )
+        assert f"Note: account 'main': {named}.\n" in added.stderr
+        for command in ("model list", "model show fast", "key show ann"):
+            assert "(removed)" not in poolgate(command).stdout
+        assert '"api_keys":"ann"' in poolgate("audit --json").stdout.replace(" ", "")
 
     def test_bound_keys(self, poolgate, services):
         """It stays, and the keys are named, until it is forced."""

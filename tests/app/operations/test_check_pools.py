@@ -81,7 +81,8 @@ class TestKeys:
         assert [one[2:] for one in found(services)] == [
             (
                 "the model route 'fast' names removed accounts or empty groups",
-                "poolgate model set fast --pool team, with other accounts",
+                "poolgate model set fast --pool team, with other accounts; an account that is added under "
+                "the name of a removed one takes its place",
             )
         ]
 

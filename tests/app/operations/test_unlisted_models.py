@@ -50,6 +50,14 @@ def test_a_pool_without_accounts() -> None:
     assert not unlisted_targets(route, [])
 
 
+def test_a_target_whose_accounts_were_removed() -> None:
+    """Whether it is listed is not known: its account is what is missing."""
+    gone, there = RouteTarget("m2", ("z",)), RouteTarget("m2", ("z", "a"))
+
+    assert not unlisted_targets(ModelRoute("fast", ((gone,),)), [LISTED])
+    assert unlisted_targets(ModelRoute("fast", ((gone, there),)), [LISTED]) == UnlistedModels(("m2",))
+
+
 @pytest.mark.parametrize(
     ("model", "is_listed"),
     [("gpt-5", True), ("GPT-5", True), ("gpt-*", True), ("gpt-4", False), ("fast", False)],
@@ -68,5 +76,3 @@ def test_targets_of_a_route() -> None:
     assert unlisted_targets(ModelRoute("fast", steps), [LISTED, SILENT]) == UnlistedModels(
         ("m1", "m2"), ("gpu1",)
     )
-    removed = ModelRoute("fast", ((RouteTarget("m1", ("gone",)),),))
-    assert unlisted_targets(removed, [LISTED]) == UnlistedModels(("m1",))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.accounts.model_routes import RouteTable
 from app.presentation.model_routes import resolve, serialize_route, step_texts
+from app.presentation.names import Names
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 
-NAMES = {"acct_1": "gpu1", "acct_2": "gpu2"}
+NAMES = Names({}, {"acct_1": "gpu1", "acct_2": "gpu2"}, {"acct_9": "old"})
 FAST = ModelRoute("fast", ((RouteTarget("a", ("acct_1", "acct_9")),), (RouteTarget("b", ("acct_2",)),)))
 TABLE = RouteTable([FAST, ModelRoute("f*", ((RouteTarget("c"),),)), ModelRoute("*", ((RouteTarget("d"),),))])
 
@@ -17,10 +20,12 @@ def key(**more: tuple[str, ...]) -> ApiKey:
 
 
 def test_a_route() -> None:
-    """An account that was removed is shown by its id."""
+    """An account that was removed is shown as such, by its name as long as that is known."""
     view = serialize_route(FAST, NAMES)
+    unknown = serialize_route(FAST, replace(NAMES, former={}))
 
-    assert step_texts(view["steps"]) == ["a@gpu1,acct_9", "b@gpu2"]
+    assert step_texts(view["steps"]) == ["a@gpu1,old (removed)", "b@gpu2"]
+    assert step_texts(unknown["steps"])[0] == "a@gpu1,acct_9 (removed)"
 
 
 def test_rules() -> None:

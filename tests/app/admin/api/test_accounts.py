@@ -34,6 +34,24 @@ class TestAccounts:
         assert call("DELETE", "/accounts/main?force=true").json["deleted"] is True
         assert call("GET", "/accounts/main").status_code == 404
 
+    def test_one_of_the_name_of_a_removed_one(self, call):
+        """It takes its place in model routes and keys, and `warnings` report that."""
+        assert call("POST", "/accounts", NEW).json["warnings"] == []
+        route = {"steps": [[{"model": "m", "accounts": ["main"]}]]}
+        call("PUT", "/model-routes/fast", route)
+        call("POST", "/keys", {"name": "ann", "accounts": ["main"]})
+        removed = call("DELETE", "/accounts/main?force=true").json
+        assert removed["warnings"][1] == "'fast' will have no account left, so requests for it will fail"
+        shown = call("GET", "/model-routes/fast").json["steps"][0][0]["accounts"]
+        assert shown == ["main (removed)"]
+        assert call("GET", "/model-resolution/fast").json["steps"][0][0]["accounts"] == shown
+
+        (warning,) = call("POST", "/accounts", NEW).json["warnings"]
+
+        assert warning.startswith("the model route 'fast' and the API key 'ann' name it")
+        assert call("GET", "/model-routes/fast").json["steps"][0][0]["accounts"] == ["main"]
+        assert call("GET", "/keys/ann").json["accounts"] == ["main"]
+
     def test_headers_are_merged(self, call, services):
         """As in a JSON merge patch: null removes one; secret values are never returned."""
         call("POST", "/accounts", NEW | {"headers": {"X-A": "1"}, "secret_headers": {"X-S": "t-secret"}})

@@ -36,6 +36,21 @@ def test_set_and_change(inside: Visitor, services: Services, pool: Furnished) ->
     assert "default temperature=0.5" in page
 
 
+def test_a_removed_account(inside: Visitor, services: Services, pool: Furnished) -> None:
+    """It is named as such, and the remark is about it, not about the lists of others."""
+    pool.account("main")
+    other = pool.account("other")
+    services.accounts.list_models(POOL, other.id, ["b"])
+    inside.send(HOME, {"name": "fast", "target_1_model": "m", "target_1_accounts": "main"})
+    services.accounts.remove(POOL, "main", although_bound=True)
+
+    page = inside.get(HOME).text
+
+    assert "m@main (removed)" in page
+    assert "no account is left for m" in page
+    assert "no account lists" not in page
+
+
 @pytest.mark.parametrize("address", [HOME, f"{HOME}?name=slow", f"{HOME}?name=gone"])
 def test_only_the_route_of_the_page_is_replaced(
     inside: Visitor, services: Services, pool: Furnished, address: str
