@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from tests.support.store import StoreOfTest
 
 REQUESTS = 60
+PARALLEL = 40
 BURST = {"state": "burst_limited", "reason": "429", "wait_ms": 2000, "retest_wait_ms": 2000}
 SPENT = {"state": "window_spent", "reason": "usage_limit_reached", "wait_ms": 600_000}
 DEAD = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
@@ -99,6 +100,39 @@ def test_none_gets_more_than_twice_its_share(
 
     assert all(served[name] >= 5 for name in "abc"), served
     assert max(served.values()) <= 2 * REQUESTS / len(served), served
+
+
+@pytest.mark.parametrize("leave", [pause, suspected])
+@pytest.mark.parametrize("policy", ["balanced", "round_robin", "least_loaded", "ordered"])
+def test_return_while_the_others_stream(
+    store: StoreOfTest, policy: str, leave: Callable[[StoreOfTest], Callable[[], Any]]
+) -> None:
+    """With 40 requests open all the time, it takes its share of the next 40, and of those that are open."""
+    store.policy(policy)
+    for name in "abcd":
+        store.account(name)
+    running: deque[str] = deque()
+
+    def serve_in_parallel(number: int) -> Counter[str]:
+        served: Counter[str] = Counter()
+        for _ in range(number):
+            reply = store.admit()
+            served[reply["account"]] += 1
+            running.append(reply["id"])
+            if len(running) > PARALLEL:
+                store.settle(running.popleft(), {"ok": True})
+            store.advance(100)
+        return served
+
+    serve_in_parallel(100)
+    come_back = leave(store)
+    serve_in_parallel(60)
+    come_back()
+
+    for _ in range(3):
+        served = serve_in_parallel(PARALLEL)
+        assert all(6 <= served[name] <= 15 for name in "abcd"), served
+        assert all(6 <= int(store.state(name)["in_flight"]) <= 15 for name in "abcd")
 
 
 def test_return_while_the_others_are_full(store: StoreOfTest) -> None:
