@@ -18,6 +18,7 @@ from app.cli.output import Figure, limit_texts, report, show_list
 from app.cli.several import Changed, change_each, names_argument
 from app.formatting import MICRO_DOLLARS
 from app.limits.limit_syntax import parse_limit, readable_limit
+from app.operations.limits import was_there
 from app.presentation.limits import serialize_limit_status
 from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit, LimitMode, LimitStatus
@@ -136,9 +137,14 @@ def _add(
 
     def change(name: str) -> Changed:
         key, team = (name if owner == each else None for each in ("key", "team"))
-        limit = added[name] = limits.add(pool, _read_limit(**fields), key, team=team)
+        read = _read_limit(**fields)
+        limit = limits.add(pool, read, key, team=team)
         whose = f" to {owner} '{name}'" if len(names) > 1 else ""
         public = {**limit.to_json(), **({owner: name} if whose else {})}
+        if was_there(read, limit):
+            has = f"{owner.capitalize()} '{name or pool}' has this limit already"
+            return public, f"{has}, {limit.id}: {readable_limit(limit)}"
+        added[name] = limit
         return public, f"Added {limit.id}{whose}: {readable_limit(limit)}"
 
     _read_limit(**fields)  # an error in it is raised before the first change
@@ -147,7 +153,7 @@ def _add(
     finally:
         for name, limit in added.items():
             key, team = (name if owner == each else None for each in ("key", "team"))
-            _warn(services, pool, limit, key, team)
+            _warn(services, pool, limit, key, team, whose=f"{owner} '{name}': " if len(names) > 1 else "")
 
 
 def _list(services: Services, as_json: bool, pool: str, key: str | None, team: str | None) -> None:
@@ -183,10 +189,12 @@ def _remove(
     report(as_json, {"id": limit_id, "removed": True}, f"Removed {limit_id}.")
 
 
-def _warn(services: Services, pool: str, limit: Limit, key: str | None, team: str | None) -> None:
-    """Print what is probably a mistake in *limit*, which was just added or changed."""
+def _warn(
+    services: Services, pool: str, limit: Limit, key: str | None, team: str | None, *, whose: str = ""
+) -> None:
+    """Print what is probably a mistake in *limit*, which was just added or changed, after *whose* it is."""
     for warning in operations(services).limits.find_warnings(pool, limit, key, team=team):
-        click.echo(f"Warning: {warning}.", err=True)
+        click.echo(f"Warning: {whose}{warning}.", err=True)
 
 
 def _owner(services: Services, pool: str, key: str | None, team: str | None) -> str:

@@ -43,8 +43,15 @@ class LimitOperations(AuditedOperations):
         self._models = models
 
     def add(self, pool: str, limit: Limit, key: str | None = None, *, team: str | None = None) -> Limit:
-        """Add *limit*, a result of `parse_limit`; usage since the start of its current window counts."""
+        """
+        Add *limit*, a result of `parse_limit`; usage since the start of its current window counts.
+
+        If there is an equal limit, it stays as it is and is returned: see `was_there`.
+        """
         owner = self._owner_id(pool, key, team)
+        for stored in self._limits.all(pool, owner):
+            if stored.is_equal(limit):
+                return stored
         with self._audit.change("limit.add", pool, team or key or pool) as change:
             added = self._limits.add(pool, limit, owner)
             change.after = _audited_fields(added)
@@ -102,6 +109,11 @@ class LimitOperations(AuditedOperations):
     def _find(self, pool: str, owner: str, limit_id: str) -> AuditedLimit | None:
         limits = self._limits.all(pool, owner)
         return next((_audited_fields(limit) for limit in limits if limit.id == limit_id), None)
+
+
+def was_there(limit: Limit, added: Limit) -> bool:
+    """Return whether *added*, the result of adding *limit*, is an equal limit that there was already."""
+    return added.id != limit.id
 
 
 def _audited_fields(limit: Limit) -> AuditedLimit:

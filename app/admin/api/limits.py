@@ -12,6 +12,7 @@ from app.admin.api.inputs import checked_pool, deleted_response, json_response, 
 from app.admin.guard import operations
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
+from app.operations.limits import was_there
 from app.presentation.limits import LimitStatusJson, serialize_limit_status
 from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit
@@ -42,7 +43,11 @@ def of_pool(pool: str) -> Response:
 
 @bp.post("/keys/<name>/limits")
 def add_to_key(name: str) -> Response:
-    """Add a limit to a key. Usage since the start of its current window counts. `warnings` are sentences."""
+    """
+    Add a limit to a key. Usage since the start of its current window counts. `warnings` are sentences.
+
+    If the key has the same limit, the response is that limit with a warning, and nothing is changed.
+    """
     return _add(inputs.pool(), name)
 
 
@@ -122,8 +127,12 @@ def _read_limit() -> Limit:
 
 
 def _add(pool: str, key: str | None, team: str | None = None) -> Response:
-    added = operations().limits.add(pool, _read_limit(), key=key, team=team)
-    warnings = operations().limits.find_warnings(pool, added, key=key, team=team)
+    read = _read_limit()
+    added = operations().limits.add(pool, read, key=key, team=team)
+    if was_there(read, added):
+        warnings = ["there was this limit already, and nothing was changed"]
+    else:
+        warnings = operations().limits.find_warnings(pool, added, key=key, team=team)
     return json_response({**serialize_limits(pool, [added])[0], "warnings": warnings}, 201)
 
 

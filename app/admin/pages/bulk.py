@@ -20,6 +20,7 @@ from app.admin.pages import limit_rows
 from app.admin.pages.forms import Form
 from app.formatting import counted
 from app.operations.each import Result, apply_each
+from app.operations.limits import was_there
 from app.operations.service import AdminOperations
 from schemas.bulk import MAX_BULK
 
@@ -43,7 +44,10 @@ def add_limit(owner: Literal["key", "team"]) -> Callable[[Form], Apply]:
 
         def apply(name: str) -> str:
             limits, owned_by = operations().limits, {owner: name}
-            added = limits.add(g.pool, make_limit(), **owned_by)
+            read = make_limit()
+            added = limits.add(g.pool, read, **owned_by)
+            if was_there(read, added):
+                return "it has this limit already"
             return "; ".join(limits.find_warnings(g.pool, added, **owned_by))
 
         return apply

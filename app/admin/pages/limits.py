@@ -17,6 +17,7 @@ from app.admin.pages.shown_values import check_shown, digests_of
 from app.admin.services import services
 from app.errors import NotFound
 from app.limits.limit_syntax import readable_limit
+from app.operations.limits import was_there
 from app.stores.limits import FOR_POOL, for_team
 from app.stores.records.limits import Limit
 
@@ -123,6 +124,8 @@ def _change(form: Form, owner: _Owner) -> str:
         form.add_error("limit_1_amount", "An amount is missing")
         return ""
     added = operations().limits.add(g.pool, limits[0], key=owner.key, team=owner.team)
+    if was_there(limits[0], added):
+        return f"There is this limit already: {readable_limit(added)}."
     warnings = operations().limits.find_warnings(g.pool, added, key=owner.key, team=owner.team)
     return " ".join((f"Added: {readable_limit(added)}.", *(f"Note: {warning}." for warning in warnings)))
 

@@ -201,6 +201,10 @@ class Limit:
         """The unit, period and model that the limit counts; '*' for every model."""
         return self.unit, self.period, self.model or "*"
 
+    def is_equal(self, other: Limit) -> bool:
+        """Return whether *other* limits the same to the same amount, in the same mode."""
+        return (self.counted, self.max, self.mode) == (other.counted, other.max, other.mode)
+
 
 @dataclass(frozen=True, slots=True)
 class LimitStatus:

@@ -334,10 +334,22 @@ class TestWarnings:
     def test_of_a_limit_that_there_is(self, poolgate):
         poolgate("key create --name ann")
 
-        first, second = (poolgate("key limit add ann", "5 usd/month").stderr for _ in range(2))
+        first, second = (poolgate("key limit add ann", f"{max_usd} usd/month").stderr for max_usd in (5, 6))
 
         assert first == ""
-        assert "these limits count the same" in second
+        assert "Warning: these limits count the same" in second
+
+    def test_of_limits_of_several(self, poolgate):
+        """Each warning names its key."""
+        for name in ("ann", "bob"):
+            poolgate(f"key create --name {name} --limit", "5 usd/month")
+
+        warnings = poolgate("key limit add ann bob", "6 usd/month").stderr.splitlines()
+
+        assert [each.partition(": these limits count")[0] for each in warnings] == [
+            "Warning: key 'ann'",
+            "Warning: key 'bob'",
+        ]
 
     def test_of_a_rotation_that_ends_an_earlier_secret(self, poolgate):
         poolgate("key create --name ann")

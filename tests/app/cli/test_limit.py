@@ -80,6 +80,26 @@ class TestKeyLimit:
         assert poolgate(command).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("owner", "whose"), [("key ann", "Key 'ann'"), ("team red", "Team 'red'"), ("pool", "Pool 'default'")]
+)
+def test_an_equal_limit(poolgate, owner, whose):
+    """It is reported, without a warning, and nothing is changed."""
+    poolgate("team create red")
+    noun, _, name = owner.partition(" ")
+    command = f"{noun} limit add {name}"
+    limit_id = added(poolgate, command, "5 usd/month")
+
+    again = poolgate(command, "5 usd/month")
+
+    assert (again.stdout, again.stderr) == (
+        f"{whose} has this limit already, {limit_id}: 5 usd/month\n",
+        "",
+    )
+    assert added(poolgate, command, "5 usd/month") == limit_id
+    assert added(poolgate, command, "5 usd/month balanced") != limit_id
+
+
 class TestPoolLimit:
     def test_shared_by_its_keys(self, poolgate):
         limit_id = added(poolgate, "pool limit add", "100 requests/minute")

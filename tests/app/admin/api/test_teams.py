@@ -15,6 +15,11 @@ def test_a_life(call, services):
 
     assert call("PATCH", "/teams/red", {"key_limits": []}).json["key_limits"] == []
     added = call("POST", "/teams/red/limits", {"limit": "9 parallel_requests"}).json
+    again = call("POST", "/teams/red/limits", {"limit": "9 parallel_requests"}).json
+    assert (again["id"], again["warnings"]) == (
+        added["id"],
+        ["there was this limit already, and nothing was changed"],
+    )
     changed = call("PATCH", f"/teams/red/limits/{added['id']}", {"limit": "8 parallel_requests"}).json
     assert (changed["scope"], changed["limit"]) == ("team", "8 parallel_requests")
     assert len(call("GET", "/teams/red/limits").json["data"]) == 2

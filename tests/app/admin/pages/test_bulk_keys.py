@@ -89,6 +89,8 @@ class TestChanging:
         assert "2 keys were changed." in page.text
         assert page.text.count("these limits count the same") == 1
         assert ">k10</a>" not in page.text
+        page = confirmed(inside, "limit", "k2", limit_1_amount="7", limit_1_unit="usd", limit_1_period="day")
+        assert "it has this limit already" in page.text
         confirmed(inside, "team", "k1", team="")
         assert keys(services)["k1"].team == ""
 

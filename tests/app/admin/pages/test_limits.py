@@ -74,6 +74,14 @@ class TestOfAKey:
 
         assert "these limits count the same" in inside.get(OF_KEY).text
 
+    def test_an_equal_limit(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.key("ann", limits=(parse_limit("5 usd/month"),))
+
+        inside.send(OF_KEY, {"do": "add", **row("5", "usd", "month")})
+
+        assert "There is this limit already: 5 usd/month." in inside.get(OF_KEY).text
+        assert limits(services) == ["5 usd/month"]
+
     def test_one_that_is_gone(self, inside: Visitor, pool: Furnished) -> None:
         pool.key("ann")
 
