@@ -57,7 +57,8 @@ def list_accounts(services: Services, as_json: bool, pool: str) -> None:
     """
     List accounts with their state, load and settings.
 
-    FAILED counts failures caused by the account, RESCUED those after which another account answered.
+    FAILED counts failures caused by the account, RESCUED those after which another account answered
+    with the same model: what a fallback model answers is not counted there.
     On a terminal of less than 130 columns, WEIGHT, GROUP, RESCUED and WEBSOCKET are left out; --csv has them.
     """
     services.pools.check(pool)
@@ -175,14 +176,17 @@ def remove_accounts(
     services: Services, as_json: bool, pool: str, names: list[str], force: bool, yes: bool
 ) -> None:
     """Remove one or more accounts and their credentials. Requests in progress continue."""
-    for name in names:
-        for warning in operations(services).accounts.find_removal_warnings(pool, name):
+    accounts = operations(services).accounts
+    removable = [name for name in names if force or accounts.may_remove(pool, name)]
+    for name in removable:
+        for warning in accounts.find_removal_warnings(pool, name):
             click.echo(f"Warning: account '{name}': {warning}.", err=True)
-    credentials = "its credential" if len(names) == 1 else "their credentials"
-    confirm(f"Remove {listed('account', names)} and {credentials} from pool '{pool}'?", yes)
+    if removable:  # each of the others has an error
+        credentials = "its credential" if len(removable) == 1 else "their credentials"
+        confirm(f"Remove {listed('account', removable)} and {credentials} from pool '{pool}'?", yes)
 
     def remove(name: str) -> Changed:
-        operations(services).accounts.remove(pool, name, although_bound=force)
+        accounts.remove(pool, name, although_bound=force)
         return {"name": name, "deleted": True}, f"Removed account '{name}' from pool '{pool}'."
 
     change_each("account", names, remove, as_json=as_json)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.accounts.model_routes import PoolRoutes
 from app.operations.unlisted_models import some_names
 from app.stores.api_keys import ApiKeyRepository
+from app.stores.records.api_keys import KeyState
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class ReferenceReader:
         routes = [route.name for route in self._routes.all(pool).values() if account_id in route.accounts()]
         keys = sorted(key.name for key in self._api_keys.all(pool) if account_id in key.accounts)
         return AccountReferences(tuple(routes), tuple(keys))
+
+    def is_bound(self, pool: str, account_id: str, now: float) -> bool:
+        """Return whether a key usable at *now* is restricted to the account, as remove_account.lua checks."""
+        keys = (key for key in self._api_keys.all(pool) if account_id in key.accounts)
+        return any(key.state_at(now) is KeyState.ACTIVE for key in keys)
 
 
 def _subject(noun: str, names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
@@ -213,6 +214,11 @@ class AccountOperations(AuditedOperations):
             fails = "requests for it will fail" if len(lost) == 1 else "requests for them will fail"
             warnings.append(f"{some_names(lost)} will have no account left, so {fails}")
         return warnings
+
+    def may_remove(self, pool: str, name: str) -> bool:
+        """Return whether `remove` removes the account *name*, which no usable key is restricted to."""
+        account_id = self._accounts.find_without_credential(pool, name).id
+        return not self._references.is_bound(pool, account_id, time.time())
 
     def _change_state(
         self, action: str, pool: str, name: str, apply: Callable[[str, str], object]

@@ -409,6 +409,26 @@ class TestRemove:
         assert removed.stderr == f"Warning: account 'main': {names}.\nWarning: account 'main': {lost}.\n"
         assert removed.stdout == "Removed account 'main' from pool 'default'.\n"
 
+    def test_keys_that_are_restricted_to_it(self, poolgate, monkeypatch):
+        """It stays, with an error alone: no question, and no warning of what a removal leaves behind."""
+        add(poolgate)
+        poolgate("model set fast --to gpt-5@main")
+        poolgate("key create --name ann --accounts main")
+        monkeypatch.setattr("app.cli.options.is_terminal", lambda: True)
+
+        refused = poolgate("account remove main")
+
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("Error: Account 'main' stays, keys are restricted to it: 'ann'.")
+        assert "Warning" in poolgate("account remove main --force --yes").stderr
+
+    def test_a_disabled_key_that_is_restricted_to_it(self, poolgate):
+        add(poolgate)
+        poolgate("key create --name ann --accounts main")
+        poolgate("key disable ann")
+
+        assert poolgate("account remove main").exit_code == 0
+
     def test_a_new_account_takes_its_place(self, poolgate):
         """Where routes and keys named the removed one, which are shown with its name until then."""
         add(poolgate)
