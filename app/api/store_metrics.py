@@ -55,7 +55,7 @@ def _attempts(counted: GatewayCounts) -> Iterator[Metric]:
     yield attempts
     rescues = CounterMetricFamily(
         "poolgate_account_rescues",
-        "Failed attempts after which another account answered.",
+        "Failed attempts after which another account answered with the same model.",
         labels=["pool", "account"],
     )
     for names, count in counted.rescues.items():

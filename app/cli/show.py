@@ -145,7 +145,8 @@ def _state_facts(view: AccountView) -> Iterator[Pair]:
     yield "Account", f"{account.name}, {account.kind}"
     yield "State", until(state_label(view.state), view.until, f" ({view.reason})" if view.reason else "")
     yield "In flight", f"{count(account.in_flight)} of {count(account.cap)}"
-    failed = f"{count(account.failed_attempts)} failed, {count(account.rescues)} rescued by another account"
+    rescued = f"{count(account.rescues)} rescued by another account with the same model"
+    failed = f"{count(account.failed_attempts)} failed, {rescued}"
     yield "Attempts", f"{count(account.attempts)}, {failed}"
     failures = sorted(account.failures.items(), key=lambda item: (-item[1], item[0]))
     yield "Failures", ", ".join(f"{count(number)} {failure_label(failure)}" for failure, number in failures)

@@ -78,7 +78,7 @@ class UsageSummary:
             others[0],
             ("Attempts", formatting.short(attempts), ""),
             ("Failed attempts", formatting.short(failed), share),
-            ("Rescued", formatting.short(self.total("rescues")), "by another account"),
+            ("Rescued", formatting.short(self.total("rescues")), "by another account, same model"),
             *others[1:],
         ]
 

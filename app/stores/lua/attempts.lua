@@ -2,7 +2,8 @@
 --
 -- A roll-up counts a request once, at the account that was tried last. Where accounts were tried before,
 -- it also has, for each account: extra_attempts (attempts less requests counted there), failed_attempts,
--- rescues (failed attempts after which another account answered) and failed:<failure>.
+-- rescues (failed attempts after which another account answered with the same model) and failed:<failure>.
+-- A fallback model has an entry of its own, perhaps of another hour, so what it answers is no rescue.
 -- The fields attempts, failed_attempts, rescues and failed:<failure> of an account are its totals.
 -- A failure caused by the request itself counts as failed:<failure> but not as a failed attempt, unless another
 -- account then answered the same request: then the request was not the cause.

@@ -90,6 +90,15 @@ def test_not_rescued(store: StoreOfTest) -> None:
     assert totals(store, "c") == {"attempts": 1, "failed:caller": 1}
 
 
+def test_a_fallback_model_is_no_rescue(store: StoreOfTest) -> None:
+    """Its answer is an entry of its own, which does not change what is counted at the first account."""
+    settle(store, [failed("a")], status=502)
+    later = {"fallback_of": "r1", "fallbacks": 1, "failed_before": 1}
+    store.settle(store.admit()["id"], account="b", attempts=[fine("b")], model="n", **later)
+
+    assert totals(store, "a") == {"attempts": 1, "failed_attempts": 1, "failed:server_error": 1}
+
+
 def streak(store: StoreOfTest, account: str) -> int:
     """Return how often it has failed in a row, as the checks of accounts read it."""
     return failures_in_a_row(store.state(account))

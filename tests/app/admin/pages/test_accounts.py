@@ -499,7 +499,7 @@ class TestFailures:
 
         page = inside.get(f"{HOME}/bad").text
         assert "bad_gateway, rescued by another account" in page
-        assert "1 attempt, 1 failed (100\u202f%), 1 rescued by another account" in page
+        assert "1 attempt, 1 failed (100\u202f%), 1 rescued by another account with the same model" in page
         assert "1 server error" in page
         assert '<td data-label="Rescued" class="number roomy">1</td>' in inside.get(HOME).text
         assert "rescued" not in inside.get(f"{HOME}/good").text.partition("Recent errors")[2]
