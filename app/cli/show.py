@@ -15,7 +15,7 @@ from app.cli.command import Command, example
 from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, pairs, show_json, table
 from app.formatting import count, counted, dollars, names_or_all
-from app.ledger.caller_figures import errors_of_callers
+from app.ledger.caller_figures import received_by_callers
 from app.limits.limit_syntax import readable_limit
 from app.presentation.accounts import (
     AccountView,
@@ -70,8 +70,8 @@ def show_key(services: Services, as_json: bool, pool: str, name: str) -> None:
         rows = [_limit_row(status, owner) for status, owner in zip(view.limits, owners, strict=True)]
         click.echo("\n" + table(LIMITS, rows))
     codes = ", ".join(f"{count(number)} {code}" for code, number in refused)
-    received = {**used, "errors": errors_of_callers(used)}
-    click.echo("\n" + pairs([("Today", _usage_text(received)), ("Refused in 24 h", codes or "none")]))
+    received = _usage_text(received_by_callers(used))
+    click.echo("\n" + pairs([("Today", received), ("Refused in 24 h", codes or "none")]))
 
 
 def _shared_limits(services: Services, key: ApiKey) -> list[tuple[str, Limit]]:

@@ -20,7 +20,7 @@ from app.cli.options import in_pool, with_store
 from app.cli.output import Figure, amount, show_json, store_failure
 from app.errors import StoreUnavailable
 from app.formatting import count, counted, moment
-from app.ledger.caller_figures import errors_of_callers
+from app.ledger.caller_figures import received_by_callers
 from app.presentation.accounts import shown_state, state_label
 from app.presentation.names import Names
 from app.presentation.usage_report import is_of_callers
@@ -60,16 +60,24 @@ class Load:
 
     @property
     def failed(self) -> int:
-        figures = {"errors": self.errors, "fallbacks": self.fallbacks if self.of_callers else 0}
-        return errors_of_callers(figures)
+        return self._received["errors"]
+
+    @property
+    def sent(self) -> int:
+        return self._received["requests"]
+
+    @property
+    def _received(self) -> dict[str, int]:
+        figures = {"requests": self.requests, "errors": self.errors, "fallbacks": self.fallbacks}
+        return received_by_callers(figures) if self.of_callers else figures
 
     def cells(self) -> tuple[object, ...]:
         rates = (self.input_tokens / SPAN_SECONDS, self.output_tokens / SPAN_SECONDS)
-        return amount(self.requests), amount(self.failed), *(Figure(f"{rate:,.1f}", rate) for rate in rates)
+        return amount(self.sent), amount(self.failed), *(Figure(f"{rate:,.1f}", rate) for rate in rates)
 
     def public(self) -> dict[str, Any]:
         return {
-            "requests": self.requests,
+            "requests": self.sent,
             "failed": self.failed,
             "input_tokens_per_second": self.input_tokens / SPAN_SECONDS,
             "output_tokens_per_second": self.output_tokens / SPAN_SECONDS,
@@ -178,7 +186,7 @@ def lines(snapshot: LoadSnapshot) -> Iterator[str]:
     at = moment(snapshot.now, current_zone())
     waiting = f"{count(snapshot.open_requests)} open, {count(snapshot.waiting_requests)} waiting"
     yield f"Pool {snapshot.pool}, {at}: {waiting}"
-    ended = f"{counted(total.requests, 'request')}, {count(total.failed)} failed"
+    ended = f"{counted(total.sent, 'request')}, {count(total.failed)} failed"
     rates = (total.input_tokens / SPAN_SECONDS, total.output_tokens / SPAN_SECONDS)
     tokens = f"{rates[0]:,.1f} tokens/s in, {rates[1]:,.1f} out"
     refused = ", ".join(f"{count(number)} {code}" for code, number in snapshot.refused.items()) or "none"

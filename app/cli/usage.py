@@ -19,7 +19,7 @@ from app.cli.times import EXAMPLES, absolute, day_of
 from app.cli.usage_report import OF_ACCOUNTS, TOTAL, show_report
 from app.errors import InvalidRequest
 from app.formatting import natural
-from app.ledger.caller_figures import errors_of_callers
+from app.ledger.caller_figures import received_by_callers
 from app.ledger.ranges import Span
 from app.ledger.summaries import Grouping
 from app.presentation.api_keys import KeyFilter
@@ -107,6 +107,10 @@ def usage(
 ) -> None:
     """
     Show usage: requests, tokens and cost. Days are in the pool's time zone.
+
+    A request that was tried at several models is one, which failed if the last model did; by model and by
+    account it is one of each. JSON has all of them as requests and errors, and those of later models as
+    fallbacks.
 
     With --span or --from it also shows the 50th and the 95th percentile of the time to the first token
     and of the total time, and the median of output tokens per second.
@@ -235,7 +239,7 @@ def _heads(by: str) -> tuple[str, ...]:
 
 
 def _row(name: str, figures: Mapping[str, int], by: str) -> tuple[object, ...]:
-    shown = {**figures, "errors": errors_of_callers(figures)} if is_of_callers(by) else figures
+    shown = received_by_callers(figures) if is_of_callers(by) else figures
     counts = [amount(shown.get(figure, 0)) for figure in SHOWN[:-1]]
     more = [amount(figures.get(figure, 0)) for figure in _extra_figures(by)]
     return name, *counts, cost(figures.get("cost", 0)), *more

@@ -12,7 +12,7 @@ from app.ledger.ranges import Range
 from app.presentation.names import Names
 from app.presentation.usage import NO_VALUE
 from app.presentation.usage_json import serialize_report, value_of
-from app.presentation.usage_report import Metric, ReportLine, UsageReport
+from app.presentation.usage_report import OF_CALLERS, Metric, ReportLine, UsageReport
 
 NONE = "-"
 TOTAL = "TOTAL"
@@ -56,8 +56,8 @@ def _cells(line: ReportLine, columns: Mapping[str, str]) -> list[Figure | str]:
 def _cell(line: ReportLine, name: str) -> Figure | str:
     if name == "cost":
         return cost(line.figures.get(name, 0))
-    if name == Metric.ERRORS:
-        return amount(line.value(Metric.ERRORS) or 0)
+    if name in OF_CALLERS:
+        return amount(line.value(Metric(name)) or 0)
     if name in FIGURES or name in OF_ACCOUNTS:
         return amount(line.figures.get(name, 0))
     value = value_of(line, Metric(name))

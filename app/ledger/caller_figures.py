@@ -21,7 +21,6 @@ def errors_of_callers(figures: Mapping[str, int]) -> int:
     return max(0, figures.get("errors", 0) - figures.get("fallbacks", 0))
 
 
-def error_percent(figures: Mapping[str, int]) -> float | None:
-    """Return the share of requests that failed for their callers, None without requests."""
-    requests = requests_of_callers(figures)
-    return 100 * min(errors_of_callers(figures), requests) / requests if requests else None
+def received_by_callers(figures: Mapping[str, int]) -> dict[str, int]:
+    """Return *figures* with the requests and errors of callers."""
+    return {**figures, "requests": requests_of_callers(figures), "errors": errors_of_callers(figures)}

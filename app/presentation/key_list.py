@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.formatting import natural
-from app.ledger.caller_figures import errors_of_callers
+from app.ledger.caller_figures import errors_of_callers, requests_of_callers
 from app.presentation.account_list import LastUse
 from app.presentation.api_keys import KeyView
 from app.presentation.teams import TeamView
@@ -34,6 +34,11 @@ class KeyRow:
         return self.view.key
 
     @property
+    def requests(self) -> int:
+        """How many requests callers sent."""
+        return requests_of_callers(self.figures)
+
+    @property
     def errors(self) -> int:
         """How many requests failed for their callers."""
         return errors_of_callers(self.figures)
@@ -53,6 +58,11 @@ class TeamRow:
     figures: Figures = field(default_factory=dict)
 
     @property
+    def requests(self) -> int:
+        """How many requests callers sent."""
+        return requests_of_callers(self.figures)
+
+    @property
     def tokens(self) -> int:
         return self.figures.get("input_tokens", 0) + self.figures.get("output_tokens", 0)
 
@@ -69,7 +79,7 @@ KEY_COLUMNS: Mapping[str, Callable[[KeyRow], Any]] = {
     "team": lambda row: natural(row.key.team) if row.key.team else None,
     "owner": lambda row: natural(row.key.owner) if row.key.owner else None,
     "state": lambda row: _STATES.index(row.view.state),
-    "requests": lambda row: row.figures.get("requests", 0),
+    "requests": lambda row: row.requests,
     "errors": lambda row: row.errors,
     "refused": lambda row: row.refused,
     "cost": lambda row: row.figures.get("cost", 0),
@@ -82,7 +92,7 @@ TEAM_COLUMNS: Mapping[str, Callable[[TeamRow], Any]] = {
     "state": lambda row: row.view.team.state,
     "keys": lambda row: len(row.view.keys),
     "nearest": lambda row: row.nearest_percent,
-    "requests": lambda row: row.figures.get("requests", 0),
+    "requests": lambda row: row.requests,
     "tokens": lambda row: row.tokens,
     "cost": lambda row: row.figures.get("cost", 0),
 }
@@ -92,8 +102,8 @@ def totals(rows: Iterable[KeyRow]) -> dict[str, int]:
     """Return the sums of *rows*: requests, errors, refused and cost."""
     sums = dict.fromkeys(("requests", "errors", "refused", "cost"), 0)
     for row in rows:
-        sums["refused"] += row.refused
+        sums["requests"] += row.requests
         sums["errors"] += row.errors
-        for name in ("requests", "cost"):
-            sums[name] += row.figures.get(name, 0)
+        sums["refused"] += row.refused
+        sums["cost"] += row.figures.get("cost", 0)
     return sums

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 
 from app.errors import InvalidRequest
-from app.ledger.caller_figures import errors_of_callers
+from app.ledger.caller_figures import errors_of_callers, requests_of_callers
 from app.ledger.histograms import percentile
 from app.ledger.measurements import Measure, Times, add_times, no_times
 from app.ledger.points import REST, Series, TimesSeries
@@ -55,13 +55,19 @@ TIMED: Mapping[Metric, tuple[Measure, float]] = {
     Metric.SPEED: (Measure.SPEED, 50),
 }
 
+OF_CALLERS: Mapping[Metric, Callable[[Mapping[str, int]], int]] = {
+    Metric.REQUESTS: requests_of_callers,
+    Metric.ERRORS: errors_of_callers,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
     """
     The totals of one line; `figures` are in the order of SUMMARY_FIGURES. None: unknown, or not counted.
 
-    By account and by model (not *of_callers*), a failure counts although another model answered the request.
+    By account and by model (not *of_callers*), a request counts at each model that it was tried at, and a
+    failure although another model answered.
     """
 
     id: str
@@ -76,8 +82,8 @@ class ReportLine:
             return self.refusals
         if metric in TIMED:
             return timed(self.times, metric)
-        if metric is Metric.ERRORS and self.of_callers:
-            return errors_of_callers(self.figures)
+        if metric in OF_CALLERS and self.of_callers:
+            return OF_CALLERS[metric](self.figures)
         return sum(self.figures.get(name, 0) for name in _figures(metric))
 
 
@@ -110,8 +116,8 @@ class UsageReport:
             own = {line: self.refusals.get(line, none) for line in lines}
             return {**own, REST: [*map(sum, zip(none, *others, strict=True))]}
         series = self.read_lines(lines)
-        if metric is Metric.ERRORS and is_of_callers(self.by):
-            return {line: [*map(errors_of_callers, series.points(line))] for line in (*lines, REST)}
+        if metric in OF_CALLERS and is_of_callers(self.by, self.only):
+            return {line: [*map(OF_CALLERS[metric], series.points(line))] for line in (*lines, REST)}
         return {line: series.sums(line, _figures(metric)) for line in (*lines, REST)}
 
     def total(self) -> ReportLine:
@@ -123,7 +129,7 @@ class UsageReport:
                 add_times(times, line.times)
         refused = [line.refusals for line in self.lines if line.refusals is not None]
         total = sum(refused) if refused else None
-        return ReportLine("", sums, total, times, is_of_callers(self.by))
+        return ReportLine("", sums, total, times, is_of_callers(self.by, self.only))
 
 
 def read_only(params: Mapping[str, str], names: Names) -> Only | None:
@@ -145,9 +151,13 @@ def read_only(params: Mapping[str, str], names: Names) -> Only | None:
     return Only(noun, names.id_of(noun, text) if noun in (Grouping.KEY, Grouping.ACCOUNT) else text)
 
 
-def is_of_callers(by: str) -> bool:
-    """Return whether usage by *by* counts what callers received, and not what a model or an account did."""
-    return by not in (Grouping.ACCOUNT, Grouping.MODEL)
+def is_of_callers(by: str, only: Only | None = None) -> bool:
+    """
+    Return whether usage by *by*, of *only*, counts what callers received, and not what a model or an account
+    did: of one of these, the request at another model is not included.
+    """
+    of_one = (Grouping.ACCOUNT, Grouping.MODEL)
+    return by not in of_one and (only is None or only.noun not in of_one)
 
 
 def timed(times: Times | None, metric: Metric) -> float | None:
@@ -239,7 +249,7 @@ def _lines(
             totals.get(line, dict.fromkeys(SUMMARY_FIGURES, 0)),
             sum(refusals.get(line, ())) if counts_refusals else None,
             total_times.get(line),
-            is_of_callers(by),
+            is_of_callers(by, only),
         )
         for line in totals.keys() | refusals.keys()
     ]

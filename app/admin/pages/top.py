@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from flask import url_for
 
+from app.ledger.caller_figures import requests_of_callers
 from app.ledger.summaries import Grouping
 from app.ledger.usage_reading import UsageReading
 from app.presentation.names import Names
+from app.presentation.usage_report import is_of_callers
 
 NUMBER = 5
 
@@ -46,7 +49,8 @@ def top_lists(usage: UsageReading, span: str, names: Names) -> list[TopList]:
     lists, within = [], usage.range_of(span).as_one_point
     for by, title, link in groups:
         totals = usage.read(within, by).totals()
-        rows = [(figures["cost"], figures["requests"], one) for one, figures in totals.items() if one]
+        requests_of = requests_of_callers if is_of_callers(by) else itemgetter("requests")
+        rows = [(figures["cost"], requests_of(figures), one) for one, figures in totals.items() if one]
         rows.sort(key=lambda row: (-row[0], -row[1], row[2]))
         top = [TopRow(*link(one), cost, requests) for cost, requests, one in rows[:NUMBER]]
         lists.append(TopList(by, title, top, sum(row[0] for row in rows), len(rows)))

@@ -144,7 +144,7 @@ def _figures(report: UsageReport, names: Names, metric: Metric) -> dict[str, Any
         "sort": sort,
         "total": _shown(total),
         "total_fallbacks": total.figures.get("fallbacks", 0),
-        "errors_of_callers": total.of_callers,
+        "of_callers": total.of_callers,
         "metric_total": total.value(metric) or 0,
         "csv_url": list_url(format="csv"),
     }

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from app.admin.pages import clock, formatting
 from app.admin.pages.charts import Chart, Series, Shape
-from app.ledger.caller_figures import error_percent, errors_of_callers
+from app.ledger.caller_figures import received_by_callers
 from app.ledger.measurements import Times
 from app.ledger.summaries import Grouping, Only
 from app.ledger.usage_reading import UsageReading
-from app.presentation.usage_report import Metric, timed
+from app.presentation.usage_report import Metric, is_of_callers, timed
 from app.wiring import Services
 
 SPANS = (("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"), ("90d", "90 d"))
@@ -33,6 +33,7 @@ class UsageSummary:
     refused: Sequence[tuple[str, int]] = ()  # (code, count), the most frequent first
     times: Sequence[Times] = ()  # of each point
     all_times: Times | None = None
+    of_callers: bool = True  # see app.presentation.usage_report.is_of_callers
 
     def total(self, name: str) -> int:
         """Return the sum of the figure *name*."""
@@ -40,14 +41,15 @@ class UsageSummary:
 
     def totals(self) -> list[tuple[str, str, str]]:
         """Return (label, value, note) of each total."""
-        figures = {name: self.total(name) for name in ("requests", "errors", "fallbacks")}
+        figures = self._received({name: self.total(name) for name in ("requests", "errors", "fallbacks")})
+        requests, errors = figures["requests"], figures["errors"]
         cached, into = self.total("cached_tokens"), self.total("input_tokens")
         return [
-            ("Requests", formatting.short(figures["requests"]), self._fallbacks_note(figures["fallbacks"])),
+            ("Requests", formatting.short(requests), self._fallbacks_note(figures["fallbacks"])),
             (
                 "Errors",
-                formatting.short(errors_of_callers(figures)),
-                formatting.percent(percent) if (percent := error_percent(figures)) is not None else "",
+                formatting.short(errors),
+                formatting.percent(100 * min(errors, requests) / requests) if requests else "",
             ),
             ("Refused", formatting.short(sum(count for _, count in self.refused)), self._refused_by_code()),
             (
@@ -64,8 +66,15 @@ class UsageSummary:
             ),
         ]
 
+    def _received(self, figures: Figures) -> dict[str, int]:
+        return received_by_callers(figures) if self.of_callers else {**figures}
+
     def _fallbacks_note(self, fallbacks: int) -> str:
-        return f"{formatting.short(fallbacks)} at a fallback model" if fallbacks else ""
+        """Return how often fallback models were tried: of callers, in addition to their requests."""
+        if not fallbacks:
+            return ""
+        number = formatting.short(fallbacks)
+        return f"and {number} at fallback models" if self.of_callers else f"{number} at a fallback model"
 
     def account_totals(self) -> list[tuple[str, str, str]]:
         """
@@ -94,12 +103,13 @@ class UsageSummary:
     def charts(self) -> list[Chart]:
         """Return the charts of requests, tokens, cost and time to the first token."""
         answered = [point.get("requests", 0) - point.get("errors", 0) for point in self.points]
+        errors = [self._received(point).get("errors", 0) for point in self.points]
         return [
             self._chart(
                 "requests",
                 "Requests",
                 Series("answered", "series-1", answered),
-                Series("errors", "series-bad", [errors_of_callers(point) for point in self.points]),
+                Series("errors", "series-bad", errors),
             ),
             self._chart(
                 "tokens",
@@ -167,4 +177,5 @@ def summarize_reading(
         refused,
         times.points(line),
         times.totals().get(line),
+        is_of_callers(by, only),
     )

@@ -11,6 +11,7 @@ from app.admin.pages.usage_summary import SPANS, UsageSummary, span_of, summariz
 from app.admin.services import services
 from app.holders.guard import holder
 from app.holders.pages.requests import newest_requests
+from app.ledger.caller_figures import received_by_callers
 from app.ledger.summaries import Grouping, Only
 from app.stores.records.api_keys import ApiKey
 
@@ -32,7 +33,7 @@ def show() -> Any:
         section="overview.show",
         span=span,
         spans=SPANS,
-        today=days.points[-1] if days.points else {},
+        today=received_by_callers(days.points[-1]) if days.points else {},
         totals=used.totals(),
         charts=used.charts(),
         limits=app_services.ledger.usage.of_key(key).limits,

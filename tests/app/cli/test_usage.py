@@ -108,17 +108,17 @@ def test_on_a_narrow_terminal(poolgate, services, monkeypatch, option, is_shown)
 
 @pytest.mark.parametrize("option", ["", " --span 24h"])
 def test_a_failure_after_which_another_model_answered(poolgate, services, option):
-    """It is no error of the key, but one of its model; JSON has all figures."""
+    """It is no request and no error of the key, but one of its model; JSON has all figures."""
     services.pools.ensure("default")
     record_request(services.scripts, "default", time.time(), status=502, model="gpt-5")
     record_request(services.scripts, "default", time.time(), model="o3", fallbacks=1)
 
-    def errors(by):
+    def shown(by):
         heads, *rows = csv.reader(poolgate(f"usage --by {by} --csv{option}").stdout.splitlines())
-        return [row[heads.index("errors")] for row in rows]
+        return [(row[heads.index("requests")], row[heads.index("errors")]) for row in rows]
 
-    assert errors("key") == ["0"]
-    assert errors("model") == ["1", "0"]
+    assert shown("key") == [("1", "0")]
+    assert shown("model") == [("1", "1"), ("1", "0")]
     (line,) = json.loads(poolgate(f"usage --json{option}").stdout)["data"]
     figures = line["total"] if option else line
     assert (figures["requests"], figures["errors"], figures["fallbacks"]) == (2, 1, 1)

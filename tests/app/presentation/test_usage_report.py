@@ -93,8 +93,8 @@ class TestReport:
 
         assert (line.refusals is not None) is counted
 
-    def test_errors_of_callers(self, services: Services, reporter: UsageReporter) -> None:
-        """A failure after which another model was tried counts by model, not by key; also at points."""
+    def test_figures_of_callers(self, services: Services, reporter: UsageReporter) -> None:
+        """A try after which another model was tried counts by model, not by key; also at points."""
         for row in ({"status": 502}, {"model": "o3", "fallbacks": 1}, {"status": 429}):
             record_request(services.scripts, POOL, time.time(), **row)
 
@@ -107,10 +107,22 @@ class TestReport:
             ("account", 2),
         ):
             found = report(services, reporter, by)
-            assert sum(line.value(Metric.ERRORS) or 0 for line in found.lines) == expected
-            assert found.total().value(Metric.ERRORS) == expected
             lines = [line.id for line in found.lines]
-            assert sum(map(sum, found.points(lines, Metric.ERRORS).values())) == expected
+            for metric, number in ((Metric.ERRORS, expected), (Metric.REQUESTS, expected + 1)):
+                assert sum(line.value(metric) or 0 for line in found.lines) == number
+                assert found.total().value(metric) == number
+                assert sum(map(sum, found.points(lines, metric).values())) == number
+
+    def test_figures_of_the_callers_of_a_model(self, services: Services, reporter: UsageReporter) -> None:
+        """Of one model, a try at it is a request, whatever was tried before."""
+        for row in ({"status": 502}, {"model": "o3", "fallbacks": 1}):
+            record_request(services.scripts, POOL, time.time(), **row)
+
+        found = report(services, reporter, "key", only=Only(Grouping.MODEL, "o3"))
+
+        assert (found.total().value(Metric.REQUESTS), found.total().value(Metric.ERRORS)) == (1, 0)
+        points = found.points([line.id for line in found.lines], Metric.REQUESTS)
+        assert sum(map(sum, points.values())) == 1
 
     def test_of_one_key(self, services: Services, reporter: UsageReporter) -> None:
         """Its own times and refusals; what is broken down has neither."""

@@ -177,6 +177,27 @@ class TestAnswers:
             assert link in section(page, part)
             assert "1 request" in section(page, part)
 
+    def test_a_request_at_two_models(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        """It is one of its key, wherever the requests of keys are shown; and a note has the fallbacks."""
+        account, key = pool.account("main"), services.api_keys.create(POOL, "ann")[0]
+        now = services.clock.now() - 1
+        for row in ({"status": 502}, {"model": "o3", "fallbacks": 1}):
+            record_request(services.scripts, POOL, now, account=account.id, key=key.id, **row)
+
+        page = inside.get(f"{HOME}?span=1h").text
+        assert "1 request" in section(page, "top-key")
+        assert "2 requests" in section(page, "top-account")
+        for address in (f"{HOME}?span=1h", f"{HOME}keys/ann?span=1h"):
+            assert "<dd>1 <small>and 1 at fallback models</small></dd>" in inside.get(address).text
+        keys_page = inside.get(f"{HOME}keys?span=1h").text
+        assert "1 request, 0 errors" in html.unescape(keys_page)
+        assert '<td data-label="Requests" class="number">1</td>' in keys_page
+        own = inside.get(f"{HOME}accounts/main?span=1h").text
+        assert "<dd>2 <small>1 at a fallback model</small></dd>" in own
+        usage = f"{HOME}usage?span=1h&by="
+        assert "Tries at fallback models (1) do not count as requests" in inside.get(f"{usage}key").text
+        assert "Tries at fallback models (1) count as requests" in inside.get(f"{usage}model").text
+
     def test_what_will_run_out(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         account, limit = pool.account("main", kind="chatgpt"), parse_limit("5 requests/ever")
         soon = int((services.clock.now() + 3600) * 1000)
