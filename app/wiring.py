@@ -47,6 +47,7 @@ from app.stores.key_sessions import KeySessionRepository
 from app.stores.ledger import LedgerRepository
 from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.limits import LimitRepository
+from app.stores.model_rests import ModelRestRepository
 from app.stores.model_routes import ModelRouteRepository
 from app.stores.operators import OperatorRepository
 from app.stores.pool_clock import PoolClock
@@ -116,6 +117,7 @@ class Services:
     vault: Vault
     pools: PoolRepository
     accounts: AccountRepository
+    model_rests: ModelRestRepository
     credentials: CredentialRepository
     api_keys: ApiKeyRepository
     key_sessions: KeySessionRepository
@@ -149,6 +151,7 @@ def build(settings: Settings, *, store_timeout_seconds: float | None = None) -> 
         vault=stores.vault,
         pools=stores.pools,
         accounts=stores.accounts,
+        model_rests=stores.model_rests,
         credentials=stores.credentials,
         api_keys=stores.api_keys,
         key_sessions=KeySessionRepository(scripts),
@@ -175,6 +178,7 @@ class _Stores:
     vault: Vault
     pools: PoolRepository
     accounts: AccountRepository
+    model_rests: ModelRestRepository
     credentials: CredentialRepository
     api_keys: ApiKeyRepository
     limits: LimitRepository
@@ -193,6 +197,7 @@ def _build_stores(settings: Settings, timeout_seconds: float) -> _Stores:
         vault=vault,
         pools=PoolRepository(scripts),
         accounts=accounts,
+        model_rests=ModelRestRepository(scripts),
         credentials=CredentialRepository(scripts, accounts),
         api_keys=ApiKeyRepository(scripts),
         limits=LimitRepository(scripts),
@@ -206,6 +211,7 @@ def _build_check_stores(stores: _Stores, ledger: LedgerServices) -> CheckStores:
     return CheckStores(
         health=HealthRepository(stores.scripts),
         accounts=AccountHashes(stores.scripts),
+        model_rests=stores.model_rests,
         vault=stores.vault,
         pools=stores.pools,
         api_keys=stores.api_keys,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from app.accounts.account import Account
 from app.cli import complete
 from app.cli.account_add import add_group
 from app.cli.account_set import set_account
@@ -17,7 +16,7 @@ from app.cli.progress import waiting
 from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.formatting import names_or_all, natural
 from app.operations.account_check import SECONDS
-from app.presentation.accounts import AccountView, state_label, websocket_label
+from app.presentation.accounts import AccountView, resumed_text, state_label, websocket_label
 from app.stores.records.accounts import AccountState
 from app.wiring import Services
 
@@ -67,18 +66,21 @@ def list_accounts(services: Services, as_json: bool, pool: str) -> None:
         show_list([account.public() for account in accounts])
         return
     now = services.clock.now()
-    rows = [_row(account, now) for account in sorted(accounts, key=lambda account: natural(account.name))]
+    rests = services.model_rests.all(pool, now)
+    views = [AccountView(account, now, rests.get(account.id, ())) for account in accounts]
+    rows = [_row(view) for view in sorted(views, key=lambda view: natural(view.account.name))]
     empty = f"No accounts in pool '{pool}' yet: see poolgate account add --help"
     show_table(HEADS, rows, empty, spare=SPARE)
 
 
-def _row(account: Account, now: float) -> tuple[object, ...]:
+def _row(view: AccountView) -> tuple[object, ...]:
+    account = view.account
     load = (account.in_flight, account.cap, account.weight, account.group)
     attempts = map(amount, (account.attempts, account.failed_attempts, account.rescues))
     return (
         account.name,
         account.kind,
-        _state(account, now),
+        _state(view),
         *load,
         *attempts,
         websocket_label(account),
@@ -87,8 +89,7 @@ def _row(account: Account, now: float) -> tuple[object, ...]:
     )
 
 
-def _state(account: Account, now: float) -> Wording:
-    view = AccountView(account, now)
+def _state(view: AccountView) -> Wording:
     return until(state_label(view.state), view.until, f" ({view.reason})" if view.reason else "")
 
 
@@ -116,14 +117,15 @@ def pause_accounts(services: Services, as_json: bool, pool: str, names: list[str
 @in_pool
 @with_store
 def resume_accounts(services: Services, as_json: bool, pool: str, names: list[str]) -> None:
-    """Make one or more accounts available again, whatever took them out of use."""
-    find = services.accounts.find_without_credential
-    Switch(
-        "account",
-        "Resumed",
-        lambda name: "active" if find(pool, name).state is AccountState.ACTIVE else "",
-        operations(services).accounts.resume,
-    ).each(pool, names, as_json=as_json)
+    """Make one or more accounts available again, whatever took them or their models out of use."""
+
+    def resume(name: str) -> Changed:
+        account, now = services.accounts.find_without_credential(pool, name), services.clock.now()
+        before = AccountView(account, now, services.model_rests.of_account(pool, account.id, now))
+        public = operations(services).accounts.resume(pool, name).public()
+        return public, resumed_text(before, f"account '{name}' in pool '{pool}'")
+
+    change_each("account", names, resume, as_json=as_json)
 
 
 @account_group.command(

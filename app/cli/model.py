@@ -138,9 +138,9 @@ def list_routes(services: Services, as_json: bool, pool: str) -> None:
     """
     List the model routes of a pool, and whether accounts can serve them now.
 
-    SERVED NOW has the first target that an account can serve, or the reason that none can. The state of a
-    single model at an account, such as overloaded, is not considered. On a terminal of less than 130 columns,
-    DEFAULTS and OVERRIDES are left out; `model show` has them.
+    SERVED NOW has the first target that an account can serve, and why those before it cannot be served; or
+    the reason that none can. On a terminal of less than 130 columns, DEFAULTS and OVERRIDES are left out;
+    `model show` has them.
     """
     services.pools.check(pool)
     names = _names(services, pool)
@@ -159,11 +159,12 @@ def _serving(
     services: Services, pool: str, names: Iterable[str], key: ApiKey | None = None
 ) -> Iterator[RouteServing]:
     """Yield whether each of *names*, which are routes or models, can be served now for *key*."""
-    routes, accounts = services.routes.current(pool), services.accounts.all(pool)
+    routes, accounts, now = services.routes.current(pool), services.accounts.all(pool), services.clock.now()
+    rests = services.model_rests.all(pool, now)
     usable = [account for account in accounts if key is None or key.may_use_account(account.id)]
     for route, name in ((routes.find(name), name) for name in names):
         steps = route.steps if route is not None else ((RouteTarget(name),),)
-        yield serving_now(steps, usable, services.clock.now())
+        yield serving_now(steps, usable, rests, now)
 
 
 def _row(view: RouteView, serving: RouteServing) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from app.presentation.accounts import (
     AccountView,
     WindowView,
     failure_label,
+    rest_label,
     serialize_account,
     state_label,
     websocket_label,
@@ -29,6 +30,7 @@ from app.presentation.api_keys import KeyView, key_views, label_texts
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, recent_errors, serialize_entry
 from app.stores.limits import for_team
+from app.stores.records.accounts import ModelRest
 from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.stores.records.limits import Limit, LimitStatus
 from app.stores.records.usage import UsageBy
@@ -38,6 +40,7 @@ MAX_ERRORS = 10
 LIMITS = ("LIMIT", "USED", "RESERVED", "REMAINING", "RESETS", "OF")
 WINDOWS = ("WINDOW", "USED", "RESETS", "USED UP AT THIS RATE")
 ERRORS = ("ENDED", "STATUS", "FAILURE", "MODEL", "REQUEST")
+RESTS = ("RESTING MODEL", "WHY", "UNTIL")
 REFUSAL_SPAN = "24h"
 USAGE = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
 OF_ACCOUNTS = ("attempts", "failed_attempts", "rescues")
@@ -122,19 +125,23 @@ def _limit_row(status: LimitStatus, owner: str) -> tuple[object, ...]:
 @with_store
 def show_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Show the account NAME: state, usage windows, settings, the usage of today and recent errors."""
-    account = services.accounts.find_without_credential(pool, name)
-    view = AccountView(account, services.clock.now())
+    account, now = services.accounts.find_without_credential(pool, name), services.clock.now()
+    view = AccountView(account, now, services.model_rests.of_account(pool, account.id, now))
     names = Names.read(pool, services.api_keys, services.accounts)
     errors = recent_errors(services.ledger.entries, pool, names).get(account.id, [])[:MAX_ERRORS]
     used = _used_today(services, pool, UsageBy.ACCOUNT, account.id)
     if as_json:
         today = {figure: used.get(figure, 0) for figure in (*USAGE, *OF_ACCOUNTS)}
         rows = [serialize_entry(error.entry, names) | {"failure": error.failure} for error in errors]
-        show_json({**serialize_account(account, view.now), "usage_today": today, "recent_errors": rows})
+        show_json(
+            {**serialize_account(account, now, view.rests), "usage_today": today, "recent_errors": rows}
+        )
         return
     click.echo(pairs([*_state_facts(view), *_account_facts(view), *_setting_facts(view)]))
     if view.windows:
         click.echo("\n" + table(WINDOWS, [_window_row(window) for window in view.windows]))
+    if view.rests:
+        click.echo("\n" + table(RESTS, [_rest_row(rest) for rest in view.rests]))
     click.echo("\n" + pairs([("Today", _usage_text(used, OF_ACCOUNTS))]))
     if errors:
         click.echo("\n" + table(ERRORS, [_error_row(error) for error in errors]))
@@ -199,6 +206,10 @@ def _window_row(window: WindowView) -> tuple[object, ...]:
     if window.over:
         return window.label, Figure("0%"), "reset since", ""
     return window.label, Figure(f"{window.used:.0f}%"), resets, end if window.resets_at else "unknown"
+
+
+def _rest_row(rest: ModelRest) -> tuple[object, ...]:
+    return rest.model, rest_label(rest.state), moment(rest.until_ms / 1000, seconds=True)
 
 
 def _error_row(error: RequestView) -> tuple[object, ...]:

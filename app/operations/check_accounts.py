@@ -4,7 +4,7 @@ Check the accounts of a pool: their credentials, their servers, and the reasons 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.accounts.account import Account, account_from
@@ -16,8 +16,9 @@ from app.accounts.request_settings import ON
 from app.formatting import moment
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
-from app.presentation.accounts import certificates_in, failure_label, reason_label
-from app.stores.records.accounts import AccountState
+from app.operations.unlisted_models import some_names
+from app.presentation.accounts import certificates_in, failure_label, reason_label, rest_label
+from app.stores.records.accounts import AccountState, ModelRest, ModelState
 from app.stores.secrets import UnreadableSecret, Vault
 
 SOON_SECONDS = 30 * 86_400  # before a certificate expires, it is reported
@@ -165,6 +166,26 @@ def _refused_text(account: Account) -> str:
 def _new_credential(account: Account) -> str:
     is_login = account.signed_in
     return "poolgate account login --name NAME" if is_login else "poolgate account set NAME --api-key-stdin"
+
+
+def check_model_rests(
+    pool: str, stored: Sequence[StoredAccount], rests: Mapping[str, Sequence[ModelRest]]
+) -> Iterator[Diagnostic]:
+    """Yield the models that rest at the accounts of *pool*; *rests* are by account id."""
+    for record in stored:
+        for state, models in _by_state(rests.get(record.account.id, ())).items():
+            what = f"it gets no requests for models that rest there ({rest_label(state)})"
+            remedy = "they are tried again automatically; at once: poolgate account resume NAME"
+            yield _of(record, pool, _note(what, remedy, f"now: {some_names(models)}"))
+
+
+def _by_state(rests: Iterable[ModelRest]) -> dict[ModelState, list[str]]:
+    """Return the models of *rests* and their ends, as `gpt-5 until …`, by the reason that they rest."""
+    found: dict[ModelState, list[str]] = {}
+    for rest in rests:
+        text = f"{rest.model} until {moment(rest.until_ms / 1000, seconds=True)}"
+        found.setdefault(rest.state, []).append(text)
+    return found
 
 
 def _describe_state(account: Account) -> Diagnostic:

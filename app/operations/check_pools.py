@@ -11,7 +11,7 @@ from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
 from app.accounts.model_routes import RouteTable
 from app.formatting import counted, duration
-from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
+from app.operations.check_accounts import StoredAccount, check_accounts, check_model_rests, read_accounts
 from app.operations.check_limits import check_strict_limits, check_usage
 from app.operations.check_requests import check_missing_models
 from app.operations.check_stores import CheckStores
@@ -79,6 +79,7 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
         what, remedy = "a restore into it was interrupted", "run poolgate restore again, with its file"
         findings.append(Diagnostic(Level.NOTE, name, what, remedy))
     findings += check_accounts(name, records, now)
+    findings += check_model_rests(name, records, stores.model_rests.all(name, now))
     routes = stores.routes.current(name)
     findings += _check_routes(name, routes, {record.account.id for record in records})
     for key in usable if records else ():

@@ -14,6 +14,7 @@ from app.stores.alerts import AlertRepository
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.health import HealthRepository
 from app.stores.limits import LimitRepository
+from app.stores.model_rests import ModelRestRepository
 from app.stores.operators import OperatorRepository
 from app.stores.refusals import RefusalRepository
 from app.stores.secrets import Vault
@@ -29,6 +30,7 @@ class CheckStores:
     vault: Vault
     pools: PoolRepository
     accounts: AccountHashes
+    model_rests: ModelRestRepository
     api_keys: ApiKeyRepository
     limits: LimitRepository
     teams: TeamRepository

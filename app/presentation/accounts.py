@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 from app.accounts.account import Account, AccountJson
 from app.accounts.failures import Failure
 from app.accounts.kinds import kind_of
-from app.formatting import duration
+from app.formatting import counted, duration
 from app.presentation.projection import exhausted_at, mean_rate
-from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState
+from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState, ModelRest, ModelState
 
 HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, at which its gauge warns
 # shown in place of `active` while an account has neither listed its models nor answered a request
@@ -26,6 +26,12 @@ FAILURES: Mapping[str, str] = {
     Failure.GARBLED: "unreadable response",
     Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
     Failure.MODEL_MISSING: "its server does not have the models",
+}
+REST_REASONS: Mapping[ModelState, str] = {
+    ModelState.MISSING: "missing at its server",
+    ModelState.OVERLOADED: "overloaded",
+    ModelState.LIMITED: "rate limited",
+    ModelState.SUSPECTED: "failed",
 }
 REASONS = {  # shown after the state; the second is what earlier versions stored
     PAUSED_BY_OPERATOR: "by an operator",
@@ -53,6 +59,11 @@ def failure_label(failure: str) -> str:
 def reason_label(reason: str) -> str:
     """Return the reason an account is out of use, in words."""
     return REASONS.get(reason) or reason.replace("_", " ")
+
+
+def rest_label(state: ModelState) -> str:
+    """Return why a model rests at an account, in words."""
+    return REST_REASONS[state]
 
 
 def endless_label(state: str) -> str:
@@ -89,6 +100,7 @@ class AccountView:
 
     account: Account
     now: float
+    rests: Sequence[ModelRest] = ()  # models that get no requests there for a while
 
     @property
     def has_sign_in(self) -> bool:
@@ -110,7 +122,7 @@ class AccountView:
         if self.account.stays_in_use:
             return f"{self.account.suspicions} failures in a row, too few others to replace it"
         if not (failure := self.account.persistent_failure):
-            return ""
+            return f"{counted(len(self.rests), 'model rests', 'models rest')}" if self.rests else ""
         return f"{self.account.failures_in_a_row} failures in a row, {failure_label(failure)}"
 
     @property
@@ -156,6 +168,14 @@ class Certificate(NamedTuple):
     expires_at: float
 
 
+def resumed_text(before: AccountView, what: str) -> str:
+    """Return the sentence that *what*, such as `account 'main'`, was resumed, which was *before* as given."""
+    again = f"; {counted(len(before.rests), 'model')} may be tried again" if before.rests else ""
+    if before.account.state is not AccountState.ACTIVE:
+        return f"Resumed {what}{again}."
+    return f"{what[:1].upper()}{what[1:]} was active{again or ' already'}."
+
+
 def certificates_in(pem: str) -> list[Certificate]:
     """Return the certificates in *pem*; anything else is left out."""
     if not pem:
@@ -183,17 +203,31 @@ class WindowJson(TypedDict):
     exhausted_at: int | None
 
 
+class ModelRestJson(TypedDict):
+    """
+    A model that gets no requests at an account for a while.
+
+    `why` is missing (its server does not have it), overloaded, limited or suspected (it failed); `until` is
+    in Unix seconds.
+    """
+
+    model: str
+    why: str
+    until: int
+
+
 class ListedAccountJson(AccountJson):
-    """An account, with its usage windows and the models that its upstream lists."""
+    """An account, with its usage windows, and the models that its upstream lists and that rest."""
 
     signed_in: bool
     created_at: int
     windows: list[WindowJson]
     listed_models: tuple[str, ...]
+    resting_models: list[ModelRestJson]
 
 
-def serialize_account(account: Account, now: float) -> ListedAccountJson:
-    """Return *account* as JSON, with its state at *now*, Unix seconds."""
+def serialize_account(account: Account, now: float, rests: Sequence[ModelRest]) -> ListedAccountJson:
+    """Return *account* as JSON, with its state and its *rests* at *now*, Unix seconds."""
     reported = zip(account.used, account.resets_ms, account.window_seconds, strict=True)
     ends = iter(view.exhausted_at for view in AccountView(account, now).windows)
     windows: list[WindowJson] = [
@@ -212,4 +246,7 @@ def serialize_account(account: Account, now: float) -> ListedAccountJson:
         "created_at": account.created_at,
         "windows": windows,
         "listed_models": account.listed,
+        "resting_models": [
+            {"model": rest.model, "why": rest.state, "until": rest.until_ms // 1000} for rest in rests
+        ],
     }

@@ -42,6 +42,21 @@ def account(name: str, account_id: str) -> str:
     return f"{root(name)}a:{account_id}"
 
 
+def resting_accounts(name: str) -> str:
+    """Sorted set: account id -> when the last of its resting models is back, Unix ms."""
+    return root(name) + "rested"
+
+
+def resting_models(name: str, account_id: str) -> str:
+    """Sorted set: model that rests at an account -> its end, Unix ms, and why; see lua/model_rests.lua."""
+    return f"{root(name)}rest:{account_id}"
+
+
+def missing_models(name: str, account_id: str) -> str:
+    """Sorted set: model that an account was found not to have -> when it is tried again, Unix ms."""
+    return f"{root(name)}lacks:{account_id}"
+
+
 def job_claim(name: str, job: str, account_id: str) -> str:
     """String: exists until *job* is due again for this account."""
     return f"{root(name)}look:{job}:{account_id}"

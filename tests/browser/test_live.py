@@ -98,7 +98,7 @@ class TestAccounts:
 
         inside.find("td summary").click()
         inside.press("Resume", within="td .menu")
-        inside.shows("Account main was resumed")
+        inside.shows("Resumed account main")
         assert pool.states() == {"main": "active"}
 
 

@@ -36,8 +36,10 @@ ACCOUNT_BULK = AccountBulk()
 @bp.get("")
 def index() -> Response:
     """List accounts by name, with their settings and state."""
-    accounts, now = services().accounts.all(inputs.pool()), services().clock.now()
-    return list_response([serialize_account(account, now) for account in accounts])
+    pool, now = inputs.pool(), services().clock.now()
+    rests = services().model_rests.all(pool, now)
+    accounts = services().accounts.all(pool)
+    return list_response([serialize_account(each, now, rests.get(each.id, ())) for each in accounts])
 
 
 @bp.post("")
@@ -106,13 +108,14 @@ def serialize_new_account(pool: str, account: Account, listing: FirstListing) ->
     Return the JSON of an account that was just added, with the result of the first listing of its models.
     """
     stored = services().accounts.find_without_credential(pool, account.name)
-    return {**_serialize(stored), "first_look": listing.public()}
+    return {**_serialize(pool, stored), "first_look": listing.public()}
 
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
     """Get an account."""
-    return json_response(_serialize(services().accounts.find_without_credential(inputs.pool(), name)))
+    pool = inputs.pool()
+    return json_response(_serialize(pool, services().accounts.find_without_credential(pool, name)))
 
 
 @bp.patch("/<name>")
@@ -126,7 +129,7 @@ def change(name: str) -> Response:
     credential = fields.pop("credential", "")
     changed = operations().accounts.change(pool, name, fields, credential=credential)
     if not credential:
-        return json_response(_serialize(changed))
+        return json_response(_serialize(pool, changed))
     return json_response(
         serialize_new_account(pool, changed, operations().accounts.fetch_listing(pool, changed))
     )
@@ -150,21 +153,24 @@ def remove(name: str) -> Response:
 def pause(name: str) -> Response:
     """Pause an account: it gets no new requests."""
     inputs.body(NOTHING)
-    return json_response(_serialize(operations().accounts.pause(inputs.pool(), name)))
+    pool = inputs.pool()
+    return json_response(_serialize(pool, operations().accounts.pause(pool, name)))
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Response:
-    """Make an account available again, whatever took it out of use."""
+    """Make an account available again, whatever took it or its models out of use."""
     inputs.body(NOTHING)
-    return json_response(_serialize(operations().accounts.resume(inputs.pool(), name)))
+    pool = inputs.pool()
+    return json_response(_serialize(pool, operations().accounts.resume(pool, name)))
 
 
 @bp.post("/<name>/forget-refused")
 def forget_refused(name: str) -> Response:
     """Send an account again the fields that its server has refused."""
     inputs.body(NOTHING)
-    return json_response(_serialize(operations().accounts.forget_refused(inputs.pool(), name)))
+    pool = inputs.pool()
+    return json_response(_serialize(pool, operations().accounts.forget_refused(pool, name)))
 
 
 @bp.post("/<name>/test")
@@ -182,5 +188,6 @@ def export(name: str) -> Response:
     return Response(operations().sign_ins.export_auth_json(inputs.pool(), name), mimetype="application/json")
 
 
-def _serialize(account: Account) -> ListedAccountJson:
-    return serialize_account(account, services().clock.now())
+def _serialize(pool: str, account: Account) -> ListedAccountJson:
+    now = services().clock.now()
+    return serialize_account(account, now, services().model_rests.of_account(pool, account.id, now))

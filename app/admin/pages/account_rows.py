@@ -24,12 +24,13 @@ def make_rows(services: Services, pool: str, usage: UsageReading) -> list[Accoun
     now = services.clock.now()
     series = usage.read(usage.range_of(Span.MONTH), Grouping.ACCOUNT)
     identities = services.accounts.identities(pool)
+    rests = services.model_rests.all(pool, now)
     rows = []
     for account in services.accounts.all(pool):
         days = series.amounts(account.id)
         rows.append(
             AccountRow(
-                AccountView(account, now),
+                AccountView(account, now, rests.get(account.id, ())),
                 dict(zip(SUMMARY_FIGURES, days[-1], strict=True)),
                 _last_use(account, series.starts, days),
                 identities.get(account.id, NO_IDENTITY),

@@ -34,7 +34,7 @@ from app.presentation.account_list import (
     AccountRow,
     models_of,
 )
-from app.presentation.accounts import AccountView, state_label
+from app.presentation.accounts import AccountView, resumed_text, state_label
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, recent_errors
 from app.presentation.row_order import DEFAULT_COLUMN, sort_rows
@@ -104,7 +104,7 @@ def detail(name: str) -> Any:
     return render_template(
         "accounts/detail.html",
         section="accounts.show",
-        view=AccountView(account, app_services.clock.now()),
+        view=_view(account),
         span=span,
         spans=usage_summary.SPANS,
         findings=account_findings(app_services, g.pool, account.id),
@@ -117,6 +117,12 @@ def detail(name: str) -> Any:
         failures=sorted(account.failures.items(), key=lambda item: (-item[1], item[0])),
         errors=_recent_errors().get(account.id, [])[:10],
     )
+
+
+def _view(account: Account) -> AccountView:
+    """Return *account* as it is now, with its resting models."""
+    now = services().clock.now()
+    return AccountView(account, now, services().model_rests.of_account(g.pool, account.id, now))
 
 
 def _period_text(days: Sequence[Mapping[str, int]]) -> str:
@@ -257,9 +263,10 @@ def pause(name: str) -> Any:
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Any:
-    """Resume an account."""
+    """Resume an account, and let its resting models be tried again."""
+    before = _view(services().accounts.find_without_credential(g.pool, name))
     operations().accounts.resume(g.pool, name)
-    return _return_to_page(name, f"Account {name} was resumed.")
+    return _return_to_page(name, resumed_text(before, f"account {name}"))
 
 
 @bp.post("/<name>/forget-refused")

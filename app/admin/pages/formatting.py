@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from app import formatting
 from app.admin.pages import clock
-from app.presentation.accounts import NOT_USED_YET, endless_label, reason_label, state_label
+from app.presentation.accounts import NOT_USED_YET, endless_label, reason_label, rest_label, state_label
 from app.presentation.audit import title_label
 from app.presentation.request_usage import cost_text, tokens_text
 from app.stores.records.accounts import AccountState
@@ -158,6 +158,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "breakable": breakable,
     "named": formatting.name_or_id,
     "reason": reason_label,
+    "rest": rest_label,
     "endless": endless_label,
     "state": lambda name: badge(state(name)),
     "status": lambda code, answered=False: badge(status(code, answered=answered)),

@@ -24,6 +24,7 @@ from app.operations.live_feed import FeedUpdate, LiveFeed
 from app.presentation.accounts import AccountView
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, request_views
+from app.stores.records.accounts import ModelRest
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
 
@@ -69,6 +70,10 @@ class _LiveRequests:
     def names(self) -> Names:
         return Names.read(self.pool, self.services.api_keys, self.services.accounts)
 
+    def rests(self, now: float) -> dict[str, list[ModelRest]]:
+        """Return the models that rest at *now*, Unix seconds, by account id."""
+        return self.services.model_rests.all(self.pool, now)
+
     def views(self, entries: Sequence[LedgerEntry]) -> list[tuple[RequestView, bool]]:
         """Return (row, is new) of *entries*, after those of older failures that these answered."""
         ledger, new = self.services.ledger.entries, {entry.id for entry in entries}
@@ -102,7 +107,8 @@ class _Renderer:
         """Yield the server-sent events of *update*."""
         if update.accounts:
             now = time.time()
-            views = [AccountView(account, now) for account in update.accounts]
+            rests = self._requests.rests(now)
+            views = [AccountView(account, now, rests.get(account.id, ())) for account in update.accounts]
             yield _frame("accounts", {name: html for view in views for name, html in self._parts(view)})
         if shown := self._requests.views(update.entries):
             rows = [

@@ -21,6 +21,7 @@ from app.admin.services import services
 from app.operations.unlisted_models import some_names, unlisted_targets
 from app.presentation.model_routes import RouteView, serialize_route, step_texts
 from app.presentation.names import Names
+from app.presentation.route_serving import serving_now, serving_text
 from app.stores.records.model_routes import ModelRoute
 from app.stores.records.operators import Role
 from schemas.model_routes import ROUTE_FIELDS, ROUTE_INPUT
@@ -56,8 +57,15 @@ def show() -> Any:
     if request.method == "POST" and (response := _change(form, chosen, routes)):
         return response
     accounts = services().accounts.all(g.pool)
+    serving = _serving_texts(views, accounts)
     rows = [
-        (view, step_texts(view["steps"]), _fields_of(view), _remark(routes[view["name"]], accounts))
+        (
+            view,
+            step_texts(view["steps"]),
+            _fields_of(view),
+            _remark(routes[view["name"]], accounts),
+            serving[view["name"]],
+        )
         for view in views
     ]
     return render_template(
@@ -82,6 +90,17 @@ def remove() -> Any:
     name = services().routes.find(g.pool, request.args.get("name", "")).name
     back = url_for("routes.show")
     return confirm(REMOVE, name, lambda _: operations().routes.remove(g.pool, name), back=back)
+
+
+def _serving_texts(views: Sequence[RouteView], accounts: Sequence[Account]) -> dict[str, str]:
+    """Return by which target each of *views* is served now, by name; '' if it was just removed."""
+    routes, now = services().routes.current(g.pool), services().clock.now()
+    rests = services().model_rests.all(g.pool, now)
+    found = {view["name"]: routes.find(view["name"]) for view in views}
+    return {
+        name: serving_text(serving_now(route.steps, accounts, rests, now)) if route else ""
+        for name, route in found.items()
+    }
 
 
 def _remark(route: ModelRoute, accounts: Sequence[Account]) -> str:

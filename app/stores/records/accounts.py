@@ -39,6 +39,15 @@ class ModelState(StrEnum):
     SUSPECTED = "suspected"
 
 
+@dataclass(frozen=True, slots=True)
+class ModelRest:
+    """A model that gets no requests at an account for a while, `until_ms` (Unix ms), and why."""
+
+    model: str
+    state: ModelState
+    until_ms: int
+
+
 class AccountOutcome(TypedDict, total=False):
     """
     What a response does to its account, by the names that `apply_outcome` in lua/outcomes.lua reads.

@@ -126,3 +126,26 @@ def test_values_and_targets_that_cannot_work(poolgate, services):
         "Warning: no account that the route may use lists gpt-5-mni (did you mean 'gpt-5-mini'?).\n"
     )
     assert itself.stderr == ""
+
+
+def test_a_model_that_rests_is_not_served_now(poolgate, services):
+    """The target that is requested instead is shown, also in JSON, until the account is resumed."""
+    for name, model in (("aa", "alpha"), ("bb", "beta")):
+        services.accounts.add(
+            "default", Account("", name, "openai", "http://127.0.0.1:1/v1", models=(model,))
+        )
+    poolgate("model set fast --to alpha@aa --then beta@bb")
+    outcome = {"model": "alpha", "why": "missing", "wait_ms": 100_000}
+    services.accounts.observe("default", services.accounts.find("default", "aa").id, {}, outcome=outcome)
+
+    for command in ("model list", "model show fast", "model resolve fast"):
+        assert "beta at bb (alpha: aa does not have it, next try in 1 min" in poolgate(command).stdout, (
+            command
+        )
+        result = json.loads(poolgate(f"{command} --json").stdout)
+        serving = (result["data"][0] if command == "model list" else result)["serving"]
+        assert (serving["model"], serving["accounts"]) == ("beta", ["bb"])
+
+    resumed = poolgate("account resume aa").stdout
+    assert resumed == "Account 'aa' in pool 'default' was active; 1 model may be tried again.\n"
+    assert poolgate("model list").stdout.splitlines()[-1].endswith("alpha at aa")

@@ -11,6 +11,7 @@ import pytest
 from app.accounts.account import Account
 from app.accounts.request_settings import RequestSettings
 from app.limits.limit_syntax import parse_limit
+from app.stores.records.accounts import AccountOutcome
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.support.ledger_rows import record_request
@@ -129,3 +130,22 @@ class TestAccount:
             2,
             "upstream_error",
         )
+
+
+def test_models_that_rest_at_an_account(poolgate: Run, services: Services, main: Account) -> None:
+    for model, why in (("gpt-5", "missing"), ("o4", "limited")):
+        outcome: AccountOutcome = {"model": model, "why": why, "wait_ms": 60_000}
+        services.accounts.observe("default", main.id, {}, outcome=outcome)
+
+    shown = poolgate("account show main").stdout
+
+    assert lines(shown)["State"] == "not used yet (2 models rest)"
+    assert "not used yet (2 models rest)" in poolgate("account list").stdout
+    rows = [line.split("  ") for line in shown.splitlines() if line.startswith(("gpt-5", "o4"))]
+    assert [[cell.strip() for cell in row if cell][:2] for row in rows] == [
+        ["gpt-5", "missing at its server"],
+        ["o4", "rate limited"],
+    ]
+    resting = json.loads(poolgate("account show main --json").stdout)["resting_models"]
+    assert [(one["model"], one["why"]) for one in resting] == [("gpt-5", "missing"), ("o4", "limited")]
+    assert all(time.time() < one["until"] <= time.time() + 60 for one in resting)

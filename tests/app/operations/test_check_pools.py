@@ -17,6 +17,7 @@ from app.config import Settings
 from app.operations import check_accounts, check_pools
 from app.operations.diagnostic import Level
 from app.stores import keys
+from app.stores.records.accounts import AccountOutcome
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.streaming.upstream_errors import rejection_from_body
 from app.wiring import Services, build
@@ -152,6 +153,21 @@ class TestAccountsForAPerson:
         assert found(services) == [
             (Level.NOTE, "team/main", "paused (budget)", "poolgate account resume main --pool team")
         ]
+
+    def test_models_that_rest(self, services: Services) -> None:
+        main = account(services, "main")
+        for model in ("m1", "m2"):
+            outcome: AccountOutcome = {"model": model, "why": "missing", "wait_ms": 60_000}
+            services.accounts.observe("team", main.id, {}, outcome=outcome)
+
+        ((level, where, what, remedy),) = found(services)
+
+        assert (level, where) == (Level.NOTE, "team/main")
+        assert what.startswith(
+            "it gets no requests for models that rest there (missing at its server) now: m1 "
+        )
+        assert ", m2 until " in what
+        assert remedy.endswith("at once: poolgate account resume main --pool team")
 
     def test_many_alike_are_one_line(self, services: Services) -> None:
         names = [f"a{number:02}" for number in range(25)]

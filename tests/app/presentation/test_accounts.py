@@ -114,7 +114,7 @@ def test_how_full_a_window_is(used: float, level: str) -> None:
 def test_json_has_the_values_of_states():
     account = Account("acct_1", "a", "openai", "https://up.test", state=AccountState.PAUSED)
 
-    assert serialize_account(account, now=1.0)["state"] == "paused"
+    assert serialize_account(account, 1.0, ())["state"] == "paused"
 
 
 class TestProjection:
@@ -131,7 +131,7 @@ class TestProjection:
     def test_at_the_mean_rate(self, used: float, hours: float | None) -> None:
         """None: it lasts until its reset."""
         (window,) = AccountView(self.account(used), self.NOW).windows
-        (as_json,) = serialize_account(self.account(used), self.NOW)["windows"]
+        (as_json,) = serialize_account(self.account(used), self.NOW, ())["windows"]
 
         expected = None if hours is None else self.NOW + hours * self.HOUR
         assert window.exhausted_at == as_json["exhausted_at"] == expected

@@ -8,7 +8,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.presentation.route_serving import serving_now, serving_text
-from app.stores.records.accounts import AccountState
+from app.stores.records.accounts import AccountState, ModelRest, ModelState
 from app.stores.records.model_routes import RouteTarget
 
 NOW = 1_800_000_000.0
@@ -21,13 +21,13 @@ def account(name: str, state: str = "active", **more: Any) -> Account:
 
 
 def text(*accounts: Account) -> str:
-    return serving_text(serving_now(STEPS, accounts, NOW))
+    return serving_text(serving_now(STEPS, accounts, {}, NOW))
 
 
 def test_the_first_target_that_an_account_can_serve() -> None:
     assert text(account("1"), account("2")) == "a at 1"
-    assert text(account("1", "paused"), account("3"), account("2")) == "b at 2, 3"
-    assert text(*map(account, "23456")) == "b at 2, 3, 4 and 2 more"
+    assert text(account("1", "paused"), account("3"), account("2")) == "b at 2, 3 (a: 1 is paused)"
+    assert text(*map(account, "23456")) == ("b at 2, 3, 4 and 2 more (no account that it may use lists a)")
 
 
 def test_why_none_can_be_served() -> None:
@@ -50,7 +50,7 @@ def test_why_none_can_be_served() -> None:
     ],
 )
 def test_an_account_that_is_due_back_can_serve(state: str, until: float, is_served: bool) -> None:
-    serving = serving_now(STEPS, [account("1", state, until_ms=int(until * 1000))], NOW)
+    serving = serving_now(STEPS, [account("1", state, until_ms=int(until * 1000))], {}, NOW)
 
     assert (serving["model"] == "a") is is_served
 
@@ -58,5 +58,32 @@ def test_an_account_that_is_due_back_can_serve(state: str, until: float, is_serv
 def test_simulated_accounts_serve_until_another_has_answered() -> None:
     demo = Account("acct_d", "demo", "demo", "http://demo.test", models=("b",))
 
-    assert text(demo) == "b at demo"
+    assert text(demo).startswith("b at demo")
     assert text(demo, account("2", models=("c",))).startswith("no: ")
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("missing", "1 does not have it"),
+        ("overloaded", "1 is overloaded for it"),
+        ("limited", "1 is rate limited for it"),
+        ("suspected", "1 failed for it"),
+    ],
+)
+def test_a_model_that_rests_is_passed_over(state: str, why: str) -> None:
+    """The next target is named, with the reason; other models of the account are served."""
+    rest = ModelRest("a", ModelState(state), int((NOW + 90) * 1000))
+
+    serving = serving_now(STEPS, [account("1")], {"acct_1": [rest]}, NOW)
+
+    assert serving_text(serving) == f"b at 1 (a: {why}, next try in 1 min 30 s)"
+
+
+def test_no_model_is_left() -> None:
+    rests = [ModelRest(model, ModelState.OVERLOADED, int((NOW + 5) * 1000)) for model in "ab"]
+
+    serving = serving_now(STEPS, [account("1")], {"acct_1": rests}, NOW)
+
+    overloaded = "1 is overloaded for it, next try in 5 s"
+    assert serving_text(serving) == f"no: a: {overloaded}; b: {overloaded}"

@@ -13,6 +13,7 @@ from app.accounts.job_results import JobResult
 from app.accounts.kinds.kind import CHAT
 from app.accounts.oauth_tokens import Tokens
 from app.presentation.accounts import AccountView
+from app.stores.records.accounts import AccountOutcome
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor, audited
@@ -537,6 +538,22 @@ class TestList:
 
 
 class TestDetail:
+    def test_models_that_rest(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        """They are listed with the reason; the button lets them be tried again."""
+        main = pool.account("main")
+        outcome: AccountOutcome = {"model": "gpt-5", "why": "missing", "wait_ms": 60_000}
+        services.accounts.observe(POOL, main.id, {}, outcome=outcome)
+
+        page = inside.get(f"{HOME}/main").text
+        assert "1 model gets no requests here for a while" in page
+        assert "<code>gpt-5</code><span>missing at its server</span>" in page
+        assert "1 model rests" in inside.get(HOME).text
+
+        inside.send(f"{HOME}/main/resume", {}, shown_at=f"{HOME}/main")
+        page = inside.get(f"{HOME}/main").text
+        assert "Account main was active; 1 model may be tried again." in page
+        assert "no requests here for a while" not in page
+
     def test_today_and_the_last_30_days(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         account = pool.account("main")
         for days in (0, 0, 5):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.stores.records.accounts import AccountOutcome
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -146,3 +147,16 @@ def test_more_rows_than_a_form_may_have(
 
     assert (refused.status_code, "which is the limit" in refused.text) == (400, True)
     assert services.routes.all(POOL) == {}
+
+
+def test_by_which_target_each_is_served_now(inside: Visitor, services: Services, pool: Furnished) -> None:
+    first, second = pool.account("aa", models=("alpha",)), pool.account("bb", models=("beta",))
+    inside.send(HOME, {"name": "fast", "target_1_model": "alpha", "target_2_model": "beta"})
+    assert "alpha at aa</td>" in inside.get(HOME).text
+
+    outcome: AccountOutcome = {"model": "alpha", "why": "overloaded", "wait_ms": 60_000}
+    services.accounts.observe(POOL, first.id, {}, outcome=outcome)
+
+    assert "beta at bb (alpha: aa is overloaded for it, next try in" in inside.get(HOME).text
+    services.accounts.pause(POOL, second.name)
+    assert "no: alpha: aa is overloaded" in inside.get(HOME).text
