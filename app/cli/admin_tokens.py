@@ -9,6 +9,7 @@ from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import operator_operations, with_store
 from app.cli.output import report, show_json, show_list
+from app.cli.times import expires_option
 from app.stores.records.operators import TokenScope, normalize_name
 from app.wiring import Services
 from schemas.api_keys import AdminTokenInput
@@ -30,7 +31,7 @@ def token_group() -> None:
     show_default=True,
     help="read: read-only, without secrets; full: everything.",
 )
-@click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
+@expires_option()
 @with_store
 def create_token(services: Services, as_json: bool, name: str, expires: str | None, scope: str) -> None:
     """

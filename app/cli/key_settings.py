@@ -13,6 +13,7 @@ from app.cli.key_output import show_secret, warn
 from app.cli.limit import limits_option
 from app.cli.options import Decorator, in_pool, names_option, operations, with_store
 from app.cli.several import Changed, change_each, names_argument
+from app.cli.times import expires_option
 from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.stores.records.limits import Limit
 from app.wiring import Services
@@ -86,7 +87,7 @@ def label_option(help_text: str) -> Decorator:
     help="Default maximum output of requests that set none; strict limits then reserve less.",
 )
 @click.option("--raw", is_flag=True, help="Allow responses to include the raw upstream request and response.")
-@click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
+@expires_option()
 @click.option(
     "--queue-seconds",
     type=int,
@@ -166,7 +167,7 @@ def create_key(
     default=None,
     help="Whether responses may include the raw upstream request and response.",
 )
-@click.option("--expires", metavar="DATE", help="2027-01-01, a date with a time, or `never`.")
+@expires_option("; or `never`")
 @click.option(
     "--queue-seconds",
     metavar="SECONDS",

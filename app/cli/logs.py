@@ -12,7 +12,7 @@ import orjson
 from app.cli.clock import moment, utc_option
 from app.cli.command import Command, example
 from app.cli.options import in_pool, with_store
-from app.cli.output import printable, store_failure
+from app.cli.output import printable, store_failure, wrong_call
 from app.errors import StoreUnavailable
 from app.formatting import count, dollars, milliseconds
 from app.ledger.tail import LedgerTail
@@ -67,6 +67,8 @@ def logs(
     services.pools.check(pool)
     given = RequestsQuery().load({name: value for name, value in filters.items() if value is not None})
     query = ledger_query(Names.read(pool, services.api_keys, services.accounts), given)
+    with wrong_call():
+        query.check()
     tail = LedgerTail(services.ledger.entries, services.ledger.search, pool, query)
     try:
         _print(services, pool, tail.begin(number), as_json)

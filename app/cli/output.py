@@ -192,6 +192,15 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
         _fail(naming_option(error), REFUSED, as_json)
 
 
+@contextmanager
+def wrong_call() -> Iterator[None]:
+    """Raise InvalidRequest as click.UsageError: the value of an option is wrong by itself."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise click.UsageError(naming_option(error).message) from None
+
+
 def name_store(url: str) -> None:
     """Record the address of the store, without its password, for errors of this command."""
     context = click.get_current_context(silent=True)

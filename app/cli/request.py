@@ -12,7 +12,7 @@ from app.cli.clock import moment, utc_option
 from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import in_pool, key_filters, with_store
-from app.cli.output import Figure, amount, pairs, show_json, show_list, table
+from app.cli.output import Figure, amount, pairs, show_json, show_list, table, wrong_call
 from app.cli.times import EXAMPLES, moment_of
 from app.formatting import milliseconds, name_or_id
 from app.ledger.choices import Candidate, Choice, Unavailable
@@ -144,6 +144,8 @@ def list_requests(
     params |= {"min_ms": str(round(min_seconds * 1000))} if min_seconds is not None else {}
     params |= {"min_cost": str(round(min_cost * 1e6))} if min_cost is not None else {}
     query = ledger_query(names, RequestsQuery().load(params))
+    with wrong_call():
+        query.check()
     entries: list[LedgerEntry] = []
     cursor = None
     while len(entries) < max_rows:

@@ -14,10 +14,9 @@ from app.cli import complete
 from app.cli.command import Command, example
 from app.cli.listing import listing, show_table, terminal_width
 from app.cli.options import in_pool, key_filters, with_store
-from app.cli.output import amount, cost, naming_option, show_list
+from app.cli.output import amount, cost, show_list, wrong_call
 from app.cli.times import EXAMPLES, absolute, day_of
 from app.cli.usage_report import OF_ACCOUNTS, TOTAL, show_report
-from app.errors import InvalidRequest
 from app.formatting import natural
 from app.ledger.caller_figures import received_by_callers
 from app.ledger.ranges import Span
@@ -69,7 +68,7 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
 @click.option(
     "--since",
     metavar="DATE",
-    help="First day, such as 2026-11-01, yesterday or '7 days ago'; the first of this month by default.",
+    help=f"First day: {EXAMPLES}. The first of this month by default.",
 )
 @click.option(
     "--span",
@@ -212,11 +211,9 @@ def _show_report(
     usage, zone = services.ledger.series, services.clock.zone(pool)
     names = _names(services, pool)
     reporter = UsageReporter(usage, services.ledger.refusals, services.api_keys)
-    try:
+    with wrong_call():
         within = read_range(usage, pool, *chosen, zone)
         report = reporter.report(pool, within, by, read_only(only, names))
-    except InvalidRequest as error:
-        raise click.UsageError(naming_option(error).message) from None
     show_report(report, within, str(zone), names, as_json=as_json)
 
 

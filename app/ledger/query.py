@@ -50,9 +50,9 @@ class LedgerQuery:
     def check(self) -> None:
         """Raise InvalidRequest for an unknown status, or a minimum that is out of range."""
         if self.status and not all(map(_STATUS.fullmatch, self.statuses)):
-            raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
+            raise InvalidRequest("status must be ok, failed, a class like 5xx, or a number", param="status")
         if len(self.statuses) > MAX_STATUSES:
-            raise InvalidRequest(f"At most {MAX_STATUSES} statuses can be searched for", param="status")
+            raise InvalidRequest(f"status must be at most {MAX_STATUSES} values", param="status")
         for name, value in (("min_ms", self.min_ms), ("min_cost", self.min_cost)):
             if not 0 <= value <= MAX_MINIMUM:
                 raise InvalidRequest(f"A minimum is a number from 0 to {MAX_MINIMUM}", param=name)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 import pytest
 
-from app.cli.times import absolute, day_of, moment_of, relative
+from app.cli.times import absolute, day_of, expiry, moment_of, relative
 from tests.app.cli.conftest import Run
 
 NOW = datetime(2026, 11, 25, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))  # a Wednesday; in UTC still Tuesday
@@ -26,6 +26,12 @@ NOW = datetime(2026, 11, 25, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))  # a Wedne
         ("2 weeks ago", "2026-11-11"),
         ("90 minutes ago", "2026-11-24T23:00:00+01:00"),
         ("3hours ago", "2026-11-24T21:30:00+01:00"),
+        ("2d", "2026-11-23"),
+        ("1 w", "2026-11-18"),
+        ("90m", "2026-11-24T23:00:00+01:00"),
+        ("3h", "2026-11-24T21:30:00+01:00"),
+        ("2x", None),
+        ("2 hours", None),
         ("tomorrow", None),
         ("99999 days ago", None),
         ("2026-11-20", None),
@@ -34,6 +40,30 @@ NOW = datetime(2026, 11, 25, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))  # a Wedne
 def test_words(words: str, value: str | None) -> None:
     """Days are those of the zone; a weekday is the latest before today."""
     assert relative(words, NOW) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30d", 30 * 86_400), (" 12 H", 43_200), ("in 2 weeks", 14 * 86_400), ("90m", 5400), ("1 day", 86_400)],
+)
+def test_expiries(text: str, seconds: int) -> None:
+    """A time from now is exact; everything else is unchanged."""
+    before = datetime.now(UTC).timestamp()
+
+    assert 0 <= datetime.fromisoformat(expiry(text)).timestamp() - before - seconds + 1 <= 60
+
+
+@pytest.mark.parametrize("text", ["2027-01-01", "never", "soon", "2 days ago", "d", "12345d", ""])
+def test_other_expiries(text: str) -> None:
+    assert expiry(text) == text
+
+
+@pytest.mark.parametrize("command", ["key create --name bob", "key set ann", "admin token create ci"])
+def test_commands_that_take_an_expiry(poolgate: Run, command: str) -> None:
+    poolgate("key create --name ann")
+
+    assert poolgate(f"{command} --expires 30d").exit_code == 0
+    assert poolgate(f"{command} --expires soon").exit_code == 2
 
 
 def test_dates_and_times() -> None:
@@ -60,11 +90,25 @@ def test_what_is_none(text: str, problem: str) -> None:
         absolute(text, "--since")
 
 
-@pytest.mark.parametrize("command", ["request list --since", "request list --until", "usage --from"])
+@pytest.mark.parametrize(
+    "command", ["request list --since", "request list --until", "usage --from", "usage --since"]
+)
 def test_commands_that_take_a_time(poolgate: Run, command: str) -> None:
     poolgate("pool set --zone Asia/Tokyo")
 
     assert poolgate(command, "2 hours ago").exit_code == 0
+    assert poolgate(command, "2h").exit_code == 0
     refused = poolgate(command, "the other day")
     assert refused.exit_code == 2
     assert f"{command.split()[-1]} must be like" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["request list", "logs"])
+@pytest.mark.parametrize("status", ["bogus", "6xx", ",".join(["200"] * 40)])
+def test_a_wrong_status(poolgate: Run, command: str, status: str) -> None:
+    poolgate("key create --name ann")
+
+    refused = poolgate(f"{command} --status", status)
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("Error: --status must be ")
