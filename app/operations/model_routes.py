@@ -98,7 +98,8 @@ class ModelRouteOperations(AuditedOperations):
         try:
             ids = self._accounts.ids(pool, names)
         except NotFound as error:
-            message = f"{error.message}; if the '@' belongs to the model's name, add an '@' at its end"
+            end = "" if error.message.endswith("?") else "."
+            message = f"{error.message}{end} If the '@' belongs to the model's name, add an '@' at its end"
             raise NotFound(message, param="steps") from None
         return RouteTarget(target["model"], (*ids, *dict.fromkeys(groups)), target["weight"])
 

@@ -151,7 +151,7 @@ def _change(form: Form, chosen: RouteView | None, routes: Mapping[str, ModelRout
     if is_new and name in routes:
         form.add_error("name", _existing(name))
     with form.collect_errors():
-        steps = route_rows.read_steps(form, set(services().accounts.names_by_id(g.pool).values()))
+        steps = route_rows.read_steps(form, services().accounts.all(g.pool))
         if not steps:
             form.add_error("target_1_model", "must have a step: the name of a model")
         fields = {"steps": steps, **{setting: _read_fields(form, setting) for setting in FIELD_ROWS}}

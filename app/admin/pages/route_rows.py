@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.accounts.account import Account
 from app.accounts.route_syntax import RouteTarget, is_group
 from app.admin.pages import forms
 from app.admin.pages.forms import Form
+from app.operations.unlisted_models import lists_model
 from app.suggestions import suggestion
 from schemas.bounds import MAX_ROUTE_STEPS, MAX_ROUTE_TARGETS
 
@@ -48,13 +50,14 @@ def row_values(steps: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, str]:
     return values
 
 
-def read_steps(form: Form, known: set[str]) -> list[list[RouteTarget]]:
+def read_steps(form: Form, pool_accounts: Sequence[Account]) -> list[list[RouteTarget]]:
     """
     Return the steps in the rows of *form*, as a RouteInput has them.
 
-    Errors are recorded at the fields of their row: accounts that are not *known*, and errors that the schema
-    finds later.
+    Errors are recorded at the fields of their row: accounts that are not among *pool_accounts*, and errors
+    that the schema finds later.
     """
+    known = {account.name for account in pool_accounts}
     form.check_rows("target", MAX_ROWS)
     steps: list[list[RouteTarget]] = []
     for number in range(1, count_rows(form.typed) + 1):
@@ -71,8 +74,20 @@ def read_steps(form: Form, known: set[str]) -> list[list[RouteTarget]]:
             form.redirect_errors(("steps", len(steps) - 1, len(steps[-1]), part), start + part)
         if not model:
             form.add_error(start + "model", "A model is missing")
+        elif not accounts and (problem := _account_in_model(model, pool_accounts)):
+            form.add_error(start + "model", problem)
         if unknown := [name for name in accounts if name not in known and not is_group(name)]:
             similar = suggestion(unknown[0], known)
             form.add_error(start + "accounts", f"There is no account named '{unknown[0][:64]}'{similar}")
         steps[-1].append(target)
     return steps
+
+
+def _account_in_model(model: str, accounts: Sequence[Account]) -> str:
+    """Return the error for a *model* `m@main` as commands take it, unless an account lists it; else ''."""
+    name, _, account = model.rpartition("@")
+    if not name or account not in {one.name for one in accounts}:
+        return ""
+    if any(lists_model(one, model) for one in accounts):
+        return ""
+    return f"No account lists '{model[:64]}'. Enter '{name[:64]}' here, and '{account}' under Accounts"

@@ -45,9 +45,14 @@ def test_names(operations, name):
 def test_an_unknown_account(operations):
     fields = ROUTE_INPUT.load({"steps": [[{"model": "m", "accounts": ["gpu9"]}]]})
 
-    with pytest.raises(NotFound, match=r"no account named 'gpu9'.*'@'") as raised:
+    with pytest.raises(
+        NotFound, match=r"no account named 'gpu9' in pool 'team'\. If the '@' belongs"
+    ) as raised:
         operations.routes.set(POOL, "fast", fields)
     assert raised.value.param == "steps"
+    operations.accounts.add(POOL, {"name": "gpu8", "kind": "openai"}, credential="sk-x")
+    with pytest.raises(NotFound, match=r"Did you mean 'gpu8'\? If the '@' belongs"):
+        operations.routes.set(POOL, "fast", fields)
 
 
 def test_groups(operations):

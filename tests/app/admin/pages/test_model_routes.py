@@ -52,6 +52,21 @@ def test_a_removed_account(inside: Visitor, services: Services, pool: Furnished)
     assert "no account lists" not in page
 
 
+def test_an_account_in_the_name_of_a_model(inside: Visitor, services: Services, pool: Furnished) -> None:
+    """It belongs in the other field, unless an account lists a model of that name."""
+    account = pool.account("cc")
+    form = {"name": "fast", "target_1_model": "gamma-1@cc"}
+
+    refused = inside.send(HOME, form)
+
+    assert refused.status_code == 400
+    error = refused.text.partition('id="target_1_model-error"')[2].partition("</span>")[0]
+    assert "Enter &#39;gamma-1&#39; here, and &#39;cc&#39; under Accounts" in error
+    services.accounts.list_models(POOL, account.id, ["gamma-1@cc"])
+    assert inside.send(HOME, form).status_code == 303
+    assert inside.send(HOME, {"name": "other", "target_1_model": "gamma-1@dd"}).status_code == 303
+
+
 @pytest.mark.parametrize("address", [HOME, f"{HOME}?name=slow", f"{HOME}?name=gone"])
 def test_only_the_route_of_the_page_is_replaced(
     inside: Visitor, services: Services, pool: Furnished, address: str
