@@ -35,6 +35,17 @@ COMMON_WORDS = frozenset(
         *("of", "on", "or", "the", "to", "what", "with"),
     )
 )
+# Words of other fields, or of another form, for those of the guide.
+SYNONYMS = {
+    "spend": ("spend", "cost", "budget"),
+    "spending": ("spend", "cost", "budget"),
+    "unknown": ("unknown", "without a"),
+    "slow": ("slow", "long", "later"),
+    "down": ("away", "without redis", "stopped"),
+    "interrupted": ("break", "broke", "cut"),
+    "rescued": ("rescue",),
+    "failover": ("failover", "another account"),
+}
 MAX_QUERY_CHARS = 100
 MAX_HITS = 30
 EXCERPT_CHARS = 90  # on each side of the first word that is found
@@ -64,7 +75,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A section that has all words of a query; `excerpt` is (text, whether it is a word of the query)."""
+    """A section that has words of a query; `excerpt` is (text, whether it is a word of the query)."""
 
     section: Section
     excerpt: tuple[tuple[str, bool], ...]
@@ -79,25 +90,38 @@ def pages(root: str) -> dict[str, Page]:
 
 def search(query: str, sections: Iterator[Section]) -> list[Hit]:
     """
-    Return the sections that have every word of *query*, the most relevant first, see `_rank`.
+    Return the sections that have words of *query*, the most relevant first: those with the most words, then
+    see `_rank`. Those with less than half of the words are left out if others have more.
 
-    Common words are ignored if there are others.
+    A word is found as one of its SYNONYMS, too. Common words are ignored if there are others.
     """
     given = query[:MAX_QUERY_CHARS].casefold().split()
     words = [word for word in given if word not in COMMON_WORDS] or given
     if not words:
         return []
-    found: list[tuple[tuple[int, ...], int, Section]] = []
+    variants = [SYNONYMS.get(word, (word,)) for word in words]
+    found: list[tuple[int, tuple[int, ...], int, Section]] = []
     for section in sections:
         title, text = section.title.casefold(), section.text.casefold()
-        if all(word in title or word in text for word in words):
-            found.append((_rank(section.page, title, text, words), len(found), section))
-    return [Hit(section, _excerpt(section.text, words)) for *_, section in sorted(found)[:MAX_HITS]]
+        matched = [word for each in variants if (word := _first(each, title, text))]
+        if matched:
+            rank = _rank(section.page, title, text, matched)
+            found.append((len(words) - len(matched), rank, len(found), section))
+    found.sort()
+    most_missing = max(len(words) // 2, found[0][0]) if found else 0
+    hits = [section for missing, *_, section in found[:MAX_HITS] if missing <= most_missing]
+    shown = [variant for each in variants for variant in each]
+    return [Hit(section, _excerpt(section.text, shown)) for section in hits]
+
+
+def _first(variants: Sequence[str], title: str, text: str) -> str:
+    """Return the first of *variants* that is in the *title*, else in the *text*; '' if there is none."""
+    return next((each for part in (title, text) for each in variants if each in part), "")
 
 
 def _rank(page: str, title: str, text: str, words: Sequence[str]) -> tuple[int, ...]:
     """
-    Return the rank of a section: the lowest is the most relevant.
+    Return the rank of a section with *words*: the lowest is the most relevant.
 
     Words in the heading count before anything else; then explanations come before lists of names and bare
     headings, then words next to each other, and words at the beginning of the heading or the text.
