@@ -327,6 +327,7 @@ class Admission:
             endpoint=context.request.endpoint,
             protocol=plan.requirements.protocol[0] if plan.requirements.protocol else "",
             ineligible_kinds=plan.requirements.ineligible_kinds,
+            unlisted_kinds=plan.requirements.unlisted_kinds,
             account_kinds=routing.account_kinds,
             accounts=routing.accounts,
             demo=services.demo,

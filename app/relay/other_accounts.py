@@ -33,10 +33,17 @@ class OtherAccounts:
         """Return whether an account could serve *context*, except those whose ids are *excluded*."""
         if context.routing.account_id or context.routing.ownership:
             return False
-        accounts, model = self._accounts_of(context.caller.key.pool), context.request.model
-        # As in admission, a model that no account lists may be served by any.
+        model = context.request.model
+        accounts = [
+            account
+            for account in self._accounts_of(context.caller.key.pool)
+            if context.caller.key.may_use_account(account.id)
+            and (not context.routing.accounts or account.id in context.routing.accounts)
+        ]
+        # As in admission, a model that none of them lists may be served by any.
         is_listed = any(
-            model in account.listed or model in account.settings.model_names for account in accounts
+            account.has_known_models and account.may_have(model) and not kind_of(account).is_simulated
+            for account in accounts
         )
         return any(
             account.id not in excluded
@@ -60,8 +67,6 @@ class OtherAccounts:
             )
             and account.kind not in requirements.ineligible_kinds
             and (not context.routing.account_kinds or account.kind in context.routing.account_kinds)
-            and context.caller.key.may_use_account(account.id)
-            and (not context.routing.accounts or account.id in context.routing.accounts)
         )
 
     def _accounts_of(self, pool: str) -> list[Account]:

@@ -65,7 +65,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "put_account": (*_ACCOUNTS, "capability_index", "rebinding"),
     "remove_account": (*_BASE, "capability_index", "former_names"),
     "set_account_state": _ACCOUNTS,
-    "observe_account": (*_ACCOUNTS, "reactivate"),
+    "observe_account": (*_ACCOUNTS, "capability_index", "reactivate"),
     "lease_refresh": _ACCOUNTS,
     "fail_refresh": _ACCOUNTS,
     "store_tokens": _CREDENTIALS,

@@ -48,15 +48,18 @@ local function is_simulated(offer)
   return SIMULATED_KINDS[kind or '']
 end
 
--- Returns the set of offers that serve *model*: those of the model and those of any model. The simulated
--- upstream is left out.
+-- Returns the set of offers that serve *model*: those that list it, else those that list others, and those of accounts
+-- whose models are unknown. The simulated upstream is left out.
 local function offers_of(model)
   local result = {}
-  for _, name in ipairs(model == '*' and { '*' } or { model, '*' }) do
+  local function add(name)
     for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
       if not is_simulated(offer) then result[offer] = true end
     end
   end
+  add(model)
+  if not next(result) then add(UNLISTED) end
+  if model ~= '*' then add('*') end
   return result
 end
 

@@ -1,7 +1,7 @@
 -- Admit one request: check its key and every limit, reserve its upper bounds, pick its account.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {id, key, model, requested: the model as the client named it, where that is another, endpoint, wire,
---          ineligible_kinds, accounts, demo, affinity, pin, ttl_ms, sticky_ms,
+--          ineligible_kinds, unlisted_kinds, accounts, demo, affinity, pin, ttl_ms, sticky_ms,
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
 --          see reservations.lua; by_ms, if present, is the time when the client gives up; stored: the response comes from

@@ -41,9 +41,9 @@ local function no_accounts_refusal_with_waits(request, now) -- rare
   local key
   if request.wait or redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then
     key = no_accounts_key(redis.sha1hex(cjson.encode({ request.model, request.wire, request.kinds or {}, request.pin,
-      request.ownership or '',
-      request.ineligible_kinds or {}, request.unreadable or {}, request.demo or false,
-      request.enforcing_only or false, request.allowed and request.key or '', request.never or {} })))
+      request.ownership or '', request.ineligible_kinds or {}, request.unlisted_kinds or {},
+      request.unreadable or {}, request.demo or false, request.enforcing_only or false,
+      request.allowed and request.key or '', request.never or {} })))
     local stored = redis.call('GET', key)
     local none = stored and cjson.decode(stored)
     if none and now - none.now < RESULT_MS then

@@ -12,15 +12,47 @@ local function leave_offer(id)
   redis.call('DEL', models_key(offer))
 end
 
--- models empty: the account takes any model.
-local function join_offer(id, models)
-  local offer = redis.call('HGET', account_key(id), 'offer')
-  redis.call('SADD', members_key(offer), id)
-  if #models == 0 then models = { '*' } end
-  for _, model in ipairs(models) do
-    redis.call('SADD', offering_key(model), offer)
-    redis.call('SADD', models_key(offer), model)
+-- Returns the models that an account of any model has listed, with its own names for them; empty: it has listed none.
+local function listed_models(id)
+  local listed, settings = unpack(redis.call('HMGET', account_key(id), 'listed', 'settings'))
+  local models = cjson.decode(listed or '[]')
+  if #models > 0 and settings and settings ~= '' then
+    for name in pairs(cjson.decode(settings).model_names or {}) do models[#models + 1] = name end
   end
+  return models
+end
+
+-- Returns the offer of account *id* and the names under which it is found. An account that is not restricted to *models*
+-- offers what it has listed, and any model while that is unknown.
+local function offer_of(id, models)
+  local offer = redis.call('HGET', account_key(id), 'offer')
+  if #models > 0 then return offer, models end
+  local prefix, listed = string.match(offer, '^(%a+:[^:]+:)'), listed_models(id)
+  if #listed == 0 then return prefix .. 'any', { '*' } end
+  table.sort(listed)
+  local digest = string.sub(redis.sha1hex(table.concat(listed, '\n')), 1, 12)
+  listed[#listed + 1] = UNLISTED
+  return prefix .. 'listed-' .. digest, listed
+end
+
+-- *models*: those that the account is restricted to; empty: it takes any model.
+local function join_offer(id, models)
+  local offer, names = offer_of(id, models)
+  redis.call('HSET', account_key(id), 'offer', offer)
+  redis.call('SADD', members_key(offer), id)
+  if redis.call('EXISTS', models_key(offer)) == 1 then return end
+  for _, name in ipairs(names) do
+    redis.call('SADD', offering_key(name), offer)
+    redis.call('SADD', models_key(offer), name)
+  end
+end
+
+-- Offers what account *id* lists now. The caller indexes it.
+local function relist(id)
+  if #cjson.decode(redis.call('HGET', account_key(id), 'models') or '[]') > 0 then return end
+  if offer_of(id, {}) == redis.call('HGET', account_key(id), 'offer') then return end
+  leave_offer(id)
+  join_offer(id, {})
 end
 
 -- Processes read the model routes of the pool again: the accounts of a group have changed.

@@ -157,6 +157,7 @@ local function check_request(request)
   check_by(has_times, request, 'a time of the request')
   if request.unreadable ~= nil then check_texts(request.unreadable, 'unreadable') end
   if request.ineligible_kinds ~= nil then check_texts(request.ineligible_kinds, 'ineligible_kinds') end
+  if request.unlisted_kinds ~= nil then check_texts(request.unlisted_kinds, 'unlisted_kinds') end
   if request.kinds ~= nil then check_texts(request.kinds, 'kinds') end
   if request.requested ~= nil and not is_text(request.requested) then refuse('requested') end
   if request.accounts ~= nil then check_texts(request.accounts, 'accounts') end

@@ -32,6 +32,7 @@ local function team_key(name) return root .. 't:' .. name end
 local function secret_key(digest) return root .. 's:' .. digest end
 local function key_sessions_key(id) return root .. 'holders:' .. id end -- zset: session digest -> end, Unix ms
 local function ready_key(offer) return root .. 'ready:' .. offer end
+local UNLISTED = '+' -- in place of a model: offers of accounts that have listed their models, for any other model
 local function offering_key(model) return root .. 'offering:' .. model end
 local function members_key(offer) return root .. 'members:' .. offer end
 local function models_key(offer) return root .. 'models:' .. offer end

@@ -18,6 +18,7 @@ local key = account_key(args.account)
 local listed = (args.fields or {}).listed
 if listed and listed ~= redis.call('HGET', key, 'listed') then forget_missing(args.account) end
 for field, value in pairs(args.fields or {}) do redis.call('HSET', key, field, storable(value)) end
+if listed then relist(args.account) end
 if args.renewed then redis.call('HINCRBY', key, 'version', 1) end
 if args.mark then apply_outcome(args.account, args.mark, now, policy) end
 

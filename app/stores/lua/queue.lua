@@ -74,7 +74,8 @@ local function class_of(request)
   if allowed then table.sort(allowed) end
   local pin = pinned_to(request)
   local text = cjson.encode({ request.model, request.wire, request.kinds or {}, request.ineligible_kinds or {},
-    request.unreadable or {}, request.demo or false, request.enforcing_only or false, pin, allowed or false })
+    request.unlisted_kinds or {}, request.unreadable or {}, request.demo or false, request.enforcing_only or false, pin,
+    allowed or false })
   return digest_of(text), text, line_of(request.model, pin, allowed or false)
 end
 
@@ -82,10 +83,11 @@ end
 local function read_class(digest)
   local text = redis.call('GET', queue_class_key(digest))
   if not text then return nil end
-  local model, wire, kinds, ineligible_kinds, unreadable, demo, enforcing_only, pin, allowed = unpack(cjson.decode(text))
+  local model, wire, kinds, ineligible_kinds, unlisted_kinds, unreadable, demo, enforcing_only, pin, allowed =
+    unpack(cjson.decode(text))
   local class = { model = model, wire = wire, kinds = #kinds > 0 and kinds or nil, ineligible_kinds = ineligible_kinds,
-    unreadable = unreadable, demo = demo, enforcing_only = enforcing_only, pin = pin, allowed = allowed and set_of(allowed),
-    line = line_of(model, pin, allowed) }
+    unlisted_kinds = unlisted_kinds, unreadable = unreadable, demo = demo, enforcing_only = enforcing_only, pin = pin,
+    allowed = allowed and set_of(allowed), line = line_of(model, pin, allowed) }
   class.offers = offers_for(class)
   return class
 end

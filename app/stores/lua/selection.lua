@@ -35,15 +35,41 @@ local function set_of(names)
   return set
 end
 
--- Returns the set of offers that can serve this request: those of the model and those of any model. *seen*, if given,
--- collects the simulated accounts that an account which has answered replaces.
+-- Returns the only account that may serve a request: the one it names, or the owner of an object it refers to.
+local function pinned_to(request)
+  if request.pin ~= '' or not request.ownership or request.ownership == '' then return request.pin end
+  local owner = redis.call('GET', owner_key(request.ownership))
+  return owner and redis.call('EXISTS', account_key(owner)) == 1 and owner or ''
+end
+
+-- Returns whether an account that *request* may use lists its model: *listing* are the offers that have it.
+local function is_listed(request, listing)
+  if pinned_to(request) ~= '' then return false end
+  local having = {}
+  for _, offer in ipairs(listing) do
+    if not is_simulated(offer) then having[offer] = true end
+  end
+  if not request.allowed or not next(having) then return next(having) ~= nil end
+  for id in pairs(request.allowed) do
+    if having[redis.call('HGET', account_key(id), 'offer') or ''] then return true end
+  end
+  return false
+end
+
+-- Returns the set of offers that can serve this request: those of the model, those of accounts whose models are unknown,
+-- and if no account lists the model, those of accounts that list others: many servers serve more than they list. *seen*,
+-- if given, collects the simulated accounts that an account which has answered replaces.
 local function offers_for(request, seen)
   local result, demo = {}, nil
   local ineligible_kinds, kinds = set_of(request.ineligible_kinds or {}), request.kinds and set_of(request.kinds)
-  for _, name in ipairs({ request.model, '*' }) do
-    for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
+  local listing, unlisted_kinds = redis.call('SMEMBERS', offering_key(request.model)), set_of(request.unlisted_kinds or {})
+  local listed = is_listed(request, listing)
+  local groups = { listing, redis.call('SMEMBERS', offering_key('*')) }
+  if not listed or next(unlisted_kinds) then groups[3] = redis.call('SMEMBERS', offering_key(UNLISTED)) end
+  for group, offers in ipairs(groups) do
+    for _, offer in ipairs(offers) do
       local wires, kind = parts_of_offer(offer)
-      if (request.wire == '' or string.find(wires, request.wire, 1, true))
+      if (group < 3 or not listed or unlisted_kinds[kind]) and (request.wire == '' or string.find(wires, request.wire, 1, true))
         and (not kinds or kinds[kind]) and not ineligible_kinds[kind]
         and not (request.enforcing_only and UNENFORCED_KINDS[kind]) then
         local simulated = SIMULATED_KINDS[kind]
@@ -86,13 +112,6 @@ local function ready_score(id, offers)
   return offer and offers[offer] and tonumber(redis.call('ZSCORE', ready_key(offer), id))
 end
 
--- Returns the only account that may serve a request: the one it names, or the owner of an object it refers to.
-local function pinned_to(request)
-  if request.pin ~= '' or not request.ownership or request.ownership == '' then return request.pin end
-  local owner = redis.call('GET', owner_key(request.ownership))
-  return owner and redis.call('EXISTS', account_key(owner)) == 1 and owner or ''
-end
-
 -- Returns why *id*, which served a conversation before, cannot be considered for its next turn.
 local function home_obstacle(id, request)
   local state, in_flight, cap, probe = unpack(redis.call('HMGET', account_key(id), 'state', 'in_flight', 'cap', 'probe'))
@@ -107,9 +126,10 @@ end
 -- Returns the group of an account from its score under `ordered`; a tested account scores slightly lower.
 local function group_of(account_score) return math.floor((account_score + 2e11) / 1e12) end
 
--- Picks the account with the lowest score. request = {model, wire, ineligible_kinds, demo, allowed (set or nil),
--- tried (list), unreadable (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen
--- collects {id, score, why not} of the accounts examined, the score false of an account that could have been by affinity alone.
+-- Picks the account with the lowest score. request = {model, wire, ineligible_kinds, unlisted_kinds, demo,
+-- allowed (set or nil), tried (list), unreadable (list), affinity, pin, enforcing_only (only accounts that `enforces` is
+-- true of)}; seen collects {id, score, why not} of the accounts examined, the score false of an account that could have
+-- been by affinity alone.
 local function pick(request, now, policy, seen)
   local pin = pinned_to(request)
   local offers, tried = offers_for(request, seen), {}

@@ -35,6 +35,7 @@ class AdmitArguments(TypedDict, total=False):
     bounds: Amounts
     estimates: Amounts
     kinds: list[str]
+    unlisted_kinds: Sequence[str]
     accounts: Sequence[str]
     requested: str
     stored: bool
@@ -75,6 +76,7 @@ class AdmitRequest:
     unenforced_bounds: Amounts
     is_stored: bool  # whether a stored response is returned, which needs no account
     unreadable: Sequence[str]  # accounts whose credential this process cannot read
+    unlisted_kinds: Sequence[str] = ()  # kinds that have the model although they do not list it
     requested: str = ""  # the model as the client named it, if that differs from `model`
     queue_length: int = 0  # longest queue that the request may join; 0: it does not wait
     fingerprint: str = ""  # of the API key's record in use; empty: it was just read
@@ -102,6 +104,8 @@ class AdmitRequest:
         }
         if self.requested:
             arguments["requested"] = self.requested
+        if self.unlisted_kinds:
+            arguments["unlisted_kinds"] = self.unlisted_kinds
         if self.account_kinds:
             arguments["kinds"] = list(self.account_kinds)
         if self.accounts:
