@@ -307,7 +307,7 @@ class TestErrors:
         self, gateway: Gateway, upstream: ScriptedUpstream, status: int
     ) -> None:
         """Status, body and the verdict on the account are equal, and secrets that it quotes are hidden."""
-        error = {"message": "No: sk-secret-1", "type": "t", "code": "c", "resets_in_seconds": 2}
+        error = {"message": "No: sk-secret-1", "type": "t", "code": "c", "resets_in_seconds": 60}
         upstream.script({"play": "http_error", "status": status, "body": {"error": error}})
         seen = []
         for name, settings in (("a", RequestSettings()), ("b", ON)):
