@@ -46,6 +46,20 @@ def test_a_chip_removes_its_filter(inside: Browser, secrets: dict[str, str]) -> 
     assert "status=ok" in inside.path
 
 
+@pytest.mark.parametrize("size", [(360, 800), PHONE, (768, 1024), (1440, 900)])
+def test_an_id_has_room_in_its_field(inside: Browser, size: tuple[int, int]) -> None:
+    """Also that of a request at a fallback model."""
+    inside.look(size)
+    inside.open("/requests")
+    room = """
+        const field = document.getElementById("id");
+        field.value = "req_0123456789abcdef01234567-1";
+        return [field.scrollWidth <= field.clientWidth, document.documentElement.scrollWidth <= innerWidth];
+    """
+
+    assert inside.run(room) == [True, True]
+
+
 def test_a_cell_adds_a_filter(inside: Browser, secrets: dict[str, str]) -> None:
     inside.open("/requests?status=ok")
     inside.press("bob", within="#requests tbody")
