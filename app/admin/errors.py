@@ -7,15 +7,27 @@ from collections.abc import Callable
 
 import orjson
 import structlog
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app.admin.guard import API_ROOT, SIGN_IN
+from app.admin.services import services
 from app.admin.unhandled_forms import read_unhandled_form
-from app.errors import GatewayError, InvalidRequest, NotFound, error_for_status, internal_error
+from app.errors import (
+    GatewayError,
+    InvalidRequest,
+    NotFound,
+    StoreUnavailable,
+    error_for_status,
+    internal_error,
+)
+from app.stores.errors import REDIS_ERRORS
+from app.stores.failures import describe, public_address
 from app.stores.secrets import UnreadableSecret
 from schemas.validation_errors import first_error
+
+UNTIL_THEN = "Nothing can be shown or saved until it works again"
 
 log = structlog.get_logger()
 
@@ -41,10 +53,22 @@ def register_handlers(app: Flask, respond: Callable[[GatewayError], Response]) -
 
 def error_response(error: GatewayError) -> Response:
     """Return *error* as JSON or as a page, depending on the path."""
+    if isinstance(error, StoreUnavailable) and isinstance(error.__cause__, REDIS_ERRORS):
+        error.message = _store_message(error)
     response = envelope(error) if request.path.startswith(f"{API_ROOT}/") else _page(error)
     response.status_code = error.status
     add_retry_after(response, error)
     return response
+
+
+def _store_message(error: StoreUnavailable) -> str:
+    """Return why the store failed, for operators: its address only for one who is signed in."""
+    clause, address = describe(error), services().settings.redis_url
+    if "actor" not in g:
+        return (
+            f"The store (Redis) {clause.partition(':')[0]}. {UNTIL_THEN}; poolgate doctor reports its address"
+        )
+    return f"The store{f' at {public_address(address)}' if address else ''} {clause}. {UNTIL_THEN}"
 
 
 def add_retry_after(response: Response, error: GatewayError) -> None:

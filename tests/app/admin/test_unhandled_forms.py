@@ -8,9 +8,12 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError
 from werkzeug.test import TestResponse
 
 from app.errors import StoreUnavailable
+from app.stores.errors import store_error
+from app.stores.failures import public_address
 from app.stores.records.operators import Role
 from tests.support.admin import Visitor
 
@@ -126,6 +129,37 @@ def test_a_store_that_fails_in_the_middle(inside, services, monkeypatch):
     assert (page.status_code, typed(page)) == (503, TYPED)
     assert "It is not known whether this was saved" in page.text
     assert "Nothing was saved" not in page.text
+
+
+def refuse_connections(monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        error = ConnectionError("Error 111 connecting to 10.0.0.5:6379. Connection refused.")
+        raise store_error(error) from error
+
+    monkeypatch.setattr(target, name, fail)
+
+
+@pytest.mark.parametrize("address", [CREATE, "/admin/api/keys?pool=default"])
+def test_what_is_wrong_with_the_store(inside, services, monkeypatch, address):
+    """The text is for operators, not for callers of the gateway; who is not known gets no address."""
+    refuse_connections(monkeypatch, services.operator_stores.sessions, "touch")
+
+    page = inside.get(address)
+
+    assert page.status_code == 503
+    assert "The store (Redis) refuses connections. Nothing can be shown or saved" in page.text
+    assert "10.0.0.5" not in page.text
+    assert "admitted" not in page.text
+
+
+def test_the_address_of_the_store(inside, services, redis_url, monkeypatch):
+    refuse_connections(monkeypatch, type(services.pools), "check")
+    refuse_connections(monkeypatch, type(services.api_keys), "all")
+
+    page = inside.get("/admin/p/default/keys")
+
+    assert page.status_code == 503
+    assert f"The store at {public_address(redis_url)} refuses connections" in unescape(page.text)
 
 
 def test_another_role(inside, services):
