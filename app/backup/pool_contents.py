@@ -115,6 +115,11 @@ def check_entry(row: Any) -> None:
             check_text(row[name], name, min_chars=0)
     check_integer(integral(row.get("models", 1)), "models", 1, MAX_MODELS)
     check_attribution(row)
+    for passed in row.get("passed_over") or ():
+        for each in (passed, *passed["seen"]):
+            for name, text in each.items():
+                if name != "seen":
+                    check_text(text, "passed_over", min_chars=0)
     for listed in ("attempts", "charges"):
         for attempt in row.get(listed) or ():
             parsed = AttemptEntry.from_json(attempt)

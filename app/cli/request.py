@@ -18,10 +18,16 @@ from app.formatting import milliseconds, name_or_id
 from app.ledger.choices import Candidate, Choice, Unavailable
 from app.ledger.explain import RequestExplanation
 from app.ledger.query import LedgerQuery
-from app.presentation.accounts import endless_label, reason_label, state_label
+from app.presentation.accounts import candidate_label, endless_label, reason_label, state_label
 from app.presentation.names import Names
 from app.presentation.request_usage import cost_text, tokens_text
-from app.presentation.requests import RequestView, ledger_query, request_views, serialize_entries
+from app.presentation.requests import (
+    RequestView,
+    ledger_query,
+    passed_over_text,
+    request_views,
+    serialize_entries,
+)
 from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
 from schemas.admin import MAX_MINIMUM, RequestsQuery
@@ -57,6 +63,8 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     click.echo(f"{_heading(explanation)}\n{explanation['outcome']}")
     if explanation["queued_ms"] is not None:
         click.echo(f"It waited {explanation['queued_ms'] / 1000:.1f} s for an account.")
+    for passed in explanation["passed_over"]:
+        click.echo(passed_over_text(passed))
     if usage := explanation["usage"]:
         click.echo(pairs(_usage_facts(usage)))
     if explanation["charged"]:
@@ -232,7 +240,7 @@ def _lines(choice: Choice) -> Iterator[str]:
 
 def _candidate_row(item: Candidate) -> tuple[object, ...]:
     score = "-" if item["score"] is None else f"{item['score']:.6g}"
-    return name_or_id(item["account"]), Figure(score), item["why"]
+    return name_or_id(item["account"]), Figure(score), candidate_label(item["why"])
 
 
 def _unavailable_row(item: Unavailable) -> tuple[object, ...]:

@@ -20,6 +20,7 @@ from app.stores.records.ledger import (
     UNREPORTED,
     LedgerEntry,
     OpenRequest,
+    PassedOverRow,
     StoredEntry,
     WaitingRequest,
 )
@@ -30,6 +31,19 @@ EXPLAINED = ("error_name", "stopped")  # of a summary: parts of the sentences in
 USAGE = ("source", *FIGURES, "counted_by", "unreported", "unlimited", *UNREPORTED)
 
 Json = dict[str, Any]
+
+
+class PassedAccount(TypedDict):
+    account: NamedId
+    why: str
+
+
+class PassedModel(TypedDict):
+    """A model that did not admit a request, the code of its error, and why each account was not chosen."""
+
+    model: str
+    error: str
+    candidates: list[PassedAccount]
 
 
 class RequestExplanation(TypedDict, total=False):
@@ -46,6 +60,7 @@ class RequestExplanation(TypedDict, total=False):
       or it is a day ago. If its first models did not admit a request, the first that did is explained.
       continues is the id of the request at the model that failed before, likewise. answered_by is the model
       that answered it after this one failed, and its id there; None: none did.
+    - passed_over are the models that were to serve it before, and did not admit it.
     - outcome is a sentence; charged is a sentence about usage that was not reported, or empty.
     - usage has the figures of the ledger, none while the request is open.
 
@@ -70,6 +85,7 @@ class RequestExplanation(TypedDict, total=False):
     continues: str | None
     answered_by: AnswerJson | None
     queued_ms: int | None
+    passed_over: list[PassedModel]
     charged: str
     usage: Json
     choices: list[Choice]
@@ -182,6 +198,7 @@ class RequestExplainer:
         found: RequestExplanation = {
             "key": named_id(key_id, self._key_name(pool, key_id), former),
             "outcome": explanations.outcome(summary),
+            "passed_over": [_passed_model(one, named_account) for one in summary.pop("passed_over", ())],
             "charged": explanations.charged(summary["usage"]),
             "choices": choices_of(request.decisions, request.attempts, named_account, summary),
         }
@@ -245,6 +262,7 @@ class RequestExplainer:
                     "error": row.get("error"),
                     "queued_ms": row.get("queued_ms"),
                     "fallback_of": row.get("fallback_of"),
+                    "passed_over": row.get("passed_over") or (),
                     "error_name": entry.error_name,
                     "stopped": row.get("stopped"),
                     "usage": {name: row[name] for name in USAGE if name in row},
@@ -280,6 +298,13 @@ class RequestExplainer:
                 return
             scanned += PAGE
             newest = f"({entries[-1].id}"
+
+
+def _passed_model(stored: PassedOverRow, named: Callable[[str], NamedId]) -> PassedModel:
+    seen: list[PassedAccount] = [
+        {"account": named(one["account"]), "why": one["reason"]} for one in stored["seen"]
+    ]
+    return {"model": stored["model"], "error": stored["code"], "candidates": seen}
 
 
 def _attribution(source: Mapping[str, Any]) -> Json:

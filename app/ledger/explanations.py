@@ -216,11 +216,11 @@ def after_failure(stored: Json, then: Following, request: Json, *, again: bool) 
         wait = "No account was available then; after a wait, the" if then.waited else "The"
         verb = "went" if then.is_sent else "was to go"
         return f"{wait} next attempt {verb} to {then.next_account}."
+    at_model = " at this model" if request.get("continued_as") or request.get("answered_by") else ""
     if not then.is_last:
-        return "No other account was available."
+        return f"No other account was available{at_model}."
     if stored.get("action") == Action.FAIL:
         return "Another account would not have helped, so none was tried."
-    at_model = " at this model" if request.get("continued_as") or request.get("answered_by") else ""
     return f"No further attempt was made{at_model}{stopped(request)}."
 
 

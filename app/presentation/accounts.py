@@ -33,6 +33,7 @@ REST_REASONS: Mapping[ModelState, str] = {
     ModelState.LIMITED: "rate limited",
     ModelState.SUSPECTED: "failed",
 }
+CONVERSATION = "its conversation, but "  # before the state of the account; see lua/selection.lua
 REASONS = {  # shown after the state; the second is what earlier versions stored
     PAUSED_BY_OPERATOR: "by an operator",
     "paused by an administrator": "by an operator",
@@ -64,6 +65,14 @@ def reason_label(reason: str) -> str:
 def rest_label(state: ModelState) -> str:
     """Return why a model rests at an account, in words."""
     return REST_REASONS[state]
+
+
+def candidate_label(why: str) -> str:
+    """Return why an account was not chosen for a request, as `explain` returns it, without stored names."""
+    if why in REST_REASONS:
+        return f"the model rests there: {rest_label(ModelState(why))}"
+    state = why.removeprefix(CONVERSATION)
+    return f"{CONVERSATION}{state_label(state)}" if state in list(AccountState) else why
 
 
 def endless_label(state: str) -> str:

@@ -11,6 +11,7 @@ from app.accounts.settings import EVERY_MODEL
 from app.formatting import duration, exact_dollars, moment
 from app.limits.limit_syntax import readable_limit
 from app.limits.prices import FLEX, PRIORITY, STANDARD
+from app.presentation.accounts import state_label
 from app.presentation.audit_fields import COUNTERS, given_fields
 from app.presentation.model_routes import step_texts
 from app.presentation.names import Names
@@ -94,6 +95,8 @@ def _in_words(name: str, value: object) -> str | None:
     """Return the text of a value that people cannot read as it is stored; None for other values."""
     if name == "steps" and isinstance(value, list):
         return _describe_steps(value)
+    if name == "state" and isinstance(value, str):
+        return state_label(value)
     if name == "limits" and isinstance(value, list):
         return ", ".join(map(_describe_limit, value))
     if name in _TIERS and isinstance(value, Mapping):

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.errors import NoAccounts
+from app.formatting import name_or_id
 from app.ledger.answers import answers_of, serialize_answer
+from app.ledger.explain import PassedModel
 from app.ledger.query import LedgerQuery, is_cached
+from app.presentation.accounts import candidate_label
 from app.presentation.names import Names
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import FALLBACK_FIGURES, AttemptEntry, LedgerEntry
@@ -171,3 +175,10 @@ def recent_errors(entries: LedgerRepository, pool: str, names: Names) -> dict[st
         for account_id, attempt in failed.items():
             errors[account_id].append(RequestView(entry, names, attempt, answers.get(entry.request_id)))
     return errors
+
+
+def passed_over_text(passed: PassedModel) -> str:
+    """Return the sentence that a model did not admit a request, and why."""
+    whys = [f"{name_or_id(one['account'])} ({candidate_label(one['why'])})" for one in passed["candidates"]]
+    no_account = "no account was available" if passed["error"] == NoAccounts.code else passed["error"]
+    return f"{passed['model']} was passed over: {', '.join(whys) or no_account}."

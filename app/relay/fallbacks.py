@@ -27,10 +27,14 @@ from app.relay.response_cache import ResponseCache
 from app.relay.retry_policy import MAX_ATTEMPTS
 from app.relay.waiting import EarlierModelsDue
 from app.stores.records.admission import LimitStanding
-from app.stores.records.ledger import LedgerRow
+from app.stores.records.ledger import LedgerRow, PassedAccountRow, PassedOverRow
 from app.streaming.events import EventBatches
 from app.streaming.upstream_errors import is_too_long
 from app.upstream.responses import essence_of
+
+# Bounds of `passed_over` in a ledger row: about 2 kB
+MAX_PASSED_MODELS = 8
+MAX_PASSED_ACCOUNTS = 4  # of each model
 
 
 @record
@@ -74,7 +78,7 @@ class FallbackChain:
 
     @property
     def context(self) -> RequestContext:
-        """The request to the model that is tried now."""
+        """The request to the model that is tried now; once all have failed, to the one that is reported."""
         return self._context
 
     @property
@@ -140,12 +144,17 @@ class FallbackChain:
         A fallback may continue a stream that broke off if its response begins with what was delivered.
         While the last model is waited for, those that were passed over are tried again.
         """
-        first: GatewayError | None = None
+        first: tuple[RequestContext, GatewayError] | None = None
         failed: LedgerRow | None = None  # the newest row of a model that failed
+        passed_over: dict[str, PassedOverRow] = {}  # by request id: each target has its own
         fallbacks = self._context.fallbacks
         contexts = chain((self._context,), fallbacks, self._to_recheck()) if fallbacks else (self._context,)
         for context in contexts:
-            self._context, self._record = context, RequestRecord(failed, 1 + len(fallbacks))
+            passed_over.pop(context.request_id, None)
+            self._context = context
+            self._record = RequestRecord(
+                failed, 1 + len(fallbacks), [*passed_over.values()][:MAX_PASSED_MODELS]
+            )
             self._progress.fallbacks_left -= first is not None
             try:
                 yield from self._named(self._stream_model())
@@ -158,15 +167,18 @@ class FallbackChain:
                 if isinstance(error, ResponsesDiffer):
                     raise
                 failed = self._record.row or failed
+                if self._record.row is None:
+                    passed_over[context.request_id] = passed_over_row(context.request.model, error)
                 if first is None:
-                    first = error
+                    first = context, error
                     self.refused = None if self._record.row else (context, error)
                 if not may_fall_back(error) or not self._may_continue():
                     break
         if first is not None:
+            self._context, failure = first
             if waited := self._progress.queued_seconds:
-                first.admission = {**first.admission, "queued_ms": round(waited * 1000)}
-            raise first
+                failure.admission = {**failure.admission, "queued_ms": round(waited * 1000)}
+            raise failure
 
     def _to_recheck(self) -> Iterator[RequestContext]:
         """Yield the models that were passed over, then the one that is waited for, while any is due."""
@@ -208,6 +220,15 @@ class FallbackChain:
 
     def _stream(self, context: RequestContext, record: RequestRecord) -> EventBatches:
         return self._relay(context, record, self._progress)
+
+
+def passed_over_row(model: str, error: GatewayError) -> PassedOverRow:
+    """Return what the ledger stores of *model*, which did not admit a request because of *error*."""
+    seen: list[PassedAccountRow] = [
+        {"account": account_id, "reason": reason}
+        for account_id, _, reason in list(error.admission.get("seen", ()))[:MAX_PASSED_ACCOUNTS]
+    ]
+    return {"model": model, "code": error.recorded_code or "", "seen": seen}
 
 
 def may_fall_back(error: GatewayError) -> bool:

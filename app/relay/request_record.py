@@ -28,6 +28,7 @@ from app.stores.records.ledger import (
     FallbackRow,
     Figures,
     LedgerRow,
+    PassedOverRow,
     UnreportedName,
     UsageRow,
     UsageSource,
@@ -54,8 +55,14 @@ _CACHE = UsageSource.CACHE.value
 class RequestRecord:
     """The attempts of one request at one model, and what they cost. Costs are in micro-dollars."""
 
-    def __init__(self, failed_before: LedgerRow | None = None, models: int = 1) -> None:
+    def __init__(
+        self,
+        failed_before: LedgerRow | None = None,
+        models: int = 1,
+        passed_over: Sequence[PassedOverRow] = (),
+    ) -> None:
         self._failed_before = failed_before  # the row of the model that failed before, if one did
+        self._passed_over = passed_over  # earlier models that did not admit the request
         self._models = models  # that the request may be tried at
         self.attempts: list[AttemptRow] = []  # in the form that the ledger stores
         self.limits: Sequence[LimitStanding] = ()  # for the x-ratelimit headers
@@ -196,6 +203,8 @@ class RequestRecord:
             row["waste_cost"] = self.waste_cost
         if self.stopped:
             row["stopped"] = self.stopped
+        if self._passed_over:
+            row["passed_over"] = list(self._passed_over)
         if self._models > 1 and self.status >= FAILED_FROM:
             row["models"] = self._models
         if self._failed_before is not None:

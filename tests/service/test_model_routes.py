@@ -12,6 +12,8 @@ import requests
 
 from app.accounts.model_routes import PoolRoutes
 from app.limits.limit_syntax import parse_limit
+from app.presentation.requests import passed_over_text
+from app.presentation.route_serving import serving_now
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from tests.service.test_fallbacks import REFUSED, TOO_LONG
 from tests.service.test_model_responses import BODIES, PATHS, events_of
@@ -213,6 +215,51 @@ class TestTargets:
         recorded(pool, refused)
         explained = pool.gateway.services.ledger.explainer.explain(pool.name, request_id)
         assert (explained["model"], explained["requested_model"]) == ("n", "lost")
+
+    def test_an_error_and_its_headers_are_of_one_failure(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        """All models failed: the message, the status and the model are those of the first."""
+        pool.account("a", upstream.base_url())
+        for model, status in (("m", 404), ("n", 500)):
+            body = {"error": {"code": "model_not_found", "message": f"no {model}"}}
+            upstream.script({"play": "http_error", "status": status, "body": body}, model=model)
+        set_route(pool, "fast", "m", "n")
+
+        response = pool.post(PATHS["chat"], body_of("chat"), pool.key())
+
+        assert response.status_code == 404, response.text
+        assert set(models_of(upstream)) == {"m", "n"}
+        assert response.headers["x-poolgate-model"] == "m"
+
+    def test_a_model_that_rests_is_passed_over(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """After a 404 of an account, the route shows what serves it, and requests explain why."""
+        a, b = (pool.account(name, upstream.base_url(name)) for name in "ab")
+        missing = {"error": {"code": "model_not_found"}}
+        upstream.script({"play": "http_error", "status": 404, "body": missing}, model="m")
+        set_route(pool, "fast", target("m", a), target("n", b))
+        key, services = pool.key(), pool.gateway.services
+
+        responses = [pool.post(PATHS["chat"], body_of("chat"), key) for _ in range(2)]
+
+        assert [each.headers["x-poolgate-model"] for each in responses] == ["n", "n"]
+        assert models_of(upstream) == ["m", "n", "n"]
+        now, route = services.clock.now(), routes_of(pool).current(pool.name).find("fast")
+        rests, accounts = services.model_rests.all(pool.name, now), services.accounts.all(pool.name)
+        serving = serving_now(route.steps if route else (), accounts, rests, now)
+        assert (serving["model"], serving["accounts"]) == ("n", ["b"])
+        assert serving["reason"].startswith("m: a does not have it, next try in ")
+        pool.wait_for_rows(3)
+        explained = [
+            services.ledger.explainer.explain(pool.name, each.headers["x-poolgate-request-id"])
+            for each in responses
+        ]
+        assert explained[0]["passed_over"] == []
+        (passed,) = explained[1]["passed_over"]
+        assert (passed["model"], [one["why"] for one in passed["candidates"]]) == ("m", ["missing"])
+        assert passed_over_text(passed) == (
+            "m was passed over: a (the model rests there: missing at its server)."
+        )
 
     def test_fallbacks_of_a_request(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         """A route may be a fallback, and its response carries its name."""

@@ -11,9 +11,17 @@ from markupsafe import Markup
 
 from app import formatting
 from app.admin.pages import clock
-from app.presentation.accounts import NOT_USED_YET, endless_label, reason_label, rest_label, state_label
+from app.presentation.accounts import (
+    NOT_USED_YET,
+    candidate_label,
+    endless_label,
+    reason_label,
+    rest_label,
+    state_label,
+)
 from app.presentation.audit import title_label
 from app.presentation.request_usage import cost_text, tokens_text
+from app.presentation.requests import passed_over_text
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import KeyState
 from app.stores.records.limits import Limit, LimitUnit
@@ -157,6 +165,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "names": formatting.names_or_all,
     "breakable": breakable,
     "named": formatting.name_or_id,
+    "candidate": candidate_label,
+    "passed_over": passed_over_text,
     "reason": reason_label,
     "rest": rest_label,
     "endless": endless_label,

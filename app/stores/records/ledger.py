@@ -117,6 +117,21 @@ class FallbackRow(TypedDict, total=False):
     failed_before: int
 
 
+class PassedAccountRow(TypedDict):
+    """An account that admission considered for a model, and why it was not chosen."""
+
+    account: str
+    reason: str
+
+
+class PassedOverRow(TypedDict):
+    """A model that was to serve a request before the one of its row, and did not admit it."""
+
+    model: str
+    code: str  # of the error
+    seen: list[PassedAccountRow]
+
+
 class LedgerRow(UsageRow, FallbackRow, total=False):
     """The fields that the gateway writes about a settled request."""
 
@@ -138,6 +153,7 @@ class LedgerRow(UsageRow, FallbackRow, total=False):
     error: str | None
     waste_cost: int
     stopped: str  # a Stop; absent: no attempt could have followed the last one
+    passed_over: list[PassedOverRow]  # absent: no model was
     models: int  # at how many models a request that failed could be tried; absent: at one
 
 

@@ -85,6 +85,29 @@ def test_tokens_cost_and_times(poolgate: Run, services: Services) -> None:
     assert "First token  after 840 ms\n" in explained
 
 
+def test_models_that_were_passed_over(poolgate: Run, services: Services) -> None:
+    services.pools.ensure("default")
+    east = services.accounts.add("default", Account("", "east", "openai", "http://x", credential="sk"))
+    passed = [
+        {"model": "m1", "code": "no_accounts", "seen": [{"account": east.id, "reason": "missing"}]},
+        {"model": "m2", "code": "no_accounts", "seen": []},
+        {"model": "m3", "code": "rate_limit_exceeded", "seen": []},
+    ]
+    request_id = record_request(services.scripts, "default", time.time(), passed_over=passed)["id"]
+
+    shown = poolgate(f"request explain {request_id}").stdout
+
+    assert "m1 was passed over: east (the model rests there: missing at its server).\n" in shown
+    assert "m2 was passed over: no account was available.\n" in shown
+    assert "m3 was passed over: rate_limit_exceeded.\n" in shown
+    explained = json.loads(poolgate(f"request explain {request_id} --json").stdout)["passed_over"]
+    assert explained[0] == {
+        "model": "m1",
+        "error": "no_accounts",
+        "candidates": [{"account": {"id": east.id, "name": "east"}, "why": "missing"}],
+    }
+
+
 def test_a_wait_for_an_account(poolgate: Run, services: Services) -> None:
     services.pools.ensure("default")
     waited = record_request(services.scripts, "default", time.time(), queued_ms=3240)["id"]

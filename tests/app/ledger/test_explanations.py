@@ -106,6 +106,16 @@ def test_after_failure(then: Following, again: bool, text: str) -> None:
     assert explanations.after_failure({"action": "other"}, then, {}, again=again).startswith(text)
 
 
+def test_no_account_was_available_at_a_model_that_another_replaced() -> None:
+    then = Following("", waited=True, is_last=False)
+
+    sentence = explanations.after_failure(
+        {"action": "other"}, then, {"answered_by": {}, "continued_as": "x"}, again=False
+    )
+
+    assert sentence == "No other account was available at this model."
+
+
 @pytest.mark.parametrize(
     ("request_row", "is_last", "text"),
     [

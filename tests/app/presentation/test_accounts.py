@@ -7,6 +7,7 @@ from app.accounts.account import MIN_STREAK, Account
 from app.accounts.request_settings import RequestSettings
 from app.presentation.accounts import (
     AccountView,
+    candidate_label,
     endless_label,
     reason_label,
     serialize_account,
@@ -151,3 +152,18 @@ def test_websocket(kind: str, websocket: str, label: str) -> None:
     settings = RequestSettings(websocket=websocket)
 
     assert websocket_label(Account("acct_1", "a", kind, "https://up.test", settings=settings)) == label
+
+
+@pytest.mark.parametrize(
+    ("why", "shown"),
+    [
+        ("its conversation, but credential_dead", "its conversation, but credential refused"),
+        ("its conversation, but window_spent", "its conversation, but window spent"),
+        ("its conversation, but not for this key", "its conversation, but not for this key"),
+        ("missing", "the model rests there: missing at its server"),
+        ("suspected", "the model rests there: failed"),
+        ("higher score", "higher score"),
+    ],
+)
+def test_why_a_candidate_was_not_chosen(why: str, shown: str) -> None:
+    assert candidate_label(why) == shown

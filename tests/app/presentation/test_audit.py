@@ -126,3 +126,9 @@ def test_labels() -> None:
     assert action_label("admin_token.create") == "admin token: create"
     assert (field_label("until_ms"), field_label("base_url")) == ("until", "base URL")
     assert title_label("base_url") == "Base URL"
+
+
+def test_states_have_the_names_that_pages_show() -> None:
+    assert described({"state": "credential_dead"}, {"state": "active"}) == [
+        "state: credential refused -> active"
+    ]

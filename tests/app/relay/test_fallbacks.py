@@ -157,6 +157,31 @@ class TestChain:
         with pytest.raises(NoAccounts) as caught:
             list(served.events())
         assert caught.value is first
+        assert served.context.request.model == "m", "headers and the error describe the same failure"
+
+    def test_models_that_did_not_admit_it_are_recorded(self) -> None:
+        """At the model that did, bounded; a target of the same model at other accounts is one of its own."""
+        records: list[RequestRecord] = []
+
+        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+            records.append(record)
+            if len(records) == 12:
+                yield RESPONSE
+                return
+            error = NoAccounts("x")
+            error.admission = {"seen": [[f"acct_{number}", False, "missing"] for number in range(9)]}
+            raise error
+
+        contexts = [make_request(model="n", request_id=f"req_1-{number}") for number in range(1, 12)]
+        context = make_request(fallbacks=tuple(contexts))
+        served = FallbackChain(context, stream, RequestProgress(0.0, 600.0, 0.0, fallbacks_left=11))
+
+        assert list(served.events()) == [RESPONSE]
+        row = records[-1].settle(served.context, 1.0, {}).row
+        assert [one["model"] for one in row["passed_over"]] == ["m", *["n"] * 7]
+        assert row["passed_over"][0]["code"] == "no_accounts"
+        assert [one["account"] for one in row["passed_over"][0]["seen"]] == [f"acct_{n}" for n in range(4)]
+        assert "passed_over" not in records[0].settle(context, 1.0, {}).row
 
     def test_a_refusal_has_the_wait_for_any_model(self) -> None:
         first = NoAccounts("first")
