@@ -109,7 +109,8 @@ def usage(
 
     A request that was tried at several models is one, which failed if the last model did; by model and by
     account it is one of each. JSON has all of them as requests and errors, and those of later models as
-    fallbacks.
+    fallbacks. RESCUED of accounts are failed attempts after which another account answered with the same
+    model.
 
     With --span or --from it also shows the 50th and the 95th percentile of the time to the first token
     and of the total time, and the median of output tokens per second.
