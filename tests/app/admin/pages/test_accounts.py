@@ -545,7 +545,7 @@ class TestDetail:
         services.accounts.observe(POOL, main.id, {}, outcome=outcome)
 
         page = inside.get(f"{HOME}/main").text
-        assert "1 model gets no requests here for a while" in page
+        assert "Models that get no requests here for a while" in page
         assert "<code>gpt-5</code><span>missing at its server</span>" in page
         assert "1 model rests" in inside.get(HOME).text
 
