@@ -16,14 +16,14 @@ from app.relay.timing import Timing
 from app.stores.records.accounts import AccountOutcome
 from app.stores.records.ledger import Action
 
-# Failures of requests that show that an account does not answer; of one that has never answered, they are all
-# that is known. A wrong base URL often has neither the endpoint nor a list of models.
-SHOWS_NO_RESPONSE = SHOWS_NO_ANSWER - {Failure.SLOW} | {Failure.ENDPOINT_MISSING, Failure.GARBLED}
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
 # Failures that the request itself may have caused, at whichever account.
 CAUSED_BY_REQUESTS = frozenset(
     {Failure.RESET, Failure.SERVER_ERROR, Failure.BLOCKED, Failure.CUT, Failure.GARBLED}
 )
+# Failures that show that an account does not answer, whatever the request was. A wrong base URL often has
+# neither the endpoint nor a list of models.
+SHOWS_NO_RESPONSE = SHOWS_NO_ANSWER - CAUSED_BY_REQUESTS - {Failure.SLOW} | {Failure.ENDPOINT_MISSING}
 PAYMENT_REQUIRED = 402
 
 

@@ -9,8 +9,8 @@ import pytest
 from app.accounts.account import Account
 from app.accounts.outcomes import suspected_outcome
 from app.accounts.verdicts import judge
-from app.errors import UpstreamError, UpstreamRejected, UpstreamUnreachable
-from app.relay.failed_accounts import FailedAccounts
+from app.errors import UpstreamError, UpstreamProtocolError, UpstreamRejected, UpstreamUnreachable
+from app.relay.failed_accounts import SHOWS_NO_RESPONSE, FailedAccounts
 from app.relay.timing import Timing
 from app.stores.records.ledger import Action
 
@@ -59,6 +59,10 @@ class TestChange:
 
 
 class TestUnanswered:
+    def test_each_failure(self) -> None:
+        """They show a wrong configuration, or that there is no server."""
+        assert sorted(SHOWS_NO_RESPONSE) == ["credential", "endpoint_missing", "redirected", "unreachable"]
+
     MISSING = UpstreamRejected("Not Found", status=404, type="t", code=None, upstream_status=404)
 
     def test_of_one_account(self, failed: FailedAccounts) -> None:
@@ -76,11 +80,13 @@ class TestUnanswered:
             (UpstreamRejected("No", status=400, type="t", code="x", upstream_status=400), True),
             (UpstreamRejected("No", status=404, type="t", code="model_not_found", upstream_status=404), True),
             (UpstreamRejected("Busy", status=429, type="t", code="x", upstream_status=429), True),
+            # what the request itself may have caused
+            (UpstreamRejected("Broken", status=500, type="t", code=None, upstream_status=500), True),
+            (UpstreamUnreachable("Reset", sent=True), True),
+            (UpstreamProtocolError("Unreadable"), True),
         ],
     )
-    def test_what_does_not_show_it(
-        self, failed: FailedAccounts, error: UpstreamRejected, is_core: bool
-    ) -> None:
+    def test_what_does_not_show_it(self, failed: FailedAccounts, error: UpstreamError, is_core: bool) -> None:
         assert failed.unanswered(FIRST, judge(error, "openai", "m"), is_core=is_core) == {}
 
 
