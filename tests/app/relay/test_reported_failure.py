@@ -36,10 +36,17 @@ def failure(name: str) -> AccountFailure:
         # limits come first, the shortest wait before others
         ("model_limited 7, server_error", "model_limited 7"),
         ("server_error, burst_limited", "burst_limited"),
-        ("window_spent 3600, server_error", "window_spent 3600"),
         ("window_spent 60, burst_limited 80", "burst_limited 80"),
         ("burst_limited 9, model_limited 7, burst_limited 8", "model_limited 7"),
         ("burst_limited, burst_limited 5", "burst_limited 5"),
+        # a spent window, at which clients stop, only if no other account may serve a later attempt
+        ("window_spent 3600, server_error", "server_error"),
+        ("cut, window_spent 3600", "cut"),
+        ("unreachable, window_spent 3600", "unreachable"),
+        ("window_spent 3600, unsupported", "unsupported"),
+        ("window_spent 3600, model_missing", "window_spent 3600"),
+        ("window_spent 3600, credential", "window_spent 3600"),
+        ("window_spent 3600, window_spent 60", "window_spent 60"),
         # otherwise what a later attempt may change
         ("overloaded, server_error", "overloaded"),
         ("server_error, unsupported", "server_error"),
