@@ -148,8 +148,8 @@ class Account:
 
     @property
     def has_known_models(self) -> bool:
-        """Whether its models are restricted, or its upstream has listed them."""
-        return bool(self.models or self.listed)
+        """Whether its models are restricted, or its upstream has listed what it serves."""
+        return bool(self.models or (self.listed and kind_of(self).lists_what_it_serves))
 
     def metadata_of(self, model: str) -> Any:
         """Return what the upstream reports about *model*, a name that callers use; None: nothing."""

@@ -40,26 +40,21 @@ class OtherAccounts:
             if context.caller.key.may_use_account(account.id)
             and (not context.routing.accounts or account.id in context.routing.accounts)
         ]
+        eligible = [account for account in accounts if self._is_eligible(account, context, requirements)]
         # As in admission, a model that none of them lists may be served by any.
-        is_listed = any(
-            account.has_known_models and account.may_have(model) and not kind_of(account).is_simulated
-            for account in accounts
-        )
+        is_listed = any(account.has_known_models and account.may_have(model) for account in eligible)
         return any(
             account.id not in excluded
-            and self._could_serve(account, context, requirements, is_listed=is_listed)
-            for account in accounts
+            and account.state in AVAILABLE
+            and _may_serve(account, model, requirements, is_listed=is_listed)
+            for account in eligible
         )
 
-    def _could_serve(
-        self, account: Account, context: RequestContext, requirements: AccountRequirements, *, is_listed: bool
+    def _is_eligible(
+        self, account: Account, context: RequestContext, requirements: AccountRequirements
     ) -> bool:
-        lists_all = is_listed and account.kind not in requirements.unlisted_kinds
-        known = account.served_models or (account.offered_models if lists_all and account.listed else ())
         return (
-            account.state in AVAILABLE
-            and (self._demo or not kind_of(account).is_simulated)
-            and (not known or context.request.model in known)
+            (self._demo or not kind_of(account).is_simulated)
             and (
                 not requirements.protocol
                 or requirements.is_preference
@@ -82,3 +77,10 @@ class OtherAccounts:
             self._cached.clear()
         self._cached[pool] = now, accounts
         return accounts
+
+
+def _may_serve(account: Account, model: str, requirements: AccountRequirements, *, is_listed: bool) -> bool:
+    """Return whether *account* may have *model*; *is_listed*: an eligible account lists it."""
+    if account.served_models:
+        return model in account.served_models
+    return not is_listed or account.may_have(model) or account.kind in requirements.unlisted_kinds

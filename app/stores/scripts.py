@@ -98,13 +98,13 @@ class KindNames:
 
     simulated: tuple[str, ...] = ()
     unenforced: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     def to_lua(self) -> str:
         """Return the definitions that replace those in `lua/kinds.lua`."""
-        simulated, unenforced = (
-            ", ".join(f'["{name}"] = true' for name in names) for names in (self.simulated, self.unenforced)
-        )
-        return f"local SIMULATED_KINDS = {{ {simulated} }}\nlocal UNENFORCED_KINDS = {{ {unenforced} }}\n"
+        sets = {"SIMULATED": self.simulated, "UNENFORCED": self.unenforced, "UNLISTED": self.unlisted}
+        entries = {name: ", ".join(f'["{kind}"] = true' for kind in kinds) for name, kinds in sets.items()}
+        return "".join(f"local {name}_KINDS = {{ {kinds} }}\n" for name, kinds in entries.items())
 
 
 def source(operation: str, clock: str | None = None, kinds: KindNames | None = None) -> str:

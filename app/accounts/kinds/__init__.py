@@ -40,6 +40,7 @@ SIGN_IN_KIND = names_where(lambda kind: kind.has_sign_in)[0]
 SCRIPT_KINDS = KindNames(
     simulated=names_where(lambda kind: kind.is_simulated),
     unenforced=names_where(lambda kind: not kind.takes_length),
+    unlisted=names_where(lambda kind: not kind.lists_what_it_serves),
 )
 RESTRICTED_KINDS = names_where(lambda kind: kind.dialect.is_restricted)
 KINDS_BY_PROVIDER = {

@@ -23,5 +23,6 @@ KIND = replace(
     providers=("azure",),
     credential_headers=lambda credential: {"api-key": credential},
     models_without_reasoning=(),  # a deployment may have any name
+    lists_what_it_serves=False,  # it lists base models, and requests name deployments
     base_url_ending="/openai/v1",
 )

@@ -116,6 +116,7 @@ class Kind:
     limits_by_model: bool = False  # a 429 without a scope is about the model, not the account
     # look-up
     models_path: str = "/models"
+    lists_what_it_serves: bool = True  # its list has the names that requests use for models
     read_models: Callable[[Mapping[str, Any]], ListedModels] = read_openai_models
     has_catalogue: bool = False  # the model list has what the Codex CLI needs
     usage_path: str = ""  # empty: no usage endpoint

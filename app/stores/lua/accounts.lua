@@ -49,8 +49,9 @@ local function is_simulated(offer)
 end
 
 -- Returns the set of offers that serve *model*: those that list it, else those that list others, and those of accounts
--- whose models are unknown. The simulated upstream is left out.
-local function offers_of(model)
+-- whose models are unknown. The simulated upstream is left out. *own*, if given, is an offer that has served the model:
+-- if that lists others, so may all that list others.
+local function offers_of(model, own)
   local result = {}
   local function add(name)
     for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
@@ -58,7 +59,7 @@ local function offers_of(model)
     end
   end
   add(model)
-  if not next(result) then add(UNLISTED) end
+  if not next(result) or own and not result[own] then add(UNLISTED) end
   if model ~= '*' then add('*') end
   return result
 end

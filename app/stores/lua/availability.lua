@@ -43,7 +43,7 @@ local function no_accounts_refusal_with_waits(request, now) -- rare
     key = no_accounts_key(redis.sha1hex(cjson.encode({ request.model, request.wire, request.kinds or {}, request.pin,
       request.ownership or '', request.ineligible_kinds or {}, request.unlisted_kinds or {},
       request.unreadable or {}, request.demo or false, request.enforcing_only or false,
-      request.allowed and request.key or '', request.never or {} })))
+      request.allowed and request.key or '', request.accounts or {}, request.never or {} })))
     local stored = redis.call('GET', key)
     local none = stored and cjson.decode(stored)
     if none and now - none.now < RESULT_MS then

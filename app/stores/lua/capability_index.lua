@@ -12,10 +12,14 @@ local function leave_offer(id)
   redis.call('DEL', models_key(offer))
 end
 
--- Returns the models that an account of any model has listed, with its own names for them; empty: it has listed none.
+local MAX_INDEXED = 2000 -- models of a list: an index of more takes Redis too long
+
+-- Returns the models that an account of any model has listed, with its own names for them; empty: what it serves is
+-- not known.
 local function listed_models(id)
   local listed, settings = unpack(redis.call('HMGET', account_key(id), 'listed', 'settings'))
   local models = cjson.decode(listed or '[]')
+  if #models > MAX_INDEXED then return {} end
   if #models > 0 and settings and settings ~= '' then
     for name in pairs(cjson.decode(settings).model_names or {}) do models[#models + 1] = name end
   end
@@ -27,8 +31,9 @@ end
 local function offer_of(id, models)
   local offer = redis.call('HGET', account_key(id), 'offer')
   if #models > 0 then return offer, models end
-  local prefix, listed = string.match(offer, '^(%a+:[^:]+:)'), listed_models(id)
-  if #listed == 0 then return prefix .. 'any', { '*' } end
+  local prefix, listed = string.match(offer, '^%a+:[^:]+:'), listed_models(id)
+  local _, kind = parts_of_offer(offer)
+  if #listed == 0 or UNLISTED_KINDS[kind] then return prefix .. 'any', { '*' } end
   table.sort(listed)
   local digest = string.sub(redis.sha1hex(table.concat(listed, '\n')), 1, 12)
   listed[#listed + 1] = UNLISTED
@@ -47,12 +52,13 @@ local function join_offer(id, models)
   end
 end
 
--- Offers what account *id* lists now. The caller indexes it.
+-- Offers what account *id* lists now. Returns whether that has changed: then it competes with other accounts.
 local function relist(id)
-  if #cjson.decode(redis.call('HGET', account_key(id), 'models') or '[]') > 0 then return end
-  if offer_of(id, {}) == redis.call('HGET', account_key(id), 'offer') then return end
+  if #cjson.decode(redis.call('HGET', account_key(id), 'models') or '[]') > 0 then return false end
+  if offer_of(id, {}) == redis.call('HGET', account_key(id), 'offer') then return false end
   leave_offer(id)
   join_offer(id, {})
+  return true
 end
 
 -- Processes read the model routes of the pool again: the accounts of a group have changed.

@@ -12,13 +12,18 @@ check(args, { account = 'text', fields = '?object', room = '?flag', accepted = '
   answered = '?flag', unanswered = '?text', tested = '?flag' })
 check_each(args.fields, 'scalar', 'fields')
 args.mark = check_outcome(args.mark)
+local listed = (args.fields or {}).listed
+if listed ~= nil then
+  local is_json, names = pcall(cjson.decode, listed)
+  if not is_json or not IS_KIND.list(names) then refuse('listed') end
+  check_each(names, 'text', 'listed')
+end
 if not read_account(args.account, now) then return 0 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 local key = account_key(args.account)
-local listed = (args.fields or {}).listed
 if listed and listed ~= redis.call('HGET', key, 'listed') then forget_missing(args.account) end
 for field, value in pairs(args.fields or {}) do redis.call('HSET', key, field, storable(value)) end
-if listed then relist(args.account) end
+local has_changed_offer = listed and relist(args.account)
 if args.renewed then redis.call('HINCRBY', key, 'version', 1) end
 if args.mark then apply_outcome(args.account, args.mark, now, policy) end
 
@@ -37,6 +42,8 @@ elseif args.accepted and account.state == 'credential_dead' then
   begin_test(account)
   rejoin(account, policy)
   return 2
+elseif account.state == 'active' and has_changed_offer then
+  rejoin(account, policy)
 elseif account.state == 'active' then
   index_account(account, policy) -- its windows are part of its score
 end

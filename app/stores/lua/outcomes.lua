@@ -36,7 +36,7 @@ end
 -- least, and never the last, nor the last of *allowed*, the accounts of the failed request's key (nothing: any). An
 -- account that is being tested does not count: it serves one request at a time.
 local function may_suspect(id, model, now, allowed)
-  local offers, total, soft = offers_of(model), 0, 0
+  local offers, total, soft = offers_of(model, redis.call('HGET', account_key(id), 'offer')), 0, 0
   for offer in pairs(offers) do total = total + redis.call('SCARD', members_key(offer)) end
   for _, other in ipairs(redis.call('SMEMBERS', SOFT)) do
     if other ~= id and offers[redis.call('HGET', account_key(other), 'offer') or ''] then soft = soft + 1 end

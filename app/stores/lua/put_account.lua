@@ -11,6 +11,7 @@ check_each(models, 'text', 'models')
 for _, name_of_field in ipairs({ 'offer', 'weight', 'cap' }) do
   if fields[name_of_field] == nil and redis.call('HEXISTS', account_key(id), name_of_field) == 0 then refuse(name_of_field) end
 end
+if fields.offer and not parts_of_offer(fields.offer) then refuse('offer') end
 local owner = redis.call('HGET', NAMES, name)
 if owner and owner ~= id then return -1 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'

@@ -74,8 +74,8 @@ local function class_of(request)
   if allowed then table.sort(allowed) end
   local pin = pinned_to(request)
   local text = cjson.encode({ request.model, request.wire, request.kinds or {}, request.ineligible_kinds or {},
-    request.unlisted_kinds or {}, request.unreadable or {}, request.demo or false, request.enforcing_only or false, pin,
-    allowed or false })
+    request.unreadable or {}, request.demo or false, request.enforcing_only or false, pin, allowed or false,
+    request.unlisted_kinds or {} })
   return digest_of(text), text, line_of(request.model, pin, allowed or false)
 end
 
@@ -83,7 +83,7 @@ end
 local function read_class(digest)
   local text = redis.call('GET', queue_class_key(digest))
   if not text then return nil end
-  local model, wire, kinds, ineligible_kinds, unlisted_kinds, unreadable, demo, enforcing_only, pin, allowed =
+  local model, wire, kinds, ineligible_kinds, unreadable, demo, enforcing_only, pin, allowed, unlisted_kinds =
     unpack(cjson.decode(text))
   local class = { model = model, wire = wire, kinds = #kinds > 0 and kinds or nil, ineligible_kinds = ineligible_kinds,
     unlisted_kinds = unlisted_kinds, unreadable = unreadable, demo = demo, enforcing_only = enforcing_only, pin = pin,

@@ -21,13 +21,15 @@ local function replaced(list, former, id)
   return is_changed and cjson.encode(ids) or nil
 end
 
+local ID_LIST = '("accounts":%s*)(%[[%w_:",%s]*"%])' -- of a route's step: ids only, unlike a list in the fields it sets
+
 -- Makes model routes and API keys that name a removed account called *name* name *id*. The caller counts the change.
 local function take_former_places(id, name)
   local former = former_ids(name)
   if not next(former) then return end
   local routes = redis.call('HGETALL', ROUTES)
   for i = 1, #routes, 2 do
-    local text = string.gsub(routes[i + 1], '("accounts":%s*)(%b[])', function(start, list)
+    local text = string.gsub(routes[i + 1], ID_LIST, function(start, list)
       local ids = replaced(list, former, id)
       return ids and start .. ids
     end)

@@ -42,16 +42,24 @@ local function pinned_to(request)
   return owner and redis.call('EXISTS', account_key(owner)) == 1 and owner or ''
 end
 
--- Returns whether an account that *request* may use lists its model: *listing* are the offers that have it.
-local function is_listed(request, listing)
-  if pinned_to(request) ~= '' then return false end
-  local having = {}
-  for _, offer in ipairs(listing) do
-    if not is_simulated(offer) then having[offer] = true end
+-- Returns whether an account that may serve *request* has its model: *having* is the set of offers with the model. If
+-- all of them lack the model although they list it, the lists are no guide.
+local function is_listed(request, having)
+  if not next(having) or pinned_to(request) ~= '' then return false end
+  local any_rested = redis.call('ZCARD', RESTED) > 0
+  if not any_rested and not request.allowed then return true end
+  local now = clock()
+  local function has_it(id) return not any_rested or model_rest(id, request.model, now) ~= 'missing' end
+  if request.allowed then
+    for id in pairs(request.allowed) do
+      if having[redis.call('HGET', account_key(id), 'offer') or ''] and has_it(id) then return true end
+    end
+    return false
   end
-  if not request.allowed or not next(having) then return next(having) ~= nil end
-  for id in pairs(request.allowed) do
-    if having[redis.call('HGET', account_key(id), 'offer') or ''] then return true end
+  for offer in pairs(having) do
+    for _, id in ipairs(redis.call('SRANDMEMBER', members_key(offer), MAX_SEEN)) do
+      if has_it(id) then return true end
+    end
   end
   return false
 end
@@ -62,16 +70,24 @@ end
 local function offers_for(request, seen)
   local result, demo = {}, nil
   local ineligible_kinds, kinds = set_of(request.ineligible_kinds or {}), request.kinds and set_of(request.kinds)
-  local listing, unlisted_kinds = redis.call('SMEMBERS', offering_key(request.model)), set_of(request.unlisted_kinds or {})
-  local listed = is_listed(request, listing)
+  local unlisted_kinds = set_of(request.unlisted_kinds or {})
+  local function is_eligible(offer)
+    local wires, kind = parts_of_offer(offer)
+    return (request.wire == '' or string.find(wires, request.wire, 1, true))
+      and (not kinds or kinds[kind]) and not ineligible_kinds[kind]
+      and not (request.enforcing_only and UNENFORCED_KINDS[kind])
+  end
+  local listing, having = redis.call('SMEMBERS', offering_key(request.model)), {}
+  for _, offer in ipairs(listing) do
+    if not is_simulated(offer) and is_eligible(offer) then having[offer] = true end
+  end
+  local listed = is_listed(request, having)
   local groups = { listing, redis.call('SMEMBERS', offering_key('*')) }
   if not listed or next(unlisted_kinds) then groups[3] = redis.call('SMEMBERS', offering_key(UNLISTED)) end
   for group, offers in ipairs(groups) do
     for _, offer in ipairs(offers) do
-      local wires, kind = parts_of_offer(offer)
-      if (group < 3 or not listed or unlisted_kinds[kind]) and (request.wire == '' or string.find(wires, request.wire, 1, true))
-        and (not kinds or kinds[kind]) and not ineligible_kinds[kind]
-        and not (request.enforcing_only and UNENFORCED_KINDS[kind]) then
+      local _, kind = parts_of_offer(offer)
+      if (group < 3 or not listed or unlisted_kinds[kind]) and is_eligible(offer) then
         local simulated = SIMULATED_KINDS[kind]
         if simulated and demo == nil then demo = request.demo and demo_serves(request.model) or false end
         if not simulated or demo then

@@ -107,3 +107,17 @@ def test_without_the_store_none_could_be_chosen() -> None:
 
     away: Any = Away()
     assert not OtherAccounts(away, lambda: 0.0, demo=False).could_serve(context(), AccountRequirements(), ())
+
+
+def test_only_accounts_that_may_serve_the_request_are_compared() -> None:
+    """A model that only an unsuitable account lists may be served by any other."""
+    accounts: Any = AccountList(
+        replace(SERVES, id="a", models=(), listed=("n",)),
+        replace(SERVES, id="c", kind="chatgpt", models=(), listed=("m",)),
+    )
+    others = OtherAccounts(accounts, lambda: 0.0, demo=False)
+
+    assert not others.could_serve(context(), AccountRequirements(), ("c",))
+    assert others.could_serve(context(), AccountRequirements(ineligible_kinds=("chatgpt",)), ("c",))
+    azure: Any = AccountList(replace(SERVES, id="a", models=(), listed=("n",), kind="azure"), SERVES)
+    assert OtherAccounts(azure, lambda: 0.0, demo=False).could_serve(context(), AccountRequirements(), ("b",))

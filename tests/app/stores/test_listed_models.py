@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import orjson
 import pytest
 
+from app.errors import StoreRefused
 from app.stores import keys
 from tests.app.stores.test_policies import POLICIES
 from tests.support.store import StoreOfTest
@@ -129,3 +131,71 @@ def test_a_simulated_account_does_not_hide_the_others(store: StoreOfTest) -> Non
     store.account("demo", kind="demo", models=("demo",))
 
     assert chosen(store, "demo") == {"a", "b", "c"}
+
+
+def test_an_account_that_begins_to_list_a_model_shares_its_requests(store: StoreOfTest) -> None:
+    """It neither catches up on what the others have served nor pays for what it has served."""
+    list_models(store, "b", "alpha")
+    for number in range(60):
+        store.admit(f"r{number}", model="alpha")
+        store.settle(f"r{number}", model="alpha")
+    list_models(store, "c", "alpha")
+
+    shares = Counter(store.admit(model="alpha")["account"] for _ in range(30))
+    assert min(shares[account] for account in "abc") >= 8
+
+
+@pytest.mark.parametrize("more", [{"wire": "c"}, {"kinds": ["openai"]}, {"ineligible_kinds": ["chatgpt"]}])
+def test_only_accounts_that_may_serve_the_request_are_compared(store: StoreOfTest, more: Any) -> None:
+    store.account("other", kind="chatgpt", wires="r")
+    list_models(store, "other", "delta")
+
+    assert chosen(store, "delta") == {"other"}
+    assert chosen(store, "delta", **more) == {"a", "b", "c"}
+
+
+def test_an_account_that_lacks_what_it_lists(store: StoreOfTest) -> None:
+    """The others are tried until it is tried again."""
+    lacks = {"model": "alpha", "why": "missing", "wait_ms": 300_000}
+    store.admit("r", model="alpha")
+    store.settle("r", lacks, model="alpha", status=404)
+    assert chosen(store, "alpha") == {"b", "c"}
+
+    store.advance(300_001)
+    assert chosen(store, "alpha") == {"a"}
+
+
+def test_kinds_whose_lists_have_other_names(store: StoreOfTest) -> None:
+    """Azure lists base models, and requests name deployments."""
+    store.account("azure", kind="azure")
+    list_models(store, "azure", "alpha-2026-01-01", "beta")
+
+    assert chosen(store, "alpha") == {"a", "azure"}
+    assert chosen(store, "beta") == {"b", "azure"}
+
+
+def test_a_list_that_is_too_long_states_nothing(store: StoreOfTest) -> None:
+    list_models(store, "c", *(f"model-{n}" for n in range(2001)))
+
+    assert chosen(store, "alpha") == {"a", "c"}
+    assert chosen(store, "model-7") == {"a", "b", "c"}
+
+
+def test_a_suspicion_at_accounts_that_do_not_list_the_model(store: StoreOfTest) -> None:
+    """They serve it for a key that may use no other account, and one of two that fails rests."""
+    store.key("of-b-and-c", accounts=("b", "c"))
+    failed = {"soft": True, "asked": "alpha", "reason": "server error", "base_ms": 2000, "most_ms": 15_000}
+    account = store.admit("r", "of-b-and-c", model="alpha")["account"]
+    store.settle("r", failed, key="of-b-and-c", account=account, model="alpha", status=500)
+
+    assert chosen(store, "alpha", key="of-b-and-c") == {"b", "c"} - {account}
+
+
+@pytest.mark.parametrize("listed", ["", "{", '{"a": 1}', "[1]", "null", 7])
+def test_a_list_that_is_none_changes_nothing(store: StoreOfTest, listed: Any) -> None:
+    fields = {"listed": listed, "metadata": "{}"}
+    with pytest.raises(StoreRefused):
+        store.scripts.run("observe_account", store.pool, orjson.dumps({"account": "a", "fields": fields}))
+
+    assert chosen(store, "alpha") == {"a"}
+    assert "metadata" not in store.state("a")

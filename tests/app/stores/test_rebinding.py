@@ -83,3 +83,17 @@ def test_another_name_or_a_change_takes_no_place(store: StoreOfTest, routes: Mod
     add(store, "acct_3", "Main")
 
     assert routes.read(store.pool).routes["fast"] == route("acct_1")
+
+
+def test_fields_that_a_route_sets_stay(store: StoreOfTest, routes: ModelRouteRepository) -> None:
+    """Also if one has the name and the form of a list of accounts."""
+    fields = {"metadata": {"accounts": ["a]b", "c"], "more": {"accounts": []}}}
+    add(store, "acct_1", "main")
+    store.remove("acct_1")
+    routes.put(store.pool, ModelRoute("fast", ((RouteTarget("m", ("acct_1",)),),), fields))
+
+    add(store, "acct_3", "main")
+
+    assert routes.read(store.pool).routes["fast"] == ModelRoute(
+        "fast", ((RouteTarget("m", ("acct_3",)),),), fields
+    )
