@@ -103,6 +103,8 @@ DESCRIPTIONS = {
     " `openai` or `chatgpt` is needed.",
     "codex.create": "The request of `/v1/responses`, with the tools that the ChatGPT backend runs.",
     "codex_usage.show": "Takes an API key, or the access token of a ChatGPT sign-in that is an account here.",
+    "usage.show": "The counts and the cost are those since the key was created. A request that was tried at"
+    " several models is one in `request_count`.",
     "models.index": "With the query parameter `client_version` the list has the format of the Codex CLI.",
     "extended_chat.create": "`provider/model` names an account or its kind. The response includes cost,"
     " latency and provider.",

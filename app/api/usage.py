@@ -12,6 +12,7 @@ from app.api.auth import authenticate, caller
 from app.api.context import services
 from app.api.json import json_response
 from app.formatting import MICRO_DOLLARS
+from app.ledger.caller_figures import requests_of_callers
 from app.stores.records.limits import LimitScope, LimitStatus, Period
 from app.stores.records.usage import KeyUsage, UpstreamWindow
 
@@ -73,7 +74,7 @@ def usage_body(standing: KeyUsage) -> UsageJson:
     used = standing.used
     windows = dict(zip(("primary", "secondary"), map(_window, standing.windows), strict=True))
     return {
-        "request_count": used.get("requests", 0),
+        "request_count": requests_of_callers(used),
         "total_tokens": used.get("input_tokens", 0) + used.get("output_tokens", 0),
         "cached_input_tokens": used.get("cached_tokens", 0),
         "total_cost_usd": used.get("cost", 0) / MICRO_DOLLARS,

@@ -76,8 +76,9 @@ def test_a_failure_after_which_another_model_answered_is_no_error_of_the_caller(
     upstream.script(REFUSED, model="m")
     upstream.script(TOO_LONG, model="n")
     upstream.script({"play": "text"}, model="o")
+    key = pool.key()
 
-    assert pool.post(PATHS["chat"], body_of("chat", "n", "o"), pool.key()).status_code == 200
+    assert pool.post(PATHS["chat"], body_of("chat", "n", "o"), key).status_code == 200
 
     first, second, third = pool.wait_for_rows(3)
     assert ("fallback_of" in first, first["models"], "models" in third) == (False, 3, False)
@@ -86,6 +87,7 @@ def test_a_failure_after_which_another_model_answered_is_no_error_of_the_caller(
     assert (figures["requests"], figures["errors"], figures["fallbacks"]) == (3, 2, 2)
     assert figures["failed_before"] == figures["failed_attempts"] == len(first["attempts"])
     assert (requests_of_callers(figures), errors_of_callers(figures)) == (1, 0)
+    assert pool.get("/v1/usage", key).json()["request_count"] == 1
     assert list(error_alerts(figures)) == []
     by_model = used_in_total(pool, "model")
     assert {model: figures["errors"] for model, figures in by_model.items()} == {"m": 1, "n": 1, "o": 0}

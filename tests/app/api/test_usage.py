@@ -33,6 +33,9 @@ class TestBody:
         assert (body["request_count"], body["total_tokens"], body["cached_input_tokens"]) == (2, 12, 3)
         assert body["total_cost_usd"] == 1.25
 
+    def test_a_request_that_was_tried_at_several_models_is_one(self) -> None:
+        assert usage_body(standing(used={"requests": 5, "fallbacks": 2}))["request_count"] == 3
+
     def test_limits(self) -> None:
         """Money is in dollars; what runs is not remaining; what is overdrawn leaves nothing."""
         cost, tokens = usage_body(
