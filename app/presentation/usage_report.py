@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from operator import itemgetter
 
 from app.errors import InvalidRequest
 from app.ledger.caller_figures import errors_of_callers, requests_of_callers
@@ -229,7 +230,8 @@ def _read_times(
     usage: UsageReading, within: Range, by: str, only: Only | None, totals: Totals
 ) -> TimesSeries:
     if only is None:
-        busiest = sorted(totals, key=lambda line: -totals[line]["requests"])
+        number = requests_of_callers if is_of_callers(by) else itemgetter("requests")
+        busiest = sorted(totals, key=lambda line: -number(totals[line]))
         return usage.times(within, by, busiest[:MAX_TIMED])
     if by not in (Grouping.ALL, only.noun):
         return TimesSeries(within.starts, within.until, {})
@@ -253,7 +255,7 @@ def _lines(
         )
         for line in totals.keys() | refusals.keys()
     ]
-    return sorted(lines, key=lambda line: (-line.figures["requests"], line.id))
+    return sorted(lines, key=lambda line: (-(line.value(Metric.REQUESTS) or 0), line.id))
 
 
 def _grouped_times(times: TimesSeries, groups: Mapping[str, str]) -> TimesSeries:

@@ -186,10 +186,9 @@ def _name(report: UsageReport, names: Names, line_id: str) -> str:
 def _chart(report: UsageReport, names: Names, metric: Metric) -> Chart:
     """Return the chart of the lines with the highest values, with the sum of the others if it adds up."""
     label, format_value = METRICS[metric]
-    lines = sorted(report.lines, key=lambda line: -(line.value(metric) or 0))
-    if metric.is_of_times:
-        lines = sorted(report.lines, key=lambda line: -line.figures["requests"])
-    lines = [line for line in lines if line.value(metric)]
+    lines = [line for line in report.lines if line.value(metric)]  # those with the most requests first
+    if not metric.is_of_times:
+        lines.sort(key=lambda line: -(line.value(metric) or 0))
     own, others = [line.id for line in lines[:CHARTED]], len(lines[CHARTED:])
     points = report.points(own, metric)
     series = [

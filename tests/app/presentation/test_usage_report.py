@@ -113,6 +113,31 @@ class TestReport:
                 assert found.total().value(metric) == number
                 assert sum(map(sum, found.points(lines, metric).values())) == number
 
+    @pytest.mark.parametrize(("by", "expected"), [("key", ["key_b", "key_a"]), ("model", ["gpt-5", "o3"])])
+    def test_the_order_is_that_of_the_requests_shown(
+        self,
+        services: Services,
+        reporter: UsageReporter,
+        monkeypatch: pytest.MonkeyPatch,
+        by: str,
+        expected: list[str],
+    ) -> None:
+        """Tries at later models move no key ahead, and take no times from one with more requests."""
+        monkeypatch.setattr("app.presentation.usage_report.MAX_TIMED", 1)
+        for row in (
+            {"key": "key_a", "model": "o3"},
+            {"key": "key_a", "fallbacks": 1},
+            {"key": "key_a", "fallbacks": 1},
+            {"key": "key_b", "model": "o3"},
+            {"key": "key_b"},
+        ):
+            record_request(services.scripts, POOL, time.time(), **row)
+
+        lines = report(services, reporter, by).lines
+
+        assert [line.id for line in lines] == expected
+        assert [line.times is not None for line in lines] == [True, False]
+
     def test_figures_of_the_callers_of_a_model(self, services: Services, reporter: UsageReporter) -> None:
         """Of one model, a try at it is a request, whatever was tried before."""
         for row in ({"status": 502}, {"model": "o3", "fallbacks": 1}):

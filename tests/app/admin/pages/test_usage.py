@@ -166,3 +166,19 @@ def test_nothing(inside: Visitor, services: Services) -> None:
     services.pools.ensure("default")
 
     assert "No usage in this range." in text(inside)
+
+
+def test_a_chart_of_times_has_the_lines_with_the_most_requests(
+    inside: Visitor, services: Services, key_ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the column Requests has them, so tries at later models do not count."""
+    monkeypatch.setattr("app.admin.pages.usage.CHARTED", 1)
+    for _ in range(3):
+        record_request(services.scripts, "default", time.time(), key=key_ids["ann"], fallbacks=1)
+    record_request(services.scripts, "default", time.time(), key=key_ids["bob"])
+
+    chart = re.search(r"<figure.*?</figure>", text(inside, "?metric=total_p95"), re.DOTALL)
+
+    assert chart
+    assert "bob" in chart[0]
+    assert "ann" not in chart[0]
