@@ -97,7 +97,7 @@ class TestFilter:
     @pytest.mark.parametrize(
         ("query", "matches"),
         [
-            ({"kind": "azure"}, True),
+            ({"kind": "compatible"}, True),
             ({"kind": "openai"}, False),
             ({"state": "paused"}, True),
             ({"state": "active"}, False),
@@ -105,13 +105,13 @@ class TestFilter:
             ({"plan": "pro"}, False),
             ({"model": "gpt-5"}, True),
             ({"model": "gpt-4"}, False),
-            ({"kind": "azure", "state": " paused ", "other": "x"}, True),
+            ({"kind": "compatible", "state": " paused ", "other": "x"}, True),
         ],
     )
     def test_by_fields(self, query: dict[str, str], matches: bool) -> None:
         one = row(
             "a",
-            kind="azure",
+            kind="compatible",
             state=AccountState.PAUSED,
             listed=("gpt-5",),
             identity=SignInIdentity("plus", ""),
