@@ -43,14 +43,14 @@ def failure(name: str) -> AccountFailure:
         ("window_spent 3600, server_error", "server_error"),
         ("cut, window_spent 3600", "cut"),
         ("unreachable, window_spent 3600", "unreachable"),
-        ("window_spent 3600, unsupported", "unsupported"),
+        ("window_spent 3600, unsupported", "window_spent 3600"),
         ("window_spent 3600, model_missing", "window_spent 3600"),
         ("window_spent 3600, credential", "window_spent 3600"),
         ("window_spent 3600, window_spent 60", "window_spent 60"),
         # otherwise what a later attempt may change
         ("overloaded, server_error", "overloaded"),
         ("server_error, unsupported", "server_error"),
-        ("unsupported, unreachable", "unsupported"),
+        ("unsupported, unreachable", "unreachable"),
         ("model_missing, unreachable", "unreachable"),  # the model may be there
         ("model_missing, credential", "model_missing"),
         ("endpoint_missing, blocked", "blocked"),
