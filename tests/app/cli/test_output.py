@@ -39,7 +39,7 @@ def test_moments(seconds, shown):
     [
         ("key create --name ann --expires soon", "--expires must be a date like 2027-01-31"),
         ("key create --name ann --queue-seconds=-1", "--queue-seconds must be "),
-        ("usage --from yesterday", "--from must be a date like 2027-01-31"),
+        ("usage --from soon", "--from must be like 2026-11-20, "),
         ("usage --to 2026-11-01", "--to needs --from, when the range begins, such as 2026-11-01"),
         ("model set", "Missing argument"),
     ],
