@@ -52,7 +52,7 @@ def test_models_by_keyboard(form: Browser) -> None:
 def test_accounts_by_mouse(form: Browser) -> None:
     """The list shows kind and state; a chosen account is not suggested again, and its chip removes it."""
     form.find("#accounts").click()
-    assert form.find("#accounts-list").text.split("\n")[:2] == ["main", "compatible, not used yet"]
+    assert form.find("#accounts-list").text.split("\n")[:2] == ["main", "compatible, active"]
     form.find("#accounts-list [data-value=main]").click()
     form.find("#accounts").click()
 
