@@ -14,16 +14,19 @@ end
 
 local MAX_INDEXED = 2000 -- models of a list: an index of more takes Redis too long
 
--- Returns the models that an account of any model has listed, with its own names for them; empty: what it serves is
--- not known.
-local function listed_models(id)
-  local listed, settings = unpack(redis.call('HMGET', account_key(id), 'listed', 'settings'))
-  local models = cjson.decode(listed or '[]')
-  if #models > MAX_INDEXED then return {} end
+-- Returns *models* of account *id* with its own names for them; none if there are none.
+local function with_own_names(id, models)
+  local settings = redis.call('HGET', account_key(id), 'settings')
   if #models > 0 and settings and settings ~= '' then
     for name in pairs(cjson.decode(settings).model_names or {}) do models[#models + 1] = name end
   end
   return models
+end
+
+-- Returns the models that an account of any model has listed, with its own names; empty: what it serves is not known.
+local function listed_models(id)
+  local models = cjson.decode(redis.call('HGET', account_key(id), 'listed') or '[]')
+  return #models > MAX_INDEXED and {} or with_own_names(id, models)
 end
 
 -- Returns the offer of account *id* and the names under which it is found. An account that is not restricted to *models*

@@ -60,20 +60,11 @@ local function drop_newest()
     LAST_USED, root .. 'prices', root .. 'routes')
 end
 
--- Returns the models that account *key* may serve, also those that its upstream has under another name; empty: any.
-local function served_models(key)
-  local models, settings = cjson.decode(redis.call('HGET', key, 'models') or '[]'), redis.call('HGET', key, 'settings')
-  if #models > 0 and settings and settings ~= '' then
-    for name in pairs(cjson.decode(settings).model_names or {}) do models[#models + 1] = name end
-  end
-  return models
-end
-
 local function reset_account(id, policy)
   local key = account_key(id)
   redis.call('HSET', key, 'in_flight', 0, 'probe', '0', 'refresh_until_ms', 0, 'version', now)
   if redis.call('HEXISTS', key, 'sign_in') == 1 then redis.call('HSET', key, 'refresh_fence', now) end -- outdates all leases
-  join_offer(id, served_models(key))
+  join_offer(id, with_own_names(id, cjson.decode(redis.call('HGET', key, 'models') or '[]')))
   local account = read_account(id, now)
   if account.state == 'suspected' then -- a suspicion from the time of the backup
     redis.call('HSET', key, 'errors', 0)
