@@ -24,11 +24,25 @@ def test_removed_accounts_and_keys(store: StoreOfTest) -> None:
 def test_the_newest_are_retained(store: StoreOfTest) -> None:
     earlier = {f"key_{number} name": number for number in range(1005)}
     store.client.zadd(keys.former_names(store.pool), earlier)
-    store.key("k1")
+    store.key("key_new")
 
-    store.scripts.run("remove_key", store.pool, "k1")
+    store.scripts.run("remove_key", store.pool, "key_new")
 
     known: dict[str, Any] = ApiKeyRepository(store.scripts).former_names(store.pool)
     assert len(known) == 1000
-    assert {"k1", "key_1004"} <= known.keys()
+    assert {"key_new", "key_1004"} <= known.keys()
+    assert "key_0" not in known
+
+
+def test_names_of_accounts_stay_when_many_keys_are_removed(store: StoreOfTest) -> None:
+    """An account that is added under such a name still takes its place."""
+    earlier = {f"key_{number} name": number for number in range(1000)}
+    store.client.zadd(keys.former_names(store.pool), {"acct_1 main": -1, **earlier})
+    store.key("key_new")
+
+    store.scripts.run("remove_key", store.pool, "key_new")
+
+    known = ApiKeyRepository(store.scripts).former_names(store.pool)
+    assert len(known) == 1001
+    assert {"acct_1", "key_new"} <= known.keys()
     assert "key_0" not in known
