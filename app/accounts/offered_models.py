@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
 from app.accounts.model_routes import RouteTable
-from app.patterns import STAR, matches
+from app.patterns import STAR
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
@@ -80,8 +80,31 @@ def _usable(key: ApiKey, accounts: Sequence[Account], *, demo: bool) -> list[Acc
 
 
 def offers(account: Account, target: RouteTarget) -> bool:
-    """Return whether *account* may serve *target*: it offers the model, or its models are not known."""
-    if target.accounts and account.id not in target.accounts:
-        return False
-    offered = account.offered_models
-    return not offered or any(matches(name, target.model) for name in offered)
+    """Return whether *account* offers the model of *target*, or its models are not known."""
+    is_allowed = not target.accounts or account.id in target.accounts
+    return is_allowed and account.may_have(target.model)
+
+
+def candidates(
+    accounts: Collection[Account],
+    model: str,
+    lacking: Container[str] = (),
+    unlisted_kinds: Container[str] = (),
+) -> list[Account]:
+    """
+    Return those of *accounts*, all that may serve a request, among which selection chooses for *model*.
+
+    These are the accounts that list it and those whose models are unknown. If none lists it except *lacking*,
+    ids of accounts that were found not to have it, they include those that list others; those of
+    *unlisted_kinds* always. Same as `offers_for` in lua/selection.lua.
+    """
+    is_listed = any(
+        account.has_known_models and account.may_have(model) and account.id not in lacking
+        for account in accounts
+    )
+    return [
+        account
+        for account in accounts
+        if account.may_have(model)
+        or (not account.models and (not is_listed or account.kind in unlisted_kinds))
+    ]

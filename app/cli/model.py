@@ -161,10 +161,9 @@ def _serving(
     """Yield whether each of *names*, which are routes or models, can be served now for *key*."""
     routes, accounts, now = services.routes.current(pool), services.accounts.all(pool), services.clock.now()
     rests = services.model_rests.all(pool, now)
-    usable = [account for account in accounts if key is None or key.may_use_account(account.id)]
     for route, name in ((routes.find(name), name) for name in names):
         steps = route.steps if route is not None else ((RouteTarget(name),),)
-        yield serving_now(steps, usable, rests, now)
+        yield serving_now(steps, accounts, rests, now, key)
 
 
 def _row(view: RouteView, serving: RouteServing) -> tuple[str, ...]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import TypedDict
 
 from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
-from app.accounts.offered_models import offers
+from app.accounts.offered_models import candidates
 from app.formatting import duration
 from app.presentation.accounts import state_label
 from app.stores.records.accounts import OUT_OF_USE, AccountState, ModelRest, ModelState
+from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import RouteTarget
 
 MAX_NAMES = 3  # accounts that a text names
@@ -23,6 +24,12 @@ REST_TEXTS: Mapping[ModelState, str] = {
     ModelState.SUSPECTED: "failed for it",
 }
 
+# Remarks about models of targets
+LOST = "no account is left for"
+UNOFFERED = "no account that it may use offers"
+UNLISTED = "any account is tried because none lists"
+
+Remarks = dict[str, dict[str, None]]  # models, in order, by what is remarkable about them
 Steps = Sequence[Sequence[RouteTarget]]
 Rests = Mapping[str, Sequence[ModelRest]]  # by account id
 
@@ -31,7 +38,8 @@ class RouteServing(TypedDict):
     """
     The `model` that is requested first now, and the `accounts` that can serve it, by name.
 
-    `reason` has in words why the targets before it cannot be served; if `model` is None, why none can.
+    `reason` has in words why the targets before it cannot be served, or that no account lists it; if `model`
+    is None, why none can be served.
     """
 
     model: str | None
@@ -39,34 +47,57 @@ class RouteServing(TypedDict):
     reason: str
 
 
-def serving_now(steps: Steps, accounts: Sequence[Account], rests: Rests, now: float) -> RouteServing:
+def serving_now(
+    steps: Steps, accounts: Sequence[Account], rests: Rests, now: float, key: ApiKey | None = None
+) -> RouteServing:
     """
-    Return whether one of *accounts*, those of the pool that the caller may use, can serve *steps* at *now*.
+    Return whether one of *accounts*, all of the pool, can serve *steps* at *now*, in Unix seconds.
 
-    The targets of *steps* have ids of accounts in place of groups; *rests* are the models that rest at *now*,
-    in Unix seconds.
+    If *key* is given, only those that it may use. The targets of *steps* have ids of accounts in place of
+    groups; *rests* are the models that rest at *now*.
     """
-    demo = demo_serves(accounts)
-    present = [account for account in accounts if demo or not kind_of(account).is_simulated]
-    unlisted: dict[str, None] = {}
-    reasons: dict[str, None] = {}
+    ids, demo = {account.id for account in accounts}, demo_serves(accounts)
+    usable = [
+        account
+        for account in accounts
+        if (demo or not kind_of(account).is_simulated) and (key is None or key.may_use_account(account.id))
+    ]
+    states: dict[str, None] = {}
+    remarks: Remarks = {LOST: {}, UNOFFERED: {}, UNLISTED: {}}
     for target in chain.from_iterable(steps):
-        offering = [account for account in present if offers(account, target)]
+        allowed = [one for one in usable if not target.accounts or one.id in target.accounts]
+        offering = candidates(allowed, target.model, _lacking(target.model, rests))
+        if remark := _remark(target, offering, ids):
+            remarks[remark][target.model] = None
         obstacles = {account.name: _obstacle(account, target.model, rests, now) for account in offering}
         if ready := sorted(name for name, obstacle in obstacles.items() if not obstacle):
-            return {"model": target.model, "accounts": ready, "reason": _reason(reasons, unlisted)}
+            return {"model": target.model, "accounts": ready, "reason": _reason(states, remarks)}
         if offering:
-            states = _some(f"{name} {obstacle}" for name, obstacle in obstacles.items())
-            reasons[f"{target.model}: {states}"] = None
-        else:
-            unlisted[target.model] = None
-    return {"model": None, "accounts": [], "reason": _reason(reasons, unlisted)}
+            obstructed = _some(f"{name} {obstacle}" for name, obstacle in obstacles.items())
+            states[f"{target.model}: {obstructed}"] = None
+    return {"model": None, "accounts": [], "reason": _reason(states, remarks)}
 
 
-def _reason(reasons: Iterable[str], unlisted: Iterable[str]) -> str:
-    """Return the *reasons* of targets as one text, with those that no account lists, *unlisted*."""
-    missing = [f"no account that it may use lists {models}"] if (models := _some(unlisted)) else []
-    return "; ".join([*reasons, *missing])
+def _lacking(model: str, rests: Rests) -> set[str]:
+    """Return the ids of accounts that were found not to have *model*."""
+    missing = ModelState.MISSING
+    return {
+        id for id, found in rests.items() if any((one.model, one.state) == (model, missing) for one in found)
+    }
+
+
+def _remark(target: RouteTarget, offering: Collection[Account], account_ids: Container[str]) -> str:
+    """Return the remark that applies to *target*, which *offering* may serve; '' if there is none."""
+    if target.is_lost(account_ids):
+        return LOST
+    if not offering:
+        return UNOFFERED
+    return "" if any(account.may_have(target.model) for account in offering) else UNLISTED
+
+
+def _reason(states: Iterable[str], remarks: Remarks) -> str:
+    """Return the *states* of accounts and the *remarks* as one text."""
+    return "; ".join([*states, *(f"{text} {_some(models)}" for text, models in remarks.items() if models)])
 
 
 def serving_text(serving: RouteServing) -> str:

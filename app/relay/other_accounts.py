@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.kinds import kind_of
+from app.accounts.offered_models import candidates
 from app.errors import StoreUnavailable
 from app.relay.context import RequestContext
 from app.stores.records.accounts import AccountState
@@ -41,13 +42,9 @@ class OtherAccounts:
             and (not context.routing.accounts or account.id in context.routing.accounts)
         ]
         eligible = [account for account in accounts if self._is_eligible(account, context, requirements)]
-        # As in admission, a model that none of them lists may be served by any.
-        is_listed = any(account.has_known_models and account.may_have(model) for account in eligible)
         return any(
-            account.id not in excluded
-            and account.state in AVAILABLE
-            and _may_serve(account, model, requirements, is_listed=is_listed)
-            for account in eligible
+            account.id not in excluded and account.state in AVAILABLE
+            for account in candidates(eligible, model, unlisted_kinds=requirements.unlisted_kinds)
         )
 
     def _is_eligible(
@@ -77,10 +74,3 @@ class OtherAccounts:
             self._cached.clear()
         self._cached[pool] = now, accounts
         return accounts
-
-
-def _may_serve(account: Account, model: str, requirements: AccountRequirements, *, is_listed: bool) -> bool:
-    """Return whether *account* may have *model*; *is_listed*: an eligible account lists it."""
-    if account.served_models:
-        return model in account.served_models
-    return not is_listed or account.may_have(model) or account.kind in requirements.unlisted_kinds

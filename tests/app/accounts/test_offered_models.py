@@ -44,6 +44,13 @@ def test_a_route_is_offered_where_an_account_offers_its_target() -> None:
     assert names(ALL, [MAIN, SPARE], route("fast", "m1", "acct_spare")) == ["m1", "m2", "m3"]
 
 
+def test_a_route_to_a_kind_that_lists_other_names() -> None:
+    """Azure lists base models, and a route names a deployment."""
+    azure = replace(account("azure", kind="azure"), listed=("m1",))
+
+    assert names(ALL, [azure], route("fast", "deployment")) == ["fast", "m1"]
+
+
 def test_a_name_of_the_key_that_a_pattern_routes() -> None:
     """Only what the key is given has a name; where nothing offers the target, it is not listed."""
     key = ApiKey("key_1", "ann", "default", models=("gpt-4o", "gpt-4*", "m2"))

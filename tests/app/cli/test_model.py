@@ -42,7 +42,7 @@ def test_resolve(poolgate, services):
     assert poolgate("model resolve gpt-4o --key ann").stdout.splitlines() == [
         "'gpt-4o' is the route with the longest pattern that matches (gpt-4*).",
         *("step 1: gpt-5", "default: reasoning_effort=low", "does not apply: gpt-*"),
-        "served now: no: no account that it may use lists gpt-5",
+        "served now: no: no account that it may use offers gpt-5",
     ]
     assert "The key 'ann' may not use it." in poolgate("model resolve gpt-9 --key ann").stdout
     assert json.loads(poolgate("model resolve llama --json").stdout)["rule"] == "model"
