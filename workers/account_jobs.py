@@ -76,7 +76,7 @@ def _run_for_account(services: Services, pool: str, account: Account, now: float
             pool,
             account.id,
             {f"look_{job.name}": result.to_json()},
-            answered=result.ok,
+            answered=result.shows_answer(account.unproven),
             unanswered=result.unanswered,
         )
 

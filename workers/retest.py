@@ -1,12 +1,19 @@
-"""Tests refused credentials again with a cheap query: 10 minutes after the refusal, then ever more rarely."""
+"""
+Tests accounts again that receive no requests, or none while others answer.
+
+Refused credentials are tested with a cheap query: 10 minutes after the refusal, then ever more rarely. An
+account that comes last until it answers is tested once an hour by ordinary requests: it may have no list of
+models that would show that it answers.
+"""
 
 from __future__ import annotations
 
 from app.accounts.account import Account
+from app.accounts.failures import Failure
 from app.accounts.kinds import kind_of
 from app.accounts.model_lists import NO_LIST
 from app.errors import UpstreamRejected
-from app.stores.records.accounts import AccountState
+from app.stores.records.accounts import OUT_OF_USE, AccountState
 from app.stores.records.audit import Actor, Via
 from app.wiring import Services
 from workers.account_jobs import AccountJob, examine_accounts
@@ -15,11 +22,15 @@ from workers.usage import get_object
 EVERY_SECONDS = 60.0
 FIRST_SECONDS = 600.0
 MAX_SECONDS = 6 * 3600.0
+UNPROVEN_SECONDS = 3600.0
+# A request would wait for a server that does not respond, and the job `models` notices when it does.
+NO_RESPONSE = (Failure.UNREACHABLE, Failure.RESET, Failure.SLOW)
 
 
 def run(services: Services, now: float) -> None:
-    """Test every account that is out of use because of its credential, when its next test is due."""
-    examine_accounts(services, now, _JOB)
+    """Test the accounts that are out of use because of their credential or that come last, when it is due."""
+    examine_accounts(services, now, _REFUSED)
+    examine_accounts(services, now, _UNPROVEN)
 
 
 def _is_due(account: Account, now: float) -> bool:
@@ -50,4 +61,15 @@ def _test(services: Services, pool: str, account: Account, now: float) -> str:
     return "ok"
 
 
-_JOB = AccountJob("retest", FIRST_SECONDS, _is_due, _test, _period)
+def _comes_last(account: Account, now: float) -> bool:
+    return account.unproven not in ("", *NO_RESPONSE) and account.state not in OUT_OF_USE
+
+
+def _rejoin(services: Services, pool: str, account: Account, now: float) -> str:
+    """Let *account* have its share of requests until one fails."""
+    services.accounts.observe(pool, account.id, {}, accepted=True)
+    return "ok"
+
+
+_REFUSED = AccountJob("retest", FIRST_SECONDS, _is_due, _test, _period)
+_UNPROVEN = AccountJob("unproven", UNPROVEN_SECONDS, _comes_last, _rejoin)

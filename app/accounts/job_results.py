@@ -17,6 +17,8 @@ SHOWS_NO_ANSWER = frozenset(
     {Failure.CREDENTIAL, Failure.UNREACHABLE, Failure.RESET, Failure.SLOW, Failure.BLOCKED}
     | {Failure.SERVER_ERROR, Failure.REDIRECTED}
 )
+# Another failure shows that these are over; a credential or address stays wrong, whatever the query.
+_PASSES = SHOWS_NO_ANSWER - {Failure.CREDENTIAL, Failure.REDIRECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ class JobResult:
     def unanswered(self) -> str:
         """The failure, if it shows that the account does not answer requests either, else ''."""
         return self.failure if self.failure in SHOWS_NO_ANSWER else ""
+
+    def shows_answer(self, unproven: str) -> bool:
+        """Return whether it shows that an account answers that comes last after the failure *unproven*."""
+        answers_otherwise = bool(self.failure) and self.failure not in SHOWS_NO_ANSWER
+        return self.ok or (unproven in _PASSES and answers_otherwise)
 
     @property
     def is_credential_refused(self) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from app.accounts.outcomes import outcome_from_error
 from app.errors import UpstreamRejected
+from app.stores import keys
 from tests.support import retest_times
 from tests.workers.conftest import POOL
 from workers import models, retest, usage
@@ -153,3 +154,30 @@ def test_but_an_account_that_is_gone(built, add, upstream):
     models.run(built, time.time())
 
     assert state(built) == "credential_dead"
+
+
+@pytest.mark.parametrize("failure", ["credential", "endpoint_missing", "redirected", "server_error"])
+def test_one_that_comes_last_has_its_share_once_an_hour(built, upstream, add, redis_client, failure):
+    """Its server may have no list that would show that it answers, and requests are rescued by others."""
+    account = add("silent")
+    built.accounts.observe(POOL, account.id, {}, unanswered=failure)
+
+    retest.run(built, time.time())
+
+    assert built.accounts.find(POOL, "silent").unproven == ""
+    built.accounts.observe(POOL, account.id, {}, unanswered=failure)
+    retest.run(built, time.time() + 60)
+    assert built.accounts.find(POOL, "silent").unproven == failure
+    assert 3000 < redis_client.ttl(keys.job_claim(POOL, "unproven", account.id)) <= 3600
+    assert upstream.log("silent") == []
+
+
+@pytest.mark.parametrize("failure", ["unreachable", "reset", "slow"])
+def test_one_that_does_not_respond_stays_last(built, add, failure):
+    """A request would wait for it."""
+    account = add("silent")
+    built.accounts.observe(POOL, account.id, {}, unanswered=failure)
+
+    retest.run(built, time.time())
+
+    assert built.accounts.find(POOL, "silent").unproven == failure
