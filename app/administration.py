@@ -33,7 +33,6 @@ def operations(services: Services, actor: Actor) -> AdminOperations:
         services.settings,
         services.upstream.lister,
         services.upstream.checker,
-        services.routes,
         ReferenceReader(services.routes, services.api_keys),
     )
     models = ModelStores(services.accounts, services.routes, services.prices)

@@ -50,11 +50,6 @@ class RouteTable:
             return route
         return next((route for route in self.patterns if matches(route.name, name)), None)
 
-    def naming(self, account_id: str) -> list[str]:
-        """Return the names of the routes with a target that names the account, by its id or its group."""
-        routes = (*self.exact.values(), *self.patterns)
-        return sorted(route.name for route in routes if account_id in route.accounts())
-
     def matching(self, name: str) -> list[ModelRoute]:
         """Return every route that matches *name*, the one that applies first."""
         exact = self.exact.get(name)

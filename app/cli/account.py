@@ -179,10 +179,12 @@ def remove_accounts(
 ) -> None:
     """Remove one or more accounts and their credentials. Requests in progress continue."""
     accounts = operations(services).accounts
-    removable = [name for name in names if force or accounts.may_remove(pool, name)]
-    for name in removable:
-        for warning in accounts.find_removal_warnings(pool, name):
-            click.echo(f"Warning: account '{name}': {warning}.", err=True)
+    for name in names:
+        services.accounts.find_without_credential(pool, name)
+    removable = accounts.find_removable(pool, names, although_bound=force)
+    whose = f"account '{names[0]}': " if len(names) == 1 else ""
+    for warning in accounts.find_removal_warnings(pool, removable):
+        click.echo(f"Warning: {whose}{warning}.", err=True)
     if removable:  # each of the others has an error
         credentials = "its credential" if len(removable) == 1 else "their credentials"
         confirm(f"Remove {listed('account', removable)} and {credentials} from pool '{pool}'?", yes)

@@ -18,6 +18,7 @@ from app.cli.output import Figure, limit_texts, report, show_list
 from app.cli.several import Changed, change_each, names_argument
 from app.formatting import MICRO_DOLLARS
 from app.limits.limit_syntax import parse_limit, readable_limit
+from app.operations.each import Unchanged
 from app.operations.limits import was_there
 from app.presentation.limits import serialize_limit_status
 from app.stores.limits import FOR_POOL, for_team
@@ -135,7 +136,7 @@ def _add(
     limits = operations(services).limits
     added: dict[str, Limit] = {}
 
-    def change(name: str) -> Changed:
+    def change(name: str) -> Changed | Unchanged:
         key, team = (name if owner == each else None for each in ("key", "team"))
         read = _read_limit(**fields)
         limit = limits.add(pool, read, key, team=team)
@@ -143,7 +144,7 @@ def _add(
         public = {**limit.to_json(), **({owner: name} if whose else {})}
         if was_there(read, limit):
             has = f"{owner.capitalize()} '{name or pool}' has this limit already"
-            return public, f"{has}, {limit.id}: {readable_limit(limit)}"
+            return Unchanged(f"{has}, {limit.id}: {readable_limit(limit)}", public)
         added[name] = limit
         return public, f"Added {limit.id}{whose}: {readable_limit(limit)}"
 

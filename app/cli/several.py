@@ -10,10 +10,10 @@ import click
 
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, report, show_json
 from app.errors import StoreUnavailable
-from app.operations.each import Result, apply_each
+from app.operations.each import Result, Unchanged, apply_each
 
 Changed = tuple[Mapping[str, Any], str]  # the changed object, and a line that reports it
-Change = Callable[[str], Changed]
+Change = Callable[[str], Changed | Unchanged]
 
 
 class Shown(Protocol):
@@ -53,11 +53,13 @@ class Switch:
     def each(self, pool: str, names: Sequence[str], *, as_json: bool) -> None:
         """Switch each of *names* in *pool*, and print the results, see `change_each`."""
 
-        def change(name: str) -> Changed:
+        def change(name: str) -> Changed | Unchanged:
             was = self.was(name)
             public = self.apply(pool, name).public()
             if was:
-                return public, f"{self.noun.capitalize()} '{name}' in pool '{pool}' was {was} already."
+                return Unchanged(
+                    f"{self.noun.capitalize()} '{name}' in pool '{pool}' was {was} already.", public
+                )
             return public, f"{self.done} {self.noun} '{name}' in pool '{pool}'."
 
         change_each(self.noun, names, change, as_json=as_json)
@@ -71,18 +73,19 @@ def change_each(noun: str, names: Sequence[str], change: Change, *, as_json: boo
     the exit status is REFUSED or STORE_UNAVAILABLE.
     """
     if len(names) == 1:
-        report(as_json, *change(names[0]))
+        report(as_json, *_reported(change(names[0])))
         return
     results = apply_each(change, names)
     failed = [result for result in results if result.error]
+    changed = sum(result.is_change for result in results)
     if as_json:
         data = list(map(_public, results))
-        show_json({"object": "list", "data": data, "changed": len(results) - len(failed)})
+        show_json({"object": "list", "data": data, "changed": changed})
     for result in results:
         if result.error:
             click.echo(f"Error: {noun} '{result.name}': {result.error.message}", err=True)
         elif not as_json:
-            click.echo(cast(Changed, result.value)[1])
+            click.echo(_reported(result.value)[1])
     if failed:
         is_away = isinstance(failed[-1].error, StoreUnavailable)
         click.get_current_context().exit(STORE_UNAVAILABLE if is_away else REFUSED)
@@ -90,8 +93,15 @@ def change_each(noun: str, names: Sequence[str], change: Change, *, as_json: boo
 
 def _public(result: Result) -> Mapping[str, Any]:
     if result.error is None:
-        return cast(Changed, result.value)[0]
+        return _reported(result.value)[0]
     return {"name": result.name, **result.error.envelope()}
+
+
+def _reported(value: object) -> Changed:
+    """Return the object and the line of *value*, the result of a Change."""
+    if isinstance(value, Unchanged):
+        return cast(Mapping[str, Any], value.value), value.text
+    return cast(Changed, value)
 
 
 def _distinct(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> list[str]:

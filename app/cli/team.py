@@ -12,6 +12,7 @@ from app.cli.options import confirm, in_pool, operations, with_store, yes_option
 from app.cli.output import limit_texts, report, show_json, show_list
 from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.limits.limit_syntax import format_limit, parse_limit, readable_limit
+from app.operations.each import Unchanged
 from app.presentation.limits import serialize_limit_status
 from app.presentation.teams import keys_by_team
 from app.stores.records.limits import Limit
@@ -127,9 +128,15 @@ def set_team(
     changes = TeamChange().load({"key_limits": _texts(key_limits)})
     teams, changed = operations(services).teams, list[Team]()
 
-    def change(name: str) -> Changed:
-        changed.append(teams.change(pool, name, changes))
-        return changed[-1].public(), f"Changed team '{name}' in pool '{pool}'."
+    def change(name: str) -> Changed | Unchanged:
+        before = services.teams.find(pool, name)
+        team = teams.change(pool, name, changes)
+        if team == before:
+            return Unchanged(
+                f"Team '{name}' in pool '{pool}' has these limits of new keys already.", team.public()
+            )
+        changed.append(team)
+        return team.public(), f"Changed team '{name}' in pool '{pool}'."
 
     try:
         change_each("team", names, change, as_json=as_json)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.job_results import SHOWS_NO_ANSWER
-from app.accounts.model_routes import PoolRoutes
 from app.accounts.new_account import changed_account, checked_credential, new_account
 from app.accounts.oauth_tokens import Tokens
 from app.accounts.own_proxy import proxy_of
@@ -22,7 +21,6 @@ from app.operations.account_check import SECONDS, AccountCheck, AccountChecker, 
 from app.operations.account_references import ReferenceReader
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.first_listing import AccountLister, FirstListing
-from app.operations.unlisted_models import some_names
 from app.stores.records.accounts import AccountState
 from schemas.bounds import name_error
 
@@ -46,7 +44,6 @@ class AccountOperations(AuditedOperations):
         settings: Settings,
         lister: AccountLister,
         checker: AccountChecker,
-        routes: PoolRoutes,
         references: ReferenceReader,
     ) -> None:
         super().__init__(audit)
@@ -54,7 +51,6 @@ class AccountOperations(AuditedOperations):
         self._settings = settings
         self._lister = lister
         self._checker = checker
-        self._routes = routes
         self._references = references
 
     def add(
@@ -99,6 +95,11 @@ class AccountOperations(AuditedOperations):
             self.remove(pool, added.name, although_bound=True)
             raise InvalidRequest(f"The account was not added: {listing.sentence()}", param="base_url")
         return added, listing
+
+    def read_numbers(self, pool: str, name: str) -> tuple[int, int, int, bool]:
+        """Return the weight, group and cap of the account *name*, and whether it is paused."""
+        account = self._accounts.find_without_credential(pool, name)
+        return account.weight, account.group, account.cap, account.state is AccountState.PAUSED
 
     def change(self, pool: str, name: str, changes: Mapping[str, Any], *, credential: str = "") -> Account:
         """
@@ -199,26 +200,21 @@ class AccountOperations(AuditedOperations):
             change.extra = {"forced": True} if although_bound else {}
             self._accounts.remove(pool, name, although_bound=although_bound)
 
-    def find_removal_warnings(self, pool: str, name: str) -> list[str]:
-        """Return sentences about what the removal of the account *name* leaves behind."""
-        account_id = self._accounts.find_without_credential(pool, name).id
-        routes = [f"'{route}'" for route in self._routes.current(pool).naming(account_id)]
-        if not routes:
-            return []
-        subject = "the model route" if len(routes) == 1 else "the model routes"
-        verb = "names" if len(routes) == 1 else "name"
-        warnings = [f"{subject} {some_names(routes)} {verb} it, and will use it no longer"]
-        others = self._accounts.names_by_id(pool).keys() - {account_id}
-        lost = [f"'{each.name}'" for each in self._routes.all(pool).values() if each.is_lost(others)]
-        if lost:
-            fails = "requests for it will fail" if len(lost) == 1 else "requests for them will fail"
-            warnings.append(f"{some_names(lost)} will have no account left, so {fails}")
-        return warnings
+    def find_removal_warnings(self, pool: str, names: Collection[str]) -> list[str]:
+        """
+        Return sentences about what the removal of the accounts *names*, all at once, leaves behind.
 
-    def may_remove(self, pool: str, name: str) -> bool:
-        """Return whether `remove` removes the account *name*, which no usable key is restricted to."""
-        account_id = self._accounts.find_without_credential(pool, name).id
-        return not self._references.is_bound(pool, account_id, time.time())
+        Names of no account are ignored.
+        """
+        existing = self._accounts.names_by_id(pool)
+        removed = {account_id for account_id, name in existing.items() if name in names}
+        return self._references.removal_warnings(pool, removed, existing.keys() - removed) if removed else []
+
+    def find_removable(self, pool: str, names: Sequence[str], *, although_bound: bool = False) -> list[str]:
+        """Return those of *names* that `remove` removes: accounts which no usable key is restricted to."""
+        bound = set() if although_bound else self._references.bound_accounts(pool, time.time())
+        ids = {name: account_id for account_id, name in self._accounts.names_by_id(pool).items()}
+        return [name for name in names if name in ids and ids[name] not in bound]
 
     def _change_state(
         self, action: str, pool: str, name: str, apply: Callable[[str, str], object]

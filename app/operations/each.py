@@ -10,6 +10,14 @@ from app.errors import GatewayError, StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """What a change returns if its object, the *value*, was as requested before; *text* reports that."""
+
+    text: str = ""
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The result of a change of the object *name*: a `value`, or the `error`."""
 
@@ -22,11 +30,29 @@ class Result:
         return self.error is None
 
     @property
+    def is_change(self) -> bool:
+        """Whether the object was changed: it did not fail, and was not as requested before."""
+        return self.ok and not isinstance(self.value, Unchanged)
+
+    @property
     def text(self) -> str:
         """Text to show: the error message, or the text that the change returned."""
         if self.error is not None:
             return self.error.message
+        if isinstance(self.value, Unchanged):
+            return self.value.text
         return self.value if isinstance(self.value, str) else ""
+
+
+def unless_equal(read: Callable[[str], object], apply: Callable[[str], object]) -> Callable[[str], object]:
+    """Return the change *apply*, with the result Unchanged if what *read* returns is the same afterwards."""
+
+    def change(name: str) -> object:
+        before = read(name)
+        value = apply(name)
+        return Unchanged(value=value) if read(name) == before else value
+
+    return change
 
 
 def apply_each(apply: Callable[[str], object], names: Sequence[str], *, workers: int = 1) -> list[Result]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 from flask import Blueprint, Response
 
@@ -13,6 +15,7 @@ from app.admin.guard import operations, requires
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.operations.account_rules import KIND_RULES
+from app.operations.each import unless_equal
 from app.operations.first_listing import FirstListing, FirstListingJson
 from app.presentation.accounts import ListedAccountJson, serialize_account
 from app.stores.records.operators import Role
@@ -67,17 +70,24 @@ def change_several() -> Response:
     Change several accounts, and return a result for each: a failure does not stop the others.
 
     `do` is `pause`, `resume`, `remove` (see `force`), or `change` with `fields`: weight, group and cap.
+    `warnings` of a removal are sentences about the model routes and keys that named the removed accounts.
     """
     pool, sent = inputs.pool(), inputs.body(ACCOUNT_BULK)
     accounts = operations().accounts
+    stored = partial(accounts.read_numbers, pool)
+    warnings: list[str] = []
+    if sent["do"] == "remove":
+        removable = accounts.find_removable(pool, sent["names"], although_bound=sent["force"])
+        warnings = accounts.find_removal_warnings(pool, removable)
     return bulk_response(
         sent,
         {
-            "pause": lambda name: accounts.pause(pool, name),
+            "pause": unless_equal(stored, lambda name: accounts.pause(pool, name)),
             "resume": lambda name: accounts.resume(pool, name),
-            "change": lambda name: accounts.change(pool, name, sent["fields"]),
+            "change": unless_equal(stored, lambda name: accounts.change(pool, name, sent["fields"])),
             "remove": lambda name: accounts.remove(pool, name, although_bound=sent["force"]),
         },
+        warnings=warnings,
     )
 
 
@@ -140,11 +150,11 @@ def remove(name: str) -> Response:
     """
     Remove an account and its credential; `force=true` also if keys are restricted to it.
 
-    `warnings` in the response are sentences about the model routes that named it.
+    `warnings` in the response are sentences about the model routes and keys that named it.
     """
     fields, accounts = inputs.query(REMOVE_QUERY), operations().accounts
     pool = checked_pool(fields["pool"])
-    warnings = accounts.find_removal_warnings(pool, name)
+    warnings = accounts.find_removal_warnings(pool, [name])
     accounts.remove(pool, name, although_bound=fields.get("force") == "true")
     return json_response({"name": name, "deleted": True, "warnings": warnings})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from flask import Blueprint, Response
 
@@ -13,6 +14,7 @@ from app.admin.api.inputs import checked_pool, deleted_response, json_response, 
 from app.admin.api.limits import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
+from app.operations.each import unless_equal
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import KeyFilter, key_views
 from app.stores.limits import for_team
@@ -65,13 +67,13 @@ def change_several() -> Response:
     `do` is `disable`, `enable`, `remove`, or `change` with `fields`, which are the same as for one key.
     """
     pool, sent = inputs.pool(), inputs.body(KEY_BULK)
-    api_keys = operations().api_keys
+    api_keys, stored = operations().api_keys, partial(services().api_keys.find, pool)
     return bulk_response(
         sent,
         {
-            "disable": lambda name: api_keys.disable(pool, name),
-            "enable": lambda name: api_keys.enable(pool, name),
-            "change": lambda name: api_keys.change(pool, name, sent["fields"]),
+            "disable": unless_equal(stored, lambda name: api_keys.disable(pool, name)),
+            "enable": unless_equal(stored, lambda name: api_keys.enable(pool, name)),
+            "change": unless_equal(stored, lambda name: api_keys.change(pool, name, sent["fields"])),
             "remove": lambda name: api_keys.remove(pool, name),
         },
     )

@@ -11,11 +11,17 @@ from app.admin.api.inputs import list_response
 from app.operations.each import Result, apply_each
 
 
-def bulk_response(sent: Mapping[str, Any], actions: Mapping[str, Callable[[str], object]]) -> Response:
-    """Apply the action that the BulkInput *sent* names to each of its names, and return their results."""
+def bulk_response(
+    sent: Mapping[str, Any], actions: Mapping[str, Callable[[str], object]], **more: object
+) -> Response:
+    """
+    Apply the action that the BulkInput *sent* names to each of its names, and return their results.
+
+    *more* are fields of the response.
+    """
     results = apply_each(actions[sent["do"]], list(dict.fromkeys(sent["names"])))
-    changed = sum(result.ok for result in results)
-    return list_response([_serialize(result) for result in results], changed=changed)
+    changed = sum(result.is_change for result in results)
+    return list_response([_serialize(result) for result in results], changed=changed, **more)
 
 
 def _serialize(result: Result) -> dict[str, Any]:
@@ -23,5 +29,6 @@ def _serialize(result: Result) -> dict[str, Any]:
     return {
         "name": result.name,
         "ok": result.ok,
+        "changed": result.is_change,
         "error": error and {"code": error.code, "message": error.message, "param": error.param},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
@@ -12,6 +13,7 @@ from app.admin.api.bulk import bulk_response
 from app.admin.api.inputs import deleted_response, json_response, list_response
 from app.admin.guard import operations
 from app.admin.services import services
+from app.operations.each import unless_equal
 from app.presentation.teams import TeamViewJson, keys_by_team, team_views
 from app.stores.records.teams import Team
 from schemas.admin import Nothing
@@ -45,13 +47,13 @@ def change_several() -> Response:
     `do` is `disable`, `enable`, `remove`, or `change` with `fields`, which are the same as for one team.
     """
     pool, sent = inputs.pool(), inputs.body(TEAM_BULK)
-    teams = operations().teams
+    teams, stored = operations().teams, partial(services().teams.find, pool)
     return bulk_response(
         sent,
         {
-            "disable": lambda name: teams.disable(pool, name),
-            "enable": lambda name: teams.enable(pool, name),
-            "change": lambda name: teams.change(pool, name, sent["fields"]),
+            "disable": unless_equal(stored, lambda name: teams.disable(pool, name)),
+            "enable": unless_equal(stored, lambda name: teams.enable(pool, name)),
+            "change": unless_equal(stored, lambda name: teams.change(pool, name, sent["fields"])),
             "remove": lambda name: teams.remove(pool, name),
         },
     )

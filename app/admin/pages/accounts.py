@@ -286,7 +286,8 @@ def _return_to_page(name: str, message: str) -> Any:
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
     """Remove an account, after a confirmation."""
-    warnings = operations().accounts.find_removal_warnings(g.pool, name)
+    services().accounts.find_without_credential(g.pool, name)
+    warnings = operations().accounts.find_removal_warnings(g.pool, [name])
     change = replace(REMOVE, text=" ".join((REMOVE.text, *(f"Note: {warning}." for warning in warnings))))
 
     def operation(form: Form) -> None:

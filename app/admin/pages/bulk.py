@@ -18,10 +18,12 @@ from flask import flash, g, redirect, render_template, request, url_for
 from app.admin.guard import operations
 from app.admin.pages import limit_rows
 from app.admin.pages.forms import Form
+from app.admin.services import services
 from app.formatting import counted
-from app.operations.each import Result, apply_each
+from app.operations.each import Result, Unchanged, apply_each, unless_equal
 from app.operations.limits import was_there
 from app.operations.service import AdminOperations
+from app.wiring import Services
 from schemas.bulk import MAX_BULK
 
 MAX_BACK_CHARS = 2000
@@ -31,9 +33,19 @@ Apply = Callable[[str], object]  # changes the object with that name; a returned
 
 def without_fields(
     operation: Callable[[AdminOperations], Callable[[str, str], object]],
+    stored: Callable[[Services], Callable[[str, str], object]] | None = None,
 ) -> Callable[[Form], Apply]:
-    """Return the `read` of a change that needs only the pool and the name: what *operation* chooses."""
-    return lambda _: partial(operation(operations()), g.pool)
+    """
+    Return the `read` of a change that needs only the pool and the name: what *operation* chooses.
+
+    An object for which what *stored* chooses returns the same afterwards was not changed.
+    """
+
+    def read(_: Form) -> Apply:
+        apply = partial(operation(operations()), g.pool)
+        return unless_equal(partial(stored(services()), g.pool), apply) if stored else apply
+
+    return read
 
 
 def add_limit(owner: Literal["key", "team"]) -> Callable[[Form], Apply]:
@@ -42,12 +54,12 @@ def add_limit(owner: Literal["key", "team"]) -> Callable[[Form], Apply]:
     def read(form: Form) -> Apply:
         make_limit = limit_rows.read_new(form)
 
-        def apply(name: str) -> str:
+        def apply(name: str) -> object:
             limits, owned_by = operations().limits, {owner: name}
             read = make_limit()
             added = limits.add(g.pool, read, **owned_by)
             if was_there(read, added):
-                return "it has this limit already"
+                return Unchanged("it has this limit already")
             return "; ".join(limits.find_warnings(g.pool, added, **owned_by))
 
         return apply
@@ -68,6 +80,7 @@ class BulkChange:
     text: str
     read: Callable[[Form], Apply]
     is_destructive: bool = False
+    find_warnings: Callable[[Sequence[str]], Sequence[str]] = lambda _: ()  # about the change of these names
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +121,12 @@ class BulkPage:
                 if not form.errors:
                     return self._results(form, change, apply_each(apply, names, workers=self.workers))
         return render_template(
-            self.template, **self._shown(form, change), form=form, names=names, **self.choices(form)
+            self.template,
+            **self._shown(form, change),
+            form=form,
+            names=names,
+            warnings=change.find_warnings(names),
+            **self.choices(form),
         ), form.status
 
     def _names(self, form: Form) -> Sequence[str]:
@@ -119,9 +137,10 @@ class BulkPage:
 
     def _results(self, form: Form, change: BulkChange, results: Sequence[Result]) -> Any:
         """Show the results; return to the list if there is nothing more to show than the summary."""
-        done = sum(result.ok for result in results)
-        failed = len(results) - done
+        done, failed = sum(result.is_change for result in results), sum(not result.ok for result in results)
         summary = f"{counted(done, self.noun)} {'was' if done == 1 else 'were'} {change.done}."
+        if same := len(results) - done - failed:
+            summary += f" {counted(same, self.noun)} needed no change."
         if failed:
             summary += f" {counted(failed, self.noun)} failed."
         shown = sorted((result for result in results if result.text), key=lambda result: result.ok)

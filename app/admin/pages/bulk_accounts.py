@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import g
@@ -14,6 +15,7 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
 from app.errors import InvalidRequest
+from app.operations.each import unless_equal
 from app.presentation.account_list import AccountFilter
 from schemas.accounts import AccountInput
 
@@ -53,13 +55,20 @@ def _list_models(_: Form) -> Apply:
     return apply
 
 
+def _pause(_: Form) -> Apply:
+    accounts, pool = operations().accounts, g.pool
+    return unless_equal(partial(accounts.read_numbers, pool), lambda name: accounts.pause(pool, name))
+
+
 def _set_numbers(form: Form) -> Apply:
     filled = {name: form.integer(name) for name in form.filled(*NUMBERS)}
     if not filled:
         raise InvalidRequest("Fill in at least one number")
     changes = AccountInput().load(filled, partial=True)
     accounts, pool = operations().accounts, g.pool
-    return lambda name: accounts.change(pool, name, changes)
+    return unless_equal(
+        partial(accounts.read_numbers, pool), lambda name: accounts.change(pool, name, changes)
+    )
 
 
 def _matching(query: Mapping[str, str]) -> list[str]:
@@ -72,7 +81,7 @@ CHANGES = {
         "Pause",
         "paused",
         "They get no new requests. Requests in progress continue.",
-        without_fields(lambda all_of: all_of.accounts.pause),
+        _pause,
     ),
     "resume": BulkChange(
         "Resume",
@@ -99,6 +108,7 @@ CHANGES = {
         "Their credentials are deleted. Requests in progress continue, and their usage stays in the ledger.",
         _remove,
         True,
+        lambda names: operations().accounts.find_removal_warnings(g.pool, names),
     ),
 }
 PAGE = BulkPage(

@@ -78,14 +78,14 @@ CHANGES = {
         "Disable",
         "disabled",
         "They are refused from now on. Requests in progress continue.",
-        without_fields(lambda all_of: all_of.api_keys.disable),
+        without_fields(lambda all_of: all_of.api_keys.disable, lambda stores: stores.api_keys.find),
         True,
     ),
     "enable": BulkChange(
         "Enable",
         "enabled",
         "They are accepted from now on.",
-        without_fields(lambda all_of: all_of.api_keys.enable),
+        without_fields(lambda all_of: all_of.api_keys.enable, lambda stores: stores.api_keys.find),
     ),
     "team": BulkChange(
         "Set team", "changed", "The limits of the team apply from the next request on.", _set_team

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import g
@@ -15,6 +16,7 @@ from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
 from app.formatting import natural
 from app.limits.limit_syntax import format_limit
+from app.operations.each import unless_equal
 from app.presentation.teams import filter_teams
 from schemas.bounds import MAX_LIMITS
 
@@ -24,7 +26,9 @@ bp = page_blueprint("bulk_teams", "/bulk/teams")
 def _set_key_limits(form: Form) -> Apply:
     limits = limit_rows.read_limits(form, limit_rows.count_rows(form.typed))
     changes = {"key_limits": [format_limit(limit) for limit in limits]}
-    return lambda name: operations().teams.change(g.pool, name, changes)
+    return unless_equal(
+        partial(services().teams.find, g.pool), lambda name: operations().teams.change(g.pool, name, changes)
+    )
 
 
 def _matching(query: Mapping[str, str]) -> list[str]:
@@ -37,14 +41,14 @@ CHANGES = {
         "Disable",
         "disabled",
         "All of their keys are refused from now on. Requests in progress continue.",
-        without_fields(lambda all_of: all_of.teams.disable),
+        without_fields(lambda all_of: all_of.teams.disable, lambda stores: stores.teams.find),
         True,
     ),
     "enable": BulkChange(
         "Enable",
         "enabled",
         "Their keys are accepted from now on.",
-        without_fields(lambda all_of: all_of.teams.enable),
+        without_fields(lambda all_of: all_of.teams.enable, lambda stores: stores.teams.find),
     ),
     "limit": BulkChange(
         "Add a limit",

@@ -405,9 +405,28 @@ class TestRemove:
         removed = poolgate("account remove main")
 
         names = "the model routes 'fast', 'slow' name it, and will use it no longer"
-        lost = "'fast', 'slow' will have no account left, so requests for them will fail"
+        lost = "the model routes 'fast', 'slow' will have no account left, so their requests will fail"
         assert removed.stderr == f"Warning: account 'main': {names}.\nWarning: account 'main': {lost}.\n"
         assert removed.stdout == "Removed account 'main' from pool 'default'.\n"
+
+    def test_several(self, poolgate):
+        """Warnings are about the accounts that remain after all were removed, each once."""
+        for name in ("gpu1", "gpu2", "gpu3"):
+            add(poolgate, name)
+        poolgate("model set fast --to gpt-5@gpu1,gpu2")
+        poolgate("model set slow --to gpt-5@gpu1,gpu3")
+        poolgate("key create --name ann --accounts gpu1,gpu2")
+        poolgate("key create --name bob --accounts gpu2,gpu3")
+
+        removed = poolgate("account remove gpu1 gpu2 --force")
+
+        assert removed.stderr.splitlines() == [
+            "Warning: the model routes 'fast', 'slow' name accounts that are removed, "
+            "and will use them no longer.",
+            "Warning: the model route 'fast' will have no account left, so its requests will fail.",
+            "Warning: the API key 'ann' will have no account left, so its requests will fail.",
+        ]
+        assert "'gpu1'" not in poolgate("account remove gpu3 gone").stderr
 
     def test_keys_that_are_restricted_to_it(self, poolgate, monkeypatch):
         """It stays, with an error alone: no question, and no warning of what a removal leaves behind."""

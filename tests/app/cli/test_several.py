@@ -60,6 +60,15 @@ def test_json(poolgate: Any, keys: tuple[str, ...]) -> None:
     assert (second["name"], second["error"]["code"]) == ("nobody", "not_found")
 
 
+def test_only_changes_are_counted(poolgate: Any, keys: tuple[str, ...]) -> None:
+    """A key that was disabled already, or has the limit, is reported, and not counted."""
+    poolgate("key disable ann")
+    poolgate("key limit add ann", "5 usd/day")
+
+    assert json.loads(poolgate("key disable ann bob --json").stdout)["changed"] == 1
+    assert json.loads(poolgate("key limit add ann bob", "5 usd/day", "--json").stdout)["changed"] == 1
+
+
 def test_nothing_is_removed_if_a_name_is_unknown(
     poolgate: Any, services: Services, keys: tuple[str, ...]
 ) -> None:

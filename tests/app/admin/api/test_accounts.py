@@ -41,7 +41,11 @@ class TestAccounts:
         call("PUT", "/model-routes/fast", route)
         call("POST", "/keys", {"name": "ann", "accounts": ["main"]})
         removed = call("DELETE", "/accounts/main?force=true").json
-        assert removed["warnings"][1] == "'fast' will have no account left, so requests for it will fail"
+        assert removed["warnings"] == [
+            "the model route 'fast' names it, and will use it no longer",
+            "the model route 'fast' will have no account left, so its requests will fail",
+            "the API key 'ann' will have no account left, so its requests will fail",
+        ]
         shown = call("GET", "/model-routes/fast").json["steps"][0][0]["accounts"]
         assert shown == ["main (removed)"]
         assert call("GET", "/model-resolution/fast").json["steps"][0][0]["accounts"] == shown

@@ -43,6 +43,15 @@ class TestKeys:
 
         assert {call("GET", f"/keys/{name}").json["weight"] for name in keys} == {3}
 
+    def test_those_that_are_as_requested_already(self, call, keys):
+        call("POST", "/keys/ann/disable")
+
+        disabled = call("POST", "/keys/bulk", {"names": ["ann", "bea"], "do": "disable"}).json
+        assert (disabled["changed"], [one["changed"] for one in disabled["data"]]) == (1, [False, True])
+        for changed in (3, 0):
+            body = {"names": keys, "do": "change", "fields": {"weight": 3}}
+            assert call("POST", "/keys/bulk", body).json["changed"] == changed
+
     def test_a_field_that_each_refuses(self, call, keys):
         response = call("POST", "/keys/bulk", {"names": keys, "do": "change", "fields": {"team": "gone"}})
 
@@ -68,9 +77,16 @@ def test_accounts(call):
     assert call("POST", "/accounts/bulk", {**both, **change}).json["changed"] == 2
     assert call("GET", "/accounts/spare").json["weight"] == 7
 
+    assert call("POST", "/accounts/bulk", {**both, **change}).json["changed"] == 0
+
     bound = call("POST", "/accounts/bulk", {**both, "do": "remove"})
     assert [one["ok"] for one in bound.json["data"]] == [False, True]
-    assert call("POST", "/accounts/bulk", {**both, "do": "remove", "force": True}).json["changed"] == 1
+    assert bound.json["warnings"] == []
+    forced = call("POST", "/accounts/bulk", {**both, "do": "remove", "force": True}).json
+    assert (forced["changed"], forced["warnings"]) == (
+        1,
+        ["the API key 'ann' will have no account left, so its requests will fail"],
+    )
 
 
 def test_teams(call):
@@ -82,7 +98,8 @@ def test_teams(call):
     assert call("POST", "/teams/bulk", {**both, "do": "disable"}).json["changed"] == 2
     assert call("GET", "/teams/red").json["state"] == "disabled"
     change = {"do": "change", "fields": {"key_limits": ["9 requests/day"]}}
-    assert call("POST", "/teams/bulk", {**both, **change}).json["changed"] == 2
+    for changed in (2, 0):
+        assert call("POST", "/teams/bulk", {**both, **change}).json["changed"] == changed
     removed = call("POST", "/teams/bulk", {**both, "do": "remove"})
     assert [one["ok"] for one in removed.json["data"]] == [False, True]  # red has a key
 

@@ -40,6 +40,30 @@ def test_nothing_is_changed_before_it_is_confirmed(
     assert set(states(services)) == {"a", "b"}
 
 
+def test_what_a_removal_leaves_behind(inside: Visitor, pool: Furnished) -> None:
+    """Warnings are about all of the selected accounts, each once, before the confirmation."""
+    both = tuple(pool.account(name).id for name in ("a", "b"))
+    pool.key("ann", accounts=both)
+    pool.account("c")
+
+    warning = "Note: the API key &#39;ann&#39; will have no account left, so its requests will fail."
+    assert send(inside, "remove", ["a", "b"], confirmed="").text.count(warning) == 1
+    assert warning not in send(inside, "remove", ["a", "c"], confirmed="").text
+    assert warning not in send(inside, "pause", ["a", "b"], confirmed="").text
+
+
+def test_those_that_are_as_requested_already_are_not_counted(inside: Visitor, pool: Furnished) -> None:
+    for name in ("a", "b"):
+        pool.account(name)
+    send(inside, "pause", ["a"])
+
+    send(inside, "pause", ["a", "b"])
+    assert "1 account was paused. 1 account needed no change." in inside.get(HOME).text
+    for expected in ("2 accounts were changed.", "0 accounts were changed. 2 accounts needed no change."):
+        send(inside, "numbers", ["a", "b"], weight="3")
+        assert expected in inside.get(HOME).text
+
+
 def test_each_change_is_audited(inside: Visitor, services: Services, pool: Furnished) -> None:
     for name in ("a", "b", "c"):
         pool.account(name)

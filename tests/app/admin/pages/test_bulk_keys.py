@@ -90,7 +90,9 @@ class TestChanging:
         assert page.text.count("these limits count the same") == 1
         assert ">k10</a>" not in page.text
         page = confirmed(inside, "limit", "k2", limit_1_amount="7", limit_1_unit="usd", limit_1_period="day")
+        assert "0 keys were changed. 1 key needed no change." in page.text
         assert "it has this limit already" in page.text
+        assert ">unchanged</span>" in page.text
         confirmed(inside, "team", "k1", team="")
         assert keys(services)["k1"].team == ""
 
