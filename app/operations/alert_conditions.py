@@ -11,9 +11,9 @@ from app.formatting import moment
 from app.ledger.caller_figures import errors_of_callers, requests_of_callers
 from app.ledger.series import UsageSeries
 from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
-from app.operations.check_limits import owned_limits
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Level
+from app.operations.pool_limits import owned_limits
 from app.stores.records.accounts import AccountState
 from app.stores.records.alerts import Alert
 from app.stores.records.api_keys import KeyState
@@ -66,14 +66,14 @@ class AlertConditions:
         return alerts
 
     def _limit_alerts(self, pool: str) -> list[Alert]:
-        now = self._stores.health.now()
-        usable = [key for key in self._stores.api_keys.all(pool) if key.state_at(now) is KeyState.ACTIVE]
-        owned = owned_limits(self._stores, pool, usable)
+        stores, now = self._stores, self._stores.health.now()
+        usable = [key for key in stores.api_keys.all(pool) if key.state_at(now) is KeyState.ACTIVE]
+        owned = owned_limits(stores.limits.all(pool), stores.teams.all(pool), usable)
         owned = [(name, limit) for name, limit in owned if _is_budget(limit)]
         found: list[Alert] = []
         for start in range(0, len(owned), MAX_STATUSES):
             part = owned[start : start + MAX_STATUSES]
-            statuses = self._stores.usage.limit_statuses(pool, [limit for _, limit in part])
+            statuses = stores.usage.limit_statuses(pool, [limit for _, limit in part])
             for (name, _), status in zip(part, statuses, strict=True):
                 found += limit_alerts(name, status)
         return sorted(found, key=lambda alert: -int(alert.step))

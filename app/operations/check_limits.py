@@ -11,14 +11,13 @@ from app.limits.prices import PriceTable
 from app.operations.check_accounts import StoredAccount
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
+from app.operations.pool_limits import PoolLimits
 from app.operations.unpriced_models import (
     ReachableModels,
     known_models,
     refusal_of_unpriced,
 )
-from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit, LimitScope, LimitUnit
-from app.stores.records.teams import Team
 
 NEAR_PERCENT = 90.0
 MAX_MODELS = 200  # models of a pool that are tried for a limit until one can be admitted
@@ -33,23 +32,10 @@ LIST_LIMITS = {
 }
 
 
-def owned_limits(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> list[tuple[str, Limit]]:
-    """Return (owner's name, limit) for *api_keys*, active teams and *pool*; the name is '' for the pool."""
-    owned = [(key.name, limit) for key in api_keys for limit in key.limits]
-    owned += [(team.name, limit) for team in _active_teams(stores, pool) for limit in team.limits]
-    return owned + [("", limit) for limit in stores.limits.all(pool)]
-
-
-def _active_teams(stores: CheckStores, pool: str) -> list[Team]:
-    return [team for team in stores.teams.all(pool) if team.is_active]
-
-
-def check_usage(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> Iterator[Diagnostic]:
-    """Yield the limits of *pool*, its teams and its *api_keys* that are used up, or nearly."""
-    owned = owned_limits(stores, pool, api_keys)
-    statuses = stores.usage.limit_statuses(pool, [limit for _, limit in owned]) if owned else []
-    for (name, limit), status in zip(owned, statuses, strict=True):
-        share = status.used_percent
+def check_usage(pool: str, limits: PoolLimits) -> Iterator[Diagnostic]:
+    """Yield the *limits* of *pool* that are used up, or nearly."""
+    for name, status in limits.statuses:
+        limit, share = status.limit, status.used_percent
         if share < NEAR_PERCENT or limit.unit.is_concurrent:
             continue
         is_full = status.settled >= limit.max
@@ -60,20 +46,23 @@ def check_usage(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> I
 
 
 def check_strict_limits(
-    stores: CheckStores, pool: str, api_keys: Sequence[ApiKey], accounts: Sequence[StoredAccount]
+    stores: CheckStores, pool: str, limits: PoolLimits, accounts: Sequence[StoredAccount]
 ) -> Iterator[Diagnostic]:
-    """Yield the strict limits that refuse every request, or every request that sets no output length."""
-    if not any(_is_checked(limit) for _, limit in owned_limits(stores, pool, api_keys)):
+    """
+    Yield those of *limits* that are strict and refuse every request, or all that set no output length.
+    """
+    checked = [(name, status.limit) for name, status in limits.statuses if _is_checked(status.limit)]
+    if not checked:
         return
     small_requests = _SmallRequests(stores, pool)
     models = known_models(stored.account for stored in accounts)[:MAX_MODELS]
     reachable = ReachableModels((stored.account for stored in accounts), stores.routes.current(pool))
     set_length = f"poolgate key set NAME{pool_option(pool)} --output-tokens N, or raise the limit"
-    for name, limit in owned_limits(stores, pool, ()):
-        if _is_checked(limit):
+    for name, limit in checked:
+        if limit.scope is not LimitScope.KEY:
             for finding in _check_limit(small_requests, limit, models, 0, RAISE_LIMIT):
                 yield finding.about(pool, _subject(name, limit), name)
-    for key in api_keys:
+    for key in limits.usable:
         for limit in filter(_is_checked, key.limits):
             allowed = reachable.of(key)[:MAX_MODELS]
             for finding in _check_limit(small_requests, limit, allowed, key.output_tokens, set_length):

@@ -17,10 +17,11 @@ from app.operations.check_requests import check_missing_models
 from app.operations.check_stores import CheckStores
 from app.operations.check_webhooks import check_webhooks
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics, pool_option
+from app.operations.pool_limits import PoolLimits, read_pool_limits
 from app.operations.unlisted_models import lists_model, routes_match
 from app.patterns import matches
 from app.stores.records.accounts import AccountState
-from app.stores.records.api_keys import ApiKey, KeyState
+from app.stores.records.api_keys import ApiKey
 from app.stores.secrets import Vault
 
 SOON_SECONDS = 3 * 86400.0  # before a key expires
@@ -28,13 +29,15 @@ COUNTED_SECONDS = 300.0  # how long the count of values under old secret keys is
 OVERDUE_MS = 60_000  # a lease that expired so long ago: running processes sweep them within seconds
 
 
-def check_pools(stores: CheckStores, pool: str | None) -> Iterator[Diagnostic]:
-    """Yield the problems of *pool*, or of all pools."""
+def check_pools(
+    stores: CheckStores, pool: str | None, limits: PoolLimits | None = None
+) -> Iterator[Diagnostic]:
+    """Yield the problems of *pool*, whose *limits* may have been read already, or of all pools."""
     names = [name for name in stores.pools.names() if pool in (None, name)]
     if not names:
         yield Diagnostic(Level.WRONG, "pools", "there is none", "add an account: poolgate account add --help")
     for name in names:
-        yield from _check_pool(stores, name)
+        yield from _check_pool(stores, name, limits or read_pool_limits(stores, name))
 
 
 _counted: WeakKeyDictionary[Vault, tuple[float, int]] = (
@@ -56,14 +59,12 @@ def check_secret_keys(stores: CheckStores) -> Iterator[Diagnostic]:
         yield Diagnostic(Level.NOTE, "secret keys", what, "poolgate ops reseal")
 
 
-def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
+def _check_pool(stores: CheckStores, name: str, limits: PoolLimits) -> list[Diagnostic]:
     """Return the problems of one pool; the number of round trips does not grow with the pool."""
-    records, api_keys = read_accounts(stores, name), stores.api_keys.all(name)
-    now = stores.health.now()
+    records, now = read_accounts(stores, name), limits.now
     overdue = stores.health.count_overdue_leases(name, now * 1000 - OVERDUE_MS)
-    usable = [key for key in api_keys if key.state_at(now) is KeyState.ACTIVE]
     findings = [*_check_serving(name, records)]
-    if not usable:
+    if not limits.usable:
         findings.append(
             Diagnostic(
                 Level.NOTE,
@@ -82,11 +83,11 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
     findings += check_model_rests(name, records, stores.model_rests.all(name, now))
     routes = stores.routes.current(name)
     findings += _check_routes(name, routes, {record.account.id for record in records})
-    for key in usable if records else ():
+    for key in limits.usable if records else ():
         findings += _check_key(name, key, [record.account for record in records], routes)
         findings += _check_expiry(name, key, now)
-    findings += check_usage(stores, name, usable)
-    findings += check_strict_limits(stores, name, usable, records)
+    findings += check_usage(name, limits)
+    findings += check_strict_limits(stores, name, limits, records)
     findings += check_missing_models(stores, name, records, now)
     findings += check_webhooks(stores, name)
     return group_diagnostics(findings)

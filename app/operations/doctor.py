@@ -9,6 +9,7 @@ from app.config import Settings
 from app.operations import check_accounts, check_host, check_operators, check_pools, check_redis
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic
+from app.operations.pool_limits import PoolLimits, read_pool_limits
 from app.stores import private_server
 
 STORE_FIX = "start it, or set REDIS_URL to where it is"
@@ -25,13 +26,22 @@ class Doctor:
         """Yield the problems of the Redis server. Raises StoreUnavailable."""
         return check_redis.check_redis(self._stores.health, self._settings.store_timeout_seconds)
 
-    def check(self, pool: str | None = None) -> list[Diagnostic]:
-        """Return every finding, in *pool* or in all pools. Raises StoreUnavailable."""
+    def read_limits(self, pool: str) -> PoolLimits:
+        """Read the keys and limits of *pool*, which `check` takes. Raises StoreUnavailable."""
+        return read_pool_limits(self._stores, pool)
+
+    def check(self, pool: str | None = None, limits: PoolLimits | None = None) -> list[Diagnostic]:
+        """
+        Return every finding, in *pool* or in all pools.
+
+        *limits* are those of *pool*, if the caller has read them for other purposes, too. Raises
+        StoreUnavailable.
+        """
         return [
             *check_machine(self._settings),
             *self.check_store(),
             *check_host.check_jobs(self._stores.health),
-            *check_pools.check_pools(self._stores, pool),
+            *check_pools.check_pools(self._stores, pool, limits),
             *check_pools.check_secret_keys(self._stores),
             *check_operators.check_operators(self._stores),
         ]

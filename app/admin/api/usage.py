@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response
-from app.admin.outlook import read_limits
+from app.admin.outlook import forecast_limits
 from app.admin.services import services
 from app.presentation.accounts import AccountView
 from app.presentation.api_keys import KeyFilter
@@ -69,7 +69,7 @@ def outlook() -> Response:
     accounts, now = app_services.accounts, app_services.clock.now()
     plans = {account_id: identity.plan for account_id, identity in accounts.identities(pool).items()}
     windows = pool_windows([AccountView(account, now) for account in accounts.all(pool)], plans)
-    limits = read_limits(app_services, pool, app_services.api_keys.all(pool), now)
+    limits = forecast_limits(app_services, pool, app_services.doctor.read_limits(pool))
     return json_response(
         {"windows": [one.to_json() for one in windows], "limits": [one.to_json() for one in limits]}
     )

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from app.admin.pages import formatting
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics
+from app.operations.pool_limits import PoolLimits
 from app.stores.records.alerts import Alert
 from app.stores.records.webhooks import AlertKind
 from app.wiring import Services
@@ -42,11 +43,11 @@ class Finding:
         return formatting.badge(formatting.State(self.word, self.shape))
 
 
-def list_findings(services: Services, pool: str) -> list[Finding]:
-    """Return what needs attention in *pool*, the most severe first. Raises StoreUnavailable."""
+def list_findings(services: Services, pool: str, limits: PoolLimits) -> list[Finding]:
+    """Return what needs attention in *pool* with *limits*, the most severe first. Raises StoreUnavailable."""
     alerts = services.alerting.conditions.current(pool, (AlertKind.ERRORS,))
     failing = [_failed_requests(alert) for alert in alerts if alert.begins]
-    problems = services.doctor.check(pool)
+    problems = services.doctor.check(pool, limits)
     problems.sort(key=lambda item: item.level != Level.WRONG)
     return [*failing, *(_finding(item, pool) for item in problems[:MAX_LINES])]
 

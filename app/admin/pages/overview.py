@@ -10,7 +10,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from app.accounts.pools import DEFAULT
 from app.admin.current_pool import current_pool
 from app.admin.guard import may_change
-from app.admin.outlook import read_limits
+from app.admin.outlook import forecast_limits
 from app.admin.pages import usage_summary
 from app.admin.pages.account_rows import make_rows
 from app.admin.pages.findings import list_findings
@@ -33,23 +33,23 @@ bp = page_blueprint("overview")
 def show() -> Any:
     """Show findings, health, capacity, usage and accounts of the pool."""
     app_services, pool, span = services(), g.pool, usage_summary.span_of(request.args)
-    api_keys, now = app_services.api_keys.all(pool), app_services.clock.now()
+    limits, now = app_services.doctor.read_limits(pool), app_services.clock.now()
     usage = app_services.ledger.series.at_once(pool)
     newest = app_services.ledger.entries.newest(pool, MAX_ENTRIES)
     rows = sort_rows(make_rows(app_services, pool, usage), COLUMNS, DEFAULT_COLUMN)
     summary = usage_summary.summarize_reading(app_services, pool, usage, span)
     names = Names(
-        {key.id: key.name for key in api_keys},
+        {key.id: key.name for key in limits.api_keys},
         {row.account.id: row.account.name for row in rows},
         app_services.api_keys.former_names(pool),
-    ).with_teams(app_services.teams.all(pool))
+    ).with_teams(limits.teams)
     return render_template(
         "overview.html",
         section="overview.show",
         span=span,
         spans=usage_summary.SPANS,
-        unfinished=not rows or not api_keys,
-        findings=list_findings(app_services, pool),
+        unfinished=not rows or not limits.api_keys,
+        findings=list_findings(app_services, pool, limits),
         states=Counter(row.view.state for row in rows).most_common(),
         in_flight=sum(row.account.in_flight for row in rows),
         room=sum(row.account.cap for row in rows if row.account.state == "active"),
@@ -57,7 +57,7 @@ def show() -> Any:
         windows=pool_windows([row.view for row in rows], {row.account.id: row.identity.plan for row in rows}),
         limits=[
             one
-            for one in read_limits(app_services, pool, api_keys, now)[:NEAREST_LIMITS]
+            for one in forecast_limits(app_services, pool, limits)[:NEAREST_LIMITS]
             if one.status.used_percent
         ],
         totals=summary.totals(),

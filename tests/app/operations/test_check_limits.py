@@ -36,7 +36,7 @@ def refused(services: Any) -> list[tuple[str, str, str]]:
     found = check_strict_limits(
         services.doctor._stores,
         POOL,
-        services.api_keys.all(POOL),
+        services.doctor.read_limits(POOL),
         read_accounts(services.doctor._stores, POOL),
     )
     return [(one.level, one.where, one.what) for one in group_diagnostics(found)]
@@ -107,7 +107,7 @@ def test_limits_of_a_team(services: Any, key: Any) -> None:
     services.scripts.client.hset(keys.limit(POOL, limit.id), mapping={"b": 0, "s": 5})
 
     def near() -> list[tuple[str, str]]:
-        found = check_usage(services.doctor._stores, POOL, services.api_keys.all(POOL))
+        found = check_usage(POOL, services.doctor.read_limits(POOL))
         return [(one.where, one.remedy) for one in group_diagnostics(found)]
 
     assert [(level, where) for level, where, _ in refused(services)] == [(Level.WRONG, f"{POOL}/red")]
@@ -120,7 +120,7 @@ def test_one_that_is_used_up(services: Any, key: Any) -> None:
     limit = key("5 requests/ever")
     services.scripts.client.hset(keys.limit(POOL, limit.id), mapping={"b": 0, "s": 5})
 
-    (one,) = group_diagnostics(check_usage(services.doctor._stores, POOL, services.api_keys.all(POOL)))
+    (one,) = group_diagnostics(check_usage(POOL, services.doctor.read_limits(POOL)))
 
     assert (one.level, one.what) == (Level.NOTE, "has reached its limit 5 requests in total")
 
@@ -141,8 +141,8 @@ def test_remedies_name_the_pool(services: Any, limit: str, remedy: str) -> None:
     services.accounts.add("team-b", Account("", "main", "compatible", "http://x", models=("local-1",)))
     services.api_keys.create("team-b", "ann", limits=(parse_limit(limit),))
     stores = services.doctor._stores
-    api_keys, accounts = services.api_keys.all("team-b"), read_accounts(stores, "team-b")
+    limits, accounts = services.doctor.read_limits("team-b"), read_accounts(stores, "team-b")
 
-    found = group_diagnostics(check_strict_limits(stores, "team-b", api_keys, accounts))
+    found = group_diagnostics(check_strict_limits(stores, "team-b", limits, accounts))
 
     assert [each.remedy for each in found] == [remedy]

@@ -232,5 +232,26 @@ class TestAnswers:
         assert "Continue with the first steps" in page
 
 
+def test_keys_are_read_once(inside: Visitor, services: Services, pool: Furnished) -> None:
+    """Findings, limits and names share what was read: a pool may have a thousand keys."""
+
+    def reads() -> int:
+        before = _calls(services, "hgetall")
+        inside.get(HOME)
+        return _calls(services, "hgetall") - before
+
+    pool.account("main")
+    pool.key("ann")
+    with_one = reads()
+    for number in range(10):
+        pool.key(f"key-{number}")
+
+    assert reads() - with_one == 10
+
+
+def _calls(services: Services, command: str) -> int:
+    return int(services.scripts.client.info("commandstats")[f"cmdstat_{command}"]["calls"])
+
+
 def section(page: str, part: str) -> str:
     return page.partition(f'data-part="{part}"')[2].partition("</section>")[0]
