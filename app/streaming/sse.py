@@ -15,20 +15,26 @@ import orjson
 
 from app.errors import StreamEventTooLarge, UpstreamError, UpstreamProtocolError
 from app.streaming.events import DONE, Event
-from app.streaming.lenient_json import MIN_DEEP_BYTES, has_too_many_values, is_too_deep, loads_tolerantly
+from app.streaming.lenient_json import (
+    COUNTED_FROM_BYTES,
+    MIN_DEEP_BYTES,
+    has_too_many_values,
+    is_too_deep,
+    loads_tolerantly,
+)
 from app.streaming.surrogates import SurrogateJoiner
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 # The usual events: at most a name, one line of data, a blank line.
+_DATA = b"data: "
+_BETWEEN = b"\n\n" + _DATA
 _PLAIN = re.compile(rb"(?:(?:event: .*+\n)?+data: .*+\n\n)++")
 _NOT_PRINTABLE = re.compile(rb"[^\t -~]")  # in a field name; unknown names that are printable are ignored
-_FRAMING_BYTES = len(b"data: \n\n")  # framing of an event that has only data
 _PLAIN_DATA = re.compile(rb"(?:event: .*+\n)?+data: (.*+)\n\n")
-_LAST_DONE = b",[DONE]"  # the end of joined lines
 # A search for one byte is given as a number: `bytes in bytes` costs ten times as much for a short event.
-_CR = ord("\r")
+_CR, _LF = b"\r\n"
 
 
 class EventDecoder:
@@ -53,8 +59,11 @@ class EventDecoder:
         """Return the events that *data* completes, in order; buffer the rest."""
         if self.error is not None:
             return []
-        text = self._take_complete(self._with_newlines(data))
-        events = self._decode(text) if text else []
+        if self._after_cr or _CR in data:
+            data = self._with_newlines(data)
+        if self._pending or not self._begun or data[-2:] != b"\n\n":
+            data = self._take_complete(data)
+        events = self._decode(data) if data else []
         # 2: half of a blank line before and behind
         if self._pending_bytes > self._max_event_bytes + 2 and self.error is None:
             self.error = self._too_large()
@@ -85,8 +94,6 @@ class EventDecoder:
 
     def _take_complete(self, data: bytes) -> bytes:
         """Return the text up to the last blank line, b"" if there is none; buffer the rest."""
-        if self._begun and not self._pending and data.endswith(b"\n\n"):
-            return data
         head, blank, rest = data.rpartition(b"\n\n")
         if not blank and self._pending and self._pending[-1].endswith(b"\n") and data.startswith(b"\n"):
             blank, rest = b"\n", data[1:]  # a blank line split between pieces
@@ -125,29 +132,30 @@ class EventDecoder:
 
 
 def _decode_plain(text: bytes) -> list[Event] | None:
-    """Decode a whole read with a few calls; None if it has anything unusual."""
-    lines: list[bytes] = _PLAIN_DATA.findall(text)
-    joined = b",".join(lines)
-    has_names = len(joined) - len(lines) + 1 + _FRAMING_BYTES * len(lines) != len(text)
-    if (has_names and not _PLAIN.fullmatch(text)) or has_too_many_values(text):
+    """Decode a read that ends with a blank line, with a few calls; None if it has anything unusual."""
+    lines = text[len(_DATA) : -2].split(_BETWEEN) if text[: len(_DATA)] == _DATA else [text]
+    has_names = _LF in b"".join(lines)
+    if has_names:
+        if not _PLAIN.fullmatch(text):
+            return None
+        lines = _PLAIN_DATA.findall(text)
+    if len(text) > COUNTED_FROM_BYTES and has_too_many_values(text):
         return None
     done = lines[-1] == b"[DONE]"
     if done:
         del lines[-1]
-        joined = joined[: -len(_LAST_DONE)]
+    events, loads = [], orjson.loads
     try:
-        payloads = orjson.loads(b"[" + joined + b"]")
+        for line in lines:
+            payload = loads(line)
+            if type(payload) is not dict or (len(line) > MIN_DEEP_BYTES and is_too_deep(line, payload)):
+                return None
+            if has_names and "type" not in payload:
+                return None
+            events.append(Event(payload, line))
     except orjson.JSONDecodeError:
         return None
-    if len(payloads) != len(lines):
-        return None
-    events = []
-    for position, payload in enumerate(payloads):
-        line = lines[position]
-        if type(payload) is not dict or (len(line) > MIN_DEEP_BYTES and is_too_deep(line, payload)):
-            return None
-        events.append(Event(payload, line))
-    if has_names and (b"event: error" in text or not all("type" in payload for payload in payloads)):
+    if has_names and b"event: error" in text:
         return None
     if done:
         events.append(DONE)
