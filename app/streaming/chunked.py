@@ -17,6 +17,7 @@ MAX_TRAILERS_BYTES = 65536
 # Sixteen digits reach 2^64. The line end after a chunk is matched together with the next size.
 _FIRST_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;[^\r\n]*+)?+\r\n")
 _NEXT_SIZE = re.compile(rb"\r\n" + _FIRST_SIZE.pattern)
+_BARE_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 
 
 class ChunkedDecoder:
@@ -46,6 +47,8 @@ class ChunkedDecoder:
             return data
         if self._line:
             data, self._line = self._line + data, b""
+        elif self._size is _FIRST_SIZE and not self._in_trailers and (content := _only_chunk(data)):
+            return content
         pieces: list[bytes] = []
         at = 0 if self._in_trailers else self._read_chunks(data, pieces)
         if self._in_trailers:
@@ -108,6 +111,16 @@ class ChunkedDecoder:
     def _check_length(self, length: int, max_length: int) -> None:
         if length > max_length:
             raise _too_long()
+
+
+def _only_chunk(data: bytes) -> bytes:
+    """Return the content of *data* if it is one complete chunk, as of a slow stream; b"" otherwise."""
+    match = _BARE_SIZE.match(data)
+    if match is None:
+        return b""
+    start = match.end()
+    end = start + int(match[1], 16)
+    return data[start:end] if data[end:] == b"\r\n" else b""
 
 
 def _too_long() -> UpstreamProtocolError:
