@@ -16,6 +16,7 @@ The upstream's events are counted, whichever protocol the client uses.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 from app.accounts.kinds import kind_of
@@ -41,6 +42,8 @@ class OutputCounts(Protocol):
 
     def can_end(self) -> bool: ...
 
+    def open_choices(self) -> list[int]: ...
+
 
 class AttemptOutputCap:
     """Ends a response: *limiter* edits the client's events, the maxima bound the upstream's."""
@@ -49,19 +52,23 @@ class AttemptOutputCap:
         self._limiter = limiter
         self._max_bytes = max_bytes
         self._max_tokens = max_tokens
-        self.is_reached = False  # whether the response has been ended
+        maxima = (max_bytes, None if max_tokens is None else MAX_BYTES_PER_DELTA * max_tokens)
+        # No shorter response is too long: the one comparison of most reads.
+        self._unlimited_bytes = min((count for count in maxima if count is not None), default=math.inf)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the response has been ended."""
+        return self._limiter.cut is not None
 
     def feed(self, events: list[Event], reader: OutputCounts) -> list[Event]:
         """Return *events* up to where the response has to end, then the events that end it."""
         passed = self._limiter.limit_events(events)
-        self.is_reached = self._limiter.cut is not None
-        if not self.is_reached and self._is_exceeded(reader):
-            self.is_reached = True
-            passed += self._limiter.cut_off()
+        if reader.output_bytes > self._unlimited_bytes and not self.is_reached and self._is_exceeded(reader):
+            passed += self._limiter.cut_off(reader.open_choices())
         return passed
 
     def _is_exceeded(self, reader: OutputCounts) -> bool:
-        """Return whether the response is too long; checked for every read, so the rare case comes first."""
         is_too_long = (self._max_bytes is not None and reader.output_bytes > self._max_bytes) or (
             self._max_tokens is not None and exceeds(reader, self._max_tokens)
         )

@@ -140,9 +140,15 @@ class ChatReader:
 
     def can_end(self) -> bool:
         """Return whether the stream is complete if it ends now: every choice has its finish_reason."""
-        if self._ended:
-            return True
+        if self._ended or self.finish is None:
+            return self._ended
         return len(self._reasons) >= self._choices and all(self._reasons.values())
+
+    def open_choices(self) -> list[int]:
+        """Return the indexes of the choices that have begun and whose finish reason was not passed on."""
+        return [
+            index for index, reason in self._reasons.items() if reason is None or index in self._held_ends
+        ]
 
     @property
     def is_unfinished(self) -> bool:

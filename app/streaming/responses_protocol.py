@@ -124,6 +124,8 @@ class ResponsesReader:
     @property
     def output_bytes(self) -> int:
         """The UTF-8 bytes of all model output so far."""
+        if not (self._parts or self._items):  # read for every delta of a response with an output cap
+            return max(self._delta_bytes, self._output_bytes)
         snapshots = sum(
             max(self._parts.get(output_index, 0), self._items.get(output_index, 0))
             for output_index in self._parts.keys() | self._items.keys()
@@ -203,6 +205,10 @@ class ResponsesReader:
     def can_end(self) -> bool:
         """Return whether the stream is complete if it ends now: its terminal event was received."""
         return self.finish is not None
+
+    def open_choices(self) -> list[int]:
+        """Return the index of the one choice of a response, unless it is complete."""
+        return [0] if self.finish is None else []
 
     @property
     def is_unfinished(self) -> bool:

@@ -76,6 +76,9 @@ class FakeReader:
     def can_end(self) -> bool:
         return self.finish is not None
 
+    def open_choices(self) -> list[int]:
+        return [] if self.can_end() else [0]
+
 
 class FakeAttempt:
     """An attempt that yields *batches*, and then raises *error*, if any."""

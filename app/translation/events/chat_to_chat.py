@@ -31,20 +31,19 @@ class ChatPassThrough:
         return self._without_unrequested(self._identity.finish())
 
     def _without_unrequested(self, events: list[Event]) -> list[Event]:
-        if self._include_usage:
-            return [event for event in events if event is not DONE]
-        return [out for event in events if event is not DONE and (out := _without_usage(event)) is not None]
+        drops = self._drops
+        return [event for event in events if event is not DONE and not drops(event)]
 
-
-def _without_usage(event: Event) -> Event | None:
-    payload = event.payload
-    if "usage" not in payload:
-        return event
-    usage, data = payload.pop("usage"), event.data
-    if not payload.get("choices") and (usage is not None or payload.keys() <= _FRAME):
-        return None
-    event.data = None if data is None or usage is not None else _cut(data)
-    return event
+    def _drops(self, event: Event) -> bool:
+        """Return whether *event* has nothing but usage that was not requested; remove such usage from it."""
+        payload = event.payload
+        if self._include_usage or "usage" not in payload:
+            return False
+        usage, data = payload.pop("usage"), event.data
+        if not payload.get("choices") and (usage is not None or payload.keys() <= _FRAME):
+            return True
+        event.data = None if data is None or usage is not None else _cut(data)
+        return False
 
 
 def _cut(data: bytes) -> bytes | None:
@@ -54,7 +53,7 @@ def _cut(data: bytes) -> bytes | None:
     Nearly every chunk has the key, mostly at its end, and cutting costs a tenth of encoding.
     Quotes inside JSON strings are escaped, so these bytes can only be a key.
     """
-    if data.endswith(_LAST):
+    if data[-len(_LAST) :] == _LAST:
         return data[: -len(_LAST)] + b"}"
     if data.count(b'"usage"') != 1:
         return None

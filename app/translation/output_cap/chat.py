@@ -6,7 +6,7 @@ Only for responses of one choice: requests for several need an account that supp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, cast
 
 from app.openai_types.chat import ChatChunk, ChatDelta, ChatToolCall
@@ -28,18 +28,24 @@ class ChatOutputCap(OutputCap):
 
     def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
         super().__init__(max_bytes, stops)
-        self._newest: dict[Any, tuple[Payload, Payload]] = {}  # chunk and choice, by index
+        self._newest: Payload = {}  # the newest chunk with choices: the template of final chunks
+
+    def limit_events(self, events: list[Event]) -> list[Event]:
+        limiter = self._limiter
+        if limiter.cut is not None or not limiter.passes_all:
+            return super().limit_events(events)
+        for event in reversed(events):
+            if event.payload.get("choices"):
+                self._newest = event.payload
+                break
+        return events
 
     def _limit_event(self, event: Event) -> None:
         choices = event.payload.get("choices")
         if not choices:
             self._out.append(event)
             return
-        if self._limiter.passes_all:
-            self._out.append(event)
-            self._note(event.payload, choices)
-            return
-        self._note(event.payload, choices[:1])
+        self._newest = event.payload
         choice = choices[0]
         delta: Any = choice.get("delta") or {}
         if choice.get("finish_reason") or delta.get("tool_calls"):
@@ -52,15 +58,6 @@ class ChatOutputCap(OutputCap):
                 self._out.append(Event(_chunk(event.payload, choice, allowed)))
         if self.cut is not None:
             self._finish(event.payload, choice)
-
-    def _note(self, payload: Payload, choices: Any) -> None:
-        """Remember the newest chunk of every open choice: the template of its final chunk."""
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict) and isinstance(index := choice.get("index", 0), int):
-                if not choice.get("finish_reason"):
-                    self._newest[index] = payload, choice
-                elif index in self._newest:
-                    del self._newest[index]
 
     def _send_held(self, payload: Payload, choice: Payload) -> None:
         if held := self._limiter.release():
@@ -96,15 +93,19 @@ class ChatOutputCap(OutputCap):
             return called
         return cast(Called, {**called, key: self._limiter.limit_other(text)})
 
-    def _end(self) -> None:
-        for payload, choice in self._newest.values():
-            self._out.append(Event(_chunk(payload, choice, {}, self.cut)))
-        with_usage = [payload for payload, _ in self._newest.values() if "usage" in payload]
-        if with_usage:
-            self._out.append(Event({**with_usage[0], "choices": [], "usage": None}))
+    def _end(self, open_choices: Sequence[int]) -> None:
+        if newest := self._newest:
+            for index in open_choices:
+                self._out.append(
+                    Event(_chunk(newest, {**newest["choices"][0], "index": index}, {}, self.cut))
+                )
+            self._end_usage(newest)
 
     def _finish(self, payload: Payload, choice: Payload) -> None:
         self._out.append(Event(_chunk(payload, choice, {}, self.cut)))
+        self._end_usage(payload)
+
+    def _end_usage(self, payload: Payload) -> None:
         if "usage" in payload:  # usage was requested, but that of the upstream will not be read
             self._out.append(Event({**payload, "choices": [], "usage": None}))
 

@@ -6,6 +6,8 @@ The unit is bytes, because the gateway cannot count a model's tokens.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.streaming.events import Event
 
 LENGTH, STOP = "length", "stop"
@@ -84,14 +86,18 @@ class OutputCap:
         out, self._out = self._out, []
         return out
 
-    def cut_off(self) -> list[Event]:
-        """Return the events that end the response now, because the upstream's output is too long."""
+    def cut_off(self, open_choices: Sequence[int]) -> list[Event]:
+        """
+        Return the events that end the response now, because the upstream's output is too long.
+
+        *open_choices* are the indexes of the choices that have begun and have no finish reason.
+        """
         self._limiter.cut = LENGTH
-        self._end()
+        self._end(open_choices)
         out, self._out = self._out, []
         return out
 
-    def _end(self) -> None:
+    def _end(self, open_choices: Sequence[int]) -> None:
         """Add the end of the response so far to `_out`."""
         raise NotImplementedError
 

@@ -8,6 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from app.streaming.events import Event
@@ -133,7 +134,7 @@ class ResponsesOutputCap(OutputCap):
             self._sequence_number -= 1  # this event is not sent
         self._finish()
 
-    def _end(self) -> None:
+    def _end(self, open_choices: Sequence[int]) -> None:
         self._finish()
 
     def _finish(self) -> None:

@@ -126,6 +126,25 @@ def test_raw_events_where_the_client_receives_them() -> None:
     assert one.raw_events == [TEXT, STOP]
 
 
+def test_a_cut_ends_every_choice_that_is_open() -> None:
+    """One that has its finish reason does not get another."""
+
+    def choice(index: int, text: str, reason: str | None = None) -> dict[str, Any]:
+        return {"index": index, "delta": {"content": text}, "finish_reason": reason}
+
+    pieces = [choice(0, "a"), choice(1, "b"), choice(0, "c", "stop"), choice(2, "d"), choice(2, "x" * 1000)]
+    one = attempt(*({**IDENTITY, "choices": [piece]} for piece in pieces), body={"model": "m", "n": 3})
+    capped = ModelAttempt(replace(one.inputs, max_output=1), UpstreamRequest("chat", {"n": 3}, []))
+
+    payloads = [event.payload for batch in capped.events() for event in batch or ()]
+    ends = [one["choices"][0] for one in payloads if one["choices"][0].get("finish_reason")]
+    assert [(end["index"], end["finish_reason"]) for end in ends] == [
+        (0, "stop"),
+        (1, "length"),
+        (2, "length"),
+    ]
+
+
 def test_ends_where_a_strict_limit_is_exceeded() -> None:
     one = attempt({**TEXT, "choices": [{"index": 0, "delta": {"content": "x" * 1000}}]}, STOP)
     capped = ModelAttempt(replace(one.inputs, max_output=1), one.request)
