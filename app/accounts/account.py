@@ -110,6 +110,7 @@ class Account:
     refused: tuple[RefusedField, ...] = ()  # fields that its server refuses, learned from errors
     unknown_usage: tuple[str, ...] = ()  # names in a usage of its server that has no known count
     unknown_usage_at: int = 0  # when that usage was reported, Unix seconds
+    remarks: tuple[str, ...] = ()  # sentences about its addition; only in the result of that
 
     def refused_by(self, protocol: str, model: str) -> tuple[str, ...]:
         """Return the fields of *protocol* that are omitted from requests for *model*."""

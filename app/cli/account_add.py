@@ -97,8 +97,7 @@ def _add(
         listing = operations(services).accounts.fetch_listing(pool, added)
     for warning in account_warnings(added):
         click.echo(f"Warning: account '{added.name}': {warning}.", err=True)
-    for remark in operations(services).accounts.find_addition_remarks(pool, added):
-        click.echo(f"Note: account '{added.name}': {remark}.", err=True)
+    show_remarks(added)
     if as_json:
         show_json(added.public() | {"first_look": listing.public()})
     else:
@@ -116,6 +115,12 @@ def _show_simulated(accounts: Sequence[Account], added: Account) -> None:
         if kind_of(account).is_simulated:
             role = serving if demo_serves(accounts) else unused
             click.echo(f"The simulated account '{account.name}' {role}.", err=True)
+
+
+def show_remarks(added: Account) -> None:
+    """Print the remarks about the addition of the account *added*."""
+    for remark in added.remarks:
+        click.echo(f"Note: account '{added.name}': {remark}.", err=True)
 
 
 def show_first_listing(pool: str, name: str, listing: FirstListing) -> None:

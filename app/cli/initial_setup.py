@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import click
+
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.kinds import kind_of, openai
@@ -48,6 +50,8 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
         kind = openai.KIND.name
         account = Account(id="", name="openai", kind=kind, base_url=base_url, credential=openai_api_key)
         added = admin.accounts.put(DEFAULT, account)
+        for remark in added.remarks:
+            click.echo(f"Note: account '{added.name}': {remark}.", err=True)
         admin.accounts.fetch_listing(DEFAULT, added)
     stored = accounts.all(DEFAULT)
     name = "demo" if demo is not None else "first"

@@ -10,7 +10,7 @@ import click
 from app.accounts.kinds import SIGN_IN_KIND
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
-from app.cli.account_add import show_first_listing
+from app.cli.account_add import show_first_listing, show_remarks
 from app.cli.account_files import MAX_FILE_BYTES, export_all, import_files
 from app.cli.command import Command, example
 from app.cli.files import read_file
@@ -135,6 +135,7 @@ def _store(
     services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: SignInMethod
 ) -> None:
     stored = operations(services).sign_ins.sign_in(pool, name, tokens, way=way)
+    show_remarks(stored)
     listing = operations(services).accounts.fetch_listing(pool, stored)
     if as_json:
         show_json(stored.public() | {"first_look": listing.public()})

@@ -90,7 +90,9 @@ class AccountImport:
         same = self._sign_ins.find_same(tokens)
         if same is not None:
             return _renewal(pool, same, tokens)
-        return ImportResult(ImportOutcome.IMPORTED, self._free_name(pool, name, promised), tokens.plan)
+        name = self._free_name(pool, name, promised)
+        remarks = self._accounts.find_addition_remarks(pool, name)
+        return ImportResult(ImportOutcome.IMPORTED, name, "; ".join(filter(None, (tokens.plan, *remarks))))
 
     def _import_sign_in(self, pool: str, item: FoundAccount, tokens: Tokens, name: str) -> ImportResult:
         same = self._sign_ins.find_same(tokens)
@@ -100,9 +102,10 @@ class AccountImport:
                 self._sign_ins.sign_in(pool, renewal.name, tokens, way=SignInMethod.IMPORT)
             return renewal
         name = self._free_name(pool, name)
-        self._sign_ins.sign_in(pool, name, tokens, way=SignInMethod.IMPORT)
+        added = self._sign_ins.sign_in(pool, name, tokens, way=SignInMethod.IMPORT)
         refused = self._apply_settings(pool, name, item)
-        return ImportResult(ImportOutcome.IMPORTED, name, _describe(item, tokens.plan, refused))
+        detail = _describe(item, tokens.plan, refused, added.remarks)
+        return ImportResult(ImportOutcome.IMPORTED, name, detail)
 
     def _import_api_key(self, pool: str, item: FoundAccount, name: str) -> ImportResult:
         for account in self._stored.all(pool):
@@ -112,9 +115,10 @@ class AccountImport:
                     return ImportResult(ImportOutcome.UNCHANGED, account.name)
         name = self._free_name(pool, name)
         fields = AccountInput(KIND_RULES).load({"kind": API_KEY_KIND, "name": name})
-        self._accounts.add(pool, fields, credential=item.api_key)
+        added = self._accounts.add(pool, fields, credential=item.api_key)
         refused = self._apply_settings(pool, name, item)
-        return ImportResult(ImportOutcome.IMPORTED, name, _describe(item, "an API key", refused))
+        detail = _describe(item, "an API key", refused, added.remarks)
+        return ImportResult(ImportOutcome.IMPORTED, name, detail)
 
     def _apply_settings(self, pool: str, name: str, item: FoundAccount) -> list[str]:
         """Apply the settings in *item*; return those that cannot be applied, with the reason."""
@@ -166,11 +170,11 @@ def is_older(tokens: Tokens, than: Tokens) -> bool:
     return bool(tokens.expires_at and than.expires_at) and tokens.expires_at < than.expires_at
 
 
-def _describe(item: FoundAccount, what: str, refused: Sequence[str]) -> str:
+def _describe(item: FoundAccount, what: str, refused: Sequence[str], remarks: Sequence[str]) -> str:
     parts = [what, "paused, as it is disabled in the file" if item.is_disabled else ""]
     not_applied = ", ".join((*item.unused, *refused))
     parts.append(f"not applied: {not_applied}" if not_applied else "")
-    return "; ".join(filter(None, parts))
+    return "; ".join(filter(None, (*parts, *remarks)))
 
 
 def _reason(error: ValidationError | InvalidRequest) -> str:

@@ -15,37 +15,49 @@ from app.stores.records.model_routes import ModelRoute
 
 @dataclass(frozen=True, slots=True)
 class AccountReferences:
-    """The names of the model routes and API keys that name one account, sorted."""
+    """The names of the model routes and API keys that name an account, sorted; of keys with their states."""
 
     routes: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
+    keys: tuple[tuple[str, KeyState], ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.routes or self.keys)
+    def remarks(self) -> tuple[str, ...]:
+        """Return sentences about an account that takes the place of a removed one, which these named."""
+        taken = [_subject("model route", self.routes)] if self.routes else []
+        if self.keys:
+            labels = [
+                f"'{name}'" if state is KeyState.ACTIVE else f"'{name}' ({state})"
+                for name, state in self.keys
+            ]
+            taken.append(f"the API key{'' if len(labels) == 1 else 's'} {some_names(labels)}")
+        place = "it takes the place of a removed account of this name in"
+        return (f"{place} {' and '.join(taken)}",) if taken else ()
 
-    def sentence(self) -> str:
-        """Return what the account, which was just added, took over from a removed one of its name."""
-        subjects = [
-            _subject(noun, names)
-            for noun, names in (("model route", self.routes), ("API key", self.keys))
-            if names
-        ]
-        verb = "names" if len(self.routes) + len(self.keys) == 1 else "name"
-        return f"{' and '.join(subjects)} {verb} it, in place of a removed account of this name"
+    def audited(self) -> dict[str, str]:
+        """Return the fields of the audit log about the account; empty ones if nothing names it."""
+        return {"model_routes": ", ".join(self.routes), "api_keys": ", ".join(name for name, _ in self.keys)}
 
 
 class ReferenceReader:
-    """Reads which routes and keys name an account by itself, not by its group."""
+    """Reads which routes and keys name accounts."""
 
     def __init__(self, routes: PoolRoutes, api_keys: ApiKeyRepository) -> None:
         self._routes = routes
         self._api_keys = api_keys
 
-    def read(self, pool: str, account_id: str) -> AccountReferences:
-        """Return what names the account with *account_id*. Reads every route and key of *pool*."""
-        routes = [route.name for route in self._routes.all(pool).values() if account_id in route.accounts()]
-        keys = sorted(key.name for key in self._api_keys.all(pool) if account_id in key.accounts)
-        return AccountReferences(tuple(routes), tuple(keys))
+    def of_former(self, pool: str, name: str, now: float) -> AccountReferences:
+        """
+        Return what names removed accounts called *name*: there, a new account of that name takes their place.
+
+        Every route and key of *pool* is read if there was such an account. Groups are not followed.
+        """
+        former = {each for each, last in self._api_keys.former_names(pool).items() if last == name}
+        if not former:
+            return AccountReferences()
+        routes = [route for route in self._routes.all(pool).values() if route.accounts() & former]
+        keys = [key for key in self._api_keys.all(pool) if not former.isdisjoint(key.accounts)]
+        return AccountReferences(
+            tuple(_names(routes)), tuple(sorted((key.name, key.state_at(now)) for key in keys))
+        )
 
     def bound_accounts(self, pool: str, now: float) -> set[str]:
         """Return the ids of the accounts of keys usable at *now*, as remove_account.lua checks."""

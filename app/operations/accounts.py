@@ -156,20 +156,22 @@ class AccountOperations(AuditedOperations):
     def add_with_tokens(
         self, pool: str, account: Account, tokens: Tokens | None, *, action: str, **extra: str
     ) -> Account:
-        """Add the new *account* with the *tokens* of its sign-in, recorded as *action* with *extra*."""
+        """
+        Add the new *account* with the *tokens* of its sign-in, recorded as *action* with *extra*.
+
+        Returns the account with remarks about what it took over from a removed one.
+        """
         self._audit.ensure_pool(pool)
+        taken = self._references.of_former(pool, account.name, time.time())
         with self._audit.change(action, pool, account.name) as change:
             stored = self._accounts.add(pool, account, tokens)
             change.after = audited_fields(stored)
-            named = self._references.read(pool, stored.id)
-            extra |= {"model_routes": ", ".join(named.routes), "api_keys": ", ".join(named.keys)}
-            change.extra = {name: value for name, value in extra.items() if value}
-        return stored
+            change.extra = {name: value for name, value in (extra | taken.audited()).items() if value}
+        return replace(stored, remarks=taken.remarks())
 
-    def find_addition_remarks(self, pool: str, account: Account) -> list[str]:
-        """Return sentences about what *account*, which was just added, took over from a removed one."""
-        named = self._references.read(pool, account.id)
-        return [named.sentence()] if named else []
+    def find_addition_remarks(self, pool: str, name: str) -> tuple[str, ...]:
+        """Return the remarks that an account would have if it were added as *name* now."""
+        return self._references.of_former(pool, name, time.time()).remarks()
 
     def pause(self, pool: str, name: str) -> Account:
         """Pause the account *name*: it gets no new requests, and running requests continue."""

@@ -60,8 +60,7 @@ def add() -> Response:
     else:
         added = operations().accounts.add(pool, fields, **secret)
         listing = operations().accounts.fetch_listing(pool, added)
-    warnings = operations().accounts.find_addition_remarks(pool, added)
-    return json_response({**serialize_new_account(pool, added, listing), "warnings": warnings}, 201)
+    return json_response(serialize_new_account(pool, added, listing), 201)
 
 
 @bp.post("/bulk")
@@ -93,7 +92,11 @@ def change_several() -> Response:
 
 @bp.post("/import")
 def import_file() -> Response:
-    """Import the ChatGPT sign-in in Codex's auth.json, and list its models."""
+    """
+    Import the ChatGPT sign-in in Codex's auth.json, and list its models.
+
+    `warnings` are those of an account that is added.
+    """
     pool, fields = inputs.pool(must_exist=False), inputs.body(AUTH_JSON)
     try:
         file = orjson.dumps(fields["auth_json"])
@@ -111,14 +114,16 @@ def import_file() -> Response:
 
 class NewAccountJson(ListedAccountJson):
     first_look: FirstListingJson
+    warnings: list[str]
 
 
 def serialize_new_account(pool: str, account: Account, listing: FirstListing) -> NewAccountJson:
     """
-    Return the JSON of an account that was just added, with the result of the first listing of its models.
+    Return the JSON of *account*, just added, signed in or changed: with the result of listing its models,
+    and its remarks.
     """
     stored = services().accounts.find_without_credential(pool, account.name)
-    return {**_serialize(pool, stored), "first_look": listing.public()}
+    return {**_serialize(pool, stored), "first_look": listing.public(), "warnings": list(account.remarks)}
 
 
 @bp.get("/<name>")

@@ -195,8 +195,7 @@ def _add(form: Form, kind: Kind) -> Any:
         if not form.errors:
             added = operations().accounts.add(g.pool, changes, credential=form["credential"].strip())
             listing = operations().accounts.fetch_listing(g.pool, added)
-            remarks = operations().accounts.find_addition_remarks(g.pool, added)
-            outcome = "; ".join((f"Account {added.name} was added", *remarks))
+            outcome = "; ".join((f"Account {added.name} was added", *added.remarks))
             return redirect_with_listing(outcome, listing, added.name)
     return None
 

@@ -83,4 +83,5 @@ def _flow(form: Form, way: SignInMethod) -> SignInFlow:
 def _signed_in(account: Account) -> Any:
     listing = operations().accounts.fetch_listing(g.pool, account)
     outcome = f"Account {account.name} is signed in and is refreshed automatically"
+    outcome = "; ".join((outcome, *account.remarks))
     return redirect_with_listing(outcome, listing, account.name)

@@ -120,7 +120,8 @@ class AccountPlanner:
             return ""
 
         shown = {key: value for key, value in entry.items() if key != "name"}
-        return planned("accounts", entry["name"], None, shown, apply)
+        remarks = self._operations.find_addition_remarks(self._pool, entry["name"])
+        return planned("accounts", entry["name"], None, shown, apply, notes=remarks)
 
     def _plan_change(self, entry: Entry, account: Account, path: str, variables: Variables) -> PlannedChange:
         is_readable = False  # then all of its secrets are replaced

@@ -453,17 +453,16 @@ class TestRemove:
         add(poolgate)
         poolgate("model set fast --to gpt-5@main")
         poolgate("key create --name ann --accounts main")
-        poolgate("account remove main --force")
+        poolgate("key disable ann")
+        poolgate("account remove main")
         assert "gpt-5@main (removed)" in poolgate("model list").stdout
         assert "gpt-5@main (removed)" in poolgate("model show fast").stdout
         assert "main (removed)" in poolgate("key show ann").stdout
 
         added = add(poolgate)
 
-        named = (
-            "the model route 'fast' and the API key 'ann' name it, in place of a removed account of this name"
-        )
-        assert f"Note: account 'main': {named}.\n" in added.stderr
+        place = "it takes the place of a removed account of this name in the model route 'fast'"
+        assert f"Note: account 'main': {place} and the API key 'ann' (disabled).\n" in added.stderr
         for command in ("model list", "model show fast", "key show ann"):
             assert "(removed)" not in poolgate(command).stdout
         assert '"api_keys":"ann"' in poolgate("audit --json").stdout.replace(" ", "")

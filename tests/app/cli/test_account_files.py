@@ -58,6 +58,20 @@ class TestImport:
         assert accounts["bob@example.com"].weight == 3
         assert services.accounts.find("default", "key").credential == "sk-from-a-file"
 
+    def test_an_account_that_takes_the_place_of_a_removed_one(self, poolgate, folder):
+        (folder / "broken.json").unlink()
+        poolgate("account import", str(folder))
+        for name in ("ann@example.com", "key"):
+            poolgate(f"key create --name of-{name} --accounts {name}")
+            poolgate(f"account remove {name} --force")
+
+        again = poolgate("account import", str(folder)).stdout
+
+        place = "it takes the place of a removed account of this name in the API key"
+        for name in ("ann@example.com", "key"):
+            assert f"{place} 'of-{name}'\n" in again
+        assert again.count(place) == 2
+
     def test_an_export_of_codex_lb(self, poolgate, services, issuer, tmp_path):
         """It has one account in three forms, which become one."""
         _, tokens = issuer.sign_in(email="ann@example.com", account_id="acc-1")

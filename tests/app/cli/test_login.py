@@ -158,3 +158,18 @@ class TestExport:
         result = poolgate("account export bare")
 
         assert (result.exit_code, result.stderr) == (1, "Error: Account 'bare' has no sign-in\n")
+
+
+def test_an_account_that_takes_the_place_of_a_removed_one(poolgate, file):
+    """The keys in which it does are reported, a disabled one too."""
+    path, _ = file
+    poolgate("account import --name ann", str(path))
+    poolgate("key create --name bob --accounts ann")
+    poolgate("key disable bob")
+    poolgate("account remove ann")
+    note = "it takes the place of a removed account of this name in the API key 'bob' (disabled)"
+
+    first, again = (poolgate("account import --name ann", str(path)).stderr for _ in range(2))
+
+    assert f"Note: account 'ann': {note}.\n" in first
+    assert "Note:" not in again

@@ -222,6 +222,19 @@ class TestApply:
         assert result.exit_code == 0
         assert "account 'main': MAIN_KEY is not set, so the stored secret stays" in result.stderr
 
+    def test_an_account_that_takes_the_place_of_a_removed_one(self, poolgate, setup):
+        """A dry run reports it, too: a disabled key gets the account once it is enabled."""
+        path = setup("accounts: [{name: gpu1, kind: compatible, base_url: 'http://10.0.0.5/v1'}]")
+        poolgate("apply", path)
+        poolgate("key create --name ann --accounts gpu1")
+        poolgate("key disable ann")
+        poolgate("account remove gpu1")
+        note = "it takes the place of a removed account of this name in the API key 'ann' (disabled)"
+
+        for command in ("apply --dry-run", "apply"):
+            assert f"Note: account 'gpu1': {note}\n" in poolgate(command, path).stderr
+        assert "Note" not in poolgate("apply", path).stderr
+
     def test_a_dry_run_names_all_missing_variables(self, poolgate, services, setup):
         """It shows the changes first."""
         result = poolgate("apply --dry-run", setup(DOCUMENT))

@@ -52,7 +52,8 @@ class TestAccounts:
 
         (warning,) = call("POST", "/accounts", NEW).json["warnings"]
 
-        assert warning.startswith("the model route 'fast' and the API key 'ann' name it")
+        place = "it takes the place of a removed account of this name in"
+        assert warning == f"{place} the model route 'fast' and the API key 'ann'"
         assert call("GET", "/model-routes/fast").json["steps"][0][0]["accounts"] == ["main"]
         assert call("GET", "/keys/ann").json["accounts"] == ["main"]
 
