@@ -1,9 +1,10 @@
 -- Accounts: which are ready, and the current state of each.
 --
 -- Accounts that offer the same (wires, kind, models) share an offer, `<protocols>:<kind>:<hash>`, and
--- one index, ready:<offer>, a zset by policy score of those that may be chosen now. A model knows
--- its offers (offering:<model>), so a pick reads a few heads and never the pool. An account that may
--- not be chosen is in `out` with the time when it is due again (+inf: an operator has to act).
+-- one index, ready:<offer>, a zset by policy score of those that may be chosen now. A model knows its offers
+-- (offering:<model>), so a pick reads a few heads of each: its cost grows with the number of different lists of models
+-- that contain the model, not with the number of accounts. If no account lists it, every list of the pool counts. An
+-- account that may not be chosen is in `out` with the time when it is due again (+inf: an operator has to act).
 
 local FIELDS = { 'offer', 'weight', 'cap', 'in_flight', 'pass', 'group', 'used_1', 'used_2', 'reset_1',
   'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms', 'exceeded', 'unproven' }

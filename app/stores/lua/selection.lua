@@ -64,42 +64,46 @@ local function is_listed(request, having)
   return false
 end
 
+-- Returns a test whether offers of *wires* and *kind* can serve *request* if they have its model.
+local function eligibility(request)
+  local wire, kinds = request.wire, request.kinds and set_of(request.kinds)
+  local ineligible_kinds = set_of(request.ineligible_kinds or {})
+  return function(wires, kind)
+    return (wire == '' or string.find(wires, wire, 1, true)) and (not kinds or kinds[kind]) and not ineligible_kinds[kind]
+      and not (request.enforcing_only and UNENFORCED_KINDS[kind])
+  end
+end
+
 -- Returns the set of offers that can serve this request: those of the model, those of accounts whose models are unknown,
 -- and if no account lists the model, those of accounts that list others: many servers serve more than they list. *seen*,
 -- if given, collects the simulated accounts that an account which has answered replaces.
 local function offers_for(request, seen)
-  local result, demo = {}, nil
-  local ineligible_kinds, kinds = set_of(request.ineligible_kinds or {}), request.kinds and set_of(request.kinds)
-  local unlisted_kinds = set_of(request.unlisted_kinds or {})
-  local function is_eligible(offer)
-    local wires, kind = parts_of_offer(offer)
-    return (request.wire == '' or string.find(wires, request.wire, 1, true))
-      and (not kinds or kinds[kind]) and not ineligible_kinds[kind]
-      and not (request.enforcing_only and UNENFORCED_KINDS[kind])
-  end
-  local listing, having = redis.call('SMEMBERS', offering_key(request.model)), {}
-  for _, offer in ipairs(listing) do
-    if not is_simulated(offer) and is_eligible(offer) then having[offer] = true end
-  end
-  local listed = is_listed(request, having)
-  local groups = { listing, redis.call('SMEMBERS', offering_key('*')) }
-  if not listed or next(unlisted_kinds) then groups[3] = redis.call('SMEMBERS', offering_key(UNLISTED)) end
-  for group, offers in ipairs(groups) do
-    for _, offer in ipairs(offers) do
-      local _, kind = parts_of_offer(offer)
-      if (group < 3 or not listed or unlisted_kinds[kind]) and is_eligible(offer) then
-        local simulated = SIMULATED_KINDS[kind]
-        if simulated and demo == nil then demo = request.demo and demo_serves(request.model) or false end
-        if not simulated or demo then
-          result[offer] = true
-        elseif seen and request.demo and is_demo_model(request.model) then
-          for _, id in ipairs(redis.call('SRANDMEMBER', members_key(offer), MAX_SEEN)) do
-            seen[#seen + 1] = { id, false, 'simulated, and another account has answered' }
-          end
-        end
+  local result, demo, is_eligible = {}, nil, eligibility(request)
+  local function add_simulated(offer)
+    if demo == nil then demo = request.demo and demo_serves(request.model) or false end
+    if demo then
+      result[offer] = true
+    elseif seen and request.demo and is_demo_model(request.model) then
+      for _, id in ipairs(redis.call('SRANDMEMBER', members_key(offer), MAX_SEEN)) do
+        seen[#seen + 1] = { id, false, 'simulated, and another account has answered' }
       end
     end
   end
+  -- Returns the set of the offers of *name* that serve it and are not simulated; *kinds*, if given, are the only ones.
+  local function add(name, kinds)
+    local added = {}
+    for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
+      local wires, kind = parts_of_offer(offer)
+      if (not kinds or kinds[kind]) and is_eligible(wires, kind) then
+        if SIMULATED_KINDS[kind] then add_simulated(offer) else result[offer], added[offer] = true, true end
+      end
+    end
+    return added
+  end
+  local is_guided = is_listed(request, add(request.model))
+  add('*')
+  local unlisted_kinds = set_of(request.unlisted_kinds or {})
+  if not is_guided or next(unlisted_kinds) then add(UNLISTED, is_guided and unlisted_kinds) end
   return result
 end
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import orjson
 import pytest
 
 from tests.support.store import StoreOfTest, limit
@@ -33,6 +36,23 @@ def test_does_not_grow_with_the_pool(store: StoreOfTest, policy: str) -> None:
         store.account(f"a{number}")
 
     assert cost(store) <= small * 1.2
+
+
+def test_grows_by_one_command_for_each_list_of_models(store: StoreOfTest) -> None:
+    """Accounts with the same models share an index, of which a pick reads the first ones."""
+    costs = []
+    for number in range(6):
+        store.account(f"a{number}")
+        fields = {"listed": orjson.dumps(["m", f"own-{number}"]).decode()}
+        observed = orjson.dumps({"account": f"a{number}", "fields": fields})
+        store.scripts.run("observe_account", store.pool, observed)
+        before = commands(store)
+        store.admit(model="m")
+        costs.append(commands(store) - before)
+
+    assert {later - earlier for earlier, later in pairwise(costs[1:])} == {
+        1
+    }  # the first one loads the script
 
 
 def test_does_not_grow_with_keys_teams_and_requests(store: StoreOfTest) -> None:
