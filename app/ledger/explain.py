@@ -14,7 +14,7 @@ from app.ledger import explanations
 from app.ledger.answers import FAILED_FROM, AnswerJson, serialize_answer
 from app.ledger.choices import Choice, choices_of
 from app.ledger.index import BlockMissing, IndexLookup, LedgerIndex
-from app.stores.ledger import LedgerRepository, ids_at_models
+from app.stores.ledger import LedgerRepository, ids_at_models, request_of
 from app.stores.records.ledger import (
     FIGURES,
     UNREPORTED,
@@ -57,7 +57,8 @@ class RequestExplanation(TypedDict, total=False):
     - team, owner and labels are those of the key at the time, None if it had none; owner and labels of an
       open request are the current ones. requested_model is None if it is the same as model.
     - continued_as is the id of the request at the next model, if this one failed; None: there was none,
-      or it is a day ago. If its first models did not admit a request, the first that did is explained.
+      or it is a day ago. If its first models did not admit a request, the first that did is explained; after
+      a day, the last.
       continues is the id of the request at the model that failed before, likewise. answered_by is the model
       that answered it after this one failed, and its id there; None: none did.
     - passed_over are the models that were to serve it before, and did not admit it.
@@ -151,15 +152,32 @@ class RequestExplainer:
         has_failed = request is None or (request.summary["status"] or 0) >= FAILED_FROM
         others = self._at_other_models(pool, request_id)
         if request is None:
-            if others.next is None:
-                raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
-            return self.explain(pool, others.next, max_entries=max_entries)
+            later_id, entry_id = self._later(pool, request_id, others, max_entries)
+            return self.explain(pool, later_id, entry_id=entry_id, max_entries=max_entries)
         before = request.summary.pop("fallback_of", None) or others.before
         request.summary.update(continues=before, continued_as=None, answered_by=None)
         if has_failed:
             answer = self._answer(pool, others)
             request.summary.update(continued_as=others.next, answered_by=serialize_answer(answer))
         return self._explanation(pool, request)
+
+    def _later(
+        self, pool: str, request_id: str, others: _OtherModels, max_entries: int | None
+    ) -> tuple[str, str]:
+        """
+        Return the id of *request_id* at a later model than the one that did not admit it, and of its entry.
+
+        The latter is empty if it is not needed. Raises NotFound.
+        """
+        if others.next is not None:
+            return others.next, ""
+        ids = ids_at_models(request_id)
+        later = ids[ids.index(request_id) + 1 :] if request_id in ids else []
+        if unfinished := self._ledger.find_unfinished(pool, later):
+            return unfinished, ""
+        if (stored := self._find_entry(pool, later, "", max_entries)) is None:
+            raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
+        return LedgerEntry.parse(stored).request_id, stored.id
 
     def _at_other_models(self, pool: str, request_id: str) -> _OtherModels:
         ids = ids_at_models(request_id)
@@ -247,53 +265,62 @@ class RequestExplainer:
         return _Request(summary, [decision] if row.get("accounts") else [], [])
 
     def _settled(self, pool: str, request_id: str, entry_id: str, max_entries: int | None) -> _Request | None:
-        for stored in self._candidates(pool, request_id, entry_id, max_entries):
-            entry = LedgerEntry.parse(stored)
-            row = entry.row
-            if entry.request_id == request_id:
-                summary = {
-                    "id": request_id,
-                    "state": "settled",
-                    "at": entry.started_at,
-                    **{name: row[name] for name in ("key", "model", "endpoint", "status")},
-                    "team": row.get("team"),
-                    **_attribution(row),
-                    "requested_model": row.get("asked"),
-                    "error": row.get("error"),
-                    "queued_ms": row.get("queued_ms"),
-                    "fallback_of": row.get("fallback_of"),
-                    "passed_over": row.get("passed_over") or (),
-                    "error_name": entry.error_name,
-                    "stopped": row.get("stopped"),
-                    "usage": {name: row[name] for name in USAGE if name in row},
-                }
-                return _Request(summary, orjson.loads(stored.decisions), row.get("attempts", []))
-        return None
+        stored = self._find_entry(pool, [request_id], entry_id, max_entries)
+        if stored is None:
+            return None
+        entry = LedgerEntry.parse(stored)
+        row = entry.row
+        summary = {
+            "id": request_id,
+            "state": "settled",
+            "at": entry.started_at,
+            **{name: row[name] for name in ("key", "model", "endpoint", "status")},
+            "team": row.get("team"),
+            **_attribution(row),
+            "requested_model": row.get("asked"),
+            "error": row.get("error"),
+            "queued_ms": row.get("queued_ms"),
+            "fallback_of": row.get("fallback_of"),
+            "passed_over": row.get("passed_over") or (),
+            "error_name": entry.error_name,
+            "stopped": row.get("stopped"),
+            "usage": {name: row[name] for name in USAGE if name in row},
+        }
+        return _Request(summary, orjson.loads(stored.decisions), row.get("attempts", []))
+
+    def _find_entry(
+        self, pool: str, request_ids: Sequence[str], entry_id: str, max_entries: int | None
+    ) -> StoredEntry | None:
+        """Return the newest entry of one of *request_ids*; *entry_id* and *max_entries* as in `explain`."""
+        candidates = self._candidates(pool, request_ids, entry_id, max_entries) if request_ids else ()
+        return next((one for one in candidates if LedgerEntry.parse(one).request_id in request_ids), None)
 
     def _candidates(
-        self, pool: str, request_id: str, entry_id: str, max_entries: int | None
+        self, pool: str, request_ids: Sequence[str], entry_id: str, max_entries: int | None
     ) -> Iterator[StoredEntry]:
-        """Yield the entry of *request_id* if its id is known, else entries that may be it, newest first."""
-        if (known := self._ledger.find(pool, request_id, entry_id)) is not None:
+        """Yield the entry of the first of *request_ids* if its place is known, else those that may match."""
+        first = request_ids[0]
+        if (known := self._ledger.find(pool, first, entry_id)) is not None:
             yield known
             return
         blocks = self._index.blocks(pool)[::-1]
         oldest = f"({blocks[0].last}" if blocks else "-"
-        yield from self._scan(pool, request_id, oldest=oldest, max_entries=max_entries)
+        text = request_of(first)  # all of them contain it
+        yield from self._scan(pool, text, oldest=oldest, max_entries=max_entries)
         try:
-            for positions in self._index.find(pool, IndexLookup.of_request(request_id), blocks, 1):
+            for positions in self._index.find(pool, IndexLookup.of_requests(request_ids), blocks, 1):
                 yield from self._ledger.read(pool, [f"{ms}-{number}" for ms, number in positions])
         except BlockMissing as missing:
-            yield from self._scan(pool, request_id, newest=missing.block.last, max_entries=max_entries)
+            yield from self._scan(pool, text, newest=missing.block.last, max_entries=max_entries)
 
     def _scan(
-        self, pool: str, request_id: str, *, newest: str = "+", oldest: str = "-", max_entries: int | None
+        self, pool: str, text: str, *, newest: str = "+", oldest: str = "-", max_entries: int | None
     ) -> Iterator[StoredEntry]:
-        """Yield entries that name *request_id* among the newest *max_entries*, newest first."""
+        """Yield entries that contain *text* among the newest *max_entries*, newest first."""
         scanned = 0
         while max_entries is None or scanned < max_entries:
             entries = self._ledger.read_backwards(pool, PAGE, newest=newest, oldest=oldest)
-            yield from (entry for entry in entries if request_id in entry.row)
+            yield from (entry for entry in entries if text in entry.row)
             if len(entries) < PAGE:
                 return
             scanned += PAGE

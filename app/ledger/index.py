@@ -7,7 +7,7 @@ so requests pay nothing for them. Entries that are newer than the last block are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
@@ -58,7 +58,7 @@ class IndexLookup:
 
     any_of: list[list[bytes]]
     minimums: list[tuple[bytes, int]]
-    values: list[tuple[bytes, int]]
+    values: list[tuple[bytes, list[int]]]  # one of the numbers
 
     @classmethod
     def of_query(cls, query: LedgerQuery) -> IndexLookup:
@@ -67,8 +67,8 @@ class IndexLookup:
         return cls(any_of, [(name, minimum) for name, minimum in minimums if minimum], [])
 
     @classmethod
-    def of_request(cls, request_id: str) -> IndexLookup:
-        return cls([], [], [(REQUEST, id_digest(request_id))])
+    def of_requests(cls, request_ids: Iterable[str]) -> IndexLookup:
+        return cls([], [], [(REQUEST, list(map(id_digest, request_ids)))])
 
     def __bool__(self) -> bool:
         """Whether there are any conditions."""
@@ -88,8 +88,8 @@ class IndexLookup:
             found &= reduce(or_, map(decode_positions, islice(remaining, len(names))))
         for _, minimum in self.minimums:
             found &= at_least(next(remaining) or b"", count, minimum)
-        for _, value in self.values:
-            found &= equal_to(next(remaining) or b"", count, value)
+        for _, numbers in self.values:
+            found &= equal_to(next(remaining) or b"", count, numbers)
         return found
 
 

@@ -156,15 +156,18 @@ def at_least(stored: bytes, count: int, minimum: int) -> int:
     return greater | equal
 
 
-def equal_to(stored: bytes, count: int, number: int) -> int:
-    """Return the bitmap of the entries whose number in a column is *number*."""
+def equal_to(stored: bytes, count: int, numbers: Iterable[int]) -> int:
+    """Return the bitmap of the entries whose number in a column is one of *numbers*."""
     digits = _decode_digits(stored, count)
-    if number.bit_length() > len(digits):
-        return 0
-    equal = everything(count)
-    for place, digit in zip(range(len(digits) - 1, -1, -1), digits, strict=True):
-        equal &= digit if number >> place & 1 else ~digit
-    return equal
+    found = 0
+    for number in numbers:
+        equal = everything(count) if number.bit_length() <= len(digits) else 0
+        for place, digit in zip(range(len(digits) - 1, -1, -1), digits, strict=True):
+            equal &= digit if number >> place & 1 else ~digit
+            if not equal:
+                break
+        found |= equal
+    return found
 
 
 def positions_in(bitmap: int) -> Iterator[int]:

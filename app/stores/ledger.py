@@ -137,6 +137,16 @@ class LedgerRepository:
             attribution=read_attribution(dict(zip(ATTRIBUTION, owned, strict=True))),
         )
 
+    def find_unfinished(self, pool: str, request_ids: Sequence[str]) -> str | None:
+        """Return the first of *request_ids* that is open or waits for an account. One round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for request_id in request_ids:
+            pipeline.exists(keys.request(pool, request_id))
+            pipeline.hexists(keys.queue_places(pool), request_id)
+        replies = pipeline.execute()
+        pairs = zip(request_ids, replies[::2], replies[1::2], strict=True)
+        return next((request_id for request_id, is_open, waits in pairs if is_open or waits), None)
+
     def count(self, pool: str) -> int:
         """Return the number of entries."""
         return int(self._client.xlen(keys.ledger(pool)))

@@ -170,6 +170,37 @@ def test_its_first_model_did_not_admit_it(store: StoreOfTest) -> None:
         explain(store, "req_" + "9" * 500)
 
 
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_its_first_model_did_not_admit_it_long_ago(store: StoreOfTest, is_indexed: bool) -> None:
+    """Its entry is found as others are; a failure at the model in between is linked."""
+    for number in (1, 2):
+        more = {"fallback_of": "req_1-1"} if number == 2 else {}
+        store.settle(store.admit(f"req_1-{number}")["id"], status=200, **more)
+        store.client.delete(keys.settled(store.pool, f"req_1-{number}"))
+    store.settle(store.admit()["id"])
+    if is_indexed:
+        ledger_index(store).extend(store.pool, 3)
+
+    found = explain(store, "req_1")
+    assert (found["id"], found["continues"]) == ("req_1-2", "req_1-1")
+    with pytest.raises(NotFound):
+        explain(store, "req_1-2-1")
+    with pytest.raises(NotFound):
+        explain(store, "req_1-3")
+
+
+@pytest.mark.parametrize("state", ["open", "waiting"])
+def test_its_first_model_did_not_admit_it_and_it_has_not_ended(store: StoreOfTest, state: str) -> None:
+    if state == "waiting":
+        for account in "abc":
+            store.account(account, cap=0)
+    store.admit("req_1-2", wait=10)
+
+    found = explain(store, "req_1")
+
+    assert (found["id"], found["state"]) == ("req_1-2", state)
+
+
 def test_how_long_it_waited_for_an_account(store: StoreOfTest) -> None:
     store.admit("r1")
     store.admit("r2")

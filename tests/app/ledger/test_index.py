@@ -230,4 +230,4 @@ def test_lookup_of_no_filter() -> None:
     """Times alone need no index: entries are in their order."""
     assert not IndexLookup.of_query(LedgerQuery(since=1.0, refused=True))
     assert IndexLookup.of_query(LedgerQuery(min_cost=1))
-    assert IndexLookup.of_request("req_1")
+    assert IndexLookup.of_requests(["req_1"])

@@ -43,8 +43,10 @@ def test_numbers(numbers: list[int], number: int) -> None:
     for limit in (number, numbers[0]):
         found = list(positions_in(at_least(column, len(numbers), limit)))
         assert found == [place for place, each in reversed(list(enumerate(numbers))) if each >= limit]
-        equal = list(positions_in(equal_to(column, len(numbers), limit)))
-        assert equal == [place for place, each in reversed(list(enumerate(numbers))) if each == limit]
+        equal = list(positions_in(equal_to(column, len(numbers), [limit, numbers[-1]])))
+        assert equal == [
+            place for place, each in reversed(list(enumerate(numbers))) if each in (limit, numbers[-1])
+        ]
 
 
 @pytest.mark.parametrize("rare", [0, 1, 7, 40, 99, 100])
