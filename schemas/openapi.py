@@ -97,5 +97,14 @@ def json_of(schema: Json | str, description: str = "The result.") -> Json:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
+def with_example(body: Json, example: Any) -> Json:
+    """Return a JSON request body or response with its example, if there is one."""
+    if example is not None:
+        body["content"]["application/json"]["example"] = example
+    return body
+
+
+def described(text: str | None) -> Json:
+    """Return the `summary` of a docstring, its first line, and the `description`, the paragraphs after it."""
+    summary, *paragraphs = (" ".join(part.split()) for part in (text or "").strip().split("\n\n"))
+    return {"summary": summary, **({"description": "\n\n".join(paragraphs)} if paragraphs else {})}

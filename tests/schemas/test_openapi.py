@@ -26,6 +26,18 @@ def test_a_body_is_required_if_a_field_is() -> None:
     assert openapi.body_of(AdminSchema())["required"] is False
 
 
-def test_the_first_line_of_a_docstring() -> None:
-    assert openapi.first_line("\n  One line.\n\nMore.") == "One line."
-    assert openapi.first_line(None) == ""
+def test_the_docstring_of_an_operation() -> None:
+    assert openapi.described("One line.") == {"summary": "One line."}
+    text = """
+    One line.
+
+    A paragraph of
+    two lines.
+
+    Another.
+    """
+    assert openapi.described(text) == {
+        "summary": "One line.",
+        "description": "A paragraph of two lines.\n\nAnother.",
+    }
+    assert openapi.described(None) == {"summary": ""}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -20,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.support.gateway import Gateway, PoolOfTest
+from tests.support.shapes import absent
 from tests.support.upstream_client import ScriptedUpstream
 
 CONFORMANCE = [content_type_conformance, response_schema_conformance, status_code_conformance]
@@ -140,22 +140,3 @@ def events_of(text: str) -> dict[str, Any]:
     """Return the data of the events of a stream by their names."""
     events = (dict(line.split(": ", 1) for line in one.splitlines()) for one in text.strip().split("\n\n"))
     return {one["event"]: orjson.loads(one["data"]) for one in events if "event" in one}
-
-
-def absent(example: Any, real: Any, place: str = "") -> Iterator[str]:
-    """Yield the places of *example* that the *real* response does not have, or has with another type."""
-    if isinstance(example, dict) and isinstance(real, dict):
-        for name, value in example.items():
-            if name not in real:
-                yield f"{place}/{name}"
-            else:
-                yield from absent(value, real[name], f"{place}/{name}")
-    elif isinstance(example, list) and isinstance(real, list):
-        if example and real:
-            yield from absent(example[0], real[0], f"{place}/0")
-    elif None not in (example, real) and _type(example) is not _type(real):
-        yield f"{place}: {example!r} instead of {real!r}"
-
-
-def _type(value: Any) -> type:
-    return float if type(value) is int else type(value)

@@ -38,6 +38,22 @@ def services_on(redis_url: str, home: Path) -> WebServices:
     return build_web(Settings(redis_url=redis_url, home=home, secret_keys=(key,), store_timeout_seconds=5.0))
 
 
+def api_services(redis_url: str, home: Path, issuer_url: str, chatgpt_url: str = "") -> WebServices:
+    """Return services with the pool `default`; *chatgpt_url* is the base URL of ChatGPT accounts."""
+    environ = {
+        "REDIS_URL": redis_url,
+        "POOLGATE_HOME": str(home),
+        "POOLGATE_SECRET_KEYS": Fernet.generate_key().decode(),
+        "POOLGATE_STORE_TIMEOUT_MS": "5000",
+        "POOLGATE_OAUTH_ISSUER": issuer_url,
+    }
+    if chatgpt_url:
+        environ["POOLGATE_CHATGPT_BASE_URL"] = chatgpt_url
+    services = build_web(Settings.from_environment(environ))
+    services.pools.ensure("default")
+    return services
+
+
 class CompiledTemplates(BytecodeCache):
     """Templates compiled by an earlier test of the process; a changed template is compiled again."""
 

@@ -27,10 +27,12 @@ from app.admin.api import (
     usage,
     webhooks,
 )
+from app.admin.api.examples import read_examples
 from app.admin.api.inputs import json_response
 from app.config import package_version
+from app.operations.setup.yaml_text import write_yaml
 from schemas.json_schema import parameters_of
-from schemas.openapi import Json, Route, body_of, document, first_line, in_path, json_of, tags
+from schemas.openapi import Json, Route, body_of, described, document, in_path, json_of, tags, with_example
 
 bp = Blueprint("openapi", __name__)
 
@@ -134,9 +136,9 @@ def show() -> Response:
 def build_document() -> Json:
     """Return the OpenAPI document of the current application."""
     cookie = {"name": str(current_app.config["SESSION_COOKIE_NAME"])}
-    described = (Route(rule.rule, rule.methods or (), _operation(rule)) for rule in routes())
+    operations = (Route(rule.rule, rule.methods or (), _operation(rule)) for rule in routes())
     security = {"token": TOKEN, "session": SESSION | cookie}
-    built = document("Poolgate, for operators", package_version(), ABOUT, security, described)
+    built = document("Poolgate, for operators", package_version(), ABOUT, security, operations)
     return {**built, "tags": tags(GROUPS.items())}
 
 
@@ -151,17 +153,22 @@ def _group(rule: Rule) -> str:
 
 
 def _operation(rule: Rule) -> Json:
-    lines = current_app.view_functions[rule.endpoint].__doc__
+    operation_id = rule.endpoint.removeprefix("api.").replace(".", "_")
+    example = read_examples().get(operation_id, {})
     operation: Json = {
         "tags": [_group(rule)],
-        "summary": first_line(lines),
-        "operationId": rule.endpoint.removeprefix("api.").replace(".", "_"),
+        **described(current_app.view_functions[rule.endpoint].__doc__),
+        "operationId": operation_id,
         "security": [{"token": []}, {"session": []}],
         "parameters": in_path(rule.arguments) + parameters_of(QUERIES.get(rule.endpoint, inputs.POOL)),
-        "responses": {"2XX": json_of({"type": "object"}), "default": json_of("Error")},
+        "responses": {
+            "2XX": with_example(json_of({"type": "object"}), example.get("response")),
+            "default": json_of("Error"),
+        },
     }
     if rule.endpoint in BODIES:
-        operation["requestBody"] = body_of(BODIES[rule.endpoint])
+        operation["requestBody"] = with_example(body_of(BODIES[rule.endpoint]), example.get("request"))
     if rule.endpoint == "api.setup.apply":
-        operation["requestBody"]["content"][setup.YAML] = {"schema": {"type": "string"}}
+        text = write_yaml(example["request"]["document"]) if example else ""
+        operation["requestBody"]["content"][setup.YAML] = {"schema": {"type": "string"}, "example": text}
     return operation

@@ -20,11 +20,13 @@ REQUESTS_QUERY, REQUEST_QUERY = RequestsQuery(), RequestQuery()
 @bp.get("")
 def index() -> Response:
     """
-    List completed requests, newest first. `key`, `account` and `tried` (an account of any attempt) are
-    names, or ids of removed ones. `team`, `owner` and `label` (`name=value` or `name`, several separated by
-    commas) are those of the key at the time of the request. `requested` is the model as the client named it.
-    `status` is `ok`, `failed`, a class such as `5xx` or a number; several are separated by commas.
-    `min_ms` is a total duration in milliseconds, `min_cost` an amount in micro-dollars.
+    List completed requests, newest first.
+
+    `key`, `account` and `tried` (an account of any attempt) are names, or ids of removed ones. `team`,
+    `owner` and `label` (`name=value` or `name`, several separated by commas) are those of the key at the
+    time of the request. `requested` is the model as the client named it. `status` is `ok`, `failed`, a
+    class such as `5xx` or a number; several are separated by commas. `min_ms` is a total duration in
+    milliseconds, `min_cost` an amount in micro-dollars.
 
     A request that is tried at several models has an entry for each: `fallback_of` is the id of the one that
     failed before, and `answered_by` of a failure is the later model that answered, with its `id` there.

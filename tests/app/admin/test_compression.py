@@ -1,4 +1,4 @@
-"""Styles and scripts are compressed for clients that accept it; pages, which have secrets, never are."""
+"""Compression, for clients that accept it: of pages only where no text of the URL is next to a secret."""
 
 from __future__ import annotations
 
@@ -37,6 +37,13 @@ def test_an_unchanged_file_is_not_sent_again(inside: Visitor, encoding: str) -> 
     again = inside.get(STYLES, headers={**headers, "If-None-Match": etag})
 
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_the_reference_is_compressed_and_has_no_text_from_its_url(inside: Visitor) -> None:
+    plain, compressed = (inside.get("/admin/reference?q=abc1", headers=h) for h in ({}, ACCEPTING))
+
+    assert b"abc1" not in plain.data
+    assert len(gzip.decompress(compressed.data)) == len(plain.data)
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/sign-in", "/admin/static/nothing.css"])

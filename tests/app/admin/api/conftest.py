@@ -7,31 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.admin import create_admin_app
-from app.config import Settings
 from app.stores.records.operators import NewAdminToken
-from app.web_wiring import WebServices, build_web
-from tests.support.admin import gateway_of
+from app.web_wiring import WebServices
+from tests.support.admin import api_services, gateway_of
 
 Call = Callable[..., TestResponse]
 
 
 @pytest.fixture
 def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> WebServices:
-    environ = {
-        "REDIS_URL": redis_url,
-        "POOLGATE_HOME": str(tmp_path),
-        "POOLGATE_SECRET_KEYS": Fernet.generate_key().decode(),
-        "POOLGATE_STORE_TIMEOUT_MS": "5000",
-        "POOLGATE_OAUTH_ISSUER": issuer.url,
-    }
-    services = build_web(Settings.from_environment(environ))
-    services.pools.ensure("default")
-    return services
+    return api_services(redis_url, tmp_path, issuer.url)
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""The examples of the reference are compared with calls of every operation on a real store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.admin import create_admin_app
+from app.admin.api.examples import read_examples
+from app.admin.api.openapi import BODIES, build_document
+from tests.support.admin import api_services, gateway_of
+from tests.support.admin_examples import chatgpt_base_url, record
+from tests.support.shapes import absent
+from tests.support.upstream_client import ScriptedUpstream
+
+RECORD = "`python -m tests.support.admin_examples` records them again"
+
+
+@pytest.mark.timeout(60)
+def test_each_is_the_shape_of_a_real_response(
+    redis_client: Any, redis_url: str, tmp_path: Path, issuer: Any, upstream: ScriptedUpstream
+) -> None:
+    services = api_services(redis_url, tmp_path, issuer.url, chatgpt_base_url(upstream))
+    app = create_admin_app(services, gateway_of(services))
+    stored: dict[str, Any] = dict(read_examples())
+
+    recorded = record(services, app, issuer, upstream)
+
+    assert [*absent(stored, recorded), *absent(recorded, stored)] == [], RECORD
+    sent, shown = ({name: one.get("request") for name, one in each.items()} for each in (recorded, stored))
+    assert sent == shown, RECORD
+
+
+def test_every_operation_has_one(app: Any) -> None:
+    examples = read_examples()
+    with app.test_request_context():
+        document = build_document()
+    operations = {
+        operation["operationId"]: operation
+        for methods in document["paths"].values()
+        for operation in methods.values()
+    }
+
+    assert operations.keys() == examples.keys()
+    for name, operation in operations.items():
+        assert "example" in operation["responses"]["2XX"]["content"]["application/json"], name
+    with_fields = {_operation_id(name) for name, schema in BODIES.items() if schema.fields}
+    assert {name for name in examples if "request" in examples[name]} == with_fields
+    content = operations["setup_apply"]["requestBody"]["content"]
+    assert "policy: ordered" in content["application/yaml"]["example"]
+
+
+def test_no_secret_is_in_them() -> None:
+    text = str(read_examples())
+
+    assert not any(mark in text for mark in ("127.0.0.1:4", "eyJh", "sk-pg-a", "correct horse"))
+
+
+def _operation_id(endpoint: str) -> str:
+    return endpoint.removeprefix("api.").replace(".", "_")
