@@ -141,16 +141,15 @@ def apply_document(
             show_json({"object": "list", "data": reports, **source.extra})
     if not as_json:
         click.echo(summary(changes, dry_run=dry_run))
+    _warn(services, pool, changes, source.coming)
     if plan.missing:
         raise _report_errors(source, plan.missing_errors(), as_json)
-    if not dry_run:
-        _warn(services, pool, changes)
 
 
-def _warn(services: Services, pool: str, changes: Sequence[PlannedChange]) -> None:
-    """Print warnings about what was added or changed, as the commands for one object do."""
-    stores = administration.setup_stores(services)
-    for change, sentence in find_mistakes(operations(services), stores, pool, changes):
+def _warn(services: Services, pool: str, changes: Sequence[PlannedChange], coming: Collection[str]) -> None:
+    """Print warnings about what is or would be added or changed, as the commands for one object do."""
+    stores, now = administration.setup_stores(services), services.clock.now()
+    for change, sentence in find_mistakes(stores, pool, changes, now, coming=coming):
         click.echo(f"Warning: {title(change)}: {sentence}.", err=True)
 
 

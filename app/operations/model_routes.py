@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
+from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.model_routes import PoolRoutes
 from app.accounts.route_syntax import is_group
@@ -53,22 +54,7 @@ class ModelRouteOperations(AuditedOperations):
 
     def find_warnings(self, pool: str, route: ModelRoute) -> list[str]:
         """Return sentences about what is probably a mistake in *route*, which was just set."""
-        accounts, routes = self._accounts.all(pool), self._routes.all(pool)
-        targets = {target.model for step in route.steps for target in step}
-        nested = sorted(
-            model
-            for model in targets & routes.keys() - {route.name}
-            if not any(lists_model(account, model) for account in accounts)
-        )
-        unlisted = unlisted_targets(route, accounts, nested)
-        return [
-            *(
-                f"'{model}' is itself a model route, and targets are models: {_ITS_MODELS}"
-                for model in nested
-            ),
-            *([unlisted.sentence("no account that the route may use")] if unlisted else []),
-            *value_warnings(route),
-        ]
+        return route_warnings(route, self._accounts.all(pool), self._routes.all(pool).keys())
 
     def remove(self, pool: str, name: str) -> None:
         """Remove the route *name*. Raises NotFound if it does not exist."""
@@ -102,6 +88,22 @@ class ModelRouteOperations(AuditedOperations):
             message = f"{error.message}{end} If the '@' belongs to the model's name, add an '@' at its end"
             raise NotFound(message, param="steps") from None
         return RouteTarget(target["model"], (*ids, *dict.fromkeys(groups)), target["weight"])
+
+
+def route_warnings(route: ModelRoute, accounts: Sequence[Account], routes: Set[str]) -> list[str]:
+    """Return sentences about probable mistakes in *route* of a pool with these *accounts* and *routes*."""
+    targets = {target.model for step in route.steps for target in step}
+    nested = sorted(
+        model
+        for model in targets & routes - {route.name}
+        if not any(lists_model(account, model) for account in accounts)
+    )
+    unlisted = unlisted_targets(route, accounts, nested)
+    return [
+        *(f"'{model}' is itself a model route, and targets are models: {_ITS_MODELS}" for model in nested),
+        *([unlisted.sentence("no account that the route may use")] if unlisted else []),
+        *value_warnings(route),
+    ]
 
 
 def value_warnings(route: ModelRoute) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from app.accounts.account import Account
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import format_limit, parse_limit
+from app.limits.prices import PriceTable
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.operations.unpriced_models import ModelStores, known_models, needs_price, unpriced_limits
 from app.stores.records.limits import Limit, checked_limits
@@ -46,11 +48,7 @@ class TeamOperations(AuditedOperations):
 
     def find_warnings(self, pool: str, team: Team) -> list[str]:
         """Return sentences about probable mistakes in *team*, which was just created or changed."""
-        limits = list(filter(needs_price, (*team.limits, *map(parse_limit, team.key_limits))))
-        if not limits:
-            return []
-        models = known_models(self._models.accounts.all(pool))
-        return unpriced_limits(limits, models, self._models.prices.current(pool))
+        return team_warnings(team, self._models.accounts.all(pool), self._models.prices.current(pool))
 
     def disable(self, pool: str, name: str) -> Team:
         """Refuse the keys of the team *name* from now on; their running requests continue."""
@@ -78,6 +76,12 @@ class TeamOperations(AuditedOperations):
             after = self._teams.find(pool, name)
             change.after = after.public()
         return after
+
+
+def team_warnings(team: Team, accounts: Sequence[Account], prices: PriceTable) -> list[str]:
+    """Return sentences about probable mistakes in *team* of a pool with these *accounts* and *prices*."""
+    limits = list(filter(needs_price, (*team.limits, *map(parse_limit, team.key_limits))))
+    return unpriced_limits(limits, known_models(accounts), prices) if limits else []
 
 
 def _checked_texts(texts: Sequence[str]) -> list[str]:

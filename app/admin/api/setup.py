@@ -32,7 +32,7 @@ APPLY_INPUT, APPLY_QUERY, DUMP_QUERY = ApplyInput(), ApplyQuery(), DumpQuery()
 @bp.post("/apply")
 def apply() -> Response:
     """
-    Change a pool to match a document. With `dry_run=true`, only list the changes.
+    Change a pool to match a document. With `dry_run=true`, only list the changes and the warnings about them.
 
     `document` is an object, or a text in YAML; the body may also be the document itself, in JSON or as
     `application/yaml`. `secrets` has the values of the environment variables that the document names: the
@@ -114,11 +114,9 @@ def apply_plan(pool: str, plan: SetupPlan, *, dry_run: bool, **extra: Any) -> Re
         if not any(change.is_change for change in plan.changes[: len(made)]):
             raise
         return json_response({**error.envelope(), **body}, error.status)
-    if not dry_run:
-        body["warnings"] = [
-            {change.section.removesuffix("s"): change.name, "text": sentence}
-            for change, sentence in find_mistakes(
-                operations(), administration.setup_stores(services()), pool, plan.changes
-            )
-        ]
+    stores, now = administration.setup_stores(services()), services().clock.now()
+    body["warnings"] = [
+        {change.section.removesuffix("s"): change.name, "text": sentence}
+        for change, sentence in find_mistakes(stores, pool, plan.changes, now)
+    ]
     return json_response(body)

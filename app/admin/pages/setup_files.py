@@ -20,7 +20,7 @@ from app.admin.pages.layout import page_blueprint
 from app.admin.pages.sealed_forms import seal, unseal
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.operations.setup.changes import MadeChange, make_changes, summary
+from app.operations.setup.changes import MadeChange, PlannedChange, make_changes, summary
 from app.operations.setup.descriptions import describe, title
 from app.operations.setup.dump import dump_setup
 from app.operations.setup.litellm import convert_litellm
@@ -162,7 +162,10 @@ def _preview(form: Form, staged: Staged, remarks: Sequence[Remark] = ()) -> tupl
         ],
         cut=max(0, len(changed) - MAX_ROWS),
         summary=summary(plan.changes, dry_run=True),
-        notes=[f"{title(change)}: {note}" for change in plan.changes for note in change.notes][:MAX_ROWS],
+        notes=[
+            *_mistakes(plan.changes),
+            *(f"{title(change)}: {note}" for change in plan.changes for note in change.notes),
+        ][:MAX_ROWS],
         secrets=[(name, name in plan.missing) for name in plan.secrets if name not in staged.secrets],
         remarks=[(remark.imported, remark.path, remark.text) for remark in remarks],
         text=write_yaml(staged.document)[:MAX_SHOWN_CHARS],
@@ -196,6 +199,12 @@ def _apply(form: Form) -> tuple[str, int]:
     return _preview(second, staged)
 
 
+def _mistakes(changes: Sequence[PlannedChange]) -> list[str]:
+    stores, now = administration.setup_stores(services()), services().clock.now()
+    found = find_mistakes(stores, g.pool, changes, now)
+    return [f"{title(change)}: {sentence}." for change, sentence in found]
+
+
 def _made(plan: SetupPlan) -> tuple[str, int]:
     """Make the changes, and return the page that shows them with the new secrets."""
     form, made = Form({}), list[MadeChange]()
@@ -204,9 +213,7 @@ def _made(plan: SetupPlan) -> tuple[str, int]:
             made.append(change)
     warnings: list[str] = []
     with form.collect_all_errors():
-        stores = administration.setup_stores(services())
-        mistakes = find_mistakes(operations(), stores, g.pool, [one.change for one in made])
-        warnings = [f"{title(change)}: {sentence}." for change, sentence in mistakes]
+        warnings = _mistakes([one.change for one in made])
     warnings += [f"{title(one.change)}: {note}." for one in made for note in one.change.notes]
     changed = [one for one in made if one.change.is_change]
     return _page(

@@ -109,9 +109,9 @@ class AccountPlanner:
         is_complete = all([credential or not name, *headers.values()])
         if headers and is_complete:
             fields["secret_headers"] = headers
-        if is_complete:  # missing secrets are reported together later
-            check_limits_hold(fields)
-            new_account(fields, self._settings, credential=credential)
+        check_limits_hold(fields)
+        stand_in = HIDDEN if name and not credential else ""  # missing secrets are reported together later
+        account = new_account(fields, self._settings, credential=credential or stand_in)
 
         def apply() -> str:
             self._operations.add(self._pool, fields, credential=credential)
@@ -121,7 +121,7 @@ class AccountPlanner:
 
         shown = {key: value for key, value in entry.items() if key != "name"}
         remarks = self._operations.find_addition_remarks(self._pool, entry["name"])
-        return planned("accounts", entry["name"], None, shown, apply, notes=remarks)
+        return planned("accounts", entry["name"], None, shown, apply, notes=remarks, result=account)
 
     def _plan_change(self, entry: Entry, account: Account, path: str, variables: Variables) -> PlannedChange:
         is_readable = False  # then all of its secrets are replaced
@@ -153,7 +153,7 @@ class AccountPlanner:
         if "paused" in entry:
             after[PAUSED] = entry["paused"]
         check_limits_hold(changes)
-        changed_account(account, changes)
+        changed = changed_account(account, changes)
 
         def apply() -> str:
             if changes or secrets.credential:
@@ -163,7 +163,7 @@ class AccountPlanner:
                 switch(self._pool, account.name)
             return ""
 
-        return planned("accounts", account.name, before, after, apply, notes=secrets.notes)
+        return planned("accounts", account.name, before, after, apply, notes=secrets.notes, result=changed)
 
     def _changed_secrets(self, entry: Entry, account: Account, reader: _SecretReader) -> _Secrets:
         """Return the secrets of *entry* that differ from the stored ones; unset variables change nothing."""

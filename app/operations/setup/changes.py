@@ -51,7 +51,8 @@ class PlannedChange:
     """
     The change of one object of a pool: *name* in the document's *section*, '' in a section without names.
 
-    *apply* makes the change and returns the new secret, '' if there is none.
+    *apply* makes the change and returns the new secret, '' if there is none. *result* is the changed object,
+    with names of accounts in place of ids; an account of the store has its listed models.
     """
 
     section: str
@@ -60,6 +61,7 @@ class PlannedChange:
     differences: Mapping[str, DifferenceJson] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     apply: Callable[[], str] = _nothing
+    result: Any = field(default=None, repr=False)
 
     @property
     def is_change(self) -> bool:
@@ -98,13 +100,18 @@ def planned(
     apply: Callable[[], str],
     *,
     notes: tuple[str, ...] = (),
+    result: Any = None,
 ) -> PlannedChange:
-    """Return the change, made by *apply*, of an object from *before* (None if it is new) to *after*."""
+    """
+    Return the change, made by *apply*, of an object from *before* (None if it is new) to *after*.
+
+    *result* is the changed object.
+    """
     changed = differences(before or {}, after)
     if before is not None and not changed:
         return PlannedChange(section, name, Action.UNCHANGED, notes=notes)
     action = Action.ADD if before is None else Action.CHANGE
-    return PlannedChange(section, name, action, changed, notes, apply)
+    return PlannedChange(section, name, action, changed, notes, apply, result)
 
 
 def skipped(section: str, name: str, note: str) -> PlannedChange:

@@ -110,7 +110,11 @@ class KeyPlanner:
         after = _shown(entry, limits)
         with errors_at(path):
             plan = self._plan_new(entry, after) if key is None else self._plan_change(entry, after, key)
-        return replace(plan, notes=(f"without {_listed(absent)}, not created yet",) if absent else ())
+        return replace(
+            plan,
+            notes=(f"without {_listed(absent)}, not created yet",) if absent else (),
+            result=_changed_key(key or ApiKey("", entry["name"], self._pool), entry, limits),
+        )
 
     def _plan_new(self, entry: Entry, after: Mapping[str, Any]) -> PlannedChange:
         if "sha256" in entry and self._pool != FOREIGN_POOL:
@@ -146,6 +150,14 @@ class KeyPlanner:
             return ""
 
         return planned("keys", key.name, before, after, apply)
+
+
+def _changed_key(key: ApiKey, entry: Entry, limits: Sequence[Limit]) -> ApiKey:
+    """Return *key* with the fields of *entry*, which has these *limits*, that warnings are about."""
+    fields: dict[str, Any] = {name: tuple(entry[name]) for name in ("models", "accounts") if name in entry}
+    fields |= {"expires_at": entry["expires_at"]} if "expires_at" in entry else {}
+    fields |= {"team": entry["team"] or ""} if "team" in entry else {}
+    return replace(key, limits=tuple(limits) if "limits" in entry else key.limits, **fields)
 
 
 def _shown(entry: Entry, limits: Sequence[Limit]) -> dict[str, Any]:

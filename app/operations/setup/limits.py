@@ -99,4 +99,4 @@ def plan_limits(
         return ""
 
     before, after = {"limits": limit_texts(stored)}, {"limits": limit_texts(limits)}
-    yield planned("limits", "", before, after, apply)
+    yield planned("limits", "", before, after, apply, result=limits)

@@ -19,7 +19,7 @@ from app.operations.setup.errors import DocumentErrors, errors_at
 from app.patterns import pattern_error
 from app.presentation.model_routes import serialize_route
 from app.presentation.names import Names
-from app.stores.records.model_routes import ModelRoute
+from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.stores.records.prices import PriceRow
 from schemas.bounds import MAX_OWN_PRICES, MAX_ROUTES, name_error
 from schemas.model_routes import ROUTE_INPUT
@@ -62,7 +62,7 @@ def plan_prices(
             row = price_row(listed.get(model, {}), {**entry, **rates})
             before = price_entry(own[model]) if model in own else None
             apply = partial(_set_price, operations, pool, model, row)
-            yield planned("prices", model, before, price_entry(row), apply)
+            yield planned("prices", model, before, price_entry(row), apply, result=row)
 
 
 def _set_price(operations: PriceOperations, pool: str, model: str, row: dict[str, Any]) -> str:
@@ -115,13 +115,19 @@ class RoutePlanner:
             None if route is None else route_entry(serialize_route(route, Names({}, self._account_names)))
         )
         notes = (f"without {listed}, not created yet",) if absent else ()
-        return planned("models", name, before, route_entry(fields), apply, notes=notes)
+        steps = tuple(tuple(_target(target) for target in step) for step in fields["steps"])
+        result = ModelRoute(name, steps, fields["defaults"], fields["overrides"])
+        return planned("models", name, before, route_entry(fields), apply, notes=notes, result=result)
 
 
 def route_entry(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the *fields* of a route, with names of accounts, as the entry of a document."""
     shown: dict[str, Any] = {"steps": [written_step(step) for step in fields["steps"]]}
     return shown | {name: dict(fields[name]) for name in ("defaults", "overrides")}
+
+
+def _target(target: Mapping[str, Any]) -> RouteTarget:
+    return RouteTarget(target["model"], tuple(target["accounts"]), target["weight"])
 
 
 def _parsed(step: str | Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from app.limits.limit_syntax import format_limit
 from app.operations.limits import LimitOperations
 from app.operations.setup.changes import PlannedChange, planned
 from app.operations.setup.errors import DocumentErrors, errors_at, numbered
@@ -50,10 +52,12 @@ class TeamPlanner:
         after = {name: given.get(name, entry[name]) for name in entry if name != "name"}
         with errors_at(path):
             if team is None:
-                return self._plan_new(entry, after)
+                return self._plan_new(entry, after, limits)
             return self._plan_change(team, after, limits["limits"])
 
-    def _plan_new(self, entry: Entry, after: Mapping[str, Any]) -> PlannedChange:
+    def _plan_new(
+        self, entry: Entry, after: Mapping[str, Any], limits: Mapping[str, Sequence[Limit]]
+    ) -> PlannedChange:
         fields = {name: value for name, value in entry.items() if name != "disabled"}
 
         def apply() -> str:
@@ -62,7 +66,9 @@ class TeamPlanner:
                 self._operations.disable(self._pool, entry["name"])
             return ""
 
-        return planned("teams", entry["name"], None, after, apply)
+        key_limits = tuple(map(format_limit, limits["key_limits"]))
+        team = Team(entry["name"], self._pool, limits=tuple(limits["limits"]), key_limits=key_limits)
+        return planned("teams", team.name, None, after, apply, result=team)
 
     def _plan_change(self, team: Team, after: Mapping[str, Any], limits: Sequence[Limit]) -> PlannedChange:
         before = team_entry(team)
@@ -78,4 +84,9 @@ class TeamPlanner:
                 switch(self._pool, team.name)
             return ""
 
-        return planned("teams", team.name, before, after, apply)
+        result = replace(
+            team,
+            limits=tuple(limits) if "limits" in changed else team.limits,
+            key_limits=tuple(after.get("key_limits", team.key_limits)),
+        )
+        return planned("teams", team.name, before, after, apply, result=result)

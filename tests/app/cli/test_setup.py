@@ -261,6 +261,41 @@ class TestApply:
         assert result.stderr.startswith("Warning: model route 'fast': ")
         assert "no-such-model" in result.stderr
 
+    @pytest.mark.parametrize("secrets", [{}, {"GPU_KEY": "sk-secret"}])
+    def test_a_dry_run_compares_with_the_pool_after_it(self, poolgate, services, secrets):
+        """Models of its accounts are known, its routes serve names, and its prices count."""
+        document = """
+prices: {priced: {input: 1, output: 1}}
+accounts: [{name: gpu1, kind: compatible, base_url: "http://10.0.0.5/v1", models: [llama-4, priced, dear],
+            api_key_env: GPU_KEY}]
+models: {fast: {steps: [llama-4@gpu1]}, typo: {steps: [lama-4@gpu1]}, nested: {steps: [fast]}}
+teams: [{name: red, key_limits: [5 usd/month]}]
+keys:
+  - {name: ann, models: [fast, llama-4], accounts: [gpu1]}
+  - {name: bob, models: [gpt-9], accounts: [gpu1]}
+  - {name: cleo, team: red}
+limits: [1 usd/day for priced, 1 requests/day, 2 requests/day]
+"""
+        dry = poolgate("apply - --dry-run", stdin=document, **secrets)
+        before = [line for line in dry.stderr.splitlines() if line.startswith("Warning")]
+        assert services.accounts.all("default") == []
+        made = poolgate("apply -", stdin=document, GPU_KEY="sk-secret").stderr.splitlines()
+
+        unpriced = "refuses every request for llama-4, dear (429), which have no price"
+        same = "these limits count the same, so the lowest one applies"
+        remedy = "set a price, or make it balanced"
+        assert before == [line for line in made if line.startswith("Warning")]
+        assert before == [
+            f"Warning: limits of the pool: {same}: 1 request per day; 2 requests per day.",
+            "Warning: model route 'typo': no account that the route may use lists lama-4 "
+            "(did you mean 'llama-4'?).",
+            "Warning: model route 'nested': 'fast' is itself a model route, and targets are models: "
+            "name the models of its steps instead.",
+            f"Warning: team 'red': the strict limit $5.00 per month {unpriced}: {remedy}.",
+            "Warning: API key 'bob': no account lists gpt-9.",
+            f"Warning: API key 'cleo': the strict limit $5.00 per month {unpriced}: {remedy}.",
+        ]
+
     def test_probable_mistakes_in_limits_of_the_pool(self, poolgate, services):
         account = Account("", "main", "compatible", "http://up.test", models=("no-price",))
         services.accounts.add("default", account)
@@ -271,7 +306,7 @@ class TestApply:
         assert "$9" not in result.stderr
 
     def test_probable_mistakes_in_keys(self, poolgate):
-        """They are printed like those of `poolgate key`, once a key is changed."""
+        """They are printed like those of `poolgate key`, also by a dry run, if a key changes."""
         document = "keys: [{name: old, expires: 2020-01-01}, {name: new, expires: 2999-01-01}]"
 
         dry = poolgate("apply - --dry-run", stdin=document)
@@ -280,7 +315,8 @@ class TestApply:
         mistake = "it has expired already, at 2020-01-01 00:00Z: every request is refused"
         warning = f"Warning: API key 'old': {mistake}.\n"
         assert first.stderr.endswith(warning)
-        assert "Warning" not in dry.stderr + second.stderr
+        assert dry.stderr == warning
+        assert "Warning" not in second.stderr
         assert "'new'" not in first.stderr
 
     def test_each_change_is_in_the_audit_log(self, poolgate, services, setup):

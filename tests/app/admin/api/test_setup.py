@@ -127,7 +127,9 @@ class TestApply:
         services.accounts.add("default", Account("", "main", "openai", "http://up.test", credential="sk-x"))
         document = {"models": {"fast": {"steps": ["no-such-model"]}}}
 
+        dry = call("POST", "/apply?dry_run=1", {"document": document}).json["warnings"]
         (warning,) = call("POST", "/apply", {"document": document}).json["warnings"]
+        assert dry == [warning]
         assert warning["model"] == "fast"
         assert "no-such-model" in warning["text"]
         assert call("POST", "/apply", {"document": document}).json["warnings"] == []  # unchanged
