@@ -77,6 +77,16 @@ PAGES = {
     "sign out everywhere": "/admin/security/sessions/end-all",
 }
 
+HOLDER_PAGES = {  # those of a key's holder
+    "usage of a key": "/my",
+    "usage of a week": "/my?span=7d",
+    "requests of a key": "/my/requests",
+    "models of a key": "/my/models",
+    "clients of a key": "/my/clients",
+    "rotate one's key": "/my/rotate",
+    "nothing of a key": "/my/nothing",
+}
+
 
 def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
     """Put something on every page; return the id of a request that was made."""
@@ -107,3 +117,15 @@ def _refuse(pool: PoolOfTest, key: str, body: dict[str, object]) -> None:
     bodies = (body, body, body | {"messages": "Hello"})
     statuses = [pool.post("/v1/chat/completions", one, key).status_code for one in bodies]
     assert statuses == [200, 429, 400]
+
+
+def furnish_holder(pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
+    """Return the secret of a key with a limit, an answered and a refused request."""
+    pool.account("hidden-name", upstream.base_url(), kind="compatible")
+    limits = (parse_limit("5 usd/month balanced"),)
+    secret = pool.key("ann", limits=limits, models=("m", "a-model-" + "x" * 40))
+    for model in ("m", "other"):
+        body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+        pool.post("/v1/chat/completions", body, secret)
+    pool.wait_for_rows(1, 30)
+    return secret

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,8 +12,9 @@ import pytest
 import requests
 
 from tests.browser.chromium import Browser
-from tests.browser.pages import PAGES, furnish
+from tests.browser.pages import HOLDER_PAGES, PAGES, furnish, furnish_holder
 from tests.support.gateway import PoolOfTest
+from tests.support.ledger_rows import record_request
 from tests.support.upstream_client import ScriptedUpstream
 
 pytestmark = pytest.mark.browser
@@ -48,16 +50,75 @@ def furnished(plain: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
 @pytest.mark.timeout(400)
 def test_every_page(plain: Browser, furnished: str) -> None:
     """It has a heading, its links and filters lead somewhere, and its forms carry a CSRF token."""
-    faults, links = list[str](), dict[str, str]()
-    for name, path in PAGES.items():
-        plain.open(path.replace("ID", furnished))
-        page = plain.run(_READ)
-        faults += [f"{name}: {fault}" for fault in faults_of(page)]
-        if name != "not there":
-            links |= {link: name for link in (*page["links"], *searches(page)) if link not in links}
+    pages = {name: path.replace("ID", furnished) for name, path in PAGES.items()}
 
-    assert not faults, "\n".join(faults)
-    assert not (found := broken(plain, links)), "\n".join(found)
+    assert faults_on(plain, pages) == []
+
+
+@pytest.mark.timeout(120)
+def test_every_page_of_a_holder(plain: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    secret = furnish_holder(pool, upstream)
+    assert faults_on(plain, {"sign in with a key": "/my/sign-in"}) == []
+    _sign_in(plain, secret)
+
+    assert faults_on(plain, HOLDER_PAGES) == []
+
+
+@pytest.mark.timeout(120)
+def test_what_a_holder_does(plain: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Sign in, read, rotate the key, and sign out."""
+    secret = furnish_holder(pool, upstream)
+    key = pool.gateway.services.api_keys.find(pool.name, "ann")
+    for _ in range(30):  # more than a page
+        record_request(pool.gateway.services.scripts, pool.name, time.time(), key=key.id)
+    plain.open("/my/requests")
+    assert plain.path == "/my/sign-in"
+    _sign_in(plain, "sk-pg-wrong")
+    plain.shows("This API key is incomplete or mistyped")
+    _sign_in(plain, secret)
+    plain.find("nav[aria-label='Time span'] a[href*='7d']").click()
+    assert plain.path.startswith("/my?span=7d")
+
+    plain.find("a[href='/my/requests']").click()
+    plain.press("Older")
+    assert 0 < len(plain.all("main tbody tr")) < 25
+    plain.press("Newest")
+    assert len(plain.all("main tbody tr")) == 25
+
+    plain.open("/my")
+    plain.press("Rotate")
+    plain.fill(hours="999")
+    plain.press("Rotate")
+    plain.shows("must be a whole number of hours, from 0 to 168")
+    assert plain.find("[name=hours]").get_attribute("value") == "999"
+    plain.fill(hours="0")
+    plain.press("Rotate")
+    fresh = plain.find("#secret").text
+    assert not list(faults_of(plain.run(_READ)))
+    plain.press("Continue")
+    plain.find(".who summary").click()
+    plain.press("Sign out", within=".who")
+    assert plain.path == "/my/sign-in"
+    _sign_in(plain, fresh)
+    plain.shows("Key ann")
+
+
+def _sign_in(browser: Browser, secret: str) -> None:
+    browser.open("/my/sign-in")
+    browser.fill(key=secret)
+    browser.press("Sign in")
+
+
+def faults_on(browser: Browser, pages: Mapping[str, str]) -> list[str]:
+    """Return what is wrong on *pages*, addresses by name, and the links on them that lead nowhere."""
+    faults, links = list[str](), dict[str, str]()
+    for name, path in pages.items():
+        browser.open(path)
+        page = browser.run(_READ)
+        faults += [f"{name}: {fault}" for fault in faults_of(page)]
+        if not path.endswith(("/nobody", "/nothing")):
+            links |= {link: name for link in (*page["links"], *searches(page)) if link not in links}
+    return [*faults, *broken(browser, links)]
 
 
 def faults_of(page: dict[str, Any]) -> Iterator[str]:

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from app.limits.limit_syntax import parse_limit
 from tests.browser.axe import axe_faults
 from tests.browser.chromium import Browser
+from tests.browser.pages import HOLDER_PAGES, furnish_holder
 from tests.browser.test_accessibility import LOOKS, WIDTHS, refused_by_policy
 from tests.browser.words import torn_words
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
 pytestmark = pytest.mark.browser
-PAGES = ("/my", "/my?span=7d", "/my/requests", "/my/models", "/my/clients", "/my/rotate", "/my/nothing")
+PAGES = HOLDER_PAGES.values()
 
 
 @pytest.fixture
 def secret(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
-    """Return the secret of a key with a limit, an answered and a refused request."""
-    pool.account("hidden-name", upstream.base_url(), kind="compatible")
-    secret = pool.key(
-        "ann", limits=(parse_limit("5 usd/month balanced"),), models=("m", "a-model-" + "x" * 40)
-    )
-    for model in ("m", "other"):
-        body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
-        pool.post("/v1/chat/completions", body, secret)
-    pool.wait_for_rows(1, 30)
-    return secret
+    return furnish_holder(pool, upstream)
 
 
 @pytest.fixture
