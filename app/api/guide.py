@@ -9,6 +9,7 @@ from flask import Blueprint, Response, redirect, render_template
 from app.api.context import current_request, services
 from app.api.operator_pages import find_operator_pages
 from app.docs import guide
+from app.docs.search import MAX_QUERY_CHARS, search_sections
 from app.errors import NotFound
 from app.server.compression import compress
 
@@ -76,8 +77,8 @@ def page(name: str) -> str:
 @bp.get(f"{ROOT}/search")
 def search() -> str:
     """Search the guide for the words in `q`."""
-    query = current_request().args.get("q", "")[: guide.MAX_QUERY_CHARS]
-    return render("guide/search.html", query=query, hits=guide.search(query, _sections()))
+    query = current_request().args.get("q", "")[:MAX_QUERY_CHARS]
+    return render("guide/search.html", query=query, hits=search_sections(query, _sections()))
 
 
 def render(template: str, **values: object) -> str:
