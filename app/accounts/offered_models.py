@@ -11,7 +11,6 @@ from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
 from app.accounts.model_routes import RouteTable
 from app.patterns import STAR
-from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 
@@ -42,15 +41,6 @@ def offered_models(
     offered = {model.name: model for model in _of_routes(key, usable, routes)}
     offered |= {model.name: model for model in _of_accounts(key, usable, routes)}
     return [offered[name] for name in sorted(offered)]
-
-
-def available_models(key: ApiKey, accounts: Sequence[Account], routes: RouteTable, *, demo: bool) -> set[str]:
-    """Return the names of `offered_models` that an active account serves whose test did not fail."""
-    available = [
-        account for account in accounts if account.state is AccountState.ACTIVE and not account.unproven
-    ]
-    demo = demo and demo_serves(accounts)
-    return {model.name for model in offered_models(key, available, routes, demo=demo)}
 
 
 def _of_accounts(key: ApiKey, usable: Sequence[Account], routes: RouteTable) -> Iterator[OfferedModel]:

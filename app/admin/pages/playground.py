@@ -11,15 +11,13 @@ from typing import Any
 import orjson
 from flask import Response, g, jsonify, render_template, request
 
-from app.accounts.account import Account
-from app.accounts.model_routes import RouteTable
-from app.accounts.offered_models import available_models, offered_models
 from app.admin.gateway_requests import send_to_gateway
 from app.admin.guard import actor, requires
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, page_blueprint
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, documented_codes
+from app.presentation.model_choices import ModelChoices
 from app.presentation.names import Names
 from app.presentation.playground import PlaygroundRequest, reply_text, request_snippets, to_text
 from app.presentation.requests import RequestView
@@ -75,36 +73,6 @@ class Exchange:
         return [*self.request.messages, {"role": "assistant", "content": self.text}]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelChoices:
-    """The models of the pool that keys can choose: those that can be served now come first."""
-
-    accounts: Sequence[Account]
-    routes: RouteTable
-    demo: bool
-
-    @classmethod
-    def read(cls) -> ModelChoices:
-        current = services()
-        return cls(current.accounts.all(g.pool), current.routes.current(g.pool), current.demo)
-
-    def of(self, key: ApiKey) -> list[tuple[str, str]]:
-        """Return (name, label) of each model that *key* may use; a label marks one that cannot be served."""
-        available = available_models(key, self.accounts, self.routes, demo=self.demo)
-        names = [model.name for model in offered_models(key, self.accounts, self.routes, demo=self.demo)]
-        labels = {name: name if name in available else f"{name} (cannot be served now)" for name in names}
-        return sorted(labels.items(), key=lambda choice: choice[0] not in available)
-
-    def first_served(self, keys: Sequence[ApiKey]) -> ApiKey | None:
-        """Return the first of *keys* with a model that can be served, of MAX_TRIED; else the first."""
-        served = (
-            key
-            for key in keys[:MAX_TRIED]
-            if available_models(key, self.accounts, self.routes, demo=self.demo)
-        )
-        return next(served, keys[0] if keys else None)
-
-
 @bp.route("", methods=["GET", "POST"])
 @requires(Role.ADMIN, to_read=Role.VIEWER)
 def show() -> Any:
@@ -117,8 +85,10 @@ def show() -> Any:
 
 def _page(form: Form, exchange: Exchange | None) -> Any:
     current = services()
-    keys, models = _usable_keys(), ModelChoices.read()
-    chosen = next((key for key in keys if key.name == form["key"]), None) or models.first_served(keys)
+    keys, models = _usable_keys(), _model_choices()
+    chosen = next((key for key in keys if key.name == form["key"]), None) or models.first_served(
+        keys[:MAX_TRIED]
+    )
     if chosen is not None:
         form.show("key", chosen.name)
     is_answered = exchange is not None and not exchange.error
@@ -153,11 +123,23 @@ def _known_turns(form: Form) -> list[Any]:
     return turns if isinstance(turns, list) else []
 
 
+def _model_choices() -> ModelChoices:
+    current = services()
+    now = current.clock.now()
+    return ModelChoices(
+        current.accounts.all(g.pool),
+        current.routes.current(g.pool),
+        now,
+        current.model_rests.all(g.pool, now),
+        current.demo,
+    )
+
+
 @bp.get("/models")
 def models() -> Response:
     """Return the models that the key in the query may use as JSON, a list of [name, label]."""
     key = services().api_keys.find(g.pool, request.args.get("key", "")[:MAX_TEXT_CHARS])
-    return jsonify(ModelChoices.read().of(key))
+    return jsonify(_model_choices().of(key))
 
 
 @bp.post("/send")

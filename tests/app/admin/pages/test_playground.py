@@ -93,8 +93,8 @@ class TestForm:
         assert inside.get(f"{HOME}/models?key=ann").json == [
             ["m2", "m2"],
             ["m4", "m4"],
-            ["m1", "m1 (cannot be served now)"],
-            ["m3", "m3 (cannot be served now)"],
+            ["m1", "m1 (cannot be served now: main is paused)"],
+            ["m3", "m3 (no answer yet: new, credential refused)"],
         ]
 
     def test_the_first_key_that_can_be_served(self, inside: Visitor, pool: Furnished, key_id: str) -> None:
