@@ -38,7 +38,11 @@ class WireSchema(Schema):
     error_messages = {"type": "must be an object"}
 
     def load(self, data: Any, **options: Any) -> Any:
-        return super().load(data, **(options | {"partial": None}))  # also inside a partial object
+        try:
+            return super().load(data, **(options | {"partial": None}))  # also inside a partial object
+        except ValidationError as error:
+            # A frame of marshmallow refers to the error: a cycle, which would retain the request.
+            raise error.with_traceback(None) from None
 
     @pre_load
     def without_nulls(self, data: Any, **_: Any) -> Any:

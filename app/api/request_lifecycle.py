@@ -196,11 +196,10 @@ class RequestScope:
             )
 
     def _admission_refusal(self) -> Refusal | None:
-        if self.chain is None or self.chain.refused is None:
+        refused = self.chain and self.chain.take_refusal()
+        if not refused or refused[1].status in UNRECORDED:
             return None
-        context, error = self.chain.refused
-        if error.status in UNRECORDED:
-            return None
+        context, error = refused
         return Refusal(
             id=context.request_id,
             at_ms=round(time.time() * 1000),

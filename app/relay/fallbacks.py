@@ -69,8 +69,7 @@ class FallbackChain:
     ) -> None:
         self._context = context
         self._record = RequestRecord()
-        # The first request and its error, if it was not admitted.
-        self.refused: tuple[RequestContext, GatewayError] | None = None
+        self._refused: tuple[RequestContext, GatewayError] | None = None
         self._progress = progress
         self._relay = stream
         self._cache = cache
@@ -107,6 +106,11 @@ class FallbackChain:
             record.admitted_ms / 1000,
             record.ignored,
         )
+
+    def take_refusal(self) -> tuple[RequestContext, GatewayError] | None:
+        """Return, once, the first request and its error, which refers to this chain; None if admitted."""
+        refused, self._refused = self._refused, None
+        return refused
 
     def upstream_head(self) -> ResponseHead | None:
         """Return the head of the upstream's response, None where no account was tried."""
@@ -158,7 +162,7 @@ class FallbackChain:
             self._progress.fallbacks_left -= first is not None
             try:
                 yield from self._named(self._stream_model())
-                self.refused = None
+                self._refused = None
                 return
             except EarlierModelsDue:
                 self._due = (*self._progress.passed_over, context)
@@ -171,14 +175,17 @@ class FallbackChain:
                     passed_over[context.request_id] = passed_over_row(context.request.model, error)
                 if first is None:
                     first = context, error
-                    self.refused = None if self._record.row else (context, error)
+                    self._refused = None if self._record.row else (context, error)
                 if not may_fall_back(error) or not self._may_continue():
                     break
         if first is not None:
             self._context, failure = first
             if waited := self._progress.queued_seconds:
                 failure.admission = {**failure.admission, "queued_ms": round(waited * 1000)}
-            raise failure
+            try:
+                raise failure
+            finally:
+                del first, failure  # its traceback has this frame: a cycle, which would retain the request
 
     def _to_recheck(self) -> Iterator[RequestContext]:
         """Yield the models that were passed over, then the one that is waited for, while any is due."""

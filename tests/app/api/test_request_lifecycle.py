@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from flask import Response
 
 from app.api.request_lifecycle import RequestScope
-from app.errors import NoAccounts
+from app.errors import GatewayError, NoAccounts, StreamIncomplete
 from app.relay.context import RequestContext
+from app.relay.fallbacks import FallbackChain
 from app.streaming.events import Event
 from tests.support.api import BEARER, FakeServices
 from tests.support.garbage import garbage_of
@@ -25,6 +27,11 @@ def refusing(context: RequestContext) -> Iterator[Any]:
 
 def answering(context: RequestContext) -> Iterator[Any]:
     yield [Event({"choices": []})]
+
+
+def breaking_off(context: RequestContext) -> Iterator[Any]:
+    yield [Event({"choices": []})]
+    raise StreamIncomplete("The upstream closed the connection")
 
 
 def test_an_invalid_request_is_in_the_refusal_log() -> None:
@@ -60,10 +67,34 @@ def test_an_ended_request_needs_no_garbage_collection() -> None:
     """It is freed with its prompt as soon as its response is closed."""
     client = FakeServices(answering).client()
 
-    with garbage_of(Response, RequestScope) as garbage:
+    with garbage_of(Response, RequestScope, FallbackChain) as garbage:
         response = client.post(URL, json=BODY | {"stream": True}, headers=BEARER)
         assert response.data.endswith(b"data: [DONE]\n\n")
         response.close()
+        del response
+
+    assert garbage == []
+
+
+@pytest.mark.parametrize("body", [BODY, BODY | {"stream": True}, BODY | {"models": ["m2"]}, {"model": "m"}])
+def test_neither_does_a_refused_one(body: dict[str, Any]) -> None:
+    """The traceback of its error refers to the request, which must not refer to the error."""
+    client = FakeServices(refusing).client()
+
+    with garbage_of(Response, RequestScope, FallbackChain, RequestContext, GatewayError) as garbage:
+        client.post(URL, json=body, headers=BEARER).close()
+
+    assert garbage == []
+
+
+def test_neither_does_one_that_breaks_off() -> None:
+    client = FakeServices(breaking_off).client()
+
+    with garbage_of(Response, RequestScope, FallbackChain, RequestContext, GatewayError) as garbage:
+        for streams in (True, False):
+            response = client.post(URL, json=BODY | {"stream": streams}, headers=BEARER)
+            assert b"closed the connection" in response.data
+            response.close()
         del response
 
     assert garbage == []

@@ -126,7 +126,7 @@ class TestChain:
         assert list(served.events()) == [RESPONSE]
         assert models.tried == ["m", "n"]
         assert (served.context.request.model, served.served_by().account_name) == ("n", "n")
-        assert served.refused is None
+        assert served.take_refusal() is None
 
     def test_models_that_were_passed_over_are_tried_again_while_the_last_waits(self) -> None:
         tried: list[tuple[str, int]] = []
