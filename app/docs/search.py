@@ -33,7 +33,7 @@ SYNONYMS = {
 }
 MAX_QUERY_CHARS = 100
 MAX_HITS = 30
-EXCERPT_CHARS = 90  # on each side of the first word that is found
+EXCERPT_CHARS = 90  # on each side of the word that is found
 TITLE_WORDS = 3.0  # a title of so many words counts twice a text, a shorter one more
 TYPICAL_CHARS = 1500  # of a section's text
 LIST_WEIGHT = 0.3
@@ -75,7 +75,8 @@ def search_sections(query: str, sections: Iterable[Section]) -> list[Hit]:
         if matched >= max(1, min(most, (len(patterns) + 1) // 2))
     ]
     found.sort(key=lambda one: -one[0])
-    shown = [variant for each in variants for variant in each]
+    by_rarity = sorted(zip(rarities, patterns, strict=True), key=lambda one: -one[0])
+    shown = [re.compile("|".join(map(_spelt, pattern)), re.IGNORECASE) for _, pattern in by_rarity]
     return [Hit(section, _excerpt(section.text, shown)) for _, section in found[:MAX_HITS]]
 
 
@@ -134,11 +135,16 @@ def _relevance(
     return total * (LIST_WEIGHT if section.page in LISTS or not section.text else 1)
 
 
-def _excerpt(text: str, words: list[str]) -> tuple[tuple[str, bool], ...]:
-    lowered = text.casefold()
-    first = min((at for word in words if (at := lowered.find(word)) >= 0), default=0)
+def _spelt(plain: str) -> str:
+    """Return the regular expression of `_plain` words as a text has them, from the beginning of a word."""
+    words = r"[\W_]+".join(map(re.escape, plain.split()))
+    return rf"(?<![^\W_]){words}" + (r"(?![^\W_])" if plain.endswith(" ") else "")
+
+
+def _excerpt(text: str, words: Sequence[re.Pattern[str]]) -> tuple[tuple[str, bool], ...]:
+    """Return the part of *text* around the first of *words* that it has, the rarest."""
+    first = next((found.start() for word in words if (found := word.search(text))), 0)
     begin, end = max(0, first - EXCERPT_CHARS), first + EXCERPT_CHARS
     shown = ("…" if begin else "") + text[begin:end] + ("…" if end < len(text) else "")
-    pattern = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-    pieces = re.split(f"({pattern})", shown, flags=re.IGNORECASE)
+    pieces = re.split(f"({'|'.join(word.pattern for word in words)})", shown, flags=re.IGNORECASE)
     return tuple((piece, index % 2 == 1) for index, piece in enumerate(pieces) if piece)

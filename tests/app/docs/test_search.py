@@ -149,3 +149,13 @@ def test_bounds() -> None:
 
     assert len(search_sections("text", many)) == MAX_HITS
     assert len(search_sections("text" + " " * MAX_QUERY_CHARS + "missing", many)) == MAX_HITS
+
+
+def test_the_excerpt_is_around_the_rarest_word() -> None:
+    many = [section(f"Title {number}", "account") for number in range(9)]
+    long = section("Title", "accounts " * 50 + "have a POOLGATE_TIMEOUT")
+
+    (hit, *_) = search_sections("account timeout", [*many, long])
+
+    assert hit.excerpt[-1] == ("TIMEOUT", True)
+    assert hit.excerpt[1] == ("account", True)
