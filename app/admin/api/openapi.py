@@ -122,7 +122,7 @@ TOKEN = {"type": "http", "scheme": "bearer", "description": "An admin token: pga
 SESSION = {
     "type": "apiKey",
     "in": "cookie",
-    "description": "The session of the pages. Calls that change something also need their X-CSRFToken.",
+    "description": "the session of the pages, with its X-CSRFToken for calls that change something.",
 }
 
 
