@@ -145,7 +145,8 @@ class Account:
 
     def may_have(self, model: str) -> bool:
         """Return whether it may serve *model*; while its models are unknown it may serve any."""
-        return model in self.offered_models or not self.has_known_models
+        names = self.models or self.listed  # `offered_models` would be a new tuple for each call
+        return model in names or model in self.settings.model_names or not self.has_known_models
 
     @property
     def has_known_models(self) -> bool:

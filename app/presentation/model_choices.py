@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.accounts.account import Account
+from app.accounts.account import Account, demo_serves
 from app.accounts.model_routes import RouteTable
 from app.accounts.offered_models import OfferedModel, offered_models
 from app.presentation.accounts import failure_label
 from app.presentation.route_serving import Rests, serving_now
+from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import RouteTarget
+
+MAX_EXPLAINED = 100  # models: of further ones, only that they cannot be served
+NOT_SERVED = "cannot be served now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,32 @@ class ModelChoices:
 
     def of(self, key: ApiKey) -> list[tuple[str, str]]:
         """Return (name, label) of each model that *key* may use: those that can be served now come first."""
-        obstacles = {model.name: self._obstacle(model, key) for model in self._offered(key)}
-        choices = [
-            (name, f"{name} ({obstacle})" if obstacle else name) for name, obstacle in obstacles.items()
-        ]
-        return sorted(choices, key=lambda choice: bool(obstacles[choice[0]]))
+        offered, served = self._offered(key, self.accounts), self._served(key)
+        others = [model for model in offered if model.name not in served]
+        obstacles = {model.name: self._obstacle(model, key) for model in others[:MAX_EXPLAINED]}
+        obstacles |= {model.name: NOT_SERVED for model in others[MAX_EXPLAINED:]}
+        names = sorted((model.name for model in offered), key=lambda name: bool(obstacles.get(name)))
+        return [(name, f"{name} ({obstacles[name]})" if obstacles.get(name) else name) for name in names]
 
     def first_served(self, keys: Sequence[ApiKey]) -> ApiKey | None:
-        """Return the first of *keys* with a model that can be served; else the first, None without any."""
-        served = (key for key in keys if any(not self._obstacle(model, key) for model in self._offered(key)))
-        return next(served, keys[0] if keys else None)
+        """Return the first of *keys* with a model that is surely served; else the first, None without any."""
+        return next((key for key in keys if self._served(key)), keys[0] if keys else None)
 
-    def _offered(self, key: ApiKey) -> list[OfferedModel]:
-        return offered_models(key, self.accounts, self.routes, demo=self.demo)
+    def _served(self, key: ApiKey) -> set[str]:
+        """Return the names that an account serves which is in use, has room, and has no resting models."""
+        ready = [
+            account
+            for account in self.accounts
+            if account.state is AccountState.ACTIVE
+            and not account.unproven
+            and account.in_flight < account.cap
+            and not self.rests.get(account.id)
+        ]
+        return {model.name for model in self._offered(key, ready)}
+
+    def _offered(self, key: ApiKey, accounts: Sequence[Account]) -> list[OfferedModel]:
+        demo = self.demo and demo_serves(self.accounts)
+        return offered_models(key, accounts, self.routes, demo=demo)
 
     def _obstacle(self, model: OfferedModel, key: ApiKey) -> str:
         """Return why *model* cannot be served to *key*, or may not be; '' if it can be."""

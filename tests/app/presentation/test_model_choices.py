@@ -6,7 +6,7 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.accounts.model_routes import RouteTable
-from app.presentation.model_choices import ModelChoices
+from app.presentation.model_choices import MAX_EXPLAINED, ModelChoices
 from app.stores.records.accounts import AccountState, ModelRest, ModelState
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.model_routes import ModelRoute, RouteTarget
@@ -78,3 +78,12 @@ def test_the_first_key_with_a_model_that_can_be_served() -> None:
     assert choices(*accounts).first_served([BOB, ANN]) == ANN
     assert choices(*accounts).first_served([BOB]) == BOB
     assert choices(*accounts).first_served([]) is None
+
+
+def test_the_number_of_reasons_is_bounded() -> None:
+    models = [f"m{number:03}" for number in range(MAX_EXPLAINED + 5)]
+
+    labels = [label for _, label in choices(account("main", *models, state="paused")).of(ANN)]
+
+    assert labels[0] == "m000 (cannot be served now: main is paused)"
+    assert labels[-1] == f"{models[-1]} (cannot be served now)"
