@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
+from app.ledger.known_totals import KnownTotals
 from app.ledger.measured import MeasuredUsage
 from app.ledger.points import Series, TimesSeries
 from app.ledger.ranges import (
@@ -52,6 +53,7 @@ class UsageSeries:
         self._ledger = LedgerRepository(scripts)
         self._clock = PoolClock(scripts)
         self._stored = SummaryRepository(scripts)
+        self._known_totals = KnownTotals()
         self._measured = MeasuredUsage(self._ledger, MeasurementRepository(scripts))
 
     def now(self) -> float:
@@ -123,7 +125,7 @@ class UsageSeries:
 
     @property
     def _summaries(self) -> Summaries:
-        return Summaries(self._ledger, self._stored)
+        return Summaries(self._ledger, self._stored, self._known_totals)
 
     def _known(self, pool: str, span: str, first: int, before: int) -> list[int]:
         return [start for start in self._ledger.rollups.starts(pool, span) if first <= start < before]

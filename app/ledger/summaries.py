@@ -18,6 +18,7 @@ import orjson
 
 from app.ledger.attempts import attempt_figures
 from app.ledger.json_members import parse_members
+from app.ledger.known_totals import KnownTotals
 from app.ledger.verify import shares
 from app.stores import rollups
 from app.stores.ledger import LedgerRepository
@@ -85,9 +86,12 @@ class Only:
 class Summaries:
     """Reads summaries, and makes those that are missing; adds up what is not over once."""
 
-    def __init__(self, ledger: LedgerRepository, summaries: SummaryRepository) -> None:
+    def __init__(
+        self, ledger: LedgerRepository, summaries: SummaryRepository, known_totals: KnownTotals
+    ) -> None:
         self._ledger = ledger
         self._summaries = summaries
+        self._known_totals = known_totals
         self._running: dict[tuple[str, str, int], Summary] = {}
 
     def read(
@@ -114,6 +118,31 @@ class Summaries:
         return [
             _parse(text, ids) if text else made.get(start) for start, text in zip(starts, stored, strict=True)
         ]
+
+    def read_total(
+        self, pool: str, span: str, starts: Sequence[int], by: Grouping | str, *, over: int
+    ) -> list[tuple[int, Sums | None]]:
+        """
+        Return the same as `read` as (start, sums), but those of all past spans in one, with the first start.
+
+        The sums of past spans are not read again while they stay as they were.
+        """
+        past = [start for start in starts if start < over]
+        others = [start for start in starts if start >= over]
+        parts = [*zip(others, self.read(pool, span, others, by, over=over), strict=True)]
+        if not past:
+            return parts
+        made = self._summaries.read(pool, span, past, MADE)
+        origin = pool, span, by, *zip(past, made, strict=True)
+        text = self._known_totals.find(origin)
+        if text is not None:
+            return [(past[0], _parse(text, None)), *parts]
+        sums = self.read(pool, span, past, by, over=over)
+        total = add_up(each for each in sums if each is not None)
+        if None not in made:
+            self._known_totals.put(origin, orjson.dumps(total).decode())
+        unprepared = [(start, None) for start, each in zip(past, sums, strict=True) if each is None]
+        return [(past[0], total), *unprepared, *parts]
 
     def read_breakdowns(
         self, pool: str, span: str, starts: Sequence[int], only: Only, by: str, *, over: int
@@ -266,6 +295,15 @@ def _add_to_breakdowns(breakdowns: Breakdowns, noun: Grouping, figure: Figure) -
         amounts = breakdowns[f"{of}={ids[of]}"][by.value].setdefault(ids[by], [0] * len(SUMMARY_FIGURES))
         for index in positions:
             amounts[index] += figure.amount
+
+
+def add_up(parts: Iterable[Sums]) -> Sums:
+    """Return the sums of *parts* by id."""
+    lines: dict[str, list[Amounts]] = defaultdict(list)
+    for sums in parts:
+        for line, amounts in sums.items():
+            lines[line].append(amounts)
+    return {line: [*map(sum, zip(*all_amounts, strict=True))] for line, all_amounts in lines.items()}
 
 
 def _part_of(text: str | None, by: str) -> Sums | None:

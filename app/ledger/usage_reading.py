@@ -130,12 +130,11 @@ class UsageReading:
     def _minutes(self, within: Range, by: str, ids: Ids = None, only: Only | None = None) -> Parts:
         if self._ledger.newest_at(self._pool) >= within.since:
             starts = range(within.since, within.until + 1, MINUTE_SECONDS)
-            for start, sums in zip(starts, self._sums(MINUTE, starts, by, ids, only), strict=True):
+            for start, sums in self._sums(MINUTE, starts, by, ids, only):
                 yield start, sums or {}
 
     def _hours(self, since: int, until: int, by: str, ids: Ids = None, only: Only | None = None) -> Parts:
-        known = self._known(HOUR, since, until)
-        yield from zip(known, self._sums(HOUR, known, by, ids, only), strict=True)
+        return self._sums(HOUR, self._known(HOUR, since, until), by, ids, only)
 
     def _days_and_hours(self, within: Range, by: str, ids: Ids) -> Parts:
         """Yield the days of *within* whose roll-ups equal the sums of their hours, and all other hours."""
@@ -146,8 +145,8 @@ class UsageReading:
             for hour in self._known(HOUR, within.since, within.until)
             if not any(start <= hour < until for start, until in days)
         ]
-        yield from zip(starts, self._sums(DAY, starts, by, ids), strict=True)
-        yield from zip(hours, self._sums(HOUR, hours, by, ids), strict=True)
+        yield from self._total(DAY, starts, by, ids)
+        yield from self._total(HOUR, hours, by, ids)
 
     def _has_sums_of_hours(self, start: int, until: int) -> bool:
         """
@@ -175,20 +174,30 @@ class UsageReading:
         today = self._today
         until = min(within.until, today)
         known = self._known(DAY, within.since - HALF_DAY_SECONDS, until - HALF_DAY_SECONDS)
-        by_day = self._sums(DAY, known, by, ids, only)
+        read = self._total if within.is_one_point else self._sums
         # a day from before the pool's time zone changed counts for the day with the larger part
-        yield from ((start + HALF_DAY_SECONDS, sums) for start, sums in zip(known, by_day, strict=True))
+        yield from ((start + HALF_DAY_SECONDS, sums) for start, sums in read(DAY, known, by, ids, only))
         if within.until > today:
-            hours = self._hours(today - today % HOUR_SECONDS, within.until, by, ids, only)
-            yield from ((max(start, today), sums) for start, sums in hours)
+            hours = self._known(HOUR, today - today % HOUR_SECONDS, within.until)
+            yield from ((max(start, today), sums) for start, sums in self._total(HOUR, hours, by, ids, only))
 
-    def _sums(
-        self, span: str, starts: Sequence[int], by: str, ids: Ids, only: Only | None = None
-    ) -> list[Sums | None]:
-        over = self._today if span == DAY else start_of_running(span, self.now)
+    def _sums(self, span: str, starts: Sequence[int], by: str, ids: Ids, only: Only | None = None) -> Parts:
+        over = self._over(span)
         if only is None:
-            return self._summaries.read(self._pool, span, starts, by, ids, over=over)
-        return self._summaries.read_breakdowns(self._pool, span, starts, only, by, over=over)
+            sums = self._summaries.read(self._pool, span, starts, by, ids, over=over)
+        else:
+            sums = self._summaries.read_breakdowns(self._pool, span, starts, only, by, over=over)
+        return zip(starts, sums, strict=True)
+
+    def _total(self, span: str, starts: Sequence[int], by: str, ids: Ids, only: Only | None = None) -> Parts:
+        """Return the same as `_sums` for *starts* that belong to one point, if possible in fewer parts."""
+        if ids is not None or only is not None:
+            return self._sums(span, starts, by, ids, only)
+        return iter(self._summaries.read_total(self._pool, span, starts, by, over=self._over(span)))
+
+    def _over(self, span: str) -> int:
+        """Return the start of the first *span* that is not past."""
+        return self._today if span == DAY else start_of_running(span, self.now)
 
     def _known(self, span: str, first: int, before: int) -> list[int]:
         return [start for start in self._starts_of(span) if first <= start < before]

@@ -121,9 +121,8 @@ def _day(days_ago: int) -> str:
 
 def pages(oldest: Known, newest: Known) -> Iterator[str]:
     pool = f"/admin/p/{POOL}"
-    for span in SPANS:
-        yield from (f"{pool}/{place}?span={span}" for place in ("", "keys/key-1", "accounts/account-1"))
     for span in (*SPANS, "90d"):
+        yield from (f"{pool}/{place}?span={span}" for place in ("", "keys/key-1", "accounts/account-1"))
         yield from (f"{pool}/usage?span={span}", f"{pool}/usage?span={span}&by=account&metric=first_p95")
     yield from (f"{pool}/usage?span=30d&key=key-1&by=model", f"{pool}/usage?span=30d&format=csv")
     yield from (f"{pool}/accounts", f"{pool}/keys", f"{pool}/requests", f"{pool}/requests?key=key-199")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from app.accounts.account import failures_in_a_row
 from app.ledger.attempts import attempt_figures
+from app.ledger.known_totals import KnownTotals
 from app.ledger.series import UsageSeries
 from app.ledger.summaries import SUMMARY_FIGURES, Summaries, complete
 from app.ledger.verify import Verification
@@ -247,4 +248,4 @@ def test_what_another_account_answered_was_no_fault_of_the_request(store: StoreO
 
 
 def summaries(client: Any) -> Summaries:
-    return Summaries(LedgerRepository(Scripts(client)), SummaryRepository(Scripts(client)))
+    return Summaries(LedgerRepository(Scripts(client)), SummaryRepository(Scripts(client)), KnownTotals())

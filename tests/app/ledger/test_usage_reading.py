@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.ledger.known_totals import KnownTotals
 from app.ledger.measured import MeasuredUsage
 from app.ledger.points import REST
 from app.ledger.ranges import Range, Step, range_between
@@ -51,12 +52,12 @@ def scripts(redis_client: Any) -> Scripts:
 @pytest.fixture
 def reading(scripts: Scripts) -> Callable[[int, ZoneInfo], UsageReading]:
     ledger = LedgerRepository(scripts)
-    measured = MeasuredUsage(ledger, MeasurementRepository(scripts))
+    measured, known_totals = MeasuredUsage(ledger, MeasurementRepository(scripts)), KnownTotals()
 
     def at(now: int, zone: ZoneInfo) -> UsageReading:
         while measured.make(POOL, now, zone, 200):
             pass
-        summaries = ReadSpans(ledger, SummaryRepository(scripts))
+        summaries = ReadSpans(ledger, SummaryRepository(scripts), known_totals)
         summaries.spans = []
         return UsageReading(POOL, now, zone, ledger, summaries, measured)
 
@@ -154,6 +155,31 @@ def test_full_days_are_read_in_one(
 
     spans: list[str] = usage._summaries.spans  # type: ignore[attr-defined]
     assert (spans.count(DAY), len(spans) - spans.count(DAY) <= 24) == (6, True)
+
+
+@pytest.mark.parametrize("span", ["7d", "30d", "90d"])
+def test_past_days_and_hours_are_added_up_once(
+    scripts: Scripts, reading: Callable[[int, ZoneInfo], UsageReading], span: str
+) -> None:
+    """By a process, until a late settlement changes one of them."""
+    now = int(datetime.fromisoformat("2026-10-26T10:20+00:00").timestamp())
+    for hours in range(0, 8 * 24, 2):
+        record_request(scripts, POOL, now - 8 * DAY_SECONDS + hours * HOUR_SECONDS)
+
+    def total() -> tuple[int, int]:
+        """Return the total of a key, and how many summaries were read."""
+        usage = reading(now, ZoneInfo("UTC"))
+        series = usage.read(usage.range_of(span).as_one_point, "key")
+        return series.totals()["key_1"]["requests"], len(usage._summaries.spans)  # type: ignore[attr-defined]
+
+    before, _ = total()
+    assert total()[0] == before
+    assert total() == (before, 0)
+    for number, at in enumerate((now - 3 * HOUR_SECONDS, now - 3 * DAY_SECONDS), start=1):
+        record_request(scripts, POOL, at)
+        assert total()[0] == before + number
+        assert total()[0] == before + number
+        assert total() == (before + number, 0)
 
 
 def test_the_zone_of_the_pool_changes(
