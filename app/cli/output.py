@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import sys
@@ -27,6 +29,7 @@ from schemas.validation_errors import first_error
 
 Number = int | float | Decimal
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
+WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 GAP = "  "
 MAX_MESSAGE_CHARS = 2000
 MAX_PADDED = 40  # characters of a cell to which shorter ones of its column are padded
@@ -185,9 +188,12 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
     except UnreadableSecret as error:
         _fail(GatewayError(str(error)), REFUSED, as_json)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in WRITE_ERRORS:
             raise  # not a file: click exits silently when output is not read
-        _fail(GatewayError(f"{error.filename}: {error.strerror}"), REFUSED, as_json)
+        if error.filename is None:
+            sys.stdout = io.StringIO()  # the rest would fail again at the exit
+        name = error.filename or "standard output"
+        _fail(GatewayError(f"{name}: {error.strerror}"), REFUSED, as_json)
     except GatewayError as error:
         _fail(naming_option(error), REFUSED, as_json)
 

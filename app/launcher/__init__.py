@@ -23,6 +23,8 @@ def main() -> None:
             f" {Path(__file__).parent} are not Poolgate's: another project has overwritten them."
             " Install Poolgate in an environment of its own."
         )
+    if sys.stdout is None:  # closed by `>&-`: the first file that is opened would become it
+        sys.exit("Error: standard output is closed; >/dev/null discards it")
     sys.path.insert(0, str(root))
     from app import log
     from app.cli import main as command

@@ -47,6 +47,7 @@ _BY_TEXT = (
     (r"Temporary failure in name resolution", "has a host name that could not be resolved"),
     (r"[Cc]onnection refused", "refuses connections: nothing listens there"),
     (r"No such file or directory", "is not running: its socket is not there"),
+    (r"Protocol error, got", "answers, but not as Redis does: another server listens there"),
     (r"No master found", "has no master that its sentinels know"),
     (r"[Tt]imeout|timed out", "does not answer in time: it is stopped, too busy, or cut off by a firewall"),
 )

@@ -98,3 +98,25 @@ def test_help(poolgate: Run) -> None:
 
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("Usage:")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "message"),
+    [
+        (">/dev/full", "Error: standard output: No space left on device\n"),
+        (">&-", "Error: standard output is closed; >/dev/null discards it\n"),
+    ],
+)
+def test_output_that_cannot_be_written(environ: dict[str, str], redirection: str, message: str) -> None:
+    """One line names the cause, and the status is 1, so that a cut dump is not taken for a complete one."""
+    script = f'"{sys.executable}" -c "{COMMAND[2]}" --version {redirection}'
+    run = subprocess.run(
+        ["sh", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+
+    assert (run.returncode, run.stderr) == (1, message)

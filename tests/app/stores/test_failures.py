@@ -48,6 +48,10 @@ def from_(error: Exception) -> StoreUnavailable:
         (socket.gaierror(-3, "Temporary failure in name resolution"), "could not be resolved"),
         (redis.TimeoutError("Timeout reading from x:1"), "does not answer in time"),
         (TimeoutError(), "does not answer in time"),
+        (
+            redis.exceptions.InvalidResponse('Protocol error, got "H" as reply type byte'),
+            "but not as Redis does",
+        ),
         (redis.ConnectionError("odd"), "does not answer: odd"),
     ],
 )
