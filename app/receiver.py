@@ -9,12 +9,14 @@ bytes, waiting first saves the failed try, and one timer serves many waits.
 from __future__ import annotations
 
 import errno
+import ssl
 import sys
 from time import monotonic
 from typing import Any
 
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
+NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError)
 _READ = 1  # libev's event READ
 _CLOSED = OSError(errno.EBADF, "The socket was closed while it was read")
 
@@ -27,12 +29,13 @@ class Receiver:
     """
     Receives what arrives on *sock*, for one greenlet at a time; its `close` comes before that of the socket.
 
-    Sockets that are not gevent's are read by their own means.
+    A socket of gevent should not block: the first read, and one after a read of *size*, may otherwise take as
+    long as its own timeout. Sockets that are not gevent's are read by their own means.
     """
 
     __slots__ = (
         *("_fires_at", "_hub", "_is_drained", "_readable", "_sock", "_timer"),
-        *("_timeout", "_until", "_waiting"),
+        *("_until", "_waiting"),
     )
 
     def __init__(self, sock: Any) -> None:
@@ -40,37 +43,33 @@ class Receiver:
         self._hub: Any = _hub_of(sock)
         self._readable = None if self._hub is None else self._hub.loop.io(sock.fileno(), _READ)
         self._is_drained = False  # whether the last read took all data that had arrived
-        self._timeout = 0.0  # seconds that a read of the socket may take; the last one that was set
         self._timer: Any = None
         self._fires_at = self._until = 0.0  # monotonic seconds: when the timer fires, and when the wait ends
         self._waiting: Any = None
 
     def receive(self, size: int, seconds: float) -> bytes | None:
         """Return at most *size* bytes, b"" at the end, None after *seconds* without any. Raises OSError."""
-        if not self._is_drained or self._hub is None:
-            self._set_timeout(seconds)
-        elif not self._wait(seconds):
-            return None
-        elif (
-            self._timeout > 2 * seconds
-        ):  # something has arrived, so at most the rest of a TLS record is missing
-            self._set_timeout(seconds)
-        try:
-            data: bytes = self._sock.recv(size)
-        except TimeoutError:
-            return None
-        self._is_drained = len(data) < size
-        return data
+        if self._hub is None:
+            self._sock.settimeout(max(seconds, 0.001))
+        until = monotonic() + seconds
+        while True:
+            if self._is_drained and not self._wait(until):
+                return None
+            try:
+                data: bytes = self._sock.recv(size)
+            except NOTHING_YET:
+                self._is_drained = True  # what has arrived is not a complete record of TLS
+            except TimeoutError:
+                return None
+            else:
+                self._is_drained = len(data) < size and self._hub is not None
+                return data
 
-    def _set_timeout(self, seconds: float) -> None:
-        self._timeout = max(seconds, 0.001)
-        self._sock.settimeout(self._timeout)
-
-    def _wait(self, seconds: float) -> bool:
-        """Wait up to *seconds*, and return whether there is something to read."""
-        self._until = monotonic() + seconds
-        if self._timer is None or self._fires_at > self._until:
-            self._start_timer(seconds)
+    def _wait(self, until: float) -> bool:
+        """Wait up to the time *until*, and return whether there is something to read."""
+        self._until = until
+        if self._timer is None or self._fires_at > until:
+            self._start_timer(until - monotonic())
         self._waiting = getcurrent()
         try:
             self._hub.wait(self._readable)

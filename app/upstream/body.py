@@ -10,14 +10,13 @@ http.client could not.
 from __future__ import annotations
 
 import socket
-import ssl
 from contextlib import suppress
 from typing import Any
 
 from urllib3 import BaseHTTPResponse
 
 from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError
-from app.receiver import Receiver
+from app.receiver import NOTHING_YET, Receiver
 from app.streaming.chunked import ChunkedDecoder
 from app.upstream.inflater import Inflater, inflater_for
 from app.yielding import end_turn
@@ -29,7 +28,6 @@ READ_COST_BYTES = 512  # what a short read counts as: it takes as long as readin
 MORE_BYTES = 4096
 INFLATED_BYTES = 8 * 1024 * 1024  # most that one read may inflate to; text shrinks to a hundredth at best
 BROKEN = "The connection to the upstream broke"
-_NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError)
 FINISHING_READS = (
     4  # reads for `[DONE]` and the framing; if the upstream still sends, the connection is closed
 )
@@ -66,7 +64,7 @@ class Body:
             data = file.read1(READ_BYTES) or b""  # None from a plain socket that has nothing yet
             if len(data) >= MORE_BYTES:
                 data += self._socket.recv(READ_BYTES)
-        except _NOTHING_YET:
+        except NOTHING_YET:
             pass
         except OSError:
             self._broken = True  # the kernel reports an error once; the next read would look like an end
