@@ -23,6 +23,7 @@ REST_TEXTS: Mapping[ModelState, str] = {
     ModelState.LIMITED: "is rate limited for it",
     ModelState.SUSPECTED: "failed for it",
 }
+ADJECTIVES = (AccountState.PAUSED, AccountState.SUSPECTED)  # states whose names are adjectives
 
 # Remarks about models of targets
 LOST = "no account is left for"
@@ -112,7 +113,8 @@ def _obstacle(account: Account, model: str, rests: Rests, now: float) -> str:
     """Return why *account* gets no request for *model* now, as in `is full`; '' if it may get one."""
     is_due = 0 < account.until_ms <= now * 1000 and account.state not in OUT_OF_USE
     if account.state is not AccountState.ACTIVE and not is_due:
-        return f"is {state_label(account.state)}"
+        label = state_label(account.state)
+        return f"is {label}" if account.state in ADJECTIVES else f"is out of use ({label})"
     rest = next((one for one in rests.get(account.id, ()) if one.model == model), None)
     if rest is not None:
         return f"{REST_TEXTS[rest.state]}, next try in {duration(rest.until_ms / 1000 - now)}"

@@ -36,7 +36,7 @@ def test_why_none_can_be_served() -> None:
     assert text() == "no: no account is left for a; no account that it may use offers b"
     assert text(account("1", models=("c",))) == "no: no account that it may use offers a, b"
     assert text(account("2", "credential_dead")) == (
-        "no: b: 2 is credential refused; no account is left for a"
+        "no: b: 2 is out of use (credential refused); no account is left for a"
     )
     assert text(account("1", in_flight=100)) == "no: a: 1 is full; b: 1 is full"
 
