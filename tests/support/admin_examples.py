@@ -135,7 +135,7 @@ def _accounts(call: Caller, issuer: Issuer, upstream: ScriptedUpstream) -> None:
     for action in ("pause", "resume", "forget-refused"):
         call("POST", f"/accounts/{ACCOUNT}/{action}")
     call("POST", "/accounts/bulk", {"names": [ACCOUNT], "do": "change", "fields": {"weight": 1}})
-    _, tokens = issuer.sign_in(email="ann@example.com")
+    _, tokens = issuer.sign_in(email="ann@example.com", account_id="acc-ann")
     file = orjson.loads(tokens.auth_json())
     call("POST", "/accounts/import", {"name": "chatgpt-ann", "auth_json": file})
     call("POST", "/accounts/chatgpt-ann/export")
