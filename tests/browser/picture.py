@@ -18,9 +18,10 @@ from typing import Any
 
 from app.limits.limit_syntax import parse_limit
 from app.stores.jobs import JobRepository
+from app.stores.keys import ledger
 from tests.browser.chromium import Browser, chromium
 from tests.support.gateway import ROOT, PoolOfTest, running_gateway
-from tests.support.ledger_rows import record_request
+from tests.support.ledger_rows import add_entries, record_request
 from tests.support.redis import private_redis
 
 SIZE = (1360, 900)
@@ -83,7 +84,7 @@ def furnish(pool: PoolOfTest) -> None:
     for name, team in KEYS.items():
         pool.key(name, team=team, limits=(parse_limit("50 usd/month balanced"),))
     ids = {key.name: key.id for key in services.api_keys.all(pool.name)}
-    now = time.time()
+    now, rows = time.time(), []
     for _ in range(REQUESTS):
         at = now - 24 * HOURS * chance.random()
         if chance.random() > 0.55 + 0.45 * math.sin((at % (24 * HOURS)) / (24 * HOURS) * 2 * math.pi - 2):
@@ -93,7 +94,7 @@ def furnish(pool: PoolOfTest) -> None:
         tokens_in, tokens_out = chance.randint(200, 9000), chance.randint(50, 1500)
         total_ms = round(usual_ms * chance.lognormvariate(0, 0.5))
         key = chance.choices(tuple(KEYS), (6, 2, 3, 5))[0]
-        record_request(
+        row = record_request(
             services.scripts,
             pool.name,
             at,
@@ -109,6 +110,11 @@ def furnish(pool: PoolOfTest) -> None:
             first_ms=round(total_ms * 0.3),
             total_ms=total_ms,
         )
+        rows.append(row)
+    services.scripts.client.delete(ledger(pool.name))  # its entries ended now
+    add_entries(services.scripts, pool.name, rows)
+    while services.ledger.series.make(pool.name):
+        pass
 
 
 if __name__ == "__main__":
