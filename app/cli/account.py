@@ -16,7 +16,13 @@ from app.cli.progress import waiting
 from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.formatting import names_or_all, natural
 from app.operations.account_check import SECONDS
-from app.presentation.accounts import AccountView, resumed_text, state_label, websocket_label
+from app.presentation.accounts import (
+    AccountView,
+    resumed_text,
+    serialize_account,
+    state_label,
+    websocket_label,
+)
 from app.stores.records.accounts import AccountState
 from app.wiring import Services
 
@@ -61,12 +67,11 @@ def list_accounts(services: Services, as_json: bool, pool: str) -> None:
     On a terminal of less than 130 columns, WEIGHT, GROUP, RESCUED and WEBSOCKET are left out; --csv has them.
     """
     services.pools.check(pool)
-    accounts = services.accounts.all(pool)
-    if as_json:
-        show_list([account.public() for account in accounts])
-        return
-    now = services.clock.now()
+    accounts, now = services.accounts.all(pool), services.clock.now()
     rests = services.model_rests.all(pool, now)
+    if as_json:
+        show_list([serialize_account(account, now, rests.get(account.id, ())) for account in accounts])
+        return
     views = [AccountView(account, now, rests.get(account.id, ())) for account in accounts]
     rows = [_row(view) for view in sorted(views, key=lambda view: natural(view.account.name))]
     empty = f"No accounts in pool '{pool}' yet: see poolgate account add --help"

@@ -262,6 +262,8 @@ class TestList:
 
         assert listed["object"] == "list"
         assert [(one["name"], one["state"]) for one in listed["data"]] == [("a", "active"), ("b", "active")]
+        shown = json.loads(poolgate("account show a --json").stdout)
+        assert set(shown) - set(listed["data"][0]) == {"usage_today", "recent_errors"}
 
     def test_none(self, poolgate):
         """Nothing is printed but advice, which is for people and so on standard error."""
