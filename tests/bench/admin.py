@@ -125,7 +125,13 @@ def pages(oldest: Known, newest: Known) -> Iterator[str]:
         yield from (f"{pool}/{place}?span={span}" for place in ("", "keys/key-1", "accounts/account-1"))
         yield from (f"{pool}/usage?span={span}", f"{pool}/usage?span={span}&by=account&metric=first_p95")
     yield from (f"{pool}/usage?span=30d&key=key-1&by=model", f"{pool}/usage?span=30d&format=csv")
-    yield from (f"{pool}/accounts", f"{pool}/keys", f"{pool}/requests", f"{pool}/requests?key=key-199")
+    yield from (
+        f"{pool}/accounts",
+        f"{pool}/keys",
+        f"{pool}/keys?span=7d",
+        f"{pool}/requests",
+        f"{pool}/requests?key=key-199",
+    )
     yield from (f"{pool}/requests?model=none", f"{pool}/requests/{newest[0]}", f"{pool}/requests/{oldest[0]}")
     yield from (f"{pool}/settings", f"{pool}/settings/prices", "/admin/security")
 

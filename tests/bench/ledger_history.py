@@ -70,6 +70,7 @@ def _write_rows(
         if number in (0, rows - 1):
             known.append((row["id"], entry_id))
     pipeline.execute()
+    client.hset(keys.last_used(POOL), mapping=dict.fromkeys(key_ids, now_ms))
     _write(client, sums)
     return known[0], known[-1]
 
