@@ -44,6 +44,17 @@ def apply(inside: Visitor, page: str, path: str = HOME, **form: str) -> tuple[in
 
 
 class TestApply:
+    def test_the_preview_shows_probable_mistakes(self, inside: Visitor, pool: Furnished) -> None:
+        """Of the pool as it would be: a model that an account of the document lists is none."""
+        document = """
+accounts: [{name: gpu1, kind: compatible, base_url: "http://10.0.0.5/v1", models: [llama-4]}]
+keys: [{name: ann, models: [llama-4]}, {name: bob, models: [lama-4]}]
+"""
+        _, page = preview(inside, document=document)
+
+        assert "API key 'bob': no account lists lama-4 (did you mean 'llama-4'?)." in page
+        assert "API key 'ann':" not in page
+
     def test_the_changes_come_first(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         status, page = preview(inside, document=DOCUMENT)
 
