@@ -138,7 +138,7 @@ class Admission:
             outcome = WaitOutcome.ADMITTED
             return selection
         except EarlierModelsDue:
-            progress.leave_queue = self._leave_queue
+            progress.leave_queue = self.leave_queue
             raise
         except GatewayError as error:
             outcome = WaitOutcome.LEFT if isinstance(error, ClientGone) else WaitOutcome.REFUSED
@@ -150,7 +150,7 @@ class Admission:
             if progress.leave_queue is None:
                 observe_wait(outcome, seconds)
                 if outcome is not WaitOutcome.ADMITTED:
-                    self._leave_queue()
+                    self.leave_queue()
 
     def _end_interrupted_wait(self, progress: RequestProgress, outcome: WaitOutcome) -> None:
         """Leave the queue and count the wait, where it ended while earlier models were tried again."""
@@ -175,7 +175,7 @@ class Admission:
     def _take_turn(self, progress: RequestProgress) -> Generator[None, None, Selection]:
         """Try to be admitted, with a place in the queue, until an account is free or the time is over."""
         clock, context = self._services.timing.monotonic, self._context
-        length = settings_from(context.caller.key.settings).queue_length
+        length = self._queue_length
         began = clock() - progress.queued_seconds
         recheck_at = began + progress.queued_seconds + RECHECK_SECONDS
         may_recheck = progress.passed_over and not progress.fallbacks_left
@@ -196,7 +196,11 @@ class Admission:
             keepalive = keepalive_seconds(self._plan.time_limits.keepalive, left)
             yield from pause(wait, context, progress, keepalive, clock)
 
-    def _leave_queue(self) -> None:
+    @property
+    def _queue_length(self) -> int:
+        return settings_from(self._context.caller.key.settings).queue_length
+
+    def leave_queue(self) -> None:
         """Give up the place in the queue; where the store does not answer, the place expires in seconds."""
         with suppress(StoreError):
             self._services.admissions.leave_queue(self._pool, self._context.request_id)
@@ -231,6 +235,7 @@ class Admission:
     def _send_report(self, request: AdmitRequest, report: AttemptReport) -> Selection | Refusal:
         """Report under the current calendar windows: those of the admission may be over by now."""
         calendar = self._services.calendar.windows(self._context.caller.key.zone, self._store_time())
+        request = replace(request, queue_length=self._queue_length if report.may_wait else 0)
         return self._services.admissions.report(self._pool, request, report, calendar)
 
     def error_for(self, refusal: Refusal) -> GatewayError:

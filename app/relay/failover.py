@@ -46,6 +46,7 @@ from app.relay.retry_policy import (
     for_client,
 )
 from app.relay.timing import Timing
+from app.relay.waiting import poll_seconds
 from app.stores.records.accounts import AccountOutcome
 from app.stores.records.admission import Refusal, Selection
 from app.stores.records.ledger import Action, Stop
@@ -64,6 +65,7 @@ class FailoverActions:
     report: Callable[[AttemptReport], Selection | Refusal]  # store an outcome; select the next account
     renew: Callable[[Account], Account | None]  # get a new token; None: there is none
     adapt: Callable[[Attempt, UpstreamError], Adapted | None]  # leave out the refused part; None: impossible
+    leave_queue: Callable[[], None]  # give up the place in the queue of accounts
 
 
 @record
@@ -231,19 +233,32 @@ class Failover:
         max_accounts = self._policy.max_accounts
         if max_accounts is not None and len(set(self._accounts.tried)) >= max_accounts:
             raise self._stopped(Stop.ACCOUNTS, failed)
-        while True:
-            reply = self._report(selection, failed)
-            if isinstance(reply, Refusal) and reply.limit is not None:
-                raise self._stopped(Stop.LIMIT, not_retried(failed, reply))
-            wait = self._wait_after(reply, selection)
-            if wait is None or not self._take_wait(wait):
-                stop = Stop.NO_ACCOUNT if wait is None else Stop.WAIT
-                raise self._stopped(stop, _pool_error(reply, reported) or failed)
-            yield from self._pause(wait)
-            if isinstance(reply, Selection):
-                if action is Action.RESTART:
-                    self._progress.note_continuation(stalled=stalled)
-                return reply
+        following = yield from self._select_again(selection, reported)
+        if action is Action.RESTART:
+            self._progress.note_continuation(stalled=stalled)
+        return following
+
+    def _select_again(
+        self, selection: Selection, reported: AccountFailure
+    ) -> Generator[None, None, Selection]:
+        """Report the failure of *selection* and return the next one, after a wait if no account is free."""
+        failed, has_place = reported.for_client, False
+        try:
+            while True:
+                reply = self._report(selection, failed)
+                if isinstance(reply, Refusal) and reply.limit is not None:
+                    raise self._stopped(Stop.LIMIT, not_retried(failed, reply))
+                has_place = isinstance(reply, Refusal) and (has_place or _has_place(reply))
+                wait = self._wait_after(reply, selection)
+                if wait is None or not self._take_wait(wait):
+                    stop = Stop.NO_ACCOUNT if wait is None else Stop.WAIT
+                    raise self._stopped(stop, _pool_error(reply, reported) or failed)
+                yield from self._pause(wait)
+                if isinstance(reply, Selection):
+                    return reply
+        finally:
+            if has_place:
+                self._actions.leave_queue()
 
     def _stopped(self, stop: Stop, error: GatewayError) -> GatewayError:
         """Record why no further attempt is made; return *error*, which the client receives."""
@@ -298,6 +313,8 @@ class Failover:
         if isinstance(reply, Selection):
             return self._accounts.pause_before(reply.account_id, selection.attempt)
         if reply.accounts is not None and reply.accounts.busy and (left := self._busy_seconds_left()) > 0:
+            if (before := reply.accounts.waiting_before) is not None:
+                return min(left, poll_seconds(before, self._timing.random))
             pause = max(BUSY_POLL_SECONDS, min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS))
             return min(left, pause * self._timing.random.uniform(0.5, 1.5))
         wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
@@ -349,6 +366,11 @@ class Failover:
         reserved = min(RESERVED_FOR_FALLBACKS, self._progress.fallbacks_left)
         left = MAX_ATTEMPTS - self._progress.attempts - reserved
         return left <= 0 or len(self._record.attempts) >= (MAX_TRIES_AT_FIRST if is_early else MAX_TRIES)
+
+
+def _has_place(refusal: Refusal) -> bool:
+    """Return whether the request has a place in the queue after *refusal*."""
+    return refusal.accounts is not None and refusal.accounts.waiting_before is not None
 
 
 def _pool_error(reply: Selection | Refusal, reported: AccountFailure) -> GatewayError | None:

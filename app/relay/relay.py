@@ -193,6 +193,7 @@ class Relay:
             report=exchange.admission.report,
             renew=partial(self._services.refresher.refresh_after_401, context.caller.key.pool),
             adapt=exchange.adaptation.adapt,
+            leave_queue=exchange.admission.leave_queue,
         )
         policy = FailoverPolicy(
             budget, limits.keepalive, plan.endpoint_type.max_accounts, exchange.admission.longest_wait()

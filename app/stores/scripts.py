@@ -48,7 +48,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "close_audit": _BASE,
     "admit": (*_RESERVATIONS, "callers", "availability", "queue"),
     "leave_queue": (*_REQUESTS, "queue"),
-    "report": (*_RESERVATIONS, "availability"),
+    "report": (*_RESERVATIONS, "availability", "queue"),
     "settle": _REQUESTS,
     "store_response": _BASE,
     "claim_recording": (*_BASE, "recordings"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -68,6 +68,56 @@ def test_a_client_that_leaves_gives_up_its_place(pool: PoolOfTest, upstream: Scr
 
         assert first.result()[0] == 200
     assert seconds_of(pool, key)[0] == 200
+
+
+class TestAfterAFailedAttempt:
+    """A request waits for an account as others do, and precedes those that came later."""
+
+    @pytest.fixture
+    def held(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Iterator[PoolOfTest]:
+        """A pool of an account that fails and one that is at its cap."""
+        pool.account("failing", upstream.base_url("failing"))
+        full = pool.account("full", upstream.base_url("full"), cap=1)
+        upstream.script({"play": "http_error", "status": 500}, account="failing")
+        upstream.script({**SLOW, "at": {"0": [{"gate": "held"}]}}, SLOW, account="full")
+        with ThreadPoolExecutor(1) as clients:
+            first = clients.submit(seconds_of, pool, pool.key("first", accounts=(full.id,)))
+            upstream.wait_for(1, gate="held")
+            yield pool
+            upstream.release("held")
+            assert first.result()[0] == 200
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        began = time.monotonic()
+        while not condition():
+            assert time.monotonic() - began < LONGEST_SECONDS
+            time.sleep(0.02)
+
+    def test_is_not_overtaken(self, held: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        key = held.key()
+        with ThreadPoolExecutor(5) as clients:
+            failed = clients.submit(seconds_of, held, key)
+            self.wait_until(lambda: held.waiting() == 1)
+            later = [clients.submit(seconds_of, held, key) for _ in range(4)]
+            self.wait_until(lambda: held.waiting() == 5)
+            upstream.release("held")
+            status, seconds = failed.result()
+
+            assert status == 200
+            assert seconds < min(each.result()[1] for each in later)
+        assert held.open_leases() == held.in_flight() == held.waiting() == 0
+
+    def test_gives_up_its_place_when_its_client_leaves(self, held: PoolOfTest) -> None:
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(
+                held.gateway.url + PATHS["chat"],
+                json=BODIES["chat"],
+                headers={"Authorization": f"Bearer {held.key()}"},
+                timeout=1,
+            )
+
+        self.wait_until(lambda: held.waiting() == 0)
+        self.wait_until(lambda: held.open_leases() == 1)
 
 
 class TestHowLong:

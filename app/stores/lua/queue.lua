@@ -10,6 +10,8 @@
 -- time of its own: tokens of models that other accounts serve do not count; a flow is what a key sends to one line.
 -- The class encodes what decides which accounts may serve a request: an account is left to the requests that wait
 -- before it only if they could use that account.
+-- A request that waits after a failed attempt was admitted before those that wait to be: it precedes them, in the order
+-- of these requests, and charges its key nothing. The accounts that it has tried are not left to it.
 -- The pool's field `queue` exists while requests may wait, so that otherwise the queue need not be read.
 
 local PLACE_MS = 5000 -- how long a place lasts without being renewed
@@ -18,6 +20,7 @@ local LEAST_TOKENS = 100 -- the smallest number of tokens that a request counts 
 local OVERDUE = 64 -- maximum number of lost places that one call removes
 local MAX_OFFERED = 32 -- accounts of one pick that are compared with the queue
 local MAX_TAGS = 4096 -- maximum number of tags, of flows and lines; when there are more, all are forgotten
+local RETRY_TAG = -1 -- of requests that wait after a failed attempt
 local VIRTUAL = '=virtual:' -- + line: the field of the tags with the line's virtual time
 local ARRIVALS = '=arrivals' -- the field of the tags with the number of the last request that began to wait
 
@@ -72,10 +75,11 @@ local function class_of(request)
   local allowed = request.allowed and {}
   for id in pairs(request.allowed or {}) do allowed[#allowed + 1] = id end
   if allowed then table.sort(allowed) end
-  local pin = pinned_to(request)
+  local pin, excluded = pinned_to(request), { unpack(request.tried or {}) }
+  table.sort(excluded)
   local text = cjson.encode({ request.model, request.wire, request.kinds or {}, request.ineligible_kinds or {},
     request.unreadable or {}, request.demo or false, request.enforcing_only or false, pin, allowed or false,
-    request.unlisted_kinds or {} })
+    request.unlisted_kinds or {}, excluded })
   return digest_of(text), text, line_of(request.model, pin, allowed or false)
 end
 
@@ -83,11 +87,12 @@ end
 local function read_class(digest)
   local text = redis.call('GET', queue_class_key(digest))
   if not text then return nil end
-  local model, wire, kinds, ineligible_kinds, unreadable, demo, enforcing_only, pin, allowed, unlisted_kinds =
-    unpack(cjson.decode(text))
+  local model, wire, kinds, ineligible_kinds, unreadable, demo, enforcing_only, pin, allowed, unlisted_kinds,
+    excluded = unpack(cjson.decode(text))
   local class = { model = model, wire = wire, kinds = #kinds > 0 and kinds or nil, ineligible_kinds = ineligible_kinds,
     unlisted_kinds = unlisted_kinds, unreadable = unreadable, demo = demo, enforcing_only = enforcing_only, pin = pin,
-    allowed = allowed and set_of(allowed), line = line_of(model, pin, allowed) }
+    allowed = allowed and set_of(allowed), line = line_of(model, pin, allowed),
+    excluded = set_of(excluded or {}) }
   class.offers = offers_for(class)
   return class
 end
@@ -106,7 +111,7 @@ local function left_to(ahead, own_class, now)
     local class = classes[digest]
     if not class then return true end
     return class.offers[offer] and (not class.allowed or class.allowed[id]) and (class.pin == '' or class.pin == id)
-      and not ineligible_reason(id, class, {}, true, now)
+      and not ineligible_reason(id, class, class.excluded, true, now)
   end
   return function(id)
     compared = compared + 1
@@ -129,7 +134,7 @@ local function tokens_of(request)
 end
 
 -- Returns the places of the requests that wait for an account that could serve *request*, as {place, tag} in their
--- order, and whether its own line has such requests.
+-- order, and whether its own line has such requests that are not retries.
 local function rivals_in_queue(request, own_class, line)
   local waiting, offers, classes = redis.call('ZRANGE', QUEUE, 0, -1, 'WITHSCORES'), offers_for(request), {}
   local rivals, is_active = {}, false
@@ -146,8 +151,9 @@ local function rivals_in_queue(request, own_class, line)
       classes[digest] = class and competes(class) and class or false
     end
     if classes[digest] then
-      rivals[#rivals + 1] = { waiting[i], tonumber(waiting[i + 1]) }
-      is_active = is_active or classes[digest].line == line
+      local tag = tonumber(waiting[i + 1])
+      rivals[#rivals + 1] = { waiting[i], tag }
+      is_active = is_active or classes[digest].line == line and tag ~= RETRY_TAG
     end
   end
   return rivals, is_active
@@ -158,7 +164,10 @@ end
 local function new_turn(request, class, line)
   local rivals, is_active = rivals_in_queue(request, class, line)
   if #rivals == 0 and not request.wait then return nil end
-  local flow, lowest = request.key .. ':' .. line, rivals[1] and rivals[1][2] or 0
+  local flow, lowest = request.key .. ':' .. line, 0
+  for n = #rivals, 1, -1 do
+    if rivals[n][2] ~= RETRY_TAG then lowest = rivals[n][2] end
+  end
   local weight = math.max(1, tonumber(redis.call('HGET', api_key_key(request.key), 'weight') or nil) or 1)
   local finish, virtual = unpack(redis.call('HMGET', QUEUE_TAGS, flow, VIRTUAL .. line))
   virtual = tonumber(virtual or nil) or lowest
@@ -206,7 +215,7 @@ local function wait_for_turn(turn, request, refusal, now)
     end
     arrival = string.format('%015.0f', redis.call('HINCRBY', QUEUE_TAGS, ARRIVALS, 1))
     forget_tags()
-    redis.call('HSET', QUEUE_TAGS, turn.flow, tag_text(turn.tag + turn.share))
+    if turn.tag ~= RETRY_TAG then redis.call('HSET', QUEUE_TAGS, turn.flow, tag_text(turn.tag + turn.share)) end
   end
   local place = table.concat({ arrival, turn.class, digest_of(turn.flow), request.id }, ':')
   if former and former ~= place then
@@ -240,14 +249,20 @@ local function end_turn(turn, request)
   has_queue()
 end
 
+-- Renews the place of a request, if it has one; returns the place and its stored JSON.
+local function renewed_place(id, now)
+  local stored = redis.call('HGET', QUEUE_PLACES, id)
+  local place = stored and cjson.decode(stored)[1]
+  if place then redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place) end
+  drop_overdue(now)
+  return place, stored
+end
+
 -- Returns the turn of a request: its start tag, what it adds to its flow's tag, and its place if it waits. Accounts
 -- that are left to others are removed from its choice. Returns nothing if it may ignore the queue. `wait` and `finish`
 -- record what became of the request; they are defined inside so that calls without a queue do not pay for them.
 local function turn_of(request, now) -- rare
-  local stored = redis.call('HGET', QUEUE_PLACES, request.id)
-  local place = stored and cjson.decode(stored)[1]
-  if place then redis.call('ZADD', QUEUE_UNTIL, now + PLACE_MS, place) end
-  drop_overdue(now)
+  local place, stored = renewed_place(request.id, now)
   if not has_queue() and not request.wait then return nil end
   local class, class_text, line = class_of(request)
   local tag = place and redis.call('ZSCORE', QUEUE, place)
@@ -264,4 +279,28 @@ local function turn_of(request, now) -- rare
   turn.class, turn.class_text, turn.wait, turn.finish = class, class_text, wait_for_turn, end_turn
   if #ahead > 0 then request.is_left_to_others = left_to(ahead, class, now) end
   return turn
+end
+
+-- Ends the turn of a request that goes on at another account.
+local function end_retry(turn, request)
+  if turn.place then remove_place(request.id, turn.place) end
+  has_queue()
+end
+
+-- Returns the turn of a request whose attempt failed, as `turn_of` does. Only requests like it precede it.
+local function retry_turn_of(request, now) -- rare
+  local place, stored = renewed_place(request.id, now)
+  if not has_queue() and not request.wait then return nil end
+  local class, class_text, line = class_of(request)
+  local rank = place and redis.call('ZRANK', QUEUE, place)
+  local ahead = {}
+  if not rank then
+    ahead = redis.call('ZRANGEBYSCORE', QUEUE, RETRY_TAG, RETRY_TAG)
+  elseif rank > 0 then
+    ahead = redis.call('ZRANGE', QUEUE, 0, rank - 1)
+  end
+  if #ahead > 0 then request.is_left_to_others = left_to(ahead, class, now) end
+  return { place = rank and place or nil, flow = request.key .. ':' .. line, line = line, share = 0, tag = RETRY_TAG,
+    facts = rank and cjson.decode(stored)[5] or nil, class = class, class_text = class_text, wait = wait_for_turn,
+    finish = end_retry }
 end

@@ -5,7 +5,7 @@
 --          is the one that ended; charge, absent if nothing was billed, is {account, input_tokens, output_tokens,
 --          cost, …}, figures as in a ledger entry; tried: the accounts that failed, picked again only if there is
 --          no other; never: those that are not picked again; may_wait: the request waits for an account that
---          lacks only a free slot
+--          lacks only a free slot, with wait as for admit: in the queue, before those that wait to be admitted
 -- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | limit | calendar | lease | key, …}.
 -- Limits of a team are those of the team at admission: the key may be in another team by now.
 -- Safe to repeat: a report of an attempt that is no longer the newest returns the newest, and an attempt that has
@@ -15,9 +15,10 @@ check_request(request)
 check(request, { attempt = 'count', tried = 'list', never = 'list', may_wait = '?flag', charge = '?object' })
 check_each(request.tried, 'text', 'tried')
 check_each(request.never, 'text', 'never')
+if request.wait ~= nil and not is_count(request.wait) then refuse('wait') end
 if request.charge then check_charge(request.charge) end
 request.mark = check_outcome(request.mark) or {}
-local pool = redis.call('HMGET', POOL, 'policy', 'limits')
+local pool = redis.call('HMGET', POOL, 'policy', 'limits', 'queue')
 local policy = pool[1] or 'balanced'
 local stored = read_request(request.id)
 if stored and tonumber(stored.attempt) > request.attempt then return stored.choice end
@@ -100,7 +101,8 @@ local function has_full_account()
     local state, in_flight, cap, probe, exceeded = unpack(redis.call('HMGET', account_key(id), 'state', 'in_flight', 'cap',
       'probe', 'exceeded'))
     local most = probe and probe ~= '0' and 1 or tonumber(cap)
-    local is_full = state == 'active' and (tonumber(in_flight) or 0) >= most
+    local is_full = state == 'active' and ((tonumber(in_flight) or 0) >= most
+      or request.is_left_to_others and request.is_left_to_others(id))
     if is_full and not tried[id] and not (request.enforcing_only and exceeded) and not is_unreadable(request, id)
       and not model_rest(id, request.model, now) then return true end
   end
@@ -129,6 +131,7 @@ end
 
 request.allowed = allowed_accounts(key[2], request.accounts)
 request.enforcing_only = larger and true
+local turn = (pool[3] or request.wait) and retry_turn_of(request, now)
 local seen = {}
 local id, by = choose(seen)
 if not id then
@@ -139,9 +142,11 @@ if not id then
   end
   local none = is_repeated and no_accounts_refusal_with_waits(request, now) or no_accounts_refusal(request, now)
   none.busy = waits and 1 or 0
+  if waits and request.wait and turn then turn:wait(request, none, now) end
   return refused(none, seen)
 end
 
+if turn then turn:finish(request) end
 local selection, reason = select_account(id, by, request.attempt + 1, seen, now, policy)
 if not reserved or (request.unenforced_bounds and (stored.unenforced == '1') ~= (selection.unenforced == true)) then
   release()

@@ -85,12 +85,13 @@ def events_of(
     queue_seconds: float = MAX_WAIT_SECONDS,
     first: Selection | None = None,
     stops: list[str] | None = None,
+    left: list[float] | None = None,
 ) -> list[Any]:
     """
     Return what failover yields when its attempts and reports end as given.
 
     *reports* collects copies of the reports; *charge* is what a failed attempt is charged; *stops* gets the
-    reason why no further attempt was made.
+    reason why no further attempt was made, *left* the times when the queue was left.
     """
     started, answered = iter(attempts), iter(replies)
 
@@ -112,7 +113,11 @@ def events_of(
         record,
         RequestProgress(0.0, 600.0, 0.0),
         FailoverActions(
-            begin, report, lambda account: replace(account, version=2), lambda attempt, error: None
+            begin,
+            report,
+            lambda account: replace(account, version=2),
+            lambda attempt, error: None,
+            lambda: None if left is None else left.append(clock.now),
         ),
         FailoverPolicy(RetryBudget(clock), TimeLimits().keepalive, queue_seconds=queue_seconds),
         Timing(clock, lambda: 0.0, random.Random(1)),
@@ -214,6 +219,24 @@ class TestRoute:
         with pytest.raises(UpstreamUnreachable):
             events_of(clock, [failed], [full] * 100, queue_seconds=queue_seconds)
         assert clock.now == pytest.approx(queue_seconds)
+
+    @pytest.mark.parametrize("before", [0, 3])
+    def test_a_place_in_the_queue(self, before: int) -> None:
+        """The request polls as its place requires, and gives that up only if it is not served."""
+        clock, left = Clock(), []
+        attempts = [
+            TimedAttempt(clock, "a", 0.0, UpstreamUnreachable("x")),
+            TimedAttempt(clock, "b", 0.0, None),
+        ]
+        accounts = AccountsRefusal(total=2, is_offered=True, busy=1, waiting_before=before)
+        waits = Refusal(RefusalKind.NO_ACCOUNTS, accounts=accounts)
+
+        assert RESPONSE in events_of(clock, attempts, [waits] * 8 + [selection("b", 2)], left=left)
+        assert left == []
+        assert 0.2 * (before + 1) <= clock.now <= 0.4 * (before + 1)
+        with pytest.raises(UpstreamUnreachable):
+            events_of(clock, attempts[:1], [waits, no_accounts()], left=left)
+        assert len(left) == 1
 
     @pytest.mark.parametrize(("named", "waited"), [(3.0, 3.0), (None, 0.0)])
     def test_an_account_rests_as_long_as_it_requested(self, named: float | None, waited: float) -> None:

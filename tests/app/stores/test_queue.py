@@ -46,6 +46,91 @@ def full(store: StoreOfTest) -> StoreOfTest:
     return store
 
 
+class TestAfterAFailedAttempt:
+    """A request that was admitted before those in the queue precedes them, also after its attempt failed."""
+
+    @pytest.fixture
+    def failed(self, full: StoreOfTest) -> StoreOfTest:
+        """Requests `r1` and `r2` have failed at account `b`; `q` waits for `a` since before."""
+        full.account("b", cap=10)
+        full.key("of-a", accounts=("a",))
+        for request_id in ("r1", "r2"):
+            full.admit(request_id, pin="b")
+        wait(full, "q", "of-a")
+        return full
+
+    def retry(self, store: StoreOfTest, request_id: str, **more: object) -> Json:
+        report = {"tried": ["b"], "may_wait": True, "wait": LENGTH, "pin": ""} | more
+        return store.report(request_id, 1, **report)
+
+    def test_precedes_those_that_wait_to_be_admitted(self, failed: StoreOfTest) -> None:
+        assert [self.retry(failed, request_id)["queued"] for request_id in ("r1", "r2")] == [0, 1]
+        assert order(failed) == ["r1", "r2", "q"]
+        failed.settle("first")
+
+        assert failed.admit("new", "of-a")["refused"] == "no_accounts"
+        assert wait(failed, "q", "of-a")["queued"] == 2
+        assert self.retry(failed, "r2")["queued"] == 1
+        assert self.retry(failed, "r1")["account"] == "a"
+        failed.settle("r1")
+        assert self.retry(failed, "r2")["account"] == "a"
+        failed.settle("r2")
+        assert wait(failed, "q", "of-a")["account"] == "a"
+        assert not remains(failed)
+
+    def test_leaves_accounts_that_failed_to_others(self, failed: StoreOfTest) -> None:
+        self.retry(failed, "r1")
+
+        assert failed.admit("new")["account"] == "b"
+        assert wait(failed, "waits")["account"] == "b"
+
+    def test_its_key_is_charged_once(self, failed: StoreOfTest) -> None:
+        """The order of the requests that wait to be admitted is as without it."""
+        tags = failed.client.hgetall(keys.queue(failed.pool) + ":tags")
+        self.retry(failed, "r1")
+        failed.settle("first")
+        self.retry(failed, "r1")
+        after = failed.client.hgetall(keys.queue(failed.pool) + ":tags")
+
+        assert after | {"=arrivals": tags["=arrivals"]} == tags
+
+    def test_a_new_line_begins_behind_those_that_wait(self, failed: StoreOfTest) -> None:
+        for number in range(3):
+            wait(failed, f"q{number}", "of-a")
+        failed.settle("first")
+        for name in ("q", "q0"):
+            failed.settle(wait(failed, name, "of-a")["id"])
+        wait(failed, "q1", "of-a")
+        self.retry(failed, "r1")
+
+        wait(failed, "other", "heavy", model="n", accounts=["a"])
+
+        assert order(failed) == ["r1", "q2", "other"]
+
+    def test_leaving(self, failed: StoreOfTest) -> None:
+        self.retry(failed, "r1")
+        leave(failed, "r1")
+        failed.settle("first")
+
+        assert wait(failed, "q", "of-a")["account"] == "a"
+        assert not remains(failed)
+
+    def test_a_place_that_is_not_renewed_is_lost(self, failed: StoreOfTest) -> None:
+        self.retry(failed, "r1")
+        failed.settle("first")
+        failed.advance(PLACE_MS)
+
+        assert wait(failed, "q", "of-a")["account"] == "a"
+        assert self.retry(failed, "r1")["queued"] == 0
+
+    def test_without_a_place_where_the_queue_is_full(self, failed: StoreOfTest) -> None:
+        """It replaces the last that waits to be admitted, and no one that has failed."""
+        assert self.retry(failed, "r1", wait=1)["queued"] == 0
+        assert order(failed) == ["r1"]
+        reply = self.retry(failed, "r2", wait=1)
+        assert (reply["busy"], reply.get("queued")) == (1, None)
+
+
 class TestOrder:
     def test_of_one_key_is_that_of_arrival(self, full: StoreOfTest) -> None:
         assert [wait(full, f"q{n}")["queued"] for n in range(12)] == list(range(12))
@@ -532,4 +617,4 @@ def test_behaves_as_its_model(store: StoreOfTest, seed: int) -> None:
 
 
 def test_scripts_without_a_queue_do_not_read_it(redis_client: object) -> None:
-    assert "turn_of" not in Scripts(redis_client)._sources["report"]
+    assert "turn_of" not in Scripts(redis_client)._sources["settle"]
