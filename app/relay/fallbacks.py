@@ -73,7 +73,7 @@ class FallbackChain:
         self._progress = progress
         self._relay = stream
         self._cache = cache
-        self._due: Sequence[RequestContext] = ()  # to try again during the wait for the last model
+        self._due: Sequence[RequestContext] = ()  # to try again, in order
 
     @property
     def context(self) -> RequestContext:
@@ -146,12 +146,13 @@ class FallbackChain:
         Yield what `Relay.stream` yields for the first model that answers.
 
         A fallback may continue a stream that broke off if its response begins with what was delivered.
-        While the last model is waited for, those that were passed over are tried again.
+        While the last model is waited for, those that were passed over are tried again. If it fails, they are
+        waited for.
         """
         first: tuple[RequestContext, GatewayError] | None = None
         failed: LedgerRow | None = None  # the newest row of a model that failed
         passed_over: dict[str, PassedOverRow] = {}  # by request id: each target has its own
-        fallbacks = self._context.fallbacks
+        fallbacks, is_second_round = self._context.fallbacks, False
         contexts = chain((self._context,), fallbacks, self._to_recheck()) if fallbacks else (self._context,)
         for context in contexts:
             passed_over.pop(context.request_id, None)
@@ -173,11 +174,14 @@ class FallbackChain:
                 failed = self._record.row or failed
                 if self._record.row is None:
                     passed_over[context.request_id] = passed_over_row(context.request.model, error)
-                if first is None:
+                if first is None or (first[0] is context and self._record.row):
                     first = context, error
                     self._refused = None if self._record.row else (context, error)
                 if not may_fall_back(error) or not self._may_continue():
                     break
+                if not self._progress.fallbacks_left and not is_second_round:
+                    is_second_round = True
+                    self._due, self._progress.passed_over = self._progress.passed_over, ()
         if first is not None:
             self._context, failure = first
             if waited := self._progress.queued_seconds:
@@ -188,7 +192,7 @@ class FallbackChain:
                 del first, failure  # its traceback has this frame: a cycle, which would retain the request
 
     def _to_recheck(self) -> Iterator[RequestContext]:
-        """Yield the models that were passed over, then the one that is waited for, while any is due."""
+        """Yield the models that are due: those that were passed over, then the one that is waited for."""
         while self._due:
             context, *due = self._due
             self._due = due

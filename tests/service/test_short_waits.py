@@ -11,6 +11,7 @@ import requests
 from app.limits.limit_syntax import parse_limit
 from app.relay.retry_policy import MAX_WAIT_SECONDS
 from tests.service.test_model_responses import BODIES, PATHS, events_of, streamed_text
+from tests.service.test_model_routes import set_route, target
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -52,6 +53,34 @@ def test_a_burst_limit_is_waited_out(pool: PoolOfTest, upstream: ScriptedUpstrea
         assert [text(each.result(), endpoint) for each in (first, second)] == ["Here it is."] * 2
     assert len(upstream.log()) == 3
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+
+@pytest.mark.parametrize("last", ["spent", "failing"])
+def test_an_earlier_model_is_waited_for_if_the_last_cannot_serve(
+    one: PoolOfTest, upstream: ScriptedUpstream, last: str
+) -> None:
+    """A fallback must not end a request that would be served without it."""
+    spent = {**LIMITED, "headers": {"retry-after": "86400"}}
+    failing = {"play": "http_error", "status": 404, "body": {"error": {"code": "model_not_found"}}}
+    other = one.account("b", upstream.base_url("b"))
+    upstream.script(HELD, TEXT)
+    upstream.script(spent if last == "spent" else failing, account="b")
+    first = one.gateway.services.accounts.find(one.name, "a")
+    set_route(one, "fast", target("m", first), target("n", other))
+    key = one.key()
+    if last == "spent":
+        set_route(one, "only-b", target("n", other))
+        assert send_request(one, key, model="only-b").status_code == 429
+    with ThreadPoolExecutor(2) as clients:
+        held = clients.submit(send_request, one, key)
+        upstream.wait_for(1, gate="held")
+        waiting = clients.submit(send_request, one, key, model="fast")
+        deadline = time.monotonic() + 5
+        while not one.waiting() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        upstream.release("held")
+
+        assert [text(each.result()) for each in (held, waiting)] == ["Here it is."] * 2
 
 
 @pytest.mark.parametrize("stream", [True, False])

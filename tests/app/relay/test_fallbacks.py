@@ -150,6 +150,53 @@ class TestChain:
         assert tried == [("m", 2), ("n", 1), ("o", 0), *[("m", 1), ("o", 0)] * 2]
         assert served.context.request.model == "o"
 
+    @pytest.mark.parametrize("answers", [True, False])
+    def test_models_that_were_passed_over_are_waited_for_if_the_last_fails(self, answers: bool) -> None:
+        """Once: the last of them takes the place of the last model."""
+        tried: list[tuple[str, int]] = []
+
+        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+            tried.append((context.request.model, progress.fallbacks_left))
+            if answers and len(tried) == 5:
+                yield RESPONSE
+                return
+            if context.request.model != "o":
+                progress.passed_over = (*progress.passed_over, context)
+            raise NoAccounts("x")
+
+        names = ("n", "o")
+        context = make_request(fallbacks=tuple(make_request(model=name) for name in names))
+        served = FallbackChain(context, stream, RequestProgress(0.0, 600.0, 0.0, fallbacks_left=2))
+
+        if answers:
+            assert list(served.events()) == [RESPONSE]
+            assert served.take_refusal() is None
+        else:
+            with pytest.raises(NoAccounts):
+                list(served.events())
+        assert tried == [("m", 2), ("n", 1), ("o", 0), ("m", 1), ("n", 0)]
+
+    def test_a_failure_of_a_model_that_was_waited_for_is_reported(self) -> None:
+        """It was admitted after all, so it is no refusal."""
+        errors = iter((NoAccounts("full"), UpstreamUnreachable("cut")))
+
+        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+            if context.request.model == "m":
+                error = next(errors)
+                if isinstance(error, NoAccounts):
+                    progress.passed_over = (context,)
+                else:
+                    record.row = {"status": 502}
+                raise error
+            raise NoAccounts("spent")
+            yield
+
+        served = chain(stream, "n")  # type: ignore[arg-type]
+
+        with pytest.raises(UpstreamUnreachable):
+            list(served.events())
+        assert served.take_refusal() is None
+
     def test_the_first_failure_is_reported(self) -> None:
         first = NoAccounts("first")
         served = chain(Models(m=first, n=NoAccounts("second")), "n")
