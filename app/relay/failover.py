@@ -46,7 +46,7 @@ from app.relay.retry_policy import (
     for_client,
 )
 from app.relay.timing import Timing
-from app.relay.waiting import poll_seconds
+from app.relay.waiting import WAITING, poll_seconds
 from app.stores.records.accounts import AccountOutcome
 from app.stores.records.admission import Refusal, Selection
 from app.stores.records.ledger import Action, Stop
@@ -65,7 +65,7 @@ class FailoverActions:
     report: Callable[[AttemptReport], Selection | Refusal]  # store an outcome; select the next account
     renew: Callable[[Account], Account | None]  # get a new token; None: there is none
     adapt: Callable[[Attempt, UpstreamError], Adapted | None]  # leave out the refused part; None: impossible
-    leave_queue: Callable[[], None]  # give up the place in the queue of accounts
+    leave_queue: Callable[[], None]  # give up the place in the queue, if it still has one
 
 
 @record
@@ -242,13 +242,15 @@ class Failover:
         self, selection: Selection, reported: AccountFailure
     ) -> Generator[None, None, Selection]:
         """Report the failure of *selection* and return the next one, after a wait if no account is free."""
-        failed, has_place = reported.for_client, False
+        failed, waits = reported.for_client, False
         try:
             while True:
                 reply = self._report(selection, failed)
                 if isinstance(reply, Refusal) and reply.limit is not None:
                     raise self._stopped(Stop.LIMIT, not_retried(failed, reply))
-                has_place = isinstance(reply, Refusal) and (has_place or _has_place(reply))
+                if _has_place(reply) and not waits:
+                    waits = True
+                    WAITING.value += 1
                 wait = self._wait_after(reply, selection)
                 if wait is None or not self._take_wait(wait):
                     stop = Stop.NO_ACCOUNT if wait is None else Stop.WAIT
@@ -257,7 +259,8 @@ class Failover:
                 if isinstance(reply, Selection):
                     return reply
         finally:
-            if has_place:
+            if waits:
+                WAITING.value -= 1
                 self._actions.leave_queue()
 
     def _stopped(self, stop: Stop, error: GatewayError) -> GatewayError:
@@ -368,9 +371,10 @@ class Failover:
         return left <= 0 or len(self._record.attempts) >= (MAX_TRIES_AT_FIRST if is_early else MAX_TRIES)
 
 
-def _has_place(refusal: Refusal) -> bool:
-    """Return whether the request has a place in the queue after *refusal*."""
-    return refusal.accounts is not None and refusal.accounts.waiting_before is not None
+def _has_place(reply: Selection | Refusal) -> bool:
+    """Return whether the request has a place in the queue after *reply*."""
+    accounts = reply.accounts if isinstance(reply, Refusal) else None
+    return accounts is not None and accounts.waiting_before is not None
 
 
 def _pool_error(reply: Selection | Refusal, reported: AccountFailure) -> GatewayError | None:

@@ -30,6 +30,7 @@ from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget
 from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.relay.timing import Timing
+from app.relay.waiting import WAITING
 from app.stores.records.admission import AccountsRefusal, LimitRefusal, Refusal, RefusalKind, Selection
 from app.stores.records.ledger import Stop
 from app.stores.records.settlement import AttemptReport
@@ -222,8 +223,8 @@ class TestRoute:
 
     @pytest.mark.parametrize("before", [0, 3])
     def test_a_place_in_the_queue(self, before: int) -> None:
-        """The request polls as its place requires, and gives that up only if it is not served."""
-        clock, left = Clock(), []
+        """The request polls as its place requires, and gives that up in the end."""
+        clock, left, waiting = Clock(), [], WAITING.value
         attempts = [
             TimedAttempt(clock, "a", 0.0, UpstreamUnreachable("x")),
             TimedAttempt(clock, "b", 0.0, None),
@@ -232,11 +233,11 @@ class TestRoute:
         waits = Refusal(RefusalKind.NO_ACCOUNTS, accounts=accounts)
 
         assert RESPONSE in events_of(clock, attempts, [waits] * 8 + [selection("b", 2)], left=left)
-        assert left == []
+        assert left == [clock.now]
         assert 0.2 * (before + 1) <= clock.now <= 0.4 * (before + 1)
         with pytest.raises(UpstreamUnreachable):
             events_of(clock, attempts[:1], [waits, no_accounts()], left=left)
-        assert len(left) == 1
+        assert (len(left), WAITING.value) == (2, waiting)
 
     @pytest.mark.parametrize(("named", "waited"), [(3.0, 3.0), (None, 0.0)])
     def test_an_account_rests_as_long_as_it_requested(self, named: float | None, waited: float) -> None:
