@@ -29,6 +29,7 @@ from app.presentation.requests import (
     serialize_entries,
 )
 from app.stores.records.ledger import LedgerEntry
+from app.suggestions import suggestion
 from app.wiring import Services
 from schemas.admin import MAX_MINIMUM, RequestsQuery
 
@@ -169,8 +170,11 @@ def list_requests(
 
 
 def _none_found(services: Services, pool: str, query: LedgerQuery) -> str:
-    """Return that no request matches *query*, and the option for names that clients use."""
+    """Return that no request matches *query*, a similar team, and the option for names that clients use."""
     text = "No requests found."
+    teams = [team.name for team in services.teams.all(pool)] if query.team else []
+    if query.team not in ("", *teams):  # a removed one has requests, too
+        return f"{text} There is no team named '{query.team}'{suggestion(query.team, teams)}"
     if query.model and services.routes.current(pool).find(query.model) is not None:
         return (
             f"{text} '{query.model}' is a model route: --requested {quote(query.model)} finds its requests."

@@ -207,6 +207,10 @@ class TestList:
         route = "'fast' is a model route: --requested fast finds its requests."
         assert poolgate("request list --model fast").stderr == f"No requests found. {route}\n"
         assert poolgate("request list --key key_1").stderr == "No requests found.\n"
+        poolgate("team create research")
+        assert poolgate("request list --team research").stderr == "No requests found.\n"
+        team = "There is no team named 'reserach'. Did you mean 'research'?"
+        assert poolgate("request list --team reserach").stderr == f"No requests found. {team}\n"
 
     def test_json_and_the_first_rows(self, poolgate, services):
         refused = poolgate("request list --json --top 3")
