@@ -31,19 +31,18 @@ class ChatPassThrough:
         return self._without_unrequested(self._identity.finish())
 
     def _without_unrequested(self, events: list[Event]) -> list[Event]:
-        drops = self._drops
-        return [event for event in events if event is not DONE and not drops(event)]
-
-    def _drops(self, event: Event) -> bool:
-        """Return whether *event* has nothing but usage that was not requested; remove such usage from it."""
-        payload = event.payload
-        if self._include_usage or "usage" not in payload:
-            return False
-        usage, data = payload.pop("usage"), event.data
-        if not payload.get("choices") and (usage is not None or payload.keys() <= _FRAME):
-            return True
-        event.data = None if data is None or usage is not None else _cut(data)
-        return False
+        passed = []
+        for event in events:
+            if event is DONE:
+                continue
+            payload = event.payload
+            if "usage" in payload and not self._include_usage:
+                usage, data = payload.pop("usage"), event.data
+                if not payload.get("choices") and (usage is not None or payload.keys() <= _FRAME):
+                    continue
+                event.data = None if data is None or usage is not None else _cut(data)
+            passed.append(event)
+        return passed
 
 
 def _cut(data: bytes) -> bytes | None:
@@ -53,8 +52,9 @@ def _cut(data: bytes) -> bytes | None:
     Nearly every chunk has the key, mostly at its end, and cutting costs a tenth of encoding.
     Quotes inside JSON strings are escaped, so these bytes can only be a key.
     """
-    if data[-len(_LAST) :] == _LAST:
-        return data[: -len(_LAST)] + b"}"
+    cut = data.removesuffix(_LAST)
+    if len(cut) < len(data):
+        return cut + b"}"
     if data.count(b'"usage"') != 1:
         return None
     cut = data.replace(b',"usage":null', b"", 1)
