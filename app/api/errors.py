@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import structlog
@@ -22,7 +21,6 @@ log = structlog.get_logger()
 
 DETAILED = "/api/v1/openai/"  # prefix of paths whose clients read `detail`, so every error has it
 EXPLAINED = documented_codes()
-RETRY_AFTER_MAX_SECONDS = 60  # some SDKs wait without limit, so a later reset is only in the body
 
 
 def register(app: Flask) -> None:
@@ -59,10 +57,7 @@ def error_response(error: GatewayError, status: int | None = None, **fields: Any
     response.headers.update(models)
     if error.code in EXPLAINED:
         response.headers["Link"] = f'</docs/errors#{error.code}>; rel="help"'
-    if not error.retryable:
-        response.headers["x-should-retry"] = "false"
-    elif error.retry_after_seconds is not None and error.retry_after_seconds <= RETRY_AFTER_MAX_SECONDS:
-        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    response.headers.update(error.retry_headers())
     return response
 
 

@@ -29,10 +29,12 @@ Every failure that a client can receive, with its HTTP status, type and code.
     ├── MethodNotAllowed           405
     ├── UpgradeRefused             426  WebSocket handshakes
     ├── QuotaExceeded              429  the caller's own limit; see `retry_after_seconds`
-    │   └── NeverFits              429  the request exceeds the whole limit
+    │   ├── NeverFits              429  the request exceeds the whole limit
+    │   └── NeverResets            429  the limit is used up and does not reset
     ├── Overloaded                 429  this process is at capacity
     ├── NotSupported               501
     ├── NoAccounts                 503  no account is available
+    │   ├── AccountsStopped        503  … until an operator does something
     │   ├── CredentialUnreadable   503  … their credentials were encrypted with another key
     │   ├── PoolLimited            429  … all are full or rate-limited
     │   └── PoolSpent              429  … all have used up their limits
@@ -76,8 +78,10 @@ from app.errors.access import (
 )
 from app.errors.base import GatewayError, internal_error
 from app.errors.capacity import (
+    AccountsStopped,
     CredentialUnreadable,
     NeverFits,
+    NeverResets,
     NoAccounts,
     OutOfDescriptors,
     Overloaded,
@@ -123,6 +127,7 @@ from app.errors.upstream import (
 )
 
 __all__ = [
+    "AccountsStopped",
     "BodyShape",
     "BodyTimeout",
     "ClientGone",
@@ -139,6 +144,7 @@ __all__ = [
     "ModelNotAllowed",
     "ModelNotFound",
     "NeverFits",
+    "NeverResets",
     "NoAccounts",
     "NotAnObject",
     "NotFound",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
+
+# Some SDKs wait any length, others repeat at once after a longer one: a later reset is only in the body.
+RETRY_AFTER_MAX_SECONDS = 60
 
 
 class GatewayError(Exception):
     """
     A failure with the fields of the OpenAI error envelope.
 
-    `retry_after_seconds` becomes the Retry-After header if it is at most a minute;
+    `retry_after_seconds` becomes the Retry-After header if it is at most a minute (`retry_headers`);
     `resets_at` (Unix seconds) always goes into the body.
     """
 
@@ -44,6 +48,19 @@ class GatewayError(Exception):
         other = type(self).__new__(type(self), message)
         other.__dict__.update(self.__dict__, message=message)
         return other
+
+    @property
+    def is_retry_useful(self) -> bool:
+        """Whether the same request may succeed within the time that an SDK waits."""
+        return self.retryable and (self.retry_after_seconds or 0.0) <= RETRY_AFTER_MAX_SECONDS
+
+    def retry_headers(self) -> dict[str, str]:
+        """Return the header that stops SDKs from retrying, or the time to wait if it is known."""
+        if not self.is_retry_useful:
+            return {"x-should-retry": "false"}
+        if self.retry_after_seconds is None:
+            return {}
+        return {"Retry-After": str(max(1, math.ceil(self.retry_after_seconds)))}
 
     def envelope(self) -> dict[str, Any]:
         """Return `{"error": {...}}`, with `param` only if it is known."""

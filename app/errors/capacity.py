@@ -22,6 +22,12 @@ class NeverFits(QuotaExceeded):
     retryable = False
 
 
+class NeverResets(QuotaExceeded):
+    """The limit is used up for good: waiting does not help."""
+
+    retryable = False
+
+
 class Overloaded(GatewayError):
     """This process is at capacity: too many requests or too many buffered bytes."""
 
@@ -32,6 +38,12 @@ class NoAccounts(GatewayError):
     """No account is available for the request."""
 
     status, type, code = 503, "server_error", "no_accounts"
+
+
+class AccountsStopped(NoAccounts):
+    """No account is available until an operator adds or resumes one, or renews its credential."""
+
+    retryable = False
 
 
 class CredentialUnreadable(NoAccounts):
@@ -73,6 +85,10 @@ class PoolSpent(NoAccounts):
         self.extra = dict(extra or {})
         if seconds is not None:
             self.extra["resets_in_seconds"] = math.ceil(seconds)
+
+    @property
+    def is_retry_useful(self) -> bool:
+        return self.retry_after_seconds is not None and super().is_retry_useful
 
     def envelope(self) -> dict[str, Any]:
         body = super().envelope()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import (
+    AccountsStopped,
     CredentialUnreadable,
     GatewayError,
     InvalidRequest,
@@ -32,7 +33,7 @@ def no_account_error(
     """
     missing, fitting = refused.able.get(Obstacle.MISSING, 0), sum(refused.able.values())
     if refused.total == 0:
-        return NoAccounts("No upstream accounts are configured in this pool")
+        return AccountsStopped("No upstream accounts are configured in this pool")
     if native_field and not refused.is_offered:
         return InvalidRequest(f"No account of this pool can honour '{native_field}'", param=native_field)
     if not refused.is_model_known or (missing and missing == fitting):
@@ -63,7 +64,7 @@ def _unavailable_error(refused: AccountsRefusal, now_ms: float) -> GatewayError:
     if not usable and refused.able.get(Obstacle.UNREADABLE):
         return CredentialUnreadable()
     if not usable and (stopped := _stopped_accounts(refused)):
-        return NoAccounts(stopped)
+        return AccountsStopped(stopped)
     if usable.get(Obstacle.BUSY) and not usable.get(Obstacle.FAILING):
         message = "No upstream account has room for this model just now"
         if refused.is_queue_full:

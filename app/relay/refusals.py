@@ -10,6 +10,7 @@ from app.errors import (
     GatewayError,
     InvalidApiKey,
     NeverFits,
+    NeverResets,
     QuotaExceeded,
     StoreUnavailable,
     TeamDisabled,
@@ -172,7 +173,7 @@ def _spent_error(refused: LimitRefusal, name: str, now_ms: float) -> QuotaExceed
     limit = refused.limit
     spent = "is used up" if refused.settled >= limit.max else "has no room for this request"
     if not refused.wait_ms:
-        return QuotaExceeded(f"{name} {spent} and does not reset ({_amounts(refused)})")
+        return NeverResets(f"{name} {spent} and does not reset ({_amounts(refused)})")
     wait = refused.wait_ms / 1000
     ends = "there is room in" if limit.period.is_rolling else "resets in"
     return QuotaExceeded(

@@ -19,9 +19,7 @@ def response_bytes(error: GatewayError, status: int | None = None) -> bytes:
         "Content-Type": "application/json",
         "Content-Length": len(body),
         "x-request-id": uuid.uuid4(),
-        **({} if error.retryable else {"x-should-retry": "false"}),
+        **error.retry_headers(),
     }
-    if error.retryable and error.retry_after_seconds is not None:
-        headers["Retry-After"] = max(1, round(error.retry_after_seconds))
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -160,9 +160,7 @@ def with_lane(event: bytes, lane: str) -> bytes:
 
 def error_frame(error: GatewayError, lane: str = DEFAULT_LANE) -> bytes:
     """Return *error* as a message: clients ignore one without a numeric `status`."""
-    headers = {}
-    if error.retryable and error.retry_after_seconds is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
+    headers = {name.lower(): value for name, value in error.retry_headers().items()}
     return error_message(error.status, error.envelope()["error"], headers, lane)
 
 

@@ -319,14 +319,17 @@ class TestErrors:
         assert type(error) is openai.NotFoundError
         assert (error.code, error.type) == ("model_not_found", "invalid_request_error")
 
-    def test_429(self, pool: PoolOfTest, upstream: ScriptedUpstream, reply: Any) -> None:
+    @pytest.mark.parametrize("limit", ["1 requests/ever", "1 requests/month"])
+    def test_429(self, pool: PoolOfTest, upstream: ScriptedUpstream, reply: Any, limit: str) -> None:
+        """The SDK does not repeat a request that its limit refuses for a long time."""
         pool.account("a", upstream.base_url())
-        key = pool.key(limits=(parse_limit("1 requests/ever"),))
+        key = pool.key(limits=(parse_limit(limit),))
         assert pool.post("/v1/responses", {"model": MODEL, "input": "Hello"}, key).ok
 
-        error, _ = reply(key)
+        error, requests = reply(key, max_retries=2)
 
         assert type(error) is openai.RateLimitError
+        assert requests == 1
         assert (error.code, error.type, error.param) == ("rate_limit_exceeded", "rate_limit_error", None)
 
     def test_502(self, pool: PoolOfTest, upstream: ScriptedUpstream, reply: Any) -> None:
@@ -342,9 +345,10 @@ class TestErrors:
         assert (error.code, error.type) == ("upstream_protocol_error", "server_error")
 
     def test_503(self, pool: PoolOfTest, reply: Any) -> None:
-        error, _ = reply(pool.key())
+        error, requests = reply(pool.key(), max_retries=2)
 
         assert (type(error), error.status_code) == (openai.InternalServerError, 503)
+        assert requests == 1  # only an operator can help
         assert (error.code, error.type) == ("no_accounts", "server_error")
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import pytest
 from marshmallow import Schema, ValidationError, fields
 
-from app.api.errors import RETRY_AFTER_MAX_SECONDS, error_response, invalid_request
+from app.api.errors import error_response, invalid_request
 from app.api.flask_app import Gateway
-from app.errors import GatewayError, InvalidRequest, NoAccounts, UpstreamRejected
+from app.errors import (
+    AccountsStopped,
+    GatewayError,
+    InvalidRequest,
+    NeverResets,
+    NoAccounts,
+    PoolSpent,
+    UpstreamRejected,
+)
+from app.errors.base import RETRY_AFTER_MAX_SECONDS
 from tests.support.api import FakeServices
 
 APP = Gateway("test")
@@ -30,8 +39,28 @@ def test_retry_after(seconds: float | None, header: str | None) -> None:
     assert headers_of(NoAccounts("x", retry_after_seconds=seconds)).get("Retry-After") == header
 
 
-def test_what_is_not_to_be_retried() -> None:
-    assert headers_of(InvalidRequest("x"))["x-should-retry"] == "false"
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidRequest("x"),
+        NeverResets("x"),
+        AccountsStopped("x"),
+        NoAccounts("x", retry_after_seconds=RETRY_AFTER_MAX_SECONDS + 1),
+        PoolSpent(None, None),
+        PoolSpent(RETRY_AFTER_MAX_SECONDS + 1, 0),
+    ],
+)
+def test_what_is_not_to_be_retried(error: GatewayError) -> None:
+    """No SDK repeats at once what cannot succeed within the time that it waits."""
+    headers = headers_of(error)
+
+    assert headers["x-should-retry"] == "false"
+    assert "Retry-After" not in headers
+
+
+@pytest.mark.parametrize("error", [NoAccounts("x"), PoolSpent(RETRY_AFTER_MAX_SECONDS, 0)])
+def test_what_may_be_retried(error: GatewayError) -> None:
+    assert "x-should-retry" not in headers_of(error)
 
 
 def test_the_guide_explains_the_code() -> None:

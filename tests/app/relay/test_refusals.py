@@ -10,6 +10,7 @@ from app.errors import (
     GatewayError,
     InvalidApiKey,
     NeverFits,
+    NeverResets,
     NoAccounts,
     QuotaExceeded,
     StoreUnavailable,
@@ -93,6 +94,7 @@ class TestLimits:
         error = error_of(refusal(limit("requests", "ever", 1), "spent", settled=1, amount=1))
 
         assert "is used up and does not reset" in error.message
+        assert isinstance(error, NeverResets)
         assert (error.retry_after_seconds, error.resets_at) == (None, None)
 
     def test_held(self) -> None:
