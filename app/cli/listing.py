@@ -197,16 +197,23 @@ def has_colours() -> bool:
 
 
 def fitted(heads: Sequence[str], rows: Sequence[Row], totals: Sequence[Row], width: int | None) -> str:
-    """Return a table, with texts shortened to fit *width* columns if possible; None: any width."""
+    """
+    Return a table that fits *width* columns if possible; None: any width.
+
+    Texts are shortened; where that is not enough, the last columns are left out, except those in NEEDED.
+    """
     cells = [list(map(printable, row)) for row in (heads, *rows)]
     cells += [[printable(cell) if cell != "" else "" for cell in row] for row in totals]
     right = is_right_aligned(rows)
     widths = padded_widths(cells) if width is None else column_widths(cells)
     if width is not None:
-        fixed = [to_right or head in NEEDED for head, to_right in zip(heads, right, strict=True)]
-        fixed[0] = True
-        widths = _narrowed(widths, fixed, width - len(GAP) * (len(widths) - 1))
-        cells = [[_cut(cell, size) for cell, size in zip(row, widths, strict=True)] for row in cells]
+        is_needed = [not index or head in NEEDED for index, head in enumerate(heads)]
+        fixed = [to_right or needed for needed, to_right in zip(is_needed, right, strict=True)]
+        shown = _columns_that_fit(widths, fixed, is_needed, width)
+        heads, right = [heads[at] for at in shown], [right[at] for at in shown]
+        room = width - len(GAP) * (len(shown) - 1)
+        widths = _narrowed([widths[at] for at in shown], [fixed[at] for at in shown], room)
+        cells = [[_cut(row[at], size) for at, size in zip(shown, widths, strict=True)] for row in cells]
     colours = has_colours()
     lines = []
     for number, row in enumerate(cells):
@@ -217,6 +224,18 @@ def fitted(heads: Sequence[str], rows: Sequence[Row], totals: Sequence[Row], wid
             line = [_coloured(*pair) for pair in zip(heads, line, strict=True)]
         lines.append(GAP.join(line).rstrip())
     return "\n".join(lines)
+
+
+def _columns_that_fit(
+    widths: Sequence[int], fixed: Sequence[bool], is_needed: Sequence[bool], room: int
+) -> list[int]:
+    """Return the indices of the columns that fit *room* if all texts that are not *fixed* are shortened."""
+    least = [size if is_fixed else min(size, MIN_CHARS) for size, is_fixed in zip(widths, fixed, strict=True)]
+    shown = list(range(len(least)))
+    for index in reversed(range(len(least))):
+        if sum(least[at] for at in shown) + len(GAP) * (len(shown) - 1) > room and not is_needed[index]:
+            shown.remove(index)
+    return shown
 
 
 def _narrowed(widths: Sequence[int], fixed: Sequence[bool], room: int) -> list[int]:

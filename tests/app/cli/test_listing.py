@@ -45,9 +45,25 @@ class TestFitted:
         assert [len(line) for line in lines] == [len("NAME   STATE       COUNT  MODELS"), 40]
         assert lines[1] == "key-1  active  1,234,567  gpt-5, gpt-5-…"
 
-    @pytest.mark.parametrize("width", [1, 20, 30])
-    def test_names_and_numbers_are_not(self, width: int) -> None:
-        assert fitted(HEADS, [self.ROW], [], width).splitlines()[1] == "key-1  active  1,234,567  gpt-5, …"
+    def test_names_and_numbers_are_not(self) -> None:
+        assert fitted(HEADS, [self.ROW], [], 34).splitlines()[1] == "key-1  active  1,234,567  gpt-5, …"
+
+    @pytest.mark.parametrize(
+        ("width", "line"),
+        [
+            (33, "key-1  active  1,234,567"),
+            (23, "key-1  active"),
+            (13, "key-1  active"),
+            (12, "key-1"),
+            (1, "key-1"),
+        ],
+    )
+    def test_the_last_columns_are_left_out_where_that_is_not_enough(self, width: int, line: str) -> None:
+        assert fitted(HEADS, [self.ROW], [self.ROW], width).splitlines()[1:] == [line, line]
+
+    def test_a_column_that_other_commands_need_is_not(self) -> None:
+        text = fitted(["ENDED", "MODEL", "ID"], [("12:00", "gpt-5", "req_1")], [], 12)
+        assert text.splitlines() == ["ENDED  ID", "12:00  req_1"]
 
     def test_no_more_than_needed(self) -> None:
         assert "llama-4" in fitted(HEADS, [self.ROW], [], 80)
