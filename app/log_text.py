@@ -19,14 +19,8 @@ NAMED = ("key", "account")  # fields with ids; `<field>_name` has the name, if k
 NAMES = frozenset(f"{field}_name" for field in NAMED)
 DIM, RED, YELLOW, GREEN, RESET = "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
 LEVEL_COLOURS = {"debug": DIM, "info": GREEN, "warning": YELLOW, "error": RED, "critical": RED}
-# Fields of a request that its line shows as text, or that only programs need.
-SHORTENED = frozenset(
-    (
-        *("status", "method", "endpoint", "outcome", "attempts", "at_ms", "source", "price", "request_id"),
-        *("poolgate_request_id", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
-        *("cost", "first_ms", "total_ms"),
-    )
-)
+# Fields of a request that its line shows as they are; the others are for programs, or shown in words.
+SHOWN = ("transport", "replayed", "key", "team", "account", "model", "code", "error")
 Fields = Mapping[str, Any]
 
 
@@ -44,21 +38,28 @@ def render(fields: Fields, has_colours: bool) -> str:
 
 
 def _request_words(fields: Fields) -> Iterator[str]:
-    """Yield a request's status and address, its usage, and its id if it failed or was retried."""
+    """Yield a request's status and address, its usage, and the id that `poolgate request explain` takes."""
     yield f"{fields['status']} {fields['method']} {fields['endpoint']}"
-    yield from _pairs({name: value for name, value in fields.items() if name not in SHORTENED})
+    yield from _pairs({name: fields[name] for name in (*SHOWN, *NAMES) if name in fields})
+    if "asked" in fields:
+        yield f"requested={_safe(fields['asked'])}"
     if "input_tokens" in fields:
         yield f"{count(fields['input_tokens'])}+{count(fields.get('output_tokens') or 0)} tokens"
+        if "counted_by" in fields:
+            yield "(estimated)"
     if fields.get("cost"):
         yield dollars(fields["cost"])
     yield f"{count(fields['total_ms'])} ms"
-    attempts = fields.get("attempts", 1)
-    if attempts != 1:
+    if fields.get("queued_ms"):
+        yield f"({count(fields['queued_ms'])} ms in the queue)"
+    if (attempts := fields.get("attempts", 1)) != 1:
         yield f"attempts={attempts}"
     if "outcome" in fields and fields["outcome"] != fields["status"]:
         yield f"outcome={fields['outcome']}"
-    if fields["status"] >= 400 or attempts != 1:
-        yield f"id={_safe(fields.get('poolgate_request_id') or fields.get('request_id'))}"
+    if request_id := fields.get("poolgate_request_id"):
+        yield f"id={_safe(request_id)}"
+    elif fields["status"] >= 400:
+        yield f"x-request-id={_safe(fields.get('request_id'))}"
 
 
 def _pairs(fields: Fields) -> Iterator[str]:

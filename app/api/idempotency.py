@@ -112,7 +112,7 @@ def _replay(recorded: RecordedResponse) -> Response:
         response.call_on_close(stack.pop_all().close)
     state = request_globals()
     state.request_id, state.poolgate_request_id = head["request_id"], head["poolgate_request_id"]
-    state.scope.is_replay = True
+    state.scope.is_replay, state.scope.model = True, head.get("model", "")
     metrics.REPLAYS.inc()
     return response
 

@@ -164,6 +164,7 @@ class _ContextBuilder:
         self._is_raw = is_raw
         self._request_id: str = new_request_id()
         state.poolgate_request_id = self._request_id
+        state.scope.model = body["model"]
         self._headers = request.headers
         self._endpoint = request.path.rstrip("/")
         self._sender = Caller(

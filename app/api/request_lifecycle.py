@@ -22,6 +22,7 @@ from app.api.context import current_request, request_globals, services
 from app.api.idempotency import record_response
 from app.api.key_metrics import KeyMetrics
 from app.api.request_ids import new_request_id
+from app.api.request_line import UNRECORDED, model_fields, refusal_fields, refusal_of, row_fields
 from app.errors import GatewayError
 from app.ledger.refusal_log import RefusalLog
 from app.relay.fallbacks import FallbackChain
@@ -35,8 +36,6 @@ from app.websocket.response import VARIABLE as SOCKET_RESPONSE
 log = structlog.get_logger()
 
 UNCOUNTED = frozenset(["health", "metrics"])  # blueprints whose requests take no capacity and are not logged
-# Statuses that are not in the refusal log: unknown callers and clients that left
-UNRECORDED = frozenset([401, 499])
 SPAN_ATTRIBUTES = (
     *("request_id", "outcome", "account", "model"),
     *("attempts", "input_tokens", "output_tokens"),
@@ -47,13 +46,15 @@ class RequestScope:
     """
     One request from its head to its last byte.
 
-    `chain` is set once the request is sent to accounts; `trace` is None while tracing is off; `recorder` is
+    `chain` is set once the request is sent to accounts; `model` is the model that the body names, as far as
+    it was read; `trace` is None while tracing is off; `recorder` is
     set if the response is recorded for repeats, `is_replay` if it is a recorded response.
     """
 
     __slots__ = (
         *("_by_key", "_capacity", "_has_entered", "_key", "_log_fields", "_memory", "_refusal", "_refusals"),
-        *("_socket", "_started", "_status", "chain", "is_replay", "model", "recorder", "trace"),
+        *("_error_code", "_socket", "_started", "_status"),
+        *("chain", "is_replay", "model", "recorder", "trace"),
     )
 
     def __init__(
@@ -64,13 +65,14 @@ class RequestScope:
         slow_client_seconds: float,
     ) -> None:
         self.chain: FallbackChain | None = None
-        self.model = ""  # the model that an invalid body names
+        self.model = ""
         self.recorder: ResponseRecorder | None = None
         self.is_replay = False
         self._refusals = refusals
         self._by_key = by_key
         self._key: ApiKey | None = None
         self._refusal: Refusal | None = None
+        self._error_code: str | None = None  # of the response, if that is an error
         self.trace: Trace | None = None
         self._capacity = capacity
         self._started = time.perf_counter()
@@ -101,7 +103,12 @@ class RequestScope:
         self._memory += memory_bytes
 
     def note_refusal(self, error: GatewayError, status: int) -> None:
-        """Prepare the refusal log's entry for *error*; a model request gets an id to search for."""
+        """
+        Note the code of *error*, and prepare the refusal log's entry.
+
+        A model request gets an id to search for.
+        """
+        self._error_code = error.recorded_code
         if status in UNRECORDED or self.chain is not None:
             return
         request, state = current_request(), request_globals()
@@ -135,6 +142,8 @@ class RequestScope:
             "method": request.method,
             "endpoint": request.url_rule.rule if request.url_rule else "unknown",
         }
+        if "poolgate_request_id" in state:
+            self._log_fields["poolgate_request_id"] = state.poolgate_request_id
         if SOCKET_RESPONSE in request.environ:
             self._log_fields["transport"] = "websocket"
         if "api_key" in state:
@@ -171,20 +180,23 @@ class RequestScope:
     def log_end(self) -> None:
         """Write the log line, metrics, the refusal and the span of the ended request."""
         seconds = time.perf_counter() - self._started
-        row: Mapping[str, Any] = (self.chain and self.chain.ledger_row) or {}
+        chain = self.chain
+        row: Mapping[str, Any] = (chain and chain.ledger_row) or {}
         metrics.observe(self._log_fields["endpoint"], self._status, seconds, row)
-        fields = {**self._log_fields, **row, "status": self._status, "total_ms": round(seconds * 1000)}
-        if row:
-            fields |= {"outcome": row["status"], "attempts": len(row["attempts"])}
-            fields["poolgate_request_id"] = fields.pop("id")
-        if self.chain is not None and (account := self.chain.served_by().account_name):
-            fields["account_name"] = account
-        refusal = self._refusal or self._admission_refusal()
+        refused = chain and chain.take_refusal()
+        refusal = refusal_of(*refused) if refused else self._refusal
         if self._by_key is not None and self._key is not None:
             self._by_key.observe(self._key, row, is_refused=refusal is not None)
         if refusal is not None:
             self._refusals.add(refusal)
-            fields |= {"code": refusal.code, "model": refusal.model, "poolgate_request_id": refusal.id}
+        fields = {
+            **self._log_fields,
+            **model_fields(chain.context if chain else None, self.model),
+            **row_fields(row, chain.account_name if chain else ""),
+            **(refusal_fields(refused[1]) if refused else self._error_fields(row)),
+            "status": self._status,
+            "total_ms": round(seconds * 1000),
+        }
         log.info("request_ended", **fields)
         if self.trace is not None:
             self.trace.end(
@@ -195,27 +207,10 @@ class RequestScope:
                 **{name: fields.get(name) for name in SPAN_ATTRIBUTES},
             )
 
-    def _admission_refusal(self) -> Refusal | None:
-        refused = self.chain and self.chain.take_refusal()
-        if not refused or refused[1].status in UNRECORDED:
-            return None
-        context, error = refused
-        return Refusal(
-            id=context.request_id,
-            at_ms=round(time.time() * 1000),
-            model=context.request.model,
-            endpoint=context.request.endpoint,
-            status=error.status,
-            code=error.code or "error",
-            message=error.message,
-            param=error.param,
-            requested_model=context.request.requested_model,
-            pool=context.caller.key.pool,
-            key=context.caller.key.id,
-            team=context.caller.key.team,
-            attribution=context.caller.key.attribution,
-            admission=error.admission,
-        )
+    def _error_fields(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the code of an error response, unless it is the error of the ledger *row*."""
+        code = self._error_code
+        return {"code": code} if code and code != row.get("error") else {}
 
 
 def register(app: Flask, by_key: KeyMetrics | None) -> None:

@@ -14,7 +14,16 @@ from itertools import chain
 
 from app.accounts.failures import Failure
 from app.accounts.verdicts import classify
-from app.errors import GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, ResponsesDiffer, UpstreamError
+from app.errors import (
+    ClientGone,
+    GatewayError,
+    ModelNotFound,
+    NoAccounts,
+    QuotaExceeded,
+    ResponsesDiffer,
+    UpstreamError,
+    internal_error,
+)
 from app.limits.prices import Price
 from app.records import record
 from app.relay.attempt import ResponseHead
@@ -69,6 +78,7 @@ class FallbackChain:
     ) -> None:
         self._context = context
         self._record = RequestRecord()
+        self._failed: RequestRecord | None = None  # of the last model that admitted the request, and failed
         self._refused: tuple[RequestContext, GatewayError] | None = None
         self._progress = progress
         self._relay = stream
@@ -82,8 +92,18 @@ class FallbackChain:
 
     @property
     def ledger_row(self) -> LedgerRow | None:
-        """The ledger row of the model that was tried last; None until it is settled."""
-        return self._record.row
+        """The newest ledger row: that of the last model that admitted the request; None if none did."""
+        return self._last_settled.row
+
+    @property
+    def account_name(self) -> str:
+        """The account of `ledger_row`; '' if no account was tried."""
+        return self._last_settled.account_name
+
+    @property
+    def _last_settled(self) -> RequestRecord:
+        """The record of the present model, or of an earlier one if only that admitted the request."""
+        return self._record if self._record.row is not None or self._failed is None else self._failed
 
     @property
     def is_caller_current(self) -> bool:
@@ -108,7 +128,11 @@ class FallbackChain:
         )
 
     def take_refusal(self) -> tuple[RequestContext, GatewayError] | None:
-        """Return, once, the first request and its error, which refers to this chain; None if admitted."""
+        """
+        Return, once, the first request and its error, which refers to this chain; None if admitted.
+
+        That no model admitted a request can also be due to its client, which left, or to a defect.
+        """
         refused, self._refused = self._refused, None
         return refused
 
@@ -150,7 +174,6 @@ class FallbackChain:
         waited for.
         """
         first: tuple[RequestContext, GatewayError] | None = None
-        failed: LedgerRow | None = None  # the newest row of a model that failed
         passed_over: dict[str, PassedOverRow] = {}  # by request id: each target has its own
         fallbacks, is_second_round = self._context.fallbacks, False
         contexts = chain((self._context,), fallbacks, self._to_recheck()) if fallbacks else (self._context,)
@@ -158,7 +181,7 @@ class FallbackChain:
             passed_over.pop(context.request_id, None)
             self._context = context
             self._record = RequestRecord(
-                failed, 1 + len(fallbacks), [*passed_over.values()][:MAX_PASSED_MODELS]
+                self.ledger_row, 1 + len(fallbacks), [*passed_over.values()][:MAX_PASSED_MODELS]
             )
             self._progress.fallbacks_left -= first is not None
             try:
@@ -171,8 +194,9 @@ class FallbackChain:
             except GatewayError as error:
                 if isinstance(error, ResponsesDiffer):
                     raise
-                failed = self._record.row or failed
-                if self._record.row is None:
+                if self._record.row is not None:
+                    self._failed = self._record
+                else:
                     passed_over[context.request_id] = passed_over_row(context.request.model, error)
                 if first is None or (first[0] is context and self._record.row):
                     first = context, error
@@ -182,6 +206,10 @@ class FallbackChain:
                 if not self._progress.fallbacks_left and not is_second_round:
                     is_second_round = True
                     self._due, self._progress.passed_over = self._progress.passed_over, ()
+            except BaseException as error:
+                if first is None and self._record.row is None:
+                    self._refused = context, _reason(error)
+                raise
         if first is not None:
             self._context, failure = first
             if waited := self._progress.queued_seconds:
@@ -231,6 +259,13 @@ class FallbackChain:
 
     def _stream(self, context: RequestContext, record: RequestRecord) -> EventBatches:
         return self._relay(context, record, self._progress)
+
+
+def _reason(error: BaseException) -> GatewayError:
+    """Return why no model admitted a request that *error* ended: its client left, or there is a defect."""
+    if isinstance(error, GeneratorExit):
+        return ClientGone("The client closed the connection")
+    return internal_error()
 
 
 def passed_over_row(model: str, error: GatewayError) -> PassedOverRow:

@@ -49,15 +49,26 @@ class TestRequests:
     def test_a_request_that_went_well(self) -> None:
         assert line("request_ended", **REQUEST) == (
             "info    request_ended 200 POST /v1/chat/completions key=ann account=main model=gpt-5.5"
-            " 1,500+11 tokens $0.0125 1,033 ms"
+            " 1,500+11 tokens $0.0125 1,033 ms id=req_5f9557f51765db9bbb3c2f65"
         )
 
-    def test_one_that_failed_over_has_the_id_to_search_for(self) -> None:
+    def test_it_has_no_names_of_internal_fields(self) -> None:
+        internal = {"ceiling_cost": 590, "counted_by": "bytes/4", "stopped": "budget", "unreported": "failed"}
+        known = {"asked": "fast", "queued_ms": 1200, "error": "upstream_reset"}
+        text = line("request_ended", **REQUEST | internal | known)
+
+        assert text == (
+            "info    request_ended 200 POST /v1/chat/completions key=ann account=main model=gpt-5.5"
+            " error=upstream_reset requested=fast 1,500+11 tokens (estimated) $0.0125 1,033 ms"
+            " (1,200 ms in the queue) id=req_5f9557f51765db9bbb3c2f65"
+        )
+
+    def test_one_that_failed_over_has_the_number_of_attempts(self) -> None:
         text = line("request_ended", **REQUEST | {"attempts": 2, "outcome": 499})
 
         assert text.endswith("attempts=2 outcome=499 id=req_5f9557f51765db9bbb3c2f65")
 
-    def test_a_refusal_has_its_code_and_an_id(self) -> None:
+    def test_what_is_no_request_to_a_model_has_no_id_to_explain(self) -> None:
         text = line(
             "request_ended",
             request_id="abc",
@@ -68,7 +79,7 @@ class TestRequests:
             total_ms=8,
         )
 
-        assert text == "info    request_ended 429 GET /v1/models code=rate_limit_exceeded 8 ms id=abc"
+        assert text.endswith(" 429 GET /v1/models code=rate_limit_exceeded 8 ms x-request-id=abc")
 
 
 class TestEvents:

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.api import metrics as exposed
 from tests.service.test_model_responses import BODIES, CHAT, PATHS
+from tests.service.test_model_routes import set_route, target
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.guide import page
 from tests.support.processes import eventually
@@ -247,6 +248,42 @@ def test_a_refusal_is_one_too(pool: PoolOfTest, log_file: Path) -> None:
 
     assert (line["status"], line["method"], line["endpoint"]) == (401, "POST", PATHS["chat"])
     assert "account" not in line
+
+
+def test_a_failure_after_which_the_last_model_did_not_admit_it(
+    pool: PoolOfTest, upstream: ScriptedUpstream, log_file: Path
+) -> None:
+    """Its line is about the model that failed, with the id of its entry in the ledger."""
+    first, last = (pool.account(name, upstream.base_url(name), kind="compatible") for name in "ab")
+    upstream.script({"play": "http_error", "status": 500}, account="a")
+    pool.gateway.services.accounts.pause(pool.name, last.name)
+    set_route(pool, "fast", target("m", first), target("n", last))
+
+    failed = pool.post(PATHS["chat"], CHAT | {"model": "fast"}, pool.key())
+
+    line = line_of(log_file, failed.headers["x-request-id"])
+    (row,) = pool.wait_for_rows(1)
+    assert line["poolgate_request_id"] == row["id"] == failed.headers["x-poolgate-request-id"]
+    assert (line["account"], line["account_name"]) == (first.id, first.name)
+    assert (line["model"], line["asked"]) == ("m", "fast")
+    assert (line["status"], line["outcome"]) == (failed.status_code, row["status"])
+    assert line["attempts"] == len(row["attempts"])
+
+
+def test_a_replay_has_the_model_and_the_id_of_the_first_response(
+    pool: PoolOfTest, upstream: ScriptedUpstream, log_file: Path
+) -> None:
+    pool.account("a", upstream.base_url())
+    key, headers = pool.key(), {"Idempotency-Key": "once"}
+    first, repeat = (pool.post(PATHS["chat"], CHAT, key, headers=headers) for _ in range(2))
+
+    def of_request() -> list[dict[str, Any]]:
+        return [line for line in lines(log_file) if line["request_id"] == first.headers["x-request-id"]]
+
+    assert eventually(lambda: len(of_request()) == 2, 5)
+    (line,) = [line for line in of_request() if line.get("replayed")]
+    assert line["poolgate_request_id"] == repeat.headers["x-poolgate-request-id"]
+    assert (line["model"], line["status"]) == (CHAT["model"], 200)
 
 
 def test_probes_are_not_worth_a_line(gateway: Gateway, log_file: Path) -> None:
