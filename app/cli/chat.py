@@ -115,12 +115,14 @@ def chat(
 
 
 def _read_text() -> str:
+    """Return standard input without the end of its last line, which `echo` adds."""
     data = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
     if len(data) > MAX_TEXT_BYTES:
         raise click.UsageError(f"Standard input has more than {MAX_TEXT_BYTES} bytes")
     if not data.strip():
         raise click.UsageError("Standard input is empty")
-    return data.decode(errors="replace")
+    text = data.decode(errors="replace")
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _stream(base_url: str, key: str, body: dict[str, Any], response: _Response) -> Iterator[str]:

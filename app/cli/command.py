@@ -10,6 +10,8 @@ import click
 
 AS_JSON = "poolgate.as_json"  # in click's meta, because failures may occur before options are parsed
 
+MAX_PATHS = 3  # that an error about an unknown command names
+
 T = TypeVar("T")
 
 
@@ -72,7 +74,10 @@ class Group(_ReportingCommand, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, command, rest = super().resolve_command(ctx, args)
+        try:
+            name, command, rest = super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise _naming_groups(error, ctx) from None
         return name, command.load() if isinstance(command, LazyCommand) else command, rest
 
 
@@ -80,6 +85,26 @@ def subcommands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
     """Yield the name and the command of each child of *group*, by name, and import those that are lazy."""
     for name, command in sorted(group.commands.items()):
         yield name, command.load() if isinstance(command, LazyCommand) else command
+
+
+def _naming_groups(error: click.NoSuchCommand, ctx: click.Context) -> click.UsageError:
+    """Return *error*; where groups have a command of that very name, with its paths as the suggestion."""
+    top = ctx.find_root().command
+    paths = list(_paths(top, error.command_name)) if isinstance(top, click.Group) else []
+    if not paths:
+        return error
+    shown = " or ".join(f"'{path}'" for path in sorted(paths, key=len)[:MAX_PATHS])
+    return click.UsageError(f"{error.message.rstrip('.')}. Did you mean {shown}?", ctx)
+
+
+def _paths(group: click.Group, name: str, before: str = "") -> Iterator[str]:
+    """Yield the path of each command called *name* in *group* and the groups in it: `key rotate`."""
+    for child, command in subcommands(group):
+        path = f"{before}{child}"
+        if child == name:
+            yield path
+        if isinstance(command, click.Group):
+            yield from _paths(command, name, f"{path} ")
 
 
 def example(*lines: str) -> str:

@@ -99,6 +99,19 @@ class TestFailures:
             ("xyzzy", "Error: No such command 'xyzzy' (see main --help)\n"),
             ("doctr", "Error: No such command 'doctr'. Did you mean 'doctor'? (see main --help)\n"),
             ("--hlp", "Error: No such option '--hlp'. Did you mean '--help'? (see main --help)\n"),
+            (
+                "explain",
+                "Error: No such command 'explain'. Did you mean 'request explain'? (see main --help)\n",
+            ),
+            (
+                "key login",
+                "Error: No such command 'login'. Did you mean 'account login'? (see main key --help)\n",
+            ),
+            (
+                "list",
+                "Error: No such command 'list'. Did you mean 'key list' or 'pool list' or 'team list'?"
+                " (see main --help)\n",
+            ),
             ("key creat", "Error: No such command 'creat'. Did you mean 'create'? (see main key --help)\n"),
         ],
     )
