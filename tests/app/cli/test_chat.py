@@ -89,12 +89,13 @@ def test_text_on_stdout_and_usage_on_stderr(script: Script, send_chat: Chat) -> 
 
 
 def test_stdin_instructions_and_maximum(script: Script, send_chat: Chat) -> None:
+    """The end of the last line of standard input is not sent."""
     script.chunks(delta("x", "length"))
 
-    result = send_chat("gpt-5", "-", "--system", "Be brief", "--max-tokens", "1", stdin="a\nb")
+    result = send_chat("gpt-5", "-", "--system", "Be brief", "--max-tokens", "1", stdin="a\nb\n\n")
 
     body = script.received[0][2]
-    assert [message["content"] for message in body["messages"]] == ["Be brief", "a\nb"]
+    assert [message["content"] for message in body["messages"]] == ["Be brief", "a\nb\n"]
     assert body["max_completion_tokens"] == 1
     assert "ended by length" in result.stderr
 
