@@ -63,7 +63,8 @@ def _run_for_account(services: Services, pool: str, account: Account, now: float
         gevent.sleep(random.uniform(0, JITTER_SECONDS))
         result = _examine(services, pool, account, now, job)
         if not result.ok:
-            log.info(
+            write = log.warning if result.is_unreadable else log.info
+            write(
                 "account_job_result",
                 former_event="look_told",
                 job=job.name,

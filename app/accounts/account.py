@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
+from app.accounts.failures import Failure
+from app.accounts.job_results import JobResult
 from app.accounts.kinds import kind_of
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.oauth_tokens import tokens_from
@@ -20,6 +22,7 @@ from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, REFUSED_PREF
 POOL_SETTING = "pool"  # used in place of an account's own setting: that of the pool applies
 MIN_SUSPICIONS = 2  # failures in a row that suggest a fault of the account; one does not
 MIN_STREAK = 5  # failures in a row that are reported although they do not change the state, such as 404
+MIN_FAILING = 20  # failures in a row, without an answer in between, that need attention
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
 
@@ -105,6 +108,7 @@ class Account:
     failures_in_a_row: int = 0  # how many of its newest attempts failed
     suspicions: int = 0  # number of newest attempts that gave reason for suspicion; 0 during a test
     latest_failure: str = ""  # the `Failure` of the newest failed attempt
+    is_unreadable: bool = False  # whether the job `models` of a gateway could not decrypt its credential
     has_answered: bool = False  # whether it has ever listed its models, or answered a request
     unproven: str = ""  # `Failure` by which it has not answered: it is selected last until it does
     refused: tuple[RefusedField, ...] = ()  # fields that its server refuses, learned from errors
@@ -121,6 +125,17 @@ class Account:
         """The `Failure` of its last MIN_STREAK or more attempts while it stays in use, else ''."""
         is_failing = self.state == AccountState.ACTIVE and self.failures_in_a_row >= MIN_STREAK
         return self.latest_failure if is_failing else ""
+
+    @property
+    def is_failing(self) -> bool:
+        """
+        Whether its last MIN_FAILING or more attempts failed, and it is not out of use for longer.
+
+        Models that it lacks do not count: callers may invent names.
+        """
+        is_used = self.state in (AccountState.ACTIVE, AccountState.SUSPECTED)
+        has_streak = self.failures_in_a_row >= MIN_FAILING
+        return is_used and has_streak and self.latest_failure != Failure.MODEL_MISSING
 
     @property
     def stays_in_use(self) -> bool:
@@ -224,6 +239,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         failures_in_a_row=failures_in_a_row(fields),
         suspicions=0 if fields.get("probe", "0") != "0" else integer("errors"),
         latest_failure=fields.get("streak_of", ""),
+        is_unreadable=JobResult.from_json(fields.get("look_models")).is_unreadable,
         has_answered="listed" in fields or integer("attempts") > integer("unanswered"),
         unproven=fields.get("unproven", ""),
         refused=_refused_fields(fields),

@@ -8,7 +8,7 @@ import orjson
 
 from app.accounts.failures import Failure
 from app.accounts.verdicts import GONE, judge
-from app.errors import GatewayError, UpstreamError
+from app.errors import CredentialUnreadable, GatewayError, UpstreamError
 
 OK = "ok"
 FAILED = "failed"  # an error without a code
@@ -42,6 +42,16 @@ class JobResult:
     @property
     def ok(self) -> bool:
         return self.code == OK
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the process that ran the query could not decrypt the credential."""
+        return self.code == CredentialUnreadable.code
+
+    @property
+    def shows_no_list(self) -> bool:
+        """Whether the server answered a query for its models, but has no list, or hides it from this key."""
+        return bool(self.failure) and not self.unanswered
 
     @property
     def unanswered(self) -> str:

@@ -22,7 +22,7 @@ FIELDS = (
     ),
     *("state", "reason", "since_ms", "until_ms", "in_flight"),
     *("attempts", "failed_attempts", "rescues"),
-    *("errors", "probe", "streak", "streak_ok", "streak_of", "unanswered", "unproven"),
+    *("errors", "probe", "streak", "streak_ok", "streak_of", "unanswered", "unproven", "look_models"),
     *("used_1", "used_2", "reset_1", "reset_2", "length_1", "length_2"),
 )
 

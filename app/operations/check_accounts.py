@@ -14,6 +14,7 @@ from app.accounts.kinds import kind_of
 from app.accounts.kinds.kind import RESPONSES
 from app.accounts.request_settings import ON
 from app.formatting import moment
+from app.operations.account_check import knows_model
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
 from app.operations.unlisted_models import some_names
@@ -26,6 +27,12 @@ MAX_SUBJECT_CHARS = 200
 MAX_REFUSED = 10  # fields that a finding lists
 # results of the job `models` when the server did not answer
 UNREACHABLE = ("upstream_unavailable", "stream_idle_timeout", "upstream_request_timeout")
+JOB_FAILURES = {  # what the failure of a job means
+    "models": "its models could not be listed",
+    "usage": "its usage could not be read",
+    "refresh": "its sign-in could not be renewed",
+    "retest": "it could not be tested",
+}
 _SEALED = ("credential", "sign_in", "secrets")
 
 
@@ -75,7 +82,7 @@ def is_readable(vault: Vault, fields: Mapping[str, str | None]) -> bool:
 def check_accounts(pool: str, stored: Sequence[StoredAccount], now: float) -> Iterator[Diagnostic]:
     """Yield the problems of the accounts of *pool*; *now* is the store's time, Unix seconds."""
     for record in stored:
-        if record.account.state != AccountState.ACTIVE:
+        if record.account.state != AccountState.ACTIVE and not record.account.is_failing:
             yield _of(record, pool, _describe_state(record.account))
         yield from check_account(pool, record, now)
 
@@ -211,11 +218,15 @@ def _check_failures(account: Account) -> Iterator[Diagnostic]:
     """Yield a finding for an account that fails but stays in use."""
     if _has_wrong_address(account):
         yield _describe_address(account)
+    elif account.is_failing:
+        what = f"every one of its latest attempts failed ({failure_label(account.latest_failure)})"
+        detail = f"{account.failures_in_a_row} times in a row"
+        yield _wrong(what, f"{_test(account)}; to leave it out: poolgate account pause NAME", detail)
     elif account.stays_in_use:
         what = "its latest attempts failed; it stays in use because too few others could take its place"
-        yield _note(what, "poolgate account test NAME")
+        yield _note(what, _test(account))
     elif failure := account.persistent_failure:
-        remedy = "poolgate account test NAME; if its base URL or protocols are wrong, remove it, then add it "
+        remedy = f"{_test(account)}; if its base URL or protocols are wrong, remove it, then add it "
         remedy += "again: poolgate account remove NAME"
         detail = f"{account.failures_in_a_row} times in a row"
         yield _note(f"its latest attempts failed ({failure_label(failure)})", remedy, detail)
@@ -226,12 +237,20 @@ def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnos
     if record.account.state in (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD):
         return
     account = record.account
-    for name in sorted(record.fields):
-        job = name.removeprefix("look_")
-        if job == name or (result := record.job_result(job)).ok:
+    results = {
+        name.removeprefix("look_"): record.job_result(name.removeprefix("look_"))
+        for name in sorted(record.fields)
+        if name.startswith("look_")
+    }
+    if any(result.is_unreadable for result in results.values()):
+        what = "a gateway or worker cannot decrypt its credential"
+        remedy = "compare POOLGATE_SECRET_KEYS of each gateway and worker with that of the shell in which "
+        yield _wrong(what, f"{remedy}the account was added, and start them again with that value")
+    for job, result in results.items():
+        if result.ok or result.is_unreadable or (job == "models" and _needs_no_list(account, result)):
             continue
         if job == "models" and _has_never_answered(record):
-            remedy = "poolgate account test NAME; if its base URL is wrong, remove it, then add it again: "
+            remedy = f"{_test(account)}; if its base URL is wrong, remove it, then add it again: "
             remedy += "poolgate account remove NAME"
             yield _wrong(f"it has never answered ({result.code})", remedy)
         elif is_reported and (result.code in UNREACHABLE or _has_wrong_address(account)):
@@ -241,5 +260,17 @@ def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnos
             what = f"its server refuses the credential{code}, and it has never answered a request"
             yield _wrong(what, _new_credential(account))
         else:
-            remedy = "it is retried automatically; see poolgate account test NAME"
-            yield _note(f"the job `{job}` reported {result.code}", remedy, f"at {moment(result.at)}")
+            what = JOB_FAILURES.get(job, f"its job {job} failed")
+            remedy = f"it is retried automatically; see {_test(account)}"
+            code = "" if result.code == FAILED else f" ({result.code})"
+            yield _note(f"{what}{code}", remedy, f"at {moment(result.at)}")
+
+
+def _needs_no_list(account: Account, result: JobResult) -> bool:
+    """Return whether its server has no list of models, and it serves given models or answers without one."""
+    return result.shows_no_list and bool(account.models or (account.has_answered and not account.listed))
+
+
+def _test(account: Account) -> str:
+    """Return the command that tests *account*, which needs a model if none is known."""
+    return "poolgate account test NAME" + ("" if knows_model(account) else " --model MODEL")

@@ -80,10 +80,10 @@ def check_jobs(health: HealthRepository) -> Iterator[Diagnostic]:
         return
     for run in runs:
         if run.job in late and now - run.at < GONE_SECONDS:
-            what = f"the job `{run.job}` ran last at {moment(run.at)}"
+            what = f"the background job {run.job} ran last at {moment(run.at)}"
             yield Diagnostic(Level.WRONG, "workers", what, "look at the worker's log, and restart it")
         elif run.job not in late and not run.ok:
-            what = f"the job `{run.job}` failed at {moment(run.at)}"
+            what = f"the background job {run.job} failed at {moment(run.at)}"
             yield Diagnostic(Level.WRONG, "workers", what, "look for job_failed in the worker's log")
 
 

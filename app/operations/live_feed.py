@@ -124,8 +124,9 @@ def _state_of(account: Account) -> str:
     """Return a text that changes whenever the pages would show *account* differently."""
     shown = account.state, account.reason, account.until_ms, account.in_flight, account.cap
     failing = account.persistent_failure, account.stays_in_use, account.unproven, account.has_answered
+    wrong = account.is_failing, account.is_unreadable
     is_used = account.attempts > 0
-    return "|".join(map(str, (*shown, *failing, is_used, account.used, account.resets_ms)))
+    return "|".join(map(str, (*shown, *failing, *wrong, is_used, account.used, account.resets_ms)))
 
 
 class LiveFeeds:

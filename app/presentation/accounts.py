@@ -16,6 +16,8 @@ from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState, ModelR
 HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, at which its gauge warns
 # shown in place of `active` while an account has neither listed its models nor answered a request
 NOT_USED_YET, NO_ANSWER_YET = "not_used_yet", "no_answer_yet"
+CREDENTIAL_UNREADABLE = "credential_unreadable"  # a gateway cannot decrypt the credential
+FAILING = "failing"  # every one of its newest attempts failed
 LABELS: Mapping[str, str] = {AccountState.CREDENTIAL_DEAD: "credential refused"}
 FAILURES: Mapping[str, str] = {
     Failure.RESET: "connection reset",
@@ -46,8 +48,18 @@ def state_label(state: str) -> str:
 
 
 def shown_state(account: Account) -> str:
-    """Return the state of *account* to show: whether an active one works is unknown until it has answered."""
-    if account.state is not AccountState.ACTIVE or account.has_answered:
+    """
+    Return the state of *account* to show.
+
+    An active one may fail all requests, and whether it works is unknown until it has answered.
+    """
+    if account.is_failing:
+        return FAILING
+    if account.state is not AccountState.ACTIVE:
+        return account.state
+    if account.is_unreadable:
+        return CREDENTIAL_UNREADABLE
+    if account.has_answered:
         return account.state
     return NO_ANSWER_YET if account.attempts or account.unproven else NOT_USED_YET
 
@@ -125,6 +137,8 @@ class AccountView:
         """The reason it is out of use, or the failures of its latest attempts while it stays in use."""
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
+        if self.account.is_unreadable:
+            return "a gateway has other POOLGATE_SECRET_KEYS"
         if self.account.unproven:
             when = "when tested: " if self.account.has_answered else ""
             return f"{when}{failure_label(self.account.unproven)}; others are tried first"

@@ -12,6 +12,8 @@ from markupsafe import Markup
 from app import formatting
 from app.admin.pages import clock
 from app.presentation.accounts import (
+    CREDENTIAL_UNREADABLE,
+    FAILING,
     NOT_USED_YET,
     candidate_label,
     endless_label,
@@ -42,6 +44,8 @@ SHAPES: Mapping[str, str] = {
     AccountState.PAUSED: "off",
     NOT_USED_YET: "open",
     AccountState.CREDENTIAL_DEAD: "bad",
+    CREDENTIAL_UNREADABLE: "bad",
+    FAILING: "bad",
     KeyState.DISABLED: "off",
     KeyState.EXPIRED: "off",
     "open": "open",  # a request that is running

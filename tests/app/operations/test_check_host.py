@@ -56,12 +56,12 @@ class TestJobs:
         ran(redis_client, "usage")
         ran(redis_client, "models", 3600)
 
-        assert jobs(redis_client) == ["the job `models` ran last"]
+        assert jobs(redis_client) == ["the background job models ran last"]
 
     def test_one_that_failed(self, redis_client: Any) -> None:
         ran(redis_client, "usage", ok=False)
 
-        assert jobs(redis_client) == ["the job `usage` failed"]
+        assert jobs(redis_client) == ["the background job usage failed"]
 
     def test_one_of_a_former_version(self, redis_client: Any) -> None:
         ran(redis_client, "usage")

@@ -9,15 +9,16 @@ import orjson
 import pytest
 from cryptography.fernet import Fernet
 
-from app.accounts.account import Account
+from app.accounts.account import MIN_FAILING, Account
 from app.accounts.job_results import failed_result
 from app.accounts.oauth_tokens import Tokens
 from app.accounts.request_settings import RequestSettings
 from app.config import Settings
+from app.errors import CredentialUnreadable
 from app.operations import check_accounts, check_pools
 from app.operations.diagnostic import Level
 from app.stores import keys
-from app.stores.records.accounts import AccountOutcome
+from app.stores.records.accounts import AccountOutcome, AccountState
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.streaming.upstream_errors import rejection_from_body
 from app.wiring import Services, build
@@ -228,7 +229,7 @@ class TestAccountsForAPerson:
             (
                 Level.NOTE,
                 "team/before",
-                "the job `models` reported upstream_unavailable at 2026-03-29 00:00Z",
+                "its models could not be listed (upstream_unavailable) at 2026-03-29 00:00Z",
             ),
             (Level.WRONG, "team/never", "it has never answered (upstream_unavailable)"),
         ]
@@ -337,7 +338,7 @@ class TestAccountsForAPerson:
             Level.NOTE,
             "team/two",
             "its latest attempts failed; it stays in use because too few others could take its place",
-            "poolgate account test two --pool team",
+            "poolgate account test two --pool team --model MODEL",
         ) in diagnostics
 
     @pytest.mark.parametrize("field", ["credential", "secrets"])
@@ -356,13 +357,59 @@ class TestAccountsForAPerson:
         )
 
     def test_what_a_job_found(self, services: Services) -> None:
+        """The remedy works as printed: an account without known models is tested with a given one."""
         main = account(services, "main")
         look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unreachable"}).decode()
         services.accounts.observe("team", main.id, {"look_models": look})
 
-        assert [diagnostic[:3] for diagnostic in found(services)] == [
-            (Level.NOTE, "team/main", "the job `models` reported upstream_unreachable at 2026-03-29 00:00Z")
-        ]
+        what = "its models could not be listed (upstream_unreachable) at 2026-03-29 00:00Z"
+        remedy = "it is retried automatically; see poolgate account test main --pool team"
+        assert found(services) == [(Level.NOTE, "team/main", what, f"{remedy} --model MODEL")]
+        services.accounts.list_models("team", main.id, ["a"])
+        assert found(services) == [(Level.NOTE, "team/main", what, remedy)]
+
+    def test_a_job_of_a_gateway_without_the_secret_key(self, services: Services) -> None:
+        """It is reported once, however many jobs meet it, although this process has the key."""
+        main = account(services, "main")
+        result = failed_result(CredentialUnreadable("main"), "openai", 1_774_742_400).to_json()
+        services.accounts.observe("team", main.id, {"look_models": result, "look_usage": result})
+
+        ((level, where, what, remedy),) = found(services)
+
+        assert (level, where) == (Level.WRONG, "team/main")
+        assert what == "a gateway or worker cannot decrypt its credential"
+        assert "POOLGATE_SECRET_KEYS" in remedy
+
+    @pytest.mark.parametrize("serves", ["given models", "requests"])
+    def test_a_server_without_a_list_of_models(
+        self, services: Services, redis_client: Any, serves: str
+    ) -> None:
+        """It is usual for an account whose models are given, or that answers requests."""
+        main = account(services, "main", models=("a",) if serves == "given models" else ())
+        error = rejection_from_body(404, b"<html>", {})
+        result = failed_result(error, "openai", 1_774_742_400).to_json()
+        services.accounts.observe("team", main.id, {"look_models": result})
+        if serves == "requests":
+            assert found(services)[0][2].startswith("its models could not be listed (")
+            redis_client.hset(keys.account("team", main.id), "attempts", 1)
+
+        assert found(services) == []
+
+    @pytest.mark.parametrize("state", ["active", "suspected"])
+    def test_one_that_fails_all_requests(self, state: str) -> None:
+        failing = Account("a", "a", "openai", "http://x", has_answered=True, listed=("a",))
+        failing = replace(failing, state=AccountState(state), latest_failure="cut", failures_in_a_row=474)
+        stored = check_accounts.StoredAccount(failing, {}, is_readable=True)
+
+        (one,) = check_accounts.check_accounts("team", [stored], time.time())
+
+        assert one.level is Level.WRONG
+        assert one.what == "every one of its latest attempts failed (stream cut off)"
+        assert one.detail == "474 times in a row"
+        few = replace(failing, failures_in_a_row=MIN_FAILING - 1)
+        without_models = replace(failing, latest_failure="model_missing")
+        assert not few.is_failing
+        assert not without_models.is_failing
 
 
 class TestPools:

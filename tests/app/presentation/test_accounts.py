@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.accounts.account import MIN_STREAK, Account
+from app.accounts.account import MIN_FAILING, MIN_STREAK, Account
 from app.accounts.request_settings import RequestSettings
 from app.presentation.accounts import (
     AccountView,
@@ -93,6 +93,17 @@ def test_an_active_account_that_no_other_could_replace() -> None:
     account = Account("acct_1", "a", "openai", "https://up.test", suspicions=3)
 
     assert AccountView(account, 1.0).reason == "3 failures in a row, too few others to replace it"
+
+
+def test_shown_states_that_need_attention() -> None:
+    account = Account("acct_1", "a", "openai", "https://up.test", has_answered=True)
+    unreadable = replace(account, is_unreadable=True)
+
+    assert shown_state(replace(account, failures_in_a_row=MIN_FAILING)) == "failing"
+    assert shown_state(replace(account, failures_in_a_row=MIN_FAILING - 1)) == "active"
+    assert shown_state(unreadable) == "credential_unreadable"
+    assert shown_state(replace(unreadable, state=AccountState.PAUSED)) == "paused"
+    assert AccountView(unreadable, 1.0).reason == "a gateway has other POOLGATE_SECRET_KEYS"
 
 
 def test_one_that_comes_last() -> None:
