@@ -2,17 +2,20 @@
 Tests accounts again that receive no requests, or none while others answer.
 
 Refused credentials are tested with a cheap query: 10 minutes after the refusal, then ever more rarely. An
-account that comes last until it answers is tested once an hour by ordinary requests: it may have no list of
-models that would show that it answers.
+account that comes last until it answers receives a short request of its own once an hour: it may have no list
+of models that would show that it answers, and requests of callers would fail or wait.
 """
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from app.accounts.account import Account
-from app.accounts.failures import Failure
+from app.accounts.job_results import FAILED, OK
 from app.accounts.kinds import kind_of
 from app.accounts.model_lists import NO_LIST
 from app.errors import UpstreamRejected
+from app.operations.account_check import example_model, knows_model, model_for
 from app.stores.records.accounts import OUT_OF_USE, AccountState
 from app.stores.records.audit import Actor, Via
 from app.wiring import Services
@@ -23,8 +26,9 @@ EVERY_SECONDS = 60.0
 FIRST_SECONDS = 600.0
 MAX_SECONDS = 6 * 3600.0
 UNPROVEN_SECONDS = 3600.0
-# A request would wait for a server that does not respond, and the job `models` notices when it does.
-NO_RESPONSE = (Failure.UNREACHABLE, Failure.RESET, Failure.SLOW)
+NEWEST_REQUESTS = 100  # of a pool, searched for a model
+NO_MODEL = "no_model_known"  # a result of the job `unproven`
+WORKER = Actor("background worker", Via.WORKER)
 
 
 def run(services: Services, now: float) -> None:
@@ -56,20 +60,38 @@ def _test(services: Services, pool: str, account: Account, now: float) -> str:
         if error.upstream_status not in NO_LIST:
             raise
     if services.accounts.observe(pool, account.id, {}, accepted=True):
-        actor = Actor("background worker", Via.WORKER)
-        services.audit.note(actor, "account.retest", pool, account.name, result="credential accepted again")
-    return "ok"
+        services.audit.note(WORKER, "account.retest", pool, account.name, result="credential accepted again")
+    return OK
 
 
 def _comes_last(account: Account, now: float) -> bool:
-    return account.unproven not in ("", *NO_RESPONSE) and account.state not in OUT_OF_USE
+    return bool(account.unproven) and account.state not in OUT_OF_USE
 
 
-def _rejoin(services: Services, pool: str, account: Account, now: float) -> str:
-    """Let *account* have its share of requests until one fails."""
-    services.accounts.observe(pool, account.id, {}, accepted=True)
-    return "ok"
+def _send_test(services: Services, pool: str, account: Account, now: float) -> str:
+    """Send a short request to *account*; the result OK ends that it comes last."""
+    model = model_for(account) if knows_model(account) else _model_of_others(services, pool)
+    if model is None:
+        return NO_MODEL
+    check = services.upstream.checker.check(pool, account, model)
+    if check.ok:
+        services.audit.note(WORKER, "account.retest", pool, account.name, result="a test request succeeded")
+        return OK
+    return check.failure or FAILED
+
+
+def _model_of_others(services: Services, pool: str) -> str | None:
+    """
+    Return a model that an account of *pool* has or answered lately, None if there is none.
+
+    Callers' requests for it may go to an account whose models are unknown. Those for a model that no other
+    account serves do, and so test the account themselves.
+    """
+    newest = reversed(services.ledger.entries.newest(pool, NEWEST_REQUESTS))
+    answered = (entry.model for entry in newest if entry.status == HTTPStatus.OK)
+    real = [account for account in services.accounts.all(pool) if not kind_of(account).is_simulated]
+    return example_model(real) or next(answered, None)
 
 
 _REFUSED = AccountJob("retest", FIRST_SECONDS, _is_due, _test, _period)
-_UNPROVEN = AccountJob("unproven", UNPROVEN_SECONDS, _comes_last, _rejoin)
+_UNPROVEN = AccountJob("unproven", UNPROVEN_SECONDS, _comes_last, _send_test)

@@ -17,8 +17,6 @@ SHOWS_NO_ANSWER = frozenset(
     {Failure.CREDENTIAL, Failure.UNREACHABLE, Failure.RESET, Failure.SLOW, Failure.BLOCKED}
     | {Failure.SERVER_ERROR, Failure.REDIRECTED}
 )
-# Another failure shows that these are over; a credential or address stays wrong, whatever the query.
-_PASSES = SHOWS_NO_ANSWER - {Failure.CREDENTIAL, Failure.REDIRECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +57,12 @@ class JobResult:
         return self.failure if self.failure in SHOWS_NO_ANSWER else ""
 
     def shows_answer(self, unproven: str) -> bool:
-        """Return whether it shows that an account answers that comes last after the failure *unproven*."""
-        answers_otherwise = bool(self.failure) and self.failure not in SHOWS_NO_ANSWER
-        return self.ok or (unproven in _PASSES and answers_otherwise)
+        """
+        Return whether this result ends the failure *unproven* of an account.
+
+        A query that succeeds ends any; that the server responds ends only that it could not be reached.
+        """
+        return self.ok or (unproven == Failure.UNREACHABLE and self.shows_no_list)
 
     @property
     def is_credential_refused(self) -> bool:

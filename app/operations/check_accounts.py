@@ -32,6 +32,7 @@ JOB_FAILURES = {  # what the failure of a job means
     "usage": "its usage could not be read",
     "refresh": "its sign-in could not be renewed",
     "retest": "it could not be tested",
+    "unproven": "it comes last until it answers, and its hourly test failed",
 }
 _SEALED = ("credential", "sign_in", "secrets")
 
@@ -241,6 +242,7 @@ def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnos
         name.removeprefix("look_"): record.job_result(name.removeprefix("look_"))
         for name in sorted(record.fields)
         if name.startswith("look_")
+        and (account.unproven or name != "look_unproven")  # else it has answered since
     }
     if any(result.is_unreadable for result in results.values()):
         what = "a gateway or worker cannot decrypt its credential"

@@ -10,6 +10,7 @@ import pytest
 
 from app.accounts.outcomes import outcome_from_error
 from app.errors import UpstreamRejected
+from app.operations.account_check import AccountChecker
 from app.stores import keys
 from tests.support import retest_times
 from tests.workers.conftest import POOL
@@ -156,28 +157,87 @@ def test_but_an_account_that_is_gone(built, add, upstream):
     assert state(built) == "credential_dead"
 
 
-@pytest.mark.parametrize("failure", ["credential", "endpoint_missing", "redirected", "server_error"])
-def test_one_that_comes_last_has_its_share_once_an_hour(built, upstream, add, redis_client, failure):
-    """Its server may have no list that would show that it answers, and requests are rescued by others."""
+def unproven(built):
+    return built.accounts.find(POOL, "silent").unproven
+
+
+@pytest.fixture
+def silent(add, built):
+    """An account that comes last, without a list of models."""
+    account = add("silent", models=("m1",))
+    built.accounts.observe(POOL, account.id, {}, unanswered="endpoint_missing")
+    return account
+
+
+def test_one_that_comes_last_is_tested_once_an_hour(built, upstream, silent, redis_client, job_result):
+    """By a request of the worker; a failure changes nothing."""
+    upstream.script({"play": "http_error", "status": 404}, account="silent")
+
+    for seconds in (0, 60):
+        retest.run(built, time.time() + seconds)
+
+    assert len(upstream.log("silent")) == 1
+    assert unproven(built) == "endpoint_missing"
+    assert 3000 < redis_client.ttl(keys.job_claim(POOL, "unproven", silent.id)) <= 3600
+    assert job_result(silent, "unproven")["result"] != "ok"
+    assert built.audit.page().entries == []
+
+
+def test_until_it_answers(built, upstream, silent):
+    retest.run(built, time.time())
+
+    assert (unproven(built), len(upstream.log("silent"))) == ("", 1)
+    (entry,) = built.audit.page().entries
+    assert (entry["action"], entry["object"]) == ("account.retest", "silent")
+    retest.run(built, time.time())
+    assert len(upstream.log("silent")) == 1
+
+
+def test_a_failed_test_of_an_operator_stays(built, upstream, silent):
+    """Also of an account that has answered before, until a request succeeds."""
+    built.accounts.observe(POOL, silent.id, {}, answered=True)
+    upstream.script({"play": "http_error", "status": 500}, account="silent")
+    upstream.script({"play": "http_error", "status": 404}, account="silent", path="/models")
+    built.accounts.observe(POOL, silent.id, {}, unanswered="server_error", tested=True)
+
+    retest.run(built, time.time())
+    models.run(built, time.time())
+
+    assert unproven(built) == "server_error"
+
+
+def test_a_request_that_fails_meanwhile_leaves_its_mark(built, upstream, silent, monkeypatch):
+    """The result of a test that failed ends nothing, whichever is stored first."""
+    upstream.script({"play": "http_error", "status": 500}, account="silent")
+    check = AccountChecker.check
+
+    def fail_meanwhile(*arguments):
+        built.accounts.observe(POOL, silent.id, {}, unanswered="credential")
+        return check(*arguments)
+
+    monkeypatch.setattr(AccountChecker, "check", fail_meanwhile)
+    retest.run(built, time.time())
+
+    assert unproven(built) == "credential"
+
+
+@pytest.mark.parametrize("listed", [(), ("m2",)])
+def test_of_an_account_whose_models_are_unknown(built, upstream, add, job_result, listed):
+    """It is tested with a model of another account of its pool, as callers' requests go to it."""
     account = add("silent")
-    built.accounts.observe(POOL, account.id, {}, unanswered=failure)
+    built.accounts.observe(POOL, account.id, {}, unanswered="endpoint_missing")
+    built.accounts.list_models(POOL, add("other").id, listed)
 
     retest.run(built, time.time())
 
-    assert built.accounts.find(POOL, "silent").unproven == ""
-    built.accounts.observe(POOL, account.id, {}, unanswered=failure)
-    retest.run(built, time.time() + 60)
-    assert built.accounts.find(POOL, "silent").unproven == failure
-    assert 3000 < redis_client.ttl(keys.job_claim(POOL, "unproven", account.id)) <= 3600
+    assert (unproven(built) == "") is bool(listed)
+    assert [seen.body["model"] for seen in upstream.log("silent")] == list(listed)
+    assert job_result(account, "unproven")["result"] == ("ok" if listed else retest.NO_MODEL)
+
+
+def test_one_that_is_paused_is_not_tested(built, upstream, silent):
+    built.accounts.pause(POOL, "silent")
+
+    retest.run(built, time.time())
+
     assert upstream.log("silent") == []
-
-
-@pytest.mark.parametrize("failure", ["unreachable", "reset", "slow"])
-def test_one_that_does_not_respond_stays_last(built, add, failure):
-    """A request would wait for it."""
-    account = add("silent")
-    built.accounts.observe(POOL, account.id, {}, unanswered=failure)
-
-    retest.run(built, time.time())
-
-    assert built.accounts.find(POOL, "silent").unproven == failure

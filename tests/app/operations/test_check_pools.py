@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import MIN_FAILING, Account
-from app.accounts.job_results import failed_result
+from app.accounts.job_results import JobResult, failed_result
 from app.accounts.oauth_tokens import Tokens
 from app.accounts.request_settings import RequestSettings
 from app.config import Settings
@@ -322,6 +322,20 @@ class TestAccountsForAPerson:
         services.accounts.observe("team", account(services, "never").id, {"look_models": result.to_json()})
 
         assert found(services)[0][0] is Level.NOTE
+
+    def test_one_that_comes_last(self, services: Services) -> None:
+        """What the test of a worker reported is no longer of interest when it has answered."""
+        one = account(services, "main")
+        result = JobResult(1_774_742_400, "server_error").to_json()
+        services.accounts.observe("team", one.id, {"look_unproven": result}, unanswered="server_error")
+
+        ((level, where, what, remedy),) = found(services)
+        assert (level, where) == (Level.NOTE, "team/main")
+        assert what.startswith("it comes last until it answers, and its hourly test failed (server_error)")
+        assert remedy.endswith("see poolgate account test main --pool team --model MODEL")
+
+        services.accounts.observe("team", one.id, {}, answered=True)
+        assert found(services) == []
 
     def test_one_that_stays_in_use_although_it_fails(self, services: Services) -> None:
         """Suspicion leaves out a quarter of a pool at most; what stays in for that is reported."""
