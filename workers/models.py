@@ -12,6 +12,7 @@ from workers.usage import get_object
 
 EVERY_SECONDS = 15.0  # until an account that did not answer when it was added is tried again
 UNANSWERED_SECONDS = 60.0  # of an account that comes last because its server has not answered
+UNREADABLE_SECONDS = 30.0  # of an account whose credential the last process could not decrypt
 PERIOD_SECONDS = 300.0  # between two listings of one account
 
 
@@ -25,6 +26,8 @@ def _is_due(account: Account, now: float) -> bool:
 
 
 def _period(account: Account, now: float) -> tuple[str, float]:
+    if account.is_unreadable:  # its own claim: another process may have the key, and find that out soon
+        return "-unreadable", UNREADABLE_SECONDS
     has_not_answered = account.unproven not in ("", Failure.CREDENTIAL)
     return "", UNANSWERED_SECONDS if has_not_answered else PERIOD_SECONDS
 

@@ -9,6 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts import model_lists
+from app.accounts.job_results import JobResult
 from app.accounts.kinds import chatgpt
 from app.errors import UpstreamProtocolError
 from app.stores import keys
@@ -46,6 +47,19 @@ def test_a_credential_that_cannot_be_read(built, upstream, add, redis_client, jo
     assert "warning" in next(line for line in log.splitlines() if "account_job_result" in line)
     if job is models:
         assert built.accounts.find(POOL, "good").listed == ("m",)
+
+
+def test_a_credential_that_the_next_process_can_read(built, upstream, add, job_result):
+    """A gateway that was started again with the right key is noticed at once, not after the usual period."""
+    account = add("a")
+    upstream.script(play({"object": "list", "data": [{"id": "m"}]}), account="a", path="/models")
+    models.run(built, time.time())
+    unreadable = JobResult(int(time.time()), "credential_unreadable")
+    built.accounts.observe(POOL, account.id, {"look_models": unreadable.to_json()})
+
+    models.run(built, time.time())
+
+    assert job_result(account, "models")["result"] == "ok"
 
 
 @pytest.mark.parametrize("kind", ["openai", "compatible", "demo"])
