@@ -1,83 +1,146 @@
 """
 The refusal log of this process: collects refused requests, and writes them once a second.
 
-One call writes all refusals of a pool, so that a burst costs Redis almost nothing. If the process is killed,
-the refusals of the last second are lost.
+One call writes all refusals of a pool, so that a burst costs Redis almost nothing. While Redis is away, they
+wait in memory: counts by key, code and hour, and the newest of each in full. A batch whose write was not
+confirmed may have been recorded, so it is repeated unchanged under its number, which the store records once;
+what is refused meanwhile follows in the next batch. A process that ends before Redis is back drops them.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import secrets
+import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import gevent
 import structlog
 
-from app.errors import GatewayError
+from app.errors import GatewayError, StoreUnavailable
 from app.stores.records.api_keys import pool_of
-from app.stores.records.refusals import MAX_NAME, Refusal, RefusalGroup
-from app.stores.refusals import RefusalRepository
+from app.stores.records.refusals import MAX_NAME, Refusal, RefusalBatch, RefusalGroup, clean
+from app.stores.refusals import HOUR_SECONDS, RefusalRepository
 
 log = structlog.get_logger()
 
 FLUSH_SECONDS = 1.0
-MAX_GROUPS = 1000  # groups by pool, key and code; refusals of further groups are dropped until the next flush
-MAX_ENTRIES = 20  # refusals per group and flush that are stored in full: the newest
+MAX_GROUPS = 1000  # that wait; refusals of further groups are dropped
+MAX_UNREAD_GROUPS = 500  # up to which groups of keys that were not read are added: anyone can present a key
+MAX_ENTRIES = 20  # refusals per group and batch that are stored in full: the newest
+
+
+class _Name(NamedTuple):
+    """What the refusals of a group have in common."""
+
+    pool: str
+    key: str
+    digest: str
+    code: str
+    hour: int
 
 
 @dataclass(slots=True)
 class _Group:
+    first_at_ms: int
     count: int = 0
     store_unavailable: bool = False
     entries: deque[Refusal] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
 
 
 class RefusalLog:
+    """Collects refusals; its `len` is the number of groups that wait."""
+
     def __init__(self, refusals: RefusalRepository) -> None:
         self._refusals = refusals
-        self._groups: dict[tuple[str, str, str, str], _Group] = {}  # by pool, key, digest, code
+        self._id = ""
+        self._numbers = itertools.count(1)
+        self._groups: dict[_Name, _Group] = {}
+        self._batches: dict[str, RefusalBatch] = {}  # by pool: those that are being written, or not confirmed
         self._writer: gevent.Greenlet | None = None
+
+    def __len__(self) -> int:
+        return len(self._groups) + sum(len(batch.groups) for batch in self._batches.values())
 
     def add(self, refusal: Refusal) -> None:
         """Collect *refusal*, which is written within a second. A refusal without an API key is dropped."""
-        pool, digest = refusal.pool, ""
-        if not refusal.key:
-            pool = pool_of(refusal.presented) or ""
-            digest = hashlib.sha256(refusal.presented.encode()).hexdigest()
-        name = (pool, refusal.key, digest, refusal.code[:MAX_NAME])
-        if not pool or (name not in self._groups and len(self._groups) >= MAX_GROUPS):
-            return
-        group = self._groups.setdefault(name, _Group())
+        name = _name_of(refusal)
+        group = self._groups.get(name)
+        if group is None:
+            if not name.pool or len(self) >= (MAX_GROUPS if refusal.key else MAX_UNREAD_GROUPS):
+                return
+            group = self._groups[name] = _Group(refusal.at_ms)
         group.count += 1
         group.store_unavailable |= "accounts" in refusal.admission
         group.entries.append(refusal)
         if not self._writer:
-            self._writer = gevent.spawn(self._write)
+            self._writer = gevent.spawn(self._write_all)
 
-    def _write(self) -> None:
-        while self._groups:
+    def _write_all(self) -> None:
+        while len(self):
             self.flush()
             gevent.sleep(FLUSH_SECONDS)
 
     def flush(self) -> None:
-        """
-        Write the collected refusals with one call per pool; refusals that cannot be written are dropped.
-        """
-        groups, self._groups = self._groups, {}
+        """Write what waits, with one call per pool, until the store does not answer."""
+        self._batch_groups()
+        for pool, batch in list(self._batches.items()):
+            if not self._write(pool, batch):
+                return
+
+    def close(self) -> None:
+        """Write what waits, and drop what the store does not take now, because this process ends."""
+        self.flush()
+        self.flush()  # what was refused while an earlier batch waited
+        lost = sum(group.count for group in self._groups.values())
+        lost += sum(batch.count for batch in self._batches.values())
+        if lost:
+            _log_lost(lost)
+
+    def _batch_groups(self) -> None:
+        """Make one batch of the groups of each pool that has none."""
         by_pool: dict[str, list[RefusalGroup]] = {}
-        for (pool, key, digest, code), group in groups.items():
-            rows = [refusal.row().decode() for refusal in group.entries]
-            by_pool.setdefault(pool, []).append(
-                RefusalGroup(key, digest, code, group.count, group.store_unavailable, rows)
-            )
-        for pool, pool_groups in by_pool.items():
-            try:
-                self._refusals.record(pool, pool_groups)
-            except GatewayError:  # a refusal is not worth a retry, whatever is wrong with the store
-                log.warning(
-                    "refusals_not_recorded",
-                    former_event="refusals_lost",
-                    pool=pool,
-                    count=sum(group.count for group in pool_groups),
-                )
+        for name in [one for one in self._groups if one.pool not in self._batches]:
+            by_pool.setdefault(name.pool, []).append(_sealed(name, self._groups.pop(name)))
+        for pool, groups in by_pool.items():
+            self._id = self._id or secrets.token_hex(8)  # not earlier: workers are forked
+            self._batches[pool] = RefusalBatch(self._id, next(self._numbers), groups)
+
+    def _write(self, pool: str, batch: RefusalBatch) -> bool:
+        """Write *batch*; return whether that is over."""
+        try:
+            self._refusals.record(pool, batch, time.time() * 1000)
+        except StoreUnavailable:
+            if pool in self._batches:  # the last: other pools may be on a part of the store that answers
+                self._batches[pool] = self._batches.pop(pool)
+            return False
+        except GatewayError:  # a defect: it would be refused again
+            _log_lost(batch.count, pool)
+        if self._batches.get(pool) is batch:  # not written by another greenlet meanwhile
+            del self._batches[pool]
+        return True
+
+
+def _name_of(refusal: Refusal) -> _Name:
+    """Return the name of its group; without a pool if it has no API key."""
+    pool, digest = refusal.pool, ""
+    if not refusal.key:
+        pool = pool_of(refusal.presented) or ""
+        digest = hashlib.sha256(refusal.presented.encode()).hexdigest()
+    hour = refusal.at_ms // (HOUR_SECONDS * 1000)
+    return _Name(pool, refusal.key, digest, clean(refusal.code, MAX_NAME), hour)
+
+
+def _sealed(name: _Name, group: _Group) -> RefusalGroup:
+    rows = [refusal.row().decode() for refusal in group.entries]
+    return RefusalGroup(
+        name.key, name.digest, name.code, group.count, group.first_at_ms, group.store_unavailable, rows
+    )
+
+
+def _log_lost(count: int, pool: str | None = None) -> None:
+    named = {} if pool is None else {"pool": pool}
+    log.warning("refusals_not_recorded", former_event="refusals_lost", **named, count=count)

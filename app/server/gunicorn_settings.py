@@ -145,7 +145,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     if services.recordings is not None:
         services.recordings.flush(FLUSH_SECONDS)
     services.ledger.settlements.spool_pending()
-    services.ledger.refusal_log.flush()
+    services.ledger.refusal_log.close()
     with suppress(OSError):
         shared_file(_counts).write()
     if services.tracing is not None:

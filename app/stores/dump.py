@@ -54,7 +54,7 @@ EXCLUDED = (  # indexes, claims, caches, sessions, and the remains of an interru
     *("look:", "aff:", "absent:", "ans:", "idem:", "done:", "ses:", "op-ses:", "holders:", "try:", "start"),
     *("inv:", "invitations"),  # else an old invitation link would work again
     *("audit-open", "flow:"),
-    *("rolls:", "rollnames:", "sum:", "refused-batch:"),
+    *("rolls:", "rollnames:", "sum:", "refused-batch:", "refusals-latest"),
     *("ledgerindex", "ledgerindex:"),
     *("measured:m:", "measured:h:", "breakdown:"),  # computed again from the ledger and the roll-ups
     *("alerts:", "alerts-out:", "alerts-sent:"),

@@ -237,6 +237,11 @@ def refusals(name: str) -> str:
     return root(name) + "refusals"
 
 
+def latest_refusals(name: str) -> str:
+    """Stream: code -> how many requests of each batch of the last minute were refused."""
+    return root(name) + "refusals-latest"
+
+
 def refused(name: str, hour_seconds: int) -> str:
     """Hash: `key|code` -> how many requests were refused in the hour that began at *hour_seconds*."""
     return f"{root(name)}refused:{hour_seconds}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import orjson
 
 from app.stores import keys
 from app.stores.pool_clock import PoolClock
 from app.stores.records.ledger import LedgerEntry
-from app.stores.records.refusals import RefusalCounts, RefusalEntry, RefusalGroup
+from app.stores.records.refusals import RefusalBatch, RefusalCounts, RefusalEntry
 from app.stores.scripts import Scripts
 
 HOUR_SECONDS = 3600
@@ -28,10 +27,9 @@ class RefusalRepository:
         self._client = scripts.client
         self._clock = PoolClock(scripts)
 
-    def record(self, pool: str, groups: Sequence[RefusalGroup]) -> None:
-        """Store *groups* in one call."""
-        batch = {"batch": secrets.token_hex(8), "groups": [group.to_json() for group in groups]}
-        self._scripts.run("record_refusals", pool, orjson.dumps(batch))
+    def record(self, pool: str, batch: RefusalBatch, now_ms: float) -> None:
+        """Store *batch* in one call. *now_ms* is Unix ms on the clock of its groups."""
+        self._scripts.run("record_refusals", pool, orjson.dumps(batch.to_json(now_ms)))
 
     def entries(self, pool: str) -> Iterator[RefusalEntry]:
         """Yield the refused requests that are stored in full, newest first. One round trip."""
@@ -61,6 +59,13 @@ class RefusalRepository:
                 key, _, code = name.partition("|")
                 counts[key, code] += int(count)
         return RefusalCounts(hours[-1], counts)
+
+    def latest_counts(self, pool: str, since_ms: int) -> Counter[str]:
+        """Return how many requests were refused since *since_ms*, at most a minute ago, by code."""
+        counts: Counter[str] = Counter()
+        for _, fields in self._client.xrange(keys.latest_refusals(pool), min=since_ms):
+            counts.update({code: int(count) for code, count in fields.items()})
+        return counts
 
     def counts_between(self, pool: str, since: int, until: int) -> tuple[int, list[tuple[int, str, int]]]:
         """

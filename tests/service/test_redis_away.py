@@ -143,6 +143,35 @@ def test_a_full_redis_admits_complete_requests_or_none(
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
 
+@pytest.mark.parametrize("away", [freeze, kill])
+def test_refusals_are_counted_when_it_is_back(
+    server: RedisServer, pool: PoolOfTest, upstream: ScriptedUpstream, away: Callable[..., Callable[[], None]]
+) -> None:
+    """Each once, although writes may be late; also of a key that this worker has not read before."""
+    pool.account("a", upstream.base_url())
+    key, unread = pool.key(), pool.key("unread")
+    assert pool.post(PATHS["chat"], BODIES["chat"], key).status_code == 200
+
+    give_back = away(server)
+    try:
+        responses = [pool.post(PATHS["chat"], BODIES["chat"], one) for one in (key, unread) * 8]
+    finally:
+        give_back()
+    assert {response.status_code for response in responses} == {503}
+
+    assert eventually(lambda: is_ready(pool.gateway), GREEN_SECONDS)
+    services = pool.gateway.services
+    for name in ("k", "unread"):
+        key_id = services.api_keys.find(pool.name, name).id
+        assert eventually(
+            lambda key_id=key_id: (
+                services.ledger.refusals.counts(pool.name, "24h").by_code(key_id)
+                == [("store_unavailable", 8)]
+            ),
+            GREEN_SECONDS,
+        )
+
+
 @pytest.mark.parametrize("away", WAYS)
 @pytest.mark.parametrize("endpoint", ["chat", "responses"])
 def test_a_running_stream_goes_on_and_is_settled_once(

@@ -15,6 +15,7 @@ local QUEUE_TAGS = root .. 'queue:tags' -- hash: flow -> its finish tag; virtual
 local LEDGER = root .. 'ledger'
 local LEDGER_INDEX = root .. 'ledgerindex' -- list: '<first id> <last id> <entries> <block>' of each block
 local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
+local LATEST_REFUSALS = root .. 'refusals-latest' -- stream: how many were refused in the last minute, by code
 local REFUSED_CREDENTIAL = root .. 'refused-at' -- '<account id> <Unix ms>': the last credential that took its account out
 local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
@@ -62,7 +63,7 @@ local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- sho
 local function affinity_key(hash) return root .. 'aff:' .. hash end
 local function index_block_key(block) return root .. 'ledgerindex:' .. block end
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end
-local function refusal_batch_key(id) return root .. 'refused-batch:' .. id end
+local function refusal_writer_key(id) return root .. 'refused-batch:' .. id end
 local function alerts_key(name) return root .. 'alerts:' .. name end
 local function alert_messages_key(name) return root .. 'alerts-out:' .. name end
 local function alert_deliveries_key(name) return root .. 'alerts-sent:' .. name end

@@ -1,20 +1,23 @@
 -- Record refused requests: counts by key, code and hour, and the newest ones in full.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {batch, groups: [{key, digest, code, count, out, entries: [JSON text, …]}, …]}; batch is
---          unique; a group has a key id, or the SHA-256 of the secret that was presented
--- Returns  how many refusals were counted: those of known keys; 0 when this batch was recorded before.
+-- ARGV[1]  JSON {writer, number, groups: [{key, digest, code, count, age_ms, out, entries: [JSON text, …]}, …]};
+--          a writer numbers its batches from 1 and writes them in order; a group has a key id, or the SHA-256 of
+--          the secret that was presented; age_ms is the time since its first refusal
+-- Returns  how many refusals were counted: those of known keys; 0 if this batch was recorded before.
 -- Nothing is written for callers without a key of this pool.  Invariants: an hour has at most MAX_NAMES
 -- fields, then one field for each code more; the pool has at most MAX_ENTRIES refusals in full.
 local MAX_ENTRIES = 500
 local MAX_NAMES = 2000
 local FULL_PER_HOUR = 100 -- refusals per key and code; after that only the newest of each batch is stored in full
 local RETAINED_MS = 31 * 86400000
-local BATCH_MS = 60000
+local WRITER_MS = 2 * 86400000 -- an unconfirmed batch is repeated for longer only if Redis is away for as long
+local LATEST_MS = 60000 -- what is counted for the present load
 
 local args, now = cjson.decode(ARGV[1]), clock()
-check(args, { batch = 'text', groups = 'list' })
+check(args, { writer = 'text', number = 'count', groups = 'list' })
 for _, group in ipairs(args.groups) do
-  check(group, { key = 'text', digest = 'text', code = 'text', count = 'count', out = '?flag', entries = 'list' })
+  check(group, { key = 'text', digest = 'text', code = 'text', count = 'count', age_ms = 'count', out = '?flag' })
+  check(group, { entries = 'list' })
   check_each(group.entries, 'blob', 'entries')
 end
 local known = {}
@@ -23,12 +26,15 @@ for _, group in ipairs(args.groups) do
   if id and redis.call('EXISTS', api_key_key(id)) == 1 then known[#known + 1] = { id, group } end
 end
 if #known == 0 then return 0 end
-if not redis.call('SET', refusal_batch_key(args.batch), '1', 'NX', 'PX', BATCH_MS) then return 0 end
+local writer = refusal_writer_key(args.writer)
+if args.number <= (tonumber(redis.call('GET', writer)) or 0) then return 0 end
+redis.call('SET', writer, string.format('%.0f', args.number), 'PX', WRITER_MS)
 
-local hour, counted = refused_key(now - now % 3600000), 0
+local counted, latest = 0, {}
 for _, match in ipairs(known) do
   local id, group = match[1], match[2]
-  local field = id .. '|' .. group.code
+  local first_ms = math.max(0, now - group.age_ms)
+  local hour, field = refused_key(first_ms - first_ms % 3600000), id .. '|' .. group.code
   if redis.call('HEXISTS', hour, field) == 0 and redis.call('HLEN', hour) >= MAX_NAMES then field = '*|' .. group.code end
   local total = redis.call('HINCRBY', hour, field, group.count)
   local first = total - group.count < FULL_PER_HOUR and 1 or math.max(1, #group.entries)
@@ -36,8 +42,17 @@ for _, match in ipairs(known) do
     redis.call('XADD', REFUSALS, 'MAXLEN', MAX_ENTRIES, '*', 'key', id, 'row', group.entries[i],
       'out', group.out and accounts_out() or '[]')
   end
+  redis.call('PEXPIRE', hour, RETAINED_MS)
+  if group.age_ms < LATEST_MS then latest[group.code] = (latest[group.code] or 0) + group.count end
   counted = counted + group.count
 end
-redis.call('PEXPIRE', hour, RETAINED_MS)
 redis.call('PEXPIRE', REFUSALS, RETAINED_MS)
+local fields = {}
+for code, count in pairs(latest) do
+  fields[#fields + 1], fields[#fields + 2] = code, string.format('%.0f', count)
+end
+if #fields > 0 then
+  redis.call('XADD', LATEST_REFUSALS, 'MINID', string.format('%.0f', now - LATEST_MS), '*', unpack(fields))
+  redis.call('PEXPIRE', LATEST_REFUSALS, LATEST_MS)
+end
 return counted

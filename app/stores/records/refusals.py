@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -45,14 +45,14 @@ class Refusal:
             "id": self.id,
             "at_ms": self.at_ms,
             "account": "",
-            "model": _clean(self.model, MAX_NAME),
-            "endpoint": _clean(self.endpoint, MAX_NAME),
+            "model": clean(self.model, MAX_NAME),
+            "endpoint": clean(self.endpoint, MAX_NAME),
             "status": self.status,
-            "error": _clean(self.code, MAX_NAME),
-            "message": _clean(self.message, MAX_MESSAGE),
+            "error": clean(self.code, MAX_NAME),
+            "message": clean(self.message, MAX_MESSAGE),
             "refused": True,
-            **({"param": _clean(self.param, MAX_NAME)} if self.param else {}),
-            **({"asked": _clean(self.requested_model, MAX_NAME)} if self.requested_model else {}),
+            **({"param": clean(self.param, MAX_NAME)} if self.param else {}),
+            **({"asked": clean(self.requested_model, MAX_NAME)} if self.requested_model else {}),
             **({"team": self.team} if self.team else {}),
             **(self.attribution or {}),
             **self.admission,
@@ -60,7 +60,7 @@ class Refusal:
         return orjson.dumps(row)
 
 
-def _clean(text: str, length: int) -> str:
+def clean(text: str, length: int) -> str:
     """Return the first characters of *text* without surrogates, which JSON cannot contain."""
     return text[:length].encode(errors="replace").decode()
 
@@ -80,30 +80,63 @@ class RefusalGroupJson(TypedDict):
     digest: str
     code: str
     count: int
+    age_ms: int
     out: bool
     entries: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalGroup:
-    """Refusals of one key and code; `key` is an id, or '' where only the digest is known."""
+    """Refusals of one key and code in one hour; `key` is an id, or '' where only the digest is known."""
 
     key: str
     digest: str  # SHA-256 (hex) of the API key that was presented
     code: str
     count: int
+    first_at_ms: int  # when the first was refused, Unix ms
     store_unavailable: bool  # whether to store which accounts were unavailable
     rows: list[str]  # the newest refusals as JSON
 
-    def to_json(self) -> RefusalGroupJson:
+    def to_json(self, now_ms: float) -> RefusalGroupJson:
         """Return the group as record_refusals.lua takes it."""
         return {
             "key": self.key,
             "digest": self.digest,
             "code": self.code,
             "count": self.count,
+            "age_ms": max(0, round(now_ms - self.first_at_ms)),
             "out": self.store_unavailable,
             "entries": self.rows,
+        }
+
+
+class RefusalBatchJson(TypedDict):
+    """A RefusalBatch with the field names of record_refusals.lua."""
+
+    writer: str
+    number: int
+    groups: list[RefusalGroupJson]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalBatch:
+    """Refusals of a pool that are written in one call, however often that is repeated."""
+
+    writer: str  # unique
+    number: int  # of the writer's batches, from 1; the next is written when this one is confirmed
+    groups: Sequence[RefusalGroup]
+
+    @property
+    def count(self) -> int:
+        """How many refusals it has."""
+        return sum(group.count for group in self.groups)
+
+    def to_json(self, now_ms: float) -> RefusalBatchJson:
+        """Return the batch as record_refusals.lua takes it."""
+        return {
+            "writer": self.writer,
+            "number": self.number,
+            "groups": [group.to_json(now_ms) for group in self.groups],
         }
 
 

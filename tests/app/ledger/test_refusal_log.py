@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+from collections.abc import Iterator
 from typing import Any
 
-import orjson
+import gevent
 import pytest
+from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
-from app.ledger.refusal_log import MAX_ENTRIES, MAX_GROUPS, RefusalLog
+from app.ledger.refusal_log import MAX_ENTRIES, MAX_GROUPS, MAX_UNREAD_GROUPS, RefusalLog
 from app.stores import keys
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import Refusal, RefusalBatch, RefusalGroup
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 
 POOL = "p"
+PRESENTED = f"sk-pg-{POOL}-{'x' * 43}"
 
 
 def refusal(number: int = 0, **more: Any) -> Refusal:
-    fields: dict[str, Any] = {"pool": POOL, "key": "key_1", "code": "rate_limit_exceeded"} | more
-    return Refusal(
-        id=f"req_{number}", at_ms=1, model="m", endpoint="/v1/x", status=429, message="No", **fields
-    )
+    fields: dict[str, Any] = {
+        "at_ms": round(time.time() * 1000),
+        "pool": POOL,
+        "key": "key_1",
+        "code": "rate_limit_exceeded",
+    } | more
+    return Refusal(id=f"req_{number}", model="m", endpoint="/v1/x", status=429, message="No", **fields)
 
 
 @pytest.fixture
 def scripts(redis_client: Any) -> Scripts:
     for key in ("key_1", "key_2"):
         redis_client.hset(keys.api_key(POOL, key), "name", key)
+    redis_client.set(keys.secret(POOL, hashlib.sha256(PRESENTED.encode()).hexdigest()), "key_2")
     return Scripts(redis_client)
 
 
@@ -87,12 +96,14 @@ def test_bounded(scripts: Scripts, repository: RefusalRepository, redis_client: 
 
 
 def test_a_batch_counts_once(scripts: Scripts, repository: RefusalRepository) -> None:
-    """A reply may be lost after the script has run; then it runs again."""
-    group = {"key": "key_1", "digest": "", "code": "c", "count": 2, "out": False, "entries": []}
-    batch = {"batch": "b1", "groups": [group]}
-    assert scripts.run("record_refusals", POOL, orjson.dumps(batch)) == 2
-    assert scripts.run("record_refusals", POOL, orjson.dumps(batch)) == 0
-    assert repository.counts(POOL, "1h").total == 2
+    """A reply may be lost after the script has run; then it runs again, at once or after the next batch."""
+    batches = [
+        RefusalBatch("w", number, [RefusalGroup("key_1", "", "c", 2, 0, False, [])]) for number in (1, 2)
+    ]
+    for batch in (batches[0], *batches, batches[0]):
+        repository.record(POOL, batch, 0)
+
+    assert repository.counts(POOL, "1h").total == 4
 
 
 def test_only_keys_that_exist(scripts: Scripts, redis_client: Any) -> None:
@@ -101,7 +112,7 @@ def test_only_keys_that_exist(scripts: Scripts, redis_client: Any) -> None:
     write(
         scripts,
         refusal(key="key_gone"),
-        refusal(pool="", key="", presented=f"sk-pg-{POOL}-{'x' * 43}"),
+        refusal(pool="", key="", presented=f"sk-pg-{POOL}-{'y' * 43}"),
         refusal(pool="", key="", presented="something else"),
     )
     assert set(redis_client.keys("*")) == before
@@ -122,14 +133,98 @@ def test_trimmed(scripts: Scripts, repository: RefusalRepository) -> None:
     assert not list(repository.entries(POOL))
 
 
-def test_store_away() -> None:
-    """A refusal is dropped, never retried: what waits would only grow."""
+class Away:
+    """Records what is written to it like a store that answers too late, or loses it."""
 
-    class Away:
-        def record(self, *_: Any) -> None:
+    def __init__(self, repository: RefusalRepository) -> None:
+        self.is_away = True
+        self.loses = False
+        self._repository = repository
+
+    def record(self, *arguments: Any) -> None:
+        if not (self.is_away and self.loses):
+            self._repository.record(*arguments)
+        if self.is_away:
             raise StoreUnavailable("away")
 
-    log = RefusalLog(Away())  # type: ignore[arg-type]
+
+@pytest.fixture
+def away(repository: RefusalRepository) -> Away:
+    return Away(repository)
+
+
+@pytest.fixture
+def waiting(away: Away) -> Iterator[RefusalLog]:
+    """A log whose batches are written only by the test."""
+    log = RefusalLog(away)  # type: ignore[arg-type]
+    yield log
+    if log._writer:
+        gevent.kill(log._writer)
+
+
+@pytest.mark.parametrize("loses", [False, True])
+def test_store_away(
+    scripts: Scripts, repository: RefusalRepository, away: Away, waiting: RefusalLog, loses: bool
+) -> None:
+    """What was refused meanwhile is counted once when the store is back, whether or not a write arrived."""
+    away.loses = loses
+    for number in range(3):
+        waiting.add(refusal(number))
+        waiting.add(refusal(10 + number, key="", presented=PRESENTED))
+        waiting.flush()
+    away.is_away = False
+    waiting.close()
+
+    assert repository.counts(POOL, "1h").by_code("key_1") == [("rate_limit_exceeded", 3)]
+    assert repository.counts(POOL, "1h").by_code("key_2") == [("rate_limit_exceeded", 3)]
+    assert len(waiting) == 0
+
+
+def test_a_process_that_ends_while_the_store_is_away(away: Away, waiting: RefusalLog) -> None:
+    away.loses = True
+    waiting.add(refusal(1))
+    waiting.flush()
+    waiting.add(refusal(2))
+
+    with capture_logs() as lines:
+        waiting.close()
+
+    assert [(line["event"], line["count"]) for line in lines] == [("refusals_not_recorded", 2)]
+
+
+def test_what_waits_is_bounded(away: Away, waiting: RefusalLog) -> None:
+    """Keys that could not be read leave room for others: anyone can present a key."""
+    away.loses = True
+    for number in range(MAX_GROUPS):
+        waiting.add(refusal(key="", presented=f"sk-pg-{POOL}-{number:043}"))
+    waiting.flush()
+    assert len(waiting) == MAX_UNREAD_GROUPS
+    for number in range(MAX_GROUPS):
+        waiting.add(refusal(code=f"c{number}"))
+    assert len(waiting) == MAX_GROUPS
+
+
+def test_hours_are_counted_apart(waiting: RefusalLog) -> None:
+    waiting.add(refusal(at_ms=1))
+    waiting.add(refusal(at_ms=2))
+    waiting.add(refusal(at_ms=3_600_001))
+
+    assert len(waiting) == 2
+
+
+def test_another_pool_does_not_wait(repository: RefusalRepository, redis_client: Any) -> None:
+    """Its part of the store may answer."""
+    redis_client.hset(keys.api_key("q", "key_1"), "name", "key_1")
+
+    class OnePoolAway:
+        def record(self, pool: str, *arguments: Any) -> None:
+            if pool == POOL:
+                raise StoreUnavailable("away")
+            repository.record(pool, *arguments)
+
+    log = RefusalLog(OnePoolAway())  # type: ignore[arg-type]
     log.add(refusal())
-    log.flush()
-    log.flush()
+    log.add(refusal(pool="q"))
+    log.close()
+
+    assert repository.counts("q", "1h").total == 1

@@ -21,6 +21,7 @@ from app.stores.records.refusals import Refusal, RefusalGroup
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from tests.support.ledger_rows import next_millisecond, record_request
+from tests.support.refusals import record_refusals
 
 POOL = "default"
 
@@ -43,8 +44,8 @@ def refuse(redis_client: Redis) -> Callable[[str], None]:
     def refuse(request_id: str) -> None:
         next_millisecond(redis_client)
         row = Refusal(request_id, 0, "m", "/v1/responses", 429, "spent", "no", pool=POOL, key="key_1").row()
-        group = RefusalGroup("key_1", "", "spent", 1, False, [row.decode()])
-        RefusalRepository(Scripts(redis_client)).record(POOL, [group])
+        group = RefusalGroup("key_1", "", "spent", 1, 0, False, [row.decode()])
+        record_refusals(RefusalRepository(Scripts(redis_client)), POOL, group)
 
     return refuse
 

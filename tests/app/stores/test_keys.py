@@ -21,6 +21,7 @@ SAME = {
     "LEASES": keys.leases(POOL),
     "LEDGER": keys.ledger(POOL),
     "REFUSALS": keys.refusals(POOL),
+    "LATEST_REFUSALS": keys.latest_refusals(POOL),
     "NAMES": keys.account_names(POOL),
     "KEY_NAMES": keys.key_names(POOL),
     "LAST_USED": keys.last_used(POOL),

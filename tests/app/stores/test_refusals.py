@@ -12,6 +12,7 @@ from app.stores import keys
 from app.stores.records.refusals import Refusal, RefusalGroup
 from app.stores.refusals import HOUR_SECONDS, RefusalRepository
 from app.stores.scripts import Scripts
+from tests.support.refusals import record_refusals
 from tests.support.store import StoreOfTest
 
 
@@ -24,12 +25,12 @@ def group(
     *request_ids: str, key: str = "k", digest: str = "", code: str = "rate_limit_exceeded", count: int = 0
 ) -> RefusalGroup:
     rows = [Refusal(each, 5, "m", "/v1/responses", 429, code, "no").row().decode() for each in request_ids]
-    return RefusalGroup(key, digest, code, count or len(rows), False, rows)
+    return RefusalGroup(key, digest, code, count or len(rows), 5, False, rows)
 
 
 def test_newest_first(refusals: RefusalRepository, store: StoreOfTest) -> None:
-    refusals.record(store.pool, [group("r1", "r2")])
-    refusals.record(store.pool, [group("r3")])
+    record_refusals(refusals, store.pool, group("r1", "r2"))
+    record_refusals(refusals, store.pool, group("r3"))
 
     entries = list(refusals.entries(store.pool))
 
@@ -39,7 +40,7 @@ def test_newest_first(refusals: RefusalRepository, store: StoreOfTest) -> None:
 
 def test_find(refusals: RefusalRepository, store: StoreOfTest) -> None:
     """By the whole id: the id of another request may contain it."""
-    refusals.record(store.pool, [group("r1", "r12")])
+    record_refusals(refusals, store.pool, group("r1", "r12"))
 
     found = refusals.find(store.pool, "r1")
 
@@ -52,7 +53,7 @@ def test_find(refusals: RefusalRepository, store: StoreOfTest) -> None:
 def test_counts(store: StoreOfTest, redis_client: Any) -> None:
     """Of the hours of the span, the current one included."""
     refusals = RefusalRepository(Scripts(redis_client))
-    refusals.record(store.pool, [group("r1", count=7), group("r2", code="invalid_api_key")])
+    record_refusals(refusals, store.pool, group("r1", count=7), group("r2", code="invalid_api_key"))
     hour = refusals.counts(store.pool, "1h").since
     redis_client.hset(keys.refused(store.pool, hour - 2 * HOUR_SECONDS), "k|rate_limit_exceeded", 100)
     redis_client.hset(keys.refused(store.pool, hour - 25 * HOUR_SECONDS), "k|rate_limit_exceeded", 1000)
@@ -66,12 +67,36 @@ def test_counts(store: StoreOfTest, redis_client: Any) -> None:
     assert day.since == last.since - 23 * HOUR_SECONDS
 
 
+def test_recorded_late(store: StoreOfTest, redis_client: Any) -> None:
+    """They are counted in the hour in which they were refused, and not as the present load."""
+    refusals = RefusalRepository(Scripts(redis_client))
+    record_refusals(refusals, store.pool, group("r1"))
+    record_refusals(refusals, store.pool, group("r2", count=3), age_ms=2 * HOUR_SECONDS * 1000)
+
+    assert [refusals.counts(store.pool, span).total for span in ("1h", "24h")] == [1, 4]
+    hour = refusals.counts(store.pool, "1h").since - 2 * HOUR_SECONDS
+    assert redis_client.ttl(keys.refused(store.pool, hour)) > 0
+    assert refusals.latest_counts(store.pool, 0) == {"rate_limit_exceeded": 1}
+
+
+def test_of_the_last_minute(refusals: RefusalRepository, store: StoreOfTest, redis_client: Any) -> None:
+    """All of them by code, however few are stored in full; nothing older is stored."""
+    redis_client.xadd(keys.latest_refusals(store.pool), {"old": 1}, id="1-1")
+    record_refusals(refusals, store.pool, group("r1", count=400), group("r2", count=7))
+    record_refusals(refusals, store.pool, group("r3", code="model_not_allowed"))
+
+    assert refusals.latest_counts(store.pool, 0) == {"rate_limit_exceeded": 407, "model_not_allowed": 1}
+    assert 0 < redis_client.pttl(keys.latest_refusals(store.pool)) <= 60_000
+
+
 def test_a_key_by_its_digest(refusals: RefusalRepository, store: StoreOfTest, redis_client: Any) -> None:
     """A key that was presented but did not authenticate is found; nothing is written for strangers."""
     digest = hashlib.sha256(b"sk-known").hexdigest()
     redis_client.set(keys.secret(store.pool, digest), "k")
 
-    refusals.record(store.pool, [group("r1", key="", digest=digest), group("r2", key="", digest="0" * 64)])
+    record_refusals(
+        refusals, store.pool, group("r1", key="", digest=digest), group("r2", key="", digest="0" * 64)
+    )
 
     assert [each.entry.row["key"] for each in refusals.entries(store.pool)] == ["k"]
 
@@ -81,7 +106,7 @@ def test_which_accounts_were_unavailable(refusals: RefusalRepository, store: Sto
     store.set_state("a", "paused")
     one = group("r1")
 
-    refusals.record(store.pool, [RefusalGroup(one.key, "", one.code, 1, True, one.rows)])
+    record_refusals(refusals, store.pool, RefusalGroup(one.key, "", one.code, 1, 5, True, one.rows))
 
     (entry,) = refusals.entries(store.pool)
     assert entry.unavailable[0][:2] == ["a", "paused"]

@@ -62,7 +62,15 @@ _OPEN_SESSION = {
 _OPEN_SESSION |= {"idle_ms": 3_600_000, "life_ms": 7_200_000, "most": 3}
 
 
-_REFUSALS = {"key": "k", "digest": "", "code": "c", "count": 2, "out": True, "entries": ["{}", "{}"]}
+_REFUSALS = {
+    "key": "k",
+    "digest": "",
+    "code": "c",
+    "count": 2,
+    "age_ms": 5,
+    "out": True,
+    "entries": ["{}", "{}"],
+}
 
 _RECORDING = {"key": "k", "digest": "claimed", "run": "1", "lease_ms": 30_000, "retention_ms": 600_000}
 _RECORDING_STATES = ("running", "stored", "too_large", "released")
@@ -114,7 +122,9 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "create_team": ["blue", {"name": "blue", "state": "active", "limits": "[]"}],
         "change_team": ["red", {"state": "disabled"}],
         "rotate_key": ["k", "new-digest", "5000"],
-        "record_refusals": [{"batch": "b", "groups": [_REFUSALS, _REFUSALS | {"key": "unknown"}]}],
+        "record_refusals": [
+            {"writer": "w", "number": 1, "groups": [_REFUSALS, _REFUSALS | {"key": "unknown"}]}
+        ],
         "close_audit": ["entry", "done", "{}"],
         "set_pool": [{"fields": {"policy": "ordered", "zone": "UTC", "settings": "{}"}, "was": ""}],
         "restore_swap": [{"run": "run", "backup": "b", "last_id": "0-0", "replace": True}],

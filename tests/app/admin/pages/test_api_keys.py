@@ -12,6 +12,7 @@ from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
 from tests.support.ledger_rows import record_request
+from tests.support.refusals import record_refusals
 
 HOME = f"/admin/p/{POOL}/keys"
 
@@ -300,8 +301,8 @@ class TestShowing:
         refusal = Refusal(
             "req_x", int(now * 1000), "gpt-9", "/v1/responses", 429, "rate_limit", "No", key=key.id
         )
-        group = RefusalGroup(key.id, "", "rate_limit", 3, False, [refusal.row().decode()])
-        services.ledger.refusals.record(POOL, [group])
+        group = RefusalGroup(key.id, "", "rate_limit", 3, 0, False, [refusal.row().decode()])
+        record_refusals(services.ledger.refusals, POOL, group)
 
         page = inside.get(f"{HOME}/ann").text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -360,7 +361,7 @@ class TestRefused:
         services.ledger.refusal_log.add(
             Refusal(
                 "req_no",
-                1_795_000_000_000,
+                round(time.time() * 1000),
                 "gpt-5",
                 "/v1/responses",
                 429,
