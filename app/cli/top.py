@@ -104,7 +104,7 @@ class LoadSnapshot:
     total: Load
     loads: Mapping[str, Mapping[str, Load]]  # by `key`, `account` and `model`, the busiest first
     in_flight: Mapping[str, AccountLoad]  # by account name
-    refused: Mapping[str, int]  # by code
+    refused: Counter[str]  # by code
 
 
 @click.command("top", cls=Command, epilog=example("poolgate top", "poolgate top --once"))
@@ -159,7 +159,7 @@ def read_snapshot(services: Services, pool: str) -> LoadSnapshot:
         one.name: AccountLoad(one.in_flight, one.cap, *map(state_label, (one.state, shown_state(one))))
         for one in services.accounts.snapshot(pool)
     }
-    refused = Counter(_refused_since(services, pool, since_ms / 1000))
+    refused = services.ledger.refusals.latest_counts(pool, since_ms)
     return LoadSnapshot(pool, now, open_requests, waiting, total, loads, in_flight, refused)
 
 
@@ -172,14 +172,6 @@ def _loads(entries: Iterable[LedgerEntry], noun: str, names: Names) -> dict[str,
     return {names.label(noun, one) if named else one: load for one, load in busiest}
 
 
-def _refused_since(services: Services, pool: str, since: float) -> Iterator[str]:
-    """Yield the codes of requests that were refused since *since*, among those that are stored in full."""
-    for refusal in services.ledger.refusals.entries(pool):
-        if refusal.entry.ended_at < since:
-            return
-        yield str(refusal.entry.row.get("error") or "")
-
-
 def lines(snapshot: LoadSnapshot) -> Iterator[str]:
     """Yield the lines that show *snapshot*."""
     total, width = snapshot.total, terminal_width()
@@ -189,7 +181,9 @@ def lines(snapshot: LoadSnapshot) -> Iterator[str]:
     ended = f"{counted(total.sent, 'request')}, {count(total.failed)} failed"
     rates = (total.input_tokens / SPAN_SECONDS, total.output_tokens / SPAN_SECONDS)
     tokens = f"{rates[0]:,.1f} tokens/s in, {rates[1]:,.1f} out"
-    refused = ", ".join(f"{count(number)} {code}" for code, number in snapshot.refused.items()) or "none"
+    refused = (
+        ", ".join(f"{count(number)} {code}" for code, number in snapshot.refused.most_common()) or "none"
+    )
     yield f"Last minute: {ended}, {tokens}; refused: {refused}"
     for noun, loads in snapshot.loads.items():
         heads, rows = _rows(noun, loads, snapshot.in_flight)

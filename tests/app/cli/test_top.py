@@ -90,14 +90,18 @@ def test_json(poolgate: Run, load: None) -> None:
 
 
 def test_refusals_of_the_last_minute(poolgate: Run, services: Services) -> None:
+    """All are counted, although the details of only some are stored."""
     services.pools.ensure("default")
     key, _ = services.api_keys.create("default", "ann")
-    at, code = int(time.time() * 1000), "rate_limit_exceeded"
-    refusal = Refusal("req_9", at, "m", "/v1/responses", 429, code, "no", pool="default", key=key.id)
-    services.ledger.refusal_log.add(refusal)
+    at = int(time.time() * 1000)
+    for code, number in (("model_not_found", 1), ("rate_limit_exceeded", 150)):
+        for _ in range(number):
+            refusal = Refusal("req_9", at, "m", "/v1/responses", 429, code, "no", pool="default", key=key.id)
+            services.ledger.refusal_log.add(refusal)
     services.ledger.refusal_log.flush()
 
-    assert "refused: 1 rate_limit_exceeded" in poolgate("top --once").stdout
+    assert "refused: 150 rate_limit_exceeded, 1 model_not_found\n" in poolgate("top --once").stdout
+    assert json.loads(poolgate("top --json").stdout)["refused"]["rate_limit_exceeded"] == 150
 
 
 def test_no_such_pool(poolgate: Run, services: Services) -> None:
