@@ -54,7 +54,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     """
     Explain the request ID: which account was chosen, why others were not, and what the caller received.
 
-    Also explains refused requests, of which the newest few hundred per pool are retained.
+    Also explains refused requests whose details are stored: of a pool the newest 500, of a second a few.
     """
     services.pools.check(pool)
     explanation = services.ledger.explainer.explain(pool, request_id)

@@ -14,6 +14,7 @@ from app.ledger import explanations
 from app.ledger.answers import FAILED_FROM, AnswerJson, serialize_answer
 from app.ledger.choices import Choice, choices_of
 from app.ledger.index import BlockMissing, IndexLookup, LedgerIndex
+from app.ledger.refusal_log import MAX_ENTRIES
 from app.stores.ledger import LedgerRepository, ids_at_models, request_of
 from app.stores.records.ledger import (
     FIGURES,
@@ -24,8 +25,12 @@ from app.stores.records.ledger import (
     StoredEntry,
     WaitingRequest,
 )
-from app.stores.refusals import RefusalRepository
+from app.stores.refusals import MAX_STORED, RefusalRepository
 
+UNSTORED_REFUSAL = (
+    f"If it was refused, its details are not stored: of a pool, those of the newest {MAX_STORED} refusals"
+    f" are, and of a key those of at most {MAX_ENTRIES} per second with the same code in each process"
+)
 PAGE = 500  # ledger entries read at a time
 EXPLAINED = ("error_name", "stopped")  # of a summary: parts of the sentences in its explanation
 USAGE = ("source", *FIGURES, "counted_by", "unreported", "unlimited", *UNREPORTED)
@@ -176,7 +181,8 @@ class RequestExplainer:
         if unfinished := self._ledger.find_unfinished(pool, later):
             return unfinished, ""
         if (stored := self._find_entry(pool, later, "", max_entries)) is None:
-            raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
+            unknown = f"There is no request '{request_id[:64]}' in pool '{pool}'. {UNSTORED_REFUSAL}"
+            raise NotFound(unknown, param="id")
         return LedgerEntry.parse(stored).request_id, stored.id
 
     def _at_other_models(self, pool: str, request_id: str) -> _OtherModels:

@@ -14,6 +14,7 @@ from app.stores.records.refusals import RefusalBatch, RefusalCounts, RefusalEntr
 from app.stores.scripts import Scripts
 
 HOUR_SECONDS = 3600
+MAX_STORED = 500  # refusals of a pool in full: the newest; same value as in lua/record_refusals.lua
 RETAINED_HOURS = 31 * 24  # same value as in lua/record_refusals.lua
 # 90d: all that is stored
 SPAN_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24, "90d": RETAINED_HOURS}

@@ -20,6 +20,7 @@ from app.presentation.names import Names
 from app.presentation.request_export import csv_head, to_csv, to_json_lines
 from app.presentation.requests import request_views
 from app.stores.records.ledger import is_entry_id
+from app.stores.refusals import MAX_STORED
 from app.wiring import LedgerServices
 
 INPUTS = (
@@ -59,6 +60,7 @@ def show() -> Any:
         filters=filters,
         more=more,
         extra=request_filters.EXTRA,
+        max_refusals=MAX_STORED,
         inputs=INPUTS,
         labels={one.name: one.label for one in (*filters, *more)} | dict(request_filters.EXTRA),
         exports={each: address("requests.export", {"format": each, **active}) for each in ("csv", "jsonl")},

@@ -14,6 +14,7 @@ from app.ledger.query import LedgerQuery
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, request_views
 from app.stores.records.api_keys import ApiKey
+from app.stores.refusals import MAX_STORED
 
 PAGE = 25  # requests on one page
 NO_NAMES = Names({}, {})  # not shown: names of accounts are for operators
@@ -45,6 +46,7 @@ def show() -> Any:
         "holders/requests.html",
         section="requests.show",
         rows=found.rows,
+        max_refusals=MAX_STORED,
         older=url_for("requests.show", cursor=found.cursor) if found.cursor else "",
         newest=url_for("requests.show") if cursor else "",
     )

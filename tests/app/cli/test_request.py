@@ -145,6 +145,7 @@ def test_unknown(poolgate: Run) -> None:
 
     assert result.exit_code == 1
     assert "There is no request 'nope'" in result.stderr
+    assert "If it was refused, its details are not stored" in result.stderr
 
 
 class TestList:

@@ -382,6 +382,7 @@ class TestRefused:
         for query in ("refused=true", "status=429", "refused=true&key=ann"):
             page = inside.get(f"{HOME}?{query}").text
             assert (found(page), MARKUP in page) == ([refused], False)
+            assert ("Not all refused requests are listed" in page) == ("refused=true" in query)
         assert found(inside.get(f"{HOME}?refused=true&key=bob").text) == []
 
     def test_explained(self, inside: Visitor, refused: str) -> None:
