@@ -13,7 +13,7 @@ from app.accounts.model_routes import RouteTable
 from app.formatting import counted, duration
 from app.operations.check_accounts import StoredAccount, check_accounts, check_model_rests, read_accounts
 from app.operations.check_limits import check_strict_limits, check_usage
-from app.operations.check_requests import check_missing_models
+from app.operations.check_requests import check_refused_models
 from app.operations.check_stores import CheckStores
 from app.operations.check_webhooks import check_webhooks
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics, pool_option
@@ -88,7 +88,7 @@ def _check_pool(stores: CheckStores, name: str, limits: PoolLimits) -> list[Diag
         findings += _check_expiry(name, key, now)
     findings += check_usage(name, limits)
     findings += check_strict_limits(stores, name, limits, records)
-    findings += check_missing_models(stores, name, records, now)
+    findings += check_refused_models(stores, name, records, routes, now)
     findings += check_webhooks(stores, name)
     return group_diagnostics(findings)
 

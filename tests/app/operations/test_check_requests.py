@@ -1,4 +1,4 @@
-"""Models that callers want and no account has."""
+"""Models of refused requests: those that no account has, and those that none can serve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.operations.check_accounts import read_accounts
-from app.operations.check_requests import check_missing_models
+from app.operations.check_requests import check_refused_models
+from app.operations.diagnostic import Diagnostic, Level
 from app.stores.records.refusals import Refusal
 
 POOL = "default"
@@ -30,18 +31,48 @@ def refuse(services: Any, model: str, *, code: str = "model_not_found", age_seco
     services.ledger.refusal_log.flush()
 
 
+def found(services: Any) -> list[Diagnostic]:
+    stores = services.doctor._stores
+    routes = services.routes.current(POOL)
+    return [*check_refused_models(stores, POOL, read_accounts(stores, POOL), routes, time.time())]
+
+
 def test_models_that_no_account_lists(services: Any) -> None:
     """Of the last day, and only those that are missing still."""
     services.pools.ensure(POOL)
     services.api_keys.create(POOL, "ann")
     services.accounts.add(POOL, Account("", "main", "openai", "http://x", models=("here",), credential="k"))
-    records = read_accounts(services.doctor._stores, POOL)
     refuse(services, "old", age_seconds=2 * 86400)
     refuse(services, "here")
     refuse(services, "limited", code="rate_limit_exceeded")
-    assert list(check_missing_models(services.doctor._stores, POOL, records, time.time())) == []
+    assert found(services) == []
 
     refuse(services, "gpt-9")
 
-    (one,) = check_missing_models(services.doctor._stores, POOL, records, time.time())
+    (one,) = found(services)
     assert one.what == "models were requested that no account lists: gpt-9"
+
+
+def test_models_that_no_account_can_serve(services: Any) -> None:
+    """Of the last hour, only while that holds, and not if an account is out for seconds."""
+    services.pools.ensure(POOL)
+    services.api_keys.create(POOL, "ann")
+    for name in ("alpha", "beta"):
+        services.accounts.add(
+            POOL, Account("", f"has-{name}", "openai", "http://x", models=(name,), credential="k")
+        )
+    for name in ("alpha", "alpha", "beta"):
+        refuse(services, name, code="no_accounts")
+    refuse(services, "alpha", code="no_accounts", age_seconds=2 * 3600)
+    assert found(services) == []
+    suspected = {"state": "suspected", "reason": "cut", "wait_ms": 60_000, "retest_wait_ms": 60_000}
+    services.accounts.observe(POOL, services.accounts.find(POOL, "has-beta").id, {}, outcome=suspected)
+
+    services.accounts.pause(POOL, "has-alpha")
+
+    (one,) = found(services)
+    assert (one.level, one.where) == (Level.WRONG, POOL)
+    assert one.what == "no account can serve alpha; at least 2 requests were refused in the last hour"
+    assert one.remedy == "poolgate model resolve MODEL shows why"
+    services.accounts.pause(POOL, "has-beta")
+    assert found(services) == []  # every account is out of use: another finding
