@@ -16,16 +16,29 @@ from app.cli.doctor import find_problems
 from app.cli.gateways import START_ONE, FoundGateway, find_gateways, store_address, uses_private_store
 from app.cli.options import json_option, pool_name, redis_url_option, settings_for
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, pairs, show_json
+from app.cli.top import LoadSnapshot, read_snapshot
 from app.config import Settings
 from app.formatting import count, counted
 from app.operations.diagnostic import Diagnostic, Level
 from app.presentation.accounts import shown_state, state_label
-from app.stores.health import HealthRepository
 from app.stores.records.webhooks import AlertKind
 from app.wiring import Services
 
 MAX_POOLS = 20  # pools shown without --pool
 MAX_ALERTS = 5  # alerts of a pool that are written out
+
+
+@dataclass(frozen=True, slots=True)
+class LastMinute:
+    """How many requests ended in the last minute, how many of these failed, and how many were refused."""
+
+    requests: int
+    failed: int
+    refused: int
+
+    @classmethod
+    def of(cls, load: LoadSnapshot) -> LastMinute:
+        return cls(load.total.sent, load.total.failed, sum(load.refused.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class PoolStatus:
     keys: Mapping[str, int]
     open_requests: int
     waiting_requests: int
+    last_minute: LastMinute
     alerts: list[str] = field(default_factory=list)
 
     def public(self) -> dict[str, Any]:
@@ -104,18 +118,22 @@ def _chosen(names: list[str], pool: str | None) -> list[str]:
 
 
 def _pool_status(services: Services, pool: str) -> PoolStatus:
-    health = HealthRepository(services.scripts)
-    now = health.now()
-    open_requests, waiting = health.count_requests(pool)
+    load = read_snapshot(services, pool)
     accounts = services.accounts.snapshot(pool)
     states, shown = (
         Counter(state_label(state_of(account)) for account in accounts)
         for state_of in (attrgetter("state"), shown_state)
     )
-    api_keys = Counter(state_label(key.state_at(now)) for key in services.api_keys.all(pool))
+    api_keys = Counter(state_label(key.state_at(load.now)) for key in services.api_keys.all(pool))
     kinds = [kind for kind in AlertKind if kind is not AlertKind.STORE]
     alerts = [alert.text for alert in services.alerting.conditions.current(pool, kinds) if alert.begins]
-    return PoolStatus(pool, dict(states), dict(shown), dict(api_keys), open_requests, waiting, alerts)
+    return PoolStatus(
+        *(pool, dict(states), dict(shown), dict(api_keys)),
+        open_requests=load.open_requests,
+        waiting_requests=load.waiting_requests,
+        last_minute=LastMinute.of(load),
+        alerts=alerts,
+    )
 
 
 def _alert_lines(pools: Sequence[PoolStatus]) -> Iterator[tuple[str, str]]:
@@ -141,7 +159,10 @@ def _pool_lines(status: PoolStatus) -> Iterator[tuple[str, str]]:
     yield "Pool", status.pool
     yield "  accounts", _states(status.shown_accounts)
     yield "  keys", _states(status.keys)
-    yield "  requests", f"{count(status.open_requests)} open, {count(status.waiting_requests)} waiting"
+    now = f"{count(status.open_requests)} open, {count(status.waiting_requests)} waiting"
+    last = status.last_minute
+    ended = f"{counted(last.requests, 'request')}, {count(last.failed)} failed, {count(last.refused)} refused"
+    yield "  requests", f"{now}; last minute: {ended}"
     hidden = len(status.alerts) - MAX_ALERTS
     more = f", of which {MAX_ALERTS} are above" if hidden > 0 else ""
     yield "  alerts", f"{count(len(status.alerts))}{more}" if status.alerts else "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from app.cli.status import problem_text
 from app.operations import check_host, check_redis
 from app.operations.diagnostic import Diagnostic, Level
 from app.stores import keys
+from app.stores.records.refusals import Refusal
 from app.supervision.running import Gateway, announced
 from app.wiring import Services
 from tests.app.cli.conftest import Run
@@ -44,7 +46,7 @@ def test_well(poolgate: Run, main: Account, redis_client: object, tmp_path: Path
     for line in (
         "  accounts  1: 1 not used yet",
         "  keys      1: 1 active",
-        "  requests  2 open, 1 waiting",
+        "  requests  2 open, 1 waiting; last minute: 0 requests, 0 failed, 0 refused",
         "  alerts    none",
         "Problems    none",
     ):
@@ -65,6 +67,28 @@ def test_an_account_that_needs_attention(poolgate: Run, main: Account, services:
     assert lines[1].startswith("Alert       Account main needs attention")
     assert "  alerts    2" in lines
     assert lines[-1] == "Problems    2 wrong: see poolgate doctor"
+
+
+def test_requests_of_the_last_minute(poolgate: Run, main: Account, services: Services) -> None:
+    """Refused ones are counted apart, as `poolgate top` counts them."""
+    services.ledger.refusal_log.add(
+        Refusal(
+            id="req_1",
+            at_ms=int(time.time() * 1000),
+            model="m",
+            endpoint="/v1/responses",
+            status=503,
+            code="no_accounts",
+            message="No",
+            pool="default",
+            key=services.api_keys.find("default", "ann").id,
+        )
+    )
+    services.ledger.refusal_log.flush()
+
+    (pool,) = json.loads(poolgate("status --json").stdout)["pools"]
+
+    assert pool["last_minute"] == {"requests": 0, "failed": 0, "refused": 1}
 
 
 def test_the_running_gateway(poolgate: Run, main: Account, tmp_path: Path) -> None:
