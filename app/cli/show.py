@@ -153,10 +153,11 @@ def _state_facts(view: AccountView) -> Iterator[Pair]:
     yield "State", until(state_label(view.state), view.until, f" ({view.reason})" if view.reason else "")
     yield "In flight", f"{count(account.in_flight)} of {count(account.cap)}"
     rescued = f"{count(account.rescues)} rescued by another account with the same model"
-    failed = f"{count(account.failed_attempts)} failed, {rescued}"
+    failed = f"{count(account.failed_attempts)} failed because of the account, {rescued}"
     yield "Attempts", f"{count(account.attempts)}, {failed}"
     failures = sorted(account.failures.items(), key=lambda item: (-item[1], item[0]))
-    yield "Failures", ", ".join(f"{count(number)} {failure_label(failure)}" for failure, number in failures)
+    named = [f"{count(number)} {failure_label(failure)}" for failure, number in failures]
+    yield "Failures, any cause", ", ".join(named)  # also those of requests, which are no failed attempts
 
 
 def _account_facts(view: AccountView) -> Iterator[Pair]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -501,7 +502,14 @@ class TestFailures:
         page = inside.get(f"{HOME}/bad").text
         assert "bad_gateway, rescued by another account" in page
         assert "1 attempt, 1 failed (100\u202f%), 1 rescued by another account with the same model" in page
-        assert "1 server error" in page
+        assert "also those that requests caused: 1 server error" in page
+        links = re.findall(r'href="([^"]*/requests[?][^"]*)">those', page)
+        assert [unescape(link).partition("?")[2] for link in links] == [
+            "tried=bad&status=failed",
+            "tried=bad&retried=true",
+        ]
+        found = ["No request" not in inside.get(unescape(link)).text for link in links]
+        assert found == [False, True]
         assert '<td data-label="Rescued" class="number roomy">1</td>' in inside.get(HOME).text
         assert "rescued" not in inside.get(f"{HOME}/good").text.partition("Recent errors")[2]
 
