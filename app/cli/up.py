@@ -121,12 +121,22 @@ def build_greeting(settings: Settings, prepared: Prepared, others: Sequence[str]
         f"  key  {key}",
         *_admin_line(settings, prepared.start_token),
         *_others_line(others),
-        *([] if prepared.has_accounts else ["  next add an account: poolgate account add --help"]),
         "",
+        *([] if prepared.has_accounts else _NEXT_LINES),
         f"curl -sSN {url}/chat/completions -H {bearer} -H 'Content-Type: application/json'"
         f" -d '{orjson.dumps(question).decode()}'",
     ]
     return "\n".join(lines)
+
+
+_NEXT_LINES = (
+    "There is no account yet, so requests fail. Add one, for example with the key in OPENAI_API_KEY:",
+    "",
+    "  poolgate account add openai --name main --api-key-env OPENAI_API_KEY",
+    "",
+    "Other kinds: poolgate account add --help. Without an account: poolgate up --demo. A request:",
+    "",
+)
 
 
 def _bind_line(settings: Settings) -> list[str]:

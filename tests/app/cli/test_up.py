@@ -286,6 +286,17 @@ class TestGreeting:
 
         assert [one for one in lines if one.startswith("  also")] == ([line] if line else [])
 
+    @pytest.mark.parametrize("has_accounts", [True, False])
+    def test_without_an_account_it_names_the_command_that_adds_one(self, has_accounts: bool) -> None:
+        """Before the request, which fails until then."""
+        settings = Settings(bind="127.0.0.1", port=9000, admin="off")
+
+        greeting = build_greeting(settings, Prepared("first", "sk-pg-x", has_accounts, "gpt-5.2", None))
+
+        before, _, _ = greeting.partition("\ncurl ")
+        added = "\n  poolgate account add openai --name main --api-key-env OPENAI_API_KEY\n" in before
+        assert (added, "--demo" in before) == (not has_accounts, not has_accounts)
+
     @pytest.mark.parametrize(("bind", "is_open"), [("0.0.0.0", True), ("::", True), ("127.0.0.1", False)])
     def test_it_names_an_address_that_other_machines_reach(self, bind: str, is_open: bool) -> None:
         settings = Settings(bind=bind, port=9000, admin="off")
