@@ -23,7 +23,7 @@ from app.stores.jobs import JobRepository
 from app.stores.records.operators import Identity, NewAdminToken, Role, SignInMethod
 from app.web_wiring import WebServices
 from tests.support.admin import PASSWORD, api_services, gateway_of
-from tests.support.example_values import Replacer
+from tests.support.example_values import Replacer, retain_measured
 from tests.support.issuer_client import Issuer
 from tests.support.redis import private_redis
 from tests.support.upstream_client import ScriptedUpstream
@@ -252,6 +252,7 @@ def main() -> None:
         services = api_services(url, Path(home), issuer.url, chatgpt_base_url(upstream))
         examples = record(services, create_admin_app(services, gateway_of(services)), issuer, upstream)
     upstream.stop()
+    examples = retain_measured(examples, orjson.loads(FILE.read_bytes()))
     FILE.write_bytes(orjson.dumps(examples, option=orjson.OPT_INDENT_2) + b"\n")
 
 

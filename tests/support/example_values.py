@@ -19,6 +19,7 @@ FIXED = {  # values of fields of simulated services
 _RECENT = 400 * 86_400  # seconds
 _ID = re.compile(r"\b([a-z]+_|)((?=\d*[a-f])[0-9a-f]{8,})\b")
 _ENTRY = re.compile(r"\b\d{13}-\d+\b")  # of a stream of Redis
+_DURATION = re.compile(r"_ms$|^p\d\d$|^points$")  # names of fields that are, or have, measured durations
 _SECRETS = (
     (re.compile(r"\b(sk-pg-|whsec_|pgadm-)[\w=/+-]+"), r"\1…"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "eyJ…"),
@@ -64,3 +65,25 @@ class Replacer:
                 minutes = round((number / unit - self._now) / 60)
                 return type(number)((NOON + 60 * minutes) * unit)
         return number
+
+
+def retain_measured(value: Any, earlier: Any, name: str = "") -> Any:
+    """
+    Return *value*, the field *name* of an example, with the times and durations that *earlier* has there.
+
+    They differ from run to run: recorded again, examples differ only where the API has changed.
+    """
+    if isinstance(value, dict) and isinstance(earlier, dict):
+        return {key: retain_measured(each, earlier.get(key), key) for key, each in value.items()}
+    if isinstance(value, list) and isinstance(earlier, list) and len(value) == len(earlier):
+        return [retain_measured(new, old, name) for new, old in zip(value, earlier, strict=True)]
+    if type(value) is type(earlier) and type(value) in (int, float) and _is_measured(value, earlier, name):
+        return earlier
+    return value
+
+
+def _is_measured(value: float, earlier: float, name: str) -> bool:
+    are_times = any(
+        all(abs(number / unit - NOON) < _RECENT for number in (value, earlier)) for unit in (1, 1000)
+    )
+    return are_times or _DURATION.search(name) is not None

@@ -12,6 +12,7 @@ from app.admin.api.examples import read_examples
 from app.admin.api.openapi import BODIES, build_document
 from tests.support.admin import api_services, gateway_of
 from tests.support.admin_examples import chatgpt_base_url, record
+from tests.support.example_values import NOON, retain_measured
 from tests.support.shapes import absent
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -60,3 +61,12 @@ def test_no_secret_is_in_them() -> None:
 
 def _operation_id(endpoint: str) -> str:
     return endpoint.removeprefix("api.").replace(".", "_")
+
+
+def test_recorded_again_they_differ_only_where_the_api_does() -> None:
+    """Times and durations remain those that were recorded first."""
+    first = {"data": [{"resets_at": NOON + 3600, "total_ms": 8, "weight": 1}], "points": [[1, 8]]}
+    again = {"data": [{"resets_at": NOON + 1800, "total_ms": 3, "weight": 2, "new": 1}], "points": [[1, 3]]}
+
+    expected = {"data": [{"resets_at": NOON + 3600, "total_ms": 8, "weight": 2, "new": 1}]}
+    assert retain_measured(again, first) == expected | {"points": [[1, 8]]}
