@@ -8,7 +8,13 @@ import orjson
 
 from app.accounts.failures import Failure
 from app.accounts.verdicts import GONE, judge
-from app.errors import CredentialUnreadable, GatewayError, UpstreamError
+from app.errors import (
+    CredentialUnreadable,
+    GatewayError,
+    StreamIdleTimeout,
+    UpstreamError,
+    UpstreamUnreachable,
+)
 
 OK = "ok"
 FAILED = "failed"  # an error without a code
@@ -21,21 +27,32 @@ SHOWS_NO_ANSWER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """The result of a query: `code` is "ok" or an error code, `failure` its class (app.accounts.verdicts)."""
+    """
+    The result of a query: `code` is "ok" or an error code, `failure` its class (app.accounts.verdicts).
+
+    `reason` is a sentence of this gateway: why the server could not be reached or was too slow, else ''.
+    """
 
     at: int = 0  # Unix seconds
     code: str = OK
     failure: str = ""  # empty: none, not of the upstream, or stored by an older version
+    reason: str = ""
 
     @classmethod
     def from_json(cls, text: str | None) -> JobResult:
         """Return the result that is stored as *text*; an empty text is a success."""
         stored = orjson.loads(text or "{}")
-        return cls(int(stored.get("at", 0)), str(stored.get("result", OK)), str(stored.get("failure", "")))
+        return cls(
+            int(stored.get("at", 0)),
+            str(stored.get("result", OK)),
+            str(stored.get("failure", "")),
+            str(stored.get("reason", "")),
+        )
 
     def to_json(self) -> str:
-        failure = {"failure": self.failure} if self.failure else {}
-        return orjson.dumps({"at": self.at, "result": self.code, **failure}).decode()
+        details = {"failure": self.failure, "reason": self.reason}
+        known = {name: text for name, text in details.items() if text}
+        return orjson.dumps({"at": self.at, "result": self.code, **known}).decode()
 
     @property
     def ok(self) -> bool:
@@ -68,8 +85,14 @@ class JobResult:
     def is_credential_refused(self) -> bool:
         return self.failure == Failure.CREDENTIAL if self.failure else self.code in GONE
 
+    @property
+    def cause(self) -> str:
+        """The reason as a part of a sentence, else the code."""
+        return self.reason[:1].lower() + self.reason[1:] or self.code
+
 
 def failed_result(error: GatewayError, kind: str, now: float) -> JobResult:
     """Return the result of a query that failed with *error* at an account of *kind*; *now*: Unix s."""
     failure = judge(error, kind).failure.value if isinstance(error, UpstreamError) else ""
-    return JobResult(int(now), error.recorded_code or FAILED, failure)
+    reason = error.message if isinstance(error, UpstreamUnreachable | StreamIdleTimeout) else ""
+    return JobResult(int(now), error.recorded_code or FAILED, failure, reason)

@@ -254,7 +254,7 @@ def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnos
         if job == "models" and _has_never_answered(record):
             remedy = f"{_test(account)}; if its base URL is wrong, remove it, then add it again: "
             remedy += "poolgate account remove NAME"
-            yield _wrong(f"it has never answered ({result.code})", remedy)
+            yield _wrong(f"it has never answered ({result.cause})", remedy)
         elif is_reported and (result.code in UNREACHABLE or _has_wrong_address(account)):
             continue
         elif job == "models" and result.is_credential_refused and not account.has_answered:
@@ -264,7 +264,7 @@ def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnos
         else:
             what = JOB_FAILURES.get(job, f"its job {job} failed")
             remedy = f"it is retried automatically; see {_test(account)}"
-            code = "" if result.code == FAILED else f" ({result.code})"
+            code = "" if result.code == FAILED else f" ({result.cause})"
             yield _note(f"{what}{code}", remedy, f"at {moment(result.at)}")
 
 

@@ -6,7 +6,10 @@ from app.accounts.job_results import FAILED, JobResult, failed_result
 from app.errors import StoreUnavailable, UpstreamUnreachable
 
 
-@pytest.mark.parametrize("result", [JobResult(7), JobResult(7, "x"), JobResult(7, FAILED, "credential")])
+@pytest.mark.parametrize(
+    "result",
+    [JobResult(7), JobResult(7, "x"), JobResult(7, FAILED, "credential"), JobResult(7, "x", "y", "z")],
+)
 def test_stored_and_read(result: JobResult) -> None:
     assert JobResult.from_json(result.to_json()) == result
 
@@ -25,7 +28,12 @@ def test_a_result_of_an_older_version(code: str, *, is_refused: bool) -> None:
 
 
 def test_failures() -> None:
-    assert failed_result(UpstreamUnreachable("x"), "openai", 7.5) == JobResult(
-        7, UpstreamUnreachable("x").code or FAILED, "unreachable"
-    )
-    assert failed_result(StoreUnavailable("x"), "openai", 7.5).failure == ""
+    error = UpstreamUnreachable("The upstream refused the connection")
+    result = failed_result(error, "openai", 7.5)
+    assert result == JobResult(7, str(error.code), "unreachable", error.message)
+    assert result.cause == "the upstream refused the connection"
+
+
+def test_failures_of_others() -> None:
+    result = failed_result(StoreUnavailable("x"), "openai", 7.5)
+    assert (result.failure, result.reason, result.cause) == ("", "", StoreUnavailable.code)

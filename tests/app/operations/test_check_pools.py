@@ -14,7 +14,7 @@ from app.accounts.job_results import JobResult, failed_result
 from app.accounts.oauth_tokens import Tokens
 from app.accounts.request_settings import RequestSettings
 from app.config import Settings
-from app.errors import CredentialUnreadable
+from app.errors import CredentialUnreadable, UpstreamUnreachable
 from app.operations import check_accounts, check_pools
 from app.operations.diagnostic import Level
 from app.stores import keys
@@ -232,6 +232,16 @@ class TestAccountsForAPerson:
                 "its models could not be listed (upstream_unavailable) at 2026-03-29 00:00Z",
             ),
             (Level.WRONG, "team/never", "it has never answered (upstream_unavailable)"),
+        ]
+
+    def test_why_it_has_never_answered(self, services: Services) -> None:
+        never = account(services, "never")
+        error = UpstreamUnreachable("The upstream's host name could not be resolved")
+        look = failed_result(error, "openai", 1_774_742_400).to_json()
+        services.accounts.observe("team", never.id, {"look_models": look})
+
+        assert [what for _, _, what, _ in found(services)] == [
+            "it has never answered (the upstream's host name could not be resolved)"
         ]
 
     @pytest.mark.parametrize(
