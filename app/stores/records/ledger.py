@@ -170,7 +170,7 @@ class LedgerEntry:
     """
     One settled or refused request.
 
-    `id` is `<Unix ms of its end>-<number>`. The ledger and the refusal log are both ordered by it.
+    `id` is `<Unix ms of its recording>-<number>`. The ledger and the refusal log are both ordered by it.
     """
 
     id: str
@@ -225,8 +225,11 @@ class LedgerEntry:
 
     @property
     def ended_at(self) -> float:
-        """When the request ended, in Unix seconds."""
-        return self.position[0] / 1000
+        """When the request ended, in Unix seconds; it is recorded later if the store was away."""
+        recorded_at, total_ms = self.position[0] / 1000, self.row.get("total_ms")
+        if total_ms is None:
+            return recorded_at
+        return min(recorded_at, self.started_at + float(total_ms) / 1000)
 
     @property
     def attempts(self) -> list[AttemptEntry]:

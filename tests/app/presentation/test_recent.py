@@ -8,7 +8,7 @@ NOW = 1_000_000.0
 
 def entry(ago: float, status: int = 200, **row: object) -> LedgerEntry:
     ended_ms = int((NOW - ago) * 1000)
-    return LedgerEntry(f"{ended_ms}-0", {"status": status, **row})
+    return LedgerEntry(f"{ended_ms}-0", {"status": status, "at_ms": ended_ms, **row})
 
 
 def test_the_last_minutes() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from importlib import resources
 
+import pytest
+
 from app.stores.records.ledger import (
     ATTEMPT_FIGURES,
     CHARGED,
@@ -58,6 +60,19 @@ class TestEntry:
         assert (entry.model, entry.status, entry.is_refused) == ("m", 200, False)
         assert (entry.started_at, entry.ended_at, entry.position) == (1.5, 2.5, (2500, 3))
         assert entry.attempts == []
+
+    @pytest.mark.parametrize(
+        ("row", "ended_at"),
+        [
+            ({"at_ms": 1500, "total_ms": 700}, 2.2),
+            ({"at_ms": 1500, "total_ms": 700, "queued_ms": 300}, 1.9),
+            ({"at_ms": 1500, "total_ms": 90_000}, 9.0),
+            ({"at_ms": 1500}, 9.0),
+        ],
+    )
+    def test_it_ended_before_it_was_recorded(self, row: dict[str, int], ended_at: float) -> None:
+        """Its time counts from its arrival; an entry without one is that of a worker that died."""
+        assert LedgerEntry("9000-0", row).ended_at == pytest.approx(ended_at)
 
     def test_start(self) -> None:
         """The arrival, also of a request that waited until it was admitted."""
