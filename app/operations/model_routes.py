@@ -31,8 +31,8 @@ class ModelRouteOperations(AuditedOperations):
         """
         Set the route *name* to the *fields* of a valid RouteInput, whose accounts are names and groups.
 
-        It takes effect with the next request. Raises InvalidRequest for a name that no model can have and for
-        too many routes, NotFound for an unknown account.
+        It takes effect with the next request. Raises InvalidRequest for a name that no model can have, for a
+        route that means nothing and for too many routes, NotFound for an unknown account.
         """
         route = self._checked_route(pool, name, fields)
         before = self._replaced_route(pool, name)
@@ -69,7 +69,11 @@ class ModelRouteOperations(AuditedOperations):
             raise InvalidRequest(f"The name of a model route {error}", param="name")
         self._audit.ensure_pool(pool)
         steps = tuple(tuple(self._target(pool, target) for target in step) for step in fields["steps"])
-        return ModelRoute(name, steps, fields["defaults"], fields["overrides"])
+        route = ModelRoute(name, steps, fields["defaults"], fields["overrides"])
+        if means_nothing(route, self._accounts.all(pool)):
+            message = f"'{name}' would only lead to itself, and no account lists a model of that name"
+            raise InvalidRequest(message, param="steps")
+        return route
 
     def _replaced_route(self, pool: str, name: str) -> ModelRoute | None:
         """Return the present route *name*. Raises InvalidRequest if there is none and no room for one."""
@@ -88,6 +92,15 @@ class ModelRouteOperations(AuditedOperations):
             message = f"{error.message}{end} If the '@' belongs to the model's name, add an '@' at its end"
             raise NotFound(message, param="steps") from None
         return RouteTarget(target["model"], (*ids, *dict.fromkeys(groups)), target["weight"])
+
+
+def means_nothing(route: ModelRoute, accounts: Sequence[Account]) -> bool:
+    """Return whether *route* only leads to its own name and sets no field, while *accounts* list others."""
+    targets = {(target.model, target.accounts) for step in route.steps for target in step}
+    if targets != {(route.name, ())} or route.defaults or route.overrides:
+        return False
+    unlisted = unlisted_targets(route, accounts)
+    return bool(unlisted) and not unlisted.silent
 
 
 def route_warnings(route: ModelRoute, accounts: Sequence[Account], routes: Set[str]) -> list[str]:

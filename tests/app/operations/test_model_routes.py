@@ -55,6 +55,20 @@ def test_an_unknown_account(operations):
         operations.routes.set(POOL, "fast", fields)
 
 
+def test_a_route_that_only_leads_to_itself(operations):
+    """It means nothing unless an account lists that name, or has not listed its models."""
+    to_itself = ROUTE_INPUT.load({"steps": [[{"model": "fast"}]]})
+    operations.routes.set(POOL, "fast", to_itself)  # no account yet
+    operations.accounts.add(POOL, {"name": "gpu8", "kind": "openai", "models": ("m",)}, credential="sk-x")
+
+    with pytest.raises(InvalidRequest, match="'fast' would only lead to itself, and no account") as raised:
+        operations.routes.set(POOL, "fast", to_itself)
+    assert raised.value.param == "steps"
+    operations.routes.set(POOL, "fast", {**to_itself, "defaults": {"max_tokens": 9}})
+    operations.routes.set(POOL, "m", FIELDS)
+    operations.routes.set(POOL, "fast", FIELDS)
+
+
 def test_groups(operations):
     """A group is stored by its number, and named once; another text after the prefix is no group."""
     fields = ROUTE_INPUT.load({"steps": [[{"model": "m", "accounts": ["group:2", "group:2", "group:0"]}]]})
