@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.limits.limit_syntax import parse_limit
+from app.stores.records.accounts import AccountOutcome, AccountState
 from app.stores.records.model_routes import ModelRoute, RouteTarget
 from app.stores.records.webhooks import Webhook
 from tests.browser.chromium import Browser
@@ -87,6 +88,14 @@ HOLDER_PAGES = {  # those of a key's holder
     "nothing of a key": "/my/nothing",
 }
 
+OUT_OF_USE = {  # states of accounts that get no requests, and their longest reasons
+    AccountState.CREDENTIAL_DEAD: "invalid_api_key",
+    AccountState.CREDENTIAL_EXPIRED: "refresh_token_expired",
+    AccountState.BURST_LIMITED: "rate_limit_exceeded",
+    AccountState.WINDOW_SPENT: "insufficient_quota",
+    AccountState.SUSPECTED: "unreachable",
+}
+
 
 def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
     """Put something on every page; return the id of a request that was made."""
@@ -95,6 +104,7 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     spare = pool.account("spare", upstream.base_url("b"), kind="openai")
     services.accounts.pause(pool.name, "spare")
     services.accounts.observe(pool.name, spare.id, {}, outcome={"windows": [[62, 9_000_000_000_000, 18_000]]})
+    _put_out_of_use(pool, upstream)
     team_limits = (parse_limit("500 usd/month balanced"),)
     services.teams.create(pool.name, "research", team_limits, ("50 usd/month",))
     services.prices.put(pool.name, "llama", {"standard": {"input": 1_000_000, "output": 2_000_000}})
@@ -110,6 +120,14 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     _refuse(pool, key, body)
     pool.wait_for_rows(1, 30)
     return response.headers["x-poolgate-request-id"]
+
+
+def _put_out_of_use(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Add an account in each state in which one is out of use, with a reason."""
+    for number, (state, reason) in enumerate(OUT_OF_USE.items()):
+        account = pool.account(f"out-{number}", upstream.base_url(f"out-{number}"), kind="openai")
+        outcome: AccountOutcome = {"state": state.value, "reason": reason, "wait_ms": 900_000}
+        pool.gateway.services.accounts.observe(pool.name, account.id, {}, outcome=outcome)
 
 
 def _refuse(pool: PoolOfTest, key: str, body: dict[str, object]) -> None:

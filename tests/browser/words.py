@@ -1,4 +1,4 @@
-"""Words of a page that are broken inside, clipped, or that lie over the edge of their table cell."""
+"""Words of a page that are broken inside, clipped, or that lie over the edge of their table cell or box."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ MAX_CHARS = 24
 def torn_words(browser: Browser) -> list[str]:
     """
     Return the words in the main part of the open page that are not shown whole.
+
+    The same of boxes whose content is wider than they are, and lies over what is next to them.
 
     Lines may break at spaces, hyphens and `<wbr>`, and what can be scrolled into view is not clipped. The
     content of an element that ends with an ellipsis is not checked if a `title` has all of it.
@@ -47,6 +49,15 @@ for (let node; (node = walker.nextNode());) {
       found.add(`${word} is wider than its cell`);
     else if (clip && right > clip.getBoundingClientRect().right) found.add(`${word} is clipped`);
   }
+}
+// the sign of the order in a header lies in the gap between columns; its words are checked above
+const boxes = 'td, th:not(:has(.sort)), dd, dt, li, p, h1, h2, h3, label, button, .card, .state, .notice';
+for (const box of document.querySelectorAll(`main :is(${boxes})`)) {
+  if (!box.checkVisibility({ visibilityProperty: true })) continue;
+  if (styles(box, unseen) || styles(box, scrolls)) continue;
+  const isOpen = box.clientWidth && getComputedStyle(box).overflowX === 'visible';
+  if (isOpen && box.scrollWidth > box.clientWidth + 1)
+    found.add(`the content of ${box.tagName} is wider than it: ${box.innerText.slice(0, 40)}`);
 }
 return [...found];
 """
