@@ -130,7 +130,7 @@ def create_key(
     """
     fields["labels"] = dict(labels) or None
     changes = KeyInput().load({name: value for name, value in fields.items() if value is not None})
-    key, secret = operations(services).api_keys.create(pool, changes, limits)
+    key, secret = operations(services).api_keys.create(pool, changes, limits or None)
     if secret or as_json:
         show_secret(as_json, key, secret, f"Key '{key.name}' in pool '{pool}', shown only once:")
     else:

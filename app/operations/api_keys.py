@@ -39,9 +39,9 @@ class ApiKeyOperations(AuditedOperations):
         """
         Create the key that *fields*, those of a valid KeyInput, describe; return it and its secret.
 
-        *limits* are results of `parse_limit` and replace the texts in *fields*. The secret is returned only
-        here; it is '' if *fields* have the SHA-256 of another gateway's key. Without any limits, the key gets
-        those that its team has for new keys. Raises InvalidRequest if the name is taken, NotFound for unknown
+        *limits* are results of `parse_limit` and replace the texts in *fields*. Without either, the key gets
+        the limits that its team has for new keys. The secret is returned only here; it is '' if *fields* have
+        the SHA-256 of another gateway's key. Raises InvalidRequest if the name is taken, NotFound for unknown
         accounts and teams.
         """
         name, foreign_digest = fields["name"], fields.get("sha256", "")
@@ -50,9 +50,10 @@ class ApiKeyOperations(AuditedOperations):
                 f"Keys of other gateways name no pool, so they work only in the pool '{FOREIGN_POOL}'",
                 param="sha256",
             )
-        limits = list(map(parse_limit, fields.get("limits", ()))) if limits is None else limits
-        if not limits and fields.get("team"):
-            limits = list(map(parse_limit, self._find_team(pool, fields["team"]).key_limits))
+        team = self._find_team(pool, fields["team"]) if fields.get("team") else None
+        if limits is None:
+            given = team.key_limits if team and "limits" not in fields else fields.get("limits", ())
+            limits = list(map(parse_limit, given))
         self._audit.ensure_pool(pool)
         with self._audit.change("key.create", pool, name) as change:
             key, secret = self._api_keys.create(

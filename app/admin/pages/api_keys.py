@@ -140,7 +140,7 @@ def create() -> Any:
         changes, limits = key_form.read()
         if not key_form.form.errors:
             with key_form.form.collect_errors():
-                key, secret = operations().api_keys.create(g.pool, changes, limits)
+                key, secret = operations().api_keys.create(g.pool, changes, limits or None)
                 warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, key))
                 return _show_secret(key, secret, warnings, guided="guided" in request.args)
     return key_form.render()

@@ -52,6 +52,8 @@ def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
     keys = [key for key in stores.api_keys.all(pool) if not key.accounts or set(key.accounts) & names.keys()]
     variables = _Variables()
     used = _used_accounts(routes, keys, names)
+    teams = stores.teams.all(pool)
+    limiting_teams = {team.name for team in teams if team.key_limits}
     document: dict[str, Any] = {
         "settings": {name: value for name, value in settings.items() if value != defaults[name]},
         "limits": limit_texts(stores.limits.all(pool)),
@@ -66,8 +68,8 @@ def dump_setup(pool: str, stores: SetupStores) -> dict[str, Any]:
             for name, view in routes.items()
             if view["steps"]
         },
-        "teams": [_team(team) for team in stores.teams.all(pool)],
-        "keys": [_key(key, names) for key in keys],
+        "teams": [_team(team) for team in teams],
+        "keys": [_key(key, names, is_default_unlimited=key.team not in limiting_teams) for key in keys],
         "webhooks": [_webhook(webhook, variables) for webhook in stores.webhooks.all(pool)],
     }
     return {"version": VERSION} | {name: section for name, section in document.items() if section}
@@ -178,8 +180,11 @@ def _webhook(webhook: Webhook, variables: _Variables) -> dict[str, Any]:
     return {"name": webhook.name, **entry}
 
 
-def _key(key: ApiKey, account_names: Mapping[str, str]) -> dict[str, Any]:
+def _key(key: ApiKey, account_names: Mapping[str, str], *, is_default_unlimited: bool) -> dict[str, Any]:
+    """Return the entry of *key*; *is_default_unlimited* is whether new keys of its team have no limits."""
     default = key_entry(ApiKey("", key.name, ""), {})
+    if not is_default_unlimited:
+        del default["limits"]
     shown = key_entry(key, account_names)
     shown["accounts"] = [account_names[each] for each in key.accounts if each in account_names]
     changed = {

@@ -62,7 +62,8 @@ class _PoolAfter:
         if isinstance(result, Team):
             return team_warnings(result, accounts, self.prices)
         if isinstance(result, ApiKey):
-            key = self._complete(result, is_new=change.action is Action.ADD)
+            has_default_limits = change.action is Action.ADD and "limits" not in change.differences
+            key = self._complete(result, has_default_limits=has_default_limits)
             return key_warnings(key, accounts, now, self.prices, RouteTable(self.routes.values()))
         if change.section == "limits":
             return self._limit_warnings(result, accounts)
@@ -72,11 +73,12 @@ class _PoolAfter:
         unpriced = unpriced_limits(limits, known_models(accounts), self.prices)
         return [*same_limits(limits), *limit_models(limits, accounts), *unpriced]
 
-    def _complete(self, key: ApiKey, *, is_new: bool) -> ApiKey:
-        """Return *key* with the ids of its accounts and, if it is new, the limits that its team gives it."""
-        team = self.teams.get(key.team)
-        given = tuple(map(parse_limit, team.key_limits)) if is_new and team else ()
-        return replace(key, accounts=self._ids(key.accounts), limits=key.limits or given)
+    def _complete(self, key: ApiKey, *, has_default_limits: bool) -> ApiKey:
+        """Return *key* with the ids of its accounts; *has_default_limits*: with its team's for new keys."""
+        team, limits = self.teams.get(key.team), key.limits
+        if has_default_limits and team:
+            limits = tuple(map(parse_limit, team.key_limits))
+        return replace(key, accounts=self._ids(key.accounts), limits=limits)
 
     def _with_ids(self, route: ModelRoute) -> ModelRoute:
         """Return *route* with the ids of its accounts in place of their names."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,6 +13,7 @@ import yaml
 from app.accounts.account import Account
 from app.admin.api.inputs import MAX_BYTES
 from app.operations.api_keys import ApiKeyOperations
+from app.operations.setup.limits import limit_texts
 from app.stores.errors import StoreUnavailable
 from app.stores.records.operators import NewAdminToken, TokenScope
 from tests.support.store_contents import everything_in
@@ -33,6 +36,41 @@ DOCUMENT: Any = {
 }
 SECRETS = {"MAIN_KEY": "sk-main-secret", "GPU_TOKEN": "gpu-secret"}
 BODY = {"document": DOCUMENT, "secrets": SECRETS}
+LIMITS = [
+    "5 usd/day strict",
+    "9 usd/month",
+    "200 requests/day",
+    "100 requests/day",
+    "9 requests/minute for m1",
+]
+OPTIONAL: dict[str, Callable[[random.Random], Any]] = {
+    "models": lambda chance: chance.sample(["m1", "m2", "fast", "x-*"], chance.randrange(3)),
+    "limits": lambda chance: chance.sample(LIMITS, chance.randrange(4)),
+    "team": lambda chance: chance.choice(["red", None]),
+    "expires": lambda chance: chance.choice(["2020-01-01", "2099-01-01T12:00", None]),
+    "labels": lambda chance: chance.choice([{"env": "prod"}, {}]),
+    "weight": lambda chance: chance.randint(1, 3),
+    "disabled": lambda chance: chance.random() < 0.5,
+}
+
+
+def random_document(chance: random.Random) -> dict[str, Any]:
+    """Return a document with limits, prices, routes, teams and keys, all of few names."""
+
+    def limits() -> list[str]:
+        return chance.sample(LIMITS, chance.randrange(4))
+
+    return {
+        "limits": limits(),
+        "prices": {"m1": {"input": chance.randint(1, 2), "output": 3}},
+        "models": {"fast": {"steps": chance.sample(["m1", "m2"], chance.randint(1, 2))}},
+        "teams": [{"name": "red"} | ({"key_limits": limits()} if chance.random() < 0.7 else {})],
+        "keys": [
+            {"name": name}
+            | {field: value(chance) for field, value in OPTIONAL.items() if chance.random() < 0.5}
+            for name in chance.sample(["ann", "bob", "carl"], 2)
+        ],
+    }
 
 
 class TestApply:
@@ -59,6 +97,46 @@ class TestApply:
         assert {each["action"] for each in response.json["data"]} == {"unchanged"}
         assert "MAIN_KEY is not set, so the stored secret stays" in str(response.json["data"])
         assert len(services.audit.page().entries) == audited
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_random_documents_again(self, call, seed):
+        """A second run changes nothing, whatever the pool had before the first."""
+        chance = random.Random(seed)
+        for _ in range(3):
+            document = random_document(chance)
+
+            first = call("POST", "/apply", {"document": document})
+            again = call("POST", "/apply?dry_run=1", {"document": document})
+
+            assert first.status_code == again.status_code == 200, first.text
+            assert {each["action"] for each in again.json["data"]} <= {"unchanged"}, document
+            assert again.json["warnings"] == []
+
+    @pytest.mark.parametrize(
+        ("fields", "limits"),
+        [({}, ["5 usd/day"]), ({"limits": []}, []), ({"limits": ["1 usd/day"]}, ["1 usd/day"])],
+        ids=["default limits", "no limits", "own limits"],
+    )
+    def test_limits_of_a_new_key(self, call, services, fields, limits):
+        team = {"name": "red", "key_limits": ["5 usd/day"]}
+        document = {"teams": [team], "keys": [{"name": "ann", "team": "red"} | fields]}
+
+        call("POST", "/apply", {"document": document})
+        call("POST", "/apply?pool=copy", call("GET", "/dump").json)
+
+        for pool in ("default", "copy"):
+            assert limit_texts(services.api_keys.find(pool, "ann").limits) == limits, pool
+
+    def test_default_limits_of_a_new_key_cause_warnings_only_if_it_gets_them(self, call, services):
+        services.accounts.add(
+            "default", Account("", "gpu", "compatible", "http://up.test", models=("llama-4",))
+        )
+        call("POST", "/teams", {"name": "red", "key_limits": ["5 usd/day strict"]})
+        keys = [{"name": "ann", "team": "red"}, {"name": "bob", "team": "red", "limits": []}]
+
+        warnings = call("POST", "/apply?dry_run=1", {"document": {"keys": keys}}).json["warnings"]
+
+        assert {warning["key"] for warning in warnings} == {"ann"}
 
     def test_a_dry_run(self, call, redis_client):
         before = everything_in(redis_client)
