@@ -28,7 +28,7 @@ class ChatOutputCap(OutputCap):
 
     def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
         super().__init__(max_bytes, stops)
-        self._newest: Payload = {}  # the newest chunk with choices: the template of final chunks
+        self._newest: Payload = {}  # the newest chunk with choices: final chunks get its other fields
 
     def limit_events(self, events: list[Event]) -> list[Event]:
         limiter = self._limiter
@@ -96,9 +96,7 @@ class ChatOutputCap(OutputCap):
     def _end(self, open_choices: Sequence[int]) -> None:
         if newest := self._newest:
             for index in open_choices:
-                self._out.append(
-                    Event(_chunk(newest, {**newest["choices"][0], "index": index}, {}, self.cut))
-                )
+                self._out.append(Event(_chunk(newest, {"index": index}, {}, self.cut)))
             self._end_usage(newest)
 
     def _finish(self, payload: Payload, choice: Payload) -> None:

@@ -95,3 +95,17 @@ class TestChatCut:
         event.payload["choices"][0]["logprobs"] = {"content": [{"token": "long"}]}
 
         assert ChatOutputCap(2).limit_events([event])[0].payload["choices"][0]["logprobs"] is None
+
+    def test_final_chunks_have_nothing_of_another_choice(self) -> None:
+        """The newest chunk has the end of one choice; the others end with only their index and reason."""
+        cut = ChatOutputCap(None)
+        event = chunk({"content": "b"}, "stop")
+        event.payload["choices"][0] |= {"index": 1, "native_finish_reason": "end_turn", "stop_reason": 7}
+        cut.limit_events([chunk({"content": "a"}), event])
+
+        ends = [end.payload for end in cut.cut_off([0, 2])]
+
+        assert ends == [
+            {**HEAD, "choices": [{"index": index, "delta": {}, "finish_reason": "length"}]}
+            for index in (0, 2)
+        ]
