@@ -65,7 +65,11 @@ class ReferenceReader:
         return {account_id for key in usable for account_id in key.accounts}
 
     def removal_warnings(self, pool: str, removed: Set[str], remaining: Collection[str]) -> list[str]:
-        """Return sentences about the routes and keys that name accounts with the ids *removed*, each once."""
+        """
+        Return sentences about the routes and keys that name accounts with the ids *removed*, each once.
+
+        Routes that name a group of these accounts count as well.
+        """
         table = self._routes.current(pool)  # with the accounts of groups
         routes = [route for route in (*table.exact.values(), *table.patterns) if route.accounts() & removed]
         keys = [key for key in self._api_keys.all(pool) if not removed.isdisjoint(key.accounts)]
@@ -79,12 +83,11 @@ class ReferenceReader:
 
 
 def _removed_from(routes: Sequence[ModelRoute], number: int) -> list[str]:
-    """Return a sentence about *routes* that name *number* removed accounts, if there are any."""
+    """Return a sentence about *routes* that name some of *number* removed accounts, or their groups."""
     if not routes:
         return []
-    them = "it, and will use it" if number == 1 else "accounts that are removed, and will use them"
-    verb = "names" if len(routes) == 1 else "name"
-    return [f"{_subject('model route', _names(routes))} {verb} {them} no longer"]
+    them = "it" if number == 1 else "the removed accounts"
+    return [f"{_subject('model route', _names(routes))} will no longer use {them}"]
 
 
 def _lost(noun: str, lost: Sequence[ModelRoute] | Sequence[ApiKey]) -> list[str]:

@@ -406,7 +406,7 @@ class TestRemove:
 
         removed = poolgate("account remove main")
 
-        names = "the model routes 'fast', 'slow' name it, and will use it no longer"
+        names = "the model routes 'fast', 'slow' will no longer use it"
         lost = "the model routes 'fast', 'slow' will have no account left, so their requests will fail"
         assert removed.stderr == f"Warning: account 'main': {names}.\nWarning: account 'main': {lost}.\n"
         assert removed.stdout == "Removed account 'main' from pool 'default'.\n"
@@ -423,8 +423,7 @@ class TestRemove:
         removed = poolgate("account remove gpu1 gpu2 --force")
 
         assert removed.stderr.splitlines() == [
-            "Warning: the model routes 'fast', 'slow' name accounts that are removed, "
-            "and will use them no longer.",
+            "Warning: the model routes 'fast', 'slow' will no longer use the removed accounts.",
             "Warning: the model route 'fast' will have no account left, so its requests will fail.",
             "Warning: the API key 'ann' will have no account left, so its requests will fail.",
         ]

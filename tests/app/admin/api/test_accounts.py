@@ -42,7 +42,7 @@ class TestAccounts:
         call("POST", "/keys", {"name": "ann", "accounts": ["main"]})
         removed = call("DELETE", "/accounts/main?force=true").json
         assert removed["warnings"] == [
-            "the model route 'fast' names it, and will use it no longer",
+            "the model route 'fast' will no longer use it",
             "the model route 'fast' will have no account left, so its requests will fail",
             "the API key 'ann' will have no account left, so its requests will fail",
         ]
