@@ -78,18 +78,18 @@ def offers(account: Account, target: RouteTarget) -> bool:
 def candidates(
     accounts: Collection[Account],
     model: str,
-    lacking: Container[str] = (),
+    without_model: Container[str] = (),
     unlisted_kinds: Container[str] = (),
 ) -> list[Account]:
     """
     Return those of *accounts*, all that may serve a request, among which selection chooses for *model*.
 
-    These are the accounts that list it and those whose models are unknown. If none lists it except *lacking*,
-    ids of accounts that were found not to have it, they include those that list others; those of
-    *unlisted_kinds* always. Same as `offers_for` in lua/selection.lua.
+    These are the accounts that list it and those whose models are unknown. If none lists it except those
+    whose ids are in *without_model*, which were found not to have it, they include those that list others;
+    those of *unlisted_kinds* always. Same as `offers_for` in lua/selection.lua.
     """
     is_listed = any(
-        account.has_known_models and account.may_have(model) and account.id not in lacking
+        account.has_known_models and account.may_have(model) and account.id not in without_model
         for account in accounts
     )
     return [

@@ -56,7 +56,9 @@ def change_policy() -> Any:
         with form.collect_errors():
             _operations().set_policy(SignInPolicy(state == "required"), operator=operator())
             return _done(f"A second factor is {state} now.")
-    return _page("policy", form=form, policy=policy, lacking=_lacking()), form.status
+    return _page(
+        "policy", form=form, policy=policy, without_second_factor=_without_second_factor()
+    ), form.status
 
 
 @bp.route("/invite", methods=["GET", "POST"])
@@ -155,7 +157,7 @@ def _find(name: str) -> Operator:
     return _operator_stores().operators.find(normalize_name(name))
 
 
-def _lacking() -> list[str]:
+def _without_second_factor() -> list[str]:
     """Return the names of operators who can sign in with a password alone."""
     return [one.name for one in _operator_stores().operators.all() if one.lacks_second_factor]
 

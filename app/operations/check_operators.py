@@ -12,7 +12,7 @@ def check_operators(stores: CheckStores) -> Iterator[Diagnostic]:
     """Yield how many operators lack a required second factor; only owners see their names."""
     if not stores.sign_in_policy.current().second_factor_required:
         return
-    lacking = sum(one.lacks_second_factor and not one.suspended for one in stores.operators.all())
-    if lacking:
-        what = f"{lacking} without the second factor that is required; they set it up at their next sign-in"
+    count = sum(one.lacks_second_factor and not one.suspended for one in stores.operators.all())
+    if count:
+        what = f"{count} without the second factor that is required; they set it up at their next sign-in"
         yield Diagnostic(Level.NOTE, "operators", what, "poolgate admin list")

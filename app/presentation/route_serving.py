@@ -67,7 +67,7 @@ def serving_now(
     remarks: Remarks = {LOST: {}, UNOFFERED: {}, UNLISTED: {}}
     for target in chain.from_iterable(steps):
         allowed = [one for one in usable if not target.accounts or one.id in target.accounts]
-        offering = candidates(allowed, target.model, _lacking(target.model, rests))
+        offering = candidates(allowed, target.model, _ids_without(target.model, rests))
         if remark := _remark(target, offering, ids):
             remarks[remark][target.model] = None
         obstacles = {account.name: _obstacle(account, target.model, rests, now) for account in offering}
@@ -79,7 +79,7 @@ def serving_now(
     return {"model": None, "accounts": [], "reason": _reason(states, remarks)}
 
 
-def _lacking(model: str, rests: Rests) -> set[str]:
+def _ids_without(model: str, rests: Rests) -> set[str]:
     """Return the ids of accounts that were found not to have *model*."""
     missing = ModelState.MISSING
     return {

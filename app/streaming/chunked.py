@@ -114,7 +114,7 @@ class ChunkedDecoder:
 
 
 def _only_chunk(data: bytes) -> bytes:
-    """Return the content of *data* if it is one complete chunk, as of a slow stream; b"" otherwise."""
+    """Return the content of *data* if it is one complete chunk, as in a slow stream; b"" otherwise."""
     match = _BARE_SIZE.match(data)
     if match is None:
         return b""

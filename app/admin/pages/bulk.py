@@ -36,9 +36,10 @@ def without_fields(
     stored: Callable[[Services], Callable[[str, str], object]] | None = None,
 ) -> Callable[[Form], Apply]:
     """
-    Return the `read` of a change that needs only the pool and the name: what *operation* chooses.
+    Return the `read` of a change without fields: the method that *operation* selects makes it.
 
-    An object for which what *stored* chooses returns the same afterwards was not changed.
+    With *stored*, which selects the method that reads an object, those that are the same afterwards count as
+    not changed.
     """
 
     def read(_: Form) -> Apply:

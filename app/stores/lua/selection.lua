@@ -43,7 +43,7 @@ local function pinned_to(request)
 end
 
 -- Returns whether an account that may serve *request* has its model: *having* is the set of offers with the model. If
--- all of them lack the model although they list it, the lists are no guide.
+-- all of them lack the model although they list it, the lists do not decide.
 local function is_listed(request, having)
   if not next(having) or pinned_to(request) ~= '' then return false end
   local any_rested = redis.call('ZCARD', RESTED) > 0
@@ -100,10 +100,10 @@ local function offers_for(request, seen)
     end
     return added
   end
-  local is_guided = is_listed(request, add(request.model))
+  local lists_decide = is_listed(request, add(request.model))
   add('*')
   local unlisted_kinds = set_of(request.unlisted_kinds or {})
-  if not is_guided or next(unlisted_kinds) then add(UNLISTED, is_guided and unlisted_kinds) end
+  if not lists_decide or next(unlisted_kinds) then add(UNLISTED, lists_decide and unlisted_kinds) end
   return result
 end
 
