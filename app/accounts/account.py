@@ -20,6 +20,7 @@ from app.records import public_fields
 from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, REFUSED_PREFIX, AccountState
 
 POOL_SETTING = "pool"  # used in place of an account's own setting: that of the pool applies
+MAX_INDEXED = 2000  # models of a list: one of more decides nothing, as in lua/capability_index.lua
 MIN_SUSPICIONS = 2  # failures in a row that suggest a fault of the account; one does not
 MIN_STREAK = 5  # failures in a row that are reported although they do not change the state, such as 404
 MIN_FAILING = 20  # failures in a row, without an answer in between, that need attention
@@ -165,8 +166,10 @@ class Account:
 
     @property
     def has_known_models(self) -> bool:
-        """Whether its models are restricted, or its upstream has listed what it serves."""
-        return bool(self.models or (self.listed and kind_of(self).lists_what_it_serves))
+        """Whether its models are restricted, or its upstream has listed what it serves: up to MAX_INDEXED."""
+        return bool(self.models) or (
+            0 < len(self.listed) <= MAX_INDEXED and kind_of(self).lists_what_it_serves
+        )
 
     def metadata_of(self, model: str) -> Any:
         """Return what the upstream reports about *model*, a name that callers use; None: nothing."""

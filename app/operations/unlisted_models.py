@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from app.accounts.account import Account
+from app.accounts.account import MAX_INDEXED, Account
 from app.accounts.model_routes import RouteTable
 from app.formatting import natural
 from app.limits.counted_models import counts_model
@@ -106,7 +106,11 @@ def _listed(accounts: Iterable[Account]) -> tuple[str, ...]:
 
 
 def _silent(accounts: Iterable[Account]) -> tuple[str, ...]:
-    names = {account.name for account in accounts if not account.has_known_models}
+    names = {
+        account.name
+        for account in accounts
+        if not account.has_known_models and len(account.listed) <= MAX_INDEXED
+    }
     return tuple(sorted(names, key=natural))
 
 

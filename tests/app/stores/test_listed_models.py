@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
+from app.accounts.account import MAX_INDEXED, Account
+from app.accounts.offered_models import candidates
 from app.errors import StoreRefused
 from app.stores import keys
 from tests.app.stores.test_policies import POLICIES
@@ -174,11 +176,23 @@ def test_kinds_whose_lists_have_other_names(store: StoreOfTest) -> None:
     assert chosen(store, "beta") == {"b", "azure"}
 
 
-def test_a_list_that_is_too_long_states_nothing(store: StoreOfTest) -> None:
-    list_models(store, "c", *(f"model-{n}" for n in range(2001)))
+@pytest.mark.parametrize(("length", "others"), [(MAX_INDEXED, set()), (MAX_INDEXED + 1, {"c"})])
+def test_a_list_that_is_too_long_states_nothing(store: StoreOfTest, length: int, others: set[str]) -> None:
+    """Selection and the records agree which accounts may serve a model that others list."""
+    models = tuple(f"model-{n}" for n in range(length))
+    list_models(store, "c", *models)
+    accounts = [
+        Account(id, id, "openai", "http://up.test", listed=listed)
+        for id, listed in {"a": ("alpha", "shared"), "b": ("beta", "shared"), "c": models}.items()
+    ]
 
-    assert chosen(store, "alpha") == {"a", "c"}
-    assert chosen(store, "model-7") == {"a", "b", "c"}
+    for model, listing in (("alpha", {"a"}), ("model-7", {"c"}), ("unknown", {"a", "b", "c"})):
+        expected = {account.id for account in candidates(accounts, model)}
+
+        assert chosen(store, model) == expected
+        if length == MAX_INDEXED:
+            assert expected == listing
+    assert chosen(store, "alpha") == {"a"} | others
 
 
 def test_a_suspicion_at_accounts_that_do_not_list_the_model(store: StoreOfTest) -> None:
