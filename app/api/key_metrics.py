@@ -9,7 +9,7 @@ that no counter ever shrinks.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,17 +36,18 @@ class KeyMetrics:
         self._own = set[str]()  # pools and names of the keys that have their own series
         self._is_full = False  # then no other key is remembered
 
-    def observe(self, key: ApiKey, entry: Mapping[str, Any], *, is_refused: bool) -> None:
-        """Count a request that ended; *entry* is its ledger row, empty if it was not admitted."""
-        if not entry and not is_refused:
+    def observe(self, key: ApiKey, entries: Sequence[Mapping[str, Any]], *, is_refused: bool) -> None:
+        """Count a request that ended; *entries* are its ledger rows, one for each model that admitted it."""
+        if not entries and not is_refused:
             return
         labels = self._labels(key)
-        _REQUESTS.values[*labels, _outcome(entry)] += 1
-        for unit in TOKENS:
-            if count := entry.get(unit):
-                _TOKENS.values[*labels, unit] += count
-        if cost := entry.get("cost"):
-            _COST.values[labels] += cost / MICRO_DOLLARS
+        _REQUESTS.values[*labels, _outcome(entries)] += 1
+        for entry in entries:
+            for unit in TOKENS:
+                if count := entry.get(unit):
+                    _TOKENS.values[*labels, unit] += count
+            if cost := entry.get("cost"):
+                _COST.values[labels] += cost / MICRO_DOLLARS
 
     def _labels(self, key: ApiKey) -> Labels:
         name = f"{key.pool} {key.name}"
@@ -77,7 +78,7 @@ def of_service(most: int) -> KeyMetrics | None:
     return KeyMetrics(most, folder and folder / "keys") if most else None
 
 
-def _outcome(entry: Mapping[str, Any]) -> str:
-    if not entry:
+def _outcome(entries: Sequence[Mapping[str, Any]]) -> str:
+    if not entries:
         return "refused"
-    return "ok" if entry["status"] < 400 else "error"
+    return "ok" if entries[-1]["status"] < 400 else "error"

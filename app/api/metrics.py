@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -61,18 +61,19 @@ _TOKEN_LABELS = {unit: (unit,) for unit in TOKENS}
 REPLAYS.inc(amount=0)
 
 
-def observe(endpoint: str, status: int, seconds: float, entry: Mapping[str, Any]) -> None:
-    """Count a request that ended; *entry* is its ledger row, empty if it was not admitted."""
+def observe(endpoint: str, status: int, seconds: float, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Count a request that ended; *entries* are its ledger rows, one for each model that admitted it."""
     _ENDED.values[endpoint, str(status)] += 1
     labels = (endpoint,)
     _SECONDS.observe(seconds, labels)
-    if "first_ms" in entry:
-        _FIRST.observe(entry["first_ms"] / 1000, labels)
-    for attempt in entry.get("attempts", ()):
-        _ATTEMPTS.values[outcome_of(attempt.get("error")),] += 1
-    for unit, token_labels in _TOKEN_LABELS.items():
-        if count := entry.get(unit):
-            _TOKENS.values[token_labels] += count
+    if entries and "first_ms" in entries[-1]:
+        _FIRST.observe(entries[-1]["first_ms"] / 1000, labels)
+    for entry in entries:
+        for attempt in entry.get("attempts", ()):
+            _ATTEMPTS.values[outcome_of(attempt.get("error")),] += 1
+        for unit, token_labels in _TOKEN_LABELS.items():
+            if count := entry.get(unit):
+                _TOKENS.values[token_labels] += count
 
 
 def observe_socket(summary: ConnectionSummary) -> None:

@@ -181,12 +181,13 @@ class RequestScope:
         """Write the log line, metrics, the refusal and the span of the ended request."""
         seconds = time.perf_counter() - self._started
         chain = self.chain
-        row: Mapping[str, Any] = (chain and chain.ledger_row) or {}
-        metrics.observe(self._log_fields["endpoint"], self._status, seconds, row)
+        rows = chain.ledger_rows if chain else []
+        row: Mapping[str, Any] = rows[-1] if rows else {}
+        metrics.observe(self._log_fields["endpoint"], self._status, seconds, rows)
         refused = chain and chain.take_refusal()
         refusal = refusal_of(*refused) if refused else self._refusal
         if self._by_key is not None and self._key is not None:
-            self._by_key.observe(self._key, row, is_refused=refusal is not None)
+            self._by_key.observe(self._key, rows, is_refused=refusal is not None)
         if refusal is not None:
             self._refusals.add(refusal)
         fields = {

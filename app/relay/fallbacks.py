@@ -78,7 +78,7 @@ class FallbackChain:
     ) -> None:
         self._context = context
         self._record = RequestRecord()
-        self._failed: RequestRecord | None = None  # of the last model that admitted the request, and failed
+        self._failed: list[RequestRecord] = []  # of the models that admitted the request, and failed
         self._refused: tuple[RequestContext, GatewayError] | None = None
         self._progress = progress
         self._relay = stream
@@ -89,6 +89,12 @@ class FallbackChain:
     def context(self) -> RequestContext:
         """The request to the model that is tried now; once all have failed, to the one that is reported."""
         return self._context
+
+    @property
+    def ledger_rows(self) -> list[LedgerRow]:
+        """The ledger rows so far, in order: one for each model that admitted the request."""
+        records = [record for record in self._failed if record is not self._record]
+        return [record.row for record in (*records, self._record) if record.row is not None]
 
     @property
     def ledger_row(self) -> LedgerRow | None:
@@ -103,7 +109,7 @@ class FallbackChain:
     @property
     def _last_settled(self) -> RequestRecord:
         """The record of the present model, or of an earlier one if only that admitted the request."""
-        return self._record if self._record.row is not None or self._failed is None else self._failed
+        return self._record if self._record.row is not None or not self._failed else self._failed[-1]
 
     @property
     def is_caller_current(self) -> bool:
@@ -195,7 +201,7 @@ class FallbackChain:
                 if isinstance(error, ResponsesDiffer):
                     raise
                 if self._record.row is not None:
-                    self._failed = self._record
+                    self._failed.append(self._record)
                 else:
                     passed_over[context.request_id] = passed_over_row(context.request.model, error)
                 if first is None or (first[0] is context and self._record.row):

@@ -104,6 +104,23 @@ def test_counters_are_sums_over_all_processes(pool: PoolOfTest, upstream: Script
     assert eventually(lambda: metrics(pool.gateway)["poolgate_requests_open"] == 0)
 
 
+def test_attempts_of_all_models_are_counted(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    first, last = (pool.account(name, upstream.base_url(name), kind="compatible") for name in "ab")
+    upstream.script({"play": "http_error", "status": 500}, account="a")
+    set_route(pool, "fast", target("m", first), target("n", last))
+
+    def attempts() -> float:
+        counted = metrics(pool.gateway)
+        return sum(counted[name] for name in counted if name.startswith("poolgate_upstream_attempts_total "))
+
+    before = attempts()
+
+    assert pool.post(PATHS["chat"], CHAT | {"model": "fast"}, pool.key()).status_code == 200
+
+    expected = sum(len(row["attempts"]) for row in pool.wait_for_rows(2))
+    assert eventually(lambda: attempts() - before == expected, 5), attempts() - before
+
+
 def test_the_readme_names_every_metric_and_label(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key())

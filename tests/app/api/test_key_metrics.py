@@ -24,8 +24,8 @@ def requests_of(name: str, outcome: str = "ok", team: str = "") -> float | None:
 def test_a_request() -> None:
     counted, ann = KeyMetrics(1, None), key("ann", "red")
 
-    for entry, is_refused in ((ENTRY, False), ({"status": 503}, False), ({}, True), ({}, False)):
-        counted.observe(ann, entry, is_refused=is_refused)
+    for entries, is_refused in (([ENTRY], False), ([{"status": 503}], False), ([], True), ([], False)):
+        counted.observe(ann, entries, is_refused=is_refused)
 
     assert [requests_of("ann", outcome, "red") for outcome in ("ok", "error", "refused")] == [1, 1, 1]
     labels = {"pool": POOL, "key": "ann", "team": "red"}
@@ -34,12 +34,25 @@ def test_a_request() -> None:
     assert sample("poolgate_key_cost_dollars_total", **labels) == 1.5
 
 
+def test_a_request_that_a_later_model_answered() -> None:
+    """It is one, with the tokens and cost of both models."""
+    counted = KeyMetrics(1, None)
+
+    counted.observe(key("bob"), [ENTRY | {"status": 502, "output_tokens": 3}, ENTRY], is_refused=False)
+
+    assert [requests_of("bob", outcome) for outcome in ("ok", "error")] == [1, None]
+    labels = {"pool": POOL, "key": "bob", "team": ""}
+    assert sample("poolgate_key_tokens_total", what="input_tokens", **labels) == 14
+    assert sample("poolgate_key_tokens_total", what="output_tokens", **labels) == 3
+    assert sample("poolgate_key_cost_dollars_total", **labels) == 3
+
+
 def test_all_further_keys_are_one() -> None:
     counted = KeyMetrics(2, None)
     before = requests_of(OTHER) or 0
 
     for name in ("b1", "b2", "b3", "b4", "b2", "b3"):
-        counted.observe(key(name, "red"), ENTRY, is_refused=False)
+        counted.observe(key(name, "red"), [ENTRY], is_refused=False)
 
     assert [requests_of(name, team="red") for name in ("b1", "b2", "b3", "b4")] == [1, 2, None, None]
     assert (requests_of(OTHER) or 0) - before == 3
@@ -48,7 +61,7 @@ def test_all_further_keys_are_one() -> None:
 def test_a_key_that_changes_its_team_stays_one_of_those_counted() -> None:
     counted = KeyMetrics(1, None)
     for team in ("red", "blue"):
-        counted.observe(key("c1", team), ENTRY, is_refused=False)
+        counted.observe(key("c1", team), [ENTRY], is_refused=False)
 
     assert [requests_of("c1", team=team) for team in ("red", "blue")] == [1, 1]
 
@@ -58,17 +71,17 @@ def test_processes_agree_on_the_keys(tmp_path: Path) -> None:
     names = tmp_path / "keys"
     first, second, third = (KeyMetrics(2, names) for _ in range(3))
 
-    first.observe(key("d1"), ENTRY, is_refused=False)
-    second.observe(key("d2"), ENTRY, is_refused=False)
-    second.observe(key("d1"), ENTRY, is_refused=False)
-    third.observe(key("d3"), ENTRY, is_refused=False)
-    third.observe(key("d2"), ENTRY, is_refused=False)
+    first.observe(key("d1"), [ENTRY], is_refused=False)
+    second.observe(key("d2"), [ENTRY], is_refused=False)
+    second.observe(key("d1"), [ENTRY], is_refused=False)
+    third.observe(key("d3"), [ENTRY], is_refused=False)
+    third.observe(key("d2"), [ENTRY], is_refused=False)
 
     assert [requests_of(name) for name in ("d1", "d2", "d3")] == [2, 2, None]
     assert names.read_text().splitlines() == [f"{POOL} d1", f"{POOL} d2"]
 
     names.unlink()  # once there is no room, it is not read again, and no further key is remembered
-    third.observe(key("d4"), ENTRY, is_refused=False)
+    third.observe(key("d4"), [ENTRY], is_refused=False)
     assert not names.exists()
 
 
@@ -76,10 +89,10 @@ def test_without_a_file_to_write_a_key_is_one_of_the_others(tmp_path: Path) -> N
     """The request ends as always, and the key is counted by itself once there is room."""
     folder = tmp_path / "gone"
     counted = KeyMetrics(1, folder / "keys")
-    counted.observe(key("e1"), ENTRY, is_refused=False)
+    counted.observe(key("e1"), [ENTRY], is_refused=False)
     assert requests_of("e1") is None
 
     folder.mkdir()
-    counted.observe(key("e1"), ENTRY, is_refused=False)
+    counted.observe(key("e1"), [ENTRY], is_refused=False)
 
     assert requests_of("e1") == 1

@@ -59,7 +59,7 @@ class TestObserving:
         ]
         before = [sample(name, **labels) or 0 for name, labels in names]
 
-        metrics.observe("/t1", 200, 2.5, entry)
+        metrics.observe("/t1", 200, 2.5, [entry])
 
         after = [sample(name, **labels) or 0 for name, labels in names]
         added = [now - then for now, then in zip(after, before, strict=True)]
@@ -67,7 +67,7 @@ class TestObserving:
 
     def test_a_refused_request(self) -> None:
         """It has no ledger entry, and so no first event."""
-        metrics.observe("/t2", 429, 0.25, {})
+        metrics.observe("/t2", 429, 0.25, [])
 
         assert sample("poolgate_requests_total", endpoint="/t2", status="429") == 1
         assert sample("poolgate_first_event_seconds_count", endpoint="/t2") is None
