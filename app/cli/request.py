@@ -174,7 +174,7 @@ def _none_found(services: Services, pool: str, query: LedgerQuery) -> str:
     text = "No requests found."
     teams = [team.name for team in services.teams.all(pool)] if query.team else []
     if query.team not in ("", *teams):  # a removed one has requests, too
-        return f"{text} There is no team named '{query.team}'{suggestion(query.team, teams)}"
+        return f"{text} There is no team named '{query.team[:64]}'{suggestion(query.team, teams)}"
     if query.model and services.routes.current(pool).find(query.model) is not None:
         return (
             f"{text} '{query.model}' is a model route: --requested {quote(query.model)} finds its requests."

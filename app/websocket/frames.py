@@ -160,7 +160,7 @@ def with_lane(event: bytes, lane: str) -> bytes:
 
 def error_frame(error: GatewayError, lane: str = DEFAULT_LANE) -> bytes:
     """Return *error* as a message: clients ignore one without a numeric `status`."""
-    headers = {name.lower(): value for name, value in error.retry_headers().items()}
+    headers = {name.lower(): value for name, value in error.retry_headers().items() if error.retryable}
     return error_message(error.status, error.envelope()["error"], headers, lane)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.errors import InvalidRequest, LaneUnusable, QuotaExceeded
+from app.errors import GatewayError, InvalidRequest, LaneUnusable, QuotaExceeded
 from app.websocket.frames import body_of, create_of, error_frame, lane_of, with_lane
 
 
@@ -118,3 +118,15 @@ def test_an_error_that_waiting_helps() -> None:
             "headers": {"retry-after": "2"},
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "headers"),
+    [
+        (QuotaExceeded("Used up", retry_after_seconds=3600), {"x-should-retry": "false"}),
+        (InvalidRequest("Wrong"), None),
+    ],
+)
+def test_an_error_that_waiting_does_not_help(error: GatewayError, headers: dict[str, str] | None) -> None:
+    """That of a wrong message is OpenAI's, without headers."""
+    assert orjson.loads(error_frame(error)).get("headers") == headers
