@@ -12,6 +12,7 @@ import redis
 from hypothesis import HealthCheck, settings
 
 from app.stores.client import make_client
+from tests.support.isolation import greenlets_ended, logging_restored
 from tests.support.redis import assert_no_gateway_uses, private_redis
 
 # the duration of an example depends on the machine, not on the code
@@ -44,6 +45,13 @@ def redis_client(redis_url: str) -> Iterator[Any]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave neither greenlets nor a configuration of logs to the next test."""
+    with logging_restored(monkeypatch), greenlets_ended(monkeypatch):
+        yield
 
 
 @pytest.fixture(autouse=True)
