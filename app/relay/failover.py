@@ -2,80 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from app.accounts.account import Account
-from app.accounts.failures import CallerError, Failure
+from app.accounts.failures import Failure
 from app.accounts.outcomes import OK
 from app.accounts.request_settings import NO_SETTINGS
 from app.accounts.usage_windows import windows_from_headers
 from app.accounts.verdicts import Verdict, classify, judge
-from app.errors import GatewayError, NoAccounts, StoreUnavailable, UpstreamError, UpstreamRejected
-from app.records import record
-from app.relay.adaptation import Adapted
+from app.errors import NoAccounts, UpstreamError
 from app.relay.attempt import Attempt, EventBatches
 from app.relay.context import RequestContext
-from app.relay.failed_accounts import LIMITED, FailedAccounts
+from app.relay.failed_accounts import FailedAccounts
+from app.relay.failover_inputs import FailoverActions, FailoverPolicy
 from app.relay.model_names import events_of
-from app.relay.no_account import UNUSABLE, no_account_error, pool_spent_error
 from app.relay.pause import pause
 from app.relay.progress import RequestProgress
-from app.relay.refusals import not_retried
 from app.relay.reported_failure import AccountFailure
 from app.relay.request_record import RequestRecord
-from app.relay.retry_budget import RetryBudget, RetryTarget
+from app.relay.reselection import Reselection
+from app.relay.retry_budget import RetryTarget
 from app.relay.retry_policy import (
-    BUSY_POLL_SECONDS,
     CORE,
     FIRST_SECONDS,
     MAX_ATTEMPTS,
-    MAX_BUSY_POLL_SECONDS,
     MAX_RESTARTS,
     MAX_TRIES,
     MAX_TRIES_AT_FIRST,
-    MAX_WAIT_SECONDS,
     PERMIT_POLL_SECONDS,
     RESERVED_FOR_FALLBACKS,
-    WAKE_JITTER,
-    WITH_FALLBACKS_SECONDS,
     Phase,
     decide,
     for_client,
 )
 from app.relay.timing import Timing
-from app.relay.waiting import WAITING, poll_seconds
 from app.stores.records.accounts import AccountOutcome
-from app.stores.records.admission import Refusal, Selection
+from app.stores.records.admission import Selection
 from app.stores.records.ledger import Action, Stop
-from app.stores.records.settlement import NO_OUTCOME, AttemptReport, Outcome
+from app.stores.records.settlement import Outcome
 from app.translation.resume.delivered import ResumedStream
 
 # Failures that do not show whether an account answers other requests.
 NOT_OF_THE_ACCOUNT = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Failure.DEADLINE)
-
-
-@record
-class FailoverActions:
-    """The steps that failover delegates."""
-
-    begin: Callable[[Selection, ResumedStream | None], Attempt]
-    report: Callable[[AttemptReport], Selection | Refusal]  # store an outcome; select the next account
-    renew: Callable[[Account], Account | None]  # get a new token; None: there is none
-    adapt: Callable[[Attempt, UpstreamError], Adapted | None]  # leave out the refused part; None: impossible
-    leave_queue: Callable[[], None]  # give up the place in the queue, if it still has one
-
-
-@record
-class FailoverPolicy:
-    """What bounds the attempts of one request."""
-
-    budget: RetryBudget  # of its pool
-    keepalive_seconds: float
-    max_accounts: int | None = None
-    queue_seconds: float = MAX_WAIT_SECONDS  # how long the caller lets it wait for a free slot, in total
 
 
 class Failover:
@@ -102,7 +74,22 @@ class Failover:
         self._renewals: dict[str, Account | None] = {}  # results of token renewals, by account id
         self._restarts = 0  # how often a broken stream was continued at this model
         self._failed: UpstreamError | None = None  # what the client receives if no further attempt follows
-        self._accounts = FailedAccounts(context.request.model, timing)
+
+    @cached_property
+    def _accounts(self) -> FailedAccounts:
+        return FailedAccounts(self._context.request.model, self._timing)
+
+    @cached_property
+    def _reselection(self) -> Reselection:
+        return Reselection(
+            self._context,
+            self._record,
+            self._progress,
+            self._actions,
+            self._policy,
+            self._timing,
+            self._accounts,
+        )
 
     def events(self, selection: Selection) -> EventBatches:
         """Yield what `Attempt.events` yields, for one attempt after the other, the first at *selection*."""
@@ -143,10 +130,10 @@ class Failover:
         again = len(self._record.attempts) > 1
         while not self._budget.take(key, target, again=again):
             wait = PERMIT_POLL_SECONDS * self._timing.random.uniform(0.5, 1.5)
-            if not self._budget.has_open_retry(target) or not self._take_wait(wait):
+            if not self._budget.has_open_retry(target) or not self._progress.take_wait(wait, self._clock()):
                 self._record.stopped = Stop.BUDGET.value
                 raise self._failed or NoAccounts("Too many requests of this pool are being retried already")
-            yield from self._pause(wait)
+            yield from pause(wait, self._context, self._progress, self._policy.keepalive_seconds, self._clock)
 
     @contextmanager
     def _counted(self, account_id: str, *, is_retry: bool) -> Iterator[None]:
@@ -219,54 +206,25 @@ class Failover:
         failed = self._failed = reported.for_client
         stalled = attempt.stalled
         if is_confirmed and action is Action.OTHER_ONCE:
-            raise self._stopped(Stop.SAME_FAILURE, own)  # two accounts have refused the request itself
+            raise self._record.stop(Stop.SAME_FAILURE, own)  # two accounts have refused the request itself
         if action is Action.FAIL:
             raise failed
         if is_confirmed:
-            raise self._stopped(Stop.SAME_FAILURE, failed)
+            raise self._record.stop(Stop.SAME_FAILURE, failed)
         if self._is_exhausted():
-            raise self._stopped(Stop.ATTEMPTS, failed)
+            raise self._record.stop(Stop.ATTEMPTS, failed)
         if action is Action.RESTART and not self._take_restart(stalled=stalled):
-            raise self._stopped(Stop.RESTARTS, failed)
-        would_fail_again = action is Action.OTHER_ACCOUNT_ONLY or stalled or self._is_wait_too_long(error)
+            raise self._record.stop(Stop.RESTARTS, failed)
+        demands_long_wait = (error.retry_after_seconds or 0.0) > self._progress.wait_left()
+        would_fail_again = action is Action.OTHER_ACCOUNT_ONLY or stalled or demands_long_wait
         self._accounts.add(selection.account_id, verdict.failure, error, would_fail_again=would_fail_again)
         max_accounts = self._policy.max_accounts
         if max_accounts is not None and len(set(self._accounts.tried)) >= max_accounts:
-            raise self._stopped(Stop.ACCOUNTS, failed)
-        following = yield from self._select_again(selection, reported)
+            raise self._record.stop(Stop.ACCOUNTS, failed)
+        following = yield from self._reselection.select(selection, reported)
         if action is Action.RESTART:
             self._progress.note_continuation(stalled=stalled)
         return following
-
-    def _select_again(
-        self, selection: Selection, reported: AccountFailure
-    ) -> Generator[None, None, Selection]:
-        """Report the failure of *selection* and return the next one, after a wait if no account is free."""
-        failed, waits = reported.for_client, False
-        try:
-            while True:
-                reply = self._report(selection, failed)
-                if isinstance(reply, Refusal) and reply.limit is not None:
-                    raise self._stopped(Stop.LIMIT, not_retried(failed, reply))
-                if _has_place(reply) and not waits:
-                    waits = True
-                    WAITING.value += 1
-                wait = self._wait_after(reply, selection)
-                if wait is None or not self._take_wait(wait):
-                    stop = Stop.NO_ACCOUNT if wait is None else Stop.WAIT
-                    raise self._stopped(stop, _pool_error(reply, reported) or failed)
-                yield from self._pause(wait)
-                if isinstance(reply, Selection):
-                    return reply
-        finally:
-            if waits:
-                WAITING.value -= 1
-                self._actions.leave_queue()
-
-    def _stopped(self, stop: Stop, error: GatewayError) -> GatewayError:
-        """Record why no further attempt is made; return *error*, which the client receives."""
-        self._record.stopped = stop.value
-        return error
 
     def _verdict(self, attempt: Attempt, error: UpstreamError) -> Verdict:
         return judge(error, attempt.account.kind, self._context.request.model)
@@ -291,106 +249,9 @@ class Failover:
         self._restarts += 1
         return True
 
-    def _is_wait_too_long(self, error: UpstreamError) -> bool:
-        """Return whether the request may not wait as long as *error* demands."""
-        return (error.retry_after_seconds or 0.0) > self._wait_left()
-
-    def _report(self, selection: Selection, failed: UpstreamError) -> Selection | Refusal:
-        report = AttemptReport(
-            selection.attempt,
-            self._record.outcome,
-            self._record.charge,
-            self._accounts.tried,
-            self._accounts.excluded if self._may_repeat() else self._accounts.tried,
-            may_wait=self._busy_seconds_left() > 0,
-        )
-        try:
-            reply = self._actions.report(report)
-        except StoreUnavailable:
-            raise self._stopped(Stop.STORE, failed) from None
-        self._record.outcome = NO_OUTCOME  # it is stored now
-        return reply
-
-    def _wait_after(self, reply: Selection | Refusal, selection: Selection) -> float | None:
-        """Return the seconds to wait before acting on *reply*, None if no account is available soon."""
-        if isinstance(reply, Selection):
-            return self._accounts.pause_before(reply.account_id, selection.attempt)
-        if reply.accounts is not None and reply.accounts.busy and (left := self._busy_seconds_left()) > 0:
-            if (before := reply.accounts.waiting_before) is not None:
-                return min(left, poll_seconds(before, self._timing.random))
-            pause = max(BUSY_POLL_SECONDS, min(self._progress.waited_seconds, MAX_BUSY_POLL_SECONDS))
-            return min(left, pause * self._timing.random.uniform(0.5, 1.5))
-        wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
-        if not (wait_ms and self._may_repeat()):
-            return None
-        # The account is available again then; the jitter spreads the requests that wait for it
-        wait = wait_ms / 1000
-        return min(wait + self._timing.random.uniform(0, WAKE_JITTER * wait), max(wait, MAX_WAIT_SECONDS))
-
-    def _busy_seconds_left(self) -> float:
-        """
-        Return how many seconds the request may still wait for an account without a free slot.
-
-        The result is at most 0 if it may not. Fallbacks come first. The wait before the first attempt counts.
-        """
-        if self._progress.fallbacks_left:
-            return 0.0
-        waited = self._progress.queued_seconds + self._progress.waited_seconds
-        return min(self._policy.queue_seconds, MAX_WAIT_SECONDS) - waited
-
-    def _take_wait(self, seconds: float) -> bool:
-        """Return whether the request may wait *seconds* more; if so, they count as waited."""
-        if seconds > self._wait_left() or self._clock() + seconds >= self._progress.deadline:
-            return False
-        self._progress.waited_seconds += seconds
-        return True
-
-    def _wait_left(self) -> float:
-        """Return how many seconds the request may still wait, over all its attempts at all models."""
-        waited = self._progress.waited_seconds
-        if self._progress.fallbacks_left:
-            return WITH_FALLBACKS_SECONDS - waited - self._progress.queued_seconds
-        return MAX_WAIT_SECONDS - waited
-
-    def _may_repeat(self) -> bool:
-        """
-        Return whether an account that has failed may be tried again.
-
-        While later models are left, only the first failure is repeated, as it may have been an accident.
-        """
-        return not self._progress.fallbacks_left or len(self._accounts.tried) == 1
-
-    def _pause(self, seconds: float) -> Iterator[None]:
-        return pause(seconds, self._context, self._progress, self._policy.keepalive_seconds, self._clock)
-
     def _is_exhausted(self) -> bool:
         """Return whether no attempt is left for this model: some are reserved for the caller's fallbacks."""
         is_early = self._clock() - self._started < FIRST_SECONDS
         reserved = min(RESERVED_FOR_FALLBACKS, self._progress.fallbacks_left)
         left = MAX_ATTEMPTS - self._progress.attempts - reserved
         return left <= 0 or len(self._record.attempts) >= (MAX_TRIES_AT_FIRST if is_early else MAX_TRIES)
-
-
-def _has_place(reply: Selection | Refusal) -> bool:
-    """Return whether the request has a place in the queue after *reply*."""
-    accounts = reply.accounts if isinstance(reply, Refusal) else None
-    return accounts is not None and accounts.waiting_before is not None
-
-
-def _pool_error(reply: Selection | Refusal, reported: AccountFailure) -> GatewayError | None:
-    """
-    Return what the accounts that were not tried show, if that explains more than the failure *reported*.
-
-    So it is if the limits of all are used up, with the earliest reset, or if *reported* is of an account that
-    is configured wrongly, while others will be available again.
-    """
-    if isinstance(reply, Selection) or reply.accounts is None:
-        return None
-    left = reply.accounts.able_left
-    if reported.is_misconfigured and set(left) - set(UNUSABLE):
-        return no_account_error(replace(reply.accounts, able=left), reply.now_ms)
-    verdict, error = reported.verdict, reported.error
-    if verdict.consequence.caller_error is not CallerError.SPENT and verdict.failure not in LIMITED:
-        return None
-    plan = error.extra.get("plan_type") if isinstance(error, UpstreamRejected) else None
-    return pool_spent_error(reply.accounts, reply.now_ms, {"plan_type": plan} if plan else None)

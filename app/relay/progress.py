@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.relay.context import RequestContext
+from app.relay.retry_policy import MAX_WAIT_SECONDS, WITH_FALLBACKS_SECONDS
 from app.stores.records.api_keys import CutPolicy
 from app.translation.resume.delivered import Delivered, delivered_for
 
@@ -41,6 +42,19 @@ class RequestProgress:
     def note_continuation(self, *, stalled: bool) -> None:
         """Note that another response is about to continue one that broke off; *stalled*: after a silence."""
         self.continued_after_stall |= stalled
+
+    def wait_left(self) -> float:
+        """Return how many seconds the request may still wait between attempts, over all its models."""
+        if self.fallbacks_left:
+            return WITH_FALLBACKS_SECONDS - self.waited_seconds - self.queued_seconds
+        return MAX_WAIT_SECONDS - self.waited_seconds
+
+    def take_wait(self, seconds: float, now: float) -> bool:
+        """Return whether the request may wait *seconds* from *now* on; if so, they count as waited."""
+        if seconds > self.wait_left() or now + seconds >= self.deadline:
+            return False
+        self.waited_seconds += seconds
+        return True
 
 
 def progress_of(context: RequestContext, now: float, total_seconds: float) -> RequestProgress:

@@ -31,7 +31,8 @@ from app.relay.admission import Admission, AdmissionServices, RequestPlan
 from app.relay.attempt import Attempt, AttemptInputs
 from app.relay.context import RequestContext
 from app.relay.endpoint_types import endpoint_type_of
-from app.relay.failover import Failover, FailoverActions, FailoverPolicy
+from app.relay.failover import Failover
+from app.relay.failover_inputs import FailoverActions, FailoverPolicy
 from app.relay.other_accounts import OtherAccounts
 from app.relay.progress import RequestProgress, progress_of
 from app.relay.request_record import RequestRecord, excluded_accounts

@@ -29,6 +29,7 @@ from app.stores.records.ledger import (
     Figures,
     LedgerRow,
     PassedOverRow,
+    Stop,
     UnreportedName,
     UsageRow,
     UsageSource,
@@ -135,6 +136,11 @@ class RequestRecord:
         fields["scope"] = verdict.consequence.scope.value
         if attempt is not None and may_have_billed(error, attempt, verdict.failure):
             fields |= self._charge_failed(attempt)
+
+    def stop(self, reason: Stop, error: GatewayError) -> GatewayError:
+        """Record why no further attempt is made; return *error*, which the client receives."""
+        self.stopped = reason.value
+        return error
 
     def note_adaptation(self, names: list[str]) -> None:
         """Record that the newest attempt is repeated at its account without *names*."""

@@ -24,7 +24,8 @@ from app.errors import (
     UpstreamUnreachable,
 )
 from app.limits.limit_syntax import parse_limit
-from app.relay.failover import Failover, FailoverActions, FailoverPolicy
+from app.relay.failover import Failover
+from app.relay.failover_inputs import FailoverActions, FailoverPolicy
 from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.relay.progress import progress_of
+from app.relay.retry_policy import MAX_WAIT_SECONDS, WITH_FALLBACKS_SECONDS
 from app.stores.records.api_keys import CutPolicy
 from app.streaming.events import Event
 from tests.support.relay import make_request
@@ -31,3 +32,22 @@ def test_one_stall_is_continued() -> None:
     progress.note_continuation(stalled=True)
     assert not progress.may_continue(stalled=True)
     assert progress.may_continue(stalled=False)
+
+
+def test_waits_are_counted_over_all_models() -> None:
+    """Later models shorten the waits, and the wait before admission counts as long as there are any."""
+    progress = progress_of(make_request(fallbacks=(make_request(),)), 0.0, 60.0)
+    progress.queued_seconds = 1.0
+
+    assert progress.take_wait(WITH_FALLBACKS_SECONDS - 1.0, 0.0)
+    assert (progress.wait_left(), progress.take_wait(0.1, 0.0)) == (0.0, False)
+    progress.fallbacks_left = 0
+    assert progress.wait_left() == MAX_WAIT_SECONDS - (WITH_FALLBACKS_SECONDS - 1.0)
+
+
+def test_no_wait_reaches_the_deadline() -> None:
+    progress = progress_of(make_request(), 0.0, 5.0)
+
+    assert not progress.take_wait(1.0, 4.0)
+    assert progress.waited_seconds == 0.0
+    assert progress.take_wait(1.0, 3.9)
