@@ -78,7 +78,7 @@ class FallbackChain:
     ) -> None:
         self._context = context
         self._record = RequestRecord()
-        self._failed: list[RequestRecord] = []  # of the models that admitted the request, and failed
+        self._settled: list[RequestRecord] = []  # of the models that admitted the request, in order
         self._refused: tuple[RequestContext, GatewayError] | None = None
         self._progress = progress
         self._relay = stream
@@ -93,8 +93,7 @@ class FallbackChain:
     @property
     def ledger_rows(self) -> list[LedgerRow]:
         """The ledger rows so far, in order: one for each model that admitted the request."""
-        records = [record for record in self._failed if record is not self._record]
-        return [record.row for record in (*records, self._record) if record.row is not None]
+        return [record.row for record in self._settled if record.row is not None]
 
     @property
     def ledger_row(self) -> LedgerRow | None:
@@ -108,8 +107,8 @@ class FallbackChain:
 
     @property
     def _last_settled(self) -> RequestRecord:
-        """The record of the present model, or of an earlier one if only that admitted the request."""
-        return self._record if self._record.row is not None or not self._failed else self._failed[-1]
+        """The record of the last model that admitted the request; of the present one if none did."""
+        return self._settled[-1] if self._settled else self._record
 
     @property
     def is_caller_current(self) -> bool:
@@ -181,7 +180,7 @@ class FallbackChain:
         """
         first: tuple[RequestContext, GatewayError] | None = None
         passed_over: dict[str, PassedOverRow] = {}  # by request id: each target has its own
-        fallbacks, is_second_round = self._context.fallbacks, False
+        fallbacks = self._context.fallbacks
         contexts = chain((self._context,), fallbacks, self._to_recheck()) if fallbacks else (self._context,)
         for context in contexts:
             passed_over.pop(context.request_id, None)
@@ -200,32 +199,40 @@ class FallbackChain:
             except GatewayError as error:
                 if isinstance(error, ResponsesDiffer):
                     raise
-                if self._record.row is not None:
-                    self._failed.append(self._record)
-                else:
+                if self._record.row is None:
                     passed_over[context.request_id] = passed_over_row(context.request.model, error)
                 if first is None or (first[0] is context and self._record.row):
                     first = context, error
                     self._refused = None if self._record.row else (context, error)
                 if not may_fall_back(error) or not self._may_continue():
                     break
-                if not self._progress.fallbacks_left and not is_second_round:
-                    is_second_round = True
-                    self._due, self._progress.passed_over = self._progress.passed_over, ()
             except BaseException as error:
                 if first is None and self._record.row is None:
                     self._refused = context, _reason(error)
                 raise
-        if first is not None:
-            self._context, failure = first
-            if waited := self._progress.queued_seconds:
-                failure.admission = {**failure.admission, "queued_ms": round(waited * 1000)}
-            try:
-                raise failure
             finally:
-                del first, failure  # its traceback has this frame: a cycle, which would retain the request
+                if self._record.row is not None:
+                    self._settled.append(self._record)
+        if first is not None:
+            try:
+                raise self._reported(*first)
+            finally:
+                del first  # its traceback has this frame: a cycle, which would retain the request
+
+    def _reported(self, context: RequestContext, failure: GatewayError) -> GatewayError:
+        """Return *failure*, of the request *context*, which the client receives as all models have failed."""
+        self._context = context
+        if waited := self._progress.queued_seconds:
+            failure.admission = {**failure.admission, "queued_ms": round(waited * 1000)}
+        return failure
 
     def _to_recheck(self) -> Iterator[RequestContext]:
+        """Yield the models to try again while the last one is waited for, and again when it has failed."""
+        yield from self._take_due()
+        self._due, self._progress.passed_over = self._progress.passed_over, ()
+        yield from self._take_due()
+
+    def _take_due(self) -> Iterator[RequestContext]:
         """Yield the models that are due: those that were passed over, then the one that is waited for."""
         while self._due:
             context, *due = self._due
