@@ -34,7 +34,7 @@ from app.wiring import Services, build
 
 POLL_SECONDS = 0.005
 LEASE_SECONDS = 0.5  # of one that dies, so that a survivor does not wait
-WAIT_SECONDS = 60.0  # of the others: an issuer that waits for 64 processes on a busy machine is slow
+WAIT_SECONDS = 240.0  # of the others: an issuer that waits for 64 processes on a busy machine is slow
 
 
 def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
