@@ -31,7 +31,7 @@ from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream, Seen
 
 CLIENTS = 30
-STAY_SECONDS = 0.5  # at most
+STAY_SECONDS, STAY_PINGS = 0.5, 10  # at most, and so many small requests: else all leave before their attempt
 MAX_P50_SECONDS, MAX_P99_SECONDS = 0.1, 1.0
 MAX_RATIO = 3.0  # of the medians of leaving and pinging, where the machine is too busy for MAX_P50_SECONDS
 GONE_SECONDS = MAX_P99_SECONDS  # what was on its way when its client left is not for an absent one
@@ -71,9 +71,14 @@ def leave(pool: PoolOfTest, upstream: ScriptedUpstream, streams: int, chance: ra
         pool.account(name, upstream.base_url(name), protocols=("chat", "responses"), cap=1000)
     upstream.script(*PLAYS, repeat="cycle")
     key = pool.key()
-    stays = [chance.random() * STAY_SECONDS for _ in range(streams)]
+    stays = [chance.random() for _ in range(streams)]
     with pings(pool.gateway.url) as ping_seconds, ThreadPoolExecutor(CLIENTS) as clients:
-        left_at = list(clients.map(lambda number: _leave(pool, key, number, stays[number]), range(streams)))
+
+        def leave_one(number: int) -> float:
+            longest = STAY_SECONDS + STAY_PINGS * sum(ping_seconds[-1:])
+            return _leave(pool, key, number, stays[number] * longest)
+
+        left_at = list(clients.map(leave_one, range(streams)))
     still_open = _still_open(pool, upstream)
     log = upstream.log()
     attempts = [(seen, left_at[int(seen.body["model"])]) for seen in log if seen.body]
