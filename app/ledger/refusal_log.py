@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ FLUSH_SECONDS = 1.0
 MAX_GROUPS = 1000  # that wait; refusals of further groups are dropped
 MAX_UNREAD_GROUPS = 500  # up to which groups of keys that were not read are added: anyone can present a key
 MAX_ENTRIES = 20  # refusals per group and batch that are stored in full: the newest
+LATEST_SECONDS = 61  # of a group that are counted one by one: those that `top` shows, and the present one
 
 
 class _Name(NamedTuple):
@@ -49,6 +50,15 @@ class _Group:
     count: int = 0
     store_unavailable: bool = False
     entries: deque[Refusal] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+    seconds: Counter[int] = field(default_factory=Counter)  # start of a second, Unix ms -> its refusals
+
+    def add(self, refusal: Refusal) -> None:
+        self.count += 1
+        self.store_unavailable |= "accounts" in refusal.admission
+        self.entries.append(refusal)
+        self.seconds[refusal.at_ms - refusal.at_ms % 1000] += 1
+        if len(self.seconds) > LATEST_SECONDS:
+            del self.seconds[min(self.seconds)]
 
 
 class RefusalLog:
@@ -73,9 +83,7 @@ class RefusalLog:
             if not name.pool or len(self) >= (MAX_GROUPS if refusal.key else MAX_UNREAD_GROUPS):
                 return
             group = self._groups[name] = _Group(refusal.at_ms)
-        group.count += 1
-        group.store_unavailable |= "accounts" in refusal.admission
-        group.entries.append(refusal)
+        group.add(refusal)
         if not self._writer:
             self._writer = gevent.spawn(self._write_all)
 
@@ -137,7 +145,14 @@ def _name_of(refusal: Refusal) -> _Name:
 def _sealed(name: _Name, group: _Group) -> RefusalGroup:
     rows = [refusal.row().decode() for refusal in group.entries]
     return RefusalGroup(
-        name.key, name.digest, name.code, group.count, group.first_at_ms, group.store_unavailable, rows
+        name.key,
+        name.digest,
+        name.code,
+        group.count,
+        group.first_at_ms,
+        group.store_unavailable,
+        rows,
+        group.seconds,
     )
 
 

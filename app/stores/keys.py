@@ -238,7 +238,7 @@ def refusals(name: str) -> str:
 
 
 def latest_refusals(name: str) -> str:
-    """Stream: code -> how many requests of each batch of the last minute were refused."""
+    """Stream: `code|second` -> how many requests were refused in that second of the last minute, Unix ms."""
     return root(name) + "refusals-latest"
 
 

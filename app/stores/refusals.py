@@ -62,10 +62,17 @@ class RefusalRepository:
         return RefusalCounts(hours[-1], counts)
 
     def latest_counts(self, pool: str, since_ms: int) -> Counter[str]:
-        """Return how many requests were refused since *since_ms*, at most a minute ago, by code."""
+        """
+        Return how many requests were refused since *since_ms*, at most a minute ago, by code.
+
+        They are counted by the second in which they were refused, however late they were recorded.
+        """
         counts: Counter[str] = Counter()
-        for _, fields in self._client.xrange(keys.latest_refusals(pool), min=since_ms):
-            counts.update({code: int(count) for code, count in fields.items()})
+        for entry_id, fields in self._client.xrange(keys.latest_refusals(pool), min=since_ms):
+            for name, count in fields.items():
+                code, _, at_ms = name.partition("|")  # an older version writes no second
+                if int(at_ms or entry_id.partition("-")[0]) >= since_ms:
+                    counts[code] += int(count)
         return counts
 
     def counts_between(self, pool: str, since: int, until: int) -> tuple[int, list[tuple[int, str, int]]]:

@@ -1,8 +1,9 @@
 -- Record refused requests: counts by key, code and hour, and the newest ones in full.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {writer, number, groups: [{key, digest, code, count, age_ms, out, entries: [JSON text, …]}, …]};
---          a writer numbers its batches from 1 and writes them in order; a group has a key id, or the SHA-256 of
---          the secret that was presented; age_ms is the time since its first refusal
+-- ARGV[1]  JSON {writer, number, groups: [{key, digest, code, count, age_ms, latest: [[age_ms, count], …], out,
+--          entries: [JSON text, …]}, …]}; a writer numbers its batches from 1 and writes them in order; a group has a
+--          key id, or the SHA-256 of the secret that was presented; age_ms is the time since its first refusal, and
+--          in `latest` since a second began in which that many of the group were refused
 -- Returns  how many refusals were counted: those of known keys; 0 if this batch was recorded before.
 -- Nothing is written for callers without a key of this pool.  Invariants: an hour has at most MAX_NAMES
 -- fields, then one field for each code more; the pool has at most MAX_ENTRIES refusals in full.
@@ -19,6 +20,9 @@ for _, group in ipairs(args.groups) do
   check(group, { key = 'text', digest = 'text', code = 'text', count = 'count', age_ms = 'count', out = '?flag' })
   check(group, { entries = 'list' })
   check_each(group.entries, 'blob', 'entries')
+  for _, second in ipairs(check(group, { latest = 'list' }).latest) do
+    if type(second) ~= 'table' or not (is_count(second[1]) and is_count(second[2])) then refuse('latest') end
+  end
 end
 local known = {}
 for _, group in ipairs(args.groups) do
@@ -30,7 +34,7 @@ local writer = refusal_writer_key(args.writer)
 if args.number <= (tonumber(redis.call('GET', writer)) or 0) then return 0 end
 redis.call('SET', writer, string.format('%.0f', args.number), 'PX', WRITER_MS)
 
-local counted, latest = 0, {}
+local counted, latest = 0, {} -- latest: age -> {code -> count}
 for _, match in ipairs(known) do
   local id, group = match[1], match[2]
   local first_ms = math.max(0, now - group.age_ms)
@@ -43,16 +47,22 @@ for _, match in ipairs(known) do
       'out', group.out and accounts_out() or '[]')
   end
   redis.call('PEXPIRE', hour, RETAINED_MS)
-  if group.age_ms < LATEST_MS then latest[group.code] = (latest[group.code] or 0) + group.count end
+  for _, second in ipairs(group.latest) do
+    local age_ms, count = second[1], second[2]
+    if age_ms < LATEST_MS then
+      latest[age_ms] = latest[age_ms] or {}
+      latest[age_ms][group.code] = (latest[age_ms][group.code] or 0) + count
+    end
+  end
   counted = counted + group.count
 end
 redis.call('PEXPIRE', REFUSALS, RETAINED_MS)
-local fields = {}
-for code, count in pairs(latest) do
-  fields[#fields + 1], fields[#fields + 2] = code, string.format('%.0f', count)
-end
-if #fields > 0 then
+for age_ms, by_code in pairs(latest) do
+  local fields = {}
+  for code, count in pairs(by_code) do
+    fields[#fields + 1], fields[#fields + 2] = string.format('%s|%.0f', code, now - age_ms), string.format('%.0f', count)
+  end
   redis.call('XADD', LATEST_REFUSALS, 'MINID', string.format('%.0f', now - LATEST_MS), '*', unpack(fields))
-  redis.call('PEXPIRE', LATEST_REFUSALS, LATEST_MS)
 end
+redis.call('PEXPIRE', LATEST_REFUSALS, LATEST_MS)
 return counted

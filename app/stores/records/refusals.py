@@ -81,6 +81,7 @@ class RefusalGroupJson(TypedDict):
     code: str
     count: int
     age_ms: int
+    latest: list[tuple[int, int]]
     out: bool
     entries: list[str]
 
@@ -96,6 +97,7 @@ class RefusalGroup:
     first_at_ms: int  # when the first was refused, Unix ms
     store_unavailable: bool  # whether to store which accounts were unavailable
     rows: list[str]  # the newest refusals as JSON
+    seconds: Mapping[int, int]  # start of each of its last seconds, Unix ms -> how many were refused in it
 
     def to_json(self, now_ms: float) -> RefusalGroupJson:
         """Return the group as record_refusals.lua takes it."""
@@ -104,10 +106,15 @@ class RefusalGroup:
             "digest": self.digest,
             "code": self.code,
             "count": self.count,
-            "age_ms": max(0, round(now_ms - self.first_at_ms)),
+            "age_ms": _age_ms(self.first_at_ms, now_ms),
+            "latest": [(_age_ms(second, now_ms), count) for second, count in self.seconds.items()],
             "out": self.store_unavailable,
             "entries": self.rows,
         }
+
+
+def _age_ms(at_ms: int, now_ms: float) -> int:
+    return max(0, round(now_ms - at_ms))
 
 
 class RefusalBatchJson(TypedDict):

@@ -137,6 +137,7 @@ def lines(store: StoreOfTest) -> list[bytes]:
         {"id": "no", "at_ms": 1, "account": "", "model": "m", "status": 429, "refused": True}
     ).decode()
     group = {"key": key.id, "digest": "", "code": "x", "count": 1, "age_ms": 0, "entries": [refusal]}
+    group["latest"] = [[0, 1]]
     scripts.run("record_refusals", POOL, orjson.dumps({"writer": "w", "number": 1, "groups": [group]}))
     client.set(keys.root(POOL) + "own:conversation", one.id, px=60_000)
     client.set(keys.upstream_metadata(POOL, one.id, "usage"), "{}")

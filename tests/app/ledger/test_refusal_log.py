@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.errors import StoreUnavailable
-from app.ledger.refusal_log import MAX_ENTRIES, MAX_GROUPS, MAX_UNREAD_GROUPS, RefusalLog
+from app.ledger.refusal_log import LATEST_SECONDS, MAX_ENTRIES, MAX_GROUPS, MAX_UNREAD_GROUPS, RefusalLog
 from app.stores import keys
 from app.stores.records.refusals import Refusal, RefusalBatch, RefusalGroup
 from app.stores.refusals import RefusalRepository
@@ -98,7 +98,7 @@ def test_bounded(scripts: Scripts, repository: RefusalRepository, redis_client: 
 def test_a_batch_counts_once(scripts: Scripts, repository: RefusalRepository) -> None:
     """A reply may be lost after the script has run; then it runs again, at once or after the next batch."""
     batches = [
-        RefusalBatch("w", number, [RefusalGroup("key_1", "", "c", 2, 0, False, [])]) for number in (1, 2)
+        RefusalBatch("w", number, [RefusalGroup("key_1", "", "c", 2, 0, False, [], {})]) for number in (1, 2)
     ]
     for batch in (batches[0], *batches, batches[0]):
         repository.record(POOL, batch, 0)
@@ -178,6 +178,30 @@ def test_store_away(
     assert repository.counts(POOL, "1h").by_code("key_1") == [("rate_limit_exceeded", 3)]
     assert repository.counts(POOL, "1h").by_code("key_2") == [("rate_limit_exceeded", 3)]
     assert len(waiting) == 0
+
+
+def test_when_those_that_waited_were_refused(
+    repository: RefusalRepository, away: Away, waiting: RefusalLog, scripts: Scripts
+) -> None:
+    """After an outage, each counts in its own second, also those of one group and of one batch."""
+    now_ms = round(time.time() * 1000)
+    for age_seconds in (50, 50, 30, 30, 30, 10):
+        waiting.add(refusal(at_ms=now_ms - age_seconds * 1000))
+        waiting.flush()
+    away.is_away = False
+    waiting.close()
+
+    latest = [repository.latest_counts(POOL, now_ms - age * 1000).total() for age in (20, 40, 58)]
+    assert latest == [1, 4, 6]
+
+
+def test_the_seconds_of_a_group_are_bounded(away: Away, waiting: RefusalLog) -> None:
+    """The newest of an hour, however long it waits."""
+    for second in range(3000):
+        waiting.add(refusal(at_ms=second * 1000))
+
+    (group,) = waiting._groups.values()
+    assert list(group.seconds) == [second * 1000 for second in range(3000 - LATEST_SECONDS, 3000)]
 
 
 def test_a_process_that_ends_while_the_store_is_away(away: Away, waiting: RefusalLog) -> None:

@@ -44,7 +44,7 @@ def refuse(redis_client: Redis) -> Callable[[str], None]:
     def refuse(request_id: str) -> None:
         next_millisecond(redis_client)
         row = Refusal(request_id, 0, "m", "/v1/responses", 429, "spent", "no", pool=POOL, key="key_1").row()
-        group = RefusalGroup("key_1", "", "spent", 1, 0, False, [row.decode()])
+        group = RefusalGroup("key_1", "", "spent", 1, 0, False, [row.decode()], {})
         record_refusals(RefusalRepository(Scripts(redis_client)), POOL, group)
 
     return refuse

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
 from app.stores import keys
-from app.stores.records.refusals import Refusal, RefusalGroup
+from app.stores.records.refusals import Refusal, RefusalBatch, RefusalGroup
 from app.stores.refusals import HOUR_SECONDS, RefusalRepository
 from app.stores.scripts import Scripts
 from tests.support.refusals import record_refusals
@@ -25,7 +26,7 @@ def group(
     *request_ids: str, key: str = "k", digest: str = "", code: str = "rate_limit_exceeded", count: int = 0
 ) -> RefusalGroup:
     rows = [Refusal(each, 5, "m", "/v1/responses", 429, code, "no").row().decode() for each in request_ids]
-    return RefusalGroup(key, digest, code, count or len(rows), 5, False, rows)
+    return RefusalGroup(key, digest, code, count or len(rows), 5, False, rows, {5: count or len(rows)})
 
 
 def test_newest_first(refusals: RefusalRepository, store: StoreOfTest) -> None:
@@ -89,6 +90,28 @@ def test_of_the_last_minute(refusals: RefusalRepository, store: StoreOfTest, red
     assert 0 < redis_client.pttl(keys.latest_refusals(store.pool)) <= 60_000
 
 
+def test_the_second_of_each(refusals: RefusalRepository, store: StoreOfTest) -> None:
+    """What waited while the store was away counts when it was refused; older refusals do not count."""
+    now_ms = store.now
+    ages = {0: 1, 20_000: 10, 40_000: 100, 61_000: 1000}
+    waited = replace(
+        group("r1", count=1111), first_at_ms=now_ms, seconds={now_ms - age: ages[age] for age in ages}
+    )
+
+    refusals.record(store.pool, RefusalBatch("w", 1, [waited, replace(waited, code="late")]), now_ms)
+
+    counted = [refusals.latest_counts(store.pool, now_ms - age) for age in (10_000, 30_000, 60_000)]
+    assert counted == [{"rate_limit_exceeded": n, "late": n} for n in (1, 11, 111)]
+
+
+def test_of_an_older_version(refusals: RefusalRepository, store: StoreOfTest, redis_client: Any) -> None:
+    """While a gateway is updated, both count."""
+    redis_client.xadd(keys.latest_refusals(store.pool), {"c": 2}, id="5000-1")
+
+    assert refusals.latest_counts(store.pool, 5000) == {"c": 2}
+    assert refusals.latest_counts(store.pool, 5001) == {}
+
+
 def test_a_key_by_its_digest(refusals: RefusalRepository, store: StoreOfTest, redis_client: Any) -> None:
     """A key that was presented but did not authenticate is found; nothing is written for strangers."""
     digest = hashlib.sha256(b"sk-known").hexdigest()
@@ -106,7 +129,7 @@ def test_which_accounts_were_unavailable(refusals: RefusalRepository, store: Sto
     store.set_state("a", "paused")
     one = group("r1")
 
-    record_refusals(refusals, store.pool, RefusalGroup(one.key, "", one.code, 1, 5, True, one.rows))
+    record_refusals(refusals, store.pool, replace(one, store_unavailable=True))
 
     (entry,) = refusals.entries(store.pool)
     assert entry.unavailable[0][:2] == ["a", "paused"]

@@ -68,6 +68,7 @@ _REFUSALS = {
     "code": "c",
     "count": 2,
     "age_ms": 5,
+    "latest": [[5, 1], [1000, 1]],
     "out": True,
     "entries": ["{}", "{}"],
 }

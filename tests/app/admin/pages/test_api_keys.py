@@ -301,7 +301,7 @@ class TestShowing:
         refusal = Refusal(
             "req_x", int(now * 1000), "gpt-9", "/v1/responses", 429, "rate_limit", "No", key=key.id
         )
-        group = RefusalGroup(key.id, "", "rate_limit", 3, 0, False, [refusal.row().decode()])
+        group = RefusalGroup(key.id, "", "rate_limit", 3, 0, False, [refusal.row().decode()], {})
         record_refusals(services.ledger.refusals, POOL, group)
 
         page = inside.get(f"{HOME}/ann").text
