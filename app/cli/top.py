@@ -52,9 +52,10 @@ class Load:
     output_tokens: int = 0
 
     def add(self, entry: LedgerEntry) -> None:
-        self.requests += 1
-        self.errors += entry.status >= 400
-        self.fallbacks += bool(entry.row.get("fallbacks"))
+        if not entry.is_correction:
+            self.requests += 1
+            self.errors += entry.status >= 400
+            self.fallbacks += bool(entry.row.get("fallbacks"))
         self.input_tokens += int(entry.row.get("input_tokens") or 0)
         self.output_tokens += int(entry.row.get("output_tokens") or 0)
 
@@ -150,7 +151,8 @@ def read_snapshot(services: Services, pool: str) -> LoadSnapshot:
     now = health.now()
     since_ms = int((now - SPAN_SECONDS) * 1000)
     stored = services.ledger.entries.read_backwards(pool, MAX_ENTRIES, oldest=str(since_ms))
-    entries = list(map(LedgerEntry.parse, stored))
+    parsed = map(LedgerEntry.parse, stored)
+    entries = [entry for entry in parsed if entry.ended_at >= now - SPAN_SECONDS]  # may be recorded later
     total, (open_requests, waiting) = Load(), health.count_requests(pool)
     for entry in entries:
         total.add(entry)

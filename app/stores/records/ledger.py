@@ -219,6 +219,11 @@ class LedgerEntry:
         return bool(self.row.get("refused"))
 
     @property
+    def is_correction(self) -> bool:
+        """Whether this corrects the charge of an expired lease, whose entry counts the request."""
+        return self.row.get("source") == UsageSource.CORRECTED
+
+    @property
     def started_at(self) -> float:
         """When the request arrived, in Unix seconds: before it waited to be admitted or refused."""
         return (float(self.row["at_ms"]) - float(self.row.get("queued_ms") or 0)) / 1000

@@ -72,6 +72,19 @@ def test_a_failure_after_which_another_model_answered(poolgate: Run, services: S
     assert {load["model"]: load["failed"] for load in shown["by"]["model"]} == {"gpt-5": 1, "o3": 0}
 
 
+def test_what_was_recorded_late(poolgate: Run, services: Services) -> None:
+    """A request counts when it ended; a correction of its charge is no request, but its tokens count."""
+    services.pools.ensure("default")
+    now = time.time()
+    record_request(services.scripts, "default", now - 100, total_ms=20_000)
+    record_request(services.scripts, "default", now - 100, total_ms=60_000, input_tokens=600)
+    record_request(services.scripts, "default", now, source="corrected", input_tokens=-300, output_tokens=0)
+
+    total = json.loads(poolgate("top --json").stdout)["total"]
+
+    assert (total["requests"], total["failed"], total["input_tokens_per_second"]) == (1, 0, 5.0)
+
+
 def test_json(poolgate: Run, load: None) -> None:
     shown = json.loads(poolgate("top --json").stdout)
 

@@ -24,6 +24,15 @@ def test_refused_requests_do_not_count() -> None:
     assert summarize_recent([entry(60, 429, refused=True)], NOW).number == 0
 
 
+def test_a_correction_is_no_request() -> None:
+    """The entry of the expired lease counts it."""
+    entries = [entry(60, 599, error="lease_expired"), entry(50, source="corrected")]
+
+    recent = summarize_recent(entries, NOW)
+
+    assert (recent.number, recent.errors) == (1, 1)
+
+
 def test_a_failure_after_which_another_model_answered_is_no_error() -> None:
     entries = [entry(61, 502), entry(60, 502, fallbacks=1), entry(59, fallbacks=1), entry(58)]
 
