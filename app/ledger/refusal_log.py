@@ -4,7 +4,8 @@ The refusal log of this process: collects refused requests, and writes them once
 One call writes all refusals of a pool, so that a burst costs Redis almost nothing. While Redis is away, they
 wait in memory: counts by key, code and hour, and the newest of each in full. A batch whose write was not
 confirmed may have been recorded, so it is repeated unchanged under its number, which the store records once;
-what is refused meanwhile follows in the next batch. A process that ends before Redis is back drops them.
+what is refused meanwhile follows in the next batch. A batch that the store accepted and then lost in a
+failover is repeated in the same way (`unconfirmed`). A process that ends before Redis is back drops them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import itertools
 import secrets
 import time
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ import gevent
 import structlog
 
 from app.errors import GatewayError, StoreUnavailable
+from app.ledger.unconfirmed import UnconfirmedWrites
 from app.stores.records.api_keys import pool_of
 from app.stores.records.refusals import MAX_NAME, Refusal, RefusalBatch, RefusalGroup, clean
 from app.stores.refusals import HOUR_SECONDS, RefusalRepository
@@ -69,11 +72,13 @@ class RefusalLog:
         self._id = ""
         self._numbers = itertools.count(1)
         self._groups: dict[_Name, _Group] = {}
-        self._batches: dict[str, RefusalBatch] = {}  # by pool: those that are being written, or not confirmed
+        # (pool, batch) by number: those that are being written, not confirmed or lost
+        self._batches: dict[int, tuple[str, RefusalBatch]] = {}
+        self._unconfirmed = UnconfirmedWrites(self._find_lost, self._repeat_lost, MAX_GROUPS)
         self._writer: gevent.Greenlet | None = None
 
     def __len__(self) -> int:
-        return len(self._groups) + sum(len(batch.groups) for batch in self._batches.values())
+        return len(self._groups) + sum(len(batch.groups) for _, batch in self._batches.values())
 
     def add(self, refusal: Refusal) -> None:
         """Collect *refusal*, which is written within a second. A refusal without an API key is dropped."""
@@ -84,6 +89,9 @@ class RefusalLog:
                 return
             group = self._groups[name] = _Group(refusal.at_ms)
         group.add(refusal)
+        self._write_soon()
+
+    def _write_soon(self) -> None:
         if not self._writer:
             self._writer = gevent.spawn(self._write_all)
 
@@ -93,42 +101,59 @@ class RefusalLog:
             gevent.sleep(FLUSH_SECONDS)
 
     def flush(self) -> None:
-        """Write what waits, with one call per pool, until the store does not answer."""
+        """Write what waits, with one call per batch, until the store does not answer."""
         self._batch_groups()
-        for pool, batch in list(self._batches.items()):
-            if not self._write(pool, batch):
+        for number in list(self._batches):
+            if not self._write(number):
                 return
+
+    def verify_recent(self) -> None:
+        """Write again batches that the store accepted some seconds ago and has lost, as in a failover."""
+        self._unconfirmed.verify()
+
+    def _find_lost(self, pool: str, numbers: Collection[int]) -> list[int]:
+        return self._refusals.find_lost(pool, self._id, numbers)
+
+    def _repeat_lost(self, lost: list[tuple[str, RefusalBatch]]) -> None:
+        log.warning("refusals_lost_in_failover", count=sum(batch.count for _, batch in lost))
+        self._batches |= {batch.number: (pool, batch) for pool, batch in lost}
+        self._write_soon()
 
     def close(self) -> None:
         """Write what waits, and drop what the store does not take now, because this process ends."""
         self.flush()
         self.flush()  # what was refused while an earlier batch waited
         lost = sum(group.count for group in self._groups.values())
-        lost += sum(batch.count for batch in self._batches.values())
+        lost += sum(batch.count for _, batch in self._batches.values())
         if lost:
             _log_lost(lost)
 
     def _batch_groups(self) -> None:
         """Make one batch of the groups of each pool that has none."""
         by_pool: dict[str, list[RefusalGroup]] = {}
-        for name in [one for one in self._groups if one.pool not in self._batches]:
+        unwritten = {pool for pool, _ in self._batches.values()}
+        for name in [one for one in self._groups if one.pool not in unwritten]:
             by_pool.setdefault(name.pool, []).append(_sealed(name, self._groups.pop(name)))
         for pool, groups in by_pool.items():
             self._id = self._id or secrets.token_hex(8)  # not earlier: workers are forked
-            self._batches[pool] = RefusalBatch(self._id, next(self._numbers), groups)
+            number = next(self._numbers)
+            self._batches[number] = pool, RefusalBatch(self._id, number, groups)
 
-    def _write(self, pool: str, batch: RefusalBatch) -> bool:
-        """Write *batch*; return whether that is over."""
+    def _write(self, number: int) -> bool:
+        """Write the batch *number*, unless another greenlet has written it; return whether that is over."""
+        if number not in self._batches:
+            return True
+        pool, batch = self._batches[number]
         try:
-            self._refusals.record(pool, batch, time.time() * 1000)
+            if self._refusals.record(pool, batch, time.time() * 1000):
+                self._unconfirmed.add(pool, number, batch, len(batch.groups))
         except StoreUnavailable:
-            if pool in self._batches:  # the last: other pools may be on a part of the store that answers
-                self._batches[pool] = self._batches.pop(pool)
+            if number in self._batches:  # the last: other pools may be on a part of the store that answers
+                self._batches[number] = self._batches.pop(number)
             return False
         except GatewayError:  # a defect: it would be refused again
             _log_lost(batch.count, pool)
-        if self._batches.get(pool) is batch:  # not written by another greenlet meanwhile
-            del self._batches[pool]
+        self._batches.pop(number, None)
         return True
 
 

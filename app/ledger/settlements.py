@@ -19,14 +19,14 @@ from app.errors import StoreRefused, StoreUnavailable
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.entries import without_figures
 from app.ledger.spool import PendingSettlement, Spool
-from app.ledger.unconfirmed import UnconfirmedSettlements
+from app.ledger.unconfirmed import UnconfirmedWrites
 from app.stores.records.settlement import SettlementJson
 from app.stores.settlements import SettlementRepository
 
 log = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
-VERIFY_SECONDS = 5.0  # seconds; a settlement is verified 5 to 10 s after it was written
+MAX_UNCONFIRMED = 20_000  # about 20 MiB; further ones are not looked up
 MAX_PENDING = 100_000  # about 100 MiB; beyond that, the oldest is written to the log as a last resort
 
 
@@ -38,9 +38,8 @@ class SettlementWriter:
         self._spool = spool
         self._dead_letters = dead_letters
         self._pending: OrderedDict[str, PendingSettlement] = OrderedDict()  # by request id
-        self._unconfirmed = UnconfirmedSettlements(settlements)
+        self._unconfirmed = UnconfirmedWrites(settlements.find_lost, self._add_lost, MAX_UNCONFIRMED)
         self._retrier: gevent.Greenlet | None = None
-        self._verifier: gevent.Greenlet | None = None
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -80,20 +79,15 @@ class SettlementWriter:
             self._dead_letters.add(pool, settlement, "it came more than a day late")
             return  # not verified later: the store never has it, so it would be repeated forever
         self._unconfirmed.add(pool, settlement["id"], data)
-        if not self._verifier:
-            self._verifier = gevent.spawn(self._verify_until_confirmed)
-
-    def _verify_until_confirmed(self) -> None:
-        while self._unconfirmed:
-            gevent.sleep(VERIFY_SECONDS)
-            self.verify_recent()
 
     def verify_recent(self) -> None:
         """
         Deliver again settlements that the store accepted some seconds ago and has lost, as in a failover.
         """
-        if lost := self._unconfirmed.take_lost():
-            log.warning("settlements_lost_in_failover", former_event="settlements_forgotten", count=len(lost))
+        self._unconfirmed.verify()
+
+    def _add_lost(self, lost: list[tuple[str, bytes]]) -> None:
+        log.warning("settlements_lost_in_failover", former_event="settlements_forgotten", count=len(lost))
         for pool, data in lost:
             self._add_pending(PendingSettlement(pool, orjson.loads(data)))
 

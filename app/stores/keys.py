@@ -242,6 +242,11 @@ def latest_refusals(name: str) -> str:
     return root(name) + "refusals-latest"
 
 
+def refusal_batches(name: str, writer: str) -> str:
+    """Sorted set: number of each of the newest batches of refusals that *writer* has recorded."""
+    return f"{root(name)}refused-batch:{writer}"
+
+
 def refused(name: str, hour_seconds: int) -> str:
     """Hash: `key|code` -> how many requests were refused in the hour that began at *hour_seconds*."""
     return f"{root(name)}refused:{hour_seconds}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import orjson
 
@@ -28,9 +28,18 @@ class RefusalRepository:
         self._client = scripts.client
         self._clock = PoolClock(scripts)
 
-    def record(self, pool: str, batch: RefusalBatch, now_ms: float) -> None:
-        """Store *batch* in one call. *now_ms* is Unix ms on the clock of its groups."""
-        self._scripts.run("record_refusals", pool, orjson.dumps(batch.to_json(now_ms)))
+    def record(self, pool: str, batch: RefusalBatch, now_ms: float) -> bool:
+        """
+        Store *batch* once, in one call. *now_ms* is Unix ms on the clock of its groups.
+
+        Return whether the store has it, so that `find_lost` can find it: not without refusals of known keys.
+        """
+        return bool(self._scripts.run("record_refusals", pool, orjson.dumps(batch.to_json(now_ms))))
+
+    def find_lost(self, pool: str, writer: str, numbers: Collection[int]) -> list[int]:
+        """Return which of *numbers*, of recent batches of *writer*, the store does not know as recorded."""
+        scores = self._client.zmscore(keys.refusal_batches(pool, writer), list(numbers))
+        return [number for number, score in zip(numbers, scores, strict=True) if score is None]
 
     def entries(self, pool: str) -> Iterator[RefusalEntry]:
         """Yield the refused requests that are stored in full, newest first. One round trip."""

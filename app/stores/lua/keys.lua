@@ -63,7 +63,7 @@ local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- sho
 local function affinity_key(hash) return root .. 'aff:' .. hash end
 local function index_block_key(block) return root .. 'ledgerindex:' .. block end
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end
-local function refusal_writer_key(id) return root .. 'refused-batch:' .. id end
+local function refusal_batches_key(id) return root .. 'refused-batch:' .. id end
 local function alerts_key(name) return root .. 'alerts:' .. name end
 local function alert_messages_key(name) return root .. 'alerts-out:' .. name end
 local function alert_deliveries_key(name) return root .. 'alerts-sent:' .. name end

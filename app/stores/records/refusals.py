@@ -130,7 +130,7 @@ class RefusalBatch:
     """Refusals of a pool that are written in one call, however often that is repeated."""
 
     writer: str  # unique
-    number: int  # of the writer's batches, from 1; the next is written when this one is confirmed
+    number: int  # of the writer's batches, from 1
     groups: Sequence[RefusalGroup]
 
     @property

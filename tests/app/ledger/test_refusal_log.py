@@ -141,11 +141,16 @@ class Away:
         self.loses = False
         self._repository = repository
 
-    def record(self, *arguments: Any) -> None:
-        if not (self.is_away and self.loses):
-            self._repository.record(*arguments)
+    def record(self, *arguments: Any) -> bool:
+        is_stored = not (self.is_away and self.loses) and self._repository.record(*arguments)
         if self.is_away:
             raise StoreUnavailable("away")
+        return is_stored
+
+    def find_lost(self, *arguments: Any) -> list[int]:
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return self._repository.find_lost(*arguments)
 
 
 @pytest.fixture
@@ -155,11 +160,12 @@ def away(repository: RefusalRepository) -> Away:
 
 @pytest.fixture
 def waiting(away: Away) -> Iterator[RefusalLog]:
-    """A log whose batches are written only by the test."""
+    """A log whose batches are written, and verified, only by the test."""
     log = RefusalLog(away)  # type: ignore[arg-type]
     yield log
-    if log._writer:
-        gevent.kill(log._writer)
+    for greenlet in (log._writer, log._unconfirmed._verifier):
+        if greenlet:
+            gevent.kill(greenlet)
 
 
 @pytest.mark.parametrize("loses", [False, True])
@@ -241,10 +247,10 @@ def test_another_pool_does_not_wait(repository: RefusalRepository, redis_client:
     redis_client.hset(keys.api_key("q", "key_1"), "name", "key_1")
 
     class OnePoolAway:
-        def record(self, pool: str, *arguments: Any) -> None:
+        def record(self, pool: str, *arguments: Any) -> bool:
             if pool == POOL:
                 raise StoreUnavailable("away")
-            repository.record(pool, *arguments)
+            return repository.record(pool, *arguments)
 
     log = RefusalLog(OnePoolAway())  # type: ignore[arg-type]
     log.add(refusal())
@@ -252,3 +258,110 @@ def test_another_pool_does_not_wait(repository: RefusalRepository, redis_client:
     log.close()
 
     assert repository.counts("q", "1h").total == 1
+
+
+class TestFailover:
+    """Redis loses its last writes, although it confirmed them."""
+
+    @pytest.fixture
+    def stored(self, away: Away, redis_client: Any, scripts: Scripts) -> dict[str, bytes]:
+        """What a replica has that has received nothing since."""
+        away.is_away = False
+        return {key: redis_client.dump(key) for key in redis_client.keys("*")}
+
+    def fail_over(self, redis_client: Any, stored: dict[str, bytes]) -> None:
+        redis_client.flushdb()
+        for key, value in stored.items():
+            redis_client.restore(key, 0, value)
+
+    def test_lost_batches_are_written_again(
+        self,
+        repository: RefusalRepository,
+        waiting: RefusalLog,
+        redis_client: Any,
+        stored: dict[str, bytes],
+    ) -> None:
+        """Once, after newer ones; the store counts nothing twice that it still has."""
+        now_ms = round(time.time() * 1000)
+        waiting.add(refusal(1, at_ms=now_ms - 10_000))
+        waiting.flush()
+        waiting.add(refusal(2))
+        waiting.flush()
+        self.fail_over(redis_client, stored)
+        waiting.add(refusal(3))
+        waiting.flush()
+        waiting.verify_recent()  # too early to decide: replicas may lag behind
+        assert len(waiting) == 0
+
+        with capture_logs() as lines:
+            for _ in range(3):
+                waiting.verify_recent()
+                waiting.flush()
+
+        assert [(line["event"], line["count"]) for line in lines] == [("refusals_lost_in_failover", 2)]
+        assert repository.counts(POOL, "1h").by_code("key_1") == [("rate_limit_exceeded", 3)]
+        assert sorted(each.entry.request_id for each in repository.entries(POOL)) == [
+            "req_1",
+            "req_2",
+            "req_3",
+        ]
+        assert repository.latest_counts(POOL, now_ms - 5000).total() == 2
+
+    def test_a_store_that_is_away_is_searched_when_it_is_back(
+        self,
+        repository: RefusalRepository,
+        away: Away,
+        waiting: RefusalLog,
+        redis_client: Any,
+        stored: dict[str, bytes],
+    ) -> None:
+        waiting.add(refusal(1))
+        waiting.flush()
+        waiting.verify_recent()
+        self.fail_over(redis_client, stored)
+        away.is_away = True
+        waiting.verify_recent()
+        assert len(waiting) == 0
+        away.is_away = False
+
+        waiting.verify_recent()
+        waiting.flush()
+
+        assert repository.counts(POOL, "1h").total == 1
+
+    def test_a_batch_of_strangers_is_not_searched(
+        self, waiting: RefusalLog, stored: dict[str, bytes]
+    ) -> None:
+        """Nothing was written for it, so it would be found lost again and again."""
+        waiting.add(refusal(key="key_gone"))
+        waiting.flush()
+        waiting.verify_recent()
+
+        waiting.verify_recent()
+
+        assert len(waiting) == 0
+
+    def test_a_lost_batch_of_a_removed_key_is_dropped(
+        self, waiting: RefusalLog, redis_client: Any, stored: dict[str, bytes]
+    ) -> None:
+        waiting.add(refusal(1))
+        waiting.flush()
+        waiting.verify_recent()
+        redis_client.flushdb()
+
+        for _ in range(3):
+            waiting.verify_recent()
+            waiting.flush()
+
+        assert len(waiting) == 0
+
+
+def test_an_old_batch_is_not_recorded_again(repository: RefusalRepository, scripts: Scripts) -> None:
+    """The store knows the numbers of the newest only, and takes older ones for recorded."""
+    for number in (*range(2, 103), 1, 2):
+        assert repository.record(
+            POOL, RefusalBatch("w", number, [RefusalGroup("key_1", "", "c", 1, 0, False, [], {})]), 0
+        )
+
+    assert repository.counts(POOL, "1h").total == 101
+    assert repository.find_lost(POOL, "w", [2, 3, 102, 103]) == [2, 103]

@@ -39,6 +39,7 @@ SAME = {
     f"rollup_names_key({START_SECONDS * 1000})": keys.rollup_names(POOL, START_SECONDS),
     "rollup_starts_key('d')": keys.rollup_starts(POOL, "d"),
     f"summary_key('m', {START_SECONDS * 1000})": keys.summary(POOL, "m", START_SECONDS),
+    "refusal_batches_key('x')": keys.refusal_batches(POOL, "x"),
     f"refused_key({START_SECONDS * 1000})": keys.refused(POOL, START_SECONDS),
     "answer_key('x')": keys.cached_response(POOL, "x"),
     "answers_key('x')": keys.cached_responses(POOL, "x"),
