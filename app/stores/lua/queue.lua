@@ -258,27 +258,44 @@ local function renewed_place(id, now)
   return place, stored
 end
 
--- Returns the turn of a request: its start tag, what it adds to its flow's tag, and its place if it waits. Accounts
--- that are left to others are removed from its choice. Returns nothing if it may ignore the queue. `wait` and `finish`
--- record what became of the request; they are defined inside so that calls without a queue do not pay for them.
-local function turn_of(request, now) -- rare
+-- Returns the places before *place*, the first to be admitted first; nothing if it is lost.
+local function places_before(place)
+  local rank = redis.call('ZRANK', QUEUE, place)
+  if not rank then return nil end
+  return rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
+end
+
+-- Returns the turn of a request: its start tag, what it adds to its flow's tag, and its place if it waits; otherwise
+-- *begin* returns that, and the places before it. Accounts that are left to others are removed from its choice. Returns
+-- nothing if it may ignore the queue. `wait` and `finish` record what became of the request; they are fields so that
+-- calls without a queue do not pay for them.
+local function continue_turn(request, now, begin, finish)
   local place, stored = renewed_place(request.id, now)
   if not has_queue() and not request.wait then return nil end
   local class, class_text, line = class_of(request)
-  local tag = place and redis.call('ZSCORE', QUEUE, place)
-  local turn, ahead
-  if tag then
+  local ahead, turn = place and places_before(place)
+  if ahead then
     local _, flow, share, _, facts = unpack(cjson.decode(stored))
-    turn = { place = place, flow = flow, line = line, share = tonumber(share), tag = tonumber(tag), facts = facts }
-    local rank = redis.call('ZRANK', QUEUE, place)
-    ahead = rank > 0 and redis.call('ZRANGE', QUEUE, 0, rank - 1) or {}
+    turn = { place = place, flow = flow, line = line, share = tonumber(share), facts = facts,
+      tag = tonumber(redis.call('ZSCORE', QUEUE, place)) }
   else
-    turn, ahead = new_turn(request, class, line)
+    turn, ahead = begin(request, class, line)
     if not turn then return nil end
   end
-  turn.class, turn.class_text, turn.wait, turn.finish = class, class_text, wait_for_turn, end_turn
+  turn.class, turn.class_text, turn.wait, turn.finish = class, class_text, wait_for_turn, finish
   if #ahead > 0 then request.is_left_to_others = left_to(ahead, class, now) end
   return turn
+end
+
+-- Returns the turn of a request that is to be admitted.
+local function turn_of(request, now) -- rare
+  return continue_turn(request, now, new_turn, end_turn)
+end
+
+-- Begins the turn of a request whose attempt failed: only requests like it precede it.
+local function new_retry_turn(request, _, line)
+  return { flow = request.key .. ':' .. line, line = line, share = 0, tag = RETRY_TAG },
+    redis.call('ZRANGEBYSCORE', QUEUE, RETRY_TAG, RETRY_TAG)
 end
 
 -- Ends the turn of a request that goes on at another account.
@@ -287,20 +304,7 @@ local function end_retry(turn, request)
   has_queue()
 end
 
--- Returns the turn of a request whose attempt failed, as `turn_of` does. Only requests like it precede it.
+-- Returns the turn of a request whose attempt failed, as `turn_of` does.
 local function retry_turn_of(request, now) -- rare
-  local place, stored = renewed_place(request.id, now)
-  if not has_queue() and not request.wait then return nil end
-  local class, class_text, line = class_of(request)
-  local rank = place and redis.call('ZRANK', QUEUE, place)
-  local ahead = {}
-  if not rank then
-    ahead = redis.call('ZRANGEBYSCORE', QUEUE, RETRY_TAG, RETRY_TAG)
-  elseif rank > 0 then
-    ahead = redis.call('ZRANGE', QUEUE, 0, rank - 1)
-  end
-  if #ahead > 0 then request.is_left_to_others = left_to(ahead, class, now) end
-  return { place = rank and place or nil, flow = request.key .. ':' .. line, line = line, share = 0, tag = RETRY_TAG,
-    facts = rank and cjson.decode(stored)[5] or nil, class = class, class_text = class_text, wait = wait_for_turn,
-    finish = end_retry }
+  return continue_turn(request, now, new_retry_turn, end_retry)
 end
