@@ -23,9 +23,9 @@ def create_app(services: WebServices) -> Flask:
         websockets,
     )
     from app.api.context import EXTENSION
-    from app.api.flask_app import Gateway
+    from app.api.flask_app import GatewayApplication
 
-    app = Gateway("poolgate", static_folder=None)
+    app = GatewayApplication("poolgate", static_folder=None)
     app.url_map.merge_slashes = False  # an unknown address is an error, not a redirect
     app.extensions[EXTENSION] = services
     errors.register(app)

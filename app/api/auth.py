@@ -138,7 +138,7 @@ def _authenticate(presented: str, *, is_admitted: bool) -> None:
 
 
 def _can_run_again() -> bool:
-    """Return whether the view can run again with another record: see `Gateway.dispatch_request`."""
+    """Return whether the view can run again with another record: see `GatewayApplication`."""
     environ, size = current_request().environ, current_request().content_length
     if size is None or size > MAX_RETAINED_BYTES:
         return False

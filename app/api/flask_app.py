@@ -45,7 +45,7 @@ class GatewayResponse(Response):
         return super().iter_encoded() if self.is_sequence else iter(cast(Iterable[bytes], self.response))
 
 
-class Gateway(Flask):
+class GatewayApplication(Flask):
     """The gateway's application."""
 
     request_class = GatewayRequest

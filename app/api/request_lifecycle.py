@@ -29,7 +29,7 @@ from app.relay.fallbacks import FallbackChain
 from app.relay.recordings import ResponseRecorder
 from app.server.capacity import COPIES, Capacity
 from app.stores.records.api_keys import ApiKey
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 from app.tracing import Trace, Tracing
 from app.websocket.response import VARIABLE as SOCKET_RESPONSE
 
@@ -71,7 +71,7 @@ class RequestScope:
         self._refusals = refusals
         self._by_key = by_key
         self._key: ApiKey | None = None
-        self._refusal: Refusal | None = None
+        self._refusal: RefusedRequest | None = None
         self._error_code: str | None = None  # of the response, if that is an error
         self.trace: Trace | None = None
         self._capacity = capacity
@@ -117,7 +117,7 @@ class RequestScope:
         if "poolgate_request_id" not in state:
             state.poolgate_request_id = new_request_id()
         key = state.get("api_key")
-        self._refusal = Refusal(
+        self._refusal = RefusedRequest(
             id=state.poolgate_request_id,
             at_ms=round(time.time() * 1000),
             model=getattr(error, "model", "") or self.model,

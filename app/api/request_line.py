@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import GatewayError
 from app.relay.context import RequestContext
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 
 Fields = dict[str, Any]
 CLIENT_LEFT = 499
@@ -43,12 +43,12 @@ def refusal_fields(error: GatewayError) -> Fields:
     return {"code": error.code or "error", **({"queued_ms": waited} if waited else {})}
 
 
-def refusal_of(context: RequestContext, error: GatewayError) -> Refusal | None:
+def refusal_of(context: RequestContext, error: GatewayError) -> RefusedRequest | None:
     """Return the refusal log's entry of a request that was not admitted because of *error*, if it has one."""
     if error.status in UNRECORDED:
         return None
     key = context.caller.key
-    return Refusal(
+    return RefusedRequest(
         id=context.request_id,
         at_ms=round(time.time() * 1000),
         model=context.request.model,

@@ -13,7 +13,7 @@ from app.config import Settings
 from app.operations.diagnostic import Diagnostic, Level
 from app.stores import failures, private_server
 from app.supervision.readiness import reachable
-from app.supervision.running import Gateway, running
+from app.supervision.running import RunningGateway, running
 
 PROBE_SECONDS = 1.0
 MAX_REPLY_BYTES = 1000
@@ -25,7 +25,7 @@ START_ONE = "start one: poolgate up"
 class FoundGateway:
     """A gateway of this machine, and whether it can serve requests now."""
 
-    gateway: Gateway
+    gateway: RunningGateway
     is_ready: bool
 
 
@@ -37,7 +37,7 @@ def find_gateways(settings: Settings) -> list[FoundGateway]:
     """
     found = [FoundGateway(gateway, is_ready(gateway)) for gateway in running(settings.home)]
     if not found:
-        other = Gateway(api_url(settings), pages_url(settings), "")
+        other = RunningGateway(api_url(settings), pages_url(settings), "")
         found = [FoundGateway(other, True)] if is_ready(other) else []
     return sorted(found, key=lambda one: not one.is_ready)
 
@@ -70,7 +70,7 @@ def uses_private_store(settings: Settings) -> bool:
     return settings.redis_url in ("", private_server.url(settings.home))
 
 
-def is_ready(gateway: Gateway) -> bool:
+def is_ready(gateway: RunningGateway) -> bool:
     """Return whether *gateway* can serve requests now."""
     connection = http.client.HTTPConnection(urlsplit(gateway.url).netloc, timeout=PROBE_SECONDS)
     try:

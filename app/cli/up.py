@@ -21,7 +21,7 @@ from app.config import NAMES, Settings
 from app.stores import failures, private_server
 from app.supervision.handover import Handover, become_supervisor
 from app.supervision.readiness import reachable
-from app.supervision.running import Gateway, running
+from app.supervision.running import RunningGateway, running
 from app.wiring import build
 
 DEMO_KEY = "POOLGATE_DEMO_KEY"  # of the simulated upstream; also enables it in the web process
@@ -154,9 +154,9 @@ def _others_line(others: Sequence[str]) -> list[str]:
     return [f"  also {', '.join(others)} {verb} with this store: accounts, keys and limits are the same"]
 
 
-def _gateway(settings: Settings, prepared: Prepared) -> Gateway:
+def _gateway(settings: Settings, prepared: Prepared) -> RunningGateway:
     """Return what `poolgate status` and other commands show of this gateway."""
-    return Gateway(api_url(settings), pages_url(settings), prepared.key_name, store_address(settings))
+    return RunningGateway(api_url(settings), pages_url(settings), prepared.key_name, store_address(settings))
 
 
 def _admin_line(settings: Settings, start_token: str | None) -> list[str]:

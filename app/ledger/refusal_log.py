@@ -25,7 +25,7 @@ import structlog
 from app.errors import GatewayError, StoreUnavailable
 from app.ledger.unconfirmed import UnconfirmedWrites
 from app.stores.records.api_keys import pool_of
-from app.stores.records.refusals import MAX_NAME, Refusal, RefusalBatch, RefusalGroup, clean
+from app.stores.records.refusals import MAX_NAME, RefusalBatch, RefusalGroup, RefusedRequest, clean
 from app.stores.refusals import HOUR_SECONDS, RefusalRepository
 
 log = structlog.get_logger()
@@ -52,10 +52,10 @@ class _Group:
     first_at_ms: int
     count: int = 0
     store_unavailable: bool = False
-    entries: deque[Refusal] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+    entries: deque[RefusedRequest] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
     seconds: Counter[int] = field(default_factory=Counter)  # start of a second, Unix ms -> its refusals
 
-    def add(self, refusal: Refusal) -> None:
+    def add(self, refusal: RefusedRequest) -> None:
         self.count += 1
         self.store_unavailable |= "accounts" in refusal.admission
         self.entries.append(refusal)
@@ -80,7 +80,7 @@ class RefusalLog:
     def __len__(self) -> int:
         return len(self._groups) + sum(len(batch.groups) for _, batch in self._batches.values())
 
-    def add(self, refusal: Refusal) -> None:
+    def add(self, refusal: RefusedRequest) -> None:
         """Collect *refusal*, which is written within a second. A refusal without an API key is dropped."""
         name = _name_of(refusal)
         group = self._groups.get(name)
@@ -157,7 +157,7 @@ class RefusalLog:
         return True
 
 
-def _name_of(refusal: Refusal) -> _Name:
+def _name_of(refusal: RefusedRequest) -> _Name:
     """Return the name of its group; without a pool if it has no API key."""
     pool, digest = refusal.pool, ""
     if not refusal.key:

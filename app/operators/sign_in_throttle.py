@@ -17,7 +17,7 @@ from app.errors import TooManyAttempts
 from app.formatting import duration
 from app.operators.hashing_queue import Priority
 from app.stores.secrets import digest_of
-from app.stores.sign_in_attempts import AttemptLimit, SignInAttemptRepository
+from app.stores.sign_in_attempts import SignInAttemptLimit, SignInAttemptRepository
 
 WINDOW_SECONDS = 15 * 60
 KNOWN_SECONDS = 30 * 86400  # how long an address counts as known after a sign-in
@@ -63,9 +63,9 @@ class SignInThrottle:
         refusal = self._repository.count(
             attempt.id,
             [
-                AttemptLimit(attempt.name_and_address, NAME_AND_ADDRESS, WINDOW_SECONDS),
-                AttemptLimit(attempt.address, ADDRESS, WINDOW_SECONDS),
-                AttemptLimit(attempt.name, NAME, WINDOW_SECONDS, unless=attempt.known_marker),
+                SignInAttemptLimit(attempt.name_and_address, NAME_AND_ADDRESS, WINDOW_SECONDS),
+                SignInAttemptLimit(attempt.address, ADDRESS, WINDOW_SECONDS),
+                SignInAttemptLimit(attempt.name, NAME, WINDOW_SECONDS, unless=attempt.known_marker),
             ],
         )
         if refusal is not None:

@@ -113,7 +113,7 @@ class Server:
         return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
 
 
-class Supervisor:
+class PrivateServerSupervisor:
     """Supervises the server of one folder, and holds the FIFO of its owners."""
 
     def __init__(self, folder: Path, server: str) -> None:
@@ -292,7 +292,7 @@ def main(folder: Path, server: str) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         # Owners finish their work first; the server ends once they have left
         signal.signal(stop, signal.SIG_IGN)
-    supervisor = Supervisor(folder, server)
+    supervisor = PrivateServerSupervisor(folder, server)
     if os.fork():
         return
     os.setsid()

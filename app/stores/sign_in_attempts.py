@@ -12,7 +12,7 @@ from app.stores.scripts import Scripts
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptLimit:
+class SignInAttemptLimit:
     """At most `max` attempts under `counter` within `window_seconds`, unless the marker `unless` is set."""
 
     counter: str
@@ -33,7 +33,7 @@ class SignInAttemptRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    def count(self, attempt_id: str, limits: Sequence[AttemptLimit]) -> AttemptRefusal | None:
+    def count(self, attempt_id: str, limits: Sequence[SignInAttemptLimit]) -> AttemptRefusal | None:
         """Count an attempt under every limit; when one is spent, count nothing and return the refusal."""
         stored = [
             {"what": limit.counter, "most": limit.max, "window_ms": limit.window_seconds * 1000}

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from app.supervision.running import Gateway
+from app.supervision.running import RunningGateway
 from app.supervision.supervisor import STOP_SIGNALS
 
 ROOT = Path(__file__).parents[2]  # the folder of `app` and `workers`
@@ -27,7 +27,7 @@ class Handover:
     """
 
     greeting: str
-    gateway: Gateway
+    gateway: RunningGateway
     demo_port: int | None
     owner: int | None
 
@@ -50,4 +50,4 @@ def read_handover(descriptor: int) -> Handover:
     """Return what `become_supervisor` wrote to the pipe *descriptor*."""
     with open(descriptor, "rb") as pipe:
         fields = json.load(pipe)
-    return Handover(**{**fields, "gateway": Gateway(**fields["gateway"])})
+    return Handover(**{**fields, "gateway": RunningGateway(**fields["gateway"])})

@@ -19,7 +19,7 @@ FOLDER = "gateways"
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
+class RunningGateway:
     """
     A running gateway: `url` ends in /v1, `pages` is '' without pages, `key_name` is its first key.
 
@@ -33,7 +33,7 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def announced(home: Path, gateway: Gateway) -> Iterator[None]:
+def announced(home: Path, gateway: RunningGateway) -> Iterator[None]:
     """Let other commands find *gateway* inside the `with` block, unless *home* cannot be written."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
@@ -48,19 +48,19 @@ def announced(home: Path, gateway: Gateway) -> Iterator[None]:
         yield
 
 
-def running(home: Path) -> list[Gateway]:
+def running(home: Path) -> list[RunningGateway]:
     """Return the gateways that run on this machine with *home*, by URL; removes the files of dead ones."""
     found = (_read(path) for path in sorted((home / FOLDER).glob("*.json")))
     return sorted((gateway for gateway in found if gateway is not None), key=lambda gateway: gateway.url)
 
 
-def _read(path: Path) -> Gateway | None:
+def _read(path: Path) -> RunningGateway | None:
     try:
         with path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return Gateway(**json.loads(file.read()))
+                return RunningGateway(**json.loads(file.read()))
             _remove(path)
     except (OSError, ValueError, TypeError):  # the file was just removed, or is not written yet
         pass

@@ -16,7 +16,7 @@ MAX_NAME, MAX_MESSAGE = 128, 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedRequest:
     """
     A refusal to record; *admission* is as in `GatewayError`.
 

@@ -6,7 +6,7 @@ import pytest
 from marshmallow import Schema, ValidationError, fields
 
 from app.api.errors import error_response, invalid_request
-from app.api.flask_app import Gateway
+from app.api.flask_app import GatewayApplication
 from app.errors import (
     AccountsStopped,
     GatewayError,
@@ -19,7 +19,7 @@ from app.errors import (
 from app.errors.base import RETRY_AFTER_MAX_SECONDS
 from tests.support.api import FakeServices
 
-APP = Gateway("test")
+APP = GatewayApplication("test")
 
 
 class Example(Schema):

@@ -8,23 +8,23 @@ import pytest
 from flask import Response, session
 from werkzeug.test import create_environ
 
-from app.api.flask_app import Gateway, GatewayResponse
+from app.api.flask_app import GatewayApplication, GatewayResponse
 from app.api.headers import GatewayRequest
 
 
 @pytest.fixture
-def app() -> Gateway:
-    app = Gateway("gateway", static_folder=None)
+def app() -> GatewayApplication:
+    app = GatewayApplication("gateway", static_folder=None)
     app.add_url_rule("/where/<name>", view_func=lambda name: name, endpoint="where")
     return app
 
 
 @pytest.mark.parametrize("host", ["gateway", "other.example:8080", "127.0.0.1", "[::1]:1"])
-def test_any_host(app: Gateway, host: str) -> None:
+def test_any_host(app: GatewayApplication, host: str) -> None:
     assert app.test_client().get("/where/x", headers={"Host": host}).text == "x"
 
 
-def test_paths_and_methods(app: Gateway) -> None:
+def test_paths_and_methods(app: GatewayApplication) -> None:
     client = app.test_client()
 
     assert client.get("/nowhere").status_code == 404
@@ -33,14 +33,14 @@ def test_paths_and_methods(app: Gateway) -> None:
     assert "GET" in (response.allow or ())
 
 
-def test_a_websocket_is_not_a_plain_request(app: Gateway) -> None:
+def test_a_websocket_is_not_a_plain_request(app: GatewayApplication) -> None:
     """A route of plain requests does not serve an upgrade."""
     upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
 
     assert app.test_client().get("/where/x", headers=upgrade).status_code == 400
 
 
-def test_no_sessions(app: Gateway) -> None:
+def test_no_sessions(app: GatewayApplication) -> None:
     """Nothing can be stored in one, and no cookie is set."""
 
     def store() -> str:
@@ -55,7 +55,7 @@ def test_no_sessions(app: Gateway) -> None:
     assert "Set-Cookie" not in app.test_client().get("/where/x").headers
 
 
-def test_its_request(app: Gateway) -> None:
+def test_its_request(app: GatewayApplication) -> None:
     with app.test_request_context("/where/x") as context:
         assert type(context.request) is GatewayRequest
 
@@ -74,7 +74,7 @@ def test_its_request(app: Gateway) -> None:
         {"response": "no", "status": 404},
     ],
 )
-def test_its_response(app: Gateway, options: dict[str, Any]) -> None:
+def test_its_response(app: GatewayApplication, options: dict[str, Any]) -> None:
     """Its headers are those that Flask sends."""
     environ = create_environ("/")
     assert app.response_class is GatewayResponse

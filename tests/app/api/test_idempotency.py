@@ -11,7 +11,7 @@ import pytest
 from flask import Response
 from werkzeug.test import EnvironBuilder
 
-from app.api.flask_app import Gateway
+from app.api.flask_app import GatewayApplication
 from app.api.headers import GatewayRequest
 from app.api.idempotency import _digest, _fingerprint, is_stored, record_response
 from app.errors import (
@@ -25,7 +25,7 @@ from app.errors import (
 )
 from tests.support.api import BEARER, FakeServices
 
-APP = Gateway("test")
+APP = GatewayApplication("test")
 
 
 class FakeRecorder:

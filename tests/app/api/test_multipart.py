@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.api.flask_app import Gateway
+from app.api.flask_app import GatewayApplication
 from app.api.multipart import Form, read_form
 from app.errors import InvalidRequest
 
-APP: Flask = Gateway("test")
+APP: Flask = GatewayApplication("test")
 FILE = ("audio.wav", b"RIFF", "audio/wav")
 
 

@@ -11,7 +11,7 @@ import pytest
 from app.accounts.account import Account
 from app.errors import StoreUnavailable
 from app.ledger.tail import LedgerTail
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.support.ledger_rows import next_millisecond, record_request
@@ -32,7 +32,7 @@ def requests(services: Services) -> None:
     record_request(services.scripts, "default", time.time(), id="req_b", **failure, **record)
     at, code = int(time.time() * 1000), "rate_limit_exceeded"
     next_millisecond(services.scripts.client)
-    refusal = Refusal("req_c", at, "m", "/v1/responses", 429, code, "no", pool="default", key=ann.id)
+    refusal = RefusedRequest("req_c", at, "m", "/v1/responses", 429, code, "no", pool="default", key=ann.id)
     services.ledger.refusal_log.add(refusal)
     services.ledger.refusal_log.flush()
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.stores.records.model_routes import ModelRoute, RouteTarget
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.support.ledger_rows import record_request
@@ -228,7 +228,7 @@ class TestList:
         served = record_request(services.scripts, "default", time.time(), key=key.id)
         refusal = {"id": "req_no", "at_ms": 1_774_742_400_000, "model": "gpt-5", "endpoint": "/v1/responses"}
         refusal |= {"status": 429, "code": "rate_limit_exceeded", "message": "$5.00 is used up"}
-        services.ledger.refusal_log.add(Refusal(**refusal, pool="default", key=key.id))
+        services.ledger.refusal_log.add(RefusedRequest(**refusal, pool="default", key=key.id))
         services.ledger.refusal_log.flush()
 
         def ids(options: str) -> list[str]:

@@ -13,7 +13,7 @@ from app.cli.status import problem_text
 from app.operations import check_host, check_redis
 from app.operations.diagnostic import Diagnostic, Level
 from app.stores import keys
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 from app.supervision.running import Gateway, announced
 from app.wiring import Services
 from tests.app.cli.conftest import Run
@@ -72,7 +72,7 @@ def test_an_account_that_needs_attention(poolgate: Run, main: Account, services:
 def test_requests_of_the_last_minute(poolgate: Run, main: Account, services: Services) -> None:
     """Refused ones are counted apart, as `poolgate top` counts them."""
     services.ledger.refusal_log.add(
-        Refusal(
+        RefusedRequest(
             id="req_1",
             at_ms=int(time.time() * 1000),
             model="m",

@@ -11,7 +11,7 @@ import pytest
 from app.accounts.account import Account
 from app.errors import StoreUnavailable
 from app.stores import keys
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.support.ledger_rows import record_request
@@ -109,7 +109,9 @@ def test_refusals_of_the_last_minute(poolgate: Run, services: Services) -> None:
     at = int(time.time() * 1000)
     for code, number in (("model_not_found", 1), ("rate_limit_exceeded", 150)):
         for _ in range(number):
-            refusal = Refusal("req_9", at, "m", "/v1/responses", 429, code, "no", pool="default", key=key.id)
+            refusal = RefusedRequest(
+                "req_9", at, "m", "/v1/responses", 429, code, "no", pool="default", key=key.id
+            )
             services.ledger.refusal_log.add(refusal)
     services.ledger.refusal_log.flush()
 

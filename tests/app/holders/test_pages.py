@@ -11,7 +11,7 @@ from flask import Flask
 from app.ledger.refusal_log import RefusalLog
 from app.limits.limit_syntax import parse_limit
 from app.stores.records.prices import PriceRow
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 from app.wiring import Services
 from tests.app.holders.conftest import POOL, Holder
 from tests.support.ledger_rows import record_request
@@ -40,7 +40,7 @@ def two(services: Services, secret: str) -> dict[str, str]:
             input_tokens=tokens,
             account=services.accounts.all(POOL)[0].id,
         )
-        refusal = Refusal(
+        refusal = RefusedRequest(
             id=f"req_refused_{name}",
             at_ms=int(time.time() * 1000),
             model=f"{name}-refused",

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from app.errors import StoreUnavailable
 from app.ledger.refusal_log import LATEST_SECONDS, MAX_ENTRIES, MAX_GROUPS, MAX_UNREAD_GROUPS, RefusalLog
 from app.stores import keys
-from app.stores.records.refusals import Refusal, RefusalBatch, RefusalGroup
+from app.stores.records.refusals import RefusalBatch, RefusalGroup, RefusedRequest
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 
@@ -22,14 +22,14 @@ POOL = "p"
 PRESENTED = f"sk-pg-{POOL}-{'x' * 43}"
 
 
-def refusal(number: int = 0, **more: Any) -> Refusal:
+def refusal(number: int = 0, **more: Any) -> RefusedRequest:
     fields: dict[str, Any] = {
         "at_ms": round(time.time() * 1000),
         "pool": POOL,
         "key": "key_1",
         "code": "rate_limit_exceeded",
     } | more
-    return Refusal(id=f"req_{number}", model="m", endpoint="/v1/x", status=429, message="No", **fields)
+    return RefusedRequest(id=f"req_{number}", model="m", endpoint="/v1/x", status=429, message="No", **fields)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def repository(redis_client: Any) -> RefusalRepository:
     return RefusalRepository(Scripts(redis_client))
 
 
-def write(scripts: Scripts, *refusals: Refusal) -> None:
+def write(scripts: Scripts, *refusals: RefusedRequest) -> None:
     log = RefusalLog(RefusalRepository(scripts))
     for one in refusals:
         log.add(one)

@@ -15,7 +15,7 @@ from app.ledger.search import LedgerSearch
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
 from app.stores.ledger_index import LedgerIndexRepository
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from tests.support.ledger_rows import record_request
@@ -145,7 +145,7 @@ class TestRefused:
         def do(number, **more):
             log = RefusalLog(RefusalRepository(Scripts(redis_client)))
             fields = {"status": 429, "code": "rate_limit_exceeded", "message": "No", "key": "key_1"} | more
-            log.add(Refusal(f"no_{number}", 1, "gpt-5", "/v1/responses", pool=POOL, **fields))
+            log.add(RefusedRequest(f"no_{number}", 1, "gpt-5", "/v1/responses", pool=POOL, **fields))
             log.flush()
             return f"no_{number}"
 

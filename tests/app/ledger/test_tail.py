@@ -17,7 +17,7 @@ from app.stores import keys
 from app.stores.ledger import LedgerRepository
 from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.records.ledger import LedgerEntry
-from app.stores.records.refusals import Refusal, RefusalGroup
+from app.stores.records.refusals import RefusalGroup, RefusedRequest
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from tests.support.ledger_rows import next_millisecond, record_request
@@ -43,7 +43,9 @@ def refuse(redis_client: Redis) -> Callable[[str], None]:
 
     def refuse(request_id: str) -> None:
         next_millisecond(redis_client)
-        row = Refusal(request_id, 0, "m", "/v1/responses", 429, "spent", "no", pool=POOL, key="key_1").row()
+        row = RefusedRequest(
+            request_id, 0, "m", "/v1/responses", 429, "spent", "no", pool=POOL, key="key_1"
+        ).row()
         group = RefusalGroup("key_1", "", "spent", 1, 0, False, [row.decode()], {})
         record_refusals(RefusalRepository(Scripts(redis_client)), POOL, group)
 

@@ -9,14 +9,14 @@ from app.accounts.account import Account
 from app.operations.check_accounts import read_accounts
 from app.operations.check_requests import check_refused_models
 from app.operations.diagnostic import Diagnostic, Level
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 
 POOL = "default"
 
 
 def refuse(services: Any, model: str, *, code: str = "model_not_found", age_seconds: float = 0) -> None:
     services.ledger.refusal_log.add(
-        Refusal(
+        RefusedRequest(
             id=f"req_{model}",
             at_ms=int((time.time() - age_seconds) * 1000),
             model=model,

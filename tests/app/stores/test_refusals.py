@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.stores import keys
-from app.stores.records.refusals import Refusal, RefusalBatch, RefusalGroup
+from app.stores.records.refusals import RefusalBatch, RefusalGroup, RefusedRequest
 from app.stores.refusals import HOUR_SECONDS, RefusalRepository
 from app.stores.scripts import Scripts
 from tests.support.refusals import record_refusals
@@ -25,7 +25,9 @@ def refusals(store: StoreOfTest) -> RefusalRepository:
 def group(
     *request_ids: str, key: str = "k", digest: str = "", code: str = "rate_limit_exceeded", count: int = 0
 ) -> RefusalGroup:
-    rows = [Refusal(each, 5, "m", "/v1/responses", 429, code, "no").row().decode() for each in request_ids]
+    rows = [
+        RefusedRequest(each, 5, "m", "/v1/responses", 429, code, "no").row().decode() for each in request_ids
+    ]
     return RefusalGroup(key, digest, code, count or len(rows), 5, False, rows, {5: count or len(rows)})
 
 

@@ -9,12 +9,12 @@ import pytest
 from app.errors import StoreRefused
 from app.stores import keys
 from app.stores.scripts import Scripts
-from app.stores.sign_in_attempts import AttemptLimit, SignInAttemptRepository
+from app.stores.sign_in_attempts import SignInAttemptLimit, SignInAttemptRepository
 
 NOW_MS = 1_700_000_000_000
 CLOCK = "local function clock() return tonumber(redis.call('GET', 'test-clock')) end"
-BY_NAME = AttemptLimit("ann", 2, 60)
-BY_ADDRESS = AttemptLimit("192.0.2.1", 3, 60)
+BY_NAME = SignInAttemptLimit("ann", 2, 60)
+BY_ADDRESS = SignInAttemptLimit("192.0.2.1", 3, 60)
 
 
 class Attempts(SignInAttemptRepository):
@@ -83,7 +83,7 @@ def test_success(attempts: Attempts, redis_client: Any) -> None:
 
 
 def test_a_marker_lifts_a_limit(attempts: Attempts) -> None:
-    limit = AttemptLimit("192.0.2.1", 1, 60, unless="known:ann")
+    limit = SignInAttemptLimit("192.0.2.1", 1, 60, unless="known:ann")
     attempts.count("1", [limit])
     assert attempts.count("2", [limit]) is not None
 
@@ -95,7 +95,7 @@ def test_a_marker_lifts_a_limit(attempts: Attempts) -> None:
 def test_clearing(attempts: Attempts) -> None:
     counters = ("ann", "ann|192.0.2.1", "ann|192.0.2.2", "bea|192.0.2.1")
     for counter in counters:
-        attempts.count("1", [AttemptLimit(counter, 2, 60)])
+        attempts.count("1", [SignInAttemptLimit(counter, 2, 60)])
 
     attempts.clear("ann")
     attempts.clear_matching("ann|")
@@ -110,4 +110,4 @@ def test_clearing(attempts: Attempts) -> None:
 def test_a_limit_that_allows_nothing(attempts: Attempts, most: int, window: int) -> None:
     """The call fails, so that no counter is blocked permanently."""
     with pytest.raises(StoreRefused):
-        attempts.count("1", [AttemptLimit("ann", most, window)])
+        attempts.count("1", [SignInAttemptLimit("ann", most, window)])

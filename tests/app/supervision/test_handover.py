@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from app.supervision.handover import ROOT, Handover, become_supervisor, read_handover
-from app.supervision.running import Gateway
+from app.supervision.running import RunningGateway
 
-GATEWAY = Gateway("http://127.0.0.1:1/v1", "", "first")
+GATEWAY = RunningGateway("http://127.0.0.1:1/v1", "", "first")
 
 
 class Executed(Exception):

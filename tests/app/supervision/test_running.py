@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.supervision.running import FOLDER, Gateway, announced, running
+from app.supervision.running import FOLDER, RunningGateway, announced, running
 
-GATEWAY = Gateway("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/admin/", "first")
+GATEWAY = RunningGateway("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/admin/", "first")
 
 
 def test_while_it_runs(tmp_path: Path) -> None:
@@ -24,8 +24,8 @@ def test_one_that_was_killed(tmp_path: Path) -> None:
     """Its file is left, and removed by the next command."""
     program = f"""
 import os, pathlib
-from app.supervision.running import Gateway, announced
-with announced(pathlib.Path({str(tmp_path)!r}), Gateway("u", "", "k")):
+from app.supervision.running import RunningGateway, announced
+with announced(pathlib.Path({str(tmp_path)!r}), RunningGateway("u", "", "k")):
     os.kill(os.getpid(), 9)
 """
     subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[3], check=False)

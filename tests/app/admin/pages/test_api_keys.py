@@ -7,7 +7,7 @@ import time
 
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
-from app.stores.records.refusals import Refusal, RefusalGroup
+from app.stores.records.refusals import RefusalGroup, RefusedRequest
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -298,7 +298,7 @@ class TestShowing:
         for model in ("gpt-5", "gpt-5", "o4"):
             record_request(services.scripts, POOL, now, key=key.id, model=model)
         record_request(services.scripts, POOL, now, key="key_2", model="other")
-        refusal = Refusal(
+        refusal = RefusedRequest(
             "req_x", int(now * 1000), "gpt-9", "/v1/responses", 429, "rate_limit", "No", key=key.id
         )
         group = RefusalGroup(key.id, "", "rate_limit", 3, 0, False, [refusal.row().decode()], {})

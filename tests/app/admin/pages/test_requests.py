@@ -15,7 +15,7 @@ import pytest
 from app.admin.pages import requests
 from app.admin.pages.clock import COOKIE
 from app.stores import keys
-from app.stores.records.refusals import Refusal
+from app.stores.records.refusals import RefusedRequest
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -359,7 +359,7 @@ class TestRefused:
     @pytest.fixture
     def refused(self, services: Services, rows: LedgerRows) -> str:
         services.ledger.refusal_log.add(
-            Refusal(
+            RefusedRequest(
                 "req_no",
                 round(time.time() * 1000),
                 "gpt-5",
@@ -398,7 +398,7 @@ class TestRefused:
         limit = {"name": "5 requests per day", "what": what, "settled": 5, "held": 0, "amount": 1}
         code = "rate_limit_exceeded"
         services.ledger.refusal_log.add(
-            Refusal(
+            RefusedRequest(
                 *("req_no", 1_795_000_000_000, "gpt-5", "/v1/responses", 429, code, "Used up"),
                 pool=POOL,
                 key=rows.keys["ann"],
