@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, get_args
 
-from app.accounts.kinds import kind_of
 from app.accounts.verdicts import judge
 from app.errors import GatewayError, UpstreamError, UpstreamUnreachable
 from app.ledger.entries import bound_row
 from app.limits.bounds import Bounds
-from app.limits.prices import Price, ceiling_cost
+from app.limits.prices import Price
 from app.limits.token_estimates import BY_BYTES
 from app.relay.affinity import conversation_holder_of
 from app.relay.attempt import Attempt
-from app.relay.charges import AttemptCharge, TokenBounds, estimate_charge, exceeded, may_have_billed
+from app.relay.attempt_figures import COUNTED, add_figures, bound_figures, figures_of
+from app.relay.charges import AttemptCharge, estimate_charge, exceeded, may_have_billed
 from app.relay.context import RequestContext
 from app.relay.retry_policy import Phase, decide
 from app.stores.records.admission import CalendarWindows, LimitStanding, Selection
 from app.stores.records.ledger import (
-    CHARGED,
-    UNREPORTED,
     Action,
     AttemptEntry,
     AttemptRow,
-    ChargedName,
     FallbackRow,
-    Figures,
     LedgerRow,
     PassedOverRow,
     Stop,
-    UnreportedName,
     UsageRow,
     UsageSource,
 )
@@ -42,12 +36,6 @@ from schemas import bounds
 
 FAILED_FROM = 400  # status
 CLIENT_CLOSED = 499  # nginx's status for a client that closed the connection before the response
-CountedName = ChargedName | Literal["ceiling_cost"] | UnreportedName
-COUNTED: tuple[CountedName, ...] = (*CHARGED, "ceiling_cost", *UNREPORTED)  # what limits count
-UsageName = Literal[
-    "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"
-]
-FIGURES: tuple[UsageName, ...] = get_args(UsageName)
 # Plain strings, because `bound_row` takes longer for enums.
 _UPSTREAM, _ESTIMATED = UsageSource.UPSTREAM.value, UsageSource.ESTIMATED.value
 _CACHE = UsageSource.CACHE.value
@@ -148,7 +136,8 @@ class RequestRecord:
 
     def _charge_failed(self, attempt: Attempt) -> AttemptRow:
         """Charge a failed attempt; return the fields that its ledger entry has for it."""
-        figures = self._bounded(self._figures(attempt, self._charge_of(attempt, failed=True)))
+        charged = figures_of(attempt, self._charge_of(attempt, failed=True), self.price)
+        figures = bound_figures(charged, self.attempts)
         charge: AttemptRow = {"account": attempt.account.id}
         for name in COUNTED:
             if name in figures:
@@ -240,9 +229,9 @@ class RequestRecord:
             return {"source": source, "input_tokens": 0, "output_tokens": 0, "cost": 0}
         failed = [attempt for attempt in self.attempts if "input_tokens" in attempt]
         charge = self._charge_of(self.last) if self._is_running else AttemptCharge(Usage(0, 0, 0))
-        own = self._figures(self.last, charge)
+        own = figures_of(self.last, charge, self.price)
         if failed:
-            own = self._bounded(own)
+            own = bound_figures(own, self.attempts)
         row: UsageRow = {"source": _UPSTREAM}
         row |= own  # type: ignore[typeddict-item]  # these are some of a row's fields
         if self._is_running and charge.upper_bound is not None:
@@ -256,7 +245,7 @@ class RequestRecord:
         if "counted_by" in row or not (self._is_running or failed):
             row["source"] = _ESTIMATED
             row.setdefault("counted_by", BY_BYTES)
-        _add_figures(row, failed)
+        add_figures(row, failed)
         return row
 
     def _unreported_reason(self, attempt: Attempt) -> str:
@@ -285,69 +274,11 @@ class RequestRecord:
         has_read = produced or (not failed and self.status in (200, CLIENT_CLOSED))
         return estimate_charge(attempt, self.reserved, self._estimated_input() if has_read else 0)
 
-    def _figures(self, attempt: Attempt, charge: AttemptCharge) -> Figures:
-        """Return *charge* as figures of a ledger entry."""
-        requested = attempt.context.request.body.get("service_tier")
-        tier = attempt.reader.service_tier or requested
-        usage = charge.usage
-        figures = self._cost(attempt, usage, tier)
-        for name in FIGURES:
-            if (amount := getattr(usage, name)) is not None:
-                figures[name] = amount
-        if tier:
-            figures["tier"] = tier
-        if charge.upper_bound is None:
-            return figures
-        figures["counted_by"] = charge.counted_by
-        maxima = (*charge.upper_bound, self._max_cost(attempt, charge.upper_bound, requested))
-        for charged, unreported, maximum in zip(CHARGED, UNREPORTED, maxima, strict=True):
-            if (beyond := (maximum or 0) - figures.get(charged, 0)) > 0:
-                figures[unreported] = beyond
-        return figures
-
-    def _max_cost(self, attempt: Attempt, tokens: TokenBounds, tier: str | None) -> int | None:
-        """Return micro-dollars for *tokens*, (input, output); None where one is unbounded or has no price."""
-        max_input, max_output = tokens
-        if max_input is None or max_output is None or self.price is None:
-            return None
-        if kind_of(attempt.account).is_simulated:
-            return None
-        return self.price.max_cost(max_input, max_output, tier)
-
-    def _bounded(self, figures: Figures) -> Figures:
-        """
-        Return *figures* of one attempt, such that those of all attempts together fit into a ledger entry.
-
-        A large length at a high price is more than the store's numbers hold; `bound_row` bounds the entry.
-        """
-        bounded = figures.copy()
-        for name in COUNTED:
-            if name in figures:
-                charged = sum(earlier.get(name, 0) for earlier in self.attempts)
-                bounded[name] = min(figures[name], bounds.MAX_COST - charged)
-        return bounded
-
     def _estimated_input(self) -> int:
         """Return the estimated input in tokens, as this model's upstreams count it."""
         guessed = self.bounds.estimate.get("input_tokens", 0)
         estimate = max(round(guessed * self.input_ratio), min(guessed, 1))
         return min(estimate, self.bounds.upper_bound.get("input_tokens", estimate))
-
-    def _cost(self, attempt: Attempt, usage: Usage, tier: str | None) -> Figures:
-        """Return micro-dollars and the price list; without a price, only what a balanced limit is charged."""
-        if kind_of(attempt.account).is_simulated:
-            return {"cost": 0, "price": attempt.account.kind}
-        if self.price is None:
-            return {"ceiling_cost": ceiling_cost(usage), "price": "none"}
-        return {"cost": self.price.cost(usage, tier), "price": self.price.version}
-
-
-def _add_figures(row: UsageRow, failed: Sequence[AttemptRow]) -> None:
-    """Add to *row* what limits count of *failed* attempts; without a price there is no cost."""
-    for attempt in failed:
-        for name in COUNTED:
-            if name in attempt:
-                row[name] = row.get(name, 0) + attempt[name]
 
 
 def _fallback_fields(failed: LedgerRow) -> FallbackRow:
