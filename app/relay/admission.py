@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
-from app.accounts.accounts import MAX_UNREADABLE, AccountRepository
-from app.accounts.known_models import KnownModels
+from app.accounts.accounts import MAX_UNREADABLE
 from app.accounts.settings import settings_from
-from app.config import Settings, TimeLimits
-from app.errors import ClientGone, CredentialUnreadable, GatewayError, ModelNotFound, NotFound, StoreError
-from app.limits.bounds import Bounds
-from app.limits.prices import Price
-from app.records import record
+from app.errors import ClientGone, CredentialUnreadable, GatewayError, StoreError
+from app.relay.admission_errors import admission_error
+from app.relay.admission_inputs import AdmissionServices, RequestPlan
 from app.relay.affinity import conversation_holder_of
 from app.relay.context import RequestContext
-from app.relay.endpoint_types import EndpointType
 from app.relay.pause import pause
 from app.relay.progress import RequestProgress
-from app.relay.refusals import RequestFacts, admission_of, refusal_error
-from app.relay.timing import Timing
 from app.relay.waiting import (
     RECHECK_SECONDS,
     EarlierModelsDue,
-    WaitingRequests,
     WaitOutcome,
     could_serve_soon,
     keepalive_seconds,
@@ -35,11 +28,8 @@ from app.relay.waiting import (
     seconds_left,
     wait_seconds,
 )
-from app.stores.admissions import AdmissionRepository
-from app.stores.calendar import Calendar
 from app.stores.records.admission import AdmitRequest, Refusal, RefusalKind, Selection
 from app.stores.records.settlement import NO_OUTCOME, AttemptReport
-from app.translation.requests.account_requirements import AccountRequirements
 
 log = structlog.get_logger()
 
@@ -48,33 +38,6 @@ _NO_REPORT = AttemptReport(0)
 
 class CallerChanged(Exception):
     """The API key, its team or its pool has changed since the request read it. Nothing was admitted yet."""
-
-
-@record
-class RequestPlan:
-    """What is derived from a request before an account is selected: its price, bounds and time limits."""
-
-    endpoint_type: EndpointType
-    requirements: AccountRequirements
-    price: Price | None
-    bounds: Bounds
-    is_strict: bool  # whether a strict limit counts the length of the response
-    time_limits: TimeLimits
-    is_stored: bool = False  # whether a stored response is returned, which needs no account
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionServices:
-    """The services of the process that admission uses."""
-
-    settings: Settings
-    admissions: AdmissionRepository
-    accounts: AccountRepository
-    known_models: KnownModels
-    calendar: Calendar
-    waiting: WaitingRequests
-    timing: Timing
-    demo: bool  # whether demo accounts serve requests
 
 
 class Admission:
@@ -240,19 +203,7 @@ class Admission:
 
     def error_for(self, refusal: Refusal) -> GatewayError:
         """Return the error that the client receives for *refusal*."""
-        if refusal.kind is RefusalKind.CONVERSATION:
-            conversation = self._context.routing.conversation
-            return NotFound(f"Conversation with id '{conversation}' not found.", param="conversation")
-        error = self._unserved_error(refusal) or self._unknown_model_error(refusal)
-        if error is None:
-            return refusal_error(refusal, self._facts())
-        error.admission = admission_of(refusal)
-        return error
-
-    def _facts(self) -> RequestFacts:
-        plan = self._plan
-        unpriced = self._context.request.model if plan.price is None else ""
-        return RequestFacts(plan.requirements.field, plan.bounds.referring, unpriced, self._pool)
+        return admission_error(refusal, self._context, self._plan, self._services)
 
     def _accept_other_accounts(self, refusal: Refusal) -> bool:
         """Return whether accounts without the preferred protocol may serve the request from now on."""
@@ -287,29 +238,6 @@ class Admission:
         if isinstance(reply, Refusal) and reply.kind is RefusalKind.CHANGED:
             raise CallerChanged
         return reply
-
-    def _unknown_model_error(self, refusal: Refusal) -> GatewayError | None:
-        """Return ModelNotFound where no account has the model: it takes precedence over a limit."""
-        if refusal.kind is not RefusalKind.LIMIT and not _is_unoffered(refusal):
-            return None
-        context = self._context
-        if not self._services.known_models.lacks(
-            self._pool,
-            context.request.model,
-            context.allowed_accounts,
-            self._plan.requirements.unlisted_kinds,
-        ):
-            return None
-        return ModelNotFound(
-            f"No account of this pool offers the model '{context.request.model}'", param="model"
-        )
-
-    def _unserved_error(self, refusal: Refusal) -> GatewayError | None:
-        """Return the error where no account could ever serve the request."""
-        if not _is_unoffered(refusal):
-            return None
-        kinds = {account.kind for account in self._services.accounts.all(self._pool)}
-        return self._plan.endpoint_type.unserved(self._context, kinds)
 
     def _deadline_ms(self) -> int:
         """Return the deadline of an admission that is sent now, in Unix ms of the store's clock."""
@@ -351,7 +279,3 @@ class Admission:
             unreadable=services.accounts.unreadable(self._pool),
             fingerprint=fingerprint,
         )
-
-
-def _is_unoffered(refusal: Refusal) -> bool:
-    return refusal.accounts is not None and not refusal.accounts.is_offered

@@ -27,7 +27,8 @@ from app.limits.prices import Price
 from app.records import record
 from app.relay.active_requests import ActiveRequests
 from app.relay.adaptation import Adaptation
-from app.relay.admission import Admission, AdmissionServices, RequestPlan
+from app.relay.admission import Admission
+from app.relay.admission_inputs import AdmissionServices, RequestPlan
 from app.relay.attempt import Attempt, AttemptInputs
 from app.relay.context import RequestContext
 from app.relay.endpoint_types import endpoint_type_of

@@ -22,7 +22,8 @@ from app.errors import (
     StoreUnavailable,
 )
 from app.limits.bounds import Bounds
-from app.relay.admission import Admission, AdmissionServices, RequestPlan
+from app.relay.admission import Admission
+from app.relay.admission_inputs import AdmissionServices, RequestPlan
 from app.relay.endpoint_types import MODEL
 from app.relay.progress import RequestProgress
 from app.relay.timing import Timing
