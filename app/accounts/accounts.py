@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from app.accounts.account import Account, account_from
+from app.accounts.account import Account
+from app.accounts.account_reading import account_from
 from app.accounts.oauth_tokens import NO_IDENTITY, SignInIdentity, Tokens, tokens_from
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.accounts.account import Account, account_from
+from app.accounts.account import Account
+from app.accounts.account_reading import account_from
 from app.stores.accounts import AccountHashes
 from app.stores.scripts import Scripts
 

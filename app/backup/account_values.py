@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from app.accounts.account import account_from
+from app.accounts.account_reading import account_from
 from app.accounts.accounts import MAX_UNKNOWN_NAMES
 from app.accounts.kinds import KINDS
 from app.accounts.new_account import checked_credential

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.accounts.account import Account, account_from
+from app.accounts.account import Account
+from app.accounts.account_reading import account_from
 from app.accounts.failures import Failure
 from app.accounts.job_results import FAILED, JobResult
 from app.accounts.kinds import kind_of

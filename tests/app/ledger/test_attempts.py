@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.accounts.account import failures_in_a_row
+from app.accounts.account_reading import failures_in_a_row
 from app.ledger.attempts import attempt_figures
 from app.ledger.known_totals import KnownTotals
 from app.ledger.series import UsageSeries
