@@ -88,7 +88,7 @@ class RequestFinder:
             **{name: row.get(name) for name in ("param", "limit", "accounts")},
             "team": row.get("team"),
             **_attribution(row),
-            "requested_model": row.get("asked"),
+            "requested_model": refusal.entry.requested_model or None,
             "queued_ms": row.get("queued_ms"),
             "usage": {},
         }
@@ -111,7 +111,7 @@ class RequestFinder:
             **{name: row[name] for name in ("key", "model", "endpoint", "status")},
             "team": row.get("team"),
             **_attribution(row),
-            "requested_model": row.get("asked"),
+            "requested_model": entry.requested_model or None,
             "error": row.get("error"),
             "queued_ms": row.get("queued_ms"),
             "fallback_of": row.get("fallback_of"),

@@ -69,9 +69,7 @@ def _check_unserved_models(
     if not any(account.state == AccountState.ACTIVE for account in lasting):
         return
     refused = Counter(
-        entry.row.get("asked") or entry.row["model"]
-        for entry in entries
-        if entry.row["error"] == NoAccounts.code
+        entry.requested_model or entry.model for entry in entries if entry.row["error"] == NoAccounts.code
     )
     unserved = Counter[str]()
     for name, count in refused.items():

@@ -33,7 +33,8 @@ class DiagnosticJson(TypedDict):
     level: Level
     where: str
     what: str
-    mend: str
+    remedy: str
+    mend: str  # the former name of `remedy`, until the next release
     subject: Subject
     names: tuple[str, ...]
 
@@ -56,7 +57,7 @@ class Diagnostic:
     detail: str = ""
 
     def public(self) -> DiagnosticJson:
-        """Return the JSON fields; the remedy is called `mend`."""
+        """Return the JSON fields."""
         return public_fields(self, DiagnosticJson, mend="remedy")
 
 

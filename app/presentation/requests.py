@@ -59,6 +59,7 @@ def serialize_entry(entry: LedgerEntry, names: Names, answer: LedgerEntry | None
         "ended_at": entry.ended_at,
         "key": names.named("key", entry.key_id),
         "account": names.named("account", entry.account_id),
+        "requested_model": entry.requested_model or None,
         "answered_by": serialize_answer(answer),
     }
 
@@ -109,7 +110,7 @@ class RequestView:
     @property
     def requested_model(self) -> str:
         """The model as the client named it, if another model served; else ''."""
-        return str(self.entry.row.get("asked") or "")
+        return self.entry.requested_model
 
     @property
     def error(self) -> str:

@@ -197,6 +197,11 @@ class LedgerEntry:
         return str(self.row["model"])
 
     @property
+    def requested_model(self) -> str:
+        """The model as the client named it, if another model served; else ''."""
+        return str(self.row.get("asked") or "")
+
+    @property
     def status(self) -> int:
         return int(self.row["status"])
 

@@ -29,10 +29,11 @@ def test_equal_findings_become_one():
 
 
 def test_the_json_fields():
-    """The JSON field of the remedy retains its public name."""
+    """The JSON field of the remedy is also there by its former name."""
     fields = Diagnostic(Level.WRONG, "redis", "it is a replica", "name its master").public()
 
     assert (fields["level"], fields["mend"], fields["subject"]) == ("wrong", "name its master", "")
+    assert fields["remedy"] == fields["mend"]
 
 
 def test_the_option_of_a_pool():
