@@ -18,7 +18,7 @@ from app.accounts.request_settings import NO_SETTINGS
 from app.accounts.settings import settings_from
 from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings, TimeLimits
-from app.errors import GatewayError, UpstreamTimeout
+from app.errors import UpstreamTimeout
 from app.ledger.settlements import SettlementWriter
 from app.limits.bounds import ModelSize
 from app.limits.input_ratio import InputRatio
@@ -139,15 +139,8 @@ class Relay:
                         Adaptation(context, self._services.accounts),
                     )
                     yield from self._serve(exchange, selection)
-            record.finish()
-        except GeneratorExit:
-            record.client_left()
-            raise
-        except GatewayError as error:
+        except BaseException as error:
             record.fail(error)
-            raise
-        except BaseException:
-            record.fail_internally()
             raise
         finally:
             settlement = record.settle(context, self._clock() - started, admission.calendar)

@@ -155,17 +155,14 @@ class RequestRecord:
         if self.first_ms is None:
             self.first_ms = round(seconds * 1000)
 
-    def finish(self) -> None:
-        self.status = 200
-
-    def client_left(self) -> None:
-        self.status, self.error_code = CLIENT_CLOSED, "client_gone"
-
-    def fail(self, error: GatewayError) -> None:
-        self.status, self.error_code = error.status, error.recorded_code
-
-    def fail_internally(self) -> None:
-        self.status, self.error_code = 500, "server_error"
+    def fail(self, error: BaseException) -> None:
+        """Record that *error* ended the request; GeneratorExit: its client left."""
+        if isinstance(error, GeneratorExit):
+            self.status, self.error_code = CLIENT_CLOSED, "client_gone"
+        elif isinstance(error, GatewayError):
+            self.status, self.error_code = error.status, error.recorded_code
+        else:
+            self.status, self.error_code = 500, "server_error"
 
     def settle(self, context: RequestContext, total_seconds: float, calendar: CalendarWindows) -> Settlement:
         """Complete the ledger entry and return the settlement."""

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.accounts.account import Account
-from app.errors import ClientGone, GatewayError, NoAccounts, StoreUnavailable, UpstreamUnreachable
+from app.errors import ClientGone, NoAccounts, StoreUnavailable, UpstreamUnreachable
 from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain
 from app.relay.progress import RequestProgress, progress_of
@@ -64,15 +64,8 @@ class Services(FakeServices):
             if step.error is not None:
                 raise step.error
             yield [Event({"choices": []})]
-            record.finish()
-        except GeneratorExit:
-            record.client_left()
-            raise
-        except GatewayError as error:
+        except BaseException as error:
             record.fail(error)
-            raise
-        except Exception:
-            record.fail_internally()
             raise
         finally:
             record.settle(context, 0.0, {})

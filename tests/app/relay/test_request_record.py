@@ -45,7 +45,7 @@ def settled(
     account = Account("acct_1", "main", kind, "http://127.0.0.1:1/v1")
     record.start_attempt(FakeAttempt(account, context=context, reader=reader), Selection("acct_1"))
     if left:
-        record.client_left()
+        record.fail(GeneratorExit())
     if failed:
         record.fail(UpstreamError("The upstream failed"))
     return record.settle(context, 1.5, {}).row
