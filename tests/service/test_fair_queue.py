@@ -54,12 +54,7 @@ def test_a_client_that_leaves_gives_up_its_place(pool: PoolOfTest, upstream: Scr
         first = clients.submit(seconds_of, pool, key)
         upstream.wait_for(1, gate="held")
         with pytest.raises(requests.ReadTimeout):
-            requests.post(
-                pool.gateway.url + PATHS["chat"],
-                json=BODIES["chat"],
-                headers={"Authorization": f"Bearer {key}"},
-                timeout=1,
-            )
+            pool.post(PATHS["chat"], BODIES["chat"], key, timeout=1)
         left = time.monotonic()
         while pool.waiting() and time.monotonic() - left < LONGEST_SECONDS:
             time.sleep(0.02)
@@ -109,12 +104,7 @@ class TestAfterAFailedAttempt:
 
     def test_gives_up_its_place_when_its_client_leaves(self, held: PoolOfTest) -> None:
         with pytest.raises(requests.ReadTimeout):
-            requests.post(
-                held.gateway.url + PATHS["chat"],
-                json=BODIES["chat"],
-                headers={"Authorization": f"Bearer {held.key()}"},
-                timeout=1,
-            )
+            held.post(PATHS["chat"], BODIES["chat"], held.key(), timeout=1)
 
         self.wait_until(lambda: held.waiting() == 0)
         self.wait_until(lambda: held.open_leases() == 1)

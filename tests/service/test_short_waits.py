@@ -123,12 +123,7 @@ def test_a_caller_that_leaves_ends_its_wait(one: PoolOfTest, upstream: ScriptedU
         first = clients.submit(send_request, one, key)
         upstream.wait_for(1, gate="held")
         with pytest.raises(requests.ReadTimeout):
-            requests.post(
-                one.gateway.url + PATHS["chat"],
-                json=BODIES["chat"],
-                headers={"Authorization": f"Bearer {key}"},
-                timeout=0.5,
-            )
+            one.post(PATHS["chat"], BODIES["chat"], key, timeout=0.5)
         upstream.release("held")
 
         assert first.result().status_code == 200

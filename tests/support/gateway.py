@@ -93,12 +93,19 @@ class PoolOfTest:
         return self._services.api_keys.create(self.name, name, **more)[1]
 
     def post(
-        self, path: str, body: Any, key: str | None = None, *, stream: bool = False, **more: Any
+        self,
+        path: str,
+        body: Any,
+        key: str | None = None,
+        *,
+        stream: bool = False,
+        timeout: float = 60,
+        **more: Any,
     ) -> requests.Response:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         headers |= more.pop("headers", {})
         return requests.post(
-            self.gateway.url + path, json=body, headers=headers, stream=stream, timeout=60, **more
+            self.gateway.url + path, json=body, headers=headers, stream=stream, timeout=timeout, **more
         )
 
     def get(self, path: str, key: str | None = None) -> requests.Response:
