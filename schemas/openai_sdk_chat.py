@@ -117,19 +117,17 @@ class Dict(Lax):
 class List(Lax):
     error_type = "list_type"
 
-    def __init__(
-        self, inner: Field[Any], min_items: int = 0, max_items: int = MAX_ITEMS, **more: Any
-    ) -> None:
+    def __init__(self, inner: Field[Any], min_items: int = 0, **more: Any) -> None:
         super().__init__(**more)
-        self.inner, self.min_items, self.max_items = inner, min_items, max_items
+        self.inner, self.min_items = inner, min_items
 
     def read(self, value: Any) -> list[Any]:
         if type(value) is not list:
             raise pydantic_error(self.error_type)
         if len(value) < self.min_items:
             raise pydantic_error("too_short", min_length=self.min_items, actual_length=len(value))
-        if len(value) > self.max_items:
-            raise pydantic_error("too_long", max_length=self.max_items, actual_length=len(value))
+        if len(value) > MAX_ITEMS:
+            raise pydantic_error("too_long", max_length=MAX_ITEMS, actual_length=len(value))
         return [read for _, read in _each(enumerate(value), self.inner)]
 
 

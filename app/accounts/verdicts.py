@@ -297,9 +297,9 @@ def judge(error: UpstreamError, kind: str = "", model: str = "") -> Verdict:
     return Verdict(rule.failure, consequence, consequence.seconds if rule.seconds is None else rule.seconds)
 
 
-def classify(error: UpstreamError, kind: str = "", model: str = "") -> Failure:
-    """Return the class of *error*."""
-    return judge(error, kind, model).failure
+def classify(error: UpstreamError) -> Failure:
+    """Return the class of *error*, of an account of whichever kind."""
+    return judge(error).failure
 
 
 def is_closed(error: UpstreamError) -> bool:

@@ -53,7 +53,6 @@ PROTOCOLS = {
 
 def translator_for(context: RequestContext, upstream_protocol: str) -> Translator:
     """Return the translator from *upstream_protocol* to the client's."""
-    suffix, created_at = _suffix(context), _created_at(context)
     options = context.options
     match context.request.client_protocol, upstream_protocol:
         case "chat", "chat":
@@ -61,8 +60,8 @@ def translator_for(context: RequestContext, upstream_protocol: str) -> Translato
             return ChatPassThrough(identity, include_usage=options.include_usage)
         case "chat", _:
             return ResponsesToChat(
-                f"chatcmpl-{suffix}",
-                created_at,
+                f"chatcmpl-{_suffix(context)}",
+                _created_at(context),
                 context.request.model,
                 options.include_usage,
                 legacy_functions=bool(context.request.body.get("functions")),
@@ -72,7 +71,7 @@ def translator_for(context: RequestContext, upstream_protocol: str) -> Translato
         case _, "responses":
             hide_windows = not settings_from(context.caller.key.settings).tells_windows
             return ResponsesPassThrough(options.keep_codex_events, hide_windows=hide_windows)
-    return ChatToResponses(f"resp_{suffix}", created_at, context.request.body, time.time)
+    return ChatToResponses(f"resp_{_suffix(context)}", _created_at(context), context.request.body, time.time)
 
 
 def completion_identity(context: RequestContext) -> JsonObject:

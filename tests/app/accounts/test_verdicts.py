@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from app.accounts.failures import CONSEQUENCES, CallerError, Failure, Scope
-from app.accounts.verdicts import RULES, classify, is_closed, judge
+from app.accounts.verdicts import RULES, is_closed, judge
 from app.errors import (
     BodyShape,
     EndpointMissing,
@@ -221,13 +221,13 @@ CASES: list[tuple[str, UpstreamError, Failure]] = [
 
 @pytest.mark.parametrize(("given", "failure"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_failure_of(given: UpstreamError, failure: Failure) -> None:
-    assert classify(given, "openai", "m") is failure
+    assert judge(given, "openai", "m").failure is failure
 
 
 def test_a_burst_at_a_sign_in_is_of_the_account() -> None:
     """Its backend limits accounts; the limits of APIs are per model."""
-    assert classify(error(429, code="rate_limit_exceeded"), "chatgpt", "m") is Failure.BURST_LIMITED
-    assert classify(event(code="rate_limit_exceeded"), "chatgpt", "m") is Failure.BURST_LIMITED
+    assert judge(error(429, code="rate_limit_exceeded"), "chatgpt", "m").failure is Failure.BURST_LIMITED
+    assert judge(event(code="rate_limit_exceeded"), "chatgpt", "m").failure is Failure.BURST_LIMITED
 
 
 def test_every_row_is_reached() -> None:
