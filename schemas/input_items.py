@@ -12,6 +12,7 @@ from typing import Any
 from schemas.call_ids import call_id_of
 from schemas.fields import Json
 from schemas.parts import count_parts, file_id_of
+from schemas.plain_messages import roles_of_plain
 from schemas.validation_errors import invalid
 from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
 
@@ -33,6 +34,8 @@ class Input(Json):
         if type(super()._deserialize(value, attr, data)) is list:
             if len(value) > MAX_ITEMS:
                 raise invalid(f"must have at most {MAX_ITEMS} items")
+            if (roles := roles_of_plain(value)) is not None and "tool" not in roles:
+                return value
             if count_parts(value, COUNTED_IN) > MAX_PARTS:
                 raise invalid(f"must have at most {MAX_PARTS} content parts in all")
             for index, item in enumerate(value):

@@ -1,5 +1,5 @@
 """
-Chat messages, checked in one plain loop, which is six times as fast as nested schemas.
+Chat messages, checked together if all are plain text, else in one loop, which is faster than nested schemas.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create (`messages`)
 """
@@ -14,10 +14,13 @@ from marshmallow import ValidationError
 from schemas.call_ids import call_id_of
 from schemas.fields import Json, is_name
 from schemas.parts import PARTS, check_content, count_parts
+from schemas.plain_messages import roles_of_plain
 from schemas.validation_errors import invalid
 from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
 
 Message = dict[str, Any]
+
+NAMING_ROLES = {"tool", "function"}  # their messages need a field besides role and content
 
 
 class Messages(Json):
@@ -36,6 +39,7 @@ class Messages(Json):
         super().__init__(**more)
         self.continues = continues
         self.roles = tuple(role for role in PARTS if functions or role != "function")
+        self.plain_roles = frozenset(self.roles) - NAMING_ROLES
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         messages = super()._deserialize(value, attr, data)
@@ -43,6 +47,8 @@ class Messages(Json):
             raise invalid("must have at least one message")
         if len(messages) > MAX_ITEMS:
             raise invalid(f"must have at most {MAX_ITEMS} messages")
+        if (roles := roles_of_plain(messages)) is not None and roles <= self.plain_roles:
+            return messages
         if count_parts(messages, ("content",)) > MAX_PARTS:
             raise invalid(f"must have at most {MAX_PARTS} content parts in all")
         return _check_messages(messages, self.roles, complete=self.continues not in (data or {}))
