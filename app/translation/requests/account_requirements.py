@@ -27,9 +27,18 @@ _CONTENT_CHECKS: dict[ApiProtocol, dict[str, Callable[[Any], bool]]] = {
 
 
 def native_only_field(
-    client_protocol: ApiProtocol, body: Body, dialect: Dialect, protocols: Collection[str]
+    client_protocol: ApiProtocol,
+    body: Body,
+    dialect: Dialect,
+    protocols: Collection[str],
+    *,
+    fits_other: bool = False,
 ) -> str | None:
-    """Return the first field of *body* that needs native support and does not have it, else None."""
+    """
+    Return the first field of *body* that needs native support and does not have it, else None.
+
+    *fits_other* is whether the contents of fields are known to fit the other protocol.
+    """
     speaks = client_protocol in protocols
     known, unknown = support_table(client_protocol, dialect, protocols)
     watched, is_unknown_native = _watched(client_protocol, dialect, speaks=speaks), unknown is NATIVE
@@ -40,7 +49,7 @@ def native_only_field(
             continue
         if field == "audio" and not _requests_audio(body):
             continue
-        content_check = None if speaks else _CONTENT_CHECKS[client_protocol].get(field)
+        content_check = None if speaks or fits_other else _CONTENT_CHECKS[client_protocol].get(field)
         if known.get(field, unknown) is NATIVE or (content_check is not None and content_check(value)):
             return field
     if not speaks and client_protocol == "responses":
@@ -77,7 +86,8 @@ def account_requirements(
     """Return which accounts support all of *body*; *restricted_kinds* have the dialect of ChatGPT."""
     other = (OTHER_PROTOCOL[client_protocol],)
     translated = native_only_field(client_protocol, body, Dialect.COMPATIBLE, other)
-    chatgpt = native_only_field(client_protocol, body, Dialect.CHATGPT, ("responses",))
+    fits_other = translated is None  # then the contents, which may be long, need no second look
+    chatgpt = native_only_field(client_protocol, body, Dialect.CHATGPT, ("responses",), fits_other=fits_other)
     prefers = translated is None and client_protocol == "responses" and bool(hosted_tools(body))
     return AccountRequirements(
         translated or chatgpt,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.translation.requests.parts import as_list, beyond_text, text_of
+from app.translation.requests.parts import as_list, text_of
 from app.translation.requests.reasoning_and_format import (
     reasoning_settings,
     response_format,
@@ -22,11 +22,15 @@ Body = dict[str, Any]
 OTHER_TEXT_TYPES = (None, "input_text", "output_text")
 
 
-def in_form_of_chat(body: Body) -> Body:
-    """Return the chat request *body* with tools and parts in the form of chat, which chat servers expect."""
+def in_form_of_chat(body: Body, others: list[Any]) -> Body:
+    """
+    Return the chat request *body* with tools and parts in the form of chat, which chat servers expect.
+
+    *others* are those of its messages that are `beyond_text`.
+    """
     if body.get("tools"):
         body = with_nested_tools(body)
-    if any(map(_has_odd_content, beyond_text(body["messages"]))):
+    if any(map(_has_odd_content, others)):
         return {**body, "messages": [_with_chat_parts(message) for message in body["messages"]]}
     return body
 

@@ -60,10 +60,7 @@ def has_web_search(body: Body) -> bool:
     return any(isinstance(tool, dict) and tool.get("type") in WEB_SEARCH_TYPES for tool in tools)
 
 
-def has_cache_hint(body: Body) -> bool:
-    """Return whether a part or a tool of a chat request has Anthropic's `cache_control`."""
-    messages = beyond_text(as_list(body.get("messages")))
+def has_cache_hint(messages: list[Any], tools: Any) -> bool:
+    """Return whether a part of *messages* or one of *tools* has Anthropic's `cache_control`."""
     parts = [part for message in messages for part in as_list(message.get("content"))]
-    return any(
-        isinstance(item, dict) and "cache_control" in item for item in parts + as_list(body.get("tools"))
-    )
+    return any(isinstance(item, dict) and "cache_control" in item for item in parts + as_list(tools))

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from app.openai_types.chat import ChatMessage
-from app.translation.requests.parts import ECHOED_TYPES, beyond_text
+from app.translation.requests.parts import ECHOED_TYPES
 
 Body = dict[str, Any]
 Fields = TypeVar("Fields", bound=Mapping[str, Any])
@@ -31,11 +31,15 @@ CALL_KEYS = frozenset({"index", "extra_content"})
 WITHOUT_EFFECT = frozenset({"index", OWN_KEY})  # their removal need not be reported
 
 
-def without_foreign_fields(body: Body, lost: dict[str, None]) -> Body:
-    """Return the chat request *body* without other services' fields; their names are added to *lost*."""
+def without_foreign_fields(body: Body, lost: dict[str, None], *, is_plain: bool = False) -> Body:
+    """
+    Return the chat request *body* without other services' fields; their names are added to *lost*.
+
+    *is_plain* is whether none of its messages is `beyond_text`: then these have no such fields.
+    """
     tools = {"tools": _clean_tools(body["tools"], lost)} if body.get("tools") else {}
     messages = body["messages"]
-    if beyond_text(messages):
+    if not is_plain:
         messages = [_clean_message(message, lost) for message in messages]
     return {**body, "messages": messages, **tools}
 

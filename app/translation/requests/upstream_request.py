@@ -24,7 +24,7 @@ from app.translation.requests.field_support import (
 )
 from app.translation.requests.foreign_fields import OWN_KEY, without_foreign_fields
 from app.translation.requests.lost_details import lost_at_chatgpt, lost_in_chat, lost_in_responses
-from app.translation.requests.parts import as_list, text_of
+from app.translation.requests.parts import as_list, beyond_text, text_of
 from app.translation.requests.responses_to_chat import responses_to_chat
 
 Body = dict[str, Any]
@@ -50,6 +50,7 @@ def upstream_body(
     """
     protocol = _choose_protocol(client_protocol, body, dialect, protocols)
     chosen = {protocol}
+    others = beyond_text(body["messages"]) if client_protocol == "chat" else []
     unfit = native_only_field(client_protocol, body, dialect, chosen)
     if unfit is not None:
         raise InvalidRequest(f"'{unfit}' needs an account that supports it; none is available", param=unfit)
@@ -60,7 +61,7 @@ def upstream_body(
         if translated and client_protocol == "chat":  # for Responses, `normalize_input` has done it
             out = translate_aliases(out, translated)
         if client_protocol == "chat":
-            out = in_form_of_chat(out)
+            out = in_form_of_chat(out, others)
     else:
         out = chat_to_responses(body) if client_protocol == "chat" else _to_chat(body, dialect)
     ignored = ignored_fields(client_protocol, dialect, body, chosen)
@@ -69,7 +70,8 @@ def upstream_body(
         ignored += [name for name in lost if is_nameable(name)]
     if protocol == "chat" and dialect.is_strict:
         foreign: dict[str, None] = {}
-        out = without_foreign_fields(out, foreign)
+        is_plain = client_protocol == "chat" and not others
+        out = without_foreign_fields(out, foreign, is_plain=is_plain)
         if foreign:  # translated reasoning has fields that are not the client's
             ignored += foreign if client_protocol == "chat" else ["input.reasoning"]
     elif protocol == "responses" and any(map(is_carried, out["input"])):
@@ -79,7 +81,7 @@ def upstream_body(
         ignored += filter(is_nameable, lost_at_chatgpt(out))
     ignored = ignored[:MAX_IGNORED_NAMES]
     loses_hints = dialect.is_strict or protocol != client_protocol
-    if has_cache_hint(body) and "cache_control" not in ignored and loses_hints:
+    if loses_hints and "cache_control" not in ignored and has_cache_hint(others, body.get("tools")):
         ignored.append("cache_control")
     finish = _finish_chat if protocol == "chat" else _finish_responses
     return UpstreamRequest(protocol, finish(out, dialect), ignored)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.translation.requests.chat_aliases import in_form_of_chat, translate_aliases, with_nested_tools
+from app.translation.requests.parts import beyond_text
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 
@@ -108,10 +109,12 @@ TEXT, IMAGE = {"type": "text", "text": "a"}, {"type": "image_url", "image_url": 
 def test_parts(content: Any, sent: Any) -> None:
     body = {"messages": [*MESSAGES, {"role": "user", "content": content}]}
 
-    assert in_form_of_chat(body) == {"messages": [*MESSAGES, {"role": "user", "content": sent}]}
+    assert in_form_of_chat(body, beyond_text(body["messages"])) == {
+        "messages": [*MESSAGES, {"role": "user", "content": sent}]
+    }
 
 
 def test_ordinary_requests_are_not_copied() -> None:
     body = {"messages": [*MESSAGES, {"role": "user", "content": [TEXT, IMAGE]}], "tools": [NESTED]}
 
-    assert in_form_of_chat(body) is body
+    assert in_form_of_chat(body, beyond_text(body["messages"])) is body
