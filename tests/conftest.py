@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,12 @@ settings.register_profile("quick", settings.get_profile("poolgate"), max_example
 settings.load_profile("poolgate")
 
 pytest_plugins = ["tests.support.issuer_fixtures", "tests.support.upstream_fixtures"]
+
+
+def pytest_configure() -> None:
+    """Let processes that tests start react to Ctrl-C, also if a shell started pytest in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
