@@ -13,8 +13,6 @@ from app.cli import listing
 from app.stores import keys
 from tests.support.ledger_rows import record_request
 
-TODAY = int(time.time()) // 86400 * 86400
-
 
 @pytest.fixture
 def used(poolgate, services):
@@ -30,7 +28,8 @@ def used(poolgate, services):
         f"{ids[1]}|acct|o3|requests": 1,
         f"{ids[1]}|acct|o3|errors": 1,
     }
-    services.scripts.client.hset(keys.rollup("default", "d", TODAY), mapping=figures)
+    today = int(time.time()) // 86400 * 86400
+    services.scripts.client.hset(keys.rollup("default", "d", today), mapping=figures)
 
 
 def test_by_key(poolgate, used):

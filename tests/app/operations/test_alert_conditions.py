@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,7 @@ from app.wiring import Services
 from tests.support.ledger_rows import record_request
 
 POOL = "default"
-NOW = time.time()
+Fields = Callable[[], dict[str, Any]]
 
 
 @pytest.fixture
@@ -42,8 +43,9 @@ def held(services: Services, kind: AlertKind) -> list[Alert]:
     return services.alerting.conditions.current(POOL, {kind})
 
 
-def spent(until: float = NOW + 3600) -> dict[str, Any]:
-    return {"state": "window_spent", "until_ms": int(until * 1000)}
+def spent(seconds: float = 3600) -> dict[str, Any]:
+    """Return the fields of an account whose window ends in *seconds* from this call."""
+    return {"state": "window_spent", "until_ms": int((time.time() + seconds) * 1000)}
 
 
 class TestAccounts:
@@ -65,7 +67,7 @@ class TestAccounts:
     def test_a_code_that_alternates_is_no_step(self, services: Services, account: Any) -> None:
         steps = set()
         for code in ("upstream_unavailable", "stream_idle_timeout"):
-            result = JobResult(int(NOW), code).to_json()
+            result = JobResult(int(time.time()), code).to_json()
             account(code, look_models=result)
             steps |= {alert.step for alert in held(services, AlertKind.ACCOUNT)}
 
@@ -74,8 +76,9 @@ class TestAccounts:
 
 class TestPool:
     def test_none_can_serve(self, services: Services, account: Any) -> None:
-        account("one", **spent(NOW + 7200))
-        account("two", **spent())
+        sooner = spent(3600)
+        account("one", **spent(7200))
+        account("two", **sooner)
         account("three", state="paused")
         account("four", state="credential_dead")
         account("demo", kind="demo")
@@ -84,30 +87,30 @@ class TestPool:
         assert alert.text.startswith(
             "No account can serve: 2 spent, 1 paused, 1 out of use; the first is due back at 20"
         )
-        assert alert.details["until"] == int(NOW + 3600)
+        assert alert.details["until"] == sooner["until_ms"] // 1000
 
     @pytest.mark.parametrize(
         "fields",
         [
-            {"state": "active"},
-            {"state": "burst_limited", "until_ms": 9e12},
-            {"state": "suspected", "until_ms": 9e12},
-            spent(NOW - 1000),  # it is back with the next request
+            lambda: {"state": "active"},
+            lambda: {"state": "burst_limited", "until_ms": 9e12},
+            lambda: {"state": "suspected", "until_ms": 9e12},
+            lambda: spent(-1000),  # it is back with the next request
         ],
     )
-    def test_one_can(self, services: Services, account: Any, fields: dict[str, Any]) -> None:
+    def test_one_can(self, services: Services, account: Any, fields: Fields) -> None:
         account("one", **spent())
-        account("two", **fields)
+        account("two", **fields())
 
         assert held(services, AlertKind.POOL) == []
 
     @pytest.mark.parametrize(
-        "fields", [{"state": "active", "probe": "req_1"}, spent(NOW - 60)], ids=["tested", "due"]
+        "fields", [lambda: {"state": "active", "probe": "req_1"}, lambda: spent(-60)], ids=["tested", "due"]
     )
-    def test_one_may_be_able(self, services: Services, account: Any, fields: dict[str, Any]) -> None:
+    def test_one_may_be_able(self, services: Services, account: Any, fields: Fields) -> None:
         """It prolongs an alert, and begins none: the upstream may refuse it again at any moment."""
         account("one", **spent())
-        account("two", **fields)
+        account("two", **fields())
 
         assert [alert.begins for alert in held(services, AlertKind.POOL)] == [False]
 
