@@ -15,7 +15,7 @@ from contextlib import suppress
 MAX_CONNECTIONS = 2000  # per worker: an open stream costs some 60 kB
 MIN_CONNECTIONS = 16
 PER_CONNECTION = 2
-MAX_RESERVED = 512  # for Redis (200), listeners, logs, metrics, and idle upstream connections
+MAX_RESERVED = 512  # for Redis (64), listeners, logs, metrics, and idle upstream connections
 RESERVED_SHARE = 4  # reserve one descriptor in four if the limit is low
 REQUESTS_SHARE = 0.95  # share of the connections; the rest serve probes and refusals
 UNLIMITED = 1_048_576  # used if there is no hard limit

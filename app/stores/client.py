@@ -30,7 +30,9 @@ from redis.sentinel import (
 from app.config import NAMES, ConfigError
 from app.stores.errors import REDIS_ERRORS, store_error
 
-MAX_CONNECTIONS = 200  # per process; scripts take well under a millisecond, so few are in use at once
+# Per process. Scripts take well under a millisecond, so few are in use at once. An idle connection takes
+# 12 kB, and all that a burst of requests needed stay open.
+MAX_CONNECTIONS = 64
 MASTER_CHECK_SECONDS = 1.0
 RECONNECTS = 2  # enough to reach a restarted server; a dead one costs 15 ms
 READ_BYTES = 8 * 1024  # each connection holds such a buffer; that of 32 KiB reads hardly faster

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from app.errors import StoreUnavailable
-from app.stores.client import make_client
+from app.stores.client import MAX_CONNECTIONS, make_client
 from app.stores.fast_evalsha import MAX_IDLE, FastScriptClient, script_client
 
 ECHO = "return ARGV[1]"
@@ -84,11 +84,14 @@ def test_a_late_reply_is_discarded(redis_url: str, redis_client: Any, digest: st
 def test_many_at_once_leave_room_in_the_pool(
     redis_client: Any, direct: FastScriptClient, digest: str
 ) -> None:
-    with ThreadPoolExecutor(MAX_IDLE + 20) as callers:
+    """More callers than connections are all served, and few connections stay open after that."""
+    before = clients(redis_client)
+    with ThreadPoolExecutor(MAX_CONNECTIONS + 20) as callers:
         texts = [str(number) for number in range(500)]
         assert list(callers.map(lambda text: direct.evalsha(digest, 1, "k", text), texts)) == texts
 
-    assert len(direct._idle) <= MAX_IDLE
+    assert len(direct._idle) <= MAX_IDLE < MAX_CONNECTIONS
+    assert clients(redis_client) <= before + MAX_CONNECTIONS
     assert redis_client.ping()
 
 
