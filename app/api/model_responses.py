@@ -162,8 +162,8 @@ def _frames(
 
     try:
         yield frame(first)
-        for events in exchange.events:
-            yield frame(events)
+        del first  # a stream lasts: what was sent is released while more is waited for
+        yield from map(frame, exchange.events)
     except ClientGone:
         return
     except GatewayError as error:

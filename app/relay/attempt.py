@@ -158,6 +158,7 @@ def _exchange(handler: UpstreamHandler, trace_headers: Mapping[str, str]) -> Eve
     except BaseException:
         pending.abandon()
         raise
+    del pending
     head.headers, head.status = response.headers, response.status
     try:
         with inputs.context.caller.cancellation.interrupting(lambda: handler.interrupt(response.body)):

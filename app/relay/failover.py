@@ -165,6 +165,7 @@ class Failover:
                         self._record.note_first_event(self._clock() - self._started)
                         self._budget.note_response(self._target(attempt.account.id))
                 yield events
+                del events  # not retained while more is waited for
 
     def _renew(self, attempt: Attempt, error: UpstreamError) -> Account | None:
         """Return the account with a new token if its token was refused, else None; once per account."""

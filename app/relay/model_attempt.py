@@ -159,6 +159,7 @@ class ModelAttempt(ProtocolAttempt):
                     is_over = self._check_complete(at_end_of_body=not data)
                 if not events:
                     yield from keepalive_if_due(self._deadlines)
+                del data, events  # not retained while more is waited for
             if events := self._checked(self._final_events):
                 yield events
         except (ClientGone, GeneratorExit):

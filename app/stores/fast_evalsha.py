@@ -20,7 +20,7 @@ from app.sockets import send_all
 from app.stores.client import StoreClient
 from app.stores.errors import REDIS_ERRORS, store_error
 
-MAX_IDLE = 32  # connections that this module retains: half of them, the rest stay in redis-py's pool
+MAX_IDLE = 32  # connections that this module retains, half of all; the rest stay in redis-py's pool
 READ_BYTES = 65536
 _INCOMPLETE = object()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import ref
 
 import pytest
 from flask import Response
@@ -61,6 +62,32 @@ def test_unknown_callers_are_not() -> None:
     services.client().get("/v1/nothing", headers=BEARER).close()
 
     assert services.refusals == []
+
+
+class Payload(dict[str, Any]):
+    """The payload of an event, which a weak reference can refer to."""
+
+
+def test_an_open_stream_retains_no_event_that_was_sent() -> None:
+    """A thousand open streams would retain as many first events, and last ones."""
+    sent: list[ref[Payload]] = []
+    retained: list[int] = []
+
+    def answering_slowly(context: RequestContext) -> Iterator[Any]:
+        for _ in range(3):
+            payload = Payload(choices=[])
+            sent.append(ref(payload))
+            events = [Event(payload)]
+            del payload
+            yield events
+            del events
+            retained.append(sum(payload() is not None for payload in sent))
+
+    response = FakeServices(answering_slowly).client().post(URL, json=BODY | {"stream": True}, headers=BEARER)
+    assert response.data.count(b"choices") == 3
+    response.close()
+
+    assert retained == [0, 0, 0]
 
 
 def test_an_ended_request_needs_no_garbage_collection() -> None:

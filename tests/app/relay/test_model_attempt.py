@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections import deque
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +18,7 @@ from app.relay.attempt import AttemptInputs
 from app.relay.model_attempt import ModelAttempt
 from app.relay.progress import RequestProgress
 from app.relay.timeouts import AttemptDeadlines
+from app.streaming.events import Event
 from app.translation.requests.upstream_request import UpstreamRequest
 from tests.support.relay import make_request
 
@@ -68,6 +71,25 @@ def test_opening_events_are_held_until_something_is_visible() -> None:
     assert [event.payload for event in first] == [ROLE, TEXT]
     assert one.committed
     assert sum(len(batch or ()) for batch in batches) == 1
+
+
+def test_no_event_is_retained_that_was_delivered() -> None:
+    """A thousand open streams, each waiting for its next event, would retain as many last ones."""
+    text = "delivered and released"  # in no other event of this process
+    delta = {**IDENTITY, "choices": [{"index": 0, "delta": {"content": text}}]}
+    one = attempt(delta, delta, STOP, b"[DONE]")
+    retained: list[int] = []
+
+    def seconds() -> float:
+        events = [each for each in gc.get_objects() if type(each) is Event]
+        retained.append(sum(text in str(event.payload) for event in events))
+        return 1.0
+
+    one._deadlines.seconds = seconds  # type: ignore[method-assign]
+    deque(one.events(), maxlen=0)  # a loop would retain one itself
+
+    assert len(retained) >= 3
+    assert not any(retained)
 
 
 def test_a_response_that_is_not_streamed_is_held_until_its_end() -> None:
