@@ -25,7 +25,7 @@ from app.backup.value_checks import (
 from app.ledger.histograms import LARGEST as LARGEST_VALUE
 from app.ledger.histograms import bucket_of
 from app.ledger.measurements import ENDPOINT_USAGE, Measure
-from app.ledger.summaries import SUMMARY_FIGURES, complete
+from app.ledger.sums import SUMMARY_FIGURES, complete
 from app.stores.records.ledger import FIGURES, UNREPORTED
 from app.stores.records.limits import LimitUnit, Period
 

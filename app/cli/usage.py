@@ -20,7 +20,7 @@ from app.cli.usage_report import OF_ACCOUNTS, TOTAL, show_report
 from app.formatting import natural
 from app.ledger.caller_figures import received_by_callers
 from app.ledger.ranges import Span
-from app.ledger.summaries import Grouping
+from app.ledger.sums import Grouping
 from app.presentation.api_keys import KeyFilter
 from app.presentation.names import Names
 from app.presentation.usage import BY_LABEL, BY_OWNER, NO_VALUE, add_teamless, key_groups, sum_by_group

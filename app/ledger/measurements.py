@@ -16,7 +16,8 @@ import orjson
 
 from app.ledger.histograms import Histogram, add, bucket_of, flatten, unflatten
 from app.ledger.json_members import parse_members
-from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Sums, complete, count_figures, row_figures
+from app.ledger.summaries import row_figures
+from app.ledger.sums import SUMMARY_FIGURES, Grouping, Sums, complete, count_figures
 from app.stores.records.ledger import Row, UsageSource
 
 MAX_IDS = 1000  # ids per grouping with times of their own

@@ -16,7 +16,7 @@ from operator import add
 from app.ledger.histograms import merged
 from app.ledger.measurements import Times, TimesById
 from app.ledger.ranges import Range, Step
-from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Sums
+from app.ledger.sums import SUMMARY_FIGURES, Amounts, Sums
 
 Parts = Sequence[tuple[int, Amounts]]  # (index of the point, amounts in the order of SUMMARY_FIGURES)
 TimesParts = Sequence[tuple[int, Times]]

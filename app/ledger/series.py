@@ -19,15 +19,8 @@ from app.ledger.ranges import (
     range_between,
     range_of_span,
 )
-from app.ledger.summaries import (
-    DAY,
-    HOUR,
-    SECONDS,
-    Grouping,
-    Only,
-    Summaries,
-    start_of_running,
-)
+from app.ledger.summaries import DAY, HOUR, SECONDS, Summaries, start_of_running
+from app.ledger.sums import Grouping, Only
 from app.ledger.usage_reading import UsageReading
 from app.stores.ledger import LedgerRepository
 from app.stores.measurements import MeasurementRepository

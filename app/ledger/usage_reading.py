@@ -22,17 +22,8 @@ from app.ledger.ranges import (
     in_days,
     range_of_span,
 )
-from app.ledger.summaries import (
-    BREAKDOWN_SECONDS,
-    DAY,
-    HOUR,
-    Amounts,
-    Grouping,
-    Only,
-    Summaries,
-    Sums,
-    start_of_running,
-)
+from app.ledger.summaries import BREAKDOWN_SECONDS, DAY, HOUR, Summaries, start_of_running
+from app.ledger.sums import Amounts, Grouping, Only, Sums
 from app.stores.ledger import LedgerRepository
 from app.stores.summaries import MINUTE
 

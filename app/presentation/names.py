@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from app.accounts.accounts import AccountRepository
 from app.errors import InvalidRequest
 from app.formatting import NamedId, name_or_id, named_id
-from app.ledger.summaries import Grouping
+from app.ledger.sums import Grouping
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.teams import Team
 from app.suggestions import suggestion

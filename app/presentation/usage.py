@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from app.formatting import NamedId
 from app.ledger.points import Series
-from app.ledger.summaries import Amounts
+from app.ledger.sums import Amounts
 from app.presentation.names import Names
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.refusals import RefusalCounts

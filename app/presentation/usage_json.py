@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from app.formatting import NamedId
 from app.ledger.measurements import Times
 from app.ledger.ranges import Range
-from app.ledger.summaries import SUMMARY_FIGURES
+from app.ledger.sums import SUMMARY_FIGURES
 from app.presentation.names import Names
 from app.presentation.usage_report import Metric, ReportLine, UsageReport, timed
 

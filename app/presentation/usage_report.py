@@ -16,7 +16,7 @@ from app.ledger.measurements import Measure, Times, add_times, no_times
 from app.ledger.points import REST, Series, TimesSeries
 from app.ledger.ranges import Range
 from app.ledger.series import UsageSeries
-from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
+from app.ledger.sums import SUMMARY_FIGURES, Grouping, Only
 from app.ledger.usage_reading import UsageReading
 from app.presentation.names import Names
 from app.presentation.usage import add_groups, key_groups

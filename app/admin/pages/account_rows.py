@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.accounts.account import Account
 from app.accounts.oauth_tokens import NO_IDENTITY
 from app.ledger.ranges import Span
-from app.ledger.summaries import SUMMARY_FIGURES, Amounts, Grouping
+from app.ledger.sums import SUMMARY_FIGURES, Amounts, Grouping
 from app.ledger.usage_reading import UsageReading
 from app.presentation.account_list import AccountRow, LastUse
 from app.presentation.accounts import AccountView

@@ -25,7 +25,7 @@ from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
 from app.formatting import counted, dollars, natural
 from app.ledger.ranges import Span
-from app.ledger.summaries import Grouping, Only
+from app.ledger.sums import Grouping, Only
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from app.presentation.account_list import (

@@ -18,7 +18,7 @@ from app.admin.pages.key_form import KeyForm, new_values, values_of
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
 from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
-from app.ledger.summaries import Grouping, Only
+from app.ledger.sums import Grouping, Only
 from app.operations.account_check import example_model
 from app.operations.key_warnings import rotation_warnings
 from app.patterns import STAR

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from app.ledger.points import Series
-from app.ledger.summaries import SUMMARY_FIGURES, Grouping
+from app.ledger.sums import SUMMARY_FIGURES, Grouping
 from app.presentation.account_list import LastUse
 from app.presentation.api_keys import KeyView, key_views
 from app.presentation.key_list import KeyRow

@@ -20,7 +20,7 @@ from app.admin.services import services
 from app.errors import InvalidRequest, NotFound
 from app.formatting import natural, plain_dollars
 from app.ledger.ranges import Span
-from app.ledger.summaries import Grouping
+from app.ledger.sums import Grouping
 from app.limits.prices import STANDARD
 from app.operations.prices import micro_dollars, price_row
 from app.stores.records.operators import Role

@@ -15,7 +15,7 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.limit_rows import count_rows, read_limits, row_fields, row_values
 from app.admin.pages.shown_values import check_shown
 from app.admin.services import services
-from app.ledger.summaries import Grouping, Only
+from app.ledger.sums import Grouping, Only
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.presentation.key_list import KEY_COLUMNS, TEAM_COLUMNS, TeamRow
 from app.presentation.row_order import DEFAULT_COLUMN, sort_rows

@@ -9,7 +9,7 @@ from operator import itemgetter
 from flask import url_for
 
 from app.ledger.caller_figures import requests_of_callers
-from app.ledger.summaries import Grouping
+from app.ledger.sums import Grouping
 from app.ledger.usage_reading import UsageReading
 from app.presentation.names import Names
 from app.presentation.usage_report import is_of_callers

@@ -21,7 +21,7 @@ from app.formatting import natural
 from app.ledger.measurements import OTHER
 from app.ledger.points import REST
 from app.ledger.ranges import Span
-from app.ledger.summaries import SUMMARY_FIGURES, Grouping, Only
+from app.ledger.sums import SUMMARY_FIGURES, Grouping, Only
 from app.presentation.names import Names
 from app.presentation.usage import NO_VALUE
 from app.presentation.usage_json import value_of

@@ -9,7 +9,7 @@ from app.admin.pages import clock, formatting
 from app.admin.pages.charts import Chart, Series, Shape
 from app.ledger.caller_figures import received_by_callers
 from app.ledger.measurements import Times
-from app.ledger.summaries import Grouping, Only
+from app.ledger.sums import Grouping, Only
 from app.ledger.usage_reading import UsageReading
 from app.presentation.usage_report import Metric, is_of_callers, timed
 from app.wiring import Services

@@ -12,7 +12,7 @@ from app.admin.services import services
 from app.holders.guard import holder
 from app.holders.pages.requests import newest_requests
 from app.ledger.caller_figures import received_by_callers
-from app.ledger.summaries import Grouping, Only
+from app.ledger.sums import Grouping, Only
 from app.stores.records.api_keys import ApiKey
 
 NEWEST = 5  # requests

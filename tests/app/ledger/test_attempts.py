@@ -16,7 +16,8 @@ from app.accounts.account_reading import failures_in_a_row
 from app.ledger.attempts import attempt_figures
 from app.ledger.known_totals import KnownTotals
 from app.ledger.series import UsageSeries
-from app.ledger.summaries import SUMMARY_FIGURES, Summaries, complete
+from app.ledger.summaries import Summaries
+from app.ledger.sums import SUMMARY_FIGURES, complete
 from app.ledger.verify import Verification
 from app.stores import keys
 from app.stores.client import make_client

@@ -11,7 +11,7 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.ledger.series import UsageSeries
-from app.ledger.summaries import Grouping, Only
+from app.ledger.sums import Grouping, Only
 from app.stores import keys
 from app.stores.scripts import Scripts
 from tests.support.ledger_rows import record_request

@@ -17,7 +17,7 @@ from app.ledger.measurements import (
     parse_times,
     parse_usage,
 )
-from app.ledger.summaries import SUMMARY_FIGURES
+from app.ledger.sums import SUMMARY_FIGURES
 
 ROW = {
     "id": "req_1",

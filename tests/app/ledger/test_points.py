@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.ledger.histograms import Histogram, merged
 from app.ledger.points import REST, make_series, make_times
 from app.ledger.ranges import Range, Step
-from app.ledger.summaries import SUMMARY_FIGURES, Sums
+from app.ledger.sums import SUMMARY_FIGURES, Sums
 
 WITHIN = Range(Step.FOUR_HOURS, (3600, 14_400, 28_800), 40_000)
 IDS = st.sampled_from(["a", "b", 'odd"id', ""])

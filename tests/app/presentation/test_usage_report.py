@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.ledger.ranges import Step
-from app.ledger.summaries import Grouping, Only
+from app.ledger.sums import Grouping, Only
 from app.presentation.names import Names
 from app.presentation.usage_json import serialize_report
 from app.presentation.usage_range import read_range
