@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 import requests
 
 from tests.support.gateway import running_gateway
-from tests.support.ports import free_port, wait_for
+from tests.support.nginx import MARKS, running_nginx
+from tests.support.ports import free_port
 
-PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
-CONFIG = """
-{user}
-daemon off;
-worker_processes 1;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
+SERVER = """
   server {{
     listen 127.0.0.1:{port};
     location / {{
@@ -38,10 +22,9 @@ http {{
       proxy_set_header X-Forwarded-User ann;
     }}
   }}
-}}
 """
 
-pytestmark = [pytest.mark.nginx, pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +40,9 @@ def addresses(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         operators = running.services.operator_stores.operators
         if not operators.has("root"):
             operators.create("root", "correct horse battery")
-        user = "user root;" if os.getuid() == 0 else ""
-        gateway = running.url.rpartition(":")[2]
-        config = folder / "nginx.conf"
-        config.write_text(CONFIG.format(user=user, folder=folder, port=port, gateway=gateway))
-        with subprocess.Popen([str(PROGRAM), "-p", str(folder), "-c", str(config)]) as process:
-            try:
-                wait_for(port)
-                yield f"http://127.0.0.1:{port}", running.url
-            finally:
-                process.terminate()
+        server = SERVER.format(port=port, gateway=running.url.rpartition(":")[2])
+        with running_nginx(folder, port, server):
+            yield f"http://127.0.0.1:{port}", running.url
         for name in ("ann", "eve"):
             if operators.has(name):
                 operators.remove(name)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,34 +14,19 @@ import requests
 from tests.service.test_model_responses import BODIES, PATHS, events_of
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.guide import page
-from tests.support.ports import free_port, wait_for
+from tests.support.nginx import MARKS, running_nginx
+from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream
 from tests.support.websocket import socket_of, text_in
 
-PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
 STREAM = {**BODIES["chat"], "stream": True}
 MIB = 1024 * 1024
 
-pytestmark = [pytest.mark.nginx, pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")]
+pytestmark = MARKS
 
-AROUND = """
-{user}
-daemon off;
-worker_processes 1;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{}}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
+COMPRESSION = """
   gzip on;
   gzip_types text/event-stream;
-{snippet}
-}}
 """
 
 
@@ -73,18 +55,11 @@ def gateway(direct: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @contextmanager
 def behind_nginx(direct: Gateway, folder: Path, read_timeout: str = "600s") -> Iterator[Gateway]:
     port = free_port()
-    config = folder / "nginx.conf"
-    user = "user root;" if os.getuid() == 0 else ""  # or its workers may not write into our folder
     shown = snippet(direct.url.rpartition(":")[2], port)
     assert "proxy_read_timeout 600s;" in shown
     shown = shown.replace("proxy_read_timeout 600s;", f"proxy_read_timeout {read_timeout};")
-    config.write_text(AROUND.format(user=user, folder=folder, snippet=shown))
-    with subprocess.Popen([str(PROGRAM), "-p", str(folder), "-c", str(config)]) as process:
-        try:
-            wait_for(port)
-            yield Gateway(f"http://127.0.0.1:{port}", direct.services, direct.process)
-        finally:
-            process.terminate()
+    with running_nginx(folder, port, COMPRESSION + shown):
+        yield Gateway(f"http://127.0.0.1:{port}", direct.services, direct.process)
 
 
 @pytest.fixture
