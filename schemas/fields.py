@@ -113,6 +113,14 @@ class Json(Field[Any]):
     types: ClassVar[tuple[type, ...]] = ()
     expected: ClassVar[str] = ""
 
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **options: Any
+    ) -> Any:
+        """Return what *value* means. marshmallow makes a validator in each call, also where there is none."""
+        if value is None or value is missing or self.validators or self.pre_load or self.post_load:
+            return super().deserialize(value, attr, data, **options)
+        return self._deserialize(value, attr, data, **options)
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(value) not in self.types:
             raise invalid(f"must be {self.expected}")

@@ -3,10 +3,22 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from marshmallow import ValidationError
-from marshmallow.fields import Nested
+from marshmallow import ValidationError, missing
+from marshmallow.fields import Field, Nested
+from marshmallow.validate import Length
 
-from schemas.fields import Flag, Integer, Number, Object, Text, TextOrTexts, Texts, WideSchema, WireSchema
+from schemas.fields import (
+    Flag,
+    Integer,
+    Number,
+    Object,
+    ShortText,
+    Text,
+    TextOrTexts,
+    Texts,
+    WideSchema,
+    WireSchema,
+)
 
 
 class Body(WireSchema):
@@ -137,3 +149,43 @@ def outcome(schema, body):
         return schema.load(body)
     except ValidationError as error:
         return list(error.messages.items())  # in the same order
+
+
+def deserialized(function, *values):
+    try:
+        return function(*values)
+    except ValidationError as error:
+        return error.messages
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *(
+            Text(),
+            Text(required=True),
+            Text(allow_none=True),
+            Text(load_default="b"),
+            Text(load_default=list),
+        ),
+        *(Text(validate=Length(max=1)), Text(pre_load=str), Text(post_load=len), ShortText(2, 1), Flag()),
+        *(Number(), Integer(1, 3), Object(), Texts(("a", "b")), TextOrTexts()),
+    ],
+    ids=repr,
+)
+@given(
+    st.recursive(
+        st.sampled_from([missing, None, True, 0, 2, 2.0, 0.5, "", "a", "abc", "\ud800"]),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.just("a"), inner),
+    )
+)
+def test_as_marshmallow_deserializes(field, value):
+    """The shorter way of fields without validators gives the same values and errors."""
+    ways = [
+        lambda each: field.deserialize(each, "a", {"a": each}),
+        lambda each: Field.deserialize(field, each, "a", {"a": each}),
+    ]
+
+    short, full = (deserialized(way, value) for way in ways)
+
+    assert (short, type(short)) == (full, type(full))
