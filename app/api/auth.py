@@ -20,7 +20,7 @@ from app.stores.records.api_keys import PREFIX, ApiKey
 from app.websocket.response import VARIABLE as SOCKET_RESPONSE
 
 # Bodies up to this size are retained to run a view again; for larger ones reading the key costs little
-MAX_RETAINED_BYTES = 65_536
+MAX_RETAINED_BYTES = 256 * 1024
 _IDEMPOTENCY_VARIABLE = variable_of(IDEMPOTENCY_KEY)
 # Headers of other services that hold a key, in order of precedence
 KEY_HEADERS = ("x-api-key", "api-key", "x-bf-vk")

@@ -17,6 +17,7 @@ from tests.support.upstream_client import ScriptedUpstream
 
 CHAT = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "Hello"}]}
 PATH = "/v1/chat/completions"
+LONG_CHAT = {**CHAT, "messages": [{"role": "user", "content": "Hello " * 40_000}]}
 TIMES = 6  # requests, so that each worker has read the key
 Change = Callable[[Services, str], Any]
 
@@ -49,11 +50,12 @@ def ann(pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
 
 @pytest.mark.parametrize("name", REFUSALS)
 class TestRefused:
-    def test_with_the_next_request(self, pool: PoolOfTest, ann: str, name: str) -> None:
+    @pytest.mark.parametrize("body", [CHAT, LONG_CHAT], ids=["short", "long"])
+    def test_with_the_next_request(self, pool: PoolOfTest, ann: str, name: str, body: dict[str, Any]) -> None:
         change, status, words = REFUSALS[name]
         change(pool.gateway.services, pool.name)
 
-        responses = [pool.post(PATH, CHAT, ann) for _ in range(TIMES)]
+        responses = [pool.post(PATH, body, ann) for _ in range(TIMES)]
 
         assert [response.status_code for response in responses] == [status] * TIMES
         assert words in responses[0].json()["error"]["message"]
@@ -138,7 +140,8 @@ class TestFollowed:
         assert [pool.post(PATH, CHAT, secret).status_code for _ in range(TIMES)] == [200] * TIMES
 
 
-def test_two_calls_to_the_store(pool: PoolOfTest, ann: str) -> None:
+@pytest.mark.parametrize("body", [CHAT, LONG_CHAT], ids=["short", "long"])
+def test_two_calls_to_the_store(pool: PoolOfTest, ann: str, body: dict[str, Any]) -> None:
     """A request of a known key needs two scripts, where that of another one needs three."""
     client: Any = pool.gateway.services.scripts.client
 
@@ -149,7 +152,7 @@ def test_two_calls_to_the_store(pool: PoolOfTest, ann: str) -> None:
     pool.wait_for_rows(TIMES)
     before = scripts()
     for _ in range(20):
-        assert pool.post(PATH, CHAT, ann).status_code == 200
+        assert pool.post(PATH, body, ann).status_code == 200
     pool.wait_for_rows(TIMES + 20)
 
     assert 40 <= scripts() - before < 50, "workers call some more by themselves"
