@@ -14,9 +14,9 @@ def roles_of_plain(items: list[Any]) -> set[Any] | None:
 
     A role may have any hashable value. None only means that the items have to be looked at one by one.
     """
-    if set(map(type, items)) != {dict} or set(map(len, items)) != {2}:
-        return None
     try:
-        return set(map(_role, items)) if set(map(type, map(_content, items))) == {str} else None
-    except (KeyError, TypeError):  # another field, a role that is an array or object
-        return None
+        if set(map(len, items)) == {2} and set(map(type, items)) == {dict}:
+            return set(map(_role, items)) if set(map(type, map(_content, items))) == {str} else None
+    except (KeyError, TypeError):  # an item without length, another field, a role that is an array or object
+        pass
+    return None
