@@ -10,10 +10,11 @@ from app.accounts.kinds import kind_of
 from app.formatting import moment
 from app.ledger.caller_figures import errors_of_callers, requests_of_callers
 from app.ledger.series import UsageSeries
-from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
+from app.operations.check_accounts import check_accounts
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Level
 from app.operations.pool_limits import owned_limits
+from app.operations.stored_accounts import StoredAccount, read_accounts
 from app.stores.records.accounts import AccountState
 from app.stores.records.alerts import Alert
 from app.stores.records.api_keys import KeyState

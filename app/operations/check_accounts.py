@@ -5,10 +5,9 @@ Check the accounts of a pool: their credentials, their servers, and the reasons 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from app.accounts.account import Account
-from app.accounts.account_reading import account_from
 from app.accounts.failures import Failure
 from app.accounts.job_results import FAILED, JobResult
 from app.accounts.kinds import kind_of
@@ -16,18 +15,15 @@ from app.accounts.kinds.kind import RESPONSES
 from app.accounts.request_settings import ON
 from app.formatting import moment
 from app.operations.account_check import knows_model
-from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
+from app.operations.stored_accounts import UNREACHABLE, StoredAccount
 from app.operations.unlisted_models import some_names
 from app.presentation.accounts import certificates_in, failure_label, reason_label, rest_label
 from app.stores.records.accounts import AccountState, ModelRest, ModelState
-from app.stores.secrets import UnreadableSecret, Vault
 
 SOON_SECONDS = 30 * 86_400  # before a certificate expires, it is reported
 MAX_SUBJECT_CHARS = 200
 MAX_REFUSED = 10  # fields that a finding lists
-# results of the job `models` when the server did not answer
-UNREACHABLE = ("upstream_unavailable", "stream_idle_timeout", "upstream_request_timeout")
 JOB_FAILURES = {  # what the failure of a job means
     "models": "its models could not be listed",
     "usage": "its usage could not be read",
@@ -35,50 +31,6 @@ JOB_FAILURES = {  # what the failure of a job means
     "retest": "it could not be tested",
     "unproven": "it comes last until it answers, and its hourly test failed",
 }
-_SEALED = ("credential", "sign_in", "secrets")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAccount:
-    """A stored account; `fields` is its hash, `is_readable` whether its secrets can be decrypted here."""
-
-    account: Account
-    fields: Mapping[str, str]
-    is_readable: bool
-
-    def job_result(self, job: str) -> JobResult:
-        """Return the result of the latest run of *job*."""
-        return JobResult.from_json(self.fields.get(f"look_{job}"))
-
-    @property
-    def is_unreachable(self) -> bool:
-        return self.job_result("models").code in UNREACHABLE
-
-
-def read_accounts(stores: CheckStores, pool: str) -> list[StoredAccount]:
-    """Return every account of *pool* by name. Two round trips. Raises StoreUnavailable."""
-    return [_stored(stores, fields) for fields in stores.accounts.read_all(pool)]
-
-
-def read_account(stores: CheckStores, pool: str, account_id: str) -> StoredAccount | None:
-    """Return one account of *pool*, None if it was removed. Raises StoreUnavailable."""
-    fields = stores.accounts.read(pool, account_id)
-    return _stored(stores, fields) if fields else None
-
-
-def _stored(stores: CheckStores, fields: Mapping[str, str]) -> StoredAccount:
-    return StoredAccount(account_from(fields, lambda _: ""), fields, is_readable(stores.vault, fields))
-
-
-def is_readable(vault: Vault, fields: Mapping[str, str | None]) -> bool:
-    """Return whether *vault* has the key with which the secrets of a stored account were encrypted."""
-    try:
-        for name in _SEALED:
-            if sealed := fields.get(name):
-                vault.open(sealed)
-    except UnreadableSecret:
-        return False
-    return True
 
 
 def check_accounts(pool: str, stored: Sequence[StoredAccount], now: float) -> Iterator[Diagnostic]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from app.limits.bounds import Bounds, ModelSize, compute_bounds
 from app.limits.counted_models import counts_model
 from app.limits.prices import PriceTable
-from app.operations.check_accounts import StoredAccount
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
 from app.operations.pool_limits import PoolLimits
+from app.operations.stored_accounts import StoredAccount
 from app.operations.unpriced_models import (
     ReachableModels,
     known_models,

@@ -11,13 +11,14 @@ from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
 from app.accounts.model_routes import RouteTable
 from app.formatting import counted, duration
-from app.operations.check_accounts import StoredAccount, check_accounts, check_model_rests, read_accounts
+from app.operations.check_accounts import check_accounts, check_model_rests
 from app.operations.check_limits import check_strict_limits, check_usage
 from app.operations.check_requests import check_refused_models
 from app.operations.check_stores import CheckStores
 from app.operations.check_webhooks import check_webhooks
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics, pool_option
 from app.operations.pool_limits import PoolLimits, read_pool_limits
+from app.operations.stored_accounts import StoredAccount, read_accounts
 from app.operations.unlisted_models import lists_model, routes_match
 from app.patterns import matches
 from app.stores.records.accounts import AccountState

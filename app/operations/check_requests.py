@@ -10,9 +10,9 @@ from app.accounts.account import Account
 from app.accounts.model_routes import RouteTable
 from app.errors import NoAccounts
 from app.formatting import counted
-from app.operations.check_accounts import StoredAccount
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, pool_option
+from app.operations.stored_accounts import StoredAccount
 from app.presentation.route_serving import serving_now
 from app.stores.records.accounts import AccountState
 from app.stores.records.ledger import LedgerEntry

@@ -10,6 +10,7 @@ from app.operations import check_accounts, check_host, check_operators, check_po
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic
 from app.operations.pool_limits import PoolLimits, read_pool_limits
+from app.operations.stored_accounts import read_account
 from app.stores import private_server
 
 STORE_FIX = "start it, or set REDIS_URL to where it is"
@@ -48,7 +49,7 @@ class Doctor:
 
     def check_account(self, pool: str, account_id: str) -> list[Diagnostic]:
         """Return the findings about one account, besides its state. Raises StoreUnavailable."""
-        record = check_accounts.read_account(self._stores, pool, account_id)
+        record = read_account(self._stores, pool, account_id)
         return [*check_accounts.check_account(pool, record, self._stores.health.now())] if record else []
 
 

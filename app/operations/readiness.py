@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from app.accounts.pools import DEFAULT, PoolRepository
-from app.operations.check_accounts import is_readable
+from app.operations.stored_accounts import is_readable
 from app.stores.health import HealthRepository
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import Vault

@@ -8,9 +8,9 @@ import pytest
 
 from app.accounts.account import Account
 from app.limits.limit_syntax import parse_limit
-from app.operations.check_accounts import read_accounts
 from app.operations.check_limits import check_strict_limits, check_usage
 from app.operations.diagnostic import Level, group_diagnostics
+from app.operations.stored_accounts import read_accounts
 from app.stores import keys
 from app.stores.records.limits import Limit
 from app.stores.records.teams import TeamState

@@ -17,6 +17,7 @@ from app.config import Settings
 from app.errors import CredentialUnreadable, UpstreamUnreachable
 from app.operations import check_accounts, check_pools
 from app.operations.diagnostic import Level
+from app.operations.stored_accounts import StoredAccount, read_accounts
 from app.stores import keys
 from app.stores.records.accounts import AccountOutcome, AccountState
 from app.stores.records.model_routes import ModelRoute, RouteTarget
@@ -194,7 +195,7 @@ class TestAccountsForAPerson:
         """Wrong where no other is valid; those of a month and more are well."""
         pem = make_certificate(tmp_path)[0].read_text()  # valid for a day
         main = account(services, "main", base_url="https://x", settings=RequestSettings(ca_certificates=pem))
-        stored, _ = check_accounts.read_accounts(services.doctor._stores, "team")
+        stored, _ = read_accounts(services.doctor._stores, "team")
 
         def levels(now: float) -> list[tuple[str, bool]]:
             diagnostics = check_accounts.check_accounts("team", [stored], now)
@@ -256,7 +257,7 @@ class TestAccountsForAPerson:
         look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unavailable"}).decode()
         failing = Account("a", "a", "openai", "http://x", failures_in_a_row=5, latest_failure="unreachable")
         failing = replace(failing, has_answered=has_answered)
-        stored = check_accounts.StoredAccount(failing, {"look_models": look}, is_readable=True)
+        stored = StoredAccount(failing, {"look_models": look}, is_readable=True)
 
         (one,) = check_accounts.check_accounts("team", [stored], time.time())
 
@@ -276,7 +277,7 @@ class TestAccountsForAPerson:
             {"at": 1_774_742_400, "result": "not_found", "failure": "endpoint_missing"}
         ).decode()
         failing = Account("a", "a", "compatible", url, unproven="endpoint_missing", failures_in_a_row=9)
-        stored = check_accounts.StoredAccount(failing, {"look_models": look}, is_readable=True)
+        stored = StoredAccount(failing, {"look_models": look}, is_readable=True)
 
         (one,) = check_accounts.check_accounts("team", [stored], time.time())
 
@@ -423,7 +424,7 @@ class TestAccountsForAPerson:
     def test_one_that_fails_all_requests(self, state: str) -> None:
         failing = Account("a", "a", "openai", "http://x", has_answered=True, listed=("a",))
         failing = replace(failing, state=AccountState(state), latest_failure="cut", failures_in_a_row=474)
-        stored = check_accounts.StoredAccount(failing, {}, is_readable=True)
+        stored = StoredAccount(failing, {}, is_readable=True)
 
         (one,) = check_accounts.check_accounts("team", [stored], time.time())
 

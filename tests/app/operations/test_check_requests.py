@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from app.accounts.account import Account
-from app.operations.check_accounts import read_accounts
 from app.operations.check_requests import check_refused_models
 from app.operations.diagnostic import Diagnostic, Level
+from app.operations.stored_accounts import read_accounts
 from app.stores.records.refusals import RefusedRequest
 
 POOL = "default"
