@@ -72,7 +72,7 @@ class Admission:
         """
         services = self._services
         while True:
-            reply = self._admit_once()
+            reply = self._admit_readable()
             progress.is_caller_current = True
             if isinstance(reply, Selection):
                 if progress.leave_queue is not None:
@@ -146,7 +146,7 @@ class Admission:
             self._request = replace(
                 self._request, deadline_ms=self._deadline_ms(), queue_length=length, fingerprint=""
             )
-            reply = self._admit_once()
+            reply = self._admit_readable()
             if isinstance(reply, Selection):
                 return reply
             progress.queued_seconds = clock() - began
@@ -170,9 +170,37 @@ class Admission:
 
     def report(self, report: AttemptReport) -> Selection | Refusal:
         """Report how an attempt ended and return the selection for the next. Raises StoreUnavailable."""
-        return self.skip_unreadable(self._send_report(self._request, report), report)
+        return self._skip_unreadable(self._send_report(self._request, report), report)
 
-    def skip_unreadable(
+    def _admit_readable(self) -> Selection | Refusal:
+        """
+        Admit the request to an account whose credential this process can read.
+
+        Without such an account the admission is withdrawn, and the request is admitted or refused as if the
+        process had known that before: so it always is a refusal, for its caller and in the books.
+        """
+        services = self._services
+        while True:
+            admitted = self._admit_once()
+            if isinstance(admitted, Refusal) or self._plan.is_stored:
+                return admitted
+            try:
+                reply = self._skip_unreadable(admitted)
+                if reply is admitted:
+                    return admitted
+                if isinstance(reply, Selection):
+                    return replace(reply, limits=admitted.limits, now_ms=admitted.now_ms)
+                services.admissions.withdraw(self._pool, self._request, admitted.limits)
+            except GatewayError:  # the store is away, or the account was removed
+                return admitted  # its attempt fails in the same way, and is settled, now or later
+            self._request = replace(
+                self._request,
+                unreadable=services.accounts.unreadable(self._pool),
+                deadline_ms=self._deadline_ms(),
+                fingerprint="",
+            )
+
+    def _skip_unreadable(
         self, reply: Selection | Refusal, report: AttemptReport | None = None
     ) -> Selection | Refusal:
         """

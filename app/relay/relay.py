@@ -42,7 +42,7 @@ from app.relay.timeouts import AttemptDeadlines, shortened
 from app.relay.timing import Timing
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
-from app.stores.records.admission import Refusal, Selection
+from app.stores.records.admission import Selection
 from app.stores.records.ledger import UsageSource
 from app.stores.records.limits import has_strict_output_limit
 from app.stores.records.settlement import Settlement
@@ -138,7 +138,7 @@ class Relay:
                         admission,
                         Adaptation(context, self._services.accounts),
                     )
-                    yield from self._serve(exchange, selection)
+                    yield from self._failover(exchange).events(selection)
         except BaseException as error:
             record.fail(error)
             raise
@@ -167,15 +167,6 @@ class Relay:
             self._time_limits(context),
             record.stored is not None,
         )
-
-    def _serve(self, exchange: _Exchange, selection: Selection) -> Iterator[list[Event] | None]:
-        """Yield the response of the accounts, from *selection* on."""
-        admission = exchange.admission
-        reply = admission.skip_unreadable(selection)
-        if isinstance(reply, Refusal):
-            raise admission.error_for(reply)
-        exchange.record.account_id = reply.account_id
-        return self._failover(exchange).events(reply)
 
     def _failover(self, exchange: _Exchange) -> Failover:
         context, plan, progress = exchange.context, exchange.plan, exchange.progress

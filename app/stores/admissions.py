@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import orjson
+
 from app.stores.records.admission import (
     AdmitRequest,
     CalendarWindows,
+    LimitStanding,
     Refusal,
     Selection,
     selection_or_refusal,
 )
+from app.stores.records.limits import LimitUnit
 from app.stores.records.settlement import AttemptReport
 from app.stores.scripts import Scripts
 
@@ -35,6 +39,21 @@ class AdmissionRepository:
         """
         arguments = {**request.arguments(), **report.arguments(), "calendar": calendar}
         return selection_or_refusal(self._scripts.run_json("report", pool, arguments))
+
+    def withdraw(self, pool: str, request: AdmitRequest, limits: Iterable[LimitStanding]) -> None:
+        """
+        End the admission of *request*, which was sent to no account, as if it had been refused.
+
+        *limits* are those that it was admitted under. Raises StoreUnavailable.
+        """
+        counted = [(limit.limit_id, limit.period) for limit in limits if limit.unit == LimitUnit.REQUESTS]
+        arguments = {
+            "id": request.id,
+            "conversation": request.conversation,
+            "calendar": request.calendar,
+            "counted": counted,
+        }
+        self._scripts.run("withdraw", pool, orjson.dumps(arguments))
 
     def leave_queue(self, pool: str, request_id: str) -> None:
         """Remove a request that waits for an account from the queue. Raises StoreUnavailable."""

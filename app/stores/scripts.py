@@ -49,6 +49,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "admit": (*_RESERVATIONS, "callers", "availability", "queue"),
     "leave_queue": (*_REQUESTS, "queue"),
     "report": (*_RESERVATIONS, "availability", "queue"),
+    "withdraw": _REQUESTS,
     "settle": _REQUESTS,
     "store_response": _BASE,
     "claim_recording": (*_BASE, "recordings"),

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from app.limits.limit_syntax import parse_limit
 from app.operations import check_pools
 from app.stores import keys
 from tests.service.test_model_responses import BODIES, PATHS
+from tests.service.test_refusals import recorded
 from tests.service.test_verdicts import WELL
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
@@ -76,6 +78,23 @@ def test_no_other_account_is_left(pool: PoolOfTest, key: str, endpoint: str, str
     assert "cannot be read" in error["message"]
     assert "POOLGATE_SECRET_KEYS" in error["message"]
     assert (pool.open_leases(), pool.open_requests(), pool.in_flight()) == (0, 0, 0)
+    assert len({each.text for each in responses}) == 1
+
+
+def test_every_request_is_a_refusal(pool: PoolOfTest, key: str) -> None:
+    """Also the first, by which a process learns of it: it costs nothing, not even of a limit on requests."""
+    services = pool.gateway.services
+    seal(pool, services.accounts.find(pool.name, "good").id)
+    texts = ("1 requests/day", "1 requests/minute", "1 parallel_requests")
+    limited = pool.key("limited", limits=map(parse_limit, texts))
+    path, body = REQUESTS["chat"]
+
+    responses = [pool.post(path, body, limited) for _ in range(4)]
+
+    assert {each.json()["error"]["code"] for each in responses} == {"credential_unreadable"}
+    for response in responses:
+        assert recorded(pool, response).entry.row["error"] == "credential_unreadable"
+    assert pool.rows() == []
 
 
 def test_an_account_that_refuses_as_well(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:

@@ -258,6 +258,13 @@ local function read_request(id)
   return stored.key and stored or nil
 end
 
+-- Ends the claim on a conversation that an admission of *key* made, unless a response has confirmed it.
+local function drop_claim(conversation, key)
+  if not conversation or conversation == '' then return end
+  local held_key = holder_key(conversation)
+  if redis.call('GET', held_key) == key and redis.call('PTTL', held_key) <= CLAIM_MS then redis.call('DEL', held_key) end
+end
+
 local function expire_lease(id, now, policy) -- rare
   redis.call('ZREM', LEASES, id)
   local stored = read_request(id)

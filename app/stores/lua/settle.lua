@@ -61,8 +61,8 @@ if args.conversation and args.conversation ~= '' then
   local holder = redis.call('GET', held_key)
   if entry.status < 400 and (not holder or holder == entry.key) then
     redis.call('SET', held_key, entry.key, 'PX', OWNED_MS)
-  elseif holder == entry.key and redis.call('PTTL', held_key) <= CLAIM_MS then
-    redis.call('DEL', held_key) -- the claim of the admission, which no response has confirmed
+  else
+    drop_claim(args.conversation, entry.key)
   end
 end
 redis.call('DEL', request_key(args.id))

@@ -15,6 +15,7 @@ from app.config import Settings, TimeLimits
 from app.errors import (
     CredentialUnreadable,
     InvalidApiKey,
+    InvalidRequest,
     ModelNotFound,
     NoAccounts,
     NotFound,
@@ -29,7 +30,14 @@ from app.relay.progress import RequestProgress
 from app.relay.timing import Timing
 from app.relay.waiting import EarlierModelsDue, WaitingRequests
 from app.stores.calendar import Calendar
-from app.stores.records.admission import AccountsRefusal, AdmitRequest, Refusal, RefusalKind, Selection
+from app.stores.records.admission import (
+    AccountsRefusal,
+    AdmitRequest,
+    LimitStanding,
+    Refusal,
+    RefusalKind,
+    Selection,
+)
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.settlement import AttemptReport, Outcome
 from app.translation.requests.account_requirements import AccountRequirements
@@ -52,10 +60,14 @@ class Store:
         self.admitted: list[AdmitRequest] = []
         self.reported: list[tuple[AdmitRequest, AttemptReport]] = []
         self.left: list[str] = []
+        self.withdrawn: list[str] = []
 
     def admit(self, pool: str, request: AdmitRequest) -> Selection | Refusal:
         self.admitted.append(request)
         return self._replies.pop(0)
+
+    def withdraw(self, pool: str, request: AdmitRequest, limits: Any) -> None:
+        self.withdrawn.append(request.id)
 
     def leave_queue(self, pool: str, request_id: str) -> None:
         self.left.append(request_id)
@@ -81,7 +93,7 @@ class Accounts:
         return Account(account_id, account_id, "openai", "http://127.0.0.1:1/v1")
 
     def unreadable(self, pool: str) -> list[str]:
-        return self._found
+        return list(self._found)
 
     def all(self, pool: str) -> list[Account]:
         return [Account("a", "a", "openai", "http://127.0.0.1:1/v1")]
@@ -309,27 +321,74 @@ class TestInterruptedWait:
 
 class TestUnreadable:
     def test_another_account_is_selected(self) -> None:
-        store, other = Store(Selection("b", 1, 2)), Accounts(unreadable=("a",))
+        """Under the limits of the admission, whose standing is reported to the caller."""
+        standing = LimitStanding("l", "requests", "day", 5, 4, 0)
+        store = Store(replace(SELECTED, limits=[standing]), Selection("b", 1, 2))
 
-        assert admission(store, other).skip_unreadable(SELECTED) == Selection("b", 1, 2)
+        selection = admit(admission(store, Accounts(unreadable=("a",))))
+
+        assert selection == Selection("b", 1, 2, now_ms=1000, limits=[standing])
         request, report = store.reported[0]
         assert (report.attempt, request.unreadable) == (1, ["a"])
+        assert store.withdrawn == []
 
     def test_after_an_attempt_that_is_charged(self) -> None:
         """An attempt that was not sent does not repeat the report that led to it."""
-        store, other = Store(Selection("b", 1, 3)), Accounts(unreadable=("a",))
+        store, other = Store(Selection("a", 1, 2), Selection("b", 1, 3)), Accounts(unreadable=("a",))
         failed = AttemptReport(1, Outcome({"ok": False}), charge={"cost": 5}, tried=("z",))
 
-        admission(store, other).skip_unreadable(Selection("a", 1, 2), failed)
+        assert admission(store, other).report(failed) == Selection("b", 1, 3)
 
-        (_, report) = store.reported[0]
+        (_, report) = store.reported[1]
         assert (report.attempt, report.charge, report.outcome.arguments()) == (2, None, {})
         assert report.tried == ("z",)
 
     def test_none_is_left(self) -> None:
-        store = Store(BUSY)
+        """The admission is withdrawn, so that the refusal is the same as once the account is known."""
+        unreadable = replace(BUSY, accounts=AccountsRefusal(total=1, is_offered=True, able={"unreadable": 1}))
+        store = Store(SELECTED, BUSY, unreadable)
 
-        assert admission(store, Accounts(unreadable=("a",))).skip_unreadable(SELECTED) is BUSY
+        with pytest.raises(CredentialUnreadable):
+            admit(admission(store, Accounts(unreadable=("a",))))
+
+        assert [request.unreadable for request in store.admitted] == [[], ["a"]]
+        assert store.withdrawn == [store.admitted[0].id]
+
+    def test_one_that_is_busy_is_waited_for(self) -> None:
+        """As by a request that finds the account in the list of those that cannot be read."""
+        store = Store(SELECTED, BUSY, BUSY, WAITS, Selection("b", 1, 1))
+
+        selection = admit(admission(store, Accounts(unreadable=("a",))))
+
+        assert selection.account_id == "b"
+        assert len(store.withdrawn) == 1
+
+    def test_the_store_goes_away_meanwhile(self) -> None:
+        """The admission may still stand, so the request goes on, fails and is settled."""
+
+        class GoesAway(Store):
+            def withdraw(self, pool: str, request: AdmitRequest, limits: Any) -> None:
+                raise StoreUnavailable("away")
+
+        selection = admit(admission(GoesAway(SELECTED, BUSY), Accounts(unreadable=("a",))))
+
+        assert selection == SELECTED
+
+    def test_an_account_that_was_removed_meanwhile(self) -> None:
+        """The admission stands: it is settled once its attempt fails."""
+
+        class Removed(Accounts):
+            def get(self, pool: str, account_id: str, version: int) -> Account:
+                raise InvalidRequest("There is no such account")
+
+        assert admit(admission(Store(SELECTED), Removed())) == SELECTED
+
+    def test_a_stored_response_needs_no_account(self) -> None:
+        store = Store(Selection("", 0, 1))
+        one = admission(store, Accounts(unreadable=("",)))
+        one._plan = replace(one._plan, is_stored=True)
+
+        assert admit(one) == Selection("", 0, 1)
 
 
 class TestErrors:

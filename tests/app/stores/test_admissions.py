@@ -108,3 +108,80 @@ def test_renewal_returns_lost_leases(store: StoreOfTest) -> None:
     admissions.admit(store.pool, request_of(store))
 
     assert admissions.renew(store.pool, 60_000, ["req_1", "req_2"]) == ["req_2"]
+
+
+class TestWithdraw:
+    """An admission that was sent to no account ends as if it had been refused."""
+
+    @pytest.fixture
+    def admissions(self, store: StoreOfTest) -> AdmissionRepository:
+        store.key(
+            "k",
+            *(limit(f"r-{per}", "requests", per, 1) for per in ("second", "minute", "hour", "day", "ever")),
+            *(limit(f"i-{per}", "input_tokens", per, 10) for per in ("minute", "month")),
+            limit("p", "parallel_requests", "none", 1),
+        )
+        return AdmissionRepository(store.scripts)
+
+    def admit(self, admissions: AdmissionRepository, store: StoreOfTest, **fields: Any) -> Selection:
+        selection = admissions.admit(store.pool, request_of(store, **fields))
+        assert isinstance(selection, Selection)
+        return selection
+
+    def test_everything_is_given_back(self, admissions: AdmissionRepository, store: StoreOfTest) -> None:
+        """Each limit has room for exactly one such request, so the next one fits into each."""
+        request = request_of(store, conversation="conv")
+        for _ in range(3):
+            selection = self.admit(admissions, store, conversation="conv")
+            assert len(selection.limits) == 8
+            refused = admissions.admit(store.pool, request_of(store, "another"))
+            assert isinstance(refused, Refusal)
+
+            admissions.withdraw(store.pool, request, selection.limits)
+
+            assert store.leases() == {}
+            assert (store.in_flight("a"), store.in_flight("b")) == (0, 0)
+            assert store.open_request("req_1") == {}
+            assert store.rows() == []
+            assert store.names("*holder*") == set()
+
+    def test_a_window_that_began_meanwhile(self, admissions: AdmissionRepository, store: StoreOfTest) -> None:
+        """What was counted in the last one does not count as room in this one."""
+        store.key("k", limit("r", "requests", "hour", 1))
+        store.advance(3_599_999)
+        request = request_of(store)
+        selection = self.admit(admissions, store)
+        store.advance(1)
+
+        store.key("k", limit("r", "requests", "hour", 1))
+        self.admit(admissions, store, request_id="req_2")
+        admissions.withdraw(store.pool, request, selection.limits)
+
+        assert isinstance(admissions.admit(store.pool, request_of(store, "req_3")), Refusal)
+
+    def test_twice(self, admissions: AdmissionRepository, store: StoreOfTest) -> None:
+        """A reply can be lost; nothing is given back twice."""
+        store.key("k", limit("r", "requests", "day", 2))
+        first = self.admit(admissions, store)
+        self.admit(admissions, store, request_id="req_2")
+        for _ in range(2):
+            admissions.withdraw(store.pool, request_of(store), first.limits)
+
+        self.admit(admissions, store, request_id="req_3")
+        assert isinstance(admissions.admit(store.pool, request_of(store, "req_4")), Refusal)
+
+    def test_not_once_it_is_charged(self, admissions: AdmissionRepository, store: StoreOfTest) -> None:
+        """An attempt may have been billed, or the lease has expired."""
+        selection = self.admit(admissions, store)
+        charge = {"account": selection.account_id, "input_tokens": 3, "output_tokens": 0, "cost": 0}
+        store.report("req_1", 1, charge=charge, tried=["a", "b"], never=["a", "b"])
+        admissions.withdraw(store.pool, request_of(store), selection.limits)
+        assert store.leases() != {}
+
+        store.advance(70_000)
+        store.renew()
+        admissions.withdraw(store.pool, request_of(store), selection.limits)
+
+        (row,) = store.rows()
+        assert row["error"] == "lease_expired"
+        assert store.open_request("req_1") != {}

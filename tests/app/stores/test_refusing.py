@@ -87,6 +87,14 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
     return {
         "admit": [admission],
         "report": [store.admission("open") | {"attempt": 1, "mark": mark, "tried": ["a"], "never": []}],
+        "withdraw": [
+            {
+                "id": "open",
+                "conversation": "c",
+                "calendar": store.calendar(),
+                "counted": [["requests", "day"]],
+            }
+        ],
         "settle": [
             {"id": "open", "mark": mark, "row": row, "calendar": store.calendar(), "ownership": "own"}
         ],
