@@ -18,6 +18,7 @@ from app.stores.ledger import LedgerRepository, ids_at_models
 from app.stores.records.ledger import (
     LedgerEntry,
     PassedOverRow,
+    position_of,
 )
 from app.stores.refusals import MAX_STORED, RefusalRepository
 
@@ -25,6 +26,7 @@ UNSTORED_REFUSAL = (
     f"If it was refused, its details are not stored: of a pool, those of the newest {MAX_STORED} refusals"
     f" are, and of a key those of at most {MAX_ENTRIES} per second with the same code in each process"
 )
+UNFINISHED = ("waiting", "open", "expired")  # states: what is recorded at other models came before
 EXPLAINED = ("error_name", "stopped")  # of a summary: parts of the sentences in its explanation
 
 Json = dict[str, Any]
@@ -48,7 +50,8 @@ class RequestExplanation(TypedDict, total=False):
     How a request was routed; the last five fields exist only in some states.
 
     - state: waiting | open | expired | settled | refused. A refused request also has message, param, limit,
-      accounts; one that waits for an account `before`, the number of requests that wait before it.
+      accounts; one that waits for an account `before`, the number of requests that wait before it, None if it
+      waits outside the queue until an account that rests is back.
     - at is when it arrived, in Unix seconds; queued_ms is how long it waited for an account before it was
       admitted, None if it did not wait.
     - team, owner and labels are those of the key at the time, None if it had none; owner and labels of an
@@ -91,7 +94,7 @@ class RequestExplanation(TypedDict, total=False):
     param: str | None
     limit: Json | None
     accounts: Json | None
-    before: int
+    before: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ class RequestExplainer:
         """
         request = self._requests.find(pool, request_id, entry_id, max_entries)
         has_failed = request is None or (request.summary["status"] or 0) >= FAILED_FROM
-        others = self._at_other_models(pool, request_id)
+        is_unfinished = request is not None and request.summary["state"] in UNFINISHED
+        others = self._at_other_models(pool, request_id, is_unfinished=is_unfinished)
         if request is None:
             later_id, entry_id = self._later(pool, request_id, others, max_entries)
             return self.explain(pool, later_id, entry_id=entry_id, max_entries=max_entries)
@@ -167,17 +171,25 @@ class RequestExplainer:
             raise NotFound(unknown, param="id")
         return LedgerEntry.parse(stored).request_id, stored.id
 
-    def _at_other_models(self, pool: str, request_id: str) -> _OtherModels:
+    def _at_other_models(self, pool: str, request_id: str, *, is_unfinished: bool) -> _OtherModels:
         ids = ids_at_models(request_id)
         recorded = {
             one: entry_id
             for one, entry_id in zip(ids, self._ledger.entry_ids(pool, ids), strict=True)
             if entry_id
         }
-        at = ids.index(request_id) if request_id in ids else 0
-        before = [one for one in ids[:at] if one in recorded]
-        after = [one for one in ids[at + 1 :] if one in recorded]
-        entry_ids = [recorded[one] for one in (*before, *after)]
+        own = recorded.pop(request_id, "")
+        # In the order in which they ended: the first model may be tried again after later ones
+        others = sorted(recorded, key=lambda one: position_of(recorded[one]))
+        if own:
+            before = [one for one in others if position_of(recorded[one]) < position_of(own)]
+        elif is_unfinished:
+            before = others
+        else:  # it was not admitted at this model
+            at = ids.index(request_id) if request_id in ids else 0
+            before = [one for one in others if one in ids[:at]]
+        after = [one for one in others if one not in before]
+        entry_ids = [recorded[one] for one in others]
         return _OtherModels(before[-1] if before else None, after[0] if after else None, entry_ids)
 
     def _answer(self, pool: str, others: _OtherModels) -> LedgerEntry | None:

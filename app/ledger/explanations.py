@@ -75,6 +75,8 @@ def outcome(row: Json) -> str:
 def _outcome(row: Json) -> str:
     if row["state"] == "waiting":
         before = row["before"]
+        if before is None:
+            return "It has no account now: it waits until one is available again, or ends."
         others = f"{count(before)} other{'s wait' if before > 1 else ' waits'}" if before else "none waits"
         return f"It waits for an account; {others} before it."
     if row["state"] == "open":

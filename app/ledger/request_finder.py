@@ -60,9 +60,13 @@ class RequestFinder:
         stored = self._ledger.open_request(pool, request_id)
         if stored is None:
             return None
-        state = "expired" if stored.is_expired else "open"
+        waits = stored.is_waiting and not stored.is_expired
+        state = "expired" if stored.is_expired else "waiting" if waits else "open"
         arrived_ms = stored.started_ms - (stored.queued_ms or 0)
         summary = _unfinished(request_id, state, arrived_ms, stored) | {"queued_ms": stored.queued_ms}
+        if waits:
+            place = self._ledger.waiting_request(pool, request_id)
+            summary["before"] = place.before if place else None
         return FoundRequest(summary, orjson.loads(f"[{stored.decisions}]"), [])
 
     def _waiting(self, pool: str, request_id: str) -> FoundRequest | None:

@@ -110,6 +110,7 @@ class LedgerRepository:
             requested_model=stored.get("requested", ""),
             is_expired="expired" in stored,
             queued_ms=int(stored["queued_ms"]) if "queued_ms" in stored else None,
+            is_waiting=not stored["account"] and bool(stored["why"]),  # a cached response has no decision
             team=stored.get("team", ""),
             attribution=read_attribution(dict(zip(ATTRIBUTION, owned, strict=True))),
         )

@@ -296,6 +296,7 @@ class OpenRequest:
     requested_model: str  # the name that the client sent; empty: that is `model`
     is_expired: bool  # its lease expired, and it was charged its upper bound
     queued_ms: int | None = None  # how long it waited until it was admitted; None: it did not wait
+    is_waiting: bool = False  # its attempts have failed, and it waits for another account
     team: str = ""  # the key's team at admission
     attribution: Attribution = field(default_factory=Attribution)  # of its key now
 

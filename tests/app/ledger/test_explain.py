@@ -18,6 +18,7 @@ from app.stores.api_keys import ApiKeyRepository
 from app.stores.ledger import LedgerRepository
 from app.stores.ledger_index import LedgerIndexRepository
 from app.stores.refusals import RefusalRepository
+from tests.support.ledger_rows import next_millisecond
 from tests.support.store import START_MS, StoreOfTest
 
 SCORE_AND_TEST = (
@@ -32,6 +33,7 @@ SPENT = {
     "reason": "usage_limit_reached",
     "wait_ms": 3_600_000,
 }
+BURST = {"state": "burst_limited", "reason": "rate limit", "wait_ms": 5000}
 FAILED = {"soft": True, "reason": "server_error", "base_ms": 1000, "most_ms": 20_000}
 
 
@@ -143,6 +145,22 @@ def test_another_model_answered(store: StoreOfTest) -> None:
     assert explain(store, "req_10")["continued_as"] is None
 
 
+def test_the_second_round(store: StoreOfTest) -> None:
+    """The first model was tried again after the one that follows it: what ended first came before."""
+    store.admit("req_1-1")
+    store.settle("req_1-1", status=500, error="server_error")
+    store.admit("req_1")
+
+    assert explain(store, "req_1")["continues"] == "req_1-1"
+    next_millisecond(store.client)
+    store.settle("req_1", status=200, fallback_of="req_1-1")
+
+    failed, answered = explain(store, "req_1-1"), explain(store, "req_1")
+    assert (failed["continues"], failed["continued_as"]) == (None, "req_1")
+    assert failed["answered_by"] == {"id": "req_1", "model": "m"}
+    assert (answered["continues"], answered["continued_as"]) == ("req_1-1", None)
+
+
 def test_no_model_answered(store: StoreOfTest) -> None:
     """A failure leads to the next one, and for as long as there is a row, to the one before."""
     for request_id, more in (("req_1", {}), ("req_1-1", {"fallback_of": "req_1"})):
@@ -199,6 +217,52 @@ def test_its_first_model_did_not_admit_it_and_it_has_not_ended(store: StoreOfTes
     found = explain(store, "req_1")
 
     assert (found["id"], found["state"]) == ("req_1-2", state)
+
+
+class TestWaitAfterAFailure:
+    """It holds no account, so it does not run: its place is shown, if it has one."""
+
+    def test_for_a_busy_account(self, store: StoreOfTest) -> None:
+        for name in "bc":
+            store.account(name, cap=0)
+        for request_id in ("r1", "r2"):
+            store.admit(request_id)
+            store.report(request_id, 1, FAILED, tried=["a"], never=["a"], may_wait=True, wait=10)
+
+        first, second = explain(store, "r1"), explain(store, "r2")
+
+        assert [(one["state"], one["before"]) for one in (first, second)] == [("waiting", 0), ("waiting", 1)]
+        assert second["outcome"] == "It waits for an account; 1 other waits before it."
+        choice, waits = second["choices"]
+        failed = "The attempt at a failed; details are recorded when the request ends."
+        assert (choice["outcome"], waits["why"]) == (failed, "no account was available")
+
+    def test_for_a_resting_account(self, store: StoreOfTest) -> None:
+        """It is in no queue."""
+        store.remove("b")
+        store.remove("c")
+        store.admit("r1")
+        store.report("r1", 1, BURST, tried=["a"], never=[])
+
+        request = explain(store, "r1")
+
+        assert (request["state"], request["before"]) == ("waiting", None)
+        assert request["outcome"] == "It has no account now: it waits until one is available again, or ends."
+
+    def test_a_stored_response_does_not_wait(self, store: StoreOfTest) -> None:
+        store.admit("r1", stored=True)
+
+        assert explain(store, "r1")["state"] == "open"
+
+    def test_expired(self, store: StoreOfTest) -> None:
+        store.remove("b")
+        store.remove("c")
+        store.admit("r1")
+        store.report("r1", 1, BURST, tried=["a"], never=[])
+        store.advance(70_000)
+        store.renew()
+
+        assert explain(store, "r1")["state"] == "expired"
 
 
 def test_how_long_it_waited_for_an_account(store: StoreOfTest) -> None:
@@ -415,7 +479,7 @@ def test_no_account_left(store: StoreOfTest) -> None:
 
     request = explain(store, "r1")
 
-    assert request["state"] == "open"
+    assert request["state"] == "waiting"
     assert request["choices"][1]["account"] is None
     assert request["choices"][1]["candidates"][0]["why"] == "already tried for this request"
 
