@@ -4,7 +4,7 @@ Sends alerts about Redis itself: the only alerts that can neither be found nor q
 One process watches at a time: it holds a claim in Redis, and has the webhooks in memory. If Redis is away for
 longer than a restart takes, it sends one alert to each webhook, and another message when Redis has been back
 for as long. A process that starts while Redis is away knows no webhooks, and a process that stops does not
-send the end of an alert.
+send the end of an alert. When Redis is back, each process records the outage that it noticed, for `doctor`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gevent.pool import Pool
 from app.errors import StoreUnavailable
 from app.operations.alert_delivery import RETRY_SECONDS, send_message
 from app.stores.failures import describe
+from app.stores.health import HealthRepository
 from app.stores.jobs import JobRepository
 from app.stores.records.alerts import AlertChange, AlertMessage, AlertStatus
 from app.stores.records.webhooks import AlertKind, Webhook
@@ -59,12 +60,14 @@ class StoreWatch:
     ) -> None:
         self._services = services
         self._jobs = JobRepository(services.scripts)
+        self._health = HealthRepository(services.scripts)
         self._holder = secrets.token_hex(8)
         self._clock = clock
         self._sleep = sleep
         self._receivers: list[Receiver] = []  # empty unless this process watches
         self._read_at = -READ_SECONDS
         self._away_since: float | None = None
+        self._away_reason = ""
         self._back_since: float | None = None
         self._alerted: list[Receiver] = []
         self._began_at = 0  # Unix seconds
@@ -74,6 +77,8 @@ class StoreWatch:
         """Check whether Redis accepts writes, and send messages if that has changed."""
         try:
             self._renew()
+            if self._away_since is not None:
+                self._health.record_outage(self._clock() - self._away_since, self._away_reason)
         except StoreUnavailable as error:
             self._note_away(error)
         else:
@@ -103,7 +108,7 @@ class StoreWatch:
         return found[:MAX_WEBHOOKS]
 
     def _note_away(self, error: StoreUnavailable) -> None:
-        now, self._back_since = self._clock(), None
+        now, self._back_since, self._away_reason = self._clock(), None, describe(error)
         if self._away_since is None:
             self._away_since = now
         if now - self._away_since < AWAY_SECONDS or self._alerted or not self._receivers:
@@ -111,7 +116,7 @@ class StoreWatch:
         self._alerted = self._receivers
         self._began_at = int(time.time() - (now - self._away_since))
         log.warning("store_alert_sent", webhooks=len(self._alerted))
-        self._send(AlertStatus.FIRING, f"Requests are refused because Redis {describe(error)}")
+        self._send(AlertStatus.FIRING, f"Requests are refused because Redis {self._away_reason}")
 
     def _note_back(self) -> None:
         now, self._away_since = self._clock(), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from app.formatting import counted
+from app.formatting import counted, duration, moment
 from app.operations.diagnostic import Diagnostic, Level
 from app.stores.health import HealthRepository
 from app.stores.records.health import ServerInfo
@@ -29,6 +29,17 @@ def check_redis(health: HealthRepository, timeout_seconds: float) -> Iterator[Di
         what = f"its clock is {clock_offset:+.0f} s from this machine's"
         yield Diagnostic(Level.WRONG, WHERE, what, "synchronize its clock with NTP")
     yield from _check_latency(health, timeout_seconds)
+
+
+def check_outage(health: HealthRepository) -> Iterator[Diagnostic]:
+    """Yield the last outage that the workers noticed, if it ended less than a day ago."""
+    outage = health.last_outage()
+    if outage is None:
+        return
+    length = duration(outage.ended_at - outage.began_at)
+    what = f"it was away until {moment(outage.ended_at)}, for about {length}: it {outage.reason}"
+    remedy = "nothing to do now; requests were refused meanwhile. If it happens again, look at its log"
+    yield Diagnostic(Level.NOTE, WHERE, what, remedy)
 
 
 def _check_kind(info: ServerInfo) -> Iterator[Diagnostic]:

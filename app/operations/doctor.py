@@ -24,8 +24,11 @@ class Doctor:
         self._stores = stores
 
     def check_store(self) -> Iterator[Diagnostic]:
-        """Yield the problems of the Redis server. Raises StoreUnavailable."""
-        return check_redis.check_redis(self._stores.health, self._settings.store_timeout_seconds)
+        """Yield the problems of the Redis server, and its last outage. Raises StoreUnavailable."""
+        health = self._stores.health
+        yield from check_redis.check_redis(health, self._settings.store_timeout_seconds)
+        if not _runs_own_server(self._settings):  # its repairs are findings of this machine
+            yield from check_redis.check_outage(health)
 
     def read_limits(self, pool: str) -> PoolLimits:
         """Read the keys and limits of *pool*, which `check` takes. Raises StoreUnavailable."""
@@ -53,11 +56,16 @@ class Doctor:
         return [*check_accounts.check_account(pool, record, self._stores.health.now())] if record else []
 
 
+def _runs_own_server(settings: Settings) -> bool:
+    """Return whether the gateway itself runs the Redis server."""
+    return settings.redis_url in ("", private_server.url(settings.home))
+
+
 def check_machine(settings: Settings) -> Iterator[Diagnostic]:
     """Yield the problems of this machine, and recent repairs on it; needs no store."""
     yield from check_host.check_disk(settings.home)
     yield from check_host.check_secret_file(settings.home / "secret.key")
     yield from check_host.check_spool(settings.home / "spool")
     yield from check_host.check_dead_letters(settings.home)
-    if settings.redis_url in ("", private_server.url(settings.home)):
+    if _runs_own_server(settings):
         yield from check_host.check_repairs(settings.home, time.time())

@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 
 from app.stores import keys
-from app.stores.records.health import JobRun, ServerInfo
+from app.stores.records.health import JobRun, Outage, ServerInfo
 from app.stores.scripts import Scripts
 
 BATCH = 50  # accounts read at a time
+OUTAGE_SECONDS = 86400  # how long an outage is stored after its end
 
 
 class HealthRepository:
@@ -51,6 +52,23 @@ class HealthRepository:
         """Return the latest run of every background job, by name."""
         stored = self._client.hgetall(keys.JOB_RUNS)
         return [JobRun(job, **orjson.loads(text)) for job, text in sorted(stored.items())]
+
+    def record_outage(self, seconds: float, reason: str) -> None:
+        """Record that a process could not use the store in the last *seconds*, as others may have done."""
+        now, last = self.now(), self.last_outage()
+        began_at = now - seconds
+        if last is not None and began_at <= last.ended_at:
+            began_at = min(began_at, last.began_at)
+        fields = {"from": round(began_at, 3), "until": round(now, 3), "reason": reason}
+        self._client.set(keys.OUTAGE, orjson.dumps(fields), ex=OUTAGE_SECONDS)
+
+    def last_outage(self) -> Outage | None:
+        """Return the last outage that a worker recorded in OUTAGE_SECONDS, None if there was none."""
+        stored = self._client.get(keys.OUTAGE)
+        if stored is None:
+            return None
+        fields = orjson.loads(stored)
+        return Outage(fields["from"], fields["until"], fields["reason"])
 
     def has_unfinished_restore(self, pool: str) -> bool:
         return bool(self._client.exists(keys.restore_by(pool)))

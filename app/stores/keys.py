@@ -14,6 +14,7 @@ import re
 POOLS = "pg:pools"  # set of pool names; no request reads it
 JOBS = "pg:job:"  # + job name: string, the worker that took its current period; expires with it
 JOB_RUNS = "pg:jobs"  # hash: job name -> JSON {at (Unix seconds, the store's), every_seconds, ok}
+OUTAGE = "pg:outage"  # string: the last outage of the store, JSON {from, until (Unix s), reason}; expires
 SYSTEM = ".office"  # used as a pool name for keys of no pool: operators, sessions, tokens, audit
 POOL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 

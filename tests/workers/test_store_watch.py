@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from gevent.event import Event
 
 from app.config import Settings
+from app.stores.health import HealthRepository
 from app.stores.records.webhooks import AlertKind, Webhook, WebhookFormat
 from app.wiring import Services, build
 from tests.support.redis import short_folder
@@ -93,6 +94,32 @@ def test_away_and_back(watch: StoreWatch, clock: Clock, server: RedisServer, rec
     check(watch, clock, AWAY_SECONDS)
     (sent,) = receiver.take()
     assert sent.alerts() == [("resolved", "store:")]
+
+
+def test_an_outage_is_recorded_when_it_is_over(
+    watch: StoreWatch, services: Services, clock: Clock, server: RedisServer
+) -> None:
+    """By every process that noticed it, also of short ones; together they are one outage."""
+    other = StoreWatch(services, clock=clock, sleep=lambda _: None)
+    health = HealthRepository(services.scripts)
+    check(watch, clock)
+    check(other, clock)
+    assert health.last_outage() is None
+    server.stop()
+    check(watch, clock, 5)
+    check(other, clock, 2)
+    check(watch, clock, 3)
+    server.start()
+    check(other, clock, 2)
+    check(watch, clock, 3)
+    outage = health.last_outage()
+    check(watch, clock, 5)
+
+    assert outage is not None
+    assert outage == health.last_outage()
+    assert outage.ended_at - outage.began_at == pytest.approx(10, abs=0.01)
+    assert outage.ended_at <= health.now()
+    assert outage.reason == "refuses connections: nothing listens there"
 
 
 def test_a_restart_is_no_alert(

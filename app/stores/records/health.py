@@ -28,3 +28,12 @@ class JobRun:
     at: float
     every_seconds: float
     ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A time, in Unix seconds on the store's clock, in which the workers could not use it."""
+
+    began_at: float
+    ended_at: float
+    reason: str  # a clause without a subject

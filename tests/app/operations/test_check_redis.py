@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import StoreUnavailable
+from app.formatting import moment
 from app.operations import check_redis
 from app.operations.diagnostic import Level
 from app.stores.client import make_client
@@ -53,6 +54,24 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_well(server: RedisServer) -> None:
     assert found(server) == []
+
+
+def test_an_outage(server: RedisServer) -> None:
+    """As the workers noticed it; nothing where none did."""
+    client = make_client(server.url, 30.0)
+    health = HealthRepository(Scripts(client))
+    assert list(check_redis.check_outage(health)) == []
+    health.record_outage(41.6, "refuses connections: nothing listens there")
+
+    (one,) = check_redis.check_outage(health)
+    outage = health.last_outage()
+    client.close()
+
+    assert outage is not None
+    until = moment(outage.ended_at)
+    assert one.level is Level.NOTE
+    reason = "refuses connections: nothing listens there"
+    assert one.what == f"it was away until {until}, for about 42 s: it {reason}"
 
 
 def test_a_replica(server: RedisServer) -> None:
