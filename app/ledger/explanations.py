@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.formatting import count
+from app.stores.ledger import request_of
 from app.stores.records.ledger import Action, Stop, UsageSource, status_name
 
 Json = Mapping[str, Any]
@@ -98,6 +99,8 @@ def _outcome(row: Json) -> str:
         return OUTCOMES[status]
     if status < 400:
         return f"The caller received the complete response (status {status})."
+    if request_of(row["id"]) != row["id"]:
+        return f"It failed here with status {status}{code}; the caller received the error of the first model."
     if row["usage"].get("first_ms") is not None:
         return f"The response broke off after it had begun; the caller received an error event{code}."
     return f"The caller received an error: status {status}{code}."

@@ -134,12 +134,12 @@ class FallbackChain:
 
     def take_refusal(self) -> tuple[RequestContext, GatewayError] | None:
         """
-        Return, once, the first request and its error, which refers to this chain; None if admitted.
+        Return, once, the first request and its error, which refers to this chain; None if it was admitted.
 
         That no model admitted a request can also be due to its client, which left, or to a defect.
         """
         refused, self._refused = self._refused, None
-        return refused
+        return refused if refused and not self.ledger_rows else None
 
     def upstream_head(self) -> ResponseHead | None:
         """Return the head of the upstream's response, None where no account was tried."""

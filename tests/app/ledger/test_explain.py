@@ -173,7 +173,12 @@ def test_no_model_answered(store: StoreOfTest) -> None:
     )
     assert first["answered_by"] is None
     store.client.delete(keys.settled(store.pool, "req_1"))
-    assert explain(store, "req_1-1")["continues"] == "req_1"
+    last = explain(store, "req_1-1")
+    assert last["continues"] == "req_1"
+    assert last["outcome"] == (
+        "It failed at another model before, as req_1. It failed here with status 500 (server_error); the "
+        "caller received the error of the first model."
+    )
 
 
 def test_its_first_model_did_not_admit_it(store: StoreOfTest) -> None:

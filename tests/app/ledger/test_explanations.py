@@ -13,7 +13,7 @@ from app.stores.records.ledger import Stop
 
 
 def row(**more: Any) -> dict[str, Any]:
-    return {"state": "settled", "status": 200, "error": None, "usage": {}} | more
+    return {"id": "req_1", "state": "settled", "status": 200, "error": None, "usage": {}} | more
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,10 @@ def row(**more: Any) -> dict[str, Any]:
             "The response broke off after it had begun; the caller received an error event (cut).",
         ),
         (row(status=502, error="bad"), "The caller received an error: status 502 (bad)."),
+        (
+            row(id="req_1-1", status=502, error="bad"),
+            "It failed here with status 502 (bad); the caller received the error of the first model.",
+        ),
         (
             row(state="refused", status=429, error="rate_limit_exceeded", message="Wait"),
             "It was refused; the caller received status 429 (rate_limit_exceeded): Wait",

@@ -197,6 +197,31 @@ class TestChain:
             list(served.events())
         assert served.take_refusal() is None
 
+    @pytest.mark.parametrize("client_leaves", [False, True])
+    def test_a_later_model_that_fails_was_admitted(self, client_leaves: bool) -> None:
+        """The caller receives the error of the first model, but the request is recorded once: no refusal."""
+
+        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+            if context.request.model == "m":
+                raise NoAccounts("spent")
+            try:
+                yield None
+                raise UpstreamUnreachable("cut")
+            finally:
+                record.row = {"status": 502}
+
+        served = chain(stream, "n")  # type: ignore[arg-type]
+        events = served.events()
+        assert next(events) is None
+
+        if client_leaves:
+            events.close()
+        else:
+            with pytest.raises(NoAccounts):
+                next(events)
+        assert served.ledger_rows == [{"status": 502}]
+        assert served.take_refusal() is None
+
     def test_the_first_failure_is_reported(self) -> None:
         first = NoAccounts("first")
         served = chain(Models(m=first, n=NoAccounts("second")), "n")
