@@ -30,7 +30,7 @@ from app.wiring import Services
 
 log = structlog.get_logger()
 
-CHECK_SECONDS = 5.0
+CHECK_SECONDS = 1.0  # shorter outages may be missed
 AWAY_SECONDS = 20.0  # longer than a restart with much data takes
 WATCH_SECONDS = 30.0  # how long a claim lasts, so how late another process may take over
 READ_SECONDS = 30.0  # maximum age of the webhooks in memory
