@@ -21,7 +21,9 @@ from app.streaming.events import Event
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
+from app.streaming.text_chunks import TextChunks
 from app.streaming.usage import names_of_unknown
+from app.translation.events.chat_to_chat import ChatPassThrough
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, RequestContent
@@ -130,6 +132,14 @@ class ModelAttempt(ProtocolAttempt):
         self._resumed = inputs.resumed
         # Events before the first one that a user could see; None: that one has been delivered.
         self._held: list[Event] | None = [] if inputs.resumed is None else None
+        self._text_chunks = TextChunks() if self._may_pass_texts() else None
+
+    def _may_pass_texts(self) -> bool:
+        """Return whether the client receives chunks of text unchanged but for what surrounds the text."""
+        is_whole = self._cap is None or self._cap.passes_text
+        options = self.context.options
+        is_passed_on = isinstance(self._translator, ChatPassThrough) and self._resumed is None
+        return is_whole and is_passed_on and options.stream and not options.include_raw
 
     @property
     def committed(self) -> bool:
@@ -224,10 +234,29 @@ class ModelAttempt(ProtocolAttempt):
 
     def _translate(self, data: bytes) -> list[Event]:
         """Return the events for the client from one read; events after a terminal one are discarded."""
+        chunks, decoder = self._text_chunks, self._decoder
+        if chunks is not None and decoder is not None and decoder.is_between_events:
+            texts = chunks.texts(data)
+            if texts is not None:
+                return self._pass_texts(texts, chunks)
         events, stage = self._observe(data)
         if stage is not Stage.QUIET:
             self._deadlines.progressed()
-        return self._release(self._capped(self._translator.translate(events))) if events else []
+        if not events:
+            return []
+        newest = events[-1]
+        received = newest.data  # the translator may change it
+        released = self._release(self._capped(self._translator.translate(events)))
+        if chunks is not None and stage is Stage.PROGRESS and released and released[-1] is newest:
+            chunks.learn(received, newest)
+        return released
+
+    def _pass_texts(self, texts: list[bytes], chunks: TextChunks) -> list[Event]:
+        """Return the events for the client from one read of chunks that differ only in their *texts*."""
+        self.reader.observe_texts(texts)
+        self._deadlines.progressed()
+        events = chunks.chunks(texts)
+        return events if self._cap is None else self._cap.end_if_exceeded(events, self.reader)
 
     def _final_events(self) -> list[Event]:
         held, translator = self.reader.held_end(), self._translator

@@ -63,7 +63,15 @@ class AttemptOutputCap:
 
     def feed(self, events: list[Event], reader: OutputCounts) -> list[Event]:
         """Return *events* up to where the response has to end, then the events that end it."""
-        passed = self._limiter.limit_events(events)
+        return self.end_if_exceeded(self._limiter.limit_events(events), reader)
+
+    @property
+    def passes_text(self) -> bool:
+        """Whether all text of a response is passed on until the upstream's maxima end it."""
+        return self._limiter.passes_all
+
+    def end_if_exceeded(self, passed: list[Event], reader: OutputCounts) -> list[Event]:
+        """Return *passed*, and the events that end the response if what *reader* observed is too long."""
         if reader.output_bytes > self._unlimited_bytes and not self.is_reached and self._is_exceeded(reader):
             passed += self._limiter.cut_off(reader.open_choices())
         return passed

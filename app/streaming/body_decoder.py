@@ -68,6 +68,8 @@ def object_too_large(max_bytes: int, where: str = "") -> StreamEventTooLarge:
 class ObjectDecoder:
     """Decodes one JSON object, at the end of its body, to the events of a stream."""
 
+    is_between_events = False  # it has one object
+
     def __init__(self, protocol: str) -> None:
         self.error: UpstreamError | None = None
         self.comments = 0

@@ -115,6 +115,11 @@ class ChatReader:
             self._usage_is_final = True
         return Stage.PROGRESS if produced else Stage.QUIET
 
+    def observe_texts(self, texts: list[bytes]) -> None:
+        """Count chunks that differ from an observed one only in their *texts*, which are not empty."""
+        self.deltas += len(texts)
+        self.output_bytes += sum(map(len, texts))
+
     def _observe_without_choices(self, payload: dict[str, Any], event: Event, *, has_usage: bool) -> Stage:
         """Observe a chunk that has no choices, such as the final usage."""
         if has_failed_base(payload):

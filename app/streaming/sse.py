@@ -55,6 +55,13 @@ class EventDecoder:
         self._pending: list[bytes] = []  # pieces of the incomplete event, joined once
         self._pending_bytes = 0
 
+    @property
+    def is_between_events(self) -> bool:
+        """Whether all events so far were returned, so that the next data begins with an event."""
+        if self._pending or self._after_cr or self._surrogates.is_holding:
+            return False
+        return self._begun and self.error is None
+
     def decode_events(self, data: bytes) -> list[Event]:
         """Return the events that *data* completes, in order; buffer the rest."""
         if self.error is not None:

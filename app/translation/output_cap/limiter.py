@@ -77,6 +77,11 @@ class OutputCap:
         """The reason of the cut, "length" or "stop"; None before it."""
         return self._limiter.cut
 
+    @property
+    def passes_all(self) -> bool:
+        """Whether no text is cut or held back before `cut_off`."""
+        return self._limiter.passes_all
+
     def limit_events(self, events: list[Event]) -> list[Event]:
         """Return the events to send for *events*; none after the cut."""
         limiter, limit_event = self._limiter, self._limit_event

@@ -1,0 +1,162 @@
+"""Chunks of a stream that differ only in their text: which are recognized, and what is sent for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.streaming.events import Event
+from app.streaming.sse import EventDecoder
+from app.streaming.text_chunks import MAX_FUTILE, TextChunk, TextChunks
+
+DELTA: dict[str, Any] = {"role": "assistant", "content": "Hello", "refusal": None, "tool_calls": []}
+
+
+def chunk(delta: dict[str, Any] = DELTA, choice: dict[str, Any] | None = None, **more: Any) -> bytes:
+    choices = [{"index": 0, "delta": delta, "finish_reason": None, **(choice or {})}]
+    return orjson.dumps({"id": "c", "choices": choices, "usage": None, **more})
+
+
+def learned(data: bytes, sent: bytes | None = None) -> TextChunks:
+    chunks = TextChunks()
+    chunks.learn(data, Event(orjson.loads(data), sent or data))
+    return chunks
+
+
+def frame(*lines: bytes) -> bytes:
+    return b"".join(b"data: %b\n\n" % line for line in lines)
+
+
+def test_a_chunk_with_another_text() -> None:
+    chunks = learned(chunk())
+
+    texts = chunks.texts(frame(chunk({**DELTA, "content": "Wörld"})))
+
+    assert texts == ["Wörld".encode()]
+    (event,) = chunks.chunks(texts)
+    assert event.encoded() == chunk({**DELTA, "content": "Wörld"})
+    assert event.payload["choices"][0]["delta"]["content"] == "Wörld"
+
+
+def test_several_chunks_in_one_read() -> None:
+    texts = learned(chunk()).texts(frame(*[chunk({**DELTA, "content": text}) for text in ("a", "b", "a")]))
+
+    assert texts == [b"a", b"b", b"a"]
+
+
+def test_what_is_sent_may_differ_from_what_was_received() -> None:
+    sent = orjson.dumps({key: value for key, value in orjson.loads(chunk()).items() if key != "usage"})
+    chunks = learned(chunk(), sent)
+
+    (event,) = chunks.chunks([b"Bye"])
+
+    assert event.encoded() == sent.replace(b"Hello", b"Bye")
+    assert "usage" not in event.payload
+
+
+@pytest.mark.parametrize("key", ["content", "refusal", "reasoning_content", "reasoning"])
+def test_each_kind_of_text(key: str) -> None:
+    chunks = learned(chunk({"content": "", key: "a"}))
+
+    assert chunks.texts(frame(chunk({"content": "", key: "b"}))) == [b"b"]
+
+
+def test_a_text_that_also_occurs_elsewhere() -> None:
+    """Only the text of the delta may be another one."""
+    chunks = learned(chunk({"role": "x", "content": "x"}, model="x"))
+
+    assert chunks.texts(frame(chunk({"role": "x", "content": "b"}, model="x"))) == [b"b"]
+    assert chunks.texts(frame(chunk({"role": "x", "content": "b"}, model="b"))) is None
+
+
+def test_a_text_whose_place_is_not_clear() -> None:
+    data = chunk({"role": "content", "content": "content"})
+
+    assert learned(data).texts(frame(data)) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(chunk({**DELTA, "content": ["Hello"]}), id="content of parts"),
+        pytest.param(chunk({**DELTA, "content": ""}), id="no text"),
+        pytest.param(chunk({**DELTA, "content": "two\nlines"}), id="a text with an escape"),
+        pytest.param(chunk({**DELTA, "reasoning": "Hm"}), id="two texts"),
+        pytest.param(chunk({**DELTA, "tool_calls": [{"index": 0}]}), id="a call"),
+        pytest.param(chunk({**DELTA, "function_call": {}}), id="an empty function"),
+        pytest.param(chunk(choice={"finish_reason": "stop"}), id="an end"),
+        pytest.param(chunk(choice={"finish_reason": ""}), id="an odd end"),
+        pytest.param(chunk(choice={"message": {}}), id="a message"),
+        pytest.param(chunk(usage={"total_tokens": 3}), id="usage"),
+        pytest.param(chunk(usage={}), id="empty usage"),
+        pytest.param(chunk(choices=[]), id="no choices"),
+        pytest.param(chunk(choices=None), id="choices that are null"),
+        pytest.param(chunk(choices=[{"index": n, "delta": DELTA} for n in (0, 1)]), id="two choices"),
+    ],
+)
+def test_chunks_that_are_not_learned(data: bytes) -> None:
+    chunks = learned(data)
+
+    assert chunks.texts(frame(data)) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(frame(chunk())[:-1], id="half a blank line"),
+        pytest.param(frame(chunk())[1:], id="a beginning cut off"),
+        pytest.param(frame(chunk()).replace(b"\n", b"\r\n"), id="CR LF"),
+        pytest.param(frame(chunk()).replace(b": {", b":{"), id="no space"),
+        pytest.param(b": comment\n\n" + frame(chunk()), id="a comment"),
+        pytest.param(frame(chunk(), b"[DONE]"), id="the end"),
+        pytest.param(frame(chunk(), chunk({**DELTA, "content": ""})), id="one without text"),
+        pytest.param(frame(chunk(), chunk(id="d")), id="one with another id"),
+        pytest.param(frame(chunk()).replace(b"Hello", b'a","content":"b'), id="two keys"),
+        pytest.param(frame(chunk()).replace(b"Hello", b"a\\"), id="a backslash"),
+        pytest.param(frame(chunk()).replace(b"Hello", b"a\nb"), id="a line end"),
+        pytest.param(frame(chunk()).replace(b"Hello", b"a\x01b"), id="a control character"),
+        pytest.param(frame(chunk()).replace(b"Hello", b"a\xffb"), id="not UTF-8"),
+        pytest.param(frame(chunk()).replace(b"Hello", b"\xed\xa0\x80"), id="half a pair"),
+        pytest.param(
+            frame(*[chunk().replace(b"Hello", half) for half in (b"\xe2\x82", b"\xac")]), id="half characters"
+        ),
+        pytest.param(frame(chunk()).replace(b"Hello", b"a" * 300_000), id="a very long text"),
+    ],
+)
+def test_reads_that_are_decoded_as_usual(data: bytes) -> None:
+    assert learned(chunk()).texts(data) is None
+
+
+def test_streams_whose_chunks_always_differ_are_not_learned_again_and_again() -> None:
+    chunks = TextChunks()
+    for number in range(MAX_FUTILE + 1):
+        data = chunk(created=number)
+        chunks.learn(data, Event(orjson.loads(data), data))
+
+    assert chunks.texts(frame(chunk(created=MAX_FUTILE - 1))) == [b"Hello"]
+    assert chunks.texts(frame(chunk(created=MAX_FUTILE))) is None
+
+
+def test_a_chunk_that_was_given_another_payload() -> None:
+    event = TextChunk({"model": "other"})
+
+    assert event.encoded() == b'{"model":"other"}'
+    with pytest.raises(AttributeError):
+        event.absent  # noqa: B018
+
+
+@given(st.lists(st.text() | st.sampled_from(['"', "\\", "\n", "\x7f", "😀", "\u2028", "a b"]), min_size=1))
+def test_recognized_texts_are_those_of_the_parser(texts: list[str]) -> None:
+    data = frame(*[chunk({**DELTA, "content": text}) for text in texts])
+
+    recognized = learned(chunk()).texts(data)
+
+    if recognized is not None:
+        events = EventDecoder().decode_events(data)
+        contents = [event.payload["choices"][0]["delta"]["content"].encode() for event in events]
+        assert recognized == contents == [text.encode() for text in texts]
