@@ -159,6 +159,10 @@ class ModelAttempt(ProtocolAttempt):
         try:
             while not is_over:
                 data, beginning = beginning or self._read(body), b""
+                if data and (events := self._pass_texts(data)):
+                    yield events
+                    is_over = self.was_cut
+                    continue
                 events = [] if data is None else self._checked(self._translate, data)
                 if events:
                     self._deadlines.client_informed()
@@ -234,11 +238,6 @@ class ModelAttempt(ProtocolAttempt):
 
     def _translate(self, data: bytes) -> list[Event]:
         """Return the events for the client from one read; events after a terminal one are discarded."""
-        chunks, decoder = self._text_chunks, self._decoder
-        if chunks is not None and decoder is not None and decoder.is_between_events:
-            texts = chunks.texts(data)
-            if texts is not None:
-                return self._pass_texts(texts, chunks)
         events, stage = self._observe(data)
         if stage is not Stage.QUIET:
             self._deadlines.progressed()
@@ -247,15 +246,19 @@ class ModelAttempt(ProtocolAttempt):
         newest = events[-1]
         received = newest.data  # the translator may change it
         released = self._release(self._capped(self._translator.translate(events)))
-        if chunks is not None and stage is Stage.PROGRESS and released and released[-1] is newest:
-            chunks.learn(received, newest)
+        if self._text_chunks is not None and released and released[-1] is newest and stage is Stage.PROGRESS:
+            self._text_chunks.learn(received, newest)
         return released
 
-    def _pass_texts(self, texts: list[bytes], chunks: TextChunks) -> list[Event]:
-        """Return the events for the client from one read of chunks that differ only in their *texts*."""
+    def _pass_texts(self, data: bytes) -> list[Event]:
+        """Return the events for a read of chunks that differ from others only in their text, else []."""
+        texts = None if self._text_chunks is None else self._text_chunks.texts(data)
+        if texts is None or self._text_chunks is None:
+            return []
         self.reader.observe_texts(texts)
         self._deadlines.progressed()
-        events = chunks.chunks(texts)
+        self._deadlines.client_informed()
+        events = self._text_chunks.chunks(texts)
         return events if self._cap is None else self._cap.end_if_exceeded(events, self.reader)
 
     def _final_events(self) -> list[Event]:
@@ -272,6 +275,8 @@ class ModelAttempt(ProtocolAttempt):
                 return [], Stage.QUIET
         comments = decoder.comments
         events = decoder.decode_events(data) if data else decoder.flush()
+        if self._text_chunks is not None:
+            self._text_chunks.begins_event = decoder.is_between_events
         if decoder.comments != comments:
             self._deadlines.commented()
         # Copied now, because the reader repairs odd events and the translator may change them.

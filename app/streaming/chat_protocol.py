@@ -118,7 +118,8 @@ class ChatReader:
     def observe_texts(self, texts: list[bytes]) -> None:
         """Count chunks that differ from an observed one only in their *texts*, which are not empty."""
         self.deltas += len(texts)
-        self.output_bytes += sum(map(len, texts))
+        for text in texts:
+            self.output_bytes += len(text)
 
     def _observe_without_choices(self, payload: dict[str, Any], event: Event, *, has_usage: bool) -> Stage:
         """Observe a chunk that has no choices, such as the final usage."""

@@ -7,6 +7,7 @@ Source: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from app.errors import UpstreamProtocolError
 
@@ -17,7 +18,7 @@ MAX_TRAILERS_BYTES = 65536
 # Sixteen digits reach 2^64. The line end after a chunk is matched together with the next size.
 _FIRST_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;[^\r\n]*+)?+\r\n")
 _NEXT_SIZE = re.compile(rb"\r\n" + _FIRST_SIZE.pattern)
-_BARE_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
+_CRLF = b"\r\n"
 
 
 class ChunkedDecoder:
@@ -115,12 +116,20 @@ class ChunkedDecoder:
 
 def _only_chunk(data: bytes) -> bytes:
     """Return the content of *data* if it is one complete chunk, as in a slow stream; b"" otherwise."""
-    match = _BARE_SIZE.match(data)
-    if match is None:
+    head = _head_of(len(data))
+    if head is None or data[: len(head)].upper() != head or not data.endswith(_CRLF):
         return b""
-    start = match.end()
-    end = start + int(match[1], 16)
-    return data[start:end] if data[end:] == b"\r\n" else b""
+    return data[len(head) : -len(_CRLF)]
+
+
+@lru_cache(maxsize=1024)
+def _head_of(length: int) -> bytes | None:
+    """Return the size line, in capitals, of a chunk that takes *length* bytes; None if it needs a zero."""
+    for digits in range(1, len(b"%X" % length) + 1):
+        size = length - digits - 2 * len(_CRLF)
+        if size > 0 and len(number := b"%X" % size) == digits:
+            return number + _CRLF
+    return None
 
 
 def _too_long() -> UpstreamProtocolError:

@@ -20,8 +20,8 @@ from app.streaming.lenient_json import COUNTED_FROM_BYTES
 
 TEXTS = frozenset(("content", "refusal", "reasoning_content", "reasoning"))  # of a delta
 _NOTHING: tuple[Any, ...] = (None, "", [])  # values that a delta may also have
-_DATA, _BLANK, _BETWEEN = b"data: ", b"\n\n", b"\n\ndata: "
-_QUOTE, _BACKSLASH = b'"\\'
+_BLANK = b"\n\n"
+_LF, _QUOTE, _BACKSLASH = b'\n"\\'
 MAX_FUTILE = 3  # chunks learned in a row that no other chunk resembles; then the stream's chunks differ more
 
 
@@ -44,42 +44,46 @@ class TextChunk(Event):
 
 
 class TextChunks:
-    """The newest learned chunk of one stream: what surrounds its text, as received and as sent."""
+    """
+    The newest learned chunk of one stream: what surrounds its text, as received and as sent.
 
-    __slots__ = ("_after", "_before", "_futile", "_sent_after", "_sent_before")
+    `begins_event` is whether the next read begins with an event, as the stream's decoder knows.
+    """
+
+    __slots__ = ("_begin", "_end", "_futile", "_sent_after", "_sent_before", "begins_event")
 
     def __init__(self) -> None:
-        self._before = self._after = b""  # empty until a chunk is learned
-        self._sent_before = self._sent_after = b""
+        self.begins_event = False
+        self._begin = self._end = b""  # of a read of one event; empty until a chunk is learned
+        self._sent_before = self._sent_after = b""  # the JSON of the event
         self._futile = 0
 
     def learn(self, received: bytes | None, sent: Event) -> None:
         """Learn a chunk of text from its JSON as *received* and the event that is *sent* for it."""
         if self._futile >= MAX_FUTILE or received is None or sent.data is None:
             return
-        is_known = self._before and received.startswith(self._before) and received.endswith(self._after)
+        read = b"data: %b\n\n" % received
+        is_known = self._begin and read.startswith(self._begin) and read.endswith(self._end)
         if is_known or _text_key(sent.payload) is None:
             return
         around, sent_around = _around_text(received), _around_text(sent.data)
         if around is None or sent_around is None:
             return
         self._futile += 1
-        self._before, self._after = around
-        # the same objects where nothing changes, because a worker may have thousands of streams
-        self._sent_before, self._sent_after = around if around == sent_around else sent_around
+        self._begin, self._end = b"data: " + around[0], around[1] + b"\n\n"
+        self._sent_before, self._sent_after = sent_around
 
     def texts(self, data: bytes) -> list[bytes] | None:
         """Return the texts in *data* if it consists of such chunks and none of their texts is empty."""
-        before, after = self._before, self._after
-        if not (before and data.startswith(before, len(_DATA)) and len(data) <= COUNTED_FROM_BYTES):
+        begin, end = self._begin, self._end
+        if not self.begins_event or len(data) > COUNTED_FROM_BYTES:
             return None
-        start, end = len(before), -len(after)
-        texts = [line[start:end] for line in data[len(_DATA) : -len(_BLANK)].split(_BETWEEN)]
-        between = b"%b%b%b" % (after, _BETWEEN, before)
-        if b"data: %b%b%b\n\n" % (before, between.join(texts), after) != data:
+        inner = data[len(begin) : -len(end)]
+        if begin + inner + end != data or not begin:
             return None
+        texts = [inner] if _LF not in inner else _split(inner, end, begin)
         joined = b" ".join(texts)
-        if _QUOTE in joined or _BACKSLASH in joined or b"" in texts:
+        if _QUOTE in joined or _BACKSLASH in joined or not all(texts):
             return None
         try:
             return texts if joined.decode().isprintable() else None
@@ -90,7 +94,21 @@ class TextChunks:
         """Return the chunks to send for *texts*, which `texts` has returned."""
         self._futile = 0
         before, after = self._sent_before, self._sent_after
-        return [TextChunk(None, b"%b%b%b" % (before, text, after)) for text in texts]
+        return [TextChunk(None, before + text + after) for text in texts]
+
+
+def _split(inner: bytes, end: bytes, begin: bytes) -> list[bytes]:
+    """
+    Return *inner* split where an event ends and another begins; not split if it has other lines.
+
+    `bytes.split` would prepare the search for so long a separator again and again.
+    """
+    first, *others = inner.split(_BLANK)
+    start, stop = len(begin), len(_BLANK) - len(end)
+    texts = (
+        [first[:stop], *[other[start:stop] for other in others[:-1]], others[-1][start:]] if others else []
+    )
+    return texts if (end + begin).join(texts) == inner else [inner]
 
 
 def _text_key(payload: dict[str, Any]) -> str | None:

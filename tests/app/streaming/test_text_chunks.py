@@ -23,6 +23,7 @@ def chunk(delta: dict[str, Any] = DELTA, choice: dict[str, Any] | None = None, *
 
 def learned(data: bytes, sent: bytes | None = None) -> TextChunks:
     chunks = TextChunks()
+    chunks.begins_event = True
     chunks.learn(data, Event(orjson.loads(data), sent or data))
     return chunks
 
@@ -46,6 +47,13 @@ def test_several_chunks_in_one_read() -> None:
     texts = learned(chunk()).texts(frame(*[chunk({**DELTA, "content": text}) for text in ("a", "b", "a")]))
 
     assert texts == [b"a", b"b", b"a"]
+
+
+def test_a_read_within_an_event() -> None:
+    chunks = learned(chunk())
+    chunks.begins_event = False
+
+    assert chunks.texts(frame(chunk())) is None
 
 
 def test_what_is_sent_may_differ_from_what_was_received() -> None:
@@ -134,6 +142,7 @@ def test_reads_that_are_decoded_as_usual(data: bytes) -> None:
 
 def test_streams_whose_chunks_always_differ_are_not_learned_again_and_again() -> None:
     chunks = TextChunks()
+    chunks.begins_event = True
     for number in range(MAX_FUTILE + 1):
         data = chunk(created=number)
         chunks.learn(data, Event(orjson.loads(data), data))
