@@ -41,7 +41,7 @@ class Receiver:
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._hub: Any = _hub_of(sock)
-        self._readable = None if self._hub is None else self._hub.loop.io(sock.fileno(), _READ)
+        self._readable: Any = None if self._hub is None else self._hub.loop.io(sock.fileno(), _READ)
         self._is_drained = False  # whether the last read took all data that had arrived
         self._timer: Any = None
         self._fires_at = self._until = 0.0  # monotonic seconds: when the timer fires, and when the wait ends
@@ -70,12 +70,14 @@ class Receiver:
         self._until = until
         if self._timer is None or self._fires_at > until:
             self._start_timer(until - monotonic())
-        self._waiting = getcurrent()
+        self._waiting = current = getcurrent()
         try:
-            self._hub.wait(self._readable)
+            self._readable.start(current.switch)
+            self._hub.switch()
         except _Late:
             return False
         finally:
+            self._readable.stop()
             self._waiting = None
         return True
 

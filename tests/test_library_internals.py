@@ -83,7 +83,7 @@ INTERNALS: list[tuple[str, Maker, str, str]] = [
     ("Python", email.message.Message, "_headers", "app/upstream/response_head.py"),
     ("Python", email.message.Message, "_payload", "app/upstream/response_head.py"),
     ("gevent", gevent.socket.socket, "_sock", "app/upstream/body.py, app/server/client_connections.py"),
-    ("gevent", lambda: gevent.get_hub(), "wait", "app/receiver.py"),
+    ("gevent", lambda: gevent.get_hub(), "switch", "app/receiver.py"),
     ("gevent", lambda: gevent.get_hub(), "cancel_wait", "app/receiver.py"),
     ("gevent", lambda: gevent.get_hub().loop, "io", "app/receiver.py"),
     ("gevent", lambda: gevent.get_hub().loop, "timer", "app/receiver.py"),

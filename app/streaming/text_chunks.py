@@ -28,19 +28,21 @@ MAX_FUTILE = 3  # chunks learned in a row that no other chunk resembles; then th
 class TextChunk(Event):
     """A chunk whose JSON is parsed only if its payload is used."""
 
-    __slots__ = ()
+    __slots__ = ("_parsed",)
 
     def __init__(self, payload: Mapping[str, Any] | None, data: bytes | None = None) -> None:
         self.data = data
-        if payload is not None:
-            self.payload = {**payload}
+        self._parsed: dict[str, Any] | None = payload  # type: ignore[assignment]  # a TypedDict is a dict
 
-    def __getattr__(self, name: str) -> Any:
-        """Return the payload, when it is used for the first time."""
-        if name != "payload":
-            raise AttributeError(name)
-        self.payload = payload = orjson.loads(self.data or b"")
-        return payload
+    @property
+    def payload(self) -> dict[str, Any]:
+        if self._parsed is None:
+            self._parsed = orjson.loads(self.data or b"")
+        return self._parsed
+
+    @payload.setter
+    def payload(self, payload: dict[str, Any]) -> None:
+        self._parsed = payload
 
 
 class TextChunks:
