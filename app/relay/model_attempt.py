@@ -136,10 +136,10 @@ class ModelAttempt(ProtocolAttempt):
 
     def _may_pass_texts(self) -> bool:
         """Return whether the client receives chunks of text unchanged but for what surrounds the text."""
-        is_whole = self._cap is None or self._cap.passes_text
+        is_uncut = self._cap is None or self._cap.passes_text
         options = self.context.options
         is_passed_on = isinstance(self._translator, ChatPassThrough) and self._resumed is None
-        return is_whole and is_passed_on and options.stream and not options.include_raw
+        return is_uncut and is_passed_on and options.stream and not options.include_raw
 
     @property
     def committed(self) -> bool:
@@ -252,13 +252,13 @@ class ModelAttempt(ProtocolAttempt):
 
     def _pass_texts(self, data: bytes) -> list[Event]:
         """Return the events for a read of chunks that differ from others only in their text, else []."""
-        texts = None if self._text_chunks is None else self._text_chunks.texts(data)
-        if texts is None or self._text_chunks is None:
+        chunks = [] if self._text_chunks is None else self._text_chunks.chunks(data)
+        if not chunks:
             return []
-        self.reader.observe_texts(texts)
+        self.reader.observe_texts(chunks)
         self._deadlines.progressed()
         self._deadlines.client_informed()
-        events = self._text_chunks.chunks(texts)
+        events: list[Event] = [*chunks]
         return events if self._cap is None else self._cap.end_if_exceeded(events, self.reader)
 
     def _final_events(self) -> list[Event]:

@@ -14,6 +14,7 @@ from app.streaming.counting import delta_bytes, text_bytes
 from app.streaming.events import DONE, Event
 from app.streaming.finish_reasons import COMPLETE, FINISH_REASONS, is_broken_off, is_known
 from app.streaming.progress import Stage
+from app.streaming.text_chunks import TextChunk
 from app.streaming.tool_call_repair import number_of
 from app.streaming.unfold import list_of_choices
 from app.streaming.upstream_errors import has_failed_base, rejection_from_event, reports_error
@@ -115,11 +116,11 @@ class ChatReader:
             self._usage_is_final = True
         return Stage.PROGRESS if produced else Stage.QUIET
 
-    def observe_texts(self, texts: list[bytes]) -> None:
-        """Count chunks that differ from an observed one only in their *texts*, which are not empty."""
-        self.deltas += len(texts)
-        for text in texts:
-            self.output_bytes += len(text)
+    def observe_texts(self, chunks: list[TextChunk]) -> None:
+        """Count *chunks* that differ from an observed one only in their text, which is not empty."""
+        self.deltas += len(chunks)
+        for chunk in chunks:
+            self.output_bytes += chunk.text_bytes
 
     def _observe_without_choices(self, payload: dict[str, Any], event: Event, *, has_usage: bool) -> Stage:
         """Observe a chunk that has no choices, such as the final usage."""

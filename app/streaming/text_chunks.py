@@ -5,7 +5,8 @@ Nearly all chunks of most streams do. What is observed of such a chunk, and how 
 to the client, follows from the earlier one; so only its text is taken from its bytes, and nothing is parsed.
 
 The text must be printable, without quotes and backslashes. Then it is a valid part of a JSON string, means
-itself, and has no line end and no key. Any other chunk, or read, is decoded as usual.
+itself, and has no line end and no key. Any other chunk, or read, is decoded as usual. The padding that OpenAI
+adds to each chunk may differ as well; it is passed on.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from app.streaming.events import Event
 from app.streaming.lenient_json import COUNTED_FROM_BYTES
 
 TEXTS = frozenset(("content", "refusal", "reasoning_content", "reasoning"))  # of a delta
+PADDING = "obfuscation"  # key of the padding of a chunk
 _NOTHING: tuple[Any, ...] = (None, "", [])  # values that a delta may also have
 _BLANK = b"\n\n"
 _LF, _QUOTE, _BACKSLASH = b'\n"\\'
@@ -26,12 +28,15 @@ MAX_FUTILE = 3  # chunks learned in a row that no other chunk resembles; then th
 
 
 class TextChunk(Event):
-    """A chunk whose JSON is parsed only if its payload is used."""
+    """A chunk with a text of `text_bytes`, whose JSON is parsed only if its payload is used."""
 
-    __slots__ = ("_parsed",)
+    __slots__ = ("_parsed", "text_bytes")
 
-    def __init__(self, payload: Mapping[str, Any] | None, data: bytes | None = None) -> None:
+    def __init__(
+        self, payload: Mapping[str, Any] | None, data: bytes | None = None, text_bytes: int = 0
+    ) -> None:
         self.data = data
+        self.text_bytes = text_bytes
         self._parsed: dict[str, Any] | None = payload  # type: ignore[assignment]  # a TypedDict is a dict
 
     @property
@@ -47,17 +52,18 @@ class TextChunk(Event):
 
 class TextChunks:
     """
-    The newest learned chunk of one stream: what surrounds its text, as received and as sent.
+    The newest learned chunk of one stream: what surrounds its text and its padding, as received and as sent.
 
     `begins_event` is whether the next read begins with an event, as the stream's decoder knows.
     """
 
-    __slots__ = ("_begin", "_end", "_futile", "_sent_after", "_sent_before", "begins_event")
+    __slots__ = ("_begin", "_end", "_futile", "_middle", "_sent", "begins_event")
 
     def __init__(self) -> None:
         self.begins_event = False
         self._begin = self._end = b""  # of a read of one event; empty until a chunk is learned
-        self._sent_before = self._sent_after = b""  # the JSON of the event
+        self._middle = b""  # between text and padding; empty without padding
+        self._sent = (b"", b"", b"")  # before, between and after these in the JSON of the event
         self._futile = 0
 
     def learn(self, received: bytes | None, sent: Event) -> None:
@@ -66,37 +72,47 @@ class TextChunks:
             return
         read = b"data: %b\n\n" % received
         is_known = self._begin and read.startswith(self._begin) and read.endswith(self._end)
-        if is_known or _text_key(sent.payload) is None:
+        if (is_known and self._middle in read) or _text_key(sent.payload) is None:
             return
         around, sent_around = _around_text(received), _around_text(sent.data)
         if around is None or sent_around is None:
             return
         self._futile += 1
-        self._begin, self._end = b"data: " + around[0], around[1] + b"\n\n"
-        self._sent_before, self._sent_after = sent_around
+        self._begin, self._middle, self._end = b"data: " + around[0], around[1], around[2] + b"\n\n"
+        self._sent = sent_around
 
-    def texts(self, data: bytes) -> list[bytes] | None:
-        """Return the texts in *data* if it consists of such chunks and none of their texts is empty."""
-        begin, end = self._begin, self._end
+    def chunks(self, data: bytes) -> list[TextChunk]:
+        """Return what is sent for *data* if it consists of such chunks, each with a text, else []."""
+        begin, end, middle = self._begin, self._end, self._middle
         if not self.begins_event or len(data) > COUNTED_FROM_BYTES:
-            return None
+            return []
         inner = data[len(begin) : -len(end)]
         if begin + inner + end != data or not begin:
-            return None
-        texts = [inner] if _LF not in inner else _split(inner, end, begin)
-        joined = b" ".join(texts)
-        if _QUOTE in joined or _BACKSLASH in joined or not all(texts):
-            return None
-        try:
-            return texts if joined.decode().isprintable() else None
-        except UnicodeDecodeError:
-            return None
-
-    def chunks(self, texts: list[bytes]) -> list[Event]:
-        """Return the chunks to send for *texts*, which `texts` has returned."""
+            return []
+        texts = rests = [inner] if _LF not in inner else _split(inner, end, begin)
+        before, sent_middle, after = self._sent
+        if middle:
+            parts = [each.partition(middle) for each in texts]
+            if not all(padding.isalnum() for _, _, padding in parts):
+                return []
+            texts = [text for text, _, _ in parts]
+            rests = [text + sent_middle + padding for text, _, padding in parts]
+        if not _are_plain(texts):
+            return []
         self._futile = 0
-        before, after = self._sent_before, self._sent_after
-        return [TextChunk(None, before + text + after) for text in texts]
+        pairs = zip(texts, rests, strict=True)
+        return [TextChunk(None, before + rest + after, len(text)) for text, rest in pairs]
+
+
+def _are_plain(texts: list[bytes]) -> bool:
+    """Return whether each of *texts* is not empty, and means itself within a JSON string."""
+    joined = b" ".join(texts)
+    if _QUOTE in joined or _BACKSLASH in joined or not all(texts):
+        return False
+    try:
+        return joined.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def _split(inner: bytes, end: bytes, begin: bytes) -> list[bytes]:
@@ -132,23 +148,32 @@ def _text_key(payload: dict[str, Any]) -> str | None:
     return str(written[0])
 
 
-def _around_text(data: bytes) -> tuple[bytes, bytes] | None:
-    """Return what comes before and after the text in the JSON *data* of a chunk; None if it has escapes."""
+def _around_text(data: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """
+    Return what is before the text in the JSON *data* of a chunk, between it and the padding, and after that.
+
+    The second is empty without padding. None if the text has escapes, or its place is not clear.
+    """
     payload = orjson.loads(data)
     key = _text_key(payload)
     if key is None:
         return None
-    delta = payload["choices"][0]["delta"]
+    delta, padding = payload["choices"][0]["delta"], payload.get(PADDING)
     text = delta[key].encode()
     at = data.find(b'"%b"' % text, data.find(b'"%b"' % key.encode()))
     if at < 0:
         return None
-    before, after = data[: at + 1], data[at + 1 + len(text) :]
-    # These bytes may also be a part of another string: with another text, only the text must differ.
-    other = text + b"?"
-    delta[key] += "?"
+    before, middle, after = data[: at + 1], b"", data[at + 1 + len(text) :]
+    delta[key] += "0"
+    with_others = before + text + b"0"
+    if type(padding) is str and padding.isascii() and padding.isalnum():
+        middle, quote, after = after.rpartition(b'"%b"' % padding.encode())
+        middle, after = middle + quote[:1], quote[-1:] + after
+        payload[PADDING] += "0"
+        with_others += middle + padding.encode() + b"0"
+    # These bytes may also be a part of another string: with other texts, only these must differ.
     try:
-        is_exact = orjson.loads(b"%b%b%b" % (before, other, after)) == payload
+        is_exact = orjson.loads(with_others + after) == payload
     except orjson.JSONDecodeError:
         return None
-    return (before, after) if is_exact else None
+    return (before, middle, after) if is_exact else None

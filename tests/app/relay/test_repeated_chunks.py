@@ -41,11 +41,15 @@ def text(content: str, **more: Any) -> bytes:
 
 BEGINNINGS = [
     [],
+    [b"data: %b\n\n" % text("Hello", obfuscation=padding) for padding in ("ab", "c", "d3")],
     [b"data: %b\n\n" % text("Hello")] * 2,
     [*[b"data: %b\n\n" % text("Hello", id=None, model=model) for model in "mmn"]],
 ]
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":'}}
 ODD_LINES = [
+    text("padded", obfuscation="k3Vq9"),
+    text("padded", obfuscation="two\nlines"),
+    text("padded", obfuscation=None),
     text("two\nlines"),
     text('"quoted"'),
     text(""),
@@ -100,10 +104,10 @@ FRAMES = [
     b"\n",
     b"\xef\xbb\xbf",
 ]
-PLAIN = st.text(st.characters(codec="utf-8", max_codepoint=0x2FF), max_size=8).map(
-    lambda content: b"data: %b\n\n" % text(content)
-)
-STREAMS = st.lists(st.one_of(PLAIN, PLAIN, PLAIN, st.sampled_from(FRAMES)), max_size=12)
+TEXTS = st.text(st.characters(codec="utf-8", max_codepoint=0x2FF), max_size=8)
+PLAIN = TEXTS.map(lambda content: b"data: %b\n\n" % text(content))
+PADDED = TEXTS.map(lambda content: b"data: %b\n\n" % text(content, obfuscation=content[:2] + "a"))
+STREAMS = st.lists(st.one_of(PLAIN, PLAIN, PADDED, st.sampled_from(FRAMES)), max_size=12)
 ENDS = [
     b"",
     b"data: [DONE]\n\n",
@@ -181,8 +185,8 @@ def reads_of(stream: list[bytes], cuts: list[int]) -> list[bytes]:
     st.sampled_from(BEGINNINGS),
 )
 @example([b"data: %b\n\n" % text(each) for each in ("a", "b", "c", "d")], ENDS[2], [], None, False, [])
-@example([b"data: %b\n" % text("a"), b"data: %b\n\n" % text("b")], ENDS[2], [], None, False, BEGINNINGS[1])
-@example([b"data: %b\n\n" % text("b", id=None)], ENDS[1], [], None, False, BEGINNINGS[2])
+@example([b"data: %b\n" % text("a"), b"data: %b\n\n" % text("b")], ENDS[2], [], None, False, BEGINNINGS[2])
+@example([b"data: %b\n\n" % text("b", id=None)], ENDS[1], [], None, False, BEGINNINGS[3])
 def test_chunks_in_reads_of_their_own_are_passed_on_as_all_others(
     stream: list[bytes],
     end: bytes,
