@@ -259,7 +259,7 @@ class ModelAttempt(ProtocolAttempt):
         self._deadlines.progressed()
         self._deadlines.client_informed()
         events: list[Event] = [*chunks]
-        return events if self._cap is None else self._cap.end_if_exceeded(events, self.reader)
+        return events if self._cap is None else self._cap.feed_texts(events, self.reader)
 
     def _final_events(self) -> list[Event]:
         held, translator = self.reader.held_end(), self._translator

@@ -63,18 +63,19 @@ class AttemptOutputCap:
 
     def feed(self, events: list[Event], reader: OutputCounts) -> list[Event]:
         """Return *events* up to where the response has to end, then the events that end it."""
-        return self.end_if_exceeded(self._limiter.limit_events(events), reader)
+        passed = self._limiter.limit_events(events)
+        if reader.output_bytes > self._unlimited_bytes and not self.is_reached and self._is_exceeded(reader):
+            passed += self._limiter.cut_off(reader.open_choices())
+        return passed
 
     @property
     def passes_text(self) -> bool:
         """Whether all text of a response is passed on until the upstream's maxima end it."""
         return self._limiter.passes_all
 
-    def end_if_exceeded(self, passed: list[Event], reader: OutputCounts) -> list[Event]:
-        """Return *passed*, and the events that end the response if what *reader* observed is too long."""
-        if reader.output_bytes > self._unlimited_bytes and not self.is_reached and self._is_exceeded(reader):
-            passed += self._limiter.cut_off(reader.open_choices())
-        return passed
+    def feed_texts(self, events: list[Event], reader: OutputCounts) -> list[Event]:
+        """Return what `feed` does for chunks that have only text, where `passes_text` is true."""
+        return self.feed(events, reader) if reader.output_bytes > self._unlimited_bytes else events
 
     def _is_exceeded(self, reader: OutputCounts) -> bool:
         is_too_long = (self._max_bytes is not None and reader.output_bytes > self._max_bytes) or (

@@ -83,25 +83,34 @@ class TextChunks:
 
     def chunks(self, data: bytes) -> list[TextChunk]:
         """Return what is sent for *data* if it consists of such chunks, each with a text, else []."""
-        begin, end, middle = self._begin, self._end, self._middle
+        begin, end = self._begin, self._end
         if not self.begins_event or len(data) > COUNTED_FROM_BYTES:
             return []
         inner = data[len(begin) : -len(end)]
         if begin + inner + end != data or not begin:
             return []
-        texts = rests = [inner] if _LF not in inner else _split(inner, end, begin)
-        before, sent_middle, after = self._sent
-        if middle:
-            parts = [each.partition(middle) for each in texts]
-            if not all(padding.isalnum() for _, _, padding in parts):
-                return []
-            texts = [text for text, _, _ in parts]
-            rests = [text + sent_middle + padding for text, _, padding in parts]
+        inners = [inner] if _LF not in inner else _split(inner, end, begin)
+        chunks = self._padded(inners) if self._middle else self._unpadded(inners)
+        if chunks:
+            self._futile = 0
+        return chunks
+
+    def _unpadded(self, texts: list[bytes]) -> list[TextChunk]:
         if not _are_plain(texts):
             return []
-        self._futile = 0
-        pairs = zip(texts, rests, strict=True)
-        return [TextChunk(None, before + rest + after, len(text)) for text, rest in pairs]
+        before, _, after = self._sent
+        return [TextChunk(None, before + text + after, len(text)) for text in texts]
+
+    def _padded(self, inners: list[bytes]) -> list[TextChunk]:
+        texts, chunks = [], []
+        before, middle, after = self._sent
+        for inner in inners:
+            text, _, padding = inner.partition(self._middle)
+            if not padding.isalnum():
+                return []
+            texts.append(text)
+            chunks.append(TextChunk(None, before + text + middle + padding + after, len(text)))
+        return chunks if _are_plain(texts) else []
 
 
 def _are_plain(texts: list[bytes]) -> bool:

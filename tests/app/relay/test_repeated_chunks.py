@@ -186,6 +186,14 @@ def reads_of(stream: list[bytes], cuts: list[int]) -> list[bytes]:
 )
 @example([b"data: %b\n\n" % text(each) for each in ("a", "b", "c", "d")], ENDS[2], [], None, False, [])
 @example([b"data: %b\n" % text("a"), b"data: %b\n\n" % text("b")], ENDS[2], [], None, False, BEGINNINGS[2])
+@example(
+    [b"data: %b\n\n" % text("b" * 99, obfuscation="\n"), b"data: %b\n\n" % text("b" * 999)],
+    b"",
+    [],
+    9,
+    False,
+    BEGINNINGS[2],
+)
 @example([b"data: %b\n\n" % text("b", id=None)], ENDS[1], [], None, False, BEGINNINGS[3])
 def test_chunks_in_reads_of_their_own_are_passed_on_as_all_others(
     stream: list[bytes],
