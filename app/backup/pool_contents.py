@@ -99,7 +99,7 @@ def check_entry(row: Any) -> None:
     UsageSource(row["source"])
     for name in ("at_ms", "day_ms", "status"):
         check_integer(integral(row[name]), name, 0, 10**14)
-    for name in (*FIGURES, *UNREPORTED, *FALLBACK_FIGURES, "ceiling_cost"):
+    for name in (*FIGURES, *UNREPORTED, *FALLBACK_FIGURES, "errors", "ceiling_cost"):
         check_figure(row, name)
     for name in (
         "endpoint",

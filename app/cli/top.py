@@ -52,9 +52,9 @@ class Load:
     output_tokens: int = 0
 
     def add(self, entry: LedgerEntry) -> None:
+        self.errors += entry.errors
         if not entry.is_correction:
             self.requests += 1
-            self.errors += entry.status >= 400
             self.fallbacks += bool(entry.row.get("fallbacks"))
         self.input_tokens += int(entry.row.get("input_tokens") or 0)
         self.output_tokens += int(entry.row.get("output_tokens") or 0)

@@ -96,6 +96,7 @@ def shares(row: Row) -> list[tuple[str, Counter[str]]]:
     own = Counter({name: int(row[name]) for name in _SUMMED if _is_number(row.get(name))})
     by_account = [(str(row["account"]), own)]
     if row["source"] == UsageSource.CORRECTED:
+        own["errors"] = row.get("errors", 0)
         return by_account  # only those of the last attempt
     own["requests"] = 1
     own["errors"] = int(row["status"] >= 400)

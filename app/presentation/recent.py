@@ -47,16 +47,17 @@ class RecentRequests:
 def summarize_recent(entries: Sequence[LedgerEntry], now: float) -> RecentRequests:
     """Return the figures of the newest MAX_ENTRIES *entries* (oldest first) of the last MINUTES."""
     since = now - 60 * MINUTES
-    newest = [
-        entry
-        for entry in entries
-        if entry.ended_at >= since and not (entry.is_refused or entry.is_correction)
-    ]
+    ended = [entry for entry in entries if entry.ended_at >= since and not entry.is_refused]
+    newest = [entry for entry in ended if not entry.is_correction]
     if len(entries) >= MAX_ENTRIES and newest:
         since = newest[0].ended_at
     answered = [entry for entry in newest if entry.status < 400]
     fallbacks = sum(bool(entry.row.get("fallbacks")) for entry in newest)
-    figures = {"requests": len(newest), "errors": len(newest) - len(answered), "fallbacks": fallbacks}
+    figures = {
+        "requests": len(newest),
+        "errors": sum(entry.errors for entry in ended),
+        "fallbacks": fallbacks,
+    }
     return RecentRequests(
         number=requests_of_callers(figures),
         errors=errors_of_callers(figures),

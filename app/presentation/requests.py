@@ -19,7 +19,7 @@ from app.stores.records.ledger import FALLBACK_FIGURES, AttemptEntry, LedgerEntr
 from schemas.key_labels import parse_label_filters
 
 NEWEST = 300  # ledger entries searched for errors
-INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted", "models", *FALLBACK_FIGURES)
+INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted", "models", "errors", *FALLBACK_FIGURES)
 
 
 def ledger_query(names: Names, params: Mapping[str, Any]) -> LedgerQuery:

@@ -78,12 +78,14 @@ local function check_entry(entry)
 end
 
 -- Adds an entry to the totals in a hash; returns whether it is the first request there. A correction is not a
--- request.
+-- request; if that was answered after its lease had expired, which counts as an error, its `errors` is -1.
 local function add_to_totals(key, prefix, entry)
   local first = false
   if entry.source ~= 'corrected' then
     first = redis.call('HINCRBY', key, prefix .. 'requests', 1) == 1
     if entry.status >= 400 then redis.call('HINCRBY', key, prefix .. 'errors', 1) end
+  elseif entry.errors then
+    redis.call('HINCRBY', key, prefix .. 'errors', entry.errors)
   end
   for _, figure in ipairs(FIGURES) do
     local amount = entry[figure]

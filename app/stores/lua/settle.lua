@@ -8,7 +8,7 @@
 -- Returns  the ledger entry's id; '' when this request was settled before; 'late' when it is unknown and so old
 --          that it was settled or charged before and forgotten since: nothing is charged.
 -- The conversation, if any, belongs to this key for 30 days if the request was answered.
--- A request whose lease expired was charged its bound; the difference is written as `corrected`.
+-- A request whose lease expired was charged its bound, as an error; the difference is written as `corrected`.
 -- A request whose admission a failover lost is charged as well; its entry is marked `unheld`.
 local args, now = cjson.decode(ARGV[1]), clock()
 check_by(has_settlement_texts, args, 'id')
@@ -42,7 +42,7 @@ if stored and stored.expired then
   for _, figure in ipairs(CHARGED) do
     if entry[figure] or charged[figure] then entry[figure] = (entry[figure] or 0) - (charged[figure] or 0) end
   end
-  entry.source = 'corrected'
+  entry.source, entry.errors = 'corrected', entry.status < 400 and -1 or nil
 elseif stored then
   if stored.account ~= '' and free_slot(stored.account, policy, now, unchanged) then present = stored.account end
   settle_holds(cjson.decode(stored.holds), entry, charges_of(stored), now)

@@ -225,8 +225,13 @@ class LedgerEntry:
 
     @property
     def is_correction(self) -> bool:
-        """Whether this corrects the charge of an expired lease, whose entry counts the request."""
+        """Whether this corrects the entry of an expired lease, which counts the request as an error."""
         return self.row.get("source") == UsageSource.CORRECTED
+
+    @property
+    def errors(self) -> int:
+        """What this adds to the number of errors: -1 if it corrects one, as the request was answered."""
+        return int(self.row.get("errors", 0)) if self.is_correction else int(self.status >= 400)
 
     @property
     def started_at(self) -> float:

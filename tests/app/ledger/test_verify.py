@@ -46,6 +46,7 @@ class TestBalanced:
         use(store)
         store.settle(late["id"], input_tokens=30, output_tokens=2, cost=1)
         assert {row["source"] for row in store.rows()} == {"upstream", "estimated", "corrected"}
+        assert [row["errors"] for row in store.rows() if "errors" in row] == [-1]
 
         seen = Verification(LedgerRepository(Scripts(store.client)), POOL)
 

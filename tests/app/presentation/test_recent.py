@@ -25,12 +25,13 @@ def test_refused_requests_do_not_count() -> None:
 
 
 def test_a_correction_is_no_request() -> None:
-    """The entry of the expired lease counts it."""
-    entries = [entry(60, 599, error="lease_expired"), entry(50, source="corrected")]
+    """The entry of the expired lease counts it, as an error unless it was answered."""
+    expired, failed = entry(60, 599, error="lease_expired"), entry(50, 499, source="corrected")
+    answered = entry(50, source="corrected", errors=-1)
 
-    recent = summarize_recent(entries, NOW)
+    found = [summarize_recent([expired, late], NOW) for late in (failed, answered)]
 
-    assert (recent.number, recent.errors) == (1, 1)
+    assert [(recent.number, recent.errors) for recent in found] == [(1, 1), (1, 0)]
 
 
 def test_a_failure_after_which_another_model_answered_is_no_error() -> None:

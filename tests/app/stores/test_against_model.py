@@ -419,7 +419,9 @@ def sums(rows: list[dict[str, Any]], start: Callable[[dict[str, Any]], int]) -> 
             add(row["account"], name, row.get(name, 0) - sum(each[name] for each in attempts))
             for each in attempts:
                 add(each["account"], name, each[name])
-        if not corrects:
+        if corrects:  # an expired lease was an error
+            add(row["account"], "errors", -int(row["status"] < 400))
+        else:
             add(row["account"], "requests", 1)
             add(row["account"], "errors", int(row["status"] >= 400))
     return nonzero(totals)

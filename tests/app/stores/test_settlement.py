@@ -176,7 +176,7 @@ class TestExpiredLease:
         assert [row["asked"] for row in store.rows()] == ["fast"]
 
     def test_is_corrected_late(self, store: StoreOfTest, expired: str) -> None:
-        """The difference is recorded, so that the sum of both rows is what was used."""
+        """The difference is recorded, so that the sum of both rows is what was used, and how it ended."""
         store.settle(expired, input_tokens=31, output_tokens=60, cost=2, cached_tokens=5)
 
         assert store.counters("o")["s"] == 60
@@ -187,12 +187,18 @@ class TestExpiredLease:
         sums = {name.rpartition("|")[2]: total for (_, name), total in store.rolled_up("d").items()}
         assert sums == {
             "requests": 1,
-            "errors": 1,
+            "errors": 0,
             "input_tokens": 31,
             "output_tokens": 60,
             "cost": 2,
             "cached_tokens": 5,
         }
+
+    def test_that_failed_is_still_an_error(self, store: StoreOfTest, expired: str) -> None:
+        store.settle(expired, status=499, output_tokens=60, errors=-1)
+
+        sums = {name.rpartition("|")[2]: total for (_, name), total in store.rolled_up("d").items()}
+        assert (sums["requests"], sums["errors"]) == (1, 1)
 
     def test_is_corrected_once(self, store: StoreOfTest, expired: str) -> None:
         store.settle(expired, output_tokens=60)
