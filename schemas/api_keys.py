@@ -16,8 +16,7 @@ from schemas.names import AdminSchema, ModelNames, Name, Names
 from schemas.validation_errors import invalid
 
 MAX_OUTPUT_TOKENS = 10_000_000  # more than any model produces; catches typing errors
-
-
+NO_DATE = "must be a date like 2027-01-31 or 2027-01-31T18:00:00Z"
 LATEST_EXPIRY_SECONDS = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -42,7 +41,7 @@ def seconds_at(text: str, zone: tzinfo = UTC) -> float:
         moment = datetime.fromisoformat(text)
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
-        raise invalid("must be a date like 2027-01-31 or 2027-01-31T18:00:00Z") from None
+        raise invalid(NO_DATE) from None
     if seconds <= 0:
         raise invalid("must be after 1970")
     if seconds >= LATEST_EXPIRY_SECONDS:

@@ -41,7 +41,7 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
             f"--{secret}-env", "variable", metavar="VAR", help="Environment variable that holds it."
         ),
         click.option(f"--{secret}-stdin", "from_stdin", is_flag=True, help="Read it from standard input."),
-        names_option("--models", "Models it may serve; all by default."),
+        names_option("--models", "Models it may serve, all by default"),
         *CHANGEABLE,
         click.option("--must-answer", is_flag=True, help="Add it only if its server lists its models."),
         in_pool,

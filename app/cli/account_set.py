@@ -137,7 +137,7 @@ def changeable_options(command: Callable[..., None]) -> Callable[..., None]:
     "--api-key-env", "variable", metavar="VAR", help="Environment variable that holds a new API key."
 )
 @click.option("--api-key-stdin", "from_stdin", is_flag=True, help="Read a new API key from standard input.")
-@names_option("--models", "Models it may serve.")
+@names_option("--models", "Models it may serve")
 @click.option("--all-models", is_flag=True, help="Allow every model.")
 @changeable_options
 @base_url_refusal

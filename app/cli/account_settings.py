@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
+from app.cli.forms import Form, WrongValue
 from app.cli.options import Decorator, read_secret
 from schemas.account_settings import RESPONSE_MODELS, WEBSOCKET
 from schemas.accounts import STREAM_UPSTREAM
@@ -17,25 +18,30 @@ from schemas.bounds import MAX_CERTIFICATE_CHARS, parse_number
 DEFAULT = "default"  # resets a setting
 
 
-def read_pairs(
-    _context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> dict[str, str] | None:
-    """Return the `NAME=VALUE` of a repeated option as a dict; None if it is not given."""
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise click.BadParameter("takes NAME=VALUE", param=option)
-        if name.strip() in pairs:
-            raise click.BadParameter(f"names '{name.strip()}' twice", param=option)
-        pairs[name.strip()] = value.strip()
-    return pairs or None
+def read_pair(text: str) -> tuple[str, str]:
+    """Read `NAME=VALUE` as (name, value). Raises ValueError."""
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not (name and equals and value):
+        raise ValueError
+    return name, value
+
+
+def collect_pairs(
+    _context: click.Context, option: click.Parameter, pairs: Sequence[tuple[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the pairs of a repeated option as a dict; None if it is not given. Raises WrongValue."""
+    collected = {}
+    for name, value in pairs:
+        if name in collected:
+            raise WrongValue(f"names '{name}' twice", param=option)
+        collected[name] = value
+    return collected or None
 
 
 def _read_secret_pairs(
-    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+    context: click.Context, option: click.Parameter, given: Sequence[tuple[str, str]]
 ) -> dict[str, str] | None:
-    pairs = read_pairs(context, option, texts) or {}
+    pairs = collect_pairs(context, option, given) or {}
     return {name: read_secret("header", variable, False) for name, variable in pairs.items()} or None
 
 
@@ -43,22 +49,13 @@ def _read_list(_context: click.Context, _option: click.Parameter, texts: tuple[s
     return list(texts) or None
 
 
-def _read_json_pairs(
-    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> dict[str, Any] | None:
-    pairs = read_pairs(context, option, texts) or {}
-    return {name: _read_json(text, option) for name, text in pairs.items()} or None
-
-
-def _read_json(text: str, option: click.Parameter) -> Any:
-    """Parse *text*, which must not be null. Raises click.BadParameter."""
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise click.BadParameter('takes JSON, such as 0.2, true or "text"', param=option) from None
+def read_json_pair(text: str) -> tuple[str, Any]:
+    """Read `FIELD=JSON` as (field, value). Raises ValueError, or WrongValue for null."""
+    name, json = read_pair(text)
+    value = orjson.loads(json)
     if value is None:
-        raise click.BadParameter("does not take null: see --drop and --unset", param=option)
-    return value
+        raise WrongValue("does not take null: see --drop and --unset")
+    return name, value
 
 
 def _read_certificates(_context: click.Context, option: click.Parameter, path: Path | None) -> str | None:
@@ -77,7 +74,7 @@ def _read_proxy(_context: click.Context, option: click.Parameter, url: str | Non
     if url is None:
         return None
     if ":" in url.partition("://")[2].rpartition("@")[0]:
-        raise click.BadParameter("holds a password: give the URL by --proxy-env", param=option)
+        raise WrongValue("holds a password: give the URL by --proxy-env", param=option)
     return "" if url == DEFAULT else url
 
 
@@ -94,12 +91,11 @@ def with_proxy(fields: Mapping[str, Any]) -> dict[str, Any]:
     return changed | ({"proxy": secret} if secret else {})
 
 
-def _or_zero(_context: click.Context, option: click.Parameter, text: str | None) -> float | None:
-    """Return *text* as seconds, 0 for DEFAULT."""
-    if text is None or text == DEFAULT:
-        return None if text is None else 0
-    if (seconds := parse_number(text)) is None:
-        raise click.BadParameter(f"takes a number of seconds, or {DEFAULT}", param=option)
+def read_seconds(text: str) -> float:
+    """Read a number of seconds, 0 for DEFAULT. Raises ValueError."""
+    seconds = 0 if text == DEFAULT else parse_number(text)
+    if seconds is None:
+        raise ValueError
     return seconds
 
 
@@ -107,22 +103,30 @@ def _or_default(_context: click.Context, _option: click.Parameter, text: str | N
     return "" if text == DEFAULT else text
 
 
+HEADER = Form(read_pair, "NAME=VALUE such as X-Tenant=blue")
+SECRET_HEADER = Form(read_pair, "NAME=VAR, where the environment variable VAR has the value")
+MAPPED = Form(read_pair, "MODEL=NAME such as gpt-5=team-gpt5")
+SET_FIELD = Form(read_json_pair, "FIELD=JSON such as temperature=0.2, store=true or user='\"ann\"'")
+SECONDS = Form(read_seconds, "a number of seconds", DEFAULT)
+
 REQUEST_OPTIONS: list[Decorator] = [
     click.option(
         "--header",
         "headers",
         multiple=True,
         metavar="NAME=VALUE",
-        callback=read_pairs,
-        help="Header that is sent with each request. Repeatable.",
+        type=HEADER,
+        callback=collect_pairs,
+        help=f"Header that is sent with each request: {HEADER}. May be repeated.",
     ),
     click.option(
         "--header-env",
         "secret_headers",
         multiple=True,
         metavar="NAME=VAR",
+        type=SECRET_HEADER,
         callback=_read_secret_pairs,
-        help="Header whose value is a secret, in the environment variable VAR. Stored encrypted.",
+        help=f"Header whose value is a secret: {SECRET_HEADER}. Stored encrypted. May be repeated.",
     ),
     click.option(
         "--auth-header",
@@ -136,8 +140,10 @@ REQUEST_OPTIONS: list[Decorator] = [
         "model_names",
         multiple=True,
         metavar="MODEL=NAME",
-        callback=read_pairs,
-        help="Model that callers request, and its name at this account, such as a deployment. Repeatable.",
+        type=MAPPED,
+        callback=collect_pairs,
+        help="Model that callers request, and its name at this account, such as a deployment: "
+        f"{MAPPED}. May be repeated.",
     ),
     click.option(
         "--response-model",
@@ -156,27 +162,35 @@ REQUEST_OPTIONS: list[Decorator] = [
         multiple=True,
         metavar="FIELD",
         callback=_read_list,
-        help="Field of requests that it is not sent, such as reasoning_effort. Repeatable.",
+        help="Field of requests that it is not sent, such as reasoning_effort. May be repeated.",
     ),
     click.option(
         "--set",
         "set_fields",
         multiple=True,
         metavar="FIELD=JSON",
-        callback=_read_json_pairs,
-        help="Field that requests to it always have, such as temperature=0.2. Repeatable.",
+        type=SET_FIELD,
+        callback=collect_pairs,
+        help=f"Field that requests to it always have: {SET_FIELD}. May be repeated.",
     ),
     *(
         click.option(
-            f"--{name}", f"{name.replace('-', '_')}_seconds", metavar="SECONDS", callback=_or_zero, help=text
+            f"--{name}",
+            f"{name.replace('-', '_')}_seconds",
+            metavar="SECONDS",
+            type=SECONDS,
+            help=f"{text}: {SECONDS}.",
         )
         for name, text in (
-            ("timeout", "Time of a complete response, before another account is tried; default: the pool's."),
+            (
+                "timeout",
+                "Time of a complete response, before another account is tried; by default the pool's",
+            ),
             (
                 "first-token-timeout",
-                "Time to the beginning of a response, if another account could serve; or default.",
+                "Time to the beginning of a response, if another account could serve",
             ),
-            ("connect-timeout", "Time to connect to its server; or default."),
+            ("connect-timeout", "Time to connect to its server"),
         )
     ),
     click.option(

@@ -42,7 +42,7 @@ _FIELDS: list[Decorator] = [
         help="Read the URL from this environment variable, if it is a secret.",
     ),
     click.option("--format", type=click.Choice(FORMATS), help="Format of the messages. Default: json."),
-    names_option("--on", f"What is sent, of {', '.join(KINDS)}. Default: all."),
+    names_option("--on", f"What is sent, all by default, of {', '.join(KINDS)}"),
     click.option("--secret-env", metavar="VARIABLE", help="Sign messages with the secret in this variable."),
     click.option("--secret-stdin", is_flag=True, help="Sign messages with the secret on standard input."),
     click.option(

@@ -9,6 +9,7 @@ import click
 from app.cli import complete
 from app.cli.clock import moment, utc_option
 from app.cli.command import Group, LazyCommand, example
+from app.cli.forms import Form
 from app.cli.key_output import show_secret, warn
 from app.cli.key_settings import create_key, set_key
 from app.cli.limit import limit_group
@@ -79,21 +80,24 @@ def _row(view: KeyView) -> tuple[object, ...]:
 
 
 def overlap(text: str) -> float:
-    """Read `24h`, `1h30m`, `7d` or `90s` as seconds."""
+    """Read `24h`, `1h30m`, `7d` or `90s` as seconds. Raises ValueError."""
     seconds = parse_duration(text.strip())
     if seconds is None:
-        raise click.BadParameter("must be a duration such as 24h, 30m or 7d")
+        raise ValueError
     return seconds
+
+
+OVERLAP = Form(overlap, "a duration such as 90s, 30m, 1h30m, 24h or 7d")
 
 
 @key_group.command("rotate", epilog=example("poolgate key rotate ann --overlap 24h"))
 @click.argument("name", shell_complete=complete.api_keys)
 @click.option(
     "--overlap",
-    type=overlap,
+    type=OVERLAP,
     default="0s",
     metavar="TIME",
-    help="How long the old secret stays valid.",
+    help=f"How long the old secret stays valid: {OVERLAP}.",
 )
 @utc_option
 @in_pool
@@ -102,8 +106,7 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
     """
     Give the key NAME a new secret and print it. Its limits and usage continue.
 
-    The old secret becomes invalid immediately, or after TIME, such as 24h, 30m or 7d. At most two secrets are
-    valid at a time.
+    The old secret becomes invalid immediately, or after TIME. At most two secrets are valid at a time.
     """
     before = services.api_keys.find(pool, name)
     key, secret = operations(services).api_keys.rotate(pool, name, overlap)

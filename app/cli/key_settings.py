@@ -9,11 +9,12 @@ import click
 
 from app.cli import complete
 from app.cli.command import Command, example
+from app.cli.forms import Form, WrongValue
 from app.cli.key_output import show_secret, warn
 from app.cli.limit import limits_option
 from app.cli.options import Decorator, in_pool, names_option, operations, with_store
 from app.cli.several import Changed, change_each, names_argument
-from app.cli.times import expires_option
+from app.cli.times import EXPIRY_OR_NEVER, NEVER, expires_option
 from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.stores.records.limits import Limit
 from app.wiring import Services
@@ -25,34 +26,50 @@ ON_CUT = click.Choice([policy.value for policy in CutPolicy])
 owner_option = click.option("--owner", metavar="TEXT", help="Who is responsible for it; '' for none.")
 
 
+def _seconds_or_default(text: str) -> int | str:
+    """Return *text* as whole seconds, `default` as it is. Raises ValueError."""
+    seconds = text if text == "default" else parse_integer(text)
+    if seconds is None:
+        raise ValueError
+    return seconds
+
+
+QUEUE_SECONDS = Form(_seconds_or_default, "a whole number of seconds", "default, the pool's value")
+
+
 def label(text: str) -> tuple[str, str]:
-    """Read `env=prod` as (name, value). Raises click.BadParameter."""
+    """Read `env=prod` as (name, value). Raises ValueError."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise click.BadParameter("a label is like env=prod")
+        raise ValueError
     return name.strip(), value.strip()
+
+
+LABEL = Form(label, "NAME=VALUE such as env=prod")
+LABEL_OR_NONE = Form(label, *LABEL.forms, "NAME= to remove it")
 
 
 def _labels_once(
     _context: click.Context, option: click.Parameter, labels: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[str, str], ...]:
-    """Return *labels*. Raises click.BadParameter if a name is given twice."""
+    """Return *labels*. Raises WrongValue if a name is given twice."""
     names = [name for name, _ in labels]
     for name in names:
         if names.count(name) > 1:
-            raise click.BadParameter(f"names '{name}' twice", param=option)
+            raise WrongValue(f"names '{name}' twice", param=option)
     return labels
 
 
-def label_option(help_text: str) -> Decorator:
+def label_option(what: str, form: Form) -> Decorator:
+    """Return the option `--label`, whose values have *form* and whose help begins with *what* they are."""
     return click.option(
         "--label",
         "labels",
-        type=label,
+        type=form,
         multiple=True,
         metavar="NAME=VALUE",
         callback=_labels_once,
-        help=help_text,
+        help=f"{what}: {form}. May be repeated.",
     )
 
 
@@ -68,12 +85,12 @@ def label_option(help_text: str) -> Decorator:
     ),
 )
 @click.option("--name", required=True, help="1 to 64 letters, digits or . _ - @ +")
-@names_option("--models", "Models it may use; all by default.")
-@names_option("--accounts", "Names of the accounts it may use; all by default.", complete.accounts)
+@names_option("--models", "Models it may use, all by default")
+@names_option("--accounts", "Names of the accounts it may use, all by default", complete.accounts)
 @limits_option(
     "--limit",
     "limits",
-    "Such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.",
+    "A limit of this key",
 )
 @click.option(
     "--on-cut",
@@ -112,7 +129,7 @@ def label_option(help_text: str) -> Decorator:
     help="SHA-256 of a key that another gateway made, sk-… of 20 to 256 characters; in pool default only.",
 )
 @owner_option
-@label_option("A label, such as env=prod. May be repeated.")
+@label_option("A label", LABEL)
 @in_pool
 @with_store
 def create_key(
@@ -150,9 +167,9 @@ def create_key(
     ),
 )
 @names_argument(complete.api_keys)
-@names_option("--models", "Models it may use.")
+@names_option("--models", "Models it may use")
 @click.option("--all-models", is_flag=True, help="Allow every model.")
-@names_option("--accounts", "Names of the accounts it may use.", complete.accounts)
+@names_option("--accounts", "Names of the accounts it may use", complete.accounts)
 @click.option("--all-accounts", is_flag=True, help="Allow every account.")
 @click.option(
     "--on-cut",
@@ -167,11 +184,12 @@ def create_key(
     default=None,
     help="Whether responses may include the raw upstream request and response.",
 )
-@expires_option("; or `never`")
+@expires_option(EXPIRY_OR_NEVER)
 @click.option(
     "--queue-seconds",
+    type=QUEUE_SECONDS,
     metavar="SECONDS",
-    help="How long its requests wait for an account when all are busy; `default`: the pool's value.",
+    help=f"How long its requests wait for an account when all are busy: {QUEUE_SECONDS}.",
 )
 @click.option("--weight", type=int, metavar="N", help="Its share of the tokens while requests wait.")
 @click.option(
@@ -179,7 +197,7 @@ def create_key(
 )
 @click.option("--no-team", is_flag=True, help="Take it out of its team.")
 @owner_option
-@label_option("Set a label, such as env=prod, or remove it: env=. Others stay. May be repeated.")
+@label_option("A label to set; others stay", LABEL_OR_NONE)
 @in_pool
 @with_store
 def set_key(
@@ -201,9 +219,9 @@ def set_key(
         fields[field] = [] if every else fields[field]
     fields = {field: value for field, value in fields.items() if value is not None}
     if expires is not None:
-        fields["expires"] = None if expires == "never" else expires
-    if "queue_seconds" in fields:
-        fields["queue_seconds"] = _seconds_or_default(fields["queue_seconds"])
+        fields["expires"] = None if expires == NEVER else expires
+    if fields.get("queue_seconds") == "default":
+        fields["queue_seconds"] = None
     if no_team:
         if "team" in fields:
             raise click.UsageError("Give one of --team and --no-team")
@@ -230,12 +248,3 @@ def _changed_labels(key: ApiKey, labels: Sequence[tuple[str, str]]) -> dict[str,
     """Return the field `labels` of *key* after *labels* were set, {} without *labels*."""
     changed = {**dict(key.labels), **dict(labels)}
     return {"labels": {label: value for label, value in changed.items() if value}} if labels else {}
-
-
-def _seconds_or_default(text: str) -> int | None:
-    """Return *text* as whole seconds, None for `default`. Raises click.BadParameter."""
-    if text == "default":
-        return None
-    if (seconds := parse_integer(text)) is None:
-        raise click.BadParameter("--queue-seconds must be a whole number of seconds, or `default`")
-    return seconds

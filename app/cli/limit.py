@@ -12,12 +12,13 @@ import click
 from app.cli import complete
 from app.cli.clock import moment, utc_option
 from app.cli.command import Group, example
+from app.cli.forms import Form
 from app.cli.listing import listing, show_table
 from app.cli.options import Decorator, checked, in_pool, operations, with_store
 from app.cli.output import Figure, limit_texts, report, show_list
 from app.cli.several import Changed, change_each, names_argument
 from app.formatting import MICRO_DOLLARS
-from app.limits.limit_syntax import parse_limit, readable_limit
+from app.limits.limit_syntax import LIMIT_EXAMPLES, parse_limit, readable_limit
 from app.operations.each import Unchanged
 from app.operations.limits import was_there
 from app.presentation.limits import serialize_limit_status
@@ -102,15 +103,18 @@ class _LimitCommands:
         self.group.command("add", epilog=example(*examples))(created)
 
 
-def limits_option(option: str, name: str, help_text: str) -> Decorator:
-    """Return an *option* that takes any number of limits, as the parameter *name*."""
+LIMIT = Form(checked(parse_limit), f"such as {LIMIT_EXAMPLES}")
+
+
+def limits_option(option: str, name: str, what: str) -> Decorator:
+    """Return an *option* that takes limits, as the parameter *name*; *what* they are begins its help."""
     return click.option(
         option,
         name,
-        type=checked(parse_limit),
+        type=LIMIT,
         metavar="LIMIT",
         multiple=True,
-        help=f"{help_text} May be repeated.",
+        help=f"{what}: {LIMIT}. May be repeated.",
     )
 
 

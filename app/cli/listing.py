@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from app.cli.forms import WrongValue
 from app.cli.output import (
     GAP,
     Figure,
@@ -115,8 +116,8 @@ def show_table(
     Print *rows* under *heads* as the options of the command require, or *empty* to standard error.
 
     On a terminal, *total* ('' in columns without one) is printed below several rows, and the columns *spare*
-    (never the first one) are left out if it is narrower than FULL_WIDTH. Raises click.UsageError for an
-    unknown column to sort by.
+    (never the first one) are left out if it is narrower than FULL_WIDTH. Raises WrongValue for an unknown
+    column to sort by.
     """
     options = _options()
     if options.sort:
@@ -141,7 +142,7 @@ def _sorted(heads: Sequence[str], rows: Sequence[Row], column: str) -> list[Row]
     column_to_sort = column_name(column.removeprefix("-"))
     if column_to_sort not in names:
         shown = ", ".join(name for name in names if name)
-        raise click.UsageError(f"There is no column '{column[:40]}' to sort by; these can be: {shown}")
+        raise WrongValue(f"must be a column, or -COLUMN: {shown}", param_hint="--sort")
     index = names.index(column_to_sort)
     ordered = sorted(rows, key=lambda row: _order(row[index]))
     return ordered[::-1] if column.startswith("-") else ordered

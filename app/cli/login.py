@@ -14,6 +14,7 @@ from app.cli.account_add import show_first_listing, show_remarks
 from app.cli.account_files import MAX_FILE_BYTES, export_all, import_files
 from app.cli.command import Command, example
 from app.cli.files import read_file
+from app.cli.forms import WrongValue
 from app.cli.oauth_sign_in import sign_in_with_browser, sign_in_with_code
 from app.cli.options import in_pool, operations, with_store
 from app.cli.output import REFUSED, show_json
@@ -82,7 +83,7 @@ def import_account(
     if name is None:
         outcomes = import_files(services, as_json, pool, files)
     elif len(files) > 1:
-        raise click.UsageError("--name is for one FILE: without it, each account has its own name")
+        raise WrongValue("is for one FILE: without it, each account has its own name", param_hint="--name")
     else:
         _check(services, pool, name)
         tokens = tokens_from_auth_json(read_file(files[0], MAX_FILE_BYTES))

@@ -15,6 +15,7 @@ from app.cli.options import in_pool, with_store
 from app.cli.output import printable, store_failure, wrong_call
 from app.errors import StoreUnavailable
 from app.formatting import count, dollars, milliseconds
+from app.ledger.query import STATUS_FORMS
 from app.ledger.tail import LedgerTail
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, ledger_query, request_views, serialize_entry
@@ -48,7 +49,7 @@ NAME_CHARS, MODEL_CHARS = 12, 20  # widths of columns; longer texts move the res
 @click.option("--key", metavar="NAME", help="Only of this API key; of a removed one, give its ID.")
 @click.option("--account", metavar="NAME", help="Only served by this account; of a removed one, give its ID.")
 @click.option("--model", metavar="MODEL", help="Only for this model.")
-@click.option("--status", metavar="STATUS", help="ok, failed, a class such as 5xx, a number; or several.")
+@click.option("--status", metavar="STATUS", help=f"Only with this status: {STATUS_FORMS}.")
 @utc_option
 @in_pool
 @with_store

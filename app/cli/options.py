@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 from app.accounts.pools import DEFAULT, checked_name
 from app.cli import complete
 from app.cli.clock import use_zone
+from app.cli.forms import Form
 from app.cli.listing import check_listing
 from app.cli.output import name_store
 from app.config import Settings
@@ -53,16 +54,21 @@ def checked(read: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def read_names(text: str) -> list[str]:
-    """Read `a,b` as ["a", "b"]. Refuses an empty list: an empty variable must not mean `all`."""
+    """Read `a,b` as ["a", "b"]. Raises ValueError if it is empty: an empty variable must not mean `all`."""
     values = [name.strip() for name in text.split(",") if name.strip()]
     if not values:
-        raise click.BadParameter("no name is given")
+        raise ValueError
     return values
 
 
-def names_option(option: str, help_text: str, shell_complete: Complete | None = None) -> Decorator:
-    """Return an option that takes a comma-separated list of names."""
-    return click.option(option, type=read_names, metavar="A,B", help=help_text, shell_complete=shell_complete)
+NAMES = Form(read_names, "one or more, separated by commas")
+
+
+def names_option(option: str, what: str, shell_complete: Complete | None = None) -> Decorator:
+    """Return an option that takes names, separated by commas; *what* they are begins its help."""
+    return click.option(
+        option, type=NAMES, metavar="A,B", help=f"{what}: {NAMES}.", shell_complete=shell_complete
+    )
 
 
 class _PoolName(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5

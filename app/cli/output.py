@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from marshmallow import ValidationError
 
 from app import formatting
+from app.cli.forms import WrongValue, parameter_of
 from app.config import NAMES, ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
 from app.limits.limit_syntax import format_limit, readable_limit
@@ -173,7 +174,7 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
     except click.exceptions.NoArgsIsHelpError:
         raise  # click prints help for a bare `poolgate account`
     except click.UsageError as error:
-        _fail(InvalidRequest(_with_hint(error)), USAGE, as_json)
+        _fail(InvalidRequest(_with_hint(error), param=parameter_of(error)), USAGE, as_json)
     except ValidationError as error:
         param, message = first_error(error)
         _fail(naming_option(InvalidRequest(message, param=param)), USAGE, as_json)
@@ -204,7 +205,10 @@ def wrong_call() -> Iterator[None]:
     try:
         yield
     except InvalidRequest as error:
-        raise click.UsageError(naming_option(error).message) from None
+        option, predicate = _option_and_predicate(error)
+        if option:
+            raise WrongValue(predicate, param_hint=option) from None
+        raise click.UsageError(error.message) from None
 
 
 def name_store(url: str) -> None:
@@ -234,19 +238,28 @@ def _setting_error(error: ConfigError) -> str:
 
 def _with_hint(error: click.UsageError) -> str:
     path = error.ctx.command_path if error.ctx else "poolgate"
-    return f"{error.format_message().rstrip('.')} (see {path} --help)"
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):  # click has another form for several
+        similar = " or ".join(map(repr, error.possibilities or ()))
+        message = f"{error.message} Did you mean {similar}?" if similar else error.message
+    return f"{message.rstrip('.')} (see {path} --help)"
 
 
 def naming_option(error: GatewayError) -> GatewayError:
     """Return *error*, whose message names the option of the command that has the value: `--cap must be …`."""
-    context = click.get_current_context(silent=True)
-    option = f"--{(error.param or '').replace('_', '-')}"
-    if context is None or not any(option in parameter.opts for parameter in context.command.params):
-        return error
-    predicate = error.message.removeprefix(f"{error.param} ")
-    if predicate.startswith(("must ", "is ", "has ")):
+    option, predicate = _option_and_predicate(error)
+    if option:
         error.message = f"{option} {predicate}"
     return error
+
+
+def _option_and_predicate(error: GatewayError) -> tuple[str, str]:
+    """Return the option that *error* is about and what is wrong with it; two empty texts without one."""
+    context = click.get_current_context(silent=True)
+    option = f"--{(error.param or '').replace('_', '-')}"
+    predicate = error.message.removeprefix(f"{error.param} ")
+    is_option = context is not None and any(option in parameter.opts for parameter in context.command.params)
+    return (option, predicate) if is_option and predicate.startswith(("must ", "is ", "has ")) else ("", "")
 
 
 def _fail(error: GatewayError, exit_code: int, as_json: bool) -> NoReturn:

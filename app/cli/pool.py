@@ -19,6 +19,7 @@ from app.accounts.settings import (
     with_time_limit,
 )
 from app.cli.command import Group, example
+from app.cli.forms import Form
 from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
 from app.cli.options import checked, in_pool, operations, pool_name, with_store
@@ -58,6 +59,9 @@ def list_pools(services: Services, as_json: bool, pool: str | None) -> None:
     show_table(("NAME", "ACCOUNTS", "KEYS", "POLICY", "TIME ZONE"), rows, empty, total)
 
 
+ZONE = Form(checked(checked_zone), "an IANA name such as Asia/Tokyo")
+
+
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
     """A parsed `[MODEL:]name=seconds`; `seconds` is None for the default."""
@@ -71,15 +75,20 @@ class TimeLimit:
 
 
 def time_limit(text: str) -> TimeLimit:
-    """Read `idle=30` or `gpt-5*:idle=default`. Raises click.BadParameter."""
+    """Read `idle=30` or `gpt-5*:idle=default`. Raises ValueError, click.BadParameter."""
     what, _, value = text.rpartition("=")
     pattern, _, name = what.rpartition(":")
     seconds = parse_number(value)
     if seconds is None and value != "default":
-        raise click.BadParameter("must be like idle=30 or gpt-5*:idle=default")
+        raise ValueError
     parsed = TimeLimit(pattern or EVERY_MODEL, name, seconds)
     checked(parsed.apply)("")
     return parsed
+
+
+TIME_LIMIT = Form(
+    time_limit, "[MODEL:]NAME=SECONDS such as idle=30", "NAME=default, as in gpt-5*:idle=default"
+)
 
 
 @pool_group.command(
@@ -93,17 +102,18 @@ def time_limit(text: str) -> TimeLimit:
 @click.option("--policy", type=click.Choice(POLICIES), help="How the next account is chosen.")
 @click.option(
     "--zone",
-    type=checked(checked_zone),
+    type=ZONE,
     metavar="ZONE",
-    help="Time zone of its days, weeks and months: an IANA name, such as Asia/Tokyo.",
+    help=f"Time zone of its days, weeks and months: {ZONE}.",
 )
 @click.option(
     "--time-limit",
     "time_limits",
-    type=time_limit,
+    type=TIME_LIMIT,
     metavar="[MODEL:]NAME=SECONDS",
     multiple=True,
-    help=f"SECONDS may be `default`. May be repeated. NAME is one of {', '.join(TIME_LIMITS)}.",
+    help=f"A time limit of upstream requests: {TIME_LIMIT}. May be repeated. NAME is one of "
+    f"{', '.join(TIME_LIMITS)}.",
 )
 @click.option(
     "--show-accounts/--hide-accounts",

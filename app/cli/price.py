@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from app.cli.command import Group, example
+from app.cli.forms import Form
 from app.cli.listing import listing, show_table
-from app.cli.options import Decorator, in_pool, operations, with_store
+from app.cli.options import Decorator, checked, in_pool, operations, with_store
 from app.cli.output import amount, price, report, show_list
-from app.errors import InvalidRequest
 from app.formatting import natural
 from app.limits.prices import STANDARD
 from app.operations.prices import micro_dollars, price_row
@@ -23,20 +23,18 @@ HEADS = ("MODEL", "INPUT", "CACHED", "OUTPUT", "CONTEXT", "MAX OUTPUT", "SINCE",
 
 
 def dollars(text: str) -> int:
-    """Read US dollars for a million tokens as micro-dollars."""
+    """Read US dollars for a million tokens as micro-dollars. Raises ValueError, WrongValue."""
     if parse_number(text) is None:
-        raise click.BadParameter("a price must be a number of US dollars, such as 1.25")
-    try:
-        return micro_dollars(Decimal(text))
-    except InvalidRequest as error:
-        raise click.BadParameter(error.message) from None
+        raise ValueError
+    return checked(lambda price: micro_dollars(Decimal(price)))(text)
+
+
+DOLLARS = Form(dollars, "a number of US dollars per million tokens, such as 1.25")
 
 
 def price_option(name: str, what: str, *, required: bool = False) -> Decorator:
     """Return an option that takes US dollars per million tokens."""
-    return click.option(
-        name, type=dollars, metavar="USD", required=required, help=f"{what}; US dollars per million tokens."
-    )
+    return click.option(name, type=DOLLARS, metavar="USD", required=required, help=f"{what}: {DOLLARS}.")
 
 
 def tokens_option(name: str, what: str) -> Decorator:

@@ -19,6 +19,7 @@ from app.accounts.pools import POLICIES
 from app.accounts.replay import Member, Replay, ReplayResult, Request, Window, requests_from_ledger
 from app.cli.command import Command, example
 from app.cli.files import read_lines
+from app.cli.forms import Form, WrongValue
 from app.cli.options import in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
@@ -55,16 +56,19 @@ def _member_fields(account: Account) -> dict[str, object]:
 
 
 def window(text: str) -> tuple[str, int, float]:
-    """Read `main=200000/5h` as (account, tokens, hours). Raises click.BadParameter."""
+    """Read `main=200000/5h` as (account, tokens, hours). Raises ValueError, WrongValue."""
     match = _WINDOW.fullmatch(text)
     if match is None:
-        raise click.BadParameter("must be like main=200000/5h")
+        raise ValueError
     tokens, hours = int(match[2]), float(match[3])
     if not 1 <= tokens <= bounds.MAX_TOKENS:
-        raise click.BadParameter(f"must have 1 to {bounds.MAX_TOKENS} tokens")
+        raise WrongValue(f"must have 1 to {bounds.MAX_TOKENS} tokens")
     if not MIN_HOURS <= hours <= MAX_HOURS:
-        raise click.BadParameter(f"must have a length of {MIN_HOURS} to {MAX_HOURS} hours")
+        raise WrongValue(f"must have a length of {MIN_HOURS} to {MAX_HOURS} hours")
     return match[1], tokens, hours
+
+
+WINDOW = Form(window, "ACCOUNT=TOKENS/HOURSh such as main=200000/5h")
 
 
 @click.command(
@@ -86,10 +90,10 @@ def window(text: str) -> tuple[str, int, float]:
 @click.option(
     "--window",
     "windows",
-    type=window,
+    type=WINDOW,
     multiple=True,
     metavar="ACCOUNT=TOKENS/HOURSh",
-    help="Tokens an account has until each reset; may be repeated.",
+    help=f"Tokens that an account has until each reset: {WINDOW}. May be repeated.",
 )
 @click.option(
     "--picture",
@@ -119,9 +123,9 @@ def replay(
         members = [_member(account, windows) for account in next(lines)["accounts"]]
         requests = requests_from_ledger(lines)
     except (AttributeError, KeyError, OverflowError, StopIteration, TypeError, ValueError):
-        raise click.UsageError("LEDGER is not a file of poolgate ledger export") from None
+        raise WrongValue("is not a file of poolgate ledger export", param_hint="LEDGER") from None
     if not requests:
-        raise click.UsageError("LEDGER contains no requests")
+        raise WrongValue("contains no requests", param_hint="LEDGER")
     policies = policies or POLICIES
     with _private_server() as client, progress("Replaying", len(requests) * len(policies)) as advance:
         outcomes = [Replay(client, members, policy).run(requests, advance) for policy in policies]

@@ -13,11 +13,11 @@ from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
 from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import Figure, amount, pairs, show_json, show_list, table, wrong_call
-from app.cli.times import EXAMPLES, moment_of
+from app.cli.times import moment_of, time_option
 from app.formatting import milliseconds, name_or_id
 from app.ledger.choices import Candidate, Choice, Unavailable
 from app.ledger.explain import RequestExplanation
-from app.ledger.query import LedgerQuery
+from app.ledger.query import STATUS_FORMS, LedgerQuery
 from app.presentation.accounts import candidate_label, endless_label, reason_label, state_label
 from app.presentation.names import Names
 from app.presentation.request_usage import cost_text, tokens_text
@@ -96,9 +96,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
 @click.option("--team", metavar="NAME", help="Only of keys that were in this team then.")
 @key_filters("of keys that had", " then")
 @click.option("--endpoint", metavar="PATH", help="Only of this endpoint: /v1/responses.")
-@click.option(
-    "--status", metavar="STATUS", help="ok, failed, a class such as 5xx, a number; or several, as in 429,5xx."
-)
+@click.option("--status", metavar="STATUS", help=f"Only with this status: {STATUS_FORMS}.")
 @click.option("--error", metavar="CODE", help="Only with this error code.")
 @click.option(
     "--retried/--not-retried", default=None, help="Only with several attempts, or only with at most one."
@@ -113,8 +111,8 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     help="Only if it cost at least that many dollars.",
 )
 @click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
-@click.option("--since", metavar="DATE", help=f"Ended at or after: {EXAMPLES}.")
-@click.option("--until", metavar="DATE", help="Ended before, in the same forms.")
+@time_option("--since", what="Ended at or after")
+@time_option("--until", what="Ended before")
 @click.option(
     "--limit",
     "--most",

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import click
 
 from app.cli.command import Command, example
+from app.cli.forms import WrongValue
 from app.cli.gateways import NONE_RUNS, api_url, find_gateways
 from app.cli.options import in_pool, with_store
 from app.cli.output import show_json
@@ -32,14 +33,14 @@ def running_url(settings: Settings) -> str | None:
 
 
 def checked_url(url: str) -> str:
-    """Return *url* without a slash at its end. Raises click.UsageError for one that cannot be a base URL."""
+    """Return *url* without a slash at its end. Raises WrongValue for one that cannot be a base URL."""
     try:
         parts = urlsplit(url)
         is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_url = False
     if not is_url or len(url) > MAX_URL_CHARS or any(letter in url for letter in " \"'\\$`"):
-        raise click.UsageError("--url must be like https://gateway.example.com/v1")
+        raise WrongValue("must be like https://gateway.example.com/v1", param_hint="--url")
     return url.rstrip("/")
 
 

@@ -26,7 +26,7 @@ team_argument = click.argument("name", shell_complete=complete.teams)
 key_limits_option = limits_option(
     "--key-limit",
     "key_limits",
-    "A limit that each new key of the team gets, unless it is created with --limit.",
+    "A limit that each new key of the team gets, unless it is created with --limit",
 )
 
 
@@ -43,7 +43,7 @@ def team_group() -> None:
     ),
 )
 @click.argument("name")
-@limits_option("--limit", "limits", "A limit that the keys of the team share, such as '500 usd/month'.")
+@limits_option("--limit", "limits", "A limit that the keys of the team share")
 @key_limits_option
 @in_pool
 @with_store

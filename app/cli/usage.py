@@ -12,10 +12,11 @@ import click
 
 from app.cli import complete
 from app.cli.command import Command, example
+from app.cli.forms import WrongValue, one_of
 from app.cli.listing import listing, show_table, terminal_width
 from app.cli.options import in_pool, key_filters, with_store
 from app.cli.output import amount, cost, show_list, wrong_call
-from app.cli.times import EXAMPLES, absolute, day_of
+from app.cli.times import absolute, day_of, time_option
 from app.cli.usage_report import OF_ACCOUNTS, TOTAL, show_report
 from app.formatting import natural
 from app.ledger.caller_figures import received_by_callers
@@ -35,13 +36,19 @@ FIGURES = (*SHOWN, "fallbacks")
 HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
 
 
+BY_FORMS = (*(by.value for by in UsageBy), Grouping.ENDPOINT.value, BY_OWNER, "label:NAME")
+
+
 class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
     """One of the choices, or `label:NAME`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, str) and is_label_grouping(value):
             return value
-        return super().convert(value, param, ctx)
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            raise WrongValue(f"must be {one_of(BY_FORMS)}", ctx, param) from None
 
 
 @click.command(
@@ -65,26 +72,20 @@ class _By(click.Choice):  # type: ignore[type-arg]  # generic since click 8.2
 @click.option("--account", metavar="NAME", shell_complete=complete.accounts, help="Only this account.")
 @click.option("--model", metavar="MODEL", help="Only this model.")
 @click.option("--endpoint", metavar="PATH", help="Only this endpoint, such as /v1/responses; by itself.")
-@click.option(
-    "--since",
-    metavar="DATE",
-    help=f"First day: {EXAMPLES}. The first of this month by default.",
-)
+@time_option("--since", what="First day, by default the first of this month")
 @click.option(
     "--span",
     type=click.Choice([span.value for span in Span]),
     help="Time span to show instead, with percentiles of times; with --json as a time series.",
 )
-@click.option(
-    "--from", "first", metavar="DATE", help=f"First day or moment to show, as with --span: {EXAMPLES}."
-)
-@click.option("--to", "last", metavar="DATE", help="Last day or moment; now by default.")
+@time_option("--from", "first", what="First day or moment to show, as with --span")
+@time_option("--to", "last", what="Last day or moment, by default now")
 @click.option(
     "--by",
-    type=_By([*(by.value for by in UsageBy), Grouping.ENDPOINT.value, BY_OWNER]),
+    type=_By(BY_FORMS[:-1]),
     default=UsageBy.KEY.value,
     show_default=True,
-    metavar="[key|team|account|model|endpoint|owner|label:NAME]",
+    metavar=f"[{'|'.join(BY_FORMS)}]",
     help="How to group usage. Owners and labels are those that keys have now.",
 )
 @listing
@@ -118,7 +119,7 @@ def usage(
     """
     services.pools.check(pool)
     if last and not first:
-        raise click.UsageError("--to needs --from, when the range begins, such as 2026-11-01")
+        raise WrongValue("needs --from, when the range begins, such as 2026-11-01", param_hint="--to")
     if span or first:
         if owner is not None or labels or since is not None:
             raise click.UsageError("--span and --from cannot be combined with --owner, --label or --since")
@@ -134,8 +135,9 @@ def usage(
     key_filter = KeyFilter(owner=owner or "", labels=label_filters([*labels]))
     key_ids = _selected_keys(services, pool, key, key_filter)
     if key_ids is not None and by == UsageBy.TEAM:
-        raise click.UsageError(
-            "--by team cannot be combined with --key, --owner or --label: a key may have had several teams"
+        raise WrongValue(
+            "team cannot be combined with --key, --owner or --label: a key may have had several teams",
+            param_hint="--by",
         )
     _show_totals(services, as_json, pool, by, since, key_ids)
 
@@ -164,9 +166,9 @@ def _show_totals(
 def _check_without_range(by: str, selected: Mapping[str, str | None]) -> None:
     """Raise UsageError for a grouping or a selection that needs the range of a report."""
     if given := next((name for name, value in selected.items() if value is not None), ""):
-        raise click.UsageError(f"--{given} needs --span or --from")
+        raise WrongValue("needs --span or --from", param_hint=f"--{given}")
     if by == Grouping.ENDPOINT:
-        raise click.UsageError("--by endpoint needs --span or --from")
+        raise WrongValue("endpoint needs --span or --from", param_hint="--by")
 
 
 def _totals(

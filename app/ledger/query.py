@@ -10,6 +10,7 @@ from app.errors import InvalidRequest
 from app.stores.records.ledger import LedgerEntry, Row, UsageSource
 
 _STATUS = re.compile(r"ok|failed|[1-5]xx|[1-5]\d\d")
+STATUS_FORMS = "ok, failed, a class such as 5xx, a number, or several of these separated by commas"
 MAX_STATUSES = 20
 MAX_MINIMUM = 10**12  # milliseconds, or micro-dollars
 TEXTS = ("key", "account", "model", "team", "owner", "endpoint", "error")  # fields of a row
@@ -50,7 +51,7 @@ class LedgerQuery:
     def check(self) -> None:
         """Raise InvalidRequest for an unknown status, or a minimum that is out of range."""
         if self.status and not all(map(_STATUS.fullmatch, self.statuses)):
-            raise InvalidRequest("status must be ok, failed, a class like 5xx, or a number", param="status")
+            raise InvalidRequest(f"status must be {STATUS_FORMS}", param="status")
         if len(self.statuses) > MAX_STATUSES:
             raise InvalidRequest(f"status must be at most {MAX_STATUSES} values", param="status")
         for name, value in (("min_ms", self.min_ms), ("min_cost", self.min_cost)):

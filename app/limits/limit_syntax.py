@@ -23,7 +23,9 @@ _PATTERN = re.compile(
     r"(?: for (?P<model>\S+))?(?: (?P<mode>strict|balanced))?"
 )
 _SEPARATED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")  # thousands, as they are shown
-_EXAMPLES = "'10 requests/minute', '1000000 total_tokens/day', '5 usd/month' or '20 parallel_requests'"
+LIMIT_EXAMPLES = (
+    "'10 requests/minute', '1000000 total_tokens/day for gpt-5*', '5 usd/month' or '20 parallel_requests'"
+)
 
 
 def parse_limit(text: str, *, model: str | None = None, mode: str = LimitMode.STRICT) -> Limit:
@@ -35,7 +37,7 @@ def parse_limit(text: str, *, model: str | None = None, mode: str = LimitMode.ST
     """
     match = _PATTERN.fullmatch(" ".join(text.split()))
     if match is None:
-        raise _invalid("limit", f"'{text[:60]}' is not a limit: write it like {_EXAMPLES}")
+        raise _invalid("limit", f"'{text[:60]}' is not a limit: write it like {LIMIT_EXAMPLES}")
     try:
         return limit_of_parts(
             match["amount"], match["unit"], match["period"], match["model"] or model, match["mode"] or mode

@@ -11,7 +11,7 @@ KIND = Kind(
         summary="Add a server with OpenAI's chat API, such as vLLM or Ollama. A key is optional.",
         example="poolgate account add compatible --name gpu1 --base-url http://10.0.0.5:8000/v1",
         needs_credential=False,
-        protocols_help="Supported APIs: chat (the default), responses, or both.",
+        protocols_help="Supported APIs, chat (the default), responses or both",
     ),
     protocols=(CHAT,),
     providers=("compatible",),

@@ -48,7 +48,7 @@ class Setup:
     credential_option: str = "api-key"
     needs_credential: bool = True
     needs_account_id: bool = False  # whether the ChatGPT account id has to be given
-    protocols_help: str = ""  # help of the CLI option for protocols; empty: no such option
+    protocols_help: str = ""  # beginning of the help of the CLI option for protocols; empty: no such option
     allowed_protocols: tuple[str, ...] = (CHAT, RESPONSES)
     default_base_url: Callable[[Settings], str] | None = None  # None: the operator has to give it
 

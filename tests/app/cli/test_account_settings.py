@@ -57,7 +57,7 @@ class TestHeaders:
             ("--header Host=x", "headers.Host is set by the gateway itself"),
             ("--header Content-Length=1", "is set by the gateway itself"),
             ("--header Authorization=x", "holds a secret: give it as a secret header"),
-            ("--header X-Tenant", "takes NAME=VALUE"),
+            ("--header X-Tenant", "--header must be NAME=VALUE"),
             ("--header X(a=b", "must be the name of a header"),
             ("--header-env X-Token=MISSING", "MISSING is not set"),
             ("--auth-header content-type", "--auth-header is set by the gateway itself"),
@@ -142,8 +142,8 @@ class TestModelNames:
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("--map gpt-5", "takes NAME=VALUE"),
-            ("--map gpt-5=a --map gpt-5=b", "'--map': names 'gpt-5' twice"),
+            ("--map gpt-5", "--map must be MODEL=NAME"),
+            ("--map gpt-5=a --map gpt-5=b", "--map names 'gpt-5' twice"),
             ("--unmap gone", "--unmap: the account has no 'gone'"),
             ("--undrop gone", "--undrop: the account has no 'gone'"),
             ("--unset gone", "--unset: the account has no 'gone'"),
@@ -207,7 +207,7 @@ class TestFields:
             ("--drop a.b", "must be the name of a field, without a path"),
             ("--set a.b=1", "set_fields.a.b must be the name of a field"),
             ("--set a=[[[[[[1]]]]]]", "set_fields.a must have at most 5 levels"),
-            ("--set temperature=warm", "takes JSON, such as 0.2"),
+            ("--set temperature=warm", "must be FIELD=JSON such as temperature=0.2"),
             ("--set temperature=null", "does not take null"),
             ("--drop a --set a=1", "'a' cannot be both left out and set"),
             (f'--set a="{"x" * 4096}"', "at most 16 fields, of 4096 bytes together"),
@@ -252,8 +252,8 @@ class TestTimeouts:
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("--timeout soon", "takes a number of seconds, or default"),
-            ("--timeout nan", "takes a number of seconds, or default"),
+            ("--timeout soon", "must be a number of seconds or default"),
+            ("--timeout nan", "must be a number of seconds or default"),
             ("--timeout=-1", "timeout_seconds must be 0.1 to 86400 seconds"),
             ("--first-token-timeout 86401", "first_token_timeout_seconds must be 0.1 to 86400 seconds"),
             ("--connect-timeout 61", "connect_timeout_seconds must be 0.1 to 60 seconds"),

@@ -107,9 +107,9 @@ class TestCreate:
             (("--name", "a b"), "name must be 1 to 64"),
             (("--name", "ann", "--limit", "lots"), "'lots' is not a limit"),
             (("--name", "ann", "--limit", "5 cows/day"), "'cows' cannot be limited"),
-            (("--name", "ann", "--expires", "soon"), "expires must be a date like 2027-01-31"),
-            (("--name", "ann", "--models", ""), "no name is given"),
-            (("--name", "ann", "--accounts", ","), "no name is given"),
+            (("--name", "ann", "--expires", "soon"), "--expires must be a date such as 2027-01-01"),
+            (("--name", "ann", "--models", ""), "must be one or more, separated by commas"),
+            (("--name", "ann", "--accounts", ","), "must be one or more, separated by commas"),
             ((), "Missing option '--name'"),
         ],
     )

@@ -161,7 +161,7 @@ class TestCommands:
         result = poolgate("key list --sort size")
 
         assert result.exit_code == 2
-        assert "There is no column 'size' to sort by; these can be: name, team, owner" in result.stderr
+        assert "--sort must be a column, or -COLUMN: name, team, owner" in result.stderr
 
     def test_csv(self, poolgate: Run, keys: None) -> None:
         result = poolgate("key list --csv --top 1")

@@ -37,9 +37,9 @@ def test_moments(seconds, shown):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("key create --name ann --expires soon", "--expires must be a date like 2027-01-31"),
+        ("key create --name ann --expires soon", "--expires must be a date such as 2027-01-01, "),
         ("key create --name ann --queue-seconds=-1", "--queue-seconds must be "),
-        ("usage --from soon", "--from must be like 2026-11-20, "),
+        ("usage --from soon", "--from must be a date such as 2026-11-20, "),
         ("usage --to 2026-11-01", "--to needs --from, when the range begins, such as 2026-11-01"),
         ("model set", "Missing argument"),
     ],
@@ -48,10 +48,34 @@ def test_errors_name_the_option(poolgate, command, message):
     assert poolgate(command).stderr.startswith(f"Error: {message}")
 
 
-def test_errors_in_json_name_the_parameter(poolgate):
-    error = json.loads(poolgate("key create --name ann --expires soon --json").stderr)["error"]
+@pytest.mark.parametrize(
+    ("command", "param"),
+    [
+        ("key create --name ann --expires soon", "expires"),
+        ("key set ann --queue-seconds soon", "queue_seconds"),
+        ("key set ann --queue-seconds=-1", "queue_seconds"),
+        ("key create", "name"),
+        ("key create --name", "name"),
+        ("key create --name ann --expires 1969-01-01", "expires"),
+        ("key list --top 0", "top"),
+        ("key show", "name"),
+        ("usage --from soon", "from"),
+        ("usage --to 2026-11-01", "to"),
+        ("usage --by endpoint", "by"),
+        ("request list --status soon", "status"),
+        ("account set main --timeout soon", "timeout"),
+        ("snippet codex --url here", "url"),
+        ("pool list --pool A", "pool"),
+        ("key list --sort name --json", None),
+        ("key set ann", None),
+    ],
+)
+def test_errors_in_json_name_the_parameter(poolgate, command, param):
+    """As its option is called; none where several are wrong together."""
+    result = poolgate(command, "--json")
 
-    assert error["param"] == "expires"
+    assert result.exit_code == 2
+    assert json.loads(result.stderr)["error"].get("param") == param
 
 
 def test_limits_with_separators(poolgate):
