@@ -22,25 +22,30 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     beginning of another; upper and lower case are the same. Only the first MAX_NAMES of *names* are compared,
     and for errors only as many of these as have MAX_COMPARED_CHARS in all.
     """
-    similar = _similar(name, names)
+    similar = _quoted(name, names)
     return f". Did you mean {similar}?" if similar else ""
 
 
 def aside(name: str, names: Iterable[str]) -> str:
     """Return ` (did you mean 'ann'?)`, to be appended to part of a sentence, see `suggestion`."""
-    similar = _similar(name, names)
+    similar = _quoted(name, names)
     return f" (did you mean {similar}?)" if similar else ""
 
 
-def _similar(name: str, names: Iterable[str]) -> str:
+def _quoted(name: str, names: Iterable[str]) -> str:
     """Return the similar ones of *names* as part of a sentence: `'ann' or 'anna'`."""
+    return " or ".join(f"'{similar}'" for similar in similar_names(name, names))
+
+
+def similar_names(name: str, names: Iterable[str]) -> list[str]:
+    """Return the similar ones of *names*, the most similar first and at most MAX_SHOWN, see `suggestion`."""
     given = name[:MAX_CHARS].lower()
     compared = (known for known in islice(names, MAX_NAMES) if known != name and len(known) <= MAX_CHARS)
     known_names = {known.lower(): known for known in compared}
     similar = get_close_matches(given, _first_of(known_names), MAX_SHOWN, _min_similarity(len(given)))
     if len(given) >= MIN_PREFIX_CHARS:
         similar += sorted(known for known in known_names if known.startswith(given) and known not in similar)
-    return " or ".join(f"'{known_names[known]}'" for known in similar[:MAX_SHOWN])
+    return [known_names[known] for known in similar[:MAX_SHOWN]]
 
 
 def _first_of(names: Iterable[str]) -> Iterator[str]:

@@ -8,9 +8,20 @@ from typing import Any, TypeVar
 
 import click
 
+from app.suggestions import similar_names
+
 AS_JSON = "poolgate.as_json"  # in click's meta, because failures may occur before options are parsed
 
 MAX_PATHS = 3  # that an error about an unknown command names
+SYNONYMS = (
+    {"add", "create", "new"},
+    {"remove", "delete", "rm", "revoke"},
+    {"list", "ls"},
+    {"set", "update", "edit", "change"},
+    {"show", "get", "info", "describe"},
+    {"pause", "disable", "stop"},
+    {"resume", "enable", "start"},
+)
 
 T = TypeVar("T")
 
@@ -19,10 +30,15 @@ class _ReportingCommand(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
+        def make() -> click.Context:
+            try:
+                return super(_ReportingCommand, self).make_context(info_name, args, parent, **extra)
+            except click.BadOptionUsage as error:  # click's parser does not name the command
+                error.ctx = error.ctx or click.Context(self, parent, info_name)
+                raise
+
         as_json = "--json" in args
-        context = _reporting(
-            as_json, lambda: super(_ReportingCommand, self).make_context(info_name, args, parent, **extra)
-        )
+        context = _reporting(as_json, make)
         context.meta[AS_JSON] = as_json
         return context
 
@@ -77,7 +93,7 @@ class Group(_ReportingCommand, click.Group):
         try:
             name, command, rest = super().resolve_command(ctx, args)
         except click.NoSuchCommand as error:
-            raise _naming_groups(error, ctx) from None
+            raise _with_suggestion(error, ctx) from None
         return name, command.load() if isinstance(command, LazyCommand) else command, rest
 
 
@@ -87,24 +103,36 @@ def subcommands(group: click.Group) -> Iterator[tuple[str, click.Command]]:
         yield name, command.load() if isinstance(command, LazyCommand) else command
 
 
-def _naming_groups(error: click.NoSuchCommand, ctx: click.Context) -> click.UsageError:
-    """Return *error*; where groups have a command of that very name, with its paths as the suggestion."""
-    top = ctx.find_root().command
-    paths = list(_paths(top, error.command_name)) if isinstance(top, click.Group) else []
-    if not paths:
-        return error
-    shown = " or ".join(f"'{path}'" for path in sorted(paths, key=len)[:MAX_PATHS])
+def _with_suggestion(error: click.NoSuchCommand, ctx: click.Context) -> click.UsageError:
+    """
+    Return *error* with the command that was probably meant.
+
+    That is one of that very name in another group, one of the same meaning in this group, or similar ones.
+    """
+    name, top = error.command_name, ctx.find_root().command
+    paths: dict[str, list[str]] = {}
+    for path in _paths(top) if isinstance(top, click.Group) else ():
+        paths.setdefault(path.rpartition(" ")[2], []).append(path)
+    siblings = set(ctx.command.commands) if isinstance(ctx.command, click.Group) else set()
+    synonyms = sorted(siblings & next((words for words in SYNONYMS if name in words), set()))
+    found = synonyms or ([name] if name in paths else similar_names(name, paths))
+    if found and found[0] in siblings:
+        found = [each for each in found if each in siblings]
+    meant = [
+        path for each in found for path in ([each] if each in siblings else sorted(paths[each], key=len))
+    ]
+    if not meant:
+        return click.UsageError(error.message, ctx)
+    shown = " or ".join(f"'{path}'" for path in meant[:MAX_PATHS])
     return click.UsageError(f"{error.message.rstrip('.')}. Did you mean {shown}?", ctx)
 
 
-def _paths(group: click.Group, name: str, before: str = "") -> Iterator[str]:
-    """Yield the path of each command called *name* in *group* and the groups in it: `key rotate`."""
+def _paths(group: click.Group, before: str = "") -> Iterator[str]:
+    """Yield the path of each command in *group* and the groups in it: `key rotate`."""
     for child, command in subcommands(group):
-        path = f"{before}{child}"
-        if child == name:
-            yield path
+        yield f"{before}{child}"
         if isinstance(command, click.Group):
-            yield from _paths(command, name, f"{path} ")
+            yield from _paths(command, f"{before}{child} ")
 
 
 def example(*lines: str) -> str:

@@ -112,6 +112,27 @@ class TestFailures:
                 "Error: No such command 'list'. Did you mean 'key list' or 'pool list' or 'team list'?"
                 " (see main --help)\n",
             ),
+            (
+                "explan",
+                "Error: No such command 'explan'. Did you mean 'request explain' or 'replay'?"
+                " (see main --help)\n",
+            ),
+            (
+                "key lst",
+                "Error: No such command 'lst'. Did you mean 'list' or 'set'? (see main key --help)\n",
+            ),
+            ("account ad", "Error: No such command 'ad'. Did you mean 'add'? (see main account --help)\n"),
+            (
+                "account add opnai",
+                "Error: No such command 'opnai'. Did you mean 'openai'? (see main account add --help)\n",
+            ),
+            ("key delete", "Error: No such command 'delete'. Did you mean 'remove'? (see main key --help)\n"),
+            ("key add", "Error: No such command 'add'. Did you mean 'create'? (see main key --help)\n"),
+            (
+                "key list --jsn",
+                "Error: No such option '--jsn'. Did you mean '--json' or '--csv'?"
+                " (see main key list --help)\n",
+            ),
             ("key creat", "Error: No such command 'creat'. Did you mean 'create'? (see main key --help)\n"),
         ],
     )
@@ -119,6 +140,8 @@ class TestFailures:
         result = poolgate(command)
 
         assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
+        in_json = json.loads(poolgate(f"{command} --json").stderr)["error"]["message"]
+        assert message == f"Error: {in_json}\n"
 
     @pytest.mark.parametrize("command", ["account list --what --json", "key create --json", "key zap --json"])
     def test_wrong_usage_in_json(self, poolgate, command):
