@@ -96,11 +96,6 @@ class AccountOperations(AuditedOperations):
             raise InvalidRequest(f"The account was not added: {listing.sentence()}", param="base_url")
         return added, listing
 
-    def read_numbers(self, pool: str, name: str) -> tuple[int, int, int, bool]:
-        """Return the weight, group and cap of the account *name*, and whether it is paused."""
-        account = self._accounts.find_without_credential(pool, name)
-        return account.weight, account.group, account.cap, account.state is AccountState.PAUSED
-
     def change(self, pool: str, name: str, changes: Mapping[str, Any], *, credential: str = "") -> Account:
         """
         Change the account *name*; *changes* are fields of an AccountInput loaded with `partial=True`.
@@ -273,3 +268,8 @@ def audited_fields(account: Account) -> dict[str, Any]:
 
 def _state_fields(account: Account) -> AuditedState:
     return {"state": account.state, "reason": account.reason, "until_ms": account.until_ms}
+
+
+def bulk_part(account: Account) -> tuple[int, int, int, bool]:
+    """Return what a change of several accounts may change: weight, group, cap, and whether it is paused."""
+    return account.weight, account.group, account.cap, account.state is AccountState.PAUSED

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.errors import GatewayError, StoreUnavailable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,19 @@ class Result:
         return self.value if isinstance(self.value, str) else ""
 
 
-def unless_equal(read: Callable[[str], object], apply: Callable[[str], object]) -> Callable[[str], object]:
-    """Return the change *apply*, with the result Unchanged if what *read* returns is the same afterwards."""
+def unless_equal(
+    read: Callable[[str], T], apply: Callable[[str], T], part: Callable[[T], object] = lambda value: value
+) -> Callable[[str], object]:
+    """
+    Return the change *apply*, with the result Unchanged if that equals what *read* returned before.
+
+    Only the *part* of the two objects is compared.
+    """
 
     def change(name: str) -> object:
-        before = read(name)
+        before = part(read(name))
         value = apply(name)
-        return Unchanged(value=value) if read(name) == before else value
+        return Unchanged(value=value) if part(value) == before else value
 
     return change
 

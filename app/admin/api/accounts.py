@@ -15,6 +15,7 @@ from app.admin.guard import operations, requires
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.operations.account_rules import KIND_RULES
+from app.operations.accounts import bulk_part
 from app.operations.each import unless_equal
 from app.operations.first_listing import FirstListing, FirstListingJson
 from app.presentation.accounts import ListedAccountJson, serialize_account
@@ -73,7 +74,7 @@ def change_several() -> Response:
     """
     pool, sent = inputs.pool(), inputs.body(ACCOUNT_BULK)
     accounts = operations().accounts
-    stored = partial(accounts.read_numbers, pool)
+    stored = partial(services().accounts.find_without_credential, pool)
     warnings: list[str] = []
     if sent["do"] == "remove":
         removable = accounts.find_removable(pool, sent["names"], although_bound=sent["force"])
@@ -81,9 +82,11 @@ def change_several() -> Response:
     return bulk_response(
         sent,
         {
-            "pause": unless_equal(stored, lambda name: accounts.pause(pool, name)),
+            "pause": unless_equal(stored, lambda name: accounts.pause(pool, name), bulk_part),
             "resume": lambda name: accounts.resume(pool, name),
-            "change": unless_equal(stored, lambda name: accounts.change(pool, name, sent["fields"])),
+            "change": unless_equal(
+                stored, lambda name: accounts.change(pool, name, sent["fields"]), bulk_part
+            ),
             "remove": lambda name: accounts.remove(pool, name, although_bound=sent["force"]),
         },
         warnings=warnings,

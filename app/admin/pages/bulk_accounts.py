@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from flask import g
 
+from app.accounts.account import Account
 from app.admin.guard import operations
 from app.admin.pages.account_rows import read_rows
 from app.admin.pages.bulk import Apply, BulkChange, BulkPage, without_fields
@@ -15,6 +16,7 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
 from app.errors import InvalidRequest
+from app.operations.accounts import bulk_part
 from app.operations.each import unless_equal
 from app.presentation.account_list import AccountFilter
 from schemas.accounts import AccountInput
@@ -57,7 +59,7 @@ def _list_models(_: Form) -> Apply:
 
 def _pause(_: Form) -> Apply:
     accounts, pool = operations().accounts, g.pool
-    return unless_equal(partial(accounts.read_numbers, pool), lambda name: accounts.pause(pool, name))
+    return _unless_equal(lambda name: accounts.pause(pool, name))
 
 
 def _set_numbers(form: Form) -> Apply:
@@ -66,9 +68,11 @@ def _set_numbers(form: Form) -> Apply:
         raise InvalidRequest("Fill in at least one number")
     changes = AccountInput().load(filled, partial=True)
     accounts, pool = operations().accounts, g.pool
-    return unless_equal(
-        partial(accounts.read_numbers, pool), lambda name: accounts.change(pool, name, changes)
-    )
+    return _unless_equal(lambda name: accounts.change(pool, name, changes))
+
+
+def _unless_equal(apply: Callable[[str], Account]) -> Apply:
+    return unless_equal(partial(services().accounts.find_without_credential, g.pool), apply, bulk_part)
 
 
 def _matching(query: Mapping[str, str]) -> list[str]:
