@@ -55,7 +55,7 @@ def _of_routes(key: ApiKey, usable: Sequence[Account], routes: RouteTable) -> It
     named = [*filter(key.may_use, routes.exact), *(name for name in key.models if STAR not in name)]
     for name in dict.fromkeys(named):
         route = routes.find(name)
-        if route and any(offers(account, target) for target in chain(*route.steps) for account in usable):
+        if route and any(_tried(usable, target) for target in chain(*route.steps)):
             yield OfferedModel(name, OWNER, route=route)
 
 
@@ -69,10 +69,10 @@ def _usable(key: ApiKey, accounts: Sequence[Account], *, demo: bool) -> list[Acc
     ]
 
 
-def offers(account: Account, target: RouteTarget) -> bool:
-    """Return whether *account* offers the model of *target*, or its models are not known."""
-    is_allowed = not target.accounts or account.id in target.accounts
-    return is_allowed and account.may_have(target.model)
+def _tried(usable: Sequence[Account], target: RouteTarget) -> list[Account]:
+    """Return those of *usable* among which selection chooses for *target*, whether or not they list it."""
+    allowed = [one for one in usable if not target.accounts or one.id in target.accounts]
+    return candidates(allowed, target.model)
 
 
 def candidates(

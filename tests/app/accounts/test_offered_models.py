@@ -51,6 +51,31 @@ def test_a_route_to_a_kind_that_lists_other_names() -> None:
     assert names(ALL, [azure], route("fast", "deployment")) == ["fast", "m1"]
 
 
+def test_a_route_to_a_model_that_no_account_lists() -> None:
+    """Accounts that may serve other models than they list are tried, so requests for it can be served."""
+    listing, without_list = replace(account("main"), listed=("m1",)), account("gpu")
+
+    assert names(ALL, [listing], route("fast", "hidden")) == ["fast", "m1"]
+    assert names(ALL, [MAIN, without_list], route("fast", "hidden")) == ["fast", "m1", "m2"]
+    assert names(ALL, [MAIN, without_list], route("fast", "hidden", "acct_gpu")) == ["fast", "m1", "m2"]
+    assert names(ALL, [MAIN], route("fast", "hidden")) == ["m1", "m2"]
+    assert names(
+        ALL, [replace(MAIN, models=(), listed=("m1",)), SPARE], route("fast", "m3", "acct_spare")
+    ) == [
+        "fast",
+        "m1",
+        "m3",
+    ]
+
+
+def test_a_route_to_a_model_that_other_accounts_list() -> None:
+    """An account whose own list lacks it is tried only where no account of the route lists it."""
+    listing = replace(account("main"), listed=("m1",))
+
+    assert names(ALL, [listing, SPARE], route("fast", "m3")) == ["fast", "m1", "m3"]
+    assert names(ApiKey("key_1", "ann", "default", accounts=("acct_main",)), [listing, SPARE]) == ["m1"]
+
+
 def test_a_name_of_the_key_that_a_pattern_routes() -> None:
     """Only what the key is given has a name; where nothing offers the target, it is not listed."""
     key = ApiKey("key_1", "ann", "default", models=("gpt-4o", "gpt-4*", "m2"))
