@@ -10,9 +10,10 @@ from app.cli.account_set import set_account
 from app.cli.clock import until, utc_option
 from app.cli.command import Group, LazyCommand, example
 from app.cli.listing import listing, show_table
-from app.cli.options import confirm, in_pool, operations, with_store, yes_option
+from app.cli.options import in_pool, operations, with_store
 from app.cli.output import REFUSED, Wording, amount, show_json, show_list
 from app.cli.progress import waiting
+from app.cli.prompts import confirm, yes_option
 from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.formatting import names_or_all, natural
 from app.operations.account_check import SECONDS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from app.cli.gateways import pages_origin
 from app.cli.listing import listing, show_table
 from app.cli.options import actor, operator_operations, read_secret, with_store
 from app.cli.output import report, show_json, show_list
+from app.cli.prompts import is_terminal, type_secret
 from app.durations import parse_duration
 from app.errors import InvalidRequest
 from app.formatting import counted
@@ -288,11 +288,8 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
 
 
 def _password(variable: str | None, from_stdin: bool) -> str:
-    if not variable and not from_stdin and sys.stdin.isatty():
-        typed: str = click.prompt(
-            "Password", hide_input=True, confirmation_prompt="Repeat the password", err=True
-        )
-        return typed
+    if not variable and not from_stdin and is_terminal():
+        return type_secret("Password", "Repeat the password")
     return read_secret("password", variable, from_stdin)
 
 

@@ -10,17 +10,9 @@ from app.cli import complete
 from app.cli.clock import moment, utc_option
 from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
-from app.cli.options import (
-    Decorator,
-    confirm,
-    in_pool,
-    names_option,
-    operations,
-    read_secret,
-    with_store,
-    yes_option,
-)
+from app.cli.options import Decorator, in_pool, names_option, operations, read_secret, with_store
 from app.cli.output import REFUSED, report, show_json, show_list
+from app.cli.prompts import confirm, yes_option
 from app.presentation.webhooks import WebhookView, webhook_settings, webhook_views
 from app.wiring import Services
 from schemas.bounds import MAX_REMINDER_HOURS

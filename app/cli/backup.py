@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +19,7 @@ from app.cli.files import new_file, open_file
 from app.cli.options import actor, pool_name, read_secret, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
+from app.cli.prompts import confirm_always, is_terminal, type_secret
 from app.config import package_version
 from app.errors import InvalidRequest, NotFound
 from app.formatting import counted
@@ -136,7 +136,7 @@ def restore(
     if replaced and not replace:
         raise InvalidRequest(f"{_describe_data(replaced)}; use --replace to replace it", param="file")
     if replaced and not yes:
-        click.confirm(f"{_describe_data(replaced)}. Replace it?", abort=True, err=True)
+        confirm_always(f"{_describe_data(replaced)}. Replace it?")
     with progress("Restoring", backup_file.size()) as advance:
         done = restoration.run(backup_file, contents, pools, replace=replace, progress=advance)
     for restored in done:
@@ -219,10 +219,9 @@ def _new_passphrase(variable: str | None) -> str:
 
 
 def _passphrase(variable: str | None, *, twice: bool = False) -> str:
-    if variable is None and sys.stdin.isatty():
-        again = "Repeat the passphrase" if twice else False
-        typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=again, err=True)
-        return typed.strip()  # like one from a variable
+    if variable is None and is_terminal():
+        repeat = "Repeat the passphrase" if twice else ""
+        return type_secret("Passphrase", repeat).strip()  # like one from a variable
     if variable is None:
         raise click.UsageError("Give --passphrase-env: there is no terminal to prompt for the passphrase")
     return read_secret("passphrase", variable, False)

@@ -39,7 +39,6 @@ MAX_ERROR_BYTES = 65_536
 READ_BYTES = 65_536
 SILENT_SECONDS = 120.0  # the gateway sends a comment every ten seconds, so it is gone
 ENTRY_SECONDS = 1.0  # to wait for the ledger entry of the request
-INTERRUPTED = 130  # exit status, as after SIGINT
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters other than tab and newline
 
 
@@ -107,9 +106,6 @@ def chat(
             sys.stdout.flush()
     except GatewayError as error:
         raise GatewayError(_with_explanation(error.message, response, key)) from None
-    except KeyboardInterrupt:
-        click.echo("\nInterrupted.", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
     click.echo()
     click.echo(printable(_summary(response, "" if url else _cost(redis_url, key, response))), err=True)
 

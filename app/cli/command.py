@@ -10,6 +10,8 @@ import click
 
 from app.suggestions import similar_names
 
+INTERRUPTED = 130  # exit code, as that of a program that SIGINT ends
+CHANGES = "poolgate.changes"  # in click's meta: whether the command has begun what may change the store
 AS_JSON = "poolgate.as_json"  # in click's meta, because failures may occur before options are parsed
 
 MAX_PATHS = 3  # that an error about an unknown command names
@@ -24,6 +26,14 @@ SYNONYMS = (
 )
 
 T = TypeVar("T")
+
+
+class Interrupted(Exception):
+    """Ctrl-C, with its effect; *ends_line* is whether the line on the terminal has to be ended first."""
+
+    def __init__(self, effect: str, *, ends_line: bool = True) -> None:
+        super().__init__(f"Interrupted. {effect}".rstrip())
+        self.ends_line = ends_line
 
 
 class _ReportingCommand(click.Command):
@@ -144,9 +154,9 @@ def _reporting(as_json: bool, call: Callable[[], T]) -> T:
     """Return the result of *call*; an expected failure ends the program with one line on stderr."""
     try:
         return call()
-    except (click.exceptions.Exit, click.Abort):
+    except click.exceptions.Exit:
         raise
-    except Exception:
+    except (Exception, KeyboardInterrupt):
         from app.cli.output import report_failures  # here: it imports the store, which few need
 
         with report_failures(as_json=as_json):

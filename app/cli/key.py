@@ -14,8 +14,9 @@ from app.cli.key_output import show_secret, warn
 from app.cli.key_settings import create_key, set_key
 from app.cli.limit import limit_group
 from app.cli.listing import listing, show_table
-from app.cli.options import confirm, in_pool, key_filters, operations, with_store, yes_option
+from app.cli.options import in_pool, key_filters, operations, with_store
 from app.cli.output import limit_texts, show_list
+from app.cli.prompts import confirm, yes_option
 from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.durations import parse_duration
 from app.formatting import names_or_all, natural

@@ -71,13 +71,10 @@ def logs(
     with wrong_call():
         query.check()
     tail = LedgerTail(services.ledger.entries, services.ledger.search, pool, query)
-    try:
-        _print(services, pool, tail.begin(number), as_json)
-        while follow:
-            time.sleep(POLL_SECONDS)
-            _print_new(services, pool, tail, as_json)
-    except KeyboardInterrupt:
-        click.echo(err=True)
+    _print(services, pool, tail.begin(number), as_json)
+    while follow:
+        time.sleep(POLL_SECONDS)
+        _print_new(services, pool, tail, as_json)
 
 
 def _print_new(services: Services, pool: str, tail: LedgerTail, as_json: bool) -> None:

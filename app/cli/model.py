@@ -12,8 +12,9 @@ from app.accounts.route_syntax import format_fields, parse_fields, parse_step
 from app.cli import complete
 from app.cli.command import Group, example
 from app.cli.listing import listing, show_table
-from app.cli.options import confirm, in_pool, operations, with_store, yes_option
+from app.cli.options import in_pool, operations, with_store
 from app.cli.output import report, show_json, show_list
+from app.cli.prompts import confirm, yes_option
 from app.presentation.model_routes import RouteView, resolve, serialize_route, step_texts
 from app.presentation.names import Names
 from app.presentation.route_serving import RouteServing, serving_now, serving_text

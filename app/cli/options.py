@@ -18,9 +18,11 @@ from click.shell_completion import CompletionItem
 from app.accounts.pools import DEFAULT, checked_name
 from app.cli import complete
 from app.cli.clock import use_zone
+from app.cli.command import CHANGES
 from app.cli.forms import Form
 from app.cli.listing import check_listing
 from app.cli.output import name_store
+from app.cli.prompts import is_terminal, type_secret
 from app.config import Settings
 from app.errors import InvalidRequest
 from app.operations.operators import OperatorOperations
@@ -119,22 +121,6 @@ redis_url_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print output and errors as JSON.")
 
 
-yes_option = click.option(
-    "--yes", is_flag=True, help="Skip the confirmation prompt. There is none without a terminal."
-)
-
-
-def confirm(question: str, yes: bool) -> None:
-    """Show *question* on a terminal, and abort unless it is confirmed. Does nothing in scripts."""
-    if not yes and is_terminal():
-        click.confirm(question, abort=True, err=True)
-
-
-def is_terminal() -> bool:
-    """Return whether standard input is a terminal."""
-    return sys.stdin.isatty()
-
-
 def with_store(run: Callable[..., None]) -> Callable[..., None]:
     """Add --redis-url and --json to a command, which is called with services, as_json and its own options."""
 
@@ -181,6 +167,7 @@ def operations(services: Services, via: Via = Via.CLI) -> AdminOperations:
     """Return the audited operations, made on behalf of the user who runs this command."""
     from app import administration  # imported here: commands that only read do not need it
 
+    click.get_current_context().meta[CHANGES] = True
     return administration.operations(services, actor(via))
 
 
@@ -188,6 +175,7 @@ def operator_operations(services: Services) -> OperatorOperations:
     """Return the audited changes of operators, sessions and admin tokens, likewise."""
     from app import administration
 
+    click.get_current_context().meta[CHANGES] = True
     return administration.operator_operations(services, actor())
 
 
@@ -230,7 +218,6 @@ def read_secret(what: str, variable: str | None, from_stdin: bool, *, required: 
 
 
 def _from_stdin(what: str) -> str:
-    if sys.stdin.isatty():
-        typed: str = click.prompt(what, hide_input=True, err=True)
-        return typed
+    if is_terminal():
+        return type_secret(what)
     return sys.stdin.buffer.read(MAX_SECRET_BYTES).decode(errors="replace")

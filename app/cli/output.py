@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from marshmallow import ValidationError
 
 from app import formatting
+from app.cli.command import CHANGES, INTERRUPTED, Interrupted
 from app.cli.forms import WrongValue, parameter_of
 from app.config import NAMES, ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
@@ -171,6 +172,10 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
     """End the program with an exit code and one line on stderr for expected failures."""
     try:
         yield
+    except Interrupted as error:
+        _end_interrupted(error, as_json)
+    except KeyboardInterrupt:
+        _end_interrupted(Interrupted(_what_was_changed()), as_json)
     except click.exceptions.NoArgsIsHelpError:
         raise  # click prints help for a bare `poolgate account`
     except click.UsageError as error:
@@ -260,6 +265,20 @@ def _option_and_predicate(error: GatewayError) -> tuple[str, str]:
     predicate = error.message.removeprefix(f"{error.param} ")
     is_option = context is not None and any(option in parameter.opts for parameter in context.command.params)
     return (option, predicate) if is_option and predicate.startswith(("must ", "is ", "has ")) else ("", "")
+
+
+def _what_was_changed() -> str:
+    context = click.get_current_context(silent=True)
+    has_begun = context is not None and context.meta.get(CHANGES)
+    return "poolgate audit lists what was changed before." if has_begun else ""
+
+
+def _end_interrupted(error: Interrupted, as_json: bool) -> NoReturn:
+    if error.ends_line and sys.stderr.isatty():
+        click.echo(err=True)
+    message = orjson.dumps(GatewayError(str(error)).envelope()).decode() if as_json else str(error)
+    click.echo(message, err=True)
+    raise click.exceptions.Exit(INTERRUPTED)
 
 
 def _fail(error: GatewayError, exit_code: int, as_json: bool) -> NoReturn:

@@ -8,8 +8,9 @@ from app.cli import complete
 from app.cli.command import Group, example
 from app.cli.limit import limit_group, limits_option
 from app.cli.listing import listing, show_table
-from app.cli.options import confirm, in_pool, operations, with_store, yes_option
+from app.cli.options import in_pool, operations, with_store
 from app.cli.output import limit_texts, report, show_json, show_list
+from app.cli.prompts import confirm, yes_option
 from app.cli.several import Changed, Switch, change_each, listed, names_argument
 from app.limits.limit_syntax import format_limit, parse_limit, readable_limit
 from app.operations.each import Unchanged

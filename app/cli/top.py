@@ -125,10 +125,7 @@ def top(services: Services, as_json: bool, pool: str, once: bool) -> None:
     elif once or terminal_width() is None:
         click.echo("\n".join(lines(read_snapshot(services, pool))))
     else:
-        try:
-            _refresh(services, pool)
-        except KeyboardInterrupt:
-            click.echo()
+        _refresh(services, pool)
 
 
 def _refresh(services: Services, pool: str) -> None:

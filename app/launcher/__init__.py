@@ -8,9 +8,11 @@ clear error if they were overwritten. It imports none of them before that check.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+INTERRUPTED = 130  # exit status, as after SIGINT
 MARKER_FILES = ("app/wiring.py", "schemas/fields.py", "workers/runner.py")
 
 
@@ -25,13 +27,25 @@ def main() -> None:
         )
     if sys.stdout is None:  # closed by `>&-`: the first file that is opened would become it
         sys.exit("Error: standard output is closed; >/dev/null discards it")
+    open_closed_streams()
     sys.path.insert(0, str(root))
-    from app import log
-    from app.cli import main as command
+    try:
+        from app import log
+        from app.cli import main as command
 
-    # not in the command itself, which tests run in their own process; `poolgate up` sets its own level
-    log.configure("warning")
-    command()
+        # not in the command itself, which tests run in their own process; `poolgate up` sets its own level
+        log.configure("warning")
+        command()
+    except KeyboardInterrupt:  # before or after the command, which handles it itself
+        sys.exit(INTERRUPTED)
+
+
+def open_closed_streams() -> None:
+    """Replace standard input and error that were closed, `<&-`: the first files opened would become them."""
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
 
 
 def find_root(file: Path) -> Path | None:

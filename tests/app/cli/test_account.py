@@ -124,7 +124,7 @@ class TestAddOpenai:
             (("--cap", "0"), "cap must be an integer from 1"),
             (("--cap", "many"), "not a valid integer"),
             (("--weight", "-1"), "weight must be an integer from 1"),
-            (("--models", " , "), "no name is given"),
+            (("--models", " , "), "must be one or more, separated by commas"),
             (("--pool", "Team B"), "cannot name a pool"),
         ],
     )
@@ -377,7 +377,7 @@ class TestRemove:
         """Nothing is removed without a confirmation; --yes skips the question."""
         add(poolgate)
         poolgate("key create --name main")
-        monkeypatch.setattr("app.cli.options.is_terminal", lambda: True)
+        monkeypatch.setattr("app.cli.prompts.is_terminal", lambda: True)
 
         refused = poolgate(f"{command} remove main", stdin="n\n")
 
@@ -434,7 +434,7 @@ class TestRemove:
         add(poolgate)
         poolgate("model set fast --to gpt-5@main")
         poolgate("key create --name ann --accounts main")
-        monkeypatch.setattr("app.cli.options.is_terminal", lambda: True)
+        monkeypatch.setattr("app.cli.prompts.is_terminal", lambda: True)
 
         refused = poolgate("account remove main")
 

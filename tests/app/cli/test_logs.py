@@ -103,7 +103,7 @@ def test_follows(poolgate: Run, services: Services, requests: None, monkeypatch:
 
     result = poolgate("logs --follow --lines 1")
 
-    assert result.exit_code == 0
+    assert result.exit_code == 130
     assert [line.split()[-1] for line in result.stdout.splitlines()] == ["req_c", "req_1", "req_2"]
     assert "The store at" in result.stderr
     assert waits == [MODULE.POLL_SECONDS] * 3

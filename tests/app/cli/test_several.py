@@ -83,7 +83,7 @@ def test_nothing_is_removed_if_a_name_is_unknown(
 def test_the_question_names_all(
     poolgate: Any, keys: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.cli.options.is_terminal", lambda: True)
+    monkeypatch.setattr("app.cli.prompts.is_terminal", lambda: True)
 
     result = poolgate("key remove ann bob", stdin="n\n")
 

@@ -144,7 +144,7 @@ def test_refreshes_on_a_terminal(poolgate: Run, load: None, monkeypatch: pytest.
 
     result = poolgate("top")
 
-    assert result.exit_code == 0
+    assert result.exit_code == 130
     assert result.stdout.count("2 open, 1 waiting") == 2
     assert "The store at" in result.stdout
     assert waits == [MODULE.REFRESH_SECONDS] * 3

@@ -120,3 +120,23 @@ def test_output_that_cannot_be_written(environ: dict[str, str], redirection: str
     )
 
     assert (run.returncode, run.stderr) == (1, message)
+
+
+@pytest.mark.parametrize("redirection", ["<&-", "2>&-", "<&- 2>&-"])
+def test_input_and_error_that_are_closed(environ: dict[str, str], redirection: str) -> None:
+    """Commands do as they do without a terminal."""
+    script = f'"{sys.executable}" -c "{COMMAND[2]}" key remove none {redirection}'
+    run = subprocess.run(
+        ["sh", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == (
+        "" if "2>" in redirection else "Error: There is no key named 'none' in pool 'default'\n"
+    )
