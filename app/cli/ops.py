@@ -31,7 +31,7 @@ def ops() -> None:
 def _add_printer(name: str, file: str, help_text: str) -> None:
     @ops.command(name, help=help_text, epilog=example(f"poolgate ops {name} > {file}"))
     def show() -> None:
-        click.echo((resources.files("app.deployment") / file).read_text(), nl=False)
+        click.echo((resources.files("app.deployment") / file).read_text(encoding="utf-8"), nl=False)
 
 
 for _name, _file in FILES.items():

@@ -135,7 +135,7 @@ def replay(
     else:
         click.echo(table(HEADS, [_row(outcome, names) for outcome in outcomes]))
     if file is not None:
-        file.write_text(_draw(outcomes[-1], requests, names))
+        file.write_text(_draw(outcomes[-1], requests, names), encoding="utf-8")
 
 
 def _read(file: str) -> Iterator[Json]:

@@ -56,7 +56,7 @@ class Page:
 def pages(root: str) -> dict[str, Page]:
     """Return all pages by name, in order; their links begin with *root*, such as "/docs"."""
     names = (name for group in GROUPS.values() for name in group)
-    return {name: _page(name, (FOLDER / f"{name}.md").read_text("utf-8"), root) for name in names}
+    return {name: _page(name, (FOLDER / f"{name}.md").read_text(encoding="utf-8"), root) for name in names}
 
 
 def anchor_of(heading: str) -> str:

@@ -131,7 +131,11 @@ def watch_forever(settings: Settings, sleep: Callable[[float], object] = time.sl
 def repairs_since(home: Path, since: float) -> list[tuple[float, str]]:
     """Return the repairs under *home* after *since*, oldest first: (Unix seconds, description)."""
     try:
-        lines = (home / "redis" / "events").read_text(errors="replace").splitlines()[-MAX_EVENTS:]
+        lines = (
+            (home / "redis" / "events")
+            .read_text(encoding="utf-8", errors="replace")
+            .splitlines()[-MAX_EVENTS:]
+        )
     except OSError:
         return []
     repairs = []
@@ -200,8 +204,8 @@ def _start_supervisor(folder: Path, server: str) -> int:
 def _continue_supervisor(folder: Path) -> None:
     """Continue a supervisor that a signal stopped (SIGSTOP): it could not restart the server."""
     try:
-        pid = int((folder / "keeper").read_text())
-        status = Path(f"/proc/{pid}/stat").read_text()
+        pid = int((folder / "keeper").read_text(encoding="ascii"))
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):  # no supervisor, or no /proc
         return
@@ -230,7 +234,7 @@ def _program(server: str) -> str:
 
 def _failure_message(folder: Path) -> str:
     log = folder / "log"
-    last_line = log.read_text(errors="replace").strip().rpartition("\n")[2]
+    last_line = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
     return f"the private Redis server does not answer, {log} ends with: {last_line}"
 
 

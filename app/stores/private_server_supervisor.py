@@ -80,7 +80,7 @@ class Server:
     def is_stopped(self) -> bool:
         """Return whether a signal stopped the server; without /proc, whether it does not answer."""
         try:
-            status = Path(f"/proc/{self.pid}/stat").read_text()
+            status = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return not Path("/proc/self").exists() and not _responses(self.folder / "socket")
         return status.rpartition(")")[2].split()[0] == "T"
@@ -127,7 +127,7 @@ class PrivateServerSupervisor:
     def run(self) -> None:
         """Run the server until the last owner has left."""
         self.child_died = _wakeups()
-        (self.folder / "keeper").write_text(f"{os.getpid()}\n")
+        (self.folder / "keeper").write_text(f"{os.getpid()}\n", encoding="ascii")
         server, wait = self._take_over() or self._start(), FIRST_WAIT_SECONDS
         first = server
         while not self._left(server):
@@ -249,9 +249,11 @@ def record(folder: Path, what: str) -> None:
     path, line = folder / "events", json.dumps({"at": int(time.time()), "what": what}) + "\n"
     with contextlib.suppress(OSError):  # a full disk must not prevent repairs
         if path.exists() and path.stat().st_size > MAX_EVENTS_BYTES:
-            lines = path.read_text().splitlines(keepends=True)
-            path.write_text("".join(lines[len(lines) // 2 :]))
-        with open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            path.write_text("".join(lines[len(lines) // 2 :]), encoding="utf-8")
+        with open(
+            path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)
+        ) as file:
             file.write(line)
 
 

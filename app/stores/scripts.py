@@ -130,10 +130,12 @@ def _joined(operations: Iterable[str], clock: str | None, kinds: KindNames | Non
 
     @cache
     def part(name: str) -> list[Definition]:
-        return definitions(replaced.get(name) or (folder / f"{name}.lua").read_text())
+        return definitions(replaced.get(name) or (folder / f"{name}.lua").read_text(encoding="utf-8"))
 
     return {
-        operation: join_script(map(part, PARTS[operation]), (folder / f"{operation}.lua").read_text())
+        operation: join_script(
+            map(part, PARTS[operation]), (folder / f"{operation}.lua").read_text(encoding="utf-8")
+        )
         for operation in operations
     }
 

@@ -99,5 +99,5 @@ def keys_in_file(path: Path) -> tuple[str, ...]:
             temporary.unlink()
     if not path.is_file():  # reading a pipe would block until it has a writer
         raise OSError(errno.EINVAL, "not a file", str(path))
-    with path.open() as file:
+    with path.open(encoding="utf-8") as file:
         return tuple(line for line in file.read(MAX_KEY_FILE_BYTES).splitlines() if line)
