@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 import logging.config
-import os
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ import structlog
 from structlog.typing import EventDict
 
 from app import log_text
+from app.colours import shows_colours
 
 GUNICORN = "gunicorn.error"  # the logger of all its messages
 EVENTS = {GUNICORN: "gunicorn"}  # events of libraries, by the name of the logger, where they differ
@@ -83,7 +83,7 @@ class TextLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return *record* as one line."""
-        return log_text.render(_library_fields(record), _has_colours())
+        return log_text.render(_library_fields(record), shows_colours(sys.stderr))
 
 
 def _library_fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -96,12 +96,7 @@ def _library_fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _render_text(_logger: object, _method: str, event: EventDict) -> bytes:
-    return log_text.render(event, _has_colours()).encode("utf-8", "replace")
-
-
-def _has_colours() -> bool:
-    """Return whether stderr shows colours, unless NO_COLOR forbids them. Source: https://no-color.org"""
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    return log_text.render(event, shows_colours(sys.stderr)).encode("utf-8", "replace")
 
 
 def _add_exception_fields(_logger: object, _method: str, event: EventDict) -> EventDict:

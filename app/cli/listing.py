@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -28,6 +27,8 @@ from app.cli.output import (
     padded_widths,
     printable,
 )
+from app.cli.width import cut
+from app.colours import shows_colours
 from app.formatting import is_formula, natural
 
 LISTING = "poolgate.listing"  # in click's meta: {name: value} of these options
@@ -193,8 +194,8 @@ def terminal_width() -> int | None:
 
 
 def has_colours() -> bool:
-    """Return whether to print colours: on a terminal, without NO_COLOR (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """Return whether standard output shows colours."""
+    return shows_colours(sys.stdout)
 
 
 def fitted(heads: Sequence[str], rows: Sequence[Row], totals: Sequence[Row], width: int | None) -> str:
@@ -214,7 +215,7 @@ def fitted(heads: Sequence[str], rows: Sequence[Row], totals: Sequence[Row], wid
         heads, right = [heads[at] for at in shown], [right[at] for at in shown]
         room = width - len(GAP) * (len(shown) - 1)
         widths = _narrowed([widths[at] for at in shown], [fixed[at] for at in shown], room)
-        cells = [[_cut(row[at], size) for at, size in zip(shown, widths, strict=True)] for row in cells]
+        cells = [[cut(row[at], size) for at, size in zip(shown, widths, strict=True)] for row in cells]
     colours = has_colours()
     lines = []
     for number, row in enumerate(cells):
@@ -249,10 +250,6 @@ def _narrowed(widths: Sequence[int], fixed: Sequence[bool], room: int) -> list[i
             break
         narrowed[widest] -= 1
     return narrowed
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _coloured(head: str, cell: str) -> str:

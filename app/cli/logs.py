@@ -13,6 +13,7 @@ from app.cli.clock import moment, utc_option
 from app.cli.command import Command, example
 from app.cli.options import in_pool, with_store
 from app.cli.output import printable, store_failure, wrong_call
+from app.cli.width import pad
 from app.errors import StoreUnavailable
 from app.formatting import count, dollars, milliseconds
 from app.ledger.query import STATUS_FORMS
@@ -98,13 +99,13 @@ def _print(services: Services, pool: str, entries: Sequence[LedgerEntry], as_jso
 def _line(view: RequestView) -> str:
     """Return time, status, key, account, model, usage or error, duration and id."""
     entry = view.entry
-    who = f"{printable(view.key):{NAME_CHARS}}  {printable(view.account):{NAME_CHARS}}"
+    who = f"{pad(printable(view.key), NAME_CHARS)}  {pad(printable(view.account), NAME_CHARS)}"
     return "  ".join(
         (
             str(moment(entry.ended_at, seconds=True)),
             str(entry.status),
             who,
-            f"{printable(entry.model):{MODEL_CHARS}}",
+            pad(printable(entry.model), MODEL_CHARS),
             *filter(None, (view.failure and printable(view.failure), _usage(view), _duration(view))),
             entry.request_id,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,8 @@ from marshmallow import ValidationError
 from app import formatting
 from app.cli.command import CHANGES, INTERRUPTED, Interrupted
 from app.cli.forms import WrongValue, parameter_of
+from app.cli.width import pad, width
+from app.colours import shows_colours
 from app.config import NAMES, ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
 from app.limits.limit_syntax import format_limit, readable_limit
@@ -34,7 +35,7 @@ REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 GAP = "  "
 MAX_MESSAGE_CHARS = 2000
-MAX_PADDED = 40  # characters of a cell to which shorter ones of its column are padded
+MAX_PADDED = 40  # columns of the terminal of a cell to which shorter ones of its column are padded
 REFUSED_BY_STORE = (
     "The store rejected a command and changed nothing. This is a bug in Poolgate, please report it ({})"
 )
@@ -114,12 +115,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def column_widths(cells: Sequence[Sequence[str]]) -> list[int]:
     """Return the width of each column of *cells*, the heads included."""
-    return [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [max(map(width, column)) for column in zip(*cells, strict=True)]
 
 
 def padded_widths(cells: Sequence[Sequence[str]]) -> list[int]:
     """Return the width to which each column of *cells* is padded: its longest cell up to MAX_PADDED."""
-    columns = (sorted(map(len, column)) for column in zip(*cells, strict=True))
+    columns = (sorted(map(width, column)) for column in zip(*cells, strict=True))
     return [max(size for size in sizes if size <= MAX_PADDED or size == sizes[0]) for sizes in columns]
 
 
@@ -131,8 +132,8 @@ def is_right_aligned(rows: Sequence[Sequence[object]]) -> list[bool]:
 def join_columns(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
     """Return the cells of *line*, each padded to the width of its column."""
     return [
-        cell.rjust(width) if to_right else cell.ljust(width)
-        for cell, width, to_right in zip(line, widths, right, strict=True)
+        pad(cell, columns, to_right=to_right)
+        for cell, columns, to_right in zip(line, widths, right, strict=True)
     ]
 
 
@@ -145,8 +146,8 @@ def printable(cell: object) -> str:
 def pairs(lines: Iterable[tuple[str, str]]) -> str:
     """Return (label, text) as aligned lines, without pairs that have no text."""
     shown = [(label, printable(text)) for label, text in lines if text]
-    width = max((len(label) for label, _ in shown), default=0)
-    return "\n".join(f"{label.ljust(width)}{GAP}{text}" for label, text in shown)
+    columns = max((width(label) for label, _ in shown), default=0)
+    return "\n".join(f"{pad(label, columns)}{GAP}{text}" for label, text in shown)
 
 
 def show_json(value: Any) -> None:
@@ -290,5 +291,4 @@ def _fail(error: GatewayError, exit_code: int, as_json: bool) -> NoReturn:
 
 
 def _error_word() -> str:
-    has_colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    return click.style("Error:", fg="red") if has_colours else "Error:"
+    return click.style("Error:", fg="red") if shows_colours(sys.stderr) else "Error:"

@@ -129,16 +129,20 @@ class TestForms:
         assert first[8:] == " info    request_settled status=200"
         assert second[8:] == " info    gunicorn: Listening"
 
-    @pytest.mark.parametrize(("no_color", "has_colours"), [("", True), ("1", False)])
+    @pytest.mark.parametrize(
+        ("no_color", "term", "has_colours"), [("", "xterm", True), ("1", "xterm", False), ("", "dumb", False)]
+    )
     def test_no_color(
         self,
         no_color: str,
+        term: str,
         has_colours: bool,
         capfd: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
         monkeypatch.setenv("NO_COLOR", no_color)
+        monkeypatch.setenv("TERM", term)
         log.configure("info", "text")
 
         structlog.get_logger().warning("loud")

@@ -84,10 +84,14 @@ class TestFitted:
         assert click.style("paused", fg="bright_black") in text
         assert click.unstyle(text).splitlines()[1] == "key-1  active  1,234,567  gpt-5, gpt-5-…"
 
-    def test_no_color(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+    def test_no_color(self, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setenv("TERM", "xterm")
+        assert listing.has_colours()
 
+        monkeypatch.setenv(name, value)
         assert not listing.has_colours()
 
 
