@@ -21,7 +21,7 @@ INTRODUCTION = """# Commands
 
 Each command prints the following with `--help`. What scripts read is printed to standard output, everything
 else to standard error. The exit status is 1 if something was refused or is wrong, 2 if the command was called
-wrongly, and 3 if Redis is away.
+wrongly, 3 if Redis is away, and 130 after Ctrl-C.
 
 Most commands have these options, which are left out below:
 
@@ -29,7 +29,20 @@ Most commands have these options, which are left out below:
 |---|---|
 | `--pool NAME` | The pool to use; `default` by default. |
 | `--json` | Print output and errors as JSON. |
-| `--redis-url URL` | The Redis; by default `REDIS_URL`, else the private server under `POOLGATE_HOME`. |"""
+| `--redis-url URL` | The Redis; by default `REDIS_URL`, else the private server under `POOLGATE_HOME`. |
+
+## Shell completion
+
+The Tab key completes commands, options, their values, and names of pools, accounts, keys, teams and webhooks:
+
+| Shell | Once |
+|---|---|
+| bash | `echo 'eval "$(poolgate completion bash)"' >> ~/.bashrc` |
+| zsh | `echo 'eval "$(poolgate completion zsh)"' >> ~/.zshrc`, after `autoload -Uz compinit && compinit` |
+| fish | `poolgate completion fish > ~/.config/fish/completions/poolgate.fish` |
+
+Only names are read from Redis, within a second and without starting the private server; all else is completed
+without it."""
 
 
 def reference() -> str:

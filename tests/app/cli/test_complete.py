@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,46 @@ def test_commands_and_options(completed) -> None:
     assert completed("ledg") == ["ledger"]
     assert sorted(completed("account", "re")) == ["remove", "resume"]
     assert completed("pool", "set", "--policy", "r") == ["round_robin"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ledg",),
+        ("account", "re"),
+        ("key", "create", "--ex"),
+        ("pool", "set", "--policy", "r"),
+        ("snippet", "co"),
+    ],
+)
+def test_only_names_are_read_from_the_store(completed, words: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as store:
+        store.setblocking(False)
+        url = f"redis://127.0.0.1:{store.getsockname()[1]}"
+
+        assert completed(*words, REDIS_URL=url)
+        with pytest.raises(BlockingIOError):
+            store.accept()
+        assert completed("key", "disable", "", REDIS_URL=url) == []
+        store.accept()[0].close()
+
+
+def test_a_list_of_commands_imports_none(environ: dict[str, str]) -> None:
+    """It is what the shell waits for after each Tab."""
+    query = {"_POOLGATE_COMPLETE": "bash_complete", "COMP_WORDS": "poolgate acc", "COMP_CWORD": "1"}
+    report = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{report}; from app.cli import main; main(prog_name='poolgate')"],
+        cwd=ROOT,
+        env={**os.environ, **environ, **query},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.stdout == "plain,account\n"
+    assert not {"redis", "app.wiring", "app.cli.account"} & set(ended.stderr.split())
 
 
 @pytest.mark.parametrize(
