@@ -133,7 +133,7 @@ def list_webhooks(services: Services, as_json: bool, pool: str) -> None:
     if as_json:
         show_list(views)
         return
-    empty = "There are no webhooks: see poolgate alert add --help"
+    empty = f"No webhooks in pool '{pool}' yet: see poolgate alert add --help"
     show_table(HEADS, [_row(view) for view in views], empty)
 
 

@@ -116,13 +116,14 @@ def show_table(
     """
     Print *rows* under *heads* as the options of the command require, or *empty* to standard error.
 
-    On a terminal, *total* ('' in columns without one) is printed below several rows, and the columns *spare*
-    (never the first one) are left out if it is narrower than FULL_WIDTH. Raises WrongValue for an unknown
-    column to sort by.
+    On a terminal, *total* ('' in columns without one) is printed below, if there are several rows, with their
+    number where --top leaves some out. The columns *spare* (never the first one) are left out there if it is
+    narrower than FULL_WIDTH. Raises WrongValue for an unknown column to sort by.
     """
     options = _options()
     if options.sort:
         rows = _sorted(heads, rows, options.sort)
+    number = len(rows)
     rows = rows[: options.top]
     if options.as_csv:
         click.echo(to_csv(heads, rows), nl=False)
@@ -130,7 +131,9 @@ def show_table(
         click.echo(empty, err=True)
     else:
         width = terminal_width()
-        more: Sequence[Row] = [total] if total is not None and width is not None and len(rows) > 1 else []
+        more: Sequence[Row] = []
+        if total is not None and width is not None and number > 1:
+            more = [total if len(rows) == number else (f"{total[0]} OF {number}", *total[1:])]
         if width is not None and width < FULL_WIDTH:
             shown = [index for index, head in enumerate(heads) if not index or head not in spare]
             heads = [heads[index] for index in shown]

@@ -151,7 +151,7 @@ def list_routes(services: Services, as_json: bool, pool: str) -> None:
     if as_json:
         show_list([{**view, "serving": state} for view, state in zip(views, serving, strict=True)])
     else:
-        empty = "There are no model routes: see poolgate model set --help"
+        empty = f"No model routes in pool '{pool}' yet: see poolgate model set --help"
         rows = [_row(view, state) for view, state in zip(views, serving, strict=True)]
         show_table(HEADS, rows, empty, spare=("DEFAULTS", "OVERRIDES"))
 

@@ -200,7 +200,12 @@ class TestCommands:
         assert "TOTAL" not in poolgate("usage --by model").stdout
         terminal(80)
         lines = poolgate("usage --by model --sort requests --top 2").stdout.splitlines()
-        assert [line.split()[:2] for line in lines[1:]] == [["a", "2"], ["b", "1"], ["TOTAL", "4"]]
+        cells = [line.split("  ", 1) for line in lines[1:]]
+        assert [(name, rest.split()[0]) for name, rest in cells] == [
+            *[("a", "2"), ("b", "1"), ("TOTAL OF 3", "4")],
+        ]
+        assert "TOTAL OF 3" in poolgate("usage --by model --top 1").stdout
+        assert "TOTAL  " in poolgate("usage --by model --top 3").stdout
 
     def test_limits_as_csv(self, poolgate: Run, services: Services) -> None:
         poolgate("pool limit add", "5 usd/month")

@@ -30,7 +30,7 @@ def test_a_life(poolgate, services):
     assert "temperature=0.5" in poolgate("model list").stdout
 
     assert poolgate("model remove fast --yes").stdout == "The model route 'fast' was removed.\n"
-    assert poolgate("model list").stderr.startswith("There are no model routes")
+    assert poolgate("model list").stderr.startswith("No model routes in pool 'default' yet: ")
     assert "no model route 'fast'" in poolgate("model show fast").stderr
 
 
