@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.stores.records.operators import Identity, SignInMethod
-from app.supervision.running import Gateway
+from app.supervision.running import RunningGateway
 from tests.support.admin import PASSWORD, audited, everything_stored, turn_on_second_factor
 
 TOKEN = re.compile(r"pgadm-[0-9A-Za-z_-]{43}")
@@ -184,7 +184,7 @@ class TestInvitation:
         assert "Warning: ignored for the first operator: --role, --expires." in warned
 
     def test_with_the_address_of_the_gateway_that_runs(self, poolgate, ann, monkeypatch):
-        gateway = Gateway("http://127.0.0.1:8123/v1", "http://127.0.0.1:8124/admin/", "first")
+        gateway = RunningGateway("http://127.0.0.1:8123/v1", "http://127.0.0.1:8124/admin/", "first")
         monkeypatch.setattr("app.cli.gateways.running", lambda _: [gateway])
         monkeypatch.setattr("app.cli.gateways.is_ready", lambda _: True)
 
@@ -197,7 +197,7 @@ class TestInvitation:
         "changes", [{"store": "redis://elsewhere:6379/0"}, {"pages": ""}], ids=["another store", "no pages"]
     )
     def test_of_a_gateway_that_does_not_have_the_page(self, poolgate, ann, monkeypatch, changes):
-        gateway = Gateway("http://127.0.0.1:8123/v1", "http://127.0.0.1:8123/admin/", "first")
+        gateway = RunningGateway("http://127.0.0.1:8123/v1", "http://127.0.0.1:8123/admin/", "first")
         monkeypatch.setattr("app.cli.gateways.running", lambda _: [replace(gateway, **changes)])
         monkeypatch.setattr("app.cli.gateways.is_ready", lambda _: True)
 

@@ -13,7 +13,7 @@ import pytest
 from app.cli.gateways import check_gateways, find_gateways, pages_url
 from app.config import Settings
 from app.stores import private_server
-from app.supervision.running import Gateway
+from app.supervision.running import RunningGateway
 from tests.app.cli.conftest import Run
 from tests.support.ports import free_port
 
@@ -62,7 +62,9 @@ def test_one_that_gunicorn_runs(serve: Serve, tmp_path: Path) -> None:
     (found,) = find_gateways(settings_of(tmp_path, port))
 
     assert found.is_ready
-    assert found.gateway == Gateway(f"http://127.0.0.1:{port}/v1", f"http://127.0.0.1:{port}/admin/", "")
+    assert found.gateway == RunningGateway(
+        f"http://127.0.0.1:{port}/v1", f"http://127.0.0.1:{port}/admin/", ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,8 +75,8 @@ def test_another_server_at_this_port(serve: Serve, tmp_path: Path, status: int, 
 
 
 def test_one_that_is_ready_comes_first(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ready = Gateway(f"http://127.0.0.1:{serve(200, READY)}/v1", "", "first")
-    hanging = Gateway("http://127.0.0.1:1/v1", "", "first")
+    ready = RunningGateway(f"http://127.0.0.1:{serve(200, READY)}/v1", "", "first")
+    hanging = RunningGateway("http://127.0.0.1:1/v1", "", "first")
     monkeypatch.setattr("app.cli.gateways.running", lambda _: [hanging, ready])
 
     found = find_gateways(settings_of(tmp_path))

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from app.supervision.running import Gateway, announced
+from app.supervision.running import RunningGateway, announced
 
 PAGES = "http://127.0.0.1:8000/admin/"
 
@@ -24,7 +24,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def run(home: Path, *args: str, pages: str = PAGES) -> Result:
-    with announced(home, Gateway("http://127.0.0.1:8000/v1", pages, "first")):
+    with announced(home, RunningGateway("http://127.0.0.1:8000/v1", pages, "first")):
         return CliRunner().invoke(main, ["open", *args], env={"POOLGATE_HOME": str(home)})
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.presentation.snippets import CLIENTS
-from app.supervision.running import Gateway, announced
+from app.supervision.running import RunningGateway, announced
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 
@@ -35,7 +35,7 @@ def test_a_model_of_an_account_in_use(poolgate: Run, accounts: None) -> None:
 
 
 def test_the_running_gateway(poolgate: Run, accounts: None, tmp_path: Path) -> None:
-    with announced(tmp_path, Gateway("http://127.0.0.1:8123/v1", "", "first")):
+    with announced(tmp_path, RunningGateway("http://127.0.0.1:8123/v1", "", "first")):
         result = poolgate("snippet curl", POOLGATE_HOME=str(tmp_path))
 
     assert "http://127.0.0.1:8123/v1/chat/completions" in result.stdout

@@ -14,7 +14,7 @@ from app.operations import check_host, check_redis
 from app.operations.diagnostic import Diagnostic, Level
 from app.stores import keys
 from app.stores.records.refusals import RefusedRequest
-from app.supervision.running import Gateway, announced
+from app.supervision.running import RunningGateway, announced
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.app.cli.test_doctor import ran
@@ -92,7 +92,7 @@ def test_requests_of_the_last_minute(poolgate: Run, main: Account, services: Ser
 
 
 def test_the_running_gateway(poolgate: Run, main: Account, tmp_path: Path) -> None:
-    with announced(tmp_path, Gateway("http://127.0.0.1:1/v1", "http://127.0.0.1:1/admin/", "first")):
+    with announced(tmp_path, RunningGateway("http://127.0.0.1:1/v1", "http://127.0.0.1:1/admin/", "first")):
         result = poolgate("status", POOLGATE_HOME=str(tmp_path))
         as_json = json.loads(poolgate("status --json", POOLGATE_HOME=str(tmp_path)).stdout)
 
