@@ -17,6 +17,7 @@ from app.demo.server import MODELS
 from app.errors import NotFound
 from app.operations.account_check import example_model
 from app.operations.service import AdminOperations
+from app.stores.records.accounts import DEMO_OFF, AccountState
 from app.stores.records.audit import Via
 from app.wiring import Services
 
@@ -40,11 +41,19 @@ class Prepared:
     start_token: str | None  # to create the first operator; None if there is one
 
 
-def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
-    """Create the requested accounts and the API key that are missing."""
+def prepare(
+    services: Services, demo: DemoUpstream | None, openai_api_key: str, *, is_only_gateway: bool = True
+) -> Prepared:
+    """
+    Create the requested accounts and the API key that are missing.
+
+    Without *demo*, an earlier start's demo account is paused if this *is_only_gateway* of the store.
+    """
     accounts, admin = services.accounts, operations(services, Via.START)
     if demo is not None:
         _store_demo_account(accounts, admin, demo)
+    elif is_only_gateway:
+        _pause_demo_account(accounts)
     if openai_api_key and _find(accounts, "openai") is None:
         base_url = services.settings.openai_base_url
         kind = openai.KIND.name
@@ -53,14 +62,14 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
         for remark in added.remarks:
             click.echo(f"Note: account '{added.name}': {remark}.", err=True)
         admin.accounts.fetch_listing(DEFAULT, added)
-    stored = accounts.all(DEFAULT)
+    usable = [each for each in accounts.all(DEFAULT) if demo or not kind_of(each).is_simulated]
     name = "demo" if demo is not None else "first"
     exists = any(key.name == name for key in services.api_keys.all(DEFAULT))
     return Prepared(
         key_name=name,
         key=None if exists else admin.api_keys.create(DEFAULT, {"name": name})[1],
-        has_accounts=any(demo or not kind_of(account).is_simulated for account in stored),
-        model=example_model(stored) or NO_MODEL,
+        has_accounts=bool(usable),
+        model=example_model(usable) or NO_MODEL,
         start_token=None
         if services.settings.admin == "off"
         else services.operator_stores.operators.new_start_token(),
@@ -73,7 +82,16 @@ def _store_demo_account(accounts: AccountRepository, admin: AdminOperations, dem
     account = known or Account(id="", name="demo", kind=demo_kind.name, base_url="")
     account = replace(account, base_url=f"http://127.0.0.1:{demo.port}/v1", credential=demo.key)
     stored = admin.accounts.put(DEFAULT, account)
+    if known and known.state == AccountState.PAUSED and known.reason == DEMO_OFF:
+        accounts.resume(DEFAULT, "demo")
     accounts.list_models(DEFAULT, stored.id, list(MODELS))  # otherwise the worker would list them only later
+
+
+def _pause_demo_account(accounts: AccountRepository) -> None:
+    """Pause the account `demo`, because its upstream does not run; `up --demo` resumes it."""
+    known = _find(accounts, "demo")
+    if known and known.kind == demo_kind.name and known.state != AccountState.PAUSED:
+        accounts.pause(DEFAULT, "demo", DEMO_OFF)
 
 
 def _find(accounts: AccountRepository, name: str) -> Account | None:

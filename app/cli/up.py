@@ -57,9 +57,10 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     failures.check_writable(private_server.redis_url(settings, options.START_SECONDS), options.START_SECONDS)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
     patient_settings = replace(settings, store_timeout_seconds=5.0)  # a private server is just starting
-    prepared = prepare(build(patient_settings), upstream, "" if demo else openai_api_key)
+    others = [other.url for other in running(settings.home) if other.store == store_address(settings)]
+    key = "" if demo else openai_api_key
+    prepared = prepare(build(patient_settings), upstream, key, is_only_gateway=not others)
     gateway = _gateway(settings, prepared)
-    others = [other.url for other in running(settings.home) if other.store == gateway.store]
     become_supervisor(
         Handover(
             greeting=build_greeting(settings, prepared, others),
@@ -134,7 +135,7 @@ _NEXT_LINES = (
     "",
     "  poolgate account add openai --name main --api-key-env OPENAI_API_KEY",
     "",
-    "Other kinds: poolgate account add --help. Without an account: poolgate up --demo. A request:",
+    "Other kinds: poolgate account add --help. Without an account: poolgate up --demo. Then a request:",
     "",
 )
 

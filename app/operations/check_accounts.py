@@ -19,7 +19,7 @@ from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
 from app.operations.stored_accounts import UNREACHABLE, StoredAccount
 from app.operations.unlisted_models import some_names
 from app.presentation.accounts import certificates_in, failure_label, reason_label, rest_label
-from app.stores.records.accounts import AccountState, ModelRest, ModelState
+from app.stores.records.accounts import DEMO_OFF, AccountState, ModelRest, ModelState
 
 SOON_SECONDS = 30 * 86_400  # before a certificate expires, it is reported
 MAX_SUBJECT_CHARS = 200
@@ -158,7 +158,8 @@ def _describe_state(account: Account) -> Diagnostic:
         return _wrong(f"its credential is refused{reason}", remedy)
     if account.state == AccountState.PAUSED:
         why = f" ({reason_label(account.reason)})" if account.reason else ""
-        return _note(f"paused{why}", "poolgate account resume NAME")
+        is_demo = account.reason == DEMO_OFF
+        return _note(f"paused{why}", "poolgate up --demo" if is_demo else "poolgate account resume NAME")
     until = f"until {moment(account.until_ms / 1000, seconds=True)}" if account.until_ms else ""
     return _note(f"{account.state}{reason}", "it comes back automatically", until)
 

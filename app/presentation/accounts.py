@@ -11,7 +11,7 @@ from app.accounts.failures import Failure
 from app.accounts.kinds import kind_of
 from app.formatting import counted, duration
 from app.presentation.projection import exhausted_at, mean_rate
-from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState, ModelRest, ModelState
+from app.stores.records.accounts import DEMO_OFF, PAUSED_BY_OPERATOR, AccountState, ModelRest, ModelState
 
 HIGH_PERCENT, FULL_PERCENT = 80, 95  # of a usage window, at which its gauge warns
 # shown in place of `active` while an account has neither listed its models nor answered a request
@@ -38,6 +38,7 @@ REST_REASONS: Mapping[ModelState, str] = {
 CONVERSATION = "its conversation, but "  # before the state of the account; see lua/selection.lua
 REASONS = {  # shown after the state; the second is what earlier versions stored
     PAUSED_BY_OPERATOR: "by an operator",
+    DEMO_OFF: "the demo is not running",
     "paused by an administrator": "by an operator",
 }
 

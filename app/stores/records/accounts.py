@@ -27,6 +27,7 @@ REFUSED_PREFIX = "refuses:"  # `refuses:<protocol>:<field>:<model>`: since when 
 UNKNOWN_USAGE = "unknown_usage"
 # Until an operator or a successful test changes it
 PAUSED_BY_OPERATOR = "paused by an operator"  # the reason of an account that an operator paused
+DEMO_OFF = "demo off"  # of the demo account where `poolgate up` was started without --demo
 OUT_OF_USE = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)
 
 

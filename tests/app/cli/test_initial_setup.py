@@ -9,7 +9,9 @@ import pytest
 from app.accounts.account import Account
 from app.accounts.pools import DEFAULT
 from app.cli.initial_setup import DemoUpstream, prepare
+from app.cli.snippet import NO_MODEL
 from app.config import Settings
+from app.stores.records.accounts import DEMO_OFF, AccountState
 from app.wiring import Services, build
 from tests.support.redis import short_folder
 
@@ -70,7 +72,35 @@ class TestAccounts:
     def test_a_demo_account_is_no_account_once_the_demo_is_off(self, services):
         prepare(services, DEMO, "")
 
-        assert not prepare(services, None, "").has_accounts
+        later = prepare(services, None, "")
+
+        assert (later.has_accounts, later.model) == (False, NO_MODEL)
+
+    def test_a_demo_account_is_paused_while_the_demo_is_off(self, services):
+        prepare(services, DEMO, "")
+        prepare(services, None, "", is_only_gateway=False)
+        assert services.accounts.find(DEFAULT, "demo").state == AccountState.ACTIVE
+
+        prepare(services, None, "")
+        paused = services.accounts.find(DEFAULT, "demo")
+        assert (paused.state, paused.reason) == (AccountState.PAUSED, DEMO_OFF)
+        (finding,) = [each for each in services.doctor.check(DEFAULT) if each.names == ("demo",)]
+        assert (finding.what, finding.remedy) == (
+            "paused (the demo is not running)",
+            "poolgate up --demo",
+        )
+
+        prepare(services, DEMO, "")
+        assert services.accounts.find(DEFAULT, "demo").state == AccountState.ACTIVE
+
+    def test_a_demo_account_that_an_operator_paused_stays_paused(self, services):
+        prepare(services, DEMO, "")
+        services.accounts.pause(DEFAULT, "demo")
+
+        prepare(services, None, "")
+        prepare(services, DEMO, "")
+
+        assert services.accounts.find(DEFAULT, "demo").state == AccountState.PAUSED
 
     def test_an_openai_key_becomes_an_account_once(self, services):
         """A later start does not undo changes."""
