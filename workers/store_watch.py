@@ -21,7 +21,7 @@ from gevent.pool import Pool
 
 from app.errors import StoreUnavailable
 from app.operations.alert_delivery import RETRY_SECONDS, send_message
-from app.stores.failures import describe
+from app.stores.failures import diagnose
 from app.stores.health import HealthRepository
 from app.stores.jobs import JobRepository
 from app.stores.records.alerts import AlertChange, AlertMessage, AlertStatus
@@ -108,7 +108,7 @@ class StoreWatch:
         return found[:MAX_WEBHOOKS]
 
     def _note_away(self, error: StoreUnavailable) -> None:
-        now, self._back_since, self._away_reason = self._clock(), None, describe(error)
+        now, self._back_since, self._away_reason = self._clock(), None, diagnose(error).clause
         if self._away_since is None:
             self._away_since = now
         if now - self._away_since < AWAY_SECONDS or self._alerted or not self._receivers:

@@ -23,7 +23,7 @@ from app.errors import (
     internal_error,
 )
 from app.stores.errors import REDIS_ERRORS
-from app.stores.failures import describe, public_address
+from app.stores.failures import diagnose, public_address
 from app.stores.secrets import UnreadableSecret
 from schemas.validation_errors import first_error
 
@@ -63,7 +63,7 @@ def error_response(error: GatewayError) -> Response:
 
 def _store_message(error: StoreUnavailable) -> str:
     """Return why the store failed, for operators: its address only for one who is signed in."""
-    clause, address = describe(error), services().settings.redis_url
+    clause, address = diagnose(error).clause, services().settings.redis_url
     if "actor" not in g:
         return (
             f"The store (Redis) {clause.partition(':')[0]}. {UNTIL_THEN}; poolgate doctor reports its address"

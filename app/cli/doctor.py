@@ -24,7 +24,8 @@ from app.cli.output import (
 from app.config import Settings
 from app.errors import StoreUnavailable
 from app.operations.diagnostic import Diagnostic, Level
-from app.operations.doctor import STORE_FIX, check_machine
+from app.operations.doctor import check_machine
+from app.stores.failures import START, diagnose
 from app.stores.private_server import PrivateServerError
 from app.wiring import Services
 
@@ -85,10 +86,10 @@ def find_problems(
         services = connect(settings)
         return [*serving, *services.doctor.check(pool)], services
     except PrivateServerError as error:
-        what = str(error)
+        what, remedy = str(error), START
     except StoreUnavailable as error:
-        what = store_failure(error)
-    return [*serving, *check_machine(settings), Diagnostic(Level.WRONG, "redis", what, STORE_FIX)], None
+        what, remedy = store_failure(error), diagnose(error).remedy
+    return [*serving, *check_machine(settings), Diagnostic(Level.WRONG, "redis", what, remedy)], None
 
 
 def _show_rules(name: str, as_json: bool) -> None:

@@ -228,7 +228,7 @@ def store_failure(error: StoreUnavailable) -> str:
     """Return the message for a store that cannot be used, with its address and the cause."""
     context = click.get_current_context(silent=True)
     address = context.meta.get(STORE) if context is not None else None
-    return f"The store{f' at {address}' if address else ''} {failures.describe(error)}"
+    return f"The store{f' at {address}' if address else ''} {failures.diagnose(error).clause}"
 
 
 def _setting_error(error: ConfigError) -> str:

@@ -13,8 +13,6 @@ from app.operations.pool_limits import PoolLimits, read_pool_limits
 from app.operations.stored_accounts import read_account
 from app.stores import private_server
 
-STORE_FIX = "start it, or set REDIS_URL to where it is"
-
 
 class Doctor:
     """All checks. Each takes a few round trips to the store; none reads the entire store."""

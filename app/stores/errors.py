@@ -16,6 +16,10 @@ _SERVER_STATES = re.compile(
     r"\b(OOM|READONLY|LOADING|MISCONF|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|NOREPLICAS|BUSY|UNKILLABLE|MOVED|ASK"
     r"|NOAUTH|NOPERM|EXECABORT|NOGOODSLAVE)\b|[Ss]cript killed|No space left|maxmemory"
 )
+# Those of a server that answers but refuses every write: its disk or memory is full, or it is a replica.
+_NO_WRITES = re.compile(
+    r"\b(OOM|READONLY|MISCONF|NOREPLICAS|NOGOODSLAVE)\b|No space left|maxmemory|read only replica"
+)
 
 
 def store_error(error: Exception) -> StoreError:
@@ -46,6 +50,7 @@ def unavailable(error: Exception) -> StoreUnavailable:
     """Return the StoreUnavailable for *error*; StoreOutOfDescriptors when this process can open no socket."""
     if descriptors.is_exhaustion(error):
         return StoreOutOfDescriptors()
+    trouble = "accepts no writes" if _NO_WRITES.search(str(error)) else "is not answering"
     return StoreUnavailable(
-        "The gateway's store is not answering; no request can be admitted just now", retry_after_seconds=1
+        f"The gateway's store {trouble}; no request can be admitted just now", retry_after_seconds=1
     )

@@ -12,6 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -27,29 +28,76 @@ T = TypeVar("T")
 MAX_WORDS = 200  # longest text of an error that is not in the table
 PROBE, PROBE_MS = "pg:probe", 1000  # key that tests whether the store takes writes, and its expiry
 
+
+@dataclass(frozen=True, slots=True)
+class StoreFailure:
+    """Why the store cannot be used: a clause without a subject, and what an operator can do."""
+
+    clause: str
+    remedy: str
+
+
+START = "start it, or set REDIS_URL to where it is"
+_LATE = StoreFailure("does not answer in time: it is stopped, too busy, or cut off by a firewall", START)
+_UNTRUSTED = StoreFailure(
+    "has a TLS certificate that is not trusted", "set the CA file in REDIS_URL: ?ssl_ca_certs=FILE"
+)
+_UNRESOLVED = StoreFailure("has a host name that could not be resolved", "correct the host name in REDIS_URL")
 # Matched in the text of errors, not by class: redis-py and scripts wrap errors differently.
 _BY_TEXT = (
     (
         r"\bWRONGPASS\b|\bNOAUTH\b|Authentication required|invalid (?:user|pass)|without any pass",
-        "refuses the password",
+        StoreFailure("refuses the password", "correct the password in REDIS_URL"),
     ),
-    (r"\bNOPERM\b|has no permissions", "does not let this user do that (see its access control list)"),
-    (r"\bMISCONF\b", "takes no writes: it cannot write to its disk (full, or failing)"),
-    (r"\bOOM\b|used memory > 'maxmemory'", "takes no writes: its memory is full (maxmemory)"),
-    (r"\bREADONLY\b|read only replica", "takes no writes: it is a replica"),
-    (r"\bLOADING\b|loading the dataset", "is still loading its data; try again in a while"),
-    (r"CERTIFICATE_VERIFY_FAILED", "has a TLS certificate that is not trusted"),
-    (r"\bSSL\b|\bTLS\b|WRONG_VERSION_NUMBER", "does not complete the TLS handshake (does it speak TLS?)"),
+    (
+        r"\bNOPERM\b|has no permissions",
+        StoreFailure(
+            "does not let this user do that (see its access control list)",
+            "allow this user all commands on the keys pg:*",
+        ),
+    ),
+    (
+        r"\bMISCONF\b|No space left",
+        StoreFailure(
+            "takes no writes: it cannot write to its disk (full, or failing)",
+            "free space on its disk; it then takes writes again by itself",
+        ),
+    ),
+    (
+        r"\bOOM\b|used memory > 'maxmemory'",
+        StoreFailure("takes no writes: its memory is full (maxmemory)", "give it more memory"),
+    ),
+    (
+        r"\bREADONLY\b|read only replica",
+        StoreFailure("takes no writes: it is a replica", "name its master, or the sentinels, in REDIS_URL"),
+    ),
+    (
+        r"\bLOADING\b|loading the dataset",
+        StoreFailure("is still loading its data; try again in a while", "wait until it has loaded them"),
+    ),
+    (r"CERTIFICATE_VERIFY_FAILED", _UNTRUSTED),
+    (
+        r"\bSSL\b|\bTLS\b|WRONG_VERSION_NUMBER",
+        StoreFailure(
+            "does not complete the TLS handshake (does it speak TLS?)",
+            "use rediss:// in REDIS_URL if it speaks TLS, else redis://",
+        ),
+    ),
     (
         r"Name or service not known|nodename nor servname|No address associated",
-        "has a host name that is unknown",
+        StoreFailure("has a host name that is unknown", _UNRESOLVED.remedy),
     ),
-    (r"Temporary failure in name resolution", "has a host name that could not be resolved"),
-    (r"[Cc]onnection refused", "refuses connections: nothing listens there"),
-    (r"No such file or directory", "is not running: its socket is not there"),
-    (r"Protocol error, got", "answers, but not as Redis does: another server listens there"),
-    (r"No master found", "has no master that its sentinels know"),
-    (r"[Tt]imeout|timed out", "does not answer in time: it is stopped, too busy, or cut off by a firewall"),
+    (r"Temporary failure in name resolution", _UNRESOLVED),
+    (r"[Cc]onnection refused", StoreFailure("refuses connections: nothing listens there", START)),
+    (r"No such file or directory", StoreFailure("is not running: its socket is not there", START)),
+    (
+        r"Protocol error, got",
+        StoreFailure(
+            "answers, but not as Redis does: another server listens there", "set REDIS_URL to where it is"
+        ),
+    ),
+    (r"No master found", StoreFailure("has no master that its sentinels know", "look at the sentinels' log")),
+    (r"[Tt]imeout|timed out", _LATE),
 )
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 
@@ -60,23 +108,23 @@ def public_address(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def describe(error: BaseException) -> str:
-    """Return why the store failed, from *error* and its causes, as a clause without a subject."""
+def diagnose(error: BaseException) -> StoreFailure:
+    """Return why the store failed, from *error* and its causes, and what to do."""
     errors = list(_chain(error))
     for each in errors:
         if isinstance(each, ssl.SSLCertVerificationError):
-            return "has a TLS certificate that is not trusted"
+            return _UNTRUSTED
         if isinstance(each, socket.gaierror):
-            return "has a host name that could not be resolved"
+            return _UNRESOLVED
     text = "\n".join(str(each) for each in errors if not isinstance(each, StoreUnavailable))
-    for pattern, clause in _BY_TEXT:
+    for pattern, failure in _BY_TEXT:
         if re.search(pattern, text):
-            return clause
+            return failure
     if any(isinstance(each, TimeoutError) for each in errors):
-        return "does not answer in time: it is stopped, too busy, or cut off by a firewall"
+        return _LATE
     reason = next((str(each) for each in errors if isinstance(each, RedisError) and str(each)), "")
     words = _PASSWORD.sub("//", " ".join(reason.split()))[:MAX_WORDS]
-    return f"does not answer: {words}" if words else "does not answer"
+    return StoreFailure(f"does not answer: {words}" if words else "does not answer", START)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -225,6 +225,7 @@ class TestFull:
             assert result.exit_code in (0, 1, 3), (path, result.output)
             assert "is not answering" not in result.output
             assert result.exit_code != 3 or "takes no writes" in result.output
+            assert "set REDIS_URL" not in result.output  # it runs where it is
 
 
 @pytest.mark.parametrize("path", ["account list", "doctor", "up", "key list"])

@@ -34,6 +34,20 @@ def test_states_of_a_server(message: str) -> None:
     assert isinstance(store_error(error), StoreUnavailable)
 
 
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (redis.ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "writes"),
+        (redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "writes"),
+        (redis.exceptions.ReadOnlyError("You can't write against a read only replica."), "writes"),
+        (redis.ConnectionError("Connection refused"), "is not answering"),
+        (redis.TimeoutError("Timeout reading from socket"), "is not answering"),
+    ],
+)
+def test_a_store_that_answers_is_not_called_silent(error: Exception, trouble: str) -> None:
+    assert trouble in store_error(error).message
+
+
 def test_error_of_a_script() -> None:
     error = store_error(redis.ResponseError(SCRIPT))
 

@@ -56,13 +56,28 @@ def from_(error: Exception) -> StoreUnavailable:
     ],
 )
 def test_cause(error, words):
-    assert words in failures.describe(from_(error))
+    assert words in failures.diagnose(from_(error)).clause
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (redis.ResponseError("MISCONF Errors writing to the AOF file"), "free space on its disk"),
+        (redis.exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), "memory"),
+        (redis.AuthenticationError("invalid username-password pair"), "correct the password"),
+        (redis.ConnectionError("Error 111 connecting to x:1. Connection refused."), failures.START),
+        (redis.ConnectionError("odd"), failures.START),
+    ],
+)
+def test_remedy(error, remedy):
+    """A server that runs is not to be started: what helps depends on the cause."""
+    assert remedy in failures.diagnose(from_(error)).remedy
 
 
 def test_unknown_failures_show_no_password():
-    assert "hunter2" not in failures.describe(
-        from_(redis.ConnectionError("cannot use redis://ann:hunter2@host:1"))
-    )
+    failure = failures.diagnose(from_(redis.ConnectionError("cannot use redis://ann:hunter2@host:1")))
+
+    assert "hunter2" not in failure.clause
 
 
 @pytest.mark.parametrize(
