@@ -211,7 +211,7 @@ def wrong_call() -> Iterator[None]:
     try:
         yield
     except InvalidRequest as error:
-        option, predicate = _option_and_predicate(error)
+        option, predicate = _parameter_and_predicate(error)
         if option:
             raise WrongValue(predicate, param_hint=option) from None
         raise click.UsageError(error.message) from None
@@ -252,20 +252,31 @@ def _with_hint(error: click.UsageError) -> str:
 
 
 def naming_option(error: GatewayError) -> GatewayError:
-    """Return *error*, whose message names the option of the command that has the value: `--cap must be …`."""
-    option, predicate = _option_and_predicate(error)
-    if option:
-        error.message = f"{option} {predicate}"
+    """
+    Return *error*, whose message names the parameter of the command that has the value: `--cap must be …`.
+
+    The value may be one of several of an option (`on[0]`), or an argument (`URL must be …`).
+    """
+    parameter, predicate = _parameter_and_predicate(error)
+    if parameter:
+        error.message = f"{parameter} {predicate}"
     return error
 
 
-def _option_and_predicate(error: GatewayError) -> tuple[str, str]:
-    """Return the option that *error* is about and what is wrong with it; two empty texts without one."""
+def _parameter_and_predicate(error: GatewayError) -> tuple[str, str]:
+    """Return the option or argument that *error* is about and what is wrong with it; else two empty texts."""
     context = click.get_current_context(silent=True)
-    option = f"--{(error.param or '').replace('_', '-')}"
-    predicate = error.message.removeprefix(f"{error.param} ")
-    is_option = context is not None and any(option in parameter.opts for parameter in context.command.params)
-    return (option, predicate) if is_option and predicate.startswith(("must ", "is ", "has ")) else ("", "")
+    field, _, _ = (error.param or "").partition("[")
+    option = f"--{field.replace('_', '-')}"
+    name, _, predicate = error.message.partition(" ")
+    if name.partition("[")[0] != field or not predicate.startswith(("must ", "is ", "has ")):
+        return "", ""
+    for parameter in context.command.params if context is not None else ():
+        if option in parameter.opts:
+            return option, predicate
+        if isinstance(parameter, click.Argument) and parameter.name == field:
+            return parameter.human_readable_name, predicate
+    return "", ""
 
 
 def _what_was_changed() -> str:

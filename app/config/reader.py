@@ -164,7 +164,8 @@ class EnvironmentReader:
             if not _is_fernet_key(key):
                 # never shown: it may be a real key with one missing letter
                 accepted = "Fernet keys (32 bytes, URL-safe base64), newest first, separated by commas"
-                raise ConfigError(NAMES[field_name], f"key {position} of {len(keys)}", accepted)
+                place = f"key {position} of {len(keys)}"
+                raise ConfigError(NAMES[field_name], None, accepted, instead=place)
         return keys
 
 

@@ -47,10 +47,15 @@ NAMES = {
 
 
 class ConfigError(Exception):
-    """A setting is invalid. The message has the *variable*, its value, and the *accepted* values."""
+    """
+    A setting is invalid. The message has the *variable*, its value, and the *accepted* values.
 
-    def __init__(self, variable: str, value: object, accepted: str) -> None:
+    Of a secret, the message has *instead*, which names its place, in place of the value.
+    """
+
+    def __init__(self, variable: str, value: object, accepted: str, *, instead: str = "") -> None:
         shown = repr(value)
         self.variable, self.accepted = variable, accepted
         self.shown = shown if len(shown) <= MAX_SHOWN_CHARS else shown[:MAX_SHOWN_CHARS] + "…"
-        super().__init__(f"{variable}={self.shown} does not work: {accepted}")
+        setting = f"{variable}: {instead}" if instead else f"{variable}={self.shown}"
+        super().__init__(f"{setting} does not work: {accepted}")

@@ -173,7 +173,7 @@ class TestBind:
 
 class TestSecrets:
     def test_a_broken_key_is_counted_not_shown(self):
-        with pytest.raises(ConfigError, match="key 2 of 2") as error:
+        with pytest.raises(ConfigError, match="POOLGATE_SECRET_KEYS: key 2 of 2 does not work") as error:
             Settings.from_environment({"POOLGATE_SECRET_KEYS": f"{KEY},{OLDER[:-2]}"})
 
         assert OLDER[:-2] not in str(error.value)

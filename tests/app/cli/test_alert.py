@@ -56,14 +56,14 @@ def test_secrets_from_variables(poolgate, services):
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("add ops", "url is required"),
-        ("add ops ftp://x", "url must be an http or https URL"),
+        ("add ops", "Error: URL is required"),
+        ("add ops ftp://x", "Error: URL must be an http or https URL"),
         ("add ops https://h/ --url-env HOOK", "not both"),
-        ("add ops https://h/ --on all", "on[0] must be one of account, limit"),
+        ("add ops https://h/ --on all", "Error: --on must be one of account, limit"),
         ("add ops https://h/ --format xml", "'xml' is not one of"),
         ("add ops https://h/ --secret-env SHORT", "secret must have 16 to 256 bytes"),
         ("add ops https://h/ --remind-hours 1000", "1000 is not in the range"),
-        ("add a/b https://h/", "name must be"),
+        ("add a/b https://h/", "Error: NAME must be"),
         ("set ops", "Nothing to change: give at least one option"),
         ("set ops --on pool", "no webhook named 'ops'"),
         ("test ops", "no webhook named 'ops'"),
