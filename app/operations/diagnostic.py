@@ -86,5 +86,5 @@ def _merge(group: Diagnostic, members: list[tuple[str, str]]) -> Diagnostic:
         return replace(group, where=where, what=what, remedy=remedy, names=names)
     shown = [f"{name} ({detail})" if detail else name for name, detail in members[:MAX_NAMES]]
     more = f" and {len(members) - MAX_NAMES} more" if len(members) > MAX_NAMES else ""
-    where = f"{group.where}: {len(members)} {group.subject}s"
+    where = f"{group.where}: each of {len(members)} {group.subject}s"  # what follows is in the singular
     return replace(group, where=where, what=f"{group.what}: {', '.join(shown)}{more}", names=names)

@@ -179,7 +179,7 @@ class TestAccountsForAPerson:
 
         (one,) = check_pools.check_pools(services.doctor._stores, "team")
 
-        assert (one.where, one.names) == ("team: 25 accounts", tuple(names))
+        assert (one.where, one.names) == ("team: each of 25 accounts", tuple(names))
         assert one.what == f"paused (budget): {', '.join(names[:10])} and 15 more"
         assert one.remedy == "poolgate account resume NAME --pool team"
 
@@ -506,7 +506,7 @@ class TestPools:
                 "team",
                 "no account in use has a credential that can be read, so all requests fail",
             ),
-            (Level.WRONG, "team: 2 accounts", "its credential was encrypted with another key: a, b"),
+            (Level.WRONG, "team: each of 2 accounts", "its credential was encrypted with another key: a, b"),
         ]
 
     def test_no_server_answers(self, services: Services) -> None:

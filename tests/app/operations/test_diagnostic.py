@@ -18,7 +18,7 @@ def test_one_name_is_written_into_the_finding():
 def test_several_names_become_one_finding():
     (merged,) = group_diagnostics([about("ann", "in 2 d"), about("bob")])
 
-    assert (merged.where, merged.what) == ("team: 2 keys", "expires: ann (in 2 d), bob")
+    assert (merged.where, merged.what) == ("team: each of 2 keys", "expires: ann (in 2 d), bob")
     assert merged.names == ("ann", "bob")
 
 
