@@ -29,6 +29,12 @@ class Response(wsgi.Response):  # type: ignore[misc]
                 self.response_length = int(value)
         self.headers += [(name, value.strip(" \t")) for name, value in headers]
 
+    def send_headers(self) -> None:
+        """Send the head, once; it is not retained while a stream lasts."""
+        if not self.headers_sent:
+            super().send_headers()
+            self.headers: list[tuple[str, str]] = []
+
     def write(self, arg: bytes) -> None:
         """Send *arg*; a chunk of a stream that has begun by one call instead of five."""
         if not (self.headers_sent and self.chunked and type(arg) is bytes):

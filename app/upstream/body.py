@@ -54,6 +54,7 @@ class Body:
         if http.fp is not None:
             self._early = self._buffered(http.fp)
             http.fp = http.fp.detach()  # its buffer would take 8 KiB while the body lasts
+        http.headers = http.msg = None  # those of *response* are a copy
         self._receiver: Receiver | None = None  # made by the first read that may have to wait
 
     def _buffered(self, file: Any) -> bytes:

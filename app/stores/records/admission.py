@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from sys import intern
 from typing import Any, NamedTuple, TypedDict
 
 from app.records import record
@@ -230,7 +231,7 @@ def selection_or_refusal(reply: Mapping[str, Any]) -> Selection | Refusal:
             attempt=reply.get("attempt", 1),
             now_ms=reply.get("now", 0),
             may_exceed_length=bool(reply.get("unenforced")),
-            limits=[LimitStanding(*standing) for standing in reply.get("limits") or ()],
+            limits=[_standing(values) for values in reply.get("limits") or ()],
             comes_last=bool(reply.get("unproven")),
         )
     kind = RefusalKind(reply["refused"])
@@ -241,6 +242,12 @@ def selection_or_refusal(reply: Mapping[str, Any]) -> Selection | Refusal:
         limit=_limit_refusal(reply) if kind is RefusalKind.LIMIT else None,
         accounts=_accounts_refusal(reply) if kind is RefusalKind.NO_ACCOUNTS else None,
     )
+
+
+def _standing(values: Sequence[Any]) -> LimitStanding:
+    """Return *values* as a record; its texts are the same for many requests, so open ones share them."""
+    shared: list[Any] = [intern(value) if type(value) is str else value for value in values]
+    return LimitStanding(*shared)
 
 
 def _limit_refusal(reply: Mapping[str, Any]) -> LimitRefusal:

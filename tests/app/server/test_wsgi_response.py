@@ -104,6 +104,22 @@ def test_the_same_body_is_sent(headers: list[tuple[str, str]], request_of: dict[
     )
 
 
+def test_the_head_is_sent_once_and_not_retained() -> None:
+    """A stream lasts much longer."""
+    sock = _Socket()
+    request = SimpleNamespace(method="POST", version=(1, 1), should_close=lambda: False)
+    response = Response(request, sock, Config())
+    response.start_response("200 OK", [("x-request-id", "a")])
+    response.write(b"ab")
+    response.write(b"cd")
+    response.close()
+
+    head, _, body = sock.sent.partition(b"\r\n\r\n")
+    assert head.count(b"x-request-id: a") == 1
+    assert body == b"2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n"
+    assert response.headers == []
+
+
 def test_a_piece_that_is_no_bytes_is_refused() -> None:
     with pytest.raises(TypeError):
         written([b"a", "b"], [], Response)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from importlib import resources
 
-from app.stores.records.admission import AdmitRequest, Obstacle, RefusalKind, Selection, selection_or_refusal
+import orjson
+
+from app.stores.records.admission import (
+    AdmitRequest,
+    LimitStanding,
+    Obstacle,
+    RefusalKind,
+    Selection,
+    selection_or_refusal,
+)
 
 
 def request(**fields: object) -> AdmitRequest:
@@ -61,3 +70,16 @@ def test_every_obstacle_of_the_scripts_is_known() -> None:
     written |= set(re.findall(r"return reason and '(\w+)'", code))
 
     assert written == set(Obstacle)
+
+
+def test_open_requests_share_the_texts_of_their_limits() -> None:
+    """Each has the same few, which are read from a reply of its own."""
+    reply = orjson.dumps({"account": "a", "limits": [["lim_1", "requests", "minute", 10, 9, 1000, "key"]]})
+
+    first, second = (selection_or_refusal(orjson.loads(reply)) for _ in range(2))
+
+    assert isinstance(first, Selection)
+    assert isinstance(second, Selection)
+    assert first.limits == [LimitStanding("lim_1", "requests", "minute", 10, 9, 1000, "key")]
+    for text, other in zip(first.limits[0], second.limits[0], strict=True):
+        assert text is other or isinstance(text, int)
