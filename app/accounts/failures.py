@@ -20,7 +20,7 @@ class Scope(StrEnum):
     REQUEST = "request"  # this request only: the state of the account does not change
     MODEL = "model at account"  # this model at this account; its other models stay available
     BRIEF = "account, briefly"  # seconds; the account becomes available again by itself
-    WINDOW = "account, window"  # until the reset of a usage window; tested again before
+    WINDOW = "account, window"  # until the reset of a usage window, or until it is paid; tested again before
     CREDENTIAL = "credential"  # needs attention; tested again at growing intervals
 
 
@@ -30,7 +30,7 @@ class CallerError(StrEnum):
     UPSTREAM = "the upstream's status and message"
     GATEWAY = "502: a failure of this gateway's accounts"
     MODEL_NOT_FOUND = "404 model_not_found"
-    SPENT = "429 usage_limit_reached, with the earliest reset"
+    SPENT = "429 usage_limit_reached, with the earliest reset if one is known"
     ENDPOINT = "502 in an outage; 404 at an endpoint that accounts may lack"
 
 
@@ -43,6 +43,7 @@ class Failure(StrEnum):
     BURST_LIMITED = "burst_limited"  # too many requests at once; ends within seconds
     MODEL_LIMITED = "model_limited"  # the same, for this model only
     WINDOW_SPENT = "window_spent"  # the usage window is used up until its reset
+    PAYMENT_REQUIRED = "payment_required"  # no credit or no active billing: ends when somebody pays
     CREDENTIAL = "credential"  # the key or token is refused
     OVERLOADED = "overloaded"  # the model is overloaded, not this account
     MODEL_MISSING = "model_missing"  # this account does not have the model, or may not use it
@@ -101,6 +102,9 @@ CONSEQUENCES: dict[Failure, Consequence] = {
     Failure.MODEL_LIMITED: _rest(ModelState.LIMITED, 2.0),
     Failure.WINDOW_SPENT: Consequence(
         Scope.WINDOW, CallerError.SPENT, state=AccountState.WINDOW_SPENT, seconds=600.0
+    ),
+    Failure.PAYMENT_REQUIRED: Consequence(
+        Scope.WINDOW, CallerError.SPENT, state=AccountState.PAYMENT_REQUIRED, seconds=600.0
     ),
     Failure.CREDENTIAL: Consequence(
         Scope.CREDENTIAL, CallerError.GATEWAY, state=AccountState.CREDENTIAL_DEAD, seconds=None

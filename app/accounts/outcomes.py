@@ -35,14 +35,24 @@ def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: st
     assert consequence.state is not None
     if verdict.seconds is None:
         wait_ms = 0
-    code = error.recorded_code
-    reason = verdict.failure.value if code is None or code in GENERIC_CODES else code
-    outcome: AccountOutcome = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
+    outcome: AccountOutcome = {
+        "state": consequence.state.value,
+        "reason": _reason(error),
+        "wait_ms": wait_ms,
+    }
     if consequence.scope is Scope.WINDOW:
-        return outcome  # the store decides when a spent window is tested again
+        return outcome  # the store decides when the account is tested again
     outcome["retest_wait_ms"] = wait_ms  # a burst limit is not tested before it ends
     # If several credentials are refused at once, the store only suspects this account.
     return outcome | _suspected_for(model) if consequence.scope is Scope.CREDENTIAL else outcome
+
+
+def _reason(error: UpstreamError) -> str:
+    """Return what a state does not say by itself: the upstream's code, else its status, else ''."""
+    code = error.recorded_code
+    if code is not None and code not in GENERIC_CODES:
+        return code
+    return f"status {error.upstream_status}" if error.upstream_status else ""
 
 
 def suspected_outcome(failure: Failure, model: str) -> AccountOutcome:

@@ -48,6 +48,7 @@ class Wait(StrEnum):
 
     NAMED = "named"
     LONG = "long"  # or the error names a date, as only usage windows do
+    UNKNOWN = "unknown"  # it names neither a wait nor a date
 
 
 # Codes of accounts and workspaces that no longer exist; then those of keys and tokens.
@@ -62,12 +63,14 @@ GONE = CLOSED | frozenset(
         *("refresh_token_expired", "refresh_token_reused", "refresh_token_invalidated"),
     }
 )
-_SPENT = frozenset(
+# Codes of usage windows, which reset by themselves; then those of credit and billing, which do not.
+_SPENT = frozenset({"quota_exceeded", "usage_limit_reached", "1308", "1310"})
+_UNPAID = frozenset(
     {
-        *("insufficient_quota", "quota_exceeded", "usage_limit_reached", "credit_balance_exhausted"),
+        *("insufficient_quota", "credit_balance_exhausted", "insufficient_balance", "arrearage", "1113"),
         *("organization_spend_limit_exceeded", "project_spend_limit_exceeded", "billing_not_active"),
-        *("billing_hard_limit_reached", "exceeded_current_quota_error", "insufficient_balance", "arrearage"),
-        *("allocationquota.freetieronly", "personal-team-blocked:spending-limit", "1113", "1308", "1310"),
+        *("billing_hard_limit_reached", "exceeded_current_quota_error", "allocationquota.freetieronly"),
+        "personal-team-blocked:spending-limit",
     }
 )
 _OVERLOAD = frozenset(
@@ -112,9 +115,10 @@ _NO_IMAGES = re.compile(r"tool choice 'image_generation' not found", re.I)  # th
 _NO_SCOPE = re.compile(r"missing scopes?:|insufficient permissions for this operation", re.I)
 _NO_FUNDS = re.compile(
     r"insufficient (?:balance|quota|credit|funds)|used all available credits|spending limit"
-    r"|doesn't have any credits|credit limit exceeded|usage limit|no resource package",
+    r"|doesn't have any credits|credit limit exceeded|no resource package",
     re.I,
 )
+_USED_UP = re.compile(rf"usage limit|{_NO_FUNDS.pattern}", re.I)
 _RATE_WORDS = re.compile(r"rate limit", re.I)
 _CONCURRENT = re.compile(r"concurren|parallel requests", re.I)
 _TOO_LARGE = re.compile(r"request too large", re.I)
@@ -249,9 +253,11 @@ RULES: tuple[Rule, ...] = (
     # Used up: rate limits, usage windows, credit, capacity.
     Rule(Failure.BURST_LIMITED, (402,), wait=Wait.NAMED),
     Rule(Failure.MODEL_LIMITED, (429,), words=_RATE_WORDS, names_model=True),
-    Rule(Failure.WINDOW_SPENT, codes=_SPENT),
-    Rule(Failure.WINDOW_SPENT, (402, 403, 429), words=_NO_FUNDS, shapes=_PLAIN),
-    Rule(Failure.WINDOW_SPENT, (402,), shapes=_PLAIN),
+    Rule(Failure.PAYMENT_REQUIRED, codes=_UNPAID, wait=Wait.UNKNOWN),
+    Rule(Failure.WINDOW_SPENT, codes=_SPENT | _UNPAID),
+    Rule(Failure.PAYMENT_REQUIRED, (402, 403, 429), words=_NO_FUNDS, shapes=_PLAIN, wait=Wait.UNKNOWN),
+    Rule(Failure.WINDOW_SPENT, (402, 403, 429), words=_USED_UP, shapes=_PLAIN),
+    Rule(Failure.PAYMENT_REQUIRED, (402,), shapes=_PLAIN),
     Rule(Failure.OVERLOADED, codes=_OVERLOAD),
     Rule(Failure.OVERLOADED, (429, *range(500, 600)), words=_LOADED, shapes=_PLAIN),
     Rule(Failure.OVERLOADED, (498, 529)),
@@ -330,4 +336,6 @@ def _waits(error: UpstreamRejected, wait: Wait) -> bool:
     seconds = error.retry_after_seconds
     if wait is Wait.NAMED:
         return seconds is not None
+    if wait is Wait.UNKNOWN:
+        return seconds is None and error.resets_at is None
     return error.resets_at is not None or (seconds or 0.0) > LONG_RESET_SECONDS

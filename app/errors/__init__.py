@@ -38,6 +38,7 @@ Every failure that a client can receive, with its HTTP status, type and code.
     │   ├── CredentialUnreadable   503  … their credentials were encrypted with another key
     │   ├── PoolLimited            429  … all are full or rate-limited
     │   └── PoolSpent              429  … all have used up their limits
+    │       └── PoolUnpaid         429  … their providers require payment
     ├── StoreError
     │   ├── StoreUnavailable       503  Redis is unreachable, or not writable
     │   │   └── StoreOutOfDescriptors  … because this process can open no more connections
@@ -87,6 +88,7 @@ from app.errors.capacity import (
     Overloaded,
     PoolLimited,
     PoolSpent,
+    PoolUnpaid,
     QuotaExceeded,
     WorkerStopping,
 )
@@ -157,6 +159,7 @@ __all__ = [
     "PayloadTooLarge",
     "PoolLimited",
     "PoolSpent",
+    "PoolUnpaid",
     "PreviousResponseNotFound",
     "QuotaExceeded",
     "ReadOnlyToken",

@@ -96,6 +96,17 @@ class PoolSpent(NoAccounts):
         return body
 
 
+class PoolUnpaid(PoolSpent):
+    """The providers of every account that could serve the request want payment; no reset is known."""
+
+    def __init__(self, extra: Mapping[str, Any] | None = None) -> None:
+        super().__init__(None, None, extra)
+        self.message = (
+            "The provider of every account that could serve this request requires payment: "
+            "an operator of this gateway has to act"
+        )
+
+
 class OutOfDescriptors(GatewayError):
     """This process can open no more files and sockets; no upstream or account is at fault."""
 

@@ -26,6 +26,7 @@ FAILURES = {
     "burst_limited": "was rate limited",
     "model_limited": "was rate limited for this model",
     "window_spent": "had used up its usage limit",
+    "payment_required": "required payment from its owner",
     "credential": "refused its credential",
     "overloaded": "was overloaded for this model",
     "model_missing": "does not have the model",

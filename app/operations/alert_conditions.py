@@ -15,7 +15,7 @@ from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Level
 from app.operations.pool_limits import owned_limits
 from app.operations.stored_accounts import StoredAccount, read_accounts
-from app.stores.records.accounts import AccountState
+from app.stores.records.accounts import OUT_OF_USE, AccountState
 from app.stores.records.alerts import Alert
 from app.stores.records.api_keys import KeyState
 from app.stores.records.limits import Limit, LimitStatus
@@ -130,7 +130,7 @@ def pool_alerts(accounts: PoolAccounts) -> Iterator[Alert]:
 
 def _serving(stored: StoredAccount, now: float) -> _Serving:
     account = stored.account
-    if not stored.is_readable or account.state in (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD):
+    if not stored.is_readable or account.state in (*OUT_OF_USE, AccountState.PAYMENT_REQUIRED):
         return _Serving.NO
     if account.state not in OUT_STATES:
         is_tested = stored.fields.get("probe", "0") != "0"

@@ -36,7 +36,9 @@ JOB_FAILURES = {  # what the failure of a job means
 def check_accounts(pool: str, stored: Sequence[StoredAccount], now: float) -> Iterator[Diagnostic]:
     """Yield the problems of the accounts of *pool*; *now* is the store's time, Unix seconds."""
     for record in stored:
-        if record.account.state != AccountState.ACTIVE and not record.account.is_failing:
+        if record.is_unpaid:
+            yield _of(record, pool, _describe_payment(record.account, now))
+        elif record.account.state != AccountState.ACTIVE and not record.account.is_failing:
             yield _of(record, pool, _describe_state(record.account))
         yield from check_account(pool, record, now)
 
@@ -162,6 +164,16 @@ def _describe_state(account: Account) -> Diagnostic:
         return _note(f"paused{why}", "poolgate up --demo" if is_demo else "poolgate account resume NAME")
     until = f"until {moment(account.until_ms / 1000, seconds=True)}" if account.until_ms else ""
     return _note(f"{account.state}{reason}", "it comes back automatically", until)
+
+
+def _describe_payment(account: Account, now: float) -> Diagnostic:
+    is_out = account.state == AccountState.PAYMENT_REQUIRED
+    reason = f" ({account.reason})" if is_out and account.reason else ""
+    remedy = "check its plan and billing there; after that, to use it at once: poolgate account resume NAME"
+    is_planned = is_out and account.until_ms > now * 1000
+    when = moment(account.until_ms / 1000, seconds=True)
+    tested = f"at the first request after {when}" if is_planned else "at the next request"
+    return _wrong(f"its provider requires payment{reason}", remedy, f"tested again {tested}")
 
 
 def _has_never_answered(record: StoredAccount) -> bool:

@@ -9,6 +9,7 @@ from app.accounts.account import Account
 from app.accounts.account_reading import account_from
 from app.accounts.job_results import JobResult
 from app.operations.check_stores import CheckStores
+from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 
 # results of the job `models` when the server did not answer
@@ -27,6 +28,12 @@ class StoredAccount:
     def job_result(self, job: str) -> JobResult:
         """Return the result of the latest run of *job*."""
         return JobResult.from_json(self.fields.get(f"look_{job}"))
+
+    @property
+    def is_unpaid(self) -> bool:
+        """Whether its provider requires payment; also during the test of whether it still does."""
+        state, unpaid = self.account.state, AccountState.PAYMENT_REQUIRED
+        return state == unpaid or (state == AccountState.ACTIVE and self.fields.get("probe") == unpaid)
 
     @property
     def is_unreachable(self) -> bool:

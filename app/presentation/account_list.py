@@ -18,8 +18,9 @@ Figures = Mapping[str, int]  # today's requests, errors, attempts, failed_attemp
 MINUTE_SECONDS, DAY_SECONDS = 60, 86_400
 # the most severe first
 _STATES = (
-    *(AccountState.CREDENTIAL_DEAD, AccountState.CREDENTIAL_EXPIRED, AccountState.WINDOW_SPENT),
-    *(AccountState.BURST_LIMITED, AccountState.SUSPECTED, AccountState.ACTIVE, AccountState.PAUSED),
+    *(AccountState.CREDENTIAL_DEAD, AccountState.PAYMENT_REQUIRED, AccountState.CREDENTIAL_EXPIRED),
+    *(AccountState.WINDOW_SPENT, AccountState.BURST_LIMITED, AccountState.SUSPECTED, AccountState.ACTIVE),
+    AccountState.PAUSED,
 )
 
 

@@ -136,6 +136,8 @@ class AccountView:
     @property
     def reason(self) -> str:
         """The reason it is out of use, or the failures of its latest attempts while it stays in use."""
+        if self.account.state is AccountState.PAYMENT_REQUIRED:
+            return ", ".join(filter(None, (reason_label(self.account.reason), self._next_test)))
         if self.account.state is not AccountState.ACTIVE:
             return reason_label(self.account.reason)
         if self.account.is_unreadable:
@@ -150,8 +152,16 @@ class AccountView:
         return f"{self.account.failures_in_a_row} failures in a row, {failure_label(failure)}"
 
     @property
+    def _next_test(self) -> str:
+        """When a request tests an account that has to be paid, in words."""
+        wait = self.account.until_ms / 1000 - self.now
+        return f"tested again in {duration(wait)}" if wait > 0 else "tested at the next request"
+
+    @property
     def until(self) -> float | None:
-        """When it becomes available again, in Unix seconds."""
+        """When it becomes available again, in Unix seconds; None: unknown."""
+        if self.account.state is AccountState.PAYMENT_REQUIRED:
+            return None  # that is the time of the next test
         return self.account.until_ms / 1000 or None
 
     @property

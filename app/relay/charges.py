@@ -40,7 +40,7 @@ from app.translation.requests import foreign_state
 FRAMING_TOKENS = 16  # of one choice without tool calls: its role, its channel, its end
 REFUSALS = frozenset(
     (
-        *(Failure.BURST_LIMITED, Failure.WINDOW_SPENT, Failure.CREDENTIAL),
+        *(Failure.BURST_LIMITED, Failure.WINDOW_SPENT, Failure.PAYMENT_REQUIRED, Failure.CREDENTIAL),
         *(Failure.MODEL_LIMITED, Failure.OVERLOADED, Failure.MODEL_MISSING, Failure.ENDPOINT_MISSING),
     )
 )

@@ -13,13 +13,14 @@ from app.errors import (
     NoAccounts,
     PoolLimited,
     PoolSpent,
+    PoolUnpaid,
 )
 from app.formatting import duration
 from app.stores.records.accounts import AccountState
 from app.stores.records.admission import AccountsRefusal, Obstacle
 
 # No wait makes these accounts available.
-UNUSABLE = (Obstacle.MISSING, Obstacle.PAUSED, Obstacle.DEAD, Obstacle.UNREADABLE)
+UNUSABLE = (Obstacle.MISSING, Obstacle.PAUSED, Obstacle.DEAD, Obstacle.UNREADABLE, Obstacle.UNPAID)
 BUSY_RETRY_SECONDS = 2.0  # while accounts are full: a request may end at any time
 
 
@@ -51,7 +52,10 @@ def pool_spent_error(
     refused: AccountsRefusal, now_ms: float, extra: dict[str, Any] | None = None
 ) -> PoolSpent | None:
     """Return the error if all eligible accounts of the pool have used up their limits, else None."""
-    if set(refused.able) - set(UNUSABLE) != {Obstacle.SPENT}:
+    usable = set(refused.able) - set(UNUSABLE)
+    if not usable and refused.able.get(Obstacle.UNPAID):
+        return PoolUnpaid(extra)
+    if usable != {Obstacle.SPENT}:
         return None
     if not refused.resets_ms:
         return PoolSpent(None, None, extra)

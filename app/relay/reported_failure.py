@@ -17,7 +17,7 @@ PRECEDENCE: tuple[tuple[Failure, ...], ...] = (
     (Failure.OVERLOADED,),
     (Failure.SERVER_ERROR, Failure.SLOW, Failure.RESET, Failure.CUT),  # a server has accepted the request
     (Failure.UNREACHABLE, Failure.BLOCKED, Failure.GARBLED),
-    (Failure.WINDOW_SPENT,),  # clients such as Codex stop at it
+    (Failure.WINDOW_SPENT, Failure.PAYMENT_REQUIRED),  # clients such as Codex stop at it
     (Failure.UNSUPPORTED,),  # another account may support it
     (Failure.MODEL_MISSING,),  # only true of the pool if every account lacks it
     (Failure.REDIRECTED, Failure.ENDPOINT_MISSING, Failure.CREDENTIAL),  # the account is configured wrongly

@@ -32,6 +32,7 @@ TABLE: dict[Failure, tuple[Action, Action]] = {
     Failure.BURST_LIMITED: (Action.OTHER_ACCOUNT, Action.RESTART),
     Failure.MODEL_LIMITED: (Action.OTHER_ACCOUNT, Action.RESTART),
     Failure.WINDOW_SPENT: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.PAYMENT_REQUIRED: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
     Failure.CREDENTIAL: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
     Failure.OVERLOADED: (Action.OTHER_ACCOUNT, Action.RESTART),
     Failure.MODEL_MISSING: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),

@@ -92,7 +92,8 @@ OUT_OF_USE = {  # states of accounts that get no requests, and their longest rea
     AccountState.CREDENTIAL_DEAD: "invalid_api_key",
     AccountState.CREDENTIAL_EXPIRED: "refresh_token_expired",
     AccountState.BURST_LIMITED: "rate_limit_exceeded",
-    AccountState.WINDOW_SPENT: "insufficient_quota",
+    AccountState.WINDOW_SPENT: "usage_limit_reached",
+    AccountState.PAYMENT_REQUIRED: "organization_spend_limit_exceeded",
     AccountState.SUSPECTED: "unreachable",
 }
 

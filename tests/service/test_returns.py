@@ -28,7 +28,7 @@ Return = Callable[[], Any]
 Leave = Callable[[PoolOfTest, ScriptedUpstream], Return]
 
 RESET = {"before": [{"reset": True}]}
-SPENT = refused(429, "Used up.", code="insufficient_quota")
+SPENT = refused(429, "Used up.", code="usage_limit_reached")
 SUSPENDED = refused(403, "Suspended.", code="account_suspended")
 
 

@@ -126,7 +126,7 @@ def test_a_failure_that_minimax_reports_in_a_200(
 
     response = pool.post(PATHS[client], {**BODIES[client], "stream": stream}, pool.key())
 
-    assert (response.status_code, pool.states()) == (429, {"a": "window_spent"})
+    assert (response.status_code, pool.states()) == (429, {"a": "payment_required"})
     assert response.json()["error"]["code"] in ("insufficient_quota", "usage_limit_reached")
 
 

@@ -264,7 +264,7 @@ def test_one_request_empties_no_second_account(pool: PoolOfTest, upstream: Scrip
         402,
         "This costs more than you have.",
     )
-    assert sorted(pool.states().values()) == ["active", "window_spent"]
+    assert sorted(pool.states().values()) == ["active", "payment_required"]
 
 
 def test_a_resumed_account_is_queried_for_every_model(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

@@ -17,8 +17,8 @@ from tests.support.store import StoreOfTest
 from tests.support.verdict_cases import CASES, MODEL, OTHER_MODEL, Case
 
 WEEK_MS = 7 * 24 * 3_600_000
-RETEST_SHARE = 0.05  # of a spent window: from then on one request at a time tests whether it has room again
-TESTED = tuple(case for case in CASES if case.expected.state in ("suspected", "window_spent"))
+RETEST_SHARE = 0.05  # of a spent window, or of the default where no end is known: from then on one request at a time tests whether it has room again
+TESTED = tuple(case for case in CASES if case.expected.state in ("suspected", "window_spent", "payment_required"))
 
 
 def named(cases: tuple[Case, ...]) -> Any:
@@ -78,7 +78,10 @@ def test_is_offered_again_in_time(store: StoreOfTest, case: Case) -> None:
         ends_ms = int(expected.seconds * 1000)
         if expected.state == "window_spent":
             assert int(store.state("a")["until_ms"]) == store.now + ends_ms
+        if expected.state in ("window_spent", "payment_required"):
             ends_ms = int(RETEST_SHARE * ends_ms)
+        if expected.state == "payment_required":  # no end is known but that of the next test
+            assert int(store.state("a")["until_ms"]) == store.now + ends_ms
         store.advance(ends_ms - 1)
         assert not serves(store)
         store.advance(1)

@@ -490,7 +490,9 @@ class Model:
         return min(self.now + max(1000, min(600_000, 0.05 * complete)), ends, planned)
 
     def _outranked(self, held: str, state: str) -> bool:
-        return held in ("paused", "credential_dead") or (held, state) == ("window_spent", "burst_limited")
+        return held in ("paused", "credential_dead") or (
+            state == "burst_limited" and held in ("window_spent", "payment_required")
+        )
 
     def _limit_second(self, account: Account, mark: Json) -> None:
         model, at = account.limited

@@ -80,7 +80,8 @@ LIMITED = Expected(model_state="limited", seconds=2.0, same_again=True)
 OVERLOADED = Expected(model_state="overloaded", seconds=5.0, same_again=True)
 MISSING = Expected(model_state="missing", seconds=300.0, reply=(404, "model_not_found"))
 SPENT = Expected("window_spent", seconds=600.0, reply=(429, "usage_limit_reached"))
-PRICE = replace(SPENT, reply=None, only_one=True)
+UNPAID = replace(SPENT, state="payment_required")
+PRICE = replace(UNPAID, reply=None, only_one=True)
 REFUSED = Expected(
     "credential_dead", seconds=None, requests_of_three=2, reply=(502, "upstream_error"), only_one=True
 )
@@ -288,11 +289,14 @@ CASES: tuple[Case, ...] = (
          refusal(402, "Later.", {"retry-after": str(NAMED_SECONDS)})),
     Case("limit of the model", replace(LIMITED, seconds=LONG_SECONDS, reply=(429, "usage_limit_reached")),
          refusal(429, f"Rate limit reached for {MODEL} on tokens per day", AFTER_LONG), kind="chatgpt"),
-    Case("quota", SPENT, refusal(429, code="insufficient_quota")),
+    Case("quota", UNPAID, refusal(429, code="insufficient_quota")),
+    Case("quota with a reset", replace(SPENT, seconds=LONG_SECONDS),
+         refusal(429, "Later.", AFTER_LONG, code="insufficient_quota")),
     Case("usage limit", replace(SPENT, seconds=LONG_SECONDS),
          refusal(429, type="usage_limit_reached", resets_in_seconds=LONG_SECONDS), kind="chatgpt"),
-    Case("quota, streamed", SPENT, event(code="insufficient_quota")),
-    Case("credits by words", SPENT, refusal(403, "Your team has used all available credits")),
+    Case("quota, streamed", UNPAID, event(code="insufficient_quota")),
+    Case("credits by words", UNPAID, refusal(403, "Your team has used all available credits")),
+    Case("plan by words", SPENT, refusal(403, "You have reached your usage limit for this period")),
     Case("balance at 402", PRICE, refusal(402, "Payment required")),
     Case("overload", OVERLOADED, refusal(503, code="server_is_overloaded")),
     Case("overload, streamed", replace(OVERLOADED, reply=(502, "server_is_overloaded")),

@@ -45,6 +45,7 @@ SHAPES: Mapping[str, str] = {
     AccountState.PAUSED: "off",
     NOT_USED_YET: "open",
     AccountState.CREDENTIAL_DEAD: "bad",
+    AccountState.PAYMENT_REQUIRED: "bad",
     CREDENTIAL_UNREADABLE: "bad",
     FAILING: "bad",
     KeyState.DISABLED: "off",

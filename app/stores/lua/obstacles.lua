@@ -27,7 +27,7 @@ local function fitting(request, offers)
 end
 
 -- What prevents an account from serving *model*; `obstacle_at` also returns when that ends (ms, nil: unknown).
-local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 'spent', burst_limited = 'limited',
+local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 'spent', payment_required = 'unpaid', burst_limited = 'limited',
   suspected = 'failing', credential_expired = 'failing' }
 
 -- A limit that lasts longer than LONG_MS counts as spent, also that of one model. Same as LONG_RESET_SECONDS in verdicts.py.
@@ -37,6 +37,7 @@ local function obstacle_at(id, model, now)
   if reason == 'missing' then return 'missing' end
   local values = redis.call('HMGET', account_key(id), 'state', 'until_ms')
   local obstacle = OBSTACLES[values[1]]
+  if obstacle == 'unpaid' then return obstacle end
   if obstacle == 'spent' or obstacle == 'paused' or obstacle == 'dead' then return obstacle, tonumber(values[2]) end
   if reason == 'limited' and until_ms - now > LONG_MS then return 'spent', until_ms end
   local due = tonumber(redis.call('ZSCORE', OUT, id) or nil)

@@ -71,7 +71,10 @@ local function outranks(held, state)
   return held == 'paused' or held == 'credential_dead' or state == 'burst_limited' and not PASSING[held]
 end
 
--- Returns when to test a spent window: after a twentieth of the total wait, and no later than planned before,
+-- States of accounts whose upstream named no end: they end by a test, so `until_ms` is the time of the next one.
+local ENDS_BY_TEST = { payment_required = true }
+
+-- Returns when to test a spent or unpaid account: after a twentieth of the total wait, and no later than planned before,
 -- however often the upstream repeats in between that the window is spent.
 local function retest_of_spent(account, outcome, now)
   local ends, total_ms = now + outcome.wait_ms, outcome.wait_ms
@@ -135,16 +138,17 @@ local function apply_failure(account, outcome, policy, now, key) -- rare
   elseif outcome.state and not outranks(account.state, outcome.state) then
     redis.call('SREM', SOFT, account.id)
     local retest = outcome.retest_wait_ms
-    deactivate(account, policy, { state = outcome.state, reason = outcome.reason,
-      until_ms = outcome.wait_ms > 0 and now + outcome.wait_ms or 0,
-      retest_ms = not retest and retest_of_spent(account, outcome, now) or retest > 0 and now + retest or 0 }, now)
+    local retest_ms = not retest and retest_of_spent(account, outcome, now) or retest > 0 and now + retest or 0
+    local until_ms = outcome.wait_ms > 0 and now + outcome.wait_ms or 0
+    deactivate(account, policy, { state = outcome.state, reason = outcome.reason, retest_ms = retest_ms,
+      until_ms = ENDS_BY_TEST[outcome.state] and math.floor(retest_ms) or until_ms }, now)
   end
 end
 
 -- Applies the outcome of a request of *key* (nothing: of a job) to its account. outcome is one of
 --   {ok}                                        it answered: its errors are cleared
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream reported it; a retest of 0: an operator has to act,
---                                               absent for a spent window: chosen here; a refused credential
+--                                               absent for a spent window or an unpaid account: chosen here; a refused credential
 --                                               with `asked`, base_ms, most_ms: only suspected where another
 --                                               account of the pool was refused a moment ago
 --   {soft, `asked`, reason, base_ms, most_ms}   suspicion: out for base * 2^(streak-1), at most most_ms;

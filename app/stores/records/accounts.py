@@ -16,6 +16,7 @@ class AccountState(StrEnum):
     SUSPECTED = "suspected"
     BURST_LIMITED = "burst_limited"
     WINDOW_SPENT = "window_spent"
+    PAYMENT_REQUIRED = "payment_required"  # tested again at `until_ms`; no reset is known
     CREDENTIAL_EXPIRED = "credential_expired"
     CREDENTIAL_DEAD = "credential_dead"
     PAUSED = "paused"

@@ -69,6 +69,16 @@ def test_a_spent_window_is_spent_until_its_reset() -> None:
     assert "retest_wait_ms" not in mark
 
 
+@pytest.mark.parametrize(
+    "code", ["insufficient_quota", "billing_not_active", "billing_hard_limit_reached", "arrearage", "1113"]
+)
+def test_payment_is_required_where_no_reset_is_named(code: str) -> None:
+    unpaid, spent = rejected(429, code), rejected(429, code, resets_at=NOW + 7200)
+
+    assert outcome_from_error(unpaid, "m", NOW)["state"] == "payment_required"
+    assert outcome_from_error(spent, "m", NOW)["state"] == "window_spent"
+
+
 def test_an_end_named_as_a_date_counts_from_now() -> None:
     mark = outcome_from_error(rejected(429, "usage_limit_reached", resets_at=NOW + 7200), "m", NOW)
 
@@ -123,11 +133,11 @@ def test_scripts_know_each_state(names: Any) -> None:
 @pytest.mark.parametrize(
     ("status", "error", "reason"),
     [
-        (400, {"message": "API key not valid. Please pass a valid API key.", "code": 400}, "credential"),
-        (402, {"message": "Insufficient Balance", "code": "invalid_request_error"}, "window_spent"),
+        (400, {"message": "API key not valid. Please pass a valid API key.", "code": 400}, "status 400"),
+        (402, {"message": "Insufficient Balance", "code": "invalid_request_error"}, "status 402"),
         (401, {"message": "No.", "code": "token_expired"}, "token_expired"),
-        (401, {"message": "No.", "code": "sk-abcdef123"}, "credential"),
-        (401, {"message": "No.", "code": "no such key: abc"}, "credential"),
+        (401, {"message": "No.", "code": "sk-abcdef123"}, "status 401"),
+        (401, {"message": "No.", "code": "no such key: abc"}, "status 401"),
     ],
 )
 def test_reason_is_explained(status: int, error: dict[str, Any], reason: str) -> None:

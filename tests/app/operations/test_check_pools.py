@@ -128,6 +128,27 @@ class TestAccountsForAPerson:
         assert "poolgate account set main --pool team --api-key-stdin" in remedy
         assert remedy.endswith("poolgate account resume main --pool team")
 
+    def test_an_account_that_has_to_be_paid(self, services: Services) -> None:
+        """The finding has the time of the next test, and lasts until a request has succeeded."""
+        main = account(services, "main")
+        unpaid = {"state": "payment_required", "reason": "billing_not_active", "wait_ms": 600_000}
+        services.accounts.observe("team", main.id, {}, outcome=unpaid)
+
+        ((level, where, what, remedy),) = found(services)
+        services.scripts.client.hset(
+            keys.account("team", main.id), mapping={"state": "active", "probe": "payment_required"}
+        )
+        during_test = found(services)
+
+        assert (level, where) == (Level.WRONG, "team/main")
+        assert what.startswith(
+            "its provider requires payment (billing_not_active) tested again at the first "
+        )
+        assert remedy.endswith("poolgate account resume main --pool team")
+        assert [(level, what) for level, _, what, _ in during_test] == [
+            (Level.WRONG, "its provider requires payment tested again at the next request")
+        ]
+
     def test_a_sign_in_that_is_refused_or_soon_will_be(self, services: Services) -> None:
         tokens = Tokens("a", "r", "i", 4_000_000_000, 0, "x")
         ann = services.accounts.add("team", Account("", "ann", "chatgpt", "http://x"), tokens)

@@ -23,6 +23,7 @@ from app.stores.records.accounts import PAUSED_BY_OPERATOR, AccountState
     [
         (AccountState.CREDENTIAL_DEAD, "credential refused"),
         (AccountState.WINDOW_SPENT, "window spent"),
+        (AccountState.PAYMENT_REQUIRED, "payment required"),
         ("open", "open"),
     ],
 )

@@ -14,6 +14,7 @@ from app.errors import (
     NoAccounts,
     PoolLimited,
     PoolSpent,
+    PoolUnpaid,
 )
 from app.relay.no_account import BUSY_RETRY_SECONDS, no_account_error, pool_spent_error
 from app.stores.records.admission import AccountsRefusal
@@ -69,6 +70,21 @@ class TestSpent:
 
     def test_an_unknown_reset(self) -> None:
         assert isinstance(error_of({"spent": 1}), PoolSpent)
+
+    @pytest.mark.parametrize("able", [{"unpaid": 2}, {"unpaid": 1, "paused": 1, "dead": 1}])
+    def test_payment_is_required(self, able: dict[str, int]) -> None:
+        """No reset is named, and clients do not send the request again."""
+        error = error_of(able)
+
+        assert (type(error), error.status, error.code) == (PoolUnpaid, 429, "usage_limit_reached")
+        assert "requires payment" in error.message
+        assert not {"resets_at", "resets_in_seconds"} & set(error.envelope()["error"])
+        assert error.retry_headers() == {"x-should-retry": "false"}
+
+    def test_the_reset_of_another_account_counts(self) -> None:
+        error = error_of({"spent": 1, "unpaid": 1}, resets_ms=NOW_MS + 60_000)
+
+        assert (type(error), error.retry_after_seconds) == (PoolSpent, 60)
 
     def test_an_account_that_only_fails_is_worth_another_try(self) -> None:
         error = error_of({"spent": 1, "failing": 1}, wait_ms=2000, states={"window_spent": 1, "suspected": 1})
