@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 SELECTED_BY = {
     "policy": "lowest score of the policy '{policy}'",
-    "affinity": "session affinity: it served this conversation before",
+    "affinity": "session affinity: it was chosen for this conversation before",
     "test": "it was due to be tested again, and goes first",
     "last": "no other account was available; this one has failed and not answered since",
     "asked again": "tried again, because no other account was left",
