@@ -11,6 +11,7 @@ from app.accounts.verdicts import GONE, judge
 from app.errors import (
     CredentialUnreadable,
     GatewayError,
+    ResponseNotHttp,
     StreamIdleTimeout,
     UpstreamError,
     UpstreamUnreachable,
@@ -19,6 +20,7 @@ from app.errors import (
 OK = "ok"
 FAILED = "failed"  # an error without a code
 # Other failures concern only the query: a server may have no list of models, or hide it from this key.
+_WITHOUT_RESPONSE = (UpstreamUnreachable, StreamIdleTimeout, ResponseNotHttp)
 SHOWS_NO_ANSWER = frozenset(
     {Failure.CREDENTIAL, Failure.UNREACHABLE, Failure.RESET, Failure.SLOW, Failure.BLOCKED}
     | {Failure.SERVER_ERROR, Failure.REDIRECTED}
@@ -30,7 +32,7 @@ class JobResult:
     """
     The result of a query: `code` is "ok" or an error code, `failure` its class (app.accounts.verdicts).
 
-    `reason` is a sentence of this gateway: why the server could not be reached or was too slow, else ''.
+    `reason` is a sentence of this gateway: why there was no response in HTTP, else ''.
     """
 
     at: int = 0  # Unix seconds
@@ -71,7 +73,7 @@ class JobResult:
     @property
     def unanswered(self) -> str:
         """The failure, if it shows that the account does not answer requests either, else ''."""
-        return self.failure if self.failure in SHOWS_NO_ANSWER else ""
+        return self.failure if self.reason or self.failure in SHOWS_NO_ANSWER else ""
 
     def shows_answer(self, unproven: str) -> bool:
         """
@@ -94,5 +96,5 @@ class JobResult:
 def failed_result(error: GatewayError, kind: str, now: float) -> JobResult:
     """Return the result of a query that failed with *error* at an account of *kind*; *now*: Unix s."""
     failure = judge(error, kind).failure.value if isinstance(error, UpstreamError) else ""
-    reason = error.message if isinstance(error, UpstreamUnreachable | StreamIdleTimeout) else ""
+    reason = error.message if isinstance(error, _WITHOUT_RESPONSE) else ""
     return JobResult(int(now), error.recorded_code or FAILED, failure, reason)

@@ -56,6 +56,7 @@ Every failure that a client can receive, with its HTTP status, type and code.
         │   └── ResponsesDiffer    502  … and no other account could continue it
         ├── StreamEventTooLarge    502
         ├── UpstreamProtocolError  502  bytes that are not the protocol
+        │   └── ResponseNotHttp    502  … at the head of the response
         └── UpstreamRedirected     502  a redirect: the account's base URL is wrong
 
 Only `app.api.errors` turns these into HTTP responses; in a stream the same fields become
@@ -115,6 +116,7 @@ from app.errors.store import StoreError, StoreOutOfDescriptors, StoreRefused, St
 from app.errors.upstream import (
     BodyShape,
     EndpointMissing,
+    ResponseNotHttp,
     ResponsesDiffer,
     StreamEventTooLarge,
     StreamIdleTimeout,
@@ -163,6 +165,7 @@ __all__ = [
     "PreviousResponseNotFound",
     "QuotaExceeded",
     "ReadOnlyToken",
+    "ResponseNotHttp",
     "ResponsesDiffer",
     "RoleNotAllowed",
     "RotationNotAllowed",

@@ -135,6 +135,10 @@ class UpstreamProtocolError(UpstreamError):
     location = ""
 
 
+class ResponseNotHttp(UpstreamProtocolError):
+    """What the upstream sent has no head of HTTP, or one beyond the limits."""
+
+
 class UpstreamRedirected(UpstreamError):
     """
     The upstream answered with a redirect, which is never followed: it would leak the credential.

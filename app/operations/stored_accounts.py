@@ -37,7 +37,8 @@ class StoredAccount:
 
     @property
     def is_unreachable(self) -> bool:
-        return self.job_result("models").code in UNREACHABLE
+        result = self.job_result("models")
+        return bool(result.reason) or result.code in UNREACHABLE
 
 
 def read_accounts(stores: CheckStores, pool: str) -> list[StoredAccount]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
-from http.client import HTTPException, RemoteDisconnected
+from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconnected, UnknownProtocol
 from typing import Any, NamedTuple, TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -43,11 +43,16 @@ T = TypeVar("T")
 _PLAIN_FIELD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e]*")
 
 JOINED_BYTES = 1024 * 1024  # largest request that is joined: copying more costs more than another system call
+MAX_LINE_KIB, MAX_HEADERS = 64, 100  # limits of http.client, by which it reads a head
 MAX_REUSED_TRIES = 3  # closed connections that are tried before the upstream counts as unreachable
 
 
 class RequestNotStarted(ProtocolError):
     """The upstream cannot have started the request, because it received at most a part."""
+
+
+class UnreadableHead(ProtocolError):
+    """The upstream answered, but not in HTTP, or with more headers than are read; the argument says which."""
 
 
 class StaleConnection(RequestNotStarted):
@@ -143,6 +148,8 @@ class _GuardedConnection:
                 raise
             raise self._not_begun() from None
         except (HTTPException, OSError) as error:
+            if isinstance(error, HTTPException) and not isinstance(error, RemoteDisconnected):
+                raise UnreadableHead(_reason(error)) from error
             if not self._written or self._is_proof(error):
                 raise self._not_begun() from error
             raise ProtocolError("The connection broke after the request was sent", error) from error
@@ -177,6 +184,15 @@ class _GuardedConnection:
             super().send(data)  # type: ignore[misc]  # connects first
         else:
             send_all(self.sock, data)
+
+
+def _reason(error: HTTPException) -> str:
+    """Return why http.client did not read a head, as a sentence without what was sent."""
+    if isinstance(error, BadStatusLine | UnknownProtocol):
+        return "The upstream does not speak HTTP: its response does not begin with a status line"
+    if isinstance(error, LineTooLong):
+        return f"The upstream sent a line of more than {MAX_LINE_KIB} KiB in the head of its response"
+    return f"The upstream sent more than {MAX_HEADERS} headers"
 
 
 class _AnyHttpConnection(_GuardedConnection, HTTPConnection):

@@ -17,8 +17,14 @@ from urllib3.exceptions import (
 )
 
 from app import descriptors
-from app.errors import OutOfDescriptors, StreamIdleTimeout, UpstreamError, UpstreamUnreachable
-from app.upstream.connections import RequestNotStarted
+from app.errors import (
+    OutOfDescriptors,
+    ResponseNotHttp,
+    StreamIdleTimeout,
+    UpstreamError,
+    UpstreamUnreachable,
+)
+from app.upstream.connections import RequestNotStarted, UnreadableHead
 from app.upstream.ssrf_guard import ForbiddenAddress
 
 # First match wins. `sent`: whether the upstream may have begun the request: if it may,
@@ -56,6 +62,8 @@ def from_exception(error: Exception) -> UpstreamError | OutOfDescriptors:
     if descriptors.is_exhaustion(error):
         return OutOfDescriptors()
     cause = _cause(error)
+    if isinstance(cause, UnreadableHead):
+        return ResponseNotHttp(str(cause))
     for kinds, make in _TABLE:
         if isinstance(cause, kinds):
             return make()

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account
+from app.accounts.job_results import failed_result
 from app.errors import (
+    ResponseNotHttp,
     StreamEventTooLarge,
     StreamIncomplete,
     UpstreamProtocolError,
@@ -195,6 +197,39 @@ def test_list_that_is_not_json_is_not_a_broken_connection(
 
     with pytest.raises(UpstreamProtocolError):
         client.get_json(account(upstream.base_url()), "/models")
+
+
+HEAD = "HTTP/1.1 200 OK\r\n"
+UNREADABLE = {
+    "words": ("HELLO WORLD, what do you want?\r\n\r\n", "does not speak HTTP"),
+    "SSH": ("SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP"),
+    "an empty line": ("\r\n\r\n", "does not speak HTTP"),
+    "HTTP/2": ("HTTP/2 200 OK\r\n\r\n", "does not speak HTTP"),
+    "no status": ("HTTP/1.1 okay\r\n\r\n", "does not speak HTTP"),
+    "no line": ("\x00\x01\x02\x03" * 125, "does not speak HTTP"),
+    "a long header": (f"{HEAD}X: {'y' * 200_000}\r\n\r\n", "line of more than 64 KiB"),
+    "many headers": (HEAD + "Set-Cookie: a=b\r\n" * 140 + "\r\n", "more than 100 headers"),
+}
+
+
+@pytest.mark.parametrize(("sent", "reason"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_head_that_is_not_http(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation, sent: str, reason: str
+) -> None:
+    """The upstream has answered, so the network is not at fault; the same holds for its list of models."""
+    play = {"before": [{"send": sent}, {"close": True}]}
+    upstream.script(play)
+    upstream.script(play, path="/models")
+
+    with pytest.raises(ResponseNotHttp, match=reason) as failed:
+        post(client, account(upstream.base_url()), cancellation).wait(5)
+    with pytest.raises(ResponseNotHttp, match=reason):
+        client.get_json(account(upstream.base_url()), "/models")
+
+    assert failed.value.code == "upstream_protocol_error"
+    result = failed_result(failed.value, "openai", 0)
+    assert reason in result.reason
+    assert result.unanswered
 
 
 def test_a_closed_port_differs_from_a_broken_response(
