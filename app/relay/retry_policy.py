@@ -62,6 +62,7 @@ WAKE_JITTER = 0.25  # by which share a wait is extended at most, so that request
 BUSY_POLL_SECONDS = 0.25  # the first pause until an account that has no free slot is selected again
 MAX_BUSY_POLL_SECONDS = 2.0  # the longest one: they double
 PERMIT_POLL_SECONDS = 0.1  # between two checks of the retry budget
+REFUSALS_OF_ACCOUNTS = (401, 403)  # statuses by which clients conclude that their own key is refused
 PAUSE_BASE_SECONDS = 0.2  # before the same account is tried again: full jitter, doubling
 PAUSE_MAX_SECONDS = 4.0
 
@@ -82,7 +83,9 @@ def for_client(error: UpstreamError, verdict: Verdict, client_protocol: str, mod
     """
     Return *error*, judged as *verdict*, as the client that requested *model* receives it.
 
-    A refused credential belongs to an account of the pool, so the client does not receive a 401.
+    What an account of the pool may not do is no refusal of the client's key, so a 401 or 403 that does not
+    concern the request itself becomes a 502, with the upstream's message, and its code unless that is about
+    the credential.
     """
     if not isinstance(error, UpstreamRejected):
         return error
@@ -99,7 +102,21 @@ def for_client(error: UpstreamError, verdict: Verdict, client_protocol: str, mod
         )
     if verdict.failure is Failure.BLOCKED and error.shape is not BodyShape.ENVELOPE:
         return UpstreamError(f"Something in front of the upstream refused the request: {error.message}")
+    if error.status in REFUSALS_OF_ACCOUNTS and verdict.failure is not Failure.CALLER:
+        return _refused_account(error)
     return error
+
+
+def _refused_account(error: UpstreamRejected) -> UpstreamRejected:
+    """Return a 502 with the message and code of *error*, which concerns the account."""
+    return UpstreamRejected(
+        f"The upstream refused the gateway's own account for this request: {error.message}",
+        status=UpstreamError.status,
+        type=UpstreamError.type,
+        code=error.code or UpstreamError.code,
+        upstream_status=error.upstream_status,
+        retry_after_seconds=error.retry_after_seconds,
+    )
 
 
 def _model_not_found(error: UpstreamRejected) -> UpstreamRejected:

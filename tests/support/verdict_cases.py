@@ -69,6 +69,7 @@ class Expected:
 
 REQUEST_FAULT = Expected(requests_of_three=1)
 NOT_TAKEN = Expected(requests_of_three=2)
+NOT_ALLOWED = replace(NOT_TAKEN, reply=(502, ""))  # what the account may not do
 NO_ENDPOINT = Expected(reply=(502, "upstream_error"))
 SILENT = Expected(reply=(502, ""))
 SUSPECTED = Expected("suspected", seconds=2.0)
@@ -254,7 +255,7 @@ CASES: tuple[Case, ...] = (
     Case("too long, streamed", replace(REQUEST_FAULT, reply=(400, "")),
          event("Too long.", code="context_length_exceeded")),
     # a key that lacks a scope, and keys that are gone
-    Case("scopes", NOT_TAKEN, refusal(401, "Insufficient permissions. Missing scopes: model.request")),
+    Case("scopes", NOT_ALLOWED, refusal(401, "Insufficient permissions. Missing scopes: model.request")),
     Case("suspended", REFUSED, refusal(403, "Suspended.", code="account_suspended")),
     Case("suspended at 400", REFUSED, refusal(400, "Suspended.", code="account_suspended")),
     Case("workspace", REFUSED, body(402, {"detail": {"code": "deactivated_workspace"}})),
@@ -318,11 +319,11 @@ CASES: tuple[Case, ...] = (
     Case("401 of a proxy", BLOCKED, page(401)),
     Case("bare 401", REFUSED, bare(401)),
     Case("401 in words", REFUSED, text(401, "Unauthorized")),
-    Case("restricted", NOT_TAKEN, refusal(403, code="organization_restricted")),
+    Case("restricted", NOT_ALLOWED, refusal(403, code="organization_restricted")),
     Case("challenge", BLOCKED, page(403)),
     Case("bare 403", BLOCKED, bare(403)),
     Case("403 in words", BLOCKED, text(403, "Go away")),
-    Case("unknown 403", SUSPECTED, refusal(403, "Not here.", code="unsupported_country")),
+    Case("unknown 403", BROKEN, refusal(403, "Not here.", code="unsupported_country")),
     Case("402 of a proxy", BLOCKED, page(402)),
     # where
     Case("an old response", REQUEST_FAULT, refusal(404, "Response with id 'resp_1' not found.")),
@@ -369,7 +370,10 @@ def _variants(case: Case, rule: Rule) -> Iterator[tuple[object, Case]]:
         yield (code, case.is_event), replace(case, name=f"{case.name}: {code}", play={**play, **own})
     if case.status is not None and isinstance(case.rejection(), UpstreamRejected):
         for status in _edges(rule):
-            yield status, replace(case, name=f"{case.name}: {status}", play={**play, "status": status})
+            is_about_account = status in (401, 403) and case.expected == NOT_TAKEN
+            expected = NOT_ALLOWED if is_about_account else case.expected
+            name, sent = f"{case.name}: {status}", {**play, "status": status}
+            yield status, replace(case, name=name, play=sent, expected=expected)
 
 
 def _edges(rule: Rule) -> list[int]:

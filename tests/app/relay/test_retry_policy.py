@@ -70,8 +70,29 @@ def test_a_refused_account_credential_is_no_error_of_the_callers_key(error: Upst
 
 
 @pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (answered(403, "unsupported_country_region_territory"), "unsupported_country_region_territory"),
+        (answered(403, "forbidden"), "forbidden"),
+        (answered(403), "upstream_error"),
+        (answered(403, "organization_restricted"), "organization_restricted"),
+        (answered(401, message="Missing scopes: model.request"), "upstream_error"),
+        (answered(403, message="Missing scopes: model.request"), "upstream_error"),
+    ],
+)
+def test_what_an_account_may_not_do_is_no_refusal_of_the_callers_key(
+    error: UpstreamRejected, code: str
+) -> None:
+    """The client receives the upstream's words and code."""
+    found = received(error)
+
+    assert (found.status, found.type, found.code) == (502, "server_error", code)
+    assert found.message.endswith(error.message)
+
+
+@pytest.mark.parametrize(
     "error",
-    [answered(403, message="flagged"), answered(402, message="fewer max_tokens"), answered(403, "odd")],
+    [answered(403, message="flagged"), answered(402, message="fewer max_tokens")],
 )
 def test_what_is_about_the_request_passes_in_the_upstreams_words(error: UpstreamRejected) -> None:
     assert received(error) is error
