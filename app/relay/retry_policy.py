@@ -62,6 +62,7 @@ WAKE_JITTER = 0.25  # by which share a wait is extended at most, so that request
 BUSY_POLL_SECONDS = 0.25  # the first pause until an account that has no free slot is selected again
 MAX_BUSY_POLL_SECONDS = 2.0  # the longest one: they double
 PERMIT_POLL_SECONDS = 0.1  # between two checks of the retry budget
+ENDS_AFTER_REST = (Failure.BURST_LIMITED, Failure.MODEL_LIMITED, Failure.OVERLOADED)
 REFUSALS_OF_ACCOUNTS = (401, 403)  # statuses by which clients conclude that their own key is refused
 PAUSE_BASE_SECONDS = 0.2  # before the same account is tried again: full jitter, doubling
 PAUSE_MAX_SECONDS = 4.0
@@ -85,10 +86,24 @@ def for_client(error: UpstreamError, verdict: Verdict, client_protocol: str, mod
 
     What an account of the pool may not do is no refusal of the client's key, so a 401 or 403 that does not
     concern the request itself becomes a 502, with the upstream's message, and its code unless that is about
-    the credential.
+    the credential. Where the upstream named no wait, the client receives the time that the account rests.
     """
     if not isinstance(error, UpstreamRejected):
         return error
+    return _with_rest(_for_client(error, verdict, client_protocol, model), verdict)
+
+
+def _with_rest(error: UpstreamError, verdict: Verdict) -> UpstreamError:
+    """Return *error* with the time that the account or the model there rests, if *error* names no wait."""
+    is_known = error.retry_after_seconds is not None or error.resets_at is not None
+    if verdict.failure not in ENDS_AFTER_REST or is_known or not verdict.seconds:
+        return error
+    rested = error.with_message(error.message)
+    rested.retry_after_seconds = verdict.seconds
+    return rested
+
+
+def _for_client(error: UpstreamRejected, verdict: Verdict, client_protocol: str, model: str) -> UpstreamError:
     caller_error = verdict.consequence.caller_error
     if caller_error is CallerError.ENDPOINT:
         if client_protocol not in CORE:

@@ -91,6 +91,25 @@ def test_what_an_account_may_not_do_is_no_refusal_of_the_callers_key(
 
 
 @pytest.mark.parametrize(
+    ("error", "headers"),
+    [
+        (answered(429, "rate_limit_exceeded"), {"Retry-After": "2"}),
+        (answered(429, message="Too many concurrent requests"), {"Retry-After": "2"}),
+        (answered(503, "server_is_overloaded"), {"Retry-After": "5"}),
+        (answered(429, "rate_limit_exceeded", retry_after_seconds=7), {"Retry-After": "7"}),
+        (answered(429, "rate_limit_exceeded", retry_after_seconds=80), {"x-should-retry": "false"}),
+        (answered(503), {}),
+    ],
+)
+def test_client_receives_the_rest_of_the_account(error: UpstreamRejected, headers: dict[str, str]) -> None:
+    """An upstream's own wait comes first; whether an account with another 5xx rests is not known."""
+    before = error.retry_after_seconds
+
+    assert received(error).retry_headers() == headers
+    assert error.retry_after_seconds == before  # by which the gateway itself retries
+
+
+@pytest.mark.parametrize(
     "error",
     [answered(403, message="flagged"), answered(402, message="fewer max_tokens")],
 )
@@ -124,6 +143,6 @@ def test_a_missing_endpoint_that_accounts_may_lack_is_missing() -> None:
 
 
 def test_other_errors_pass_as_they_are() -> None:
-    error: UpstreamError = answered(429)
+    error: UpstreamError = answered(500)
 
     assert received(error) is error
