@@ -28,7 +28,6 @@ JOB_FAILURES = {  # what the failure of a job means
     "models": "its models could not be listed",
     "usage": "its usage could not be read",
     "refresh": "its sign-in could not be renewed",
-    "retest": "it could not be tested",
     "unproven": "it comes last until it answers, and its hourly test failed",
 }
 
@@ -208,6 +207,7 @@ def _check_jobs(record: StoredAccount, *, is_reported: bool) -> Iterator[Diagnos
         name.removeprefix("look_"): record.job_result(name.removeprefix("look_"))
         for name in sorted(record.fields)
         if name.startswith("look_")
+        and name != "look_retest"  # of an account out of use: that is reported by its state
         and (account.unproven or name != "look_unproven")  # else it has answered since
     }
     if any(result.is_unreadable for result in results.values()):

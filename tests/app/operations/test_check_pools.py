@@ -414,6 +414,19 @@ class TestAccountsForAPerson:
         services.accounts.list_models("team", main.id, ["a"])
         assert found(services) == [(Level.NOTE, "team/main", what, remedy)]
 
+    def test_a_failed_test_of_an_account_that_is_in_use_again(self, services: Services) -> None:
+        """While it is out of use, its state is reported; after that, the test says nothing about it."""
+        main = account(services, "main")
+        dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
+        look = orjson.dumps({"at": 1_774_742_400, "result": "invalid_api_key"}).decode()
+        services.accounts.observe("team", main.id, {"look_retest": look}, outcome=dead)
+        while_out = [what for _, _, what, _ in found(services)]
+
+        services.accounts.resume("team", main.name)
+
+        assert while_out == ["its credential is refused (invalid_api_key)"]
+        assert found(services) == []
+
     def test_a_job_of_a_gateway_without_the_secret_key(self, services: Services) -> None:
         """It is reported once, however many jobs meet it, although this process has the key."""
         main = account(services, "main")
