@@ -17,8 +17,11 @@ from tests.support.store import StoreOfTest
 from tests.support.verdict_cases import CASES, MODEL, OTHER_MODEL, Case
 
 WEEK_MS = 7 * 24 * 3_600_000
-RETEST_SHARE = 0.05  # of a spent window, or of the default where no end is known: from then on one request at a time tests whether it has room again
-TESTED = tuple(case for case in CASES if case.expected.state in ("suspected", "window_spent", "payment_required"))
+# Of a spent window, or of the default where no end is known: from then on one request at a time tests it.
+RETEST_SHARE = 0.05
+TESTED = tuple(
+    case for case in CASES if case.expected.state in ("suspected", "window_spent", "payment_required")
+)
 
 
 def named(cases: tuple[Case, ...]) -> Any:
