@@ -43,7 +43,7 @@ class Failure(StrEnum):
     BURST_LIMITED = "burst_limited"  # too many requests at once; ends within seconds
     MODEL_LIMITED = "model_limited"  # the same, for this model only
     WINDOW_SPENT = "window_spent"  # the usage window is used up until its reset
-    PAYMENT_REQUIRED = "payment_required"  # no credit or no active billing: ends when somebody pays
+    PAYMENT_REQUIRED = "payment_required"  # no credit or no active billing: ends when it is paid
     CREDENTIAL = "credential"  # the key or token is refused
     OVERLOADED = "overloaded"  # the model is overloaded, not this account
     MODEL_MISSING = "model_missing"  # this account does not have the model, or may not use it

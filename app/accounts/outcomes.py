@@ -48,7 +48,7 @@ def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: st
 
 
 def _reason(error: UpstreamError) -> str:
-    """Return what a state does not say by itself: the upstream's code, else its status, else ''."""
+    """Return what a state does not contain: the upstream's code, else its status, else ''."""
     code = error.recorded_code
     if code is not None and code not in GENERIC_CODES:
         return code

@@ -97,7 +97,7 @@ class PoolSpent(NoAccounts):
 
 
 class PoolUnpaid(PoolSpent):
-    """The providers of every account that could serve the request want payment; no reset is known."""
+    """The providers of every account that could serve the request require payment; no reset is known."""
 
     def __init__(self, extra: Mapping[str, Any] | None = None) -> None:
         super().__init__(None, None, extra)

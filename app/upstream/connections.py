@@ -52,7 +52,7 @@ class RequestNotStarted(ProtocolError):
 
 
 class UnreadableHead(ProtocolError):
-    """The upstream answered, but not in HTTP, or with more headers than are read; the argument says which."""
+    """The upstream answered, but not in HTTP, or with more headers than are read (see its argument)."""
 
 
 class StaleConnection(RequestNotStarted):

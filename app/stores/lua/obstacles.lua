@@ -27,8 +27,8 @@ local function fitting(request, offers)
 end
 
 -- What prevents an account from serving *model*; `obstacle_at` also returns when that ends (ms, nil: unknown).
-local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 'spent', payment_required = 'unpaid', burst_limited = 'limited',
-  suspected = 'failing', credential_expired = 'failing' }
+local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 'spent', payment_required = 'unpaid',
+  burst_limited = 'limited', suspected = 'failing', credential_expired = 'failing' }
 
 -- A limit that lasts longer than LONG_MS counts as spent, also that of one model. Same as LONG_RESET_SECONDS in verdicts.py.
 local function obstacle_at(id, model, now)

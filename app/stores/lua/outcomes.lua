@@ -148,7 +148,7 @@ end
 -- Applies the outcome of a request of *key* (nothing: of a job) to its account. outcome is one of
 --   {ok}                                        it answered: its errors are cleared
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream reported it; a retest of 0: an operator has to act,
---                                               absent for a spent window or an unpaid account: chosen here; a refused credential
+--                                               absent for a spent or unpaid account: chosen here; a refused credential
 --                                               with `asked`, base_ms, most_ms: only suspected where another
 --                                               account of the pool was refused a moment ago
 --   {soft, `asked`, reason, base_ms, most_ms}   suspicion: out for base * 2^(streak-1), at most most_ms;

@@ -186,7 +186,7 @@ class Obstacle(StrEnum):
     DEAD = "dead"  # its credential is refused
     UNREADABLE = "unreadable"  # its credential is sealed with another key
     SPENT = "spent"  # its usage window is used up
-    UNPAID = "unpaid"  # its provider wants payment; no wait ends that
+    UNPAID = "unpaid"  # its provider requires payment; no wait ends that
     LIMITED = "limited"  # a rate limit applies for some seconds
     FAILING = "failing"
     BUSY = "busy"  # it has as many requests as it may have
