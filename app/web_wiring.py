@@ -13,6 +13,7 @@ from app.operations.readiness import Readiness
 from app.relay.active_requests import ActiveRequests
 from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain
+from app.relay.lost_replies import LostReplies
 from app.relay.recordings import Recordings
 from app.relay.relay import Relay, RelayServices
 from app.relay.response_cache import ResponseCache
@@ -36,6 +37,7 @@ class WebServices(Services):
 
     relay: Relay
     active: ActiveRequests
+    lost_replies: LostReplies
     cache: ResponseCache
     recordings: Recordings | None  # None: the header Idempotency-Key is ignored
     oidc: OidcClient | None  # None: no OpenID Connect issuer is set
@@ -60,8 +62,9 @@ def build_web(settings: Settings, *, demo: bool = False, tracing: Tracing | None
         **{field.name: getattr(shared, field.name) for field in fields(shared)},
         relay=Relay(settings, relay_services, demo=demo),
         active=relay_services.active,
+        lost_replies=relay_services.lost_replies,
         cache=ResponseCache(CachedResponseRepository(scripts, shared.vault)),
-        recordings=_build_recordings(shared),
+        recordings=_build_recordings(shared, relay_services.lost_replies),
         oidc=_build_oidc(settings),
         feeds=LiveFeeds(FeedSource(shared.ledger.entries, lambda pool: read_current_accounts(scripts, pool))),
         websockets=WebSockets(settings),
@@ -85,16 +88,18 @@ def _build_relay_services(shared: Services, *, demo: bool) -> RelayServices:
         shared.ledger.settlements,
         shared.prices,
         shared.upstream.refresher,
+        LostReplies(),
     )
 
 
-def _build_recordings(shared: Services) -> Recordings | None:
+def _build_recordings(shared: Services, lost_replies: LostReplies) -> Recordings | None:
     settings = shared.settings
     if settings.idempotency == "off":
         return None
     lease_seconds = settings.lease_ttl_seconds
     return Recordings(
         RecordingRepository(shared.scripts, shared.vault, lease_seconds, settings.max_recorded_bytes),
+        lost_replies,
         lease_seconds=lease_seconds,
         renew_seconds=settings.lease_renew_seconds,
     )

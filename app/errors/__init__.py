@@ -210,12 +210,15 @@ def error_for_status(status: int | None, description: str | None) -> GatewayErro
     return internal_error()
 
 
+LEASE_EXPIRED = "lease_expired"  # in the ledger, of a request whose end was not reported; see requests.lua
+
+
 def documented_codes() -> frozenset[str]:
-    """Return the codes of the gateway's own errors; the guide explains each."""
+    """Return the codes of the gateway's own errors, and of the ledger; the guide explains each."""
     kinds: list[type[GatewayError]] = [GatewayError]
     for kind in kinds:
         kinds += kind.__subclasses__()
     own = {
         kind.code for kind in kinds if kind.__module__.startswith(f"{__name__}.") and kind is not ClientGone
     }
-    return frozenset(code for code in own if code)
+    return frozenset(code for code in (*own, LEASE_EXPIRED) if code)

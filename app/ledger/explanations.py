@@ -63,7 +63,10 @@ FAILED_FROM = 400
 UNRECORDED = ("open", "expired", "waiting")  # states in which attempts have no entries yet
 OUTCOMES = {
     CLIENT_CLOSED: "The caller disconnected before the response was complete.",
-    LEASE_EXPIRED: "The process that served it ended; the upper bound of its usage was charged.",
+    LEASE_EXPIRED: (
+        "Its end was not reported in time (lease_expired): its process was killed, or could not reach the "
+        "store. The upper bound of its usage was charged."
+    ),
 }
 
 
@@ -183,7 +186,7 @@ def unrecorded_attempt(account: str, then: Following, request: Json) -> str:
         return f"The attempt at {account} failed; details are recorded when the request ends."
     if request["state"] == "open":
         return f"The attempt at {account} is running."
-    return f"The outcome of the attempt at {account} is unknown: the process that served it ended."
+    return f"The outcome of the attempt at {account} is unknown: its process did not report it."
 
 
 def attempt(stored: Json, account: str, following: str, request: Json) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
 from app.accounts.accounts import MAX_UNREADABLE
 from app.accounts.settings import settings_from
-from app.errors import ClientGone, CredentialUnreadable, GatewayError, StoreError
+from app.errors import ClientGone, CredentialUnreadable, GatewayError, StoreError, StoreUnavailable
 from app.relay.admission_errors import admission_error
 from app.relay.admission_inputs import AdmissionServices, RequestPlan
 from app.relay.affinity import conversation_holder_of
@@ -28,7 +29,7 @@ from app.relay.waiting import (
     seconds_left,
     wait_seconds,
 )
-from app.stores.records.admission import AdmitRequest, Refusal, RefusalKind, Selection
+from app.stores.records.admission import AdmitRequest, CalendarWindows, Refusal, RefusalKind, Selection
 from app.stores.records.settlement import NO_OUTCOME, AttemptReport
 
 log = structlog.get_logger()
@@ -56,6 +57,8 @@ class Admission:
         self._context = context
         self._plan = plan
         self._pool = context.caller.key.pool
+        key = context.caller.key
+        self._store_read_at = key.now, key.looked_up_at  # a time of the store, and then or before: monotonic
         self._request = self._admit_request("" if is_caller_current else context.caller.key.fingerprint)
         self.queued_ms = 0  # how long the request waited for an account before it was admitted
 
@@ -225,9 +228,13 @@ class Admission:
 
     def _send_report(self, request: AdmitRequest, report: AttemptReport) -> Selection | Refusal:
         """Report under the current calendar windows: those of the admission may be over by now."""
-        calendar = self._services.calendar.windows(self._context.caller.key.zone, self._store_time())
         request = replace(request, queue_length=self._queue_length if report.may_wait else 0)
-        return self._services.admissions.report(self._pool, request, report, calendar)
+        send, calendar = self._services.admissions.report, self._calendar_at(self._store_time())
+        reply = send(self._pool, request, report, calendar)
+        # A day that begins soon was taken to have begun
+        if isinstance(reply, Refusal) and reply.kind is RefusalKind.CALENDAR:
+            reply = send(self._pool, request, report, self._calendar_at(reply.now_ms / 1000))
+        return reply
 
     def error_for(self, refusal: Refusal) -> GatewayError:
         """Return the error that the client receives for *refusal*."""
@@ -241,7 +248,7 @@ class Admission:
             or refusal.accounts is None
         ):
             return False
-        self._request = replace(self._request, protocol="", fingerprint="")
+        self._request = replace(self._request, protocol="", fingerprint="", deadline_ms=self._deadline_ms())
         return True
 
     def _seconds_to_wait(self, refusal: Refusal, progress: RequestProgress) -> float | None:
@@ -256,25 +263,46 @@ class Admission:
         return longest_wait(caller, settings_from(caller.key.settings))
 
     def _admit_once(self) -> Selection | Refusal:
-        services = self._services
-        reply = services.admissions.admit(self._pool, self._request)
+        reply = self._send()
+        # The command was delayed, or the store's clock has been set: the refusal has its present time
+        if isinstance(reply, Refusal) and reply.kind is RefusalKind.LATE:
+            self._request = replace(self._request, deadline_ms=self._deadline_ms())
+            reply = self._send()
         # The clock of this process is in another day
         if isinstance(reply, Refusal) and reply.kind is RefusalKind.CALENDAR:
-            calendar = services.calendar.windows(self._context.caller.key.zone, reply.now_ms / 1000)
-            self._request = replace(self._request, calendar=calendar)
-            reply = services.admissions.admit(self._pool, self._request)
+            calendar = self._calendar_at(reply.now_ms / 1000)
+            self._request = replace(self._request, calendar=calendar, deadline_ms=self._deadline_ms())
+            reply = self._send()
         if isinstance(reply, Refusal) and reply.kind is RefusalKind.CHANGED:
             raise CallerChanged
         return reply
+
+    def _send(self) -> Selection | Refusal:
+        """Send the request. If the reply is lost, what it may have reserved is released later."""
+        services, sent_at = self._services, self._services.timing.monotonic()
+        try:
+            reply = services.admissions.admit(self._pool, self._request)
+        except StoreUnavailable:
+            cancel = partial(
+                services.admissions.cancel, self._pool, self._request.id, self._request.conversation
+            )
+            services.lost_replies.undo(cancel)
+            raise
+        if isinstance(reply, Refusal) and reply.now_ms:  # a repeated selection may be of earlier
+            self._store_read_at = reply.now_ms / 1000, sent_at
+        return reply
+
+    def _calendar_at(self, at: float) -> CalendarWindows:
+        return self._services.calendar.windows(self._context.caller.key.zone, at)
 
     def _deadline_ms(self) -> int:
         """Return the deadline of an admission that is sent now, in Unix ms of the store's clock."""
         return int((self._store_time() + self._services.settings.store_timeout_seconds) * 1000)
 
     def _store_time(self) -> float:
-        """Return an estimate of the store's clock, in Unix seconds."""
-        key = self._context.caller.key
-        return key.now + self._services.timing.monotonic() - key.looked_up_at
+        """Return an estimate of the store's clock, in Unix seconds; its error is that it is too late."""
+        read, sent_at = self._store_read_at
+        return read + self._services.timing.monotonic() - sent_at
 
     def _admit_request(self, fingerprint: str) -> AdmitRequest:
         context, plan, services = self._context, self._plan, self._services

@@ -11,6 +11,7 @@ from app.limits.bounds import Bounds
 from app.limits.prices import Price
 from app.records import record
 from app.relay.endpoint_types import EndpointType
+from app.relay.lost_replies import LostReplies
 from app.relay.timing import Timing
 from app.relay.waiting import WaitingRequests
 from app.stores.admissions import AdmissionRepository
@@ -41,5 +42,6 @@ class AdmissionServices:
     known_models: KnownModels
     calendar: Calendar
     waiting: WaitingRequests
+    lost_replies: LostReplies
     timing: Timing
     demo: bool  # whether demo accounts serve requests

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import gevent
 import structlog
@@ -27,6 +28,7 @@ from app.errors import (
     StoreUnavailable,
 )
 from app.process_metrics import Counter
+from app.relay.lost_replies import LostReplies
 from app.stores.recordings import RecordingRepository
 from app.stores.records.recordings import RecordedPieces, RecordingId, RecordingState
 from app.upstream.cancellation import Cancellation
@@ -217,8 +219,16 @@ class RecordedResponse:
 class Recordings:
     """The recordings that this process writes, and its requests that follow others."""
 
-    def __init__(self, store: RecordingRepository, *, lease_seconds: float, renew_seconds: float) -> None:
+    def __init__(
+        self,
+        store: RecordingRepository,
+        lost_replies: LostReplies,
+        *,
+        lease_seconds: float,
+        renew_seconds: float,
+    ) -> None:
         self._store = store
+        self._lost_replies = lost_replies
         self._lease_seconds = lease_seconds
         self._renew_seconds = renew_seconds
         self._following: set[Cancellation] = set()
@@ -234,7 +244,12 @@ class Recordings:
         Raises IdempotencyKeyReused where that came with another body, Overloaded, StoreUnavailable.
         """
         request = RecordingId(pool, key_id, digest, secrets.token_hex(8))
-        claim = self._store.claim(request, fingerprint)
+        try:
+            claim = self._store.claim(request, fingerprint)
+        except StoreUnavailable:  # else repeats would wait for a request that was refused
+            release = partial(self._store.record, request, 0, b"", RELEASED, ended=True)
+            self._lost_replies.undo(release)
+            raise
         if claim.state is RecordingState.FULL:
             raise Overloaded(
                 "This API key has too many requests with an Idempotency-Key running", retry_after_seconds=1

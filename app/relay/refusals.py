@@ -23,6 +23,7 @@ from app.stores.records.admission import LimitRefusal, Refusal, RefusalKind
 from app.stores.records.limits import Limit, LimitScope, LimitUnit
 
 HELD_RETRY_SECONDS = 2.0  # while reservations take the limit: a request may end at any time
+TOO_SLOW = "The gateway or its store is too busy or too slow: this request could not be admitted in time"
 MAX_CANDIDATES = 16  # most accounts in one entry of the refusal log
 
 RAISE_OR_ADD = (
@@ -127,7 +128,11 @@ def _error(refusal: Refusal, facts: RequestFacts) -> GatewayError:
         return InvalidApiKey(f"This API key is {refusal.reason}")
     if refusal.kind is RefusalKind.TEAM:
         return TeamDisabled(refusal.reason)
-    return StoreUnavailable("The gateway and its store do not agree on the time", retry_after_seconds=1)
+    if refusal.kind is RefusalKind.CALENDAR:
+        return StoreUnavailable(
+            "The clock of the gateway's store changes while requests are admitted", retry_after_seconds=1
+        )
+    return StoreUnavailable(TOO_SLOW, retry_after_seconds=1)
 
 
 def _limit_error(refused: LimitRefusal, now_ms: float, facts: RequestFacts = NO_FACTS) -> QuotaExceeded:

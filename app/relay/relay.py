@@ -34,6 +34,7 @@ from app.relay.context import RequestContext
 from app.relay.endpoint_types import endpoint_type_of
 from app.relay.failover import Failover
 from app.relay.failover_inputs import FailoverActions, FailoverPolicy
+from app.relay.lost_replies import LostReplies
 from app.relay.other_accounts import OtherAccounts
 from app.relay.progress import RequestProgress, progress_of
 from app.relay.request_record import RequestRecord, excluded_accounts
@@ -63,6 +64,7 @@ class RelayServices:
     settlements: SettlementWriter
     prices: PoolPrices
     refresher: TokenRefresher
+    lost_replies: LostReplies
 
 
 @record
@@ -98,6 +100,7 @@ class Relay:
             known_models=services.known_models,
             calendar=Calendar(),
             waiting=services.active.waiting,
+            lost_replies=services.lost_replies,
             timing=timing,
             demo=demo,
         )

@@ -144,6 +144,7 @@ def worker_exit(server: Any, worker: Any) -> None:
         gevent.sleep(0.01)  # time for the error events to be written
     if services.recordings is not None:
         services.recordings.flush(FLUSH_SECONDS)
+    services.lost_replies.flush()
     services.ledger.settlements.spool_pending()
     services.ledger.refusal_log.close()
     with suppress(OSError):

@@ -59,6 +59,14 @@ class AdmissionRepository:
         """Remove a request that waits for an account from the queue. Raises StoreUnavailable."""
         self._scripts.run("leave_queue", pool, request_id)
 
+    def cancel(self, pool: str, request_id: str, conversation: str) -> None:
+        """
+        Cancel the admission of a request that was refused because its reply was lost, if it was admitted.
+
+        *conversation* is the fingerprint in its AdmitRequest. Raises StoreUnavailable.
+        """
+        self._scripts.run("cancel_admission", pool, request_id, conversation)
+
     def renew(self, pool: str, ttl_ms: int, request_ids: Iterable[str] = ()) -> list[str]:
         """
         Renew the leases of *request_ids*; return the ids whose lease is lost. Also sweep overdue leases.

@@ -35,7 +35,8 @@ NOT_OF_THIS_GATEWAY = "This is not an API key of this gateway: they begin with s
 INCOMPLETE = "This API key is incomplete or mistyped: copy all of it"
 MAX_CACHED_KEYS = 1024  # parsed records, some kilobytes each
 KNOWN_SECONDS = 10.0  # how long a record is reused; each admission compares its fingerprint
-CLOCK_SECONDS = 0.1  # maximum error of `now` in a reused record
+CLOCK_SECONDS = 0.1  # how old `now` in a reused record may be
+TIMELY_SECONDS = 1.0  # a record whose reply took longer is not reused: its time is too uncertain
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -88,7 +89,8 @@ class ApiKeyRepository:
                 raise
             raise InvalidApiKey(NOT_OF_THIS_GATEWAY) from None
         # A former secret becomes invalid without a change of the record
-        if _checked(key).former_until is None:
+        is_timely = time.monotonic() - key.looked_up_at <= TIMELY_SECONDS
+        if _checked(key).former_until is None and is_timely:
             self._remember(digest, replace(key, fingerprint=fingerprint))
         return key
 
@@ -107,13 +109,16 @@ class ApiKeyRepository:
 
     def _read(self, pool: str, digest: str, *key_id: str) -> tuple[ApiKey, str]:
         """Return the key with *digest* or *key_id*, and the fingerprint of its record."""
+        # Before the command is sent: the time of the store is then estimated too late, never too early. Else
+        # deadlines would be in the past for as long as a record is reused whose reply was read late.
+        sent_at = time.monotonic()
         now_ms, _, flat, (settings, zone, pool_limits, prices, routes), fingerprint = self._scripts.run(
             "authenticate", pool, digest, *key_id
         )
         key = ApiKey(
             **_cached_fields(tuple(flat), digest, pool, pool_limits or "[]"),
             now=now_ms / 1000,
-            looked_up_at=time.monotonic(),
+            looked_up_at=sent_at,
             zone=zone or "UTC",
             prices=prices or "0",
             routes=routes or "0",

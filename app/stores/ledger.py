@@ -93,7 +93,7 @@ class LedgerRepository:
     def entry_ids(self, pool: str, request_ids: Sequence[str]) -> list[str | None]:
         """Return the id of the entry of each of *request_ids*, None if there was none within a day."""
         stored: list[str | None] = self._client.mget([keys.settled(pool, one) for one in request_ids])
-        return stored
+        return [entry_id or None for entry_id in stored]  # empty: its admission was cancelled
 
     def open_request(self, pool: str, request_id: str) -> OpenRequest | None:
         """Return the request with this id if it is admitted and not settled, else None."""

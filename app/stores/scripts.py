@@ -48,6 +48,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "close_audit": _BASE,
     "admit": (*_RESERVATIONS, "callers", "availability", "queue"),
     "leave_queue": (*_REQUESTS, "queue"),
+    "cancel_admission": (*_REQUESTS, "queue"),
     "report": (*_RESERVATIONS, "availability", "queue"),
     "withdraw": _REQUESTS,
     "settle": _REQUESTS,

@@ -38,6 +38,7 @@ app = Flask("placeholder")
 app.services = SimpleNamespace(  # type: ignore[attr-defined]
     active=SimpleNamespace(drain=drain),
     recordings=None,
+    lost_replies=SimpleNamespace(flush=lambda: 0),
     tracing=None,
     ledger=SimpleNamespace(settlements=NoSettlements(), refusal_log=SimpleNamespace(flush=lambda: None)),
     feeds=SimpleNamespace(stop=lambda: None),

@@ -25,7 +25,9 @@ from app.errors import (
 from app.limits.bounds import Bounds
 from app.relay.admission import Admission
 from app.relay.admission_inputs import AdmissionServices, RequestPlan
+from app.relay.affinity import conversation_holder_of
 from app.relay.endpoint_types import MODEL
+from app.relay.lost_replies import LostReplies
 from app.relay.progress import RequestProgress
 from app.relay.timing import Timing
 from app.relay.waiting import EarlierModelsDue, WaitingRequests
@@ -61,6 +63,9 @@ class Store:
         self.reported: list[tuple[AdmitRequest, AttemptReport]] = []
         self.left: list[str] = []
         self.withdrawn: list[str] = []
+        self.calendars: list[Any] = []
+        self.cancelled: list[tuple[str, str]] = []
+        self.lost_replies = LostReplies()
 
     def admit(self, pool: str, request: AdmitRequest) -> Selection | Refusal:
         self.admitted.append(request)
@@ -69,6 +74,9 @@ class Store:
     def withdraw(self, pool: str, request: AdmitRequest, limits: Any) -> None:
         self.withdrawn.append(request.id)
 
+    def cancel(self, pool: str, request_id: str, conversation: str) -> None:
+        self.cancelled.append((request_id, conversation))
+
     def leave_queue(self, pool: str, request_id: str) -> None:
         self.left.append(request_id)
 
@@ -76,6 +84,7 @@ class Store:
         self, pool: str, request: AdmitRequest, report: AttemptReport, calendar: Any
     ) -> Selection | Refusal:
         self.reported.append((request, report))
+        self.calendars.append(calendar)
         return self._replies.pop(0)
 
 
@@ -126,6 +135,7 @@ def admission(store: Store, accounts: Any = None, *, lacks: bool = False, **fiel
         known_models=models,
         calendar=Calendar(),
         waiting=WaitingRequests(),
+        lost_replies=store.lost_replies,
         timing=Timing(clock, lambda: 0.0, random.Random(1)),
         demo=False,
     )
@@ -244,6 +254,93 @@ class TestQueue:
 def test_not_past_the_deadline() -> None:
     with pytest.raises(PoolLimited):
         admit(admission(Store(BUSY)), deadline=0.0)
+
+
+class Replies(Store):
+    """A store that raises the errors among its replies."""
+
+    def admit(self, pool: str, request: AdmitRequest) -> Selection | Refusal:
+        reply: Any = super().admit(pool, request)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply  # type: ignore[no-any-return]
+
+
+class TestLate:
+    """The store refuses an admission that reaches it after its deadline."""
+
+    LATE = Refusal(RefusalKind.LATE, now_ms=5_000_000.0)
+
+    def test_it_is_sent_again_with_the_time_of_the_store(self) -> None:
+        store = Store(self.LATE, SELECTED)
+
+        assert admit(admission(store)) is SELECTED
+
+        first, second = (request.deadline_ms for request in store.admitted)
+        timeout_ms = Settings().store_timeout_seconds * 1000
+        assert first < self.LATE.now_ms + timeout_ms <= second < self.LATE.now_ms + timeout_ms + 100
+
+    def test_once(self) -> None:
+        store = Store(self.LATE, self.LATE, SELECTED)
+
+        with pytest.raises(StoreUnavailable, match="too busy or too slow"):
+            admit(admission(store))
+
+        assert len(store.admitted) == 2
+        assert len(store.lost_replies) == 0
+
+    def test_later_tries_have_a_deadline_by_the_new_time(self) -> None:
+        store = Store(self.LATE, BUSY, WAITS, SELECTED)
+
+        assert admit(admission(store)) is SELECTED
+
+        assert all(request.deadline_ms > self.LATE.now_ms for request in store.admitted[1:])
+
+    def test_a_report_of_a_day_that_has_not_begun_is_sent_again(self) -> None:
+        store = Store(Refusal(RefusalKind.CALENDAR, now_ms=86_399_999_000.0), SELECTED)
+
+        assert admission(store).report(AttemptReport(1)) is SELECTED
+
+        first, second = (calendar["day"][0] for calendar in store.calendars)
+        assert second == 86_313_600_000 != first
+
+
+class TestLostReply:
+    """The store may have admitted a request although its reply was lost."""
+
+    def test_the_admission_is_cancelled_when_the_store_answers(self) -> None:
+        store = Replies(StoreUnavailable("away"))  # type: ignore[arg-type]
+
+        with pytest.raises(StoreUnavailable):
+            admit(admission(store, request_id="req_9", conversation="resp_1"))
+        assert store.lost_replies.flush() == 0
+
+        assert store.cancelled == [("req_9", conversation_holder_of("resp_1"))]
+
+    def test_of_a_request_in_the_queue(self) -> None:
+        store = Replies(BUSY, WAITS, StoreUnavailable("away"))  # type: ignore[arg-type]
+
+        with pytest.raises(StoreUnavailable):
+            admit(admission(store))
+        store.lost_replies.flush()
+
+        assert store.cancelled == [("req_1", "")]
+
+    def test_of_a_second_try(self) -> None:
+        store = Replies(TestLate.LATE, StoreUnavailable("away"))  # type: ignore[arg-type]
+
+        with pytest.raises(StoreUnavailable):
+            admit(admission(store))
+
+        assert len(store.lost_replies) == 1
+
+    def test_a_refusal_holds_nothing(self) -> None:
+        store = Store(BUSY)
+
+        with pytest.raises(PoolLimited):
+            admit(admission(store), deadline=0.0)
+
+        assert len(store.lost_replies) == 0
 
 
 def test_another_calendar_is_admitted_again() -> None:

@@ -19,6 +19,7 @@ from app.errors import (
     WorkerStopping,
 )
 from app.relay import recordings
+from app.relay.lost_replies import LostReplies
 from app.relay.recordings import RecordedResponse, RecordingLost, Recordings, ResponseRecorder
 from app.stores import recordings as stored_recordings
 from app.stores.recordings import RecordingRepository
@@ -55,7 +56,7 @@ def store(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> FlakyStore:
 
 @pytest.fixture
 def service(store: FlakyStore) -> Recordings:
-    return Recordings(store, lease_seconds=30, renew_seconds=0.02)
+    return Recordings(store, LostReplies(), lease_seconds=30, renew_seconds=0.02)
 
 
 def first(service: Recordings, digest: str = "d", fingerprint: str = "f") -> ResponseRecorder:
@@ -222,7 +223,7 @@ class TestRepeatDuringAnOutage:
 
 
 def test_an_outage_longer_than_the_lease_ends_the_recording(store: FlakyStore) -> None:
-    recorder = first(Recordings(store, lease_seconds=0.03, renew_seconds=0.01))
+    recorder = first(Recordings(store, LostReplies(), lease_seconds=0.03, renew_seconds=0.01))
     store.is_away = True
 
     recorder.writer.join(5)
@@ -230,6 +231,25 @@ def test_an_outage_longer_than_the_lease_ends_the_recording(store: FlakyStore) -
     assert not recorder.writer
     recorder.add(b"ignored")
     recorder.end(is_stored=True)
+
+
+def test_a_claim_whose_reply_is_lost_is_released(store: FlakyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its request is refused, so a repeat must not wait for it."""
+    claim, lost_replies = store.claim, LostReplies()
+    service = Recordings(store, lost_replies, lease_seconds=30, renew_seconds=0.02)
+
+    def claim_and_lose(*args: Any) -> Any:
+        claim(*args)
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "claim", claim_and_lose)
+        with pytest.raises(StoreUnavailable):
+            service.claim("p", "k", "d", "f")
+    repeat(service)
+    lost_replies.flush()
+
+    first(service)
 
 
 def test_too_many_requests_of_a_key_are_refused(service: Recordings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,6 +207,16 @@ def test_clocks_apart() -> None:
     assert isinstance(error_of(Refusal(RefusalKind.CALENDAR)), StoreUnavailable)
 
 
+@pytest.mark.parametrize("kind", [RefusalKind.LATE, RefusalKind.LEASE, RefusalKind.SETTLED])
+def test_a_delay_is_not_taken_for_a_wrong_clock(kind: RefusalKind) -> None:
+    error = error_of(Refusal(kind))
+
+    assert isinstance(error, StoreUnavailable)
+    assert "too busy or too slow" in error.message
+    assert "time" in error.message
+    assert "clock" not in error.message
+
+
 class TestRefusalLog:
     def test_of_a_limit(self) -> None:
         error = error_of(refusal(limit("requests", "hour", 1), "spent", settled=1, amount=1))

@@ -18,6 +18,7 @@ from app.relay import relay as relay_module
 from app.relay.attempt import AttemptInputs
 from app.relay.context import RequestContext
 from app.relay.endpoint_types import MODEL
+from app.relay.lost_replies import LostReplies
 from app.relay.relay import Relay, RelayServices
 from app.relay.request_record import RequestRecord
 from app.relay.timeouts import AttemptDeadlines
@@ -56,6 +57,7 @@ class Gateway:
             "active": SimpleNamespace(waiting=WaitingRequests(), track=self._track),
             "settlements": SimpleNamespace(settle=lambda pool, settlement: self.settled.append(settlement)),
             "prices": SimpleNamespace(table=lambda pool, version: SimpleNamespace(find=lambda model: None)),
+            "lost_replies": LostReplies(),
             "refresher": SimpleNamespace(refresh_after_401=lambda pool, account: None),
         }
         monkeypatch.setattr(relay_module, "endpoint_type_of", lambda _: replace(MODEL, begin=self._begin))

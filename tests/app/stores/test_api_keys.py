@@ -276,6 +276,18 @@ class TestAuthorize:
                 repository.authorize(POOL, key.id)
 
 
+def stalled(scripts: Scripts, clock: Monotonic, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """From now on, this process reads each reply *seconds* after the store has answered."""
+    run = scripts.run
+
+    def run_late(*args: Any) -> Any:
+        reply = run(*args)
+        clock.now += seconds
+        return reply
+
+    monkeypatch.setattr(scripts, "run", run_late)
+
+
 class Monotonic:
     """The monotonic clock of this process, which a test moves on."""
 
@@ -310,6 +322,28 @@ class TestKnown:
         assert len(known.fingerprint) == 40
         assert known.models == ("m",)
         assert known.now == pytest.approx(read.now + 2)
+
+    @pytest.mark.parametrize("late_seconds", [0.4, 0.9])
+    def test_a_reply_that_was_read_late(self, repository, scripts, clock, monkeypatch, late_seconds):
+        """The time of the store is not taken to be earlier than it is: deadlines would be in the past."""
+        _, secret = repository.create(POOL, "ann")
+        stalled(scripts, clock, monkeypatch, late_seconds)
+
+        read = repository.authenticate(secret)
+        sent_at = clock.now - late_seconds
+        clock.now += 2
+        known = repository.known(secret)
+
+        assert read.looked_up_at == sent_at
+        assert known.now == pytest.approx(read.now + late_seconds + 2)
+
+    def test_not_one_that_was_read_very_late(self, repository, scripts, clock, monkeypatch):
+        _, secret = repository.create(POOL, "ann")
+        stalled(scripts, clock, monkeypatch, 1.1)
+
+        repository.authenticate(secret)
+
+        assert repository.known(secret) is None
 
     def test_for_seconds(self, repository, clock):
         """Use of a key does not extend the time for which its record is reused."""

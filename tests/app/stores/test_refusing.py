@@ -117,6 +117,7 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
             },
             "sealed" if index else "",
         ],
+        "cancel_admission": [("open", "unknown")[index % 2], "c"],
         "renew_leases": ["30000", "open", "other"],
         "set_limits": [
             {"key": "", "team": "red", "was": "[]", "list": "[]", "days": []}
