@@ -17,7 +17,7 @@ from tests.support.store import StoreOfTest
 from tests.support.verdict_cases import CASES, MODEL, OTHER_MODEL, Case
 
 WEEK_MS = 7 * 24 * 3_600_000
-# Of a spent window, or of the default where no end is known: from then on one request at a time tests it.
+# Of a spent window: from then on one request at a time tests it.
 RETEST_SHARE = 0.05
 TESTED = tuple(
     case for case in CASES if case.expected.state in ("suspected", "window_spent", "payment_required")
@@ -81,7 +81,6 @@ def test_is_offered_again_in_time(store: StoreOfTest, case: Case) -> None:
         ends_ms = int(expected.seconds * 1000)
         if expected.state == "window_spent":
             assert int(store.state("a")["until_ms"]) == store.now + ends_ms
-        if expected.state in ("window_spent", "payment_required"):
             ends_ms = int(RETEST_SHARE * ends_ms)
         if expected.state == "payment_required":  # no end is known but that of the next test
             assert int(store.state("a")["until_ms"]) == store.now + ends_ms
@@ -124,7 +123,7 @@ def test_the_same_again_when_tested(store: StoreOfTest, case: Case) -> None:
     """What fails its test is out again, and other accounts serve meanwhile."""
     mark = fail_once(store, case)
     ends_ms = int((case.expected.seconds or 0) * 1000)
-    store.advance(ends_ms if case.expected.state == "suspected" else int(RETEST_SHARE * ends_ms))
+    store.advance(int(RETEST_SHARE * ends_ms) if case.expected.state == "window_spent" else ends_ms)
 
     assert serves(store, mark=mark)
 

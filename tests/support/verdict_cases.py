@@ -81,7 +81,7 @@ LIMITED = Expected(model_state="limited", seconds=2.0, same_again=True)
 OVERLOADED = Expected(model_state="overloaded", seconds=5.0, same_again=True)
 MISSING = Expected(model_state="missing", seconds=300.0, reply=(404, "model_not_found"))
 SPENT = Expected("window_spent", seconds=600.0, reply=(429, "usage_limit_reached"))
-UNPAID = replace(SPENT, state="payment_required")
+UNPAID = replace(SPENT, state="payment_required", seconds=30.0)  # until its next test
 PRICE = replace(UNPAID, reply=None, only_one=True)
 REFUSED = Expected(
     "credential_dead", seconds=None, requests_of_three=2, reply=(502, "upstream_error"), only_one=True
