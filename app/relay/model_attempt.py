@@ -248,6 +248,8 @@ class ModelAttempt(ProtocolAttempt):
         released = self._release(self._capped(self._translator.translate(events)))
         if self._text_chunks is not None and released and released[-1] is newest and stage is Stage.PROGRESS:
             self._text_chunks.learn(received, newest)
+            if self._text_chunks.is_useless:
+                self._text_chunks = None
         return released
 
     def _pass_texts(self, data: bytes) -> list[Event]:

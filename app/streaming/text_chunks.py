@@ -54,13 +54,14 @@ class TextChunks:
     """
     The newest learned chunk of one stream: what surrounds its text and its padding, as received and as sent.
 
-    `begins_event` is whether the next read begins with an event, as the stream's decoder knows.
+    `begins_event` is whether the next read begins with an event, as the stream's decoder knows. `is_useless`
+    is whether the chunks differ in more than these, so that nothing is learned any more.
     """
 
-    __slots__ = ("_begin", "_end", "_futile", "_middle", "_sent", "begins_event")
+    __slots__ = ("_begin", "_end", "_futile", "_middle", "_sent", "begins_event", "is_useless")
 
     def __init__(self) -> None:
-        self.begins_event = False
+        self.begins_event = self.is_useless = False
         self._begin = self._end = b""  # of a read of one event; empty until a chunk is learned
         self._middle = b""  # between text and padding; empty without padding
         self._sent = (b"", b"", b"")  # before, between and after these in the JSON of the event
@@ -68,11 +69,14 @@ class TextChunks:
 
     def learn(self, received: bytes | None, sent: Event) -> None:
         """Learn a chunk of text from its JSON as *received* and the event that is *sent* for it."""
-        if self._futile >= MAX_FUTILE or received is None or sent.data is None:
+        if received is None or sent.data is None:
             return
         read = b"data: %b\n\n" % received
         is_known = self._begin and read.startswith(self._begin) and read.endswith(self._end)
         if (is_known and self._middle in read) or _text_key(sent.payload) is None:
+            return
+        if self._futile >= MAX_FUTILE:
+            self.is_useless = True
             return
         around, sent_around = _around_text(received), _around_text(sent.data)
         if around is None or sent_around is None:

@@ -177,8 +177,10 @@ def test_streams_whose_chunks_always_differ_are_not_learned_again_and_again() ->
     chunks.begins_event = True
     for number in range(MAX_FUTILE + 1):
         data = chunk(created=number)
+        assert not chunks.is_useless
         chunks.learn(data, Event(orjson.loads(data), data))
 
+    assert chunks.is_useless
     assert texts_in(chunks, frame(chunk(created=MAX_FUTILE - 1))) == [b"Hello"]
     assert texts_in(chunks, frame(chunk(created=MAX_FUTILE))) is None
 
