@@ -33,11 +33,13 @@ def create_admin_app(services: WebServices, gateway: Application) -> Flask:
     )
     from app.admin.pages import blueprint
     from app.admin.services import EXTENSION
+    from app.errors import documented_codes
 
     app = Flask("app.admin", static_url_path="/admin/static")
     app.url_map.merge_slashes = app.url_map.strict_slashes = False  # no redirects by werkzeug
     app.extensions[EXTENSION] = services
     app.jinja_env.globals["guide"] = "/docs" if services.settings.admin_port is None else ""
+    app.jinja_env.tests["documented"] = documented_codes().__contains__
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
     sessions.COOKIE.prepare(app, services.operator_stores.cookie_keys)
     guard.prepare(app)
