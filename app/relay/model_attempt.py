@@ -162,6 +162,7 @@ class ModelAttempt(ProtocolAttempt):
                 if data and (events := self._pass_texts(data)):
                     yield events
                     is_over = self.was_cut
+                    del data, events  # as below
                     continue
                 events = [] if data is None else self._checked(self._translate, data)
                 if events:

@@ -78,6 +78,7 @@ def renamed(batches: EventBatches, name: str, is_event_stream: Callable[[], bool
                     yield batch
             else:
                 yield [renamed_event(event, name) for event in batch] if batch else batch
+            del batch  # not retained while more is waited for
     if remaining:
         yield [_MODEL.sub(encoded, remaining)]
 

@@ -25,6 +25,7 @@ _NOTHING: tuple[Any, ...] = (None, "", [])  # values that a delta may also have
 _BLANK = b"\n\n"
 _LF, _QUOTE, _BACKSLASH = b'\n"\\'
 MAX_FUTILE = 3  # chunks learned in a row that no other chunk resembles; then the stream's chunks differ more
+MAX_LEARNED_BYTES = 16 * 1024  # longer chunks are not learned: it is retained, and costs several parses
 
 
 class TextChunk(Event):
@@ -70,6 +71,8 @@ class TextChunks:
     def learn(self, received: bytes | None, sent: Event) -> None:
         """Learn a chunk of text from its JSON as *received* and the event that is *sent* for it."""
         if received is None or sent.data is None:
+            return
+        if len(received) > MAX_LEARNED_BYTES:
             return
         read = b"data: %b\n\n" % received
         is_known = self._begin and read.startswith(self._begin) and read.endswith(self._end)
@@ -182,11 +185,18 @@ def _around_text(data: bytes) -> tuple[bytes, bytes, bytes] | None:
     if type(padding) is str and padding.isascii() and padding.isalnum():
         middle, quote, after = after.rpartition(b'"%b"' % padding.encode())
         middle, after = middle + quote[:1], quote[-1:] + after
-        payload[PADDING] += "0"
-        with_others += middle + padding.encode() + b"0"
+        payload[PADDING] += "1"  # not what the text gets, so that the two are not confused
+        with_others += middle + padding.encode() + b"1"
+    if not _is_value(before) or (middle and not _is_value(before + text + middle)):
+        return None
     # These bytes may also be a part of another string: with other texts, only these must differ.
     try:
         is_exact = orjson.loads(with_others + after) == payload
     except orjson.JSONDecodeError:
         return None
     return (before, middle, after) if is_exact else None
+
+
+def _is_value(data: bytes) -> bool:
+    """Return whether the string at whose quote *data* ends is a value; a key may be hidden by another."""
+    return data[:-1].rstrip(b" \t").endswith(b":")

@@ -77,18 +77,18 @@ def test_no_event_is_retained_that_was_delivered() -> None:
     """A thousand open streams, each waiting for its next event, would retain as many last ones."""
     text = "delivered and released"  # in no other event of this process
     delta = {**IDENTITY, "choices": [{"index": 0, "delta": {"content": text}}]}
-    one = attempt(delta, delta, STOP, b"[DONE]")
+    one = attempt(*[delta] * 5, STOP, b"[DONE]")  # the later ones are passed on without being parsed
     retained: list[int] = []
 
     def seconds() -> float:
-        events = [each for each in gc.get_objects() if type(each) is Event]
+        events = [each for each in gc.get_objects() if isinstance(each, Event)]
         retained.append(sum(text in str(event.payload) for event in events))
         return 1.0
 
     one._deadlines.seconds = seconds  # type: ignore[method-assign]
     deque(one.events(), maxlen=0)  # a loop would retain one itself
 
-    assert len(retained) >= 3
+    assert len(retained) >= 6
     assert not any(retained)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.streaming.events import Event
 from app.streaming.sse import EventDecoder
-from app.streaming.text_chunks import MAX_FUTILE, TextChunk, TextChunks
+from app.streaming.text_chunks import MAX_FUTILE, MAX_LEARNED_BYTES, TextChunk, TextChunks
 
 DELTA: dict[str, Any] = {"role": "assistant", "content": "Hello", "refusal": None, "tool_calls": []}
 
@@ -111,6 +111,32 @@ def test_a_text_that_also_occurs_elsewhere() -> None:
 
     assert texts_in(chunks, frame(chunk({"role": "x", "content": "b"}, model="x"))) == [b"b"]
     assert texts_in(chunks, frame(chunk({"role": "x", "content": "b"}, model="b"))) is None
+
+
+HIDDEN = (
+    b'{"choices0":null,"id":"c","\\u0063hoices":[{"index":0,"delta":{"content":"choices0"}}],'
+    b'"%b":[{"index":0,"delta":{"content":"choices"}}],"choices0":null}'
+)
+
+
+@pytest.mark.parametrize("key", [b"error", b"usage"])
+def test_a_key_is_no_text(key: bytes) -> None:
+    """Where a key hides another one, the text may change because the key does."""
+    assert texts_in(learned(HIDDEN % b"choices"), frame(HIDDEN % key)) is None
+
+
+def test_padding_is_no_text() -> None:
+    """Where both are the same, each could be taken for the other: a long text would count as padding."""
+    data = b'{"id":"content","obfuscation":"%b","choices":[{"index":0,"delta":{"content":"%b"}}]}'
+
+    assert texts_in(learned(data % (b"ab", b"ab")), frame(data % (b"z", b"long"))) is None
+
+
+def test_a_long_chunk_is_not_learned() -> None:
+    """An open stream would retain it."""
+    data = chunk(other="x" * MAX_LEARNED_BYTES)
+
+    assert texts_in(learned(data), frame(data)) is None
 
 
 def test_a_text_whose_place_is_not_clear() -> None:
