@@ -95,6 +95,18 @@ def test_many_at_once_leave_room_in_the_pool(
     assert redis_client.ping()
 
 
+def test_one_that_waits_for_a_connection_is_served(direct: FastScriptClient, digest: str) -> None:
+    """A connection that is returned is not retained for later callers while all are in use."""
+    taken = [direct._take() for _ in range(MAX_CONNECTIONS)]
+    with ThreadPoolExecutor(1) as callers:
+        waits = callers.submit(direct.evalsha, digest, 1, "k", "mine")
+        direct._return(taken.pop())
+        assert waits.result(10) == "mine"
+    for idle in taken:
+        direct._return(idle)
+    assert len(direct._idle) <= MAX_IDLE
+
+
 def test_a_forked_process_takes_connections_of_its_own(direct: FastScriptClient, digest: str) -> None:
     direct.evalsha(digest, 1, "k", "parent")
     read, write = os.pipe()
