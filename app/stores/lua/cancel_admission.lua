@@ -23,7 +23,7 @@ end
 
 local result, entry_id = 'cancelled', ''
 if stored.expired then
-  local entry = expired_entry(id, stored)
+  local entry = attributed(expired_entry(id, stored))
   settle_holds(cjson.decode(stored.holds), {}, {}, now, true)
   for _, figure in ipairs(CHARGED) do entry[figure] = entry[figure] and -entry[figure] end
   entry.source, entry.status, entry.error = 'corrected', 503, 'store_unavailable'

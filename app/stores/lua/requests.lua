@@ -267,15 +267,21 @@ local function drop_claim(conversation, key)
   if redis.call('GET', held_key) == key and redis.call('PTTL', held_key) <= CLAIM_MS then redis.call('DEL', held_key) end
 end
 
+-- Adds the owner and the labels of its key to an entry that no worker wrote; returns the entry.
+local function attributed(entry)
+  local owned = redis.call('HMGET', api_key_key(entry.key), 'owner', 'labels')
+  if owned[1] and owned[1] ~= '' then entry.owner = owned[1] end
+  if owned[2] and owned[2] ~= '' then entry.labels = cjson.decode(owned[2]) end
+  return entry
+end
+
 local function expire_lease(id, now, policy) -- rare
   redis.call('ZREM', LEASES, id)
   local stored = read_request(id)
   if not stored or stored.expired then return end
   if stored.account ~= '' then free_slot(stored.account, policy, now) end
   for _, hold in ipairs(cjson.decode(stored.holds)) do settle_hold(hold, hold[2], now) end
-  local entry, owned = expired_entry(id, stored), redis.call('HMGET', api_key_key(stored.key), 'owner', 'labels')
-  if owned[1] and owned[1] ~= '' then entry.owner = owned[1] end
-  if owned[2] and owned[2] ~= '' then entry.labels = cjson.decode(owned[2]) end
+  local entry = attributed(expired_entry(id, stored))
   entry.ended_ms = now -- not the entry's id, which may be later: other leases expire in the same call
   write_entry(entry, '[' .. stored.why .. ']')
   redis.call('HSET', request_key(id), 'expired', now)

@@ -120,6 +120,20 @@ def test_the_charge_of_an_expired_lease_is_taken_back(store: StoreOfTest) -> Non
     assert store.in_flight("a") == 0
 
 
+def test_the_correction_has_the_owner_and_labels_of_the_charge(store: StoreOfTest) -> None:
+    """Else the sums of a label or an owner would retain the charge."""
+    store.key("k", *LIMITS, owner="ann", labels='{"team": "red"}')
+    held = store.admit(**AMOUNTS)["id"]
+    store.advance(TTL_MS)
+    store.renew()
+    cancel(store, held)
+
+    assert [(row["owner"], row["labels"], row["cost"]) for row in store.rows()] == [
+        ("ann", {"team": "red"}, 7),
+        ("ann", {"team": "red"}, -7),
+    ]
+
+
 def test_a_place_in_the_queue_is_given_up(store: StoreOfTest) -> None:
     store.admit(**AMOUNTS)
     waiting = store.admit("waits", wait=10, **AMOUNTS)
