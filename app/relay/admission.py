@@ -193,8 +193,10 @@ class Admission:
                     return admitted
                 if isinstance(reply, Selection):
                     return replace(reply, limits=admitted.limits, now_ms=admitted.now_ms)
-                services.admissions.withdraw(self._pool, self._request, admitted.limits)
+                is_withdrawn = services.admissions.withdraw(self._pool, self._request, admitted.limits)
             except GatewayError:  # the store is away, or the account was removed
+                is_withdrawn = False
+            if not is_withdrawn:  # or its lease has expired
                 return admitted  # its attempt fails in the same way, and is settled, now or later
             self._request = replace(
                 self._request,

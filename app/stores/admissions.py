@@ -40,11 +40,12 @@ class AdmissionRepository:
         arguments = {**request.arguments(), **report.arguments(), "calendar": calendar}
         return selection_or_refusal(self._scripts.run_json("report", pool, arguments))
 
-    def withdraw(self, pool: str, request: AdmitRequest, limits: Iterable[LimitStanding]) -> None:
+    def withdraw(self, pool: str, request: AdmitRequest, limits: Iterable[LimitStanding]) -> bool:
         """
         End the admission of *request*, which was sent to no account, as if it had been refused.
 
-        *limits* are those that it was admitted under. Raises StoreUnavailable.
+        *limits* are those that it was admitted under. Return whether that was possible: not after its lease
+        has expired. Raises StoreUnavailable.
         """
         counted = [(limit.limit_id, limit.period) for limit in limits if limit.unit == LimitUnit.REQUESTS]
         arguments = {
@@ -53,7 +54,7 @@ class AdmissionRepository:
             "calendar": request.calendar,
             "counted": counted,
         }
-        self._scripts.run("withdraw", pool, orjson.dumps(arguments))
+        return bool(self._scripts.run("withdraw", pool, orjson.dumps(arguments)))
 
     def leave_queue(self, pool: str, request_id: str) -> None:
         """Remove a request that waits for an account from the queue. Raises StoreUnavailable."""

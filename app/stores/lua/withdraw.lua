@@ -2,7 +2,8 @@
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {id, conversation: as for admit, calendar: that of the admission, counted: [[limit id, period], …]};
 --          counted are the limits on requests that counted it
--- Returns  1, or 0 where there is no such open request, or one that is charged already: nothing changes then.
+-- Returns  1, or 0 where the request is charged already, as its lease expired: nothing changes then, and admit would
+--          return the same selection again.
 -- The lease, the slot, the reservation and the counts end, and nothing is recorded: a refusal costs nothing. The same id
 -- may be admitted again. Safe to repeat.
 local args, now = cjson.decode(ARGV[1]), clock()
@@ -12,14 +13,23 @@ for _, limit in ipairs(args.counted) do
   if type(limit) ~= 'table' or not (is_text(limit[1]) and PERIODS[limit[2]]) then refuse('counted') end
 end
 local stored = read_request(args.id)
-if not stored or stored.expired or #charges_of(stored) > 0 then return 0 end
+if not stored then return 1 end
+if stored.expired or #charges_of(stored) > 0 then return 0 end
 
 if stored.account ~= '' then free_slot(stored.account, redis.call('HGET', POOL, 'policy') or 'balanced', now) end
 for _, hold in ipairs(cjson.decode(stored.holds)) do settle_hold(hold, 0, now) end
+local started_ms = tonumber(stored.started_ms)
 for _, limit in ipairs(args.counted) do
   local id, per = limit[1], limit[2]
-  local start = PERIOD_MS[per] and 0 or calendar_window(per, tonumber(stored.started_ms), args.calendar or {})
-  if start then settle_hold({ id, 0, 'requests', per, start }, -1, now) end
+  local period = PERIOD_MS[per]
+  local start = period and 0 or calendar_window(per, started_ms, args.calendar or {})
+  -- What has drained since cannot be given back: other requests may have taken its place.
+  local share = 1
+  if period then
+    local rate = tonumber(redis.call('HGET', limit_key(id), 'm') or nil) or 0
+    share = math.max(0, 1 - math.max(0, now - started_ms) * rate / period)
+  end
+  if start and share > 0 then settle_hold({ id, 0, 'requests', per, start }, -share, now) end
 end
 drop_claim(args.conversation, stored.key)
 redis.call('DEL', request_key(args.id))

@@ -65,14 +65,16 @@ class Store:
         self.withdrawn: list[str] = []
         self.calendars: list[Any] = []
         self.cancelled: list[tuple[str, str]] = []
+        self.may_withdraw = True
         self.lost_replies = LostReplies()
 
     def admit(self, pool: str, request: AdmitRequest) -> Selection | Refusal:
         self.admitted.append(request)
         return self._replies.pop(0)
 
-    def withdraw(self, pool: str, request: AdmitRequest, limits: Any) -> None:
+    def withdraw(self, pool: str, request: AdmitRequest, limits: Any) -> bool:
         self.withdrawn.append(request.id)
+        return self.may_withdraw
 
     def cancel(self, pool: str, request_id: str, conversation: str) -> None:
         self.cancelled.append((request_id, conversation))
@@ -464,12 +466,19 @@ class TestUnreadable:
         """The admission may still stand, so the request goes on, fails and is settled."""
 
         class GoesAway(Store):
-            def withdraw(self, pool: str, request: AdmitRequest, limits: Any) -> None:
+            def withdraw(self, pool: str, request: AdmitRequest, limits: Any) -> bool:
                 raise StoreUnavailable("away")
 
         selection = admit(admission(GoesAway(SELECTED, BUSY), Accounts(unreadable=("a",))))
 
         assert selection == SELECTED
+
+    def test_its_lease_expired_meanwhile(self) -> None:
+        """Admitted again, it would get the expired selection each time, so it fails and is corrected."""
+        store = Store(SELECTED, Refusal(RefusalKind.LEASE))
+        store.may_withdraw = False
+
+        assert admit(admission(store, Accounts(unreadable=("a",)))) == SELECTED
 
     def test_an_account_that_was_removed_meanwhile(self) -> None:
         """The admission stands: it is settled once its attempt fails."""

@@ -159,6 +159,34 @@ class TestWithdraw:
 
         assert isinstance(admissions.admit(store.pool, request_of(store, "req_3")), Refusal)
 
+    def test_what_has_drained_is_not_given_back(
+        self, admissions: AdmissionRepository, store: StoreOfTest
+    ) -> None:
+        """Other requests may have taken its place in a rolling window."""
+        store.key("k", limit("r", "requests", "minute", 3))
+        first = self.admit(admissions, store)
+        store.advance(20_000)  # one request has drained
+        for number in (2, 3, 4):
+            self.admit(admissions, store, request_id=f"req_{number}")
+
+        assert admissions.withdraw(store.pool, request_of(store), first.limits)
+
+        assert isinstance(admissions.admit(store.pool, request_of(store, "req_5")), Refusal)
+        assert store.counters("r")["q"] == 180_000
+
+    def test_a_part_has_drained(self, admissions: AdmissionRepository, store: StoreOfTest) -> None:
+        store.key("k", limit("r", "requests", "minute", 3))
+        first = self.admit(admissions, store)
+        store.advance(5_000)
+
+        assert admissions.withdraw(store.pool, request_of(store), first.limits)
+
+        assert store.counters("r")["q"] == 0
+
+    def test_an_unknown_one_is_withdrawn(self, admissions: AdmissionRepository, store: StoreOfTest) -> None:
+        """A failover has lost it, or it was withdrawn and the reply was lost."""
+        assert admissions.withdraw(store.pool, request_of(store, "unknown"), [])
+
     def test_twice(self, admissions: AdmissionRepository, store: StoreOfTest) -> None:
         """A reply can be lost; nothing is given back twice."""
         store.key("k", limit("r", "requests", "day", 2))
@@ -175,12 +203,12 @@ class TestWithdraw:
         selection = self.admit(admissions, store)
         charge = {"account": selection.account_id, "input_tokens": 3, "output_tokens": 0, "cost": 0}
         store.report("req_1", 1, charge=charge, tried=["a", "b"], never=["a", "b"])
-        admissions.withdraw(store.pool, request_of(store), selection.limits)
+        assert not admissions.withdraw(store.pool, request_of(store), selection.limits)
         assert store.leases() != {}
 
         store.advance(70_000)
         store.renew()
-        admissions.withdraw(store.pool, request_of(store), selection.limits)
+        assert not admissions.withdraw(store.pool, request_of(store), selection.limits)
 
         (row,) = store.rows()
         assert row["error"] == "lease_expired"
